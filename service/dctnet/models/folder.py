@@ -1,0 +1,151 @@
+"""Model folders in the upstream format: where they are, and whether they are whole."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dctnet.models import manifest
+from dctnet.models.errors import ModelError, reason
+from dctnet.models.manifest import FileRecord, Manifest
+from dctnet.models.styles import DEMO_STYLE, STYLES
+
+DEMO = Path(__file__).parent / "demo"
+"""The demo model, which ships with the package."""
+
+DEFAULT_STYLE = "anime"
+
+REQUIRED_FILES = (
+    "alpha.jpg",
+    "cartoon_bg.pb",
+    "cartoon_h.pb",
+    "configuration.json",
+    "detector.pb",
+    "keypoints.pb",
+)
+"""What upstream's pipeline reads (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
+
+Integrity = Literal["pinned", "unpinned", "no manifest"]
+"""Whether the files were held against a digest from outside, against their own manifest, or not."""
+
+UNKNOWN = "unknown"
+"""The style and the revision of a folder that has no manifest to tell them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder that was found good."""
+
+    path: Path
+    style: str
+    model: str
+    """The model's id, or the folder's name if there is no manifest."""
+    revision: str
+    digest: str | None
+    """The sha256 of the manifest, or None if there is no manifest."""
+    integrity: Integrity
+
+
+def locate(model: str | None, models_dir: Path) -> Path:
+    """Return the folder of a model.
+
+    ``model`` is the name of a style or the path of a folder. The name of a style wins over a
+    folder of that name in the working directory, so that the answer does not depend on where a
+    process starts. With None it is the fetched ``anime`` if there is one, else the demo model.
+
+    Raises ModelError for a style that is not fetched and for what is neither style nor path.
+    """
+    if model is None:
+        fetched = models_dir / DEFAULT_STYLE
+        return fetched if fetched.is_dir() else DEMO
+    if model == DEMO_STYLE:
+        return DEMO
+    if model in STYLES:
+        fetched = models_dir / model
+        if not fetched.is_dir():
+            raise ModelError(
+                f"The style {model} is not in {models_dir}: fetch it with `dctnet fetch {model}`."
+            )
+        return fetched
+    if os.sep in model or Path(model).is_dir():
+        return Path(model)
+    raise ModelError(
+        f"There is no style and no folder {model!r}: the styles are {', '.join(STYLES)} and"
+        f" {DEMO_STYLE}."
+    )
+
+
+def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
+    """Verify a model folder and say what it is.
+
+    With a manifest, every file that it lists must have its size and its sum. ``digest`` is the
+    sha256 that the manifest itself must have, 64 lower-case hexadecimal digits; without it a
+    folder of the upstream format needs no manifest.
+
+    Raises ModelError, naming the first file that is missing, cut short or changed.
+    """
+    try:
+        return _open(path, digest)
+    except OSError as error:
+        raise ModelError(f"Cannot read the model {error.filename}: {reason(error)}.") from error
+
+
+def _open(path: Path, digest: str | None) -> ModelFolder:
+    if not path.exists():
+        raise ModelError(f"There is no model folder {path}.")
+    if not path.is_dir():
+        raise ModelError(f"{path} is not a folder, so it cannot be a model.")
+    if not (path / manifest.FILE_NAME).exists():
+        return _open_without_manifest(path, digest)
+    content = (path / manifest.FILE_NAME).read_bytes()
+    found = manifest.digest(content)
+    if digest is not None and found != digest:
+        raise ModelError(
+            f"The manifest of {path} has the digest {found}, but {digest} is expected: it is"
+            " another model, or somebody changed it."
+        )
+    described = manifest.decode(content, path / manifest.FILE_NAME)
+    _verify(path, described)
+    return ModelFolder(
+        path=path,
+        style=described.style,
+        model=described.model,
+        revision=described.revision,
+        digest=found,
+        integrity="unpinned" if digest is None else "pinned",
+    )
+
+
+def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
+    missing = [name for name in REQUIRED_FILES if not (path / name).is_file()]
+    if missing:
+        raise ModelError(f"{path} is not a complete model: it lacks {', '.join(missing)}.")
+    if digest is not None:
+        raise ModelError(
+            f"{path} has no {manifest.FILE_NAME}, so it cannot be held against the digest {digest}."
+        )
+    return ModelFolder(path, UNKNOWN, path.resolve().name, UNKNOWN, None, "no manifest")
+
+
+def _verify(path: Path, described: Manifest) -> None:
+    # A manifest that lists too little would otherwise vouch for files that nobody summed.
+    for name in REQUIRED_FILES:
+        if name not in described.files:
+            raise ModelError(f"The manifest of {path} does not list {name}, which a model needs.")
+    for name, expected in sorted(described.files.items()):
+        _verify_file(path / name, expected)
+
+
+def _verify_file(path: Path, expected: FileRecord) -> None:
+    if not path.is_file():
+        raise ModelError(f"The model file {path} is missing.")
+    found = manifest.record(path)
+    if found.size < expected.size:
+        raise ModelError(
+            f"The model file {path} is cut short: it has {found.size} of {expected.size} bytes."
+        )
+    if found != expected:
+        raise ModelError(
+            f"The model file {path} is not the one in the manifest: its sum is {found.sha256}"
+            f" and should be {expected.sha256}."
+        )

@@ -1,0 +1,173 @@
+"""The manifest of a model folder: what is in it, where it came from, and the sum of every file.
+
+``python -m dctnet.models.manifest DIR --style NAME --model ID --revision R`` writes one for a
+folder that was not fetched.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from dctnet import __version__
+from dctnet.models.errors import ModelError, reason
+
+FILE_NAME = "manifest.json"
+FORMAT = 1
+
+_SHA256_DIGITS = 64
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it has to be."""
+
+    sha256: str
+    """64 lower-case hexadecimal digits."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubReport:
+    """What the hub said of the revision when the folder was fetched."""
+
+    endpoint: str
+    """The hub's address."""
+    revision: Mapping[str, str | int | None] | None
+    """The hub's own entry for the revision, as it came; None if it lists none of that name."""
+    last_commit: str | None
+    """When the newest of the fetched files was committed, ISO 8601, UTC; None if not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A model folder's identity and the sums of its files."""
+
+    style: str
+    model: str
+    """The model's id: for a public model its repository on the hub."""
+    revision: str
+    """The revision that was asked for."""
+    files: Mapping[str, FileRecord]
+    """Paths relative to the folder, with forward slashes."""
+    hub: HubReport | None = None
+    """None for a folder that was not fetched."""
+    tool: str = f"dctnet {__version__}"
+    """What wrote the manifest."""
+
+
+def record(path: Path) -> FileRecord:
+    """Return the size and the sum of a file, read as a stream; raises OSError."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(sha256, file.tell())
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Return the one spelling of a manifest: sorted keys, two spaces, a newline at the end."""
+    content = {"format": FORMAT, **asdict(manifest)}
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("ascii")
+
+
+def digest(content: bytes) -> str:
+    """Return the sha256 of a manifest's bytes, which vouches for every file it lists."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(folder: Path, manifest: Manifest) -> str:
+    """Put the manifest into the folder, all or nothing, and return its digest; raises OSError."""
+    content = encode(manifest)
+    temporary = folder / f".{FILE_NAME}.tmp"
+    temporary.write_bytes(content)
+    temporary.replace(folder / FILE_NAME)
+    return digest(content)
+
+
+def decode(content: bytes, path: Path) -> Manifest:
+    """Read the bytes of the manifest at ``path``.
+
+    Raises ModelError for anything but a manifest of this format, and for one that names a file
+    outside of its folder.
+    """
+    try:
+        return _manifest(_typed(json.loads(content), dict, "the whole"))
+    # Deep nesting ends in RecursionError.
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} is not a manifest that can be used: {error}.") from error
+
+
+def _manifest(data: dict[str, object]) -> Manifest:
+    if data.get("format") != FORMAT:
+        raise ValueError(f"its format is {data.get('format')!r}, and this version reads {FORMAT}")
+    files = _typed(data.get("files"), dict, "files")
+    hub = data.get("hub")
+    return Manifest(
+        style=_typed(data.get("style"), str, "style"),
+        model=_typed(data.get("model"), str, "model"),
+        revision=_typed(data.get("revision"), str, "revision"),
+        files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
+        hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
+        tool=_typed(data.get("tool"), str, "tool"),
+    )
+
+
+def _file_record(name: str, entry: object) -> FileRecord:
+    fields = _typed(entry, dict, name)
+    sha256 = _typed(fields.get("sha256"), str, f"the sum of {name}")
+    if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
+        raise ValueError(f"the sum of {name} is not a sha256")
+    return FileRecord(sha256, _typed(fields.get("size"), int, f"the size of {name}"))
+
+
+def _hub_report(fields: dict[str, object]) -> HubReport:
+    revision, last_commit = fields.get("revision"), fields.get("last_commit")
+    return HubReport(
+        endpoint=_typed(fields.get("endpoint"), str, "the hub's endpoint"),
+        revision=None if revision is None else _typed(revision, dict, "the hub's revision"),
+        last_commit=None if last_commit is None else _typed(last_commit, str, "the last commit"),
+    )
+
+
+def _typed(value: object, kind: type[T], what: str) -> T:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{what} is missing or of the wrong type")
+    return value
+
+
+def _safe(name: str) -> str:
+    path = PurePosixPath(name)
+    inside = path.parts and not path.is_absolute() and ".." not in path.parts
+    if not inside or path.as_posix() != name or "\\" in name:
+        raise ValueError(f"it names {name!r}, which is no path inside of the folder")
+    return name
+
+
+def main(argv: list[str]) -> int:
+    """Write the manifest of a folder that was not fetched, and print its digest."""
+    parser = argparse.ArgumentParser(prog="python -m dctnet.models.manifest", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--style", required=True)
+    parser.add_argument("--model", required=True, help="the model's id")
+    parser.add_argument("--revision", required=True)
+    arguments = parser.parse_args(argv)
+    folder: Path = arguments.folder
+    try:
+        paths = [p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME]
+        files = {path.relative_to(folder).as_posix(): record(path) for path in paths}
+        described = Manifest(arguments.style, arguments.model, arguments.revision, files)
+        sys.stdout.write(f"{write(folder, described)}\n")
+    except OSError as error:
+        sys.stderr.write(f"Cannot write the manifest of {folder}: {reason(error)}.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""The seven public DCT-Net models, one a style.
+
+The paper: Y. Men, Y. Yao, M. Cui, Z. Lian, X. Xie, "DCT-Net: Domain-Calibrated Translation for
+Portrait Stylization", ACM Transactions on Graphics 41(4), 2022, arXiv:2207.02426.
+"""
+
+from dataclasses import dataclass
+
+DEMO_STYLE = "demo"
+"""The style of the model that ships with the package: no public model, so not in ``STYLES``."""
+
+PAPER = "https://arxiv.org/abs/2207.02426"
+
+_LICENCE = (
+    "Apache-2.0 by the authors' code repository; the licence of the weights is stated on the"
+    " model's page"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A public model, named after the look that it gives."""
+
+    name: str
+    """What the command line, the settings and the API call it."""
+    title: str
+    """What people read."""
+    model_id: str
+    """The repository on the ModelScope hub, ``owner/name``."""
+    licence: str
+    """What is publicly stated of its licence, and where."""
+
+    @property
+    def source(self) -> str:
+        """The model's page on the ModelScope hub."""
+        return f"https://modelscope.cn/models/{self.model_id}"
+
+
+def _style(name: str, title: str, infix: str) -> Style:
+    model_id = f"iic/cv_unet_person-image-cartoon{infix}_compound-models"
+    return Style(name, title, model_id, _LICENCE)
+
+
+STYLES: dict[str, Style] = {
+    style.name: style
+    for style in (
+        _style("anime", "Anime", ""),
+        _style("3d", "3D cartoon", "-3d"),
+        _style("handdrawn", "Hand-drawn", "-handdrawn"),
+        _style("sketch", "Sketch", "-sketch"),
+        _style("artstyle", "Art style", "-artstyle"),
+        _style("sd-design", "Design (with Stable Diffusion)", "-sd-design"),
+        _style("sd-illustration", "Illustration (with Stable Diffusion)", "-sd-illustration"),
+    )
+}

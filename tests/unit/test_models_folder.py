@@ -1,0 +1,227 @@
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from dctnet.models import manifest
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
+from dctnet.models.manifest import Manifest
+from dctnet.models.styles import STYLES
+
+MIB = 2**20
+
+
+def an_upstream_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    for name in REQUIRED_FILES:
+        (path / name).write_bytes(f"contents of {name}".encode())
+    return path
+
+
+def write_manifest(path: Path, names: tuple[str, ...] = REQUIRED_FILES) -> str:
+    files = {name: manifest.record(path / name) for name in names}
+    return manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = an_upstream_folder(tmp_path / "model")
+    write_manifest(path)
+    return path
+
+
+def refusal(path: Path, digest: str | None = None) -> str:
+    with pytest.raises(ModelError) as caught:
+        open_folder(path, digest)
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+def test_a_whole_folder_is_opened(model: Path) -> None:
+    digest = manifest.digest((model / "manifest.json").read_bytes())
+    assert open_folder(model) == ModelFolder(
+        model, "sketch", "iic/some-model", "v1.0", digest, "unpinned"
+    )
+
+
+def test_a_folder_with_the_expected_digest_is_pinned(model: Path) -> None:
+    digest = manifest.digest((model / "manifest.json").read_bytes())
+    assert open_folder(model, digest).integrity == "pinned"
+
+
+def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path: Path) -> None:
+    path = an_upstream_folder(tmp_path / "whatever")
+    assert open_folder(path) == ModelFolder(
+        path, "unknown", "whatever", "unknown", None, "no manifest"
+    )
+
+
+def test_a_digest_cannot_be_demanded_of_a_folder_without_a_manifest(tmp_path: Path) -> None:
+    path = an_upstream_folder(tmp_path / "whatever")
+    said = refusal(path, "0" * 64)
+    assert said == (
+        f"{path} has no manifest.json, so it cannot be held against the digest {'0' * 64}."
+    )
+
+
+def test_another_digest_than_the_expected_one_is_refused(model: Path) -> None:
+    found = manifest.digest((model / "manifest.json").read_bytes())
+    said = refusal(model, "0" * 64)
+    assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
+
+
+def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model: Path) -> None:
+    digest = manifest.digest((model / "manifest.json").read_bytes())
+    (model / "cartoon_bg.pb").write_bytes(b"other weights")
+    write_manifest(model)
+    assert open_folder(model).integrity == "unpinned"
+    assert "somebody changed it" in refusal(model, digest)
+
+
+@pytest.mark.parametrize("name", REQUIRED_FILES)
+def test_a_missing_file_is_named(model: Path, name: str) -> None:
+    (model / name).unlink()
+    assert refusal(model) == f"The model file {model / name} is missing."
+
+
+@pytest.mark.parametrize("name", REQUIRED_FILES)
+def test_a_missing_file_is_named_without_a_manifest_too(tmp_path: Path, name: str) -> None:
+    path = an_upstream_folder(tmp_path / "whatever")
+    (path / name).unlink()
+    assert refusal(path) == f"{path} is not a complete model: {name} is missing."
+
+
+def test_a_file_cut_short_is_named(model: Path) -> None:
+    whole = (model / "detector.pb").read_bytes()
+    (model / "detector.pb").write_bytes(whole[:-1])
+    assert refusal(model) == (
+        f"The model file {model / 'detector.pb'} is cut short:"
+        f" it has {len(whole) - 1} of {len(whole)} bytes."
+    )
+
+
+@pytest.mark.parametrize("change", ["one bit", "one byte more"])
+def test_a_changed_file_is_named(model: Path, change: str) -> None:
+    path = model / "keypoints.pb"
+    content = bytearray(path.read_bytes())
+    if change == "one bit":
+        content[0] ^= 1
+    else:
+        content.append(0)
+    path.write_bytes(content)
+    assert refusal(model).startswith(f"The model file {path} is not the one in the manifest: ")
+
+
+def test_a_folder_in_the_place_of_a_file_counts_as_missing(model: Path) -> None:
+    (model / "alpha.jpg").unlink()
+    (model / "alpha.jpg").mkdir()
+    assert refusal(model) == f"The model file {model / 'alpha.jpg'} is missing."
+
+
+def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model: Path) -> None:
+    write_manifest(model, REQUIRED_FILES[1:])
+    assert refusal(model) == (
+        f"The manifest of {model} does not list alpha.jpg, which a model needs."
+    )
+
+
+def test_a_broken_manifest_is_refused(model: Path) -> None:
+    (model / "manifest.json").write_text("{")
+    assert refusal(model).startswith(f"{model / 'manifest.json'} is not a manifest")
+
+
+def test_a_manifest_that_cannot_be_read_is_refused(model: Path) -> None:
+    (model / "manifest.json").unlink()
+    (model / "manifest.json").mkdir()
+    assert refusal(model) == f"Cannot read the model {model / 'manifest.json'}: Is a directory."
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert refusal(tmp_path / "file") == (
+        f"{tmp_path / 'file'} is not a folder, so it cannot be a model."
+    )
+
+
+def test_some_other_folder_is_no_model(tmp_path: Path) -> None:
+    said = refusal(tmp_path)
+    assert said == f"{tmp_path} is not a complete model: {', '.join(REQUIRED_FILES)} is missing."
+
+
+def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "\x1b[31m\nred")
+    assert said.endswith("?[31m red.")
+
+
+def test_verifying_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
+    path = an_upstream_folder(tmp_path / "model")
+    with (path / "cartoon_bg.pb").open("wb") as file:
+        file.truncate(64 * MIB)
+    write_manifest(path)
+    tracemalloc.start()
+    try:
+        open_folder(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * MIB
+
+
+def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert locate(str(tmp_path / "any"), tmp_path) == tmp_path / "any"
+
+
+def test_a_folder_in_the_working_directory_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    assert locate("mine", tmp_path / "models") == Path("mine")
+
+
+def test_a_fetched_style_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sketch").mkdir()
+    assert locate("sketch", tmp_path) == tmp_path / "sketch"
+
+
+def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sketch").mkdir()
+    Path("demo").mkdir()
+    (tmp_path / "models" / "sketch").mkdir(parents=True)
+    assert locate("sketch", tmp_path / "models") == tmp_path / "models" / "sketch"
+    assert locate("demo", tmp_path / "models") == DEMO
+
+
+def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        locate("3d", tmp_path)
+    assert (
+        str(caught.value) == f"The style 3d is not in {tmp_path}: fetch it with `dctnet fetch 3d`."
+    )
+
+
+def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        locate("mange", tmp_path)
+    assert "no style and no folder 'mange'" in str(caught.value)
+    for name in (*STYLES, "demo"):
+        assert name in str(caught.value)
+
+
+def test_with_no_model_named_the_demo_model_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "sketch").mkdir()
+    assert locate(None, tmp_path) == DEMO
+
+
+def test_with_no_model_named_a_fetched_anime_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "anime").mkdir()
+    assert locate(None, tmp_path) == tmp_path / "anime"

@@ -1,0 +1,131 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from dctnet.models import manifest
+from dctnet.models.errors import ModelError
+from dctnet.models.manifest import FileRecord, HubReport, Manifest
+
+SUM_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+HERE = Path("model/manifest.json")
+
+
+def a_manifest() -> Manifest:
+    return Manifest(
+        style="sketch",
+        model="iic/some-model",
+        revision="v1.0",
+        files={"b.pb": FileRecord(SUM_OF_ABC, 3), "a/ä.jpg": FileRecord(SUM_OF_ABC, 3)},
+        hub=HubReport("https://hub.example", {"Revision": "v1.0", "CreatedAt": 1660000000}, None),
+        tool="dctnet 9",
+    )
+
+
+def document(**changes: object) -> bytes:
+    data = json.loads(manifest.encode(a_manifest()))
+    return json.dumps(data | changes).encode()
+
+
+def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert manifest.record(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
+
+
+@pytest.mark.parametrize("hub", [a_manifest().hub, None, HubReport("http://h", None, "2024-01-01")])
+def test_what_is_written_is_read_back(tmp_path: Path, hub: HubReport | None) -> None:
+    written = Manifest("s", "m", "r", a_manifest().files, hub)
+    manifest.write(tmp_path, written)
+    path = tmp_path / "manifest.json"
+    assert manifest.decode(path.read_bytes(), path) == written
+
+
+def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path: Path) -> None:
+    digest = manifest.write(tmp_path, a_manifest())
+    assert digest == hashlib.sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_a_manifest_has_one_spelling() -> None:
+    described = a_manifest()
+    turned = Manifest(
+        described.style,
+        described.model,
+        described.revision,
+        dict(reversed(list(described.files.items()))),
+        described.hub,
+        described.tool,
+    )
+    content = manifest.encode(described)
+    assert manifest.encode(turned) == content
+    assert content.endswith(b"}\n")
+    assert list(json.loads(content)) == sorted(json.loads(content))
+
+
+def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("old")
+    manifest.write(tmp_path, a_manifest())
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "Expecting value"),
+        (b"\xff\xfe", "codec can't decode"),
+        (b"[" * 100_000, "recursion"),
+        (b"[]", "the whole is missing or of the wrong type"),
+        (document(format=2), "its format is 2, and this version reads 1"),
+        (document(format=None), "its format is None"),
+        (document(style=7), "style is missing or of the wrong type"),
+        (document(revision=None), "revision is missing"),
+        (document(files=["a"]), "files is missing or of the wrong type"),
+        (document(files={"a": "b"}), "a is missing or of the wrong type"),
+        (document(files={"a": {"sha256": SUM_OF_ABC}}), "the size of a is missing"),
+        (document(files={"a": {"sha256": SUM_OF_ABC, "size": True}}), "the size of a is"),
+        (document(files={"a": {"sha256": SUM_OF_ABC[1:], "size": 1}}), "the sum of a is not a"),
+        (document(files={"a": {"sha256": SUM_OF_ABC.upper(), "size": 1}}), "the sum of a is not"),
+        (document(hub="x"), "hub is missing or of the wrong type"),
+        (document(hub={}), "the hub's endpoint is missing"),
+    ],
+)
+def test_what_is_no_manifest_of_this_format_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(ModelError, match=said) as caught:
+        manifest.decode(content, HERE)
+    assert str(caught.value).startswith("model/manifest.json is not a manifest that can be used: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "..\\x", "", "."]
+)
+def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name: str) -> None:
+    files = {name: {"sha256": SUM_OF_ABC, "size": 3}}
+    with pytest.raises(ModelError, match="which is no path inside of the folder"):
+        manifest.decode(document(files=files), HERE)
+
+
+def test_the_maintainers_command_writes_a_manifest_of_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "licence.md").write_bytes(b"abc")
+    (tmp_path / "alpha.jpg").write_bytes(b"abc")
+    (tmp_path / "manifest.json").write_text("old")
+    options = ["--style", "demo", "--model", "dctnet/demo", "--revision", "1"]
+    assert manifest.main([str(tmp_path), *options]) == 0
+    content = (tmp_path / "manifest.json").read_bytes()
+    assert capsys.readouterr().out == manifest.digest(content) + "\n"
+    record = FileRecord(SUM_OF_ABC, 3)
+    assert manifest.decode(content, HERE) == Manifest(
+        "demo", "dctnet/demo", "1", {"alpha.jpg": record, "notes/licence.md": record}
+    )
+
+
+def test_the_maintainers_command_names_a_folder_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert manifest.main([nowhere, "--style", "s", "--model", "m", "--revision", "r"]) == 1
+    assert capsys.readouterr().err == (
+        f"Cannot write the manifest of {nowhere}: No such file or directory.\n"
+    )

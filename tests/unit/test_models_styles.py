@@ -1,0 +1,25 @@
+from dctnet.models.styles import DEMO_STYLE, STYLES
+
+
+def test_the_seven_public_styles_have_the_hub_s_own_names() -> None:
+    assert {name: style.model_id for name, style in STYLES.items()} == {
+        "anime": "iic/cv_unet_person-image-cartoon_compound-models",
+        "3d": "iic/cv_unet_person-image-cartoon-3d_compound-models",
+        "handdrawn": "iic/cv_unet_person-image-cartoon-handdrawn_compound-models",
+        "sketch": "iic/cv_unet_person-image-cartoon-sketch_compound-models",
+        "artstyle": "iic/cv_unet_person-image-cartoon-artstyle_compound-models",
+        "sd-design": "iic/cv_unet_person-image-cartoon-sd-design_compound-models",
+        "sd-illustration": "iic/cv_unet_person-image-cartoon-sd-illustration_compound-models",
+    }
+
+
+def test_every_style_says_what_it_is_and_where_it_comes_from() -> None:
+    for name, style in STYLES.items():
+        assert style.name == name
+        assert style.title
+        assert "Apache-2.0" in style.licence
+        assert style.source == f"https://modelscope.cn/models/{style.model_id}"
+
+
+def test_the_demo_model_is_no_public_style() -> None:
+    assert DEMO_STYLE not in STYLES
