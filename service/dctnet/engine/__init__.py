@@ -1,0 +1,6 @@
+"""DCT-Net's inference, written anew: arrays in, arrays out."""
+
+from dctnet.engine.blending import read_alpha
+from dctnet.engine.engine import MAX_WORKING_SIDE, Cartoon, Engine
+
+__all__ = ["MAX_WORKING_SIDE", "Cartoon", "Engine", "read_alpha"]

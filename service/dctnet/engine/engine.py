@@ -1,0 +1,112 @@
+"""DCT-Net's inference: a picture in, its cartoon out.
+
+Paper: "DCT-Net: Domain-Calibrated Translation for Portrait Stylization", SIGGRAPH 2022.
+Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dctnet.engine.alignment import Alignment, align, cut_head
+from dctnet.engine.blending import blend
+from dctnet.engine.detection import find_faces
+from dctnet.engine.geometry import pad_to_multiple, resize, working_size
+from dctnet.engine.landmarks import find_landmarks
+from dctnet.engine.pupils import five_points
+from dctnet.runtimes import Floats, Networks, Pixels
+
+MAX_WORKING_SIDE = 1280
+"""Default of the longest side at which a picture is worked on, in pixels."""
+
+
+@dataclass(frozen=True)
+class Cartoon:
+    """What the engine made of a picture.
+
+    `picture` is HxWx3 uint8 RGB at the input's size, `faces` the number of heads drawn, `stages`
+    the seconds that each stage took: background, faces, head, blend.
+    """
+
+    picture: Pixels
+    faces: int
+    stages: dict[str, float]
+
+
+class Engine:
+    """Turns pictures into cartoons with one model. Stateless: threads may share it."""
+
+    def __init__(
+        self, networks: Networks, alpha: Floats, max_working_side: int = MAX_WORKING_SIDE
+    ) -> None:
+        """Take the model's networks and its head mask, 288x288 float32 in 0..1."""
+        self._networks = networks
+        self._alpha = alpha
+        self._max_working_side = max_working_side
+
+    def cartoonize(self, picture: Pixels) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB picture of any size.
+
+        Raises ValueError where `picture` is of another shape or type.
+        """
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"not an HxWx3 uint8 picture: {picture.shape} {picture.dtype}")
+        if picture.size == 0:
+            raise ValueError(f"an empty picture: {picture.shape}")
+        height, width = picture.shape[:2]
+        clock = _Clock()
+        with clock.stage("background"):
+            photo = resize(picture, *working_size(height, width, self._max_working_side))
+            canvas = self._draw_background(photo)
+        with clock.stage("faces"):
+            alignments = self._align_faces(photo)
+        for alignment in alignments:
+            with clock.stage("head"):
+                head = self._networks.head(_swap_colours(cut_head(photo, alignment)))
+            with clock.stage("blend"):
+                blend(canvas, head, self._alpha, alignment.to_picture)
+        with clock.stage("blend"):
+            drawn = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+            cartoon = _swap_colours(np.rint(drawn).clip(0, 255).astype(np.uint8))
+        return Cartoon(cartoon, len(alignments), clock.seconds)
+
+    def _draw_background(self, photo: Pixels) -> Floats:
+        """Return the whole picture drawn, HxWx3 float32 BGR."""
+        height, width = photo.shape[:2]
+        drawn = self._networks.background(pad_to_multiple(_swap_colours(photo)))
+        return np.ascontiguousarray(drawn[:height, :width], dtype=np.float32)
+
+    def _align_faces(self, photo: Pixels) -> list[Alignment]:
+        """Return how each face is turned upright, the largest face first."""
+        found = []
+        for box in find_faces(photo, self._networks.detector):
+            landmarks = find_landmarks(photo, box, self._networks.landmarks)
+            if landmarks is not None:
+                found.append(landmarks)
+        areas = np.array([np.prod(np.ptp(landmarks, axis=0)) for landmarks in found])
+        alignments = (align(five_points(photo, found[i])) for i in areas.argsort()[::-1])
+        return [alignment for alignment in alignments if alignment is not None]
+
+
+class _Clock:
+    """Adds up the seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("background", "faces", "head", "blend"), 0.0)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+
+def _swap_colours(picture: Pixels) -> Pixels:
+    """Turn RGB into BGR and back."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)

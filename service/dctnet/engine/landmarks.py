@@ -1,0 +1,65 @@
+"""68 landmarks of a face in a box.
+
+Upstream: `_one_shot_run` in `modelscope/models/cv/cartoon/facelib/face_landmark.py`.
+"""
+
+import cv2
+import numpy as np
+
+from dctnet.engine.detection import FILL_RGB
+from dctnet.runtimes import Floats, Landmarker, Pixels
+
+MIN_FACE = 60
+"""A box no larger than this on both sides, in pixels of the working picture, is not drawn."""
+
+_SIDE = 160
+_EXTEND = 0.2
+
+
+def find_landmarks(picture: Pixels, box: Floats, landmarker: Landmarker) -> Floats | None:
+    """Return the 68 landmarks of the face in `box`, or None where it is too small to draw.
+
+    `picture` is HxWx3 uint8 RGB, `box` 4 float32 as x1, y1, x2, y2 in its pixels. The answer is
+    68x2 float32 as x, y, whole pixels of the picture, and may lie outside of it.
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    if width <= MIN_FACE and height <= MIN_FACE:
+        return None
+    left, top, right, bottom = _crop_window(box)
+    crop = _crop(picture, left, top, right, bottom)
+    if crop is None:
+        return None
+    resized = cv2.resize(crop, (_SIDE, _SIDE)).astype(np.float32)
+    size = np.array([right - left, bottom - top], np.float32)
+    # In upstream's order of operations and precision, since what is cut to whole pixels next
+    # would otherwise land on the neighbouring pixel now and then.
+    points = landmarker(resized) * size / np.float32(_SIDE) * np.float32(_SIDE)
+    corner = np.array([left, top], np.float64)
+    landmarks: Floats = np.trunc(points + corner).astype(np.float32)
+    return landmarks
+
+
+def _crop_window(box: Floats) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom in whole pixels of a square around the box."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    # Upstream shifts the box by a border before it rounds, and rounding is towards zero.
+    border = int(max(width, height))
+    edge = np.float32(1 + 2 * _EXTEND) * width
+    shifted = box + np.float32(border)
+    center_x = (shifted[0] + shifted[2]) // 2
+    center_y = (shifted[1] + shifted[3]) // 2
+    half = edge // 2
+    window = np.array([center_x - half, center_y - half, center_x + half, center_y + half])
+    left, top, right, bottom = (window.astype(int) - border).tolist()
+    return left, top, right, bottom
+
+
+def _crop(picture: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels | None:
+    """Cut a window out of the picture, filled where it leaves it; None where they do not meet."""
+    inside = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.size == 0:
+        return None
+    crop = np.full((bottom - top, right - left, 3), FILL_RGB, dtype=np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    crop[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return crop
