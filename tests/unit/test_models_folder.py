@@ -53,9 +53,7 @@ def test_a_folder_with_the_expected_digest_is_pinned(model: Path) -> None:
 
 def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path: Path) -> None:
     path = an_upstream_folder(tmp_path / "whatever")
-    assert open_folder(path) == ModelFolder(
-        path, "unknown", "whatever", "unknown", None, "no manifest"
-    )
+    assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
 
 
 def test_a_digest_cannot_be_demanded_of_a_folder_without_a_manifest(tmp_path: Path) -> None:
@@ -90,7 +88,7 @@ def test_a_missing_file_is_named(model: Path, name: str) -> None:
 def test_a_missing_file_is_named_without_a_manifest_too(tmp_path: Path, name: str) -> None:
     path = an_upstream_folder(tmp_path / "whatever")
     (path / name).unlink()
-    assert refusal(path) == f"{path} is not a complete model: {name} is missing."
+    assert refusal(path) == f"{path} is not a complete model: it lacks {name}."
 
 
 def test_a_file_cut_short_is_named(model: Path) -> None:
@@ -151,7 +149,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_some_other_folder_is_no_model(tmp_path: Path) -> None:
     said = refusal(tmp_path)
-    assert said == f"{tmp_path} is not a complete model: {', '.join(REQUIRED_FILES)} is missing."
+    assert said == f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
 
 
 def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path: Path) -> None:

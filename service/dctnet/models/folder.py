@@ -28,8 +28,8 @@ REQUIRED_FILES = (
 Integrity = Literal["pinned", "unpinned", "no manifest"]
 """Whether the files were held against a digest from outside, against their own manifest, or not."""
 
-UNKNOWN = "unknown"
-"""The style and the revision of a folder that has no manifest to tell them."""
+UNKNOWN_STYLE = "unknown"
+"""The style of a folder that has no manifest to tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class ModelFolder:
     model: str
     """The model's id, or the folder's name if there is no manifest."""
     revision: str
+    """The revision that was asked for, or empty if there is no manifest."""
     digest: str | None
     """The sha256 of the manifest, or None if there is no manifest."""
     integrity: Integrity
@@ -124,7 +125,7 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
         raise ModelError(
             f"{path} has no {manifest.FILE_NAME}, so it cannot be held against the digest {digest}."
         )
-    return ModelFolder(path, UNKNOWN, path.resolve().name, UNKNOWN, None, "no manifest")
+    return ModelFolder(path, UNKNOWN_STYLE, path.resolve().name, "", None, "no manifest")
 
 
 def _verify(path: Path, described: Manifest) -> None:
