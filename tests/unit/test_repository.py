@@ -1,0 +1,147 @@
+"""The repository keeps its promises to whoever clones it."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pip._internal.models.index import PyPI, TestPyPI
+
+import dctnet
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+GROUPS = PROJECT["dependency-groups"]
+
+# Each lock with what it must hold, the smaller ones first.
+CORE = PROJECT["project"]["dependencies"] + GROUPS["build"]
+REFERENCE = CORE + PROJECT["project"]["optional-dependencies"]["reference"]
+DEV = REFERENCE + GROUPS["dev"]
+LOCKS = {
+    "core": CORE,
+    "reference": REFERENCE,
+    "dev": DEV,
+    "demo-model": DEV + GROUPS["demo-model"],
+    "lock": GROUPS["lock"],
+}
+NESTED = ("core", "reference", "dev", "demo-model")
+
+
+def blocks(name: str) -> list[str]:
+    """A lock's entries, each with its pin in the first line and its hashes in the others."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    return re.split(r"\n(?=\S)", text.rstrip("\n"))
+
+
+def pins(name: str) -> set[Requirement]:
+    return {Requirement(block.splitlines()[0].removesuffix("\\")) for block in blocks(name)}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name: str) -> None:
+    for block in blocks(name):
+        pin, *hashes = block.splitlines()
+        assert re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^#]+)? \\", pin)
+        assert hashes
+        for line in hashes:
+            assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_satisfies_what_the_project_asks_for(name: str) -> None:
+    locked: dict[str, list[Requirement]] = {}
+    for pin in pins(name):
+        locked.setdefault(canonicalize_name(pin.name), []).append(pin)
+    for wanted in map(Requirement, LOCKS[name]):
+        versions = [
+            specifier.version
+            for pin in locked.get(canonicalize_name(wanted.name), [])
+            for specifier in pin.specifier
+        ]
+        assert versions, f"{wanted.name} is in no lock: run `make lock`"
+        assert all(wanted.specifier.contains(locked_version) for locked_version in versions)
+
+
+@pytest.mark.parametrize(("smaller", "larger"), list(pairwise(NESTED)))
+def test_a_larger_lock_has_the_versions_of_a_smaller_one(smaller: str, larger: str) -> None:
+    assert pins(smaller) <= pins(larger)
+
+
+def registry_hosts() -> set[str]:
+    """The hosts that packages come from here or anywhere; put together, so that none is written."""
+    configured = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    ).stdout
+    elsewhere = {
+        ("crates", "io"),
+        ("deb", "debian", "org"),
+        ("proxy", "golang", "org"),
+        ("registry", "npmjs", "org"),
+        ("repo", "maven", "apache", "org"),
+        ("repo1", "maven", "org"),
+    }
+    hosts = {".".join(host) for host in elsewhere}
+    hosts |= {PyPI.netloc, PyPI.file_storage_domain, TestPyPI.netloc, TestPyPI.file_storage_domain}
+    hosts |= {urlsplit(url).hostname or "" for url in re.findall(r"https?://[^\s'\"]+", configured)}
+    # An index on this machine is no secret, and the documentation names its address.
+    return {host for host in hosts if re.search(r"[a-z]\.[a-z]", host)}
+
+
+def test_no_file_names_the_host_of_a_package_registry() -> None:
+    hosts = [host.encode() for host in registry_hosts()]
+    assert len(hosts) >= 8
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    assert ROOT / "pyproject.toml" in files
+    naming = [
+        str(file.relative_to(ROOT))
+        for file in files
+        if file.is_file()
+        for content in [file.read_bytes()]
+        if any(host in content for host in hosts)
+    ]
+    assert naming == []
+
+
+def test_the_version_is_one_everywhere() -> None:
+    headings = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == dctnet.__version__
+    assert version("dctnet") == dctnet.__version__
+
+
+def test_make_alone_lists_every_target_that_is_not_a_file() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"install", "run", "test"} <= set(targets)
+    assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == targets
+
+
+@pytest.mark.parametrize(("ci", "status"), [("", 0), ("0", 0), ("1", 1), ("true", 1)])
+def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(
+    tmp_path: Path, ci: str, status: int
+) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "def test_passes(): pass\n"
+        "def test_needs_curl(): pytest.skip('needs curl: apt-get install curl')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, tmp_path],
+        cwd=tmp_path,
+        env=os.environ | {"CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == status
+    assert "test_needs_curl: needs curl: apt-get install curl\n" in run.stdout
+    assert ("these skips fail the run" in run.stdout) == bool(status)
