@@ -1,0 +1,64 @@
+"""The command ``dctnet``; one file a subcommand."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+from dctnet import __version__
+from dctnet.cli import cartoonize, doctor, serve
+from dctnet.config import Settings, SettingsError, unknown_variables
+from dctnet.messages import say
+from dctnet.models.errors import ModelError
+
+
+class Command(Protocol):
+    """A module of a subcommand."""
+
+    def add_parser(
+        self, subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", /
+    ) -> None:
+        """Add the subcommand and its arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace, settings: Settings, /) -> int:
+        """Run it and return the exit status; raise SettingsError, ModelError or OSError."""
+        ...
+
+
+# Each module imports what is heavy when it runs, so that --help answers at once.
+_COMMANDS: dict[str, Command] = {
+    "cartoonize": cartoonize,
+    "serve": serve,
+    "doctor": doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 for an error, 2 for wrong usage."""
+    args = _parser().parse_args(argv)
+    try:
+        settings = Settings.from_environment(os.environ)
+        if unknown := unknown_variables(os.environ):
+            say(f"These variables are no settings and have no effect: {', '.join(unknown)}.")
+        return _COMMANDS[args.command].run(args, settings)
+    except (SettingsError, ModelError) as error:
+        say(str(error))
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+    except KeyboardInterrupt:
+        return 130  # What a shell reports for a command that SIGINT ended.
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dctnet",
+        description="Turn portrait photos into cartoons with DCT-Net.",
+        epilog="Settings come from DCTNET_* variables; docs/settings.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=f"dctnet {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS.values():
+        command.add_parser(subparsers)
+    return parser

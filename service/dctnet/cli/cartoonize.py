@@ -1,0 +1,87 @@
+"""``dctnet cartoonize``: pictures in files to cartoons in files."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dctnet.cli.progress import Progress
+from dctnet.config import Settings
+from dctnet.messages import say
+
+if TYPE_CHECKING:
+    from dctnet.engine import Engine
+    from dctnet.imaging import Format
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add this command to ``dctnet``'s."""
+    parser = subparsers.add_parser(
+        "cartoonize",
+        help="turn pictures into cartoons",
+        description="Turn pictures into cartoons of the same size.",
+        epilog="A cartoon has its picture's name with the format's suffix. One that is there "
+        "already is replaced, but no picture of this call is ever overwritten, nor is a cartoon "
+        "of this call: the second a.png is called a-2.png. A picture that cannot be read is named "
+        "and left out, and the exit status is then 1.",
+    )
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG or WebP")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="where the cartoons go; made if new"
+    )
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--style", metavar="NAME", help="a fetched style; `dctnet styles` lists all")
+    model.add_argument("--model", metavar="DIR", help="a model folder")
+    parser.add_argument(
+        "--format", choices=["png", "jpeg", "webp"], default="png", help="default: png"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Draw every picture that can be read; return 1 when any could not."""
+    from dctnet.imaging import PictureError
+    from dctnet.loading import load_engine
+
+    if args.style or args.model:
+        settings = replace(settings, model=args.style or args.model)
+    args.out.mkdir(parents=True, exist_ok=True)
+    engine, _ = load_engine(settings)
+    progress = Progress(len(args.pictures))
+    skipped = 0
+    pairs = zip(args.pictures, output_paths(args.pictures, args.out, args.format), strict=True)
+    for done, (picture, output) in enumerate(pairs):
+        progress.show(done, str(picture))
+        try:
+            cartoon = _draw(engine, picture, args.format, settings.max_pixels)
+        except (OSError, PictureError) as error:
+            reason = f"{error.strerror}." if isinstance(error, OSError) else error
+            progress.clear()
+            say(f"{picture} is left out: {reason}")
+            skipped += 1
+            continue
+        output.write_bytes(cartoon)
+        progress.clear()
+        print(output, flush=True)
+    return 1 if skipped else 0
+
+
+def output_paths(pictures: Iterable[Path], out: Path, format: str) -> Iterator[Path]:
+    """Yield where each picture's cartoon goes: never onto a picture, nor twice to one place."""
+    pictures = list(pictures)
+    taken = {picture.resolve() for picture in pictures}
+    for picture in pictures:
+        path, number = out / f"{picture.stem}.{format}", 1
+        while path.resolve() in taken:
+            number += 1
+            path = out / f"{picture.stem}-{number}.{format}"
+        taken.add(path.resolve())
+        yield path
+
+
+def _draw(engine: "Engine", picture: Path, format: "Format", max_pixels: int) -> bytes:
+    from dctnet.imaging import decode, encode, require_encodable
+
+    rgb = decode(picture.read_bytes(), max_pixels)
+    require_encodable(rgb.shape[1], rgb.shape[0], format)
+    return encode(engine.cartoonize(rgb).picture, format)

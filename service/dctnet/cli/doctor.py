@@ -1,0 +1,149 @@
+"""``dctnet doctor``: what this machine has and whether it can draw."""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from dctnet import __version__
+from dctnet.config import Settings
+
+Facts = dict[str, object]
+
+_PACKAGES = ("flask", "gunicorn", "numpy", "opencv-python-headless", "pillow")
+_OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
+
+# What the convolution libraries choose their code by; "asimd" is the kernel's word for NEON.
+_CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
+
+_TEST_SIDE = 512
+"""The side of the picture that is drawn, in pixels."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add this command to ``dctnet``'s."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="check the installation, the model and the machine",
+        description="Check everything that serving needs, and time one inference. The exit status "
+        "is 1 when the model or the inference fails.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Print every check, even after one that failed."""
+    report: dict[str, Facts] = {}
+    for name, check in _CHECKS.items():
+        try:
+            report[name] = check(settings)
+        except Exception as error:  # Whatever is wrong is what the user asks for.
+            report[name] = {"error": str(error) or type(error).__name__}
+        if not args.json:
+            _print(name, report[name])
+    healthy = not any("error" in facts for facts in report.values())
+    if args.json:
+        print(json.dumps({"healthy": healthy, **report}, indent=2))
+    return 0 if healthy else 1
+
+
+def _print(name: str, facts: Facts) -> None:
+    mark = "FAILED" if "error" in facts else "ok"
+    print(f"{name}: {mark}")
+    for key, value in facts.items():
+        text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        print(f"  {key.replace('_', ' ')}: {text}", flush=True)
+
+
+def _versions(_: Settings) -> Facts:
+    facts: Facts = {"dctnet": __version__, "python": platform.python_version()}
+    for package in _PACKAGES + _OPTIONAL_PACKAGES:
+        try:
+            facts[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            facts[package] = "not installed"
+    return facts
+
+
+def _processor(settings: Settings) -> Facts:
+    from dctnet.cpus import available_cpus
+
+    return {
+        "machine": platform.machine(),
+        "features": cpu_features(Path("/proc/cpuinfo")),
+        "processors": available_cpus(),
+        "slots": settings.slots,
+        "threads": settings.threads or "auto",
+    }
+
+
+def cpu_features(cpuinfo: Path) -> list[str]:
+    """Return the features that matter here, of those that Linux lists in ``/proc/cpuinfo``."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:  # Not Linux.
+        return []
+    listed = {
+        word
+        for line in lines
+        if line.startswith(("flags", "Features"))
+        for word in line.partition(":")[2].split()
+    }
+    return [feature for feature in _CPU_FEATURES if feature in listed]
+
+
+def _address(settings: Settings) -> Facts:
+    from dctnet.server.address import require_free
+
+    try:
+        require_free(settings.bind)
+    except OSError as error:  # No failure: the server may be running.
+        return {"bind": str(settings.bind), "free": False, "reason": error.strerror}
+    return {"bind": str(settings.bind), "free": True}
+
+
+def _model(settings: Settings) -> Facts:
+    from dctnet.loading import find_model
+
+    model = find_model(settings)
+    return {
+        "path": str(model.path),
+        "style": model.style,
+        "model": model.model,
+        "revision": model.revision,
+        "digest": model.digest,
+        "integrity": model.integrity,
+    }
+
+
+def _inference(settings: Settings) -> Facts:
+    import numpy as np
+
+    from dctnet.loading import load_engine
+
+    started = time.perf_counter()
+    engine, _ = load_engine(settings)
+    loaded = time.perf_counter()
+    ramp = np.linspace(0, 255, _TEST_SIDE).astype(np.uint8)
+    picture = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
+    engine.cartoonize(picture)  # The first one also prepares the graphs.
+    warm = time.perf_counter()
+    engine.cartoonize(picture)
+    return {
+        "loading_seconds": round(loaded - started, 2),
+        "first_seconds": round(warm - loaded, 2),
+        "seconds": round(time.perf_counter() - warm, 2),
+        "size": f"{_TEST_SIDE}x{_TEST_SIDE}",
+    }
+
+
+_CHECKS: dict[str, Callable[[Settings], Facts]] = {
+    "versions": _versions,
+    "processor": _processor,
+    "address": _address,
+    "model": _model,
+    "inference": _inference,
+}

@@ -1,0 +1,56 @@
+"""``dctnet serve``: the HTTP server."""
+
+import argparse
+from dataclasses import replace
+
+from dctnet.config import SETTINGS, Address, Settings
+from dctnet.messages import say
+
+EXIT_BROKEN_MODEL = 3
+"""The exit status that Gunicorn has too when its worker cannot load the model."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add this command to ``dctnet``'s."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="start the server and its web page",
+        description="Serve the API and a web page. SIGTERM ends the server after it has answered "
+        "what it accepted. The exit status is 3 when the model cannot be loaded.",
+    )
+    parser.add_argument(
+        "--bind", type=_address, metavar="HOST:PORT", help="default: DCTNET_BIND, 127.0.0.1:8080"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Serve until a signal ends the process."""
+    from dctnet.loading import find_model
+    from dctnet.models.errors import ModelError
+    from dctnet.models.folder import DEFAULT_STYLE
+    from dctnet.models.styles import DEMO_STYLE
+    from dctnet.server.address import require_free
+    from dctnet.server.application import Replica
+
+    if args.bind:
+        settings = replace(settings, bind=args.bind)
+    # Asked here as well as in the worker, so that a mistake shows at once.
+    try:
+        model = find_model(settings)
+    except ModelError as error:
+        say(str(error))
+        return EXIT_BROKEN_MODEL
+    require_free(settings.bind)
+    say(f"the model is {model.style}, from {model.path}")
+    if model.style == DEMO_STYLE:
+        say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
+    Replica(settings, model).run()
+    return 0
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError:
+        allowed = next(setting.allowed for setting in SETTINGS if setting.field == "bind")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {allowed}") from None

@@ -1,0 +1,194 @@
+"""The settings, read once from the environment and passed down."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dctnet.cpus import available_cpus
+
+PREFIX = "DCTNET_"
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class SettingsError(Exception):
+    """A setting has a value that is not allowed; the message is one printable sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read ``HOST:PORT``, with an IPv6 host in brackets; raise ValueError for anything else."""
+        host, _, port = text.rpartition(":")
+        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+            raise ValueError(text)
+        address = cls(host.strip("[]"), int(port))
+        if not address.host or not 1 <= address.port <= 65535:
+            raise ValueError(text)
+        return address
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator can set; ``docs/settings.md`` explains each one."""
+
+    bind: Address
+    model: str | None
+    model_digest: str | None
+    models_dir: Path
+    slots: int
+    threads: int | None
+    max_bytes: int
+    max_pixels: int
+    max_working_side: int
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the ``DCTNET_*`` variables, an empty one counting as unset; raise SettingsError."""
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            text = environ.get(setting.variable, "")
+            if not text:
+                values[setting.field] = setting.default(environ)
+                continue
+            try:
+                values[setting.field] = setting.parse(text)
+            except ValueError:
+                raise SettingsError(
+                    f"{setting.variable} is {text!r}, but it must be {setting.allowed}."
+                ) from None
+        return cls(**values)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the names that look like settings and are none.
+
+    They are worth a warning, not an error: Kubernetes gives each pod variables such as
+    ``DCTNET_PORT`` for a Service called ``dctnet``.
+    """
+    known = {setting.variable for setting in SETTINGS}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table of settings."""
+
+    variable: str
+    field: str
+    parse: Callable[[str], object]
+    """Turns the text into the value, or raises ValueError."""
+    allowed: str
+    """Completes the sentence "it must be ..."."""
+    default: Callable[[Mapping[str, str]], object]
+    """Makes the default value from the environment."""
+    default_in_words: str
+
+
+def _whole_number(least: int, most: int) -> tuple[Callable[[str], int], str]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return parse, f"a whole number from {least} to {most}"
+
+
+def _threads(text: str) -> int | None:
+    return None if text == "auto" else _whole_number(1, 256)[0](text)
+
+
+def _digest(text: str) -> str:
+    digest = text.lower().removeprefix("sha256:")
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise ValueError(text)
+    return digest
+
+
+def _models_dir(environ: Mapping[str, str]) -> Path:
+    cache = environ.get("XDG_CACHE_HOME")
+    home = environ.get("HOME")
+    base = Path(cache) if cache else (Path(home) if home else Path.home()) / ".cache"
+    return base / "dctnet" / "models"
+
+
+def _slots(_: Mapping[str, str]) -> int:
+    return max(1, int(available_cpus()))
+
+
+SETTINGS = (
+    Setting(
+        "DCTNET_BIND",
+        "bind",
+        Address.parse,
+        "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
+        lambda _: Address("127.0.0.1", 8080),
+        "`127.0.0.1:8080`",
+    ),
+    Setting(
+        "DCTNET_MODEL",
+        "model",
+        str,
+        "a style's name or a model folder's path",
+        lambda _: None,
+        "the fetched `anime` if there is one, else the demo model",
+    ),
+    Setting(
+        "DCTNET_MODEL_DIGEST",
+        "model_digest",
+        _digest,
+        "a sha256 of 64 hexadecimal digits",
+        lambda _: None,
+        "none: the model's own manifest is trusted",
+    ),
+    Setting(
+        "DCTNET_MODELS_DIR",
+        "models_dir",
+        lambda text: Path(text).expanduser(),
+        "a folder's path",
+        _models_dir,
+        "`$XDG_CACHE_HOME/dctnet/models`, else `~/.cache/dctnet/models`",
+    ),
+    Setting("DCTNET_SLOTS", "slots", *_whole_number(1, 256), _slots, "the whole processors"),
+    Setting(
+        "DCTNET_THREADS",
+        "threads",
+        _threads,
+        "auto, or a whole number from 1 to 256",
+        lambda _: None,
+        "`auto`: the processors",
+    ),
+    Setting(
+        "DCTNET_MAX_BYTES",
+        "max_bytes",
+        *_whole_number(KIB, 1024 * MIB),
+        lambda _: 10 * MIB,
+        "`10485760` (10 MiB)",
+    ),
+    Setting(
+        "DCTNET_MAX_PIXELS",
+        "max_pixels",
+        *_whole_number(1, 500_000_000),
+        lambda _: 40_000_000,
+        "`40000000`",
+    ),
+    Setting(
+        "DCTNET_MAX_WORKING_SIDE",
+        "max_working_side",
+        *_whole_number(256, 4096),
+        lambda _: 1280,
+        "`1280`",
+    ),
+)

@@ -1,0 +1,55 @@
+"""How many processors this process may use."""
+
+import os
+from pathlib import Path
+
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def available_cpus(root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS) -> float:
+    """Return the processors that the affinity mask and the cgroup's quota leave, such as 1.5.
+
+    The standard library looks at the mask alone, so that a container limited to two processors
+    would start a thread for each one of its node.
+    """
+    mask = float(len(os.sched_getaffinity(0)))
+    return min([mask, *_quotas(root, own_cgroups)])
+
+
+def _quotas(root: Path, own_cgroups: Path) -> list[float]:
+    """Return the quota of each cgroup around this process, versions 1 and 2."""
+    try:
+        lines = own_cgroups.read_text().splitlines()
+    except OSError:  # Not Linux, or no /proc.
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            folder, quota_of = root, _quota_v2
+        elif "cpu" in controllers.split(","):
+            folder, quota_of = root / controllers, _quota_v1
+        else:
+            continue
+        own = folder / path.lstrip("/")
+        # A quota further up binds too; a container often sees no folder but the topmost.
+        found += [quota_of(place) for place in (own, *own.parents) if place.is_relative_to(folder)]
+    return [quota for quota in found if quota is not None]
+
+
+def _quota_v2(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+    except OSError:
+        return None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        period = int((folder / "cpu.cfs_period_us").read_text())
+    except OSError:
+        return None
+    return None if quota <= 0 else quota / period

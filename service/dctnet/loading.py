@@ -1,0 +1,38 @@
+"""From settings to a model and the engine that runs it."""
+
+from dctnet.config import Settings
+from dctnet.cpus import available_cpus
+from dctnet.engine import Engine, read_alpha
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder, locate, open_folder
+
+
+def find_model(settings: Settings) -> ModelFolder:
+    """Return the model that the settings name, verified; raise ModelError."""
+    return open_folder(locate(settings.model, settings.models_dir), settings.model_digest)
+
+
+def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
+    """Verify and load the model that the settings name, which takes seconds; raise ModelError."""
+    folder = find_model(settings)
+    try:
+        from dctnet.runtimes import tensorflow  # Costs seconds and 300 MB, so only here.
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"The model in {folder.path} needs TensorFlow, but {error.name} is not installed; "
+            "install dctnet with its `reference` extra."
+        ) from error
+    networks = tensorflow.load(folder, network_threads(settings))
+    alpha = read_alpha(folder.path / "alpha.jpg")
+    return Engine(networks, alpha, max_working_side=settings.max_working_side), folder
+
+
+def network_threads(settings: Settings) -> int:
+    """Return how many threads one call of a network may use."""
+    return settings.threads or max(1, int(available_cpus()))
+
+
+def label(model: ModelFolder) -> str:
+    """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``."""
+    word = f"{model.style}@{model.revision}" if model.revision else model.style
+    return "".join(c if "!" <= c <= "~" else "?" for c in word)
