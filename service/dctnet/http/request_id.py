@@ -1,0 +1,28 @@
+"""A name for each request, so that a client's report and a line of the log can be matched."""
+
+import re
+import uuid
+
+from flask import Response, g, request
+
+HEADER = "X-Request-Id"
+
+# What proxies and tracers send; anything else could forge a line of the log.
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def assign() -> None:
+    """Take the client's id if it is sane, else make one."""
+    offered = request.headers.get(HEADER, "")
+    g.request_id = offered if _SANE.fullmatch(offered) else uuid.uuid4().hex
+
+
+def current() -> str:
+    """Return the id of the request that is being answered."""
+    return str(g.request_id)
+
+
+def send(response: Response) -> Response:
+    """Put the id into the answer, whatever it is."""
+    response.headers[HEADER] = current()
+    return response

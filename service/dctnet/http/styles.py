@@ -1,0 +1,29 @@
+"""``GET /v1/styles``: the styles that can be asked for, which is the loaded one."""
+
+from collections.abc import Callable
+
+from flask import Response, jsonify
+
+from dctnet.models.folder import ModelFolder
+from dctnet.models.styles import STYLES
+
+
+def view(model: ModelFolder) -> Callable[[], Response]:
+    """Make the view function."""
+
+    def styles() -> Response:
+        return jsonify(styles=[_describe(model)])
+
+    return styles
+
+
+def _describe(model: ModelFolder) -> dict[str, str | None]:
+    public = STYLES.get(model.style)
+    return {
+        "name": model.style,
+        "title": public.title if public else model.style.capitalize(),
+        "model": model.model,
+        "revision": model.revision,
+        "digest": model.digest,
+        "integrity": model.integrity,
+    }

@@ -1,0 +1,24 @@
+"""Untrusted bytes to an RGB array and back, within limits."""
+
+from dctnet.imaging.decode import decode
+from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
+from dctnet.imaging.errors import (
+    BrokenPicture,
+    PictureError,
+    TooLongForFormat,
+    TooManyPixels,
+    UnsupportedFormat,
+)
+
+__all__ = [
+    "MEDIA_TYPES",
+    "BrokenPicture",
+    "Format",
+    "PictureError",
+    "TooLongForFormat",
+    "TooManyPixels",
+    "UnsupportedFormat",
+    "decode",
+    "encode",
+    "require_encodable",
+]

@@ -1,0 +1,1 @@
+"""Gunicorn, made ours: its configuration and how a replica starts."""
