@@ -25,7 +25,7 @@ def find_landmarks(picture: Pixels, box: Floats, landmarker: Landmarker) -> Floa
     width, height = box[2] - box[0], box[3] - box[1]
     if width <= MIN_FACE and height <= MIN_FACE:
         return None
-    left, top, right, bottom = _crop_window(box)
+    left, top, right, bottom = _crop_window(box, *picture.shape[:2])
     crop = _crop(picture, left, top, right, bottom)
     if crop is None:
         return None
@@ -39,18 +39,20 @@ def find_landmarks(picture: Pixels, box: Floats, landmarker: Landmarker) -> Floa
     return landmarks
 
 
-def _crop_window(box: Floats) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom in whole pixels of a square around the box."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    # Upstream shifts the box by a border before it rounds, and rounding is towards zero.
-    border = int(max(width, height))
-    edge = np.float32(1 + 2 * _EXTEND) * width
+def _crop_window(box: Floats, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom in whole pixels of a square around the box.
+
+    Where that lies far outside of a picture of height x width pixels, it is less than a square.
+    """
+    box_width = box[2] - box[0]
+    # Upstream puts a border around the picture before it rounds, towards zero, and cuts.
+    border = int(max(box_width, box[3] - box[1]))
+    half = np.float32(1 + 2 * _EXTEND) * box_width // 2
     shifted = box + np.float32(border)
-    center_x = (shifted[0] + shifted[2]) // 2
-    center_y = (shifted[1] + shifted[3]) // 2
-    half = edge // 2
-    window = np.array([center_x - half, center_y - half, center_x + half, center_y + half])
-    left, top, right, bottom = (window.astype(int) - border).tolist()
+    center = (shifted[:2] + shifted[2:]) // 2
+    edges = np.concatenate([center - half, center + half]).astype(int) - border
+    left, top = np.maximum(edges[:2], -border).tolist()
+    right, bottom = np.minimum(edges[2:], [width + border, height + border]).tolist()
     return left, top, right, bottom
 
 

@@ -1,0 +1,94 @@
+"""Upstream's own code, the ground truth: the `modelscope` package without torch.
+
+It imports torch, and a data set library of 100 MB, only to name their types, so that empty
+stand-ins do. They are there during the import alone: other tests use modelscope's client as it is.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+# The engine's runtime asks for the same: both must use the same arithmetic.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+class _Absent:
+    """Any class of torch's."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _stand_in(name: str, **names: object) -> ModuleType:
+    module = ModuleType(name)
+    module.__spec__ = ModuleSpec(name, None, is_package=True)
+    module.__path__ = []
+    vars(module).update(names)
+    sys.modules[name] = module
+    return module
+
+
+@contextmanager
+def _stand_ins() -> Iterator[None]:
+    before = set(sys.modules)
+    multiprocessing = _stand_in("torch.multiprocessing")
+    distributed = _stand_in("torch.distributed", is_available=_never, is_initialized=_never)
+    nn = _stand_in("torch.nn", Module=_Absent, Linear=_Absent)
+    _stand_in(
+        "torch",
+        Tensor=_Absent,
+        LongTensor=_Absent,
+        nn=nn,
+        distributed=distributed,
+        multiprocessing=multiprocessing,
+    )
+    _stand_in("modelscope.msdatasets", MsDataset=_Absent)
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] == "torch" or name == "modelscope.msdatasets":
+                del sys.modules[name]
+
+
+def _import() -> tuple[ModuleType, type[Any]]:
+    # Upstream writes an index of its sources into its cache, and chooses a GPU for the process.
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        mock.patch.dict(os.environ, MODELSCOPE_CACHE=cache),
+        _stand_ins(),
+    ):
+        from modelscope.models.cv import cartoon
+        from modelscope.pipelines.cv.image_cartoon_pipeline import ImageCartoonPipeline
+
+        for name in ("FaceAna", "get_f5p", "warp_and_crop_face", "padTo16x", "resize_size"):
+            getattr(cartoon, name)  # Imported lazily otherwise, when the stand-ins are gone.
+    return cartoon, ImageCartoonPipeline
+
+
+cartoon, _Pipeline = _import()
+
+
+class Upstream:
+    """The pipeline `image-portrait-stylization` on one model folder."""
+
+    def __init__(self, folder: Path) -> None:
+        with _stand_ins():
+            self._pipeline = _Pipeline(str(folder), device="cpu")
+
+    def cartoonize(self, picture: Any) -> Any:
+        """Return upstream's cartoon of an HxWx3 uint8 RGB picture: RGB, uint8 or float32.
+
+        Where there is no face, the answer has upstream's reduced size.
+        """
+        self._pipeline.facer.reset()  # It remembers the last picture's faces.
+        return self._pipeline.forward({"img": picture})["output_img"][:, :, ::-1]

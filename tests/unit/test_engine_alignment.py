@@ -1,0 +1,69 @@
+"""The alignment of a head, against upstream's warp_and_crop_face."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans import (
+    get_reference_facial_points,
+)
+
+from dctnet.engine.alignment import HEAD_SIDE, REFERENCE, align, cut_head
+from dctnet.runtimes import Floats
+from tests.support.upstream import cartoon
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
+
+
+def moved(points: Floats, scale: float, degrees: float, shift: tuple[float, float]) -> Floats:
+    angle = np.deg2rad(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return (scale * points @ rotation.T + shift).astype(np.float32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    scale=st.floats(0.1, 3),
+    degrees=st.floats(-180, 180),
+    shift=st.tuples(st.floats(-200, 400), st.floats(-200, 400)),
+    noise=st.floats(0, 40),
+    mirrored=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_the_head_and_the_way_back_are_upstreams(
+    scale: float,
+    degrees: float,
+    shift: tuple[float, float],
+    noise: float,
+    mirrored: bool,
+    seed: int,
+) -> None:
+    points = REFERENCE + np.random.default_rng(seed).normal(0, noise, (5, 2))
+    points = moved(points * ([-1, 1] if mirrored else [1, 1]), scale, degrees, shift)
+    expected_head, expected_back = cartoon.warp_and_crop_face(
+        PICTURE,
+        points,
+        ratio=0.75,
+        reference_pts=get_reference_facial_points(default_square=True),
+        crop_size=(HEAD_SIDE, HEAD_SIDE),
+        return_trans_inv=True,
+    )
+    alignment = align(points)
+    assert alignment is not None
+    np.testing.assert_array_equal(alignment.to_picture, expected_back)
+    np.testing.assert_array_equal(cut_head(PICTURE, alignment), expected_head)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -120])
+def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees: float) -> None:
+    points = moved(REFERENCE, 0.5, degrees, (70, 40))
+    alignment = align(points)
+    assert alignment is not None
+    upright = points @ alignment.to_head[:, :2].T + alignment.to_head[:, 2]
+    np.testing.assert_allclose(upright, REFERENCE, atol=1e-3)
+    back = REFERENCE @ alignment.to_picture[:, :2].T + alignment.to_picture[:, 2]
+    np.testing.assert_allclose(back, points, atol=1e-3)
+
+
+def test_points_that_coincide_have_no_alignment() -> None:
+    assert align(np.full((5, 2), 77, np.float32)) is None

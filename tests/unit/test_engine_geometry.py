@@ -1,0 +1,58 @@
+"""Sizes and padding, against upstream's resize_size and padTo16x."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dctnet.engine.geometry import MAX_SHORT_SIDE, pad_to_multiple, resize, working_size
+from tests.support.upstream import cartoon
+
+UNBOUNDED = 10**9
+
+sides = st.integers(1, 1600)
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=sides, width=sides)
+def test_the_working_picture_is_upstreams(height: int, width: int) -> None:
+    picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = cartoon.resize_size(picture, size=720)
+    found = resize(picture, *working_size(height, width, UNBOUNDED))
+    np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_padding_is_upstreams(height: int, width: int) -> None:
+    picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected, padded_height, padded_width = cartoon.padTo16x(picture)
+    assert (padded_height, padded_width) == (height, width)
+    np.testing.assert_array_equal(pad_to_multiple(picture), expected)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (MAX_SHORT_SIDE, 1280, (720, 1280)),  # At both limits.
+        (MAX_SHORT_SIDE + 1, 1280, (720, 1278)),  # One past the short side's.
+        (MAX_SHORT_SIDE, 1281, (719, 1280)),  # One past the long side's.
+        (4000, 16, (1280, 5)),
+        (16, 4000, (5, 1280)),
+        (1, 100_000, (1, 1280)),
+        (3, 5, (3, 5)),
+    ],
+)
+def test_both_sides_are_bounded_and_none_vanishes(
+    height: int, width: int, expected: tuple[int, int]
+) -> None:
+    assert working_size(height, width, 1280) == expected
+
+
+@given(height=st.integers(1, 50_000), width=st.integers(1, 50_000), cap=st.integers(16, 4000))
+def test_no_picture_exceeds_the_cap(height: int, width: int, cap: int) -> None:
+    working = working_size(height, width, cap)
+    assert 1 <= min(working) <= MAX_SHORT_SIDE
+    assert max(working) <= cap
+    if max(height, width) <= min(cap, MAX_SHORT_SIDE):
+        assert working == (height, width)

@@ -1,0 +1,84 @@
+"""Landmarks of a box, against upstream's FaceLandmark with the same network's answer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dctnet.engine.landmarks import MIN_FACE, find_landmarks
+from dctnet.runtimes import Floats
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+
+
+class Network:
+    """A landmark network whose answer depends on what it is shown."""
+
+    def __call__(self, face: Floats) -> Floats:
+        assert face.shape == (160, 160, 3)
+        assert face.dtype == np.float32
+        seed = int(face.astype(np.int64).sum())
+        return np.random.default_rng(seed).uniform(-0.1, 1.1, (68, 2)).astype(np.float32)
+
+    def simple_run(self, face: Floats) -> tuple[Floats, None]:
+        """Answer as upstream's FaceLandmark.simple_run."""
+        return self(face).reshape(1, 136), None
+
+
+def upstream_landmarks(picture: Any, box: Floats) -> Any:
+    from modelscope.models.cv.cartoon.facelib.face_landmark import FaceLandmark
+
+    landmarks = FaceLandmark.__new__(FaceLandmark)
+    landmarks.min_face, landmarks.keypoint_num = 60, 136
+    landmarks.simple_run = Network().simple_run
+    return landmarks._one_shot_run(picture, box.copy(), 0)[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    x=st.floats(-30, 380, width=32),
+    y=st.floats(-30, 280, width=32),
+    width=st.floats(30, 450, width=32),
+    stretch=st.floats(0.625, 1.625, width=32),
+)
+def test_landmarks_are_upstreams(x: float, y: float, width: float, stretch: float) -> None:
+    box = np.array([x, y, x + width, y + width * stretch], np.float32)
+    expected = upstream_landmarks(PICTURE, box)
+    found = find_landmarks(PICTURE, box, Network())
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "drawn"),
+    [
+        (MIN_FACE, MIN_FACE, False),
+        (MIN_FACE + 1, MIN_FACE, True),
+        (MIN_FACE, MIN_FACE + 1, True),
+        (1, 1, False),
+    ],
+)
+def test_a_box_is_drawn_when_one_side_exceeds_the_least(
+    width: int, height: int, drawn: bool
+) -> None:
+    box = np.array([50, 50, 50 + width, 50 + height], np.float32)
+    assert (find_landmarks(PICTURE, box, Network()) is not None) == drawn
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (1000, 100, 1100, 200),  # Right of the picture.
+        (-300, 100, -200, 200),  # Left of it.
+        (100, -900, 200, -800),  # Above.
+        (200, 100, 100, 200),  # Inside out.
+    ],
+)
+def test_a_box_that_misses_the_picture_is_no_face(box: tuple[int, int, int, int]) -> None:
+    assert find_landmarks(PICTURE, np.array(box, np.float32), Network()) is None
