@@ -64,20 +64,25 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        opaque = _to_srgb(image.convert("RGB"), profile)
-        white = Image.new("RGB", image.size, "white")
-        white.paste(opaque, mask=alpha)
-        return white
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow clips 16-bit grey when it converts, so that nearly all of it turns white.
-        wide = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
-    elif image.mode not in _PROFILED_MODES:
-        image = image.convert("RGB")
-    return _to_srgb(image, profile)
+    if image.mode == "I;16":
+        image = _to_8_bits(image)
+    if not image.has_transparency_data:
+        known = image if image.mode in _PROFILED_MODES else image.convert("RGB")
+        return _to_srgb(known, profile)
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(_to_srgb(image.convert("RGB"), profile), mask=image.getchannel("A"))
+    return white
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Convert 16-bit grey, which Pillow would clip, so that nearly all of it turned white."""
+    wide = np.asarray(image).astype(np.uint32)
+    narrow = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        narrow.putalpha(Image.fromarray(np.where(wide == transparent, 0, 255).astype(np.uint8)))
+    return narrow
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -15,16 +15,20 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Detector, Drawing, Floats, Generator, Landmarker, Networks, Pixels
+from dctnet.runtimes.chatter import without_chatter
+
+with without_chatter():
+    import tensorflow.compat.v1 as tf
 
 _LANDMARKS = 68
 
 
+@without_chatter()  # The first session looks for a GPU.
 def load(folder: ModelFolder, threads: int) -> Networks:
     """Load the frozen graphs of a model folder in the upstream format.
 

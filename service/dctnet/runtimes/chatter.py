@@ -1,0 +1,57 @@
+"""TensorFlow's start without its chatter on standard error.
+
+Its libraries write of oneDNN and CUDA as they are loaded, before any setting can silence them.
+Run as a program this module is the sieve: it copies its standard input to its standard error, but
+for the chatter.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+_STDERR = 2
+
+# The form of these lines is that of Abseil's log: severity, month and day, time, thread, source.
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog\(\) is called"
+    rb"|I\d{4} [\d:.]+ +\d+ \w+\.cc:\d+\]"
+    rb"|[WE]\d{4} [\d:.]+ +\d+ cuda_\w+\.cc:\d+\]"  # There may be no GPU, and none is needed.
+)
+
+_one_at_a_time = Lock()
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Drop the lines of TensorFlow's chatter that the process writes to file descriptor 2.
+
+    All other lines reach it, from whichever thread, a line at a time. Of several threads that
+    enter, one is inside.
+    """
+    # A process reads them, not a thread: on a processor that TensorFlow was not built for it says
+    # so and aborts, and those last words must still come out.
+    sieve = [sys.executable, "-I", "-S", __file__]
+    with (
+        _one_at_a_time,
+        # In a session of its own, so that Ctrl-C ends it with this process and not before.
+        subprocess.Popen(sieve, stdin=subprocess.PIPE, start_new_session=True) as process,
+    ):
+        assert process.stdin is not None
+        before = os.dup(_STDERR)
+        os.dup2(process.stdin.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+
+
+if __name__ == "__main__":
+    for line in sys.stdin.buffer:
+        if not _CHATTER.match(line):
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
