@@ -1,0 +1,78 @@
+"""Measures the demo generator on held-out pictures against the filter that it learnt.
+
+Prints a Markdown table: PSNR to the filter's cartoon, the largest difference of the mean colour of
+a channel, and the energy at the Nyquist frequency beside the photo's, at three sizes.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tensorflow.compat.v1 as tf
+from numpy.typing import NDArray
+
+from demo_model import pictures
+from demo_model.filter import cartoon
+
+Pixels = NDArray[np.uint8]
+
+SIDES = (256, 512, 1024)
+"""Shorter sides in pixels of the pictures measured."""
+
+
+def generator(path: Path) -> Callable[[Pixels], Pixels]:
+    """Load a frozen generator: HxWx3 uint8 BGR in and out, sides in multiples of 16."""
+    definition = tf.GraphDef.FromString(path.read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="")
+    session = tf.Session(graph=graph)
+    return session.make_callable("output_image:0", ["input_image:0"])
+
+
+def psnr(drawn: Pixels, wanted: Pixels) -> float:
+    """Return the peak signal-to-noise ratio in dB."""
+    return float(cv2.PSNR(drawn, wanted))
+
+
+def colour_shift(drawn: Pixels, wanted: Pixels) -> float:
+    """Return the largest difference, over the channels, of the mean colour, in levels of 255."""
+    return float(np.abs(drawn.mean((0, 1)) - wanted.mean((0, 1))).max())
+
+
+def nyquist_energy(picture: Pixels) -> float:
+    """Return the mean square amplitude, in levels, of what alternates from pixel to pixel.
+
+    A checkerboard or stripes of one pixel are at the Nyquist frequency in a direction: the rows and
+    columns of the discrete Fourier transform at half the sampling rate. A Hann window keeps the
+    jump from one border to the opposite one out of it.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float64)
+    height, width = (side // 2 * 2 for side in grey.shape)
+    grey = grey[:height, :width]
+    window = np.hanning(height)[:, np.newaxis] * np.hanning(width)
+    power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
+    return float((power[height // 2].sum() + power[:, width // 2].sum()) / window.sum() ** 2)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("graph", type=Path, help="a generator, such as cartoon_bg.pb")
+    generate = generator(parser.parse_args().graph)
+    print("| picture | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
+    print("|---|---|---|---|---|---|")
+    for name, picture in pictures.HELD_OUT.items():
+        for side in SIDES:
+            photo = pictures.resized(picture.read(), side)
+            drawn, wanted = generate(photo), cartoon(photo)
+            print(
+                f"| {name} | {side} | {psnr(drawn, wanted):.1f} "
+                f"| {colour_shift(drawn, wanted):.1f} "
+                f"| {nyquist_energy(drawn):.4f} | {nyquist_energy(photo):.4f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

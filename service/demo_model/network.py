@@ -1,0 +1,132 @@
+"""The generator of DCT-Net: a U-Net of 32 channels with four residual blocks and a guided filter.
+
+The same code makes the network that is trained and the graph that is exported, so that the two
+cannot drift apart. Names and order of the operations follow the frozen graphs of the public models
+(architecture: DCT-Net, Men et al., SIGGRAPH 2022, after White-box Cartoonization, Wang and Yu,
+CVPR 2020), which is what lets a reader of those graphs accept this one node for node.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Weights = Callable[[str], Any]
+"""Gives the tensor of a weight by its name in the graph, such as `generator/Conv/weights`."""
+
+GUIDED_FILTER_EPSILON = 5e-3
+# The largest float32 values that the public graphs clip to, just inside [-1, 1].
+CLIP = 0.999999
+
+
+def _layers() -> dict[str, tuple[int, int, int]]:
+    """Return each convolution's kernel side, input and output channels, by name, in order."""
+    down = {"Conv": (7, 3, 32), "Conv_1": (3, 32, 32), "Conv_2": (3, 32, 64)}
+    down |= {"Conv_3": (3, 64, 64), "Conv_4": (3, 64, 128)}
+    middle = {f"block_{i}/conv{j}": (3, 128, 128) for i in range(4) for j in (1, 2)}
+    up = {"Conv_5": (3, 128, 64), "Conv_6": (3, 64, 64), "Conv_7": (3, 64, 32)}
+    up |= {"Conv_8": (3, 32, 32), "Conv_9": (7, 32, 3)}
+    return down | middle | up
+
+
+LAYERS = _layers()
+WEIGHT_SHAPES: dict[str, tuple[int, ...]] = {
+    f"generator/{name}/{kind}": shape
+    for name, (side, inputs, outputs) in LAYERS.items()
+    for kind, shape in (("weights", (side, side, inputs, outputs)), ("biases", (outputs,)))
+}
+
+
+def initial_weights(seed: int) -> dict[str, np.ndarray]:
+    """Draw He-normal weights for LeakyReLU; residual branches and the output start small."""
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in WEIGHT_SHAPES.items():
+        if len(shape) == 1:
+            weights[name] = np.zeros(shape, np.float32)
+            continue
+        deviation = np.sqrt(2 / (1 + 0.2**2) / np.prod(shape[:3]))
+        if name.endswith("conv2/weights") or "Conv_9" in name:
+            deviation *= 0.3
+        weights[name] = (deviation * random.standard_normal(shape)).astype(np.float32)
+    return weights
+
+
+def _convolution(x: Any, layer: str, weights: Weights, stride: int = 1) -> Any:
+    scope = f"generator/{layer}"
+    kernel = weights(f"{scope}/weights")
+    x = tf.raw_ops.Conv2D(
+        input=x,
+        filter=kernel,
+        strides=[1, stride, stride, 1],
+        padding="SAME",
+        name=f"{scope}/Conv2D",
+    )
+    return tf.raw_ops.BiasAdd(value=x, bias=weights(f"{scope}/biases"), name=f"{scope}/BiasAdd")
+
+
+def _activation(x: Any) -> Any:
+    return tf.raw_ops.LeakyRelu(features=x, alpha=0.2, name="LeakyRelu")
+
+
+def _twice_as_large(x: Any) -> Any:
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    larger = tf.compat.v1.image.resize_bilinear(x, [height * 2, width * 2])
+    return tf.cast(larger, x.dtype)
+
+
+def unet(x: Any, weights: Weights) -> Any:
+    """Turn pictures in [-1, 1] into unfiltered cartoons, both NxHxWx3, sides multiples of 4."""
+    full = _activation(_convolution(x, "Conv", weights))
+    half = _activation(_convolution(full, "Conv_1", weights, stride=2))
+    half = _activation(_convolution(half, "Conv_2", weights))
+    quarter = _activation(_convolution(half, "Conv_3", weights, stride=2))
+    quarter = _activation(_convolution(quarter, "Conv_4", weights))
+    for block in range(4):
+        inner = _activation(_convolution(quarter, f"block_{block}/conv1", weights))
+        quarter = _convolution(inner, f"block_{block}/conv2", weights) + quarter
+    quarter = _activation(_convolution(quarter, "Conv_5", weights))
+    half = _twice_as_large(quarter) + half
+    half = _activation(_convolution(half, "Conv_6", weights))
+    half = _activation(_convolution(half, "Conv_7", weights))
+    full = _twice_as_large(half) + full
+    full = _activation(_convolution(full, "Conv_8", weights))
+    return _convolution(full, "Conv_9", weights)
+
+
+def _box(x: Any, channels: int) -> Any:
+    kernel = tf.constant(np.full((3, 3, channels, 1), 1 / 9, np.float32))
+    return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
+
+
+def guided_filter(guide: Any, x: Any) -> Any:
+    """Smooth x where the guide is smooth: radius 1, channel by channel; all NxHxWx3.
+
+    He, Sun and Tang, "Guided image filtering" (ECCV 2010).
+    """
+    shape = tf.shape(guide)
+    count = _box(tf.ones((1, shape[1], shape[2], 1)), 1)
+    mean_guide = _box(guide, 3) / count
+    mean_x = _box(x, 3) / count
+    covariance = _box(guide * x, 3) / count - mean_guide * mean_x
+    variance = _box(guide * guide, 3) / count - mean_guide * mean_guide
+    slope = covariance / (variance + GUIDED_FILTER_EPSILON)
+    offset = mean_x - slope * mean_guide
+    mean_slope = _box(slope, 3) / count
+    return mean_slope * guide + _box(offset, 3) / count
+
+
+def frozen_graph(weights: dict[str, np.ndarray]) -> Any:
+    """Return the generator's GraphDef as the public models ship it.
+
+    From `input_image:0`, float32 HxWx3 BGR in 0..255 with sides in multiples of 4, to
+    `output_image:0`, uint8 HxWx3 BGR.
+    """
+    with tf.Graph().as_default() as graph:
+        picture = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
+        x = picture[:, :, :][tf.newaxis] / 127.5 - 1.0
+        y = unet(x, lambda name: tf.constant(weights[name], name=name))
+        y = tf.clip_by_value(guided_filter(x, y)[0], -CLIP, CLIP)
+        tf.cast((y + 1.0) * 127.5, tf.uint8, name="output_image")
+    return graph.as_graph_def()

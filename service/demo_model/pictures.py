@@ -1,0 +1,160 @@
+"""The pictures of the demo model: where pinned packages keep them, and how they are varied.
+
+Every picture's author and licence is listed in `dctnet/models/demo/LICENSES.md`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that an installed package carries."""
+
+    package: str
+    path: str
+    weight: float = 1.0
+    """How often training draws it, relative to the others."""
+
+    def read(self) -> np.ndarray:
+        """Return the picture, HxWx3 uint8 BGR."""
+        data = np.frombuffer(files(self.package).joinpath(self.path).read_bytes(), np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+TRAINING = {
+    "grace_hopper": Picture("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", 4),
+    "china": Picture("sklearn.datasets.images", "china.jpg", 2),
+    "flower": Picture("sklearn.datasets.images", "flower.jpg", 2),
+    "rocket": Picture("skimage.data", "rocket.jpg", 1.5),
+    "camera": Picture("skimage.data", "camera.png", 1.5),
+    "retina": Picture("skimage.data", "retina.jpg", 0.4),
+    "hubble": Picture("skimage.data", "hubble_deep_field.jpg", 0.4),
+    "ihc": Picture("skimage.data", "ihc.png", 0.4),
+    "coins": Picture("skimage.data", "coins.png", 0.3),
+    "brick": Picture("skimage.data", "brick.png", 0.3),
+    "grass": Picture("skimage.data", "grass.png", 0.4),
+    "gravel": Picture("skimage.data", "gravel.png", 0.4),
+}
+
+HELD_OUT = {
+    "astronaut": Picture("skimage.data", "astronaut.png"),
+    "chelsea": Picture("skimage.data", "chelsea.png"),
+    "coffee": Picture("skimage.data", "coffee.png"),
+}
+
+
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """Resize the picture's shorter side to `side` and cut both to multiples of 16."""
+    height, width = picture.shape[:2]
+    scale = side / min(height, width)
+    size = (max(side, round(width * scale)), max(side, round(height * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    larger = cv2.resize(picture, size, interpolation=way)
+    return larger[: larger.shape[0] // 16 * 16, : larger.shape[1] // 16 * 16]
+
+
+@cache
+def _pyramid(name: str) -> list[np.ndarray]:
+    """The training picture at full, half and a quarter of its size."""
+    levels = [TRAINING[name].read()]
+    for _ in range(2):
+        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def patch(random: np.random.Generator, side: int) -> np.ndarray:
+    """Draw a varied square of a training picture, side x side x 3 uint8 BGR."""
+    weights = np.array([picture.weight for picture in TRAINING.values()])
+    name = list(TRAINING)[random.choice(len(TRAINING), p=weights / weights.sum())]
+    square = _cut(_pyramid(name), random, side)
+    square = _recoloured(square, random)
+    if random.random() < 0.25:
+        square = _with_shapes(square, random)
+    return _degraded(square, random)
+
+
+def _cut(pyramid: list[np.ndarray], random: np.random.Generator, side: int) -> np.ndarray:
+    shortest = min(pyramid[0].shape[:2])
+    scale = max(2 ** random.uniform(-2, 1), side / shortest)
+    level = int(np.clip(np.round(-np.log2(scale)), 0, len(pyramid) - 1))
+    source = pyramid[level]
+    scale *= 2**level
+    height, width = source.shape[:2]
+    reach = side / scale / 2
+    centre_x = random.uniform(min(reach, width / 2), max(width - reach, width / 2))
+    centre_y = random.uniform(min(reach, height / 2), max(height - reach, height / 2))
+    angle = random.uniform(-35, 35) if random.random() < 0.5 else 0.0
+    matrix = cv2.getRotationMatrix2D((centre_x, centre_y), angle, scale)
+    matrix[:, 2] += side / 2 - np.array([centre_x, centre_y])
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
+    square = cv2.warpAffine(
+        source, matrix, (side, side), flags=way, borderMode=cv2.BORDER_REFLECT_101
+    )
+    if random.random() < 0.5:
+        square = square[:, ::-1]
+    if random.random() < 0.15:
+        square = square[::-1]
+    if random.random() < 0.15:
+        square = square.transpose(1, 0, 2)
+    return square
+
+
+def _recoloured(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Other light, exposure, saturation and hue: skin, sky and paint of every tone."""
+    x = square.astype(np.float32) / 255
+    x = x ** np.float32(2 ** random.normal(0, 0.4))
+    x = x * np.float32(random.uniform(0.6, 1.25)) + np.float32(random.uniform(-0.08, 0.12))
+    x = x * random.uniform(0.85, 1.15, 3).astype(np.float32)
+    grey = x.mean(axis=2, keepdims=True)
+    if np.ptp(square.astype(np.int16), axis=2).max() < 12:
+        # A grey picture gets two colours, one for its darks and one for its lights.
+        dark, light = random.uniform(0, 0.4, 3), random.uniform(0.5, 1, 3)
+        tinted = dark + (light - dark) * np.clip(grey, 0, 1)
+        x = tinted.astype(np.float32) if random.random() < 0.7 else x
+    else:
+        x = grey + (x - grey) * np.float32(random.uniform(0.2, 1.6))
+    if random.random() < 0.15:
+        x = x[..., random.permutation(3)]
+    return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
+
+
+def _with_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Flat and shaded shapes pasted over the picture: clean edges at every contrast."""
+    side = square.shape[0]
+    x = square.astype(np.float32)
+    for _ in range(random.integers(1, 5)):
+        mask = np.zeros((side, side), np.uint8)
+        if random.random() < 0.4:
+            centre = tuple(int(v) for v in random.integers(0, side, 2))
+            axes = tuple(int(v) for v in random.integers(4, side // 2, 2))
+            cv2.ellipse(mask, centre, axes, random.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)
+        elif random.random() < 0.6:
+            corners = random.integers(-side // 4, side * 5 // 4, (random.integers(3, 6), 1, 2))
+            cv2.fillPoly(mask, [corners.astype(np.int32)], 255, cv2.LINE_AA)
+        else:
+            ends = random.integers(0, side, (2, 2)).tolist()
+            cv2.line(mask, ends[0], ends[1], 255, int(random.integers(1, 9)), cv2.LINE_AA)
+        ramp = random.uniform(-60, 60, 2) @ np.mgrid[0:side, 0:side].reshape(2, -1) / side
+        paint = random.uniform(0, 255, 3) + ramp.reshape(side, side, 1)
+        alpha = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.3, 1.5))[..., None] / 255.0
+        x = x * (1 - alpha) + paint * alpha
+    return np.rint(np.clip(x, 0, 255)).astype(np.uint8)
+
+
+def _degraded(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Soft, noisy or compressed like a telephone's picture."""
+    if random.random() < 0.2:
+        square = cv2.GaussianBlur(square, (0, 0), random.uniform(0.5, 2))
+    if random.random() < 0.25:
+        noise = random.normal(0, random.uniform(1, 8), square.shape)
+        square = np.rint(np.clip(square + noise, 0, 255)).astype(np.uint8)
+    if random.random() < 0.3:
+        quality = int(random.integers(35, 95))
+        _, data = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        square = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.ascontiguousarray(square)
