@@ -86,14 +86,14 @@ def _function(
         definition.ParseFromString(path.read_bytes())
         with graph.as_default():
             tf.import_graph_def(definition, name="")
-        fetches = [graph.get_tensor_by_name(name) for name in outputs]
-        feeds = [graph.get_tensor_by_name(name) for name in inputs]
     except OSError as error:
         raise ModelError(f"The graph {path} cannot be read: {reason(error)}.") from error
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path} is not a frozen TensorFlow graph.") from error
-    except KeyError as error:
-        raise ModelError(f"{path} is not a graph of DCT-Net: {error.args[0]}") from error
+    tensors = {f"{operation.name}:0" for operation in graph.get_operations()}
+    for name in outputs + inputs:
+        if name not in tensors:
+            raise ModelError(f"{path} is not a graph of DCT-Net: it has no tensor {name}.")
     config = tf.ConfigProto(
         intra_op_parallelism_threads=threads,
         # A network is a chain of operations: each caller runs its own on its own thread, so that
@@ -104,5 +104,5 @@ def _function(
     )
     config.gpu_options.allow_growth = True
     session = tf.Session(graph=graph, config=config)
-    function: Callable[..., list[Any]] = session.make_callable(fetches, feeds)
+    function: Callable[..., list[Any]] = session.make_callable(outputs, inputs)
     return function

@@ -1,0 +1,35 @@
+"""Draws the documentation's before/after pictures: held-out photos beside the engine's answers."""
+
+import argparse
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dctnet.config import Settings
+from dctnet.loading import load_engine
+from demo_model import pictures
+
+HEIGHT = 512
+"""Of a drawn picture, in pixels."""
+JPEG_QUALITY = 88
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    folder = parser.parse_args().folder
+    engine, _ = load_engine(Settings.from_environment({**os.environ, "DCTNET_MODEL": "demo"}))
+    for name, picture in pictures.HELD_OUT.items():
+        photo = pictures.resized(picture.read(), HEIGHT)
+        cartoon = engine.cartoonize(photo[:, :, ::-1]).picture[:, :, ::-1]
+        pair = np.hstack([photo, np.full_like(photo[:, :8], 255), cartoon])
+        file = folder / f"{name}-before-after.jpg"
+        cv2.imwrite(str(file), pair, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

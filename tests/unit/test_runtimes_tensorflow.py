@@ -1,0 +1,132 @@
+"""The TensorFlow runtime, on frozen graphs that are small enough to calculate by hand."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder
+from dctnet.runtimes import Networks
+from dctnet.runtimes import tensorflow as runtime
+
+tf = runtime.tf
+
+
+def _write(path: Path, build: Callable[[], Any]) -> None:
+    with tf.Graph().as_default() as graph:
+        build()
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def _inverted() -> None:
+    picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
+    tf.cast(255 - picture, tf.uint8, name="output_image")
+
+
+def _doubled() -> None:
+    picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
+    tf.multiply(picture, 2, name="output_image")
+
+
+def _three_boxes_of_which_two_count() -> None:
+    images = tf.placeholder(tf.float32, [1, 512, 512, 3], "tower_0/images")
+    tf.placeholder(tf.bool, [], "training_flag")
+    boxes = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8], [0.0, 0.0, 0.0, 0.0]]
+    tf.constant([boxes], tf.float32, name="tower_0/boxes")
+    scores = tf.constant([[1.0, 0.5, 0.0]]) * tf.reduce_max(images) / 255
+    tf.identity(scores, name="tower_0/scores")
+    tf.constant([2], tf.int32, name="tower_0/num_detections")
+
+
+def _numbers_times_the_mean() -> None:
+    images = tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
+    tf.placeholder(tf.bool, [], "training_flag")
+    numbers = tf.range(143.0)[tf.newaxis] * tf.reduce_mean(images)
+    tf.identity(numbers, name="tower_0/prediction")
+
+
+GRAPHS = {
+    "cartoon_bg.pb": _inverted,
+    "cartoon_h.pb": _doubled,
+    "detector.pb": _three_boxes_of_which_two_count,
+    "keypoints.pb": _numbers_times_the_mean,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ModelFolder:
+    for name, build in GRAPHS.items():
+        _write(tmp_path / name, build)
+    return ModelFolder(tmp_path, "test", "test", "", None, "no manifest")
+
+
+@pytest.fixture
+def networks(folder: ModelFolder) -> Networks:
+    return runtime.load(folder, threads=1)
+
+
+def test_the_background_and_the_head_have_a_graph_each(networks: Networks) -> None:
+    picture = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
+    assert np.array_equal(networks.background(picture), 255 - picture)
+    assert networks.background(picture).dtype == np.uint8
+    assert np.array_equal(networks.head(picture), picture * np.float32(2))
+    assert networks.head(picture).dtype == np.float32
+
+
+def test_only_the_boxes_that_count_are_returned(networks: Networks) -> None:
+    boxes, scores = networks.detector(np.full((512, 512, 3), 255, np.uint8))
+    assert boxes == pytest.approx(np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]))
+    assert scores == pytest.approx([1.0, 0.5])
+
+
+def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks: Networks) -> None:
+    landmarks = networks.landmarks(np.full((160, 160, 3), 2, np.float32))
+    assert np.array_equal(landmarks, 2 * np.arange(136, dtype=np.float32).reshape(68, 2))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_that_is_not_there_is_named(folder: ModelFolder, name: str) -> None:
+    (folder.path / name).unlink()
+    with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
+        runtime.load(folder, threads=1)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> None:
+    (folder.path / name).write_bytes(b"no graph")
+    with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
+        runtime.load(folder, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("cartoon_bg.pb", "output_image:0"),
+        ("cartoon_h.pb", "output_image:0"),
+        ("detector.pb", "tower_0/boxes:0"),
+        ("keypoints.pb", "tower_0/prediction:0"),
+    ],
+)
+def test_a_graph_of_another_network_is_named_with_what_it_lacks(
+    folder: ModelFolder, name: str, tensor: str
+) -> None:
+    _write(folder.path / name, lambda: tf.constant(1))
+    with pytest.raises(
+        ModelError, match=f"{name} is not a graph of DCT-Net: it has no tensor {tensor}.$"
+    ):
+        runtime.load(folder, threads=1)
+
+
+def test_onednn_is_on_unless_somebody_turns_it_off() -> None:
+    environ = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    show = "import os, dctnet.runtimes.tensorflow; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    run = subprocess.run(
+        [sys.executable, "-c", show], env=environ, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "1\n"
