@@ -96,18 +96,25 @@ class Setting:
     default_in_words: str
 
 
-def _whole_number(least: int, most: int) -> tuple[Callable[[str], int], str]:
+def _whole_number(least: int, most: int, unit: str) -> tuple[Callable[[str], int], str]:
     def parse(text: str) -> int:
         value = int(text)
         if not least <= value <= most:
             raise ValueError(text)
         return value
 
-    return parse, f"a whole number from {least} to {most}"
+    return parse, f"a whole number of {unit} from {least} to {most}"
 
 
 def _threads(text: str) -> int | None:
-    return None if text == "auto" else _whole_number(1, 256)[0](text)
+    return None if text == "auto" else _whole_number(1, 256, "threads")[0](text)
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # There is no such user.
+        raise ValueError(text) from None
 
 
 def _digest(text: str) -> str:
@@ -118,9 +125,13 @@ def _digest(text: str) -> str:
 
 
 def _models_dir(environ: Mapping[str, str]) -> Path:
-    cache = environ.get("XDG_CACHE_HOME")
-    home = environ.get("HOME")
-    base = Path(cache) if cache else (Path(home) if home else Path.home()) / ".cache"
+    cache, home = environ.get("XDG_CACHE_HOME"), environ.get("HOME")
+    if cache:
+        base = Path(cache)
+    elif home:
+        base = Path(home, ".cache")
+    else:  # A service's account may have no home.
+        base = Path("/var/cache")
     return base / "dctnet" / "models"
 
 
@@ -156,38 +167,44 @@ SETTINGS = (
     Setting(
         "DCTNET_MODELS_DIR",
         "models_dir",
-        lambda text: Path(text).expanduser(),
+        _folder,
         "a folder's path",
         _models_dir,
-        "`$XDG_CACHE_HOME/dctnet/models`, else `~/.cache/dctnet/models`",
+        "`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in `/var/cache`",
     ),
-    Setting("DCTNET_SLOTS", "slots", *_whole_number(1, 256), _slots, "the whole processors"),
+    Setting(
+        "DCTNET_SLOTS",
+        "slots",
+        *_whole_number(1, 256, "pictures"),
+        _slots,
+        "the processors, rounded down, but at least 1",
+    ),
     Setting(
         "DCTNET_THREADS",
         "threads",
         _threads,
-        "auto, or a whole number from 1 to 256",
+        "auto, or a whole number of threads from 1 to 256",
         lambda _: None,
-        "`auto`: the processors",
+        "`auto`: the processors, rounded down, but at least 1",
     ),
     Setting(
         "DCTNET_MAX_BYTES",
         "max_bytes",
-        *_whole_number(KIB, 1024 * MIB),
+        *_whole_number(KIB, 1024 * MIB, "bytes"),
         lambda _: 10 * MIB,
         "`10485760` (10 MiB)",
     ),
     Setting(
         "DCTNET_MAX_PIXELS",
         "max_pixels",
-        *_whole_number(1, 500_000_000),
+        *_whole_number(1, 500_000_000, "pixels"),
         lambda _: 40_000_000,
         "`40000000`",
     ),
     Setting(
         "DCTNET_MAX_WORKING_SIDE",
         "max_working_side",
-        *_whole_number(256, 4096),
+        *_whole_number(256, 4096, "pixels"),
         lambda _: 1280,
         "`1280`",
     ),

@@ -13,8 +13,10 @@ def available_cpus(root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS) 
     The standard library looks at the mask alone, so that a container limited to two processors
     would start a thread for each one of its node.
     """
-    mask = float(len(os.sched_getaffinity(0)))
-    return min([mask, *_quotas(root, own_cgroups)])
+    # Only Linux has affinity masks.
+    has_mask = hasattr(os, "sched_getaffinity")
+    processors = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
+    return min([float(processors), *_quotas(root, own_cgroups)])
 
 
 def _quotas(root: Path, own_cgroups: Path) -> list[float]:

@@ -4,7 +4,7 @@ from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.engine import Engine, read_alpha
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder, locate, open_folder
+from dctnet.models.folder import UNKNOWN_STYLE, ModelFolder, locate, open_folder
 
 
 def find_model(settings: Settings) -> ModelFolder:
@@ -33,6 +33,10 @@ def network_threads(settings: Settings) -> int:
 
 
 def label(model: ModelFolder) -> str:
-    """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``."""
-    word = f"{model.style}@{model.revision}" if model.revision else model.style
+    """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``.
+
+    A folder whose style nothing tells goes by its name.
+    """
+    name = model.model if model.style == UNKNOWN_STYLE else model.style
+    word = f"{name}@{model.revision}" if model.revision else name
     return "".join(c if "!" <= c <= "~" else "?" for c in word)

@@ -4,6 +4,7 @@ import sys
 
 
 def say(sentence: str) -> None:
-    """Write one line to standard error, in one piece."""
-    sys.stderr.write(f"dctnet: {sentence}\n")
+    """Write one line to standard error, in one piece, whatever names went into it."""
+    printable = "".join(c if c.isprintable() else "?" for c in sentence)
+    sys.stderr.write(f"dctnet: {printable}\n")
     sys.stderr.flush()

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -44,8 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _COMMANDS[args.command].run(args, settings)
     except (SettingsError, ModelError) as error:
         say(str(error))
+    except BrokenPipeError:  # Whoever read the output has enough, as in `dctnet ... | head`.
+        # Python would fail once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+        reason = f"{error.strerror or error}."
+        say(f"{error.filename}: {reason}" if error.filename else reason)
     except KeyboardInterrupt:
         return 130  # What a shell reports for a command that SIGINT ended.
     return 1

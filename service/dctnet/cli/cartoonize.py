@@ -1,7 +1,9 @@
 """``dctnet cartoonize``: pictures in files to cartoons in files."""
 
 import argparse
-from collections.abc import Iterable, Iterator
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +25,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Turn pictures into cartoons of the same size.",
         epilog="A cartoon has its picture's name with the format's suffix. One that is there "
         "already is replaced, but no picture of this call is ever overwritten, nor is a cartoon "
-        "of this call: the second a.png is called a-2.png. A picture that cannot be read is named "
-        "and left out, and the exit status is then 1.",
+        "of this call: the second a.png is called a-2.png. A picture that cannot be read, or has "
+        "more than DCTNET_MAX_PIXELS, is named and left out, and the exit status is then 1.",
     )
     parser.add_argument("pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG or WebP")
     parser.add_argument(
@@ -45,38 +47,49 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.style or args.model:
         settings = replace(settings, model=args.style or args.model)
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        say(f"Cannot make the folder {args.out}: {error.strerror}.")
+        return 1
     engine, _ = load_engine(settings)
-    progress = Progress(len(args.pictures))
-    skipped = 0
-    pairs = zip(args.pictures, output_paths(args.pictures, args.out, args.format), strict=True)
-    for done, (picture, output) in enumerate(pairs):
-        progress.show(done, str(picture))
-        try:
-            cartoon = _draw(engine, picture, args.format, settings.max_pixels)
-        except (OSError, PictureError) as error:
-            reason = f"{error.strerror}." if isinstance(error, OSError) else error
+    outputs = output_paths(args.pictures, args.out, args.format)
+    status = 0
+    with Progress(len(args.pictures)) as progress:
+        for done, (picture, output) in enumerate(zip(args.pictures, outputs, strict=True)):
+            progress.show(done, str(picture))
+            try:
+                cartoon = _draw(engine, picture, args.format, settings.max_pixels)
+            except (OSError, PictureError) as error:
+                reason = f"{error.strerror}." if isinstance(error, OSError) else error
+                progress.clear()
+                say(f"{picture} is left out: {reason}")
+                status = 1
+                continue
+            output.write_bytes(cartoon)
             progress.clear()
-            say(f"{picture} is left out: {reason}")
-            skipped += 1
-            continue
-        output.write_bytes(cartoon)
-        progress.clear()
-        print(output, flush=True)
-    return 1 if skipped else 0
+            _print_path(output)
+    return status
 
 
-def output_paths(pictures: Iterable[Path], out: Path, format: str) -> Iterator[Path]:
-    """Yield where each picture's cartoon goes: never onto a picture, nor twice to one place."""
-    pictures = list(pictures)
-    taken = {picture.resolve() for picture in pictures}
+def output_paths(pictures: Sequence[Path], out: Path, format: str) -> list[Path]:
+    """Return where each picture's cartoon goes: never onto a picture, nor twice to one place."""
+    taken = {os.path.realpath(picture) for picture in pictures}
+    paths = []
     for picture in pictures:
         path, number = out / f"{picture.stem}.{format}", 1
-        while path.resolve() in taken:
+        while os.path.realpath(path) in taken:
             number += 1
             path = out / f"{picture.stem}-{number}.{format}"
-        taken.add(path.resolve())
-        yield path
+        taken.add(os.path.realpath(path))
+        paths.append(path)
+    return paths
+
+
+def _print_path(path: Path) -> None:
+    # Bytes, because a file's name need not be text.
+    sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+    sys.stdout.flush()
 
 
 def _draw(engine: "Engine", picture: Path, format: "Format", max_pixels: int) -> bytes:

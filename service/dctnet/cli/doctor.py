@@ -54,8 +54,9 @@ def _print(name: str, facts: Facts) -> None:
     mark = "FAILED" if "error" in facts else "ok"
     print(f"{name}: {mark}")
     for key, value in facts.items():
-        text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-        print(f"  {key.replace('_', ' ')}: {text}", flush=True)
+        words = value if isinstance(value, list) else [] if value is None else [value]
+        text = " ".join(map(str, words))
+        print(f"  {key.replace('_', ' ')}: {text or 'none'}", flush=True)
 
 
 def _versions(_: Settings) -> Facts:
@@ -70,13 +71,14 @@ def _versions(_: Settings) -> Facts:
 
 def _processor(settings: Settings) -> Facts:
     from dctnet.cpus import available_cpus
+    from dctnet.loading import network_threads
 
     return {
         "machine": platform.machine(),
         "features": cpu_features(Path("/proc/cpuinfo")),
         "processors": available_cpus(),
         "slots": settings.slots,
-        "threads": settings.threads or "auto",
+        "threads": network_threads(settings),
     }
 
 

@@ -1,6 +1,8 @@
 """How far a long command is."""
 
+import shutil
 import sys
+from typing import Self
 
 
 class Progress:
@@ -12,11 +14,20 @@ class Progress:
         self._total = total
         self._shown = sys.stderr.isatty()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
     def show(self, done: int, doing: str) -> None:
         """Draw the bar anew, with what is being done now."""
         filled = self._WIDTH * done // self._total
         bar = "#" * filled + "-" * (self._WIDTH - filled)
-        self._write(f"[{bar}] {done}/{self._total} {doing}")
+        line = f"[{bar}] {done}/{self._total} {doing}"
+        printable = "".join(c if c.isprintable() else "?" for c in line)
+        # A line that wraps could not be taken away again.
+        self._write(printable[: shutil.get_terminal_size().columns - 1])
 
     def clear(self) -> None:
         """Take the bar away, before something else is printed."""

@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal ends the process."""
-    from dctnet.loading import find_model
+    from dctnet.loading import find_model, label
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
@@ -34,14 +34,20 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.bind:
         settings = replace(settings, bind=args.bind)
-    # Asked here as well as in the worker, so that a mistake shows at once.
+    # Both are asked before the worker starts, so that a mistake shows at once.
     try:
         model = find_model(settings)
+        require_free(settings.bind)
     except ModelError as error:
         say(str(error))
         return EXIT_BROKEN_MODEL
-    require_free(settings.bind)
-    say(f"the model is {model.style}, from {model.path}")
+    except OSError as error:
+        say(
+            f"Cannot listen on {settings.bind}: {error.strerror}. "
+            "Choose another address with --bind or DCTNET_BIND."
+        )
+        return 1
+    say(f"the model is {label(model)}, from {model.path}")
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
     Replica(settings, model).run()

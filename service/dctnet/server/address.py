@@ -6,15 +6,12 @@ from dctnet.config import Address
 
 
 def require_free(address: Address) -> None:
-    """Raise OSError, with the address as its file name, if nobody could listen there now.
+    """Raise OSError if nobody could listen there now.
 
     Gunicorn would try five times and log each failure.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As Gunicorn does: a server that just ended must not keep the address occupied.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address.host, address.port))
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(address)) from error
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As Gunicorn does: a server that just ended must not keep the address occupied.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address.host, address.port))
