@@ -1,0 +1,1 @@
+"""Fetching, with the real client, from a stand-in for the ModelScope hub."""

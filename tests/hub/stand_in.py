@@ -1,0 +1,172 @@
+"""A stand-in for the ModelScope hub on loopback, for the real client to talk to.
+
+It answers what ``modelscope_hub`` 0.5 asks for: the list of a model's files, its revisions, and
+the files, whole or by ``Range``. The shapes of the answers follow what that client reads
+(modelscope_hub/_legacy_api.py and _download.py). Faults are switched on by attributes.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+COMMITTED = 1_665_300_000  # Seconds since 1970: 2022-10-09T07:20:00Z.
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for a file, and how many bytes of the file went out for it."""
+
+    path: str
+    revision: str
+    range: str | None
+    sent: int
+
+
+@dataclass
+class Hub:
+    """One model in several revisions, and what is wrong with the hub today."""
+
+    model: str
+    revisions: dict[str, dict[str, bytes]]
+    """The files of each revision."""
+    address: str = ""
+
+    status: HTTPStatus = HTTPStatus.OK
+    """Anything else is the answer to every request."""
+    garbage: bytes | None = None
+    """The body of every answer, in place of a hub's."""
+    without_revisions: bool = False
+    """The hub does not tell its revisions."""
+    withheld: dict[str, HTTPStatus] = field(default_factory=dict)
+    """Files that are listed, but answered with an error."""
+    listed_sums: dict[str, str | None] = field(default_factory=dict)
+    """Sums that the list claims in place of the true ones."""
+    cut_after: dict[str, list[int]] = field(default_factory=dict)
+    """For each file, after how many bytes its next answers break off, an answer an entry."""
+    held_after: dict[str, int] = field(default_factory=dict)
+    """For each file, after how many bytes an answer waits for ``released``."""
+    released: threading.Event = field(default_factory=threading.Event)
+
+    asked: list[Asked] = field(default_factory=list)
+    """The requests for files, in the order in which they came."""
+    paths: set[str] = field(default_factory=set)
+    """The paths of all requests."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """The headers of all requests."""
+
+    def asked_for(self, path: str) -> list[Asked]:
+        """The requests for one file."""
+        return [asked for asked in self.asked if asked.path == path]
+
+    def list_files(self, revision: str) -> object:
+        """The answer to the question for a revision's files."""
+        entries = [
+            {
+                "Name": path.rsplit("/", 1)[-1],
+                "Path": path,
+                "Type": "blob",
+                "Size": len(content),
+                "Sha256": self.listed_sums.get(path, hashlib.sha256(content).hexdigest()),
+                "CommittedDate": COMMITTED,
+            }
+            for path, content in self.revisions[revision].items()
+        ]
+        return {"Code": 200, "Data": {"Files": entries}, "Success": True}
+
+    def list_revisions(self) -> object:
+        """The answer to the question for the revisions."""
+        tags = [{"Revision": name, "CreatedAt": COMMITTED, "Tree": {}} for name in self.revisions]
+        return {"Code": 200, "Data": {"RevisionMap": {"Branches": [], "Tags": tags}}}
+
+
+@contextmanager
+def running(hub: Hub) -> Iterator[Hub]:
+    """Serve the hub on a free port of loopback until the end of the block."""
+
+    class Handler(_Handler):
+        pass
+
+    Handler.hub = hub
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    hub.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        revision, path = query.get("Revision", ""), query.get("FilePath", "")
+        model = f"/api/v1/models/{self.hub.model}"
+        self.hub.paths.add(url.path)
+        self.hub.headers.append(dict(self.headers))
+        if self.hub.garbage is not None:
+            self._answer(HTTPStatus.OK, self.hub.garbage)
+        elif self.hub.status is not HTTPStatus.OK:
+            self._refuse(self.hub.status)
+        elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
+            self._answer_json(self.hub.list_revisions())
+        elif revision not in self.hub.revisions:
+            self._refuse(HTTPStatus.NOT_FOUND)
+        elif url.path == f"{model}/repo/files":
+            self._answer_json(self.hub.list_files(revision))
+        elif url.path == f"{model}/repo" and path in self.hub.withheld:
+            self._refuse(self.hub.withheld[path])
+        elif url.path == f"{model}/repo":
+            self._send_file(revision, path)
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND)
+
+    def _send_file(self, revision: str, path: str) -> None:
+        content = self.hub.revisions[revision][path]
+        asked_range = self.headers.get("Range")
+        start = int(asked_range.removeprefix("bytes=").removesuffix("-")) if asked_range else 0
+        rest = content[start:]
+        cuts = self.hub.cut_after.get(path)
+        sent = rest[: cuts.pop(0)] if cuts else rest
+        self.hub.asked.append(Asked(path, revision, asked_range, len(sent)))
+        self.send_response(HTTPStatus.PARTIAL_CONTENT if asked_range else HTTPStatus.OK)
+        self.send_header("Content-Length", str(len(rest)))
+        if asked_range:
+            last = len(content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
+        self.end_headers()
+        held = self.hub.held_after.get(path)
+        if held is None:
+            self.wfile.write(sent)
+        else:
+            self.wfile.write(sent[:held])
+            self.hub.released.wait()
+        self.close_connection = len(sent) < len(rest) or held is not None
+
+    def _answer_json(self, answer: object) -> None:
+        self._answer(HTTPStatus.OK, json.dumps(answer).encode())
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._answer(status, json.dumps({"Code": status, "Message": "no"}).encode())
+
+    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass

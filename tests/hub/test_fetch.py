@@ -1,0 +1,479 @@
+"""``dctnet fetch`` with the real client of the ModelScope hub, against a stand-in on loopback."""
+
+import hashlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from dctnet import cli
+from dctnet.cli import fetch as fetch_command
+from dctnet.cli import main
+from dctnet.models import manifest
+from dctnet.models.folder import REQUIRED_FILES, open_folder
+from dctnet.models.manifest import FileRecord
+from tests.hub.stand_in import Hub, running
+
+ANIME = "iic/cv_unet_person-image-cartoon_compound-models"
+BIG, BIG_SIZE = "cartoon_bg.pb", 3_000_000
+LIMIT_SECONDS = 60
+
+
+def content(name: str, revision: str) -> bytes:
+    size = BIG_SIZE if name == BIG else 1000
+    return random.Random(f"{name}@{revision}").randbytes(size)
+
+
+def a_revision(name: str) -> dict[str, bytes]:
+    taken = {path: content(path, name) for path in (*REQUIRED_FILES, "README.md")}
+    return taken | {"demo/input.png": b"left alone", "cartoon_bg.pb.bak": b"left alone"}
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    revisions = {"master": a_revision("master"), "v1.0": a_revision("v1.0")}
+    with running(Hub(ANIME, revisions)) as hub:
+        yield hub
+
+
+@pytest.fixture(autouse=True)
+def home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home in an environment that knows no hub but the stand-in."""
+    for name in os.environ:
+        if name.startswith(("DCTNET_", "MODELSCOPE_", "XDG_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address)
+    monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the client give up after seconds; it reads these from the environment on import."""
+    monkeypatch.setattr("modelscope_hub._legacy_api.REPO_TREE_PAGE_MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_TIMES", 1)
+    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_INTEGRITY_RETRY_BACKOFF", 0)
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli._COMMANDS, "fetch", fetch_command)
+
+
+@pytest.fixture
+def to(tmp_path: Path) -> Path:
+    return tmp_path / "models" / "anime"
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str], to: Path):
+    """Run a fetch that must fail; return its one line, and see that nothing looks whole."""
+
+    def run(*arguments: str) -> str:
+        assert main(["fetch", *(arguments or ["anime"])]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        lines = said.err.splitlines()
+        assert len(lines) == 1
+        assert lines[0].isprintable()
+        assert not any(path.name == "manifest.json" for path in to.parent.glob("**/*"))
+        return lines[0]
+
+    return run
+
+
+def fetched(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """Run a fetch that must succeed without a word of complaint; return its lines."""
+    assert main(["fetch", *(arguments or ["anime"])]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return said.out.splitlines()
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def test_a_model_is_fetched_with_what_it_needs_and_its_readme(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetched(capsys)
+    expected = {name: content(name, "master") for name in (*REQUIRED_FILES, "README.md")}
+    assert visible(to) == sorted([*expected, "manifest.json"])
+    for name, whole in expected.items():
+        assert (to / name).read_bytes() == whole
+    assert {asked.path for asked in hub.asked} == set(expected)
+
+
+def test_a_licence_is_fetched_where_there_is_one(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.revisions["master"]["LICENSE"] = b"to whom it may concern"
+    fetched(capsys)
+    assert (to / "LICENSE").read_bytes() == b"to whom it may concern"
+
+
+def test_the_manifest_says_every_sum_and_what_the_hub_reported(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetched(capsys, "anime", "--revision", "v1.0")
+    path = to / "manifest.json"
+    written = manifest.decode(path.read_bytes(), path)
+    assert (written.style, written.model, written.revision) == ("anime", ANIME, "v1.0")
+    assert written.files == {
+        name: FileRecord(hashlib.sha256(whole).hexdigest(), len(whole))
+        for name in (*REQUIRED_FILES, "README.md")
+        for whole in [content(name, "v1.0")]
+    }
+    assert written.hub == manifest.HubReport(
+        endpoint=hub.address,
+        revision={"Revision": "v1.0", "CreatedAt": 1_665_300_000},
+        last_commit="2022-10-09T07:20:00+00:00",
+    )
+
+
+def test_the_last_line_is_the_digest_that_pins_the_model(
+    to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = fetched(capsys)
+    assert lines == [
+        f"anime at revision master is fetched: {to}",
+        "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:",
+        hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest(),
+    ]
+    assert open_folder(to, lines[-1]).integrity == "pinned"
+
+
+def test_nothing_but_the_model_and_an_empty_lock_stays_behind(
+    to: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetched(capsys)
+    assert sorted(path.name for path in to.parent.iterdir()) == [".anime.lock", "anime"]
+    assert (to.parent / ".anime.lock").stat().st_size == 0
+    assert list(home.iterdir()) == []
+
+
+def test_a_login_on_the_machine_is_not_used(
+    hub: Hub, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from modelscope_hub import HubConfig
+
+    HubConfig(config_dir=home / ".modelscope").save_token("secret")
+    fetched(capsys)
+    assert hub.headers
+    assert "secret" not in json.dumps(hub.headers)
+
+
+def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tmp_path / "volume" / "model"
+    chosen.mkdir(parents=True)
+    fetched(capsys, "anime", "--to", str(chosen))
+    assert open_folder(chosen).style == "anime"
+
+
+def test_a_second_fetch_downloads_nothing_and_asks_nothing(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = fetched(capsys)[-1]
+    hub.paths.clear()
+    assert fetched(capsys) == [
+        f"anime at revision master was there already, and is whole: {to}",
+        "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:",
+        digest,
+    ]
+    assert hub.paths == set()
+
+
+def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
+    to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetched(capsys)
+    (to / "detector.pb").write_bytes(b"")
+    assert main(["fetch", "anime"]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"dctnet: The model file {to / 'detector.pb'} is cut short: it has 0 of 1000 bytes."
+        f" Remove {to} and run the command again.\n"
+    )
+
+
+@pytest.mark.parametrize("other", [["3d", "--to", "{to}"], ["anime", "--revision", "v1.0"]])
+def test_a_folder_that_holds_another_model_is_left_alone(
+    to: Path, capsys: pytest.CaptureFixture[str], other: list[str]
+) -> None:
+    digest = fetched(capsys)[-1]
+    assert main(["fetch", *(word.format(to=to) for word in other)]) == 1
+    assert f"{to} already holds anime at revision master" in capsys.readouterr().err
+    assert open_folder(to).digest == digest
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_was_not_fetched_is_never_replaced(to: Path, refusal, kind: str) -> None:
+    to.parent.mkdir()
+    if kind == "folder":
+        to.mkdir()
+        (to / "diary.txt").write_text("mine")
+    else:
+        to.write_text("mine")
+    assert f"{to} is there already and was not fetched" in refusal()
+    assert (to / "diary.txt" if kind == "folder" else to).read_text() == "mine"
+
+
+def test_a_cut_connection_is_resumed_within_one_run(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.cut_after[BIG] = [1_000_000]
+    fetched(capsys)
+    assert (to / BIG).read_bytes() == content(BIG, "master")
+    first, second = hub.asked_for(BIG)
+    assert (first.range, first.sent) == (None, 1_000_000)
+    assert (second.range, second.sent) == ("bytes=1000000-", 2_000_000)
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(
+    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.cut_after[BIG] = [1_000_000, 500_000]
+    said = refusal()
+    assert "the connection broke off" in said
+    assert f"{BIG} of {ANIME} at revision master" in said
+    assert not to.exists()
+    hub.asked.clear()
+    fetched(capsys)
+    assert [(a.path, a.range, a.sent) for a in hub.asked] == [(BIG, "bytes=1500000-", 1_500_000)]
+    assert (to / BIG).read_bytes() == content(BIG, "master")
+
+
+def test_one_revision_is_not_continued_with_the_bytes_of_another(
+    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.listed_sums[BIG] = None
+    hub.cut_after[BIG] = [1_000_000, 500_000]
+    refusal()
+    fetched(capsys, "anime", "--revision", "v1.0")
+    assert (to / BIG).read_bytes() == content(BIG, "v1.0")
+
+
+def start(to: Path) -> subprocess.Popen[str]:
+    """Fetch in a process of its own."""
+    script = (
+        "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
+        "print(fetch('anime', Path(sys.argv[1])).downloaded)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(to)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"still waiting: {what}"
+        time.sleep(0.01)
+
+
+def test_a_killed_fetch_leaves_no_model_and_is_resumed(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.held_after[BIG] = 2_000_000
+    partial = to.parent / ".anime.partial" / "anime%40master" / f"{BIG}.incomplete"
+    with start(to) as process:
+        wait_until(lambda: partial.exists() and partial.stat().st_size > 1_900_000, "2 MB")
+        process.kill()
+    assert not to.exists()
+    there = partial.stat().st_size
+    hub.held_after.clear()
+    hub.asked.clear()
+    fetched(capsys)
+    (again,) = hub.asked_for(BIG)
+    assert (again.range, again.sent) == (f"bytes={there}-", BIG_SIZE - there)
+    assert (to / BIG).read_bytes() == content(BIG, "master")
+
+
+def has_open(process: subprocess.Popen[str], path: Path) -> bool:
+    return any(link.resolve() == path for link in Path(f"/proc/{process.pid}/fd").iterdir())
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(hub: Hub, to: Path) -> None:
+    hub.held_after[BIG] = 0
+    with start(to) as first:
+        wait_until(lambda: hub.asked_for(BIG), "the first process to ask")
+        with start(to) as second:
+            wait_until(
+                lambda: has_open(second, to.parent / ".anime.lock"), "the second at the lock"
+            )
+            hub.held_after.clear()
+            hub.released.set()
+            answers = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]
+    assert answers == [("True\n", ""), ("False\n", "")]
+
+
+def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(
+    hub: Hub, to: Path, refusal
+) -> None:
+    hub.listed_sums["alpha.jpg"] = "0" * 64
+    said = refusal()
+    assert f"What the hub sent as alpha.jpg of {ANIME}" in said
+    assert "was thrown away" in said
+    assert not to.exists()
+    assert not list(to.parent.glob("**/alpha.jpg*"))
+
+
+def test_a_sum_that_is_not_listed_is_summed_all_the_same(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.listed_sums["alpha.jpg"] = None
+    fetched(capsys)
+    whole = content("alpha.jpg", "master")
+    path = to / "manifest.json"
+    written = manifest.decode(path.read_bytes(), path).files["alpha.jpg"]
+    assert written.sha256 == hashlib.sha256(whole).hexdigest()
+
+
+def test_an_unknown_style_is_refused_without_a_request(hub: Hub, refusal) -> None:
+    said = refusal("../anima")
+    assert "There is no public style '../anima': the styles are anime, 3d," in said
+    assert hub.paths == set()
+
+
+def test_an_unknown_revision_is_named(hub: Hub, refusal) -> None:
+    assert refusal("anime", "--revision", "v9") == (
+        f"dctnet: There is no {ANIME} at revision v9 on the hub {hub.address}: check the revision"
+        " and MODELSCOPE_ENDPOINT."
+    )
+
+
+def test_a_revision_without_a_model_is_named(hub: Hub, refusal) -> None:
+    hub.revisions["empty"] = {"README.md": b"soon"}
+    said = refusal("anime", "--revision", "empty")
+    assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in said
+    assert hub.asked == []
+
+
+def test_a_file_that_is_listed_but_not_there_is_named(hub: Hub, refusal) -> None:
+    hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
+    assert f"There is no keypoints.pb of {ANIME} at revision master" in refusal()
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN])
+@pytest.mark.parametrize("where", ["everywhere", "for a file"])
+def test_a_refusal_of_the_hub_is_told_with_its_status(
+    hub: Hub, refusal, status: HTTPStatus, where: str
+) -> None:
+    if where == "everywhere":
+        hub.status = status
+    else:
+        hub.withheld["detector.pb"] = status
+    said = refusal()
+    assert f"with HTTP {status.value}." in said
+    assert ("detector.pb of" in said) == (where == "for a file")
+
+
+def test_a_hub_that_does_not_tell_its_revisions_will_do(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.without_revisions = True
+    fetched(capsys)
+    path = to / "manifest.json"
+    report = manifest.decode(path.read_bytes(), path).hub
+    assert report is not None
+    assert report.revision is None
+
+
+def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
+    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Hub, "list_revisions", lambda _: {"Data": {"RevisionMap": {"Tags": []}}})
+    fetched(capsys)
+    path = to / "manifest.json"
+    report = manifest.decode(path.read_bytes(), path).hub
+    assert report is not None
+    assert report.revision is None
+
+
+@pytest.mark.parametrize("garbage", [b"<html>Sign in to the Wi-Fi</html>", b"[1, 2]", b"null"])
+def test_what_is_no_hub_is_told_apart(hub: Hub, refusal, garbage: bytes) -> None:
+    hub.garbage = garbage
+    assert "is MODELSCOPE_ENDPOINT the address of a hub?" in refusal()
+
+
+def test_without_a_network_the_hub_is_named(refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are refused.
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
+        said = refusal()
+    assert f"The hub could not be reached, or the connection broke off, for {ANIME}" in said
+    assert address in said
+
+
+def test_a_password_in_the_hub_s_address_is_not_repeated(
+    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address.replace("//", "//me:secret@"))
+    assert "secret" not in refusal("anime", "--revision", "v9")
+    fetched(capsys)
+    assert "secret" not in (to / "manifest.json").read_text()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, refusal) -> None:
+    (tmp_path / "file").touch()
+    said = refusal("anime", "--to", str(tmp_path / "file" / "anime"))
+    assert said.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
+
+
+def test_a_full_disk_is_told_apart_from_a_broken_network(to: Path, refusal) -> None:
+    staged = to.parent / ".anime.partial" / "anime%40master"
+    staged.mkdir(parents=True)
+    (staged / f"{BIG}.incomplete").symlink_to("/dev/full")
+    said = refusal()
+    assert f"Cannot store {BIG} of {ANIME}" in said
+    assert "No space left on device" in said
+
+
+def test_without_the_client_the_package_to_install_is_named(
+    refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "modelscope_hub", None)
+    assert "pip install 'dctnet[reference]'" in refusal()
+
+
+def test_the_client_brings_no_machine_learning_along(to: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
+        "fetch('anime', Path(sys.argv[1]));"
+        "print({'torch', 'tensorflow', 'numpy'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(to)], capture_output=True, text=True, check=True
+    )
+    assert (run.stdout, run.stderr) == ("set()\n", "")
+
+
+def test_a_person_sees_how_far_the_download_is(to: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
+        "fetch('anime', Path(sys.argv[1]), show_progress=True)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(to)], capture_output=True, text=True, check=True
+    )
+    assert "100%" in run.stderr
+    assert "7/7" in run.stderr
+    assert "modelscope_hub" not in run.stderr
