@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from dctnet import cli
+from dctnet.cli import main, verify
+from dctnet.models import manifest
+from dctnet.models.folder import REQUIRED_FILES
+from dctnet.models.manifest import Manifest
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(cli._COMMANDS, "verify", verify)
+    monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def model(models: Path) -> Path:
+    path = models / "sketch"
+    path.mkdir()
+    for name in REQUIRED_FILES:
+        (path / name).write_bytes(f"contents of {name}".encode())
+    files = {name: manifest.record(path / name) for name in REQUIRED_FILES}
+    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
+    return path
+
+
+def digest_of(model: Path) -> str:
+    return manifest.digest((model / "manifest.json").read_bytes())
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a verification that must fail; return its one line."""
+    assert main(["verify", *arguments]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("called", ["its path", "its style"])
+def test_a_whole_model_is_said_to_be_whole(
+    model: Path, capsys: pytest.CaptureFixture[str], called: str
+) -> None:
+    assert main(["verify", str(model) if called == "its path" else "sketch"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{model} is whole: sketch, iic/some-model at revision v1.0",
+        "Its manifest's digest:",
+        digest_of(model),
+    ]
+
+
+@pytest.mark.parametrize("spelling", ["{}", "sha256:{}"])
+def test_a_model_with_the_digest_asked_for_is_good(
+    model: Path, capsys: pytest.CaptureFixture[str], spelling: str
+) -> None:
+    digest = spelling.format(digest_of(model).upper())
+    assert main(["verify", str(model), "--digest", digest]) == 0
+    assert "has the digest asked for" in capsys.readouterr().out
+
+
+def test_another_digest_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = complaint(capsys, str(model), "--digest", "0" * 64)
+    assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in said
+
+
+def test_a_digest_of_63_digits_is_wrong_usage(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["verify", str(model), "--digest", "0" * 63])
+    assert stopped.value.code == 2
+    assert "is not a sha256 of 64 hexadecimal digits" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "alpha.jpg").unlink()
+    said = complaint(capsys, str(model))
+    assert said == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
+
+
+def test_a_file_cut_short_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "alpha.jpg").write_bytes(b"contents")
+    said = complaint(capsys, str(model))
+    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is cut short: ")
+
+
+def test_a_changed_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "alpha.jpg").write_bytes(b"contents of alpha.JPG")
+    said = complaint(capsys, str(model))
+    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is not the one in the")
+
+
+def test_a_changed_manifest_needs_a_digest_to_be_noticed(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = digest_of(model)
+    (model / "cartoon_h.pb").write_bytes(b"other weights")
+    files = {name: manifest.record(model / name) for name in REQUIRED_FILES}
+    manifest.write(model, Manifest("sketch", "iic/some-model", "v1.0", files))
+    assert main(["verify", str(model)]) == 0
+    capsys.readouterr()
+    assert "somebody changed it" in complaint(capsys, str(model), "--digest", digest)
+
+
+def test_a_folder_without_a_manifest_cannot_be_verified(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "manifest.json").unlink()
+    said = complaint(capsys, str(model))
+    assert "no manifest, so there is nothing to check it against" in said
+
+
+def test_a_folder_that_is_not_there_is_named(
+    models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint(capsys, str(models / "gone")).endswith(f"no model folder {models / 'gone'}.")
