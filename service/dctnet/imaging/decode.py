@@ -1,5 +1,6 @@
 """A picture's bytes to an RGB array."""
 
+import warnings
 from io import BytesIO
 
 import numpy as np
@@ -10,6 +11,8 @@ from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedForma
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
+# Of damaged metadata, which the picture does not need.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))

@@ -1,0 +1,58 @@
+"""Pictures as bytes, as a client sends them."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+def encoded(picture: Any, format: str = "PNG", **options: Any) -> bytes:
+    """Return a Pillow image, or an array of one, in a format of Pillow's."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes) -> Any:
+    """Return a picture as HxWx3 uint8 RGB."""
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
+def gradient(height: int, width: int) -> Any:
+    """Return a smooth picture, HxWx3 uint8 RGB, whose sides and channels all differ."""
+    down = np.linspace(20, 220, height)[:, np.newaxis]
+    across = np.linspace(240, 40, width)[np.newaxis]
+    channels = np.broadcast_arrays(down, across, (down + across) / 2)
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def of_kinds() -> dict[str, bytes]:
+    """Return one picture of 24x40 (width x height) of each kind that people have."""
+    rgb = Image.fromarray(gradient(40, 24))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # The camera was held upright: to be turned by 90 degrees.
+    wide = np.linspace(0, 65535, 40 * 24).astype(np.uint16).reshape(40, 24)
+    turned = rgb.transpose(Image.Transpose.ROTATE_90)
+    return {
+        "JPEG": encoded(rgb, "JPEG"),
+        "progressive JPEG": encoded(rgb, "JPEG", progressive=True),
+        "grey JPEG": encoded(rgb.convert("L"), "JPEG"),
+        "CMYK JPEG": encoded(rgb.convert("CMYK"), "JPEG"),
+        "turned JPEG": encoded(turned, "JPEG", exif=exif),
+        "PNG": encoded(rgb),
+        "grey PNG": encoded(rgb.convert("L")),
+        "black and white PNG": encoded(rgb.convert("1")),
+        "palette PNG": encoded(rgb.convert("P")),
+        "palette PNG with a transparent colour": encoded(rgb.convert("P"), transparency=3),
+        "transparent PNG": encoded(rgb.convert("RGBA")),
+        "transparent grey PNG": encoded(rgb.convert("LA")),
+        "16-bit PNG": encoded(wide),
+        "16-bit PNG with a transparent shade": encoded(wide, transparency=0),
+        "animated PNG": encoded(rgb, save_all=True, append_images=[rgb.rotate(180)]),
+        "WebP": encoded(rgb, "WEBP"),
+        "lossless WebP": encoded(rgb, "WEBP", lossless=True),
+        "transparent WebP": encoded(rgb.convert("RGBA"), "WEBP"),
+        "animated WebP": encoded(rgb, "WEBP", save_all=True, append_images=[rgb.rotate(180)]),
+    }

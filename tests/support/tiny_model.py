@@ -1,0 +1,71 @@
+"""A model folder of a few kilobytes that does by frozen TensorFlow graphs what a model does.
+
+It draws the negative of a picture, and a red head on a bright one.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dctnet.models import manifest
+from dctnet.models.manifest import Manifest
+
+# A frontal face in iBUG's order, as x, y in 0..1 of its box, as far as the engine looks.
+LANDMARKS = np.full((68, 2), 0.5, np.float32)
+LANDMARKS[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
+LANDMARKS[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
+LANDMARKS[30], LANDMARKS[48], LANDMARKS[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0.7]
+
+
+def write_tiny_model(folder: Path) -> str:
+    """Write the model into a new folder, with a manifest, and return the manifest's digest."""
+    folder.mkdir(parents=True)
+    for name, graph in _graphs().items():
+        (folder / name).write_bytes(graph.as_graph_def().SerializeToString())
+    cv2.imwrite(str(folder / "alpha.jpg"), np.full((288, 288, 3), 255, np.uint8))
+    (folder / "configuration.json").write_text(json.dumps({"framework": "Tensorflow"}))
+    return describe(folder)
+
+
+def describe(folder: Path) -> str:
+    """Write a manifest of the files that are there and return its digest."""
+    files = {
+        path.name: manifest.record(path)
+        for path in folder.iterdir()
+        if path.name != manifest.FILE_NAME
+    }
+    return manifest.write(folder, Manifest("tiny", "example/tiny", "v1", files))
+
+
+def _graphs() -> dict[str, Any]:
+    from dctnet.runtimes.tensorflow import tf  # Costs seconds.
+
+    def generator(drawn: Any) -> Any:
+        with tf.Graph().as_default() as graph:
+            picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
+            tf.cast(drawn(picture), tf.uint8, name="output_image")
+        return graph
+
+    with tf.Graph().as_default() as detector:
+        images = tf.placeholder(tf.float32, [1, 512, 512, 3], "tower_0/images")
+        tf.placeholder(tf.bool, [], "training_flag")
+        tf.constant([[[0.3, 0.3, 0.7, 0.7]]], tf.float32, name="tower_0/boxes")
+        bright = tf.reduce_mean(images[:, 100:400, 100:400], [1, 2, 3]) / 255
+        tf.reshape(bright, [1, 1], name="tower_0/scores")
+        tf.constant([1], tf.int32, name="tower_0/num_detections")
+
+    with tf.Graph().as_default() as landmarks:
+        tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
+        tf.placeholder(tf.bool, [], "training_flag")
+        numbers = np.concatenate([LANDMARKS.ravel(), np.zeros(3 + 4, np.float32)])
+        tf.constant(numbers[np.newaxis], name="tower_0/prediction")
+
+    return {
+        "cartoon_bg.pb": generator(lambda picture: 255 - picture),
+        "cartoon_h.pb": generator(lambda picture: picture * 0 + [0, 0, 255]),
+        "detector.pb": detector,
+        "keypoints.pb": landmarks,
+    }

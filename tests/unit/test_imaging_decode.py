@@ -1,0 +1,223 @@
+"""Untrusted bytes become the picture that a viewer shows, or one clear refusal."""
+
+import contextlib
+import random
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zlib
+from io import BytesIO
+from typing import Literal
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from dctnet.imaging import (
+    BrokenPicture,
+    PictureError,
+    TooManyPixels,
+    UnsupportedFormat,
+    decode,
+)
+from tests.support.encoded import encoded, gradient, of_kinds
+
+ENOUGH = 1_000_000
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG's signature and header, with nothing behind them."""
+    return b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    )
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+@pytest.mark.parametrize("kind", of_kinds())
+def test_every_kind_of_picture_becomes_rgb_of_its_shown_size(kind: str) -> None:
+    rgb = decode(of_kinds()[kind], ENOUGH)
+    assert rgb.shape == (40, 24, 3)
+    assert rgb.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance"),
+    [
+        ("PNG", 0),
+        ("transparent PNG", 0),
+        ("animated PNG", 0),
+        ("lossless WebP", 0),
+        ("JPEG", 8),
+        ("turned JPEG", 8),
+        ("CMYK JPEG", 12),
+        ("WebP", 12),
+        ("animated WebP", 12),
+    ],
+)
+def test_the_colours_are_the_pictures(kind: str, tolerance: int) -> None:
+    rgb = decode(of_kinds()[kind], ENOUGH).astype(int)
+    assert np.abs(rgb - gradient(40, 24)).max() <= tolerance
+
+
+def test_grey_has_three_equal_channels() -> None:
+    grey = gradient(7, 9)[:, :, 0]
+    for data in encoded(grey), encoded(Image.fromarray(grey).convert("LA")):
+        np.testing.assert_array_equal(decode(data, ENOUGH), np.stack([grey] * 3, axis=-1))
+
+
+def test_one_pixel_is_a_picture() -> None:
+    np.testing.assert_array_equal(
+        decode(encoded(np.array([[[1, 2, 3]]], np.uint8)), ENOUGH), [[[1, 2, 3]]]
+    )
+
+
+def test_transparency_is_laid_on_white() -> None:
+    rgba = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 0, 100, 128]]], np.uint8)
+    rgb = decode(encoded(rgba), ENOUGH).astype(int)
+    assert np.abs(rgb - [[[255, 255, 255], [0, 0, 0], [227, 127, 177]]]).max() <= 1
+
+
+def test_the_transparent_colour_of_a_palette_is_white() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    rgb = decode(encoded(image, transparency=0), ENOUGH)
+    np.testing.assert_array_equal(rgb, [[[255, 255, 255], [40, 50, 60]]])
+
+
+WIDE = np.array([[0, 257, 4660, 32896, 65535]], np.uint16)
+
+
+def test_16_bits_are_scaled_to_8() -> None:
+    np.testing.assert_array_equal(decode(encoded(WIDE), ENOUGH)[0, :, 0], [0, 1, 18, 128, 255])
+
+
+def test_the_transparent_shade_of_16_bits_is_white() -> None:
+    rgb = decode(encoded(WIDE, transparency=4660), ENOUGH)
+    np.testing.assert_array_equal(rgb[0, :, 0], [0, 1, 255, 128, 255])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_exif_orientation_is_applied(orientation: int) -> None:
+    upright = gradient(6, 4)
+    # What a camera stores so that the orientation's turn gives the upright picture.
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = decode(encoded(np.ascontiguousarray(stored), exif=exif), ENOUGH)
+    np.testing.assert_array_equal(rgb, upright)
+
+
+def profile(space: Literal["LAB", "sRGB"]) -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
+
+
+def test_a_profile_is_converted_to_srgb() -> None:
+    # sRGB with red and blue exchanged, under another name.
+    exchanged = profile("sRGB").replace("sRGB".encode("utf-16-be"), "sBGR".encode("utf-16-be"))
+    for old, new in ((b"rXYZ", b"----"), (b"bXYZ", b"rXYZ"), (b"----", b"bXYZ")):
+        exchanged = exchanged.replace(old, new)
+    red = np.full((2, 2, 3), (255, 0, 0), np.uint8)
+    rgb = decode(encoded(red, icc_profile=exchanged), ENOUGH).astype(int)
+    assert np.abs(rgb - [0, 0, 255]).max() <= 2
+
+
+@pytest.mark.parametrize("useless", [profile("LAB"), b"no profile"])
+def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless: bytes) -> None:
+    picture = gradient(6, 4)
+    data = encoded(picture, icc_profile=useless)
+    np.testing.assert_array_equal(decode(data, ENOUGH), picture)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
+)
+def test_what_is_no_allowed_format_is_refused(data: bytes) -> None:
+    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG or WebP picture\.$"):
+        decode(data, ENOUGH)
+
+
+def test_formats_that_pillow_could_read_are_refused() -> None:
+    for format in "GIF", "BMP", "TIFF", "PPM", "ICO":
+        with pytest.raises(UnsupportedFormat):
+            decode(encoded(gradient(20, 20), format), ENOUGH)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(picture, format)
+    with pytest.raises(BrokenPicture, match="damaged"):
+        decode(data[: int(len(data) * share)], ENOUGH)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> None:
+    data = encoded(gradient(30, 20), format)
+    assert decode(data, 600).shape == (30, 20, 3)
+    with pytest.raises(TooManyPixels, match="20 x 30 = 600 pixels; at most 599 are allowed"):
+        decode(data, 599)
+
+
+def test_too_many_pixels_are_refused_from_the_header_alone() -> None:
+    # A megabyte of such zeros would decode to gigabytes.
+    bomb = png_header(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooManyPixels, match="3600000000 pixels"):
+            decode(bomb, 40_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_the_default_limit_does_not_end_in_a_warning_of_pillows(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    with pytest.raises(BrokenPicture):
+        decode(png_header(6000, 6000 + 666), 40_000_000)
+    assert not recwarn.list
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", of_kinds())
+def test_damaged_pictures_are_decoded_or_refused_but_nothing_else(kind: str) -> None:
+    whole = of_kinds()[kind]
+    chance = random.Random(kind)
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 3, 20))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        with contextlib.suppress(PictureError):
+            rgb = decode(bytes(data), ENOUGH)
+            assert rgb.dtype == np.uint8
+            assert rgb.shape[2:] == (3,)
+
+
+@pytest.mark.filterwarnings("ignore:Tag data")
+def test_damaged_metadata_is_nobodys_warning() -> None:
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x02\xff\xff\xff\xff\0\0\xff\xff"
+    picture = encoded(gradient(20, 20), "JPEG", exif=exif)
+    with pytest.warns(UserWarning, match="EXIF"):
+        Image.open(BytesIO(picture)).getexif()
+    # Run apart, because pytest has its own filter of warnings.
+    program = "import sys; from dctnet.imaging import decode; decode(sys.stdin.buffer.read(), 9999)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], input=picture, capture_output=True, check=True
+    )
+    assert run.stderr == b""

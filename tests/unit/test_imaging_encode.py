@@ -1,0 +1,36 @@
+"""An array becomes a picture of the format that was asked for."""
+
+import numpy as np
+import pytest
+
+from dctnet.imaging import MEDIA_TYPES, Format, TooLongForFormat, encode, require_encodable
+from tests.support.encoded import decoded, gradient
+
+MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
+
+
+@pytest.mark.parametrize(("format", "tolerance"), [("png", 0), ("jpeg", 2), ("webp", 2.5)])
+def test_each_format_holds_the_picture(format: Format, tolerance: float) -> None:
+    picture = gradient(40, 24)
+    data = encode(picture, format)
+    assert data.startswith(MAGIC[format])
+    assert np.abs(decoded(data).astype(int) - picture).mean() <= tolerance
+
+
+@pytest.mark.parametrize("format", MEDIA_TYPES)
+def test_one_pixel_can_be_encoded(format: Format) -> None:
+    assert decoded(encode(np.zeros((1, 1, 3), np.uint8), format)).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("format", "longest"), [("png", 1_000_000), ("jpeg", 65_500), ("webp", 16_383)]
+)
+def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_refused(
+    format: Format, longest: int
+) -> None:
+    assert encode(np.zeros((1, longest, 3), np.uint8), format).startswith(MAGIC[format])
+    sentence = f"{longest + 1} x 1 pixels is too long for {format}, which holds at most {longest}"
+    with pytest.raises(TooLongForFormat, match=sentence):
+        encode(np.zeros((1, longest + 1, 3), np.uint8), format)
+    with pytest.raises(TooLongForFormat):
+        require_encodable(1, longest + 1, format)
