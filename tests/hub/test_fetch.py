@@ -197,6 +197,13 @@ def test_a_second_fetch_downloads_nothing_and_asks_nothing(
     assert hub.paths == set()
 
 
+def test_a_revision_that_is_fetched_again_has_the_same_digest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digests = {fetched(capsys, "anime", "--to", str(tmp_path / name))[-1] for name in ("a", "b")}
+    assert len(digests) == 1
+
+
 def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
     to: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

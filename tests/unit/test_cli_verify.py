@@ -52,6 +52,15 @@ def test_a_whole_model_is_said_to_be_whole(
     ]
 
 
+def test_a_model_without_a_revision_is_said_without_one(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {name: manifest.record(model / name) for name in REQUIRED_FILES}
+    manifest.write(model, Manifest("demo", "demo", "", files))
+    assert main(["verify", str(model)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{model} is whole: demo, demo"
+
+
 @pytest.mark.parametrize("spelling", ["{}", "sha256:{}"])
 def test_a_model_with_the_digest_asked_for_is_good(
     model: Path, capsys: pytest.CaptureFixture[str], spelling: str

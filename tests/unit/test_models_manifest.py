@@ -1,5 +1,7 @@
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,6 @@ def a_manifest() -> Manifest:
         revision="v1.0",
         files={"b.pb": FileRecord(SUM_OF_ABC, 3), "a/ä.jpg": FileRecord(SUM_OF_ABC, 3)},
         hub=HubReport("https://hub.example", {"Revision": "v1.0", "CreatedAt": 1660000000}, None),
-        tool="dctnet 9",
     )
 
 
@@ -54,7 +55,6 @@ def test_a_manifest_has_one_spelling() -> None:
         described.revision,
         dict(reversed(list(described.files.items()))),
         described.hub,
-        described.tool,
     )
     content = manifest.encode(described)
     assert manifest.encode(turned) == content
@@ -118,6 +118,17 @@ def test_the_maintainers_command_writes_a_manifest_of_every_file(
     record = FileRecord(SUM_OF_ABC, 3)
     assert manifest.decode(content, HERE) == Manifest(
         "demo", "dctnet/demo", "1", {"alpha.jpg": record, "notes/licence.md": record}
+    )
+
+
+def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_path: Path) -> None:
+    (tmp_path / "alpha.jpg").write_bytes(b"abc")
+    command = [sys.executable, "-m", "dctnet.models.manifest", str(tmp_path), "--style", "demo"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    content = (tmp_path / "manifest.json").read_bytes()
+    assert (run.stdout, run.stderr) == (manifest.digest(content) + "\n", "")
+    assert manifest.decode(content, HERE) == Manifest(
+        "demo", "demo", "", {"alpha.jpg": FileRecord(SUM_OF_ABC, 3)}
     )
 
 

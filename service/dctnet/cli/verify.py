@@ -34,7 +34,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             f"{folder.path} has every file of a model but no manifest, so there is nothing to "
             "check it against."
         )
-    print(f"{folder.path} is whole: {folder.style}, {folder.model} at revision {folder.revision}")
+    revision = f" at revision {folder.revision}" if folder.revision else ""
+    print(f"{folder.path} is whole: {folder.style}, {folder.model}{revision}")
     print("Its manifest has the digest asked for:" if args.digest else "Its manifest's digest:")
     print(folder.digest)
     return 0

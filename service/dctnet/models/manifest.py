@@ -1,7 +1,6 @@
 """The manifest of a model folder: what is in it, where it came from, and the sum of every file.
 
-``python -m dctnet.models.manifest DIR --style NAME --model ID --revision R`` writes one for a
-folder that was not fetched.
+``python -m dctnet.models.manifest DIR --style NAME`` writes one for a folder that was not fetched.
 """
 
 import argparse
@@ -13,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from dctnet import __version__
 from dctnet.models.errors import ModelError, reason
 
 FILE_NAME = "manifest.json"
@@ -48,19 +46,20 @@ class HubReport:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A model folder's identity and the sums of its files."""
+    """A model folder's identity and the sums of its files.
+
+    It holds no time and no version of dctnet: a revision that is fetched again has the same digest.
+    """
 
     style: str
     model: str
     """The model's id: for a public model its repository on the hub."""
     revision: str
-    """The revision that was asked for."""
+    """The revision that was asked for, or empty for a model that has none."""
     files: Mapping[str, FileRecord]
     """Paths relative to the folder, with forward slashes."""
     hub: HubReport | None = None
     """None for a folder that was not fetched."""
-    tool: str = f"dctnet {__version__}"
-    """What wrote the manifest."""
 
 
 def record(path: Path) -> FileRecord:
@@ -114,7 +113,6 @@ def _manifest(data: dict[str, object]) -> Manifest:
         revision=_typed(data.get("revision"), str, "revision"),
         files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
         hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
-        tool=_typed(data.get("tool"), str, "tool"),
     )
 
 
@@ -151,17 +149,20 @@ def _safe(name: str) -> str:
 
 def main(argv: list[str]) -> int:
     """Write the manifest of a folder that was not fetched, and print its digest."""
-    parser = argparse.ArgumentParser(prog="python -m dctnet.models.manifest", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m dctnet.models.manifest", description=main.__doc__
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--style", required=True)
-    parser.add_argument("--model", required=True, help="the model's id")
-    parser.add_argument("--revision", required=True)
+    parser.add_argument("--model", help="the model's id; default: the style")
+    parser.add_argument("--revision", default="", help="default: none")
     arguments = parser.parse_args(argv)
     folder: Path = arguments.folder
     try:
         paths = [p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME]
         files = {path.relative_to(folder).as_posix(): record(path) for path in paths}
-        described = Manifest(arguments.style, arguments.model, arguments.revision, files)
+        model = arguments.model or arguments.style
+        described = Manifest(arguments.style, model, arguments.revision, files)
         sys.stdout.write(f"{write(folder, described)}\n")
     except OSError as error:
         sys.stderr.write(f"Cannot write the manifest of {folder}: {reason(error)}.\n")
