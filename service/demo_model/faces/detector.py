@@ -1,0 +1,136 @@
+"""The face detector's graph: BlazeFace on the whole picture and on its four overlapping quarters.
+
+The paper is "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", Bazarevsky et al.,
+2019; boxes and scores are read as MediaPipe's `face_detection_full_range` does.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from numpy.typing import NDArray
+
+from demo_model.faces.tflite import Network
+
+SIDE = 512
+"""The side of the graph's picture in pixels."""
+
+QUARTER = 320
+"""The side of a quarter in pixels: what lies on a seam is whole in another one up to 128 pixels."""
+
+NETWORK_SIDE = 192
+GRID = 48
+"""Cells of BlazeFace in each direction, each with one anchor at its middle."""
+
+LOGIT_LIMIT = 100.0
+"""Logits are clipped to this on both sides."""
+
+THRESHOLD = 0.6
+"""From which score of BlazeFace on a box is a face."""
+
+UPSTREAM_THRESHOLD = 0.8
+"""From which score on upstream keeps a box; scores are shifted so that THRESHOLD becomes this."""
+
+MAX_OVERLAP = 0.3
+"""Of two boxes whose intersection over union exceeds this, the one of the lower score goes."""
+
+MAX_BOXES = 32
+
+BOX_SCALE = 1.5 / 1.4
+"""A crop of 1.5 boxes suits the mesh, while upstream cuts 1.4 of the boxes it is given."""
+
+Tensor = Any
+
+
+def anchors() -> NDArray[np.float32]:
+    """Return the anchors' middles, 2304x2 as x, y in 0..1, row by row."""
+    middles = (np.arange(GRID, dtype=np.float32) + np.float32(0.5)) / np.float32(GRID)
+    x, y = np.meshgrid(middles, middles)
+    return np.stack([x, y], axis=-1).reshape(-1, 2)
+
+
+def tiles() -> NDArray[np.float32]:
+    """Return what BlazeFace sees, 5x4 as y1, x1, y2, x2 in 0..1: the whole, then its quarters."""
+    far = 1 - QUARTER / SIDE
+    quarters = [(y, x, y + QUARTER / SIDE, x + QUARTER / SIDE) for y in (0, far) for x in (0, far)]
+    return np.array([(0, 0, 1, 1), *quarters], np.float32)
+
+
+def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the picture, and their scores, N.
+
+    `raw` is 5x2304x16 and `logits` 5x2304x1, what BlazeFace makes of the five tiles. A box that
+    leaves its tile at a seam gets the score 0: its face is cut there, and whole in another tile.
+    """
+    middle = raw[:, :, 0:2] / NETWORK_SIDE + anchors()
+    half = raw[:, :, 2:4] / (2 * NETWORK_SIDE)
+    boxes = tf.concat([middle - half, middle + half], axis=2)
+    boxes = tf.gather(boxes, [1, 0, 3, 2], axis=2)
+    corners = tiles()[:, np.newaxis]
+    boxes = boxes * np.tile(corners[..., 2:] - corners[..., :2], 2) + np.tile(corners[..., :2], 2)
+    # The picture's own border is no seam: what leaves it is cut in every tile.
+    nearest = np.where(corners[..., :2] > 0, corners[..., :2], -np.inf).astype(np.float32)
+    farthest = np.where(corners[..., 2:] < 1, corners[..., 2:], np.inf).astype(np.float32)
+    whole = tf.reduce_all((boxes[..., :2] >= nearest) & (boxes[..., 2:] <= farthest), axis=2)
+    shift = _logit(UPSTREAM_THRESHOLD) - _logit(THRESHOLD)
+    scores = tf.sigmoid(tf.clip_by_value(logits[:, :, 0], -LOGIT_LIMIT, LOGIT_LIMIT) + shift)
+    scores = tf.where(whole, scores, tf.zeros_like(scores))
+    return tf.reshape(boxes, [-1, 4]), tf.reshape(scores, [-1])
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))
+
+
+def suppress(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best of each group of overlapping boxes, at most MAX_BOXES, the best first.
+
+    Boxes below upstream's threshold, which it would not read, are left out.
+    """
+    kept = tf.image.non_max_suppression(
+        boxes, scores, MAX_BOXES, MAX_OVERLAP, score_threshold=UPSTREAM_THRESHOLD
+    )
+    return tf.gather(boxes, kept), tf.gather(scores, kept)
+
+
+def enlarge(boxes: Tensor) -> Tensor:
+    """Scale boxes, Nx4 as y1, x1, y2, x2, by BOX_SCALE about their middles, as squares."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = tf.reduce_max(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True) * (BOX_SCALE / 2)
+    return tf.concat([middle - half, middle + half], axis=1)
+
+
+def views(images: Tensor) -> Tensor:
+    """Return the five tiles of a 1x512x512x3 picture at BlazeFace's side, 5x192x192x3."""
+    # Twice the side first, then the mean of four: bilinear alone would skip pixels of the whole.
+    whole = tf.nn.avg_pool2d(_resized(images, 2 * NETWORK_SIDE), 2, 2, "VALID")
+    far = SIDE - QUARTER
+    quarters = [images[:, y : y + QUARTER, x : x + QUARTER] for y in (0, far) for x in (0, far)]
+    return tf.concat([whole, _resized(tf.concat(quarters, axis=0), NETWORK_SIDE)], axis=0)
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    return tf.raw_ops.ResizeBilinear(images=images, size=[side, side], half_pixel_centers=True)
+
+
+def build(blazeface: bytes) -> Any:
+    """Return the detector's GraphDef with upstream's tensors, from BlazeFace's TFLite file.
+
+    From `tower_0/images:0`, float32 1x512x512x3 RGB in 0..255, to `tower_0/boxes:0`, 1x32x4 as
+    y1, x1, y2, x2 in 0..1, `tower_0/scores:0`, 1x32, and `tower_0/num_detections:0`, (1,) int32.
+    `training_flag:0` is there because upstream feeds it.
+    """
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")
+        tf.placeholder(tf.bool, [], "training_flag")
+        network = Network(blazeface)
+        raw, logits = network(views(images) / 127.5 - 1.0)
+        boxes, scores = suppress(*decode(raw, logits))
+        count = tf.shape(scores)
+        rest = MAX_BOXES - count[0]
+        boxes = tf.pad(enlarge(boxes), [[0, rest], [0, 0]])
+        scores = tf.pad(scores, [[0, rest]])
+        tf.reshape(boxes, [1, MAX_BOXES, 4], name="tower_0/boxes")
+        tf.reshape(scores, [1, MAX_BOXES], name="tower_0/scores")
+        tf.identity(count, name="tower_0/num_detections")
+    return graph.as_graph_def()

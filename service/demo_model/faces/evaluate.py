@@ -1,0 +1,157 @@
+"""Measures the demo model's face networks on pictures with one face at a known place.
+
+Prints two Markdown tables: how often the face is found and how far its landmarks are off, by its
+size, and by what was done to it.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+
+from dctnet.engine.detection import find_faces
+from dctnet.engine.landmarks import find_landmarks
+from dctnet.models import folder
+from dctnet.runtimes import Floats, Networks, tensorflow
+from demo_model.faces.scenes import Pixels, Placement, Points, collage, paste
+
+SHAPES = ((720, 720), (720, 1080), (720, 1440), (1440, 720))
+"""Height and width of the scenes in pixels: working sizes, long to short at most 2."""
+
+SIZES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
+"""Sides of the faces, as shares of the picture's shorter side."""
+
+PROMISED_SIZE = 0.1
+"""From which size on every face must be found."""
+
+BOX_RANGE = (0.7, 2.0)
+"""How long a box's side may be, in sides of its face."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One face in one picture."""
+
+    size: float
+    change: str
+    shape: tuple[int, int]
+    seed: int
+    placement: Placement
+
+    def picture(self) -> Pixels:
+        """Draw the scene."""
+        return paste(collage(*self.shape, self.seed), self.placement)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the networks made of a scene."""
+
+    scene: Scene
+    found: bool
+    others: int
+    """Boxes that hold no face."""
+    error: float | None
+    """The landmarks' mean distance from where they are, in distances between the eyes' outer
+    corners; None where the face is not found, or is too small to be drawn."""
+
+
+def _at_border(placement: Placement, height: int, width: int, edge: int) -> Placement:
+    x, y = placement.middle
+    half = placement.side / 2
+    middle = ((half, y), (width - half, y), (x, half), (x, height - half))[edge]
+    return replace(placement, middle=middle)
+
+
+CHANGES: dict[str, Callable[[Placement, int, int, int], Placement]] = {
+    "none": lambda placement, *_: placement,
+    "turned by -30°": lambda placement, *_: replace(placement, roll=-30),
+    "turned by -15°": lambda placement, *_: replace(placement, roll=-15),
+    "turned by 15°": lambda placement, *_: replace(placement, roll=15),
+    "turned by 30°": lambda placement, *_: replace(placement, roll=30),
+    "mirrored": lambda placement, *_: replace(placement, mirrored=True),
+    "dimmed to 0.4": lambda placement, *_: replace(placement, brightness=0.4),
+    "touching the border": _at_border,
+}
+"""What is done to a face, given its placement, the picture's height and width, and a side, 0..3."""
+
+
+def scenes() -> Iterator[Scene]:
+    """Yield every size with every change in every shape, the places drawn from a fixed seed."""
+    random = np.random.default_rng(1)
+    for seed, (size, change, shape) in enumerate(
+        (size, change, shape) for size in SIZES for change in CHANGES for shape in SHAPES
+    ):
+        height, width = shape
+        side = size * min(shape)
+        x = random.uniform(0.6 * side, width - 0.6 * side)
+        y = random.uniform(0.6 * side, height - 0.6 * side)
+        placement = CHANGES[change](Placement(side, (x, y)), height, width, seed % 4)
+        yield Scene(size, change, shape, seed, placement)
+
+
+def measure(scene: Scene, networks: Networks, truth: Points) -> Result:
+    """Look for the face of a scene; `truth` is 68x2, the landmarks in the astronaut's picture."""
+    picture = scene.picture()
+    boxes = find_faces(picture, networks.detector)
+    hits = [box for box in boxes if holds(box, scene.placement)]
+    if not hits:
+        return Result(scene, False, len(boxes), None)
+    landmarks = find_landmarks(picture, hits[0], networks.landmarks)
+    wanted = scene.placement.move(truth)
+    error = None if landmarks is None else relative_error(landmarks, wanted)
+    return Result(scene, True, len(boxes) - 1, error)
+
+
+def holds(box: Floats, placement: Placement) -> bool:
+    """Say whether a box, x1, y1, x2, y2, fits the face: its middle half holds the face's middle."""
+    side = (box[2:] - box[:2]).max()
+    offset = np.abs((box[:2] + box[2:]) / 2 - placement.middle).max()
+    smallest, largest = BOX_RANGE
+    return bool(offset < side / 4 and smallest < side / placement.side < largest)
+
+
+def relative_error(landmarks: Floats, wanted: Points) -> float:
+    """Return the mean distance of two sets of landmarks, in distances between the outer corners."""
+    between_eyes = np.linalg.norm(wanted[45] - wanted[36])
+    return float(np.linalg.norm(landmarks - wanted, axis=1).mean() / between_eyes)
+
+
+def row(name: str, results: Iterable[Result]) -> str:
+    """Return a line of a table."""
+    group = list(results)
+    found = sum(result.found for result in group)
+    errors = [result.error for result in group if result.error is not None]
+    mean, worst = (
+        (f"{100 * np.mean(errors):.1f} %", f"{100 * max(errors):.1f} %") if errors else ("–", "–")
+    )
+    others = sum(result.others for result in group)
+    return f"| {name} | {found} of {len(group)} | {others} | {mean} | {worst} |"
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, nargs="?", default=folder.DEMO, help="a model folder")
+    networks = tensorflow.load(folder.open_folder(parser.parse_args().model), threads=1)
+    astronaut = skimage.data.astronaut()
+    (box,) = find_faces(astronaut, networks.detector)
+    truth = find_landmarks(astronaut, box, networks.landmarks)
+    if truth is None:
+        raise SystemExit("The face of the unmodified picture is too small to be drawn.")
+    results = [measure(scene, networks, truth.astype(np.float64)) for scene in scenes()]
+    columns = "found | other boxes | landmarks off, mean | worst |\n|---|---|---|---|---|"
+    print(f"| side of the face, of the shorter side | {columns}")
+    for size in SIZES:
+        print(row(f"{size}", (result for result in results if result.scene.size == size)))
+    print(f"\n| what is done to it, from {PROMISED_SIZE} on | {columns}")
+    promised = [result for result in results if result.scene.size >= PROMISED_SIZE]
+    for change in CHANGES:
+        print(row(change, (result for result in promised if result.scene.change == change)))
+
+
+if __name__ == "__main__":
+    main()

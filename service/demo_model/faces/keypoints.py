@@ -1,0 +1,105 @@
+"""The landmark network's graph: MediaPipe's face mesh, run twice.
+
+The mesh expects an upright face in the middle of its picture. So a first run on the crop tells
+where the face is and how far it is turned, and a second one sees it upright, as MediaPipe does from
+one frame of a video to the next. The paper is "Real-time Facial Surface Geometry from Monocular
+Video on Mobile GPUs", Kartynnik et al., 2019.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from demo_model.faces import ibug
+from demo_model.faces.tflite import Network
+
+SIDE = 160
+"""The side of the graph's picture in pixels."""
+
+MESH_SIDE = 192
+
+ROOM = 1.5
+"""The side of what the mesh sees, in lengths of the face's longer side."""
+
+STATES = 4
+"""What upstream's network tells of eyes and mouth; nobody reads it, and the mesh does not tell."""
+
+_LEFT, _RIGHT = 33, 263
+"""The mesh's outer corners of the eyes, left and right in the picture."""
+
+_FOREHEAD, _CHIN = 10, 152
+
+Tensor = Any
+
+
+def locate(network: Network, picture: Tensor) -> Tensor:
+    """Return the mesh of a 1x192x192x3 picture in 0..255, 468x3 as x, y, z in 0..1 of its side."""
+    points, _ = network(picture / 255.0)
+    return tf.reshape(points, [ibug.MESH_POINTS, 3]) / MESH_SIDE
+
+
+def upright_frame(mesh: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the face of a mesh, 468x3, lies: middle, 1x2, and axes, 2x2, in the mesh's unit.
+
+    The rows of the axes are the sides, to the right and down as the face sees it, of a square about
+    the face that is ROOM times as long as the face.
+    """
+    across = mesh[_RIGHT, :2] - mesh[_LEFT, :2]
+    across /= tf.norm(across) + 1e-6
+    rotation = tf.stack([across, tf.stack([-across[1], across[0]])])
+    turned = tf.matmul(mesh[:, :2], rotation, transpose_b=True)
+    low, high = tf.reduce_min(turned, axis=0), tf.reduce_max(turned, axis=0)
+    middle = tf.matmul([(low + high) / 2], rotation)
+    return middle, rotation * tf.reduce_max(high - low) * ROOM
+
+
+def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
+    """Return the square of a frame from a 1xSxSx3 picture, 1x192x192x3, bilinear.
+
+    Beyond the picture its border goes on.
+    """
+    side = picture.shape[1]
+    steps = (np.arange(MESH_SIDE, dtype=np.float32) + np.float32(0.5)) / MESH_SIDE - np.float32(0.5)
+    offsets = steps[:, np.newaxis] * axes[0] + steps[:, np.newaxis, np.newaxis] * axes[1]
+    places = tf.reshape(offsets + middle, [-1, 2]) * float(side) - 0.5
+    places = tf.clip_by_value(places, 0.0, side - 1.0)
+    corner = tf.minimum(tf.floor(places), side - 2.0)
+    right, down = tf.split(places - corner, 2, axis=1)
+    first = tf.cast(corner[:, 1] * side + corner[:, 0], tf.int32)
+    pixels = tf.reshape(picture, [side * side, 3])
+    above = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
+    first += side
+    below = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
+    return tf.reshape(above * (1 - down) + below * down, [1, MESH_SIDE, MESH_SIDE, 3])
+
+
+def pose(upright: Tensor, axes: Tensor) -> Tensor:
+    """Return pitch, yaw and roll in right angles, 3, of a mesh, 468x3, seen in a frame's axes."""
+    down = upright[_CHIN] - upright[_FOREHEAD]
+    across = upright[_RIGHT] - upright[_LEFT]
+    pitch, yaw = tf.atan2(down[2], down[1]), tf.atan2(across[2], across[0])
+    roll = tf.atan2(axes[0, 1], axes[0, 0])
+    return tf.stack([pitch, yaw, roll]) / (np.pi / 2)
+
+
+def build(face_mesh: bytes) -> Any:
+    """Return the landmark network's GraphDef with upstream's tensors, from the mesh's TFLite file.
+
+    From `tower_0/images:0`, float32 1x160x160x3 RGB in 0..255, to `tower_0/prediction:0`, 1x143: 68
+    landmarks as x, y in 0..1 of the picture, the pose, and the states, which are 0 (undecided).
+    `training_flag:0` is there because upstream feeds it.
+    """
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")
+        tf.placeholder(tf.bool, [], "training_flag")
+        network = Network(face_mesh)
+        size = [MESH_SIDE, MESH_SIDE]
+        whole = tf.raw_ops.ResizeBilinear(images=images, size=size, half_pixel_centers=True)
+        middle, axes = upright_frame(locate(network, whole))
+        upright = locate(network, resample(images, middle, axes))
+        landmarks = tf.gather(upright[:, :2], ibug.LANDMARKS)
+        landmarks = tf.matmul(landmarks - 0.5, axes) + middle
+        values = [tf.reshape(landmarks, [-1]), pose(upright, axes), tf.zeros([STATES])]
+        tf.expand_dims(tf.concat(values, axis=0), 0, name="tower_0/prediction")
+    return graph.as_graph_def()

@@ -1,0 +1,109 @@
+"""Pictures with a face at a known place: the astronaut of scikit-image on a collage without faces.
+
+Whatever is done to her is one affine map, so that landmarks of the unmodified picture tell where
+they must be found. The collage is cut from pictures in the public domain or under CC0.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Points = NDArray[np.float64]
+
+HEAD_MIDDLE, HEAD_RADII = (224, 112), (82, 104)
+"""The astronaut's head in her picture: the ellipse that is cut out, in pixels."""
+
+RIM = 6.0
+"""Standard deviation of the cut's soft edge, in pixels of her picture."""
+
+FACE_MIDDLE, FACE_SIDE = (225.0, 132.0), 92.0
+"""Her face, from brows to chin and from ear to ear, in pixels of her picture."""
+
+BACKGROUNDS = ("brick", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "rocket")
+PATCHES = 40
+
+MIRRORED = np.array(
+    [
+        *range(16, -1, -1),
+        *range(26, 16, -1),
+        *range(27, 31),
+        *range(35, 30, -1),
+        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
+        *(64, 63, 62, 61, 60, 67, 66, 65),
+    ]
+)
+"""For each iBUG landmark the one that takes its place in the mirrored picture."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What is done to the astronaut's head before it is pasted."""
+
+    side: float
+    """Of her face, in pixels of the picture."""
+    middle: tuple[float, float]
+    """Of her face, x and y in pixels of the picture."""
+    roll: float = 0.0
+    """Degrees that she is turned by, clockwise."""
+    mirrored: bool = False
+    brightness: float = 1.0
+    """What each level is multiplied by."""
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the 2x3 matrix from her picture to the scene."""
+        turn = np.radians(self.roll)
+        axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        axes = axes * (self.side / FACE_SIDE) @ np.diag([-1.0 if self.mirrored else 1.0, 1.0])
+        return np.column_stack([axes, self.middle - axes @ FACE_MIDDLE])
+
+    def move(self, landmarks: Points) -> Points:
+        """Return where landmarks of her picture, 68x2 as x, y, are in the scene, in iBUG's order."""
+        moved: Points = landmarks @ self.matrix()[:, :2].T + self.matrix()[:, 2]
+        return moved[MIRRORED] if self.mirrored else moved
+
+
+def collage(height: int, width: int, seed: int) -> Pixels:
+    """Return patches of pictures without people, HxWx3 uint8 RGB."""
+    random = np.random.default_rng(seed)
+    pictures = [_rgb(name) for name in BACKGROUNDS]
+    canvas = cv2.resize(pictures[seed % len(pictures)], (width, height))
+    for _ in range(PATCHES):
+        picture = pictures[random.integers(len(pictures))]
+        size = random.integers(min(height, width) // 10, min(height, width) // 2, 2)
+        size = np.minimum(size, np.minimum(picture.shape[:2], (height, width)))
+        top, left = random.integers(0, np.array(picture.shape[:2]) - size + 1)
+        y, x = random.integers(0, np.array([height, width]) - size + 1)
+        patch = picture[top : top + size[0], left : left + size[1]]
+        canvas[y : y + size[0], x : x + size[1]] = patch
+    return canvas
+
+
+def paste(canvas: Pixels, placement: Placement) -> Pixels:
+    """Return a copy of an HxWx3 uint8 RGB picture with the astronaut's head in it."""
+    head = skimage.data.astronaut()
+    mask = np.zeros(head.shape[:2], np.float32)
+    cv2.ellipse(mask, HEAD_MIDDLE, HEAD_RADII, 0, 0, 360, 1.0, -1)
+    mask = cv2.GaussianBlur(mask, (0, 0), RIM)
+    # A face made smaller is averaged first, since warping reads four pixels only.
+    scale = min(1.0, placement.side / FACE_SIDE)
+    matrix = placement.matrix()
+    matrix[:, 2] += matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
+    matrix[:, :2] /= scale
+    size = canvas.shape[1::-1]
+    small = [
+        cv2.resize(layer, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for layer in (head.astype(np.float32) * placement.brightness, mask)
+    ]
+    drawn, weight = (cv2.warpAffine(layer, matrix, size) for layer in small)
+    weight = weight[..., np.newaxis]
+    return np.rint(weight * drawn + (1 - weight) * canvas).clip(0, 255).astype(np.uint8)
+
+
+def _rgb(name: str) -> Pixels:
+    picture = np.asarray(getattr(skimage.data, name)())
+    return picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
