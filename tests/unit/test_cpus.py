@@ -1,0 +1,76 @@
+"""A process counts the processors that it may use, not those of its machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dctnet.cpus import available_cpus
+
+MASK = len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "cgroup"
+
+
+def own(root: Path, *lines: str) -> Path:
+    file = root.parent / "own"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
+
+
+def v2(folder: Path, limit: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cpu.max").write_text(f"{limit}\n")
+
+
+def v1(folder: Path, quota: int) -> None:
+    folder.mkdir(parents=True)
+    (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (folder / "cpu.cfs_period_us").write_text("100000\n")
+
+
+def test_a_quota_of_version_2_binds(root: Path) -> None:
+    v2(root, "50000 100000")
+    assert available_cpus(root, own(root, "0::/")) == 0.5
+
+
+def test_a_quota_further_up_binds_too(root: Path) -> None:
+    v2(root / "pod" / "container", "max 100000")
+    v2(root / "pod", "25000 100000")
+    assert available_cpus(root, own(root, "0::/pod/container")) == 0.25
+
+
+def test_a_quota_of_version_1_binds(root: Path) -> None:
+    v1(root / "cpu,cpuacct" / "container", 75000)
+    lines = "5:memory:/container", "4:cpu,cpuacct:/container"
+    assert available_cpus(root, own(root, *lines)) == 0.75
+
+
+def test_a_folder_that_the_container_does_not_see_is_left_out(root: Path) -> None:
+    v1(root / "cpu", 30000)
+    assert available_cpus(root, own(root, "4:cpu:/on/the/host")) == 0.3
+
+
+def test_without_a_quota_the_mask_counts(root: Path) -> None:
+    v2(root, "max 100000")
+    v1(root / "cpu", -1)
+    assert available_cpus(root, own(root, "0::/", "4:cpu:/")) == MASK
+
+
+def test_a_quota_above_the_mask_changes_nothing(root: Path) -> None:
+    v2(root, f"{(MASK + 1) * 100000} 100000")
+    assert available_cpus(root, own(root, "0::/")) == MASK
+
+
+def test_without_cgroups_the_mask_counts(tmp_path: Path) -> None:
+    assert available_cpus(tmp_path, tmp_path / "none") == MASK
+
+
+def test_without_masks_the_machines_processors_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert available_cpus(tmp_path, tmp_path / "none") == os.cpu_count()
