@@ -1,0 +1,73 @@
+"""The application around the real engine, whose networks here are functions of numpy."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.engine import Engine
+from dctnet.http.drawing import Cartoonist
+from dctnet.models.folder import ModelFolder
+from dctnet.runtimes import Drawing, Floats, Networks, Pixels
+from tests.support.tiny_model import LANDMARKS
+
+MAX_BYTES = 100_000
+MAX_PIXELS = 90_000
+MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
+
+AppFactory = Callable[..., Flask]
+
+
+def _negative(picture: Pixels) -> Drawing:
+    return 255 - picture
+
+
+def _red(picture: Pixels) -> Drawing:
+    return np.full_like(picture, (0, 0, 255))  # BGR.
+
+
+def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
+    box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
+    return box, np.array([picture.mean() / 255], np.float32)
+
+
+def tiny_engine() -> Engine:
+    """An engine that draws the negative, and a red head on a white square."""
+    networks = Networks(_negative, _red, _one_face_if_bright, lambda _: LANDMARKS)
+    return Engine(networks, np.ones((288, 288), np.float32))
+
+
+def loaded(engine: Cartoonist) -> Future[Cartoonist]:
+    future: Future[Cartoonist] = Future()
+    future.set_result(engine)
+    return future
+
+
+def pending() -> Future[Cartoonist]:
+    """An engine that is still being loaded."""
+    return Future()
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    limits = {"DCTNET_MAX_BYTES": str(MAX_BYTES), "DCTNET_MAX_PIXELS": str(MAX_PIXELS)}
+    return Settings.from_environment({"DCTNET_SLOTS": "2", **limits})
+
+
+@pytest.fixture(scope="session")
+def make_app(settings: Settings) -> AppFactory:
+    def make(model: ModelFolder = MODEL, engine: Future[Cartoonist] | None = None) -> Flask:
+        return create_app(settings, model, engine or loaded(tiny_engine()))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def client(make_app: AppFactory) -> FlaskClient:
+    return make_app().test_client()

@@ -1,0 +1,201 @@
+"""``POST /v1/cartoons``."""
+
+import re
+import tempfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL, loaded, tiny_engine
+from tests.support.encoded import decoded, encoded, gradient, of_kinds
+
+PICTURE = gradient(40, 24)
+
+
+def post(client: FlaskClient, data: bytes = encoded(PICTURE), **parameters: str) -> Any:
+    return client.post("/v1/cartoons", data=data, query_string=parameters)
+
+
+def test_the_cartoon_of_a_picture_is_the_answer(client: FlaskClient) -> None:
+    response = post(client)
+    assert response.status_code == 200
+    assert response.content_type == "image/png"
+    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+
+
+def test_the_picture_may_be_a_form_field(client: FlaskClient) -> None:
+    form = {"file": (BytesIO(encoded(PICTURE)), "me.png"), "other": "text"}
+    response = client.post("/v1/cartoons", data=form)
+    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_the_answer_has_the_format_that_is_asked_for(client: FlaskClient, format: str) -> None:
+    response = post(client, format=format)
+    assert response.content_type == f"image/{format}"
+    assert np.abs(decoded(response.data).astype(int) - (255 - PICTURE)).mean() < 3
+
+
+@pytest.mark.parametrize("kind", of_kinds())
+def test_every_kind_of_picture_is_answered_at_its_shown_size(
+    client: FlaskClient, kind: str
+) -> None:
+    response = post(client, of_kinds()[kind])
+    assert response.status_code == 200
+    assert decoded(response.data).shape == (40, 24, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
+def test_the_answer_has_the_pictures_size(client: FlaskClient, height: int, width: int) -> None:
+    response = post(client, encoded(gradient(height, width)))
+    assert decoded(response.data).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(("level", "faces"), [(255, "1"), (0, "0")])
+def test_headers_tell_the_model_and_the_faces(client: FlaskClient, level: int, faces: str) -> None:
+    response = post(client, encoded(np.full((256, 256, 3), level, np.uint8)))
+    assert response.headers["X-Dctnet-Model"] == "tiny@v1"
+    assert response.headers["X-Dctnet-Faces"] == faces
+    red = (decoded(response.data) == (255, 0, 0)).all(axis=2)
+    assert red.any() == (faces == "1")
+
+
+def test_each_stage_is_timed_in_milliseconds(client: FlaskClient) -> None:
+    timing = post(client).headers["Server-Timing"]
+    entries = re.findall(r"(\w+);dur=(\d+\.\d)(?:, |$)", timing)
+    assert [stage for stage, _ in entries] == [
+        "queue",
+        "decode",
+        "background",
+        "faces",
+        "head",
+        "blend",
+        "encode",
+    ]
+    assert 0 < sum(float(duration) for _, duration in entries) < 60_000
+
+
+def test_pictures_are_not_to_be_stored(client: FlaskClient) -> None:
+    assert post(client).headers["Cache-Control"] == "no-store"
+
+
+def test_the_loaded_style_may_be_named(client: FlaskClient) -> None:
+    assert post(client, style="tiny").status_code == 200
+
+
+def test_no_upload_is_written_to_a_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Werkzeug would write one of more than 500 kB."""
+    app = create_app(replace(settings, max_bytes=2_000_000), MODEL, loaded(tiny_engine()))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
+    form = {"file": (BytesIO(padded(1_000_000)), "me.png")}
+    assert app.test_client().post("/v1/cartoons", data=form).status_code == 200
+
+
+def refused(response: Any, status: int, kind: str) -> str:
+    """The detail of a problem document, after a look at all else in it."""
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    problem = response.get_json()
+    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert problem["type"] == f"urn:dctnet:problem:{kind}"
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert "\n" not in problem["title"] + problem["detail"]
+    return str(problem["detail"])
+
+
+def test_no_picture_is_refused(client: FlaskClient) -> None:
+    for response in (
+        client.post("/v1/cartoons"),
+        post(client, b""),
+        client.post("/v1/cartoons", data={"file": (BytesIO(b""), "empty.png")}),
+        client.post("/v1/cartoons", data={"picture": (BytesIO(encoded(PICTURE)), "me.png")}),
+        client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
+        client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
+    ):
+        assert "field `file`" in refused(response, 400, "no-picture")
+
+
+@pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
+def test_what_is_no_allowed_picture_is_refused(client: FlaskClient, data: bytes) -> None:
+    assert "JPEG, PNG or WebP" in refused(post(client, data), 415, "unsupported-format")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_cut_off_picture_is_refused(client: FlaskClient, format: str) -> None:
+    data = encoded(PICTURE, format)
+    refused(post(client, data[: len(data) // 2]), 422, "broken-picture")
+
+
+def padded(size: int) -> bytes:
+    """A picture of exactly so many bytes."""
+    data = encoded(PICTURE)
+    return data + bytes(size - len(data))
+
+
+def test_as_many_bytes_as_allowed_pass(client: FlaskClient) -> None:
+    data = padded(MAX_BYTES)
+    form = {"file": (BytesIO(data), "me.png")}
+    in_form = client.post("/v1/cartoons", data=form)
+    for response in post(client, data), in_form, post_unsized(client, data):
+        assert response.status_code == 200
+
+
+def post_unsized(client: FlaskClient, data: bytes) -> Any:
+    """Send a body whose size is not announced, as Gunicorn hands it over."""
+    unsized = {"wsgi.input": BytesIO(data), "wsgi.input_terminated": True}
+    return client.post("/v1/cartoons", environ_overrides=unsized)
+
+
+def test_one_byte_more_is_refused(client: FlaskClient) -> None:
+    data = padded(MAX_BYTES + 1)
+    form = {"file": (BytesIO(data), "me.png")}
+    in_form = client.post("/v1/cartoons", data=form)
+    for response in post(client, data), in_form, post_unsized(client, data):
+        assert f"at most {MAX_BYTES} bytes" in refused(response, 413, "too-many-bytes")
+
+
+def test_other_fields_may_not_add_without_end(client: FlaskClient) -> None:
+    form = {"file": (BytesIO(padded(MAX_BYTES)), "me.png"), "other": (BytesIO(bytes(70_000)), "x")}
+    refused(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
+
+
+def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client: FlaskClient) -> None:
+    assert post(client, encoded(np.zeros((1, MAX_PIXELS, 3), np.uint8))).status_code == 200
+    one_more = post(client, encoded(np.zeros((1, MAX_PIXELS + 1, 3), np.uint8)))
+    detail = refused(one_more, 413, "too-many-pixels")
+    assert f"{MAX_PIXELS + 1} pixels; at most {MAX_PIXELS} are allowed" in detail
+
+
+@pytest.mark.parametrize("style", ["anime", "", "TINY"])
+def test_a_style_that_is_not_loaded_is_refused(client: FlaskClient, style: str) -> None:
+    detail = refused(post(client, style=style), 422, "unknown-style")
+    assert detail == f"The style {style!r} is not loaded; 'tiny' is."
+
+
+@pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
+def test_an_unknown_format_is_refused(client: FlaskClient, format: str) -> None:
+    detail = refused(post(client, format=format), 422, "bad-parameter")
+    assert detail == f"The format {format!r} is none of png, jpeg, webp."
+
+
+def test_a_picture_too_long_for_the_format_is_refused(client: FlaskClient) -> None:
+    data = encoded(np.zeros((1, 20_000, 3), np.uint8))
+    assert post(client, data, format="png").status_code == 200
+    detail = refused(post(client, data, format="webp"), 422, "bad-parameter")
+    assert "at most 16383 on a side" in detail
+
+
+def test_another_method_is_refused_with_the_right_one(client: FlaskClient) -> None:
+    response = client.get("/v1/cartoons")
+    refused(response, 405, "method-not-allowed")
+    assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}

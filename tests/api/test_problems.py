@@ -1,0 +1,89 @@
+"""Errors of every endpoint are problem documents (RFC 9457)."""
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from dctnet.engine import Cartoon
+from dctnet.http.problems import KINDS
+from dctnet.runtimes import Pixels
+from tests.api.conftest import AppFactory, loaded, pending
+from tests.support.encoded import encoded, gradient
+
+ROOT = Path(__file__).parents[2]
+PICTURE = encoded(gradient(40, 24))
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1/cartoons/", "/v1", "/static/nothing.css", "/%00"]
+)
+def test_an_unknown_path_is_said(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.content_type == "application/problem+json"
+    assert response.get_json()["type"] == "urn:dctnet:problem:not-found"
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles"])
+def test_another_method_is_said_with_the_right_ones(client: FlaskClient, path: str) -> None:
+    response = client.delete(path)
+    assert response.status_code == 405
+    assert response.get_json()["type"] == "urn:dctnet:problem:method-not-allowed"
+    assert "GET" in response.headers["Allow"]
+
+
+class Broken:
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        raise RuntimeError("the secret of the house")
+
+
+def test_a_defect_is_told_to_the_log_but_not_to_the_client(
+    make_app: AppFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_app(engine=loaded(Broken())).test_client()
+    with caplog.at_level(logging.ERROR):
+        response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert response.get_json()["detail"].endswith("under abc.")
+    assert "request abc failed" in caplog.text
+    assert "the secret of the house" in caplog.text
+
+
+def test_a_defect_gives_its_slot_back(make_app: AppFactory) -> None:
+    client = make_app(engine=loaded(Broken())).test_client()
+    for _ in range(3):  # One more than there are slots.
+        assert client.post("/v1/cartoons", data=PICTURE).status_code == 500
+
+
+def test_while_the_model_loads_the_client_is_asked_to_wait(make_app: AppFactory) -> None:
+    response = make_app(engine=pending()).test_client().post("/v1/cartoons", data=PICTURE)
+    assert response.status_code == 503
+    assert response.get_json()["type"] == "urn:dctnet:problem:starting"
+    assert response.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("offered", ["abc", "A.b_c-1", "x" * 128])
+def test_a_sane_request_id_is_kept(client: FlaskClient, offered: str) -> None:
+    response = client.get("/health", headers={"X-Request-Id": offered})
+    assert response.headers["X-Request-Id"] == offered
+
+
+@pytest.mark.parametrize("offered", ["", "x" * 129, "a b", 'a"b', "ü"])
+def test_another_request_id_is_replaced(client: FlaskClient, offered: str) -> None:
+    answers = [client.get("/health", headers={"X-Request-Id": offered}) for _ in range(2)]
+    first, second = (answer.headers["X-Request-Id"] for answer in answers)
+    assert re.fullmatch("[0-9a-f]{32}", first)
+    assert first != second
+
+
+def test_the_documentation_lists_each_kind_of_problem() -> None:
+    rows = re.findall(
+        r"^\| `urn:dctnet:problem:(\S+)` \| (\d+) \|",
+        (ROOT / "docs/api.md").read_text(),
+        re.MULTILINE,
+    )
+    assert rows == [(kind.name, str(kind.status)) for kind in KINDS]

@@ -1,0 +1,60 @@
+"""``POST /upload``, the older contract."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.conftest import MAX_BYTES, AppFactory, pending
+from tests.support.encoded import decoded, encoded, gradient
+
+PICTURE = gradient(40, 24)
+
+
+def post(client: FlaskClient, data: bytes) -> Any:
+    return client.post("/upload", data={"file": (BytesIO(data), "me.jpg")})
+
+
+def test_the_answer_is_a_png_to_be_saved(client: FlaskClient) -> None:
+    response = post(client, encoded(PICTURE))
+    assert response.status_code == 200
+    assert response.content_type == "image/png"
+    assert response.headers["Content-Disposition"] == "attachment; filename=result.png"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Dctnet-Model"] == "tiny@v1"
+    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"", 400, "Send the picture"),
+        (b"hello", 415, "no JPEG, PNG or WebP"),
+        (encoded(PICTURE)[:200], 422, "damaged"),
+        (bytes(MAX_BYTES + 1), 413, "at most"),
+    ],
+)
+def test_an_error_is_one_sentence(
+    client: FlaskClient, data: bytes, status: int, words: str
+) -> None:
+    response = post(client, data)
+    assert response.status_code == status
+    assert response.content_type == "application/json"
+    assert response.get_json().keys() == {"error"}
+    assert words in response.get_json()["error"]
+    assert response.headers["X-Request-Id"]
+
+
+def test_another_method_is_refused(client: FlaskClient) -> None:
+    response = client.get("/upload")
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"]
+    assert response.get_json().keys() == {"error"}
+
+
+def test_a_server_that_starts_says_so(make_app: AppFactory) -> None:
+    response = post(make_app(engine=pending()).test_client(), encoded(PICTURE))
+    assert response.status_code == 503
+    assert "still loading" in response.get_json()["error"]
