@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from dctnet.app import create_app
 from dctnet.config import Settings
@@ -96,8 +98,12 @@ def test_no_upload_is_written_to_a_file(
     """Werkzeug would write one of more than 500 kB."""
     app = create_app(replace(settings, max_bytes=2_000_000), MODEL, loaded(tiny_engine()))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
-    form = {"file": (BytesIO(padded(1_000_000)), "me.png")}
-    assert app.test_client().post("/v1/cartoons", data=form).status_code == 200
+    picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
+    boundary, form = encode_multipart({"file": picture})
+    response = app.test_client().post(
+        "/v1/cartoons", data=form, content_type=f"multipart/form-data; boundary={boundary}"
+    )
+    assert response.status_code == 200
 
 
 def refused(response: Any, status: int, kind: str) -> str:
