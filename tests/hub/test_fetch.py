@@ -175,6 +175,14 @@ def test_a_login_on_the_machine_is_not_used(
     assert "secret" not in json.dumps(hub.headers)
 
 
+def test_a_token_in_the_environment_is_used(
+    hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "mine")
+    fetched(capsys)
+    assert "Bearer mine" in [headers.get("Authorization") for headers in hub.headers]
+
+
 def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

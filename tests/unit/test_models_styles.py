@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
 
@@ -23,3 +25,12 @@ def test_every_style_says_what_it_is_and_where_it_comes_from() -> None:
 
 def test_the_demo_model_is_no_public_style() -> None:
     assert DEMO_STYLE not in STYLES
+
+
+def test_the_documentation_lists_the_styles_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    listed = [line for line in page.splitlines() if "](https://modelscope.cn/models/" in line]
+    assert listed == [
+        f"| `{style.name}` | {style.title} | [`{style.model_id}`]({style.source}) |"
+        for style in STYLES.values()
+    ]
