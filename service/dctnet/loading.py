@@ -1,5 +1,7 @@
 """From settings to a model and the engine that runs it."""
 
+from importlib.util import find_spec
+
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.engine import Engine, read_alpha
@@ -15,13 +17,13 @@ def find_model(settings: Settings) -> ModelFolder:
 def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
     """Verify and load the model that the settings name, which takes seconds; raise ModelError."""
     folder = find_model(settings)
-    try:
-        from dctnet.runtimes import tensorflow  # Costs seconds and 300 MB, so only here.
-    except ModuleNotFoundError as error:
+    if find_spec("tensorflow") is None:
         raise ModelError(
-            f"The model in {folder.path} needs TensorFlow, but {error.name} is not installed; "
+            f"The model in {folder.path} needs TensorFlow, which is not installed: "
             "install dctnet with its `reference` extra."
-        ) from error
+        )
+    from dctnet.runtimes import tensorflow  # Costs seconds and 300 MB, so only here.
+
     networks = tensorflow.load(folder, network_threads(settings))
     alpha = read_alpha(folder.path / "alpha.jpg")
     return Engine(networks, alpha, max_working_side=settings.max_working_side), folder

@@ -1,9 +1,10 @@
 """``dctnet cartoonize``: pictures in files to cartoons in files."""
 
 import argparse
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,15 +76,21 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def output_paths(pictures: Sequence[Path], out: Path, format: str) -> list[Path]:
     """Return where each picture's cartoon goes: never onto a picture, nor twice to one place."""
     taken = {os.path.realpath(picture) for picture in pictures}
+    candidates: dict[str, Iterator[Path]] = {}
     paths = []
     for picture in pictures:
-        path, number = out / f"{picture.stem}.{format}", 1
-        while os.path.realpath(path) in taken:
-            number += 1
-            path = out / f"{picture.stem}-{number}.{format}"
+        # One sequence a name, so that a thousand pictures of one name stay quick.
+        numbered = candidates.setdefault(picture.stem, _numbered(out, picture.stem, format))
+        path = next(path for path in numbered if os.path.realpath(path) not in taken)
         taken.add(os.path.realpath(path))
         paths.append(path)
     return paths
+
+
+def _numbered(out: Path, stem: str, format: str) -> Iterator[Path]:
+    yield out / f"{stem}.{format}"
+    for number in itertools.count(2):
+        yield out / f"{stem}-{number}.{format}"
 
 
 def _print_path(path: Path) -> None:

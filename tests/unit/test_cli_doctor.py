@@ -1,0 +1,113 @@
+"""``dctnet doctor``."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctnet import __version__
+from dctnet.cli import main
+from dctnet.cli.doctor import cpu_features
+from dctnet.cpus import available_cpus
+from tests.support.tiny_model import write_tiny_model
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCTNET_MODEL", str(tiny))
+
+
+def report(captured: Captured) -> dict[str, Any]:
+    out, err = captured.readouterr()
+    assert err == ""
+    found = json.loads(out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_good_installation_is_reported_in_full(capsys: Captured, tiny: Path) -> None:
+    assert main(["doctor", "--json"]) == 0
+    found = report(capsys)
+    assert found["healthy"] is True
+    assert found["versions"]["dctnet"] == __version__
+    assert found["versions"]["tensorflow"].startswith("2.")
+    assert found["processor"]["processors"] == available_cpus()
+    assert found["processor"]["threads"] == max(1, int(available_cpus()))
+    assert found["model"]["path"] == str(tiny)
+    assert found["model"]["model"] == "example/tiny"
+    assert len(found["model"]["digest"]) == 64
+    assert found["model"]["integrity"] == "unpinned"
+    assert found["inference"]["size"] == "512x512"
+    assert 0 < found["inference"]["seconds"] < 60
+
+
+def test_a_person_reads_the_same(capsys: Captured, tiny: Path) -> None:
+    assert main(["doctor"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for line in ("versions: ok", "model: ok", f"  path: {tiny}", "inference: ok", "  seconds: 0."):
+        assert f"{line}" in out
+    assert "FAILED" not in out
+
+
+def test_a_model_that_is_missing_fails_and_all_else_is_reported(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DCTNET_MODEL", "/none")
+    assert main(["doctor", "--json"]) == 1
+    found = report(capsys)
+    assert found["healthy"] is False
+    assert found["model"] == {"error": "There is no model folder /none."}
+    assert found["inference"] == {"error": "There is no model folder /none."}
+    assert found["versions"]["dctnet"] == __version__
+
+
+def test_a_model_that_is_broken_fails_for_a_person_too(
+    capsys: Captured, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in tiny.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
+    monkeypatch.setenv("DCTNET_MODEL", str(tmp_path))
+    assert main(["doctor"]) == 1
+    assert "model: FAILED\n  error: " in capsys.readouterr().out
+
+
+def test_an_address_in_use_is_said_and_is_no_failure(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{server.getsockname()[1]}")
+        assert main(["doctor", "--json"]) == 0
+    address = report(capsys)["address"]
+    assert address["free"] is False
+    assert address["reason"] == "Address already in use"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "features"),
+    [
+        ("processor: 0\nflags\t\t: fpu sse4_1 avx avx2 fma\n", ["sse4_1", "avx", "avx2", "fma"]),
+        ("processor: 0\nFeatures\t: fp asimd crc32\n", ["asimd"]),
+        ("model name: avx\n", []),
+    ],
+)
+def test_processor_features_are_read_on_both_architectures(
+    tmp_path: Path, cpuinfo: str, features: list[str]
+) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    assert cpu_features(tmp_path / "cpuinfo") == features
+
+
+def test_a_machine_that_lists_no_features_has_none_known(tmp_path: Path) -> None:
+    assert cpu_features(tmp_path / "none") == []
