@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from dctnet import cli
-from dctnet.cli import fetch as fetch_command
 from dctnet.cli import main
 from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES, open_folder
@@ -64,11 +63,6 @@ def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelscope_hub._legacy_api.REPO_TREE_PAGE_MAX_ATTEMPTS", 1)
     monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_TIMES", 1)
     monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_INTEGRITY_RETRY_BACKOFF", 0)
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli._COMMANDS, "fetch", fetch_command)
 
 
 @pytest.fixture
@@ -319,6 +313,17 @@ def test_a_killed_fetch_leaves_no_model_and_is_resumed(
     (again,) = hub.asked_for(BIG)
     assert (again.range, again.sent) == (f"bytes={there}-", BIG_SIZE - there)
     assert (to / BIG).read_bytes() == content(BIG, "master")
+
+
+def test_an_interrupted_fetch_ends_at_once_without_a_word(hub: Hub, to: Path) -> None:
+    hub.held_after[BIG] = 0
+    command = [sys.executable, "-m", "dctnet", "fetch", "anime"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: hub.asked_for(BIG), "the process to ask")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, said) == (130, "")
+    assert not to.exists()
 
 
 def has_open(process: subprocess.Popen[str], path: Path) -> bool:

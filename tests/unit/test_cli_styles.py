@@ -3,14 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from dctnet import cli
-from dctnet.cli import main, styles
+from dctnet.cli import main
 from dctnet.models.styles import STYLES
 
 
 @pytest.fixture(autouse=True)
 def _one_fetched_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli._COMMANDS, "styles", styles)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path))
     (tmp_path / "sketch").mkdir()
 

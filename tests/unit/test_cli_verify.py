@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dctnet import cli
-from dctnet.cli import main, verify
+from dctnet.cli import main
 from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES
 from dctnet.models.manifest import Manifest
@@ -11,7 +10,6 @@ from dctnet.models.manifest import Manifest
 
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(cli._COMMANDS, "verify", verify)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path))
     return tmp_path
 
