@@ -1,0 +1,107 @@
+"""How a server starts, fails to start, and ends."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from dctnet.models.folder import REQUIRED_FILES
+from tests.server.conftest import BOUND_S, DCTNET, Server, free_port
+from tests.support.encoded import encoded, gradient
+from tests.support.tiny_model import describe
+
+Start = Callable[[Path], Server]
+
+
+def serve(*arguments: str, **environ: str) -> tuple[int, list[str]]:
+    """Run a server that cannot start; return its exit status and what it wrote."""
+    run = subprocess.run(
+        [DCTNET, "serve", *arguments],
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    return run.returncode, run.stdout.splitlines()
+
+
+def test_a_server_answers_while_its_model_is_loading_and_ends_then_too(
+    start: Start, tiny: Path
+) -> None:
+    server = start(tiny)
+    server.wait_for(503)
+    response = requests.post(
+        f"{server.url}/v1/cartoons", data=encoded(gradient(9, 9)), timeout=BOUND_S
+    )
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert server.stop() == 0
+    assert all(line.startswith("dctnet: ") for line in server.log())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_server_in_seconds(
+    start: Start, tiny: Path, number: signal.Signals
+) -> None:
+    server = start(tiny)
+    server.wait_for(200)
+    with requests.Session() as session:  # Whose connection stays open.
+        session.get(f"{server.url}/health", timeout=BOUND_S)
+        started = time.monotonic()
+        assert server.stop(number) == 0
+    assert time.monotonic() - started < 30
+    assert all(line.startswith("dctnet: ") for line in server.log())
+    with pytest.raises(requests.ConnectionError):
+        requests.get(server.url, timeout=BOUND_S)
+
+
+def test_an_address_in_use_is_one_sentence(tiny: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        status, lines = serve("--bind", address, DCTNET_MODEL=str(tiny))
+    sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
+    assert status == 1
+    assert lines == [f"dctnet: Cannot listen on {address}: {sentence}"]
+
+
+def test_a_bad_setting_is_one_sentence() -> None:
+    status, (line,) = serve(DCTNET_SLOTS="0")
+    assert status == 1
+    assert line.startswith("dctnet: DCTNET_SLOTS is '0', but it must be ")
+
+
+def test_a_model_that_is_missing_is_one_sentence() -> None:
+    assert serve(DCTNET_MODEL="/none") == (3, ["dctnet: There is no model folder /none."])
+
+
+@pytest.mark.parametrize("name", REQUIRED_FILES)
+def test_a_model_that_is_damaged_is_one_sentence(tiny: Path, tmp_path: Path, name: str) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    (broken / name).write_bytes(b"")
+    status, (line,) = serve(DCTNET_MODEL=str(broken))
+    assert status == 3
+    assert f"broken/{name} is cut short" in line
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(
+    tiny: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    (broken / "keypoints.pb").write_bytes(b"no graph")
+    describe(broken)  # Its manifest is right.
+    address = f"127.0.0.1:{free_port()}"
+    status, lines = serve(DCTNET_MODEL=str(broken), DCTNET_BIND=address)
+    assert status == 3
+    assert lines[2] == f"dctnet: {broken}/keypoints.pb is not a frozen TensorFlow graph."
+    assert not any("Traceback" in line for line in lines)
