@@ -6,6 +6,7 @@ from typing import IO
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from dctnet.config import MIB
 from dctnet.http.problems import NO_PICTURE, TOO_MANY_BYTES, Problem
 
 FIELD = "file"
@@ -54,4 +55,5 @@ def _from_body(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_many(max_bytes: int) -> Problem:
-    return Problem(TOO_MANY_BYTES, f"The picture may have at most {max_bytes} bytes.")
+    mebibytes = f"{max_bytes / MIB:.1f} MiB"
+    return Problem(TOO_MANY_BYTES, f"The picture may have at most {max_bytes} bytes ({mebibytes}).")

@@ -12,12 +12,10 @@ function show(id, blob) {
 }
 
 async function describeProblem(response) {
-  try {
-    const problem = await response.json();
-    return `${problem.title}. ${problem.detail}`;
-  } catch {
-    return `The server answered with status ${response.status}.`; // A proxy's own page, perhaps.
+  if (response.headers.get("Content-Type") === "application/problem+json") {
+    return (await response.json()).detail;
   }
+  return `The server answered with status ${response.status}.`; // A proxy's own page, perhaps.
 }
 
 async function draw(file) {
