@@ -34,7 +34,7 @@ def serve(*arguments: str, **environ: str) -> tuple[int, list[str]]:
     return run.returncode, run.stdout.splitlines()
 
 
-def test_a_server_answers_while_its_model_is_loading_and_ends_then_too(
+def test_a_server_answers_while_its_model_is_loading_and_ctrl_c_ends_it(
     start: Start, tiny: Path
 ) -> None:
     server = start(tiny)
@@ -44,24 +44,42 @@ def test_a_server_answers_while_its_model_is_loading_and_ends_then_too(
     )
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
-    assert server.stop() == 0
+    assert server.stop(signal.SIGINT) == 0
     assert all(line.startswith("dctnet: ") for line in server.log())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_server_in_seconds(
-    start: Start, tiny: Path, number: signal.Signals
-) -> None:
-    server = start(tiny)
+def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
+    server = start(demo)
     server.wait_for(200)
     with requests.Session() as session:  # Whose connection stays open.
         session.get(f"{server.url}/health", timeout=BOUND_S)
         started = time.monotonic()
-        assert server.stop(number) == 0
+        assert server.stop() == 0
     assert time.monotonic() - started < 30
     assert all(line.startswith("dctnet: ") for line in server.log())
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url, timeout=BOUND_S)
+
+
+def test_the_demo_model_is_named_wherever_it_serves(start: Start, demo: Path) -> None:
+    server = start(demo)
+    server.wait_for(503)
+    assert server.log()[:2] == [
+        f"dctnet: the model is demo@v1, from {demo}",
+        "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
+    ]
+    assert "demo model" in requests.get(server.url, timeout=BOUND_S).text
+    styles = requests.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
+    assert [style["name"] for style in styles] == ["demo"]
+
+
+@pytest.fixture
+def demo(tiny: Path, tmp_path: Path) -> Path:
+    """The tiny model under the demo model's name."""
+    folder = tmp_path / "named demo"
+    shutil.copytree(tiny, folder)
+    describe(folder, "demo")
+    return folder
 
 
 def test_an_address_in_use_is_one_sentence(tiny: Path) -> None:

@@ -30,14 +30,14 @@ def write_tiny_model(folder: Path) -> str:
     return describe(folder)
 
 
-def describe(folder: Path) -> str:
+def describe(folder: Path, style: str = "tiny") -> str:
     """Write a manifest of the files that are there and return its digest."""
     files = {
         path.name: manifest.record(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }
-    return manifest.write(folder, Manifest("tiny", "example/tiny", "v1", files))
+    return manifest.write(folder, Manifest(style, f"example/{style}", "v1", files))
 
 
 def _graphs() -> dict[str, Any]:

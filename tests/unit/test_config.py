@@ -7,6 +7,8 @@ import pytest
 
 from dctnet.config import SETTINGS, Address, Settings, SettingsError, unknown_variables
 from dctnet.cpus import available_cpus
+from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
+from dctnet.server.application import GRACEFUL_TIMEOUT_S, KEEP_ALIVE_S, REQUEST_THREADS
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
@@ -151,3 +153,14 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
             assert setting.parse(literal[1]) == setting.default({})
             checked.append(setting.field)
     assert checked == ["bind", "threads", "max_bytes", "max_pixels", "max_working_side"]
+
+
+def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
+    _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
+    values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
+    assert values[1:5] == [
+        str(REQUEST_THREADS),
+        f"{KEEP_ALIVE_S} s",
+        f"{GRACEFUL_TIMEOUT_S} s",
+        f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
+    ]

@@ -135,9 +135,9 @@ def _inference(settings: Settings) -> Facts:
     warm = time.perf_counter()
     engine.cartoonize(picture)
     return {
-        "loading_seconds": round(loaded - started, 2),
-        "first_seconds": round(warm - loaded, 2),
-        "seconds": round(time.perf_counter() - warm, 2),
+        "loading_seconds": round(loaded - started, 3),
+        "first_seconds": round(warm - loaded, 3),
+        "seconds": round(time.perf_counter() - warm, 3),
         "size": f"{_TEST_SIDE}x{_TEST_SIDE}",
     }
 
