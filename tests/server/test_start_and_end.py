@@ -97,6 +97,12 @@ def test_a_bad_setting_is_one_sentence() -> None:
     assert line.startswith("dctnet: DCTNET_SLOTS is '0', but it must be ")
 
 
+def test_a_bad_option_is_wrong_usage_and_has_an_example() -> None:
+    status, (*_, line) = serve("--bind", "8080")
+    assert status == 2
+    assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
+
+
 def test_a_model_that_is_missing_is_one_sentence() -> None:
     assert serve(DCTNET_MODEL="/none") == (3, ["dctnet: There is no model folder /none."])
 
