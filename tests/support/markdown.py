@@ -1,0 +1,61 @@
+"""What the documentation shows: its headings, its links, and the commands that a reader types."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<note>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The commands of one ```sh block, with what the comment before it says of running them."""
+
+    line: int
+    """Where the commands begin, counted from 1."""
+    text: str
+    note: str
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a test types it; ``<!-- not run: reason -->`` says that it does not."""
+        return not self.note.startswith("not run: ")
+
+    @property
+    def keeps_running(self) -> bool:
+        """Whether it starts a server, as ``<!-- keeps running -->`` says."""
+        return self.note == "keeps running"
+
+
+def commands(page: Path) -> list[Block]:
+    """Return the page's ```sh blocks in their order."""
+    text = page.read_text()
+    return [
+        Block(text.count("\n", 0, match.start("text")) + 1, match["text"], match["note"] or "")
+        for match in _BLOCK.finditer(text)
+        if match["language"] == "sh"
+    ]
+
+
+def heading_levels(page: Path) -> list[int]:
+    """Return how deep each heading is."""
+    return [len(level) for level in re.findall(r"^(#+) ", _prose(page), re.MULTILINE)]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names by which links reach the page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def links(page: Path) -> list[str]:
+    """Return where the page's links and pictures point, in their order."""
+    return [markdown or html for markdown, html in _LINK.findall(_prose(page))]
+
+
+def _prose(page: Path) -> str:
+    return _BLOCK.sub("", page.read_text())

@@ -1,0 +1,204 @@
+"""What the documentation says to type works, both languages say the same, and links lead somewhere.
+
+The README's commands run in a copy of the repository that has this environment as its `.venv`: the
+installation itself is what `.ci/run` tries in a clean clone.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tests.support.markdown import Block, anchors, commands, heading_levels, links
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+CHINESE = ROOT / "README.zh-CN.md"
+PAGES = [README, CHINESE, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BOUND_S = 120
+"""How long anything may take here, on a busy machine too."""
+
+
+def copied_files() -> list[Path]:
+    """Return what a clone would hold if the working tree were committed as it is."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    return [Path(name) for name in names if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, where commands may leave files."""
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl: apt-get install curl")
+    copy = tmp_path_factory.mktemp("readme") / "dctnet"
+    for name in copied_files():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)  # With its time, by which make decides.
+    (copy / ".venv").symlink_to(sys.prefix)
+    # Otherwise the copy would install itself into the environment that runs this test.
+    question = subprocess.run(["make", "--question", "install"], cwd=copy, check=False)
+    assert question.returncode == 0, (
+        "the environment is older than its lock: run `make install-dev`"
+    )
+    return copy
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A free port, instead of the documentation's 8080."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def environ(copy: Path, port: int) -> dict[str, str]:
+    """What a newcomer's shell has: nothing set, no model fetched."""
+    environ = {
+        k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "MAKE", "MFLAGS"))
+    }
+    return environ | {"DCTNET_BIND": f"127.0.0.1:{port}", "DCTNET_MODELS_DIR": str(copy / "none")}
+
+
+@pytest.fixture(scope="module")
+def server(copy: Path, port: int, environ: dict[str, str]) -> Iterator[Path]:
+    """The server that the README starts, ready; gives its log."""
+    (start,) = [block for block in commands(README) if block.keeps_running]
+    log = copy.parent / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["bash", "-ec", typed(start, port)],
+            cwd=copy,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + BOUND_S
+        while not is_ready(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield log
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and the server alike.
+        try:
+            process.wait(BOUND_S)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/health", timeout=BOUND_S).ok
+    except requests.ConnectionError:
+        return False
+
+
+def typed(block: Block, port: int) -> str:
+    return re.sub(r"\b8080\b", str(port), block.text)
+
+
+def run(block: Block, page: Path, folder: Path, environ: dict[str, str], port: int) -> str:
+    """Type a block's commands; the first that fails ends the test with what it said."""
+    place = f"{page.name}:{block.line}"
+    completed = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", typed(block, port)],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert completed.returncode == 0, f"{place}:\n{completed.stdout}"
+    return completed.stdout
+
+
+def test_what_the_readme_says_to_type_works_in_its_order(
+    copy: Path, server: Path, port: int, environ: dict[str, str]
+) -> None:
+    for block in commands(README):
+        if block.is_run and not block.keeps_running:
+            run(block, README, copy, environ, port)
+    portrait = np.asarray(Image.open(copy / "portrait.jpg"), dtype=float)
+    for name in ("cartoon.png", "cartoon.webp", "cartoons/portrait.png"):
+        cartoon = np.asarray(Image.open(copy / name), dtype=float)
+        assert cartoon.shape == portrait.shape, name
+        # Another picture than the photo, and yet a picture of it.
+        assert 2 < np.abs(cartoon - portrait).mean() < 40, name
+    said = server.read_text()
+    assert "the model is demo" in said
+    assert "dctnet fetch anime" in said
+
+
+@pytest.mark.parametrize("page", ["api.md", "models.md"])
+def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
+    page: str, copy: Path, server: Path, port: int, environ: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copy(copy / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
+    environ = environ | {"PATH": f"{copy / '.venv' / 'bin'}:{environ['PATH']}"}
+    blocks = [block for block in commands(copy / "docs" / page) if block.is_run]
+    assert blocks
+    for block in blocks:
+        run(block, copy / "docs" / page, tmp_path, environ, port)
+
+
+def test_both_readmes_have_the_same_commands() -> None:
+    assert [(block.text, block.note) for block in commands(README)] == [
+        (block.text, block.note) for block in commands(CHINESE)
+    ]
+
+
+def test_both_readmes_have_the_same_headings_and_links() -> None:
+    assert heading_levels(README) == heading_levels(CHINESE)
+    english, chinese = (
+        [link for link in links(page) if not link.startswith("README")]
+        for page in (README, CHINESE)
+    )
+    assert english == chinese
+    assert CHINESE.name in links(README)
+    assert README.name in links(CHINESE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Path) -> None:
+    kept = {place for name in copied_files() for place in (name, *name.parents)}
+    for link in links(page):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.relative_to(ROOT) in kept, link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
+    languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
+    assert languages <= {"json", "sh", "text"}
+    notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
+    assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
+    # Each note is right before the block that it speaks of.
+    assert len(notes) == sum(bool(block.note) for block in commands(page))
