@@ -1,10 +1,15 @@
 """What all tests share: a portrait, and a run's end that hides no skipped test."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 import skimage.data
+
+# A shell has its background jobs ignore Ctrl-C; what a test interrupts would inherit that from here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
