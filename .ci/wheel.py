@@ -9,14 +9,19 @@ DEMO = "dctnet/models/demo/"
 MAX_DEMO_BYTES = 15_000_000
 NEEDED = (
     "dctnet/py.typed",
+    f"{DEMO}LICENSES.md",
     f"{DEMO}alpha.jpg",
     f"{DEMO}cartoon_bg.pb",
     f"{DEMO}cartoon_h.pb",
     f"{DEMO}configuration.json",
     f"{DEMO}detector.pb",
     f"{DEMO}keypoints.pb",
+    f"{DEMO}manifest.json",
+    "dctnet/http/static/*.css",
+    "dctnet/http/static/*.js",
     "dctnet/http/templates/*.html",
 )
+KEPT_OUT = ("demo_model/*", "tests/*")
 
 
 def main(path: Path) -> str | None:
@@ -26,6 +31,9 @@ def main(path: Path) -> str | None:
     absent = [needed for needed in NEEDED if not any(fnmatch(name, needed) for name in sizes)]
     if absent:
         return f"{path.name} lacks {', '.join(absent)}."
+    foreign = [name for name in sizes if any(fnmatch(name, pattern) for pattern in KEPT_OUT)]
+    if foreign:
+        return f"{path.name} must not carry {', '.join(foreign)}."
     demo_bytes = sum(size for name, size in sizes.items() if name.startswith(DEMO))
     if demo_bytes >= MAX_DEMO_BYTES:
         return f"The demo model has {demo_bytes} bytes; it must have less than {MAX_DEMO_BYTES}."
