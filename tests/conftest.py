@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-# A shell has its background jobs ignore Ctrl-C; what a test interrupts would inherit that from here.
+# A background job of a shell ignores Ctrl-C, and what a test interrupts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
