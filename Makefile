@@ -5,9 +5,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Nothing is installed whose hash is not in a lock file, the build backend included.
+# Nothing is installed whose hash is not in a lock file, the build backend included. A lock is
+# complete, so nothing is resolved: pip 23.2 would look for newer versions of a package with extras.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-INSTALL := $(PIP) --require-hashes --requirement
+INSTALL := $(PIP) --no-deps --require-hashes --requirement
 INSTALL_PACKAGE := $(PIP) --no-deps --no-build-isolation --editable .
 
 # The first of these that is 3.11 to 3.13 and can make a virtual environment is taken.
