@@ -1,4 +1,7 @@
-"""The face detector's graph: BlazeFace on the whole picture and on its four overlapping quarters.
+"""The face detector's graph: BlazeFace on the picture at three scales, eleven views in one batch.
+
+The whole picture shows it faces of a middle size, a grid of overlapping tiles small ones, and the
+picture at half the size, with room around it, those that fill the picture.
 
 The paper is "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", Bazarevsky et al.,
 2019; boxes and scores are read as MediaPipe's `face_detection_full_range` does.
@@ -15,8 +18,14 @@ from demo_model.faces.tflite import Network
 SIDE = 512
 """The side of the graph's picture in pixels."""
 
-QUARTER = 320
-"""The side of a quarter in pixels: what lies on a seam is whole in another one up to 128 pixels."""
+TILE = 224
+"""The side of a tile in pixels; what a seam cuts is whole in another tile up to 80 pixels."""
+
+TILES = 3
+"""Tiles in each direction."""
+
+HALF_SIZE = (-SIDE // 2, -SIDE // 2, SIDE + SIDE // 2, SIDE + SIDE // 2)
+"""What the view of half the size shows, as y1, x1, y2, x2 in pixels."""
 
 NETWORK_SIDE = 192
 GRID = 48
@@ -25,7 +34,7 @@ GRID = 48
 LOGIT_LIMIT = 100.0
 """Logits are clipped to this on both sides."""
 
-THRESHOLD = 0.6
+THRESHOLD = 0.66
 """From which score of BlazeFace on a box is a face."""
 
 UPSTREAM_THRESHOLD = 0.8
@@ -49,26 +58,31 @@ def anchors() -> NDArray[np.float32]:
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
-def tiles() -> NDArray[np.float32]:
-    """Return what BlazeFace sees, 5x4 as y1, x1, y2, x2 in 0..1: the whole, then its quarters."""
-    far = 1 - QUARTER / SIDE
-    quarters = [(y, x, y + QUARTER / SIDE, x + QUARTER / SIDE) for y in (0, far) for x in (0, far)]
-    return np.array([(0, 0, 1, 1), *quarters], np.float32)
+def frames() -> NDArray[np.float32]:
+    """Return what each view shows, 11x4 as y1, x1, y2, x2 in 0..1: whole, tiles, half-size."""
+    tiles = [(y, x, y + TILE, x + TILE) for y, x in _tile_corners()]
+    return np.array([(0, 0, SIDE, SIDE), *tiles, HALF_SIZE], np.float32) / np.float32(SIDE)
+
+
+def _tile_corners() -> list[tuple[int, int]]:
+    """Return each tile's y1, x1 in pixels."""
+    starts = [i * (SIDE - TILE) // (TILES - 1) for i in range(TILES)]
+    return [(y, x) for y in starts for x in starts]
 
 
 def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the picture, and their scores, N.
 
-    `raw` is 5x2304x16 and `logits` 5x2304x1, what BlazeFace makes of the five tiles. A box that
-    leaves its tile at a seam gets the score 0: its face is cut there, and whole in another tile.
+    `raw` is 11x2304x16 and `logits` 11x2304x1, what BlazeFace makes of the views. A box that leaves
+    its tile at a seam gets the score 0: its face is cut there, and whole in another view.
     """
     middle = raw[:, :, 0:2] / NETWORK_SIDE + anchors()
     half = raw[:, :, 2:4] / (2 * NETWORK_SIDE)
     boxes = tf.concat([middle - half, middle + half], axis=2)
     boxes = tf.gather(boxes, [1, 0, 3, 2], axis=2)
-    corners = tiles()[:, np.newaxis]
+    corners = frames()[:, np.newaxis]
     boxes = boxes * np.tile(corners[..., 2:] - corners[..., :2], 2) + np.tile(corners[..., :2], 2)
-    # The picture's own border is no seam: what leaves it is cut in every tile.
+    # The picture's own border is no seam: what leaves it is cut in every view.
     nearest = np.where(corners[..., :2] > 0, corners[..., :2], -np.inf).astype(np.float32)
     farthest = np.where(corners[..., 2:] < 1, corners[..., 2:], np.inf).astype(np.float32)
     whole = tf.reduce_all((boxes[..., :2] >= nearest) & (boxes[..., 2:] <= farthest), axis=2)
@@ -101,12 +115,15 @@ def enlarge(boxes: Tensor) -> Tensor:
 
 
 def views(images: Tensor) -> Tensor:
-    """Return the five tiles of a 1x512x512x3 picture at BlazeFace's side, 5x192x192x3."""
-    # Twice the side first, then the mean of four: bilinear alone would skip pixels of the whole.
+    """Return the views of a 1x512x512x3 picture in 0..255 as BlazeFace takes them: 11x192x192x3."""
+    images = images / 127.5 - 1.0
+    # Means of four after a milder change of size: bilinear alone would skip pixels.
     whole = tf.nn.avg_pool2d(_resized(images, 2 * NETWORK_SIDE), 2, 2, "VALID")
-    far = SIDE - QUARTER
-    quarters = [images[:, y : y + QUARTER, x : x + QUARTER] for y in (0, far) for x in (0, far)]
-    return tf.concat([whole, _resized(tf.concat(quarters, axis=0), NETWORK_SIDE)], axis=0)
+    half = tf.nn.avg_pool2d(whole, 2, 2, "VALID")
+    room = [NETWORK_SIDE // 4, NETWORK_SIDE // 4]
+    half = tf.pad(half, [[0, 0], room, room, [0, 0]])
+    tiles = [images[:, y : y + TILE, x : x + TILE] for y, x in _tile_corners()]
+    return tf.concat([whole, _resized(tf.concat(tiles, axis=0), NETWORK_SIDE), half], axis=0)
 
 
 def _resized(images: Tensor, side: int) -> Tensor:
@@ -124,7 +141,7 @@ def build(blazeface: bytes) -> Any:
         images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")
         tf.placeholder(tf.bool, [], "training_flag")
         network = Network(blazeface)
-        raw, logits = network(views(images) / 127.5 - 1.0)
+        raw, logits = network(views(images))
         boxes, scores = suppress(*decode(raw, logits))
         count = tf.shape(scores)
         rest = MAX_BOXES - count[0]

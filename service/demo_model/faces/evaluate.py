@@ -100,10 +100,17 @@ def measure(scene: Scene, networks: Networks, truth: Points) -> Result:
     hits = [box for box in boxes if holds(box, scene.placement)]
     if not hits:
         return Result(scene, False, len(boxes), None)
-    landmarks = find_landmarks(picture, hits[0], networks.landmarks)
+    landmarks = landmarks_in(picture, hits[0], networks)
     wanted = scene.placement.move(truth)
     error = None if landmarks is None else relative_error(landmarks, wanted)
     return Result(scene, True, len(boxes) - 1, error)
+
+
+def landmarks_in(picture: Pixels, box: Floats, networks: Networks) -> Points | None:
+    """Return the landmarks of the face in a box, 68x2 as x, y; None if it is too small to draw."""
+    landmarks = find_landmarks(picture, box, networks.landmarks)
+    # They are cut to whole pixels, which half a pixel makes up for on average.
+    return None if landmarks is None else landmarks.astype(np.float64) + 0.5
 
 
 def holds(box: Floats, placement: Placement) -> bool:
@@ -114,7 +121,7 @@ def holds(box: Floats, placement: Placement) -> bool:
     return bool(offset < side / 4 and smallest < side / placement.side < largest)
 
 
-def relative_error(landmarks: Floats, wanted: Points) -> float:
+def relative_error(landmarks: Points, wanted: Points) -> float:
     """Return the mean distance of two sets of landmarks, in distances between the outer corners."""
     between_eyes = np.linalg.norm(wanted[45] - wanted[36])
     return float(np.linalg.norm(landmarks - wanted, axis=1).mean() / between_eyes)
@@ -139,10 +146,10 @@ def main() -> None:
     networks = tensorflow.load(folder.open_folder(parser.parse_args().model), threads=1)
     astronaut = skimage.data.astronaut()
     (box,) = find_faces(astronaut, networks.detector)
-    truth = find_landmarks(astronaut, box, networks.landmarks)
+    truth = landmarks_in(astronaut, box, networks)
     if truth is None:
         raise SystemExit("The face of the unmodified picture is too small to be drawn.")
-    results = [measure(scene, networks, truth.astype(np.float64)) for scene in scenes()]
+    results = [measure(scene, networks, truth) for scene in scenes()]
     columns = "found | other boxes | landmarks off, mean | worst |\n|---|---|---|---|---|"
     print(f"| side of the face, of the shorter side | {columns}")
     for size in SIZES:

@@ -1,8 +1,8 @@
-"""The landmark network's graph: MediaPipe's face mesh, run twice.
+"""The landmark network's graph: MediaPipe's face mesh, run three times.
 
-The mesh expects an upright face in the middle of its picture. So a first run on the crop tells
-where the face is and how far it is turned, and a second one sees it upright, as MediaPipe does from
-one frame of a video to the next. The paper is "Real-time Facial Surface Geometry from Monocular
+The mesh expects an upright face in the middle of its picture. So each run tells where the face is
+and how far it is turned, and the next one sees it upright, as MediaPipe does from one frame of a
+video to the next. The paper is "Real-time Facial Surface Geometry from Monocular
 Video on Mobile GPUs", Kartynnik et al., 2019.
 """
 
@@ -18,6 +18,9 @@ SIDE = 160
 """The side of the graph's picture in pixels."""
 
 MESH_SIDE = 192
+
+RUNS = 3
+"""A face turned by 30 degrees is not yet upright in the second run, and is in the third."""
 
 ROOM = 1.5
 """The side of what the mesh sees, in lengths of the face's longer side."""
@@ -74,10 +77,10 @@ def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
     return tf.reshape(above * (1 - down) + below * down, [1, MESH_SIDE, MESH_SIDE, 3])
 
 
-def pose(upright: Tensor, axes: Tensor) -> Tensor:
+def pose(mesh: Tensor, axes: Tensor) -> Tensor:
     """Return pitch, yaw and roll in right angles, 3, of a mesh, 468x3, seen in a frame's axes."""
-    down = upright[_CHIN] - upright[_FOREHEAD]
-    across = upright[_RIGHT] - upright[_LEFT]
+    down = mesh[_CHIN] - mesh[_FOREHEAD]
+    across = mesh[_RIGHT] - mesh[_LEFT]
     pitch, yaw = tf.atan2(down[2], down[1]), tf.atan2(across[2], across[0])
     roll = tf.atan2(axes[0, 1], axes[0, 0])
     return tf.stack([pitch, yaw, roll]) / (np.pi / 2)
@@ -94,12 +97,15 @@ def build(face_mesh: bytes) -> Any:
         images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")
         tf.placeholder(tf.bool, [], "training_flag")
         network = Network(face_mesh)
-        size = [MESH_SIDE, MESH_SIDE]
-        whole = tf.raw_ops.ResizeBilinear(images=images, size=size, half_pixel_centers=True)
-        middle, axes = upright_frame(locate(network, whole))
-        upright = locate(network, resample(images, middle, axes))
-        landmarks = tf.gather(upright[:, :2], ibug.LANDMARKS)
+        middle, axes = tf.constant([[0.5, 0.5]]), tf.eye(2)
+        mesh = locate(network, resample(images, middle, axes))
+        for _ in range(RUNS - 1):
+            inner_middle, inner_axes = upright_frame(mesh)
+            middle += tf.matmul(inner_middle - 0.5, axes)
+            axes = tf.matmul(inner_axes, axes)
+            mesh = locate(network, resample(images, middle, axes))
+        landmarks = tf.gather(mesh[:, :2], ibug.LANDMARKS)
         landmarks = tf.matmul(landmarks - 0.5, axes) + middle
-        values = [tf.reshape(landmarks, [-1]), pose(upright, axes), tf.zeros([STATES])]
+        values = [tf.reshape(landmarks, [-1]), pose(mesh, axes), tf.zeros([STATES])]
         tf.expand_dims(tf.concat(values, axis=0), 0, name="tower_0/prediction")
     return graph.as_graph_def()

@@ -62,7 +62,7 @@ class Placement:
         return np.column_stack([axes, self.middle - axes @ FACE_MIDDLE])
 
     def move(self, landmarks: Points) -> Points:
-        """Return where landmarks of her picture, 68x2 as x, y, are in the scene, in iBUG's order."""
+        """Return where landmarks of her picture lie in the scene, 68x2 as x, y, in iBUG's order."""
         moved: Points = landmarks @ self.matrix()[:, :2].T + self.matrix()[:, 2]
         return moved[MIRRORED] if self.mirrored else moved
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 from numpy.typing import NDArray
+from tensorflow.lite.python import schema_py_generated as schema
 
 Array = NDArray[Any]
 Tensor = Any
@@ -34,8 +35,6 @@ class Network:
 
         Raises UnsupportedModelError where the model uses what is not translated.
         """
-        from ai_edge_litert import schema_py_generated as schema
-
         parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
         (graph,) = parsed.subgraphs
         (self._input,) = graph.inputs

@@ -1,0 +1,389 @@
+"""The demo model's face networks, as they are committed, find faces and their landmarks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import tensorflow.compat.v1 as tf
+
+from dctnet.engine import read_alpha
+from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
+from dctnet.engine.detection import find_faces
+from dctnet.engine.landmarks import find_landmarks
+from dctnet.models.folder import DEMO
+from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, tensorflow
+from demo_model.faces import detector as detector_graph
+from demo_model.faces import ibug, keypoints, mask, tflite
+from demo_model.faces.evaluate import Scene, holds, relative_error, scenes
+from demo_model.faces.scenes import MIRRORED, Placement, collage, paste
+
+# iBUG's number: where it is in the astronaut's picture, x and y, read off the enlarged picture.
+TRUE_PLACES = {
+    36: (194, 101),  # outer corner of the eye on the left
+    39: (213, 103),
+    42: (237, 104.5),
+    45: (257.5, 104),
+    30: (225, 128),  # tip of the nose
+    48: (202.5, 139.5),  # corners of the mouth
+    54: (245, 140.5),
+    8: (221.7, 178),  # chin
+}
+FEW_PIXELS = 4
+
+# Of the scenes that the table in docs/demo-model-faces.md is made from.
+TESTED_SIZES = (0.1, 0.7)
+TESTED_SHAPES = ((720, 720), (720, 1440))
+TESTED = [s for s in scenes() if s.size in TESTED_SIZES and s.shape in TESTED_SHAPES]
+MAX_ERROR = 0.04
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return tensorflow._detector(DEMO / "detector.pb", threads=1)
+
+
+@pytest.fixture(scope="module")
+def landmarker() -> Landmarker:
+    return tensorflow._landmarker(DEMO / "keypoints.pb", threads=1)
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> Pixels:
+    return np.asarray(skimage.data.astronaut())
+
+
+@pytest.fixture(scope="module")
+def landmarks(astronaut: Pixels, detector: Detector, landmarker: Landmarker) -> Floats:
+    (box,) = find_faces(astronaut, detector)
+    found = find_landmarks(astronaut, box, landmarker)
+    assert found is not None
+    return found
+
+
+def session(name: str) -> Callable[..., Any]:
+    """A committed graph as a function of what upstream feeds, bare of our runtime."""
+    definition = tf.GraphDef.FromString((DEMO / name).read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="")
+    opened = tf.Session(graph=graph)
+
+    def run(outputs: list[str], images: Any) -> Any:
+        return opened.run(outputs, {"tower_0/images:0": images, "training_flag:0": False})
+
+    return run
+
+
+def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
+    with tf.Graph().as_default(), tf.Session() as opened:
+        return opened.run(function(*(tf.constant(array) for array in arrays)))
+
+
+class TestDetector:
+    def test_the_astronaut_has_one_face(self, astronaut: Pixels, detector: Detector) -> None:
+        (box,) = find_faces(astronaut, detector)
+        assert np.allclose((box[:2] + box[2:]) / 2, (225, 119), atol=8)
+        assert np.allclose(box[2:] - box[:2], 114, atol=12)
+
+    @pytest.mark.parametrize("name", ["coffee", "chelsea", "brick"])
+    @pytest.mark.parametrize("side", [300, 720])
+    def test_a_cup_a_cat_and_a_wall_have_none(
+        self, name: str, side: int, detector: Detector
+    ) -> None:
+        picture = np.asarray(getattr(skimage.data, name)())
+        if picture.ndim == 2:
+            picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+        scale = side / min(picture.shape[:2])
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        assert len(find_faces(picture, detector)) == 0
+
+    def test_two_faces_are_two(self, detector: Detector) -> None:
+        placements = [Placement(150, (250, 300)), Placement(100, (480, 350), mirrored=True)]
+        picture = collage(720, 720, seed=0)
+        for placement in placements:
+            picture = paste(picture, placement)
+        boxes = find_faces(picture, detector)
+        assert len(boxes) == 2
+        for placement in placements:
+            assert sum(holds(box, placement) for box in boxes) == 1
+
+    def test_answers_have_upstreams_shapes_and_ranges(self, astronaut: Pixels) -> None:
+        names = ["tower_0/boxes:0", "tower_0/scores:0", "tower_0/num_detections:0"]
+        boxes, scores, count = session("detector.pb")(names, astronaut[np.newaxis])
+        assert boxes.shape == (1, 32, 4)
+        assert scores.shape == (1, 32)
+        assert (boxes.dtype, scores.dtype, count.dtype) == (np.float32, np.float32, np.int32)
+        assert count.tolist() == [1]
+        assert 0.8 < scores[0, 0] <= 1
+        assert not scores[0, 1:].any()
+        assert not boxes[0, 1:].any()
+        y1, x1, y2, x2 = boxes[0, 0]
+        assert 0 < y1 < y2 < 1
+        assert 0 < x1 < x2 < 1
+
+
+class TestLandmarks:
+    @pytest.mark.parametrize("number", TRUE_PLACES)
+    def test_the_astronauts_features_are_where_they_are(
+        self, number: int, landmarks: Floats
+    ) -> None:
+        assert np.linalg.norm(landmarks[number] - TRUE_PLACES[number]) < FEW_PIXELS
+
+    def test_landmarks_are_in_ibugs_order(self, landmarks: Floats) -> None:
+        x, y = landmarks.T
+        assert (np.diff(x[:17]) >= -1).all()  # The jaw, from left to right,
+        assert y[:17].argmax() in (7, 8, 9)  # with the chin in the middle,
+        assert (np.diff(x[17:27]) > 0).all()  # the brows,
+        assert (np.diff(y[27:31]) > 0).all()  # the nose, down
+        assert (np.diff(x[31:36]) > 0).all()  # and along its base,
+        for eye in (36, 42):  # the eyes: left corner, over the top to the right one, and back,
+            assert max(y[eye + 1], y[eye + 2]) < min(y[eye + 4], y[eye + 5])
+            assert x[eye] < x[eye + 1] < x[eye + 2] < x[eye + 3] > x[eye + 4] > x[eye + 5]
+        assert (np.diff(x[48:55]) > 0).all()  # the lips in the same way.
+        assert (np.diff(x[54:60]) < 0).all()
+        assert y[51] < y[62] < y[66] < y[57]
+
+    @pytest.mark.parametrize("turn", [-25, 0, 25])
+    def test_answers_have_upstreams_shapes_and_ranges(self, turn: float) -> None:
+        picture = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
+        (prediction,) = session("keypoints.pb")(["tower_0/prediction:0"], picture[np.newaxis])
+        assert prediction.shape == (1, 143)
+        assert prediction.dtype == np.float32
+        assert ((prediction[0, :136] > 0) & (prediction[0, :136] < 1)).all()
+        pitch, yaw, roll = 90 * prediction[0, 136:139]
+        assert abs(pitch) < 20
+        assert abs(yaw) < 20
+        assert abs(roll - turn) < 6  # She holds her head a little to the side.
+        assert (prediction[0, 139:] == 0).all()
+
+    def test_noise_has_finite_landmarks(self) -> None:
+        noise = np.random.default_rng(0).uniform(0, 255, (1, 160, 160, 3))
+        run = session("keypoints.pb")
+        for picture in (noise, np.zeros_like(noise)):
+            assert np.isfinite(run(["tower_0/prediction:0"], picture)[0]).all()
+
+
+@pytest.mark.parametrize(
+    "scene", TESTED, ids=lambda s: f"{s.size} {s.change} {'x'.join(map(str, s.shape))}"
+)
+def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(
+    scene: Scene, detector: Detector, landmarker: Landmarker, landmarks: Floats
+) -> None:
+    picture = scene.picture()
+    hits = [box for box in find_faces(picture, detector) if holds(box, scene.placement)]
+    assert len(hits) == 1
+    found = find_landmarks(picture, hits[0], landmarker)
+    assert found is not None
+    wanted = scene.placement.move(landmarks + 0.5)
+    assert relative_error(found + 0.5, wanted) < MAX_ERROR
+
+
+class TestMask:
+    def test_it_is_white_over_the_face_and_black_at_the_rim(self) -> None:
+        alpha = read_alpha(DEMO / "alpha.jpg")
+        assert alpha.shape == (HEAD_SIDE, HEAD_SIDE) == (mask.SIDE, mask.SIDE)
+        for x, y in np.rint(REFERENCE).astype(int):
+            assert alpha[y, x] > 0.99
+        for rim in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
+            assert rim.max() < 0.02
+
+    def test_it_fades_without_a_visible_step(self) -> None:
+        alpha = read_alpha(DEMO / "alpha.jpg")
+        assert np.abs(np.diff(alpha, axis=0)).max() < 0.06
+        assert np.abs(np.diff(alpha, axis=1)).max() < 0.06
+
+    def test_the_committed_file_is_the_one_drawn(self) -> None:
+        drawn = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        committed = cv2.imread(str(DEMO / "alpha.jpg"), cv2.IMREAD_GRAYSCALE)
+        assert cv2.absdiff(drawn, committed).max() <= 2  # Encoders differ by rounding.
+
+
+class TestMapFromMesh:
+    def test_each_landmark_is_a_point_of_the_mesh_of_its_own(self) -> None:
+        assert len(ibug.LANDMARKS) == len(set(ibug.LANDMARKS)) == 68
+        assert all(0 <= point < ibug.MESH_POINTS for point in ibug.LANDMARKS)
+
+    def test_mirroring_landmarks_twice_changes_nothing(self) -> None:
+        assert (MIRRORED[MIRRORED] == np.arange(68)).all()
+
+
+class TestDetectorGraph:
+    def test_anchors_are_the_middles_of_the_cells_row_by_row(self) -> None:
+        anchors = detector_graph.anchors()
+        assert anchors.shape == (48 * 48, 2)
+        assert np.allclose(anchors[0], (0.5 / 48, 0.5 / 48))
+        assert np.allclose(anchors[1], (1.5 / 48, 0.5 / 48))
+        assert np.allclose(anchors[48], (0.5 / 48, 1.5 / 48))
+        assert np.allclose(anchors[-1], (47.5 / 48, 47.5 / 48))
+
+    def test_tiles_cover_the_picture_and_overlap(self) -> None:
+        tiles = np.rint(detector_graph.frames()[1:-1] * 512).astype(int)
+        covered = np.zeros((512, 512), int)
+        for y1, x1, y2, x2 in tiles:
+            assert (y2 - y1, x2 - x1) == (224, 224)
+            covered[y1:y2, x1:x2] += 1
+        assert covered.min() == 1
+        assert covered.max() == 4
+
+    def test_a_box_lands_where_its_view_shows_it(self) -> None:
+        frames = detector_graph.frames()
+        raw = np.zeros((len(frames), 2304, 16), np.float32)
+        logits = np.full((len(frames), 2304, 1), -200, np.float32)
+        middle = 24 * 48 + 24  # The anchor just right of and below the middle of each view.
+        raw[:, middle] = [-2, -2, 48, 24, *range(12)]  # To the middle; a quarter by an eighth.
+        logits[:, middle] = 3
+        boxes, scores = evaluate(detector_graph.decode, raw, logits)
+        boxes = boxes.reshape(len(frames), 2304, 4)[:, middle]
+        size = frames[:, 2:] - frames[:, :2]
+        centre = (frames[:, :2] + frames[:, 2:]) / 2
+        assert np.allclose((boxes[:, :2] + boxes[:, 2:]) / 2, centre, atol=1e-6)
+        assert np.allclose(boxes[:, 2:] - boxes[:, :2], size * (1 / 8, 1 / 4), atol=1e-6)
+        scores = scores.reshape(len(frames), 2304)
+        assert (scores[:, middle] > 0.9).all()
+        assert (np.delete(scores, middle, axis=1) < 1e-6).all()
+
+    def test_blazefaces_threshold_becomes_upstreams(self) -> None:
+        frames = detector_graph.frames()
+        raw = np.zeros((len(frames), 2304, 16), np.float32)
+        threshold = detector_graph.THRESHOLD
+        logits = np.full((len(frames), 2304, 1), np.log(threshold / (1 - threshold)), np.float32)
+        _, scores = evaluate(detector_graph.decode, raw, logits)
+        assert np.allclose(scores, 0.8, atol=1e-6)
+
+    def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self) -> None:
+        frames = detector_graph.frames()
+        raw = np.zeros((len(frames), 2304, 16), np.float32)
+        logits = np.full((len(frames), 2304, 1), -200, np.float32)
+        corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
+        for anchor in corner:
+            raw[:, anchor, 2:4] = 20
+            logits[:, anchor] = 5
+        _, scores = evaluate(detector_graph.decode, raw, logits)
+        first, last = (scores.reshape(len(frames), 2304)[:, anchor] > 0.9 for anchor in corner)
+        whole, half = 0, len(frames) - 1
+        # The picture's own corners belong to the first tile and to the last one.
+        assert np.flatnonzero(first).tolist() == [whole, 1, half]
+        assert np.flatnonzero(last).tolist() == [whole, len(frames) - 2, half]
+
+    def test_of_overlapping_boxes_the_best_stays(self) -> None:
+        boxes = [[0.1, 0.1, 0.3, 0.3], [0.12, 0.1, 0.32, 0.3], [0.6, 0.6, 0.8, 0.8], [0, 0, 1, 1]]
+        kept, scores = evaluate(
+            detector_graph.suppress, np.float32(boxes), np.float32([0.85, 0.95, 0.9, 0.79])
+        )
+        assert np.allclose(kept, [boxes[1], boxes[2]])
+        assert np.allclose(scores, [0.95, 0.9])
+
+    def test_boxes_become_squares_about_their_middles(self) -> None:
+        (box,) = evaluate(detector_graph.enlarge, np.float32([[0.2, 0.4, 0.4, 0.5]]))
+        half = 0.2 * detector_graph.BOX_SCALE / 2
+        assert np.allclose(box, [0.3 - half, 0.45 - half, 0.3 + half, 0.45 + half])
+
+
+class TestKeypointsGraph:
+    @pytest.mark.parametrize("turn", [-30, 0, 90])
+    def test_a_frame_is_upright_about_the_turned_face(self, turn: float) -> None:
+        turned = np.radians(turn)
+        rotation = np.array([[np.cos(turned), np.sin(turned)], [-np.sin(turned), np.cos(turned)]])
+        upright = np.random.default_rng(0).uniform(-0.1, 0.1, (468, 2))
+        upright[0], upright[1] = (-0.2, -0.3), (0.2, 0.3)  # The extent: 0.4 wide, 0.6 high.
+        upright[33], upright[263] = (-0.1, -0.1), (0.1, -0.1)
+        mesh = np.zeros((468, 3), np.float32)
+        mesh[:, :2] = upright @ rotation + (0.4, 0.6)
+        middle, axes = evaluate(keypoints.upright_frame, mesh)
+        assert np.allclose(middle, [[0.4, 0.6]], atol=1e-5)
+        assert np.allclose(axes, rotation * 0.6 * keypoints.ROOM, atol=1e-5)
+
+    def test_resampling_is_opencvs_warp(self) -> None:
+        picture = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
+        picture = cv2.GaussianBlur(picture, (0, 0), 3)
+        turn, scale = np.radians(20), 0.7
+        axes = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        middle = np.array([0.55, 0.4])
+        (ours,) = evaluate(
+            keypoints.resample, picture[np.newaxis], np.float32([middle]), np.float32(axes)
+        )
+        # From an output pixel's index to the input's: pixels' middles lie at halves.
+        matrix = 160 / 192 * axes.T
+        offset = (middle + axes.T @ np.full(2, 0.5 / 192 - 0.5)) * 160 - 0.5
+        wanted = cv2.warpAffine(
+            picture,
+            np.column_stack([matrix, offset]),
+            (192, 192),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        # OpenCV rounds coordinates to 32nds of a pixel.
+        assert np.abs(ours - wanted).max() < 1
+
+
+def converted(network: Callable[[Any], Any], shape: tuple[int, ...]) -> bytes:
+    """A network as a TFLite file with its weights in float16, written by TensorFlow's converter."""
+    with tf.Graph().as_default(), tf.Session() as opened:
+        x = tf.placeholder(tf.float32, shape)
+        converter = tf.lite.TFLiteConverter.from_session(opened, [x], [network(x)])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+        return bytes(converter.convert())
+
+
+def translated(model: bytes, x: Any) -> Any:
+    with tf.Graph().as_default(), tf.Session() as opened:
+        return opened.run(tflite.Network(model)(tf.constant(x)))
+
+
+class TestTranslation:
+    def test_operations_give_tensorflows_numbers_from_weights_in_float16(self) -> None:
+        random = np.random.default_rng(0)
+
+        def weights(*shape: int) -> Any:
+            return random.normal(size=shape).astype(np.float16).astype(np.float32)
+
+        first, second, slope = weights(3, 3, 2, 8), weights(3, 3, 8, 1), weights(8)
+
+        def network(x: Any) -> Any:
+            y = tf.nn.relu(tf.nn.conv2d(x, first, 2, "SAME") + 0.5)
+            y = tf.pad(y, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            y = tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "VALID") + slope
+            y = y + tf.nn.max_pool2d(y, 2, 1, "SAME")
+            y = tf.nn.leaky_relu(y)
+            y = tf.raw_ops.ResizeBilinear(images=y, size=[12, 12], half_pixel_centers=True)
+            return tf.reshape(tf.nn.depth_to_space(y, 2), [1, -1, 2])
+
+        x = random.normal(size=(1, 16, 16, 2)).astype(np.float32)
+        model = converted(network, x.shape)
+        (ours,) = translated(model, x)
+        assert np.allclose(ours, evaluate(network, x), atol=1e-5)
+        assert ours.shape == (1, 24 * 24, 2)
+        with tf.Graph().as_default() as graph:
+            tflite.Network(model)
+        large = [n for n in graph.as_graph_def().node if n.op == "Const" and n.ByteSize() > 150]
+        assert [node.attr["dtype"].type for node in large] == [tf.float16.as_datatype_enum] * 2
+
+    def test_a_batch_gives_each_pictures_numbers(self) -> None:
+        def network(x: Any) -> Any:
+            return tf.reshape(tf.nn.max_pool2d(x, 2, 2, "SAME"), [1, -1, 3])
+
+        model = converted(network, (1, 8, 8, 3))
+        x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+        (both,) = translated(model, x)
+        assert np.allclose(both[1], evaluate(network, x[1:])[0])
+
+    def test_an_operation_that_is_not_known_is_refused_by_its_name(self) -> None:
+        model = converted(tf.nn.tanh, (1, 8, 8, 3))
+        with pytest.raises(tflite.UnsupportedModelError, match="operation TANH"):
+            tflite.Network(model)
+
+    def test_resizing_by_another_rule_is_refused(self) -> None:
+        def network(x: Any) -> Any:
+            return tf.raw_ops.ResizeBilinear(images=x, size=[16, 16], align_corners=True)
+
+        with pytest.raises(tflite.UnsupportedModelError, match="RESIZE_BILINEAR"):
+            tflite.Network(converted(network, (1, 8, 8, 3)))
+
+    def test_sparse_rows_are_filled_up_with_zeros(self) -> None:
+        values, indices = np.float16([1, 2, 3]), np.uint8([3, 0, 2])
+        dense = tflite.expand(values, np.uint8([0, 1, 1, 3]), indices, np.array([3, 1, 4]))
+        assert dense.dtype == np.float16
+        assert dense.tolist() == [[[0, 0, 0, 1]], [[0, 0, 0, 0]], [[2, 0, 3, 0]]]
