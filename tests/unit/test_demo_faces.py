@@ -340,14 +340,13 @@ class TestTranslation:
         def weights(*shape: int) -> Any:
             return random.normal(size=shape).astype(np.float16).astype(np.float32)
 
-        first, second, slope = weights(3, 3, 2, 8), weights(3, 3, 8, 1), weights(8)
+        first, second, offset = weights(3, 3, 2, 8), weights(3, 3, 8, 1), weights(8)
 
         def network(x: Any) -> Any:
             y = tf.nn.relu(tf.nn.conv2d(x, first, 2, "SAME") + 0.5)
             y = tf.pad(y, [[0, 0], [1, 1], [1, 1], [0, 0]])
-            y = tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "VALID") + slope
+            y = tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "VALID") + offset
             y = y + tf.nn.max_pool2d(y, 2, 1, "SAME")
-            y = tf.nn.leaky_relu(y)
             y = tf.raw_ops.ResizeBilinear(images=y, size=[12, 12], half_pixel_centers=True)
             return tf.reshape(tf.nn.depth_to_space(y, 2), [1, -1, 2])
 
@@ -360,6 +359,14 @@ class TestTranslation:
             tflite.Network(model)
         large = [n for n in graph.as_graph_def().node if n.op == "Const" and n.ByteSize() > 150]
         assert [node.attr["dtype"].type for node in large] == [tf.float16.as_datatype_enum] * 2
+
+    def test_a_channels_slope_counts_below_zero_alone(self) -> None:
+        # TensorFlow's converter writes no PRELU, so there is no file to read it from.
+        x = np.float32([[[[-2, -2], [3, 3]]]])
+        slope = np.float16([0.25, -1]).reshape(1, 1, 2)
+        with tf.Graph().as_default(), tf.Session() as opened:
+            bent = opened.run(tflite._prelu(None, slope)(tf.constant(x)))
+        assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
     def test_a_batch_gives_each_pictures_numbers(self) -> None:
         def network(x: Any) -> Any:
