@@ -1,0 +1,23 @@
+"""The engine's answer is upstream's, live: both compute the same pictures with the demo model."""
+
+import pytest
+
+from dctnet.engine import Engine
+from tests.equivalence.compare import TOLERANCE, difference, expected
+from tests.support.pictures import SAMPLES, Sample
+from tests.support.upstream import Upstream
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_the_engine_draws_what_upstream_draws(
+    engine: Engine, upstream: Upstream, sample: Sample
+) -> None:
+    picture = sample.picture()
+    cartoon = engine.cartoonize(picture)
+    assert cartoon.faces == sample.faces
+    assert difference(expected(upstream, picture), cartoon.picture) <= TOLERANCE
+
+
+def test_the_samples_are_many_sizes_with_no_one_and_two_faces() -> None:
+    assert len({sample.picture().shape for sample in SAMPLES}) >= 8
+    assert {sample.faces for sample in SAMPLES} == {0, 1, 2}

@@ -1,0 +1,91 @@
+"""The demo model's generators: the filter that they learn, their graphs, how well they draw."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dctnet.models.folder import DEMO
+from demo_model import network
+from demo_model.evaluate import SIDES, colour_shift, generator, nyquist_energy, psnr
+from demo_model.filter import INK_DARKEST, cartoon, soft_steps
+from demo_model.pictures import HELD_OUT, TRAINING, resized
+
+GRAPHS = ("cartoon_bg.pb", "cartoon_h.pb")
+
+
+def test_the_filter_leaves_a_flat_picture_flat() -> None:
+    drawn = cartoon(np.full((64, 64, 3), (40, 120, 200), np.uint8))
+    assert np.ptp(drawn, axis=(0, 1)).tolist() == [0, 0, 0]
+
+
+def test_the_filter_draws_a_dark_line_along_an_edge() -> None:
+    photo = np.full((64, 64, 3), 230, np.uint8)
+    photo[:, 32:] = 60
+    drawn = cartoon(photo)[32, :, 1].astype(int)
+    away = drawn[48]
+    assert drawn[32:36].min() < 0.5 * away
+    assert drawn[:20].min() > 200
+
+
+def test_lightness_steps_rise_without_a_jump() -> None:
+    stepped = soft_steps(np.linspace(0, 100, 100_001, dtype=np.float32))
+    rises = np.diff(stepped)
+    assert rises.min() >= -1e-4
+    assert rises.max() < 0.01
+    assert 0 < INK_DARKEST < 1
+
+
+def test_the_held_out_pictures_are_not_trained_on() -> None:
+    trained = {(picture.package, picture.path) for picture in TRAINING.values()}
+    held_out = {(picture.package, picture.path) for picture in HELD_OUT.values()}
+    assert len(held_out) >= 3
+    assert "astronaut" in HELD_OUT
+    assert not trained & held_out
+
+
+def structure(graph: Any) -> list[Any]:
+    """Return all of a graph but the values of its weights."""
+    nodes = []
+    for node in graph.node:
+        weight = node.name in network.WEIGHT_SHAPES
+        tensor = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        value = None if tensor is None else (tensor.shape, weight or tensor.tobytes())
+        others = {k: v.SerializeToString() for k, v in node.attr.items() if k != "value"}
+        nodes.append((node.name, node.op, list(node.input), others, value))
+    return nodes
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_committed_graph_is_the_one_that_the_script_writes(name: str) -> None:
+    committed = tf.GraphDef.FromString((DEMO / name).read_bytes())
+    written = network.frozen_graph(network.initial_weights(0))
+    assert structure(committed) == structure(written)
+
+
+@pytest.fixture(scope="module")
+def generate() -> Any:
+    return generator(DEMO / "cartoon_bg.pb")
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_the_generator_draws_what_the_filter_draws(generate: Any, name: str) -> None:
+    photo = resized(HELD_OUT[name].read(), 512)
+    drawn, wanted = generate(photo), cartoon(photo)
+    assert psnr(drawn, wanted) >= 26
+    assert colour_shift(drawn, wanted) <= 3
+    assert nyquist_energy(drawn) <= nyquist_energy(photo)
+
+
+def test_the_measures_tell_good_from_bad() -> None:
+    photo = resized(HELD_OUT["astronaut"].read(), min(SIDES))
+    assert psnr(photo, photo) > 60
+    assert colour_shift(cv2.add(photo // 2, (8.0, 0, 0, 0)), photo // 2) == pytest.approx(
+        8, abs=0.1
+    )
+    checkered = photo // 2
+    checkered[::2, ::2] += 4
+    checkered[1::2, 1::2] += 4
+    assert nyquist_energy(checkered) > nyquist_energy(photo // 2) + 1
