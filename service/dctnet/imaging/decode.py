@@ -30,6 +30,26 @@ def decode(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
         TooManyPixels: The header announces more than ``max_pixels``; nothing was decoded.
         BrokenPicture: The picture is damaged or cut off.
     """
+    with _open(data, max_pixels) as image:
+        try:
+            image.load()
+        except Exception as error:
+            raise BrokenPicture("The picture is damaged or cut off.") from error
+        return np.asarray(_to_rgb(_upright(image)))
+
+
+def inspect(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Return the sides of the picture as it is stored, from its header alone.
+
+    Raises UnsupportedFormat, TooManyPixels and BrokenPicture as ``decode`` does.
+    """
+    # A PNG may say at its very end that it is to be turned, so which side is which is not known.
+    with _open(data, max_pixels) as image:
+        return image.size
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """Read the header."""
     if not _is_allowed(data):
         raise UnsupportedFormat("This is no JPEG, PNG or WebP picture.")
     # Hostile bytes make Pillow's parsers raise far more than the documented OSError.
@@ -37,18 +57,13 @@ def decode(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
         image = Image.open(BytesIO(data), formats=_FORMATS)
     except Exception as error:
         raise BrokenPicture("The picture's header is damaged.") from error
-    with image:
-        pixels = image.width * image.height
-        if pixels > max_pixels:
-            raise TooManyPixels(
-                f"The picture has {image.width} x {image.height} = {pixels} pixels; "
-                f"at most {max_pixels} are allowed."
-            )
-        try:
-            image.load()
-        except Exception as error:
-            raise BrokenPicture("The picture is damaged or cut off.") from error
-        return np.asarray(_to_rgb(_upright(image)))
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise TooManyPixels(
+            f"The picture has {image.width} x {image.height} = {pixels} pixels; "
+            f"at most {max_pixels} are allowed."
+        )
+    return image
 
 
 def _is_allowed(data: bytes) -> bool:
