@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,9 @@ LOAD = ("--clients", "50", "--duration", "30")
 
 READY_S = 300
 """How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
+
+ASK_S = 10
+"""How long one answer to whether it is ready may take."""
 
 END_S = 90
 """How long it may take to end: longer than it waits for the requests that it accepted."""
@@ -58,9 +60,9 @@ def _wait_until_ready(health: str, process: "subprocess.Popen[bytes]") -> None:
 
 def _is_ready(health: str) -> bool:
     try:
-        with urllib.request.urlopen(health, timeout=END_S):  # noqa: S310 - Our own server's.
+        with urllib.request.urlopen(health, timeout=ASK_S):  # noqa: S310 - Our own server's.
             return True
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # Nobody listens yet, or the answer is 503.
         return False
 
 
