@@ -62,7 +62,7 @@ class Answers:
     """The distinct answers of a run, in a temporary file: memory does not grow with their size."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - Closed by __exit__.
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - Closed by __exit__.
         self._size = 0
         self._answers: list[_Answer] = []
         self._numbers: dict[tuple[int, str, bytes], int] = {}
@@ -79,7 +79,7 @@ class Answers:
         number = self._numbers.setdefault(key, len(self._answers))
         if number == len(self._answers):
             try:
-                self._file.write(body)
+                _write(self._file.fileno(), body)
             except OSError as error:
                 raise LoadError(
                     f"Answers cannot be kept in {tempfile.gettempdir()}: {error.strerror}. "
@@ -91,7 +91,6 @@ class Answers:
 
     def judge(self, pictures: Sequence[Picture], check: Check | None) -> list[Wrong | None]:
         """Decode and check all; return by their numbers what is wrong with each."""
-        self._file.flush()
 
         def wrong(answer: _Answer) -> Wrong | None:
             # Other than read, pread has no position that threads would share.
@@ -100,6 +99,12 @@ class Answers:
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(wrong, self._answers))
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:  # A disk that is nearly full takes a part of it.
+        left = left[os.write(descriptor, left) :]
 
 
 def judge(picture: Picture, content_type: str, body: bytes, check: Check | None) -> Wrong | None:

@@ -74,6 +74,8 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.pictures:
             raise LoadError("A plan needs at least one picture.")
+        if self.timeout_s <= 0 or self.connections <= 0:
+            raise LoadError("A timeout and a number of connections must be positive.")
 
     @property
     def most_connections(self) -> int:
@@ -98,7 +100,7 @@ def run(plan: Plan) -> Report:
         load = _Load(plan, answers)
         try:
             asyncio.run(load.run())
-        except* LoadError as group:
+        except ExceptionGroup as group:  # What ended one task ended all the others.
             raise group.exceptions[0] from None
         verdicts = answers.judge(plan.pictures, plan.check)
     for sample, number in load.drawn:

@@ -123,6 +123,8 @@ def _arrivals(args: argparse.Namespace) -> Arrivals:
     if duration_s is None and args.requests is None:
         duration_s = 10.0
     if args.rate is None:
+        if args.poisson:
+            raise LoadError("`--poisson` needs --rate: clients ask when they are free.")
         return Closed(clients=args.clients, duration_s=duration_s, requests=args.requests)
     return Open(
         rate=args.rate,

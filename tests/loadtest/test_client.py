@@ -17,6 +17,7 @@ from loadtest.client import IDLE_S, Closed, LoadError, Open, Picture, Plan, Repo
 from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn
 
 ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "loadtest.client")
 
 
 def negatives(pictures: list[Picture]) -> dict[str, Any]:
@@ -226,20 +227,25 @@ def test_five_hundred_requests_are_on_their_way_at_once(
     assert server.connections == 500
 
 
-@pytest.mark.parametrize(("limit", "status"), [("-Sn", 0), ("-n", 1)])
-def test_the_limit_of_open_files_is_raised_or_named(
-    server: StandIn, limit: str, status: int
-) -> None:
-    load = f"{sys.executable} -m loadtest.client {server.url} --clients 100 --requests 100"
-    completed = subprocess.run(
-        ["bash", "-c", f"ulimit {limit} 120 && exec {load} --size 8x8"],
+def limited(limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command with less of something than there is."""
+    return subprocess.run(
+        ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash", *COMMAND, *arguments],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=BOUND_S,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("limit", "status"), [("-Sn 120", 0), ("-n 120", 1)])
+def test_the_limit_of_open_files_is_raised_or_named(
+    server: StandIn, limit: str, status: int
+) -> None:
+    load = ("--clients", "100", "--requests", "100", "--size", "8x8")
+    completed = limited(limit, server.url, *load)
     assert completed.returncode == status, completed.stderr
     assert completed.stderr == (
         "100 connections need 164 open files, and 120 are allowed here: "
@@ -247,6 +253,13 @@ def test_the_limit_of_open_files_is_raised_or_named(
         if status
         else ""
     )
+
+
+def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server: StandIn) -> None:
+    completed = limited("-f 8", server.url, "--requests", "16", "--size", "100x100")
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("Answers cannot be kept in /")
+    assert completed.stderr.count("\n") == 1
 
 
 def test_a_load_can_run_beside_other_work_in_a_thread(
