@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 from dataclasses import dataclass
+from io import BytesIO
 
 import aiohttp
 
@@ -42,7 +43,7 @@ async def exchange(session: aiohttp.ClientSession, url: str, picture: Picture) -
     try:
         async with session.post(
             url,
-            data=picture.data,
+            data=BytesIO(picture.data),  # Which aiohttp sends in pieces, with others between.
             headers={"Content-Type": picture.media_type},
             allow_redirects=False,
         ) as response:

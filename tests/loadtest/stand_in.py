@@ -41,7 +41,7 @@ class StandIn(ThreadingHTTPServer):
         self.ended = threading.Event()
         self.turns = itertools.cycle(MIXED)
         self.stalled_until: float | None = None
-        self.crowd = threading.Barrier(500)
+        self.crowds = {"crowd-10": threading.Barrier(10), "crowd-500": threading.Barrier(500)}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients hang up here on purpose."""
@@ -151,7 +151,8 @@ def _stalls(handler: _Handler, name: str, body: bytes) -> None:
 
 
 def _crowd(handler: _Handler, name: str, body: bytes) -> None:
-    handler.server.crowd.wait(BOUND_S)
+    """Answer nobody before so many have come."""
+    handler.server.crowds[name].wait(BOUND_S)
     _right(handler, name, body)
 
 
@@ -181,7 +182,8 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
         200, negative(body), headers={"Connection": "close"}
     ),
     "stalls": _stalls,
-    "crowd": _crowd,
+    "crowd-10": _crowd,
+    "crowd-500": _crowd,
     "429-date": lambda handler, _, __: _status(handler, f"429-{_DATE}", b""),
 }
 """By path; any other path is a status."""

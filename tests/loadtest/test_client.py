@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 
 from dctnet.server.application import KEEP_ALIVE_S
-from loadtest.client import IDLE_S, Closed, LoadError, Open, Picture, Plan, Report, equals, run
+from loadtest.client import (
+    IDLE_S,
+    Closed,
+    LoadError,
+    Open,
+    Picture,
+    Plan,
+    Report,
+    equals,
+    made,
+    run,
+)
 from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +141,8 @@ def test_a_mixed_run_adds_up(server: StandIn, pictures: list[Picture]) -> None:
 
 
 def test_what_does_not_answer_in_time_has_failed(server: StandIn, pictures: list[Picture]) -> None:
-    report = loaded(server, "hang", pictures, timeout_s=0.2)
+    arrivals = Closed(clients=8, requests=8)
+    report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
     assert report.failed_by_kind == {"timeout": len(pictures)}
     spread = report.latency_s["failed"]
     assert spread is not None
@@ -167,10 +179,8 @@ def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(
     assert STALL_S < spread.max < 5 * STALL_S
 
 
-def test_an_open_load_sends_on_time_while_the_server_stalls(
-    server: StandIn, pictures: list[Picture]
-) -> None:
-    report = loaded(server, "stalls", pictures, arrivals=Open(rate=20, duration_s=0.5))
+def test_an_open_load_waits_for_no_answer(server: StandIn, pictures: list[Picture]) -> None:
+    report = loaded(server, "crowd-10", pictures, arrivals=Open(rate=40, duration_s=0.25))
     assert (report.sent, report.right) == (10, 10)
     assert server.most_in_flight == 10
 
@@ -208,6 +218,12 @@ def test_a_server_that_closes_after_its_answer_is_connected_to_anew(
     assert server.connections == 8
 
 
+def test_a_large_picture_is_sent_whole(server: StandIn) -> None:
+    pictures = made(1, 1000, 800, format="png")
+    assert len(pictures[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
+    assert loaded(server, "right", pictures, check=equals(negatives(pictures))).right == 1
+
+
 def test_an_idle_connection_is_closed_by_the_client_first() -> None:
     assert KEEP_ALIVE_S > 1.5 * IDLE_S
 
@@ -221,8 +237,7 @@ def test_headers_and_the_media_type_are_sent(server: StandIn, pictures: list[Pic
 def test_five_hundred_requests_are_on_their_way_at_once(
     server: StandIn, pictures: list[Picture]
 ) -> None:
-    # Nobody is answered before all have come.
-    report = loaded(server, "crowd", pictures, arrivals=Closed(clients=500, requests=500))
+    report = loaded(server, "crowd-500", pictures, arrivals=Closed(clients=500, requests=500))
     assert report.right == 500
     assert server.connections == 500
 

@@ -138,5 +138,5 @@ def test_wrong_usage_is_named(
 def test_a_plan_that_makes_no_sense_is_one_sentence(
     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
-    assert main(["http://127.0.0.1:1", *arguments]) == 1
+    assert main(["http://127.0.0.1:1", "--size", "8x8", *arguments]) == 1
     assert capsys.readouterr().err == f"{sentence}\n"
