@@ -35,9 +35,17 @@ def main() -> int:
 @contextmanager
 def _server() -> Iterator[str]:
     """Start `dctnet serve` and give its URL once it is ready; end it, whatever happens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    process = subprocess.Popen([sys.executable, "-m", "dctnet", "serve", "--bind", address])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as probe,
+        socket.create_server(("127.0.0.1", 0)) as management_probe,
+    ):
+        address, management = (
+            f"127.0.0.1:{server.getsockname()[1]}" for server in (probe, management_probe)
+        )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctnet", "serve", "--bind", address],
+        env=os.environ | {"DCTNET_MANAGEMENT_BIND": management},
+    )
     try:
         _wait_until_ready(f"http://{address}/health", process)
         yield f"http://{address}"
