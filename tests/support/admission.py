@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BOUND_S = 30.0
+BOUND_S = 6.0
 """How long anything may take that takes a moment, in seconds."""
 
 
@@ -67,11 +67,13 @@ def leave_the_process() -> None:
     raise SystemExit
 
 
-def eventually(condition: Callable[[], object], what: Callable[[], object] | str = "") -> None:
-    """Poll until the condition holds; fail with ``what`` if it does not in BOUND_S."""
-    until = time.monotonic() + BOUND_S
+def eventually(
+    condition: Callable[[], object], what: Callable[[], str] = str, bound: float = BOUND_S
+) -> None:
+    """Poll until the condition holds; fail with ``what`` if it does not in ``bound`` seconds."""
+    until = time.monotonic() + bound
     while not condition():
-        assert time.monotonic() < until, what() if callable(what) else what
+        assert time.monotonic() < until, what()
         time.sleep(0.001)
 
 
