@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BOUND_S = 6.0
+BOUND_S = 30.0
 """How long anything may take that takes a moment, in seconds."""
 
 

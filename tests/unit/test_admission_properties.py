@@ -126,7 +126,6 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.running: list[Client] = []
         self.all: list[Client] = []
         self.ends_at = NEVER
-        self.stopped = False
         others = set(all_threads())
         left = ["breaks"] * broken + ["works"] * slots
         self._admission = Admission(
@@ -226,7 +225,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @rule()
     def stop(self) -> None:
         self._admission.stop()
-        self.ends_at, self.stopped = -NEVER, True
+        self.ends_at = -NEVER
         for client in self.queue:
             client.expected = Stopped
         self.queue.clear()
