@@ -35,7 +35,7 @@ def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go() -> None:
     bodies = [ref(first), ref(second)]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
         in_both(first, second)
-    first = second = None  # type: ignore[assignment]
+    first = second = None
     assert all(body() for body in bodies)
     empty_frames(caught.value)
     assert not any(body() for body in bodies)

@@ -55,7 +55,7 @@ def submit(
 
 def sleeps(ticket: Ticket[object]) -> bool:
     """Whether the ticket's waiter waits by now."""
-    return bool(ticket._changed._waiters)  # type: ignore[attr-defined]
+    return bool(ticket._changed._waiters)
 
 
 def test_the_waiter_gets_what_the_work_returned(admission: Admission) -> None:
