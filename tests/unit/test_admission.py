@@ -235,6 +235,24 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
     assert one.admission.longest_running() == 0
 
 
+def test_a_slot_is_free_before_its_waiter_is_told(
+    house: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = house()
+    busy: list[int] = []
+    finish = Ticket.finish
+
+    def look_and_finish(ticket: Ticket[object], *outcome: object) -> None:
+        busy.append(one.admission.busy)
+        finish(ticket, *outcome)
+
+    monkeypatch.setattr(Ticket, "finish", look_and_finish)
+    work, ticket = one.occupy()
+    work.end()
+    ticket.result()
+    assert busy == [0]
+
+
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
 def test_a_picture_costs_more_than_nothing(house: Open, cost: float) -> None:
     with pytest.raises(ValueError, match="cost is more than 0"):
