@@ -77,6 +77,12 @@ def eventually(
         time.sleep(0.001)
 
 
+def patient() -> Callable[[], bool]:
+    """Return what says that the client is there, for BOUND_S: so that no test waits for ever."""
+    until = time.monotonic() + BOUND_S
+    return lambda: time.monotonic() < until
+
+
 def in_background(call: Callable[[], T]) -> "Future[T]":
     """Call it in a thread of its own."""
     future: Future[T] = Future()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Event, Lock, current_thread
 from threading import enumerate as all_threads
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -29,6 +30,7 @@ from tests.support.admission import (
     fail,
     in_background,
     leave_the_process,
+    patient,
 )
 
 FAR = 1e9
@@ -51,14 +53,17 @@ class House:
         *,
         cost: float = 1,
         deadline: float = FAR,
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_wanted: Callable[[], bool] | None = None,
+        body: object = None,
     ) -> tuple[Work, Ticket[object]]:
         work = Work()
-        ticket = self.admission.submit(work, cost=cost, deadline=deadline, is_wanted=is_wanted)
+        ticket = self.admission.submit(
+            partial(work, body), cost=cost, deadline=deadline, is_wanted=is_wanted or patient()
+        )
         self.works.append(work)
         return work, ticket
 
-    def occupy(self, **options: float) -> tuple[Work, Ticket[object]]:
+    def occupy(self, **options: Any) -> tuple[Work, Ticket[object]]:
         """Submit a picture and wait until a slot computes it."""
         work, ticket = self.submit(**options)
         assert work.started.wait(BOUND_S)
@@ -71,7 +76,7 @@ class House:
         work.end()
         ticket.result()
 
-    def refusal(self, **options: float) -> Refused:
+    def refusal(self, **options: Any) -> Refused:
         with pytest.raises(Refused) as caught:
             self.submit(**options)
         return caught.value
@@ -505,7 +510,7 @@ def test_a_slot_that_is_prepared_takes_no_picture_yet() -> None:
     admission.start(lambda: ready.wait(BOUND_S))
     work = Work()
     work.end()
-    ticket = admission.submit(work, cost=1, deadline=FAR)
+    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
     assert admission.queued == 1
     ready.set()
     ticket.result()
@@ -541,7 +546,7 @@ def test_a_slot_that_could_not_be_prepared_counts_no_more() -> None:
     assert sorted(e.__name__ for e in errors) == ["MemoryError", "NoneType"]
     assert admission.slots == 1
     work = Work()
-    ticket = admission.submit(work, cost=1, deadline=FAR)
+    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
     with pytest.raises(Refused):
         admission.submit(work, cost=1, deadline=FAR)
     assert admission.load_ratio == 1
@@ -552,7 +557,7 @@ def test_a_slot_that_could_not_be_prepared_counts_no_more() -> None:
 
 def test_where_no_slot_could_be_prepared_all_is_stopped() -> None:
     admission = Admission(slots=2, queue=1, uploads=1)
-    ticket = admission.submit(Thing, cost=1, deadline=FAR)
+    ticket = admission.submit(Thing, cost=1, deadline=FAR, is_wanted=patient())
     for prepared in admission.start(some_break([False, False])):
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
     with pytest.raises(Stopped):
@@ -570,8 +575,8 @@ def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(
     house: Open, how: Callable[[], object], no_collector: None
 ) -> None:
     one = house()
-    body, work = Thing(), Work()
-    ticket = one.admission.submit(partial(work, body), cost=1, deadline=FAR)
+    body = Thing()
+    work, ticket = one.submit(body=body)
     body_left, ticket_left = ref(body), ref(ticket)
     del body
     work.end(how)
@@ -592,11 +597,9 @@ def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
     house: Open, how: Callable[[], object], no_collector: None
 ) -> None:
     one = house()
-    body, work = Thing(), Work()
-    one.works.append(work)
-    ticket = one.admission.submit(partial(work, body), cost=1, deadline=5)
-    things = [ref(body), ref(ticket)]
-    assert work.started.wait(BOUND_S)
+    body = Thing()
+    work, ticket = one.occupy(body=body, deadline=5)
+    things: list[ref[object]] = [ref(body), ref(ticket)]
     one.clock.turn(5)
     with pytest.raises(DeadlinePassed) as caught:
         ticket.result()
@@ -609,11 +612,9 @@ def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
 def test_a_picture_that_is_dropped_keeps_nothing(house: Open, no_collector: None) -> None:
     one = house()
     running, _ = one.occupy()
-    body, work = Thing(), Work()
-    ticket = one.admission.submit(
-        partial(work, body), cost=1, deadline=FAR, is_wanted=lambda: False
-    )
-    things = [ref(body), ref(ticket)]
+    body = Thing()
+    _, ticket = one.submit(body=body, is_wanted=lambda: False)
+    things: list[ref[object]] = [ref(body), ref(ticket)]
     del body, ticket
     running.end()
     eventually(lambda: not any(thing() for thing in things))
