@@ -1,21 +1,23 @@
 """The way in: what is refused at once, what waits, and the slots that compute.
 
 All state is behind one lock, so that a picture is in one place at any time: in the queue, on a
-slot, or gone.
+slot, or gone. Nothing of the caller's runs under it.
 """
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from math import ceil
+from heapq import heapify, heapreplace
+from math import ceil, inf
 from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
-from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission.errors import Reason, Refused, Stopped
 from dctnet.admission.estimate import Pace
+from dctnet.admission.frames import empty_frames
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.ticket import State, Ticket
+from dctnet.admission.ticket import Ticket
 
 T = TypeVar("T")
 
@@ -36,40 +38,45 @@ class Admission:
         self.clock = clock
         self.pace = Pace()
         self._queue: deque[Ticket[Any]] = deque()
-        self._running: dict[int, Ticket[Any]] = {}
-        self._ends_at: float | None = None
+        self._running: set[Ticket[Any]] = set()
+        self._ends_at = inf
+        self._started = False
         self._stopped = False
         self._changed = Condition()
 
     def start(self, prepare: Callable[[], object]) -> "list[Future[object]]":
         """Start the slots' threads, each of which prepares its slot before it takes a picture.
 
-        Returns a future for each slot, done when it is prepared; a slot whose preparation failed
-        takes no pictures.
+        Returns a future for each slot, done when it is prepared. A slot whose preparation failed
+        takes no pictures and counts no more; where none is left, all is stopped. Raises
+        RuntimeError if it was started before.
         """
+        with self._changed:
+            if self._started:
+                raise RuntimeError("The slots were started already.")
+            self._started = True
         prepared: list[Future[object]] = [Future() for _ in range(self.slots)]
         for slot, future in enumerate(prepared):
             # A computation that hangs must not keep the process from ending.
             Thread(
-                target=self._serve,
-                args=(slot, prepare, future),
-                name=f"slot-{slot}",
-                daemon=True,
+                target=self._serve, args=(prepare, future), name=f"slot-{slot}", daemon=True
             ).start()
         return prepared
 
     def drain(self, ends_at: float) -> None:
-        """Refuse from now on what is predicted to end after ``ends_at``, a time of the clock."""
+        """Refuse from now on what is predicted to end at ``ends_at`` of the clock, or later.
+
+        Called again, the earliest end counts.
+        """
         with self._changed:
-            self._ends_at = ends_at
+            self._ends_at = min(self._ends_at, ends_at)
 
     def stop(self) -> None:
         """Drop what is queued and let the slots' threads end after what they compute."""
         with self._changed:
-            self._stopped, self._ends_at = True, self.clock()
-            dropped, self._queue = list(self._queue), deque()
-            for ticket in dropped:
-                ticket.finish(State.DROPPED, None, Stopped())
+            self._stopped, self._ends_at = True, -inf
+            while self._queue:
+                self._queue.popleft().finish(None, Stopped())
             self._changed.notify_all()
 
     def check(self, deadline: float) -> None:
@@ -78,11 +85,13 @@ class Admission:
         Raises Refused.
         """
         with self._changed:
-            self._require_room()
-            self._require_time(self._wait(), deadline)
+            self._require_place(0.0, deadline)
 
     def upload(self, timeout: float) -> Permit:
-        """Return the permit to receive one body; raise Refused if none comes within ``timeout``."""
+        """Return the permit to receive one body; raise Refused if none comes within ``timeout``.
+
+        ``timeout`` is in seconds.
+        """
         permit = self.uploads.acquire(timeout)
         if permit is None:
             raise Refused(Reason.UPLOADS, MIN_RETRY_AFTER_S)
@@ -98,23 +107,25 @@ class Admission:
     ) -> Ticket[T]:
         """Take a place in the queue for ``work``, or raise Refused.
 
-        ``cost`` is the picture's working pixels, ``deadline`` a time of the clock, ``is_wanted``
-        says whether the client is still there.
+        ``cost`` is the picture's working pixels, more than 0, or ValueError is raised. At
+        ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
+        client is still there; slots and the waiter ask it, each in its thread.
         """
+        if not cost > 0:
+            raise ValueError(f"A picture's cost is more than 0, not {cost}.")
         ticket = Ticket(self, work, cost=cost, deadline=deadline, is_wanted=is_wanted)
         with self._changed:
-            self._require_room()
-            self._require_time(self._wait() + self.pace.seconds(cost), deadline)
+            self._require_place(self.pace.seconds(cost), deadline)
             self._queue.append(ticket)
             self._changed.notify()
         return ticket
 
     def withdraw(self, ticket: Ticket[Any], error: Exception) -> None:
-        """Take a ticket out of the queue, if it is still there."""
+        """Take a ticket out of the queue, if it is still there; ``error`` becomes its outcome."""
         with self._changed:
             if ticket in self._queue:
                 self._queue.remove(ticket)
-                ticket.finish(State.DROPPED, None, error)
+                ticket.finish(None, error)
 
     @property
     def queued(self) -> int:
@@ -130,81 +141,86 @@ class Admission:
     def load_ratio(self) -> float:
         """Pictures that are computed or wait, for each slot: what autoscalers look at."""
         with self._changed:
-            return (len(self._running) + len(self._queue)) / self.slots
+            return self._load() / self.slots
 
     def longest_running(self) -> float:
         """Return for how many seconds the oldest computation has been running, or 0."""
         with self._changed:
-            started = [t.started_at for t in self._running.values() if t.started_at is not None]
-            return self.clock() - min(started) if started else 0.0
+            return max((ticket.ran for ticket in self._running), default=0.0)
 
-    def _require_room(self) -> None:
-        # A free slot takes the next picture at once, so it counts as a place.
-        free = self.slots - len(self._running)
-        if len(self._queue) >= self.queue_capacity + max(0, free):
-            raise Refused(Reason.FULL, self._retry_after())
+    def _load(self) -> int:
+        return len(self._running) + len(self._queue)
 
-    def _require_time(self, seconds: float, deadline: float) -> None:
-        end = self.clock() + seconds
-        if self._ends_at is not None and end >= self._ends_at:
+    def _require_place(self, seconds: float, deadline: float) -> None:
+        """Raise Refused unless one more picture, of so many seconds, can be taken and be done."""
+        end = self.clock() + self._wait() + seconds
+        if end >= self._ends_at:
             raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
-        if end > deadline:
+        # A free slot takes the next picture at once, so it counts as a place.
+        if self._load() >= self.slots + self.queue_capacity:
+            raise Refused(Reason.FULL, self._retry_after())
+        if end >= deadline:
             raise Refused(Reason.LATE, self._retry_after())
 
     def _wait(self) -> float:
         """Predict in how many seconds a slot is free for one more picture."""
-        if len(self._running) + len(self._queue) < self.slots:
-            return 0.0
-        now = self.clock()
-        left = sum(
-            max(0.0, self.pace.seconds(ticket.cost) - (now - (ticket.started_at or now)))
-            for ticket in self._running.values()
-        )
-        queued = sum(self.pace.seconds(ticket.cost) for ticket in self._queue)
-        return (left + queued) / self.slots
+        # What took longer than predicted is expected to need as long again as it is late.
+        free_in = [abs(self.pace.seconds(ticket.cost) - ticket.ran) for ticket in self._running]
+        free_in += [0.0] * (self.slots - len(free_in))
+        heapify(free_in)
+        for ticket in self._queue:
+            heapreplace(free_in, free_in[0] + self.pace.seconds(ticket.cost))
+        return free_in[0]
 
     def _retry_after(self) -> float:
         """Predict in how many seconds half of the queue is done: then there is room again."""
         return max(MIN_RETRY_AFTER_S, float(ceil(self._wait() / 2)))
 
-    def _serve(self, slot: int, prepare: Callable[[], object], prepared: "Future[object]") -> None:
+    def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
+        """Be a slot, from its preparation until all is stopped."""
         try:
-            prepared.set_result(prepare())
+            slot = prepare()
         except BaseException as error:
+            self._lose_slot()
             prepared.set_exception(error)
             return
-        while (ticket := self._next(slot)) is not None:
-            self._compute(slot, ticket)
+        prepared.set_result(slot)
+        while self._serve_next():
+            pass
 
-    def _next(self, slot: int) -> Ticket[Any] | None:
-        """Wait for the next picture that somebody still wants, and put it on the slot."""
-        while True:
-            with self._changed:
-                while not self._queue:
-                    if self._stopped:
-                        return None
-                    self._changed.wait()
-                ticket = self._queue.popleft()
-                if self.clock() > ticket.deadline:
-                    ticket.finish(State.DROPPED, None, DeadlinePassed())
-                elif not ticket.is_wanted():
-                    ticket.finish(State.DROPPED, None, ClientGone())
-                else:
-                    ticket.state = State.RUNNING
-                    ticket.started_at = self.clock()
-                    self._running[slot] = ticket
-                    return ticket
+    def _lose_slot(self) -> None:
+        with self._changed:
+            if self.slots > 1:
+                self.slots -= 1
+            else:
+                self.stop()
 
-    def _compute(self, slot: int, ticket: Ticket[Any]) -> None:
-        assert ticket.work is not None
+    def _serve_next(self) -> bool:
+        """Wait for the next picture and compute it, if it is wanted; return False at the end."""
+        ticket = self._next()
+        if ticket is None:
+            return False
         answer, error = None, None
-        started = self.clock()
         try:
-            answer = ticket.work()
+            ticket.require_wanted()
+            answer = ticket.compute()
+            self.pace.observe(ticket.cost, ticket.ran)
         except BaseException as caught:  # It belongs to the waiter; the slot goes on.
             error = caught
-        else:
-            self.pace.observe(ticket.cost, self.clock() - started)
+            empty_frames(error)
         with self._changed:
-            del self._running[slot]
-        ticket.finish(State.DONE, answer, error)
+            self._running.remove(ticket)
+        ticket.finish(answer, error)
+        del ticket, answer, error  # An error's traceback keeps this frame, and so what it holds.
+        return True
+
+    def _next(self) -> Ticket[Any] | None:
+        """Wait for the next picture and put it on a slot; return None where none will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopped)
+            if not self._queue:
+                return None
+            ticket = self._queue.popleft()
+            ticket.started_at = self.clock()
+            self._running.add(ticket)
+            return ticket

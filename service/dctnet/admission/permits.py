@@ -36,7 +36,7 @@ class Permits:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._held = 0
-        self._line: deque[object] = deque()
+        self._line: deque[Permit] = deque()
         self._changed = Condition()
 
     @property
@@ -52,19 +52,20 @@ class Permits:
     def acquire(self, timeout: float = 0.0) -> Permit | None:
         """Return a permit, or None where none came within ``timeout`` seconds."""
         until = monotonic() + timeout
-        place = object()
+        permit = Permit(self)
         with self._changed:
-            self._line.append(place)
+            self._line.append(permit)
             try:
-                while self._held >= self.capacity or self._line[0] is not place:
+                # Those before it in line have a claim to what is free, even if they still sleep.
+                while self._held + self._line.index(permit) >= self.capacity:
                     left = until - monotonic()
                     if left <= 0:
                         return None
                     self._changed.wait(left)
                 self._held += 1
-                return Permit(self)
+                return permit
             finally:
-                self._line.remove(place)
+                self._line.remove(permit)
                 # The next in line may be able to go on now, also where this one gave up.
                 self._changed.notify_all()
 

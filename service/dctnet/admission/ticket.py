@@ -20,13 +20,13 @@ class State(Enum):
     """Where a ticket is; it never goes back."""
 
     QUEUED = auto()
-    """It has a place in the queue."""
+    """It has a place in the queue, or a slot looks whether somebody still wants it."""
     RUNNING = auto()
     """A slot computes it, and goes on even where nobody waits any more."""
     DONE = auto()
     """Its answer or its error is there."""
     DROPPED = auto()
-    """It left the queue without costing a slot anything."""
+    """It was given up without costing a slot anything."""
 
 
 class Ticket(Generic[T]):
@@ -44,13 +44,12 @@ class Ticket(Generic[T]):
         self.cost = cost
         self.deadline = deadline
         self.is_wanted = is_wanted
-        self.work: Callable[[], T] | None = work
         self.state = State.QUEUED
         self.queued_at = admission.clock()
         self.started_at: float | None = None
         self._admission = admission
-        self._answer: T | None = None
-        self._error: BaseException | None = None
+        self._work: Callable[[], T] | None = work
+        self._outcome: tuple[T | None, BaseException | None] | None = None
         self._changed = Condition()
 
     @property
@@ -59,30 +58,47 @@ class Ticket(Generic[T]):
         until = self._admission.clock() if self.started_at is None else self.started_at
         return until - self.queued_at
 
+    @property
+    def ran(self) -> float:
+        """How many seconds it has been on a slot; 0 before that."""
+        return 0.0 if self.started_at is None else self._admission.clock() - self.started_at
+
     def result(self) -> T:
-        """Wait for the answer and return it.
+        """Wait for the answer and hand it over, once: the ticket does not keep it.
 
         Raises DeadlinePassed, ClientGone where the client left while its picture was queued or
         drawn, and whatever the work raised. A ticket that is still queued then leaves the queue.
         """
-        while not self._wait():
-            if self._admission.clock() >= self.deadline:
-                raise self._leave(DeadlinePassed())
-            if not self.is_wanted():
-                raise self._leave(ClientGone())
-        if self._error is not None:
-            raise self._error
-        return cast("T", self._answer)
+        try:
+            while not self._has_ended():
+                self.require_wanted()
+        except BaseException:
+            self._admission.withdraw(self, ClientGone())
+            raise
+        return self._hand_over()
 
-    def finish(self, state: State, answer: T | None, error: BaseException | None) -> None:
+    def require_wanted(self) -> None:
+        """Raise DeadlinePassed or ClientGone where nobody wants the answer any more."""
+        if self._admission.clock() >= self.deadline:
+            raise DeadlinePassed
+        if not self.is_wanted():
+            raise ClientGone
+
+    def compute(self) -> T:
+        """Do the work; called once, by the slot."""
+        assert self._work is not None
+        self.state = State.RUNNING
+        return self._work()
+
+    def finish(self, answer: T | None, error: BaseException | None) -> None:
         """Put the outcome where the waiter finds it; called once, by whoever ends the ticket."""
         with self._changed:
-            self.state = state
-            self._answer, self._error = answer, error
-            self.work = None  # It holds the body, which nobody needs any more.
+            self.state = State.DONE if self.state is State.RUNNING else State.DROPPED
+            self._outcome = answer, error
+            self._work = None  # It holds the body, which nobody needs any more.
             self._changed.notify_all()
 
-    def _wait(self) -> bool:
+    def _has_ended(self) -> bool:
         """Wait until it has ended, but not longer than LOOK_S; return whether it has."""
         left = self.deadline - self._admission.clock()
         with self._changed:
@@ -90,6 +106,12 @@ class Ticket(Generic[T]):
                 lambda: self.state in {State.DONE, State.DROPPED}, max(0.0, min(left, LOOK_S))
             )
 
-    def _leave(self, error: Exception) -> Exception:
-        self._admission.withdraw(self, error)
-        return error
+    def _hand_over(self) -> T:
+        assert self._outcome is not None, "A ticket's result is handed over once."
+        (answer, error), self._outcome = self._outcome, None
+        try:
+            if error is not None:
+                raise error
+            return cast("T", answer)
+        finally:
+            del error  # Its traceback keeps this frame, so each would keep the other.
