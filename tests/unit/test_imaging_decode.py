@@ -56,6 +56,9 @@ def test_every_kind_of_picture_becomes_rgb_of_its_shown_size(kind: str) -> None:
         ("CMYK JPEG", 12),
         ("WebP", 12),
         ("animated WebP", 12),
+        ("AVIF", 12),
+        ("turned AVIF", 12),
+        ("animated AVIF", 12),
     ],
 )
 def test_the_colours_are_the_pictures(kind: str, tolerance: int) -> None:
@@ -146,7 +149,7 @@ def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless: byt
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
 def test_what_is_no_allowed_format_is_refused(data: bytes) -> None:
-    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG or WebP picture\.$"):
+    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF picture\.$"):
         decode(data, ENOUGH)
 
 
@@ -156,7 +159,7 @@ def test_formats_that_pillow_could_read_are_refused() -> None:
             decode(encoded(gradient(20, 20), format), ENOUGH)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
 def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -165,7 +168,7 @@ def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
         decode(data[: int(len(data) * share)], ENOUGH)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> None:
     data = encoded(gradient(30, 20), format)
     assert decode(data, 600).shape == (30, 20, 3)

@@ -13,7 +13,7 @@ MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 class Container:
     """What the file says of its picture, and the bytes that a decoder needs."""
 
-    format: Literal["JPEG", "PNG", "WEBP"]
+    format: Literal["JPEG", "PNG", "WEBP", "AVIF"]
     width: int
     """Pixels, as stored: before the orientation is applied."""
     height: int

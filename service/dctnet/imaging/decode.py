@@ -4,13 +4,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import Final
 
 from PIL import Image
 
-from dctnet.imaging import jpeg, png, webp
+from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container
 from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.rgb import Pixels, upright_rgb
+
+MAX_SIDE: Final = 1_000_000
+"""The longest side, in pixels, that is decoded: no answer could hold a longer one."""
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
@@ -19,24 +23,19 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode(data: bytes, max_pixels: int) -> Pixels:
-    """Decode a JPEG, PNG or WebP picture to HxWx3 RGB of 0..255, as a viewer would show it.
+    """Decode a JPEG, PNG, WebP or AVIF picture to HxWx3 RGB of 0..255, as a viewer would show it.
 
     The format is told from the bytes. EXIF orientation is applied, an ICC profile is converted to
     sRGB, transparency is laid on white, and of an animation the first frame counts.
 
     Raises:
         UnsupportedFormat: The bytes are of another format, or no picture.
-        TooManyPixels: The header announces more than ``max_pixels``; nothing was decoded.
+        TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
+            ``MAX_SIDE``; nothing was decoded.
         BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
     """
     container = _taken_apart(data)
-    width, height = container.width, container.height
-    pixels = width * height
-    if pixels > max_pixels:
-        raise TooManyPixels(
-            f"The picture has {width} x {height} = {pixels} pixels; "
-            f"at most {max_pixels} are allowed."
-        )
+    _require_small(container.width, container.height, max_pixels)
     with _loaded(container) as image:
         return upright_rgb(image, container.profile, container.orientation)
 
@@ -49,7 +48,22 @@ def _taken_apart(data: bytes) -> Container:
         return png.read(data)
     if webp.is_webp(data):
         return webp.read(data)
-    raise UnsupportedFormat("This is no JPEG, PNG or WebP picture.")
+    if avif.is_avif(data):
+        return avif.read(data)
+    raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF picture.")
+
+
+def _require_small(width: int, height: int, max_pixels: int) -> None:
+    pixels = width * height
+    if pixels > max_pixels:
+        raise TooManyPixels(
+            f"The picture has {width} x {height} = {pixels} pixels; "
+            f"at most {max_pixels} are allowed."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise TooManyPixels(
+            f"The picture has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
+        )
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 
-MAX_SCANS: Final = 100
-"""Encoders write some ten, but each one, of a few bytes, costs a walk over the whole picture."""
+MAX_SCANS: Final = 50
+"""Encoders write at most 18, but each one, of a few bytes, costs a walk over the whole picture."""
 
 MAX_SEGMENTS: Final = 4096
 """Enough for 256 MiB of metadata, in segments of 64 KiB as they are written."""
@@ -77,16 +77,14 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
     while found := _MARKER.search(data, position):
         start, position = found.span()
         marker = data[position - 1]
-        if marker == _EOI:
-            yield marker, start, position
-            return
-        if marker < min(_FRAMES) or marker == _SOI:
-            continue  # It has no length, and libjpeg stops here or goes on likewise.
         segments += 1
         if segments > MAX_SEGMENTS:
             raise BrokenPicture(f"The JPEG has more than {MAX_SEGMENTS} segments.")
-        position += max(2, int.from_bytes(data[position : position + 2]))
+        if marker >= min(_FRAMES) and marker not in {_SOI, _EOI}:
+            position += max(2, int.from_bytes(data[position : position + 2]))
         yield marker, start, position
+        if marker == _EOI:
+            return
 
 
 def _scans(data: bytes, first: int) -> bytes:
