@@ -1,5 +1,6 @@
 """Pictures as bytes, as a client sends them."""
 
+import functools
 from io import BytesIO
 from typing import Any
 
@@ -28,6 +29,7 @@ def gradient(height: int, width: int) -> Any:
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
+@functools.cache
 def of_kinds() -> dict[str, bytes]:
     """Return one picture of 24x40 (width x height) of each kind that people have."""
     rgb = Image.fromarray(gradient(40, 24))

@@ -13,7 +13,7 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _CRITICAL: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _USEFUL: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
-_GREY, _RGB = 0, 2
+_GREY, _RGB, _PALETTE = 0, 2, 3
 
 
 def read(data: bytes) -> Container:
@@ -44,7 +44,8 @@ def read(data: bytes) -> Container:
     if b"PLTE" in once:
         kept.append(_chunk(b"PLTE", once[b"PLTE"]))
     if b"tRNS" in once:
-        kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour)))
+        colours = len(once.get(b"PLTE", b"")) // 3
+        kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour, colours)))
     kept += [_chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
     return Container(
         "PNG",
@@ -82,14 +83,21 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", len(body), name) + body + struct.pack(">I", checksum)
 
 
-def _transparent(body: bytes, depth: int, colour: int) -> bytes:
-    """Scale the transparent colour as Pillow scales the pixels to 8 bits, which it forgets."""
-    if len(body) < 2 * {_GREY: 1, _RGB: 3}.get(colour, 0):
-        return body  # Pillow finds that it is cut off.
-    if colour == _GREY and depth in {1, 2, 4}:
-        return struct.pack(">H", min(255, int.from_bytes(body[:2]) * 255 // (2**depth - 1)))
-    if colour == _RGB and depth == 16:
-        return struct.pack(">3H", *(value >> 8 for value in struct.unpack_from(">3H", body)))
+def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
+    """Fit a chunk tRNS to what Pillow makes of the pixels: at most 8 bits, or a palette's index.
+
+    Args:
+        body: The transparent shade or colour, or the alpha of each colour of the palette.
+        depth: The bits of a channel.
+        colour: The kind of colour: grey, RGB, a palette, or one with alpha.
+        colours: How many the palette has.
+    """
+    if colour == _PALETTE:
+        return body[:colours]
+    if colour == _GREY and len(body) == 2 and depth < 8:
+        return struct.pack(">H", min(255, int.from_bytes(body) * 255 // (2**depth - 1)))
+    if colour == _RGB and len(body) == 6 and depth == 16:
+        return struct.pack(">3H", *(value >> 8 for value in struct.unpack(">3H", body)))
     return body
 
 
