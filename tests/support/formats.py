@@ -93,3 +93,13 @@ def exif(entries: int, value_bytes: int, padding: int) -> bytes:
     tags = b"".join(struct.pack(">HHII", 0x8000 + n, 7, value_bytes, start) for n in range(entries))
     head = struct.pack(">2sHIH", b"MM", 42, 8, entries)
     return b"Exif\0\0" + head + tags + bytes(4 + padding)
+
+
+def with_right_checksums(png: bytes) -> bytes:
+    """Return a damaged PNG whose chunks have the checksums of what is now in them."""
+    mended, position = bytearray(png), len(PNG_SIGNATURE)
+    while position + 12 <= len(png):
+        end = position + 8 + int.from_bytes(png[position : position + 4])
+        mended[end : end + 4] = struct.pack(">I", zlib.crc32(png[position + 4 : end]))
+        position = end + 4
+    return bytes(mended[: len(png)])
