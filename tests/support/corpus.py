@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from dctnet.imaging import BrokenPicture, PictureError, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.decode import MAX_SIDE
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS
 from tests.support import formats as f
+from tests.support import profiles
 from tests.support.encoded import encoded, gradient, of_kinds
 
 MAX_PIXELS = 1_000_000
@@ -436,7 +437,7 @@ def kinds_of_jpeg() -> Made:
 
 
 def odd_metadata() -> Made:
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    srgb = profiles.srgb()
     for format in "JPEG", "PNG", "WEBP", "AVIF":
         for name, profile in (
             ("cut off", srgb[:200]),

@@ -35,7 +35,7 @@ def is_avif(data: bytes) -> bool:
     if data[4:8] != b"ftyp":
         return False
     end = min(len(data), int.from_bytes(data[:4]), _MAX_FTYP_BYTES)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+    brands = {data[at : at + 4] for at in (8, *range(16, end, 4)) if at < end}
     return not brands.isdisjoint({b"avif", b"avis"})
 
 
