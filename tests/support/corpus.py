@@ -181,6 +181,8 @@ def lying_headers() -> Made:
         for colour in 1, 5, 7:
             data = f.png_header(WIDTH, HEIGHT, depth, colour) + image[33:]
             yield _refused(f"PNG of depth {depth} and colour type {colour}", data, BROKEN)
+        data = f.png_header(WIDTH, HEIGHT, depth, 0) + f.chunk(b"tRNS", b"\0\0") + image[33:]
+        yield Sample(f"PNG of depth {depth} with a transparent shade", data, BROKEN)
     for lossless in False, True:
         webp = _picture("WEBP", lossless=lossless)
         for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):

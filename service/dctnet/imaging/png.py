@@ -94,7 +94,7 @@ def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
     """
     if colour == _PALETTE:
         return body[:colours]
-    if colour == _GREY and len(body) == 2 and depth < 8:
+    if colour == _GREY and len(body) == 2 and depth in {1, 2, 4}:
         return struct.pack(">H", min(255, int.from_bytes(body) * 255 // (2**depth - 1)))
     if colour == _RGB and len(body) == 6 and depth == 16:
         return struct.pack(">3H", *(value >> 8 for value in struct.unpack(">3H", body)))
