@@ -80,11 +80,25 @@ def test_as_many_boxes_as_allowed_pass_and_one_more_does_not() -> None:
         read(AVIF + boxes + box(b"free"))
 
 
-def with_items(locations: bytes) -> bytes:
+@pytest.mark.parametrize("name", [b"ipco", b"moov"])
+def test_as_many_boxes_in_a_box_as_allowed_pass_and_one_more_does_not(name: bytes) -> None:
+    for count, words in (MAX_ITEMS, "header"), (MAX_ITEMS + 1, f"more than {MAX_ITEMS} boxes"):
+        boxes = box(b"free") * count
+        data = (
+            with_items(locations(1, 1), properties=boxes)
+            if name == b"ipco"
+            else with_items(locations(1, 1)) + box(name, boxes)
+        )
+        with pytest.raises(BrokenPicture, match=words):
+            read(data)
+
+
+def with_items(locations: bytes, properties: bytes = b"") -> bytes:
     """An AVIF of an item of AV1 whose places are told by the contents of the box iloc."""
     entry = box(b"infe", struct.pack(">IHH4sx", 2 << 24, 1, 0, b"av01"))
     items = box(b"iinf", struct.pack(">IH", 0, 1) + entry)
-    meta = box(b"meta", bytes(4) + items + box(b"iloc", locations))
+    described = box(b"iprp", box(b"ipco", properties))
+    meta = box(b"meta", bytes(4) + items + described + box(b"iloc", locations))
     return box(b"ftyp", b"avif\0\0\0\0avif") + meta
 
 

@@ -13,7 +13,7 @@ from dctnet.imaging.errors import BrokenPicture
 from dctnet.imaging.exif import orientation
 
 MAX_ITEMS: Final = 4096
-"""The most items in a file: the tiles of a large picture, its alpha, a thumbnail, metadata."""
+"""The most items in a file, and boxes in a box: tiles, an alpha, a thumbnail, and metadata."""
 
 MAX_CODED: Final = 4
 """How many times its pixels a picture may code: with its alpha and a thumbnail.
@@ -25,6 +25,7 @@ _SMALL_PIXELS: Final = 64 * 64
 """As much as that may always be coded: blocks and tiles are not smaller."""
 
 _MAX_FTYP_BYTES: Final = 1024
+_UNIQUE: Final = frozenset({b"moov", b"meta", b"iinf", b"iloc", b"idat", b"iprp", b"ipco"})
 
 # The slots already use the processors, and each thread would hold frames of its own.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -73,6 +74,9 @@ def _still(data: bytes) -> tuple[bytes, int]:
     top = _by_name(data, 0, len(data))
     meta_start, meta_end = top[b"meta"]
     meta = _by_name(data, meta_start + 4, meta_end)
+    # Of these, libavif keeps a record each, of up to thirty times the length.
+    _by_name(data, *_by_name(data, *meta[b"iprp"])[b"ipco"])
+    _by_name(data, *top.get(b"moov", (0, 0)))
     still = bytearray(data)
     still[8:12] = b"avif"  # Else libavif would take the animation.
     streams = set()
@@ -111,7 +115,7 @@ def _by_name(data: bytes, position: int, end: int) -> dict[bytes, tuple[int, int
     for boxes, (name, start, stop) in enumerate(_boxes(data, position, end), 1):
         if boxes > MAX_ITEMS:
             raise BrokenPicture(f"The AVIF has more than {MAX_ITEMS} boxes.")
-        if name in found and name in {b"meta", b"iinf", b"iloc", b"idat"}:
+        if name in found and name in _UNIQUE:
             raise BrokenPicture(f"The AVIF is damaged: it has two boxes {name.decode()}.")
         found[name] = start, stop
     return found
