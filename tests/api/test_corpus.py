@@ -33,7 +33,7 @@ def roomy(settings: Settings) -> FlaskClient:
     return create_app(settings, MODEL, loaded(tiny_engine())).test_client()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
 def test_the_answer_is_a_cartoon_or_the_right_problem(roomy: FlaskClient, sample: Sample) -> None:
     response = roomy.post("/v1/cartoons", data=sample.data)

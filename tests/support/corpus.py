@@ -293,6 +293,9 @@ def bombs() -> Made:
         yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data, BROKEN)
     avif = _picture("AVIF")
     yield _refused("AVIF with 5000 boxes", avif + f.box(b"free") * 5000, BROKEN)
+    places = avif.index(b"iloc") + 8
+    endless = avif[:places] + b"\0\0\0\x01\0\x01\0\0\xff\xff" + avif[places + 10 :]
+    yield _refused("AVIF with 65535 pieces of no bytes", endless, BROKEN)
     yield Sample("AVIF with 3000 boxes", avif + f.box(b"free") * 3000)
 
 

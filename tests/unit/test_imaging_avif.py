@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, features
 
 from dctnet.imaging import BrokenPicture, decode
-from dctnet.imaging.avif import MAX_CODED, MAX_ITEMS, is_avif, read
+from dctnet.imaging.avif import MAX_CODED, MAX_EXTENTS, MAX_ITEMS, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from tests.support.encoded import encoded, gradient, of_kinds
 from tests.support.formats import box, with_announced_size
@@ -115,6 +115,13 @@ def test_as_many_items_as_allowed_pass_and_one_more_does_not() -> None:
         read(with_items(locations(MAX_ITEMS, 1)))
     with pytest.raises(BrokenPicture, match=f"more than {MAX_ITEMS} items"):
         read(with_items(locations(MAX_ITEMS + 1, 1)))
+
+
+def test_as_many_extents_as_allowed_pass_and_one_more_does_not() -> None:
+    for count, words in (MAX_EXTENTS, "header"), (MAX_EXTENTS + 1, f"more than {MAX_EXTENTS}"):
+        of_no_bytes = struct.pack(">IHHHHH", 0, 0, 1, 1, 0, count)
+        with pytest.raises(BrokenPicture, match=words):
+            read(with_items(of_no_bytes))
 
 
 def test_items_cannot_share_their_bytes_to_be_more_than_the_file() -> None:

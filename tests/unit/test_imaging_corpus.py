@@ -27,7 +27,7 @@ def test_the_corpus_is_large_and_each_sample_has_its_name() -> None:
     assert all(sample.errors or sample.shapes for sample in corpus())
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
 def test_it_is_decoded_or_refused_for_the_right_reason(sample: Sample) -> None:
     started = time.perf_counter()

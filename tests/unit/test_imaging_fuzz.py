@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.support.corpus import corpus
 from tests.support.formats import PNG_SIGNATURE, with_right_checksums
 
 TRIES = 2000
+LONGEST = timedelta(seconds=2)
 MAX_PIXELS = 100_000
 MAX_SEED_BYTES = 4096
 
@@ -46,7 +48,7 @@ def tries(share: float) -> Any:
         max_examples=max(1, int(share * int(asked_for or TRIES))),
         derandomize=asked_for is None,
         database=None,
-        deadline=None,
+        deadline=LONGEST,
         suppress_health_check=list(HealthCheck),
     )
 
@@ -109,14 +111,14 @@ def becomes_a_picture_or_a_refusal(data: bytes) -> None:
     assert 0 < rgb.shape[0] * rgb.shape[1] <= MAX_PIXELS
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.filterwarnings("error")
 @tries(0.1)
 @given(st.sampled_from(SIGNATURES), st.binary(max_size=400))
 def test_random_bytes(signature: bytes, data: bytes) -> None:
     becomes_a_picture_or_a_refusal(signature + data)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.filterwarnings("error")
 @tries(0.9)
 @given(st.sampled_from(sorted(SEEDS)), st.lists(changes(), min_size=1, max_size=6), st.booleans())
 def test_changed_pictures(seed: str, made: list[Change], mend: bool) -> None:

@@ -15,6 +15,9 @@ from dctnet.imaging.exif import orientation
 MAX_ITEMS: Final = 4096
 """The most items in a file, and boxes in a box: tiles, an alpha, a thumbnail, and metadata."""
 
+MAX_EXTENTS: Final = 2 * MAX_ITEMS
+"""The most pieces of which all items consist; a file of a kilobyte can list 65,535 an item."""
+
 MAX_CODED: Final = 4
 """How many times its pixels a picture may code: with its alpha and a thumbnail.
 
@@ -146,7 +149,8 @@ def _item_contents(data: bytes, position: int, base: dict[int, int]) -> Iterator
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
     identity_size = 4 if version == 2 else 2
-    items, total = numbers.take(identity_size), 0
+    items = numbers.take(identity_size)
+    count = total = 0
     if items > MAX_ITEMS:
         raise BrokenPicture(f"The AVIF has more than {MAX_ITEMS} items.")
     for _ in range(items):
@@ -154,16 +158,20 @@ def _item_contents(data: bytes, position: int, base: dict[int, int]) -> Iterator
         origin = base[numbers.take(2) if version else 0]
         numbers.take(2)
         origin += numbers.take(base_size)
-        extents = []
-        for _ in range(numbers.take(2)):
+        contents = []
+        extents = numbers.take(2)
+        count += extents
+        if count > MAX_EXTENTS:
+            raise BrokenPicture(f"The AVIF has more than {MAX_EXTENTS} pieces of items.")
+        for _ in range(extents):
             numbers.take(index_size)
             start = origin + numbers.take(offset_size)
             length = numbers.take(length_size)
             total += length
             if total > len(data):
                 raise BrokenPicture("The AVIF is damaged: its items are longer than the file.")
-            extents.append(data[start : start + length])
-        yield identity, b"".join(extents)
+            contents.append(data[start : start + length])
+        yield identity, b"".join(contents)
 
 
 class _Numbers:

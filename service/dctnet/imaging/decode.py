@@ -1,6 +1,5 @@
 """A picture's bytes to an RGB array."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -18,8 +17,6 @@ MAX_SIDE: Final = 1_000_000
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
-# Of damaged metadata, which the picture does not need.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode(data: bytes, max_pixels: int) -> Pixels:
