@@ -133,10 +133,10 @@ def test_no_picture_is_refused(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
 def test_what_is_no_allowed_picture_is_refused(client: FlaskClient, data: bytes) -> None:
-    assert "JPEG, PNG or WebP" in refused(post(client, data), 415, "unsupported-format")
+    assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_cut_off_picture_is_refused(client: FlaskClient, format: str) -> None:
     data = encoded(PICTURE, format)
     refused(post(client, data[: len(data) // 2]), 422, "broken-picture")

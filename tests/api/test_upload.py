@@ -31,7 +31,7 @@ def test_the_answer_is_a_png_to_be_saved(client: FlaskClient) -> None:
     ("data", "status", "words"),
     [
         (b"", 400, "Send the picture"),
-        (b"hello", 415, "no JPEG, PNG or WebP"),
+        (b"hello", 415, "no JPEG, PNG, WebP or AVIF"),
         (encoded(PICTURE)[:200], 422, "damaged"),
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
