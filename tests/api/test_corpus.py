@@ -15,7 +15,7 @@ from dctnet.http.problems import (
     Kind,
 )
 from dctnet.imaging import BrokenPicture, PictureError, TooManyPixels, UnsupportedFormat
-from tests.api.conftest import MODEL, loaded, tiny_engine
+from tests.api.conftest import replica_of
 from tests.support.corpus import ANY_SHAPE, MAX_PIXELS, Sample, corpus
 from tests.support.encoded import decoded
 
@@ -30,7 +30,7 @@ KINDS: dict[type[PictureError], Kind] = {
 def roomy(settings: Settings) -> FlaskClient:
     """A client of a server that takes all samples as they are."""
     settings = replace(settings, max_bytes=10 * MIB, max_pixels=MAX_PIXELS)
-    return create_app(settings, MODEL, loaded(tiny_engine())).test_client()
+    return create_app(replica_of(settings)).test_client()
 
 
 @pytest.mark.filterwarnings("error")

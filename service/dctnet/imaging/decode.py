@@ -39,7 +39,7 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
 def inspect(data: bytes, max_pixels: int) -> tuple[int, int]:
     """Return the sides of the picture as it is stored, which orientation may swap.
 
-    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels and BrokenPicture as ``decode`` does.
+    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, BrokenPicture as ``decode`` does.
     """
     container = _inspected(data, max_pixels)
     return container.width, container.height
