@@ -18,6 +18,10 @@ from dctnet.replica import Replica
 RETRY_AFTER_STARTING_S = 5.0
 """What a client is asked to wait while the model loads, which takes a few seconds."""
 
+MIN_COST = 256 * 256
+"""The least cost of a picture, in pixels: what a tiny one takes does not grow with its pixels, and
+would make a large one seem endless."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -80,7 +84,7 @@ class Studio:
         working_height, working_width = working_size(height, width, self._settings.max_working_side)
         ticket = self._admission.submit(
             lambda: self._draw(data, format),
-            cost=working_height * working_width,
+            cost=max(working_height * working_width, MIN_COST),
             deadline=due,
             is_wanted=connection(request).is_open,
         )
