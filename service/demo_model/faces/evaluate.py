@@ -15,7 +15,7 @@ import skimage.data
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models import folder
-from dctnet.runtimes import Floats, Networks, tensorflow
+from dctnet.runtimes import Floats, Landmarker, Networks, tensorflow
 from demo_model.faces.scenes import Pixels, Placement, Points, collage, paste
 
 SHAPES = ((720, 720), (720, 1080), (720, 1440), (1440, 720))
@@ -100,15 +100,15 @@ def measure(scene: Scene, networks: Networks, truth: Points) -> Result:
     hits = [box for box in boxes if holds(box, scene.placement)]
     if not hits:
         return Result(scene, False, len(boxes), None)
-    landmarks = landmarks_in(picture, hits[0], networks)
+    landmarks = landmarks_in(picture, hits[0], networks.landmarks)
     wanted = scene.placement.move(truth)
     error = None if landmarks is None else relative_error(landmarks, wanted)
     return Result(scene, True, len(boxes) - 1, error)
 
 
-def landmarks_in(picture: Pixels, box: Floats, networks: Networks) -> Points | None:
+def landmarks_in(picture: Pixels, box: Floats, landmarker: Landmarker) -> Points | None:
     """Return the landmarks of the face in a box, 68x2 as x, y; None if it is too small to draw."""
-    landmarks = find_landmarks(picture, box, networks.landmarks)
+    landmarks = find_landmarks(picture, box, landmarker)
     # They are cut to whole pixels, which half a pixel makes up for on average.
     return None if landmarks is None else landmarks.astype(np.float64) + 0.5
 
@@ -146,7 +146,7 @@ def main() -> None:
     networks = tensorflow.load(folder.open_folder(parser.parse_args().model), threads=1)
     astronaut = skimage.data.astronaut()
     (box,) = find_faces(astronaut, networks.detector)
-    truth = landmarks_in(astronaut, box, networks)
+    truth = landmarks_in(astronaut, box, networks.landmarks)
     if truth is None:
         raise SystemExit("The face of the unmodified picture is too small to be drawn.")
     results = [measure(scene, networks, truth) for scene in scenes()]

@@ -2,8 +2,8 @@
 
 The mesh expects an upright face in the middle of its picture. So each run tells where the face is
 and how far it is turned, and the next one sees it upright, as MediaPipe does from one frame of a
-video to the next. The paper is "Real-time Facial Surface Geometry from Monocular
-Video on Mobile GPUs", Kartynnik et al., 2019.
+video to the next. The paper is "Real-time Facial Surface Geometry from Monocular Video on Mobile
+GPUs", Kartynnik et al., 2019.
 """
 
 from typing import Any
