@@ -36,6 +36,10 @@ test: lint ## Check style and types, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
+.PHONY: loadtest
+loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
+	@$(BIN)/python -m loadtest
+
 .PHONY: lint
 lint: install-dev ## Check style, format and types
 	$(BIN)/ruff check
@@ -65,7 +69,7 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 .PHONY: clean
 clean: ## Remove all that the other targets made
 	rm -rf $(VENV) build service/dctnet.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find service tests -name __pycache__ -prune -exec rm -rf {} +
+	find service loadtest tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

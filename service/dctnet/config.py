@@ -1,7 +1,9 @@
 """The settings, read once from the environment and passed down."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ from dctnet.cpus import available_cpus
 PREFIX = "DCTNET_"
 KIB = 1024
 MIB = 1024 * KIB
+
+GRACEFUL_MARGIN_S = 5
+"""What a replica may take to end beyond its last request's deadline."""
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
 
 
 class SettingsError(Exception):
@@ -44,14 +51,29 @@ class Settings:
     """What an operator can set; ``docs/settings.md`` explains each one."""
 
     bind: Address
+    management_bind: Address
     model: str | None
     model_digest: str | None
     models_dir: Path
     slots: int
     threads: int | None
+    queue: int
+    uploads: int
+    request_timeout: float
+    watchdog_timeout: float
+    drain_delay: float
+    header_timeout: float
+    upload_grace: float
+    upload_rate: int
     max_bytes: int
     max_pixels: int
     max_working_side: int
+    worker_dir: Path | None
+
+    @property
+    def graceful_timeout(self) -> int:
+        """How many seconds a replica may take to end: all that it accepts is finished by then."""
+        return ceil(self.drain_delay + self.request_timeout) + GRACEFUL_MARGIN_S
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -68,7 +90,13 @@ class Settings:
                 raise SettingsError(
                     f"{setting.variable} is {text!r}, but it must be {setting.allowed}."
                 ) from None
-        return cls(**values)
+        settings = cls(**values)
+        if settings.watchdog_timeout >= settings.request_timeout:
+            raise SettingsError(
+                f"DCTNET_WATCHDOG_TIMEOUT is {settings.watchdog_timeout:g}, but it must be less"
+                f" than DCTNET_REQUEST_TIMEOUT, which is {settings.request_timeout:g}."
+            )
+        return settings
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -106,6 +134,16 @@ def _whole_number(least: int, most: int, unit: str) -> tuple[Callable[[str], int
     return parse, f"a whole number of {unit} from {least} to {most}"
 
 
+def _seconds(least: float, most: float) -> tuple[Callable[[str], float], str]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:  # Also where it is no number.
+            raise ValueError(text)
+        return value
+
+    return parse, f"a number of seconds from {least:g} to {most:g}"
+
+
 def _threads(text: str) -> int | None:
     return None if text == "auto" else _whole_number(1, 256, "threads")[0](text)
 
@@ -135,6 +173,10 @@ def _models_dir(environ: Mapping[str, str]) -> Path:
     return base / "dctnet" / "models"
 
 
+def _shared_memory(_: Mapping[str, str]) -> Path | None:
+    return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+
+
 def _slots(_: Mapping[str, str]) -> int:
     return max(1, int(available_cpus()))
 
@@ -147,6 +189,14 @@ SETTINGS = (
         "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
         lambda _: Address("127.0.0.1", 8080),
         "`127.0.0.1:8080`",
+    ),
+    Setting(
+        "DCTNET_MANAGEMENT_BIND",
+        "management_bind",
+        Address.parse,
+        "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
+        lambda _: Address("127.0.0.1", 9090),
+        "`127.0.0.1:9090`",
     ),
     Setting(
         "DCTNET_MODEL",
@@ -188,6 +238,62 @@ SETTINGS = (
         "`auto`: the processors, rounded down, but at least 1",
     ),
     Setting(
+        "DCTNET_QUEUE",
+        "queue",
+        *_whole_number(1, 4096, "pictures"),
+        lambda _: 64,
+        "`64`",
+    ),
+    Setting(
+        "DCTNET_UPLOADS",
+        "uploads",
+        *_whole_number(1, 4096, "bodies"),
+        lambda _: 64,
+        "`64`",
+    ),
+    Setting(
+        "DCTNET_REQUEST_TIMEOUT",
+        "request_timeout",
+        *_seconds(0.1, 3600),
+        lambda _: 60.0,
+        "`60`",
+    ),
+    Setting(
+        "DCTNET_WATCHDOG_TIMEOUT",
+        "watchdog_timeout",
+        *_seconds(0.1, 3600),
+        lambda _: 30.0,
+        "`30`",
+    ),
+    Setting(
+        "DCTNET_DRAIN_DELAY",
+        "drain_delay",
+        *_seconds(0, 600),
+        lambda _: 0.0,
+        "`0`",
+    ),
+    Setting(
+        "DCTNET_HEADER_TIMEOUT",
+        "header_timeout",
+        *_seconds(0.1, 600),
+        lambda _: 10.0,
+        "`10`",
+    ),
+    Setting(
+        "DCTNET_UPLOAD_GRACE",
+        "upload_grace",
+        *_seconds(0.1, 600),
+        lambda _: 5.0,
+        "`5`",
+    ),
+    Setting(
+        "DCTNET_UPLOAD_RATE",
+        "upload_rate",
+        *_whole_number(1, 1024 * MIB, "bytes a second"),
+        lambda _: 16 * KIB,
+        "`16384` (16 KiB a second)",
+    ),
+    Setting(
         "DCTNET_MAX_BYTES",
         "max_bytes",
         *_whole_number(KIB, 1024 * MIB, "bytes"),
@@ -207,5 +313,13 @@ SETTINGS = (
         *_whole_number(256, 4096, "pixels"),
         lambda _: 1280,
         "`1280`",
+    ),
+    Setting(
+        "DCTNET_WORKER_DIR",
+        "worker_dir",
+        _folder,
+        "a folder's path",
+        _shared_memory,
+        "`/dev/shm` where it can be written, else the system's folder for temporary files",
     ),
 )

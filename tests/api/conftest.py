@@ -1,7 +1,6 @@
 """The application around the real engine, whose networks here are functions of numpy."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ from flask.testing import FlaskClient
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Engine
-from dctnet.http.drawing import Cartoonist
+from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
+from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
 from tests.support.tiny_model import LANDMARKS
 
@@ -43,15 +43,13 @@ def tiny_engine() -> Engine:
     return Engine(networks, np.ones((288, 288), np.float32))
 
 
-def loaded(engine: Cartoonist) -> Future[Cartoonist]:
-    future: Future[Cartoonist] = Future()
-    future.set_result(engine)
-    return future
-
-
-def pending() -> Future[Cartoonist]:
-    """An engine that is still being loaded."""
-    return Future()
+def replica_of(
+    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+) -> Replica:
+    """A replica that is ready, with an engine of its own."""
+    replica = Replica(settings, model, lambda _: (engine or tiny_engine(), model))
+    replica.load()
+    return replica
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +60,16 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def make_app(settings: Settings) -> AppFactory:
-    def make(model: ModelFolder = MODEL, engine: Future[Cartoonist] | None = None) -> Flask:
-        return create_app(settings, model, engine or loaded(tiny_engine()))
+    def make(model: ModelFolder = MODEL, engine: Cartoonist | None = None) -> Flask:
+        return create_app(replica_of(settings, model, engine))
 
     return make
+
+
+@pytest.fixture
+def starting(settings: Settings) -> FlaskClient:
+    """A server whose model is still being loaded."""
+    return create_app(Replica(settings, MODEL)).test_client()
 
 
 @pytest.fixture(scope="session")

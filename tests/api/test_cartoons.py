@@ -15,7 +15,7 @@ from werkzeug.test import encode_multipart
 
 from dctnet.app import create_app
 from dctnet.config import Settings
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL, loaded, tiny_engine
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, replica_of
 from tests.support.encoded import decoded, encoded, gradient, of_kinds
 
 PICTURE = gradient(40, 24)
@@ -96,7 +96,7 @@ def test_no_upload_is_written_to_a_file(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Werkzeug would write one of more than 500 kB."""
-    app = create_app(replace(settings, max_bytes=2_000_000), MODEL, loaded(tiny_engine()))
+    app = create_app(replica_of(replace(settings, max_bytes=2_000_000)))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
     picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
     boundary, form = encode_multipart({"file": picture})
@@ -133,10 +133,10 @@ def test_no_picture_is_refused(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
 def test_what_is_no_allowed_picture_is_refused(client: FlaskClient, data: bytes) -> None:
-    assert "JPEG, PNG or WebP" in refused(post(client, data), 415, "unsupported-format")
+    assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_cut_off_picture_is_refused(client: FlaskClient, format: str) -> None:
     data = encoded(PICTURE, format)
     refused(post(client, data[: len(data) // 2]), 422, "broken-picture")

@@ -2,8 +2,6 @@
 
 from flask.testing import FlaskClient
 
-from tests.api.conftest import AppFactory, pending
-
 
 def test_a_server_with_its_model_is_healthy(client: FlaskClient) -> None:
     response = client.get("/health")
@@ -11,7 +9,7 @@ def test_a_server_with_its_model_is_healthy(client: FlaskClient) -> None:
     assert response.get_json() == {"status": "healthy", "model_loaded": True}
 
 
-def test_a_server_that_loads_its_model_is_not_yet(make_app: AppFactory) -> None:
-    response = make_app(engine=pending()).test_client().get("/health")
+def test_a_server_that_loads_its_model_is_not_yet(starting: FlaskClient) -> None:
+    response = starting.get("/health")
     assert response.status_code == 503
     assert response.get_json() == {"status": "starting", "model_loaded": False}

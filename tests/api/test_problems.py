@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from dctnet.engine import Cartoon
 from dctnet.http.problems import KINDS
 from dctnet.runtimes import Pixels
-from tests.api.conftest import AppFactory, loaded, pending
+from tests.api.conftest import AppFactory
 from tests.support.encoded import encoded, gradient
 
 ROOT = Path(__file__).parents[2]
@@ -36,14 +36,22 @@ def test_another_method_is_said_with_the_right_ones(client: FlaskClient, path: s
 
 
 class Broken:
+    """It breaks when it is ready."""
+
+    def __init__(self) -> None:
+        self._warm_ups = 4  # Two pictures for each of two slots.
+
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        if self._warm_ups:
+            self._warm_ups -= 1
+            return Cartoon(picture, 0, {})
         raise RuntimeError("the secret of the house")
 
 
 def test_a_defect_is_told_to_the_log_but_not_to_the_client(
     make_app: AppFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = make_app(engine=loaded(Broken())).test_client()
+    client = make_app(engine=Broken()).test_client()
     with caplog.at_level(logging.ERROR):
         response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
     assert response.status_code == 500
@@ -54,13 +62,13 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client(
 
 
 def test_a_defect_gives_its_slot_back(make_app: AppFactory) -> None:
-    client = make_app(engine=loaded(Broken())).test_client()
+    client = make_app(engine=Broken()).test_client()
     for _ in range(3):  # One more than there are slots.
         assert client.post("/v1/cartoons", data=PICTURE).status_code == 500
 
 
-def test_while_the_model_loads_the_client_is_asked_to_wait(make_app: AppFactory) -> None:
-    response = make_app(engine=pending()).test_client().post("/v1/cartoons", data=PICTURE)
+def test_while_the_model_loads_the_client_is_asked_to_wait(starting: FlaskClient) -> None:
+    response = starting.post("/v1/cartoons", data=PICTURE)
     assert response.status_code == 503
     assert response.get_json()["type"] == "urn:dctnet:problem:starting"
     assert response.headers["Retry-After"] == "5"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.conftest import MAX_BYTES, AppFactory, pending
+from tests.api.conftest import MAX_BYTES
 from tests.support.encoded import decoded, encoded, gradient
 
 PICTURE = gradient(40, 24)
@@ -31,7 +31,7 @@ def test_the_answer_is_a_png_to_be_saved(client: FlaskClient) -> None:
     ("data", "status", "words"),
     [
         (b"", 400, "Send the picture"),
-        (b"hello", 415, "no JPEG, PNG or WebP"),
+        (b"hello", 415, "no JPEG, PNG, WebP or AVIF"),
         (encoded(PICTURE)[:200], 422, "damaged"),
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
@@ -54,7 +54,7 @@ def test_another_method_is_refused(client: FlaskClient) -> None:
     assert response.get_json().keys() == {"error"}
 
 
-def test_a_server_that_starts_says_so(make_app: AppFactory) -> None:
-    response = post(make_app(engine=pending()).test_client(), encoded(PICTURE))
+def test_a_server_that_starts_says_so(starting: FlaskClient) -> None:
+    response = post(starting, encoded(PICTURE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]

@@ -1,20 +1,24 @@
 """Servers as an operator starts them: `dctnet serve` in a process of its own."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.tiny_model import write_tiny_model
 
+ROOT = Path(__file__).parents[2]
 DCTNET = Path(sys.executable).with_name("dctnet")
 
 BOUND_S = 90
@@ -24,20 +28,48 @@ BOUND_S = 90
 class Server:
     """A running server; `stop` ends it."""
 
-    def __init__(self, model: Path, log: Path) -> None:
-        self.port = free_port()
+    def __init__(self, log: Path, command: Sequence[str | Path], **settings: object) -> None:
+        """Start it; it writes its requests to ``log`` and the rest to a file beside it."""
+        self.port, management = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = log
+        self.management = f"http://127.0.0.1:{management}"
+        self._log, self._messages = log, log.with_suffix(".err")
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "TF_"))}
-        settings = {"DCTNET_MODEL": str(model), "DCTNET_BIND": f"127.0.0.1:{self.port}"}
-        with log.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [DCTNET, "serve"], env=environ | settings, stdout=stderr, stderr=stderr
-            )
+        environ |= {
+            "DCTNET_BIND": f"127.0.0.1:{self.port}",
+            "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+            "PYTHONPATH": f"{ROOT / 'service'}:{ROOT}",
+        }
+        environ |= {name: str(value) for name, value in settings.items()}
+        with self._log.open("w") as stdout, self._messages.open("w") as stderr:
+            self.process = subprocess.Popen(command, env=environ, stdout=stdout, stderr=stderr)
 
-    def log(self) -> list[str]:
-        """All lines that it wrote."""
-        return self._log.read_text().splitlines()
+    def messages(self) -> list[str]:
+        """All lines that it wrote to standard error."""
+        return self._messages.read_text().splitlines()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that it logged."""
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def probe(self, path: str) -> int:
+        """Ask a probe, and return its status."""
+        return requests.get(self.management + path, timeout=BOUND_S).status_code
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value, or 0 where it is not there yet."""
+        text = requests.get(f"{self.management}/metrics", timeout=BOUND_S).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return sample.value
+        return 0.0
+
+    def worker(self) -> int:
+        """Return the worker's process id."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        (pid,) = children.read_text().split()
+        return int(pid)
 
     def wait_for(self, status: int) -> None:
         """Wait until `GET /health` answers so."""
@@ -64,9 +96,12 @@ def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
+        ]
+        return [server.getsockname()[1] for server in servers]
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +117,24 @@ def start(tmp_path: Path) -> Iterator[Callable[[Path], Server]]:
     with ExitStack() as stack:
 
         def start(model: Path) -> Server:
-            server = Server(model, tmp_path / "log")
+            server = Server(tmp_path / "log", [DCTNET, "serve"], DCTNET_MODEL=model)
             stack.callback(end, server.process)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def start_timed(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers whose engine waits on the clock, and waits until they are ready."""
+    with ExitStack() as stack:
+
+        def start(seconds: float, **settings: object) -> Server:
+            command = [sys.executable, "-m", "tests.server.timed"]
+            log = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
+            server = Server(log, command, TIMED_SECONDS=seconds, **settings)
+            stack.callback(end, server.process)
+            server.wait_for(200)
             return server
 
         yield start
@@ -92,7 +143,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[Path], Server]]:
 @pytest.fixture(scope="module")
 def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that is ready, for all tests of a file."""
-    server = Server(tiny, tmp_path_factory.mktemp("server") / "log")
+    log = tmp_path_factory.mktemp("server") / "log"
+    server = Server(log, [DCTNET, "serve"], DCTNET_MODEL=tiny)
     try:
         server.wait_for(200)
         yield server

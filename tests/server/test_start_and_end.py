@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from dctnet.models.folder import REQUIRED_FILES
-from tests.server.conftest import BOUND_S, DCTNET, Server, free_port
+from tests.server.conftest import BOUND_S, DCTNET, Server, free_ports
 from tests.support.encoded import encoded, gradient
 from tests.support.tiny_model import describe
 
@@ -22,9 +22,14 @@ Start = Callable[[Path], Server]
 
 def serve(*arguments: str, **environ: str) -> tuple[int, list[str]]:
     """Run a server that cannot start; return its exit status and what it wrote."""
+    port, management = free_ports(2)
+    addresses = {
+        "DCTNET_BIND": f"127.0.0.1:{port}",
+        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+    }
     run = subprocess.run(
         [DCTNET, "serve", *arguments],
-        env=os.environ | environ,
+        env=os.environ | addresses | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -45,7 +50,7 @@ def test_a_server_answers_while_its_model_is_loading_and_ctrl_c_ends_it(
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
     assert server.stop(signal.SIGINT) == 0
-    assert all(line.startswith("dctnet: ") for line in server.log())
+    assert all(line.startswith("dctnet: ") for line in server.messages())
 
 
 def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
@@ -56,7 +61,7 @@ def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
         started = time.monotonic()
         assert server.stop() == 0
     assert time.monotonic() - started < 30
-    assert all(line.startswith("dctnet: ") for line in server.log())
+    assert all(line.startswith("dctnet: ") for line in server.messages())
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url, timeout=BOUND_S)
 
@@ -64,7 +69,7 @@ def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
 def test_the_demo_model_is_named_wherever_it_serves(start: Start, demo: Path) -> None:
     server = start(demo)
     server.wait_for(503)
-    assert server.log()[:2] == [
+    assert server.messages()[:2] == [
         f"dctnet: the model is demo@v1, from {demo}",
         "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
     ]
@@ -82,11 +87,18 @@ def demo(tiny: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_address_in_use_is_one_sentence(tiny: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "how"),
+    [
+        ("DCTNET_BIND", "--bind or DCTNET_BIND"),
+        ("DCTNET_MANAGEMENT_BIND", "DCTNET_MANAGEMENT_BIND"),
+    ],
+)
+def test_an_address_in_use_is_one_sentence(tiny: Path, variable: str, how: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        status, lines = serve("--bind", address, DCTNET_MODEL=str(tiny))
-    sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
+        status, lines = serve(DCTNET_MODEL=str(tiny), **{variable: address})
+    sentence = f"Address already in use. Choose another address with {how}."
     assert status == 1
     assert lines == [f"dctnet: Cannot listen on {address}: {sentence}"]
 
@@ -124,8 +136,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(
     shutil.copytree(tiny, broken)
     (broken / "keypoints.pb").write_bytes(b"no graph")
     describe(broken)  # Its manifest is right.
-    address = f"127.0.0.1:{free_port()}"
-    status, lines = serve(DCTNET_MODEL=str(broken), DCTNET_BIND=address)
+    status, lines = serve(DCTNET_MODEL=str(broken))
     assert status == 3
     assert lines[2] == f"dctnet: {broken}/keypoints.pb is not a frozen TensorFlow graph."
     assert not any("Traceback" in line for line in lines)

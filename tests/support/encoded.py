@@ -1,5 +1,6 @@
 """Pictures as bytes, as a client sends them."""
 
+import functools
 from io import BytesIO
 from typing import Any
 
@@ -28,6 +29,7 @@ def gradient(height: int, width: int) -> Any:
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
+@functools.cache
 def of_kinds() -> dict[str, bytes]:
     """Return one picture of 24x40 (width x height) of each kind that people have."""
     rgb = Image.fromarray(gradient(40, 24))
@@ -35,6 +37,8 @@ def of_kinds() -> dict[str, bytes]:
     exif[0x0112] = 6  # The camera was held upright: to be turned by 90 degrees.
     wide = np.linspace(0, 65535, 40 * 24).astype(np.uint16).reshape(40, 24)
     turned = rgb.transpose(Image.Transpose.ROTATE_90)
+    transparent = rgb.convert("RGBA")
+    transparent.putalpha(200)
     return {
         "JPEG": encoded(rgb, "JPEG"),
         "progressive JPEG": encoded(rgb, "JPEG", progressive=True),
@@ -53,6 +57,11 @@ def of_kinds() -> dict[str, bytes]:
         "animated PNG": encoded(rgb, save_all=True, append_images=[rgb.rotate(180)]),
         "WebP": encoded(rgb, "WEBP"),
         "lossless WebP": encoded(rgb, "WEBP", lossless=True),
-        "transparent WebP": encoded(rgb.convert("RGBA"), "WEBP"),
+        "transparent WebP": encoded(transparent, "WEBP"),
         "animated WebP": encoded(rgb, "WEBP", save_all=True, append_images=[rgb.rotate(180)]),
+        "AVIF": encoded(rgb, "AVIF"),
+        "grey AVIF": encoded(rgb.convert("L"), "AVIF"),
+        "transparent AVIF": encoded(transparent, "AVIF"),
+        "turned AVIF": encoded(turned, "AVIF", exif=exif),
+        "animated AVIF": encoded(rgb, "AVIF", save_all=True, append_images=[rgb.rotate(180)]),
     }

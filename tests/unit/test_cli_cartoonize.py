@@ -73,7 +73,7 @@ def test_a_bad_picture_is_named_and_left_out(
         ["out/a.png"],
         [
             "dctnet: none.png is left out: No such file or directory.",
-            "dctnet: text.png is left out: This is no JPEG, PNG or WebP picture.",
+            "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF picture.",
             "dctnet: cut.png is left out: The picture is damaged or cut off.",
             (
                 "dctnet: large.png is left out: "

@@ -1,14 +1,26 @@
 """The settings are read once, within their limits, and the documentation lists each one."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from dctnet.config import SETTINGS, Address, Settings, SettingsError, unknown_variables
+from dctnet.config import (
+    GRACEFUL_MARGIN_S,
+    SETTINGS,
+    SHARED_MEMORY,
+    Address,
+    Settings,
+    SettingsError,
+    unknown_variables,
+)
 from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
-from dctnet.server.application import GRACEFUL_TIMEOUT_S, KEEP_ALIVE_S, REQUEST_THREADS
+from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
+from dctnet.server.management import TIMEOUT_S
+from dctnet.server.reading import CROWDED
+from dctnet.server.worker import LINGER_S
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
@@ -24,33 +36,91 @@ def test_nothing_needs_to_be_set() -> None:
     processors = max(1, int(available_cpus()))
     assert Settings.from_environment({"HOME": "/home/someone"}) == Settings(
         bind=Address("127.0.0.1", 8080),
+        management_bind=Address("127.0.0.1", 9090),
         model=None,
         model_digest=None,
         models_dir=Path("/home/someone/.cache/dctnet/models"),
         slots=processors,
         threads=None,
+        queue=64,
+        uploads=64,
+        request_timeout=60,
+        watchdog_timeout=30,
+        drain_delay=0,
+        header_timeout=10,
+        upload_grace=5,
+        upload_rate=16 * 1024,
         max_bytes=10 * 1024 * 1024,
         max_pixels=40_000_000,
         max_working_side=1280,
+        worker_dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
     )
 
 
 def test_every_setting_can_be_set() -> None:
-    assert Settings.from_environment(
-        {
-            "DCTNET_BIND": "0.0.0.0:9000",
-            "DCTNET_MODEL": "sketch",
-            "DCTNET_MODEL_DIGEST": f"sha256:{DIGEST.upper()}",
-            "DCTNET_MODELS_DIR": "/models",
-            "DCTNET_SLOTS": "3",
-            "DCTNET_THREADS": "5",
-            "DCTNET_MAX_BYTES": "2048",
-            "DCTNET_MAX_PIXELS": "1000",
-            "DCTNET_MAX_WORKING_SIDE": "640",
-        }
-    ) == Settings(
-        Address("0.0.0.0", 9000), "sketch", DIGEST, Path("/models"), 3, 5, 2048, 1000, 640
-    )
+    settings = {
+        "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
+        "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
+        "DCTNET_MODEL": ("sketch", "sketch"),
+        "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
+        "DCTNET_MODELS_DIR": ("/models", Path("/models")),
+        "DCTNET_SLOTS": ("3", 3),
+        "DCTNET_THREADS": ("5", 5),
+        "DCTNET_QUEUE": ("7", 7),
+        "DCTNET_UPLOADS": ("9", 9),
+        "DCTNET_REQUEST_TIMEOUT": ("20.5", 20.5),
+        "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
+        "DCTNET_DRAIN_DELAY": ("1.5", 1.5),
+        "DCTNET_HEADER_TIMEOUT": ("4", 4.0),
+        "DCTNET_UPLOAD_GRACE": ("3", 3.0),
+        "DCTNET_UPLOAD_RATE": ("1000", 1000),
+        "DCTNET_MAX_BYTES": ("2048", 2048),
+        "DCTNET_MAX_PIXELS": ("1000", 1000),
+        "DCTNET_MAX_WORKING_SIDE": ("640", 640),
+        "DCTNET_WORKER_DIR": ("/run/dctnet", Path("/run/dctnet")),
+    }
+    assert settings.keys() == {setting.variable for setting in SETTINGS}
+    read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
+    for setting in SETTINGS:
+        assert getattr(read, setting.field) == settings[setting.variable][1]
+
+
+def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin() -> None:
+    times = {"DCTNET_DRAIN_DELAY": "1.5", "DCTNET_REQUEST_TIMEOUT": "31"}
+    assert Settings.from_environment(times).graceful_timeout == 33 + GRACEFUL_MARGIN_S
+
+
+def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused() -> None:
+    times = {"DCTNET_REQUEST_TIMEOUT": "20", "DCTNET_WATCHDOG_TIMEOUT": "20"}
+    with pytest.raises(SettingsError, match="DCTNET_WATCHDOG_TIMEOUT is 20, but it must be less"):
+        Settings.from_environment(times)
+    times["DCTNET_WATCHDOG_TIMEOUT"] = "19.9"
+    assert Settings.from_environment(times).watchdog_timeout == 19.9
+
+
+@pytest.mark.parametrize(
+    ("variable", "least", "most"),
+    [
+        ("DCTNET_DRAIN_DELAY", 0, 600),
+        ("DCTNET_HEADER_TIMEOUT", 0.1, 600),
+        ("DCTNET_UPLOAD_GRACE", 0.1, 600),
+    ],
+)
+def test_a_time_is_taken_at_its_limits_and_refused_past_them(
+    variable: str, least: float, most: float
+) -> None:
+    field = variable.removeprefix("DCTNET_").lower()
+    for value in least, most:
+        assert getattr(Settings.from_environment({variable: str(value)}), field) == value
+    for text in str(least - 0.01), str(most + 0.01), "soon", "nan", "inf":
+        assert f"a number of seconds from {least:g} to {most:g}." in refusal(variable, text)
+
+
+def test_a_request_may_take_at_most_an_hour_and_a_computation_less() -> None:
+    longest = {"DCTNET_REQUEST_TIMEOUT": "3600", "DCTNET_WATCHDOG_TIMEOUT": "3599"}
+    assert Settings.from_environment(longest).request_timeout == 3600
+    assert "from 0.1 to 3600." in refusal("DCTNET_REQUEST_TIMEOUT", "3600.1")
+    assert "from 0.1 to 3600." in refusal("DCTNET_WATCHDOG_TIMEOUT", "0.05")
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -63,6 +133,9 @@ def test_an_empty_variable_counts_as_unset() -> None:
     [
         ("DCTNET_SLOTS", 1, 256, "pictures"),
         ("DCTNET_THREADS", 1, 256, "threads"),
+        ("DCTNET_QUEUE", 1, 4096, "pictures"),
+        ("DCTNET_UPLOADS", 1, 4096, "bodies"),
+        ("DCTNET_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
         ("DCTNET_MAX_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
@@ -152,15 +225,34 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
         if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_in_words):
             assert setting.parse(literal[1]) == setting.default({})
             checked.append(setting.field)
-    assert checked == ["bind", "threads", "max_bytes", "max_pixels", "max_working_side"]
+    assert checked == [
+        "bind",
+        "management_bind",
+        "threads",
+        "queue",
+        "uploads",
+        "request_timeout",
+        "watchdog_timeout",
+        "drain_delay",
+        "header_timeout",
+        "upload_grace",
+        "upload_rate",
+        "max_bytes",
+        "max_pixels",
+        "max_working_side",
+    ]
 
 
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:5] == [
-        str(REQUEST_THREADS),
+    assert values[1:9] == [
+        f"slots + queue + uploads + {SPARE_THREADS}",
+        f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
-        f"{GRACEFUL_TIMEOUT_S} s",
+        f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
+        f"{LINGER_S:g} s",
+        f"{CROWDED * 100:g} % of the grace",
+        f"{TIMEOUT_S} s",
         f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
     ]

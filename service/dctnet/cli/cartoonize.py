@@ -29,7 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "of this call: the second a.png is called a-2.png. A picture that cannot be read, or has "
         "more than DCTNET_MAX_PIXELS, is named and left out, and the exit status is then 1.",
     )
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG or WebP")
+    parser.add_argument(
+        "pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG, WebP or AVIF"
+    )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the cartoons go; made if new"
     )

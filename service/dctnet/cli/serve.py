@@ -29,28 +29,31 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
+    from dctnet.replica import Replica
     from dctnet.server.address import require_free
-    from dctnet.server.application import Replica
+    from dctnet.server.application import Server
 
     if args.bind:
         settings = replace(settings, bind=args.bind)
-    # Both are asked before the worker starts, so that a mistake shows at once.
+    # All is asked before the worker starts, so that a mistake shows at once.
     try:
         model = find_model(settings)
-        require_free(settings.bind)
     except ModelError as error:
         say(str(error))
         return EXIT_BROKEN_MODEL
-    except OSError as error:
-        say(
-            f"Cannot listen on {settings.bind}: {error.strerror}. "
-            "Choose another address with --bind or DCTNET_BIND."
-        )
-        return 1
+    for address, how in (
+        (settings.bind, "--bind or DCTNET_BIND"),
+        (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
+    ):
+        try:
+            require_free(address)
+        except OSError as error:
+            say(f"Cannot listen on {address}: {error.strerror}. Choose another address with {how}.")
+            return 1
     say(f"the model is {label(model)}, from {model.path}")
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
-    Replica(settings, model).run()
+    Server(Replica(settings, model)).run()
     return 0
 
 

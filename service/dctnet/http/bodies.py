@@ -22,14 +22,20 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
+def require_length(request: Request, max_bytes: int) -> None:
+    """Raise Problem where the headers announce more than ``max_bytes``; nothing is read."""
+    allowed = max_bytes + (MULTIPART_OVERHEAD_BYTES if _is_form(request) else 0)
+    if (request.content_length or 0) > allowed:
+        raise _too_many(max_bytes)
+
+
 def read_picture(request: Request, max_bytes: int) -> bytes:
     """Return the bytes of the form field ``file``, or else the whole body.
 
     Raises Problem where there is none or it has more than ``max_bytes``; no more is ever read.
     """
     try:
-        is_form = request.mimetype == "multipart/form-data"
-        data = _from_form(request, max_bytes) if is_form else _from_body(request, max_bytes)
+        data = (_from_form if _is_form(request) else _from_body)(request, max_bytes)
     except RequestEntityTooLarge:
         raise _too_many(max_bytes) from None
     if len(data) > max_bytes:
@@ -40,6 +46,10 @@ def read_picture(request: Request, max_bytes: int) -> bytes:
             f"Send the picture as the request's body or as the field `{FIELD}` of a form.",
         )
     return data
+
+
+def _is_form(request: Request) -> bool:
+    return request.mimetype == "multipart/form-data"
 
 
 def _from_form(request: Request, max_bytes: int) -> bytes:

@@ -4,23 +4,18 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from dctnet.config import Settings
-from dctnet.http.bodies import read_picture
 from dctnet.http.drawing import Studio
 from dctnet.http.problems import BAD_PARAMETER, UNKNOWN_STYLE, Problem
 from dctnet.imaging import MEDIA_TYPES, Format
 from dctnet.models.folder import ModelFolder
 
 
-def view(settings: Settings, model: ModelFolder, studio: Studio) -> Callable[[], Response]:
+def view(model: ModelFolder, studio: Studio) -> Callable[[], Response]:
     """Make the view function."""
 
     def cartoons() -> Response:
-        studio.require_open()
         _require_style(model)
-        format = _format()
-        data = read_picture(request, settings.max_bytes)
-        return studio.draw(data, format).response(model)
+        return studio.draw(request, _format())
 
     return cartoons
 

@@ -1,30 +1,26 @@
-"""From a picture's bytes to its cartoon's bytes: what all drawing endpoints share."""
+"""From a request to its cartoon: what all drawing endpoints share."""
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import BoundedSemaphore
-from typing import Protocol
+from time import monotonic
 
-from flask import Response
+from flask import Request, Response
 
-from dctnet.config import Settings
-from dctnet.engine import Cartoon
-from dctnet.http.problems import STARTING, Problem
-from dctnet.imaging import MEDIA_TYPES, Format, decode, encode, require_encodable
+from dctnet.admission import ClientGone, DeadlinePassed, Reason, Refused
+from dctnet.engine.geometry import working_size
+from dctnet.http import deadline, record
+from dctnet.http.bodies import read_picture, require_length
+from dctnet.http.connection import Disconnected, connection
+from dctnet.imaging import MEDIA_TYPES, Format, decode, encode, inspect, require_encodable
+from dctnet.lifecycle.state import State
 from dctnet.loading import label
-from dctnet.models.folder import ModelFolder
-from dctnet.runtimes import Pixels
+from dctnet.replica import Replica
 
+RETRY_AFTER_STARTING_S = 5.0
+"""What a client is asked to wait while the model loads, which takes a few seconds."""
 
-class Cartoonist(Protocol):
-    """What draws: the engine."""
-
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB picture."""
-        ...
+MIN_COST = 256 * 256
+"""The least cost of a picture, in pixels: what a tiny one takes does not grow with its pixels, and
+would make a large one seem endless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +33,99 @@ class Drawing:
     stages: dict[str, float]
     """The seconds that each stage took, in their order."""
 
-    def response(self, model: ModelFolder) -> Response:
-        """Return the answer that carries the cartoon."""
-        response = Response(self.data, content_type=MEDIA_TYPES[self.format])
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Dctnet-Model"] = label(model)
-        response.headers["X-Dctnet-Faces"] = str(self.faces)
-        response.headers["Server-Timing"] = ", ".join(
-            f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in self.stages.items()
-        )
-        return response
-
 
 class Studio:
-    """Draws with the engine once it is loaded, at most ``settings.slots`` pictures at a time."""
+    """Takes pictures from requests and has them drawn on the replica's slots."""
 
-    def __init__(self, settings: Settings, engine: Future[Cartoonist]) -> None:
-        self._engine = engine
-        self._max_pixels = settings.max_pixels
-        self._slots = BoundedSemaphore(settings.slots)
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._admission = replica.admission
+        self._metrics = replica.metrics
+        self._settings = replica.settings
 
-    def require_open(self) -> None:
-        """Raise Problem while the model is loading; to be asked before the body is read."""
-        if not self._engine.done():
-            raise Problem(STARTING, "The model is still loading; try again in a few seconds.")
+    def draw(self, request: Request, format: Format) -> Response:
+        """Return the cartoon of the request's picture as an answer.
 
-    def draw(self, data: bytes, format: Format) -> Drawing:
-        """Decode, draw and encode; raise PictureError."""
-        self.require_open()
-        stages: dict[str, float] = {}
-        with _timed(stages, "queue"):
-            self._slots.acquire()
+        Raises Refused, Problem, PictureError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
+        """
+        due = deadline.of(request, self._settings.request_timeout)
+        self._check(request, due)
+        data = self._receive(request, due)
+        drawing = self._compute(request, data, format, due)
+        record.add(faces=drawing.faces, stages=drawing.stages)
+        return self._answer(drawing)
+
+    def _check(self, request: Request, due: float) -> None:
+        """Refuse what the headers alone tell to refuse."""
+        if self._replica.lifecycle.state is State.STARTING:
+            raise Refused(Reason.STARTING, RETRY_AFTER_STARTING_S)
+        self._admission.check(due)
+        require_length(request, self._settings.max_bytes)
+
+    def _receive(self, request: Request, due: float) -> bytes:
+        """Return the picture's bytes, of which only so many are received at once."""
+        uploads = self._admission.uploads
+        with self._admission.upload(min(self._settings.upload_grace * 2, due - monotonic())):
+            connection(request).begin(due, lambda: uploads.waiting > 0)
+            try:
+                data = read_picture(request, self._settings.max_bytes)
+            except Disconnected:
+                self._metrics.abandoned.labels("upload").inc()
+                raise
+        record.add(bytes_in=len(data))
+        return data
+
+    def _compute(self, request: Request, data: bytes, format: Format, due: float) -> Drawing:
+        """Wait for a slot to draw the picture."""
+        width, height = inspect(data, self._settings.max_pixels)
+        require_encodable(width, height, format)
+        record.add(pixels=width * height)
+        self._metrics.pixels.observe(width * height)
+        working_height, working_width = working_size(height, width, self._settings.max_working_side)
+        ticket = self._admission.submit(
+            lambda: self._draw(data, format),
+            cost=max(working_height * working_width, MIN_COST),
+            deadline=due,
+            is_wanted=connection(request).is_open,
+        )
         try:
-            # Decoded in the slot as well: pixels take far more memory than the bytes.
-            with _timed(stages, "decode"):
-                picture = decode(data, self._max_pixels)
-            require_encodable(picture.shape[1], picture.shape[0], format)
-            cartoon = self._engine.result().cartoonize(picture)
-            stages |= cartoon.stages
-            with _timed(stages, "encode"):
-                encoded = encode(cartoon.picture, format)
-        finally:
-            self._slots.release()
+            drawing = ticket.result()
+        except ClientGone:
+            stage = "queue" if ticket.started_at is None else "inference"
+            self._metrics.abandoned.labels(stage).inc()
+            raise
+        except DeadlinePassed:
+            record.add(stages={"queue": ticket.waited})
+            raise
+        drawing.stages["queue"] = ticket.waited
+        return drawing
+
+    def _draw(self, data: bytes, format: Format) -> Drawing:
+        """Decode, draw and encode; runs on a slot."""
+        # Decoded on the slot as well: pixels take far more memory than the bytes.
+        stages = {"queue": 0.0}
+        started = monotonic()
+        picture = decode(data, self._settings.max_pixels)
+        stages["decode"] = monotonic() - started
+        try:
+            cartoon = self._replica.engine.cartoonize(picture)
+        except Exception:
+            self._metrics.inferences.labels("error").inc()
+            raise
+        self._metrics.inferences.labels("ok").inc()
+        self._metrics.faces.observe(cartoon.faces)
+        stages |= cartoon.stages
+        started = monotonic()
+        encoded = encode(cartoon.picture, format)
+        stages["encode"] = monotonic() - started
         return Drawing(encoded, format, cartoon.faces, stages)
 
-
-@contextmanager
-def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    stages[stage] = time.perf_counter() - started
+    def _answer(self, drawing: Drawing) -> Response:
+        response = Response(drawing.data, content_type=MEDIA_TYPES[drawing.format])
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Dctnet-Model"] = label(self._replica.model)
+        response.headers["X-Dctnet-Faces"] = str(drawing.faces)
+        response.headers["Server-Timing"] = ", ".join(
+            f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in drawing.stages.items()
+        )
+        return response

@@ -1,20 +1,20 @@
-"""``GET /health``: whether the model is loaded, so that pictures can be drawn."""
+"""``GET /health``: the older contract: whether the model is loaded and pictures can be drawn."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 
 from flask import Response, jsonify
 
-from dctnet.http.drawing import Cartoonist
+from dctnet.lifecycle.state import Lifecycle, State
 
 
-def view(engine: Future[Cartoonist]) -> Callable[[], Response]:
+def view(lifecycle: Lifecycle) -> Callable[[], Response]:
     """Make the view function."""
 
     def health() -> Response:
-        loaded = engine.done()
-        response = jsonify(status="healthy" if loaded else "starting", model_loaded=loaded)
-        response.status_code = 200 if loaded else 503
+        serving = lifecycle.state in {State.READY, State.STUCK}
+        status = "healthy" if serving else str(lifecycle.state)
+        response = jsonify(status=status, model_loaded=lifecycle.was_ready)
+        response.status_code = 200 if serving else 503
         return response
 
     return health

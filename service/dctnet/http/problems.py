@@ -1,11 +1,14 @@
 """Errors as problem documents (RFC 9457); ``docs/api.md`` lists the types."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from flask import Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dctnet.http import request_id
+from dctnet.admission import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.http import record, request_id
+from dctnet.http.connection import Disconnected, TooSlow
 from dctnet.imaging import (
     BrokenPicture,
     PictureError,
@@ -15,9 +18,6 @@ from dctnet.imaging import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-
-RETRY_AFTER_STARTING_S = 5
-"""What a client is asked to wait for while the model loads, which takes a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +38,38 @@ BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
 NO_PICTURE = Kind("no-picture", 400, "The request has no picture")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address takes another method")
+TOO_SLOW = Kind("too-slow", 408, "The request came too slowly")
 TOO_MANY_BYTES = Kind("too-many-bytes", 413, "The picture has too many bytes")
 TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The picture has too many pixels")
 UNSUPPORTED_FORMAT = Kind("unsupported-format", 415, "The picture's format is not supported")
 BROKEN_PICTURE = Kind("broken-picture", 422, "The picture cannot be decoded")
 UNKNOWN_STYLE = Kind("unknown-style", 422, "This style is not loaded")
 BAD_PARAMETER = Kind("bad-parameter", 422, "A parameter has a value that is not allowed")
+FULL = Kind("full", 429, "The server is busy")
+CLIENT_GONE = Kind("client-gone", 499, "The client left before its answer")
 INTERNAL = Kind("internal", 500, "The server failed")
 STARTING = Kind("starting", 503, "The model is loading")
+DRAINING = Kind("draining", 503, "The server is about to end")
+DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in time")
 
 KINDS = (
     BAD_REQUEST,
     NO_PICTURE,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    TOO_SLOW,
     TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
     BROKEN_PICTURE,
     UNKNOWN_STYLE,
     BAD_PARAMETER,
+    FULL,
+    CLIENT_GONE,
     INTERNAL,
     STARTING,
+    DRAINING,
+    DEADLINE_PASSED,
 )
 
 _BY_PICTURE_ERROR: dict[type[PictureError], Kind] = {
@@ -67,6 +77,22 @@ _BY_PICTURE_ERROR: dict[type[PictureError], Kind] = {
     UnsupportedFormat: UNSUPPORTED_FORMAT,
     BrokenPicture: BROKEN_PICTURE,
     TooLongForFormat: BAD_PARAMETER,
+}
+
+_BY_REASON: dict[Reason, tuple[Kind, str]] = {
+    Reason.STARTING: (STARTING, "The model is still loading."),
+    Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
+    Reason.FULL: (FULL, "Too many pictures wait already."),
+    Reason.LATE: (FULL, "This picture's turn would come after its deadline."),
+    Reason.UPLOADS: (FULL, "Too many pictures are being received already."),
+}
+
+_BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
+    TooSlow: (TOO_SLOW, "The picture did not come fast enough."),
+    DeadlinePassed: (DEADLINE_PASSED, "The cartoon was not ready before the request's deadline."),
+    ClientGone: (CLIENT_GONE, "The client closed the connection while its picture waited."),
+    Disconnected: (CLIENT_GONE, "The client closed the connection before its picture was sent."),
+    Stopped: (DRAINING, "The server ended before it could draw this."),
 }
 
 _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
@@ -96,8 +122,9 @@ def answer(error: Exception) -> Response:
             "request_id": request_id.current(),
         }
         response = _json(document, kind.status, MEDIA_TYPE)
-    if kind is STARTING:
-        response.headers["Retry-After"] = str(RETRY_AFTER_STARTING_S)
+    if isinstance(error, Refused):
+        record.add(shed=str(error.reason))
+        response.headers["Retry-After"] = str(ceil(error.retry_after))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
@@ -110,6 +137,10 @@ def _json(document: dict[str, object], status: int, media_type: str) -> Response
 def _problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
+    if isinstance(error, Refused):
+        return Problem(*_BY_REASON[error.reason])
+    if type(error) in _BY_ERROR:
+        return Problem(*_BY_ERROR[type(error)])
     if isinstance(error, PictureError):
         return Problem(_BY_PICTURE_ERROR[type(error)], str(error))
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

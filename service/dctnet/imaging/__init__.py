@@ -1,6 +1,6 @@
 """Untrusted bytes to an RGB array and back, within limits."""
 
-from dctnet.imaging.decode import decode
+from dctnet.imaging.decode import decode, inspect
 from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
 from dctnet.imaging.errors import (
     BrokenPicture,
@@ -20,5 +20,6 @@ __all__ = [
     "UnsupportedFormat",
     "decode",
     "encode",
+    "inspect",
     "require_encodable",
 ]

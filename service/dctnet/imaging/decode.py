@@ -1,103 +1,94 @@
 """A picture's bytes to an RGB array."""
 
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
+from dctnet.imaging import avif, jpeg, png, webp
+from dctnet.imaging.container import Container
 from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.rgb import Pixels, upright_rgb
+
+MAX_SIDE: Final = 1_000_000
+"""The longest side, in pixels, that is decoded: no answer could hold a longer one."""
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
-# Of damaged metadata, which the picture does not need.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-_FORMATS = ("JPEG", "PNG", "WEBP")
-_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-_PROFILED_MODES = {"L", "RGB", "CMYK"}
 
 
-def decode(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode a JPEG, PNG or WebP picture to HxWx3 RGB of 0..255, as a viewer would show it.
+def decode(data: bytes, max_pixels: int) -> Pixels:
+    """Decode a JPEG, PNG, WebP or AVIF picture to HxWx3 RGB of 0..255, as a viewer would show it.
 
     The format is told from the bytes. EXIF orientation is applied, an ICC profile is converted to
     sRGB, transparency is laid on white, and of an animation the first frame counts.
 
     Raises:
         UnsupportedFormat: The bytes are of another format, or no picture.
-        TooManyPixels: The header announces more than ``max_pixels``; nothing was decoded.
-        BrokenPicture: The picture is damaged or cut off.
+        TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
+            ``MAX_SIDE``; nothing was decoded.
+        BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
     """
-    if not _is_allowed(data):
-        raise UnsupportedFormat("This is no JPEG, PNG or WebP picture.")
+    container = _inspected(data, max_pixels)
+    with _loaded(container) as image:
+        return upright_rgb(image, container.profile, container.orientation)
+
+
+def inspect(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Return the sides of the picture as it is stored, which orientation may swap.
+
+    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, BrokenPicture as ``decode`` does.
+    """
+    container = _inspected(data, max_pixels)
+    return container.width, container.height
+
+
+def _inspected(data: bytes, max_pixels: int) -> Container:
+    container = _taken_apart(data)
+    _require_small(container.width, container.height, max_pixels)
+    return container
+
+
+def _taken_apart(data: bytes) -> Container:
+    """Tell the format from the first bytes, so that no damaged picture is taken for another."""
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.read(data)
+    if data.startswith(png.SIGNATURE):
+        return png.read(data)
+    if webp.is_webp(data):
+        return webp.read(data)
+    if avif.is_avif(data):
+        return avif.read(data)
+    raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF picture.")
+
+
+def _require_small(width: int, height: int, max_pixels: int) -> None:
+    pixels = width * height
+    if pixels > max_pixels:
+        raise TooManyPixels(
+            f"The picture has {width} x {height} = {pixels} pixels; "
+            f"at most {max_pixels} are allowed."
+        )
+    if max(width, height) > MAX_SIDE:
+        raise TooManyPixels(
+            f"The picture has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
+        )
+
+
+@contextmanager
+def _loaded(container: Container) -> Iterator[Image.Image]:
     # Hostile bytes make Pillow's parsers raise far more than the documented OSError.
     try:
-        image = Image.open(BytesIO(data), formats=_FORMATS)
+        image = Image.open(BytesIO(container.data), formats=[container.format])
     except Exception as error:
         raise BrokenPicture("The picture's header is damaged.") from error
     with image:
-        pixels = image.width * image.height
-        if pixels > max_pixels:
-            raise TooManyPixels(
-                f"The picture has {image.width} x {image.height} = {pixels} pixels; "
-                f"at most {max_pixels} are allowed."
-            )
+        if image.size != (container.width, container.height):
+            raise BrokenPicture("The picture's headers contradict each other.")
         try:
             image.load()
         except Exception as error:
             raise BrokenPicture("The picture is damaged or cut off.") from error
-        return np.asarray(_to_rgb(_upright(image)))
-
-
-def _is_allowed(data: bytes) -> bool:
-    """Tell from the first bytes, so that a damaged picture is not taken for another format."""
-    return data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (
-        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    )
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # Damaged EXIF data must not cost anyone the picture.
-        return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if image.mode == "I;16":
-        image = _to_8_bits(image)
-    if not image.has_transparency_data:
-        known = image if image.mode in _PROFILED_MODES else image.convert("RGB")
-        return _to_srgb(known, profile)
-    image = image.convert("RGBA")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(_to_srgb(image.convert("RGB"), profile), mask=image.getchannel("A"))
-    return white
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit grey, which Pillow would clip, so that nearly all of it turned white."""
-    wide = np.asarray(image).astype(np.uint32)
-    narrow = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if transparent is not None:
-        narrow.putalpha(Image.fromarray(np.where(wide == transparent, 0, 255).astype(np.uint8)))
-    return narrow
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if not profile:
-        return image.convert("RGB")
-    try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        # Most photos say sRGB already, and a conversion costs as much as decoding them.
-        if image.mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return image
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # Damaged, or made for other channels.
-        return image.convert("RGB")
-    assert converted is not None  # Only a conversion in place returns nothing.
-    return converted
+        yield image

@@ -6,7 +6,7 @@ class PictureError(Exception):
 
 
 class UnsupportedFormat(PictureError):
-    """The bytes are no JPEG, PNG or WebP picture."""
+    """The bytes are no JPEG, PNG, WebP or AVIF picture."""
 
 
 class BrokenPicture(PictureError):

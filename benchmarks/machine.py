@@ -1,0 +1,19 @@
+"""What kind of machine a figure was measured on."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from dctnet.cpus import available_cpus
+
+
+def describe() -> str:
+    """Say in a line what matters for speed: processor, cores, and who computes."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}
+    wide = next((name for name in ("avx512f", "avx2") if name in flags), "no AVX2")
+    return (
+        f"{available_cpus():g} cores of {', '.join(sorted(names))} ({wide}), "
+        f"Python {platform.python_version()}, TensorFlow {version('tensorflow')} with oneDNN"
+    )

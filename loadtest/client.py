@@ -1,0 +1,205 @@
+"""The load client: pictures to a server at planned times, and a report of what came back.
+
+``run(Plan(...))`` from Python, ``python -m loadtest.client URL`` from a shell.
+"""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import aiohttp
+
+from loadtest import descriptors
+from loadtest.answers import Answers, Check, equals
+from loadtest.arrivals import Arrivals, Closed, Open
+from loadtest.errors import LoadError
+from loadtest.exchange import CUT_SHORT, Failure, Reply, exchange, is_valid_retry_after
+from loadtest.pictures import Picture, from_folder, made
+from loadtest.report import Outcome, Percentiles, Report, Sample, summarise
+
+__all__ = [
+    "Check",
+    "Closed",
+    "LoadError",
+    "Open",
+    "Percentiles",
+    "Picture",
+    "Plan",
+    "Report",
+    "equals",
+    "from_folder",
+    "made",
+    "run",
+]
+
+IDLE_S = 30
+"""How long a connection may be idle before the client closes it: less than the server's 75 s, so
+that no request meets a server which is just closing."""
+
+PAUSE_S = 0.1
+"""How long a client waits that could not connect: a refusal costs it nothing, so that it would
+otherwise try thousands of times a second."""
+
+TICK_S = 0.05
+"""How often the client's own lag is measured."""
+
+REFUSALS = (429, 503)
+"""The statuses by which a server says that it has too much to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is sent where and when."""
+
+    url: str
+    """Where pictures are posted, such as ``http://127.0.0.1:8080/v1/cartoons``."""
+    arrivals: Arrivals
+    pictures: Sequence[Picture]
+    """Sent in turn, the first again after the last."""
+    timeout_s: float = 60
+    """How long a request may take, the wait for a connection included."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every request."""
+    connections: int = 1000
+    """How many an open load uses at most; a request that waits for one is getting late, and its
+    latency says so. Closed ones use one a client."""
+    new_connections: bool = False
+    """Whether every request has a connection of its own, instead of one that was used before."""
+    check: Check | None = None
+    """Looks at every answer that is a picture of the right size; `equals` makes one."""
+
+    def __post_init__(self) -> None:
+        if not self.pictures:
+            raise LoadError("A plan needs at least one picture.")
+        if self.timeout_s <= 0 or self.connections <= 0:
+            raise LoadError("A timeout and a number of connections must be positive.")
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections are open at once, at most."""
+        return self.arrivals.clients if isinstance(self.arrivals, Closed) else self.connections
+
+    def __str__(self) -> str:
+        pictures = f"{len(self.pictures)} picture{'s' * (len(self.pictures) > 1)}"
+        return f"{self.arrivals}, {pictures}"
+
+
+def run(plan: Plan) -> Report:
+    """Carry a plan out, then check the answers; it starts and ends an event loop of its own.
+
+    Raises:
+        LoadError: This machine cannot carry it out. A server that does not answer is no error
+            but a report of failures.
+    """
+    descriptors.allow(plan.most_connections)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with Answers() as answers:
+        load = _Load(plan, answers)
+        try:
+            asyncio.run(load.run())
+        except ExceptionGroup as group:  # What ended one task ended all the others.
+            raise group.exceptions[0] from None
+        verdicts = answers.judge(plan.pictures, plan.check)
+    for sample, number in load.drawn:
+        if wrong := verdicts[number]:
+            sample.outcome, sample.kind, sample.detail = "wrong", wrong.kind, wrong.detail
+    return summarise(load.samples, load.lags_s, url=plan.url, load=str(plan), started=started)
+
+
+class _Load:
+    """A plan while it is carried out."""
+
+    def __init__(self, plan: Plan, answers: Answers) -> None:
+        self.samples: list[Sample] = []
+        self.drawn: list[tuple[Sample, int]] = []
+        """The samples that count as right until their answers, by number, are checked."""
+        self.lags_s: list[float] = []
+        self._plan = plan
+        self._answers = answers
+        self._numbers = itertools.count()
+        self._session: aiohttp.ClientSession
+        self._start: float
+
+    async def run(self) -> None:
+        plan = self._plan
+        connector = (
+            aiohttp.TCPConnector(limit=plan.most_connections, force_close=True)
+            if plan.new_connections
+            else aiohttp.TCPConnector(limit=plan.most_connections, keepalive_timeout=IDLE_S)
+        )
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
+            headers=plan.headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=2**20,  # Cartoons are read in few pieces.
+        ) as self._session:
+            self._start = asyncio.get_running_loop().time()
+            ticking = asyncio.create_task(self._tick())
+            if isinstance(plan.arrivals, Open):
+                await self._open(plan.arrivals)
+            else:
+                await self._closed(plan.arrivals)
+            ticking.cancel()
+
+    async def _open(self, arrivals: Open) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for due_s in arrivals.offsets():
+                # Where the schedule is late already, others still get their turn.
+                await asyncio.sleep(max(0.0, due_s - self._now()))
+                tasks.create_task(self._request(due_s))
+
+    async def _closed(self, arrivals: Closed) -> None:
+        async def client() -> None:
+            while self._now() < end_s and next(turns, None) is not None:
+                sample = await self._request(self._now())
+                if sample.kind == "connect":
+                    await asyncio.sleep(PAUSE_S)
+
+        end_s = arrivals.duration_s or float("inf")
+        turns = iter(range(arrivals.requests)) if arrivals.requests else itertools.count()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(arrivals.clients):
+                tasks.create_task(client())
+
+    async def _request(self, due_s: float) -> Sample:
+        index = next(self._numbers) % len(self._plan.pictures)
+        result = await exchange(self._session, self._plan.url, self._plan.pictures[index])
+        sample = _sample(due_s, self._now(), result)
+        self.samples.append(sample)
+        if isinstance(result, Reply) and sample.outcome == "right":
+            number = self._answers.keep(index, result.content_type, result.body)
+            self.drawn.append((sample, number))
+        return sample
+
+    def _now(self) -> float:
+        """Return the seconds since the start of the run."""
+        return asyncio.get_running_loop().time() - self._start
+
+    async def _tick(self) -> None:
+        while True:
+            due_s = self._now() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self.lags_s.append(self._now() - due_s)
+
+
+def _sample(due_s: float, ended_s: float, result: Reply | Failure) -> Sample:
+    """Classify a result; one of status 200 counts as right until its picture is checked."""
+    if result.status in REFUSALS:
+        lacks = not is_valid_retry_after(result.retry_after)
+        return Sample(due_s, ended_s, "refused", lacks_retry_after=lacks)
+    if result.status not in {None, 200}:
+        return Sample(due_s, ended_s, "failed", f"status {result.status}")
+    if isinstance(result, Reply):
+        return Sample(due_s, ended_s, "right")
+    outcome: Outcome = "wrong" if result.kind == CUT_SHORT else "failed"
+    return Sample(due_s, ended_s, outcome, result.kind, result.detail)
+
+
+if __name__ == "__main__":
+    from loadtest.command import main
+
+    sys.exit(main())

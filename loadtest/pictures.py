@@ -1,0 +1,106 @@
+"""The pictures that are sent: made from a seed, or read from a folder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from loadtest.errors import LoadError
+
+Pixels = NDArray[np.uint8]
+Format = Literal["jpeg", "png"]
+
+NOISE = 3.0
+"""The standard deviation, in levels of 255, of a made picture's noise: that of a good camera. It
+keeps the codecs as busy as a photo does."""
+
+_QUALITY: dict[Format, list[int]] = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92], "png": []}
+_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is sent."""
+
+    name: str
+    """Distinguishes it from all others of a plan."""
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+    """Its sides in pixels, as a viewer shows it."""
+
+    def pixels(self) -> Pixels:
+        """Decode it to HxWx3 RGB, upright."""
+        with Image.open(BytesIO(self.data)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def made(
+    count: int, width: int, height: int, *, format: Format = "jpeg", seed: int = 0
+) -> list[Picture]:
+    """Make distinct pictures: smooth colours, shapes and a little noise; the same for a seed."""
+    return [
+        Picture(
+            f"{seed}-{number}",
+            _encoded(_drawn(np.random.default_rng([seed, number]), width, height), format),
+            f"image/{format}",
+            width,
+            height,
+        )
+        for number in range(count)
+    ]
+
+
+def from_folder(folder: Path) -> list[Picture]:
+    """Read all JPEG, PNG and WebP files of a folder, by name.
+
+    Raises:
+        LoadError: The folder cannot be read, or has no picture.
+    """
+    try:
+        pictures = list(_read(sorted(path for path in folder.iterdir() if path.is_file())))
+    except OSError as error:
+        raise LoadError(f"{error.filename or folder}: {error.strerror or error}.") from None
+    if not pictures:
+        raise LoadError(f"The folder {folder} has no JPEG, PNG or WebP.")
+    return pictures
+
+
+def _read(paths: list[Path]) -> Iterator[Picture]:
+    for path in paths:
+        data = path.read_bytes()
+        try:
+            with Image.open(BytesIO(data)) as image:
+                media_type = _MEDIA_TYPES.get(image.format or "")
+                width, height = ImageOps.exif_transpose(image).size
+        except OSError:  # Not a picture, such as a note on where the others are from.
+            continue
+        if media_type:
+            yield Picture(path.name, data, media_type, width, height)
+
+
+def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
+    colours = random.integers(0, 256, (4, 4, 3)).astype(np.float32)
+    canvas: Any = cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
+    for _ in range(12):
+        centre = (int(random.integers(width)), int(random.integers(height)))
+        axes = (random.uniform(0.02, 0.25, 2) * (width, height)).astype(int) + 1
+        angle = float(random.uniform(0, 180))
+        colour = random.uniform(0, 255, 3).tolist()
+        cv2.ellipse(canvas, centre, axes.tolist(), angle, 0, 360, colour, cv2.FILLED, cv2.LINE_8)
+    canvas = cv2.GaussianBlur(canvas, (0, 0), 0.8)
+    canvas += NOISE * random.standard_normal(canvas.shape, dtype=np.float32)
+    return np.asarray(np.clip(canvas, 0, 255), np.uint8)
+
+
+def _encoded(picture: Pixels, format: Format) -> bytes:
+    done, data = cv2.imencode(f".{format}", picture, _QUALITY[format])
+    assert done, f"OpenCV cannot write {format}."
+    return data.tobytes()

@@ -1,0 +1,209 @@
+"""What a load found: counts that add up, latencies, throughput; as JSON and as a table.
+
+``docs/load-testing.md`` describes the JSON for whoever reads it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+SCHEMA = 1
+"""Raised when a member of the JSON goes away or changes its meaning; new ones may come any time."""
+
+EXAMPLES = 5
+"""How many sentences on what went wrong a report holds at most."""
+
+Outcome = Literal["right", "refused", "failed", "wrong"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(slots=True)
+class Sample:
+    """One request, its times in seconds from the start of the run."""
+
+    due_s: float
+    """When it was to be sent, from which its latency counts; it may have been sent later."""
+    ended_s: float
+    """When the last byte of the answer came, or the request failed."""
+    outcome: Outcome
+    kind: str = ""
+    """Of a failure or a wrong answer."""
+    detail: str = ""
+    """A sentence on it."""
+    lacks_retry_after: bool = False
+    """Whether it was refused without saying when to come back."""
+
+    @property
+    def latency_s(self) -> float:
+        """What its sender had to wait."""
+        return self.ended_s - self.due_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Percentiles:
+    """How a number of durations is spread, in seconds."""
+
+    count: int
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self | None:
+        """Interpolate linearly between the two nearest; None where there are no durations."""
+        if not seconds:
+            return None
+        p50, p90, p95, p99, most = np.percentile(seconds, [50, 90, 95, 99, 100]).tolist()
+        return cls(count=len(seconds), p50=p50, p90=p90, p95=p95, p99=p99, max=most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The result of one load; the counts hold ``sent == right + refused + failed + wrong``."""
+
+    url: str
+    load: str
+    """The plan in words."""
+    started: str
+    """When, in UTC, as ISO 8601."""
+    sent: int
+    right: int
+    """Answers of status 200 that passed every check."""
+    refused: int
+    """Answers of status 429 or 503."""
+    refused_without_retry_after: int
+    """Those of them without a valid Retry-After."""
+    failed: int
+    failed_by_kind: dict[str, int]
+    """``connect``, ``timeout``, ``reset``, ``protocol``, or ``status 500`` and the like."""
+    wrong: int
+    wrong_by_kind: dict[str, int]
+    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``cut short``."""
+    examples: list[str]
+    """Sentences on the first failures and wrong answers."""
+    duration_s: float
+    """From the start until the last request had ended."""
+    span_s: float
+    """From the start until the last right answer, 0 without any."""
+    throughput: float
+    """Right answers a second of the span."""
+    latency_s: dict[str, Percentiles | None]
+    """By outcome, and of ``all``; None where there was no request."""
+    client_lag_s: Percentiles | None
+    """How late the client itself came to what it had to do."""
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        assert self.sent == self.right + self.refused + self.failed + self.wrong
+        assert self.failed == sum(self.failed_by_kind.values())
+        assert self.wrong == sum(self.wrong_by_kind.values())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything sent was answered rightly or refused."""
+        return self.sent == self.right + self.refused
+
+    def to_json(self) -> str:
+        """Write the documented JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; raise ValueError for another schema."""
+        members: dict[str, Any] = json.loads(text)
+        if members.get("schema") != SCHEMA:
+            raise ValueError(f"The report's schema is {members.get('schema')}, not {SCHEMA}.")
+        for name, spread in members["latency_s"].items():
+            members["latency_s"][name] = _percentiles(spread)
+        members["client_lag_s"] = _percentiles(members["client_lag_s"])
+        return cls(**members)
+
+    def table(self) -> str:
+        """Say it to a person."""
+        lines = [
+            f"{self.url}: {self.load}",
+            "",
+            f"sent {self.sent}: " + ", ".join(f"{getattr(self, name)} {name}" for name in OUTCOMES),
+            f"{self.throughput:.1f} right answers a second over {self.span_s:.1f} s",
+            f"the whole run took {self.duration_s:.1f} s",
+            "",
+            _row("latency, s", "count", "p50", "p90", "p95", "p99", "max"),
+        ]
+        lines += [_spread_row(name, spread) for name, spread in self.latency_s.items() if spread]
+        if self.client_lag_s:
+            lines.append(_spread_row("client's lag", self.client_lag_s))
+        if self.refused_without_retry_after:
+            lines += ["", f"refused without Retry-After: {self.refused_without_retry_after}"]
+        for outcome, kinds in (("failed", self.failed_by_kind), ("wrong", self.wrong_by_kind)):
+            if kinds:
+                listed = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+                lines += ["", f"{outcome}: {listed}"]
+        lines += [f"- {example}" for example in self.examples]
+        return "\n".join(lines) + "\n"
+
+
+def summarise(
+    samples: Sequence[Sample], lags_s: Sequence[float], *, url: str, load: str, started: str
+) -> Report:
+    """Count and measure."""
+    by_outcome = {
+        outcome: [sample for sample in samples if sample.outcome == outcome] for outcome in OUTCOMES
+    }
+    right, refused, failed, wrong = (by_outcome[outcome] for outcome in OUTCOMES)
+    span_s = max((sample.ended_s for sample in right), default=0.0)
+    return Report(
+        url=url,
+        load=load,
+        started=started,
+        sent=len(samples),
+        right=len(right),
+        refused=len(refused),
+        refused_without_retry_after=sum(sample.lacks_retry_after for sample in refused),
+        failed=len(failed),
+        failed_by_kind=_by_kind(failed),
+        wrong=len(wrong),
+        wrong_by_kind=_by_kind(wrong),
+        examples=_examples([*wrong, *failed]),
+        duration_s=max((sample.ended_s for sample in samples), default=0.0),
+        span_s=span_s,
+        throughput=len(right) / span_s if span_s else 0.0,
+        latency_s={
+            "all": _latency(samples),
+            **{outcome: _latency(by_outcome[outcome]) for outcome in OUTCOMES},
+        },
+        client_lag_s=Percentiles.of(lags_s),
+    )
+
+
+def _latency(samples: Sequence[Sample]) -> Percentiles | None:
+    return Percentiles.of([sample.latency_s for sample in samples])
+
+
+def _by_kind(samples: Iterable[Sample]) -> dict[str, int]:
+    return dict(Counter(sample.kind for sample in samples).most_common())
+
+
+def _examples(samples: Iterable[Sample]) -> list[str]:
+    """Return distinct sentences, in the order in which they were first heard."""
+    ordered = sorted(samples, key=lambda sample: sample.ended_s)
+    distinct = dict.fromkeys(f"{s.kind}: {s.detail}" for s in ordered if s.detail)
+    return list(distinct)[:EXAMPLES]
+
+
+def _percentiles(members: dict[str, Any] | None) -> Percentiles | None:
+    return None if members is None else Percentiles(**members)
+
+
+def _spread_row(name: str, spread: Percentiles) -> str:
+    seconds = (spread.p50, spread.p90, spread.p95, spread.p99, spread.max)
+    return _row(name, str(spread.count), *(f"{value:.3f}" for value in seconds))
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:12}" + "".join(f"{cell:>9}" for cell in cells)

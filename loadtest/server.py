@@ -1,0 +1,80 @@
+"""A server of its own for a load or a benchmark: `dctnet serve` on free ports, ended by its id."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+READY_S = 300
+"""How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
+
+ASK_S = 10
+"""How long one answer to whether it is ready may take."""
+
+END_S = 90
+"""How long it may take to end: longer than it waits for the requests that it accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready."""
+
+    url: str
+    management: str
+    """Where its probes and metrics are."""
+    process: "subprocess.Popen[bytes]"
+
+
+@contextmanager
+def serving(**settings: object) -> Iterator[Server]:
+    """Start a server with settings of these names, wait until it is ready; end it at last.
+
+    Its log is thrown away, its messages go to standard error. Ends the program where the server
+    does not become ready.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as client_probe,
+        socket.create_server(("127.0.0.1", 0)) as management_probe,
+    ):
+        bind, management = (
+            f"127.0.0.1:{probe.getsockname()[1]}" for probe in (client_probe, management_probe)
+        )
+    settings |= {"DCTNET_BIND": bind, "DCTNET_MANAGEMENT_BIND": management}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dctnet", "serve"],
+        env=os.environ | {name: str(value) for name, value in settings.items()},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        server = Server(f"http://{bind}", f"http://{management}", process)
+        _wait_until_ready(server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + READY_S
+    while not _is_ready(server):
+        if server.process.poll() is not None:
+            sys.exit(server.process.returncode)  # It said why.
+        if time.monotonic() > deadline:
+            sys.exit(f"The server was not ready within {READY_S} s.")
+        time.sleep(0.1)
+
+
+def _is_ready(server: Server) -> bool:
+    try:
+        with urllib.request.urlopen(f"{server.url}/health", timeout=ASK_S):  # noqa: S310 - Ours.
+            return True
+    except OSError:  # Nobody listens yet, or the answer is 503.
+        return False

@@ -1,0 +1,226 @@
+"""The way in: what is refused at once, what waits, and the slots that compute.
+
+All state is behind one lock, so that a picture is in one place at any time: in the queue, on a
+slot, or gone. Nothing of the caller's runs under it.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from heapq import heapify, heapreplace
+from math import ceil, inf
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any, TypeVar
+
+from dctnet.admission.errors import Reason, Refused, Stopped
+from dctnet.admission.estimate import Pace
+from dctnet.admission.frames import empty_frames
+from dctnet.admission.permits import Permit, Permits
+from dctnet.admission.ticket import Ticket
+
+T = TypeVar("T")
+
+MIN_RETRY_AFTER_S = 1.0
+"""The least that a refused client is asked to wait, in seconds."""
+
+
+class Admission:
+    """Lets pictures in, in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
+
+    def __init__(
+        self, *, slots: int, queue: int, uploads: int, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Take how many pictures are computed, may wait, and may be received at the same time."""
+        self.slots = slots
+        self.queue_capacity = queue
+        self.uploads = Permits(uploads)
+        self.clock = clock
+        self.pace = Pace()
+        self._queue: deque[Ticket[Any]] = deque()
+        self._running: set[Ticket[Any]] = set()
+        self._ends_at = inf
+        self._started = False
+        self._stopped = False
+        self._changed = Condition()
+
+    def start(self, prepare: Callable[[], object]) -> "list[Future[object]]":
+        """Start the slots' threads, each of which prepares its slot before it takes a picture.
+
+        Returns a future for each slot, done when it is prepared. A slot whose preparation failed
+        takes no pictures and counts no more; where none is left, all is stopped. Raises
+        RuntimeError if it was started before.
+        """
+        with self._changed:
+            if self._started:
+                raise RuntimeError("The slots were started already.")
+            self._started = True
+        prepared: list[Future[object]] = [Future() for _ in range(self.slots)]
+        for slot, future in enumerate(prepared):
+            # A computation that hangs must not keep the process from ending.
+            Thread(
+                target=self._serve, args=(prepare, future), name=f"slot-{slot}", daemon=True
+            ).start()
+        return prepared
+
+    def drain(self, ends_at: float) -> None:
+        """Refuse from now on what is predicted to end at ``ends_at`` of the clock, or later.
+
+        Called again, the earliest end counts.
+        """
+        with self._changed:
+            self._ends_at = min(self._ends_at, ends_at)
+
+    def stop(self) -> None:
+        """Drop what is queued and let the slots' threads end after what they compute."""
+        with self._changed:
+            self._stopped, self._ends_at = True, -inf
+            while self._queue:
+                self._queue.popleft().finish(None, Stopped())
+            self._changed.notify_all()
+
+    def check(self, deadline: float) -> None:
+        """Refuse, from the headers alone, what could not be taken or finished in time.
+
+        Raises Refused.
+        """
+        with self._changed:
+            self._require_place(0.0, deadline)
+
+    def upload(self, timeout: float) -> Permit:
+        """Return the permit to receive one body; raise Refused if none comes within ``timeout``.
+
+        ``timeout`` is in seconds.
+        """
+        permit = self.uploads.acquire(timeout)
+        if permit is None:
+            raise Refused(Reason.UPLOADS, MIN_RETRY_AFTER_S)
+        return permit
+
+    def submit(
+        self,
+        work: Callable[[], T],
+        *,
+        cost: float,
+        deadline: float,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Ticket[T]:
+        """Take a place in the queue for ``work``, or raise Refused.
+
+        ``cost`` is the picture's working pixels, more than 0, or ValueError is raised. At
+        ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
+        client is still there; slots and the waiter ask it, each in its thread.
+        """
+        if not cost > 0:
+            raise ValueError(f"A picture's cost is more than 0, not {cost}.")
+        ticket = Ticket(self, work, cost=cost, deadline=deadline, is_wanted=is_wanted)
+        with self._changed:
+            self._require_place(self.pace.seconds(cost), deadline)
+            self._queue.append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def withdraw(self, ticket: Ticket[Any], error: Exception) -> None:
+        """Take a ticket out of the queue, if it is still there; ``error`` becomes its outcome."""
+        with self._changed:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+                ticket.finish(None, error)
+
+    @property
+    def queued(self) -> int:
+        """How many pictures wait."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> int:
+        """How many slots compute."""
+        return len(self._running)
+
+    @property
+    def load_ratio(self) -> float:
+        """Pictures that are computed or wait, for each slot: what autoscalers look at."""
+        with self._changed:
+            return self._load() / self.slots
+
+    def longest_running(self) -> float:
+        """Return for how many seconds the oldest computation has been running, or 0."""
+        with self._changed:
+            return max((ticket.ran for ticket in self._running), default=0.0)
+
+    def _load(self) -> int:
+        return len(self._running) + len(self._queue)
+
+    def _require_place(self, seconds: float, deadline: float) -> None:
+        """Raise Refused unless one more picture, of so many seconds, can be taken and be done."""
+        end = self.clock() + self._wait() + seconds
+        if end >= self._ends_at:
+            raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
+        # A free slot takes the next picture at once, so it counts as a place.
+        if self._load() >= self.slots + self.queue_capacity:
+            raise Refused(Reason.FULL, self._retry_after())
+        if end >= deadline:
+            raise Refused(Reason.LATE, self._retry_after())
+
+    def _wait(self) -> float:
+        """Predict in how many seconds a slot is free for one more picture."""
+        # What took longer than predicted is expected to need as long again as it is late.
+        free_in = [abs(self.pace.seconds(ticket.cost) - ticket.ran) for ticket in self._running]
+        free_in += [0.0] * (self.slots - len(free_in))
+        heapify(free_in)
+        for ticket in self._queue:
+            heapreplace(free_in, free_in[0] + self.pace.seconds(ticket.cost))
+        return free_in[0]
+
+    def _retry_after(self) -> float:
+        """Predict in how many seconds half of the queue is done: then there is room again."""
+        return max(MIN_RETRY_AFTER_S, float(ceil(self._wait() / 2)))
+
+    def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
+        """Be a slot, from its preparation until all is stopped."""
+        try:
+            slot = prepare()
+        except BaseException as error:
+            self._lose_slot()
+            prepared.set_exception(error)
+            return
+        prepared.set_result(slot)
+        while self._serve_next():
+            pass
+
+    def _lose_slot(self) -> None:
+        with self._changed:
+            if self.slots > 1:
+                self.slots -= 1
+            else:
+                self.stop()
+
+    def _serve_next(self) -> bool:
+        """Wait for the next picture and compute it, if it is wanted; return False at the end."""
+        ticket = self._next()
+        if ticket is None:
+            return False
+        answer, error = None, None
+        try:
+            ticket.require_wanted()
+            answer = ticket.compute()
+            self.pace.observe(ticket.cost, ticket.ran)
+        except BaseException as caught:  # It belongs to the waiter; the slot goes on.
+            error = caught
+            empty_frames(error)
+        with self._changed:
+            self._running.remove(ticket)
+        ticket.finish(answer, error)
+        del ticket, answer, error  # An error's traceback keeps this frame, and so what it holds.
+        return True
+
+    def _next(self) -> Ticket[Any] | None:
+        """Wait for the next picture and put it on a slot; return None where none will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopped)
+            if not self._queue:
+                return None
+            ticket = self._queue.popleft()
+            ticket.started_at = self.clock()
+            self._running.add(ticket)
+            return ticket

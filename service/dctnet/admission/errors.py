@@ -1,0 +1,40 @@
+"""Why a request gets no answer of its own."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request is refused; the label of the metric ``dctnet_shed_total``."""
+
+    STARTING = "starting"
+    """The model is not ready yet."""
+    DRAINING = "draining"
+    """The process ends before the request could be finished."""
+    FULL = "full"
+    """No place is left in the queue."""
+    LATE = "late"
+    """The request's turn is predicted to come after its deadline."""
+    UPLOADS = "uploads"
+    """As many bodies are read as may be read at once, and none ended soon enough."""
+
+
+class Refused(Exception):
+    """The request is not taken; it cost nothing, so it may be sent again elsewhere at once."""
+
+    def __init__(self, reason: Reason, retry_after: float) -> None:
+        """``retry_after`` is in how many seconds this replica is likely to take it."""
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class DeadlinePassed(Exception):
+    """The answer did not come before the request's deadline."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection before its answer was ready."""
+
+
+class Stopped(Exception):
+    """The slots were stopped while the request waited."""

@@ -1,0 +1,117 @@
+"""A picture's place: in the queue, then on a slot, then done."""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from threading import Condition
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from dctnet.admission.errors import ClientGone, DeadlinePassed
+
+if TYPE_CHECKING:
+    from dctnet.admission.admission import Admission
+
+T = TypeVar("T")
+
+LOOK_S = 0.25
+"""How often a waiter looks whether its client is still there, in seconds."""
+
+
+class State(Enum):
+    """Where a ticket is; it never goes back."""
+
+    QUEUED = auto()
+    """It has a place in the queue, or a slot looks whether somebody still wants it."""
+    RUNNING = auto()
+    """A slot computes it, and goes on even where nobody waits any more."""
+    DONE = auto()
+    """Its answer or its error is there."""
+    DROPPED = auto()
+    """It was given up without costing a slot anything."""
+
+
+class Ticket(Generic[T]):
+    """One picture that was let in. The thread that got it waits for it in ``result``."""
+
+    def __init__(
+        self,
+        admission: "Admission",
+        work: Callable[[], T],
+        *,
+        cost: float,
+        deadline: float,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self.cost = cost
+        self.deadline = deadline
+        self.is_wanted = is_wanted
+        self.state = State.QUEUED
+        self.queued_at = admission.clock()
+        self.started_at: float | None = None
+        self._admission = admission
+        self._work: Callable[[], T] | None = work
+        self._outcome: tuple[T | None, BaseException | None] | None = None
+        self._changed = Condition()
+
+    @property
+    def waited(self) -> float:
+        """How many seconds it was, or has been, in the queue."""
+        until = self._admission.clock() if self.started_at is None else self.started_at
+        return until - self.queued_at
+
+    @property
+    def ran(self) -> float:
+        """How many seconds it has been on a slot; 0 before that."""
+        return 0.0 if self.started_at is None else self._admission.clock() - self.started_at
+
+    def result(self) -> T:
+        """Wait for the answer and hand it over, once: the ticket does not keep it.
+
+        Raises DeadlinePassed, ClientGone where the client left while its picture was queued or
+        drawn, and whatever the work raised. A ticket that is still queued then leaves the queue.
+        """
+        try:
+            while not self._has_ended():
+                self.require_wanted()
+        except BaseException:
+            self._admission.withdraw(self, ClientGone())
+            raise
+        return self._hand_over()
+
+    def require_wanted(self) -> None:
+        """Raise DeadlinePassed or ClientGone where nobody wants the answer any more."""
+        if self._admission.clock() >= self.deadline:
+            raise DeadlinePassed
+        if not self.is_wanted():
+            raise ClientGone
+
+    def compute(self) -> T:
+        """Do the work; called once, by the slot."""
+        assert self._work is not None
+        self.state = State.RUNNING
+        return self._work()
+
+    def finish(self, answer: T | None, error: BaseException | None) -> None:
+        """Put the outcome where the waiter finds it; called once, by whoever ends the ticket."""
+        with self._changed:
+            self.state = State.DONE if self.state is State.RUNNING else State.DROPPED
+            self._outcome = answer, error
+            self._work = None  # It holds the body, which nobody needs any more.
+            self._changed.notify_all()
+
+    def _has_ended(self) -> bool:
+        """Wait until it has ended, but not longer than LOOK_S; return whether it has."""
+        left = self.deadline - self._admission.clock()
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self.state in {State.DONE, State.DROPPED}, max(0.0, min(left, LOOK_S))
+            )
+
+    def _hand_over(self) -> T:
+        assert self._outcome is not None, "A ticket's result is handed over once."
+        (answer, error), self._outcome = self._outcome, None
+        try:
+            if error is not None:
+                raise error
+            return cast("T", answer)
+        finally:
+            del error  # Its traceback keeps this frame, so each would keep the other.

@@ -1,0 +1,90 @@
+"""One JSON line a request, and its metrics: written when the answer has been sent."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from flask import Response, g, request
+
+from dctnet.http import request_id
+from dctnet.http.connection import connection
+from dctnet.metrics import Metrics
+
+UNLOGGED = {"/health"}
+"""Routes that are asked every few seconds."""
+
+# RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def begin() -> None:
+    """Note when the request came."""
+    g.record = {}
+    g.started = monotonic()
+
+
+def add(**facts: Any) -> None:
+    """Add what is learnt of the request while it is served."""
+    g.record |= facts
+
+
+def end(metrics: Metrics) -> Callable[[Response], Response]:
+    """Make the handler that closes the record when the answer has been sent."""
+
+    def after_request(response: Response) -> Response:
+        if not connection(request).finished:
+            connection(request).close_after_answer()  # What is left unread is no next request.
+        facts: dict[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": request_id.current(),
+            "trace_id": _trace_id(request.headers.get("traceparent", "")),
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else "none",
+            "status": response.status_code,
+            **g.record,
+            "bytes_out": response.content_length,
+        }
+        started: float = g.started
+        response.call_on_close(lambda: _close(metrics, facts, monotonic() - started))
+        return response
+
+    return after_request
+
+
+def _close(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
+    route, method = facts["route"], _method(facts["method"])
+    metrics.requests.labels(route, method, facts["status"]).inc()
+    metrics.request_seconds.labels(route).observe(seconds)
+    for stage, took in facts.get("stages", {}).items():
+        metrics.stage_seconds.labels(stage).observe(took)
+    if "shed" in facts:
+        metrics.shed.labels(facts["shed"]).inc()
+    if route not in UNLOGGED:
+        write({**facts, "duration": round(seconds, 4)})
+
+
+def write(facts: dict[str, Any]) -> None:
+    """Write one line to standard output, in one piece."""
+    line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: round(seconds, 4) for key, seconds in value.items()}
+    return value
+
+
+def _method(method: str) -> str:
+    """Bound the values of the label: clients may send any word."""
+    return method if method in {"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE"} else "other"
+
+
+def _trace_id(traceparent: str) -> str | None:
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match.group(1) if match else None

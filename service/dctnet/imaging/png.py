@@ -1,0 +1,112 @@
+"""PNG files: a row of chunks, each with a name, a length and a checksum."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
+from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.exif import orientation
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
+_CRITICAL: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_USEFUL: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
+_GREY, _RGB, _PALETTE = 0, 2, 3
+
+
+def read(data: bytes) -> Container:
+    """Take a PNG file apart, but keep only what the pixels need, with all of them in one chunk.
+
+    Texts and the frames of an animation are left out: Pillow would inflate the one and seek
+    through the others, and it takes its time for each of a million empty chunks.
+
+    Raises:
+        BrokenPicture: A chunk that the pixels need is damaged, missing or cut off.
+    """
+    pixels: list[bytes] = []
+    once: dict[bytes, bytes] = {}
+    for name, body in _chunks(data):
+        if not once and name != b"IHDR":
+            raise BrokenPicture("The PNG does not begin with its header.")
+        if name == b"IDAT":
+            pixels.append(body)
+        elif name not in once:
+            once[name] = body
+        elif name in _CRITICAL:
+            raise BrokenPicture(f"The PNG has two chunks {name.decode()}.")
+    header = once.get(b"IHDR", b"")
+    if len(header) != 13 or not pixels:
+        raise BrokenPicture("The PNG has no header or no pixels.")
+    width, height, depth, colour = struct.unpack_from(">IIBB", header)
+    kept = [_chunk(b"IHDR", header)]
+    if b"PLTE" in once:
+        kept.append(_chunk(b"PLTE", once[b"PLTE"]))
+    if b"tRNS" in once:
+        colours = len(once.get(b"PLTE", b"")) // 3
+        kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour, colours)))
+    kept += [_chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
+    return Container(
+        "PNG",
+        width,
+        height,
+        data=SIGNATURE + b"".join(kept),
+        profile=_inflated(once.get(b"iCCP", b"")),
+        orientation=orientation(once.get(b"eXIf", b"")),
+    )
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the name and the contents of each known chunk up to IEND, or the end of the file."""
+    position = len(SIGNATURE)
+    while position + 8 <= len(data):  # Many a file has no end, and nobody misses it.
+        length, name = struct.unpack_from(">I4s", data, position)
+        start, end = position + 8, position + 12 + length
+        if end > len(data):
+            raise BrokenPicture("The PNG is damaged or cut off.")
+        position = end
+        if name in _CRITICAL or name in _USEFUL:
+            body = data[start : end - 4]
+            if zlib.crc32(body, zlib.crc32(name)) == int.from_bytes(data[end - 4 : end]):
+                yield name, body
+            elif name in _CRITICAL:
+                raise BrokenPicture(f"The PNG's chunk {name.decode()} is damaged.")
+        elif name[:1] < b"a":  # A capital means that the picture is wrong without the chunk.
+            raise BrokenPicture("The PNG has a chunk that nobody knows, and needs it.")
+        if name == b"IEND":
+            return
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(body, zlib.crc32(name))
+    return struct.pack(">I4s", len(body), name) + body + struct.pack(">I", checksum)
+
+
+def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
+    """Fit a chunk tRNS to what Pillow makes of the pixels: at most 8 bits, or a palette's index.
+
+    Args:
+        body: The transparent shade or colour, or the alpha of each colour of the palette.
+        depth: The bits of a channel.
+        colour: The kind of colour: grey, RGB, a palette, or one with alpha.
+        colours: How many the palette has.
+    """
+    if colour == _PALETTE:
+        return body[:colours]
+    if colour == _GREY and len(body) == 2 and depth in {1, 2, 4}:
+        return struct.pack(">H", min(255, int.from_bytes(body) * 255 // (2**depth - 1)))
+    if colour == _RGB and len(body) == 6 and depth == 16:
+        return struct.pack(">3H", *(value >> 8 for value in struct.unpack(">3H", body)))
+    return body
+
+
+def _inflated(body: bytes) -> bytes:
+    """Return the profile of a chunk iCCP: a name, a zero, the method, and the deflated bytes."""
+    _, _, rest = body.partition(b"\0")
+    inflater = zlib.decompressobj()
+    try:
+        profile = inflater.decompress(rest[1:], MAX_PROFILE_BYTES + 1)
+    except zlib.error:
+        return b""
+    return profile if inflater.eof and len(profile) <= MAX_PROFILE_BYTES else b""

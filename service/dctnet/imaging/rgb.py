@@ -1,0 +1,99 @@
+"""Decoded pixels of any kind to an upright RGB array, a tile at a time."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+Pixels = NDArray[np.uint8]
+
+_TILE_PIXELS: Final = 1 << 18
+"""What is converted at once: conversions make copies, and those of a tile are small."""
+
+_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+_AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
+}
+"""For each orientation of EXIF, the view of an upright array in which the file's pixels lie."""
+
+
+def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
+    """Return a loaded image as HxWx3 uint8 sRGB, turned upright and laid on white.
+
+    A profile that is damaged, or made for other channels, is ignored. Beside the image and the
+    result, only a tile's worth of memory is used.
+    """
+    turned = orientation >= 5
+    height, width = (image.width, image.height) if turned else (image.height, image.width)
+    upright = np.empty((height, width, 3), np.uint8)
+    stored = _AS_STORED[orientation](upright)
+    to_srgb = _to_srgb(_base_mode(image), profile)
+    for box in _tiles(image.width, image.height):
+        left, top, right, bottom = box
+        stored[top:bottom, left:right] = np.asarray(_on_white(image.crop(box), to_srgb))
+    return upright
+
+
+def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the boxes (left, top, right, bottom) that cover a picture of any shape."""
+    across = min(width, _TILE_PIXELS)
+    down = _TILE_PIXELS // across
+    for top in range(0, height, down):
+        for left in range(0, width, across):
+            yield left, top, min(left + across, width), min(top + down, height)
+
+
+def _base_mode(image: Image.Image) -> str:
+    """Return the mode of the channels without alpha: L, RGB or CMYK."""
+    if image.mode == "CMYK":
+        return "CMYK"
+    return "L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB"
+
+
+def _on_white(tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    base = _base_mode(tile)
+    if tile.mode == "I;16":
+        tile = _to_8_bits(tile)
+    if not tile.has_transparency_data:
+        return to_srgb(tile.convert(base))
+    tile = tile.convert("RGBA")
+    white = Image.new("RGB", tile.size, "white")
+    white.paste(to_srgb(tile.convert(base)), mask=tile.getchannel("A"))
+    return white
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Convert 16-bit grey, which Pillow would clip, so that nearly all of it turned white."""
+    wide = np.asarray(image).astype(np.uint32)
+    narrow = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        narrow.putalpha(Image.fromarray(np.where(wide == transparent, 0, 255).astype(np.uint8)))
+    return narrow
+
+
+def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
+    """Return what converts images of the mode to sRGB."""
+    as_it_is = partial(Image.Image.convert, mode="RGB")
+    if not profile:
+        return as_it_is
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        # Most photos say sRGB already, and a conversion costs as much as decoding them.
+        if mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
+            return as_it_is
+        return ImageCms.buildTransform(source, _SRGB, mode, "RGB").apply
+    except (ImageCms.PyCMSError, OSError, ValueError):  # Damaged, or made for other channels.
+        return as_it_is

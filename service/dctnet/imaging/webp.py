@@ -1,0 +1,67 @@
+"""WebP files: a RIFF of chunks, each with a name and a length."""
+
+import struct
+from typing import Final
+
+from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
+from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.exif import orientation
+
+_FIRST_CHUNK: Final = 12
+_SIDE: Final = 0x3FFF
+"""The bits of a side, in pixels, in the headers of both codecs."""
+
+
+def is_webp(data: bytes) -> bool:
+    """Tell from the first bytes."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def read(data: bytes) -> Container:
+    """Read the size, before Pillow makes room for two whole frames, and the metadata.
+
+    Raises:
+        BrokenPicture: The header is damaged or cut off.
+    """
+    width, height = _size(data)
+    useful = _chunks(data) if data[12:16] == b"VP8X" else {}
+    profile = useful.get(b"ICCP", b"")
+    return Container(
+        "WEBP",
+        width,
+        height,
+        data,
+        profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+        orientation=orientation(useful.get(b"EXIF", b"")),
+    )
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Return the width and the height, which the first chunk tells."""
+    kind, header = data[12:16], data[20:30]
+    if len(header) == 10:
+        if kind == b"VP8X":
+            return _number(header[4:7]) + 1, _number(header[7:10]) + 1
+        if kind == b"VP8 " and header[3:6] == b"\x9d\x01\x2a":
+            return _number(header[6:8]) & _SIDE, _number(header[8:10]) & _SIDE
+        if kind == b"VP8L" and header[0] == 0x2F:
+            sides = _number(header[1:5])
+            return (sides & _SIDE) + 1, (sides >> 14 & _SIDE) + 1
+    raise BrokenPicture("The WebP's header is damaged or cut off.")
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def _chunks(data: bytes) -> dict[bytes, bytes]:
+    """Return the metadata, those that came first where there are several of a name."""
+    useful: dict[bytes, bytes] = {}
+    position = _FIRST_CHUNK
+    while position + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, position)
+        position += 8
+        if name in {b"ICCP", b"EXIF"}:
+            useful.setdefault(name, data[position : position + length])
+        position += length + length % 2
+    return useful

@@ -1,0 +1,73 @@
+"""What the probes of Kubernetes ask: named checks, so that a red one says which."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.lifecycle.watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that a probe looks at."""
+
+    name: str
+    passes: Callable[[], bool]
+    detail: Callable[[], str]
+    """Says in a few words what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A probe's answer."""
+
+    passed: bool
+    lines: tuple[str, ...]
+    """One a check, with a plus or a minus, as the probes of Kubernetes itself print them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A named list of checks, all of which must pass."""
+
+    name: str
+    checks: Sequence[Check]
+
+    def ask(self) -> Verdict:
+        """Make every check."""
+        passed, lines = True, []
+        for check in self.checks:
+            good = check.passes()
+            passed &= good
+            lines.append(f"[{'+' if good else '-'}]{check.name}: {check.detail()}")
+        return Verdict(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
+
+
+def probes(
+    lifecycle: Lifecycle,
+    watchdog: Watchdog,
+    longest_running: Callable[[], float],
+    model: Callable[[], str],
+) -> dict[str, Probe]:
+    """Return the probes by their paths; ``model`` says which model it is and how it was checked."""
+
+    def state() -> str:
+        return f"the replica is {lifecycle.state}"
+
+    loaded = Check("model", lambda: lifecycle.was_ready, model)
+    serving = Check(
+        "state",
+        # Never red from load, nor from one slot that hangs: the others draw on.
+        lambda: lifecycle.state in {State.READY, State.STUCK},
+        state,
+    )
+    progress = Check(
+        "progress",
+        lambda: not watchdog.is_overdue(),
+        lambda: f"the oldest computation has been running for {longest_running():.1f} s",
+    )
+    return {
+        "/startupz": Probe("startupz", [loaded]),
+        "/readyz": Probe("readyz", [serving, loaded]),
+        "/livez": Probe("livez", [progress]),
+    }

@@ -1,0 +1,136 @@
+"""The metrics of a replica, all names on one screen; one process needs no multiprocess mode.
+
+Counters and histograms are told by whoever knows; gauges are read when they are scraped.
+"""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from dctnet import __version__
+from dctnet.admission import Admission, Reason
+from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.models.folder import ModelFolder
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # They double the series for nothing.
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 16e6, 40e6)
+FACES = (0, 1, 2, 3, 5, 10)
+
+STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
+
+
+class Metrics:
+    """What a replica counts, in a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+
+        def counter(name: str, documentation: str, *labels: str) -> Counter:
+            return Counter(f"dctnet_{name}", documentation, labels, registry=registry)
+
+        def histogram(
+            name: str, documentation: str, buckets: tuple[float, ...], *labels: str
+        ) -> Histogram:
+            return Histogram(
+                f"dctnet_{name}", documentation, labels, buckets=buckets, registry=registry
+            )
+
+        self.requests = counter(
+            "requests_total", "Requests answered, by route template.", "route", "method", "code"
+        )
+        self.request_seconds = histogram(
+            "request_duration_seconds", "From the headers to the last byte.", SECONDS, "route"
+        )
+        self.stage_seconds = histogram(
+            "stage_duration_seconds", "Each stage of a cartoon.", SECONDS, "stage"
+        )
+        self.shed = counter("shed_total", "Requests refused before they cost anything.", "reason")
+        self.abandoned = counter(
+            "abandoned_total", "Requests whose client left, by what was going on.", "stage"
+        )
+        self.inferences = counter("inferences_total", "Pictures computed.", "result")
+        self.watchdog_trips = counter(
+            "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
+        )
+        self.faces = histogram("faces_per_image", "Faces drawn as heads.", FACES)
+        self.pixels = histogram("image_pixels", "Width by height of the pictures.", PIXELS)
+        self.model_load_seconds = Gauge(
+            "dctnet_model_load_seconds", "From the start to the first picture.", registry=registry
+        )
+        # Rates need a series that is there before the first event.
+        for reason in Reason:
+            self.shed.labels(reason)
+        for stage in STAGES:
+            self.stage_seconds.labels(stage)
+        for result in ("ok", "error"):
+            self.inferences.labels(result)
+        for stage in ("upload", "queue", "inference"):
+            self.abandoned.labels(stage)
+
+    def watch(
+        self, admission: Admission, lifecycle: Lifecycle, model: Callable[[], ModelFolder]
+    ) -> None:
+        """Read these at every scrape."""
+        self.registry.register(_Gauges(admission, lifecycle, model))
+
+
+class _Gauges(Collector):
+    """What admission and lifecycle know of themselves."""
+
+    def __init__(
+        self, admission: Admission, lifecycle: Lifecycle, model: Callable[[], ModelFolder]
+    ) -> None:
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._model = model
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield each gauge with its value now."""
+        admission = self._admission
+        for name, documentation, value in (
+            ("queue_depth", "Pictures that wait for a slot.", admission.queued),
+            ("queue_capacity", "Pictures that may wait.", admission.queue_capacity),
+            ("slots", "Pictures that may be computed at once.", admission.slots),
+            ("slots_busy", "Pictures that are computed.", admission.busy),
+            ("load_ratio", "Pictures computed or waiting, a slot.", admission.load_ratio),
+            ("uploads_active", "Bodies that are received.", admission.uploads.held),
+            (
+                "draining_seconds",
+                "How long ago the process was told to end.",
+                self._lifecycle.draining_seconds(),
+            ),
+        ):
+            yield GaugeMetricFamily(f"dctnet_{name}", documentation, value)
+        states = GaugeMetricFamily("dctnet_state", "1 for the replica's state.", labels=["state"])
+        for state in State:
+            states.add_metric([state], float(state is self._lifecycle.state))
+        yield states
+        model = self._model()
+        yield _info(
+            "model_info",
+            "The model that draws.",
+            style=model.style,
+            model=model.model,
+            revision=model.revision,
+            runtime="tensorflow",
+            digest=model.digest or "",
+        )
+        yield _info("build_info", "The version of dctnet.", version=__version__)
+
+
+def _info(name: str, documentation: str, **labels: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"dctnet_{name}", documentation, labels=list(labels))
+    family.add_metric(list(labels.values()), 1.0)
+    return family

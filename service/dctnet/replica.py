@@ -1,0 +1,105 @@
+"""One replica: a model, its slots and its state; what the API, the probes and the worker share."""
+
+import os
+import traceback
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from time import monotonic
+
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+
+from dctnet.admission import Admission
+from dctnet.config import Settings
+from dctnet.lifecycle.probes import probes
+from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.lifecycle.warm_up import Cartoonist, warm_up
+from dctnet.lifecycle.watchdog import Watchdog
+from dctnet.loading import label, load_engine
+from dctnet.messages import say
+from dctnet.metrics import Metrics
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder
+
+Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
+
+
+class Replica:
+    """The parts of one replica, wired."""
+
+    def __init__(self, settings: Settings, model: ModelFolder, load: Load = load_engine) -> None:
+        """Take a model that was verified already, and what loads it."""
+        self.settings = settings
+        self.model = model
+        self.lifecycle = Lifecycle()
+        self.admission = Admission(
+            slots=settings.slots, queue=settings.queue, uploads=settings.uploads
+        )
+        self.metrics = Metrics()
+        self.metrics.watch(self.admission, self.lifecycle, lambda: self.model)
+        self.watchdog = Watchdog(
+            self.lifecycle,
+            self.admission.longest_running,
+            settings.watchdog_timeout,
+            self.metrics.watchdog_trips.inc,
+        )
+        self.probes = probes(
+            self.lifecycle, self.watchdog, self.admission.longest_running, self._describe
+        )
+        self._load = load
+        self._engine: Cartoonist | None = None
+        self._compared = "not drawn yet"
+
+    @property
+    def engine(self) -> Cartoonist:
+        """What draws; to be used on a slot, and there is no slot before it is loaded."""
+        assert self._engine is not None
+        return self._engine
+
+    def start(self) -> None:
+        """Load and warm up in a thread; where that fails the process ends with the code 3."""
+        Thread(target=self._become_ready, name="load-model", daemon=True).start()
+        self.watchdog.start()
+
+    def drain(self) -> None:
+        """Take from now on only what can be finished before the process ends."""
+        self.lifecycle.to(State.DRAINING)
+        self.admission.drain(monotonic() + self.settings.graceful_timeout)
+
+    def load(self) -> None:
+        """Load the model and let every slot warm up; raise ModelError."""
+        started = monotonic()
+        self._engine, self.model = self._load(self.settings)
+        prepare = partial(
+            warm_up,
+            self._engine,
+            self.model.path,
+            self.settings.max_working_side,
+            self.admission.pace.observe,
+        )
+        for prepared in self.admission.start(prepare):
+            self._compared = str(prepared.result())
+        seconds = monotonic() - started
+        self.metrics.model_load_seconds.set(seconds)
+        if self.lifecycle.to(State.READY):
+            say(f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s")
+
+    def _become_ready(self) -> None:
+        try:
+            self.load()
+        except ModelError as error:
+            say(str(error))
+            self._give_up()
+        except BaseException:  # Whatever it is, no picture will ever be drawn here.
+            traceback.print_exc()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End the worker with the code on which Gunicorn ends too, instead of starting it anew."""
+        self.lifecycle.to(State.FAILED)
+        # Ends the process from any thread; sys.exit would only end this one.
+        os._exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _describe(self) -> str:
+        integrity = f"integrity: {self.model.integrity}"
+        return f"{label(self.model)}, {integrity}, warm-up: {self._compared}"

@@ -1,0 +1,54 @@
+"""Answers to what never became a request: headers that came too slowly, or were none."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from gunicorn.http import errors  # type: ignore[import-untyped]
+
+from dctnet.http.connection import TooSlow
+from dctnet.http.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind
+
+_STATUS = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, ready to be sent."""
+
+    status: int
+    data: bytes
+
+
+def answer(error: BaseException) -> Answer | None:
+    """Return the answer to a client's mistake; None where the mistake is ours."""
+    if isinstance(error, TooSlow):
+        return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+    if isinstance(error, errors.ParseException):
+        status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
+        return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+    return None
+
+
+def _answer(kind: Kind, status: int, detail: str) -> Answer:
+    document = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": int(status),
+        "detail": detail,
+        "request_id": uuid.uuid4().hex,
+    }
+    body = json.dumps(document).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\n"
+        f"Content-Type: {MEDIA_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return Answer(int(status), head.encode() + body)

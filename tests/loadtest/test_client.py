@@ -1,0 +1,292 @@
+"""What the client counts and measures."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dctnet.server.application import KEEP_ALIVE_S
+from loadtest.client import (
+    IDLE_S,
+    Closed,
+    LoadError,
+    Open,
+    Picture,
+    Plan,
+    Report,
+    equals,
+    made,
+    run,
+)
+from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "loadtest.client")
+
+
+def negatives(pictures: list[Picture]) -> dict[str, Any]:
+    return {picture.name: 255 - picture.pixels() for picture in pictures}
+
+
+def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> Report:
+    """Send each picture once, or as the plan has it."""
+    plan = {"arrivals": Closed(clients=2, requests=len(pictures)), "timeout_s": BOUND_S} | plan
+    return run(Plan(url=f"{server.url}/{path}", pictures=pictures, **plan))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("reset", "reset"),
+        ("not-http", "protocol"),
+        ("500", "status 500"),
+        ("404", "status 404"),
+        ("302", "status 302"),
+        ("204", "status 204"),
+    ],
+)
+def test_a_request_without_an_answer_that_counts_has_failed(
+    server: StandIn, pictures: list[Picture], path: str, kind: str
+) -> None:
+    report = loaded(server, path, pictures)
+    assert report.failed_by_kind == {kind: len(pictures)}
+    assert (report.sent, report.right, report.refused, report.wrong) == (len(pictures), 0, 0, 0)
+    assert report.latency_s["right"] is None
+    assert not report.is_clean
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "sentence"),
+    [
+        ("smaller", "size", "The answer has 40x23 pixels, the picture 40x24."),
+        ("text", "content type", "The answer is text/plain."),
+        ("untyped", "content type", "The answer is of no type."),
+        ("jpeg-as-png", "undecodable", "The answer is no image/png"),
+        ("half-a-picture", "undecodable", "The answer is no image/png"),
+        ("cut", "cut short", ""),
+    ],
+)
+def test_an_answer_that_is_not_the_picture_is_wrong(
+    server: StandIn, pictures: list[Picture], path: str, kind: str, sentence: str
+) -> None:
+    report = loaded(server, path, pictures)
+    assert report.wrong_by_kind == {kind: len(pictures)}
+    assert (report.sent, report.right, report.refused, report.failed) == (len(pictures), 0, 0, 0)
+    assert report.examples[0].startswith(f"{kind}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("path", "lacking"),
+    [("429", 8), ("429-soon", 8), ("429--1", 8), ("429-date", 0), ("503", 8), ("503-5", 0)],
+)
+def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(
+    server: StandIn, pictures: list[Picture], path: str, lacking: int
+) -> None:
+    report = loaded(server, path, pictures)
+    assert (report.sent, report.refused, report.refused_without_retry_after) == (8, 8, lacking)
+    assert report.is_clean
+    refused = report.latency_s["refused"]
+    assert refused is not None
+    assert refused.count == 8
+
+
+def test_every_picture_has_its_own_right_answer(server: StandIn, pictures: list[Picture]) -> None:
+    right = negatives(pictures)
+    arrivals = Closed(clients=4, requests=40)
+    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(right))
+    assert (report.sent, report.right) == (40, 40)
+    another = dict(zip(right, [*list(right.values())[1:], right[pictures[0].name]], strict=True))
+    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(another))
+    assert report.wrong_by_kind == {"pixels": 40}
+
+
+def test_an_answer_may_differ_by_the_tolerance_and_no_more(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    near = {name: np.clip(right, 4, None) - 4 for name, right in negatives(pictures).items()}
+    assert loaded(server, "right", pictures, check=equals(near, 4)).right == len(pictures)
+    assert loaded(server, "right", pictures, check=equals(near, 3)).wrong == len(pictures)
+
+
+def test_the_same_answer_to_the_same_picture_is_checked_once(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    checked: list[str] = []  # Appending is safe from all threads.
+
+    def check(picture: Picture, _: Any) -> None:
+        checked.append(picture.name)
+
+    arrivals = Closed(clients=4, requests=40)
+    assert loaded(server, "right", pictures, arrivals=arrivals, check=check).right == 40
+    assert Counter(checked) == {picture.name: 1 for picture in pictures}
+
+
+def test_a_mixed_run_adds_up(server: StandIn, pictures: list[Picture]) -> None:
+    arrivals = Closed(clients=7, requests=5 * len(MIXED))
+    check = equals(negatives(pictures))
+    report = loaded(server, "mixed", pictures, arrivals=arrivals, check=check)
+    assert (report.sent, report.right, report.refused) == (40, 10, 10)
+    assert report.refused_without_retry_after == 5
+    assert report.failed_by_kind == {"status 500": 5}
+    assert report.wrong_by_kind == {"pixels": 5, "cut short": 5, "content type": 5}
+    counts = {name: spread and spread.count for name, spread in report.latency_s.items()}
+    assert counts == {"all": 40, "right": 10, "refused": 10, "failed": 5, "wrong": 15}
+
+
+def test_what_does_not_answer_in_time_has_failed(server: StandIn, pictures: list[Picture]) -> None:
+    arrivals = Closed(clients=8, requests=8)
+    report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
+    assert report.failed_by_kind == {"timeout": len(pictures)}
+    spread = report.latency_s["failed"]
+    assert spread is not None
+    assert 0.2 <= spread.p50 < 1
+
+
+def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures: list[Picture]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    report = run(Plan(url=url, pictures=pictures, arrivals=Closed(clients=2, duration_s=0.5)))
+    assert 2 <= report.sent <= 12
+    assert report.failed_by_kind == {"connect": report.sent}
+    assert report.throughput == 0
+
+
+def test_nothing_is_sent_twice(server: StandIn, pictures: list[Picture]) -> None:
+    report = loaded(server, "right-then-reset", pictures, arrivals=Closed(clients=1, requests=8))
+    assert (report.right, report.failed_by_kind) == (4, {"reset": 4})
+    assert len(server.requests) == report.sent == 8
+
+
+def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    # With one connection they cannot even be sent before the first is answered.
+    arrivals = Open(rate=20, requests=20)
+    report = loaded(server, "stalls", pictures, arrivals=arrivals, connections=1)
+    assert report.right == 20
+    spread = report.latency_s["right"]
+    assert spread is not None
+    # They were due all through the stall, and so waited for half of it on average.
+    assert spread.p50 > 0.4 * STALL_S
+    assert spread.p90 > 0.8 * STALL_S
+    assert STALL_S < spread.max < 5 * STALL_S
+
+
+def test_an_open_load_waits_for_no_answer(server: StandIn, pictures: list[Picture]) -> None:
+    report = loaded(server, "crowd-10", pictures, arrivals=Open(rate=40, duration_s=0.25))
+    assert (report.sent, report.right) == (10, 10)
+    assert server.most_in_flight == 10
+
+
+def test_a_load_for_a_time_ends_after_it(server: StandIn, pictures: list[Picture]) -> None:
+    report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.5))
+    assert report.sent == report.right == len(server.requests) > 2
+    assert 0.5 <= report.duration_s < 2.5
+    assert report.throughput == pytest.approx(report.right / report.span_s)
+
+
+def test_closed_clients_never_ask_for_more_than_they_are(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    loaded(server, "right", pictures, arrivals=Closed(clients=3, requests=100))
+    assert 1 <= server.most_in_flight <= 3
+    assert len(server.requests) == 100
+
+
+def test_connections_are_used_again_unless_each_request_is_to_have_its_own(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    assert loaded(server, "right", pictures).right == 8
+    assert server.connections <= 2
+    before = server.connections
+    assert loaded(server, "right", pictures, new_connections=True).right == 8
+    assert server.connections == before + 8
+    assert [headers["Connection"] for headers in server.requests[8:]] == ["close"] * 8
+
+
+def test_a_server_that_closes_after_its_answer_is_connected_to_anew(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    assert loaded(server, "closes", pictures).right == 8
+    assert server.connections == 8
+
+
+def test_a_large_picture_is_sent_whole(server: StandIn) -> None:
+    pictures = made(1, 1000, 800, format="png")
+    assert len(pictures[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
+    assert loaded(server, "right", pictures, check=equals(negatives(pictures))).right == 1
+
+
+def test_an_idle_connection_is_closed_by_the_client_first() -> None:
+    assert KEEP_ALIVE_S > 1.5 * IDLE_S
+
+
+def test_headers_and_the_media_type_are_sent(server: StandIn, pictures: list[Picture]) -> None:
+    loaded(server, "right", pictures, headers={"X-Api-Key": "secret"})
+    assert {headers["X-Api-Key"] for headers in server.requests} == {"secret"}
+    assert {headers["Content-Type"] for headers in server.requests} == {"image/png"}
+
+
+def test_five_hundred_requests_are_on_their_way_at_once(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    report = loaded(server, "crowd-500", pictures, arrivals=Closed(clients=500, requests=500))
+    assert report.right == 500
+    assert server.connections == 500
+
+
+def limited(limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command with less of something than there is."""
+    return subprocess.run(
+        ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash", *COMMAND, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("limit", "status"), [("-Sn 120", 0), ("-n 120", 1)])
+def test_the_limit_of_open_files_is_raised_or_named(
+    server: StandIn, limit: str, status: int
+) -> None:
+    load = ("--clients", "100", "--requests", "100", "--size", "8x8")
+    completed = limited(limit, server.url, *load)
+    assert completed.returncode == status, completed.stderr
+    assert completed.stderr == (
+        "100 connections need 164 open files, and 120 are allowed here: "
+        "run `ulimit -Hn 164` as root, or use fewer connections.\n"
+        if status
+        else ""
+    )
+
+
+def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server: StandIn) -> None:
+    completed = limited("-f 8", server.url, "--requests", "16", "--size", "100x100")
+    assert completed.returncode == 1
+    assert completed.stderr.startswith("Answers cannot be kept in /")
+    assert completed.stderr.count("\n") == 1
+
+
+def test_a_load_can_run_beside_other_work_in_a_thread(
+    server: StandIn, pictures: list[Picture]
+) -> None:
+    reports: list[Report] = []
+    thread = threading.Thread(target=lambda: reports.append(loaded(server, "right", pictures)))
+    thread.start()
+    thread.join(BOUND_S)
+    assert reports[0].right == len(pictures)
+
+
+def test_a_plan_without_pictures_is_refused() -> None:
+    with pytest.raises(LoadError, match="at least one picture"):
+        Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))

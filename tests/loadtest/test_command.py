@@ -1,0 +1,142 @@
+"""The command ``python -m loadtest.client``: its exit status, what it prints and writes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtest.client import Report
+from loadtest.command import main
+from tests.loadtest.stand_in import BOUND_S, StandIn
+from tests.support.encoded import encoded, gradient
+
+ROOT = Path(__file__).parents[2]
+FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")
+
+
+def test_right_answers_are_success_and_a_server_s_url_is_enough(
+    server: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([server.url, *FEW]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 pictures\n")
+    assert "sent 4: 4 right, 0 refused, 0 failed, 0 wrong" in said
+    assert "p99" in said
+
+
+def test_refusals_are_success_and_the_table_says_what_they_lack(
+    server: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([f"{server.url}/429", *FEW]) == 0
+    assert "refused without Retry-After: 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "line"), [("500", "failed: status 500 4"), ("smaller", "wrong: size 4")]
+)
+def test_failures_and_wrong_answers_are_not_and_are_named(
+    server: StandIn, capsys: pytest.CaptureFixture[str], path: str, line: str
+) -> None:
+    assert main([f"{server.url}/{path}", *FEW]) == 1
+    assert f"\n{line}\n" in capsys.readouterr().out
+
+
+def test_the_json_file_holds_the_report(server: StandIn, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    main([f"{server.url}/mixed", *FEW, "--json", str(file)])
+    report = Report.from_json(file.read_text())
+    assert (report.sent, report.right, report.refused, report.failed, report.wrong) == (
+        *(4, 1, 1, 1, 1),
+    )
+
+
+def test_a_json_file_that_cannot_be_written_is_one_sentence_before_anything_is_sent(
+    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "none" / "report.json"
+    assert main([server.url, *FEW, "--json", str(file)]) == 1
+    assert capsys.readouterr().err == f"{file}: No such file or directory.\n"
+    assert server.requests == []
+
+
+def test_an_open_load_can_send_a_picture_of_its_own_each_time(server: StandIn) -> None:
+    load = ("--rate", "40", "--poisson", "--duration", "0.5", "--pictures", "each")
+    assert main([server.url, *load, "--size", "30x20", "--format", "png"]) == 0
+    assert {headers["Content-Type"] for headers in server.requests} == {"image/png"}
+
+
+def test_headers_are_sent(server: StandIn) -> None:
+    headers = ("--header", "X-Api-Key: a:b", "--header", "X-Other:c")
+    assert main([server.url, *FEW, *headers]) == 0
+    sent = {(headers["X-Api-Key"], headers["X-Other"]) for headers in server.requests}
+    assert sent == {("a:b", "c")}
+
+
+def test_a_folder_s_pictures_are_sent_instead(
+    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "me.jpg").write_bytes(encoded(gradient(20, 30), "JPEG"))
+    assert main([server.url, "--requests", "2", "--folder", str(tmp_path)]) == 0
+    assert ", 1 picture\n" in capsys.readouterr().out
+
+
+def test_a_server_that_is_not_there_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"127.0.0.1:{gone.getsockname()[1]}"
+    completed = subprocess.run(
+        [sys.executable, "-m", "loadtest.client", f"http://{address}"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert completed.stderr.startswith(f"{address} cannot be reached: ")
+    assert completed.stderr.endswith("Is the server running there?\n")
+    assert completed.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["localhost:8080"], "'localhost:8080' is no URL such as http://127.0.0.1:8080"),
+        (["http://h:x"], "is no URL such as"),
+        (["http://h", "--size", "0x5"], "'0x5' is not WIDTHxHEIGHT, such as 640x480"),
+        (["http://h", "--pictures", "0"], "'0' is neither a positive number nor `each`"),
+        (["http://h", "--header", "secret"], "'secret' is no header such as"),
+        (["http://h", "--clients", "2", "--rate", "3"], "not allowed with argument --clients"),
+        (["http://h", "--duration", "2", "--requests", "3"], "not allowed with argument"),
+    ],
+)
+def test_wrong_usage_is_named(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--pictures", "each"], "`--pictures each` needs --rate or --requests, to know how many."),
+        (["--clients", "0"], "There must be at least one client."),
+        (["--rate", "-1"], "A rate must be positive."),
+        (["--poisson"], "`--poisson` needs --rate: clients ask when they are free."),
+        (["--timeout", "0"], "A timeout and a number of connections must be positive."),
+        (["--connections", "0"], "A timeout and a number of connections must be positive."),
+        (["--duration", "0"], "A duration and a number of requests must be positive."),
+        (["--folder", "/none"], "/none: No such file or directory."),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main(["http://127.0.0.1:1", "--size", "8x8", *arguments]) == 1
+    assert capsys.readouterr().err == f"{sentence}\n"

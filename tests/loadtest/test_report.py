@@ -1,0 +1,109 @@
+"""What is made of single requests: counts, percentiles, JSON and a table."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.client import Percentiles, Report
+from loadtest.report import EXAMPLES, Sample, summarise
+
+SAMPLES = [
+    Sample(0.0, 0.5, "right"),
+    Sample(1.0, 2.0, "right"),
+    Sample(1.0, 1.1, "refused", lacks_retry_after=True),
+    Sample(1.0, 1.2, "refused"),
+    Sample(2.0, 7.0, "failed", "timeout", "No whole answer came in time."),
+    Sample(2.0, 2.5, "wrong", "size", "The answer has 1x1 pixels, the picture 2x2."),
+]
+
+
+def report(samples: list[Sample] = SAMPLES) -> Report:
+    return summarise(samples, [0.001, 0.003], url="http://h/", load="a load", started="now")
+
+
+def test_counts_latencies_and_throughput_are_of_the_requests() -> None:
+    made = report()
+    assert (made.sent, made.right, made.refused, made.failed, made.wrong) == (6, 2, 2, 1, 1)
+    assert made.refused_without_retry_after == 1
+    assert made.failed_by_kind == {"timeout": 1}
+    assert made.wrong_by_kind == {"size": 1}
+    assert (made.duration_s, made.span_s, made.throughput) == (7.0, 2.0, 1.0)
+    assert {name: spread and spread.max for name, spread in made.latency_s.items()} == (
+        pytest.approx({"all": 5.0, "right": 1.0, "refused": 0.2, "failed": 5.0, "wrong": 0.5})
+    )
+    assert made.client_lag_s is not None
+    assert made.client_lag_s.p50 == pytest.approx(0.002)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_percentiles_are_numpy_s(seconds: list[float]) -> None:
+    spread = Percentiles.of(seconds)
+    assert spread is not None
+    assert spread.count == len(seconds)
+    assert spread.p50 == pytest.approx(np.median(seconds))
+    for percentile in (90, 95, 99):
+        expected = np.quantile(seconds, percentile / 100)
+        assert getattr(spread, f"p{percentile}") == pytest.approx(expected)
+    assert spread.max == max(seconds)
+
+
+def test_a_report_survives_being_written_and_read() -> None:
+    for made in report(), report([]):
+        assert Report.from_json(made.to_json()) == made
+
+
+def test_the_json_has_the_documented_members() -> None:
+    members = json.loads(report().to_json())
+    assert members["schema"] == 1
+    assert members["latency_s"]["right"].keys() == {"count", "p50", "p90", "p95", "p99", "max"}
+    assert members.keys() == {
+        *("schema", "url", "load", "started", "sent", "right", "refused"),
+        *("refused_without_retry_after", "failed", "failed_by_kind", "wrong", "wrong_by_kind"),
+        *("examples", "duration_s", "span_s", "throughput", "latency_s", "client_lag_s"),
+    }
+
+
+def test_another_schema_is_not_read() -> None:
+    with pytest.raises(ValueError, match="schema is 2, not 1"):
+        Report.from_json(report().to_json().replace('"schema": 1', '"schema": 2'))
+
+
+def test_counts_that_do_not_add_up_are_no_report() -> None:
+    with pytest.raises(AssertionError):
+        replace(report(), sent=7)
+
+
+def test_few_examples_are_kept_each_once() -> None:
+    samples = [Sample(0, i, "wrong", "pixels", f"Answer {i // 2}.") for i in range(100)]
+    examples = report(samples).examples
+    assert examples == [f"pixels: Answer {i}." for i in range(EXAMPLES)]
+
+
+def test_the_table_is_for_people() -> None:
+    assert report().table() == (
+        "http://h/: a load\n"
+        "\n"
+        "sent 6: 2 right, 2 refused, 1 failed, 1 wrong\n"
+        "1.0 right answers a second over 2.0 s\n"
+        "the whole run took 7.0 s\n"
+        "\n"
+        "latency, s      count      p50      p90      p95      p99      max\n"
+        "all                 6    0.500    3.000    4.000    4.800    5.000\n"
+        "right               2    0.750    0.950    0.975    0.995    1.000\n"
+        "refused             2    0.150    0.190    0.195    0.199    0.200\n"
+        "failed              1    5.000    5.000    5.000    5.000    5.000\n"
+        "wrong               1    0.500    0.500    0.500    0.500    0.500\n"
+        "client's lag        2    0.002    0.003    0.003    0.003    0.003\n"
+        "\n"
+        "refused without Retry-After: 1\n"
+        "\n"
+        "failed: timeout 1\n"
+        "\n"
+        "wrong: size 1\n"
+        "- size: The answer has 1x1 pixels, the picture 2x2.\n"
+        "- timeout: No whole answer came in time.\n"
+    )

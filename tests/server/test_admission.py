@@ -1,0 +1,167 @@
+"""A server that is asked for more than it can do."""
+
+import http.client
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, Server, until
+from tests.server.timed import HANGING
+from tests.support.encoded import decoded, encoded, gradient
+
+Start = Callable[..., Server]
+PICTURE = encoded(gradient(40, 24))
+
+
+def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
+    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
+
+
+def busy(server: Server, queued: int = 0) -> None:
+    """Wait until so many pictures wait and all slots compute."""
+    until(
+        lambda: (
+            server.metric("dctnet_queue_depth") == queued
+            and server.metric("dctnet_slots_busy") == server.metric("dctnet_slots")
+        ),
+        server.process,
+    )
+
+
+@pytest.fixture
+def pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(64)
+
+
+def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
+    start_timed: Start, pool: ThreadPoolExecutor
+) -> None:
+    server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=2)
+    served = [pool.submit(post, server)]
+    busy(server)
+    served += [pool.submit(post, server) for _ in range(2)]
+    busy(server, queued=2)
+    started = time.monotonic()
+    refused = post(server)
+    assert time.monotonic() - started < 0.5
+    assert refused.status_code == 429
+    assert refused.json()["type"] == "urn:dctnet:problem:full"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 6
+    assert refused.headers["Connection"] == "close"
+    assert server.probe("/readyz") == server.probe("/livez") == 200
+    assert [answer.result().status_code for answer in served] == [200] * 3
+    assert server.metric("dctnet_shed_total", reason="full") == 1
+
+
+def test_a_refusal_asks_for_no_body(start_timed: Start, pool: ThreadPoolExecutor) -> None:
+    server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
+    served = [pool.submit(post, server)]
+    busy(server)
+    served += [pool.submit(post, server)]
+    busy(server, queued=1)
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+        client.sendall(
+            b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
+    assert [answer.result().status_code for answer in served] == [200] * 2
+
+
+def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(start_timed: Start) -> None:
+    server = start_timed(0)
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+        head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
+        client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(PICTURE)
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        np.testing.assert_array_equal(decoded(response.read()), 255 - gradient(40, 24))
+
+
+def test_a_whole_refused_picture_may_still_be_on_its_way(
+    start_timed: Start, pool: ThreadPoolExecutor
+) -> None:
+    """Its client reads the refusal, not a connection that was reset."""
+    server = start_timed(3, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
+    served = [pool.submit(post, server)]
+    busy(server)
+    served += [pool.submit(post, server)]
+    busy(server, queued=1)
+    large = bytes(5_000_000)
+    answers = Counter(r.status_code for r in pool.map(lambda _: post(server, large), range(20)))
+    assert answers == {429: 20}
+    assert [answer.result().status_code for answer in served] == [200] * 2
+
+
+def test_a_picture_whose_turn_would_come_too_late_is_refused(
+    start_timed: Start, pool: ThreadPoolExecutor
+) -> None:
+    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=256)
+    size = encoded(gradient(256, 256))  # As large as the warm-up's.
+    served = [pool.submit(post, server, size) for _ in range(4)]
+    busy(server, queued=3)
+    late = post(server, size, **{"X-Request-Timeout": "2"})
+    assert late.status_code == 429
+    assert server.metric("dctnet_shed_total", reason="late") == 1
+    assert [answer.result().status_code for answer in served] == [200] * 4
+
+
+def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
+    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=256)
+    # A small picture is predicted to be quick, which this engine is not.
+    late = post(server, **{"X-Request-Timeout": "0.5"})
+    assert late.status_code == 504
+    assert late.json()["type"] == "urn:dctnet:problem:deadline-passed"
+    assert post(server).status_code == 200
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan"])
+def test_a_deadline_that_is_no_time_is_said(start_timed: Start, timeout: str) -> None:
+    server = start_timed(0)
+    assert post(server, **{"X-Request-Timeout": timeout}).status_code == 422
+
+
+def test_a_client_that_leaves_the_queue_costs_no_inference(
+    start_timed: Start, pool: ThreadPoolExecutor
+) -> None:
+    server = start_timed(2, DCTNET_SLOTS=1)
+    first = pool.submit(post, server)
+    busy(server)
+    before = server.metric("dctnet_inferences_total", result="ok")
+    leavers = []
+    for _ in range(5):
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
+        client.request("POST", "/v1/cartoons", PICTURE)
+        leavers.append(client)
+    busy(server, queued=5)
+    for client in leavers:
+        client.close()
+    until(lambda: server.metric("dctnet_queue_depth") == 0, server.process)
+    assert first.result().status_code == 200
+    until(lambda: server.metric("dctnet_abandoned_total", stage="queue") == 5, server.process)
+    assert post(server).status_code == 200
+    assert server.metric("dctnet_inferences_total", result="ok") == before + 2
+
+
+def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(
+    start_timed: Start,
+) -> None:
+    server = start_timed(0, DCTNET_SLOTS=2, DCTNET_REQUEST_TIMEOUT=2, DCTNET_WATCHDOG_TIMEOUT=1)
+    started = time.monotonic()
+    hung = post(server, encoded(gradient(20, HANGING)))
+    assert hung.status_code == 504
+    assert 2 <= time.monotonic() - started < 10
+    assert server.probe("/livez") == 503
+    assert server.probe("/readyz") == server.probe("/startupz") == 200
+    assert server.metric("dctnet_watchdog_trips_total") == 1
+    assert server.metric("dctnet_state", state="stuck") == 1
+    assert post(server).status_code == 200  # The other slot draws on.
+    assert server.stop() == 0

@@ -1,0 +1,49 @@
+"""``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import BOUND_S, Server
+
+ROOT = Path(__file__).parents[2]
+SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
+
+
+def loaded(**environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "loadtest", *SHORT],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'service'}"} | environ,
+        capture_output=True,
+        text=True,
+        timeout=3 * BOUND_S,
+        check=False,
+    )
+
+
+def test_a_server_of_its_own_is_started_loaded_and_ended(tiny: Path) -> None:
+    completed = loaded(DCTNET_MODEL=str(tiny))
+    assert completed.returncode == 0, completed.stderr
+    assert re.search(r"sent (\d+): \1 right, 0 refused, 0 failed, 0 wrong", completed.stdout)
+    (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(port)))
+
+
+def test_a_server_of_its_own_that_cannot_start_says_why() -> None:
+    completed = loaded(DCTNET_MODEL="/none")
+    assert (completed.returncode, completed.stdout) == (3, "")
+    assert completed.stderr == "dctnet: There is no model folder /none.\n"
+
+
+def test_a_server_that_is_there_is_loaded_instead(server: Server) -> None:
+    completed = loaded(DCTNET_URL=server.url)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 pictures")
+    assert completed.stderr == ""

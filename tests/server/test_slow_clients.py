@@ -1,0 +1,62 @@
+"""Clients that send a byte now and then, so as to use up a server."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+
+import pytest
+
+from loadtest import client, slow
+from loadtest.client import Closed, Plan, made
+from tests.server.conftest import BOUND_S, Server, until
+
+Start = Callable[..., Server]
+SLOW = 100
+"""Slow clients of each kind; 100 with slow bodies are more than may send at once."""
+TOO_SLOW = 408
+
+
+def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow.SlowPlan:
+    (picture,) = made(1, 64, 64)
+    return slow.SlowPlan(
+        url=f"{server.url}/v1/cartoons",
+        connections=connections,
+        part=part,  # type: ignore[arg-type]
+        picture=picture,
+        bound_s=BOUND_S,
+    )
+
+
+def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(
+    start_timed: Start,
+) -> None:
+    server = start_timed(0.05, DCTNET_SLOTS=2)
+    plans = [slow_plan(server, part) for part in ("headers", "body")]
+    honest = Plan(
+        url=f"{server.url}/v1/cartoons",
+        arrivals=Closed(clients=4, duration_s=15),
+        pictures=made(4, 64, 64),
+    )
+    depths = []
+    with ThreadPoolExecutor(3) as pool:
+        others = pool.submit(client.run, honest)
+        reports = [pool.submit(slow.run, plan) for plan in plans]
+        until(lambda: depths.append(depth(server)) or others.done(), server.process)
+        for report in reports:
+            assert report.result().by_status == {TOO_SLOW: SLOW}
+    assert others.result().is_clean
+    assert others.result().refused == 0
+    assert max(depths) <= 4  # The queue is the others' alone.
+
+
+def depth(server: Server) -> float:
+    return server.metric("dctnet_queue_depth")
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_a_client_that_is_alone_has_the_whole_patience(start_timed: Start, part: str) -> None:
+    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_GRACE=2)
+    started = monotonic()
+    report = slow.run(slow_plan(server, part, connections=1))
+    assert report.by_status == {TOO_SLOW: 1}
+    assert 2 <= monotonic() - started < 10

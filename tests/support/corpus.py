@@ -1,0 +1,484 @@
+"""Broken, hostile and odd pictures, made by code, each with what may come of it."""
+
+import functools
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from dctnet.imaging import BrokenPicture, PictureError, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.decode import MAX_SIDE
+from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS
+from tests.support import formats as f
+from tests.support import profiles
+from tests.support.encoded import encoded, gradient, of_kinds
+
+MAX_PIXELS = 1_000_000
+"""The limit under which the samples are to be decoded."""
+
+WIDTH, HEIGHT = 24, 40
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture's bytes and what may come of them."""
+
+    name: str
+    data: bytes
+    errors: frozenset[type[PictureError]] = frozenset()
+    """As what it may be refused; if nothing, it has to be decoded."""
+    shapes: tuple[tuple[int, int], ...] = ((HEIGHT, WIDTH),)
+    """What height and width it may have once decoded; if nothing, it has to be refused."""
+
+
+BROKEN = frozenset({BrokenPicture})
+LARGE = frozenset({TooManyPixels})
+FOREIGN = frozenset({UnsupportedFormat})
+ANY = frozenset({BrokenPicture, TooManyPixels, UnsupportedFormat})
+
+ANY_SHAPE: tuple[tuple[int, int], ...] = ((0, 0),)
+"""Of what may be decoded to any shape."""
+
+Made = Iterator[Sample]
+
+
+@functools.cache
+def corpus() -> tuple[Sample, ...]:
+    """Return all samples; they are the same in every run."""
+    return tuple(sample for family in FAMILIES for sample in family())
+
+
+def _picture(format: str, **options: object) -> bytes:
+    return encoded(gradient(HEIGHT, WIDTH), format, **options)
+
+
+def _refused(name: str, data: bytes, errors: frozenset[type[PictureError]]) -> Sample:
+    return Sample(name, data, errors, shapes=())
+
+
+def whole() -> Made:
+    for kind, data in of_kinds().items():
+        yield Sample(f"whole {kind}", data)
+
+
+_DAMAGED_KINDS = (
+    "JPEG",
+    "progressive JPEG",
+    "CMYK JPEG",
+    "turned JPEG",
+    "PNG",
+    "palette PNG with a transparent colour",
+    "16-bit PNG with a transparent shade",
+    "animated PNG",
+    "WebP",
+    "lossless WebP",
+    "animated WebP",
+    "AVIF",
+    "transparent AVIF",
+    "animated AVIF",
+)
+
+
+def cut_off() -> Made:
+    for kind in _DAMAGED_KINDS:
+        data = of_kinds()[kind]
+        for length in 1, 3, 7, 11, 13, 29:
+            yield _refused(f"{kind} cut to {length} bytes", data[:length], BROKEN | FOREIGN)
+        for share in 0.1, 0.3, 0.5, 0.7, 0.9:
+            cut = data[: int(len(data) * share)]
+            # What is cut off may be metadata, or the later frames of an animation.
+            yield Sample(f"{kind} cut to {share:.0%}", cut, BROKEN)
+        yield Sample(f"{kind} without its last byte", data[:-1], BROKEN)
+
+
+def _flipped(data: bytes, chance: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(chance.choice((1, 4, 16))):
+        damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(damaged)
+
+
+def _with_hole(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + data[at + chance.randrange(1, 64) :]
+
+
+def _with_noise(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + chance.randbytes(chance.randrange(1, 64)) + data[at:]
+
+
+def damaged() -> Made:
+    ways: tuple[tuple[str, Callable[[bytes, random.Random], bytes], int], ...] = (
+        ("flipped bits", _flipped, 8),
+        ("a hole", _with_hole, 4),
+        ("noise inside", _with_noise, 4),
+    )
+    for kind in _DAMAGED_KINDS:
+        for way, damage, seeds in ways:
+            for seed in range(seeds):
+                data = damage(of_kinds()[kind], random.Random(f"{kind} {way} {seed}"))
+                # A header may be hit: any shape can come of it.
+                yield Sample(f"{kind} with {way}, seed {seed}", data, ANY, ANY_SHAPE)
+
+
+def sides() -> Made:
+    jpeg, vp8, vp8l = _picture("JPEG"), _picture("WEBP"), _picture("WEBP", lossless=True)
+    avif = _picture("AVIF")
+    for width, height in (0, 0), (0, HEIGHT), (WIDTH, 0):
+        sizes = f"of {width} x {height}"
+        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), BROKEN)
+        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)), BROKEN)
+        yield _refused(f"WebP {sizes}", _with_vp8_size(vp8, width, height), BROKEN)
+        yield _refused(f"AVIF {sizes}", f.with_announced_size(avif, width, height), BROKEN)
+    for width, height in (65535, 65535), (65500, 65500), (1001, 1000), (65535, 16):
+        sizes = f"that announces {width} x {height}"
+        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), LARGE)
+        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)), LARGE)
+        yield _refused(f"WebP {sizes}", f.webp(f.webp_canvas(width, height), vp8l[12:]), LARGE)
+        # libavif has limits of its own.
+        avif_like = f.with_announced_size(avif, width, height)
+        yield _refused(f"AVIF {sizes}", avif_like, LARGE | BROKEN)
+    for width, height in (2**31 - 1, 1), (1, 2**32 - 1), (2**32 - 1, 2**32 - 1), (MAX_SIDE + 1, 1):
+        yield _refused(f"PNG of {width} x {height}", f.png_header(width, height) + vp8, BROKEN)
+        rows = f.png(f.png_header(width, height, 1, 0), bytes(MAX_SIDE // 8 + 2))
+        yield _refused(f"black PNG of {width} x {height}", rows, LARGE)
+    yield _refused("WebP of 2^24 x 2^24", f.webp(f.webp_canvas(2**24, 2**24), vp8l[12:]), LARGE)
+    for width, height in (1, 65535), (65535, 1), (15, 65535), (1, MAX_SIDE), (MAX_SIDE, 1):
+        rows = bytes((width + 7) // 8 + 1) * height
+        data = f.png(f.png_header(width, height, 1, 0), rows)
+        yield Sample(f"PNG of {width} x {height}", data, shapes=((height, width),))
+    for width, height in (1, 65500), (65500, 1), (1, 1):
+        data = encoded(Image.new("RGB", (width, height)), "JPEG")
+        yield Sample(f"JPEG of {width} x {height}", data, shapes=((height, width),))
+    for width, height in (1, 16383), (16383, 1), (1, 1):
+        data = encoded(Image.new("RGB", (width, height)), "WEBP")
+        yield Sample(f"WebP of {width} x {height}", data, shapes=((height, width),))
+        data = encoded(Image.new("RGB", (width, height)), "AVIF")
+        yield Sample(f"AVIF of {width} x {height}", data, shapes=((height, width),))
+
+
+def _with_vp8_size(webp: bytes, width: int, height: int) -> bytes:
+    sides = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    return webp[:26] + sides + webp[30:]
+
+
+def lying_headers() -> Made:
+    for format, options in ("JPEG", {}), ("JPEG", {"progressive": True}):
+        jpeg = _picture(format, **options)
+        for width, height in (1, 1), (WIDTH * 2, HEIGHT), (WIDTH, HEIGHT * 9), (900, 900):
+            data = f.with_frame_size(jpeg, width, height)
+            name = f"{format} {options or ''} whose header says {width} x {height}"
+            yield Sample(name, data, BROKEN, shapes=((height, width),))
+    image = _picture("PNG")
+    for width, height in (1, 1), (WIDTH * 2, HEIGHT), (WIDTH, HEIGHT + 1), (900, 900):
+        data = f.png_header(width, height) + image[33:]
+        yield Sample(f"PNG whose header says {width} x {height}", data, BROKEN, ((height, width),))
+    for depth in 0, 3, 8, 32:
+        for colour in 1, 5, 7:
+            data = f.png_header(WIDTH, HEIGHT, depth, colour) + image[33:]
+            yield _refused(f"PNG of depth {depth} and colour type {colour}", data, BROKEN)
+        data = f.png_header(WIDTH, HEIGHT, depth, 0) + f.chunk(b"tRNS", b"\0\0") + image[33:]
+        yield Sample(f"PNG of depth {depth} with a transparent shade", data, BROKEN)
+    for lossless in False, True:
+        webp = _picture("WEBP", lossless=lossless)
+        for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
+            data = f.webp(f.webp_canvas(width, height), webp[12:])
+            kind = "lossless " * lossless
+            yield _refused(f"{kind}WebP whose canvas is {width} x {height}", data, BROKEN)
+    avif = _picture("AVIF")
+    for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
+        data = f.with_announced_size(avif, width, height)
+        yield Sample(f"AVIF that announces {width} x {height}", data, BROKEN, ((height, width),))
+    for marker in 0xC0, 0xC2:
+        body = b"\x08\x00\x01\x00\x01\x03\x01\x11\0\x02\x11\0\x03\x11\0"
+        data = f.with_segments(_picture("JPEG"), f.segment(marker, body))
+        yield _refused(f"JPEG with a second frame header {marker:x}", data, BROKEN)
+    yield _refused("PNG with two headers", f.with_chunks(image, image[8:33]), BROKEN)
+    yield _refused(
+        "PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)), BROKEN
+    )
+    yield _refused("PNG without pixels", image[:33] + f.chunk(b"IEND"), BROKEN)
+    yield _refused(
+        "PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")), BROKEN
+    )
+    yield _refused("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:], BROKEN)
+    yield Sample("PNG without an end", image[:-12])
+    yield _refused("JPEG that ends before its pixels", _picture("JPEG")[:2] + f.EOI, BROKEN)
+
+
+def bombs() -> Made:
+    zeros = zlib.compress(bytes(50_000_000))
+    jpeg, image, lossless = _picture("JPEG"), _picture("PNG"), _picture("WEBP", lossless=True)
+    progressive = _picture("JPEG", progressive=True)
+    yield _refused(
+        "PNG of 60000 x 60000", f.png_header(60_000, 60_000) + f.chunk(b"IDAT", zeros), LARGE
+    )
+    yield Sample(
+        "PNG with far more pixels than it has room for",
+        f.png_header(WIDTH, HEIGHT) + f.chunk(b"IDAT", zeros) + f.chunk(b"IEND"),
+    )
+    for name, head in (
+        (b"iCCP", b"x\0\0"),
+        (b"zTXt", b"x\0\0"),
+        (b"iTXt", b"x\0\1\0\0\0"),
+        (b"zTXt", b"Raw profile type exif\0\0"),
+    ):
+        bomb = f.chunk(name, head + zeros)
+        yield Sample(f"PNG with 50 MB in {head!r} of {name.decode()}", f.with_chunks(image, bomb))
+        behind = image[:-12] + bomb + image[-12:]
+        yield Sample(f"PNG with 50 MB in {head!r} of {name.decode()}, behind", behind)
+    for name in b"tEXt", b"IDAT", b"prIv", b"tRNS", b"eXIf", b"acTL", b"fdAT":
+        many = f.chunk(name) * 50_000
+        may = BROKEN if name == b"tRNS" else frozenset()
+        data = f.with_chunks(image, many)
+        yield Sample(f"PNG with 50000 empty chunks {name.decode()}", data, may)
+    yield _refused(
+        "PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2), BROKEN
+    )
+    yield Sample(f"JPEG with {MAX_SCANS} scans", f.with_scans(progressive, MAX_SCANS))
+    yield _refused(
+        f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1), BROKEN
+    )
+    yield _refused("JPEG with 9999 scans", f.with_scans(progressive, 9999), BROKEN)
+    hidden = f.segment(0xFE, f.with_scans(progressive, 200))
+    yield Sample("JPEG with 200 scans in a comment", f.with_segments(jpeg, hidden))
+    before = sum(1 for _ in _segments(jpeg))
+    for more, errors in (0, frozenset()), (1, BROKEN):
+        comments = f.segment(0xFE, b"") * (MAX_SEGMENTS - before + more)
+        yield Sample(
+            f"JPEG with {MAX_SEGMENTS + more} segments",
+            f.with_segments(jpeg, comments),
+            errors,
+            () if errors else ((HEIGHT, WIDTH),),
+        )
+    yield _refused(
+        "JPEG with a million short markers", f.with_segments(jpeg, b"\xff\x02" * 10**6), BROKEN
+    )
+    yield Sample("JPEG with a million bytes of fill", f.with_segments(jpeg, b"\xff" * 10**6))
+    yield Sample("JPEG with a million restarts", jpeg[:-2] + b"\xff\xd0" * 10**6 + jpeg[-2:])
+    large = f.segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 20
+    small = f.segment(0xE1, b"Exif\0\0x") * 3000
+    yield Sample("JPEG with EXIF in 3020 segments", f.with_segments(jpeg, large, small))
+    greedy = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
+    yield Sample("JPEG with EXIF that counts 64 MB", f.with_segments(jpeg, f.segment(0xE1, greedy)))
+    yield Sample(
+        "PNG with EXIF that counts 64 MB", f.with_chunks(image, f.chunk(b"eXIf", greedy[6:]))
+    )
+    extended = f.webp_canvas(WIDTH, HEIGHT, flags=8)
+    webp = f.webp(extended, lossless[12:], f.webp_chunk(b"EXIF", greedy))
+    yield Sample("WebP with EXIF that counts 64 MB", webp)
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 60_000
+    yield Sample("AVIF with 60 kB of EXIF", _picture("AVIF", exif=exif))
+    pixel = encoded(np.zeros((1, 1, 3), np.uint8), "WEBP", lossless=True)
+    animated = f.webp_canvas(WIDTH, HEIGHT, flags=2), f.webp_chunk(b"ANIM", bytes(6))
+    frames = f.webp_frame(pixel, 1, 1) * 5000
+    yield Sample("WebP with 5000 frames", f.webp(*animated, frames))
+    yield Sample(
+        "WebP with 50000 unknown chunks",
+        f.webp(extended, f.webp_chunk(b"junk") * 50_000, lossless[12:]),
+    )
+    yield _refused(
+        "WebP of one large canvas",
+        f.webp(f.webp_canvas(16383, 16383, 2), *animated[1:], frames),
+        LARGE,
+    )
+    black = encoded(Image.new("L", (2048, 2048)), "AVIF", speed=10)
+    for side in 16, 64, 999:
+        data = f.with_announced_size(black, side, side)
+        yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data, BROKEN)
+    avif = _picture("AVIF")
+    yield _refused("AVIF with 5000 boxes", avif + f.box(b"free") * 5000, BROKEN)
+    places = avif.index(b"iloc") + 8
+    endless = avif[:places] + b"\0\0\0\x01\0\x01\0\0\xff\xff" + avif[places + 10 :]
+    yield _refused("AVIF with 65535 pieces of no bytes", endless, BROKEN)
+    yield Sample("AVIF with 3000 boxes", avif + f.box(b"free") * 3000)
+
+
+def _segments(jpeg: bytes) -> Iterator[int]:
+    """Yield where the segments are, up to the scan's."""
+    for at in range(2, len(jpeg) - 1):
+        if jpeg[at] == 0xFF and jpeg[at + 1] in {0xE0, 0xDB, 0xC0, 0xC4, 0xDA}:
+            yield at
+
+
+def polyglots() -> Made:
+    archive = b"PK\x05\x06" + bytes(18)
+    page = b"<html><script>alert(1)</script></html>"
+    for kind in "JPEG", "PNG", "WebP", "AVIF":
+        data = of_kinds()[kind]
+        errors = BROKEN if kind == "AVIF" else frozenset()  # Its boxes go on to the end.
+        for tail, name in (
+            (archive, "ZIP"),
+            (page, "HTML"),
+            (data, "itself"),
+            (bytes(9999), "zeros"),
+        ):
+            yield Sample(f"{kind} and then {name}", data + tail, errors)
+        for head, name in (
+            (b"GIF89a/*", "GIF"),
+            (b"%PDF-1.7\n", "PDF"),
+            (page, "HTML"),
+            (b"\0", "a zero"),
+        ):
+            yield _refused(f"{name} and then {kind}", head + data, FOREIGN)
+    jpeg, image = _picture("JPEG"), _picture("PNG")
+    yield Sample("JPEG with HTML in a comment", f.with_segments(jpeg, f.segment(0xFE, page)))
+    yield Sample("PNG with HTML in a text", f.with_chunks(image, f.chunk(b"tEXt", b"x\0" + page)))
+    yield Sample("PNG with JPEG in a text", f.with_chunks(image, f.chunk(b"tEXt", b"x\0" + jpeg)))
+    yield Sample(
+        "JPEG with PNG in EXIF", f.with_segments(jpeg, f.segment(0xE1, b"Exif\0\0" + image))
+    )
+    yield _refused("PNG's signature and then JPEG", f.PNG_SIGNATURE + jpeg, BROKEN)
+    yield _refused("JPEG's signature and then PNG", b"\xff\xd8\xff" + image, BROKEN)
+    yield _refused("WebP's signature and then PNG", b"RIFF\0\0\0\0WEBP" + image, BROKEN)
+    yield _refused(
+        "AVIF's first box and then PNG", f.box(b"ftyp", b"avif\0\0\0\0avif") + image, BROKEN
+    )
+
+
+def wrong_types() -> Made:
+    picture = gradient(HEIGHT, WIDTH)
+    for format in "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "PDF", "DDS":
+        yield _refused(f"a {format}", encoded(picture, format), FOREIGN)
+    for name, data in {
+        "nothing": b"",
+        "a line end": b"\n",
+        "text": b"hello, world",
+        "UTF-16": "\ufeffhello".encode("utf-16"),
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        "SVG with an entity": b'<!DOCTYPE s [<!ENTITY a "aaaa">]><svg>&a;</svg>',
+        "HTML": b"<!doctype html><title>x</title>",
+        "JSON": b'{"file": "x"}',
+        "base64 of a JPEG": b"/9j/4AAQSkZJRgABAQ==",
+        "a data URL": b"data:image/png;base64,iVBORw0KGgo=",
+        "zeros": bytes(4096),
+        "ones": b"\xff" * 4096,
+        "noise": random.Random(0).randbytes(4096),
+        "ZIP": b"PK\x03\x04" + bytes(40),
+        "GZIP": zlib.compress(bytes(99), wbits=31),
+        "a program": b"\x7fELF\x02\x01\x01" + bytes(57),
+        "HEIC": f.box(b"ftyp", b"heic\0\0\0\0mif1heic") + f.box(b"meta", bytes(40)),
+        "MP4": f.box(b"ftyp", b"isom\0\0\0\0isommp42") + f.box(b"moov", bytes(40)),
+        "JPEG XL": b"\xff\x0a" + bytes(40),
+        "JPEG XL in boxes": f.box(b"JXL ", b"\r\n\x87\n") + bytes(40),
+        "JPEG XR": b"II\xbc\x01" + bytes(40),
+        "WAV": f.webp_chunk(b"RIFF", b"WAVEfmt " + bytes(40)),
+        "AVI": f.webp_chunk(b"RIFF", b"AVI LIST" + bytes(40)),
+        "RIFX WebP": b"RIFX\0\0\0\0WEBPVP8 " + bytes(40),
+        "MNG": b"\x8aMNG\r\n\x1a\n" + bytes(40),
+        "PNG sent as text": _picture("PNG").replace(b"\r\n", b"\n"),
+        "a PSD": b"8BPS\0\1" + bytes(40),
+        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    }.items():
+        yield _refused(name, data, FOREIGN)
+
+
+def kinds_of_png() -> Made:
+    for colour, samples, depths in (
+        (0, 1, (1, 2, 4, 8, 16)),
+        (2, 3, (8, 16)),
+        (3, 1, (1, 2, 4, 8)),
+        (4, 2, (8, 16)),
+        (6, 4, (8, 16)),
+    ):
+        for depth in depths:
+            row = bytes((WIDTH * depth * samples + 7) // 8 + 1)
+            palette = [f.chunk(b"PLTE", bytes(range(6)))] if colour == 3 else []
+            for interlace in 0, 1:
+                # Interlaced rows are padded more often; the surplus is ignored.
+                rows = row * HEIGHT * (1 + interlace)
+                header = f.png_header(WIDTH, HEIGHT, depth, colour, interlace)
+                name = f"PNG of colour type {colour}, depth {depth}, interlace {interlace}"
+                yield Sample(name, f.png(header, rows, *palette))
+                key = f.chunk(b"tRNS", bytes({0: 2, 2: 6, 3: 1}.get(colour, 1)))
+                # Colours with alpha have no transparent one.
+                errors = BROKEN if colour > 3 else frozenset()
+                yield Sample(f"{name}, with tRNS", f.png(header, rows, *palette, key), errors)
+
+
+def odd_palettes() -> Made:
+    header = f.png_header(WIDTH, HEIGHT, 8, 3)
+    rows = bytes(WIDTH + 1) * HEIGHT
+    out_of_range = b"".join(b"\0" + b"\xfe" * WIDTH for _ in range(HEIGHT))
+    palette = f.chunk(b"PLTE", bytes(6))
+    yield Sample("PNG without its palette", f.png(header, rows), BROKEN)
+    yield Sample(
+        "PNG with colours that its palette lacks", f.png(header, out_of_range, palette), BROKEN
+    )
+    for size in 0, 2, 3000:
+        yield Sample(
+            f"PNG with a palette of {size} bytes",
+            f.png(header, rows, f.chunk(b"PLTE", bytes(size))),
+            BROKEN,
+        )
+    long_key = f.chunk(b"tRNS", bytes(300))
+    yield Sample(
+        "PNG with more alphas than colours", f.png(header, rows, palette, long_key), BROKEN
+    )
+    short_key = f.chunk(b"tRNS", b"\0")
+    yield Sample("PNG with a cut off tRNS", f.with_chunks(_picture("PNG"), short_key), BROKEN)
+
+
+def kinds_of_jpeg() -> Made:
+    rgb = Image.fromarray(gradient(HEIGHT, WIDTH))
+    yield Sample("MPO", encoded(rgb, "MPO", save_all=True, append_images=[rgb.rotate(180)]))
+    broken_index = f.segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40)
+    yield Sample(
+        "JPEG with a broken index of an MPO", f.with_segments(_picture("JPEG"), broken_index)
+    )
+    yield Sample(
+        "CMYK JPEG without Adobe's marker", _without_adobe(encoded(rgb.convert("CMYK"), "JPEG"))
+    )
+    for subsampling in "4:4:4", "4:2:2", "4:2:0":
+        for options in {"progressive": True}, {"restart_marker_blocks": 1}, {"optimize": True}:
+            data = _picture("JPEG", subsampling=subsampling, **options)
+            yield Sample(f"JPEG {subsampling} {options}", data)
+    yield Sample("JPEG of RGB", _picture("JPEG", keep_rgb=True))
+
+
+def odd_metadata() -> Made:
+    srgb = profiles.srgb()
+    for format in "JPEG", "PNG", "WEBP", "AVIF":
+        for name, profile in (
+            ("cut off", srgb[:200]),
+            ("damaged", srgb[:128] + b"\xff" * 200 + srgb[328:]),
+            ("made of noise", random.Random(1).randbytes(3000)),
+            ("empty of tags", srgb[:128] + bytes(4)),
+        ):
+            yield Sample(f"{format} with a profile {name}", _picture(format, icc_profile=profile))
+        for orientation in 0, 9, 65535:
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            yield Sample(
+                f"{format} of orientation {orientation}", _picture(format, exif=exif.tobytes())
+            )
+    for number, total in (0, 1), (1, 0), (2, 1), (1, 2), (255, 255):
+        part = f.segment(0xE2, b"ICC_PROFILE\0" + bytes((number, total)) + srgb)
+        data = f.with_segments(_picture("JPEG"), part)
+        yield Sample(f"JPEG with part {number} of {total} of a profile", data)
+
+
+def _without_adobe(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xee")
+    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4]) :]
+
+
+FAMILIES = (
+    whole,
+    cut_off,
+    damaged,
+    sides,
+    lying_headers,
+    bombs,
+    polyglots,
+    wrong_types,
+    kinds_of_png,
+    odd_palettes,
+    kinds_of_jpeg,
+    odd_metadata,
+)

@@ -1,0 +1,60 @@
+"""An error says where it was raised, and keeps nothing of what was there."""
+
+import traceback
+from weakref import ref
+
+import pytest
+
+from dctnet.admission.frames import empty_frames
+from tests.support.admission import Thing
+
+
+def in_its_cause(body: object) -> None:
+    raise KeyError
+
+
+def in_its_context(body: object) -> None:
+    raise IndexError
+
+
+def in_both(first: object, second: object) -> None:
+    """Raise an error whose cause and whose context differ."""
+    cause: Exception | None = None
+    try:
+        in_its_cause(first)
+    except KeyError as error:
+        cause = error
+    try:
+        in_its_context(second)
+    except IndexError:
+        raise ValueError from cause
+
+
+def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go() -> None:
+    first, second = Thing(), Thing()
+    bodies = [ref(first), ref(second)]
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+        in_both(first, second)
+    first = second = None
+    assert all(body() for body in bodies)
+    empty_frames(caught.value)
+    assert not any(body() for body in bodies)
+
+
+def test_where_it_was_raised_stays_known() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+        in_both(None, None)
+    empty_frames(caught.value)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "in in_both" in text
+    assert "in in_its_cause" in text
+
+
+def test_errors_that_go_round_in_a_circle_come_to_an_end() -> None:
+    one, other = ValueError(), KeyError()
+    one.__cause__, other.__cause__ = other, one
+    empty_frames(one)
+
+
+def test_an_error_that_was_not_raised_has_nothing_to_let_go() -> None:
+    empty_frames(ValueError())

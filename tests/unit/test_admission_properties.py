@@ -1,0 +1,415 @@
+"""Whatever clients, computations and the clock do: nothing is lost, doubled, kept or overtaken.
+
+A model of what must be is kept beside a real Admission with its slots' threads. After each step
+the two must come to agree.
+"""
+
+import gc
+from collections.abc import Callable
+from functools import partial
+from threading import Thread
+from threading import enumerate as all_threads
+from weakref import ref
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from dctnet.admission import (
+    Admission,
+    ClientGone,
+    DeadlinePassed,
+    Permit,
+    Reason,
+    Refused,
+    Stopped,
+    Ticket,
+)
+from dctnet.admission import ticket as ticket_module
+from tests.support.admission import (
+    BOUND_S,
+    Clock,
+    Thing,
+    Work,
+    WorkFailed,
+    eventually,
+    fail,
+    leave_the_process,
+)
+
+FAR = 1e9
+"""A deadline that nothing passes and no prediction reaches, in seconds of the clock."""
+
+NEVER = float("inf")
+
+
+class Withdrawn(Exception):
+    """What the test takes tickets out of the queue with."""
+
+
+class LookFailed(Exception):
+    """What the look whether the client is there raises where the test wants it to."""
+
+
+class Client:
+    """One picture that was let in: what the model expects of it, and what came of it."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.work = Work()
+        self.away: type[BaseException] | None = None
+        """What its waiter and its slot meet when they look: ClientGone, LookFailed or nothing."""
+        self.expected: type | None = None
+        """Its outcome; None while it has none."""
+        self.outcomes: list[type] = []
+        self.computed = False
+        self.waiter: Thread | None = None
+        self.ticket: Ticket[object] | None = None
+        self.leftovers: list[ref[object]] = []
+
+    def is_wanted(self) -> bool:
+        if self.away is LookFailed:
+            raise LookFailed
+        return self.away is None
+
+    def wait(self) -> None:
+        """Let a thread wait for the outcome; keep only what it was."""
+        ticket, self.ticket = self.ticket, None
+        self.waiter = Thread(target=self._wait, args=(ticket,), daemon=True)
+        self.waiter.start()
+
+    def _wait(self, ticket: Ticket[object]) -> None:
+        try:
+            self.outcomes.append(type(ticket.result()))
+        except BaseException as error:
+            self.outcomes.append(type(error))
+
+    def excuse(self, now: float) -> type[BaseException] | None:
+        """Why nobody wants its answer, as far as there is a reason."""
+        return DeadlinePassed if now >= self.deadline else self.away
+
+
+class Sender:
+    """One that waits in a thread for the permit to send a body."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.permit: Permit | None = None
+        self._admission = admission
+        Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        self.permit = self._admission.upload(BOUND_S)
+
+
+class AdmissionMachine(RuleBasedStateMachine):
+    """The rules are what may happen; the fields without underscore are the model."""
+
+    senders = Bundle("senders")
+    clients = Bundle("clients")
+    uncollected = Bundle("uncollected")
+
+    def __init__(self) -> None:
+        super().__init__()
+        gc.disable()  # What only the collector finds counts as kept.
+
+    @initialize(
+        slots=st.integers(1, 3),
+        broken=st.integers(0, 2),
+        queue=st.integers(0, 3),
+        uploads=st.integers(1, 3),
+    )
+    def open(self, slots: int, broken: int, queue: int, uploads: int) -> None:
+        self.slots, self.places, self.bodies = slots, queue, uploads
+        self.clock = Clock()
+        self.line: list[Sender] = []
+        self.sending: list[Sender] = []
+        self.queue: list[Client] = []
+        self.running: list[Client] = []
+        self.all: list[Client] = []
+        self.ends_at = NEVER
+        others = set(all_threads())
+        left = ["breaks"] * broken + ["works"] * slots
+        self._admission = Admission(
+            slots=slots + broken, queue=queue, uploads=uploads, clock=self.clock
+        )
+        for prepared in self._admission.start(partial(self._prepare, left)):
+            prepared.exception(BOUND_S)
+        self._threads = set(all_threads()) - others
+
+    @staticmethod
+    def _prepare(left: list[str]) -> None:
+        if left.pop(0) == "breaks":
+            raise MemoryError
+
+    # Uploads.
+
+    @precondition(lambda self: len(self.line) < 3)
+    @rule(target=senders)
+    def ask_to_send_a_body(self) -> Sender:
+        sender = Sender(self._admission)
+        self.line.append(sender)
+        return sender
+
+    @precondition(lambda self: len(self.sending) == self.bodies)
+    @rule()
+    def ask_to_send_a_body_at_once(self) -> None:
+        with pytest.raises(Refused) as refused:
+            self._admission.upload(0)
+        assert refused.value.reason is Reason.UPLOADS
+
+    @rule(sender=senders)
+    def end_to_send_a_body_perhaps_again(self, sender: Sender) -> None:
+        if sender.permit is not None:
+            sender.permit.release()
+        if sender in self.sending:
+            self.sending.remove(sender)
+
+    # Pictures.
+
+    @rule(seconds=st.sampled_from([0, 5, 20, FAR]))
+    def check_the_headers(self, seconds: float) -> None:
+        deadline = self.clock() + seconds
+        self._expect(deadline, lambda: self._admission.check(deadline))
+
+    @rule(
+        target=clients,
+        seconds=st.sampled_from([20, 100, FAR]),
+        cost=st.sampled_from([1, 3]),
+    )
+    def submit_and_wait(self, seconds: float, cost: float) -> MultipleResults[Client]:
+        clients = self._submit(seconds, cost)
+        for client in clients.values:
+            client.wait()
+        return clients
+
+    @rule(target=uncollected, seconds=st.sampled_from([20, 100, FAR]))
+    def submit_and_do_something_else(self, seconds: float) -> MultipleResults[Client]:
+        return self._submit(seconds, 1)
+
+    @rule(client=consumes(uncollected), target=clients)
+    def begin_to_wait(self, client: Client) -> Client:
+        client.wait()
+        return client
+
+    @rule(
+        client=st.one_of(clients, uncollected),
+        away=st.sampled_from([ClientGone, LookFailed]),
+    )
+    def leave(self, client: Client, away: type[BaseException]) -> None:
+        client.away = client.away or away
+
+    @rule(client=uncollected)
+    def withdraw(self, client: Client) -> None:
+        assert client.ticket is not None
+        self._admission.withdraw(client.ticket, Withdrawn())
+        if client in self.queue:
+            self.queue.remove(client)
+            client.expected = Withdrawn
+
+    @precondition(lambda self: self.running)
+    @rule(choice=st.integers(0, 2), how=st.sampled_from([Thing, Thing, fail, leave_the_process]))
+    def end_a_computation(self, choice: int, how: Callable[[], object]) -> None:
+        client = self.running.pop(choice % len(self.running))
+        ends = {Thing: Thing, fail: WorkFailed, leave_the_process: SystemExit}
+        client.expected = client.expected or ends[how]
+        client.work.end(how)
+
+    @rule(seconds=st.sampled_from([1, 5, 20, 100]))
+    def turn_the_clock(self, seconds: float) -> None:
+        self.clock.turn(seconds)
+
+    # The end.
+
+    @precondition(lambda self: len(self.all) > 3)
+    @rule(seconds=st.sampled_from([0, 10, FAR]))
+    def drain(self, seconds: float) -> None:
+        ends_at = self.clock() + seconds
+        self._admission.drain(ends_at)
+        self.ends_at = min(self.ends_at, ends_at)
+
+    @precondition(lambda self: len(self.all) > 5)
+    @rule()
+    def stop(self) -> None:
+        self._admission.stop()
+        self.ends_at = -NEVER
+        for client in self.queue:
+            client.expected = Stopped
+        self.queue.clear()
+
+    # What must be.
+
+    @invariant()
+    def the_admission_comes_to_agree_with_the_model(self) -> None:
+        self._serve()
+        eventually(self._agrees, self._disagreement, BOUND_S / 3)
+        assert self._admission.load_ratio == self._load() / self.slots
+        assert self._admission.busy <= self.slots == self._admission.slots
+        assert self._load() <= self.slots + self.places
+        assert self._admission.uploads.held <= self.bodies
+        assert all(client.work.runs == client.computed for client in self.all)
+
+    def teardown(self) -> None:
+        try:
+            while self.running:
+                self.end_a_computation(0, Thing)
+                self.the_admission_comes_to_agree_with_the_model()
+            for client in self.all:
+                if client.waiter is None:
+                    client.wait()
+            self.the_admission_comes_to_agree_with_the_model()
+            assert not self.queue
+            self._admission.stop()
+            eventually(lambda: not any(thread.is_alive() for thread in self._threads))
+            while self.sending:
+                self.end_to_send_a_body_perhaps_again(self.sending[0])
+                self.the_admission_comes_to_agree_with_the_model()
+            assert self._admission.uploads.held == self._admission.uploads.waiting == 0
+            assert all(len(client.outcomes) == 1 for client in self.all)
+            eventually(lambda: not any(self._leftovers(client) for client in self.all))
+        finally:
+            for client in self.all:
+                client.work.end()
+            self._admission.stop()
+            gc.enable()
+
+    def _submit(self, seconds: float, cost: float) -> MultipleResults[Client]:
+        client, body = Client(self.clock() + seconds), Thing()
+
+        def submit() -> None:
+            client.ticket = self._admission.submit(
+                partial(client.work, body),
+                cost=cost,
+                deadline=client.deadline,
+                is_wanted=client.is_wanted,
+            )
+
+        if not self._expect(client.deadline, submit):
+            return multiple()
+        client.leftovers = [ref(body), ref(client.ticket)]
+        self.queue.append(client)
+        self.all.append(client)
+        return multiple(client)
+
+    def _expect(self, deadline: float, ask: Callable[[], object]) -> bool:
+        """Ask to be let in; return whether one is, which must be for a reason of the model."""
+        reason: Reason | None = None
+        try:
+            ask()
+        except Refused as refused:
+            reason = refused.reason
+        assert reason in self._reasons(deadline)
+        return reason is None
+
+    def _reasons(self, deadline: float) -> set[Reason | None]:
+        """Why one more picture may be refused; with None, it may be taken.
+
+        The model predicts no computation's end, so it knows only what is certain.
+        """
+        now, load = self.clock(), self._load()
+        if now >= self.ends_at:
+            return {Reason.DRAINING}
+        perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
+        if load >= self.slots + self.places:
+            return perhaps | {Reason.FULL}
+        if now >= deadline:
+            return perhaps | {Reason.LATE}
+        return perhaps | ({None, Reason.LATE} if deadline < FAR else {None})
+
+    def _serve(self) -> None:
+        """Do in the model what slots and those who wait do of themselves."""
+        while self.line and len(self.sending) < self.bodies:
+            self.sending.append(self.line.pop(0))
+        now = self.clock()
+        for client in self.running:
+            if client.waiter is not None:
+                client.expected = client.expected or client.excuse(now)
+        for client in list(self.queue):
+            if client.waiter is not None or len(self.running) < self.slots:
+                client.expected = client.excuse(now)
+            if client.expected is not None:
+                self.queue.remove(client)
+            elif len(self.running) < self.slots:
+                self.queue.remove(client)
+                self.running.append(client)
+                client.computed = True
+
+    def _load(self) -> int:
+        return len(self.running) + len(self.queue)
+
+    def _agrees(self) -> bool:
+        return (
+            self._counts() == self._expected_counts()
+            and all(sender.permit for sender in self.sending)
+            and not any(sender.permit for sender in self.line)
+            and all(self._is_as_expected(client) for client in self.all)
+        )
+
+    def _counts(self) -> dict[str, int]:
+        one = self._admission
+        return {
+            "busy": one.busy,
+            "queued": one.queued,
+            "sending": one.uploads.held,
+            "in line": one.uploads.waiting,
+        }
+
+    def _expected_counts(self) -> dict[str, int]:
+        return {
+            "busy": len(self.running),
+            "queued": len(self.queue),
+            "sending": len(self.sending),
+            "in line": len(self.line),
+        }
+
+    def _is_as_expected(self, client: Client) -> bool:
+        left = client not in self.running and client not in self.queue
+        waited_for = client.waiter is not None and client.expected is not None
+        return (
+            client.work.started.is_set() == client.computed
+            and client.outcomes == ([client.expected] if waited_for else [])
+            # The body goes with the computation or the place, the ticket with the waiter too.
+            and (not left or client.leftovers[0]() is None)
+            and (not left or not waited_for or not self._leftovers(client))
+        )
+
+    @staticmethod
+    def _leftovers(client: Client) -> list[object]:
+        return [thing for leftover in client.leftovers if (thing := leftover()) is not None]
+
+    def _disagreement(self) -> str:
+        lines = [f"{self._counts()}, not {self._expected_counts()}"]
+        lines += [
+            f"{vars(client)}, left {self._leftovers(client)}"
+            for client in self.all
+            if not self._is_as_expected(client)
+        ]
+        return "\n".join(lines)
+
+
+def test_whatever_happens_the_admission_does_what_its_model_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
+    run_state_machine_as_test(
+        AdmissionMachine,
+        settings=settings(
+            max_examples=200,
+            stateful_step_count=50,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],  # A failure waits, so that to shrink it takes hours.
+            deadline=None,
+        ),
+    )

@@ -1,0 +1,224 @@
+"""A ticket: what its waiter gets, when it stops waiting, and what is let go."""
+
+import gc
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from weakref import ref
+
+import pytest
+
+from dctnet.admission import Admission, ClientGone, DeadlinePassed, Ticket
+from dctnet.admission import ticket as ticket_module
+from dctnet.admission.ticket import State
+from tests.support.admission import (
+    BOUND_S,
+    Clock,
+    Thing,
+    WorkFailed,
+    eventually,
+    fail,
+    in_background,
+)
+
+FAR = 1e9
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def admission(clock: Clock) -> Admission:
+    """One whose slots are not started, so that the test does what they do."""
+    return Admission(slots=1, queue=9, uploads=1, clock=clock)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What only the garbage collector finds counts as kept."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def submit(
+    admission: Admission,
+    work: Callable[[], object] = object,
+    deadline: float = FAR,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Ticket[object]:
+    return admission.submit(work, cost=1, deadline=deadline, is_wanted=is_wanted)
+
+
+def sleeps(ticket: Ticket[object]) -> bool:
+    """Whether the ticket's waiter waits by now."""
+    return bool(ticket._changed._waiters)
+
+
+def test_the_waiter_gets_what_the_work_returned(admission: Admission) -> None:
+    ticket = submit(admission, lambda: 7)
+    assert ticket.state is State.QUEUED
+    answer = ticket.compute()
+    assert ticket.state is State.RUNNING
+    ticket.finish(answer, None)
+    assert ticket.state is State.DONE
+    assert ticket.result() == 7
+
+
+def test_an_answer_may_be_none(admission: Admission) -> None:
+    ticket = submit(admission, lambda: None)
+    ticket.finish(ticket.compute(), None)
+    assert ticket.result() is None
+
+
+def test_the_waiter_gets_the_error_of_the_work_and_where_it_was_raised(
+    admission: Admission,
+) -> None:
+    ticket = submit(admission, fail)
+    with pytest.raises(WorkFailed) as raised:
+        ticket.compute()
+    ticket.finish(None, raised.value)
+    with pytest.raises(WorkFailed) as caught:
+        ticket.result()
+    assert caught.value is raised.value
+    assert "in fail" in "".join(traceback.format_exception(caught.value))
+
+
+def test_one_that_ends_without_being_computed_was_dropped(admission: Admission) -> None:
+    ticket = submit(admission)
+    ticket.finish(None, ClientGone())
+    assert ticket.state is State.DROPPED
+    with pytest.raises(ClientGone):
+        ticket.result()
+
+
+def test_a_result_is_handed_over_once(admission: Admission) -> None:
+    ticket = submit(admission)
+    ticket.finish(ticket.compute(), None)
+    ticket.result()
+    with pytest.raises(AssertionError, match="once"):
+        ticket.result()
+
+
+def test_a_waiter_is_woken_by_the_outcome(
+    admission: Admission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticket_module, "LOOK_S", 10 * BOUND_S)
+    ticket = submit(admission)
+    waiter = in_background(ticket.result)
+    eventually(lambda: sleeps(ticket))
+    ticket.finish("answer", None)
+    assert waiter.result(BOUND_S) == "answer"
+
+
+def test_a_waiter_leaves_at_its_deadline_and_not_before(admission: Admission, clock: Clock) -> None:
+    ticket = submit(admission, deadline=5)
+    clock.now = 4.999
+    ticket.require_wanted()
+    waiter = in_background(ticket.result)
+    eventually(lambda: sleeps(ticket))
+    assert not waiter.done()
+    clock.now = 5
+    with pytest.raises(DeadlinePassed):
+        ticket.require_wanted()
+    with pytest.raises(DeadlinePassed):
+        waiter.result(BOUND_S)
+    assert admission.queued == 0
+    assert ticket.state is State.DROPPED
+
+
+def test_a_waiter_leaves_when_its_client_is_gone(admission: Admission) -> None:
+    here = [True]
+    ticket = submit(admission, is_wanted=lambda: here[0])
+    waiter = in_background(ticket.result)
+    eventually(lambda: sleeps(ticket))
+    assert not waiter.done()
+    here[0] = False
+    with pytest.raises(ClientGone):
+        waiter.result(BOUND_S)
+    assert admission.queued == 0
+    assert ticket.state is State.DROPPED
+
+
+@pytest.mark.parametrize("error", [OSError, SystemExit])
+def test_a_waiter_that_is_broken_off_leaves_the_queue(
+    admission: Admission, error: type[BaseException]
+) -> None:
+    def breaks() -> bool:
+        raise error
+
+    ticket = submit(admission, is_wanted=breaks)
+    with pytest.raises(error):
+        ticket.result()
+    assert admission.queued == 0
+    assert ticket.state is State.DROPPED
+
+
+def test_an_answer_that_is_there_is_handed_over_even_after_the_deadline(
+    admission: Admission, clock: Clock
+) -> None:
+    ticket = submit(admission, deadline=5, is_wanted=lambda: False)
+    ticket.finish(ticket.compute(), None)
+    clock.now = 6
+    assert ticket.result() is not None
+
+
+def test_a_ticket_tells_how_long_it_waited_and_how_long_it_ran(
+    admission: Admission, clock: Clock
+) -> None:
+    ticket = submit(admission)
+    clock.turn(2)
+    assert (ticket.waited, ticket.ran) == (2, 0)
+    ticket.started_at = clock()
+    clock.turn(3)
+    assert (ticket.waited, ticket.ran) == (2, 3)
+
+
+def test_a_ticket_keeps_neither_its_body_nor_its_answer(
+    admission: Admission, no_collector: None
+) -> None:
+    body, answer = Thing(), Thing()
+    things = [ref(body), ref(answer)]
+    ticket = submit(admission, partial(lambda body: None, body))
+    ticket.compute()
+    ticket.finish(answer, None)
+    del body
+    assert things[0]() is None
+    assert ticket.result() is answer
+    del answer
+    assert things[1]() is None
+
+
+def test_a_ticket_and_the_error_that_it_raised_do_not_keep_each_other(
+    admission: Admission, no_collector: None
+) -> None:
+    def wait() -> None:
+        ticket = submit(admission)
+        tickets.append(ref(ticket))
+        admission._queue.clear()
+        ticket.finish(None, WorkFailed())
+        ticket.result()
+
+    tickets: list[ref[Ticket[object]]] = []
+    with suppress(WorkFailed):
+        wait()
+    assert tickets[0]() is None
+
+
+@pytest.mark.parametrize(("now", "here"), [(5, True), (0, False)])
+def test_a_waiter_that_leaves_and_its_ticket_do_not_keep_each_other(
+    admission: Admission, clock: Clock, no_collector: None, now: float, here: bool
+) -> None:
+    def wait() -> None:
+        ticket = submit(admission, deadline=5, is_wanted=lambda: here)
+        tickets.append(ref(ticket))
+        clock.now = now
+        ticket.result()
+
+    tickets: list[ref[Ticket[object]]] = []
+    with suppress(DeadlinePassed, ClientGone):
+        wait()
+    assert tickets[0]() is None

@@ -1,0 +1,89 @@
+"""Hundreds of broken, hostile and odd pictures: each is decoded, or refused with reason."""
+
+import os
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dctnet.imaging import PictureError, decode
+from tests.support.corpus import ANY_SHAPE, MAX_PIXELS, Sample, corpus
+
+LONGEST_S = 5
+"""For a loaded machine; nearly every sample takes a few milliseconds."""
+
+MEMORY_GROWTH_MIB = 64
+"""Sixteen megapixels' worth of bytes for pictures of one, and room for what libraries keep."""
+
+
+def test_the_corpus_is_large_and_each_sample_has_its_name() -> None:
+    assert len(corpus()) >= 300
+    assert len({sample.name for sample in corpus()}) == len(corpus())
+    assert all(sample.errors or sample.shapes for sample in corpus())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
+def test_it_is_decoded_or_refused_for_the_right_reason(sample: Sample) -> None:
+    started = time.perf_counter()
+    outcome = _decoded(sample.data)
+    assert time.perf_counter() - started < LONGEST_S
+    if isinstance(outcome, PictureError):
+        assert type(outcome) in sample.errors, outcome
+        assert str(outcome).endswith(".")
+        assert str(outcome).isprintable()
+    else:
+        assert outcome.dtype == np.uint8
+        assert outcome.shape[2:] == (3,)
+        assert outcome.flags.c_contiguous
+        assert outcome.shape[:2] in sample.shapes or sample.shapes == ANY_SHAPE
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8] | PictureError:
+    try:
+        return decode(data, MAX_PIXELS)
+    except PictureError as error:
+        return error
+
+
+DECODER = """
+import resource, struct, sys
+from dctnet.imaging import PictureError, decode
+
+limit, known = int(sys.argv[1]), int(sys.argv[2])
+memory = []
+while length := sys.stdin.buffer.read(4):
+    data = sys.stdin.buffer.read(*struct.unpack("<I", length))
+    try:
+        decode(data, limit)
+    except PictureError:
+        pass
+    memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
+"""
+
+
+def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path: Path) -> None:
+    """In a process of its own, whose memory and warnings are its own."""
+    harmless = sum(sample.name.startswith("whole ") for sample in corpus())
+    samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())
+    decoder = [sys.executable, "-c", DECODER, str(MAX_PIXELS), str(harmless)]
+    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    run = subprocess.run(
+        ["sh", "-c", '"$0" "$@"; exit "$?"', *decoder],
+        input=samples,
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    decoded, growth_mib = map(int, run.stdout.split())
+    assert decoded == len(corpus())
+    assert growth_mib <= MEMORY_GROWTH_MIB
+    assert run.stderr == b""
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""PNG files are taken apart: only what the pixels need reaches a decoder."""
+
+import zlib
+
+import pytest
+
+from dctnet.imaging import BrokenPicture
+from dctnet.imaging.container import MAX_PROFILE_BYTES
+from dctnet.imaging.png import read
+from tests.support.encoded import of_kinds
+from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_chunks
+
+PNG = of_kinds()["PNG"]
+
+
+def test_the_size_is_the_headers() -> None:
+    container = read(PNG)
+    assert (container.width, container.height) == (24, 40)
+    assert (container.profile, container.orientation) == (b"", 1)
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"acTL", b"fdAT", b"pHYs", b"prIv"])
+def test_other_chunks_do_not_reach_the_decoder(name: bytes) -> None:
+    assert read(with_chunks(PNG, chunk(name, b"x\0\0x"))).data == PNG
+
+
+def test_what_follows_the_picture_does_not_reach_the_decoder() -> None:
+    assert read(PNG + PNG).data == PNG
+
+
+def test_the_pixels_are_joined_in_one_chunk() -> None:
+    pixels = zlib.compress(bytes(25 * 40))
+    parts = [chunk(b"IDAT", pixels[at : at + 1]) for at in range(len(pixels))]
+    header = png_header(24, 40, 8, 0)
+    whole = header + chunk(b"IDAT", pixels) + chunk(b"IEND")
+    assert read(header + b"".join(parts) + chunk(b"IEND")).data == whole
+
+
+def test_a_missing_end_is_nobodys_loss() -> None:
+    assert read(PNG[:-12]).data == PNG
+    assert read(PNG[:-5]).data == PNG
+
+
+def with_profile(profile: bytes, cut: int = 0) -> bytes:
+    deflated = zlib.compress(profile)
+    return with_chunks(PNG, chunk(b"iCCP", b"name\0\0" + deflated[: len(deflated) - cut]))
+
+
+def test_a_profile_as_long_as_allowed_is_inflated_and_a_longer_one_ignored() -> None:
+    assert read(with_profile(bytes(MAX_PROFILE_BYTES))).profile == bytes(MAX_PROFILE_BYTES)
+    assert read(with_profile(bytes(MAX_PROFILE_BYTES + 1))).profile == b""
+
+
+def test_a_damaged_profile_is_ignored() -> None:
+    assert read(with_profile(bytes(99), cut=5)).profile == b""
+    assert read(with_chunks(PNG, chunk(b"iCCP", b"no zero"))).profile == b""
+
+
+def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored() -> None:
+    damaged = bytearray(chunk(b"tRNS", bytes(6)))
+    damaged[-1] ^= 1
+    assert read(with_chunks(PNG, bytes(damaged))).data == PNG
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (PNG_SIGNATURE, "no header"),
+        (PNG_SIGNATURE + PNG[33:], "begin with its header"),
+        (PNG[:33] + PNG[-12:], "no pixels"),
+        (with_chunks(PNG, PNG[8:33]), "two chunks IHDR"),
+        (with_chunks(PNG, chunk(b"CgBI")), "nobody knows"),
+        (PNG[:29] + b"\0\0\0\0" + PNG[33:], "IHDR is damaged"),
+        (PNG[:-13], "cut off"),
+    ],
+)
+def test_a_damaged_chunk_that_the_picture_needs_is_said(data: bytes, words: str) -> None:
+    with pytest.raises(BrokenPicture, match=words):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "given", "fitted"),
+    [
+        (1, 0, b"\0\1", b"\0\xff"),
+        (2, 0, b"\0\2", b"\0\xaa"),
+        (4, 0, b"\0\5", b"\0\x55"),
+        (4, 0, b"\0\x10", b"\0\xff"),
+        (8, 0, b"\0\5", b"\0\5"),
+        (16, 0, b"\5\6", b"\5\6"),
+        (8, 2, b"\0\1\0\2\0\3", b"\0\1\0\2\0\3"),
+        (16, 2, b"\1\xff\2\xff\3\xff", b"\0\1\0\2\0\3"),
+        (8, 3, b"\1\2\3", b"\1\2"),
+    ],
+)
+def test_a_transparent_colour_is_fitted_to_decoded_pixels(
+    depth: int, colour: int, given: bytes, fitted: bytes
+) -> None:
+    palette = chunk(b"PLTE", bytes(6))
+    header = png_header(1, 1, depth, colour)
+    expected = png(header, bytes(9), palette, chunk(b"tRNS", fitted))
+    assert read(png(header, bytes(9), palette, chunk(b"tRNS", given))).data == expected

@@ -1,0 +1,49 @@
+"""WebP files tell their size and their metadata before anything is decoded."""
+
+import pytest
+
+from dctnet.imaging import BrokenPicture
+from dctnet.imaging.container import MAX_PROFILE_BYTES
+from dctnet.imaging.webp import read
+from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.formats import webp, webp_canvas, webp_chunk
+
+LOSSLESS = of_kinds()["lossless WebP"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in of_kinds() if "WebP" in kind])
+def test_each_codec_tells_its_size(kind: str) -> None:
+    container = read(of_kinds()[kind])
+    assert (container.width, container.height) == (24, 40)
+    assert container.data == of_kinds()[kind]
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (16383, 3), (3, 16383)])
+def test_sides_of_all_lengths_are_read(height: int, width: int, lossless: bool) -> None:
+    container = read(encoded(gradient(height, width), "WEBP", lossless=lossless))
+    assert (container.width, container.height) == (width, height)
+
+
+def with_chunks(*chunks: bytes) -> bytes:
+    return webp(webp_canvas(24, 40, flags=0x28), *chunks, LOSSLESS[12:])
+
+
+def test_metadata_are_found_between_other_chunks() -> None:
+    exif = webp_chunk(b"EXIF", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0")
+    data = with_chunks(webp_chunk(b"odd ", b"x"), webp_chunk(b"ICCP", b"profile"), exif)
+    container = read(data)
+    assert (container.profile, container.orientation) == (b"profile", 6)
+
+
+def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored() -> None:
+    profile = bytes(MAX_PROFILE_BYTES)
+    assert read(with_chunks(webp_chunk(b"ICCP", profile))).profile == profile
+    assert read(with_chunks(webp_chunk(b"ICCP", profile + b"x"))).profile == b""
+
+
+@pytest.mark.parametrize("length", [12, 16, 20, 29])
+def test_a_header_that_is_cut_off_is_said(length: int) -> None:
+    for kind in "WebP", "lossless WebP", "animated WebP":
+        with pytest.raises(BrokenPicture, match="header is damaged or cut off"):
+            read(of_kinds()[kind][:length])

@@ -1,0 +1,58 @@
+"""A replica goes through its states in the ways that are drawn, and in no other."""
+
+import itertools
+
+import pytest
+
+from dctnet.lifecycle.state import Lifecycle, State
+
+WAYS = {
+    (State.STARTING, State.READY),
+    (State.STARTING, State.FAILED),
+    (State.STARTING, State.DRAINING),
+    (State.READY, State.STUCK),
+    (State.READY, State.DRAINING),
+    (State.STUCK, State.READY),
+    (State.STUCK, State.DRAINING),
+    (State.DRAINING, State.STOPPED),
+}
+TO_REACH = {
+    State.STARTING: [],
+    State.READY: [State.READY],
+    State.STUCK: [State.READY, State.STUCK],
+    State.DRAINING: [State.DRAINING],
+    State.STOPPED: [State.DRAINING, State.STOPPED],
+    State.FAILED: [State.FAILED],
+}
+
+
+@pytest.mark.parametrize(("before", "after"), itertools.product(State, State))
+def test_a_way_leads_on_or_the_state_stays(before: State, after: State) -> None:
+    lifecycle = Lifecycle()
+    for state in TO_REACH[before]:
+        assert lifecycle.to(state)
+    assert lifecycle.to(after) == ((before, after) in WAYS)
+    assert lifecycle.state is (after if (before, after) in WAYS else before)
+
+
+def test_what_was_ready_once_was_ready_to_the_end() -> None:
+    lifecycle = Lifecycle()
+    assert not lifecycle.was_ready
+    for state in State.READY, State.STUCK, State.DRAINING, State.STOPPED:
+        lifecycle.to(state)
+        assert lifecycle.was_ready
+
+
+def test_a_replica_that_ends_before_it_was_ready_never_was() -> None:
+    lifecycle = Lifecycle()
+    lifecycle.to(State.DRAINING)
+    assert not lifecycle.was_ready
+
+
+def test_the_time_of_a_drain_counts_from_its_beginning() -> None:
+    now = 100.0
+    lifecycle = Lifecycle(lambda: now)
+    assert lifecycle.draining_seconds() == 0
+    lifecycle.to(State.DRAINING)
+    now = 103.5
+    assert lifecycle.draining_seconds() == 3.5

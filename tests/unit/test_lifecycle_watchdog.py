@@ -1,0 +1,105 @@
+"""The watchdog tells a computation that hangs from one that is slow."""
+
+import threading
+
+import pytest
+
+from dctnet.lifecycle.probes import probes
+from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.lifecycle.watchdog import Watchdog
+
+TIMEOUT = 30.0
+
+
+class Fixture:
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self.running = 0.0
+        self.trips = 0
+        self.lifecycle = Lifecycle()
+        self.watchdog = Watchdog(self.lifecycle, lambda: self.running, timeout, self.trip)
+        self.probes = probes(self.lifecycle, self.watchdog, lambda: self.running, lambda: "a model")
+
+    def trip(self) -> None:
+        self.trips += 1
+
+
+@pytest.fixture
+def replica() -> Fixture:
+    fixture = Fixture()
+    fixture.lifecycle.to(State.READY)
+    return fixture
+
+
+def test_as_long_as_allowed_is_progress_and_longer_is_not(replica: Fixture) -> None:
+    replica.running = TIMEOUT
+    replica.watchdog.look()
+    assert replica.lifecycle.state is State.READY
+    replica.running = TIMEOUT + 0.001
+    replica.watchdog.look()
+    assert replica.lifecycle.state is State.STUCK
+
+
+def test_each_computation_that_hangs_trips_it_once(replica: Fixture) -> None:
+    for _ in range(2):
+        replica.running = 2 * TIMEOUT
+        replica.watchdog.look()
+        replica.watchdog.look()
+        replica.running = 0
+        replica.watchdog.look()
+        assert replica.lifecycle.state is State.READY
+    assert replica.trips == 2
+
+
+def test_a_replica_that_ends_does_not_become_stuck(replica: Fixture) -> None:
+    replica.lifecycle.to(State.DRAINING)
+    replica.running = 2 * TIMEOUT
+    replica.watchdog.look()
+    assert replica.lifecycle.state is State.DRAINING
+    assert replica.trips == 0
+
+
+def test_it_watches_by_itself() -> None:
+    fixture = Fixture(timeout=0.2)
+    tripped = threading.Event()
+    fixture.trip = tripped.set  # type: ignore[method-assign]
+    fixture.watchdog = Watchdog(fixture.lifecycle, lambda: 1.0, 0.2, tripped.set)
+    fixture.lifecycle.to(State.READY)
+    fixture.watchdog.start()
+    assert tripped.wait(10)
+    fixture.watchdog.stop()
+
+
+class TestProbes:
+    def test_only_liveness_is_red_while_a_computation_hangs(self, replica: Fixture) -> None:
+        replica.running = 2 * TIMEOUT
+        replica.watchdog.look()
+        assert not replica.probes["/livez"].ask().passed
+        assert replica.probes["/readyz"].ask().passed
+        assert replica.probes["/startupz"].ask().passed
+
+    def test_liveness_waits_for_no_look_of_the_watchdog(self, replica: Fixture) -> None:
+        replica.running = TIMEOUT + 0.001
+        assert not replica.probes["/livez"].ask().passed
+
+    def test_a_replica_that_starts_is_alive_and_no_more(self) -> None:
+        fixture = Fixture()
+        passed = {path: probe.ask().passed for path, probe in fixture.probes.items()}
+        assert passed == {"/startupz": False, "/readyz": False, "/livez": True}
+
+    def test_a_replica_that_ends_is_not_ready(self, replica: Fixture) -> None:
+        replica.lifecycle.to(State.DRAINING)
+        passed = {path: probe.ask().passed for path, probe in replica.probes.items()}
+        assert passed == {"/startupz": True, "/readyz": False, "/livez": True}
+
+    def test_a_verdict_names_its_checks(self, replica: Fixture) -> None:
+        assert replica.probes["/readyz"].ask().lines == (
+            "[+]state: the replica is ready",
+            "[+]model: a model",
+            "readyz passed",
+        )
+        replica.lifecycle.to(State.DRAINING)
+        assert replica.probes["/readyz"].ask().lines == (
+            "[-]state: the replica is draining",
+            "[+]model: a model",
+            "readyz failed",
+        )

@@ -1,0 +1,64 @@
+"""The metrics have the names and labels that dashboards and alerts rely on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dctnet.config import Settings
+from dctnet.metrics import Metrics
+from dctnet.models.folder import ModelFolder
+from dctnet.replica import Replica
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs/serving.md"
+MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
+BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
+
+
+@pytest.fixture
+def replica() -> Replica:
+    return Replica(Settings.from_environment({"DCTNET_SLOTS": "2"}), MODEL)
+
+
+def documented() -> dict[str, tuple[str, ...]]:
+    """Names and labels in the documentation's table."""
+    cells = re.findall(r"^\| (`dctnet_.*?`) \|", DOCUMENTATION.read_text(), re.MULTILINE)
+    metrics = re.findall(r"`(\w+)(?:\{(.*?)\})?`", " ".join(cells))
+    return {name: tuple(labels.split(",")) if labels else () for name, labels in metrics}
+
+
+def test_the_documentation_lists_every_metric(replica: Replica) -> None:
+    families = text_string_to_metric_families(generate_latest(replica.metrics.registry).decode())
+    names = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in families
+        if family.name.startswith("dctnet_")
+    }
+    assert names == documented().keys()
+
+
+def test_the_documentation_lists_every_label(replica: Replica) -> None:
+    replica.metrics.requests.labels("/", "GET", 200)
+    replica.metrics.request_seconds.labels("/")
+    text = generate_latest(replica.metrics.registry).decode()
+    for family in text_string_to_metric_families(text):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        if name.startswith("dctnet_"):
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            assert labels == set(documented()[name])
+
+
+def test_durations_have_the_buckets_of_the_objectives() -> None:
+    metrics = Metrics()
+    text = generate_latest(metrics.registry).decode()
+    found = re.findall(r'dctnet_stage_duration_seconds_bucket\{le="(.*?)",stage="queue"\}', text)
+    assert found == BUCKETS
+
+
+def test_a_reason_has_a_series_before_its_first_event(replica: Replica) -> None:
+    text = generate_latest(replica.metrics.registry).decode()
+    assert 'dctnet_shed_total{reason="full"} 0.0' in text
+    assert "dctnet_load_ratio 0.0" in text
+    assert 'dctnet_state{state="starting"} 1.0' in text

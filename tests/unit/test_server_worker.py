@@ -1,0 +1,59 @@
+"""The worker overrides methods of one version of Gunicorn: what they were written for is pinned."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.base import Worker as BaseWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from dctnet.server.reading import TimedUnreader
+from dctnet.server.worker import Worker
+
+WRITTEN_FOR = "27.0.1"
+READ_AGAIN = (
+    "Gunicorn has changed a method that the worker overrides or relies on: read it, adapt "
+    "dctnet/server/worker.py, and put the new sum here."
+)
+SUMS = {
+    BaseWorker.handle_error: "75426448389bbac9",
+    BaseWorker.init_process: "114caccd7a0e3c21",
+    SocketUnreader.chunk: "9f62532259f8468e",
+    TConn.close: "6d1c334ed1979fcb",
+    TConn.init: "5ff3d4ba451cfdf3",
+    TConn.wait_for_data: "d14377e002433f3e",
+    ThreadWorker.accept: "f8dcead3dce5c851",
+    ThreadWorker.finish_request: "616e7bb15a009ff7",
+    ThreadWorker.handle: "ca85c9be3df75da4",
+    ThreadWorker.handle_exit: "b4e7decd4f9203ac",
+    ThreadWorker.handle_request: "6d0de5b919102efc",
+    ThreadWorker.run: "f92c7394d85715a4",
+    ThreadWorker.set_accept_enabled: "140150ebfd3cae34",
+    ThreadWorker.wait_for_and_dispatch_events: "ea969b352482bd5c",
+}
+
+
+def text_sum(method: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(method).encode()).hexdigest()[:16]
+
+
+def test_gunicorn_is_the_version_that_the_worker_was_written_for() -> None:
+    assert version("gunicorn") == WRITTEN_FOR, READ_AGAIN
+
+
+@pytest.mark.parametrize("method", SUMS, ids=lambda method: method.__qualname__)
+def test_a_method_that_is_overridden_has_not_changed(method: Callable[..., Any]) -> None:
+    assert text_sum(method) == SUMS[method], READ_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("ours", "base"), [(Worker, ThreadWorker), (TimedUnreader, SocketUnreader)]
+)
+def test_every_overridden_method_is_pinned(ours: type, base: type) -> None:
+    pinned = {method.__name__ for method in SUMS}
+    overridden = {name for name in vars(ours) if callable(getattr(base, name, None))}
+    assert overridden - {"__init__"} <= pinned
