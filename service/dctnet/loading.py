@@ -24,7 +24,7 @@ def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
         )
     from dctnet.runtimes import tensorflow  # Costs seconds and 300 MB, so only here.
 
-    networks = tensorflow.load(folder, network_threads(settings))
+    networks = tensorflow.load(folder.path, network_threads(settings))
     alpha = read_alpha(folder.path / "alpha.jpg")
     return Engine(networks, alpha, max_working_side=settings.max_working_side), folder
 

@@ -115,8 +115,8 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(
 
 
 def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
-    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=256)
-    # A small picture is predicted to be quick, which this engine is not.
+    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
+    # A small picture is predicted to be quicker than the warm-up's, which it is not here.
     late = post(server, **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504
     assert late.json()["type"] == "urn:dctnet:problem:deadline-passed"

@@ -74,7 +74,7 @@ def test_a_bad_picture_is_named_and_left_out(
         [
             "dctnet: none.png is left out: No such file or directory.",
             "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF picture.",
-            "dctnet: cut.png is left out: The picture is damaged or cut off.",
+            "dctnet: cut.png is left out: The PNG is damaged or cut off.",
             (
                 "dctnet: large.png is left out: "
                 "The picture has 31 x 31 = 961 pixels; at most 960 are allowed."

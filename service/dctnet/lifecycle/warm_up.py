@@ -7,22 +7,20 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from dctnet.engine import Cartoon
 from dctnet.engine.geometry import MAX_SHORT_SIDE
 from dctnet.models.errors import ModelError
+from dctnet.models.known_answer import KnownAnswer
+
+MAX_MEAN_DIFFERENCE = 0.5
+"""How far an answer may be from the known one on average, of 255: processors round differently."""
 
 Pixels = NDArray[np.uint8]
 
-KNOWN_SIDE = 256
-"""The side of the picture whose cartoon is known, in pixels."""
 
-KNOWN_ANSWER = "known-answer.png"
-"""The model folder's file with that cartoon; not every folder has one."""
-
-MAX_MEAN_DIFFERENCE = 1.0
-"""How far the answer may be from the known one on average, of 255: processors round differently."""
+class WrongAnswer(ModelError):
+    """The model draws what it should not."""
 
 
 class Cartoonist(Protocol):
@@ -33,14 +31,11 @@ class Cartoonist(Protocol):
         ...
 
 
-class WrongAnswer(ModelError):
-    """The model draws a known picture as it should not."""
-
-
-def picture(height: int, width: int) -> Pixels:
-    """Return the known picture at any size: discs on a ramp, HxWx3 uint8 RGB."""
+def largest_picture(max_working_side: int) -> Pixels:
+    """Return a picture as large as any is when it is drawn, HxWx3 uint8 RGB: discs on a ramp."""
+    height, width = min(MAX_SHORT_SIDE, max_working_side), max_working_side
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    y, x = y / max(height - 1, 1), x / max(width - 1, 1)
+    y, x = y / height, x / width
     drawn = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
     for middle_x, middle_y, radius, colour in (
         (0.3, 0.35, 0.2, (224, 172, 140)),
@@ -55,31 +50,24 @@ def picture(height: int, width: int) -> Pixels:
 def warm_up(
     engine: Cartoonist, folder: Path, max_working_side: int, observe: Callable[[float, float], None]
 ) -> str:
-    """Draw the known picture, then one as large as any can be; return what was compared.
+    """Draw the folder's known picture, then one as large as any can be; return what was compared.
 
     The second one takes as much memory as the slot will ever need, and ``observe`` is told its
-    working pixels and its seconds. Raises WrongAnswer.
+    working pixels and its seconds. Raises WrongAnswer, and ModelError where the known answer cannot
+    be read.
     """
-    compared = check_answer(engine.cartoonize(picture(KNOWN_SIDE, KNOWN_SIDE)).picture, folder)
-    largest = picture(min(MAX_SHORT_SIDE, max_working_side), max_working_side)
+    known = KnownAnswer.read(folder)
+    if known is not None:
+        difference = known.difference(engine.cartoonize(known.picture).picture)
+        if difference > MAX_MEAN_DIFFERENCE:
+            raise WrongAnswer(
+                f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
+                f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
+            )
+    largest = largest_picture(max_working_side)
     started = monotonic()
-    engine.cartoonize(largest)
+    drawn = engine.cartoonize(largest).picture
     observe(largest.shape[0] * largest.shape[1], monotonic() - started)
-    return compared
-
-
-def check_answer(drawn: Pixels, folder: Path) -> str:
-    """Compare a cartoon of the known picture with the folder's; raise WrongAnswer.
-
-    Where the folder has none, the cartoon must at least be a picture of something.
-    """
-    file = folder / KNOWN_ANSWER
-    if not file.is_file():
-        if np.ptp(drawn) == 0:
-            raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
-        return "no known answer"
-    with Image.open(file) as image:
-        known = np.asarray(image.convert("RGB"), np.int16)
-    if known.shape != drawn.shape or np.abs(known - drawn).mean() > MAX_MEAN_DIFFERENCE:
-        raise WrongAnswer(f"The model in {folder} does not draw its known answer, {KNOWN_ANSWER}.")
-    return "known answer"
+    if np.ptp(drawn) == 0:
+        raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
+    return "the known answer" if known else "no known answer"

@@ -18,7 +18,6 @@ import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Detector, Drawing, Floats, Generator, Landmarker, Networks, Pixels
 from dctnet.runtimes.chatter import without_chatter
 
@@ -29,17 +28,17 @@ _LANDMARKS = 68
 
 
 @without_chatter()  # The first session looks for a GPU.
-def load(folder: ModelFolder, threads: int) -> Networks:
+def load(folder: Path, threads: int) -> Networks:
     """Load the frozen graphs of a model folder in the upstream format.
 
     `threads` is how many threads one call of a network may use. Raises ModelError where a graph
     cannot be read or lacks a tensor that upstream's has.
     """
     return Networks(
-        background=_generator(folder.path / "cartoon_bg.pb", threads),
-        head=_generator(folder.path / "cartoon_h.pb", threads),
-        detector=_detector(folder.path / "detector.pb", threads),
-        landmarks=_landmarker(folder.path / "keypoints.pb", threads),
+        background=_generator(folder / "cartoon_bg.pb", threads),
+        head=_generator(folder / "cartoon_h.pb", threads),
+        detector=_detector(folder / "detector.pb", threads),
+        landmarks=_landmarker(folder / "keypoints.pb", threads),
     )
 
 

@@ -143,7 +143,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, nargs="?", default=folder.DEMO, help="a model folder")
-    networks = tensorflow.load(folder.open_folder(parser.parse_args().model), threads=1)
+    networks = tensorflow.load(parser.parse_args().model, threads=1)
     astronaut = skimage.data.astronaut()
     (box,) = find_faces(astronaut, networks.detector)
     truth = landmarks_in(astronaut, box, networks.landmarks)

@@ -1,0 +1,54 @@
+"""A picture and its right cartoon, which a model folder may carry: by it a replica proves itself.
+
+Both files are lossless, so that the same numbers are compared everywhere.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dctnet.models.errors import ModelError, reason
+
+PICTURE = "known-picture.png"
+ANSWER = "known-answer.png"
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """A picture and its cartoon, both HxWx3 uint8 RGB."""
+
+    picture: Pixels
+    cartoon: Pixels
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Return a model folder's known answer, or None if it has none; raise ModelError."""
+        if not (folder / ANSWER).exists():
+            return None
+        return cls(_read(folder / PICTURE), _read(folder / ANSWER))
+
+    def write(self, folder: Path) -> None:
+        """Put it into a folder; raise OSError."""
+        for name, pixels in (PICTURE, self.picture), (ANSWER, self.cartoon):
+            Image.fromarray(pixels).save(folder / name, optimize=True)
+
+    def difference(self, drawn: Pixels) -> float:
+        """Return how far a cartoon of the picture is from the right one, on average, of 255."""
+        if drawn.shape != self.cartoon.shape:
+            return inf
+        return float(np.abs(drawn.astype(np.int16) - self.cartoon).mean())
+
+
+def _read(path: Path) -> Pixels:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except OSError as error:  # Pillow's own error for what is no picture is one.
+        raise ModelError(f"Cannot read the known answer {path}: {reason(error)}.") from error
