@@ -56,7 +56,7 @@ def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> Non
     assert warm_up(Negative(), tmp_path, 256, ignored) == "the known answer"
     almost[-1, -1, -1] += 1
     KnownAnswer(PICTURE, almost).write(tmp_path)
-    with pytest.raises(WrongAnswer, match="it is 0.505 of 255 off on average") as caught:
+    with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), tmp_path, 256, ignored)
     assert str(tmp_path) in str(caught.value)
 

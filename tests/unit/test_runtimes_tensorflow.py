@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Networks
 from dctnet.runtimes import tensorflow as runtime
 
@@ -60,14 +59,14 @@ GRAPHS = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> ModelFolder:
+def folder(tmp_path: Path) -> Path:
     for name, build in GRAPHS.items():
         _write(tmp_path / name, build)
-    return ModelFolder(tmp_path, "test", "test", "", None, "no manifest")
+    return tmp_path
 
 
 @pytest.fixture
-def networks(folder: ModelFolder) -> Networks:
+def networks(folder: Path) -> Networks:
     return runtime.load(folder, threads=1)
 
 
@@ -91,15 +90,15 @@ def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks: Networks) -> N
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder: ModelFolder, name: str) -> None:
-    (folder.path / name).unlink()
+def test_a_graph_that_is_not_there_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
         runtime.load(folder, threads=1)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> None:
-    (folder.path / name).write_bytes(b"no graph")
+def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
         runtime.load(folder, threads=1)
 
@@ -114,9 +113,9 @@ def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> Non
     ],
 )
 def test_a_graph_of_another_network_is_named_with_what_it_lacks(
-    folder: ModelFolder, name: str, tensor: str
+    folder: Path, name: str, tensor: str
 ) -> None:
-    _write(folder.path / name, lambda: tf.constant(1))
+    _write(folder / name, lambda: tf.constant(1))
     with pytest.raises(
         ModelError, match=f"{name} is not a graph of DCT-Net: it has no tensor {tensor}.$"
     ):

@@ -5,6 +5,7 @@ The only module of the serving process that knows TensorFlow. Upstream:
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,12 @@ from typing import Any, cast
 # 1.6 times faster, and the log would drown the one line a person needs.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:
+    # A confined process may have none; TensorFlow asks for one on import, and writes nothing.
+    tempfile.tempdir = os.sep
 
 import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]

@@ -1,0 +1,48 @@
+"""A server as a cluster confines it: another user than root, and nothing to write but memory."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, DCTNET, Server, end
+from tests.support.encoded import decoded, encoded
+
+NOBODY = 65534
+CONFINED = (
+    *("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
+    *("sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"),
+    *("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"),
+)
+"""Runs a command as another user, whose root is read-only and who has no capability."""
+
+
+@pytest.fixture
+def confined(tmp_path: Path, tiny: Path) -> Iterator[Server]:
+    probe = subprocess.run([*CONFINED, "touch", tmp_path / "x"], capture_output=True, check=False)
+    if b"Read-only file system" not in probe.stderr:
+        pytest.skip("needs util-linux's unshare, and a kernel that lets users have namespaces")
+    server = Server(tmp_path / "log", [*CONFINED, DCTNET, "serve"], DCTNET_MODEL=tiny, HOME="")
+    try:
+        server.wait_for(200)
+        yield server
+    finally:
+        end(server.process)
+
+
+def test_a_server_needs_neither_root_nor_a_disk(confined: Server, astronaut: np.ndarray) -> None:
+    status = Path(f"/proc/{confined.worker()}/status").read_text()
+    assert "CapEff:\t0000000000000000" in status
+    picture = encoded(astronaut, "PNG", compress_level=0)
+    assert len(picture) > 500_000  # What Werkzeug by itself would write to a file.
+    for path in "/v1/cartoons", "/upload":
+        response = requests.post(
+            confined.url + path, files={"file": ("x.png", picture)}, timeout=BOUND_S
+        )
+        assert response.status_code == 200
+        assert decoded(response.content).shape == astronaut.shape
+    assert confined.stop() == 0
+    assert all(line.startswith("dctnet: ") for line in confined.messages())
