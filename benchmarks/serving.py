@@ -65,6 +65,8 @@ def fifty_clients(server: Server) -> Figures:
     return {
         "requests": report.sent,
         "right": report.right,
+        "refused": report.refused,
+        "failed or wrong": report.failed + report.wrong,
         "right answers a second": report.throughput,
         "latency p50, s": latency.p50,
         "latency p95, s": latency.p95,

@@ -104,8 +104,8 @@ def test_a_whole_refused_picture_may_still_be_on_its_way(
 def test_a_picture_whose_turn_would_come_too_late_is_refused(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
-    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=256)
-    size = encoded(gradient(256, 256))  # As large as the warm-up's.
+    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
+    size = encoded(gradient(256, 256))  # As large as the picture that tells the pace.
     served = [pool.submit(post, server, size) for _ in range(4)]
     busy(server, queued=3)
     late = post(server, size, **{"X-Request-Timeout": "2"})
@@ -115,7 +115,7 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(
 
 
 def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
-    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
+    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=1024)
     # A small picture is predicted to be quicker than the warm-up's, which it is not here.
     late = post(server, **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504

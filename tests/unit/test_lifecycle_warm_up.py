@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dctnet.engine import Cartoon
-from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, largest_picture, warm_up
+from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import Pixels
 
@@ -32,20 +32,26 @@ def ignored(*_: float) -> None:
 
 
 def test_a_slot_draws_the_known_picture_and_the_largest(tmp_path: Path) -> None:
-    engine, measured = Negative(), []
+    engine = Negative()
     KnownAnswer(PICTURE, 255 - PICTURE).write(tmp_path)
-    compared = warm_up(engine, tmp_path, 1280, lambda *pair: measured.append(pair))
+    compared = warm_up(engine, tmp_path, 1280, ignored)
     assert compared == "the known answer"
-    assert engine.sizes == [PICTURE.shape, (720, 1280, 3)]
+    assert engine.sizes[:2] == [PICTURE.shape, (720, 1280, 3)]
+
+
+def test_the_pace_is_that_of_a_later_picture(tmp_path: Path) -> None:
+    engine, measured = Negative(), []
+    warm_up(engine, tmp_path, 1280, lambda *pair: measured.append(pair))
+    assert engine.sizes == [(720, 1280, 3), (360, 640, 3)]
     ((pixels, seconds),) = measured
-    assert pixels == 720 * 1280
+    assert pixels == 360 * 640
     assert seconds > 0
 
 
 def test_the_largest_picture_is_no_larger_than_the_setting_allows(tmp_path: Path) -> None:
     engine = Negative()
     assert warm_up(engine, tmp_path, 400, ignored) == "no known answer"
-    assert engine.sizes == [(400, 400, 3)]
+    assert engine.sizes[0] == (400, 400, 3)
 
 
 def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path: Path
         warm_up(Black(), tmp_path, 256, ignored)
 
 
-def test_the_largest_picture_has_many_colours() -> None:
-    drawn = largest_picture(1280)
+def test_the_picture_has_many_colours() -> None:
+    drawn = picture(720, 1280)
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000

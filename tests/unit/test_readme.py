@@ -62,29 +62,36 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    """A free port, instead of the documentation's 8080."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def ports() -> dict[str, int]:
+    """Free ports, instead of the documentation's."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("127.0.0.1", 0)) as management,
+    ):
+        return {"8080": server.getsockname()[1], "9090": management.getsockname()[1]}
 
 
 @pytest.fixture(scope="module")
-def environ(copy: Path, port: int) -> dict[str, str]:
+def environ(copy: Path, ports: dict[str, int]) -> dict[str, str]:
     """What a newcomer's shell has: nothing set, no model fetched."""
     environ = {
         k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "MAKE", "MFLAGS"))
     }
-    return environ | {"DCTNET_BIND": f"127.0.0.1:{port}", "DCTNET_MODELS_DIR": str(copy / "none")}
+    return environ | {
+        "DCTNET_BIND": f"127.0.0.1:{ports['8080']}",
+        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{ports['9090']}",
+        "DCTNET_MODELS_DIR": str(copy / "none"),
+    }
 
 
 @pytest.fixture(scope="module")
-def server(copy: Path, port: int, environ: dict[str, str]) -> Iterator[Path]:
+def server(copy: Path, ports: dict[str, int], environ: dict[str, str]) -> Iterator[Path]:
     """The server that the README starts, ready; gives its log."""
     (start,) = [block for block in commands(README) if block.keeps_running]
     log = copy.parent / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["bash", "-ec", typed(start, port)],
+            ["bash", "-ec", typed(start, ports)],
             cwd=copy,
             env=environ,
             stdout=output,
@@ -93,7 +100,7 @@ def server(copy: Path, port: int, environ: dict[str, str]) -> Iterator[Path]:
         )
     try:
         deadline = time.monotonic() + BOUND_S
-        while not is_ready(port):
+        while not is_ready(ports["8080"]):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
@@ -114,15 +121,20 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def typed(block: Block, port: int) -> str:
-    return re.sub(r"\b8080\b", str(port), block.text)
+def typed(block: Block, ports: dict[str, int]) -> str:
+    text = block.text
+    for documented, port in ports.items():
+        text = re.sub(rf"\b{documented}\b", str(port), text)
+    return text
 
 
-def run(block: Block, page: Path, folder: Path, environ: dict[str, str], port: int) -> str:
+def run(
+    block: Block, page: Path, folder: Path, environ: dict[str, str], ports: dict[str, int]
+) -> str:
     """Type a block's commands; the first that fails ends the test with what it said."""
     place = f"{page.name}:{block.line}"
     completed = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", typed(block, port)],
+        ["bash", "-euxo", "pipefail", "-c", typed(block, ports)],
         cwd=folder,
         env=environ,
         stdin=subprocess.DEVNULL,
@@ -137,11 +149,11 @@ def run(block: Block, page: Path, folder: Path, environ: dict[str, str], port: i
 
 
 def test_what_the_readme_says_to_type_works_in_its_order(
-    copy: Path, server: Path, port: int, environ: dict[str, str]
+    copy: Path, server: Path, ports: dict[str, int], environ: dict[str, str]
 ) -> None:
     for block in commands(README):
         if block.is_run and not block.keeps_running:
-            run(block, README, copy, environ, port)
+            run(block, README, copy, environ, ports)
     portrait = np.asarray(Image.open(copy / "portrait.jpg"), dtype=float)
     for name in ("cartoon.png", "cartoon.webp", "cartoons/portrait.png"):
         cartoon = np.asarray(Image.open(copy / name), dtype=float)
@@ -153,16 +165,21 @@ def test_what_the_readme_says_to_type_works_in_its_order(
     assert "dctnet fetch anime" in said
 
 
-@pytest.mark.parametrize("page", ["api.md", "models.md"])
+@pytest.mark.parametrize("page", ["api.md", "models.md", "serving.md"])
 def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
-    page: str, copy: Path, server: Path, port: int, environ: dict[str, str], tmp_path: Path
+    page: str,
+    copy: Path,
+    server: Path,
+    ports: dict[str, int],
+    environ: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     shutil.copy(copy / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
     environ = environ | {"PATH": f"{copy / '.venv' / 'bin'}:{environ['PATH']}"}
     blocks = [block for block in commands(copy / "docs" / page) if block.is_run]
     assert blocks
     for block in blocks:
-        run(block, copy / "docs" / page, tmp_path, environ, port)
+        run(block, copy / "docs" / page, tmp_path, environ, ports)
 
 
 def test_both_readmes_have_the_same_commands() -> None:
