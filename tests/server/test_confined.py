@@ -1,5 +1,6 @@
 """A server as a cluster confines it: another user than root, and nothing to write but memory."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ def confined(tmp_path: Path, tiny: Path) -> Iterator[Server]:
 def test_a_server_needs_neither_root_nor_a_disk(confined: Server, astronaut: np.ndarray) -> None:
     status = Path(f"/proc/{confined.worker()}/status").read_text()
     assert "CapEff:\t0000000000000000" in status
+    limits = Path(f"/proc/{confined.worker()}/limits").read_text()
+    assert re.search(r"^Max core file size +[01] +[01] +bytes", limits, re.MULTILINE)
     picture = encoded(astronaut, "PNG", compress_level=0)
     assert len(picture) > 500_000  # What Werkzeug by itself would write to a file.
     for path in "/v1/cartoons", "/upload":

@@ -51,9 +51,9 @@ def warm_up(
 ) -> str:
     """Draw the folder's known picture, then one as large as any can be; return what was compared.
 
-    The second one takes as much memory as the slot will ever need. Of a third, with a quarter of its
-    pixels, ``observe`` is told the pixels and the seconds. Raises WrongAnswer, and ModelError where
-    the known answer cannot be read.
+    The second one takes as much memory as the slot will ever need. Of a third, with a quarter of
+    its pixels, ``observe`` is told the pixels and the seconds. Raises WrongAnswer, and ModelError
+    where the known answer cannot be read.
     """
     known = KnownAnswer.read(folder)
     if known is not None:
