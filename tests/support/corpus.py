@@ -210,10 +210,13 @@ def lying_headers() -> Made:
     yield _refused("JPEG that ends before its pixels", _picture("JPEG")[:2] + f.EOI, BROKEN)
 
 
-def bombs() -> Made:
+_GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
+"""EXIF data that count 64 MB where there are 64 kB."""
+
+
+def png_bombs() -> Made:
+    image = _picture("PNG")
     zeros = zlib.compress(bytes(50_000_000))
-    jpeg, image, lossless = _picture("JPEG"), _picture("PNG"), _picture("WEBP", lossless=True)
-    progressive = _picture("JPEG", progressive=True)
     yield _refused(
         "PNG of 60000 x 60000", f.png_header(60_000, 60_000) + f.chunk(b"IDAT", zeros), LARGE
     )
@@ -239,6 +242,13 @@ def bombs() -> Made:
     yield _refused(
         "PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2), BROKEN
     )
+    yield Sample(
+        "PNG with EXIF that counts 64 MB", f.with_chunks(image, f.chunk(b"eXIf", _GREEDY[6:]))
+    )
+
+
+def jpeg_bombs() -> Made:
+    jpeg, progressive = _picture("JPEG"), _picture("JPEG", progressive=True)
     yield Sample(f"JPEG with {MAX_SCANS} scans", f.with_scans(progressive, MAX_SCANS))
     yield _refused(
         f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1), BROKEN
@@ -263,17 +273,16 @@ def bombs() -> Made:
     large = f.segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 20
     small = f.segment(0xE1, b"Exif\0\0x") * 3000
     yield Sample("JPEG with EXIF in 3020 segments", f.with_segments(jpeg, large, small))
-    greedy = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
-    yield Sample("JPEG with EXIF that counts 64 MB", f.with_segments(jpeg, f.segment(0xE1, greedy)))
     yield Sample(
-        "PNG with EXIF that counts 64 MB", f.with_chunks(image, f.chunk(b"eXIf", greedy[6:]))
+        "JPEG with EXIF that counts 64 MB", f.with_segments(jpeg, f.segment(0xE1, _GREEDY))
     )
+
+
+def webp_bombs() -> Made:
+    lossless = _picture("WEBP", lossless=True)
     extended = f.webp_canvas(WIDTH, HEIGHT, flags=8)
-    webp = f.webp(extended, lossless[12:], f.webp_chunk(b"EXIF", greedy))
+    webp = f.webp(extended, lossless[12:], f.webp_chunk(b"EXIF", _GREEDY))
     yield Sample("WebP with EXIF that counts 64 MB", webp)
-    exif = Image.Exif()
-    exif[0x010E] = "x" * 60_000
-    yield Sample("AVIF with 60 kB of EXIF", _picture("AVIF", exif=exif))
     pixel = encoded(np.zeros((1, 1, 3), np.uint8), "WEBP", lossless=True)
     animated = f.webp_canvas(WIDTH, HEIGHT, flags=2), f.webp_chunk(b"ANIM", bytes(6))
     frames = f.webp_frame(pixel, 1, 1) * 5000
@@ -287,6 +296,12 @@ def bombs() -> Made:
         f.webp(f.webp_canvas(16383, 16383, 2), *animated[1:], frames),
         LARGE,
     )
+
+
+def avif_bombs() -> Made:
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 60_000
+    yield Sample("AVIF with 60 kB of EXIF", _picture("AVIF", exif=exif))
     black = encoded(Image.new("L", (2048, 2048)), "AVIF", speed=10)
     for side in 16, 64, 999:
         data = f.with_announced_size(black, side, side)
@@ -474,7 +489,10 @@ FAMILIES = (
     damaged,
     sides,
     lying_headers,
-    bombs,
+    png_bombs,
+    jpeg_bombs,
+    webp_bombs,
+    avif_bombs,
     polyglots,
     wrong_types,
     kinds_of_png,
