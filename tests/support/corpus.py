@@ -358,8 +358,10 @@ def polyglots() -> Made:
 
 def wrong_types() -> Made:
     picture = gradient(HEIGHT, WIDTH)
-    for format in "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "PDF", "DDS":
+    for format in "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "DDS":
         yield _refused(f"a {format}", encoded(picture, format), FOREIGN)
+    undated = encoded(picture, "PDF", creationDate=None, modDate=None)
+    yield _refused("a PDF", undated, FOREIGN)
     for name, data in {
         "nothing": b"",
         "a line end": b"\n",

@@ -87,6 +87,14 @@ def with_announced_size(avif: bytes, width: int, height: int) -> bytes:
     return avif[:at] + struct.pack(">II", width, height) + avif[at + 8 :]
 
 
+def undated(avif: bytes) -> bytes:
+    """Return an animated AVIF without the times at which it was made."""
+    for name in b"mvhd", b"tkhd", b"mdhd":
+        at = avif.index(name) + 8
+        avif = avif[:at] + bytes(16) + avif[at + 16 :]
+    return avif
+
+
 def exif(entries: int, value_bytes: int, padding: int) -> bytes:
     """Return EXIF data with entries that all have the same bytes, of which there are `padding`."""
     start = 14 + 12 * entries

@@ -4,11 +4,17 @@ from PIL import ImageCms
 
 
 def srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return _undated(ImageCms.createProfile("sRGB"))
 
 
 def lab() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    return _undated(ImageCms.createProfile("LAB"))
+
+
+def _undated(profile: ImageCms.core.CmsProfile) -> bytes:
+    """Return a profile without its date, so that it is the same in every run."""
+    dated = ImageCms.ImageCmsProfile(profile).tobytes()
+    return dated[:24] + bytes(12) + dated[36:]
 
 
 def red_and_blue_exchanged() -> bytes:

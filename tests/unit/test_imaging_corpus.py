@@ -1,5 +1,7 @@
 """Hundreds of broken, hostile and odd pictures: each is decoded, or refused with reason."""
 
+import hashlib
+import json
 import os
 import struct
 import subprocess
@@ -25,6 +27,22 @@ def test_the_corpus_is_large_and_each_sample_has_its_name() -> None:
     assert len(corpus()) >= 300
     assert len({sample.name for sample in corpus()}) == len(corpus())
     assert all(sample.errors or sample.shapes for sample in corpus())
+
+
+def sums() -> dict[str, str]:
+    return {sample.name: hashlib.sha256(sample.data).hexdigest() for sample in corpus()}
+
+
+def test_it_is_the_same_in_every_run() -> None:
+    """In a process with other hashes, which makes it at least a second later than this one."""
+    code = f"import json; from {__name__} import sums; print(json.dumps(sums()))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert json.loads(run.stdout) == sums()
 
 
 @pytest.mark.filterwarnings("error")
