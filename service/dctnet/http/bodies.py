@@ -1,7 +1,8 @@
 """The picture in a request's body, read within a limit and kept in memory."""
 
+import shutil
 from io import BytesIO
-from typing import IO
+from typing import IO, cast
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -13,6 +14,9 @@ FIELD = "file"
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 """What boundaries, headers and other fields of a form may add to the picture's bytes."""
+
+CHUNK_BYTES = 64 * 1024
+"""How much of a body is read at a time."""
 
 
 class InMemoryRequest(Request):
@@ -55,13 +59,15 @@ def _is_form(request: Request) -> bool:
 def _from_form(request: Request, max_bytes: int) -> bytes:
     request.max_content_length = max_bytes + MULTIPART_OVERHEAD_BYTES
     picture = request.files.get(FIELD)
-    return picture.read() if picture else b""
+    return cast("BytesIO", picture.stream).getvalue() if picture else b""
 
 
 def _from_body(request: Request, max_bytes: int) -> bytes:
     # One more than allowed: at the limit of a body without a length, Werkzeug just stops.
     request.max_content_length = max_bytes + 1
-    return request.stream.read()
+    received = BytesIO()  # Which hands out what it holds; Werkzeug's way would hold it twice.
+    shutil.copyfileobj(request.stream, received, CHUNK_BYTES)
+    return received.getvalue()
 
 
 def _too_many(max_bytes: int) -> Problem:

@@ -17,7 +17,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from dctnet.replica import Replica
-from dctnet.server import core_dumps, refusals
+from dctnet.server import allocator, core_dumps, refusals
 from dctnet.server.management import Management
 from dctnet.server.reading import ClientBody, HeaderRule, TimedUnreader
 
@@ -41,6 +41,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def init_process(self) -> None:
         """Let the probes answer before anything heavy is imported."""
         core_dumps.forbid()
+        allocator.share_arenas()
         Management(self.replica).start()
         super().init_process()
 

@@ -1,0 +1,121 @@
+"""Broken, hostile and large pictures, sent to a real server: what they cost and what they leave."""
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from dctnet.config import MIB
+from dctnet.server.application import SPARE_THREADS
+from tests.server.conftest import BOUND_S, Server, until
+from tests.server.timed import HANGING
+from tests.support.corpus import MAX_PIXELS, Sample, corpus
+from tests.support.corpus_answers import require_picture, require_problem
+from tests.support.encoded import encoded
+
+Start = Callable[..., Server]
+
+THREAD_BYTES = 100 * 1024
+SCRATCH_BYTES = 32 * MAX_PIXELS
+"""What a slot takes here: decoding up to 17 bytes a pixel, drawing and encoding 3 each, and those
+that wait to be freed."""
+
+
+def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
+    """How many bytes a worker may need beyond what it has when it is ready."""
+    threads = slots + queue + uploads + SPARE_THREADS
+    return slots * SCRATCH_BYTES + (queue + uploads) * max_bytes + threads * THREAD_BYTES
+
+
+def memory(pid: int, name: str) -> int:
+    """A figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) * 1024
+
+
+def begin_to_measure(pid: int) -> int:
+    """Let the peak begin at what is resident now, which is returned."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return memory(pid, "VmRSS")
+
+
+def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
+    start_timed: Start, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    limits = {"slots": 2, "queue": 64, "uploads": 64, "max_bytes": 2 * MIB}
+    server = start_timed(0, TMPDIR=temporary, DCTNET_MAX_PIXELS=MAX_PIXELS, **as_settings(limits))
+    worker = server.worker()
+    before = begin_to_measure(worker)
+
+    def post(sample: Sample) -> requests.Response:
+        return requests.post(f"{server.url}/v1/cartoons", data=sample.data, timeout=BOUND_S)
+
+    with ThreadPoolExecutor(8) as pool:
+        for sample, response in zip(corpus(), pool.map(post, corpus()), strict=True):
+            if response.status_code == 200:
+                require_picture(sample, response.content)
+            else:
+                require_problem(sample, response.status_code, response.json())
+    assert server.worker() == worker
+    assert list(temporary.iterdir()) == []
+    assert len(server.requests()) == len(corpus())
+    assert [line for line in server.messages() if not line.startswith("dctnet: ")] == []
+    # Eight clients keep far fewer bodies than the queue could.
+    limits |= {"queue": 8, "uploads": 0}
+    assert memory(worker, "VmHWM") - before <= bound(**limits)
+
+
+def as_settings(limits: dict[str, int]) -> dict[str, object]:
+    return {f"DCTNET_{name.upper()}": value for name, value in limits.items()}
+
+
+@pytest.fixture
+def large() -> bytes:
+    """A picture of almost 2 MiB at whose drawing the engine hangs."""
+    noise = np.random.default_rng(0).integers(0, 256, (50_000, HANGING, 3), np.uint8)
+    return encoded(noise, "PNG", compress_level=0)
+
+
+def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
+    start_timed: Start, large: bytes
+) -> None:
+    limits = {"slots": 2, "queue": 32, "uploads": 32, "max_bytes": 2 * MIB}
+    assert 0.9 * limits["max_bytes"] < len(large) <= limits["max_bytes"]
+    server = start_timed(
+        0,
+        **as_settings(limits),
+        DCTNET_MAX_PIXELS=MAX_PIXELS,
+        DCTNET_REQUEST_TIMEOUT=30,
+        DCTNET_WATCHDOG_TIMEOUT=29,
+    )
+    worker = server.worker()
+    before = begin_to_measure(worker)
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
+    with ExitStack() as stack:
+
+        def send(data: bytes) -> None:
+            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+            stack.enter_context(client).sendall(head.encode() + data)
+
+        # One place is left free, since a full queue refuses by the headers.
+        for _ in range(limits["slots"] + limits["queue"] - 1):
+            send(large)
+        until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1, server.process)
+        for _ in range(limits["uploads"]):
+            send(large[:-1])
+        until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"], server.process)
+        assert server.metric("dctnet_slots_busy") == limits["slots"]
+        held = memory(worker, "VmRSS") - before
+        # What is measured is there: nearly all of the bodies, in one copy each.
+        bodies = (limits["queue"] + limits["uploads"]) * limits["max_bytes"]
+        assert 0.8 * bodies < held
+        assert memory(worker, "VmHWM") - before <= bound(**limits)
+    until(lambda: server.metric("dctnet_uploads_active") == 0, server.process)
+    until(lambda: server.metric("dctnet_queue_depth") == 0, server.process)
