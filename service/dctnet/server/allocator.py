@@ -11,6 +11,6 @@ their slots then take up half as much again as they have bytes."""
 
 
 def share_arenas() -> None:
-    """Bound the arenas; to be called before the threads are started. Other C libraries have none."""
+    """Bound the arenas, before the threads are started; other C libraries have none."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
