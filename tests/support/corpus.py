@@ -2,6 +2,7 @@
 
 import functools
 import random
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -239,6 +240,8 @@ def png_bombs() -> Made:
         may = BROKEN if name == b"tRNS" else frozenset()
         data = f.with_chunks(image, many)
         yield Sample(f"PNG with 50000 empty chunks {name.decode()}", data, may)
+    data = f.with_chunks(image, f.chunk(b"IDAT") * 100_000)
+    yield _refused("PNG with 100000 empty chunks IDAT", data, BROKEN)
     yield _refused(
         "PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2), BROKEN
     )
@@ -291,6 +294,9 @@ def webp_bombs() -> Made:
         "WebP with 50000 unknown chunks",
         f.webp(extended, f.webp_chunk(b"junk") * 50_000, lossless[12:]),
     )
+    chunks = f.webp_chunk(b"junk") * 100_000
+    data = f.webp(extended, chunks, lossless[12:])
+    yield _refused("WebP with 100000 unknown chunks", data, BROKEN)
     yield _refused(
         "WebP of one large canvas",
         f.webp(f.webp_canvas(16383, 16383, 2), *animated[1:], frames),
@@ -307,11 +313,40 @@ def avif_bombs() -> Made:
         data = f.with_announced_size(black, side, side)
         yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data, BROKEN)
     avif = _picture("AVIF")
-    yield _refused("AVIF with 5000 boxes", avif + f.box(b"free") * 5000, BROKEN)
-    places = avif.index(b"iloc") + 8
-    endless = avif[:places] + b"\0\0\0\x01\0\x01\0\0\xff\xff" + avif[places + 10 :]
-    yield _refused("AVIF with 65535 pieces of no bytes", endless, BROKEN)
-    yield Sample("AVIF with 3000 boxes", avif + f.box(b"free") * 3000)
+    picture, large = _item(avif, WIDTH, HEIGHT), _item(avif, 9999, 9999)
+    alpha = f.Item(b"av01", large.contents, (*large.properties, f.ALPHA))
+    data = f.avif([picture, alpha], f.reference(b"auxl", 2, 1))
+    yield _refused("AVIF with an alpha to be enlarged to 9999 x 9999", data, BROKEN)
+    for name, sides in (("a tile to be enlarged", (WIDTH, HEIGHT)), ("a grid", (9999, 9999))):
+        whole = f.Item(b"grid", f.grid(1, 1, *sides), (f.ispe(WIDTH, HEIGHT),))
+        data = f.avif([whole, large], f.reference(b"dimg", 1, 2))
+        yield _refused(f"AVIF with {name} to 9999 x 9999", data, BROKEN)
+    frames = f.Item(b"av01", picture.contents * 9999, picture.properties)
+    yield _refused("AVIF with 9999 frames", f.avif([frames]), BROKEN)
+    units = f.Item(b"av01", picture.contents + b"\x7a\0" * 99_999, picture.properties)
+    yield _refused("AVIF with 99999 units of AV1", f.avif([units]), BROKEN)
+    kinds = struct.pack(">IH", 0, 60_000) + f.infe(1, b"av01") * 60_000
+    yield _refused("AVIF with 60000 items", f.avif([picture], iinf=kinds), BROKEN)
+    many = f.reference(b"dimg", 1, *range(2, 60_000))
+    yield _refused("AVIF with 60000 references", f.avif([picture], many), BROKEN)
+    pieces = struct.pack(">IHHHHHH", 1 << 24, 1 << 12, 1, 1, 0, 0, 65_535)
+    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([picture], iloc=pieces), BROKEN)
+    links = f.Item(b"junk", b"", (f.box(b"junk", bytes(100_000)),) * 255)
+    yield Sample("AVIF with 25500 links to 100 kB", f.avif([picture, *[links] * 100]))
+    boxes = f.box(b"free") * 99_999
+    yield Sample("AVIF with 99999 groups", f.avif([picture], grpl=boxes))
+    yield Sample("AVIF with 99999 boxes behind", avif + boxes)
+    yield _refused("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:], BROKEN)
+    track = functools.reduce(
+        lambda body, name: f.box(name, body), (b"stbl", b"minf", b"mdia"), boxes
+    )
+    yield Sample("AVIF with 99999 boxes in a track", avif + f.box(b"moov", f.box(b"trak", track)))
+
+
+def _item(avif: bytes, width: int, height: int) -> f.Item:
+    """Return what a file codes as an item that announces another size."""
+    properties = f.ispe(width, height), f.box(b"av1C", f.contents(avif, b"av1C"))
+    return f.Item(b"av01", f.contents(avif, b"mdat"), properties)
 
 
 def _segments(jpeg: bytes) -> Iterator[int]:
@@ -326,14 +361,13 @@ def polyglots() -> Made:
     page = b"<html><script>alert(1)</script></html>"
     for kind in "JPEG", "PNG", "WebP", "AVIF":
         data = of_kinds()[kind]
-        errors = BROKEN if kind == "AVIF" else frozenset()  # Its boxes go on to the end.
         for tail, name in (
             (archive, "ZIP"),
             (page, "HTML"),
             (data, "itself"),
             (bytes(9999), "zeros"),
         ):
-            yield Sample(f"{kind} and then {name}", data + tail, errors)
+            yield Sample(f"{kind} and then {name}", data + tail)
         for head, name in (
             (b"GIF89a/*", "GIF"),
             (b"%PDF-1.7\n", "PDF"),

@@ -2,6 +2,8 @@
 
 import struct
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EOI = b"\xff\xd9"
@@ -79,6 +81,74 @@ def webp_frame(picture: bytes, width: int, height: int) -> bytes:
 def box(name: bytes, body: bytes = b"") -> bytes:
     """Return a box of an AVIF."""
     return struct.pack(">I4s", len(body) + 8, name) + body
+
+
+def contents(avif: bytes, name: bytes) -> bytes:
+    """Return what is in the first box of a name."""
+    at = avif.index(name) + 4
+    return avif[at : at - 8 + int.from_bytes(avif[at - 8 : at - 4])]
+
+
+def ispe(width: int, height: int) -> bytes:
+    """Return the box that announces a size."""
+    return box(b"ispe", struct.pack(">III", 0, width, height))
+
+
+ALPHA = box(b"auxC", b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
+
+
+def grid(rows: int, columns: int, width: int, height: int) -> bytes:
+    """Return the contents of an item that is made of tiles."""
+    return struct.pack(">4BII", 0, 1, rows - 1, columns - 1, width, height)
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of an AVIF: its kind, its contents, and its properties as boxes."""
+
+    kind: bytes
+    contents: bytes
+    properties: tuple[bytes, ...] = ()
+
+
+def reference(name: bytes, source: int, *targets: int) -> bytes:
+    """Return a box of `iref`."""
+    count = len(targets)
+    return box(name, struct.pack(f">HH{count}H", source, count, *targets))
+
+
+def infe(number: int, kind: bytes) -> bytes:
+    """Return a box of `iinf`."""
+    return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, kind))
+
+
+def avif(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> bytes:
+    """Return an AVIF of items, numbered from 1; the first is the primary one.
+
+    `boxes` are contents that replace those of boxes of `meta`, or boxes that come on top.
+    """
+    properties = list(dict.fromkeys(p for item in items for p in item.properties))
+    kinds, associations, places, data = b"", b"", b"", b""
+    for number, item in enumerate(items, 1):
+        kinds += infe(number, item.kind)
+        numbers = bytes(properties.index(p) + 1 for p in item.properties)
+        associations += struct.pack(">HB", number, len(numbers)) + numbers
+        places += struct.pack(">HHHHII", number, 1, 0, 1, len(data), len(item.contents))
+        data += item.contents
+    count = len(items)
+    ipma = box(b"ipma", struct.pack(">II", 0, count) + associations)
+    meta = {
+        "hdlr": bytes(8) + b"pict" + bytes(13),
+        "pitm": struct.pack(">IH", 0, 1),
+        "iinf": struct.pack(">IH", 0, count) + kinds,
+        "iref": bytes(4) + references,
+        "iprp": box(b"ipco", b"".join(properties)) + ipma,
+        "iloc": struct.pack(">IHH", 1 << 24, 0x4400, count) + places,
+        "idat": data,
+    } | boxes
+    described = b"".join(box(name.encode(), body) for name, body in meta.items())
+    ftyp = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
+    return ftyp + box(b"meta", bytes(4) + described)
 
 
 def with_announced_size(avif: bytes, width: int, height: int) -> bytes:

@@ -1,26 +1,35 @@
-"""What an AV1 stream makes its decoder do is told without decoding it."""
+"""How large the frames of an AV1 stream are is told without decoding them."""
 
 import pytest
 
 from dctnet.imaging import BrokenPicture
-from dctnet.imaging.av1 import MAX_UNITS, coded_pixels
+from dctnet.imaging.av1 import MAX_UNITS, frame_pixels
 
-FRAME = b"\x32\x01\0"
-"""A unit that says that it is a frame of one byte."""
-PADDING = b"\x7a\0"
+Fields = tuple[tuple[int, int], ...]
+"""As (value, bits)."""
+
+
+def unit(kind: int, *fields: tuple[int, int]) -> bytes:
+    text = "".join(f"{value:0{bits}b}" for value, bits in fields)
+    text += "0" * (-len(text) % 8)
+    body = int(text, 2).to_bytes(len(text) // 8)
+    return bytes((kind << 3 | 2, len(body))) + body
 
 
 def sequence(*fields: tuple[int, int]) -> bytes:
-    """The unit of a sequence header, of fields as (value, bits)."""
-    text = "".join(f"{value:0{bits}b}" for value, bits in fields)
-    body = int(text.ljust(-8 * (-len(text) // 8), "0"), 2).to_bytes(-(-len(text) // 8))
-    return b"\x0a" + bytes((len(body),)) + body
+    return unit(1, *fields)
 
+
+FRAME = unit(6, (0, 8))
+"""A frame, of a sequence with the short header."""
+PADDING = b"\x7a\0"
 
 STILL = ((0, 3), (1, 1), (1, 1), (8, 5))
 """A still picture with the short header."""
 SIDES = ((9, 4), (8, 4), (999, 10), (299, 9))
 """1000 x 300 pixels in 10 and 9 bits."""
+EXACT, MOST = 1000 * 300, 1024 * 512
+
 ONE_POINT = ((0, 1), (0, 5), (0, 12), (8, 5), (0, 1))
 """No display delays, and one operating point of a level that has a tier."""
 PLAIN = ((0, 3), (0, 1), (0, 1), (0, 1), *ONE_POINT)
@@ -34,46 +43,115 @@ TIMED = (
     *((0, 12), (9, 5), (1, 1), (0, 1), (0, 1)),
 )
 """The long header with all its options, and two operating points."""
+UNEVEN = (
+    *((0, 3), (0, 1), (0, 1), (1, 1), (1, 32), (1, 32), (0, 1)),
+    *((1, 1), (9, 5), (1, 32), (3, 5), (6, 5), (0, 1), (0, 5)),
+    *((0, 12), (0, 5), (0, 1)),
+)
+"""The long header of frames that have presentation times, of seven bits."""
+
+FREE = ((0, 1), (0, 7), (0, 1), (1, 1), (1, 1))
+"""Options of a sequence: no numbers of frames, and each frame chooses its tools."""
+NUMBERED = (
+    *((1, 1), (3, 4), (2, 3), (0, 7), (1, 1), (0, 2)),
+    *((0, 1), (1, 1), (0, 1), (0, 1), (3, 3)),
+)
+"""Numbers of eight bits, order hints of four, and screen content tools for all frames."""
+WITHOUT_TOOLS = ((0, 1), (0, 7), (0, 1), (0, 1), (0, 1))
+
+SHOWN_KEY, HIDDEN_KEY = ((0, 1), (0, 2), (1, 1)), ((0, 1), (0, 2), (0, 1), (1, 1), (0, 1))
+SWITCH = ((0, 1), (3, 2), (1, 1))
+REPEATED = ((1, 1),)
+
+
+def sizes(*units: bytes) -> list[int]:
+    (found,) = frame_pixels([(b"".join(units), 1)])
+    return found
 
 
 def test_a_still_picture_is_as_large_as_its_header_says() -> None:
-    assert coded_pixels(sequence(*STILL, *SIDES) + FRAME) == 1000 * 300
+    assert sizes(sequence(*STILL, *SIDES), FRAME) == [EXACT]
 
 
-@pytest.mark.parametrize("head", [PLAIN, TIMED])
-def test_the_frames_of_an_animation_may_be_as_large_as_their_bits_allow(
-    head: tuple[tuple[int, int], ...],
+OWN = ((499, 10), (199, 9))
+"""500 x 200 pixels, where a frame has a size of its own."""
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "frame", "own"),
+    [
+        (PLAIN, FREE, (*SHOWN_KEY, (0, 1), (0, 1)), 500 * 200),
+        (PLAIN, FREE, (*SHOWN_KEY, (0, 1), (1, 1), (0, 1)), 500 * 200),
+        (PLAIN, NUMBERED, (*SHOWN_KEY, (0, 1), (77, 8)), 500 * 200),
+        (PLAIN, WITHOUT_TOOLS, (*SHOWN_KEY, (0, 1)), 500 * 200),
+        (PLAIN, WITHOUT_TOOLS, (*HIDDEN_KEY, (0, 1)), MOST),
+        (TIMED, FREE, (*HIDDEN_KEY, (1, 1), (0, 1)), MOST),
+        (UNEVEN, FREE, (*SHOWN_KEY, (0, 7), (0, 1), (0, 1)), MOST),
+        (UNEVEN, FREE, (*HIDDEN_KEY, (0, 1), (0, 1)), MOST),
+    ],
+)
+def test_a_frame_may_have_a_size_of_its_own(
+    head: Fields, options: Fields, frame: Fields, own: int
 ) -> None:
-    assert coded_pixels(sequence(*head, *SIDES) + FRAME) == 1024 * 512
+    """Where it is not the first, how large it is depends on those before."""
+    header = sequence(*head, *SIDES, *options)
+    hint = ((3, 4),) if options is NUMBERED else ()
+    assert sizes(header, unit(6, *frame, (1, 1), *hint, *OWN)) == [own]
+    assert sizes(header, unit(6, *frame, (0, 1), (2**20 - 1, 20))) == [EXACT]
 
 
-def test_each_frame_counts_with_the_largest_header_before_it() -> None:
+@pytest.mark.parametrize("frame", [SWITCH, REPEATED])
+def test_a_frame_whose_size_is_anothers_may_be_as_large_as_its_bits_allow(frame: Fields) -> None:
+    assert sizes(sequence(*PLAIN, *SIDES, *FREE), unit(6, *frame, (0, 20))) == [MOST]
+
+
+def test_each_frame_counts_with_the_header_before_it() -> None:
     small = sequence(*STILL, (3, 4), (3, 4), (9, 4), (9, 4))
     large = sequence(*STILL, *SIDES)
-    assert coded_pixels(small + FRAME + large + FRAME + small + FRAME) == 100 + 2 * 300_000
+    assert sizes(small, FRAME, large, FRAME, FRAME, small, FRAME) == [100, EXACT, EXACT, 100]
+
+
+@pytest.mark.parametrize("kind", [3, 6, 7])
+def test_every_kind_of_frame_header_counts(kind: int) -> None:
+    """dav1d takes a redundant one for the first where there was no other."""
+    assert sizes(sequence(*STILL, *SIDES), unit(kind, (0, 8))) == [EXACT]
 
 
 def test_other_units_do_not_count() -> None:
-    assert coded_pixels(b"\x12\0" + sequence(*STILL, *SIDES) + PADDING + FRAME) == 300_000
+    assert sizes(b"\x12\0", sequence(*STILL, *SIDES), PADDING, unit(4, (0, 8)), FRAME) == [EXACT]
 
 
 def test_a_unit_without_a_length_goes_on_to_the_end() -> None:
-    assert coded_pixels(sequence(*STILL, *SIDES) + b"\x30" + FRAME * 9) == 300_000
+    assert sizes(sequence(*STILL, *SIDES), b"\x30", FRAME * 9) == [EXACT]
 
 
 def test_a_unit_with_an_extension_is_read_past_it() -> None:
     header = sequence(*STILL, *SIDES)
-    assert coded_pixels(b"\x0e\0" + header[1:] + FRAME) == 300_000
+    assert sizes(b"\x0e\0" + header[1:], FRAME) == [EXACT]
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x0a", b"\x0a\x05", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff", FRAME]
+    "data", [b"", b"\x0a", b"\x0a\x05", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff"]
 )
-def test_damaged_streams_code_nothing(data: bytes) -> None:
-    assert coded_pixels(data) == 0
+def test_damaged_streams_have_no_frames(data: bytes) -> None:
+    assert sizes(data) == []
 
 
-def test_as_many_units_as_allowed_pass_and_one_more_does_not() -> None:
-    assert coded_pixels(PADDING * MAX_UNITS) == 0
+def test_a_header_that_is_cut_off_goes_on_with_zeros() -> None:
+    assert sizes(sequence(*STILL, (0, 4)), FRAME) == [1]
+
+
+def test_each_stream_has_its_own_sequence_header() -> None:
+    first = sequence(*STILL, *SIDES) + FRAME
+    assert list(frame_pixels([(first, 1), (b"", 1), (first, 1)])) == [[EXACT], [], [EXACT]]
+    with pytest.raises(BrokenPicture, match="no sequence header"):
+        list(frame_pixels([(first, 1), (FRAME, 1)]))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_as_many_units_as_allowed_pass_and_one_more_does_not(times: int) -> None:
+    """In all streams together, as often as they will be decoded."""
+    half = PADDING * (MAX_UNITS // 2 // times), times
+    assert list(frame_pixels([half, half])) == [[], []]
     with pytest.raises(BrokenPicture, match=f"more than {MAX_UNITS} units"):
-        coded_pixels(PADDING * (MAX_UNITS + 1))
+        list(frame_pixels([half, half, (PADDING, 1)]))

@@ -7,13 +7,16 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
-from dctnet.imaging import PictureError, decode
+from dctnet.imaging import BrokenPicture, PictureError, decode, inspect
+from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from tests.support.corpus import ANY_SHAPE, MAX_PIXELS, Sample, corpus
 
 LONGEST_S = 5
@@ -67,6 +70,60 @@ def _decoded(data: bytes) -> NDArray[np.uint8] | PictureError:
         return decode(data, MAX_PIXELS)
     except PictureError as error:
         return error
+
+
+def _inspected(data: bytes) -> tuple[int, int] | PictureError:
+    try:
+        return inspect(data, MAX_PIXELS)
+    except PictureError as error:
+        return error
+
+
+@pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
+def test_inspecting_it_asks_no_decoder_and_says_the_same(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = _decoded(sample.data)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("Pillow was asked to open the picture.")
+
+    monkeypatch.setattr(Image, "open", fail)
+    monkeypatch.setattr(ImageFile.ImageFile, "__init__", fail)
+    inspected = _inspected(sample.data)
+    if isinstance(inspected, PictureError):
+        assert (type(inspected), str(inspected)) == (type(decoded), str(decoded))
+    elif isinstance(decoded, PictureError):
+        assert type(decoded) is BrokenPicture
+    else:
+        assert sorted(inspected) == sorted(decoded.shape[:2])
+
+
+CALLS_A_CHUNK = 10
+
+
+@pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
+def test_inspecting_it_takes_few_calls_and_little_memory(sample: Sample) -> None:
+    """Calls, each of a tenth of a microsecond, are the same however busy the machine is."""
+    calls = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event.endswith("call")
+
+    sys.setprofile(count)
+    try:
+        _inspected(sample.data)
+    finally:
+        sys.setprofile(None)
+    assert calls <= CALLS_A_CHUNK * MAX_CHUNKS
+    tracemalloc.start()
+    try:
+        _inspected(sample.data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= 3 * len(sample.data) + 2 * MAX_PROFILE_BYTES + 100_000
 
 
 DECODER = """

@@ -5,7 +5,7 @@ import zlib
 import pytest
 
 from dctnet.imaging import BrokenPicture
-from dctnet.imaging.container import MAX_PROFILE_BYTES
+from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.png import read
 from tests.support.encoded import of_kinds
 from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_chunks
@@ -39,6 +39,13 @@ def test_the_pixels_are_joined_in_one_chunk() -> None:
 def test_a_missing_end_is_nobodys_loss() -> None:
     assert read(PNG[:-12]).data == PNG
     assert read(PNG[:-5]).data == PNG
+
+
+def test_as_many_chunks_as_allowed_pass_and_one_more_does_not() -> None:
+    texts = chunk(b"tEXt") * (MAX_CHUNKS - 3)  # Beside the header, the pixels and the end.
+    assert read(with_chunks(PNG, texts)).data == PNG
+    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+        read(with_chunks(PNG, texts, chunk(b"tEXt")))
 
 
 def with_profile(profile: bytes, cut: int = 0) -> bytes:

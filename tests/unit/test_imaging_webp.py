@@ -3,7 +3,7 @@
 import pytest
 
 from dctnet.imaging import BrokenPicture
-from dctnet.imaging.container import MAX_PROFILE_BYTES
+from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.webp import read
 from tests.support.encoded import encoded, gradient, of_kinds
 from tests.support.formats import webp, webp_canvas, webp_chunk
@@ -34,6 +34,13 @@ def test_metadata_are_found_between_other_chunks() -> None:
     data = with_chunks(webp_chunk(b"odd ", b"x"), webp_chunk(b"ICCP", b"profile"), exif)
     container = read(data)
     assert (container.profile, container.orientation) == (b"profile", 6)
+
+
+def test_as_many_chunks_as_allowed_pass_and_one_more_does_not() -> None:
+    chunks = webp_chunk(b"odd ") * (MAX_CHUNKS - 2)  # Beside the canvas and the pixels.
+    assert read(with_chunks(chunks)).width == 24
+    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+        read(with_chunks(chunks, webp_chunk(b"odd ")))
 
 
 def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored() -> None:

@@ -1,34 +1,48 @@
-"""How much an AV1 stream makes its decoder do, told without decoding it."""
+"""How large the frames of AV1 streams are, told without decoding them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from dctnet.imaging.errors import BrokenPicture
 
-MAX_UNITS: Final = 10_000
-"""The most units (OBUs) in a picture's stream: one a tile, of which AV1 allows 4096, and a few."""
+MAX_UNITS: Final = 16_384
+"""The most units (OBUs) in a picture's streams: a few each, and one a tile, of which AV1 allows
+4096."""
 
 _SEQUENCE_HEADER: Final = 1
-_FRAME_HEADER, _FRAME = 3, 6
-_SEQUENCE_HEADER_BYTES: Final = 1024
-"""What is read of it: 32 operating points, with all their options, take less."""
+# A redundant header counts as a frame's where its decoder has seen no other.
+_FRAME_HEADERS: Final = frozenset({3, 6, 7})
+_HEADER_BYTES: Final = 1024
+"""What is read of a header: 32 operating points, with all their options, take less."""
+
+_SELECT: Final = 2
+_KEY_FRAME, _SWITCH_FRAME = 0, 3
 
 
-def coded_pixels(stream: bytes) -> int:
-    """Return the most pixels that the frames of a stream can have together.
+def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
+    """Yield for each stream how many pixels each of its frames has at most.
+
+    A stream comes with how many times it will be decoded.
 
     Raises:
-        BrokenPicture: It has more than ``MAX_UNITS``.
+        BrokenPicture: The streams have more than ``MAX_UNITS``, or a frame before its sequence.
     """
-    total = size = 0
-    for units, (kind, body) in enumerate(_units(stream), 1):
-        if units > MAX_UNITS:
-            raise BrokenPicture(f"The AVIF has more than {MAX_UNITS} units of AV1 in a picture.")
-        if kind == _SEQUENCE_HEADER:
-            size = max(size, _largest_frame(body))
-        elif kind in {_FRAME_HEADER, _FRAME}:
-            total += size
-    return total
+    units = 0
+    for stream, times in streams:
+        pixels: list[int] = []
+        sequence: _Sequence | None = None
+        for kind, body in _units(stream):
+            units += times
+            if units > MAX_UNITS:
+                raise BrokenPicture(f"The AVIF has more than {MAX_UNITS} units of AV1.")
+            if kind == _SEQUENCE_HEADER:
+                sequence = _Sequence.read(body)
+            elif kind in _FRAME_HEADERS:
+                if sequence is None:
+                    raise BrokenPicture("The AVIF is damaged: its AV1 has no sequence header.")
+                pixels.append(sequence.pixels_of(body))
+        yield pixels
 
 
 def _units(stream: bytes) -> Iterator[tuple[int, bytes]]:
@@ -46,7 +60,7 @@ def _units(stream: bytes) -> Iterator[tuple[int, bytes]]:
                 length |= (byte & 0x7F) << shift
                 if byte < 0x80:
                     break
-        yield header >> 3 & 15, stream[position : position + min(length, _SEQUENCE_HEADER_BYTES)]
+        yield header >> 3 & 15, stream[position : position + min(length, _HEADER_BYTES)]
         position += length
 
 
@@ -54,12 +68,13 @@ class _Bits:
     """The bits of some bytes, the highest first; zeros follow the last."""
 
     def __init__(self, data: bytes) -> None:
-        self._bits = int.from_bytes(data) << 8 * (_SEQUENCE_HEADER_BYTES - len(data))
-        self._left = 8 * _SEQUENCE_HEADER_BYTES
+        self._bits = int.from_bytes(data)
+        self._left = 8 * len(data)
 
     def take(self, count: int) -> int:
-        self._left = max(0, self._left - count)
-        return self._bits >> self._left & (1 << count) - 1
+        self._left -= count
+        bits = self._bits >> self._left if self._left >= 0 else self._bits << -self._left
+        return bits & (1 << count) - 1
 
     def skip_variable(self) -> None:
         """Skip a number whose length is the number of zeros before its first one."""
@@ -69,36 +84,103 @@ class _Bits:
         self.take(zeros if zeros < 32 else 0)
 
 
-def _largest_frame(sequence_header: bytes) -> int:
-    """Return the most pixels of one frame; the names are those of the AV1 specification, 5.5."""
-    bits = _Bits(sequence_header)
-    bits.take(4)  # seq_profile, still_picture
-    reduced_still_picture_header = bits.take(1)
-    if reduced_still_picture_header:
-        bits.take(5)  # seq_level_idx
-    else:
-        _skip_operating_points(bits)
-    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
-    if reduced_still_picture_header:
-        return (bits.take(width_bits) + 1) * (bits.take(height_bits) + 1)
-    return 1 << width_bits + height_bits  # Each frame may have a size of its own.
+@dataclass(slots=True)
+class _Sequence:
+    """What of a sequence header tells the size of its frames.
 
+    The names, and the order of what is read, are those of the AV1 specification, 5.5 and 5.9.
+    """
 
-def _skip_operating_points(bits: _Bits) -> None:
-    delay_bits = 0
-    if bits.take(1):  # timing_info_present_flag
-        bits.take(64)
-        if bits.take(1):  # equal_picture_interval
-            bits.skip_variable()
-        if bits.take(1):  # decoder_model_info_present_flag
-            delay_bits = bits.take(5) + 1
-            bits.take(42)
-    initial_display_delay_present = bits.take(1)
-    for _ in range(bits.take(5) + 1):
-        bits.take(12)  # operating_point_idc
-        if bits.take(5) > 7:  # seq_level_idx
-            bits.take(1)  # seq_tier
-        if delay_bits and bits.take(1):
-            bits.take(2 * delay_bits + 1)
-        if initial_display_delay_present and bits.take(1):
-            bits.take(4)
+    reduced_still_picture_header: int = 0
+    decoder_model_info_present: bool = False
+    presentation_time_bits: int = 0
+    """The length of a frame's presentation time, where shown frames have one."""
+    width_bits: int = 0
+    height_bits: int = 0
+    max_frame_pixels: int = 0
+    frame_id_bits: int = 0
+    seq_force_screen_content_tools: int = _SELECT
+    seq_force_integer_mv: int = _SELECT
+    order_hint_bits: int = 0
+
+    @classmethod
+    def read(cls, header: bytes) -> "_Sequence":
+        sequence, bits = cls(), _Bits(header)
+        bits.take(4)  # seq_profile, still_picture
+        sequence.reduced_still_picture_header = bits.take(1)
+        if sequence.reduced_still_picture_header:
+            bits.take(5)  # seq_level_idx
+        else:
+            sequence._read_operating_points(bits)
+        sequence.width_bits, sequence.height_bits = bits.take(4) + 1, bits.take(4) + 1
+        sequence.max_frame_pixels = sequence._take_pixels(bits)
+        if not sequence.reduced_still_picture_header:
+            sequence._read_frame_options(bits)
+        return sequence
+
+    def _take_pixels(self, bits: _Bits) -> int:
+        return (bits.take(self.width_bits) + 1) * (bits.take(self.height_bits) + 1)
+
+    def _read_operating_points(self, bits: _Bits) -> None:
+        delay_bits = 0
+        if bits.take(1):  # timing_info_present_flag
+            bits.take(64)
+            equal_picture_interval = bits.take(1)
+            if equal_picture_interval:
+                bits.skip_variable()
+            if bits.take(1):  # decoder_model_info_present_flag
+                self.decoder_model_info_present = True
+                delay_bits = bits.take(5) + 1
+                bits.take(37)
+                frame_presentation_time_bits = bits.take(5) + 1
+                if not equal_picture_interval:
+                    self.presentation_time_bits = frame_presentation_time_bits
+        initial_display_delay_present = bits.take(1)
+        for _ in range(bits.take(5) + 1):
+            bits.take(12)  # operating_point_idc
+            if bits.take(5) > 7:  # seq_level_idx
+                bits.take(1)  # seq_tier
+            if delay_bits and bits.take(1):
+                bits.take(2 * delay_bits + 1)
+            if initial_display_delay_present and bits.take(1):
+                bits.take(4)
+
+    def _read_frame_options(self, bits: _Bits) -> None:
+        if bits.take(1):  # frame_id_numbers_present_flag
+            self.frame_id_bits = bits.take(4) + 2 + bits.take(3) + 1
+        bits.take(7)  # From use_128x128_superblock to enable_dual_filter
+        enable_order_hint = bits.take(1)
+        bits.take(2 * enable_order_hint)
+        if not bits.take(1):  # seq_choose_screen_content_tools
+            self.seq_force_screen_content_tools = bits.take(1)
+        if self.seq_force_screen_content_tools and not bits.take(1):  # seq_choose_integer_mv
+            self.seq_force_integer_mv = bits.take(1)
+        if enable_order_hint:
+            self.order_hint_bits = bits.take(3) + 1
+
+    def pixels_of(self, frame_header: bytes) -> int:
+        """Return how many pixels a frame has at most."""
+        if self.reduced_still_picture_header:
+            return self.max_frame_pixels
+        most = 1 << self.width_bits + self.height_bits
+        bits = _Bits(frame_header)
+        if bits.take(1):  # show_existing_frame: one that came before, of whatever size.
+            return most
+        frame_type, show_frame = bits.take(2), bits.take(1)
+        bits.take(self.presentation_time_bits if show_frame else 1)  # Or showable_frame
+        is_shown_key = frame_type == _KEY_FRAME and show_frame
+        if frame_type != _SWITCH_FRAME and not is_shown_key:
+            bits.take(1)  # error_resilient_mode
+        bits.take(1)  # disable_cdf_update
+        screen_content_tools = self.seq_force_screen_content_tools
+        if screen_content_tools == _SELECT:
+            screen_content_tools = bits.take(1)
+        if screen_content_tools and self.seq_force_integer_mv == _SELECT:
+            bits.take(1)  # force_integer_mv
+        bits.take(self.frame_id_bits)
+        if frame_type != _SWITCH_FRAME and not bits.take(1):  # frame_size_override_flag
+            return self.max_frame_pixels
+        bits.take(self.order_hint_bits)
+        # Of other frames the size comes after much that depends on those before.
+        is_known = is_shown_key and not self.decoder_model_info_present
+        return self._take_pixels(bits) if is_known else most

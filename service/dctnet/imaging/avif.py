@@ -1,34 +1,31 @@
-"""AVIF files: boxes, each with a length and a name, around items of AV1."""
+"""AVIF files: pictures of AV1 in a HEIF file."""
 
 import struct
-from collections.abc import Iterator
-from io import BytesIO
+from collections import Counter
+from math import prod
 from typing import Final
 
 from PIL import AvifImagePlugin
 
-from dctnet.imaging import av1
+from dctnet.imaging import av1, heif
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import BrokenPicture
-from dctnet.imaging.exif import orientation
-
-MAX_ITEMS: Final = 4096
-"""The most items in a file, and boxes in a box: tiles, an alpha, a thumbnail, and metadata."""
-
-MAX_EXTENTS: Final = 2 * MAX_ITEMS
-"""The most pieces of which all items consist; a file of a kilobyte can list 65,535 an item."""
 
 MAX_CODED: Final = 4
-"""How many times its pixels a picture may code: with its alpha and a thumbnail.
+"""How many times its pixels a picture may code: with its alpha, in layers, and in tiles that reach
+beyond its sides."""
 
-The frames of an animation count with both sides rounded up to powers of two.
-"""
+BLOCK: Final = 64
+"""To multiples of that the sides of a frame may be rounded up, in pixels: AV1 codes in blocks."""
 
-_SMALL_PIXELS: Final = 64 * 64
-"""As much as that may always be coded: blocks and tiles are not smaller."""
+SMALL_PIXELS: Final = 512 * 512
+"""As much as that a frame may always have: phones write such tiles, even of a narrow picture."""
 
 _MAX_FTYP_BYTES: Final = 1024
-_UNIQUE: Final = frozenset({b"moov", b"meta", b"iinf", b"iloc", b"idat", b"iprp", b"ipco"})
+
+_NEEDED: Final = frozenset({b"ispe", b"av1C", b"pixi", b"auxC", b"a1op", b"lsel", b"a1lx"})
+"""The properties of which decoding needs all."""
+_KNOWN: Final = _NEEDED | {b"colr", b"irot", b"imir", b"clap", b"pasp"}
 
 # The slots already use the processors, and each thread would hold frames of its own.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -44,147 +41,122 @@ def is_avif(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Container:
-    """Take an AVIF file apart, and see that its AV1 codes no more than the picture it announces.
+    """Take an AVIF file apart, but keep only the primary item, its tiles and its alpha.
 
-    Otherwise a kilobyte could announce a thumbnail and make libavif decode 268 million pixels
-    before it scales them down. EXIF is left out, as Pillow would load it, and so is an animation:
-    the picture is the file's primary item, turned as its boxes say.
+    libavif would keep far larger records of all that a file lists, in quadratic time. Of an
+    animation, the picture is the primary item as well.
 
     Raises:
-        BrokenPicture: It codes too much, its boxes are damaged, or it has too many of them.
+        BrokenPicture: The file is damaged, lists too much, or codes more than it announces.
     """
     try:
-        still, coded = _still(data)
+        picture = _Picture(data, heif.read(data))
+        picture.require_modest()
+        width, height = picture.colour.size
+        profile = picture.colour.profile
+        return Container(
+            "AVIF",
+            width,
+            height,
+            data=picture.written(),
+            profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+            orientation=picture.colour.orientation,
+        )
     except (struct.error, LookupError) as error:
         raise BrokenPicture("The AVIF is damaged or cut off.") from error
-    try:
-        with AvifImagePlugin.AvifImageFile(BytesIO(still)) as image:
-            width, height = image.size
-            profile = image.info.get("icc_profile", b"")
-            turned = orientation(image.info.get("exif", b""))
-    except Exception as error:  # Hostile bytes make Pillow raise far more than it documents.
-        raise BrokenPicture("The AVIF's header is damaged.") from error
-    if coded > MAX_CODED * max(width * height, _SMALL_PIXELS):
-        raise BrokenPicture(
-            f"The AVIF announces {width} x {height} pixels but codes up to {coded}."
-        )
-    usable = profile if len(profile) <= MAX_PROFILE_BYTES else b""
-    return Container("AVIF", width, height, still, usable, turned)
 
 
-def _still(data: bytes) -> tuple[bytes, int]:
-    """Return the file as a still picture without EXIF, and how many pixels its AV1 can have."""
-    top = _by_name(data, 0, len(data))
-    meta_start, meta_end = top[b"meta"]
-    meta = _by_name(data, meta_start + 4, meta_end)
-    # Of these, libavif keeps a record each, of up to thirty times the length.
-    _by_name(data, *_by_name(data, *meta[b"iprp"])[b"ipco"])
-    _by_name(data, *top.get(b"moov", (0, 0)))
-    still = bytearray(data)
-    still[8:12] = b"avif"  # Else libavif would take the animation.
-    streams = set()
-    for identity, kind, at in _item_kinds(data, *meta[b"iinf"]):
-        if kind == b"Exif":
-            still[at : at + 4] = b"skip"
-        elif kind == b"av01":
-            streams.add(identity)
-    base = {0: 0, 1: meta.get(b"idat", (len(data), 0))[0]}
-    coded = sum(
-        av1.coded_pixels(stream)
-        for identity, stream in _item_contents(data, meta[b"iloc"][0], base)
-        if identity in streams
-    )
-    return bytes(still), coded
+class _Picture:
+    """What a viewer shows of a file: the primary item, its tiles, and its alpha."""
 
-
-def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each box and where its contents start and end."""
-    while position + 8 <= end:
-        size, name = struct.unpack_from(">I4s", data, position)
-        start = position + 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, start)
-            start += 8
-        stop = position + size if size else end
-        if not start <= stop <= end:
-            raise BrokenPicture("The AVIF is damaged or cut off.")
-        yield name, start, stop
-        position = stop
-
-
-def _by_name(data: bytes, position: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Return where each box starts and ends; those that matter are there once."""
-    found: dict[bytes, tuple[int, int]] = {}
-    for boxes, (name, start, stop) in enumerate(_boxes(data, position, end), 1):
-        if boxes > MAX_ITEMS:
-            raise BrokenPicture(f"The AVIF has more than {MAX_ITEMS} boxes.")
-        if name in found and name in _UNIQUE:
-            raise BrokenPicture(f"The AVIF is damaged: it has two boxes {name.decode()}.")
-        found[name] = start, stop
-    return found
-
-
-def _item_kinds(data: bytes, start: int, end: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield each item's number, its kind, and where that is written."""
-    entries = start + (6 if data[start] == 0 else 8)
-    for _, entry, _ in _boxes(data, entries, end):
-        wide = data[entry] == 3
-        at = entry + (10 if wide else 8)
-        (identity,) = struct.unpack_from(">I" if wide else ">H", data, entry + 4)
-        yield identity, data[at : at + 4], at
-
-
-def _item_contents(data: bytes, position: int, base: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    """Yield each item's number and its bytes.
-
-    Args:
-        data: The file.
-        position: Where the contents of the box iloc start.
-        base: From where offsets count, by the method of construction.
-    """
-    numbers = _Numbers(data, position)
-    version = numbers.take(1)
-    numbers.take(3)
-    sizes = numbers.take(2)
-    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
-    index_size = sizes & 15 if version else 0
-    identity_size = 4 if version == 2 else 2
-    items = numbers.take(identity_size)
-    count = total = 0
-    if items > MAX_ITEMS:
-        raise BrokenPicture(f"The AVIF has more than {MAX_ITEMS} items.")
-    for _ in range(items):
-        identity = numbers.take(identity_size)
-        origin = base[numbers.take(2) if version else 0]
-        numbers.take(2)
-        origin += numbers.take(base_size)
-        contents = []
-        extents = numbers.take(2)
-        count += extents
-        if count > MAX_EXTENTS:
-            raise BrokenPicture(f"The AVIF has more than {MAX_EXTENTS} pieces of items.")
-        for _ in range(extents):
-            numbers.take(index_size)
-            start = origin + numbers.take(offset_size)
-            length = numbers.take(length_size)
-            total += length
-            if total > len(data):
-                raise BrokenPicture("The AVIF is damaged: its items are longer than the file.")
-            contents.append(data[start : start + length])
-        yield identity, b"".join(contents)
-
-
-class _Numbers:
-    """Reads big-endian numbers, one after the other."""
-
-    def __init__(self, data: bytes, position: int) -> None:
+    def __init__(self, data: bytes, items: heif.Items) -> None:
         self._data = data
-        self._position = position
+        self._listed = items
+        self.colour = items[items.primary]
+        tiles = self._tiles(self.colour)
+        self._items = [self.colour, *tiles, *self._alpha(tiles)]
+        if any(item.kind not in {b"av01", b"grid"} for item in self._items):
+            raise BrokenPicture("The AVIF's picture is not coded in AV1.")
+        if len({item.identity for item in self._items}) < len(self._items):
+            raise BrokenPicture("The AVIF is damaged: an item has two places in the picture.")
 
-    def take(self, size: int) -> int:
-        """Return the next number, of ``size`` bytes; raise BrokenPicture where the file ends."""
-        number = self._data[self._position : self._position + size]
-        self._position += size
-        if len(number) < size:
-            raise BrokenPicture("The AVIF is damaged or cut off.")
-        return int.from_bytes(number)
+    def _tiles(self, item: heif.Item) -> list[heif.Item]:
+        """Return the tiles of an item that is a grid, in their order."""
+        if item.kind != b"grid":
+            return []
+        grid = self._contents(item.places)
+        _, flags, last_row, last_column = struct.unpack_from(">4B", grid)
+        size = struct.unpack(">II" if flags & 1 else ">HH", grid[4:])
+        tiles = [self._listed[identity] for identity in item.references[b"dimg"]]
+        if size != item.size or len(tiles) != (last_row + 1) * (last_column + 1):
+            raise BrokenPicture("The AVIF is damaged: its grid contradicts what it announces.")
+        return tiles
+
+    def _alpha(self, tiles: list[heif.Item]) -> list[heif.Item]:
+        """Return the picture's alpha and its tiles, or that of each of ``tiles``, or nothing."""
+        alphas = {
+            shown: item
+            for item in self._listed.values()
+            if item.is_alpha
+            for shown in item.references.get(b"auxl", [])
+        }
+        if alpha := alphas.get(self.colour.identity):
+            return [alpha, *self._tiles(alpha)]
+        found = [alphas[tile.identity] for tile in tiles if tile.identity in alphas]
+        return found if len(found) == len(tiles) else []
+
+    def _contents(self, places: heif.Places) -> bytes:
+        return b"".join(self._data[start:end] for start, end in places)
+
+    def require_modest(self) -> None:
+        """Raise BrokenPicture unless its AV1 codes about the pixels that it announces.
+
+        Otherwise a kilobyte could make libavif decode 268 million pixels for a thumbnail, or
+        enlarge a thumbnail to as many.
+        """
+        width, height = self.colour.size
+        most = max(_in_blocks(width) * _in_blocks(height), SMALL_PIXELS)
+        coders = [item for item in self._items if item.kind == b"av01"]
+        times = Counter(item.places for item in coders)
+        streams = ((self._contents(places), count) for places, count in times.items())
+        frames = dict(zip(times, av1.frame_pixels(streams), strict=True))
+        largest = coded = 0
+        for item in coders:
+            announced = prod(item.size)
+            largest = max(largest, announced, *frames[item.places])
+            coded += max(announced, sum(frames[item.places]))
+        if largest > most or coded > MAX_CODED * most:
+            raise BrokenPicture(
+                f"The AVIF announces {width} x {height} pixels but codes up to {coded}."
+            )
+
+    def written(self) -> bytes:
+        """Return it as a file of its own."""
+        return heif.write(self._data, [self._needed(item) for item in self._items])
+
+    def _needed(self, item: heif.Item) -> heif.Item:
+        """Return an item with only those properties and references that decoding needs."""
+        unknown = [
+            name for (name, _), essential in item.properties if essential and name not in _KNOWN
+        ]
+        if unknown:
+            raise BrokenPicture("The AVIF has a property that nobody knows, and needs it.")
+        shown = {item.identity for item in self._items}
+        return heif.Item(
+            item.identity,
+            item.kind,
+            item.places,
+            [
+                ((name, contents), essential)
+                for (name, contents), essential in item.properties
+                if name in _NEEDED or (name == b"colr" and contents[:4] == b"nclx")
+            ],
+            {
+                name: [target for target in item.references.get(name, []) if target in shown]
+                for name in (b"dimg", b"auxl", b"prem")
+            },
+        )
+
+
+def _in_blocks(side: int) -> int:
+    return -(-side // BLOCK) * BLOCK

@@ -9,6 +9,10 @@ MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 """The largest ICC profile that is used; those of printers have up to 3 MiB."""
 
 
+MAX_CHUNKS: Final = 65_536
+"""The most chunks of a PNG or a WebP: half a gigabyte of pixels, in 8 KiB as libpng writes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """What the file says of its picture, and the bytes that a decoder needs."""

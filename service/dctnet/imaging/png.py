@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
+from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import BrokenPicture
 from dctnet.imaging.exif import orientation
 
@@ -23,7 +23,8 @@ def read(data: bytes) -> Container:
     through the others, and it takes its time for each of a million empty chunks.
 
     Raises:
-        BrokenPicture: A chunk that the pixels need is damaged, missing or cut off.
+        BrokenPicture: A chunk that the pixels need is damaged, missing or cut off, or there are
+            more than ``MAX_CHUNKS``.
     """
     pixels: list[bytes] = []
     once: dict[bytes, bytes] = {}
@@ -60,9 +61,13 @@ def read(data: bytes) -> Container:
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the name and the contents of each known chunk up to IEND, or the end of the file."""
     position = len(SIGNATURE)
+    chunks = 0
     while position + 8 <= len(data):  # Many a file has no end, and nobody misses it.
         length, name = struct.unpack_from(">I4s", data, position)
         start, end = position + 8, position + 12 + length
+        chunks += 1
+        if chunks > MAX_CHUNKS:
+            raise BrokenPicture(f"The PNG has more than {MAX_CHUNKS} chunks.")
         if end > len(data):
             raise BrokenPicture("The PNG is damaged or cut off.")
         position = end

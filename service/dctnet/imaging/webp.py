@@ -3,7 +3,7 @@
 import struct
 from typing import Final
 
-from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
+from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import BrokenPicture
 from dctnet.imaging.exif import orientation
 
@@ -21,7 +21,7 @@ def read(data: bytes) -> Container:
     """Read the size, before Pillow makes room for two whole frames, and the metadata.
 
     Raises:
-        BrokenPicture: The header is damaged or cut off.
+        BrokenPicture: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
     """
     width, height = _size(data)
     useful = _chunks(data) if data[12:16] == b"VP8X" else {}
@@ -58,7 +58,11 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     """Return the metadata, those that came first where there are several of a name."""
     useful: dict[bytes, bytes] = {}
     position = _FIRST_CHUNK
+    chunks = 0
     while position + 8 <= len(data):
+        chunks += 1
+        if chunks > MAX_CHUNKS:
+            raise BrokenPicture(f"The WebP has more than {MAX_CHUNKS} chunks.")
         name, length = struct.unpack_from("<4sI", data, position)
         position += 8
         if name in {b"ICCP", b"EXIF"}:
