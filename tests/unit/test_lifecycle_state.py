@@ -26,7 +26,7 @@ TO_REACH = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(State, State))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
 def test_a_way_leads_on_or_the_state_stays(before: State, after: State) -> None:
     lifecycle = Lifecycle()
     for state in TO_REACH[before]:
