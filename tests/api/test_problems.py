@@ -39,7 +39,7 @@ class Broken:
     """It breaks when it is ready."""
 
     def __init__(self) -> None:
-        self._warm_ups = 4  # Two pictures for each of two slots.
+        self._warm_ups = 6  # Three pictures for each of two slots.
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if self._warm_ups:

@@ -51,7 +51,7 @@ def warm_up(
 ) -> str:
     """Draw the folder's known picture, then one as large as any can be; return what was compared.
 
-    The second one takes as much memory as the slot will ever need. Of a third, with a quarter of
+    The second one takes as much memory as the slot will ever need. Of another, with a quarter of
     its pixels, ``observe`` is told the pixels and the seconds. Raises WrongAnswer, and ModelError
     where the known answer cannot be read.
     """
@@ -66,8 +66,9 @@ def warm_up(
     height, width = min(MAX_SHORT_SIDE, max_working_side), max_working_side
     if np.ptp(engine.cartoonize(picture(height, width)).picture) == 0:
         raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
-    # The first large picture takes several times as long as those after it, so it tells no pace.
+    # The first picture of a size takes up to twice as long as those after it: TensorFlow prepares.
     usual = picture(height // 2, width // 2)
+    engine.cartoonize(usual)
     started = monotonic()
     engine.cartoonize(usual)
     observe(usual.shape[0] * usual.shape[1], monotonic() - started)
