@@ -492,6 +492,26 @@ def kinds_of_jpeg() -> Made:
     yield Sample("JPEG of RGB", _picture("JPEG", keep_rgb=True))
 
 
+def kinds_of_avif() -> Made:
+    tile = _item(encoded(gradient(64, 64), "AVIF"), 64, 64)
+    grey = _item(encoded(gradient(64, 64)[:, :, 0], "AVIF"), 64, 64)
+    alpha = f.Item(grey.kind, grey.contents, (*grey.properties, f.ALPHA))
+    one = f.Item(b"grid", f.grid(1, 1, WIDTH, HEIGHT), (f.ispe(WIDTH, HEIGHT),))
+    yield Sample("AVIF of a tile", f.avif([one, tile], f.reference(b"dimg", 1, 2)))
+    two = f.Item(b"grid", f.grid(2, 1, 64, 128), (f.ispe(64, 128),))
+    tiles = f.reference(b"dimg", 1, 2, 3)
+    each = f.reference(b"auxl", 4, 2) + f.reference(b"auxl", 5, 3) + f.reference(b"prem", 1, 4)
+    whole = f.Item(two.kind, two.contents, (*two.properties, f.ALPHA))
+    all_tiles = f.reference(b"auxl", 4, 1) + f.reference(b"dimg", 4, 5, 6)
+    for name, items, references in (
+        ("two tiles", [], b""),
+        ("two transparent tiles", [alpha, alpha], each),
+        ("two tiles, and an alpha of two", [whole, grey, grey], all_tiles),
+    ):
+        data = f.avif([two, tile, tile, *items], tiles + references)
+        yield Sample(f"AVIF of {name}", data, shapes=((128, 64),))
+
+
 def odd_metadata() -> Made:
     srgb = profiles.srgb()
     for format in "JPEG", "PNG", "WEBP", "AVIF":
@@ -534,5 +554,6 @@ FAMILIES = (
     kinds_of_png,
     odd_palettes,
     kinds_of_jpeg,
+    kinds_of_avif,
     odd_metadata,
 )
