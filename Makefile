@@ -4,6 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := service/dctnet/runtimes/lib
 
 # Nothing is installed whose hash is not in a lock file, the build backend included. A lock is
 # complete, so nothing is resolved: pip 23.2 would look for newer versions of a package with extras.
@@ -19,13 +20,13 @@ NO_PYTHON := dctnet needs Python 3.11, 3.12 or 3.13 with its venv module \
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(VENV)/installed ## Make .venv, which holds the command dctnet
+install: $(VENV)/installed $(NATIVE)/built ## Make .venv, which holds the command dctnet
 
 .PHONY: install-dev
-install-dev: $(VENV)/installed-dev ## Add to it what tests and checks need
+install-dev: $(VENV)/installed-dev $(NATIVE)/built ## Add to it what tests and checks need
 
 .PHONY: run
 run: install ## Serve on http://127.0.0.1:8080
@@ -39,6 +40,13 @@ test: lint ## Check style and types, then run all tests with coverage
 .PHONY: loadtest
 loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
 	@$(BIN)/python -m loadtest
+
+.PHONY: native
+native: $(NATIVE)/built ## Build the native runtime, with the C++ compiler on the PATH
+
+.PHONY: native-sanitize
+native-sanitize: ## Run the native runtime under the address, undefined and thread sanitizers
+	@$(MAKE) --no-print-directory -C service/native sanitize
 
 .PHONY: lint
 lint: install-dev ## Check style, format and types
@@ -68,8 +76,20 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 
 .PHONY: clean
 clean: ## Remove all that the other targets made
+	rm -rf service/native/build service/dctnet/runtimes/lib
 	rm -rf $(VENV) build service/dctnet.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find service loadtest tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Without a compiler, ONNX Runtime computes in its place.
+$(NATIVE)/built: $(wildcard service/native/*.cpp service/native/*.h) service/native/Makefile
+	@mkdir -p $(@D)
+	@if command -v g++ >/dev/null || command -v clang++ >/dev/null; then \
+		echo 'Building the native runtime.'; \
+		$(MAKE) --no-print-directory --silent -C service/native --jobs=$$(nproc); \
+	else \
+		echo 'The native runtime is left out: no C++ compiler is on the PATH (apt-get install g++).' >&2; \
+	fi
+	@touch $@
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

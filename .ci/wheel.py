@@ -20,6 +20,8 @@ NEEDED = (
     "dctnet/http/static/*.css",
     "dctnet/http/static/*.js",
     "dctnet/http/templates/*.html",
+    "dctnet/preparing/photos/*.jpg",
+    "dctnet/preparing/photos/LICENSES.md",
 )
 KEPT_OUT = ("demo_model/*", "tests/*")
 

@@ -42,12 +42,12 @@ MAX_ERROR = 0.04
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return tensorflow._detector(DEMO / "detector.pb", threads=1)
+    return tensorflow.detector(DEMO / "detector.pb", threads=1)
 
 
 @pytest.fixture(scope="module")
 def landmarker() -> Landmarker:
-    return tensorflow._landmarker(DEMO / "keypoints.pb", threads=1)
+    return tensorflow.landmarker(DEMO / "keypoints.pb", threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -55,14 +55,7 @@ def warm_up(
     its pixels, ``observe`` is told the pixels and the seconds. Raises WrongAnswer, and ModelError
     where the known answer cannot be read.
     """
-    known = KnownAnswer.read(folder)
-    if known is not None:
-        difference = known.difference(engine.cartoonize(known.picture).picture)
-        if difference > MAX_MEAN_DIFFERENCE:
-            raise WrongAnswer(
-                f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
-                f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
-            )
+    compared = check_answer(engine, folder)
     height, width = min(MAX_SHORT_SIDE, max_working_side), max_working_side
     if np.ptp(engine.cartoonize(picture(height, width)).picture) == 0:
         raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
@@ -72,4 +65,21 @@ def warm_up(
     started = monotonic()
     engine.cartoonize(usual)
     observe(usual.shape[0] * usual.shape[1], monotonic() - started)
-    return "the known answer" if known else "no known answer"
+    return compared
+
+
+def check_answer(engine: Cartoonist, folder: Path) -> str:
+    """Draw the folder's known picture, if it has one; return what was compared.
+
+    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    """
+    known = KnownAnswer.read(folder)
+    if known is None:
+        return "no known answer"
+    difference = known.difference(engine.cartoonize(known.picture).picture)
+    if difference > MAX_MEAN_DIFFERENCE:
+        raise WrongAnswer(
+            f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
+            f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
+        )
+    return "the known answer"
