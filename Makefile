@@ -19,7 +19,7 @@ NO_PYTHON := dctnet needs Python 3.11, 3.12 or 3.13 with its venv module \
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/installed ## Make .venv, which holds the command dctnet
@@ -39,6 +39,14 @@ test: lint ## Check style and types, then run all tests with coverage
 .PHONY: loadtest
 loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
 	@$(BIN)/python -m loadtest
+
+.PHONY: native
+native: ## Build the native runtime, with the C++ compiler on the PATH
+	@$(MAKE) --no-print-directory -C service/native --jobs=$$(nproc)
+
+.PHONY: native-sanitize
+native-sanitize: ## Run the native runtime under the address, undefined and thread sanitizers
+	@$(MAKE) --no-print-directory -C service/native sanitize
 
 .PHONY: lint
 lint: install-dev ## Check style, format and types
@@ -68,6 +76,7 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 
 .PHONY: clean
 clean: ## Remove all that the other targets made
+	rm -rf service/native/build service/dctnet/runtimes/lib
 	rm -rf $(VENV) build service/dctnet.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find service loadtest tests -name __pycache__ -prune -exec rm -rf {} +
 
