@@ -1,4 +1,4 @@
-"""What the tests of the native runtime share: the library, built, or a skip that says what is needed."""
+"""What the tests of the native runtime share: the library, built, or a skip and why."""
 
 import ctypes
 import shutil

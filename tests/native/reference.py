@@ -1,8 +1,8 @@
 """The layers in float64, and how far float32 may be from them.
 
 The bounds are those of a running error analysis (Higham, "Accuracy and Stability of Numerical
-Algorithms", 2002, chapter 3): a sum of products whose every term goes through at most k roundings is
-off by at most gamma(k) times the sum of the terms' magnitudes.
+Algorithms", 2002, chapter 3): a sum of products whose every term goes through at most k roundings
+is off by at most gamma(k) times the sum of the terms' magnitudes.
 """
 
 from fractions import Fraction
@@ -109,7 +109,7 @@ def winograd_2d_magnitude(x: Array, weights: Array) -> Array:
 
 
 def winograd_1d_magnitude(x: Array, weights: Array) -> Array:
-    """Return the sums of the magnitudes of the terms of F(4, 7) along the height, direct in width."""
+    """Return the sums of the magnitudes of the terms of F(4, 7) along the height."""
     f = F47
     height, width = x.shape[:2]
     rows = -(-height // f.outputs)

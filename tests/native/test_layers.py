@@ -101,8 +101,8 @@ def test_a_7x7_convolution(layers: ctypes.CDLL, which: str, height: int, width: 
 
     exact = reference.conv(x, weights, 3, 3) + bias
     true = reference.leaky(exact) if which == "first" else exact
-    # Bᵀ: at most five fused terms and a sum; the filter's rounding; the sum over a row's taps; Aᵀ: a
-    # sum, four fused terms and two sums; the bias and the leaky ReLU.
+    # Bᵀ: at most five fused terms and a sum; the filter's rounding; the sum over a row's taps;
+    # Aᵀ: a sum, four fused terms and two sums; the bias and the leaky ReLU.
     roundings = 6 + 1 + 7 * inputs + 7 + 2
     magnitude = reference.winograd_1d_magnitude(x, weights) + np.abs(bias)
     _require_within(found, true, gamma(roundings) * magnitude)
@@ -120,8 +120,8 @@ def test_an_enlargement_with_the_skip(
     found = _call(layers.layer_upsample_add, skip.shape, low, skip, height, width, channels)
 
     true = reference.enlarged(low) + skip
-    # Each direction takes a difference and a fused sum; a + (b - a) / 2 has |a| thrice at most where
-    # the mean has it once.
+    # Each direction takes a difference and a fused sum; a + (b - a) / 2 has |a| thrice at most
+    # where the mean has it once.
     magnitude = 9 * reference.enlarged(np.abs(low)) + np.abs(skip)
     _require_within(found, true, gamma(5) * magnitude)
 

@@ -1,4 +1,4 @@
-"""The constants of a frozen graph, read and replaced with TensorFlow: what weights a test draws with."""
+"""The constants of a frozen graph, read and replaced with TensorFlow."""
 
 from collections.abc import Mapping
 from pathlib import Path

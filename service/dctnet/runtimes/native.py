@@ -11,12 +11,11 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t,
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dctnet.runtimes import Pixels
+from dctnet.runtimes import Floats, Pixels
 from dctnet.runtimes.weights import Weights
 
 LIBRARIES = Path(__file__).with_name("lib")
@@ -72,11 +71,11 @@ class Library:
         name = self._functions.dctnet_stage_name
         return [name(stage).decode() for stage in range(_STAGES)]
 
-    def __getattr__(self, name: str) -> ctypes._NamedFuncPointer:
-        return cast("ctypes._NamedFuncPointer", getattr(self._functions, name))
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._functions, name)
 
 
-_SIGNATURES = (
+_SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
     ("dctnet_version", c_int, []),
     ("dctnet_supported", c_int, []),
     ("dctnet_weight_count", c_size_t, []),
@@ -201,7 +200,7 @@ class NativeGenerator:
         self._scratches = scratches
         self._threads = threads
         self._model = c_void_p()
-        values: NDArray[np.float32] = np.ascontiguousarray(weights.values, np.float32)
+        values: Floats = np.ascontiguousarray(weights.values, np.float32)
         create = self._library.dctnet_model_create
         _check(create(values.ctypes.data, values.size, weights.epsilon, byref(self._model)))
 
