@@ -48,6 +48,8 @@ void FirstConv::compute(const Map& input, const Map& output, int tile, float* sc
     const int height = std::min(output.height() - top, kTileRows);
     const float* rows[kPoints];
     for (int i = 0; i < kPoints; ++i) rows[i] = input.padded_row(top - 3 + i) - 3 * kInputs;
+    float* targets[kTileRows];
+    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i);
 
     float* transformed = scratch;
     float* products = scratch + kPoints * kRowFloats;
@@ -88,7 +90,7 @@ void FirstConv::compute(const Map& input, const Map& output, int tile, float* sc
                         const Vector bias = load(bias_.get() + panel * kPanel + c);
                         unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
                             if (y >= height) return;
-                            store(output.row(top + y) + (from + x + i) * kOutputs + panel * kPanel + c,
+                            store(targets[y] + (from + x + i) * kOutputs + panel * kPanel + c,
                                   leaky_relu(outputs[y] + bias));
                         });
                     }

@@ -13,6 +13,7 @@ constexpr int kPoints = Algorithm::kPoints;
 constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
 constexpr int kTaps = 7 * kInputs;  // of a row: they lie together
 constexpr int kVectors = kTaps / kWidth;
+static_assert(kVectors % 2 == 0);
 constexpr int kPixels = 4;  // at once: 4 × 3 sums fill AVX2's 16 registers
 
 // The pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2 cache.
@@ -63,6 +64,8 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
     const float* rows[kPoints];
     for (int i = 0; i < kPoints; ++i)
         rows[i] = input.padded_row(top - 3 + i) + (left - 3) * kInputs;
+    float* targets[kTileRows];
+    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i) + left * kOutputs;
     float* transformed = scratch;
     float* products = scratch + kPoints * kRowFloats;
     for (int i = 0; i < (groups * kPixels + 6) * kInputs; i += kWidth) {
@@ -79,13 +82,17 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
             Vector sums[kPixels][kOutputs] = {};
             const float* values = transformed + point * kRowFloats + group * kPixels * kInputs;
             const float* weights = weights_.get() + point * kTaps * kOutputs;
-#pragma GCC unroll 2
-            for (int k = 0; k < kTaps; k += kWidth, weights += kOutputs * kWidth) {
-                Vector taps[kOutputs];
-                unroll<kOutputs>([&](auto o) INLINE_LAMBDA { taps[o] = load(weights + o * kWidth); });
-                unroll<kPixels>([&](auto x) INLINE_LAMBDA {
-                    const Vector value = load(values + x * kInputs + k);
-                    unroll<kOutputs>([&](auto o) INLINE_LAMBDA { sums[x][o] += value * taps[o]; });
+            for (int k = 0; k < kVectors; k += 2) {
+                unroll<2>([&](auto half) INLINE_LAMBDA {
+                    const int vector = k + half;
+                    Vector taps[kOutputs];
+                    unroll<kOutputs>([&](auto o) INLINE_LAMBDA {
+                        taps[o] = load(weights + (vector * kOutputs + o) * kWidth);
+                    });
+                    unroll<kPixels>([&](auto x) INLINE_LAMBDA {
+                        const Vector value = load(values + x * kInputs + vector * kWidth);
+                        unroll<kOutputs>([&](auto o) INLINE_LAMBDA { sums[x][o] += value * taps[o]; });
+                    });
                 });
             }
             float* target =
@@ -106,7 +113,7 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
         Algorithm::output(points, outputs);
         unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
             if (y >= height) return;
-            output.row(top + y)[left * kOutputs + i] = sum(outputs[y]) + bias_[i % kOutputs];
+            targets[y][i] = sum(outputs[y]) + bias_[i % kOutputs];
         });
     }
 }

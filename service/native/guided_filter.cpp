@@ -20,8 +20,21 @@ float reciprocal_area(int y, int height) {
     return 1.0f / static_cast<float>(3 * rows);
 }
 
+// The sums of three rows. (The compiler vectorises where no pointer may overlap another.)
+void sum_moments(const float* const (&x)[3], const float* const (&t)[3], int count,
+                 float* __restrict sum_x, float* __restrict sum_t, float* __restrict sum_xt,
+                 float* __restrict sum_xx) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *t0 = t[0], *t1 = t[1], *t2 = t[2];
+    for (int i = 0; i < count; ++i) {
+        sum_x[i] = x0[i] + x1[i] + x2[i];
+        sum_t[i] = t0[i] + t1[i] + t2[i];
+        sum_xt[i] = x0[i] * t0[i] + x1[i] * t1[i] + x2[i] * t2[i];
+        sum_xx[i] = x0[i] * x0[i] + x1[i] * x1[i] + x2[i] * x2[i];
+    }
+}
+
 // means[i] = (sums[i - 1 pixel] + sums[i] + sums[i + 1 pixel]) / pixels in the box
-void mean_along_row(const float* sums, int count, float reciprocal, float* means) {
+void mean_along_row(const float* sums, int count, float reciprocal, float* __restrict means) {
     for (int i = 0; i < count; ++i)
         means[i] = (sums[i - kChannels] + sums[i] + sums[i + kChannels]) * reciprocal;
     for (int i = 0; i < kChannels; ++i) {
@@ -50,14 +63,7 @@ void guided_model(const Map& guide, const Map& target, float epsilon, const Map&
         std::fill(sums[i] - kChannels, sums[i], 0.0f);
         std::fill(sums[i] + count, sums[i] + count + kChannels, 0.0f);
     }
-    for (int i = 0; i < count; ++i) {
-        const float x0 = x[0][i], x1 = x[1][i], x2 = x[2][i];
-        const float t0 = t[0][i], t1 = t[1][i], t2 = t[2][i];
-        sums[0][i] = x0 + x1 + x2;
-        sums[1][i] = t0 + t1 + t2;
-        sums[2][i] = x0 * t0 + x1 * t1 + x2 * t2;
-        sums[3][i] = x0 * x0 + x1 * x1 + x2 * x2;
-    }
+    sum_moments(x, t, count, sums[0], sums[1], sums[2], sums[3]);
     const float reciprocal = reciprocal_area(y, guide.height());
     for (int i = 0; i < 4; ++i) mean_along_row(sums[i], count, reciprocal, means[i]);
 

@@ -20,15 +20,25 @@ using Sums = Vector[kRows][kPanelVectors];
 // Moves `weights` behind what it read.
 template <int kStride, int kCount>
 INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
-#pragma GCC unroll 4
-    for (int k = 0; k < kCount; ++k, weights += kPanel) {
+    const auto step = [&](int k) INLINE_LAMBDA {
         Vector panel[kPanelVectors];
-        unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA { panel[v] = load(weights + v * kWidth); });
+        unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
+            panel[v] = load(weights + k * kPanel + v * kWidth);
+        });
         unroll<kRows>([&](auto row) INLINE_LAMBDA {
             const Vector value = broadcast(values[row * kStride + k]);
             unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA { sums[row][v] += value * panel[v]; });
         });
+    };
+    // Short runs have no loop at all; long ones go in eighths of cache lines.
+    if constexpr (kCount <= 32) {
+        unroll<kCount>(step);
+    } else {
+        static_assert(kCount % 8 == 0);
+        for (int k = 0; k < kCount; k += 8)
+            unroll<8>([&](auto i) INLINE_LAMBDA { step(k + i); });
     }
+    weights += kCount * kPanel;
 }
 
 // [terms][outputs] as [panel][terms][kPanel]: each panel's weights in the order of their use.

@@ -17,11 +17,15 @@ namespace dctnet {
 // (G) is applied at load in float64. Those of F(4, 7) are, of all sets of small dyadic points, the
 // ones that magnify rounding least.
 template <int kOutputs, int kTaps>
-inline constexpr double kPairs[] = {};
+struct Points;
 template <>
-inline constexpr double kPairs<6, 3>[] = {1, 2, 0.5};
+struct Points<6, 3> {
+    static constexpr double kPairs[] = {1, 2, 0.5};
+};
 template <>
-inline constexpr double kPairs<4, 7>[] = {0.375, 0.75, 1.25, 2.5};
+struct Points<4, 7> {
+    static constexpr double kPairs[] = {0.375, 0.75, 1.25, 2.5};
+};
 
 template <int kOutputs_, int kTaps_>
 struct Winograd {
@@ -29,7 +33,8 @@ struct Winograd {
     static constexpr int kTaps = kTaps_;
     static constexpr int kPoints = kOutputs + kTaps - 1;
     static constexpr int kFinite = kPoints - 1;
-    static_assert(kFinite == 1 + 2 * std::size(kPairs<kOutputs, kTaps>));
+    static constexpr auto& kPairs = Points<kOutputs, kTaps>::kPairs;
+    static_assert(kFinite == 1 + 2 * std::size(kPairs));
 
     struct Tables {
         double output[kOutputs][kPoints];  // Aᵀ
@@ -41,7 +46,7 @@ struct Winograd {
         Tables tables{};
         double points[kFinite]{};
         for (int i = 1; i < kFinite; ++i)
-            points[i] = kPairs<kOutputs, kTaps>[(i - 1) / 2] * (i % 2 ? 1 : -1);
+            points[i] = kPairs[(i - 1) / 2] * (i % 2 ? 1 : -1);
 
         // A row of Bᵀ holds the coefficients of the product of (x - p) over the other finite points.
         const auto multiply_out = [&](double* row, int left_out) {
