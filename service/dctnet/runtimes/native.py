@@ -197,7 +197,7 @@ class NativeGenerator:
 
     def __init__(self, weights: Weights, scratches: Scratches, threads: int = 1) -> None:
         self._library = scratches.library
-        self._scratches = scratches
+        self.scratches = scratches
         self._threads = threads
         self._model = c_void_p()
         values: Floats = np.ascontiguousarray(weights.values, np.float32)
@@ -213,7 +213,7 @@ class NativeGenerator:
 
     def draw(self, picture: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed on as many threads."""
-        with self._scratches.borrow() as scratch:
+        with self.scratches.borrow() as scratch:
             return self.draw_in(scratch, picture, threads)
 
     def draw_in(self, scratch: Scratch, picture: Pixels, threads: int) -> Pixels:
