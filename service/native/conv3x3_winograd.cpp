@@ -14,14 +14,14 @@ constexpr int kSquare = kPoints * kPoints;   // in two
 constexpr int kMaxChannels = 128;
 constexpr int kChunk = 16;  // input channels that lie together: a cache line
 
-// Tiles go through the layer in groups of kRows; an item is as many groups as an L2 cache of 512 KiB
-// holds transformed.
+// Tiles go through the layer in groups of kRows; an item is as many groups as an L2 cache of 512
+// KiB holds transformed.
 constexpr int kGroups = 2;
 constexpr int kTilesAnItem = kGroups * kRows;
 
 // A group's transformed input, its values, is [chunk][point][tile][kChunk]; its products are
-// [point][tile][kPanel]. So a transform stays within 24 KiB. Chunks are padded, lest they compete for
-// the same sets of an L1 cache whose ways are 4 KiB.
+// [point][tile][kPanel]. So a transform stays within 24 KiB. Chunks are padded, lest they compete
+// for the same sets of an L1 cache whose ways are 4 KiB.
 constexpr std::size_t kValueStride = kRows * kChunk;
 constexpr std::size_t kChunkStride = (kSquare + 1) * kValueStride;
 constexpr std::size_t kGroupValues = kMaxChannels / kChunk * kChunkStride;
@@ -30,8 +30,8 @@ constexpr std::size_t kGroupProducts = kSquare * kProductStride;
 
 // values = Bᵀ d B, of a tile's 8×8 pixels d, of which `rows` point to the leftmost.
 //
-// Both transforms fetch what the next tile will need: no prefetcher of a processor follows eight rows
-// of short runs. An address beyond a row's end does no harm, for it is only fetched.
+// Both transforms fetch what the next tile will need: no prefetcher of a processor follows eight
+// rows of short runs. An address beyond a row's end does no harm, for it is only fetched.
 void transform_input(const float* const (&rows)[kPoints], int channels, float* values) {
     for (int c = 0; c < channels; c += kWidth) {
         Vector columns[kPoints][kPoints];  // [x][point]

@@ -17,7 +17,9 @@ class WinogradConv {
 
     // What a map must have for this convolution to read it.
     static constexpr int kLeft = 1;
-    static constexpr int right(int width) { return (width + kTile - 1) / kTile * kTile + 1 - width; }
+    static constexpr int right(int width) {
+        return (width + kTile - 1) / kTile * kTile + 1 - width;
+    }
 
     enum class After { kLeakyRelu, kAddResidual };
 

@@ -13,10 +13,10 @@ constexpr int kPoints = Algorithm::kPoints;
 constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
 constexpr int kTaps = 7 * kInputs;  // of a row: they lie together
 constexpr int kVectors = kTaps / kWidth;
-static_assert(kVectors % 2 == 0);
 constexpr int kPixels = 4;  // at once: 4 × 3 sums fill AVX2's 16 registers
 
-// The pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2 cache.
+// The pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2
+// cache.
 constexpr int kSegment = 48;
 static_assert(kSegment % kPixels == 0);
 constexpr int kRowFloats = (kSegment + 6) * kInputs;
@@ -82,17 +82,15 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
             Vector sums[kPixels][kOutputs] = {};
             const float* values = transformed + point * kRowFloats + group * kPixels * kInputs;
             const float* weights = weights_.get() + point * kTaps * kOutputs;
-            for (int k = 0; k < kVectors; k += 2) {
-                unroll<2>([&](auto half) INLINE_LAMBDA {
-                    const int vector = k + half;
-                    Vector taps[kOutputs];
-                    unroll<kOutputs>([&](auto o) INLINE_LAMBDA {
-                        taps[o] = load(weights + (vector * kOutputs + o) * kWidth);
-                    });
-                    unroll<kPixels>([&](auto x) INLINE_LAMBDA {
-                        const Vector value = load(values + x * kInputs + vector * kWidth);
-                        unroll<kOutputs>([&](auto o) INLINE_LAMBDA { sums[x][o] += value * taps[o]; });
-                    });
+            // Not unrolled: gcc would then spill the sums.
+            for (int k = 0; k < kTaps; k += kWidth, weights += kOutputs * kWidth) {
+                Vector taps[kOutputs];
+                unroll<kOutputs>([&](auto o) INLINE_LAMBDA {
+                    taps[o] = load(weights + o * kWidth);
+                });
+                unroll<kPixels>([&](auto x) INLINE_LAMBDA {
+                    const Vector value = load(values + x * kInputs + k);
+                    unroll<kOutputs>([&](auto o) INLINE_LAMBDA { sums[x][o] += value * taps[o]; });
                 });
             }
             float* target =

@@ -1,5 +1,6 @@
 // The last layer: a 7×7 convolution of 32 to 3 channels, as Winograd's F(4, 7) along the height;
-// along the width it stays direct. Vectors run over the input channels, for the outputs are too few.
+// along the width it stays direct. Vectors run over the input channels, for the outputs are too
+// few.
 #pragma once
 
 #include "map.h"

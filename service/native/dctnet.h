@@ -63,9 +63,9 @@ DCTNET_API void dctnet_scratch_trim(dctnet_scratch *scratch);
 /* The bytes it holds. */
 DCTNET_API size_t dctnet_scratch_bytes(const dctnet_scratch *scratch);
 
-/* Draws the cartoon of `picture`: [height][width][3] bytes, BGR. `cartoon` has the same form and may
- * not overlap it. `threads` threads compute it, the caller's among them; the answer is the same, bit
- * for bit, for any number of them. */
+/* Draws the cartoon of `picture`: [height][width][3] bytes, BGR. `cartoon` has the same form and
+ * may not overlap it. `threads` threads compute it, the caller's among them; the answer is the
+ * same, bit for bit, for any number of them. */
 DCTNET_API dctnet_status dctnet_draw(const dctnet_model *model, dctnet_scratch *scratch,
                                      const uint8_t *picture, uint8_t *cartoon, int height,
                                      int width, int threads);

@@ -14,11 +14,12 @@
 namespace dctnet {
 namespace {
 
-constexpr int kChannels = 32;  // of the first layer; twice as many at half size, four times at a quarter
+// Of the first layer: at half size there are twice as many, at a quarter four times.
+constexpr int kChannels = 32;
 
-// The last layers, where the maps are largest, go down the picture in bands, so that what one writes
-// the next reads from the cache. A layer lags behind the one before it by the rows that it reaches
-// below and by what is no whole tile; the rings between them hold a band and that.
+// The last layers, where the maps are largest, go down the picture in bands, so that what one
+// writes the next reads from the cache. A layer lags behind the one before it by the rows that it
+// reaches below and by what is no whole tile; the rings between them hold a band and that.
 constexpr int kBand = 24;
 constexpr int kRing = kBand + 16;
 

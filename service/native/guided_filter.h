@@ -1,5 +1,6 @@
 // The guided filter of radius 1 (He, Sun & Tang, "Guided Image Filtering", 2013), channel by
-// channel, that keeps the picture's edges in the network's drawing; and the graph's last operations.
+// channel, that keeps the picture's edges in the network's drawing; and the graph's last
+// operations.
 #pragma once
 
 #include <cstddef>

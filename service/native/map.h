@@ -17,8 +17,8 @@ struct Shape {
     int held = 0;  // 0: all of them
 
     int rows() const { return held ? std::min(held, height) : height; }
-    // An odd number of cache lines, so that the same pixels of successive rows lie in different sets
-    // of the caches.
+    // An odd number of cache lines, so that the same pixels of successive rows lie in different
+    // sets of the caches.
     std::size_t stride() const {
         const std::size_t floats = static_cast<std::size_t>(left + width + right) * channels;
         return ((floats + kFloatsALine - 1) / kFloatsALine | 1) * kFloatsALine;

@@ -17,7 +17,8 @@ struct Planned {
     std::size_t offset = 0;
 };
 
-// Gives each map the lowest free offset, the largest first. Returns the floats that all of them take.
+// Gives each map the lowest free offset, the largest first. Returns the floats that all of them
+// take.
 inline std::size_t place(std::span<Planned> maps) {
     std::vector<Planned*> order;
     for (Planned& map : maps) order.push_back(&map);

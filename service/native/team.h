@@ -15,8 +15,8 @@ class Team {
   public:
     explicit Team(int threads) : threads_(threads), barrier_(threads, Rewind{&next_}) {}
 
-    // Calls body(member) on each thread, member 0 being the caller's. Where the system gives no more
-    // threads, fewer do the work.
+    // Calls body(member) on each thread, member 0 being the caller's. Where the system gives no
+    // more threads, fewer do the work.
     template <class Body>
     void run(const Body& body) {
         std::vector<std::thread> others;

@@ -48,7 +48,8 @@ struct Winograd {
         for (int i = 1; i < kFinite; ++i)
             points[i] = kPairs[(i - 1) / 2] * (i % 2 ? 1 : -1);
 
-        // A row of Bᵀ holds the coefficients of the product of (x - p) over the other finite points.
+        // A row of Bᵀ holds the coefficients of the product of (x - p) over the other finite
+        // points.
         const auto multiply_out = [&](double* row, int left_out) {
             row[0] = 1;
             for (int l = 0, degree = 0; l < kFinite; ++l) {

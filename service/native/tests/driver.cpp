@@ -1,5 +1,6 @@
-// Drives the C interface without Python, for the sanitizers: random weights and pictures of small and
-// odd sizes, the answers of several thread counts compared bit for bit, wrong arguments refused.
+// Drives the C interface without Python, for the sanitizers: random weights and pictures of small
+// and odd sizes, the answers of several thread counts compared bit for bit, wrong arguments
+// refused.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
