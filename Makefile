@@ -46,7 +46,7 @@ native: ## Build the native runtime, with the C++ compiler on the PATH
 
 .PHONY: native-sanitize
 native-sanitize: ## Run the native runtime under the address, undefined and thread sanitizers
-	@$(MAKE) --no-print-directory -C service/native sanitize
+	@$(MAKE) --no-print-directory -C service/native --jobs=$$(nproc) sanitize
 
 .PHONY: lint
 lint: install-dev ## Check style, format and types
