@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from socket import AF_INET, AF_INET6, AddressFamily
 from typing import Any
 
 from dctnet.cpus import available_cpus
@@ -40,6 +41,11 @@ class Address:
         if not address.host or not 1 <= address.port <= 65535:
             raise ValueError(text)
         return address
+
+    @property
+    def family(self) -> AddressFamily:
+        """The kind of socket that listens there."""
+        return AF_INET6 if ":" in self.host else AF_INET
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

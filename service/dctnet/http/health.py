@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from flask import Response, jsonify
 
-from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.lifecycle.state import Lifecycle
 
 
 def view(lifecycle: Lifecycle) -> Callable[[], Response]:
     """Make the view function."""
 
     def health() -> Response:
-        serving = lifecycle.state in {State.READY, State.STUCK}
+        serving = lifecycle.is_serving
         status = "healthy" if serving else str(lifecycle.state)
         response = jsonify(status=status, model_loaded=lifecycle.was_ready)
         response.status_code = 200 if serving else 503

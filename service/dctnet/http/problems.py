@@ -107,6 +107,17 @@ class Problem(Exception):
         self.detail = detail
 
 
+def document(kind: Kind, status: int, detail: str, identity: str) -> dict[str, object]:
+    """Return the members of a problem document; ``identity`` is the request's id."""
+    return {
+        "type": kind.type,
+        "title": kind.title,
+        "status": status,
+        "detail": detail,
+        "request_id": identity,
+    }
+
+
 def answer(error: Exception) -> Response:
     """Turn whatever an endpoint raised into an answer."""
     problem = _problem(error)
@@ -114,14 +125,8 @@ def answer(error: Exception) -> Response:
     if request.path == "/upload":  # The older contract.
         response = _json({"error": problem.detail}, kind.status, "application/json")
     else:
-        document = {
-            "type": kind.type,
-            "title": kind.title,
-            "status": kind.status,
-            "detail": problem.detail,
-            "request_id": request_id.current(),
-        }
-        response = _json(document, kind.status, MEDIA_TYPE)
+        members = document(kind, kind.status, problem.detail, request_id.current())
+        response = _json(members, kind.status, MEDIA_TYPE)
     if isinstance(error, Refused):
         record.add(shed=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))
@@ -130,8 +135,8 @@ def answer(error: Exception) -> Response:
     return response
 
 
-def _json(document: dict[str, object], status: int, media_type: str) -> Response:
-    return Response(json.dumps(document) + "\n", status, content_type=media_type)
+def _json(members: dict[str, object], status: int, media_type: str) -> Response:
+    return Response(json.dumps(members) + "\n", status, content_type=media_type)
 
 
 def _problem(error: Exception) -> Problem:

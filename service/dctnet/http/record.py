@@ -64,10 +64,10 @@ def _close(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
     if "shed" in facts:
         metrics.shed.labels(facts["shed"]).inc()
     if route not in UNLOGGED:
-        write({**facts, "duration": round(seconds, 4)})
+        _write({**facts, "duration": round(seconds, 4)})
 
 
-def write(facts: dict[str, Any]) -> None:
+def _write(facts: dict[str, Any]) -> None:
     """Write one line to standard output, in one piece."""
     line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
     sys.stdout.write(line + "\n")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dctnet.lifecycle.state import Lifecycle, State
+from dctnet.lifecycle.state import Lifecycle
 from dctnet.lifecycle.watchdog import Watchdog
 
 
@@ -50,16 +50,11 @@ def probes(
     model: Callable[[], str],
 ) -> dict[str, Probe]:
     """Return the probes by their paths; ``model`` says which model it is and how it was checked."""
-
-    def state() -> str:
-        return f"the replica is {lifecycle.state}"
-
     loaded = Check("model", lambda: lifecycle.was_ready, model)
     serving = Check(
         "state",
-        # Never red from load, nor from one slot that hangs: the others draw on.
-        lambda: lifecycle.state in {State.READY, State.STUCK},
-        state,
+        lambda: lifecycle.is_serving,  # Whatever the load.
+        lambda: f"the replica is {lifecycle.state}",
     )
     progress = Check(
         "progress",

@@ -55,6 +55,11 @@ class Lifecycle:
         """What the replica is going through."""
         return self._state
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether it draws and is to get requests; a slot that hangs leaves the others."""
+        return self._state in {State.READY, State.STUCK}
+
     def to(self, state: State) -> bool:
         """Go to a state; return False, and stay, where no way leads from here to there."""
         with self._lock:

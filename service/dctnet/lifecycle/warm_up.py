@@ -6,17 +6,15 @@ from time import monotonic
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dctnet.engine import Cartoon
 from dctnet.engine.geometry import MAX_SHORT_SIDE
 from dctnet.models.errors import ModelError
 from dctnet.models.known_answer import KnownAnswer
+from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5
 """How far an answer may be from the known one on average, of 255: processors round differently."""
-
-Pixels = NDArray[np.uint8]
 
 
 class WrongAnswer(ModelError):

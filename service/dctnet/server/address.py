@@ -10,8 +10,7 @@ def require_free(address: Address) -> None:
 
     Gunicorn would try five times and log each failure.
     """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(address.family, socket.SOCK_STREAM) as probe:
         # As Gunicorn does: a server that just ended must not keep the address occupied.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address.host, address.port))

@@ -4,7 +4,6 @@ It answers while every thread that serves requests is busy, and is never in the 
 """
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,11 +23,6 @@ class Management(Thread):
         super().__init__(name="management", daemon=True)
         self._server = _server(replica)
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_address[1])
-
     def run(self) -> None:
         """Answer."""
         self._server.serve_forever()
@@ -38,7 +32,7 @@ def _server(replica: Replica) -> ThreadingHTTPServer:
     address = replica.settings.management_bind
 
     class Server(ThreadingHTTPServer):
-        address_family = AF_INET6 if ":" in address.host else ThreadingHTTPServer.address_family
+        address_family = address.family
         daemon_threads = True
         request_queue_size = 128
 

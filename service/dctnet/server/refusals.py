@@ -8,7 +8,7 @@ from http import HTTPStatus
 from gunicorn.http import errors  # type: ignore[import-untyped]
 
 from dctnet.http.connection import TooSlow
-from dctnet.http.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind
+from dctnet.http.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind, document
 
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -37,14 +37,8 @@ def answer(error: BaseException) -> Answer | None:
 
 
 def _answer(kind: Kind, status: int, detail: str) -> Answer:
-    document = {
-        "type": kind.type,
-        "title": kind.title,
-        "status": int(status),
-        "detail": detail,
-        "request_id": uuid.uuid4().hex,
-    }
-    body = json.dumps(document).encode() + b"\n"
+    members = document(kind, int(status), detail, uuid.uuid4().hex)
+    body = json.dumps(members).encode() + b"\n"
     head = (
         f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\n"
         f"Content-Type: {MEDIA_TYPE}\r\n"
