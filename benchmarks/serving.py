@@ -9,10 +9,9 @@ import argparse
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from threading import Event
 
@@ -24,6 +23,7 @@ from dctnet.config import Settings
 from dctnet.loading import load_engine
 from loadtest import client, slow
 from loadtest.client import Closed, Open, Plan, equals, made
+from loadtest.processes import memory, only_child
 from loadtest.server import Server, serving
 from loadtest.slow import SlowPlan
 
@@ -153,7 +153,7 @@ def soak(server: Server) -> Figures:
         for seed, (height, width) in enumerate(SOAK_SIDES)
         for picture in made(4, width, height, seed=seed)
     ]
-    worker = next(iter(_children(server.process.pid)))
+    worker = only_child(server.process.pid)
     counts, sizes = [], []
     step = 25
     for done in range(step, SOAK_REQUESTS + step, step):
@@ -164,7 +164,7 @@ def soak(server: Server) -> Figures:
         assert report.right == step, report.table()
         if done > SOAK_SKIPPED:
             counts.append(done)
-            sizes.append(_resident_kib(worker))
+            sizes.append(memory(worker, "VmRSS") / 1024)
     (slope, _), covariance = np.polyfit(counts, sizes, 1, cov=True)
     bound = slope + 1.96 * np.sqrt(covariance[0, 0])
     return {
@@ -180,15 +180,6 @@ QUESTIONS: dict[str, Callable[[Server], Figures]] = {
     "slow-clients": slow_clients,
     "soak": soak,
 }
-
-
-def _children(pid: int) -> Iterator[int]:
-    yield from map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-
-
-def _resident_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 def main() -> int:

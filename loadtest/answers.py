@@ -17,13 +17,13 @@ import numpy as np
 from PIL import Image
 
 from loadtest.errors import LoadError
-from loadtest.pictures import Picture, Pixels
+from loadtest.pictures import MEDIA_TYPES, Picture, Pixels
 
 Check = Callable[[Picture, Pixels], str | None]
 """Takes a picture and its answer, HxWx3 RGB; returns a sentence on what is wrong, or None. It is
 called from several threads."""
 
-_MEDIA_TYPES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+_FORMATS = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def judge(picture: Picture, content_type: str, body: bytes, check: Check | None) -> Wrong | None:
     """Return what is wrong with one answer, or None."""
-    if content_type not in _MEDIA_TYPES:
+    if content_type not in _FORMATS:
         return Wrong("content type", f"The answer is {content_type or 'of no type'}.")
     try:
-        drawn = _decoded(body, _MEDIA_TYPES[content_type])
+        drawn = _decoded(body, _FORMATS[content_type])
     except Exception as error:  # Pillow raises nearly anything for broken data.
         return Wrong("undecodable", f"The answer is no {content_type}: {error}.")
     height, width = drawn.shape[:2]

@@ -21,7 +21,8 @@ NOISE = 3.0
 keeps the codecs as busy as a photo does."""
 
 _QUALITY: dict[Format, list[int]] = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92], "png": []}
-_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+"""By Pillow's names of the formats."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _read(paths: list[Path]) -> Iterator[Picture]:
         data = path.read_bytes()
         try:
             with Image.open(BytesIO(data)) as image:
-                media_type = _MEDIA_TYPES.get(image.format or "")
+                media_type = MEDIA_TYPES.get(image.format or "")
                 width, height = ImageOps.exif_transpose(image).size
         except OSError:  # Not a picture, such as a note on where the others are from.
             continue

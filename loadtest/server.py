@@ -1,7 +1,6 @@
 """A server of its own for a load or a benchmark: `dctnet serve` on free ports, ended by its id."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from loadtest.processes import free_ports
 
 READY_S = 300
 """How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
@@ -37,13 +38,7 @@ def serving(**settings: object) -> Iterator[Server]:
     Its log is thrown away, its messages go to standard error. Ends the program where the server
     does not become ready.
     """
-    with (
-        socket.create_server(("127.0.0.1", 0)) as client_probe,
-        socket.create_server(("127.0.0.1", 0)) as management_probe,
-    ):
-        bind, management = (
-            f"127.0.0.1:{probe.getsockname()[1]}" for probe in (client_probe, management_probe)
-        )
+    bind, management = (f"127.0.0.1:{port}" for port in free_ports(2))
     settings |= {"DCTNET_BIND": bind, "DCTNET_MANAGEMENT_BIND": management}
     process = subprocess.Popen(
         [sys.executable, "-m", "dctnet", "serve"],

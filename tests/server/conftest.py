@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from loadtest.processes import free_ports, only_child
 from tests.support.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).parents[2]
@@ -67,9 +67,7 @@ class Server:
 
     def worker(self) -> int:
         """Return the worker's process id."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        (pid,) = children.read_text().split()
-        return int(pid)
+        return only_child(self.process.pid)
 
     def wait_for(self, status: int) -> None:
         """Wait until `GET /health` answers so."""
@@ -94,14 +92,6 @@ def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        servers = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
-        ]
-        return [server.getsockname()[1] for server in servers]
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,6 +34,17 @@ def busy(server: Server, queued: int = 0) -> None:
     )
 
 
+def fill(
+    server: Server, pool: ThreadPoolExecutor, places: int
+) -> "list[Future[requests.Response]]":
+    """Send a picture to the only slot, and one to each place in the queue; return what comes."""
+    served = [pool.submit(post, server)]
+    busy(server)
+    served += [pool.submit(post, server) for _ in range(places)]
+    busy(server, queued=places)
+    return served
+
+
 @pytest.fixture
 def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(64)
@@ -43,10 +54,7 @@ def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
     server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=2)
-    served = [pool.submit(post, server)]
-    busy(server)
-    served += [pool.submit(post, server) for _ in range(2)]
-    busy(server, queued=2)
+    served = fill(server, pool, places=2)
     started = time.monotonic()
     refused = post(server)
     assert time.monotonic() - started < 0.5
@@ -61,10 +69,7 @@ def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
 
 def test_a_refusal_asks_for_no_body(start_timed: Start, pool: ThreadPoolExecutor) -> None:
     server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
-    served = [pool.submit(post, server)]
-    busy(server)
-    served += [pool.submit(post, server)]
-    busy(server, queued=1)
+    served = fill(server, pool, places=1)
     with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
         client.sendall(
             b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
@@ -91,10 +96,7 @@ def test_a_whole_refused_picture_may_still_be_on_its_way(
 ) -> None:
     """Its client reads the refusal, not a connection that was reset."""
     server = start_timed(3, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
-    served = [pool.submit(post, server)]
-    busy(server)
-    served += [pool.submit(post, server)]
-    busy(server, queued=1)
+    served = fill(server, pool, places=1)
     large = bytes(5_000_000)
     answers = Counter(r.status_code for r in pool.map(lambda _: post(server, large), range(20)))
     assert answers == {429: 20}

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from dctnet.models.folder import REQUIRED_FILES
-from tests.server.conftest import BOUND_S, DCTNET, Server, free_ports
+from loadtest.processes import free_ports
+from tests.server.conftest import BOUND_S, DCTNET, Server
 from tests.support.encoded import encoded, gradient
 from tests.support.tiny_model import describe
 

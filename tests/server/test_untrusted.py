@@ -21,6 +21,7 @@ from dctnet.http.problems import (
     UNSUPPORTED_FORMAT,
 )
 from dctnet.server.application import SPARE_THREADS
+from loadtest.processes import memory
 from tests.server.conftest import BOUND_S, Server, until
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
@@ -44,12 +45,6 @@ def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
     """How many bytes a worker may need beyond what it has when it is ready."""
     threads = slots + queue + uploads + SPARE_THREADS
     return slots * SCRATCH_BYTES + (queue + uploads) * max_bytes + threads * THREAD_BYTES
-
-
-def memory(pid: int, name: str) -> int:
-    """A figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def begin_to_measure(pid: int) -> int:

@@ -12,6 +12,10 @@ BOUND_S = 30.0
 """How long anything may take that takes a moment, in seconds."""
 
 
+FAR = 1e9
+"""A deadline that nothing passes and no prediction reaches, in seconds of the clock."""
+
+
 class Clock:
     """A clock that stands still until the test turns it."""
 

@@ -22,6 +22,7 @@ from dctnet.admission import (
 )
 from tests.support.admission import (
     BOUND_S,
+    FAR,
     Clock,
     Thing,
     Work,
@@ -32,9 +33,6 @@ from tests.support.admission import (
     leave_the_process,
     patient,
 )
-
-FAR = 1e9
-"""A deadline that nothing passes, in seconds of the clock."""
 
 
 class House:

@@ -40,6 +40,7 @@ from dctnet.admission import (
 from dctnet.admission import ticket as ticket_module
 from tests.support.admission import (
     BOUND_S,
+    FAR,
     Clock,
     Thing,
     Work,
@@ -48,9 +49,6 @@ from tests.support.admission import (
     fail,
     leave_the_process,
 )
-
-FAR = 1e9
-"""A deadline that nothing passes and no prediction reaches, in seconds of the clock."""
 
 NEVER = float("inf")
 

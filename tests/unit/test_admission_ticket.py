@@ -14,6 +14,7 @@ from dctnet.admission import ticket as ticket_module
 from dctnet.admission.ticket import State
 from tests.support.admission import (
     BOUND_S,
+    FAR,
     Clock,
     Thing,
     WorkFailed,
@@ -21,8 +22,6 @@ from tests.support.admission import (
     fail,
     in_background,
 )
-
-FAR = 1e9
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 import requests
 from PIL import Image
 
+from loadtest.processes import free_ports
 from tests.support.markdown import Block, anchors, commands, heading_levels, links
 
 ROOT = Path(__file__).parents[2]
@@ -64,11 +64,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
     """Free ports, instead of the documentation's."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_server(("127.0.0.1", 0)) as management,
-    ):
-        return {"8080": server.getsockname()[1], "9090": management.getsockname()[1]}
+    server, management = free_ports(2)
+    return {"8080": server, "9090": management}
 
 
 @pytest.fixture(scope="module")

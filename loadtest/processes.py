@@ -1,0 +1,26 @@
+"""Ports for a server that is to be started, and what the kernel tells of its processes."""
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+
+def free_ports(number: int) -> list[int]:
+    """Return different ports of this machine on which nobody listens now."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
+        ]
+        return [server.getsockname()[1] for server in servers]
+
+
+def only_child(pid: int) -> int:
+    """Return the id of a process's child; raise ValueError unless it has exactly one."""
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+def memory(pid: int, figure: str) -> int:
+    """Return a figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{figure}:")[2].split()[0]) * 1024
