@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.runtimes import Networks
+from dctnet.models.folder import ModelFolder
+from dctnet.runtimes import Networks, choice
 from dctnet.runtimes import tensorflow as runtime
 
 tf = runtime.tf
@@ -59,15 +60,15 @@ GRAPHS = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> ModelFolder:
     for name, build in GRAPHS.items():
         _write(tmp_path / name, build)
-    return tmp_path
+    return ModelFolder(tmp_path, "test", "test", "", None, "no manifest")
 
 
 @pytest.fixture
-def networks(folder: Path) -> Networks:
-    return runtime.load(folder, threads=1)
+def networks(folder: ModelFolder) -> Networks:
+    return choice.load(folder, threads=1)
 
 
 def test_the_background_and_the_head_have_a_graph_each(networks: Networks) -> None:
@@ -90,17 +91,17 @@ def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks: Networks) -> N
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder: Path, name: str) -> None:
-    (folder / name).unlink()
+def test_a_graph_that_is_not_there_is_named(folder: ModelFolder, name: str) -> None:
+    (folder.path / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
-        runtime.load(folder, threads=1)
+        choice.load(folder, threads=1)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
-    (folder / name).write_bytes(b"no graph")
+def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> None:
+    (folder.path / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
-        runtime.load(folder, threads=1)
+        choice.load(folder, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,13 @@ def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
     ],
 )
 def test_a_graph_of_another_network_is_named_with_what_it_lacks(
-    folder: Path, name: str, tensor: str
+    folder: ModelFolder, name: str, tensor: str
 ) -> None:
-    _write(folder / name, lambda: tf.constant(1))
+    _write(folder.path / name, lambda: tf.constant(1))
     with pytest.raises(
         ModelError, match=f"{name} is not a graph of DCT-Net: it has no tensor {tensor}.$"
     ):
-        runtime.load(folder, threads=1)
+        choice.load(folder, threads=1)
 
 
 def test_onednn_is_on_unless_somebody_turns_it_off() -> None:

@@ -26,6 +26,13 @@ class Generator(Protocol):
         """
         ...
 
+    def reserve(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of so many calls at once with pictures of this size.
+
+        Raises MemoryError where there is not enough.
+        """
+        ...
+
 
 class Detector(Protocol):
     """The face detector: FaceBoxes in the public models."""

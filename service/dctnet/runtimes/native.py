@@ -1,0 +1,276 @@
+"""The native runtime: the generator in C++ of `service/native`, called through ctypes.
+
+ctypes lets go of the GIL while the library computes. `make native` builds it.
+"""
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_void_p
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from dctnet.models import generator as model
+from dctnet.models.generator import EPSILON, Weights
+from dctnet.runtimes import Floats, Generator, Pixels
+
+LIBRARIES = Path(__file__).with_name("lib")
+
+VARIANTS = {"x86_64": ("x86-64-v4", "x86-64-v3"), "aarch64": ("aarch64",)}
+"""By architecture, the variants among which `pick` chooses, the fastest first."""
+
+_VERSION = 2
+_STAGES = 16
+_STATUS = {
+    1: "an argument is out of range",
+    2: "the weights are not as many as the network has",
+    3: "a side of the picture is no multiple of 4, or over 8192",
+    4: "there is not enough memory",
+}
+_NO_MEMORY = 4
+
+
+class NativeError(Exception):
+    """The library is absent, does not fit the processor, or refused a call: a sentence says why."""
+
+
+class Library:
+    """One variant of the library, loaded."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._functions = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise NativeError(f"The native runtime {path} cannot be loaded: {error}.") from error
+        version = self._functions.dctnet_version()
+        if version != _VERSION:
+            raise NativeError(
+                f"The native runtime {path} is of version {version}, not {_VERSION}: "
+                "build it anew (make native)."
+            )
+        for name, result, arguments in _SIGNATURES:
+            function = getattr(self._functions, name)
+            function.restype, function.argtypes = result, arguments
+
+    @property
+    def supported(self) -> bool:
+        """Whether this processor has the instructions that the variant was built for."""
+        return bool(self._functions.dctnet_supported())
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages that a profile counts, in the order of the graph."""
+        name = self._functions.dctnet_stage_name
+        return [name(stage).decode() for stage in range(_STAGES)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._functions, name)
+
+
+_SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
+    ("dctnet_supported", c_int, []),
+    ("dctnet_weight_count", c_size_t, []),
+    ("dctnet_model_create", c_int, [c_void_p, c_size_t, c_float, POINTER(c_void_p)]),
+    ("dctnet_model_destroy", None, [c_void_p]),
+    ("dctnet_scratch_create", c_int, [POINTER(c_void_p)]),
+    ("dctnet_scratch_destroy", None, [c_void_p]),
+    ("dctnet_scratch_reserve", c_int, [c_void_p, c_int, c_int, c_int]),
+    ("dctnet_scratch_trim", None, [c_void_p]),
+    ("dctnet_scratch_bytes", c_size_t, [c_void_p]),
+    ("dctnet_draw", c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_int, c_int]),
+    ("dctnet_profile", None, [c_void_p, POINTER(c_double)]),
+    ("dctnet_stage_name", c_char_p, [c_int]),
+)
+
+
+@cache
+def library(variant: str) -> Library:
+    """Load a variant by its name. Raises NativeError where it is absent or does not fit."""
+    path = LIBRARIES / f"libdctnet-{variant}.so"
+    if not path.exists():
+        raise NativeError(f"The native runtime has no {path.name}: build it (make native).")
+    loaded = Library(path)
+    if not loaded.supported:
+        raise NativeError(f"This processor lacks instructions of {variant}.")
+    return loaded
+
+
+def pick() -> str:
+    """Return the fastest variant that this machine runs. Raises NativeError where none does."""
+    machine = platform.machine()
+    reason = f"The native runtime is not built for {machine}."
+    for variant in VARIANTS.get(machine, ()):
+        try:
+            library(variant)
+        except NativeError as error:
+            reason = str(error)
+        else:
+            return variant
+    raise NativeError(reason)
+
+
+def reason_against() -> str:
+    """Say why no variant can be used on this machine; empty where one can."""
+    try:
+        pick()
+    except NativeError as error:
+        return str(error)
+    return ""
+
+
+def generator(path: Path, threads: int) -> Generator:
+    """Load a generator's weights; those that run at once share so many threads.
+
+    Raises ModelError where the file is none of weights.
+    """
+    with _sharing:
+        scratches = _shared_scratches(pick())
+    return NativeGenerator(model.read(path), scratches, threads)
+
+
+_sharing = Lock()
+"""Generators are loaded at once, and `cache` alone would let both make their own."""
+
+
+@cache
+def _shared_scratches(variant: str) -> "Scratches":
+    """Return the memory of all generators of this process: a slot runs one at a time."""
+    return Scratches(library(variant))
+
+
+def _check(status: int) -> None:
+    if status == _NO_MEMORY:
+        raise MemoryError
+    if status:
+        raise NativeError(f"The native runtime refused a call: {_STATUS[status]}.")
+
+
+class Scratch:
+    """The memory of one call at a time. It grows to what its largest picture needed."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.handle = c_void_p()
+        _check(library.dctnet_scratch_create(byref(self.handle)))
+
+    def __del__(self) -> None:
+        self._library.dctnet_scratch_destroy(self.handle)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+        return int(self._library.dctnet_scratch_bytes(self.handle))
+
+    def reserve(self, height: int, width: int, threads: int) -> None:
+        """Take the memory that a picture of this size needs on so many threads."""
+        _check(self._library.dctnet_scratch_reserve(self.handle, height, width, threads))
+
+    def trim(self) -> None:
+        """Give the memory back to the system; the next call takes it again."""
+        self._library.dctnet_scratch_trim(self.handle)
+
+    def profile(self) -> dict[str, float]:
+        """Return where the time of the last call went, in seconds by stage."""
+        seconds = (c_double * _STAGES)()
+        self._library.dctnet_profile(self.handle, seconds)
+        return dict(zip(self._library.stages, seconds, strict=True))
+
+
+class Scratches:
+    """As many scratches as calls go on at once, shared by the generators of a model."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._lock = Lock()
+        self._all: list[Scratch] = []
+        self._free: list[Scratch] = []
+
+    @contextmanager
+    def borrow(self) -> Iterator[Scratch]:
+        """Lend the scratch that came back last, or a new one where all are lent."""
+        with self._lock:
+            if self._free:
+                scratch = self._free.pop()
+            else:
+                scratch = Scratch(self.library)
+                self._all.append(scratch)
+        try:
+            yield scratch
+        finally:
+            with self._lock:
+                self._free.append(scratch)
+
+    @property
+    def lent(self) -> int:
+        """How many calls go on."""
+        return len(self._all) - len(self._free)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory all of them hold."""
+        with self._lock:
+            return sum(scratch.nbytes for scratch in self._all)
+
+    def trim(self) -> None:
+        """Give back the memory of those that are not in use."""
+        with self._lock:
+            for scratch in self._free:
+                scratch.trim()
+
+
+class NativeGenerator:
+    """A `Generator` on the processor's own vectors.
+
+    A lone call computes on `threads` threads, the caller's among them; calls that go on at once
+    share them, but each has one. The answer is the same, bit for bit, for any number.
+    """
+
+    def __init__(self, weights: Weights, scratches: Scratches, threads: int = 1) -> None:
+        self._library = scratches.library
+        self.scratches = scratches
+        self._threads = threads
+        self._model = c_void_p()
+        layers = [array.ravel() for name, array in weights.items() if name != EPSILON]
+        values: Floats = np.concatenate(layers, dtype=np.float32)
+        create = self._library.dctnet_model_create
+        epsilon = float(weights[EPSILON])
+        _check(create(values.ctypes.data, values.size, epsilon, byref(self._model)))
+
+    def __del__(self) -> None:
+        self._library.dctnet_model_destroy(self._model)
+
+    def __call__(self, picture: Pixels, /) -> Pixels:
+        """Return the cartoon of `picture`, HxWx3 uint8 BGR, H and W multiples of 4."""
+        with self.scratches.borrow() as scratch:
+            threads = max(1, self._threads // self.scratches.lent)
+            return self.draw_in(scratch, picture, threads)
+
+    def reserve(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of so many calls at once with pictures of this size."""
+        with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
+            lent = [stack.enter_context(self.scratches.borrow()) for _ in range(calls)]
+            for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
+                pass
+
+    def draw(self, picture: Pixels, threads: int) -> Pixels:
+        """Return the cartoon, computed on as many threads."""
+        with self.scratches.borrow() as scratch:
+            return self.draw_in(scratch, picture, threads)
+
+    def draw_in(self, scratch: Scratch, picture: Pixels, threads: int) -> Pixels:
+        """Return the cartoon, computed in memory of the caller's choice."""
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise ValueError(f"A picture is HxWx3 uint8, not {picture.shape} {picture.dtype}.")
+        source = np.ascontiguousarray(picture)
+        cartoon: Pixels = np.empty_like(source)
+        height, width, _ = source.shape
+        draw = self._library.dctnet_draw
+        pixels = source.ctypes.data_as(POINTER(c_uint8)), cartoon.ctypes.data_as(POINTER(c_uint8))
+        _check(draw(self._model, scratch.handle, *pixels, height, width, threads))
+        return cartoon

@@ -1,0 +1,82 @@
+"""ONNX Runtime on converted graphs: the face networks, and the generators of a slow processor.
+
+A graph's threads belong to its session: callers share them, each call using all that are free.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from dctnet.models import generator as weights
+from dctnet.models.errors import ModelError, reason
+from dctnet.models.parts import SUFFIXES
+from dctnet.runtimes import Detector, Generator, Landmarker, tensors
+from dctnet.runtimes.tensors import Run, Signature
+
+_ERROR = 3
+"""The least severity that is logged, of 0 (verbose) to 4 (fatal)."""
+
+ort.set_default_logger_severity(_ERROR)
+
+
+def generator(path: Path, threads: int) -> Generator:
+    """Load a generator, whose weights lie beside its graph; raises ModelError."""
+    options = _options(threads)
+    arrays = in_onnx_order(weights.read(path.with_suffix(SUFFIXES["native"])))
+    values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    options.add_external_initializers(list(arrays), values)
+    return tensors.generator(_function(path, tensors.GENERATOR, options))
+
+
+def detector(path: Path, threads: int) -> Detector:
+    """Load a face detector with so many threads; raises ModelError."""
+    return tensors.detector(_function(path, tensors.DETECTOR, _options(threads)))
+
+
+def landmarker(path: Path, threads: int) -> Landmarker:
+    """Load a landmark network with so many threads; raises ModelError."""
+    return tensors.landmarker(_function(path, tensors.LANDMARKS, _options(threads)))
+
+
+def in_onnx_order(arrays: weights.Weights) -> weights.Weights:
+    """Return the layers' arrays with kernels as ONNX wants them, OxIxHxW.
+
+    The filter's epsilon is left out: it is a part of the graph.
+    """
+    return {
+        name: np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array)
+        for name, array in arrays.items()
+        if name != weights.EPSILON
+    }
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A network is a chain of operations.
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _ERROR
+    # It would keep the memory of the largest picture, 35 MB for a detector, and is no faster.
+    options.enable_cpu_mem_arena = False
+    # Threads that wait for work would otherwise spin, and take the processor from other networks.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _function(path: Path, signature: Signature, options: ort.SessionOptions) -> Run:
+    """Return a thread-safe function from a graph's picture to its outputs; raises ModelError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The graph {path} cannot be read: {reason(error)}.") from error
+    try:
+        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # It has no common class of its errors.
+        raise ModelError(f"ONNX Runtime cannot load {path}: {error}") from error
+    names = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
+    for name in (*signature.outputs, signature.picture):
+        if name not in names:
+            raise ModelError(f"{path} is not a graph of DCT-Net: it has no tensor {name}.")
+    outputs = list(signature.outputs)
+    return lambda picture: session.run(outputs, {signature.picture: picture})

@@ -1,0 +1,89 @@
+"""The tensors of upstream's graphs, and what they mean to the engine.
+
+A converted graph keeps their names. Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`
+and `modelscope/models/cv/cartoon/facelib/`.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dctnet.runtimes import Detector, Drawing, Floats, Generator, Landmarker, Pixels
+
+Array = NDArray[Any]
+
+Run = Callable[[Array], Sequence[Any]]
+"""Computes a graph's outputs from its picture, float32."""
+
+TRAINING = "training_flag:0"
+"""A bool that the face graphs ask for, and which is always false here."""
+
+_LANDMARKS = 68
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What goes into a graph and what comes out of it."""
+
+    picture: str
+    shape: tuple[int | None, ...]
+    """Of the picture."""
+    outputs: tuple[str, ...]
+
+
+GENERATOR = Signature("input_image:0", (None, None, 3), ("output_image:0",))
+
+DETECTOR = Signature(
+    "tower_0/images:0",
+    (1, 512, 512, 3),
+    ("tower_0/boxes:0", "tower_0/scores:0", "tower_0/num_detections:0"),
+)
+
+LANDMARKS = Signature("tower_0/images:0", (1, 160, 160, 3), ("tower_0/prediction:0",))
+
+
+def generator(run: Run) -> Generator:
+    """Make a generator of its graph."""
+    return _GraphGenerator(run)
+
+
+class _GraphGenerator:
+    """A `Generator` whose memory only drawing takes."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __call__(self, picture: Pixels, /) -> Drawing:
+        return cast("Drawing", self._run(picture.astype(np.float32))[0])
+
+    def reserve(self, calls: int, height: int, width: int) -> None:
+        pictures = [np.zeros((height, width, 3), np.uint8)] * calls
+        with ThreadPoolExecutor(calls) as pool:
+            for _ in pool.map(self, pictures):
+                pass
+
+
+def detector(run: Run) -> Detector:
+    """Make a face detector of its graph."""
+
+    def detect(picture: Pixels) -> tuple[Floats, Floats]:
+        boxes, scores, counts = run(picture[np.newaxis].astype(np.float32))
+        count = int(counts[0])
+        return boxes[0][:count], scores[0][:count]
+
+    return detect
+
+
+def landmarker(run: Run) -> Landmarker:
+    """Make a landmark network of its graph."""
+
+    def locate(face: Floats) -> Floats:
+        (prediction,) = run(face[np.newaxis])
+        landmarks: Floats = prediction[0, : 2 * _LANDMARKS].reshape(_LANDMARKS, 2)
+        return landmarks
+
+    return locate

@@ -1,0 +1,201 @@
+#include "conv3x3_winograd.h"
+
+#include <algorithm>
+
+#include "micro_kernel.h"
+
+namespace dctnet {
+namespace {
+
+using Algorithm = WinogradConv::Algorithm;
+constexpr int kTile = WinogradConv::kTile;
+constexpr int kPoints = Algorithm::kPoints;  // in one dimension
+constexpr int kSquare = kPoints * kPoints;   // in two
+constexpr int kMaxChannels = 128;
+constexpr int kChunk = 16;  // input channels that lie together: a cache line
+
+// Tiles go through the layer in groups of kRows; an item is as many groups as an L2 cache holds
+// transformed: one of 512 KiB, and of 1 MiB or more where vectors are of 512 bits.
+constexpr int kGroups = kWidth == 16 ? 4 : 2;
+constexpr int kTilesAnItem = kGroups * kRows;
+
+// A group's transformed input, its values, is [chunk][point][tile][kChunk]; its products are
+// [point][tile][kPanel]. So a transform stays within 24 KiB. Chunks are padded, lest they compete
+// for the same sets of an L1 cache whose ways are 4 KiB.
+constexpr std::size_t kValueStride = kRows * kChunk;
+constexpr std::size_t kChunkStride = (kSquare + 1) * kValueStride;
+constexpr std::size_t kGroupValues = kMaxChannels / kChunk * kChunkStride;
+constexpr std::size_t kProductStride = kRows * kPanel;
+constexpr std::size_t kGroupProducts = kSquare * kProductStride;
+
+// values = Bᵀ d B, of a tile's 8×8 pixels d, of which `rows` point to the leftmost.
+//
+// Both transforms fetch what the next tile will need: no prefetcher of a processor follows eight
+// rows of short runs. An address beyond a row's end does no harm, for it is only fetched.
+void transform_input(const float* const (&rows)[kPoints], int channels, float* values) {
+    for (int c = 0; c < channels; c += kWidth) {
+        Vector columns[kPoints][kPoints];  // [x][point]
+        unroll<kPoints>([&](auto x) INLINE_LAMBDA {
+            Vector pixels[kPoints];
+            unroll<kPoints>([&](auto y) INLINE_LAMBDA {
+                const float* pixel = rows[y] + x * channels + c;
+                pixels[y] = load(pixel);
+                if (x >= kPoints - kTile && c % kChunk == 0)
+                    __builtin_prefetch(pixel + kTile * channels);
+            });
+            Algorithm::input(pixels, columns[x]);
+        });
+        float* target = values + c / kChunk * kChunkStride + c % kChunk;
+        unroll<kPoints>([&](auto y) INLINE_LAMBDA {
+            Vector row[kPoints], points[kPoints];
+            unroll<kPoints>([&](auto x) INLINE_LAMBDA { row[x] = columns[x][y]; });
+            Algorithm::input(row, points);
+            unroll<kPoints>([&](auto x) INLINE_LAMBDA {
+                store(target + (y * kPoints + x) * kValueStride, points[x]);
+            });
+        });
+    }
+}
+
+// products[tile][o] = Σ values[chunk][tile][i] · weights[chunk][i][o], for a point and a panel.
+INLINE void multiply(const float* values, const float* weights, int chunks, float* products) {
+    Sums sums = {};
+    for (int chunk = 0; chunk < chunks; ++chunk, values += kChunkStride)
+        accumulate<kChunk, kChunk>(values, weights, sums);
+    unroll<kRows>([&](auto tile) INLINE_LAMBDA {
+        unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
+            store(products + tile * kPanel + v * kWidth, sums[tile][v]);
+        });
+    });
+}
+
+// What of a tile's 6×6 outputs lies in the picture.
+struct Extent {
+    int height, width;
+};
+
+// Writes Aᵀ products A + bias, and what comes after, to a panel of the pixels of which `rows` point
+// to the leftmost.
+template <WinogradConv::After kAfter>
+INLINE void transform_output(const float* products, const float* bias, float* const (&rows)[kTile],
+                             int channels, Extent extent) {
+    for (int c = 0; c < kPanel; c += kWidth) {
+        Vector columns[kPoints][kTile];  // [point][y]
+        unroll<kPoints>([&](auto x) INLINE_LAMBDA {
+            Vector points[kPoints];
+            unroll<kPoints>([&](auto y) INLINE_LAMBDA {
+                points[y] = load(products + (y * kPoints + x) * kProductStride + c);
+            });
+            Algorithm::output(points, columns[x]);
+        });
+        const Vector b = load(bias + c);
+        unroll<kTile>([&](auto y) INLINE_LAMBDA {
+            if (y >= extent.height) return;
+            Vector points[kPoints], outputs[kTile];
+            unroll<kPoints>([&](auto x) INLINE_LAMBDA { points[x] = columns[x][y]; });
+            Algorithm::output(points, outputs);
+            unroll<kTile>([&](auto x) INLINE_LAMBDA {
+                if (x >= extent.width) return;
+                float* target = rows[y] + x * channels + c;
+                if (c == 0) __builtin_prefetch(target + kTile * channels, 1);
+                const Vector value = outputs[x] + b;
+                if constexpr (kAfter == WinogradConv::After::kLeakyRelu)
+                    store(target, leaky_relu(value));
+                else
+                    store(target, value + load(target));
+            });
+        });
+    }
+}
+
+// Whole tiles, nearly all, have code of their own, without conditions.
+template <WinogradConv::After kAfter>
+void write_tile(const float* products, const float* bias, float* const (&rows)[kTile], int channels,
+                Extent extent) {
+    constexpr Extent kWhole{kTile, kTile};
+    if (extent.height == kTile && extent.width == kTile)
+        transform_output<kAfter>(products, bias, rows, channels, kWhole);
+    else
+        transform_output<kAfter>(products, bias, rows, channels, extent);
+}
+
+}  // namespace
+
+WinogradConv::WinogradConv(int inputs, int outputs, const float* weights, const float* bias)
+    : inputs_(inputs),
+      outputs_(outputs),
+      weights_(allocate(static_cast<std::size_t>(kSquare) * inputs * outputs)),
+      bias_(copy(bias, outputs)) {
+    constexpr auto& filter = Algorithm::kTables.filter;
+    for (int i = 0; i < inputs; ++i) {
+        for (int o = 0; o < outputs; ++o) {
+            double columns[kPoints][3] = {};  // G g
+            for (int p = 0; p < kPoints; ++p)
+                for (int y = 0; y < 3; ++y)
+                    for (int x = 0; x < 3; ++x)
+                        columns[p][x] +=
+                            filter[p][y] * weights[((y * 3 + x) * inputs + i) * outputs + o];
+            for (int p = 0; p < kPoints; ++p) {
+                for (int q = 0; q < kPoints; ++q) {
+                    double value = 0;  // of G g Gᵀ
+                    for (int x = 0; x < 3; ++x) value += columns[p][x] * filter[q][x];
+                    const int point = p * kPoints + q;
+                    const std::size_t row =
+                        static_cast<std::size_t>(o / kPanel * kSquare + point) * inputs + i;
+                    weights_[row * kPanel + o % kPanel] = static_cast<float>(value);
+                }
+            }
+        }
+    }
+}
+
+std::size_t WinogradConv::scratch() { return kGroups * (kGroupValues + kGroupProducts); }
+
+int WinogradConv::items(const Map& input, int from, int to) {
+    const int columns = (input.width() + kTile - 1) / kTile;
+    return ((to - from) * columns + kTilesAnItem - 1) / kTilesAnItem;
+}
+
+void WinogradConv::compute(const Map& input, const Map& output, After after, int from, int to,
+                           int item, float* scratch) const {
+    const int columns = (input.width() + kTile - 1) / kTile;
+    const int first = from * columns + item * kTilesAnItem;
+    const int tiles = std::min(to * columns - first, kTilesAnItem);
+    const int groups = (tiles + kRows - 1) / kRows;
+    const auto top = [&](int tile) { return (first + tile) / columns * kTile; };
+    const auto left = [&](int tile) { return (first + tile) % columns * kTile; };
+    float* values = scratch;
+    float* products = scratch + kGroups * kGroupValues;
+
+    for (int tile = 0; tile < tiles; ++tile) {
+        const float* rows[kPoints];
+        for (int i = 0; i < kPoints; ++i)
+            rows[i] = input.padded_row(top(tile) - 1 + i) + (left(tile) - 1) * inputs_;
+        transform_input(rows, inputs_,
+                        values + tile / kRows * kGroupValues + tile % kRows * kChunk);
+    }
+
+    for (int panel = 0; panel < outputs_; panel += kPanel) {
+        const float* weights = weights_.get() + static_cast<std::size_t>(panel) * kSquare * inputs_;
+        for (int point = 0; point < kSquare; ++point, weights += inputs_ * kPanel)
+            for (int group = 0; group < groups; ++group)
+                multiply(values + group * kGroupValues + point * kValueStride, weights,
+                         inputs_ / kChunk,
+                         products + group * kGroupProducts + point * kProductStride);
+
+        for (int tile = 0; tile < tiles; ++tile) {
+            const Extent extent{std::min(output.height() - top(tile), kTile),
+                                std::min(output.width() - left(tile), kTile)};
+            float* rows[kTile];
+            for (int i = 0; i < extent.height; ++i)
+                rows[i] = output.row(top(tile) + i) + left(tile) * outputs_ + panel;
+            const float* source =
+                products + tile / kRows * kGroupProducts + tile % kRows * kPanel;
+            const auto write = after == After::kLeakyRelu ? write_tile<After::kLeakyRelu>
+                                                          : write_tile<After::kAddResidual>;
+            write(source, bias_.get() + panel, rows, outputs_, extent);
+        }
+    }
+}
+
+}  // namespace dctnet

@@ -1,0 +1,109 @@
+#include "conv7x7_first.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "micro_kernel.h"
+#include "winograd.h"
+
+namespace dctnet {
+namespace {
+
+using Algorithm = Winograd<FirstConv::kTileRows, 7>;
+constexpr int kPoints = Algorithm::kPoints;
+constexpr int kTaps = 7 * FirstConv::kInputs;  // of a row: they lie together
+constexpr int kPanels = FirstConv::kOutputs / kPanel;
+
+// The pixels of an item, whose transformed rows stay in the L1 cache.
+constexpr int kSegment = 96;
+static_assert(kSegment % kRows == 0);
+constexpr int kRowFloats =
+    static_cast<int>(round_up((kSegment + 6) * FirstConv::kInputs, kFloatsALine));
+
+int segments(const Map& output) { return (output.width() + kSegment - 1) / kSegment; }
+
+}  // namespace
+
+FirstConv::FirstConv(const float* weights, const float* bias) : bias_(copy(bias, kOutputs)) {
+    // [point][7][3][32]
+    std::vector<float> transformed(kPoints * kTaps * kOutputs);
+    for (int point = 0; point < kPoints; ++point) {
+        for (int i = 0; i < kTaps * kOutputs; ++i) {
+            double sum = 0;
+            for (int y = 0; y < 7; ++y)
+                sum += Algorithm::kTables.filter[point][y] * weights[y * kTaps * kOutputs + i];
+            transformed[point * kTaps * kOutputs + i] = static_cast<float>(sum);
+        }
+    }
+    weights_ = in_panels(transformed.data(), kPoints * kTaps, kOutputs);
+}
+
+int FirstConv::right(int width) {
+    // The last segment's transform reads whole vectors.
+    return static_cast<int>(round_up(width, kRows)) - width + 3 + (kWidth + 2) / 3;
+}
+
+std::size_t FirstConv::scratch() { return kPoints * (kRowFloats + kRows * kPanel); }
+
+int FirstConv::items(const Map& output, int from, int to) {
+    return (to - from) * segments(output);
+}
+
+void FirstConv::compute(const Map& input, const Map& output, int from, int item,
+                        float* scratch) const {
+    const int top = (from + item / segments(output)) * kTileRows;
+    const int left = item % segments(output) * kSegment;
+    const int height = std::min(output.height() - top, kTileRows);
+    const int pixels = std::min(output.width() - left, kSegment);
+
+    const float* rows[kPoints];
+    for (int i = 0; i < kPoints; ++i)
+        rows[i] = input.padded_row(top - 3 + i) + (left - 3) * kInputs;
+    float* targets[kTileRows];
+    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i) + left * kOutputs;
+    float* transformed = scratch;
+    float* products = scratch + kPoints * kRowFloats;
+    const int floats = (static_cast<int>(round_up(pixels, kRows)) + 6) * kInputs;
+    for (int i = 0; i < floats; i += kWidth) {
+        Vector inputs[kPoints], points[kPoints];
+        unroll<kPoints>([&](auto y) INLINE_LAMBDA { inputs[y] = load(rows[y] + i); });
+        Algorithm::input(inputs, points);
+        unroll<kPoints>([&](auto p) INLINE_LAMBDA {
+            store(transformed + p * kRowFloats + i, points[p]);
+        });
+    }
+
+    for (int panel = 0; panel < kPanels; ++panel) {
+        for (int x = 0; x < pixels; x += kRows) {
+            const float* weights = weights_.get() + panel * kPoints * kTaps * kPanel;
+            for (int point = 0; point < kPoints; ++point) {
+                Sums sums = {};
+                accumulate<kInputs, kTaps>(transformed + point * kRowFloats + x * kInputs, weights,
+                                           sums);
+                unroll<kRows>([&](auto i) INLINE_LAMBDA {
+                    unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
+                        store(products + (point * kRows + i) * kPanel + v * kWidth, sums[i][v]);
+                    });
+                });
+            }
+            const int count = std::min(pixels - x, kRows);
+            for (int i = 0; i < count; ++i) {
+                for (int c = 0; c < kPanel; c += kWidth) {
+                    Vector points[kPoints], outputs[kTileRows];
+                    unroll<kPoints>([&](auto p) INLINE_LAMBDA {
+                        points[p] = load(products + (p * kRows + i) * kPanel + c);
+                    });
+                    Algorithm::output(points, outputs);
+                    const Vector bias = load(bias_.get() + panel * kPanel + c);
+                    unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
+                        if (y >= height) return;
+                        store(targets[y] + (x + i) * kOutputs + panel * kPanel + c,
+                              leaky_relu(outputs[y] + bias));
+                    });
+                }
+            }
+        }
+    }
+}
+
+}  // namespace dctnet

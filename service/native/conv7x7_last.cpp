@@ -1,0 +1,119 @@
+#include "conv7x7_last.h"
+
+#include <algorithm>
+
+#include "vector.h"
+#include "winograd.h"
+
+namespace dctnet {
+namespace {
+
+using Algorithm = Winograd<LastConv::kTileRows, 7>;
+constexpr int kPoints = Algorithm::kPoints;
+constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
+constexpr int kTaps = 7 * kInputs;  // of a row: they lie together
+constexpr int kVectors = kTaps / kWidth;
+constexpr int kPixels = 4;  // at once: 4 × 3 sums fill AVX2's 16 registers
+
+// The pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2
+// cache.
+constexpr int kSegment = 48;
+static_assert(kSegment % kPixels == 0);
+constexpr int kRowFloats = (kSegment + 6) * kInputs;
+constexpr int kProductFloats = kSegment * kOutputs * kWidth;
+
+int segments(const Map& output) { return (output.width() + kSegment - 1) / kSegment; }
+
+}  // namespace
+
+LastConv::LastConv(const float* weights, const float* bias)
+    : weights_(allocate(kPoints * kTaps * kOutputs)) {
+    std::copy(bias, bias + kOutputs, bias_);
+    for (int point = 0; point < kPoints; ++point) {
+        for (int k = 0; k < kTaps; ++k) {
+            for (int o = 0; o < kOutputs; ++o) {
+                double sum = 0;
+                for (int y = 0; y < 7; ++y)
+                    sum += Algorithm::kTables.filter[point][y] *
+                           weights[(y * kTaps + k) * kOutputs + o];
+                weights_[((point * kVectors + k / kWidth) * kOutputs + o) * kWidth + k % kWidth] =
+                    static_cast<float>(sum);
+            }
+        }
+    }
+}
+
+int LastConv::right(int width) {
+    return static_cast<int>(round_up(width, kPixels)) - width + 3;
+}
+
+std::size_t LastConv::scratch() { return kPoints * (kRowFloats + kProductFloats); }
+
+int LastConv::items(const Map& output, int from, int to) {
+    return (to - from) * segments(output);
+}
+
+void LastConv::compute(const Map& input, const Map& output, int from, int item,
+                       float* scratch) const {
+    const int top = (from + item / segments(output)) * kTileRows;
+    const int left = item % segments(output) * kSegment;
+    const int height = std::min(output.height() - top, kTileRows);
+    const int pixels = std::min(output.width() - left, kSegment);
+    const int groups = (pixels + kPixels - 1) / kPixels;
+
+    const float* rows[kPoints];
+    for (int i = 0; i < kPoints; ++i)
+        rows[i] = input.padded_row(top - 3 + i) + (left - 3) * kInputs;
+    float* targets[kTileRows];
+    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i) + left * kOutputs;
+    float* transformed = scratch;
+    float* products = scratch + kPoints * kRowFloats;
+    for (int i = 0; i < (groups * kPixels + 6) * kInputs; i += kWidth) {
+        Vector inputs[kPoints], points[kPoints];
+        unroll<kPoints>([&](auto y) INLINE_LAMBDA { inputs[y] = load(rows[y] + i); });
+        Algorithm::input(inputs, points);
+        unroll<kPoints>([&](auto p) INLINE_LAMBDA {
+            store(transformed + p * kRowFloats + i, points[p]);
+        });
+    }
+
+    for (int point = 0; point < kPoints; ++point) {
+        for (int group = 0; group < groups; ++group) {
+            Vector sums[kPixels][kOutputs] = {};
+            const float* values = transformed + point * kRowFloats + group * kPixels * kInputs;
+            const float* weights = weights_.get() + point * kTaps * kOutputs;
+            // Not unrolled: gcc would then spill the sums.
+            for (int k = 0; k < kTaps; k += kWidth, weights += kOutputs * kWidth) {
+                Vector taps[kOutputs];
+                unroll<kOutputs>([&](auto o) INLINE_LAMBDA {
+                    taps[o] = load(weights + o * kWidth);
+                });
+                unroll<kPixels>([&](auto x) INLINE_LAMBDA {
+                    const Vector value = load(values + x * kInputs + k);
+                    unroll<kOutputs>([&](auto o) INLINE_LAMBDA { sums[x][o] += value * taps[o]; });
+                });
+            }
+            float* target =
+                products + point * kProductFloats + group * kPixels * kOutputs * kWidth;
+            unroll<kPixels>([&](auto x) INLINE_LAMBDA {
+                unroll<kOutputs>([&](auto o) INLINE_LAMBDA {
+                    store(target + (x * kOutputs + o) * kWidth, sums[x][o]);
+                });
+            });
+        }
+    }
+
+    for (int i = 0; i < pixels * kOutputs; ++i) {
+        Vector points[kPoints], outputs[kTileRows];
+        unroll<kPoints>([&](auto p) INLINE_LAMBDA {
+            points[p] = load(products + p * kProductFloats + i * kWidth);
+        });
+        Algorithm::output(points, outputs);
+        unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
+            if (y >= height) return;
+            targets[y][i] = sum(outputs[y]) + bias_[i % kOutputs];
+        });
+    }
+}
+
+}  // namespace dctnet

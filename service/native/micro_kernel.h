@@ -1,0 +1,60 @@
+// The inner loop of all convolutions but the last: six rows of values by a panel of output
+// channels, in registers.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "memory.h"
+#include "vector.h"
+
+namespace dctnet {
+
+inline constexpr int kRows = 6;  // tiles or pixels at once: 6 × 2 sums fill AVX2's 16 registers
+inline constexpr int kPanelVectors = kWidth == 4 ? 4 : 2;
+inline constexpr int kPanel = kPanelVectors * kWidth;  // output channels at once
+
+using Sums = Vector[kRows][kPanelVectors];
+
+// sums[row][o] += Σ values[row · kStride + k] · weights[k][o], over k < kCount and o in the panel.
+// Moves `weights` behind what it read.
+template <int kStride, int kCount>
+INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
+    const auto step = [&](int k) INLINE_LAMBDA {
+        Vector panel[kPanelVectors];
+        unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
+            panel[v] = load(weights + k * kPanel + v * kWidth);
+        });
+        unroll<kRows>([&](auto row) INLINE_LAMBDA {
+            const Vector value = broadcast(values[row * kStride + k]);
+            unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA { sums[row][v] += value * panel[v]; });
+        });
+    };
+    // Short runs have no loop at all, which is up to 1.4 times as fast; long ones go by eight.
+    if constexpr (kCount <= 32) {
+        unroll<kCount>(step);
+    } else {
+        static_assert(kCount % 8 == 0);
+        for (int k = 0; k < kCount; k += 8)
+            unroll<8>([&](auto i) INLINE_LAMBDA { step(k + i); });
+    }
+    weights += kCount * kPanel;
+}
+
+// [terms][outputs] as [panel][terms][kPanel]: each panel's weights in the order of their use.
+inline Floats in_panels(const float* weights, int terms, int outputs) {
+    Floats panels = allocate(static_cast<std::size_t>(terms) * outputs);
+    for (int term = 0; term < terms; ++term)
+        for (int o = 0; o < outputs; ++o)
+            panels[(static_cast<std::size_t>(o / kPanel) * terms + term) * kPanel + o % kPanel] =
+                weights[static_cast<std::size_t>(term) * outputs + o];
+    return panels;
+}
+
+inline Floats copy(const float* values, std::size_t count) {
+    Floats copied = allocate(count);
+    std::copy(values, values + count, copied.get());
+    return copied;
+}
+
+}  // namespace dctnet

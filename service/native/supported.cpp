@@ -1,0 +1,53 @@
+// Whether the processor can run the rest. This file is compiled without its instructions.
+#include "dctnet.h"
+
+#ifdef DCTNET_X86_64_LEVEL
+#include <cpuid.h>
+
+namespace {
+
+// Asked of the processor itself: in zig's runtime library __builtin_cpu_supports knows of nothing.
+struct Registers {
+    unsigned eax, ebx, ecx, edx;
+};
+
+// All 0 where the processor has no such leaf.
+Registers cpuid(unsigned leaf) {
+    Registers found{};
+    __get_cpuid_count(leaf, 0, &found.eax, &found.ebx, &found.ecx, &found.edx);
+    return found;
+}
+
+// The kinds of registers that the system keeps when it changes threads.
+unsigned kept() {
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+bool all(unsigned wanted, unsigned found) { return (found & wanted) == wanted; }
+
+bool is_level_3() {
+    constexpr unsigned kSseAndAvx = 0x06;
+    return all(bit_FMA | bit_MOVBE | bit_OSXSAVE | bit_AVX | bit_F16C, cpuid(1).ecx) &&
+           all(bit_BMI | bit_AVX2 | bit_BMI2, cpuid(7).ebx) &&
+           all(bit_LZCNT, cpuid(0x80000001).ecx) && all(kSseAndAvx, kept());
+}
+
+bool is_level_4() {
+    constexpr unsigned kAvx512 = 0xe0;
+    return is_level_3() &&
+           all(bit_AVX512F | bit_AVX512DQ | bit_AVX512CD | bit_AVX512BW | bit_AVX512VL,
+               cpuid(7).ebx) &&
+           all(kAvx512, kept());
+}
+
+}  // namespace
+
+int dctnet_supported() { return DCTNET_X86_64_LEVEL == 3 ? is_level_3() : is_level_4(); }
+
+#else
+
+int dctnet_supported() { return 1; }  // Every processor of the architecture can.
+
+#endif

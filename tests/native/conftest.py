@@ -1,0 +1,53 @@
+"""What the tests of the native runtime share: the library, built, or a skip and why."""
+
+import ctypes
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dctnet.runtimes import native
+
+SOURCES = Path(__file__).parents[2] / "service/native"
+BUILD = SOURCES / "build"
+
+WIDTHS = ["own", "4", "16"]
+"""The vectors' widths: the processor's own (AVX2's on x86-64), NEON's and AVX-512's."""
+
+
+def make(*targets: str) -> None:
+    """Run make in the sources, or skip the test where there is no compiler."""
+    if not (shutil.which("make") and (shutil.which("g++") or shutil.which("clang++"))):
+        pytest.skip("needs make and a C++ compiler: apt-get install make g++")
+    command = ["make", "-C", SOURCES, "--jobs=2", *targets]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The libraries are built: those of the package, and each width with its layers."""
+    make("libraries", "widths")
+
+
+def _variant(width: str) -> str:
+    """Return the build of a width: in instructions of its own where this processor has them."""
+    variants = native.VARIANTS[platform.machine()]
+    if width == "own":
+        return variants[-1]
+    has_avx512 = native.pick() == "x86-64-v4"
+    return "x86-64-v4" if width == "16" and has_avx512 else f"width-{width}"
+
+
+@pytest.fixture(scope="session", params=WIDTHS)
+def library(request: pytest.FixtureRequest, built: None) -> native.Library:
+    """The library in each width."""
+    return native.Library(BUILD / f"libdctnet-{_variant(request.param)}.so")
+
+
+@pytest.fixture(scope="session", params=WIDTHS)
+def layers(request: pytest.FixtureRequest, built: None) -> ctypes.CDLL:
+    """The layers' functions in each width: see service/native/tests/layers.cpp."""
+    return ctypes.CDLL(str(BUILD / f"libdctnet-layers-{_variant(request.param)}.so"))

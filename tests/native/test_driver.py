@@ -1,0 +1,10 @@
+"""The C interface without Python: see service/native/tests/driver.cpp.
+
+`make native-sanitize` runs it under the sanitizers.
+"""
+
+from tests.native.conftest import make
+
+
+def test_the_driver_finds_all_as_it_should_be() -> None:
+    make("check")

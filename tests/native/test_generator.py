@@ -1,0 +1,137 @@
+"""The whole generator against TensorFlow on the same graph, and against itself."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dctnet.models.generator import LAYERS
+from dctnet.preparing.architecture import read_weights
+from dctnet.runtimes import Generator, Pixels, native
+from dctnet.runtimes import tensorflow as reference
+from tests.support import frozen
+from tests.support.pictures import SAMPLES
+
+MAX_SHARE = 0.0002
+"""How many of the values may be one level off: both round, and the last cast cuts off."""
+
+MODELS = ["background", "head", "random"]
+
+Pair = tuple[native.NativeGenerator, Generator]
+
+
+def _random_constants() -> frozen.Constants:
+    """Return weights of He et al.'s initialisation for leaky ReLU, and small biases."""
+    random = np.random.default_rng(7)
+    replaced = {}
+    for layer in LAYERS:
+        shape = (layer.side, layer.side, layer.inputs, layer.outputs)
+        deviation = np.sqrt(2 / (1 + 0.2**2) / np.prod(shape[:3]))
+        # A block adds to what it was given; the last layer should seldom leave -1..1.
+        deviation *= 0.5 if layer.name.startswith("block") else 0.3 if layer.name == "Conv_9" else 1
+        replaced[f"generator/{layer.weights}"] = deviation * random.standard_normal(shape)
+        replaced[f"generator/{layer.biases}"] = 0.05 * random.standard_normal(layer.outputs)
+    return replaced
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> dict[str, Path]:
+    """The frozen graphs of the demo model, and one with random weights."""
+    background, head = upstream_demo / "cartoon_bg.pb", upstream_demo / "cartoon_h.pb"
+    random = tmp_path_factory.mktemp("graphs") / "random.pb"
+    frozen.write_with(background, _random_constants(), random)
+    return {"background": background, "head": head, "random": random}
+
+
+@pytest.fixture(scope="session")
+def pairs(library: native.Library, graphs: dict[str, Path]) -> dict[str, Pair]:
+    """Both runtimes on each graph."""
+    scratches = native.Scratches(library)
+    return {
+        name: (
+            native.NativeGenerator(read_weights(path), scratches, threads=2),
+            reference.generator(path, threads=2),
+        )
+        for name, path in graphs.items()
+    }
+
+
+def _require_equivalent(found: Pixels, expected: Pixels) -> None:
+    distance = np.abs(found.astype(int) - expected)
+    assert np.max(distance) <= 1
+    share = np.mean(distance > 0)
+    assert share < MAX_SHARE, f"{share:.3%} of the values differ"
+
+
+def _noise(height: int, width: int) -> Pixels:
+    return np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def _flat(level: int) -> Callable[[int, int], Pixels]:
+    return lambda height, width: np.full((height, width, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "make", [_noise, _flat(0), _flat(255), _flat(100)], ids=["noise", "black", "white", "grey"]
+)
+def test_artificial_pictures(
+    pairs: dict[str, Pair], model: str, make: Callable[[int, int], Pixels]
+) -> None:
+    found, expected = (runtime(make(208, 272)) for runtime in pairs[model])
+    _require_equivalent(found, expected)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_photographs(pairs: dict[str, Pair], model: str) -> None:
+    for sample in SAMPLES[:3]:
+        picture = cv2.resize(sample.picture()[:, :, ::-1], (288, 288))
+        found, expected = (runtime(picture) for runtime in pairs[model])
+        _require_equivalent(found, expected)
+
+
+@pytest.mark.parametrize("model", ["background", "random"])
+def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None:
+    """Tiles are 6 pixels and 4, segments 48 and 96, bands 24, at full, half and quarter size.
+
+    The remainders of multiples of 16 come again after 48 rows and 96 columns; those of multiples of
+    4, which the graph takes too, after 24 rows.
+    """
+    sizes = [(height, width) for height in (48, 64, 80) for width in range(96, 192, 16)]
+    sizes += [(height, width) for height in range(4, 28, 4) for width in range(28, 52, 4)]
+    both = [[runtime(_noise(*size)).ravel() for size in sizes] for runtime in pairs[model]]
+    _require_equivalent(*(np.concatenate(answers) for answers in both))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("size", [(16, 16), (4, 4), (720, 1280)])
+def test_smallest_and_largest_working_size(
+    pairs: dict[str, Pair], model: str, size: tuple[int, int]
+) -> None:
+    if size == (720, 1280) and model != "background":
+        return
+    found, expected = (runtime(_noise(*size)) for runtime in pairs[model])
+    _require_equivalent(found, expected)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
+def test_the_answer_does_not_depend_on_the_threads(
+    pairs: dict[str, Pair], size: tuple[int, int]
+) -> None:
+    generator, _ = pairs["background"]
+    answers = [generator.draw(_noise(*size), threads) for threads in (1, 2, 3, 8)]
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
+
+
+def test_calls_at_once_do_not_disturb_each_other(pairs: dict[str, Pair]) -> None:
+    generator, _ = pairs["background"]
+    pictures = [_noise(64 + 16 * i, 96) for i in range(4)]
+    alone = [generator(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for answer, expected in zip(pool.map(generator, pictures), alone, strict=True):
+                np.testing.assert_array_equal(answer, expected)

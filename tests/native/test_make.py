@@ -1,0 +1,36 @@
+"""`make native` where no compiler is to be had."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_where_nothing_can_be_built_one_line_says_what_computes_in_its_place(
+    tmp_path: Path,
+) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("needs make: apt-get install make")
+    for name in ("Makefile", "requirements/zig.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    build = shutil.ignore_patterns("build")
+    shutil.copytree(ROOT / "service/native", tmp_path / "service/native", ignore=build)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    run = subprocess.run(
+        ["make", "native", "COMPILERS="],
+        cwd=tmp_path,
+        env=os.environ | offline,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("The native runtime is left out, and ONNX Runtime computes in its place")
+    assert list((tmp_path / "service/dctnet/runtimes/lib").iterdir()) == []

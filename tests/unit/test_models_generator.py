@@ -1,0 +1,108 @@
+"""A generator's weights in a file: written once, read as they were, and nothing else accepted."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dctnet.models import generator
+from dctnet.models.errors import ModelError
+
+
+def some_weights() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {
+        name: random.standard_normal(shape).astype(np.float32) for name, shape in generator.shapes()
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    generator.write(tmp_path / "cartoon_bg.npz", some_weights())
+    return tmp_path / "cartoon_bg.npz"
+
+
+def test_what_is_written_is_read_back_in_the_order_of_the_layers(path: Path) -> None:
+    weights = generator.read(path)
+    assert list(weights) == [name for name, _ in generator.shapes()]
+    for name, value in some_weights().items():
+        assert np.array_equal(weights[name], value)
+        assert weights[name].dtype == np.float32
+        assert weights[name].flags.c_contiguous
+
+
+def test_the_same_weights_are_the_same_bytes(path: Path) -> None:
+    turned = dict(reversed(list(some_weights().items())))
+    generator.write(path.parent / "again.npz", turned)
+    assert path.read_bytes() == (path.parent / "again.npz").read_bytes()
+
+
+def test_any_reader_of_npz_reads_it(path: Path) -> None:
+    """Uncompressed `.npy` arrays in a zip archive, as numpy documents them."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        assert all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+        assert entries[0].filename == "Conv/weights.npy"
+        assert entries[-1].filename == "guided_filter/epsilon.npy"
+        first = np.load(io.BytesIO(archive.read(entries[0])), allow_pickle=False)
+    assert np.array_equal(first, some_weights()["Conv/weights"])
+
+
+def test_the_network_has_18_convolutions_and_a_filter() -> None:
+    assert len(generator.LAYERS) == 18
+    assert sum(np.prod(shape, dtype=int) for _, shape in generator.shapes()) == 1_467_076
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        generator.read(path)
+    return str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "w.npz") == (
+        f"The weights {tmp_path / 'w.npz'} cannot be read: No such file or directory."
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04" + b"0" * 100])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.npz").write_bytes(content)
+    assert refusal(tmp_path / "w.npz") == f"{tmp_path / 'w.npz'} is not a file of weights."
+
+
+def test_a_file_cut_short_is_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+    assert refusal(path) == f"{path} is not a file of weights."
+
+
+def test_a_flipped_bit_is_refused(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert refusal(path) == f"{path} is not a file of weights."
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    np.savez(path, allow_pickle=True, **{"Conv/weights": np.array([{}], object)})
+    assert refusal(path) == f"{path} is not a file of weights."
+
+
+def test_an_array_too_many_or_too_few_is_refused(tmp_path: Path) -> None:
+    weights = some_weights()
+    np.savez(tmp_path / "more.npz", **weights, more=np.zeros(1))
+    del weights["Conv_9/biases"]
+    np.savez(tmp_path / "fewer.npz", **weights)
+    for name in ("more", "fewer"):
+        assert "has not the arrays of a DCT-Net generator" in refusal(tmp_path / f"{name}.npz")
+
+
+@pytest.mark.parametrize(
+    "other", [np.zeros((3, 3, 64, 63), np.float32), np.zeros((3, 3, 64, 64), np.float64)]
+)
+def test_an_array_of_another_shape_or_type_is_named(tmp_path: Path, other: np.ndarray) -> None:
+    np.savez(tmp_path / "w.npz", **some_weights() | {"Conv_6/weights": other})
+    assert f"Conv_6/weights is {other.dtype} of shape {other.shape}" in refusal(tmp_path / "w.npz")

@@ -1,0 +1,149 @@
+"""The runtime of each network: the fastest that is installed and has its files."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder, open_folder
+from dctnet.models.parts import PARTS, Part
+from dctnet.runtimes import native
+from dctnet.runtimes.choice import choose, explain
+from tests.support.absent import run_without
+from tests.support.tiny_model import write_tiny_model
+
+FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
+GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
+PREPARED = ModelFolder(
+    Path("/m/anime"),
+    "anime",
+    "iic/anime",
+    "master",
+    "ab" * 32,
+    "unpinned",
+    GENERATORS | FACES,
+    is_prepared=True,
+)
+NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
+NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow",), NODE)})
+
+
+@pytest.fixture(autouse=True)
+def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor that the native runtime is not built for."""
+    monkeypatch.setattr(native.platform, "machine", lambda: "vax")
+
+
+def test_generators_are_computed_natively_where_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "reason_against", lambda: "")
+    faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
+    assert choose(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
+
+
+def test_a_prepared_folder_needs_no_tensorflow() -> None:
+    assert choose(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
+
+
+def test_a_part_that_does_not_convert_is_computed_by_tensorflow() -> None:
+    assert choose(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
+
+
+def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow() -> None:
+    folder = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
+    assert choose(folder) == dict.fromkeys(PARTS, "tensorflow")
+
+
+def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
+    with pytest.raises(ModelError) as caught:
+        choose(folder, wanted)
+    return str(caught.value)
+
+
+def test_the_runtime_that_is_wanted_computes_the_generators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "reason_against", lambda: "")
+    assert choose(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
+    assert refusal(PREPARED, "tensorflow") == (
+        "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
+        " native or onnxruntime."
+    )
+
+
+def test_a_runtime_that_is_wanted_and_not_here_is_said() -> None:
+    assert refusal(PREPARED, "native") == (
+        "DCTNET_RUNTIME is native, which cannot be used here."
+        " The native runtime is not built for vax."
+    )
+
+
+def test_it_is_said_which_runtime_draws_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert explain(PREPARED) == (
+        "onnxruntime draws background and head: The native runtime is not built for vax"
+    )
+    assert explain(PREPARED, "onnxruntime") == (
+        "onnxruntime draws background and head: DCTNET_RUNTIME says so"
+    )
+    upstream = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
+    assert explain(upstream) == (
+        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+    )
+    half = replace(PREPARED, parts=PREPARED.parts | {"head": Part(("tensorflow",), NODE)})
+    assert explain(half) == (
+        "onnxruntime draws background: The native runtime is not built for vax;"
+        f" tensorflow draws head: {NODE}"
+    )
+    assert explain(PREPARED, "native") == refusal(PREPARED, "native")
+    monkeypatch.setattr(native, "pick", lambda: "vax-11")
+    assert explain(PREPARED) == (
+        "native (vax-11) draws background and head: the fastest for this machine and model"
+    )
+
+
+def test_without_tensorflow_model_file_node_and_remedy_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert refusal(NEEDY) == (
+        "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
+        f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
+    )
+    upstream = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
+    assert refusal(upstream) == (
+        "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
+        " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
+        " with its `reference` extra, or take the `tensorflow` image."
+    )
+
+
+def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
+    assert "needs onnxruntime, which is not installed" in said
+
+
+def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "tiny")
+    assert not open_folder(tmp_path / "tiny").is_prepared
+    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(tmp_path / "tiny"))
+    ended = run_without({"tensorflow"}, program, *arguments)
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(
+        f"dctnet: The model example/tiny in {tmp_path / 'tiny'} needs TensorFlow"
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_doctor_without_tensorflow_says_it_too(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "tiny")
+    program = (
+        "import os, sys; from dctnet.cli import main; os.environ['DCTNET_MODEL'] = sys.argv[1];"
+        "sys.exit(main(['doctor', '--json']))"
+    )
+    ended = run_without({"tensorflow"}, program, str(tmp_path / "tiny"))
+    assert ended.returncode == 1
+    assert "needs TensorFlow" in json.loads(ended.stdout)["inference"]["error"]
