@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,16 @@ def astronaut() -> np.ndarray:
     picture = skimage.data.astronaut()
     picture.setflags(write=False)
     return picture
+
+
+@pytest.fixture(scope="session")
+def upstream_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model as upstream ships one, by frozen graphs; not to be changed."""
+    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+
+    folder = tmp_path_factory.mktemp("upstream-demo")
+    write_upstream_form(folder)
+    return folder
 
 
 def _skips_fail() -> bool:

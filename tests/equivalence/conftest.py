@@ -1,4 +1,6 @@
-"""The demo model, loaded once for all tests here."""
+"""The demo model, loaded once for all tests here: prepared, and in the upstream form."""
+
+from pathlib import Path
 
 import pytest
 
@@ -14,5 +16,12 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def upstream() -> Upstream:
-    return Upstream(DEMO)
+def reference(upstream_demo: Path) -> Engine:
+    """The engine on TensorFlow."""
+    return load_engine(upstream_demo)
+
+
+@pytest.fixture(scope="session")
+def upstream(upstream_demo: Path) -> Upstream:
+    """Upstream's own pipeline."""
+    return Upstream(upstream_demo)

@@ -12,12 +12,14 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
 from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
+from demo_model.upstream import write_upstream_form
 from tests.equivalence.compare import expected
 from tests.support.pictures import SAMPLES, Picture
 from tests.support.upstream import Upstream
@@ -35,7 +37,9 @@ def sha256(picture: Picture) -> str:
 
 def main() -> None:
     """Run the command line."""
-    upstream = Upstream(DEMO)
+    with TemporaryDirectory() as folder:
+        write_upstream_form(Path(folder))
+        upstream = Upstream(Path(folder))
     pictures = {}
     for sample in SAMPLES:
         if sample.name not in NAMES:

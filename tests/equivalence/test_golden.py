@@ -1,4 +1,4 @@
-"""The engine's answer is what upstream's once was, kept in files."""
+"""The answer of the engine on TensorFlow is what upstream's once was, kept in files."""
 
 import json
 
@@ -18,11 +18,11 @@ REMAKE = "make the golden pictures anew: .venv/bin/python -m tests.equivalence.g
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_engine_draws_the_golden_picture(engine: Engine, name: str) -> None:
+def test_the_engine_draws_the_golden_picture(reference: Engine, name: str) -> None:
     golden = GOLDEN["pictures"][name]
     picture = next(sample for sample in SAMPLES if sample.name == name).picture()
     assert sha256(picture) == golden["input"], REMAKE
-    cartoon = engine.cartoonize(picture)
+    cartoon = reference.cartoonize(picture)
     assert cartoon.faces == golden["faces"]
     with Image.open(FOLDER / golden["file"]) as expected:
         assert difference(np.asarray(expected), cartoon.picture) <= TOLERANCE

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
+import pytest
 import skimage.data
-
-from dctnet.engine import Engine
 
 RUNS = 200
 THREADS = 8
@@ -23,7 +22,11 @@ PICTURES = [
 """Of five sizes, with a face, two, none, one cut by the border, and none in a strip."""
 
 
-def test_eight_threads_on_one_engine_draw_what_one_draws(engine: Engine) -> None:
+@pytest.mark.parametrize("runtime", ["engine", "reference"])
+def test_eight_threads_on_one_engine_draw_what_one_draws(
+    request: pytest.FixtureRequest, runtime: str
+) -> None:
+    engine = request.getfixturevalue(runtime)
     alone = [engine.cartoonize(picture) for picture in PICTURES]
     assert {cartoon.faces for cartoon in alone} == {0, 1, 2}
     order = np.random.default_rng(0).integers(0, len(PICTURES), RUNS).tolist()

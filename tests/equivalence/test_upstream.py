@@ -1,4 +1,4 @@
-"""The engine's answer is upstream's, live: both compute the same pictures with the demo model."""
+"""The engine on TensorFlow answers as upstream does, live, both with the demo model."""
 
 import pytest
 
@@ -10,10 +10,10 @@ from tests.support.upstream import Upstream
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_the_engine_draws_what_upstream_draws(
-    engine: Engine, upstream: Upstream, sample: Sample
+    reference: Engine, upstream: Upstream, sample: Sample
 ) -> None:
     picture = sample.picture()
-    cartoon = engine.cartoonize(picture)
+    cartoon = reference.cartoonize(picture)
     assert cartoon.faces == sample.faces
     assert difference(expected(upstream, picture), cartoon.picture) <= TOLERANCE
 

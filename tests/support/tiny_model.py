@@ -1,6 +1,7 @@
 """A model folder of a few kilobytes that does by frozen TensorFlow graphs what a model does.
 
-It draws the negative of a picture, and a red head on a bright one.
+It draws the negative of a picture, and a red head on a bright one. Its generators are not those of
+DCT-Net; its face networks can be converted.
 """
 
 import json

@@ -48,6 +48,9 @@ def test_a_good_installation_is_reported_in_full(capsys: Captured, tiny: Path) -
     assert found["model"]["model"] == "example/tiny"
     assert len(found["model"]["digest"]) == 64
     assert found["model"]["integrity"] == "unpinned"
+    assert found["model"]["choice"] == (
+        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+    )
     assert found["inference"]["size"] == "512x512"
     assert 0 < found["inference"]["seconds"] < 60
 

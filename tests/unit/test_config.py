@@ -41,6 +41,7 @@ def test_nothing_needs_to_be_set() -> None:
         model_digest=None,
         models_dir=Path("/home/someone/.cache/dctnet/models"),
         slots=processors,
+        runtime=None,
         threads=None,
         queue=64,
         uploads=64,
@@ -65,6 +66,7 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
         "DCTNET_SLOTS": ("3", 3),
+        "DCTNET_RUNTIME": ("onnxruntime", "onnxruntime"),
         "DCTNET_THREADS": ("5", 5),
         "DCTNET_QUEUE": ("7", 7),
         "DCTNET_UPLOADS": ("9", 9),
@@ -197,6 +199,12 @@ def test_the_home_of_an_unknown_user_is_refused() -> None:
     assert "a folder's path" in refusal("DCTNET_MODELS_DIR", "~nobody-of-this-name/models")
 
 
+def test_the_runtime_may_be_left_to_the_program() -> None:
+    assert Settings.from_environment({"DCTNET_RUNTIME": "auto"}).runtime is None
+    with pytest.raises(SettingsError, match="must be auto, native, onnxruntime or tensorflow"):
+        Settings.from_environment({"DCTNET_RUNTIME": "cuda"})
+
+
 def test_threads_may_be_left_to_the_program() -> None:
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
 
@@ -228,6 +236,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
     assert checked == [
         "bind",
         "management_bind",
+        "runtime",
         "threads",
         "queue",
         "uploads",

@@ -1,6 +1,7 @@
 """The demo model's face networks, as they are committed, find faces and their landmarks."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
-from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, tensorflow
+from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
 from demo_model.faces import detector as detector_graph
 from demo_model.faces import ibug, keypoints, mask, tflite
 from demo_model.faces.evaluate import Scene, holds, landmarks_in, relative_error, scenes
@@ -42,12 +43,12 @@ MAX_ERROR = 0.04
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return tensorflow._detector(DEMO / "detector.pb", threads=1)
+    return onnxruntime.detector(DEMO / "detector.onnx", threads=1)
 
 
 @pytest.fixture(scope="module")
 def landmarker() -> Landmarker:
-    return tensorflow._landmarker(DEMO / "keypoints.pb", threads=1)
+    return onnxruntime.landmarker(DEMO / "keypoints.onnx", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,9 @@ def landmarks(astronaut: Pixels, detector: Detector, landmarker: Landmarker) -> 
     return found
 
 
-def session(name: str) -> Callable[..., Any]:
-    """A committed graph as a function of what upstream feeds, bare of our runtime."""
-    definition = tf.GraphDef.FromString((DEMO / name).read_bytes())
+def session(folder: Path, name: str) -> Callable[..., Any]:
+    """A frozen graph as a function of what upstream feeds, bare of our runtime."""
+    definition = tf.GraphDef.FromString((folder / name).read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
     opened = tf.Session(graph=graph)
@@ -109,9 +110,11 @@ class TestDetector:
         for placement in placements:
             assert sum(holds(box, placement) for box in boxes) == 1
 
-    def test_answers_have_upstreams_shapes_and_ranges(self, astronaut: Pixels) -> None:
+    def test_answers_have_upstreams_shapes_and_ranges(
+        self, upstream_demo: Path, astronaut: Pixels
+    ) -> None:
         names = ["tower_0/boxes:0", "tower_0/scores:0", "tower_0/num_detections:0"]
-        boxes, scores, count = session("detector.pb")(names, astronaut[np.newaxis])
+        boxes, scores, count = session(upstream_demo, "detector.pb")(names, astronaut[np.newaxis])
         assert boxes.shape == (1, 32, 4)
         assert scores.shape == (1, 32)
         assert (boxes.dtype, scores.dtype, count.dtype) == (np.float32, np.float32, np.int32)
@@ -146,9 +149,12 @@ class TestLandmarks:
         assert y[51] < y[62] < y[66] < y[57]
 
     @pytest.mark.parametrize("turn", [-25, 0, 25])
-    def test_answers_have_upstreams_shapes_and_ranges(self, turn: float) -> None:
+    def test_answers_have_upstreams_shapes_and_ranges(
+        self, upstream_demo: Path, turn: float
+    ) -> None:
         picture = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
-        (prediction,) = session("keypoints.pb")(["tower_0/prediction:0"], picture[np.newaxis])
+        run = session(upstream_demo, "keypoints.pb")
+        (prediction,) = run(["tower_0/prediction:0"], picture[np.newaxis])
         assert prediction.shape == (1, 143)
         assert prediction.dtype == np.float32
         assert ((prediction[0, :136] > 0) & (prediction[0, :136] < 1)).all()
@@ -158,9 +164,9 @@ class TestLandmarks:
         assert abs(roll - turn) < 6  # She holds her head a little to the side.
         assert (prediction[0, 139:] == 0).all()
 
-    def test_noise_has_finite_landmarks(self) -> None:
+    def test_noise_has_finite_landmarks(self, upstream_demo: Path) -> None:
         noise = np.random.default_rng(0).uniform(0, 255, (1, 160, 160, 3))
-        run = session("keypoints.pb")
+        run = session(upstream_demo, "keypoints.pb")
         for picture in (noise, np.zeros_like(noise)):
             assert np.isfinite(run(["tower_0/prediction:0"], picture)[0]).all()
 

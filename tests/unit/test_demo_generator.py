@@ -1,5 +1,6 @@
 """The demo model's generators: the filter that they learn, their graphs, how well they draw."""
 
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dctnet.models.folder import DEMO
 from demo_model import network
 from demo_model.evaluate import SIDES, colour_shift, generator, nyquist_energy, psnr
 from demo_model.filter import INK_DARKEST, cartoon, soft_steps
@@ -59,15 +59,15 @@ def structure(graph: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_committed_graph_is_the_one_that_the_script_writes(name: str) -> None:
-    committed = tf.GraphDef.FromString((DEMO / name).read_bytes())
+def test_a_graph_is_the_one_that_the_script_writes(upstream_demo: Path, name: str) -> None:
+    committed = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
     written = network.frozen_graph(network.initial_weights(0))
     assert structure(committed) == structure(written)
 
 
 @pytest.fixture(scope="module")
-def generate() -> Any:
-    return generator(DEMO / "cartoon_bg.pb")
+def generate(upstream_demo: Path) -> Any:
+    return generator(upstream_demo / "cartoon_bg.pb")
 
 
 @pytest.mark.parametrize("name", HELD_OUT)

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dctnet.engine.geometry import MAX_SHORT_SIDE, pad_to_multiple, resize, working_size
+from dctnet.engine.geometry import (
+    MAX_SHORT_SIDE,
+    largest_padded_size,
+    pad_to_multiple,
+    resize,
+    working_size,
+)
 from tests.support.upstream import cartoon
 
 UNBOUNDED = 10**9
@@ -56,3 +62,16 @@ def test_no_picture_exceeds_the_cap(height: int, width: int, cap: int) -> None:
     assert max(working) <= cap
     if max(height, width) <= min(cap, MAX_SHORT_SIDE):
         assert working == (height, width)
+
+
+@given(
+    height=st.integers(1, 3000),
+    width=st.integers(1, 3000),
+    cap=st.sampled_from([256, 700, 1270, 1280]),
+)
+def test_nothing_larger_is_drawn_than_what_memory_is_reserved_for(
+    height: int, width: int, cap: int
+) -> None:
+    working = np.zeros((*working_size(height, width, cap), 3), np.uint8)
+    most_high, most_wide = largest_padded_size(cap)
+    assert pad_to_multiple(working).size <= most_high * most_wide * 3

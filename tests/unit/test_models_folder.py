@@ -1,4 +1,6 @@
+import shutil
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +8,8 @@ import pytest
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
-from dctnet.models.manifest import Manifest
+from dctnet.models.manifest import Manifest, Preparation
+from dctnet.models.parts import AS_UPSTREAM, PARTS, Part
 from dctnet.models.styles import STYLES
 
 MIB = 2**20
@@ -31,6 +34,36 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
+GENERATOR = Part(("native", "onnxruntime"))
+PREPARED = {
+    "background": GENERATOR,
+    "head": GENERATOR,
+    "detector": Part(("onnxruntime",)),
+    "landmarks": Part(("tensorflow",), "the node 'x': it is not known"),
+}
+PREPARED_FILES = (
+    "alpha.jpg",
+    "known-picture.png",
+    "known-answer.png",
+    "cartoon_bg.npz",
+    "cartoon_bg.onnx",
+    "cartoon_h.npz",
+    "cartoon_h.onnx",
+    "detector.onnx",
+    "keypoints.pb",
+)
+
+
+def write_prepared(path: Path, names: tuple[str, ...] = PREPARED_FILES) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (path / name).write_bytes(f"contents of {name}".encode())
+    files = {name: manifest.record(path / name) for name in names}
+    preparation = Preparation("ab" * 32, {"dctnet": "0.1.0"}, PREPARED)
+    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, preparation))
+    return path
+
+
 def refusal(path: Path, digest: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
         open_folder(path, digest)
@@ -44,6 +77,77 @@ def test_a_whole_folder_is_opened(model: Path) -> None:
     assert open_folder(model) == ModelFolder(
         model, "sketch", "iic/some-model", "v1.0", digest, "unpinned"
     )
+
+
+def test_a_prepared_folder_is_told_by_its_manifest_and_says_who_computes_what(
+    tmp_path: Path,
+) -> None:
+    folder = open_folder(write_prepared(tmp_path / "prepared"))
+    assert folder.is_prepared
+    assert folder.parts == PREPARED
+    assert (folder.style, folder.model, folder.revision) == ("sketch", "iic/some-model", "v1.0")
+
+
+def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model: Path) -> None:
+    folder = open_folder(model)
+    assert not folder.is_prepared
+    assert folder.parts == dict.fromkeys(PARTS, AS_UPSTREAM)
+
+
+@pytest.mark.parametrize("name", PREPARED_FILES)
+def test_every_file_of_a_prepared_folder_counts(tmp_path: Path, name: str) -> None:
+    path = write_prepared(tmp_path / "prepared")
+    content = bytearray((path / name).read_bytes())
+    content[0] ^= 1
+    (path / name).write_bytes(content)
+    assert refusal(path).startswith(f"The model file {path / name} is not the one in the manifest")
+    (path / name).unlink()
+    assert refusal(path) == f"The model file {path / name} is missing."
+
+
+@pytest.mark.parametrize("name", PREPARED_FILES)
+def test_a_prepared_folder_must_list_what_its_parts_need(tmp_path: Path, name: str) -> None:
+    others = tuple(other for other in PREPARED_FILES if other != name)
+    path = write_prepared(tmp_path / "prepared", others)
+    assert refusal(path) == f"The manifest of {path} does not list {name}, which a model needs."
+
+
+def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path: Path) -> None:
+    path = write_prepared(tmp_path / "prepared")
+    described = manifest.decode((path / "manifest.json").read_bytes(), path)
+    assert described.preparation is not None
+    parts = PREPARED | {"head": replace(GENERATOR, same_as="background")}
+    files = {name: file for name, file in described.files.items() if "cartoon_h" not in name}
+    preparation = replace(described.preparation, parts=parts)
+    manifest.write(path, replace(described, files=files, preparation=preparation))
+    (path / "cartoon_h.npz").unlink()
+    assert open_folder(path).parts["head"].same_as == "background"
+    (path / "cartoon_bg.npz").unlink()
+    assert refusal(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
+
+
+def flip(path: Path, place: float) -> None:
+    """Flip a bit of a file, at a share of its length."""
+    content = bytearray(path.read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
+def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(
+    tmp_path: Path, name: str, place: float
+) -> None:
+    """Of the manifest, which vouches for the others, by the digest that it is pinned by."""
+    path = tmp_path / "demo"
+    shutil.copytree(DEMO, path)
+    digest = open_folder(path).digest
+    flip(path / name, place)
+    said = refusal(path, digest)
+    if name == manifest.FILE_NAME:
+        assert said.startswith(f"The manifest of {path} has the digest ")
+    else:
+        assert said.startswith(f"The model file {path / name} is not the one in the manifest: ")
 
 
 def test_a_folder_with_the_expected_digest_is_pinned(model: Path) -> None:
@@ -223,3 +327,13 @@ def test_with_no_model_named_the_demo_model_is_taken(tmp_path: Path) -> None:
 def test_with_no_model_named_a_fetched_anime_comes_first(tmp_path: Path) -> None:
     (tmp_path / "anime").mkdir()
     assert locate(None, tmp_path) == tmp_path / "anime"
+
+
+@pytest.mark.parametrize("model", ["anime", None])
+def test_the_prepared_folder_of_a_style_comes_before_the_fetched_one(
+    tmp_path: Path, model: str | None
+) -> None:
+    for name in ("anime", "anime-prepared"):
+        (tmp_path / name).mkdir()
+    assert locate(model, tmp_path) == tmp_path / "anime-prepared"
+    assert locate(model, tmp_path, prepared=False) == tmp_path / "anime"

@@ -10,9 +10,9 @@ import pytest
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO
-from dctnet.models.known_answer import ANSWER, PICTURE, KnownAnswer
-from dctnet.runtimes import tensorflow
+from dctnet.models.folder import DEMO, KNOWN_ANSWER, KNOWN_PICTURE, open_folder
+from dctnet.models.known_answer import KnownAnswer
+from dctnet.runtimes import choice
 
 KNOWN = KnownAnswer(
     np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3), np.full((4, 5, 3), 100, np.uint8)
@@ -28,11 +28,11 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.cartoon, KNOWN.cartoon)
 
 
-@pytest.mark.parametrize("name", [PICTURE, ANSWER])
+@pytest.mark.parametrize("name", [KNOWN_PICTURE, KNOWN_ANSWER])
 @pytest.mark.parametrize("content", [None, b"no picture"])
 def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes | None) -> None:
     KNOWN.write(tmp_path)
-    if content is None and name == PICTURE:
+    if content is None and name == KNOWN_PICTURE:
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_bytes(content or b"")
@@ -51,7 +51,7 @@ def test_a_difference_is_the_mean_of_all_values() -> None:
 def test_the_demo_models_answer_takes_all_its_networks() -> None:
     known = KnownAnswer.read(DEMO)
     assert known is not None
-    networks = tensorflow.load(DEMO, threads=1)
+    networks = choice.load(open_folder(DEMO), threads=1)
     alpha = read_alpha(DEMO / "alpha.jpg")
 
     def difference(**changed: object) -> float:

@@ -2,13 +2,15 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.manifest import FileRecord, HubReport, Manifest
+from dctnet.models.manifest import FileRecord, HubReport, Manifest, Preparation
+from dctnet.models.parts import PARTS, Part
 
 SUM_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
 HERE = Path("model/manifest.json")
@@ -22,6 +24,21 @@ def a_manifest() -> Manifest:
         files={"b.pb": FileRecord(SUM_OF_ABC, 3), "a/ä.jpg": FileRecord(SUM_OF_ABC, 3)},
         hub=HubReport("https://hub.example", {"Revision": "v1.0", "CreatedAt": 1660000000}, None),
     )
+
+
+def a_preparation() -> Preparation:
+    parts = dict.fromkeys(PARTS, Part(("native", "onnxruntime"), "", 58, {"levels": 1.0}))
+    parts["head"] = replace(parts["head"], same_as="background")
+    parts["detector"] = Part(("tensorflow",), "the node 'nms': the operation X is not known")
+    return Preparation("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, parts)
+
+
+def prepared(**changes: object) -> bytes:
+    """The document of a prepared folder, with changes to what it says of the preparation."""
+    described = replace(a_manifest(), preparation=a_preparation())
+    data = json.loads(manifest.encode(described))
+    data["preparation"] |= changes
+    return json.dumps(data).encode()
 
 
 def document(**changes: object) -> bytes:
@@ -40,6 +57,48 @@ def test_what_is_written_is_read_back(tmp_path: Path, hub: HubReport | None) -> 
     manifest.write(tmp_path, written)
     path = tmp_path / "manifest.json"
     assert manifest.decode(path.read_bytes(), path) == written
+
+
+@pytest.mark.parametrize("source", ["ab" * 32, None])
+def test_how_a_folder_was_prepared_is_read_back(tmp_path: Path, source: str | None) -> None:
+    preparation = replace(a_preparation(), source=source)
+    written = replace(a_manifest(), preparation=preparation)
+    manifest.write(tmp_path, written)
+    path = tmp_path / "manifest.json"
+    assert manifest.decode(path.read_bytes(), path) == written
+
+
+def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one() -> None:
+    assert "preparation" not in json.loads(manifest.encode(a_manifest()))
+
+
+def parts(**changes: object) -> dict[str, object]:
+    """The parts of a preparation, with changes to the head's."""
+    every = {name: asdict(part) for name, part in a_preparation().parts.items()}
+    return every | {"head": every["head"] | changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (prepared(parts={}), "its parts are not background, head, detector, landmarks"),
+        (prepared(parts=[]), "the parts is missing or of the wrong type"),
+        (prepared(tools=None), "the tools is missing"),
+        (prepared(source=7), "the source is missing or of the wrong type"),
+        (prepared(parts=parts(runtimes=[])), "the runtimes of head are"),
+        (prepared(parts=parts(runtimes=["gpu"])), "the runtimes of head are"),
+        (prepared(parts=parts(reason=None)), "the reason of head is missing"),
+        (prepared(parts=parts(same_as=None)), "what head is the same as is missing"),
+        (prepared(parts=parts(same_as="tail")), "'tail' is none of its parts, which are"),
+        (prepared(parts=parts(compared="x")), "the comparisons of head is"),
+        (prepared(parts=parts(differences={"levels": "x"})), "the difference of levels is"),
+        (document(preparation="x"), "the preparation is missing or of the wrong type"),
+    ],
+)
+def test_a_preparation_that_cannot_be_understood_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        manifest.decode(content, HERE)
+    assert said in str(caught.value)
 
 
 def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 PAGES = [README, CHINESE, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
+LIBRARIES = Path("service/dctnet/runtimes/lib")
+"""Where the native runtime is built, which is not kept in the repository."""
+
 BOUND_S = 120
 """How long anything may take here, on a busy machine too."""
 
@@ -53,6 +56,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)  # With its time, by which make decides.
     (copy / ".venv").symlink_to(sys.prefix)
+    (copy / LIBRARIES).symlink_to(ROOT / LIBRARIES)
     # Otherwise the copy would install itself into the environment that runs this test.
     question = subprocess.run(["make", "--question", "install"], cwd=copy, check=False)
     assert question.returncode == 0, (

@@ -31,6 +31,7 @@ LOCKS = {
     "dev": DEV,
     "demo-model": DEV + GROUPS["demo-model"],
     "lock": GROUPS["lock"],
+    "zig": GROUPS["zig"],
 }
 NESTED = ("core", "reference", "dev", "demo-model")
 

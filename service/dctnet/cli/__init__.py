@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dctnet import __version__
-from dctnet.cli import cartoonize, doctor, fetch, serve, styles, verify
+from dctnet.cli import cartoonize, doctor, fetch, prepare, serve, styles, verify
 from dctnet.config import Settings, SettingsError, unknown_variables
 from dctnet.messages import say
 from dctnet.models.errors import ModelError
@@ -32,6 +32,7 @@ _COMMANDS: dict[str, Command] = {
     "cartoonize": cartoonize,
     "serve": serve,
     "fetch": fetch,
+    "prepare": prepare,
     "verify": verify,
     "styles": styles,
     "doctor": doctor,

@@ -5,7 +5,6 @@ machine learning. It resumes, retries and holds what it receives against the hub
 are the choice of files, the manifest, and a folder that appears whole or not at all.
 """
 
-import fcntl
 import logging
 import os
 import re
@@ -23,6 +22,7 @@ from dctnet.models import manifest
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
+from dctnet.models.placing import lock
 from dctnet.models.styles import STYLES, Style
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def fetch(
         raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(to.parent / f".{to.name}.lock"):
+        with lock(to):
             if to.exists() and (not to.is_dir() or any(to.iterdir())):
                 return Fetched(_existing(to, style, revision), downloaded=False)
             _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
@@ -72,14 +71,6 @@ def fetch(
             f"Cannot write {error.filename or to}: {reason(error)}. Put that right and run the"
             " command again, or choose another folder with --to."
         ) from error
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    # The file stays: to remove it would let two processes lock two files of the same name.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
@@ -150,8 +141,8 @@ def _connect(cache: Path) -> "tuple[HubApi, str]":
         from modelscope_hub import HubApi, HubConfig
     except ModuleNotFoundError as error:
         raise ModelError(
-            "Fetching needs the ModelScope client, which is not installed: run `make install`,"
-            " or `pip install 'dctnet[reference]'`."
+            "Fetching needs the ModelScope client, which is not installed: run"
+            " `make install-reference`, or `pip install 'dctnet[reference]'`."
         ) from error
     config = HubConfig(cache_dir=cache, config_dir=cache)
     # The address goes into messages and the manifest; a password in it does not.

@@ -1,13 +1,15 @@
-"""Model folders in the upstream format: where they are, and whether they are whole."""
+"""Model folders, as upstream ships them and prepared: where they are, and if they are whole."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.manifest import FileRecord, Manifest
+from dctnet.models.parts import AS_UPSTREAM, PARTS, Part, files
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
 DEMO = Path(__file__).parent / "demo"
@@ -24,6 +26,16 @@ REQUIRED_FILES = (
     "keypoints.pb",
 )
 """What upstream's pipeline reads (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
+
+ALPHA = "alpha.jpg"
+"""The mask by which a head is laid onto the background."""
+
+KNOWN_PICTURE = "known-picture.png"
+KNOWN_ANSWER = "known-answer.png"
+"""A picture, and what the reference runtime draws of it."""
+
+PREPARED = "-prepared"
+"""What follows the name of a folder in the name of the prepared one that is made of it."""
 
 Integrity = Literal["pinned", "unpinned", "no manifest"]
 """Whether the files were held against a digest from outside, against their own manifest, or not."""
@@ -45,25 +57,40 @@ class ModelFolder:
     digest: str | None
     """The sha256 of the manifest, or None if there is no manifest."""
     integrity: Integrity
+    parts: Mapping[str, Part] = field(default_factory=lambda: dict.fromkeys(PARTS, AS_UPSTREAM))
+    """Who can compute each network."""
+    is_prepared: bool = False
+
+    @property
+    def unconverted(self) -> dict[str, str]:
+        """The parts that were prepared in vain, each with the reason why it needs TensorFlow."""
+        parts = self.parts.items() if self.is_prepared else ()
+        return {name: part.reason for name, part in parts if part.reason}
 
 
-def locate(model: str | None, models_dir: Path) -> Path:
+def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Path:
     """Return the folder of a model.
 
     ``model`` is the name of a style or the path of a folder. The name of a style wins over a
     folder of that name in the working directory, so that the answer does not depend on where a
     process starts. With None it is the fetched ``anime`` if there is one, else the demo model.
+    Of a style the prepared folder comes before the fetched one, unless ``prepared`` is false.
 
     Raises ModelError for a style that is not fetched and for what is neither style nor path.
     """
+    suffixes = (PREPARED, "") if prepared else ("",)
+
+    def of_style(style: str) -> Path | None:
+        folders = (models_dir / f"{style}{suffix}" for suffix in suffixes)
+        return next((folder for folder in folders if folder.is_dir()), None)
+
     if model is None:
-        fetched = models_dir / DEFAULT_STYLE
-        return fetched if fetched.is_dir() else DEMO
+        return of_style(DEFAULT_STYLE) or DEMO
     if model == DEMO_STYLE:
         return DEMO
     if model in STYLES:
-        fetched = models_dir / model
-        if not fetched.is_dir():
+        fetched = of_style(model)
+        if fetched is None:
             raise ModelError(
                 f"The style {model} is not in {models_dir}: fetch it with `dctnet fetch {model}`."
             )
@@ -79,9 +106,10 @@ def locate(model: str | None, models_dir: Path) -> Path:
 def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
     """Verify a model folder and say what it is.
 
-    With a manifest, every file that it lists must have its size and its sum. ``digest`` is the
-    sha256 that the manifest itself must have, 64 lower-case hexadecimal digits; without it a
-    folder of the upstream format needs no manifest.
+    With a manifest, every file that it lists must have its size and its sum; a prepared folder is
+    one whose manifest says how it was prepared. ``digest`` is the sha256 that the manifest itself
+    must have, 64 lower-case hexadecimal digits; without it a folder of the upstream format needs
+    no manifest.
 
     Raises ModelError, naming the first file that is missing, cut short or changed.
     """
@@ -107,7 +135,7 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
         )
     described = manifest.decode(content, path / manifest.FILE_NAME)
     _verify(path, described)
-    return ModelFolder(
+    folder = ModelFolder(
         path=path,
         style=described.style,
         model=described.model,
@@ -115,6 +143,9 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
         digest=found,
         integrity="unpinned" if digest is None else "pinned",
     )
+    if described.preparation is None:
+        return folder
+    return replace(folder, parts=described.preparation.parts, is_prepared=True)
 
 
 def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
@@ -130,11 +161,22 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
 
 def _verify(path: Path, described: Manifest) -> None:
     # A manifest that lists too little would otherwise vouch for files that nobody summed.
-    for name in REQUIRED_FILES:
+    for name in _required(described):
         if name not in described.files:
             raise ModelError(f"The manifest of {path} does not list {name}, which a model needs.")
     for name, expected in sorted(described.files.items()):
         _verify_file(path / name, expected)
+
+
+def _required(described: Manifest) -> Iterator[str]:
+    """Yield the files that a folder of this manifest must have."""
+    if described.preparation is None:
+        yield from REQUIRED_FILES
+        return
+    yield from (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER)
+    for name, part in described.preparation.parts.items():
+        for runtime in part.runtimes:
+            yield from files(part.same_as or name, runtime)
 
 
 def _verify_file(path: Path, expected: FileRecord) -> None:

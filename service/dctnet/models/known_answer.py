@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dctnet.models.errors import ModelError, reason
-
-PICTURE = "known-picture.png"
-ANSWER = "known-answer.png"
+from dctnet.models.folder import KNOWN_ANSWER, KNOWN_PICTURE
 
 Pixels = NDArray[np.uint8]
 
@@ -30,13 +28,13 @@ class KnownAnswer:
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """Return a model folder's known answer, or None if it has none; raise ModelError."""
-        if not (folder / ANSWER).exists():
+        if not (folder / KNOWN_ANSWER).exists():
             return None
-        return cls(_read(folder / PICTURE), _read(folder / ANSWER))
+        return cls(_read(folder / KNOWN_PICTURE), _read(folder / KNOWN_ANSWER))
 
     def write(self, folder: Path) -> None:
         """Put it into a folder; raise OSError."""
-        for name, pixels in (PICTURE, self.picture), (ANSWER, self.cartoon):
+        for name, pixels in (KNOWN_PICTURE, self.picture), (KNOWN_ANSWER, self.cartoon):
             Image.fromarray(pixels).save(folder / name, optimize=True)
 
     def difference(self, drawn: Pixels) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from dctnet.models.errors import ModelError, reason
+from dctnet.models.parts import PARTS, SUFFIXES, Part
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -45,10 +46,23 @@ class HubReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a prepared folder was made of one in the upstream format, and what came of it."""
+
+    source: str | None
+    """The digest of that folder's manifest; None if it had none."""
+    tools: Mapping[str, str]
+    """The versions of dctnet and of the packages that converted and computed."""
+    parts: Mapping[str, Part]
+    """One for each of ``PARTS``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A model folder's identity and the sums of its files.
 
-    It holds no time and no version of dctnet: a revision that is fetched again has the same digest.
+    It holds no time, and no version of dctnet but for a prepared folder: a revision that is fetched
+    again has the same digest.
     """
 
     style: str
@@ -59,7 +73,9 @@ class Manifest:
     files: Mapping[str, FileRecord]
     """Paths relative to the folder, with forward slashes."""
     hub: HubReport | None = None
-    """None for a folder that was not fetched."""
+    """None for a folder that was not fetched, nor made of one that was."""
+    preparation: Preparation | None = None
+    """None for a folder in the upstream format."""
 
 
 def record(path: Path) -> FileRecord:
@@ -72,6 +88,8 @@ def record(path: Path) -> FileRecord:
 def encode(manifest: Manifest) -> bytes:
     """Return the one spelling of a manifest: sorted keys, two spaces, a newline at the end."""
     content = {"format": FORMAT, **asdict(manifest)}
+    if manifest.preparation is None:
+        del content["preparation"]
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
@@ -106,13 +124,18 @@ def _manifest(data: dict[str, object]) -> Manifest:
     if data.get("format") != FORMAT:
         raise ValueError(f"its format is {data.get('format')!r}, and this version reads {FORMAT}")
     files = _typed(data.get("files"), dict, "files")
-    hub = data.get("hub")
+    hub, preparation = data.get("hub"), data.get("preparation")
     return Manifest(
         style=_typed(data.get("style"), str, "style"),
         model=_typed(data.get("model"), str, "model"),
         revision=_typed(data.get("revision"), str, "revision"),
         files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
         hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
+        preparation=(
+            None
+            if preparation is None
+            else _preparation(_typed(preparation, dict, "the preparation"))
+        ),
     )
 
 
@@ -131,6 +154,44 @@ def _hub_report(fields: dict[str, object]) -> HubReport:
         revision=None if revision is None else _typed(revision, dict, "the hub's revision"),
         last_commit=None if last_commit is None else _typed(last_commit, str, "the last commit"),
     )
+
+
+def _preparation(fields: dict[str, object]) -> Preparation:
+    source = fields.get("source")
+    tools = _typed(fields.get("tools"), dict, "the tools")
+    parts = _typed(fields.get("parts"), dict, "the parts")
+    if set(parts) != set(PARTS):
+        raise ValueError(f"its parts are not {', '.join(PARTS)}")
+    return Preparation(
+        source=None if source is None else _typed(source, str, "the source"),
+        tools={
+            name: _typed(version, str, f"the version of {name}") for name, version in tools.items()
+        },
+        parts={name: _part(name, _typed(parts[name], dict, name)) for name in PARTS},
+    )
+
+
+def _part(name: str, fields: dict[str, object]) -> Part:
+    runtimes = _typed(fields.get("runtimes"), list, f"the runtimes of {name}")
+    if not runtimes or not all(runtime in SUFFIXES for runtime in runtimes):
+        raise ValueError(f"the runtimes of {name} are {runtimes}, of which this version knows none")
+    differences = _typed(fields.get("differences"), dict, f"the differences of {name}")
+    return Part(
+        runtimes=tuple(runtimes),
+        reason=_typed(fields.get("reason"), str, f"the reason of {name}"),
+        compared=_typed(fields.get("compared"), int, f"the comparisons of {name}"),
+        differences={
+            output: _typed(largest, float, f"the difference of {output}")
+            for output, largest in differences.items()
+        },
+        same_as=_other_part(_typed(fields.get("same_as"), str, f"what {name} is the same as")),
+    )
+
+
+def _other_part(name: str) -> str:
+    if name and name not in PARTS:
+        raise ValueError(f"{name!r} is none of its parts, which are {', '.join(PARTS)}")
+    return name
 
 
 def _typed(value: object, kind: type[T], what: str) -> T:

@@ -1,0 +1,63 @@
+"""Folders that appear whole or not at all, of several processes by one."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def lock(place: Path) -> Iterator[None]:
+    """Wait until no other process makes the folder ``place``; raises OSError.
+
+    Makes the folder around it.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays: to remove it would let two processes lock two files of the same name.
+    with (place.parent / f".{place.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def staging(place: Path) -> Iterator[Path]:
+    """Make an empty folder beside ``place``, and remove what is left of it in the end."""
+    folder = place.parent / f".{place.name}.new"
+    shutil.rmtree(folder, ignore_errors=True)  # Of a process that was killed.
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put(folder: Path, place: Path) -> None:
+    """Rename a folder to ``place``, with its files on the disk, and remove what was there.
+
+    After a crash the old or the new one is in the place, or the old one beside it; raises OSError.
+    """
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+    old = place.parent / f".{place.name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    try:
+        folder.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    _sync(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,155 @@
+"""How far a converted network is from TensorFlow's, over pictures that the engine would give it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dctnet.engine.detection import MIN_SCORE, find_faces
+from dctnet.engine.geometry import pad_to_multiple, resize
+from dctnet.engine.landmarks import find_landmarks
+from dctnet.runtimes import Detector, Floats, Generator, Landmarker, Pixels
+
+MAX_BOX_DIFFERENCE = 1e-4
+"""Of a face's box, as a share of the detector's picture: a twentieth of one of its pixels."""
+
+MAX_SCORE_DIFFERENCE = 1e-3
+
+MAX_LANDMARK_DIFFERENCE = 1e-3
+"""Of a landmark, as a share of the face's crop: a sixth of one of its pixels."""
+
+MAX_LEVEL_DIFFERENCE = 1.0
+"""Of a drawing, of 255."""
+
+MAX_DRAWN_SIDE = 288
+"""Pictures are drawn in at most so many pixels on their long side: generators are slow."""
+
+
+class Differs(Exception):
+    """A converted network computes something else than TensorFlow; the message says how far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A converted network that computes the same as TensorFlow's."""
+
+    inputs: int
+    """On how many inputs."""
+    differences: dict[str, float]
+    """The largest difference of each output."""
+
+
+def compare_detectors(ours: Detector, reference: Detector, pictures: list[Pixels]) -> Compared:
+    """Compare the faces, those boxes that the engine reads, on each picture; raises Differs."""
+    inputs = _squares(pictures)
+    largest = {"boxes": 0.0, "scores": 0.0}
+    for number, square in enumerate(inputs, start=1):
+        found, wanted = _faces(ours, square), _faces(reference, square)
+        if len(found) != len(wanted):
+            raise Differs(
+                f"on picture {number} of {len(inputs)} it finds {len(found)} faces, and TensorFlow"
+                f" {len(wanted)}"
+            )
+        boxes, scores = _distances(found, wanted)
+        largest = {
+            "boxes": max(largest["boxes"], boxes),
+            "scores": max(largest["scores"], scores),
+        }
+    _require(largest, {"boxes": MAX_BOX_DIFFERENCE, "scores": MAX_SCORE_DIFFERENCE})
+    return Compared(len(inputs), largest)
+
+
+def compare_landmarkers(ours: Landmarker, reference: Landmarker, crops: list[Floats]) -> Compared:
+    """Compare the landmarks of each crop of a face, 160x160x3 float32; raises Differs."""
+    difference = max(float(np.abs(ours(crop) - reference(crop)).max()) for crop in crops)
+    largest = {"landmarks": difference}
+    _require(largest, {"landmarks": MAX_LANDMARK_DIFFERENCE})
+    return Compared(len(crops), largest)
+
+
+def compare_generators(ours: Generator, reference: Generator, pictures: list[Pixels]) -> Compared:
+    """Compare the drawing of each RGB picture, in levels of 0..255; raises Differs."""
+    difference = 0.0
+    for picture in pictures:
+        drawn, wanted = ours(picture), reference(picture)
+        if drawn.shape != wanted.shape or drawn.dtype != wanted.dtype:
+            raise Differs(
+                f"it draws {drawn.dtype} of shape {drawn.shape}, and TensorFlow {wanted.dtype} of"
+                f" shape {wanted.shape}"
+            )
+        apart = np.abs(drawn.astype(np.float32) - wanted.astype(np.float32)).max()
+        difference = max(difference, float(apart))
+    largest = {"levels": difference}
+    _require(largest, {"levels": MAX_LEVEL_DIFFERENCE})
+    return Compared(len(pictures), largest)
+
+
+def face_crops(pictures: list[Pixels], detector: Detector) -> list[Floats]:
+    """Return what the landmark network is given: every face, and the middle of every picture.
+
+    So that there are crops, and some of no face, whatever the detector finds. What is too small for
+    the engine to draw is left out.
+    """
+    crops: list[Floats] = []
+
+    def keep(crop: Floats) -> Floats:
+        crops.append(crop)
+        return np.zeros((68, 2), np.float32)
+
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        side = min(height, width) / 1.5
+        left, top = (width - side) / 2, (height - side) / 2
+        middle = np.array([left, top, left + side, top + side], np.float32)
+        for box in (middle, *find_faces(picture, detector)):
+            find_landmarks(picture, box, keep)
+    return crops
+
+
+def drawable(picture: Pixels) -> Pixels:
+    """Make a picture one that a generator takes, and small."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, MAX_DRAWN_SIDE / max(height, width))
+    return pad_to_multiple(resize(picture, max(1, int(height * scale)), max(1, int(width * scale))))
+
+
+def _squares(pictures: list[Pixels]) -> list[Pixels]:
+    """Return what the detector is given, 512x512x3 each."""
+    squares: list[Pixels] = []
+
+    def keep(square: Pixels) -> tuple[Floats, Floats]:
+        squares.append(square)
+        return np.empty((0, 4), np.float32), np.empty(0, np.float32)
+
+    for picture in pictures:
+        find_faces(picture, keep)
+    return squares
+
+
+def _faces(detector: Detector, square: Pixels) -> Floats:
+    """Return the faces as rows of y1, x1, y2, x2, score."""
+    boxes, scores = detector(square)
+    rows: Floats = np.column_stack([boxes, scores])
+    return rows[scores > MIN_SCORE]
+
+
+def _distances(found: Floats, wanted: Floats) -> tuple[float, float]:
+    """Return how far boxes and scores are apart, each face from its nearest, in both directions.
+
+    In which order the faces come does not matter to the engine.
+    """
+    if len(found) == 0:
+        return 0.0, 0.0
+    apart = np.abs(found[:, np.newaxis] - wanted[np.newaxis])
+    boxes, scores = apart[..., :4].max(axis=2), apart[..., 4]
+    nearest = [(i, boxes[i].argmin()) for i in range(len(found))]
+    nearest += [(boxes[:, j].argmin(), j) for j in range(len(wanted))]
+    return max(float(boxes[pair]) for pair in nearest), max(float(scores[pair]) for pair in nearest)
+
+
+def _require(largest: dict[str, float], allowed: dict[str, float]) -> None:
+    for name, difference in largest.items():
+        if not difference <= allowed[name]:  # Also where it is no number.
+            raise Differs(
+                f"its {name} differ from TensorFlow's by {difference:.2g}, and at most"
+                f" {allowed[name]:g} is allowed"
+            )

@@ -1,0 +1,135 @@
+"""Makes of a frozen graph what other runtimes read, and compares that with TensorFlow.
+
+A network that is not known, cannot be converted or computes something else when it is converted
+keeps its frozen graph, with the reason: slower, never wrong.
+"""
+
+import filecmp
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from dctnet.cpus import available_cpus
+from dctnet.models import generator, parts
+from dctnet.models.errors import ModelError
+from dctnet.models.parts import GENERATORS, Part
+from dctnet.preparing import comparison
+from dctnet.preparing.architecture import read_weights
+from dctnet.preparing.comparison import Compared, Differs
+from dctnet.preparing.conversion import NotConvertible, convert, without_weights
+from dctnet.preparing.graph import Difference
+from dctnet.preparing.pictures import pictures
+from dctnet.runtimes import tensors
+
+DRAWN = 3
+"""Every how many-th picture is drawn, by both generators: that takes longest."""
+
+Network = TypeVar("Network")
+
+
+def prepare_networks(source: Path, folder: Path, report: Callable[[str], None]) -> dict[str, Part]:
+    """Put the files of all parts of the folder ``source`` into ``folder``, equal ones once.
+
+    Returns who can read them. Raises ModelError where a frozen graph cannot be read, and OSError.
+    """
+    made: dict[str, Part] = {}
+    for part in parts.PARTS:
+        report(part)
+        twin = next((other for other in made if _are_equal(source, part, other)), None)
+        made[part] = (
+            replace(made[twin], same_as=twin) if twin else prepare_network(part, source, folder)
+        )
+    return made
+
+
+def _are_equal(source: Path, *pair: str) -> bool:
+    one, other = (source / parts.file(part, "tensorflow") for part in pair)
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def prepare_network(part: str, source: Path, folder: Path) -> Part:
+    """Put the files of a part of the folder ``source`` into ``folder`` and say who can read them.
+
+    Raises ModelError where its frozen graph cannot be read, and OSError.
+    """
+    prepare = _prepare_generator if part in GENERATORS else _prepare_face_network
+    prepared = prepare(part, source, folder)
+    if "tensorflow" in prepared.runtimes:
+        name = parts.file(part, "tensorflow")
+        shutil.copyfile(source / name, folder / name)
+    return prepared
+
+
+def _prepare_generator(part: str, source: Path, folder: Path) -> Part:
+    frozen = source / parts.file(part, "tensorflow")
+    try:
+        weights = read_weights(frozen)
+    except Difference as difference:
+        return Part(("tensorflow",), f"it is not the generator of DCT-Net: {difference}")
+    generator.write(folder / parts.file(part, "native"), weights)
+    path = folder / parts.file(part, "onnxruntime")
+    try:
+        model = without_weights(convert(frozen, tensors.GENERATOR), weights)
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        compared = _compare_generators(path, frozen)
+    except (NotConvertible, Differs) as error:
+        path.unlink(missing_ok=True)
+        return Part(("native", "tensorflow"), str(error))
+    return Part(("native", "onnxruntime"), "", compared.inputs, compared.differences)
+
+
+def _prepare_face_network(part: str, source: Path, folder: Path) -> Part:
+    frozen = source / parts.file(part, "tensorflow")
+    path = folder / parts.file(part, "onnxruntime")
+    signature = tensors.DETECTOR if part == "detector" else tensors.LANDMARKS
+    try:
+        path.write_bytes(convert(frozen, signature).SerializeToString(deterministic=True))
+        if part == "detector":
+            compared = _compare_detectors(path, frozen)
+        else:
+            detector = source / parts.file("detector", "tensorflow")
+            compared = _compare_landmarkers(path, frozen, detector)
+    except (NotConvertible, Differs) as error:
+        path.unlink(missing_ok=True)
+        return Part(("tensorflow",), str(error))
+    return Part(("onnxruntime",), "", compared.inputs, compared.differences)
+
+
+def _compare_generators(path: Path, frozen: Path) -> Compared:
+    from dctnet.runtimes import onnxruntime, tensorflow
+
+    ours = _load_converted(onnxruntime.generator, path)
+    reference = tensorflow.generator(frozen, threads())
+    drawn = [comparison.drawable(photo) for photo in pictures()[::DRAWN]]
+    return comparison.compare_generators(ours, reference, drawn)
+
+
+def _compare_detectors(path: Path, frozen: Path) -> Compared:
+    from dctnet.runtimes import onnxruntime, tensorflow
+
+    ours = _load_converted(onnxruntime.detector, path)
+    reference = tensorflow.detector(frozen, threads())
+    return comparison.compare_detectors(ours, reference, pictures())
+
+
+def _compare_landmarkers(path: Path, frozen: Path, detector: Path) -> Compared:
+    from dctnet.runtimes import onnxruntime, tensorflow
+
+    ours = _load_converted(onnxruntime.landmarker, path)
+    reference = tensorflow.landmarker(frozen, threads())
+    crops = comparison.face_crops(pictures(), tensorflow.detector(detector, threads()))
+    return comparison.compare_landmarkers(ours, reference, crops)
+
+
+def _load_converted(load: Callable[[Path, int], Network], path: Path) -> Network:
+    try:
+        return load(path, threads())
+    except ModelError as error:
+        raise NotConvertible(f"ONNX Runtime does not take it: {error.__cause__}") from error
+
+
+def threads() -> int:
+    """Return how many threads a network is given here."""
+    return max(1, int(available_cpus()))

@@ -1,0 +1,133 @@
+"""The pictures that converted networks are tried on: three photos, and what they can become.
+
+Authors and licences: `photos/LICENSES.md`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dctnet.runtimes import Pixels
+
+PHOTOS = Path(__file__).parent / "photos"
+
+SEED = 1
+"""Of the noise."""
+
+
+def pictures() -> list[Pixels]:
+    """Return the pictures, HxWx3 uint8 RGB, the same ones every time: 58, of two to 640 pixels."""
+    photos = [read(path) for path in sorted(PHOTOS.glob("*.jpg"))]
+    made = [change(photo) for photo in photos for change in _CHANGES]
+    return [*made, *_montages(photos), *_nothing()]
+
+
+def portrait() -> Pixels:
+    """Return a head, 224x224x3 uint8 RGB: small, since every slot draws it at every start."""
+    return np.ascontiguousarray(read(PHOTOS / "astronaut.jpg")[16:240, 112:336])
+
+
+def read(path: Path) -> Pixels:
+    """Read a photo, HxWx3 uint8 RGB."""
+    photo = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    assert photo is not None, f"{path} ships with dctnet"
+    return np.asarray(photo, np.uint8)
+
+
+def _as_it_is(photo: Pixels) -> Pixels:
+    return photo
+
+
+def _mirrored(photo: Pixels) -> Pixels:
+    return np.ascontiguousarray(photo[:, ::-1])
+
+
+def _scaled(scale: float) -> Callable[[Pixels], Pixels]:
+    def change(photo: Pixels) -> Pixels:
+        return _pixels(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+
+    return change
+
+
+def _turned(degrees: float) -> Callable[[Pixels], Pixels]:
+    def change(photo: Pixels) -> Pixels:
+        height, width = photo.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+        return _pixels(
+            cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+        )
+
+    return change
+
+
+def _cut(top: float, left: float, share: float) -> Callable[[Pixels], Pixels]:
+    """Cut out a window; its corner and its sides as shares of the photo's."""
+
+    def change(photo: Pixels) -> Pixels:
+        height, width = photo.shape[:2]
+        y, x = int(top * height), int(left * width)
+        window = photo[y : y + int(share * height), x : x + int(share * width)]
+        return np.ascontiguousarray(window)
+
+    return change
+
+
+def _lit(factor: float) -> Callable[[Pixels], Pixels]:
+    return lambda photo: _pixels(photo * factor)
+
+
+def _grey(photo: Pixels) -> Pixels:
+    return _pixels(cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+
+
+def _blurred(photo: Pixels) -> Pixels:
+    return _pixels(cv2.GaussianBlur(photo, (0, 0), 2))
+
+
+def _noisy(photo: Pixels) -> Pixels:
+    return _pixels(photo + np.random.default_rng(SEED).normal(0, 12, photo.shape))
+
+
+_CHANGES: tuple[Callable[[Pixels], Pixels], ...] = (
+    _as_it_is,
+    _mirrored,
+    _scaled(0.25),
+    _scaled(0.6),
+    _scaled(1.25),
+    _turned(-20),
+    _turned(12),
+    _cut(0.0, 0.0, 0.6),
+    _cut(0.0, 0.35, 0.65),
+    _cut(0.05, 0.15, 0.5),
+    _cut(0.4, 0.2, 0.6),
+    _lit(0.4),
+    _lit(1.6),
+    _grey,
+    _blurred,
+    _noisy,
+    lambda photo: _mirrored(_cut(0.0, 0.1, 0.7)(photo)),
+)
+
+
+def _montages(photos: list[Pixels]) -> Iterator[Pixels]:
+    """Yield several photos in one picture: of every face, in two sizes."""
+    for side in (160, 320):
+        yield np.hstack([_pixels(cv2.resize(photo, (side, side))) for photo in photos])
+
+
+def _nothing() -> Iterator[Pixels]:
+    """Yield pictures of nothing: black, white, noise, and strips."""
+    yield np.zeros((256, 256, 3), np.uint8)
+    yield np.full((320, 200, 3), 255, np.uint8)
+    yield np.random.default_rng(SEED).integers(0, 256, (300, 420, 3), np.uint8)
+    yield np.full((2, 640, 3), (200, 30, 90), np.uint8)
+    yield np.random.default_rng(SEED).integers(0, 256, (640, 24, 3), np.uint8)
+
+
+def _pixels(values: NDArray[Any]) -> Pixels:
+    pixels: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels

@@ -1,0 +1,153 @@
+"""Makes a prepared folder: the networks, the known answer, and the manifest."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from dctnet import __version__
+from dctnet.engine import Engine, read_alpha
+from dctnet.lifecycle.warm_up import check_answer
+from dctnet.models import manifest
+from dctnet.models.errors import ModelError, reason
+from dctnet.models.folder import ALPHA, ModelFolder, open_folder
+from dctnet.models.known_answer import KnownAnswer
+from dctnet.models.manifest import Manifest, Preparation
+from dctnet.models.parts import PARTS, Part
+from dctnet.models.placing import lock, put, staging
+from dctnet.preparing.networks import prepare_networks, threads
+from dctnet.preparing.pictures import portrait
+from dctnet.runtimes import choice
+
+NOTICES = ("README.md", "LICENSE", "LICENSES.md")
+"""What is taken over of the folder beside the model: what states its licence."""
+
+TOOLS = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
+"""The packages whose versions are recorded."""
+
+_NEEDED = ("tensorflow", "tf2onnx", "onnx")
+
+Report = Callable[[str], None]
+"""Is told what is being done now."""
+
+STEPS = len(PARTS) + 1
+"""How often `prepare` reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared folder that is in its place."""
+
+    folder: ModelFolder
+    made: bool
+    """False if it was there already, made of the same source by the same tools."""
+
+
+def prepare(
+    source: ModelFolder, to: Path, *, force: bool = False, report: Report = lambda _: None
+) -> Prepared:
+    """Prepare a verified folder in the upstream format into the folder ``to``.
+
+    The folder appears whole or not at all. One that is there is replaced if it was prepared of the
+    same source, and any model folder with ``force``. Raises ModelError, whose message says what
+    stood in the way and what to do.
+    """
+    _require_tools()
+    to = to.resolve()
+    _require_apart(source, to)
+    try:
+        with lock(to):
+            existing = _existing(source, to, force)
+            if existing is not None:
+                return Prepared(existing, made=False)
+            with staging(to) as folder:
+                _fill(folder, source, report)
+                put(folder, to)
+            return Prepared(open_folder(to), made=True)
+    except OSError as error:
+        raise ModelError(
+            f"Cannot write {error.filename or to}: {reason(error)}. Put that right and run the"
+            " command again, or choose another folder with --output."
+        ) from error
+
+
+def _require_tools() -> None:
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise ModelError(
+            f"Preparing a model needs {' and '.join(missing)}, which is not installed: run"
+            " `make install-reference`, `pip install 'dctnet[reference]'`, or take the"
+            " `tensorflow` image."
+        )
+
+
+def _require_apart(source: ModelFolder, to: Path) -> None:
+    if source.is_prepared:
+        raise ModelError(f"{source.path} is prepared already.")
+    path = source.path.resolve()
+    if path == to or path in to.parents or to in path.parents:
+        raise ModelError(
+            f"{to} and the model {path} lie in one another: choose another folder with --output."
+        )
+
+
+def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
+    """Return the folder that is there if it can stay; raise ModelError if it must not go."""
+    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+        return None
+    path = to / manifest.FILE_NAME
+    if not path.is_file():
+        raise ModelError(f"{to} is there already and is no prepared model: choose another folder.")
+    described = manifest.decode(path.read_bytes(), path)
+    if force:
+        return None
+    made = described.preparation
+    same = (
+        made is not None
+        and (described.style, described.model) == (source.style, source.model)
+        and made.source == source.digest
+    )
+    if not same:
+        raise ModelError(
+            f"{to} already holds another model, {described.model}: choose another folder with"
+            " --output, or replace it with --force."
+        )
+    assert made is not None
+    if source.digest is None or made.tools != _tools():
+        return None  # Nothing tells that it is up to date.
+    try:
+        return open_folder(to)
+    except ModelError:
+        return None  # It is damaged, and will be made anew.
+
+
+def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
+    made = prepare_networks(source.path, folder, report)
+    for name in (ALPHA, *NOTICES):
+        if (source.path / name).is_file():
+            shutil.copyfile(source.path / name, folder / name)
+    report("known answer")
+    reference = Engine(choice.load(source, threads()), read_alpha(source.path / ALPHA))
+    known = portrait()
+    KnownAnswer(known, reference.cartoonize(known).picture).write(folder)
+    _describe(folder, source, made)
+    prepared = open_folder(folder)
+    engine = Engine(choice.load(prepared, threads()), read_alpha(folder / ALPHA))
+    check_answer(engine, folder)
+
+
+def _describe(folder: Path, source: ModelFolder, made: dict[str, Part]) -> None:
+    files = {path.name: manifest.record(path) for path in sorted(folder.iterdir())}
+    path = source.path / manifest.FILE_NAME
+    hub = manifest.decode(path.read_bytes(), path).hub if source.digest else None
+    preparation = Preparation(source.digest, _tools(), made)
+    manifest.write(
+        folder,
+        Manifest(source.style, source.model, source.revision, files, hub, preparation),
+    )
+
+
+def _tools() -> dict[str, str]:
+    return {"dctnet": __version__} | {tool: metadata.version(tool) for tool in TOOLS}

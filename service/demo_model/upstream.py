@@ -1,0 +1,93 @@
+"""Makes the demo model, which is kept prepared, in the form in which upstream ships a model.
+
+    python -m demo_model.upstream FOLDER
+
+The frozen graphs compute what the prepared folder's networks do, from the same weights. So the
+reference runtime, upstream's own pipeline and `dctnet prepare` can be given the demo model.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import tensorflow.compat.v1 as tf
+
+from dctnet.models import generator, manifest, parts
+from dctnet.models.folder import (
+    ALPHA,
+    DEMO,
+    KNOWN_ANSWER,
+    KNOWN_PICTURE,
+    ModelFolder,
+    open_folder,
+)
+from dctnet.models.manifest import Manifest
+from dctnet.runtimes import tensors
+from dctnet.runtimes.tensors import TRAINING, Signature
+from demo_model import network
+from demo_model.faces.onnx_graph import translate
+
+CONFIGURATION = {
+    "framework": "tensorflow",
+    "task": "image-portrait-stylization",
+    "pipeline": {"type": "unet-person-image-cartoon"},
+}
+"""What `configuration.json` says of a public model, and the hub's client wants to know."""
+
+COPIED = (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER, "LICENSES.md")
+
+
+def write_upstream_form(folder: Path) -> str:
+    """Write the demo model into an empty folder, and return its manifest's digest."""
+    prepared = open_folder(DEMO)
+    for name in parts.PARTS:
+        graph = _graph(prepared, name)
+        path = folder / parts.file(name, "tensorflow")
+        path.write_bytes(graph.SerializeToString(deterministic=True))
+    for name in COPIED:
+        shutil.copyfile(DEMO / name, folder / name)
+    configuration = json.dumps(CONFIGURATION, indent=2) + "\n"
+    (folder / "configuration.json").write_text(configuration, encoding="ascii")
+    files = {path.name: manifest.record(path) for path in folder.iterdir()}
+    return manifest.write(folder, Manifest("demo", "demo", "", files))
+
+
+def _graph(prepared: ModelFolder, name: str) -> Any:
+    """Return the frozen graph of a part."""
+    stem = prepared.parts[name].same_as or name
+    if name in parts.GENERATORS:
+        weights = generator.read(prepared.path / parts.file(stem, "native"))
+        return network.frozen_graph({f"generator/{key}": array for key, array in weights.items()})
+    signature = tensors.DETECTOR if name == "detector" else tensors.LANDMARKS
+    return _face_graph(prepared.path / parts.file(stem, "onnxruntime"), signature)
+
+
+def _face_graph(path: Path, signature: Signature) -> Any:
+    """Return the frozen graph of a face network, with upstream's tensors, from its ONNX file."""
+    with tf.Graph().as_default() as graph:
+        picture = tf.placeholder(tf.float32, signature.shape, _operation(signature.picture))
+        tf.placeholder(tf.bool, [], _operation(TRAINING))
+        outputs = translate(onnx.load(path).graph, {signature.picture: picture})
+        for name in signature.outputs:
+            tf.identity(outputs[name], name=_operation(name))
+    return graph.as_graph_def()
+
+
+def _operation(tensor: str) -> str:
+    return tensor.removesuffix(":0")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, help="a new folder")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True)
+    print(write_upstream_form(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The prepared demo model, without TensorFlow, draws what its upstream form draws with it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dctnet.engine import Engine
+from dctnet.models.folder import DEMO, open_folder
+from dctnet.preparing import comparison
+from dctnet.preparing.pictures import pictures
+from dctnet.runtimes import Networks, choice
+from tests.support.pictures import SAMPLES, Sample
+
+MAX_SHARE = 0.0002
+"""How many of the values may be one level off, as for the generator alone: `tests/native`."""
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Networks:
+    return choice.load(open_folder(DEMO), threads=2)
+
+
+@pytest.fixture(scope="module")
+def upstreams(upstream_demo: Path) -> Networks:
+    return choice.load(open_folder(upstream_demo), threads=2)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_cartoon_is_at_most_a_level_off(
+    engine: Engine, reference: Engine, sample: Sample
+) -> None:
+    found, expected = (side.cartoonize(sample.picture()) for side in (engine, reference))
+    assert found.faces == expected.faces == sample.faces
+    distance = np.abs(found.picture.astype(int) - expected.picture)
+    assert distance.max() <= 1
+    assert np.mean(distance > 0) < MAX_SHARE
+
+
+def test_the_detectors_find_the_same(prepared: Networks, upstreams: Networks) -> None:
+    compared = comparison.compare_detectors(prepared.detector, upstreams.detector, pictures())
+    assert compared.inputs >= 50
+
+
+def test_the_landmarks_are_the_same(prepared: Networks, upstreams: Networks) -> None:
+    crops = comparison.face_crops(pictures(), upstreams.detector)
+    compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
+    assert compared.inputs >= 50

@@ -1,0 +1,318 @@
+"""``dctnet prepare``: from a folder as upstream ships it to one that needs no TensorFlow."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dctnet import __version__
+from dctnet.cli import main
+from dctnet.engine import Engine, read_alpha
+from dctnet.models import generator, manifest
+from dctnet.models.folder import DEMO, open_folder
+from dctnet.models.manifest import HubReport, Manifest
+from dctnet.models.parts import PARTS
+from dctnet.preparing import networks
+from dctnet.preparing.pictures import PHOTOS
+from dctnet.runtimes import choice
+from dctnet.runtimes.tensorflow import tf
+from demo_model import network
+from tests.support.absent import run_without
+from tests.support.tiny_model import describe, write_tiny_model
+
+Captured = pytest.CaptureFixture[str]
+
+HUB = HubReport("https://hub.example", {"Revision": "master", "CreatedAt": 1660000000}, None)
+
+KNOWN_FILES = {
+    "alpha.jpg",
+    "known-picture.png",
+    "known-answer.png",
+    "cartoon_bg.npz",
+    "cartoon_bg.onnx",
+    "cartoon_h.npz",
+    "cartoon_h.onnx",
+    "detector.onnx",
+    "keypoints.onnx",
+    "README.md",
+    "manifest.json",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_pictures() -> Iterator[None]:
+    """Every picture is looked at by the face networks, and few are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "DRAWN", 20)
+        yield
+
+
+def describe_as_fetched(folder: Path) -> str:
+    paths = [path for path in folder.iterdir() if path.name != manifest.FILE_NAME]
+    files = {path.name: manifest.record(path) for path in paths}
+    return manifest.write(folder, Manifest("sketch", "iic/sketch", "master", files, HUB))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Path:
+    """A fetched style: two generators of DCT-Net and the tiny model's face networks."""
+    folder = tmp_path_factory.mktemp("models") / "sketch"
+    write_tiny_model(folder)
+    shutil.copyfile(upstream_demo / "cartoon_bg.pb", folder / "cartoon_bg.pb")
+    weights = generator.read(DEMO / "cartoon_bg.npz")
+    paler = {f"generator/{name}": array * np.float32(0.97) for name, array in weights.items()}
+    (folder / "cartoon_h.pb").write_bytes(network.frozen_graph(paler).SerializeToString())
+    (folder / "README.md").write_text("the model's licence")
+    describe_as_fetched(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _models_dir(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCTNET_MODELS_DIR", str(source.parent))
+
+
+@pytest.fixture(scope="module")
+def prepared(source: Path) -> Path:
+    place = source.parent / "sketch-prepared"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DCTNET_MODELS_DIR", str(source.parent))
+        assert main(["prepare", "sketch"]) == 0
+    return place
+
+
+def names(path: Path) -> set[str]:
+    return {child.name for child in path.iterdir()}
+
+
+def preparation(path: Path) -> dict[str, Any]:
+    found = json.loads((path / "manifest.json").read_text())["preparation"]
+    assert isinstance(found, dict)
+    return found
+
+
+def complaint(captured: Captured, *arguments: str) -> str:
+    assert main(["prepare", *arguments]) == 1
+    out, err = captured.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    return line.removeprefix("dctnet: ")
+
+
+def test_a_prepared_folder_holds_what_serving_needs_and_no_frozen_graph(prepared: Path) -> None:
+    assert names(prepared) == KNOWN_FILES
+    assert (prepared / "README.md").read_text() == "the model's licence"
+
+
+def test_its_manifest_says_of_what_and_by_what_it_was_made(source: Path, prepared: Path) -> None:
+    described = json.loads((prepared / "manifest.json").read_text())
+    assert (described["style"], described["model"]) == ("sketch", "iic/sketch")
+    assert described["revision"] == "master"
+    assert described["hub"]["revision"] == HUB.revision
+    assert set(described["files"]) == KNOWN_FILES - {"manifest.json"}
+    made = preparation(prepared)
+    assert made["source"] == manifest.digest((source / "manifest.json").read_bytes())
+    assert made["tools"]["dctnet"] == __version__
+    assert set(made["tools"]) == {"dctnet", "onnx", "onnxruntime", "tensorflow", "tf2onnx"}
+
+
+def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared: Path) -> None:
+    parts = preparation(prepared)["parts"]
+    assert set(parts) == set(PARTS)
+    for name in ("background", "head"):
+        assert parts[name]["runtimes"] == ["native", "onnxruntime"]
+        assert parts[name]["differences"]["levels"] <= 1
+    for name in ("detector", "landmarks"):
+        assert parts[name]["runtimes"] == ["onnxruntime"]
+        assert parts[name]["compared"] >= 50
+        assert all(0 <= found < 1e-5 for found in parts[name]["differences"].values())
+    assert all(part["reason"] == part["same_as"] == "" for part in parts.values())
+
+
+def test_it_draws_what_tensorflow_draws(
+    source: Path, prepared: Path, astronaut: np.ndarray
+) -> None:
+    def drawn(folder: Path) -> np.ndarray:
+        networks = choice.load(open_folder(folder), 1)
+        return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).picture
+
+    assert np.abs(drawn(source).astype(int) - drawn(prepared)).max() <= 1
+
+
+def test_it_draws_without_tensorflow(prepared: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from dctnet.cli import main; status = main(sys.argv[1:]);"
+        "sys.exit(status or 'tensorflow' in sys.modules)"
+    )
+    photo = PHOTOS / "coffee.jpg"
+    arguments = ("cartoonize", str(photo), "--out", str(tmp_path), "--model", str(prepared))
+    ended = run_without({"tensorflow", "tf2onnx", "onnx"}, program, *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{tmp_path / 'coffee.png'}\n"
+
+
+def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(
+    prepared: Path, capsys: Captured
+) -> None:
+    before = (prepared / "manifest.json").stat()
+    assert main(["prepare", "sketch"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == f"iic/sketch was prepared already, and is whole: {prepared}"
+    assert "  detector for onnxruntime" in lines
+    assert lines[-1] == manifest.digest((prepared / "manifest.json").read_bytes())
+    assert err == ""
+    assert (prepared / "manifest.json").stat() == before
+
+
+def test_one_that_is_damaged_is_made_anew(source: Path, prepared: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    (copy / "detector.onnx").write_bytes(b"damaged")
+    assert main(["prepare", str(source), "--output", str(copy)]) == 0
+    assert open_folder(copy).is_prepared
+    assert names(tmp_path) == {"copy", ".copy.lock"}
+
+
+def test_another_model_is_replaced_by_force_alone(
+    prepared: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    write_tiny_model(tmp_path / "tiny")
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    arguments = (str(tmp_path / "tiny"), "--output", str(copy))
+    assert complaint(capsys, *arguments) == (
+        f"{copy} already holds another model, iic/sketch: choose another folder with --output, or"
+        " replace it with --force."
+    )
+    assert main(["prepare", *arguments, "--force"]) == 0
+    assert open_folder(copy).model == "example/tiny"
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_a_folder_of_something_else_is_never_replaced(
+    source: Path, tmp_path: Path, capsys: Captured, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").touch()
+    place = tmp_path / "letters"
+    said = complaint(capsys, str(source), "--output", str(place), *options)
+    assert said == f"{place} is there already and is no prepared model: choose another folder."
+    assert names(place) == {"dear.txt"}
+
+
+def test_a_prepared_folder_is_not_prepared_again(prepared: Path, capsys: Captured) -> None:
+    assert complaint(capsys, str(prepared)) == f"{prepared} is prepared already."
+
+
+def test_the_model_itself_is_not_overwritten(source: Path, capsys: Captured) -> None:
+    for place in (source, source / "inside", source.parent):
+        said = complaint(capsys, str(source), "--output", str(place), "--force")
+        assert "lie in one another: choose another folder with --output." in said
+
+
+def test_without_tensorflow_it_is_said_what_to_install(source: Path) -> None:
+    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    ended = run_without({"tensorflow", "tf2onnx", "onnx"}, program, "prepare", str(source))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "dctnet: Preparing a model needs tensorflow and tf2onnx and onnx, which is not installed:"
+        " run `make install-reference`, `pip install 'dctnet[reference]'`, or take the `tensorflow`"
+        " image.\n"
+    )
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    source: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "file").touch()
+    said = complaint(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
+    assert said.startswith(f"Cannot write {tmp_path / 'file'}: ")
+    assert said.endswith("or choose another folder with --output.")
+
+
+@pytest.fixture(scope="module")
+def needy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A prepared folder none of whose generators is known and whose landmarks do not convert."""
+    folder = tmp_path_factory.mktemp("needy") / "tiny"
+    write_tiny_model(folder)
+    with tf.Graph().as_default() as landmarks:
+        images = tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
+        tf.placeholder(tf.bool, [], "training_flag")
+        share = tf.math.betainc(2.0, 3.0, tf.reduce_mean(images) / 255, name="tower_0/beta")
+        tf.fill([1, 143], share, name="tower_0/prediction")
+    (folder / "keypoints.pb").write_bytes(landmarks.as_graph_def().SerializeToString())
+    describe(folder)
+    assert main(["prepare", str(folder)]) == 0
+    return folder.parent / "tiny-prepared", "the node 'tower_0/beta'"
+
+
+def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(
+    needy: tuple[Path, str],
+) -> None:
+    folder, node = needy
+    parts = preparation(folder)["parts"]
+    for name, found in (("background", "'sub': it is Sub"), ("head", "'add': it is AddV2")):
+        assert parts[name]["runtimes"] == ["tensorflow"]
+        assert parts[name]["reason"] == (
+            f"it is not the generator of DCT-Net: the node {found}, and should be Mul"
+        )
+    assert parts["detector"]["runtimes"] == ["onnxruntime"]
+    assert parts["landmarks"]["runtimes"] == ["tensorflow"]
+    assert parts["landmarks"]["reason"] == f"{node}: the operation Betainc is not known to tf2onnx"
+    graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
+    assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}
+
+
+def test_parts_of_one_graph_have_one_set_of_files(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_model(tmp_path / "twins")
+    shutil.copyfile(tmp_path / "twins/cartoon_bg.pb", tmp_path / "twins/cartoon_h.pb")
+    describe(tmp_path / "twins")
+    assert main(["prepare", str(tmp_path / "twins")]) == 0
+    folder = tmp_path / "twins-prepared"
+    graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
+    assert graphs == {"cartoon_bg.pb", "detector.onnx", "keypoints.onnx"}
+    parts = preparation(folder)["parts"]
+    assert parts["head"] == parts["background"] | {"same_as": "background"}
+    assert parts["landmarks"]["same_as"] == ""
+    capsys.readouterr()
+    monkeypatch.setenv("DCTNET_MODEL", str(folder))
+    assert main(["doctor", "--json"]) == 0
+    assert "seconds" in json.loads(capsys.readouterr().out)["inference"]
+
+
+def test_such_a_folder_is_drawn_by_both_runtimes(
+    needy: tuple[Path, str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, node = needy
+    monkeypatch.setenv("DCTNET_MODEL", str(folder))
+    assert main(["doctor", "--json"]) == 0
+    model = json.loads(capsys.readouterr().out)["model"]
+    assert model["prepared"] is True
+    assert model["runtime"] == "onnxruntime+tensorflow"
+    assert node in model["landmarks_needs_tensorflow"]
+
+
+def test_such_a_folder_ends_a_process_without_tensorflow_with_one_sentence(
+    needy: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = needy
+    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(folder))
+    ended = run_without({"tensorflow"}, program, *arguments)
+    (line,) = ended.stderr.splitlines()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert line.startswith(
+        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
+        " cartoon_bg.pb (it is not the generator of DCT-Net: the node 'sub': it is Sub, and should"
+        " be Mul): "
+    )
+    assert line.endswith(
+        "install dctnet with its `reference` extra, or take the `tensorflow` image."
+    )
