@@ -24,3 +24,9 @@ def memory(pid: int, figure: str) -> int:
     """Return a figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{figure}:")[2].split()[0]) * 1024
+
+
+def proportional_memory(pid: int) -> int:
+    """Return a process's share of the memory it uses, in bytes: shared pages count in parts."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.partition("\nPss:")[2].split()[0]) * 1024

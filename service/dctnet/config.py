@@ -9,6 +9,7 @@ from socket import AF_INET, AF_INET6, AddressFamily
 from typing import Any
 
 from dctnet.cpus import available_cpus
+from dctnet.models.parts import SUFFIXES
 
 PREFIX = "DCTNET_"
 KIB = 1024
@@ -62,6 +63,7 @@ class Settings:
     model_digest: str | None
     models_dir: Path
     slots: int
+    runtime: str | None
     threads: int | None
     queue: int
     uploads: int
@@ -154,6 +156,12 @@ def _threads(text: str) -> int | None:
     return None if text == "auto" else _whole_number(1, 256, "threads")[0](text)
 
 
+def _runtime(text: str) -> str | None:
+    if text not in {"auto", *SUFFIXES}:
+        raise ValueError(text)
+    return None if text == "auto" else text
+
+
 def _folder(text: str) -> Path:
     try:
         return Path(text).expanduser()
@@ -234,6 +242,14 @@ SETTINGS = (
         *_whole_number(1, 256, "pictures"),
         _slots,
         "the processors, rounded down, but at least 1",
+    ),
+    Setting(
+        "DCTNET_RUNTIME",
+        "runtime",
+        _runtime,
+        "auto, native, onnxruntime or tensorflow",
+        lambda _: None,
+        "`auto`: the fastest that this machine has and the model was prepared for",
     ),
     Setting(
         "DCTNET_THREADS",

@@ -1,12 +1,10 @@
 """From settings to a model and the engine that runs it."""
 
-from importlib.util import find_spec
-
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.engine import Engine, read_alpha
-from dctnet.models.errors import ModelError
-from dctnet.models.folder import UNKNOWN_STYLE, ModelFolder, locate, open_folder
+from dctnet.models.folder import ALPHA, UNKNOWN_STYLE, ModelFolder, locate, open_folder
+from dctnet.runtimes import choice
 
 
 def find_model(settings: Settings) -> ModelFolder:
@@ -17,15 +15,8 @@ def find_model(settings: Settings) -> ModelFolder:
 def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
     """Verify and load the model that the settings name, which takes seconds; raise ModelError."""
     folder = find_model(settings)
-    if find_spec("tensorflow") is None:
-        raise ModelError(
-            f"The model in {folder.path} needs TensorFlow, which is not installed: "
-            "install dctnet with its `reference` extra."
-        )
-    from dctnet.runtimes import tensorflow  # Costs seconds and 300 MB, so only here.
-
-    networks = tensorflow.load(folder.path, network_threads(settings))
-    alpha = read_alpha(folder.path / "alpha.jpg")
+    networks = choice.load(folder, network_threads(settings), settings.runtime)
+    alpha = read_alpha(folder.path / ALPHA)
     return Engine(networks, alpha, max_working_side=settings.max_working_side), folder
 
 

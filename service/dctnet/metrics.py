@@ -80,21 +80,30 @@ class Metrics:
             self.abandoned.labels(stage)
 
     def watch(
-        self, admission: Admission, lifecycle: Lifecycle, model: Callable[[], ModelFolder]
+        self,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        model: Callable[[], ModelFolder],
+        runtime: str,
     ) -> None:
-        """Read these at every scrape."""
-        self.registry.register(_Gauges(admission, lifecycle, model))
+        """Read these at every scrape; ``runtime`` names who computes the networks."""
+        self.registry.register(_Gauges(admission, lifecycle, model, runtime))
 
 
 class _Gauges(Collector):
     """What admission and lifecycle know of themselves."""
 
     def __init__(
-        self, admission: Admission, lifecycle: Lifecycle, model: Callable[[], ModelFolder]
+        self,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        model: Callable[[], ModelFolder],
+        runtime: str,
     ) -> None:
         self._admission = admission
         self._lifecycle = lifecycle
         self._model = model
+        self._runtime = runtime
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield each gauge with its value now."""
@@ -124,7 +133,7 @@ class _Gauges(Collector):
             style=model.style,
             model=model.model,
             revision=model.revision,
-            runtime="tensorflow",
+            runtime=self._runtime,
             digest=model.digest or "",
         )
         yield _info("build_info", "The version of dctnet.", version=__version__)

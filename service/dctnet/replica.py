@@ -20,6 +20,7 @@ from dctnet.messages import say
 from dctnet.metrics import Metrics
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
+from dctnet.runtimes import choice
 
 Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
 
@@ -31,12 +32,13 @@ class Replica:
         """Take a model that was verified already, and what loads it."""
         self.settings = settings
         self.model = model
+        self.runtime = choice.summary(model, settings.runtime)
         self.lifecycle = Lifecycle()
         self.admission = Admission(
             slots=settings.slots, queue=settings.queue, uploads=settings.uploads
         )
         self.metrics = Metrics()
-        self.metrics.watch(self.admission, self.lifecycle, lambda: self.model)
+        self.metrics.watch(self.admission, self.lifecycle, lambda: self.model, self.runtime)
         self.watchdog = Watchdog(
             self.lifecycle,
             self.admission.longest_running,
@@ -70,19 +72,19 @@ class Replica:
         """Load the model and let every slot warm up; raise ModelError."""
         started = monotonic()
         self._engine, self.model = self._load(self.settings)
-        prepare = partial(
-            warm_up,
-            self._engine,
-            self.model.path,
-            self.settings.max_working_side,
-            self.admission.pace.observe,
-        )
+        say(choice.explain(self.model, self.settings.runtime))
+        # A slot must not find out in service that its memory cannot be had.
+        self._engine.reserve(self.settings.slots)
+        prepare = partial(warm_up, self._engine, self.model.path, self.admission.pace.observe)
         for prepared in self.admission.start(prepare):
             self._compared = str(prepared.result())
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.to(State.READY):
-            say(f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s")
+            say(
+                f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s"
+                f" into {self.runtime}"
+            )
 
     def _become_ready(self) -> None:
         try:
@@ -101,5 +103,11 @@ class Replica:
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 
     def _describe(self) -> str:
-        integrity = f"integrity: {self.model.integrity}"
-        return f"{label(self.model)}, {integrity}, warm-up: {self._compared}"
+        facts = [
+            label(self.model),
+            f"integrity: {self.model.integrity}",
+            f"runtime: {self.runtime}",
+            *(f"{name} needs TensorFlow: {why}" for name, why in self.model.unconverted.items()),
+            f"warm-up: {self._compared}",
+        ]
+        return ", ".join(facts)

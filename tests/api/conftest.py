@@ -24,12 +24,17 @@ MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpi
 AppFactory = Callable[..., Flask]
 
 
-def _negative(picture: Pixels) -> Drawing:
-    return 255 - picture
+class _Negative:
+    def __call__(self, picture: Pixels, /) -> Drawing:
+        return 255 - picture
+
+    def reserve(self, calls: int, height: int, width: int) -> None:
+        pass
 
 
-def _red(picture: Pixels) -> Drawing:
-    return np.full_like(picture, (0, 0, 255))  # BGR.
+class _Red(_Negative):
+    def __call__(self, picture: Pixels, /) -> Drawing:
+        return np.full_like(picture, (0, 0, 255))  # BGR.
 
 
 def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
@@ -39,7 +44,7 @@ def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
 
 def tiny_engine() -> Engine:
     """An engine that draws the negative, and a red head on a white square."""
-    networks = Networks(_negative, _red, _one_face_if_bright, lambda _: LANDMARKS)
+    networks = Networks(_Negative(), _Red(), _one_face_if_bright, lambda _: LANDMARKS)
     return Engine(networks, np.ones((288, 288), np.float32))
 
 

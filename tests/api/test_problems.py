@@ -39,12 +39,15 @@ class Broken:
     """It breaks when it is ready."""
 
     def __init__(self) -> None:
-        self._warm_ups = 6  # Three pictures for each of two slots.
+        self._warm_ups = 2  # A picture for each of two slots.
+
+    def reserve(self, calls: int, /) -> None:
+        pass
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if self._warm_ups:
             self._warm_ups -= 1
-            return Cartoon(picture, 0, {})
+            return Cartoon(picture, 0, {"background": 0.1})
         raise RuntimeError("the secret of the house")
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.server.conftest import BOUND_S, Server, until
-from tests.server.timed import HANGING
+from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import decoded, encoded, gradient
 
 Start = Callable[..., Server]
@@ -117,9 +117,8 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(
 
 
 def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
-    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=1024)
-    # A small picture is predicted to be quicker than the warm-up's, which it is not here.
-    late = post(server, **{"X-Request-Timeout": "0.5"})
+    server = start_timed(0.1, DCTNET_SLOTS=1)
+    late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504
     assert late.json()["type"] == "urn:dctnet:problem:deadline-passed"
     assert post(server).status_code == 200

@@ -104,8 +104,11 @@ def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
 
 
 def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server: Server) -> None:
-    model, listening, ready, *rest = server.messages()
+    model, listening, runtime, ready, *rest = server.messages()
     assert model.startswith("dctnet: the model is tiny@v1, from /")
     assert listening == f"dctnet: listening on {server.url}"
+    assert runtime == (
+        "dctnet: tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+    )
     assert ready.startswith("dctnet: ready; the model tiny@v1 was loaded in ")
     assert rest == []

@@ -54,6 +54,13 @@ def test_a_server_answers_while_its_model_is_loading_and_ctrl_c_ends_it(
     assert all(line.startswith("dctnet: ") for line in server.messages())
 
 
+def test_a_server_says_which_runtime_draws_and_why(start: Start, tiny: Path) -> None:
+    server = start(tiny)
+    server.wait_for(200)
+    said = "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+    assert f"dctnet: {said}" in server.messages()
+
+
 def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
     server = start(demo)
     server.wait_for(200)

@@ -1,7 +1,8 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
-It draws the negative of a picture after TIMED_SECONDS. A picture that is HANGING pixels wide hangs
-for ever. It is no setting: it stands in for the engine in the code of this file.
+It draws the negative of a picture after TIMED_SECONDS. A picture that is SLOW pixels wide takes ten
+times as long, and one that is HANGING pixels wide hangs for ever. It is no setting: it stands in
+for the engine in the code of this file.
 """
 
 import os
@@ -16,7 +17,7 @@ from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
 from dctnet.server.application import Server
 
-HANGING = 13
+SLOW, HANGING = 11, 13
 MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no manifest")
 
 
@@ -26,11 +27,15 @@ class TimedEngine:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
+    def reserve(self, calls: int, /) -> None:
+        pass
+
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if picture.shape[1] == HANGING:
             Event().wait()
-        time.sleep(self._seconds)
-        return Cartoon(255 - picture, 0, {"background": self._seconds})
+        seconds = self._seconds * (10 if picture.shape[1] == SLOW else 1)
+        time.sleep(seconds)
+        return Cartoon(255 - picture, 0, {"background": seconds})
 
 
 if __name__ == "__main__":

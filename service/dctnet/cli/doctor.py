@@ -13,7 +13,7 @@ from dctnet.config import Settings
 
 Facts = dict[str, object]
 
-_PACKAGES = ("flask", "gunicorn", "numpy", "opencv-python-headless", "pillow")
+_PACKAGES = ("flask", "gunicorn", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
 _OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
 
 # What the convolution libraries choose their code by; "asimd" is the kernel's word for NEON.
@@ -109,6 +109,7 @@ def _address(settings: Settings) -> Facts:
 
 def _model(settings: Settings) -> Facts:
     from dctnet.loading import find_model
+    from dctnet.runtimes import choice
 
     model = find_model(settings)
     return {
@@ -118,6 +119,10 @@ def _model(settings: Settings) -> Facts:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
+        "prepared": model.is_prepared,
+        "runtime": choice.summary(model, settings.runtime),
+        "choice": choice.explain(model, settings.runtime),
+        **{f"{name}_needs_tensorflow": reason for name, reason in model.unconverted.items()},
     }
 
 

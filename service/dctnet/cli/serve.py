@@ -30,6 +30,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
     from dctnet.replica import Replica
+    from dctnet.runtimes.choice import choose
     from dctnet.server.address import require_free
     from dctnet.server.application import Server
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     # All is asked before the worker starts, so that a mistake shows at once.
     try:
         model = find_model(settings)
+        choose(model, settings.runtime)
     except ModelError as error:
         say(str(error))
         return EXIT_BROKEN_MODEL

@@ -11,8 +11,10 @@ from dctnet.runtimes import Detector, Floats, Pixels
 MAX_FACES = 10
 """How many faces of one picture are drawn, the largest ones (upstream's `topk`)."""
 
+MIN_SCORE = 0.8
+"""A box of no higher score is no face (upstream's `thres`)."""
+
 _SIDE = 512
-_MIN_SCORE = 0.8
 FILL_RGB = (123, 116, 103)
 """The colour beyond the picture, RGB: the mean of the networks' training pictures."""
 
@@ -26,7 +28,7 @@ def find_faces(picture: Pixels, detector: Detector) -> Floats:
     if min(picture.shape[:2]) * scale < 1:
         return np.empty((0, 4), np.float32)  # A strip less than one pixel wide to the detector.
     boxes, scores = detector(_letterbox(picture, scale))
-    boxes = boxes[scores > _MIN_SCORE] * np.float32(_SIDE / scale)
+    boxes = boxes[scores > MIN_SCORE] * np.float32(_SIDE / scale)
     boxes = boxes[:, [1, 0, 3, 2]]
     if len(boxes) > MAX_FACES:
         areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

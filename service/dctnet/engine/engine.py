@@ -15,7 +15,7 @@ import numpy as np
 from dctnet.engine.alignment import Alignment, align, cut_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
-from dctnet.engine.geometry import pad_to_multiple, resize, working_size
+from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize, working_size
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.engine.pupils import five_points
 from dctnet.runtimes import Floats, Networks, Pixels
@@ -47,6 +47,13 @@ class Engine:
         self._networks = networks
         self._alpha = alpha
         self._max_working_side = max_working_side
+
+    def reserve(self, calls: int) -> None:
+        """Take the networks' memory for so many calls at once with the largest pictures.
+
+        Raises MemoryError where there is not enough.
+        """
+        self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
 
     def cartoonize(self, picture: Pixels) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB picture of any size.

@@ -33,6 +33,15 @@ def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
     return height, width
 
 
+def largest_padded_size(max_side: int) -> tuple[int, int]:
+    """Return the (height, width) of the most pixels that are drawn at once, padding counted.
+
+    A short side that is a multiple is padded too where the long one, a pixel less, is none.
+    """
+    short = min(MAX_SHORT_SIDE, max_side)
+    return (short // _MULTIPLE + 1) * _MULTIPLE, -(-max_side // _MULTIPLE) * _MULTIPLE
+
+
 def resize(picture: Pixels, height: int, width: int) -> Pixels:
     """Resize an HxWxC uint8 picture by area averaging, as upstream does in both directions."""
     if picture.shape[:2] == (height, width):

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Protocol
 
 import numpy as np
 
 from dctnet.engine import Cartoon
-from dctnet.engine.geometry import MAX_SHORT_SIDE
 from dctnet.models.errors import ModelError
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5
 """How far an answer may be from the known one on average, of 255: processors round differently."""
+
+SIDE = 256
+"""Of the picture that is drawn where a folder has no known one, in pixels."""
 
 
 class WrongAnswer(ModelError):
@@ -23,6 +24,10 @@ class WrongAnswer(ModelError):
 
 class Cartoonist(Protocol):
     """What draws: the engine."""
+
+    def reserve(self, calls: int, /) -> None:
+        """Take the memory of so many calls at once with the largest pictures."""
+        ...
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB picture."""
@@ -44,30 +49,37 @@ def picture(height: int, width: int) -> Pixels:
     return drawn.astype(np.uint8)
 
 
-def warm_up(
-    engine: Cartoonist, folder: Path, max_working_side: int, observe: Callable[[float, float], None]
-) -> str:
-    """Draw the folder's known picture, then one as large as any can be; return what was compared.
+def warm_up(engine: Cartoonist, folder: Path, observe: Callable[[float, float], None]) -> str:
+    """Draw the folder's known picture, or one of ours if it has none; return what was compared.
 
-    The second one takes as much memory as the slot will ever need. Of another, with a quarter of
-    its pixels, ``observe`` is told the pixels and the seconds. Raises WrongAnswer, and ModelError
-    where the known answer cannot be read.
+    ``observe`` is told the pixels that were drawn, and the seconds without the faces. Raises
+    WrongAnswer, and ModelError where the known answer cannot be read.
     """
     known = KnownAnswer.read(folder)
-    if known is not None:
-        difference = known.difference(engine.cartoonize(known.picture).picture)
-        if difference > MAX_MEAN_DIFFERENCE:
-            raise WrongAnswer(
-                f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
-                f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
-            )
-    height, width = min(MAX_SHORT_SIDE, max_working_side), max_working_side
-    if np.ptp(engine.cartoonize(picture(height, width)).picture) == 0:
+    drawn = known.picture if known else picture(SIDE, SIDE)
+    cartoon = engine.cartoonize(drawn)
+    if known:
+        _compare(known, cartoon, folder)
+    elif np.ptp(cartoon.picture) == 0:
         raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
-    # The first picture of a size takes up to twice as long as those after it: TensorFlow prepares.
-    usual = picture(height // 2, width // 2)
-    engine.cartoonize(usual)
-    started = monotonic()
-    engine.cartoonize(usual)
-    observe(usual.shape[0] * usual.shape[1], monotonic() - started)
+    height, width, _ = drawn.shape
+    observe(height * width, cartoon.stages["background"])
     return "the known answer" if known else "no known answer"
+
+
+def check_answer(engine: Cartoonist, folder: Path) -> None:
+    """Draw the folder's known picture, if it has one.
+
+    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    """
+    if known := KnownAnswer.read(folder):
+        _compare(known, engine.cartoonize(known.picture), folder)
+
+
+def _compare(known: KnownAnswer, cartoon: Cartoon, folder: Path) -> None:
+    difference = known.difference(cartoon.picture)
+    if difference > MAX_MEAN_DIFFERENCE:
+        raise WrongAnswer(
+            f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
+            f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
+        )

@@ -41,7 +41,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def init_process(self) -> None:
         """Let the probes answer before anything heavy is imported."""
         core_dumps.forbid()
-        allocator.share_arenas()
+        allocator.keep_little()
         Management(self.replica).start()
         super().init_process()
 
