@@ -4,6 +4,11 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE := service/dctnet/runtimes/lib
+ZIG := .tools/zig/ziglang/zig
+
+# What a wheel asks of the machine: the C library that its dependencies' wheels ask for too.
+GLIBC := 2.28
 
 # Nothing is installed whose hash is not in a lock file, the build backend included. A lock is
 # complete, so nothing is resolved: pip 23.2 would look for newer versions of a package with extras.
@@ -19,13 +24,16 @@ NO_PYTHON := dctnet needs Python 3.11, 3.12 or 3.13 with its venv module \
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(VENV)/installed ## Make .venv, which holds the command dctnet
+install: $(VENV)/installed $(NATIVE)/built ## Make .venv, which holds the command dctnet
+
+.PHONY: install-reference
+install-reference: $(VENV)/installed-reference ## Add what fetches and prepares models: TensorFlow is large
 
 .PHONY: install-dev
-install-dev: $(VENV)/installed-dev ## Add to it what tests and checks need
+install-dev: $(VENV)/installed-dev $(NATIVE)/built ## Add to it what tests and checks need
 
 .PHONY: run
 run: install ## Serve on http://127.0.0.1:8080
@@ -39,6 +47,26 @@ test: lint ## Check style and types, then run all tests with coverage
 .PHONY: loadtest
 loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
 	@$(BIN)/python -m loadtest
+
+NATIVELY := $(MAKE) --no-print-directory --silent -C service/native
+
+.PHONY: native
+native: $(NATIVE)/built ## Build the native runtime, with the C++ compiler on the PATH or zig
+
+.PHONY: native-aarch64
+native-aarch64: $(ZIG) ## Run it for aarch64 under qemu, and compare its pictures with this machine's
+	@$(NATIVELY) write ANSWERS=build/answers
+	@$(NATIVELY) compare ANSWERS=build/answers ARCHITECTURE=aarch64
+
+.PHONY: native-sanitize
+native-sanitize: ## Run the native runtime under the address, undefined and thread sanitizers
+	@$(MAKE) --no-print-directory -C service/native --jobs=$$(nproc) sanitize
+
+.PHONY: wheel
+wheel: wheel-x86_64 wheel-aarch64 ## Build a wheel for x86-64 and one for aarch64 into dist, by zig
+
+.PHONY: zig
+zig: $(ZIG) ## Install zig, a C++ compiler, into .tools
 
 .PHONY: lint
 lint: install-dev ## Check style, format and types
@@ -65,11 +93,44 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 	$(SOLVE) --extra reference $(SAME) -o requirements/reference.txt
 	$(SOLVE) $(SAME) -o requirements/core.txt
 	$(COMPILE) --group pyproject.toml:lock -o requirements/lock.txt
+	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt
 
 .PHONY: clean
 clean: ## Remove all that the other targets made
-	rm -rf $(VENV) build service/dctnet.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf service/native/build service/dctnet/runtimes/lib
+	rm -rf $(VENV) .tools build dist service/dctnet.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find service loadtest tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Without a compiler ONNX Runtime computes in its place, and the next `make` tries again.
+$(NATIVE)/built: $(wildcard service/native/*.cpp service/native/*.h) service/native/Makefile \
+		| $(BIN)/python
+	@mkdir -p $(@D)
+	@if $(NATIVELY) compiler 2>/dev/null || $(MAKE) --silent $(ZIG) 2>/dev/null; then \
+		echo 'Building the native runtime.'; \
+		$(NATIVELY) --jobs=$$(nproc) && touch $@; \
+	else \
+		echo 'The native runtime is left out, and ONNX Runtime computes in its place: no C++ compiler' \
+			'takes its source (apt-get install g++), and zig cannot be installed (make zig).' >&2; \
+	fi
+
+# Outside the environment, which it would make twice as large.
+$(ZIG): requirements/zig.txt | $(BIN)/python
+	@echo 'Installing zig, a C++ compiler of 411 MB, into .tools.'
+	@rm -rf .tools/zig
+	@$(INSTALL) requirements/zig.txt --retries 1 --target .tools/zig
+	@touch $@
+
+# From a copy of the package, whose folder has libraries that are for this machine alone.
+.PHONY: wheel-x86_64 wheel-aarch64
+wheel-x86_64 wheel-aarch64: wheel-%: $(VENV)/installed $(ZIG)
+	@echo 'Building the wheel for $*.'
+	@rm -rf build/wheel/$* && mkdir -p build/wheel/$*/service
+	@cp LICENSE README.md pyproject.toml setup.py build/wheel/$*
+	@cp -R service/dctnet build/wheel/$*/service && rm -rf build/wheel/$*/$(NATIVE)
+	@$(NATIVELY) --jobs=$$(nproc) ARCHITECTURE=$* GLIBC=$(GLIBC) \
+		LIBRARIES=$(CURDIR)/build/wheel/$*/$(NATIVE)
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist \
+		--config-settings=--build-option=--plat-name=manylinux_$(subst .,_,$(GLIBC))_$* build/wheel/$*
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \
@@ -77,13 +138,18 @@ $(BIN)/python:
 	done; \
 	echo '$(NO_PYTHON)' >&2; exit 1
 
-$(VENV)/installed: requirements/reference.txt pyproject.toml | $(BIN)/python
-	@echo 'Installing what dctnet runs on: TensorFlow is large, so the first time takes some minutes.'
-	@$(INSTALL) requirements/reference.txt
+$(VENV)/installed: requirements/core.txt pyproject.toml | $(BIN)/python
+	@echo 'Installing what dctnet runs on.'
+	@$(INSTALL) requirements/core.txt
 	@$(INSTALL_PACKAGE)
 	@touch $@
 
+$(VENV)/installed-reference: requirements/reference.txt $(VENV)/installed
+	@echo 'Installing what fetches and prepares models: TensorFlow is large, so it takes some minutes.'
+	@$(INSTALL) requirements/reference.txt
+	@touch $@
+
 $(VENV)/installed-dev: requirements/dev.txt $(VENV)/installed
-	@echo 'Installing the tools for tests and checks.'
+	@echo 'Installing the reference and the tools for tests: it takes some minutes.'
 	@$(INSTALL) requirements/dev.txt
 	@touch $@

@@ -11,15 +11,18 @@ NEEDED = (
     "dctnet/py.typed",
     f"{DEMO}LICENSES.md",
     f"{DEMO}alpha.jpg",
-    f"{DEMO}cartoon_bg.pb",
-    f"{DEMO}cartoon_h.pb",
-    f"{DEMO}configuration.json",
-    f"{DEMO}detector.pb",
-    f"{DEMO}keypoints.pb",
+    f"{DEMO}cartoon_bg.npz",
+    f"{DEMO}cartoon_bg.onnx",
+    f"{DEMO}detector.onnx",
+    f"{DEMO}keypoints.onnx",
+    f"{DEMO}known-answer.png",
+    f"{DEMO}known-picture.png",
     f"{DEMO}manifest.json",
     "dctnet/http/static/*.css",
     "dctnet/http/static/*.js",
     "dctnet/http/templates/*.html",
+    "dctnet/preparing/photos/*.jpg",
+    "dctnet/preparing/photos/LICENSES.md",
 )
 KEPT_OUT = ("demo_model/*", "tests/*")
 
