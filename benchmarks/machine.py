@@ -15,5 +15,6 @@ def describe() -> str:
     wide = next((name for name in ("avx512f", "avx2") if name in flags), "no AVX2")
     return (
         f"{available_cpus():g} cores of {', '.join(sorted(names))} ({wide}), "
-        f"Python {platform.python_version()}, TensorFlow {version('tensorflow')} with oneDNN"
+        f"Python {platform.python_version()}, numpy {version('numpy')},"
+        f" ONNX Runtime {version('onnxruntime')}, TensorFlow {version('tensorflow')}"
     )

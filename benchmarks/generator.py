@@ -1,0 +1,159 @@
+"""How fast the generator is: every engine that this machine has, side by side in one run.
+
+    .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
+
+Each engine computes in a process of its own, for TensorFlow shares its threads among all sessions
+of a process. All are asked once a round, in turn; the page with the medians is written, and its
+plot. `--avx2` holds all but ONNX Runtime, which cannot be told, to AVX2.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.apart import Apart, apart
+from benchmarks.engines import Engine, Sgemm
+from benchmarks.page import Found, plot, write
+from dctnet.models.folder import DEMO
+from dctnet.runtimes import native
+from dctnet.runtimes.native import NativeError
+
+Engines = dict[tuple[str, int], Apart]
+"""By name and threads."""
+
+SIZES = ("288x288", "512x512", "720x960")
+THREADS = (1, 2)
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+"""What holds TensorFlow's oneDNN and numpy's OpenBLAS to it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An engine as it is started."""
+
+    name: str
+    runtime: str
+    path: Path
+    one_dnn: str = "1"
+
+
+def kinds(upstream: Path, variants: Iterable[str]) -> Iterator[Kind]:
+    """Yield the engines that this machine has; `upstream` is the demo model's other form."""
+    for variant in variants:
+        try:
+            native.library(variant)
+        except NativeError as error:
+            print(f"{variant} is left out: {error}", file=sys.stderr)
+        else:
+            yield Kind(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
+    yield Kind("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
+    yield Kind("TensorFlow with oneDNN", "tensorflow", upstream / "cartoon_bg.pb")
+    # It is off by default on processors of AMD.
+    yield Kind("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
+
+
+def ask_limits(limits: dict[int, Apart], found: Found) -> None:
+    """Ask once how fast matrices are multiplied."""
+    for threads, limit in limits.items():
+        found["sgemm", threads].append(limit("rate"))
+
+
+def ask_all(engines: Engines, sizes: list[str], found: Found) -> None:
+    """Ask every engine once for latency, and those of one thread for the throughput of two."""
+    for (name, threads), engine in engines.items():
+        for size in sizes:
+            found["seconds", name, threads, size].append(engine("seconds", size))
+            if threads == 1:
+                found["two slots", name, size].append(engine("rate", size, 2))
+
+
+def ask_native(engines: Engines, sizes: list[str], found: Found) -> None:
+    """Ask what only the native runtime can tell: its stages, and how well it chooses threads."""
+    for (name, threads), engine in engines.items():
+        if not name.startswith("native"):
+            continue
+        if threads == 1:
+            for stage, seconds in engine("profile", sizes[-1]).items():
+                found["profile", name, stage].append(seconds)
+            continue
+        for size in sizes:
+            lone, crowd = engine("policy", size, threads)
+            found["lone", name, size].append(lone)
+            found["crowd", name, size].append(crowd)
+
+
+def measure(engines: Engines, limits: dict[int, Apart], sizes: list[str], rounds: int) -> Found:
+    """Ask everything once a round, after one round that warms up; return all answers."""
+    found: Found = defaultdict(list)
+    for number in range(-1, rounds):
+        if number == 0:
+            found.clear()
+        ask_limits(limits, found)
+        ask_all(engines, sizes, found)
+        ask_native(engines, sizes, found)
+        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    for (name, threads), engine in engines.items():
+        for figure, value in engine("costs").items():
+            found[figure, name, threads].append(value)
+    return found
+
+
+def run(upstream: Path, arguments: argparse.Namespace) -> None:
+    """Start the engines, measure, and write the page."""
+    variants = native.VARIANTS[platform.machine()]
+    names = list(kinds(upstream, variants[-1:] if arguments.avx2 else variants))
+    held = AVX2 if arguments.avx2 else {}
+    with ExitStack() as stack:
+        limits = {
+            threads: stack.enter_context(
+                # Read when numpy is loaded.
+                apart(Sgemm, environment=held | {"OPENBLAS_NUM_THREADS": str(threads)})
+            )
+            for threads in THREADS
+        }
+        engines = {
+            (kind.name, threads): stack.enter_context(
+                apart(
+                    Engine,
+                    kind.runtime,
+                    kind.path,
+                    threads,
+                    environment=held | {"TF_ENABLE_ONEDNN_OPTS": kind.one_dnn},
+                )
+            )
+            for kind in names
+            for threads in THREADS
+        }
+        found = measure(engines, limits, arguments.sizes, arguments.rounds)
+    labels, sizes = [kind.name for kind in names], arguments.sizes
+    page: Path = arguments.page
+    plot(page.parent / f"images/{page.stem}.svg", found, labels, sizes)
+    write(page, found, labels, sizes, sys.argv[1:])
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--avx2", action="store_true", help="hold the engines to AVX2")
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="SIZE")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--page", type=Path, default=Path("docs/generator-benchmark.md"))
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        # In a process of its own, for it takes TensorFlow.
+        command = [sys.executable, "-m", "demo_model.upstream", f"{folder}/demo"]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
+        run(Path(folder) / "demo", arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
