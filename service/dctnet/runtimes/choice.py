@@ -131,6 +131,9 @@ def load(folder: ModelFolder, threads: int, wanted: str | None = None) -> Networ
         runtime, path = place("landmarks")
         return runtime.landmarker(path, threads)
 
+    if "tensorflow" in runtimes.values():
+        # It aborts where the process ends while other threads than the caller's load.
+        return Networks(generator("background"), generator("head"), detector(), landmarker())
     with ThreadPoolExecutor() as pool:
         background, head = (pool.submit(generator, part) for part in parts.GENERATORS)
         boxes, landmarks = pool.submit(detector), pool.submit(landmarker)
