@@ -137,10 +137,15 @@ def _rate(draw: Draw, size: str, callers: int, each: int = PICTURES) -> float:
 
 def pixels(size: str) -> int:
     """Return the pixels of a size such as 720x960."""
-    height, width = map(int, size.split("x"))
+    height, width = _sides(size)
     return height * width
 
 
-def _picture(size: str) -> Pixels:
+def _sides(size: str) -> tuple[int, int]:
     height, width = map(int, size.split("x"))
+    return height, width
+
+
+def _picture(size: str) -> Pixels:
+    height, width = _sides(size)
     return np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint8)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dctnet.models import generator
+
 Weights = Callable[[str], Any]
 """Gives the tensor of a weight by its name in the graph, such as `generator/Conv/weights`."""
 
@@ -20,21 +22,8 @@ GUIDED_FILTER_EPSILON = 5e-3
 CLIP = 0.999999
 
 
-def _layers() -> dict[str, tuple[int, int, int]]:
-    """Return each convolution's kernel side, input and output channels, by name, in order."""
-    down = {"Conv": (7, 3, 32), "Conv_1": (3, 32, 32), "Conv_2": (3, 32, 64)}
-    down |= {"Conv_3": (3, 64, 64), "Conv_4": (3, 64, 128)}
-    middle = {f"block_{i}/conv{j}": (3, 128, 128) for i in range(4) for j in (1, 2)}
-    up = {"Conv_5": (3, 128, 64), "Conv_6": (3, 64, 64), "Conv_7": (3, 64, 32)}
-    up |= {"Conv_8": (3, 32, 32), "Conv_9": (7, 32, 3)}
-    return down | middle | up
-
-
-LAYERS = _layers()
-WEIGHT_SHAPES: dict[str, tuple[int, ...]] = {
-    f"generator/{name}/{kind}": shape
-    for name, (side, inputs, outputs) in LAYERS.items()
-    for kind, shape in (("weights", (side, side, inputs, outputs)), ("biases", (outputs,)))
+WEIGHT_SHAPES = {
+    f"generator/{name}": shape for name, shape in generator.shapes() if name != generator.EPSILON
 }
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,14 @@ def start_timed(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="module")
 def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that is ready, for all tests of a file."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    server = Server(log, [DCTNET, "serve"], DCTNET_MODEL=tiny)
+    with ready(tiny, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+@contextmanager
+def ready(model: Path, log: Path) -> Iterator[Server]:
+    """A server of a model, when it is ready."""
+    server = Server(log, [DCTNET, "serve"], DCTNET_MODEL=model)
     try:
         server.wait_for(200)
         yield server

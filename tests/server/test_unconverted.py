@@ -11,7 +11,7 @@ import requests
 
 from dctnet.models.folder import open_folder
 from dctnet.runtimes import choice
-from tests.server.conftest import BOUND_S, DCTNET, Server, end
+from tests.server.conftest import BOUND_S, DCTNET, Server, ready
 from tests.support.absent import run_without
 from tests.support.faceboxes import write_faceboxes
 from tests.support.tiny_model import describe
@@ -40,13 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Pat
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "log"
-    server = Server(log, [DCTNET, "serve"], DCTNET_MODEL=folder)
-    try:
-        server.wait_for(200)
+    with ready(folder, tmp_path_factory.mktemp("server") / "log") as server:
         yield server
-    finally:
-        end(server.process)
 
 
 def test_it_keeps_the_detectors_frozen_graph_alone(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.models.placing import lock, put, staging
+from dctnet.models.placing import making, put, staging
 
 
 def a_folder(path: Path, content: str) -> Path:
@@ -61,7 +61,7 @@ def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path: Path) -> None
 def test_of_two_processes_one_waits(tmp_path: Path) -> None:
     place = tmp_path / "not" / "there yet" / "place"
     with (
-        lock(place),
+        making(place, "--to"),
         (place.parent / ".place.lock").open("w") as other,
         pytest.raises(BlockingIOError),
     ):

@@ -22,7 +22,7 @@ from dctnet.models import manifest
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.placing import lock
+from dctnet.models.placing import making
 from dctnet.models.styles import STYLES, Style
 
 if TYPE_CHECKING:
@@ -60,17 +60,11 @@ def fetch(
     if style not in STYLES:
         raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
-    try:
-        with lock(to):
-            if to.exists() and (not to.is_dir() or any(to.iterdir())):
-                return Fetched(_existing(to, style, revision), downloaded=False)
-            _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
-            return Fetched(open_folder(to), downloaded=True)
-    except OSError as error:
-        raise ModelError(
-            f"Cannot write {error.filename or to}: {reason(error)}. Put that right and run the"
-            " command again, or choose another folder with --to."
-        ) from error
+    with making(to, "--to"):
+        if to.exists() and (not to.is_dir() or any(to.iterdir())):
+            return Fetched(_existing(to, style, revision), downloaded=False)
+        _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
+        return Fetched(open_folder(to), downloaded=True)
 
 
 def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:

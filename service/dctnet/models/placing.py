@@ -7,13 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dctnet.models.errors import ModelError, reason
+
 
 @contextmanager
-def lock(place: Path) -> Iterator[None]:
-    """Wait until no other process makes the folder ``place``; raises OSError.
+def making(place: Path, option: str) -> Iterator[None]:
+    """Let no other process make the folder ``place`` meanwhile, and wait for one that does.
 
-    Makes the folder around it.
+    Makes the folder around it. Raises ModelError where something cannot be written, also within;
+    ``option`` is the one of the command by which another place is chosen.
     """
+    try:
+        with _lock(place):
+            yield
+    except OSError as error:
+        raise ModelError(
+            f"Cannot write {error.filename or place}: {reason(error)}. Put that right and run the"
+            f" command again, or choose another folder with {option}."
+        ) from error
+
+
+@contextmanager
+def _lock(place: Path) -> Iterator[None]:
     place.parent.mkdir(parents=True, exist_ok=True)
     # The file stays: to remove it would let two processes lock two files of the same name.
     with (place.parent / f".{place.name}.lock").open("w") as file:

@@ -11,12 +11,12 @@ from dctnet import __version__
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import check_answer
 from dctnet.models import manifest
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError
 from dctnet.models.folder import ALPHA, ModelFolder, open_folder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.models.manifest import Manifest, Preparation
 from dctnet.models.parts import PARTS, Part
-from dctnet.models.placing import lock, put, staging
+from dctnet.models.placing import making, put, staging
 from dctnet.preparing.networks import prepare_networks, threads
 from dctnet.preparing.pictures import portrait
 from dctnet.runtimes import choice
@@ -57,20 +57,14 @@ def prepare(
     _require_tools()
     to = to.resolve()
     _require_apart(source, to)
-    try:
-        with lock(to):
-            existing = _existing(source, to, force)
-            if existing is not None:
-                return Prepared(existing, made=False)
-            with staging(to) as folder:
-                _fill(folder, source, report)
-                put(folder, to)
-            return Prepared(open_folder(to), made=True)
-    except OSError as error:
-        raise ModelError(
-            f"Cannot write {error.filename or to}: {reason(error)}. Put that right and run the"
-            " command again, or choose another folder with --output."
-        ) from error
+    with making(to, "--output"):
+        existing = _existing(source, to, force)
+        if existing is not None:
+            return Prepared(existing, made=False)
+        with staging(to) as folder:
+            _fill(folder, source, report)
+            put(folder, to)
+        return Prepared(open_folder(to), made=True)
 
 
 def _require_tools() -> None:
