@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "conv7x7.h"
 #include "micro_kernel.h"
-#include "winograd.h"
 
 namespace dctnet {
 namespace {
 
-using Algorithm = Winograd<FirstConv::kTileRows, 7>;
+using Algorithm = SevenTaps;
+static_assert(FirstConv::kTileRows == Algorithm::kOutputs);
 constexpr int kPoints = Algorithm::kPoints;
 constexpr int kTaps = 7 * FirstConv::kInputs;  // of a row: they lie together
 constexpr int kPanels = FirstConv::kOutputs / kPanel;
@@ -20,7 +21,7 @@ static_assert(kSegment % kRows == 0);
 constexpr int kRowFloats =
     static_cast<int>(round_up((kSegment + 6) * FirstConv::kInputs, kFloatsALine));
 
-int segments(const Map& output) { return (output.width() + kSegment - 1) / kSegment; }
+using Item = Strip<FirstConv, kSegment>;
 
 }  // namespace
 
@@ -46,32 +47,17 @@ int FirstConv::right(int width) {
 std::size_t FirstConv::scratch() { return kPoints * (kRowFloats + kRows * kPanel); }
 
 int FirstConv::items(const Map& output, int from, int to) {
-    return (to - from) * segments(output);
+    return Item::items(output, from, to);
 }
 
 void FirstConv::compute(const Map& input, const Map& output, int from, int item,
                         float* scratch) const {
-    const int top = (from + item / segments(output)) * kTileRows;
-    const int left = item % segments(output) * kSegment;
-    const int height = std::min(output.height() - top, kTileRows);
-    const int pixels = std::min(output.width() - left, kSegment);
-
-    const float* rows[kPoints];
-    for (int i = 0; i < kPoints; ++i)
-        rows[i] = input.padded_row(top - 3 + i) + (left - 3) * kInputs;
-    float* targets[kTileRows];
-    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i) + left * kOutputs;
+    const Item strip(input, output, from, item);
+    const int pixels = strip.pixels;
     float* transformed = scratch;
     float* products = scratch + kPoints * kRowFloats;
-    const int floats = (static_cast<int>(round_up(pixels, kRows)) + 6) * kInputs;
-    for (int i = 0; i < floats; i += kWidth) {
-        Vector inputs[kPoints], points[kPoints];
-        unroll<kPoints>([&](auto y) INLINE_LAMBDA { inputs[y] = load(rows[y] + i); });
-        Algorithm::input(inputs, points);
-        unroll<kPoints>([&](auto p) INLINE_LAMBDA {
-            store(transformed + p * kRowFloats + i, points[p]);
-        });
-    }
+    strip.transform<kRowFloats>((static_cast<int>(round_up(pixels, kRows)) + 6) * kInputs,
+                                transformed);
 
     for (int panel = 0; panel < kPanels; ++panel) {
         for (int x = 0; x < pixels; x += kRows) {
@@ -96,8 +82,8 @@ void FirstConv::compute(const Map& input, const Map& output, int from, int item,
                     Algorithm::output(points, outputs);
                     const Vector bias = load(bias_.get() + panel * kPanel + c);
                     unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
-                        if (y >= height) return;
-                        store(targets[y] + (x + i) * kOutputs + panel * kPanel + c,
+                        if (y >= strip.height) return;
+                        store(strip.targets[y] + (x + i) * kOutputs + panel * kPanel + c,
                               leaky_relu(outputs[y] + bias));
                     });
                 }

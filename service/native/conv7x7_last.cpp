@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "vector.h"
-#include "winograd.h"
+#include "conv7x7.h"
 
 namespace dctnet {
 namespace {
 
-using Algorithm = Winograd<LastConv::kTileRows, 7>;
+using Algorithm = SevenTaps;
+static_assert(LastConv::kTileRows == Algorithm::kOutputs);
 constexpr int kPoints = Algorithm::kPoints;
 constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
 constexpr int kTaps = 7 * kInputs;  // of a row: they lie together
@@ -22,7 +22,7 @@ static_assert(kSegment % kPixels == 0);
 constexpr int kRowFloats = (kSegment + 6) * kInputs;
 constexpr int kProductFloats = kSegment * kOutputs * kWidth;
 
-int segments(const Map& output) { return (output.width() + kSegment - 1) / kSegment; }
+using Item = Strip<LastConv, kSegment>;
 
 }  // namespace
 
@@ -50,32 +50,16 @@ int LastConv::right(int width) {
 std::size_t LastConv::scratch() { return kPoints * (kRowFloats + kProductFloats); }
 
 int LastConv::items(const Map& output, int from, int to) {
-    return (to - from) * segments(output);
+    return Item::items(output, from, to);
 }
 
 void LastConv::compute(const Map& input, const Map& output, int from, int item,
                        float* scratch) const {
-    const int top = (from + item / segments(output)) * kTileRows;
-    const int left = item % segments(output) * kSegment;
-    const int height = std::min(output.height() - top, kTileRows);
-    const int pixels = std::min(output.width() - left, kSegment);
-    const int groups = (pixels + kPixels - 1) / kPixels;
-
-    const float* rows[kPoints];
-    for (int i = 0; i < kPoints; ++i)
-        rows[i] = input.padded_row(top - 3 + i) + (left - 3) * kInputs;
-    float* targets[kTileRows];
-    for (int i = 0; i < height; ++i) targets[i] = output.row(top + i) + left * kOutputs;
+    const Item strip(input, output, from, item);
+    const int groups = (strip.pixels + kPixels - 1) / kPixels;
     float* transformed = scratch;
     float* products = scratch + kPoints * kRowFloats;
-    for (int i = 0; i < (groups * kPixels + 6) * kInputs; i += kWidth) {
-        Vector inputs[kPoints], points[kPoints];
-        unroll<kPoints>([&](auto y) INLINE_LAMBDA { inputs[y] = load(rows[y] + i); });
-        Algorithm::input(inputs, points);
-        unroll<kPoints>([&](auto p) INLINE_LAMBDA {
-            store(transformed + p * kRowFloats + i, points[p]);
-        });
-    }
+    strip.transform<kRowFloats>((groups * kPixels + 6) * kInputs, transformed);
 
     for (int point = 0; point < kPoints; ++point) {
         for (int group = 0; group < groups; ++group) {
@@ -103,15 +87,15 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
         }
     }
 
-    for (int i = 0; i < pixels * kOutputs; ++i) {
+    for (int i = 0; i < strip.pixels * kOutputs; ++i) {
         Vector points[kPoints], outputs[kTileRows];
         unroll<kPoints>([&](auto p) INLINE_LAMBDA {
             points[p] = load(products + p * kProductFloats + i * kWidth);
         });
         Algorithm::output(points, outputs);
         unroll<kTileRows>([&](auto y) INLINE_LAMBDA {
-            if (y >= height) return;
-            targets[y][i] = sum(outputs[y]) + bias_[i % kOutputs];
+            if (y >= strip.height) return;
+            strip.targets[y][i] = sum(outputs[y]) + bias_[i % kOutputs];
         });
     }
 }

@@ -20,12 +20,13 @@ class LastConv {
     // `weights` is [7][7][32][3], `bias` [3]. Throws std::bad_alloc.
     LastConv(const float* weights, const float* bias);
 
-    // The floats of scratch memory that a call needs.
-    static std::size_t scratch();
-
-    // How many work items the tiles of four rows [from, to) make. Items are independent.
+    // How many work items tile rows [from, to) make. Items are independent.
     static int items(const Map& output, int from, int to);
 
+    // The floats of scratch memory that one item needs.
+    static std::size_t scratch();
+
+    // Computes one of the items of the tile rows from `from` on; a tile row is four of the output's.
     void compute(const Map& input, const Map& output, int from, int item, float* scratch) const;
 
   private:

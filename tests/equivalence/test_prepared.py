@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dctnet.engine import Engine
@@ -10,10 +9,8 @@ from dctnet.models.folder import DEMO, open_folder
 from dctnet.preparing import comparison
 from dctnet.preparing.pictures import pictures
 from dctnet.runtimes import Networks, choice
+from tests.support.levels import require_equivalent
 from tests.support.pictures import SAMPLES, Sample
-
-MAX_SHARE = 0.0002
-"""How many of the values may be one level off, as for the generator alone: `tests/native`."""
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +29,7 @@ def test_a_cartoon_is_at_most_a_level_off(
 ) -> None:
     found, expected = (side.cartoonize(sample.picture()) for side in (engine, reference))
     assert found.faces == expected.faces == sample.faces
-    distance = np.abs(found.picture.astype(int) - expected.picture)
-    assert distance.max() <= 1
-    assert np.mean(distance > 0) < MAX_SHARE
+    require_equivalent(found.picture, expected.picture)
 
 
 def test_the_detectors_find_the_same(prepared: Networks, upstreams: Networks) -> None:

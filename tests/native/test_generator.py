@@ -13,10 +13,8 @@ from dctnet.preparing.architecture import read_weights
 from dctnet.runtimes import Generator, Pixels, native
 from dctnet.runtimes import tensorflow as reference
 from tests.support import frozen
+from tests.support.levels import require_equivalent
 from tests.support.pictures import SAMPLES
-
-MAX_SHARE = 0.0002
-"""How many of the values may be one level off: both round, and the last cast cuts off."""
 
 MODELS = ["background", "head", "random"]
 
@@ -59,13 +57,6 @@ def pairs(library: native.Library, graphs: dict[str, Path]) -> dict[str, Pair]:
     }
 
 
-def _require_equivalent(found: Pixels, expected: Pixels) -> None:
-    distance = np.abs(found.astype(int) - expected)
-    assert np.max(distance) <= 1
-    share = np.mean(distance > 0)
-    assert share < MAX_SHARE, f"{share:.3%} of the values differ"
-
-
 def _noise(height: int, width: int) -> Pixels:
     return np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
 
@@ -82,7 +73,7 @@ def test_artificial_pictures(
     pairs: dict[str, Pair], model: str, make: Callable[[int, int], Pixels]
 ) -> None:
     found, expected = (runtime(make(208, 272)) for runtime in pairs[model])
-    _require_equivalent(found, expected)
+    require_equivalent(found, expected)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -90,7 +81,7 @@ def test_photographs(pairs: dict[str, Pair], model: str) -> None:
     for sample in SAMPLES[:3]:
         picture = cv2.resize(sample.picture()[:, :, ::-1], (288, 288))
         found, expected = (runtime(picture) for runtime in pairs[model])
-        _require_equivalent(found, expected)
+        require_equivalent(found, expected)
 
 
 @pytest.mark.parametrize("model", ["background", "random"])
@@ -103,7 +94,7 @@ def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None
     sizes = [(height, width) for height in (48, 64, 80) for width in range(96, 192, 16)]
     sizes += [(height, width) for height in range(4, 28, 4) for width in range(28, 52, 4)]
     both = [[runtime(_noise(*size)).ravel() for size in sizes] for runtime in pairs[model]]
-    _require_equivalent(*(np.concatenate(answers) for answers in both))
+    require_equivalent(*(np.concatenate(answers) for answers in both))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -114,7 +105,7 @@ def test_smallest_and_largest_working_size(
     if size == (720, 1280) and model != "background":
         return
     found, expected = (runtime(_noise(*size)) for runtime in pairs[model])
-    _require_equivalent(found, expected)
+    require_equivalent(found, expected)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
