@@ -1,0 +1,36 @@
+{{/* The two init containers that bring a model of the hub. Each locks its folder, makes it appear
+whole, and is done at once when it is there. */}}
+{{- define "dctnet.fetching" -}}
+{{- $fetch := list "fetch" .Values.model.style -}}
+{{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}
+{{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (list "prepare" .Values.model.style)) }}
+- name: {{ .name }}
+  image: {{ include "dctnet.image" $ }}
+  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  args: {{ toJson .args }}
+  env:
+    - {name: DCTNET_MODELS_DIR, value: /models}
+    {{- if eq .name "fetch" }}
+    {{- with $.Values.model.endpoint }}
+    - {name: MODELSCOPE_ENDPOINT, value: {{ quote . }}}
+    {{- end }}
+    {{- with $.Values.model.tokenSecret }}
+    {{- if .name }}
+    - name: MODELSCOPE_API_TOKEN
+      valueFrom:
+        secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+    {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- with $.Values.extraEnv }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  resources:
+    {{- toYaml $.Values.model.prepare.resources | nindent 4 }}
+  securityContext:
+    {{- toYaml $.Values.securityContext | nindent 4 }}
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    - {name: model, mountPath: /models}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,44 @@
+{{/* What ingress-nginx is told. It takes a wrong annotation in silence, so each comes from a value
+that the schema types. */}}
+{{- define "dctnet.ingressAnnotations" -}}
+{{- $bytes := include "dctnet.proxyBytes" . -}}
+{{- $tries := int .Values.expose.tries -}}
+nginx.ingress.kubernetes.io/proxy-body-size: {{ $bytes | quote }}
+# The whole body in memory: pictures are not written to the controller's disk either.
+nginx.ingress.kubernetes.io/client-body-buffer-size: {{ $bytes | quote }}
+nginx.ingress.kubernetes.io/proxy-request-buffering: "on"
+nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"
+nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyRead" . | quote }}
+nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyRead" . | quote }}
+{{- if gt $tries 1 }}
+# A timeout is not tried again: retries multiply it.
+nginx.ingress.kubernetes.io/proxy-next-upstream: error http_502 http_503 http_429 non_idempotent
+nginx.ingress.kubernetes.io/proxy-next-upstream-tries: {{ $tries | quote }}
+nginx.ingress.kubernetes.io/proxy-next-upstream-timeout: {{ include "dctnet.proxyTotal" . | quote }}
+{{- else }}
+nginx.ingress.kubernetes.io/proxy-next-upstream: "off"
+{{- end }}
+nginx.ingress.kubernetes.io/load-balance: {{ .Values.ingress.loadBalance }}
+{{- with .Values.expose.rateLimit }}
+{{- with .requestsPerSecond }}
+nginx.ingress.kubernetes.io/limit-rps: {{ . | quote }}
+{{- end }}
+{{- with .connections }}
+nginx.ingress.kubernetes.io/limit-connections: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- include "dctnet.certManagerAnnotations" . }}
+{{- end -}}
+
+{{- define "dctnet.certManagerAnnotations" -}}
+{{- with .Values.expose.tls }}
+{{- if .enabled }}
+{{- with .issuer }}
+cert-manager.io/issuer: {{ . }}
+{{- end }}
+{{- with .clusterIssuer }}
+cert-manager.io/cluster-issuer: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

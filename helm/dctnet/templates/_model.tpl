@@ -1,0 +1,50 @@
+{{/* Where the model comes from, and which image that takes. */}}
+
+{{/* "true" where pods fetch and prepare the model themselves. */}}
+{{- define "dctnet.fetches" -}}
+{{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.variant" -}}
+{{- $auto := ternary "tensorflow" "runtime" (eq (include "dctnet.fetches" .) "true") -}}
+{{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
+{{- end -}}
+
+{{/* What DCTNET_MODEL is. */}}
+{{- define "dctnet.model" -}}
+{{- $model := .Values.model -}}
+{{- if eq $model.source "modelscope" -}}{{ $model.style }}
+{{- else if eq $model.source "demo" -}}demo
+{{- else if eq $model.source "baked" -}}{{ $model.baked.path }}
+{{- else -}}/model{{ with (get $model $model.source).path }}/{{ . }}{{ end }}
+{{- end -}}
+{{- end -}}
+
+{{/* The volume with the model: its source, without the name. */}}
+{{- define "dctnet.modelVolume" -}}
+{{- $model := .Values.model -}}
+{{- if eq $model.source "existingClaim" }}
+persistentVolumeClaim:
+  claimName: {{ $model.existingClaim.name }}
+  readOnly: true
+{{- else if eq $model.source "image" }}
+image:
+  reference: {{ $model.image.reference }}
+  pullPolicy: {{ $model.image.pullPolicy }}
+{{- else if eq $model.source "modelscope" }}
+{{- with include "dctnet.cacheClaim" . }}
+persistentVolumeClaim:
+  claimName: {{ . }}
+  {{- if $model.cache.prepared }}
+  readOnly: true
+  {{- end }}
+{{- else }}
+emptyDir:
+  sizeLimit: {{ $model.cache.size }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "dctnet.modelPath" -}}
+{{- ternary "/models" "/model" (eq .Values.model.source "modelscope") -}}
+{{- end -}}

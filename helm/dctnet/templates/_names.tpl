@@ -1,0 +1,71 @@
+{{/* Names, labels and the image. */}}
+
+{{- define "dctnet.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Names of objects have at most 63 characters; the longest suffix has 11. */}}
+{{- define "dctnet.fullname" -}}
+{{- $name := include "dctnet.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "dctnet.managementName" -}}
+{{ include "dctnet.fullname" . }}-management
+{{- end -}}
+
+{{- define "dctnet.serviceAccountName" -}}
+{{- $made := ternary (include "dctnet.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $made -}}
+{{- end -}}
+
+{{- define "dctnet.cacheClaim" -}}
+{{- $made := ternary (printf "%s-model" (include "dctnet.fullname" .)) "" .Values.model.cache.create -}}
+{{- .Values.model.cache.existingClaim | default $made -}}
+{{- end -}}
+
+{{- define "dctnet.tlsSecret" -}}
+{{- .Values.expose.tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .)) -}}
+{{- end -}}
+
+{{/* What selects the replicas, and never changes. */}}
+{{- define "dctnet.selector" -}}
+app.kubernetes.io/name: {{ include "dctnet.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: replica
+{{- end -}}
+
+{{/* Arguments: root, component, labels (those of one object), annotations. */}}
+{{- define "dctnet.metadata" -}}
+{{- $own := dict
+    "app.kubernetes.io/name" (include "dctnet.name" .root)
+    "app.kubernetes.io/instance" .root.Release.Name
+    "app.kubernetes.io/component" .component
+    "app.kubernetes.io/version" .root.Chart.AppVersion
+    "app.kubernetes.io/managed-by" .root.Release.Service
+    "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+labels:
+  {{- merge $own (.labels | default dict) .root.Values.commonLabels | toYaml | nindent 2 }}
+{{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "dctnet.image" -}}
+{{- $image := .Values.image -}}
+{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.variant" .) "tensorflow") -}}
+{{- $tag := $image.tag | default (printf "%s%s" .Chart.AppVersion $suffix) -}}
+{{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
+{{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{- define "dctnet.pullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
