@@ -1,0 +1,92 @@
+# Builds the images of dctnet; docs/image.md says what each target holds. `make image` calls it.
+ARG BASE=python:3.12-slim-bookworm
+
+# What every target runs on, in an environment of its own that holds no pip: the base image's fills it.
+FROM ${BASE} AS environment
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY requirements/core.txt requirements/
+RUN python -m venv --without-pip /opt/dctnet \
+    && pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/core.txt
+
+# The package's wheel, with the native runtime for every processor of this architecture.
+FROM environment AS wheel
+# A release's point versions vanish from Debian's mirrors, and nothing of the compiler is kept.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ make \
+    && rm -rf /var/lib/apt/lists/*
+COPY service/native service/native
+RUN make --directory=service/native --jobs="$(nproc)"
+COPY LICENSE README.md pyproject.toml setup.py ./
+COPY service/dctnet service/dctnet
+RUN pip --python /opt/dctnet wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .
+
+# Everything: it fetches, prepares, and serves what was not prepared.
+FROM environment AS complete
+COPY requirements/reference.txt requirements/
+RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/reference.txt
+RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
+    pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl
+
+# What serving a prepared model needs. Left out is what only builds or trains: the build backend,
+# ONNX Runtime's tools, numpy's tests and compilers, and stubs for type checkers.
+FROM environment AS lean
+RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
+    pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
+    && pip --python /opt/dctnet uninstall --yes setuptools \
+    && cd /opt/dctnet/lib/python3*/site-packages \
+    && rm -rf numpy/f2py numpy/_core/include numpy/_pyinstaller \
+        onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
+    && find . -depth \( -name tests -o -name '*.pyi' -o -name '*.a' -o -name '*.pxd' \) -exec rm -rf {} +
+
+# What all targets share but the environment. There is no init process: Gunicorn's master reaps
+# children, and the command handles SIGTERM from its first line, which as process 1 it must itself.
+FROM ${BASE} AS confined
+ENV PATH=/opt/dctnet/bin:$PATH \
+    HOME=/tmp \
+    DCTNET_BIND=0.0.0.0:8080 \
+    DCTNET_MANAGEMENT_BIND=0.0.0.0:9090 \
+    DCTNET_MODELS_DIR=/models
+# A new volume of Docker takes its owner from here.
+RUN install --directory --owner=10001 --group=10001 /models
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 8080 9090
+STOPSIGNAL SIGTERM
+# For plain Docker; Kubernetes has probes of its own. The image has no curl.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=300s --retries=3 \
+    CMD ["python", "-c", "import http.client, sys; c = http.client.HTTPConnection('127.0.0.1', 9090, timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+ENTRYPOINT ["dctnet"]
+CMD ["serve"]
+LABEL org.opencontainers.image.title="dctnet" \
+      org.opencontainers.image.description="Turns portrait photos into cartoons with DCT-Net" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM confined AS tensorflow
+COPY --from=complete /opt/dctnet /opt/dctnet
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+
+FROM confined AS serving
+COPY --from=lean /opt/dctnet /opt/dctnet
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+
+# A prepared model baked in, given by `--build-context model=FOLDER`. The build ends with an error
+# where the image cannot draw with it.
+FROM serving AS with-model
+COPY --from=model . /model
+ENV DCTNET_MODEL=/model
+RUN ["dctnet", "doctor"]
+
+# The last one is what a build makes that names no target.
+FROM serving AS runtime
