@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AddressFamily
 from typing import Any
@@ -62,6 +62,7 @@ class Settings:
     model: str | None
     model_digest: str | None
     models_dir: Path
+    cpu_millis: int | None
     slots: int
     runtime: str | None
     threads: int | None
@@ -77,6 +78,11 @@ class Settings:
     max_pixels: int
     max_working_side: int
     worker_dir: Path | None
+
+    @property
+    def cpus(self) -> float:
+        """How many processors the process may use."""
+        return _cpus(self.cpu_millis)
 
     @property
     def graceful_timeout(self) -> int:
@@ -191,8 +197,14 @@ def _shared_memory(_: Mapping[str, str]) -> Path | None:
     return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
-def _slots(_: Mapping[str, str]) -> int:
-    return max(1, int(available_cpus()))
+def _cpus(millis: int | None) -> float:
+    return available_cpus(limit=inf if millis is None else millis / 1000)
+
+
+def _slots(environ: Mapping[str, str]) -> int:
+    # Where it is no number, its own row has refused it before.
+    millis = environ.get("DCTNET_CPU_MILLIS")
+    return max(1, int(_cpus(int(millis) if millis else None)))
 
 
 SETTINGS = (
@@ -235,6 +247,13 @@ SETTINGS = (
         "a folder's path",
         _models_dir,
         "`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in `/var/cache`",
+    ),
+    Setting(
+        "DCTNET_CPU_MILLIS",
+        "cpu_millis",
+        *_whole_number(1, 1_024_000, "thousandths of a processor"),
+        lambda _: None,
+        "none: the affinity mask and the cgroup's quota count",
     ),
     Setting(
         "DCTNET_SLOTS",

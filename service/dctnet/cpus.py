@@ -1,22 +1,25 @@
 """How many processors this process may use."""
 
 import os
+from math import inf
 from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
-def available_cpus(root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS) -> float:
-    """Return the processors that the affinity mask and the cgroup's quota leave, such as 1.5.
+def available_cpus(
+    root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS, *, limit: float = inf
+) -> float:
+    """Return the processors that the affinity mask, the cgroup's quota and a limit leave: say 1.5.
 
     The standard library looks at the mask alone, so that a container limited to two processors
-    would start a thread for each one of its node.
+    would start a thread for each one of its node. The limit is for sandboxes that hide the cgroup.
     """
     # Only Linux has affinity masks.
     has_mask = hasattr(os, "sched_getaffinity")
     processors = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
-    return min([float(processors), *_quotas(root, own_cgroups)])
+    return min([float(processors), limit, *_quotas(root, own_cgroups)])
 
 
 def _quotas(root: Path, own_cgroups: Path) -> list[float]:

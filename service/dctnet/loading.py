@@ -1,7 +1,6 @@
 """From settings to a model and the engine that runs it."""
 
 from dctnet.config import Settings
-from dctnet.cpus import available_cpus
 from dctnet.engine import Engine, read_alpha
 from dctnet.models.folder import ALPHA, UNKNOWN_STYLE, ModelFolder, locate, open_folder
 from dctnet.runtimes import choice
@@ -22,7 +21,7 @@ def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
 
 def network_threads(settings: Settings) -> int:
     """Return how many threads one call of a network may use."""
-    return settings.threads or max(1, int(available_cpus()))
+    return settings.threads or max(1, int(settings.cpus))
 
 
 def label(model: ModelFolder) -> str:

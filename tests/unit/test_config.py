@@ -17,6 +17,7 @@ from dctnet.config import (
 )
 from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
+from dctnet.loading import network_threads
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
 from dctnet.server.management import TIMEOUT_S
 from dctnet.server.reading import CROWDED
@@ -40,6 +41,7 @@ def test_nothing_needs_to_be_set() -> None:
         model=None,
         model_digest=None,
         models_dir=Path("/home/someone/.cache/dctnet/models"),
+        cpu_millis=None,
         slots=processors,
         runtime=None,
         threads=None,
@@ -65,6 +67,7 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_MODEL": ("sketch", "sketch"),
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
+        "DCTNET_CPU_MILLIS": ("1500", 1500),
         "DCTNET_SLOTS": ("3", 3),
         "DCTNET_RUNTIME": ("onnxruntime", "onnxruntime"),
         "DCTNET_THREADS": ("5", 5),
@@ -133,6 +136,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 @pytest.mark.parametrize(
     ("variable", "least", "most", "unit"),
     [
+        ("DCTNET_CPU_MILLIS", 1, 1_024_000, "thousandths of a processor"),
         ("DCTNET_SLOTS", 1, 256, "pictures"),
         ("DCTNET_THREADS", 1, 256, "threads"),
         ("DCTNET_QUEUE", 1, 4096, "pictures"),
@@ -207,6 +211,30 @@ def test_the_runtime_may_be_left_to_the_program() -> None:
 
 def test_threads_may_be_left_to_the_program() -> None:
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
+
+
+def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def of_eight(*, limit: float) -> float:
+        return min(8, limit)
+
+    monkeypatch.setattr("dctnet.config.available_cpus", of_eight)
+    for millis, processors in [
+        ("", 8),
+        ("1", 1),
+        ("1999", 1),
+        ("2000", 2),
+        ("7999", 7),
+        ("8000", 8),
+        ("9000", 8),
+    ]:
+        settings = Settings.from_environment({"DCTNET_CPU_MILLIS": millis})
+        assert (settings.slots, network_threads(settings)) == (processors, processors)
+    assert Settings.from_environment({"DCTNET_CPU_MILLIS": "1500"}).cpus == 1.5
+    ours = {"DCTNET_CPU_MILLIS": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
+    settings = Settings.from_environment(ours)
+    assert (settings.slots, network_threads(settings)) == (3, 5)
 
 
 def test_variables_that_are_no_settings_are_named() -> None:

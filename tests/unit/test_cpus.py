@@ -54,6 +54,14 @@ def test_a_folder_that_the_container_does_not_see_is_left_out(root: Path) -> Non
     assert available_cpus(root, own(root, "4:cpu:/on/the/host")) == 0.3
 
 
+def test_the_smallest_of_mask_quota_and_limit_binds(root: Path) -> None:
+    v2(root, "50000 100000")
+    assert available_cpus(root, own(root, "0::/"), limit=0.499) == 0.499
+    assert available_cpus(root, own(root, "0::/"), limit=0.501) == 0.5
+    v2(root, "max 100000")
+    assert available_cpus(root, own(root, "0::/"), limit=MASK + 0.001) == MASK
+
+
 def test_without_a_quota_the_mask_counts(root: Path) -> None:
     v2(root, "max 100000")
     v1(root / "cpu", -1)

@@ -70,13 +70,12 @@ def _versions(_: Settings) -> Facts:
 
 
 def _processor(settings: Settings) -> Facts:
-    from dctnet.cpus import available_cpus
     from dctnet.loading import network_threads
 
     return {
         "machine": platform.machine(),
         "features": cpu_features(Path("/proc/cpuinfo")),
-        "processors": available_cpus(),
+        "processors": settings.cpus,
         "slots": settings.slots,
         "threads": network_threads(settings),
     }
