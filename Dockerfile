@@ -29,14 +29,14 @@ RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes -
 RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
     pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl
 
-# What serving a prepared model needs. Left out is what only builds or trains: the build backend,
-# ONNX Runtime's tools, numpy's tests and compilers, and stubs for type checkers.
+# What serving a prepared model needs. Left out are the build backend, ONNX Runtime's tools and its
+# library for programs in C, numpy's compiler, OpenCV's cascades, tests, and stubs for type checkers.
 FROM environment AS lean
 RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
     pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
     && pip --python /opt/dctnet uninstall --yes setuptools \
     && cd /opt/dctnet/lib/python3*/site-packages \
-    && rm -rf numpy/f2py numpy/_core/include numpy/_pyinstaller \
+    && rm -rf cv2/data/*.xml numpy/f2py numpy/_core/include onnxruntime/capi/libonnxruntime.so.* \
         onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
     && find . -depth \( -name tests -o -name '*.pyi' -o -name '*.a' -o -name '*.pxd' \) -exec rm -rf {} +
 
@@ -54,9 +54,9 @@ WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
-# For plain Docker; Kubernetes has probes of its own. The image has no curl.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=300s --retries=3 \
-    CMD ["python", "-c", "import http.client, sys; c = http.client.HTTPConnection('127.0.0.1', 9090, timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+# For plain Docker; Kubernetes has probes of its own. The image has no curl, and no proxy is asked.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; [build_opener(ProxyHandler({})).open('http://127.0.0.1:9090/' + probe, timeout=2) for probe in ('livez', 'readyz')]"]
 ENTRYPOINT ["dctnet"]
 CMD ["serve"]
 LABEL org.opencontainers.image.title="dctnet" \

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -41,6 +42,8 @@ _COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for an error, 2 for wrong usage."""
+    if os.getpid() == 1:
+        _let_sigterm_end_process_1()
     args = _parser().parse_args(argv)
     try:
         settings = Settings.from_environment(os.environ)
@@ -58,6 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # What a shell reports for a command that SIGINT ended.
     return 1
+
+
+def _let_sigterm_end_process_1() -> None:
+    """Do what the kernel does for every process but a container's first: there it drops the signal.
+
+    A server sets a handler of its own, which drains.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
 
 def _parser() -> argparse.ArgumentParser:

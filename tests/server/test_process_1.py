@@ -1,0 +1,38 @@
+"""The command as a container's first process, for which the kernel ends nothing by itself."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loadtest.processes import only_child
+from tests.server.conftest import BOUND_S, DCTNET
+
+AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+
+
+@pytest.fixture(autouse=True)
+def _namespaces() -> None:
+    probe = subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("needs util-linux's unshare, and a kernel that lets users have namespaces")
+
+
+def test_sigterm_ends_a_download_that_hangs_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+        hub.settimeout(BOUND_S)
+        environ = os.environ | {
+            "MODELSCOPE_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}",
+            "DCTNET_MODELS_DIR": str(tmp_path),
+        }
+        command = subprocess.Popen([*AS_PROCESS_1, DCTNET, "fetch", "anime"], env=environ)
+        try:
+            with hub.accept()[0]:  # It is connected, and never answered.
+                os.kill(only_child(command.pid), signal.SIGTERM)
+                assert command.wait(10) == 128 + signal.SIGTERM
+        finally:
+            command.kill()
+            command.wait(BOUND_S)
