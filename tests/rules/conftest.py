@@ -1,0 +1,67 @@
+"""Prometheus's own tool, the chart's rules and dashboards, and what a real replica exposes."""
+
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
+
+from loadtest.server import serving
+
+ROOT = Path(__file__).parents[2]
+BOUND_S = 60
+"""How long one answer may take here, on a busy machine too."""
+
+SCRAPES = 6
+"""How often the replica is scraped, with a cartoon in between."""
+
+TARGET = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
+"""What Prometheus adds to each series, as docs/monitoring.md asks for."""
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
+"""The values of each series, by its name and labels, one a scrape; those that appeared later have
+fewer, and lack the first ones."""
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., str]:
+    """Runs promtool, and returns what it printed; fails the test where promtool fails."""
+    made = ROOT / ".tools/bin/promtool"
+    found = str(made) if made.exists() else shutil.which("promtool")
+    if found is None:
+        pytest.skip("needs promtool: make tools")
+
+    def run(*args: str | Path) -> str:
+        done = subprocess.run([found, *args], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
+    """What a real server with the demo model exposes while it draws."""
+    portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
+    Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
+    picture = portrait.read_bytes()
+    found: Series = defaultdict(list)
+    with serving(DCTNET_MODEL="demo") as server:
+        for _ in range(SCRAPES):
+            for answer in (
+                requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=BOUND_S),
+                requests.post(f"{server.url}/upload", files={"file": picture}, timeout=BOUND_S),
+                requests.get(server.url, timeout=BOUND_S),
+            ):
+                assert answer.status_code == 200, answer.text
+            text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
+            for family in text_string_to_metric_families(text):
+                for sample in family.samples:
+                    key = sample.name, frozenset((sample.labels | TARGET).items())
+                    found[key].append(sample.value)
+    return found

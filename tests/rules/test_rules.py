@@ -1,0 +1,86 @@
+"""The rules are what Prometheus takes, fire when they should, and lead whoever is woken onwards."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.rules.conftest import ROOT, Series
+from tests.support import promql
+from tests.support.markdown import anchors
+
+RULES = ROOT / "helm/dctnet/files/rules/dctnet.yaml"
+CASES = sorted(Path(__file__).parent.glob("*.test.yaml"))
+FIRING = re.compile(r'ALERTS\{alertname="(\w+)", alertstate="firing"\}')
+
+ALL = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+RECORDED = {rule["record"]: rule["expr"] for rule in ALL if "record" in rule}
+ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
+
+
+def cases() -> list[dict]:
+    """Every question that the unit tests of the rules ask."""
+    return [
+        case
+        for path in CASES
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for case in test["promql_expr_test"]
+    ]
+
+
+def test_prometheus_takes_the_rules(promtool) -> None:
+    assert f"{len(ALL)} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+def test_the_rules_pass_their_unit_tests(promtool, path: Path) -> None:
+    promtool("test", "rules", path)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: str) -> None:
+    asked = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in cases()]
+    outcomes = {bool(samples) for match, samples in asked if match and match[1] == alert}
+    assert outcomes == {True, False}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_series_is_read_by_a_rule_or_has_a_case(name: str) -> None:
+    expressions = [case["expr"] for case in cases()] + [rule["expr"] for rule in ALL]
+    assert any(name in promql.recorded(expression) for expression in expressions)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_says_what_it_means_and_where_to_read_on(alert: str) -> None:
+    rule = ALERTS[alert]
+    assert rule["labels"].keys() == {"severity"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+    assert "$labels.namespace" in rule["annotations"]["summary"]
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert anchor == alert.lower()
+    assert anchor in anchors(ROOT / page)
+
+
+def test_the_runbook_has_no_entry_for_an_alert_that_is_gone() -> None:
+    entries = re.findall(r"^## (Dctnet\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    assert entries == list(ALERTS)
+
+
+def test_the_page_on_monitoring_lists_every_recorded_series() -> None:
+    page = (ROOT / "docs/monitoring.md").read_text()
+    assert set(re.findall(r"`(\w+:\w+:\w+)`", page)) == RECORDED.keys()
+
+
+def test_rules_read_only_what_is_recorded_or_scraped(scrapes: Series) -> None:
+    names = {name for name, _ in scrapes} | {"up"}
+    for rule in ALL:
+        assert promql.recorded(rule["expr"]) <= RECORDED.keys()
+        assert promql.scraped(rule["expr"]) <= names
+
+
+def test_no_rule_selects_a_release() -> None:
+    for rule in ALL:
+        asked = {matcher.label for matcher in promql.matchers(rule["expr"])}
+        assert not asked & {"namespace", "job", "pod", "instance"}

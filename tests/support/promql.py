@@ -1,0 +1,57 @@
+"""What a PromQL expression selects and keeps, for comparing it with what a replica exposes."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+OURS = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
+"""A metric that is scraped; the names of recorded ones have colons, which no label has either."""
+
+_RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
+_SELECTOR = re.compile(r"([\w:]+)\{([^}]*)\}")
+_MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+_GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right) \(([^)]*)\)")
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """``metric{label OPERATOR "value"}``."""
+
+    metric: str
+    label: str
+    operator: str
+    value: str
+
+    def admits(self, value: str) -> bool:
+        """Whether a series with this value of the label is selected."""
+        if self.operator in {"=", "!="}:
+            return (value == self.value) == (self.operator == "=")
+        return (re.fullmatch(self.value, value) is not None) == (self.operator == "=~")
+
+
+def recorded(expression: str) -> set[str]:
+    """Return the names of the recording rules that it reads."""
+    return set(_RECORDED.findall(expression))
+
+
+def scraped(expression: str) -> set[str]:
+    """Return the names of the metrics of a replica that it reads."""
+    return set(OURS.findall(_RECORDED.sub("", re.sub(r'"[^"]*"', '""', expression))))
+
+
+def matchers(expression: str) -> list[Matcher]:
+    """Return what its selectors ask of labels."""
+    return [
+        Matcher(metric, *found)
+        for metric, inside in _SELECTOR.findall(expression)
+        for found in _MATCHER.findall(inside)
+    ]
+
+
+def grouping(expression: str) -> set[str]:
+    """Return the labels that its aggregations and joins name."""
+    return {label for found in _GROUPING.findall(expression) for label in _labels(found)}
+
+
+def _labels(listed: str) -> Iterable[str]:
+    return filter(None, (label.strip() for label in listed.split(",")))
