@@ -22,6 +22,8 @@ PROBE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:
 NO_PYTHON := dctnet needs Python 3.11, 3.12 or 3.13 with its venv module \
 	(on Debian and Ubuntu: apt-get install python3-venv); none of $(PYTHONS) is one.
 
+include tools.mk
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +42,7 @@ run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
 .PHONY: test
-test: lint ## Check style and types, then run all tests with coverage
+test: lint chart-tools ## Check style and types, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
@@ -68,6 +70,21 @@ wheel: wheel-x86_64 wheel-aarch64 ## Build a wheel for x86-64 and one for aarch6
 .PHONY: zig
 zig: $(ZIG) ## Install zig, a C++ compiler, into .tools
 
+.PHONY: tools
+tools: $(TOOLS) ## Put helm and all other programs that tests and linters need into .tools/bin
+
+.PHONY: chart-tools
+chart-tools: $(CHART_TOOLS) ## Only those that the tests of the chart need, and Kubernetes' schemas
+
+.PHONY: chart-lint
+chart-lint: install-dev $(TOOLS) ## Check chart, Dockerfile and workflows by their linters, and with Helm 3
+	$(BIN)/pytest tests/chart/test_linters.py
+
+.PHONY: chart-docs
+chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema's texts from the values' comments
+	$(BIN)/python helm/describe.py
+	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm
+
 .PHONY: lint
 lint: install-dev ## Check style, format and types
 	$(BIN)/ruff check
@@ -94,6 +111,9 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 	$(SOLVE) $(SAME) -o requirements/core.txt
 	$(COMPILE) --group pyproject.toml:lock -o requirements/lock.txt
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt
+	$(COMPILE) --group pyproject.toml:go -o requirements/go.txt
+	$(COMPILE) --group pyproject.toml:hadolint -o requirements/hadolint.txt
+	$(COMPILE) --group pyproject.toml:kubernetes-schemas --no-deps -o requirements/kubernetes-schemas.txt
 
 .PHONY: clean
 clean: ## Remove all that the other targets made

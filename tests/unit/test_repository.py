@@ -32,6 +32,9 @@ LOCKS = {
     "demo-model": DEV + GROUPS["demo-model"],
     "lock": GROUPS["lock"],
     "zig": GROUPS["zig"],
+    "go": GROUPS["go"],
+    "hadolint": GROUPS["hadolint"],
+    "kubernetes-schemas": GROUPS["kubernetes-schemas"],
 }
 NESTED = ("core", "reference", "dev", "demo-model")
 

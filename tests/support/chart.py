@@ -1,0 +1,218 @@
+"""The chart, rendered by the real Helm, and Kubernetes' schemas for what comes out."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm/dctnet"
+PROFILES = sorted((CHART / "ci").glob("*-values.yaml"))
+TOOLS = ROOT / ".tools/bin"
+SCHEMAS = ROOT / ".tools/schemas"
+
+Object = dict[str, Any]
+
+APIS = (
+    "gateway.networking.k8s.io/v1",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
+    "gateway.envoyproxy.io/v1alpha1",
+    "gateway.envoyproxy.io/v1alpha1/BackendTrafficPolicy",
+    "keda.sh/v1alpha1",
+    "keda.sh/v1alpha1/ScaledObject",
+    "monitoring.coreos.com/v1",
+    "monitoring.coreos.com/v1/PodMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "monitoring.coreos.com/v1/ServiceMonitor",
+    "cert-manager.io/v1",
+)
+"""What a cluster has where all of the chart's neighbours are installed."""
+
+
+class Refused(Exception):
+    """A template has failed with a sentence of the chart's, which is the message."""
+
+
+class Invalid(Exception):
+    """The values do not match values.schema.json; the message is Helm's."""
+
+
+def tool(name: str) -> str:
+    """Return the path of a program, or skip the test where it isn't there."""
+    made, found = TOOLS / name, shutil.which(name)
+    if made.exists():
+        return str(made)
+    if found is None:
+        pytest.skip(f"needs {name}: make tools")
+    return found
+
+
+class Objects:
+    """What one rendering has made."""
+
+    def __init__(self, objects: Sequence[Object]):
+        self._objects = objects
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self._objects)
+
+    def all(self, kind: str) -> list[Object]:
+        """The objects of a kind."""
+        return [each for each in self._objects if each["kind"] == kind]
+
+    def one(self, kind: str, name: str | None = None) -> Object:
+        """The only object of a kind, or the one of that name."""
+        found = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
+        assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
+        return found[0]
+
+    def names(self) -> set[tuple[str, str]]:
+        """Kind and name of each."""
+        return {(each["kind"], each["metadata"]["name"]) for each in self._objects}
+
+    @property
+    def kinds(self) -> set[str]:
+        return {each["kind"] for each in self._objects}
+
+    @property
+    def deployment(self) -> Object:
+        return self.one("Deployment")
+
+    @property
+    def pod(self) -> Object:
+        """The replicas' pod: its metadata and spec."""
+        return self.deployment["spec"]["template"]
+
+    @property
+    def container(self) -> Object:
+        """The container that serves."""
+        return next(each for each in self.pod["spec"]["containers"] if each["name"] == "dctnet")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the serving container is told: the ConfigMaps that it takes whole, then its own."""
+        told: dict[str, str] = {}
+        for source in self.container.get("envFrom", []):
+            if "configMapRef" in source:
+                told |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
+        for variable in self.container.get("env", []):
+            told[variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
+        return told
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over values, as Helm does."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            result[key] = merged(old, value) if both else value
+    return result
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """Return values with one leaf: ``nested("a.b", 1)`` is ``{"a": {"b": 1}}``."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def leaf(values: Mapping[str, Any], path: str) -> Any:
+    """Return what lies at a path such as ``timeouts.request``."""
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+def render(
+    values: Mapping[str, Any] | None = None,
+    *,
+    profile: str | None = None,
+    release: str = "dctnet",
+    kubernetes: str = "1.36.0",
+    apis: Sequence[str] = APIS,
+    helm: str = "helm",
+) -> Objects:
+    """Render the chart; raise Refused or Invalid where that fails."""
+    text = json.dumps(values or {}, sort_keys=True)
+    return Objects(json.loads(_rendered(text, profile, release, kubernetes, tuple(apis), helm)))
+
+
+@cache  # As text, so that no test can change what another one gets.
+def _rendered(
+    values: str,
+    profile: str | None,
+    release: str,
+    kubernetes: str,
+    apis: tuple[str, ...],
+    helm: str,
+) -> str:
+    command = [tool(helm), "template", release, str(CHART), "--namespace", "pictures"]
+    command += ["--kube-version", kubernetes]
+    for api in apis:
+        command += ["--api-versions", api]
+    if profile:
+        command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
+    run = subprocess.run(
+        [*command, "--values", "-"], input=values, capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        raise failure(run.stderr)
+    documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
+    return json.dumps([document for document in documents if document])
+
+
+def failure(said: str) -> Exception:
+    """Return what Helm's words stand for."""
+    sentence = re.search(r": (dctnet: .*)", said)
+    if sentence:
+        return Refused(sentence[1].strip())
+    if "schema" in said:
+        return Invalid(said)
+    return AssertionError(said)
+
+
+@cache
+def values_yaml() -> dict[str, Any]:
+    """The chart's default values."""
+    return yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+@cache
+def _registry(minor: str) -> tuple[Path, Registry]:
+    folder = SCHEMAS / f"v{minor}.0-standalone-strict"
+    if not folder.exists():
+        pytest.skip("needs the schemas of Kubernetes: make tools")
+    definitions = json.loads((folder / "_definitions.json").read_text())
+    resource = DRAFT202012.create_resource(definitions)
+    return folder, Registry().with_resource("_definitions.json", resource)
+
+
+@cache
+def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
+    folder, registry = _registry(minor)
+    schema = json.loads((folder / f"{kind}.json").read_text())
+    return jsonschema.Draft202012Validator(schema, registry=registry)
+
+
+def faults(objects: Objects, minor: str = "1.36") -> list[str]:
+    """Say what a version of Kubernetes would refuse, one line each."""
+    found = []
+    for each in objects:
+        group, _, version = each["apiVersion"].rpartition("/")
+        parts = [each["kind"], *filter(None, [group.partition(".")[0]]), version]
+        for error in _validator(minor, "-".join(parts).lower()).iter_errors(each):
+            place = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
+            found.append(f"{place}: {error.message[:300]}")
+    return found
