@@ -1,0 +1,169 @@
+"""Whatever values the schema admits, the chart makes valid objects or says why it does not."""
+
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from tests.support.chart import CHART, Invalid, Refused, faults, nested, merged, render
+from tests.support.kubernetes import mistakes
+
+TRIES = int(os.environ.get("CHART_TRIES", "150"))
+"""More are drawn at random; these are the same in every run."""
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["", "yes", "null", "1e3", "0x1f", "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]
+    ),
+    st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20),
+)
+
+
+def admitted(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """What a schema admits; where it hands a value on to Kubernetes, the schema's examples."""
+    if "examples" in schema:
+        return st.sampled_from(schema["examples"])
+    if "$ref" in schema:
+        return admitted(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
+    if "allOf" in schema:
+        (only,) = schema["allOf"]
+        return admitted(only)
+    if "anyOf" in schema:
+        return st.one_of([admitted(each) for each in schema["anyOf"]])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return st.one_of([MAKERS[kind](schema) for kind in kinds])
+
+
+def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
+    longest = schema.get("maxLength", 1000)
+    if "pattern" not in schema:
+        return TEXTS.filter(lambda text: schema.get("minLength", 0) <= len(text) <= longest)
+    pattern = schema["pattern"].removesuffix("$") + r"\Z"  # Python's $ lets a line feed follow.
+    ascii_only = st.characters(codec="ascii", exclude_categories=["Cc"])
+    return st.from_regex(pattern, alphabet=ascii_only).filter(lambda text: len(text) <= longest)
+
+
+def integers(schema: dict[str, Any]) -> st.SearchStrategy[int]:
+    least, most = schema["minimum"], schema.get("maximum", 2**40)
+    near = st.integers(least, min(most, least + 20))
+    return st.one_of(near, st.sampled_from([least, most]), st.integers(least, most))
+
+
+def numbers(schema: dict[str, Any]) -> st.SearchStrategy[float]:
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most = schema.get("maximum", 2**40)
+    floats = st.floats(least, most, exclude_min="exclusiveMinimum" in schema)
+    return st.one_of(floats, st.integers(int(least) + 1, int(most)))
+
+
+def arrays(schema: dict[str, Any]) -> st.SearchStrategy[list[Any]]:
+    most = min(schema.get("maxItems", 3), 3)
+    items = admitted(schema["items"])
+    return st.lists(items, min_size=schema.get("minItems", 0), max_size=most, unique_by=json.dumps)
+
+
+def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    properties = {key: admitted(each) for key, each in schema.get("properties", {}).items()}
+    required = {key: properties.pop(key) for key in schema.get("required", [])}
+    named = st.fixed_dictionaries(required, optional=properties)
+    more = schema.get("additionalProperties", True)
+    if not isinstance(more, dict):
+        return named
+    others = st.dictionaries(strings(schema["propertyNames"]), admitted(more), max_size=2)
+    return st.builds(lambda one, two: two | one, named, others)
+
+
+MAKERS = {
+    "array": arrays,
+    "boolean": lambda _: st.booleans(),
+    "integer": integers,
+    "null": lambda _: st.none(),
+    "number": numbers,
+    "object": objects,
+    "string": strings,
+}
+
+
+def values_of(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
+    """The values that the chart has, by their paths; what lies deeper is not its own."""
+    if schema.get("required"):
+        found: dict[str, dict[str, Any]] = {}
+        for key, inner in schema["properties"].items():
+            found |= values_of(inner, f"{path}.{key}" if path else key)
+        return found
+    return {path: schema}
+
+
+VALUES = values_of(SCHEMA)
+SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
+
+RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
+
+
+@st.composite
+def some_values(draw: st.DrawFn) -> dict[str, Any]:
+    """Values for a few of the chart's keys: with all at once hardly any would fit the others."""
+    values: dict[str, Any] = {}
+    for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
+        values = merged(values, nested(path, draw(admitted(VALUES[path]))))
+    return values
+
+
+def nulls(value: Any, place: str = "") -> list[str]:
+    if isinstance(value, dict):
+        return [found for key in value for found in nulls(value[key], f"{place}.{key}")]
+    if isinstance(value, list):
+        return [
+            found for index, each in enumerate(value) for found in nulls(each, f"{place}.{index}")
+        ]
+    return [place] if value is None else []
+
+
+def check(values: dict[str, Any], release: str, minor: str) -> None:
+    try:
+        made = render(values, release=release, kubernetes=f"{minor}.0")
+    except Refused as refused:
+        event(str(refused)[:40])
+        assert str(refused).endswith(".")
+        return
+    event("rendered")
+    assert faults(made, minor) == []
+    assert mistakes(made) == []
+    assert [place for each in made for place in nulls(each, each["kind"])] == []
+
+
+COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=TRIES, derandomize=TRIES == 150, **COMMON)
+@given(some_values(), st.sampled_from(RELEASES), st.sampled_from(["1.29", "1.36"]))
+def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence(
+    values: dict[str, Any], release: str, minor: str
+) -> None:
+    check(values, release, minor)
+
+
+@settings(max_examples=max(TRIES // 5, 30), derandomize=TRIES == 150, **COMMON)
+@given(some_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
+def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(
+    values: dict[str, Any], path: str
+) -> None:
+    """Helm takes null as: forget the default."""
+    try:
+        check(merged(values, nested(path, None)), "dctnet", "1.36")
+    except Invalid:
+        event("invalid")
+
+
+def test_the_schema_refuses_what_it_does_not_know() -> None:
+    for section in ["", *SECTIONS]:
+        if section != "global":
+            with pytest.raises(Invalid, match="nonesuch"):
+                render(nested(f"{section}.nonesuch".lstrip("."), 1))

@@ -1,0 +1,98 @@
+"""What Kubernetes refuses although the schemas of its objects admit it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+Object = dict[str, Any]
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
+UNITS = {
+    "": 1,
+    "m": Decimal("0.001"),
+    **{unit: 1000**power for power, unit in enumerate(["k", "M", "G", "T", "P", "E"], 1)},
+    **{unit: 1024**power for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
+}
+
+
+def amount(quantity: str | float) -> Decimal:
+    """Return what a quantity such as ``500m`` or ``2Gi`` is; raise ValueError if it is none."""
+    match = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
+    if not match or match[2] not in UNITS:
+        raise ValueError(quantity)
+    return Decimal(match[1]) * UNITS[match[2]]
+
+
+def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+    """The specifications of pods, each with the object's name that has it."""
+    for each in objects:
+        name = f"{each['kind']}/{each['metadata']['name']}"
+        if each["kind"] == "Pod":
+            yield name, each["spec"]
+        elif "template" in each.get("spec", {}):
+            yield name, each["spec"]["template"]["spec"]
+
+
+def containers(pod: Object) -> list[Object]:
+    """All containers of a pod, the init containers first."""
+    return [*(pod.get("initContainers") or []), *pod["containers"]]
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that come more than once."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def mistakes(objects: Iterable[Object]) -> list[str]:
+    """Say what is wrong, one line each."""
+    objects = list(objects)
+    found = [
+        f"{name} comes twice"
+        for name in repeated(
+            f"{each['kind']}/{each['metadata'].get('namespace')}/{each['metadata']['name']}"
+            for each in objects
+        )
+    ]
+    for each in objects:
+        found += _named_wrong(each)
+    for name, pod in pods(objects):
+        found += [f"{name}: {mistake}" for mistake in _in_pod(pod)]
+    return found
+
+
+def _named_wrong(each: Object) -> Iterator[str]:
+    kind, metadata = each["kind"], each["metadata"]
+    allowed = SERVICE if kind == "Service" else NAME
+    if not allowed.fullmatch(metadata["name"]):
+        yield f"{kind} cannot be called {metadata['name']}"
+    for key, value in (metadata.get("labels") or {}).items():
+        if not isinstance(value, str) or not LABEL_VALUE.fullmatch(value):
+            yield f"{kind}: label {key} cannot be {value!r}"
+    for key, value in (metadata.get("annotations") or {}).items():
+        if not isinstance(value, str):
+            yield f"{kind}: annotation {key} is no string: {value!r}"
+
+
+def _in_pod(pod: Object) -> Iterator[str]:
+    for part in ("volumes",):
+        for name in repeated(each["name"] for each in pod.get(part) or []):
+            yield f"two {part} are called {name}"
+    for name in repeated(each["name"] for each in containers(pod)):
+        yield f"two containers are called {name}"
+    for each in containers(pod):
+        for path in repeated(mount["mountPath"] for mount in each.get("volumeMounts") or []):
+            yield f"two volumes are mounted at {path}"
+        for variable in each.get("env") or []:
+            if not isinstance(variable.get("value", ""), str):
+                yield f"{variable['name']} is no string"
+        resources = each.get("resources") or {}
+        limits = resources.get("limits") or {}
+        for resource, request in (resources.get("requests") or {}).items():
+            if resource in limits and amount(request) > amount(limits[resource]):
+                yield f"{each['name']} requests {request} {resource}, over the limit {limits[resource]}"
