@@ -5,7 +5,7 @@ whole, and is done at once when it is there. */}}
 {{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}
 {{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (list "prepare" .Values.model.style)) }}
 - name: {{ .name }}
-  image: {{ include "dctnet.image" $ }}
+  image: {{ include "dctnet.image" $ | quote }}
   imagePullPolicy: {{ $.Values.image.pullPolicy }}
   args: {{ toJson .args }}
   env:
@@ -18,7 +18,7 @@ whole, and is done at once when it is there. */}}
     {{- if .name }}
     - name: MODELSCOPE_API_TOKEN
       valueFrom:
-        secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+        secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}
     {{- end }}
     {{- end }}
     {{- end }}

@@ -34,10 +34,10 @@ nginx.ingress.kubernetes.io/limit-connections: {{ . | quote }}
 {{- with .Values.expose.tls }}
 {{- if .enabled }}
 {{- with .issuer }}
-cert-manager.io/issuer: {{ . }}
+cert-manager.io/issuer: {{ . | quote }}
 {{- end }}
 {{- with .clusterIssuer }}
-cert-manager.io/cluster-issuer: {{ . }}
+cert-manager.io/cluster-issuer: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

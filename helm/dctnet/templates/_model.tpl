@@ -25,16 +25,16 @@
 {{- $model := .Values.model -}}
 {{- if eq $model.source "existingClaim" }}
 persistentVolumeClaim:
-  claimName: {{ $model.existingClaim.name }}
+  claimName: {{ $model.existingClaim.name | quote }}
   readOnly: true
 {{- else if eq $model.source "image" }}
 image:
-  reference: {{ $model.image.reference }}
+  reference: {{ $model.image.reference | quote }}
   pullPolicy: {{ $model.image.pullPolicy }}
 {{- else if eq $model.source "modelscope" }}
 {{- with include "dctnet.cacheClaim" . }}
 persistentVolumeClaim:
-  claimName: {{ . }}
+  claimName: {{ . | quote }}
   {{- if $model.cache.prepared }}
   readOnly: true
   {{- end }}

@@ -31,8 +31,8 @@
 
 {{/* What selects the replicas, and never changes. */}}
 {{- define "dctnet.selector" -}}
-app.kubernetes.io/name: {{ include "dctnet.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "dctnet.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: replica
 {{- end -}}
 
@@ -65,7 +65,7 @@ annotations:
 {{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

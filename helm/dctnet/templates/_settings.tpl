@@ -27,6 +27,6 @@ DCTNET_UPLOAD_GRACE: {{ .uploadGrace | quote }}
 DCTNET_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
 {{- end }}
 {{- if .Values.apiKeys.existingSecret }}
-DCTNET_API_KEYS_FILE: /etc/dctnet/api-keys/{{ .Values.apiKeys.key }}
+DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}
 {{- end }}
 {{- end -}}
