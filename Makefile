@@ -85,6 +85,10 @@ chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema'
 	$(BIN)/python helm/describe.py
 	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm
 
+.PHONY: manifests
+manifests: install-dev $(helm) ## Render k8s/manifests from the chart
+	@$(BIN)/python k8s/render.py
+
 .PHONY: lint
 lint: install-dev ## Check style, format and types
 	$(BIN)/ruff check

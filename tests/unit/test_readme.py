@@ -25,7 +25,13 @@ from tests.support.markdown import Block, anchors, commands, heading_levels, lin
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
-PAGES = [README, CHINESE, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    README,
+    CHINESE,
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "k8s").glob("*.md")),
+]
 
 LIBRARIES = Path("service/dctnet/runtimes/lib")
 """Where the native runtime is built, which is not kept in the repository."""
@@ -200,7 +206,7 @@ def test_both_readmes_have_the_same_headings_and_links() -> None:
     assert README.name in links(CHINESE)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Path) -> None:
     kept = {place for name in copied_files() for place in (name, *name.parents)}
     for link in links(page):
@@ -212,7 +218,7 @@ def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Pat
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
     assert languages <= {"json", "sh", "text"}

@@ -1,0 +1,115 @@
+"""GitHub's workflows take nothing from outside that could change under them, and may do little.
+
+They cannot be run here; `make chart-lint` has actionlint look at them too.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
+
+MAY_WRITE = {
+    ("release.yaml", "publish"): {"id-token"},
+    ("release.yaml", "github"): {"contents", "id-token"},
+}
+"""Every job that may change something or sign, and what: all others read the repository."""
+
+
+def parsed(path: Path) -> dict[Any, Any]:
+    return yaml.safe_load(path.read_text())
+
+
+def jobs(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    return list(parsed(path)["jobs"].items())
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for _, job in jobs(path) for step in job.get("steps", [])]
+
+
+def test_the_workflows_are_the_four_that_the_documentation_names() -> None:
+    assert [path.name for path in WORKFLOWS] == [
+        "chart.yaml",
+        "ci.yaml",
+        "image.yaml",
+        "release.yaml",
+    ]
+    development = (ROOT / "docs" / "development.md").read_text()
+    for path in WORKFLOWS:
+        assert f"`{path.name}`" in development
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path: Path) -> None:
+    used = re.findall(r"^ *(?:- )?uses: *(.*)$", path.read_text(), re.MULTILINE)
+    assert len(used) == len([s for s in steps(path) if "uses" in s]) + len(
+        [job for _, job in jobs(path) if "uses" in job]
+    )
+    for action in used:
+        if action.startswith("./"):
+            assert (ROOT / action).is_file(), action
+        else:
+            assert re.fullmatch(r"[\w-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_an_action_has_one_version_in_all_workflows() -> None:
+    text = "".join(path.read_text() for path in WORKFLOWS)
+    used = set(re.findall(r"uses: ([\w-]+/[\w.-]+)(@.*)", text))
+    assert len(used) == len({action for action, _ in used})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_permissions_are_none_but_for_what_a_job_asks_for(path: Path) -> None:
+    assert parsed(path)["permissions"] == {}
+    for name, job in jobs(path):
+        write = {scope for scope, access in job["permissions"].items() if access != "read"}
+        assert write == MAY_WRITE.get((path.name, name), set()), name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_job_ends_and_runs_do_not_pile_up(path: Path) -> None:
+    assert {"group", "cancel-in-progress"} <= parsed(path)["concurrency"].keys()
+    for name, job in jobs(path):
+        assert "uses" in job or 0 < job["timeout-minutes"] <= 150, name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path: Path) -> None:
+    # YAML 1.1 reads the key `on` as true.
+    triggers = parsed(path)[True]
+    assert "pull_request_target" not in triggers
+    assert "workflow_run" not in triggers
+    if "pull_request" in triggers:
+        assert "secrets." not in path.read_text()
+    for step in steps(path):
+        assert "${{" not in step.get("run", ""), step
+        if "actions/checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+            other = step["with"].get("repository")
+            assert not other or re.fullmatch(r"[0-9a-f]{40}", step["with"]["ref"])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_says_that_it_has_never_run(path: Path) -> None:
+    first = path.read_text().split("\nname:")[0]
+    assert re.match(r"# Checked by actionlint .* but never run", first.replace("\n# ", " "))
+
+
+def test_the_chart_is_installed_on_three_minors_of_kubernetes_in_a_row_by_digest() -> None:
+    (matrix,) = [
+        job["strategy"]["matrix"]
+        for name, job in jobs(ROOT / ".github" / "workflows" / "chart.yaml")
+        if name == "install"
+    ]
+    nodes = [
+        re.fullmatch(r"kindest/node:v1\.(\d+)\.\d+@sha256:[0-9a-f]{64}", n) for n in matrix["node"]
+    ]
+    minors = [int(node[1]) for node in nodes if node]
+    assert len(minors) == len(matrix["node"]) == 3
+    assert all(later == earlier + 1 for earlier, later in pairwise(minors))
