@@ -5,10 +5,11 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+import yaml
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from tests.support.chart import CHART, Invalid, Refused, faults, nested, merged, render
+from tests.support.chart import CHART, PROFILES, Invalid, Refused, faults, nested, merged, render
 from tests.support.kubernetes import mistakes
 
 TRIES = int(os.environ.get("CHART_TRIES", "150"))
@@ -107,10 +108,25 @@ SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
 RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
 
 
+SHAPES = [
+    {},
+    *(yaml.safe_load(profile.read_text()) for profile in PROFILES),
+    {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
+    {"model": {"source": "image", "image": {"reference": f"models/anime@sha256:{'0' * 64}"}}},
+    {
+        "expose": {"hosts": ["a.example.org", "b.example.org"], "tls": {"enabled": True}},
+        "ingress": {"enabled": True},
+        "gateway": {"enabled": True, "create": True, "className": "envoy"},
+    },
+    {"metrics": {"podMonitor": {"enabled": True}}, "autoscaling": {"enabled": False}},
+]
+"""What the draws change: with the default alone they would seldom reach what is off there."""
+
+
 @st.composite
 def some_values(draw: st.DrawFn) -> dict[str, Any]:
     """Values for a few of the chart's keys: with all at once hardly any would fit the others."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = draw(st.sampled_from(SHAPES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
         values = merged(values, nested(path, draw(admitted(VALUES[path]))))
     return values
@@ -139,7 +155,12 @@ def check(values: dict[str, Any], release: str, minor: str) -> None:
     assert [place for each in made for place in nulls(each, each["kind"])] == []
 
 
-COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+# Shrinking renders hundreds of times and takes minutes; a failing example is small enough as it is.
+COMMON = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
+}
 
 
 @settings(max_examples=TRIES, derandomize=TRIES == 150, **COMMON)

@@ -1,10 +1,20 @@
 {{/* Values that fit the schema and would not work together: each ends in one sentence. Included once,
 by configmap.yaml. */}}
 {{- define "dctnet.guards" -}}
+{{- include "dctnet.guardName" . -}}
 {{- include "dctnet.guardTimeouts" . -}}
 {{- include "dctnet.guardReplicas" . -}}
+{{- include "dctnet.guardResources" . -}}
 {{- include "dctnet.guardModel" . -}}
 {{- include "dctnet.guardExposure" . -}}
+{{- end -}}
+
+{{/* A release may be called what a Service may not. */}}
+{{- define "dctnet.guardName" -}}
+{{- $name := include "dctnet.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "dctnet: the objects would be called %s, but a Service's name begins with a letter and has no dots: set fullnameOverride." $name) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* watchdog < request < proxyRead <= proxyTotal, and graceful < terminationGracePeriod. */}}
@@ -62,6 +72,19 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- else if has (toString $pdb.maxUnavailable) (list "0" "0%" "<nil>") -}}
 {{- fail "dctnet: podDisruptionBudget.maxUnavailable allows no replica to be away, which blocks the drain of every node." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.guardResources" -}}
+{{- $places := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" .Values.model.prepare.resources -}}
+{{- range $place, $resources := $places -}}
+{{- range $resource, $in := dict "cpu" "dctnet.millis" "memory" "dctnet.bytes" -}}
+{{- $request := dig "requests" $resource 0 $resources -}}
+{{- $limit := dig "limits" $resource $request $resources -}}
+{{- if gt (include $in $request | int64) (include $in $limit | int64) -}}
+{{- fail (printf "dctnet: %s.requests.%s is %v, but it must not be over the limit, which is %v." $place $resource $request $limit) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

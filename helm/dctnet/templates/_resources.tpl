@@ -28,12 +28,24 @@
 {{- add $process $pictures $bodies $threads -}}Mi
 {{- end -}}
 
+{{/* A quantity of memory in bytes: "640Mi", "2G" or a number. */}}
+{{- define "dctnet.bytes" -}}
+{{- if kindIs "string" . -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{- $units := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- mulf (float64 $number) (get $units (trimPrefix $number .)) | int64 -}}
+{{- else -}}{{ int64 . }}
+{{- end -}}
+{{- end -}}
+
+{{/* A default request is never over a limit that someone has lowered. */}}
 {{- define "dctnet.resources" -}}
 {{- $memory := ternary "1500Mi" "640Mi" (eq (include "dctnet.variant" .) "tensorflow") -}}
-{{- $defaults := dict
-    "requests" (dict "cpu" "1" "memory" $memory)
-    "limits" (dict "cpu" "2" "memory" (include "dctnet.memoryLimit" .)) -}}
-{{- mergeOverwrite $defaults (deepCopy .Values.resources) | toYaml -}}
+{{- $limits := merge (deepCopy (.Values.resources.limits | default dict)) (dict "cpu" "2" "memory" (include "dctnet.memoryLimit" .)) -}}
+{{- $requests := dict
+    "cpu" (ternary "1" $limits.cpu (ge (include "dctnet.millis" $limits.cpu | int64) 1000))
+    "memory" (ternary $memory $limits.memory (ge (include "dctnet.bytes" $limits.memory | int64) (include "dctnet.bytes" $memory | int64))) -}}
+{{- mergeOverwrite (dict "requests" $requests "limits" $limits) (deepCopy .Values.resources) | toYaml -}}
 {{- end -}}
 
 {{- define "dctnet.startupFailures" -}}
