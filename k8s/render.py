@@ -15,6 +15,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 MANIFESTS = ROOT / "k8s" / "manifests"
 VALUES = ROOT / "k8s" / "manifests-values.yaml"
+KUBERNETES = "1.29.0"
+"""The oldest that the chart takes; each helm has another one in mind when there is no cluster."""
+
 BY_HAND = frozenset({"kustomization.yaml", "namespace.yaml"})
 HEADER = "# Made by `make manifests` from helm/dctnet and k8s/manifests-values.yaml.\n"
 
@@ -32,14 +35,21 @@ def find_helm() -> str | None:
     return shutil.which("helm", path=f"{os.environ['PATH']}{os.pathsep}{ROOT / '.tools' / 'bin'}")
 
 
-def render(helm: str) -> dict[str, str]:
-    """Return every file's text by its name: one for each kind of object, and the settings."""
-    rendered = subprocess.run(
-        [helm, "template", "dctnet", ROOT / "helm" / "dctnet", "--values", VALUES],
+def template(helm: str, values: Path | str, given: str | None = None) -> str:
+    """Return what the chart renders; the values may be ``-``, and then they are given."""
+    command = [helm, "template", "dctnet", ROOT / "helm" / "dctnet", "--values", values]
+    return subprocess.run(
+        [*command, "--kube-version", KUBERNETES],
+        input=given,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
+
+
+def render(helm: str) -> dict[str, str]:
+    """Return every file's text by its name: one for each kind of object, and the settings."""
+    rendered = template(helm, VALUES)
     files: dict[str, str] = {}
     for document in re.split(r"^---\n(?:# Source: .*\n)?", rendered, flags=re.MULTILINE):
         content = yaml.safe_load(document)

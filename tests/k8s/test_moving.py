@@ -1,14 +1,13 @@
 """The table on moving from ingress-nginx says what the chart renders."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from k8s.render import find_helm
+from k8s.render import find_helm, template
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "from-ingress-nginx.md"
@@ -38,13 +37,7 @@ def rendered(request: pytest.FixtureRequest) -> dict[str, Any]:
     if helm is None:
         pytest.skip("needs helm: make tools")
     values = VALUES | {"gateway": VALUES["gateway"] | {"retries": request.param}}
-    output = subprocess.run(
-        [helm, "template", "dctnet", ROOT / "helm" / "dctnet", "--values", "-"],
-        input=yaml.safe_dump(values),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    output = template(helm, "-", yaml.safe_dump(values))
     documents = [document for document in yaml.safe_load_all(output) if document]
     return {"retries": request.param} | {document["kind"]: document for document in documents}
 
