@@ -45,11 +45,15 @@ class Engine:
     """One generator, with so many threads a call."""
 
     def __init__(self, runtime: str, path: Path, threads: int) -> None:
-        """Load it; `runtime` is a module of `dctnet.runtimes`, or a native variant."""
+        """Load it; `runtime` is a module of `dctnet.runtimes`, a native variant, or "mnn"."""
         started = time.perf_counter()
         self._generate = _load(runtime, path, threads)
         self._loaded_s = time.perf_counter() - started
         self._loaded = memory(os.getpid(), "VmRSS")
+
+    def draw(self, size: str) -> Drawing:
+        """Return the drawing of a picture of noise."""
+        return self._generate(_picture(size))
 
     def seconds(self, size: str) -> float:
         """Draw one picture."""
@@ -115,6 +119,10 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from dctnet.runtimes import onnxruntime
 
         return onnxruntime.generator(path, threads)
+    if runtime == "mnn":
+        from benchmarks import mnn
+
+        return mnn.generator(path, threads)
     scratches = native.Scratches(native.library(runtime))
     return native.NativeGenerator(model.read(path), scratches, threads)
 

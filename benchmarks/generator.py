@@ -3,8 +3,9 @@
     .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
 
 Each engine computes in a process of its own, for TensorFlow shares its threads among all sessions
-of a process. All are asked once a round, in turn; the page with the medians is written, and its
-plot. `--avx2` holds all but ONNX Runtime, which cannot be told, to AVX2.
+of a process. None may draw anything else than TensorFlow. All are asked once a round, in turn; the
+page with the medians is written, and its plot. `--avx2` holds all but ONNX Runtime, which cannot be
+told, to AVX2. MNN is measured where it is installed.
 """
 
 import argparse
@@ -19,16 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from benchmarks import mnn
 from benchmarks.apart import Apart, apart
 from benchmarks.engines import Engine, Sgemm
 from benchmarks.page import Found, plot, write
 from dctnet.models.folder import DEMO
+from dctnet.preparing.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError
 
 Engines = dict[tuple[str, int], Apart]
 """By name and threads."""
 
+TUNED = "TensorFlow with oneDNN"
 SIZES = ("288x288", "512x512", "720x960")
 THREADS = (1, 2)
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
@@ -55,9 +61,20 @@ def kinds(upstream: Path, variants: Iterable[str]) -> Iterator[Kind]:
         else:
             yield Kind(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
     yield Kind("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
-    yield Kind("TensorFlow with oneDNN", "tensorflow", upstream / "cartoon_bg.pb")
+    if mnn.is_installed():
+        yield Kind("MNN", "mnn", upstream / "cartoon_bg.mnn")
+    yield Kind(TUNED, "tensorflow", upstream / "cartoon_bg.pb")
     # It is off by default on processors of AMD.
     yield Kind("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
+
+
+def require_same(engines: Engines, size: str) -> None:
+    """Exit where an engine draws something else than TensorFlow."""
+    wanted = engines[TUNED, 1]("draw", size).astype(np.float32)
+    for (name, threads), engine in engines.items():
+        levels = np.abs(engine("draw", size) - wanted).max()
+        if levels > MAX_LEVEL_DIFFERENCE:
+            sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's picture.")
 
 
 def ask_limits(limits: dict[int, Apart], found: Found) -> None:
@@ -132,6 +149,7 @@ def run(upstream: Path, arguments: argparse.Namespace) -> None:
             for kind in names
             for threads in THREADS
         }
+        require_same(engines, arguments.sizes[0])
         found = measure(engines, limits, arguments.sizes, arguments.rounds)
     labels, sizes = [kind.name for kind in names], arguments.sizes
     page: Path = arguments.page
@@ -151,7 +169,12 @@ def main() -> int:
         # In a process of its own, for it takes TensorFlow.
         command = [sys.executable, "-m", "demo_model.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
-        run(Path(folder) / "demo", arguments)
+        demo = Path(folder) / "demo"
+        if mnn.is_installed():
+            graph, converted = demo / "cartoon_bg.pb", demo / "cartoon_bg.mnn"
+            command = [sys.executable, "-m", "benchmarks.mnn", str(graph), str(converted)]
+            subprocess.run(command, check=True)
+        run(demo, arguments)
     return 0
 
 

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from xml.sax.saxutils import escape, quoteattr
@@ -31,6 +32,12 @@ HELD = """\
 Held to AVX2, whatever the processor has: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by
 `OPENBLAS_CORETYPE`, the native runtime by its variant. ONNX Runtime cannot be held, and takes
 AVX-512 where there is such."""
+
+MNN = """\
+MNN was not measured, for no lock file has it; `.venv/bin/pip install MNN` adds it."""
+
+MNN_HERE = """\
+MNN {version} was installed beside the lock files."""
 
 LIMIT = """\
 The reduced arithmetic, 7×7 layers counted directly and as they are computed, beside numpy's
@@ -102,6 +109,7 @@ def write(
         COMMAND.format(arguments=shlex.join(arguments)),
         MACHINE.format_map(facts),
         *([HELD] if "--avx2" in arguments else []),
+        _mnn(engines),
         f"![Seconds a picture](images/{path.stem}.svg)",
         "## Seconds a picture",
         _latencies(found, engines, sizes),
@@ -122,6 +130,10 @@ def write(
         _profile(found, native),
     ]
     path.write_text("\n\n".join(parts) + "\n")
+
+
+def _mnn(engines: Sequence[str]) -> str:
+    return MNN_HERE.format(version=version("MNN")) if "MNN" in engines else MNN
 
 
 def _seconds(found: Found, name: str, threads: int, size: str) -> float:

@@ -1,0 +1,96 @@
+"""MNN, an engine that is measured where somebody has installed it: no lock file has it.
+
+    .venv/bin/python -m benchmarks.mnn GRAPH.pb MODEL.mnn
+
+Converts a frozen generator to MNN's form.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dctnet.runtimes import Drawing, Generator, Pixels, tensors
+from dctnet.runtimes.tensors import Array
+
+OUTPUT = tensors.GENERATOR.outputs[0].removesuffix(":0")
+"""MNN names tensors as TensorFlow names operations."""
+
+
+def is_installed() -> bool:
+    """Say whether this environment has it."""
+    return importlib.util.find_spec("MNN") is not None
+
+
+def convert(graph: Path, to: Path) -> None:
+    """Convert a frozen generator; raises RuntimeError."""
+    # The command `mnnconvert` calls this too, but first runs `pip install` for a logger, with
+    # whichever pip comes first on the PATH, and then reports its use to MNN's makers.
+    import _tools
+
+    _tools.mnnconvert(
+        [
+            "mnnconvert",
+            "-f",
+            "TF",
+            "--modelFile",
+            str(graph),
+            "--MNNModel",
+            str(to),
+            "--bizCode",
+            "",
+        ]
+    )
+    if not to.exists():
+        raise RuntimeError(f"MNN cannot convert {graph}.")
+
+
+def generator(path: Path, threads: int) -> Generator:
+    """Load a converted generator; a call may use so many threads."""
+    slots = [_Slot(path, threads)]
+
+    def run(picture: Array) -> list[Drawing]:
+        # A slot is for one call at a time, so there are as many as calls went on at once.
+        try:
+            slot = slots.pop()
+        except IndexError:
+            slot = _Slot(path, threads)
+        try:
+            return [slot.draw(picture)]
+        finally:
+            slots.append(slot)
+
+    return tensors.generator(run)
+
+
+class _Slot:
+    """An interpreter and its session, whose calls do not hold Python's lock as modules' do."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import MNN
+
+        self._tensor = MNN.Tensor
+        self._float = MNN.Halide_Type_Float
+        self._interpreter = MNN.Interpreter(str(path))
+        # By default it may compute in less than float32 where a processor can.
+        settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
+        self._session = self._interpreter.createSession(settings)
+
+    def draw(self, picture: Array) -> Pixels:
+        """Draw a picture, float32; another size than the last's costs some hundredths more."""
+        given = self._interpreter.getSessionInput(self._session)
+        if given.getShape() != picture.shape:
+            self._interpreter.resizeTensor(given, picture.shape)
+            self._interpreter.resizeSession(self._session)
+        # Of the same layout as the session's: else MNN transposes it, though it has no batch.
+        layout = given.getDimensionType()
+        given.copyFrom(self._tensor(picture.shape, self._float, picture, layout))
+        if error := self._interpreter.runSession(self._session):
+            raise RuntimeError(f"MNN answers with error {error}.")
+        drawn = self._interpreter.getSessionOutput(self._session, OUTPUT)
+        return np.array(drawn.getNumpyData(), np.uint8)
+
+
+if __name__ == "__main__":
+    convert(*map(Path, sys.argv[1:]))

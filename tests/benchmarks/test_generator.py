@@ -1,0 +1,76 @@
+"""Which engines are measured, that they draw the same, and what the page says of MNN."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import page
+from benchmarks.generator import TUNED, kinds, require_same
+
+LOCKED = ["ONNX Runtime", TUNED, "TensorFlow without oneDNN"]
+
+
+class Answers(dict):
+    """An answer of one second to everything that is asked."""
+
+    def __missing__(self, key: tuple[object, ...]) -> list[float]:
+        return [1.0]
+
+
+@pytest.fixture
+def without_mnn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "MNN", None)
+
+
+@pytest.fixture
+def with_mnn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.delitem(sys.modules, "MNN", raising=False)
+    (tmp_path / "MNN.py").touch()
+    information = tmp_path / "MNN-9.8.7.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: MNN\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def _names(upstream: Path) -> list[str]:
+    return [kind.name for kind in kinds(upstream, [])]
+
+
+def _page(path: Path, engines: list[str]) -> str:
+    page.write(path, Answers(), engines, ["512x512"], [])
+    return path.read_text()
+
+
+@pytest.mark.usefixtures("without_mnn")
+def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(
+    tmp_path: Path,
+) -> None:
+    assert _names(tmp_path) == LOCKED
+    text = _page(tmp_path / "page.md", LOCKED)
+    assert "\nMNN was not measured, " in text
+    assert "`.venv/bin/pip install MNN`" in text
+
+
+@pytest.mark.usefixtures("with_mnn")
+def test_mnn_is_measured_where_it_is_installed(tmp_path: Path) -> None:
+    names = _names(tmp_path)
+    assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
+    text = _page(tmp_path / "page.md", names)
+    assert "MNN 9.8.7 " in text
+    assert "not measured" not in text
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_an_engine_may_be_a_level_from_tensorflow_and_no_more(levels: int) -> None:
+    wanted = np.full((16, 16, 3), 9, np.uint8)
+    found = wanted.copy()
+    found[3, 4, 1] -= levels
+    engines = {(TUNED, 1): lambda *_: wanted, ("other", 2): lambda *_: found}
+    if levels == 1:
+        require_same(engines, "16x16")
+        return
+    with pytest.raises(SystemExit, match="other, 2 threads: 2 levels"):
+        require_same(engines, "16x16")
