@@ -2,7 +2,17 @@
 
 from flask import Flask
 
-from dctnet.http import cartoons, health, page, problems, record, request_id, styles, upload
+from dctnet.http import (
+    authentication,
+    cartoons,
+    health,
+    page,
+    problems,
+    record,
+    request_id,
+    styles,
+    upload,
+)
 from dctnet.http.bodies import InMemoryRequest
 from dctnet.http.drawing import Studio
 from dctnet.replica import Replica
@@ -20,10 +30,12 @@ def create_app(replica: Replica) -> Flask:
     app.after_request(request_id.send)
 
     studio = Studio(replica)
+    with_key = authentication.required(replica.api_keys)
     route = app.add_url_rule
     route("/", "page", page.view(replica.model), methods=["GET"])
     route("/health", "health", health.view(replica.lifecycle), methods=["GET"])
     route("/v1/styles", "styles", styles.view(replica.model), methods=["GET"])
-    route("/v1/cartoons", "cartoons", cartoons.view(replica.model, studio), methods=["POST"])
-    route("/upload", "upload", upload.view(studio), methods=["POST"])
+    draw = with_key(cartoons.view(replica.model, studio))
+    route("/v1/cartoons", "cartoons", draw, methods=["POST"])
+    route("/upload", "upload", with_key(upload.view(studio)), methods=["POST"])
     return app

@@ -59,6 +59,7 @@ class Settings:
 
     bind: Address
     management_bind: Address
+    api_keys_file: Path | None
     model: str | None
     model_digest: str | None
     models_dir: Path
@@ -168,7 +169,7 @@ def _runtime(text: str) -> str | None:
     return None if text == "auto" else text
 
 
-def _folder(text: str) -> Path:
+def _path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:  # There is no such user.
@@ -225,6 +226,14 @@ SETTINGS = (
         "`127.0.0.1:9090`",
     ),
     Setting(
+        "DCTNET_API_KEYS_FILE",
+        "api_keys_file",
+        _path,
+        "a file's path",
+        lambda _: None,
+        "none: no key is asked for",
+    ),
+    Setting(
         "DCTNET_MODEL",
         "model",
         str,
@@ -243,7 +252,7 @@ SETTINGS = (
     Setting(
         "DCTNET_MODELS_DIR",
         "models_dir",
-        _folder,
+        _path,
         "a folder's path",
         _models_dir,
         "`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in `/var/cache`",
@@ -358,7 +367,7 @@ SETTINGS = (
     Setting(
         "DCTNET_WORKER_DIR",
         "worker_dir",
-        _folder,
+        _path,
         "a folder's path",
         _shared_memory,
         "`/dev/shm` where it can be written, else the system's folder for temporary files",

@@ -10,6 +10,7 @@ from time import monotonic
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from dctnet.admission import Admission
+from dctnet.api_keys import ApiKeys
 from dctnet.config import Settings
 from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
@@ -29,8 +30,12 @@ class Replica:
     """The parts of one replica, wired."""
 
     def __init__(self, settings: Settings, model: ModelFolder, load: Load = load_engine) -> None:
-        """Take a model that was verified already, and what loads it."""
+        """Take a model that was verified already, and what loads it.
+
+        Raises SettingsError where there is to be a file of API keys and it is not right.
+        """
         self.settings = settings
+        self.api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
         self.model = model
         self.runtime = choice.summary(model, settings.runtime)
         self.lifecycle = Lifecycle()

@@ -94,6 +94,12 @@ def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
         time.sleep(0.02)
 
 
+def logged(server: Server, number: int) -> list[dict[str, Any]]:
+    """The requests that it logged, once there are so many: a line follows its answer."""
+    until(lambda: len(server.requests()) >= number, server.process)
+    return server.requests()
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
@@ -102,12 +108,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[Path], Server]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts a server with a model; whatever runs at the end of the test is ended."""
     with ExitStack() as stack:
 
-        def start(model: Path) -> Server:
-            server = Server(tmp_path / "log", [DCTNET, "serve"], DCTNET_MODEL=model)
+        def start(model: Path, **settings: object) -> Server:
+            server = Server(tmp_path / "log", [DCTNET, "serve"], DCTNET_MODEL=model, **settings)
             stack.callback(end, server.process)
             return server
 

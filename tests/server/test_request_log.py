@@ -5,18 +5,12 @@ from collections.abc import Callable
 import requests
 
 from dctnet.metrics import STAGES
-from tests.server.conftest import BOUND_S, Server, until
+from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.support.encoded import encoded, gradient
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-def logged(server: Server, number: int) -> list[dict[str, object]]:
-    """The lines, once there are so many: one is written after its answer was sent."""
-    until(lambda: len(server.requests()) >= number, server.process)
-    return server.requests()
 
 
 def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(start_timed: Start) -> None:

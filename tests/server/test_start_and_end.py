@@ -18,7 +18,7 @@ from tests.server.conftest import BOUND_S, DCTNET, Server
 from tests.support.encoded import encoded, gradient
 from tests.support.tiny_model import describe
 
-Start = Callable[[Path], Server]
+Start = Callable[..., Server]
 
 
 def serve(*arguments: str, **environ: str) -> tuple[int, list[str]]:
@@ -115,6 +115,34 @@ def test_a_bad_setting_is_one_sentence() -> None:
     status, (line,) = serve(DCTNET_SLOTS="0")
     assert status == 1
     assert line.startswith("dctnet: DCTNET_SLOTS is '0', but it must be ")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "that cannot be read: No such file or directory."),
+        ("", "there is no key in it."),
+        ("# A comment.\nsecret\n", "line 2 of it is no key, which is 16 to 256 printable ASCII"),
+    ],
+)
+def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(
+    tiny: Path, tmp_path: Path, text: str | None, why: str
+) -> None:
+    file = tmp_path / "keys"
+    if text is not None:
+        file.write_text(text)
+    status, (line,) = serve(DCTNET_MODEL=str(tiny), DCTNET_API_KEYS_FILE=str(file))
+    assert status == 1
+    assert line.startswith(f"dctnet: DCTNET_API_KEYS_FILE is {str(file)!r}, but {why}")
+    assert "secret" not in line
+
+
+def test_a_server_says_that_it_asks_for_a_key(start: Start, tiny: Path, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("0123456789abcdef\nfedcba9876543210\n")
+    server = start(tiny, DCTNET_API_KEYS_FILE=file)
+    server.wait_for(503)
+    assert server.messages()[1] == "dctnet: a picture needs an API key; there are 2"
 
 
 def test_a_bad_option_is_wrong_usage_and_has_an_example() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
     SETTINGS,
@@ -38,6 +39,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert Settings.from_environment({"HOME": "/home/someone"}) == Settings(
         bind=Address("127.0.0.1", 8080),
         management_bind=Address("127.0.0.1", 9090),
+        api_keys_file=None,
         model=None,
         model_digest=None,
         models_dir=Path("/home/someone/.cache/dctnet/models"),
@@ -64,6 +66,7 @@ def test_every_setting_can_be_set() -> None:
     settings = {
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
+        "DCTNET_API_KEYS_FILE": ("/run/keys", Path("/run/keys")),
         "DCTNET_MODEL": ("sketch", "sketch"),
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
@@ -201,6 +204,7 @@ def test_models_are_kept_in_the_cache_of_whoever_runs_it(
 
 def test_the_home_of_an_unknown_user_is_refused() -> None:
     assert "a folder's path" in refusal("DCTNET_MODELS_DIR", "~nobody-of-this-name/models")
+    assert "a file's path" in refusal("DCTNET_API_KEYS_FILE", "~nobody-of-this-name/keys")
 
 
 def test_the_runtime_may_be_left_to_the_program() -> None:
@@ -283,7 +287,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:9] == [
+    assert values[1:12] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
@@ -292,4 +296,7 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{CROWDED * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
         f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
+        f"{MIN_LENGTH} to {MAX_LENGTH} characters",
+        f"{MAX_FILE_BYTES // 1024} KiB",
+        f"{LOOK_S:g} s",
     ]

@@ -52,10 +52,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         except OSError as error:
             say(f"Cannot listen on {address}: {error.strerror}. Choose another address with {how}.")
             return 1
+    replica = Replica(settings, model)
     say(f"the model is {label(model)}, from {model.path}")
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
-    Server(Replica(settings, model)).run()
+    if replica.api_keys is not None:
+        say(f"a picture needs an API key; there are {len(replica.api_keys)}")
+    Server(replica).run()
     return 0
 
 

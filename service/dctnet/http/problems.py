@@ -36,6 +36,7 @@ class Kind:
 
 BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
 NO_PICTURE = Kind("no-picture", 400, "The request has no picture")
+UNAUTHORIZED = Kind("unauthorized", 401, "An API key is needed")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address takes another method")
 TOO_SLOW = Kind("too-slow", 408, "The request came too slowly")
@@ -55,6 +56,7 @@ DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in tim
 KINDS = (
     BAD_REQUEST,
     NO_PICTURE,
+    UNAUTHORIZED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     TOO_SLOW,
@@ -127,6 +129,8 @@ def answer(error: Exception) -> Response:
     else:
         members = document(kind, kind.status, problem.detail, request_id.current())
         response = _json(members, kind.status, MEDIA_TYPE)
+    if kind is UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Refused):
         record.add(shed=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))

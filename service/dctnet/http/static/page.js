@@ -3,6 +3,8 @@
 const element = (id) => document.getElementById(id);
 
 let attempt = 0; // Tells the latest picture from an earlier one whose answer comes late.
+let key = null; // In memory alone; asked for when the server does.
+let refused = null; // The picture that a key is missing for.
 const urls = new Map(); // The object URL that each image shows, to be given back.
 
 function show(id, blob) {
@@ -18,12 +20,19 @@ async function describeProblem(response) {
   return `The server answered with status ${response.status}.`; // A proxy's own page, perhaps.
 }
 
+// Not in `Authorization`, which a proxy's own password may need.
+function post(file) {
+  const headers = key === null ? {} : { "X-Api-Key": key };
+  return fetch("v1/cartoons", { method: "POST", body: file, headers });
+}
+
 async function draw(file) {
   const mine = ++attempt;
   element("problem").textContent = "";
   element("status").textContent = "Drawing…";
   element("cartoon").hidden = true;
   element("result").hidden = true;
+  element("unlock").hidden = true;
   element("waiting").hidden = false;
   element("pictures").hidden = false;
   document.body.classList.add("busy");
@@ -32,14 +41,18 @@ async function draw(file) {
   let cartoon = null;
   let status = "";
   let problem = "";
+  let locked = false;
   const started = performance.now();
   try {
-    const response = await fetch("v1/cartoons", { method: "POST", body: file });
+    const response = await post(file);
     if (response.ok) {
       cartoon = await response.blob();
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       const faces = Number(response.headers.get("X-Dctnet-Faces"));
       status = `Done in ${seconds} s; ${faces === 1 ? "1 face" : `${faces} faces`} found.`;
+    } else if (response.status === 401) {
+      locked = true;
+      problem = key === null ? "This server asks for an API key." : "The API key is not valid.";
     } else {
       problem = await describeProblem(response);
     }
@@ -52,6 +65,11 @@ async function draw(file) {
   element("status").textContent = status;
   element("problem").textContent = problem;
   element("waiting").hidden = true;
+  element("unlock").hidden = !locked;
+  if (locked) {
+    refused = file;
+    element("key").focus();
+  }
   if (cartoon === null) {
     element("pictures").hidden = true;
     return;
@@ -67,6 +85,13 @@ element("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // So that the same picture can be chosen again.
   if (file) draw(file);
+});
+
+element("unlock").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = element("key").value.trim();
+  element("key").value = "";
+  draw(refused);
 });
 
 const drop = element("drop");

@@ -1,0 +1,166 @@
+"""API keys, where they are asked for: who is answered, and who with 401."""
+
+import logging
+import re
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.engine import Cartoon
+from dctnet.lifecycle.warm_up import Cartoonist
+from dctnet.replica import Replica
+from dctnet.runtimes import Pixels
+from tests.api.conftest import MODEL, replica_of
+from tests.support.encoded import encoded, gradient
+
+KEY, SECOND = "a-key==of-the=test/", "k" * 256
+WRONG = "another-key-of-the-test"
+PICTURE = encoded(gradient(40, 24))
+
+
+def app_with_keys(settings: Settings, folder: Path, engine: Cartoonist | None = None) -> Flask:
+    file = folder / "keys"
+    file.write_text(f"{KEY}\n{SECOND}\n")
+    return create_app(replica_of(replace(settings, api_keys_file=file), engine=engine))
+
+
+@pytest.fixture(scope="module")
+def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    return app_with_keys(settings, tmp_path_factory.mktemp("keys")).test_client()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {KEY}"},
+        {"Authorization": f"bearer   {KEY} "},
+        {"X-Api-Key": KEY},
+        {"X-Api-Key": SECOND},
+        {"Authorization": "Basic dTpw", "X-Api-Key": KEY},  # The first is a proxy's.
+        {"Authorization": f"Bearer {KEY}", "X-Api-Key": WRONG},
+    ],
+)
+def test_a_key_opens_both_ways_to_a_cartoon(locked: FlaskClient, headers: dict[str, str]) -> None:
+    assert locked.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+    form = {"file": (BytesIO(PICTURE), "me.png")}
+    assert locked.post("/upload", data=form, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({}, "Send an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."),
+        ({"Authorization": ""}, "Send an API key"),
+        ({"Authorization": "Bearer"}, "Send an API key"),
+        ({"Authorization": KEY}, "Send an API key"),
+        ({"Authorization": f"Basic {KEY}"}, "Send an API key"),
+        ({"X-Api-Key": " "}, "Send an API key"),
+        ({"Authorization": f"Bearer {WRONG}"}, "The API key is not valid."),
+        ({"Authorization": f"Bearer {KEY}, {KEY}"}, "The API key is not valid."),
+        ({"X-Api-Key": WRONG}, "The API key is not valid."),
+        ({"X-Api-Key": KEY[:-1]}, "The API key is not valid."),
+        ({"X-Api-Key": f"Bearer {KEY}"}, "The API key is not valid."),
+        ({"X-Api-Key": "schlüssel"}, "The API key is not valid."),
+    ],
+)
+def test_without_a_valid_key_the_answer_is_a_problem(
+    locked: FlaskClient, headers: dict[str, str], words: str
+) -> None:
+    refused = locked.post("/v1/cartoons", data=PICTURE, headers=headers)
+    assert refused.status_code == 401
+    assert refused.content_type == "application/problem+json"
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert "Retry-After" not in refused.headers
+    assert refused.get_json() == {
+        "type": "urn:dctnet:problem:unauthorized",
+        "title": "An API key is needed",
+        "status": 401,
+        "detail": refused.get_json()["detail"],
+        "request_id": refused.headers["X-Request-Id"],
+    }
+    assert words in refused.get_json()["detail"]
+
+
+def test_the_older_way_says_it_in_its_own_words(locked: FlaskClient) -> None:
+    refused = locked.post("/upload", data={"file": (BytesIO(PICTURE), "me.png")})
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert refused.get_json() == {
+        "error": "Send an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."
+    }
+
+
+def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
+    for path in "/v1/cartoons?style=no-such-style", "/v1/cartoons?format=gif":
+        assert locked.post(path, data=b"no picture").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/static/page.js"])
+def test_the_other_addresses_ask_for_no_key(locked: FlaskClient, path: str) -> None:
+    assert locked.get(path).status_code == 200
+
+
+def test_a_key_is_asked_for_while_the_model_loads(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    app = create_app(Replica(replace(settings, api_keys_file=file), MODEL))
+    refused, late = (
+        app.test_client().post("/v1/cartoons", data=PICTURE, headers=headers).status_code
+        for headers in ({}, {"X-Api-Key": KEY})
+    )
+    assert (refused, late) == (401, 503)
+
+
+def test_without_a_file_of_keys_none_is_asked_for(client: FlaskClient) -> None:
+    for headers in {}, {"Authorization": f"Bearer {WRONG}"}:
+        assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+
+
+class Broken:
+    """Warms up two slots and then fails."""
+
+    _pictures = 0
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        self._pictures += 1
+        if self._pictures > 2:
+            raise RuntimeError("broken")
+        return Cartoon(picture, 0, {"background": 0.1})
+
+
+def test_a_key_is_in_no_report_of_a_defect(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = app_with_keys(settings, tmp_path, Broken()).test_client()
+    with caplog.at_level(logging.DEBUG):
+        failed = client.post("/v1/cartoons", data=PICTURE, headers={"X-Api-Key": KEY})
+    assert failed.status_code == 500
+    assert "broken" in caplog.text
+    assert KEY not in caplog.text + failed.text
+
+
+def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert re.search(r'<form id="unlock" hidden>', page)
+    assert re.search(r'<input id="key" type="password" autocomplete="off"', page)
+
+
+def test_the_page_keeps_the_key_in_memory_alone(client: FlaskClient) -> None:
+    script = client.get("/static/page.js").text
+    assert "X-Api-Key" in script
+    assert not re.search(r"localStorage|sessionStorage|cookie|indexedDB", script)
+
+
+def test_the_page_has_every_element_that_its_script_asks_for(client: FlaskClient) -> None:
+    asked = set(re.findall(r'(?:element|show)\("(\w+)"', client.get("/static/page.js").text))
+    assert {"unlock", "key", "problem"} <= asked
+    assert asked <= set(re.findall(r'id="(\w+)"', client.get("/").text))

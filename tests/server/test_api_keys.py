@@ -1,0 +1,125 @@
+"""API keys of a running server: refused from the headers, changed while it serves, never told."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, Server, logged, until
+from tests.support.encoded import encoded, gradient
+from tests.support.mounted_secret import MountedSecret
+
+Start = Callable[..., Server]
+PICTURE = encoded(gradient(40, 24))
+OLD, NEW, WRONG = "the-old-key-of-the-test", "the-new-key-of-the-test", "a-wrong-key-of-the-test"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> MountedSecret:
+    return MountedSecret(tmp_path / "secret", "keys", f"{OLD}\n")
+
+
+def post(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
+    return requests.post(
+        f"{server.url}/v1/cartoons", data=data, headers={"X-Api-Key": key}, timeout=BOUND_S
+    )
+
+
+def refused(server: Server) -> float:
+    return server.metric("dctnet_requests_total", route="/v1/cartoons", method="POST", code="401")
+
+
+@pytest.mark.parametrize("more", ["Expect: 100-continue\r\n", ""], ids=["continue", "plain"])
+@pytest.mark.parametrize("length", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
+def test_a_stranger_s_body_is_not_read(
+    start_timed: Start, secret: MountedSecret, more: str, length: str
+) -> None:
+    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+        head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nX-Api-Key: {WRONG}\r\n{length}\r\n{more}"
+        client.sendall(f"{head}\r\n".encode())  # And not one byte of the body.
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert response.headers["Connection"] == "close"
+        assert json.loads(response.read())["type"] == "urn:dctnet:problem:unauthorized"
+        assert client.recv(1) == b""
+    until(lambda: refused(server) == 1, server.process)
+    for reason in "starting", "draining", "full", "late", "uploads":
+        assert server.metric("dctnet_shed_total", reason=reason) == 0
+
+
+def test_a_stranger_who_sends_on_reads_the_refusal(
+    start_timed: Start, secret: MountedSecret
+) -> None:
+    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
+    assert post(server, WRONG, bytes(5_000_000)).status_code == 401
+    (line,) = logged(server, 1)
+    assert "bytes_in" not in line
+    assert "shed" not in line
+
+
+def test_a_refusal_without_a_body_leaves_the_connection_open(
+    start_timed: Start, secret: MountedSecret
+) -> None:
+    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
+    sockets = set()
+    for key, body, status in ((WRONG, b"", 401), (OLD, PICTURE, 200)):
+        client.request("POST", "/v1/cartoons", body, {"X-Api-Key": key})
+        response = client.getresponse()
+        response.read()
+        assert response.status == status
+        sockets.add(client.sock)
+    assert len(sockets) == 1
+    client.close()
+
+
+def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
+    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
+    assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
+    secret.change(f"{OLD}\n{NEW}\n")
+    until(lambda: post(server, NEW).status_code == 200, server.process)
+    assert post(server, OLD).status_code == 200
+    secret.change(f"{NEW}\n")
+    until(lambda: post(server, OLD).status_code == 401, server.process)
+    assert post(server, NEW).status_code == 200
+    before = len(server.messages())
+    secret.change("")
+    until(lambda: post(server, NEW).ok and len(server.messages()) > before, server.process)
+    (line,) = server.messages()[before:]
+    assert line.startswith("dctnet: the API keys stay as they were: ")
+
+
+def test_no_key_is_in_a_log_a_metric_or_an_answer(
+    start_timed: Start, secret: MountedSecret
+) -> None:
+    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
+    seen = ""
+    for key, status in ((OLD, 200), (WRONG, 401)):
+        for headers in {"X-Api-Key": key}, {"Authorization": f"Bearer {key}"}:
+            for path in "/v1/cartoons", "/upload", "/nothing":
+                answer = requests.post(
+                    server.url + path, files={"file": PICTURE}, headers=headers, timeout=BOUND_S
+                )
+                assert answer.status_code == (404 if path == "/nothing" else status)
+                seen += f"{answer.headers} {answer.content!r}"
+    for head in f"X-Api-Key: {OLD}\0", f"X-Api-Key : {OLD}", f"Authorization: Bearer\r\n{OLD}":
+        with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+            client.sendall(f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+            answer = client.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        seen += repr(answer)
+    lines = logged(server, 12)
+    assert {line["status"] for line in lines} == {200, 401, 404}
+    seen += json.dumps(lines) + "".join(server.messages())
+    for path in "/metrics", "/readyz?verbose":
+        seen += requests.get(server.management + path, timeout=BOUND_S).text
+    assert 'code="401"' in seen
+    for key in OLD, WRONG:
+        assert key not in seen

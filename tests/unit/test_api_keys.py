@@ -1,0 +1,273 @@
+"""Keys come from a file, are compared as a whole, and change while they are used."""
+
+import hmac
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from dctnet import api_keys
+from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, ApiKeys
+from dctnet.config import SettingsError
+from tests.support.admission import BOUND_S, Clock, in_background
+from tests.support.mounted_secret import MountedSecret
+
+OLD, NEW, OTHER = ("0123456789abcdef", "fedcba9876543210", "a-key-of-nobody!")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+def keys_of(file: Path, content: bytes) -> ApiKeys:
+    file.write_bytes(content)
+    return ApiKeys(file)
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(SettingsError) as caught:
+        ApiKeys(file)
+    return str(caught.value)
+
+
+def replace(file: Path, text: str) -> None:
+    """Put another file in its place, in one step."""
+    new = file.with_suffix(".new")
+    new.write_text(text)
+    new.rename(file)
+
+
+def test_each_line_is_a_key_but_for_blank_ones_and_comments(file: Path) -> None:
+    keys = keys_of(file, f"# For müller\r\n\n  {OLD}\t\r\n \n   # {OTHER}\n{NEW}".encode())
+    assert len(keys) == 2
+    assert keys.accept(OLD)
+    assert keys.accept(NEW)
+    for other in (
+        OTHER,
+        f"# {OTHER}",
+        "",
+        "# For müller",
+        OLD.upper(),
+        f" {OLD}",
+        OLD[:-1],
+        OLD + "0",
+    ):
+        assert not keys.accept(other)
+
+
+def test_a_key_may_have_every_printable_character_of_ascii_but_the_space(file: Path) -> None:
+    every = "".join(map(chr, range(0x21, 0x7F)))
+    assert keys_of(file, every.encode()).accept(every)
+
+
+@pytest.mark.parametrize("length", [MIN_LENGTH, MAX_LENGTH])
+def test_a_key_is_taken_at_its_limits(file: Path, length: int) -> None:
+    assert keys_of(file, b"k" * length).accept("k" * length)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "k" * (MIN_LENGTH - 1),
+        "k" * (MAX_LENGTH + 1),
+        "a key with a space in it",
+        "ein-schlüssel-mit-umlaut",
+        "a-key-with-a-\x7f-in-it",
+        "a-key-with-a-\0-in-it",
+        "\ufeff" + OLD,
+    ],
+)
+def test_another_line_is_refused_by_its_number_and_not_repeated(file: Path, key: str) -> None:
+    file.write_text(f"{OLD}\n# more\n{key}\n")
+    sentence = refusal(file)
+    assert sentence == (
+        f"DCTNET_API_KEYS_FILE is {str(file)!r}, but line 3 of it is no key, which is 16 to 256"
+        " printable ASCII characters without a space."
+    )
+
+
+@pytest.mark.parametrize("content", ["", "\n \n", f"# {OLD}\n"])
+def test_a_file_without_a_key_is_refused(file: Path, content: str) -> None:
+    file.write_text(content)
+    assert refusal(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
+
+
+def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file: Path) -> None:
+    line = f"{OLD}\n".encode()
+    full = line + b"#" * (MAX_FILE_BYTES - len(line))
+    assert keys_of(file, full).accept(OLD)
+    file.write_bytes(full + b"#")
+    assert "that has more than 65536 bytes." in refusal(file)
+
+
+def test_what_is_no_file_is_refused_without_waiting_for_it(file: Path) -> None:
+    assert "that cannot be read: No such file or directory." in refusal(file)
+    os.mkfifo(file)
+    assert "that is no regular file." in refusal(file)
+    assert "that is no regular file." in refusal(file.parent)
+
+
+def test_every_key_is_compared_in_constant_time_wherever_one_fits(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+
+    def compare(offered: bytes, known: bytes) -> bool:
+        compared.append(known)
+        assert len(offered) == len(known) == 32  # Digests: no length tells anything either.
+        return hmac.compare_digest(offered, known)
+
+    monkeypatch.setattr(api_keys, "compare_digest", compare)
+    keys = keys_of(file, f"{OLD}\n{NEW}\n{OTHER}\n".encode())
+    for offered, fits in ((OLD, True), (NEW, True), (OTHER, True), ("k", False), ("", False)):
+        compared.clear()
+        assert keys.accept(offered) is fits
+        assert len(set(compared)) == 3
+
+
+def test_no_key_is_kept(file: Path) -> None:
+    assert OLD not in repr(vars(keys_of(file, OLD.encode())))
+
+
+# Rotation.
+
+Change = Callable[[str], object]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["mounted", "replaced", "edited"])
+def changing(request: pytest.FixtureRequest, file: Path) -> tuple[Path, Change]:
+    """A file that has the old key, and what changes it in each of the ways that are usual."""
+    if request.param == "mounted":
+        secret = MountedSecret(file.with_name("secret"), "keys", OLD)
+        return secret.path, secret.change
+    file.write_text(OLD)
+    if request.param == "replaced":
+        return file, lambda text: replace(file, text)
+    return file, file.write_text
+
+
+def test_a_change_holds_at_the_next_look(
+    changing: tuple[Path, Change], clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, change = changing
+    keys = ApiKeys(path, clock)
+    change(f"{OLD}\n{NEW}")
+    assert not keys.accept(NEW)  # It is not looked at for each request.
+    clock.turn(LOOK_S)
+    assert keys.accept(NEW)
+    assert keys.accept(OLD)
+    change(NEW)
+    clock.turn(LOOK_S)
+    assert not keys.accept(OLD)
+    assert keys.accept(NEW)
+    assert capsys.readouterr().err == (
+        "dctnet: the API keys were read anew; there are 2\n"
+        "dctnet: the API keys were read anew; there are 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda file: file.unlink(), "that cannot be read: No such file or directory"),
+        (lambda file: replace(file, ""), "there is no key in it"),
+        (lambda file: replace(file, "short"), "line 1 of it is no key"),
+        (lambda file: replace(file, "#" * (MAX_FILE_BYTES + 1)), "more than 65536 bytes"),
+        (lambda file: (file.unlink(), file.mkdir()), "that is no regular file"),
+    ],
+)
+def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(
+    file: Path,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+    broken: Callable[[Path], object],
+    why: str,
+) -> None:
+    file.write_text(OLD)
+    keys = ApiKeys(file, clock)
+    broken(file)
+    for _ in range(3):
+        clock.turn(LOOK_S)
+        assert keys.accept(OLD)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"dctnet: the API keys stay as they were: DCTNET_API_KEYS_FILE is {str(file)!r}"
+    )
+    assert why in line
+    if file.is_dir():
+        file.rmdir()
+    replace(file, NEW)
+    clock.turn(LOOK_S)
+    assert keys.accept(NEW)
+    assert not keys.accept(OLD)
+
+
+def test_each_change_for_the_worse_is_said(
+    file: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(OLD)
+    aside = file.with_name("aside")
+    keys = ApiKeys(file, clock)
+    for _ in range(2):  # The very file comes back, and goes again.
+        file.rename(aside)
+        clock.turn(LOOK_S)
+        assert keys.accept(OLD)
+        aside.rename(file)
+        clock.turn(LOOK_S)
+        assert keys.accept(OLD)
+    for text in "short", "brief":
+        replace(file, text)
+        clock.turn(LOOK_S)
+        assert keys.accept(OLD)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(
+    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(OLD)
+    keys = ApiKeys(file, clock)
+    replace(file, NEW)
+
+    def out_of_files(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", out_of_files)
+        clock.turn(LOOK_S)
+        assert keys.accept(OLD)
+    clock.turn(LOOK_S)
+    assert keys.accept(NEW)
+
+
+def test_nobody_waits_for_a_slow_disk(
+    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(OLD)
+    keys = ApiKeys(file, clock)
+    replace(file, NEW)
+    reads, may_read = Event(), Event()
+    read = api_keys._read
+
+    def slowly(path: Path) -> object:
+        reads.set()
+        assert may_read.wait(BOUND_S)
+        return read(path)
+
+    monkeypatch.setattr(api_keys, "_read", slowly)
+    clock.turn(LOOK_S)
+    first = in_background(lambda: keys.accept(NEW))
+    assert reads.wait(BOUND_S)
+    clock.turn(LOOK_S)
+    assert in_background(lambda: keys.accept(OLD)).result(BOUND_S)
+    may_read.set()
+    assert first.result(BOUND_S)
