@@ -106,7 +106,7 @@ def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file: Path) -
 def test_what_is_no_file_is_refused_without_waiting_for_it(file: Path) -> None:
     assert "that cannot be read: No such file or directory." in refusal(file)
     os.mkfifo(file)
-    assert "that is no regular file." in refusal(file)
+    assert "that is no regular file." in in_background(lambda: refusal(file)).result(BOUND_S)
     assert "that is no regular file." in refusal(file.parent)
 
 
@@ -165,9 +165,12 @@ def test_a_change_holds_at_the_next_look(
     assert keys.accept(NEW)
     assert keys.accept(OLD)
     change(NEW)
+    assert keys.accept(OLD)
     clock.turn(LOOK_S)
     assert not keys.accept(OLD)
     assert keys.accept(NEW)
+    clock.turn(LOOK_S)
+    assert keys.accept(NEW)  # Nothing has changed, and nothing is said.
     assert capsys.readouterr().err == (
         "dctnet: the API keys were read anew; there are 2\n"
         "dctnet: the API keys were read anew; there are 1\n"
