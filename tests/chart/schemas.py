@@ -6,6 +6,7 @@ form: what a schema does not name is refused.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ MODULES = {
     ),
 }
 
-METADATA = {"$ref": "_definitions.json#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 def folder(out: Path, minor: str) -> Path:
@@ -47,10 +48,18 @@ def folder(out: Path, minor: str) -> Path:
     return out / f"v{minor}.0-standalone-strict"
 
 
-def relative(schema: dict) -> dict:
-    """Let a schema of the wheel refer to the definitions beside it, not to a place on the web."""
-    text = json.dumps(schema).replace('"/api/_definitions.json#', '"_definitions.json#')
-    return {name: value for name, value in json.loads(text).items() if name != "$id"}
+def standalone(schema: dict, definitions: dict) -> dict:
+    """Return a schema with those definitions in it that it refers to, and no others."""
+    made = {name: value for name, value in schema.items() if name != "$id"}
+    needed: dict[str, dict] = {}
+    pending = [made]
+    while pending:
+        for name in re.findall(r'#/\$defs/([^"]+)"', json.dumps(pending.pop())):
+            if name not in needed:
+                needed[name] = definitions[name]
+                pending.append(definitions[name])
+    text = json.dumps(made | {"$defs": needed})
+    return json.loads(text.replace('"/api/_definitions.json#', '"#'))
 
 
 def closed(schema: object) -> object:
@@ -75,17 +84,19 @@ def closed(schema: object) -> object:
     return made
 
 
-def from_kubernetes(wheel: Path, out: Path) -> None:
-    """Write the schemas of the objects that Kubernetes defines."""
+def from_kubernetes(wheel: Path, out: Path) -> dict[str, dict]:
+    """Write the schemas of Kubernetes' own objects; return each version's definitions."""
+    found = {}
     for minor in MINORS:
         source = wheel / f"kubernetes_validate/kubernetes-json-schema/v{minor}.0-local-strict"
+        found[minor] = json.loads((source / "_definitions.json").read_text())["$defs"]
         target = folder(out, minor)
         target.mkdir(parents=True)
         for file in source.glob("*.json"):
             schema = json.loads(file.read_text())
-            is_object = "kind" in schema.get("properties", {})
-            if file.name == "_definitions.json" or is_object:
-                (target / file.name).write_text(json.dumps(relative(schema)))
+            if {"apiVersion", "kind"} <= set(schema.get("properties", {})):
+                (target / file.name).write_text(json.dumps(standalone(schema, found[minor])))
+    return found
 
 
 def downloaded() -> Iterator[dict]:
@@ -98,7 +109,7 @@ def downloaded() -> Iterator[dict]:
         text = text[end:].lstrip()
 
 
-def from_modules(out: Path) -> None:
+def from_modules(out: Path, definitions: dict[str, dict]) -> None:
     """Write the schemas of custom resources beside those of every minor version."""
     modules = {
         f"{module['Path']}@{module['Version']}": Path(module["Dir"]) for module in downloaded()
@@ -108,13 +119,14 @@ def from_modules(out: Path) -> None:
             definition = yaml.safe_load((modules[name] / file).read_text())["spec"]
             for version in definition["versions"]:
                 schema = closed(version["schema"]["openAPIV3Schema"])
-                schema["properties"]["metadata"] = METADATA
+                schema["properties"]["metadata"] = {"$ref": f"#/$defs/{METADATA}"}
                 group = definition["group"].partition(".")[0]
                 kind = f"{definition['names']['kind']}-{group}-{version['name']}.json".lower()
                 for minor in MINORS:
-                    (folder(out, minor) / kind).write_text(json.dumps(schema))
+                    made = standalone(schema, definitions[minor])
+                    (folder(out, minor) / kind).write_text(json.dumps(made))
 
 
 if __name__ == "__main__":
-    from_kubernetes(Path(sys.argv[1]), Path(sys.argv[2]))
-    from_modules(Path(sys.argv[2]))
+    wheel, made = Path(sys.argv[1]), Path(sys.argv[2])
+    from_modules(made, from_kubernetes(wheel, made))
