@@ -83,7 +83,7 @@ chart-lint: install-dev $(TOOLS) ## Check chart, Dockerfile and workflows by the
 .PHONY: chart-docs
 chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema's texts from the values' comments
 	$(BIN)/python helm/describe.py
-	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm
+	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm --sort-values-order=file
 
 .PHONY: manifests
 manifests: install-dev $(helm) ## Render k8s/manifests from the chart

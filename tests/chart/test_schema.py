@@ -1,0 +1,191 @@
+"""The schema and the README say of every value what ``values.yaml`` says of it."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.chart import CHART, Invalid, render, tool, values_yaml
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
+
+spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
+assert spec
+assert spec.loader
+describe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(describe)
+
+TEXTS = describe.comments((CHART / "values.yaml").read_text())
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(values, dict) or not values:
+        return [path]
+    return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
+
+
+def place(path: tuple[str, ...]) -> dict[str, Any]:
+    found = SCHEMA
+    for key in path:
+        found = found["properties"][key]
+    return found
+
+
+def test_every_value_is_described_by_a_comment() -> None:
+    undescribed = [
+        path
+        for path in leaves(values_yaml())
+        if not any(path[:length] in TEXTS for length in range(1, len(path) + 1))
+    ]
+    assert undescribed == []
+    assert len(TEXTS) > 150
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=".".join)
+def test_every_value_is_in_the_schema_and_described_there(path: tuple[str, ...]) -> None:
+    found = place(path)
+    assert found["description"] == TEXTS[path]
+    assert {"type", "enum", "anyOf", "allOf"} & set(found)
+
+
+def test_the_schema_has_no_value_that_the_chart_has_not() -> None:
+    def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        found = []
+        for key, inner in schema.get("properties", {}).items():
+            found.append((*path, key))
+            if (*path, key) not in TEXTS:
+                found += keys(inner, (*path, key))
+        return found
+
+    known = {path[:length] for path in TEXTS for length in range(1, len(path) + 1)}
+    assert set(keys(SCHEMA)) - known == {("enabled",)}  # A parent chart's condition.
+
+
+def parts(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Each schema in the schema."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if isinstance(schema, dict):
+        if "type" in schema and not isinstance(schema["type"], dict):
+            found.append((where, schema))
+        for key, inner in schema.items():
+            if key not in {"examples", "default", "enum"}:
+                found += parts(inner, f"{where}/{key}")
+    elif isinstance(schema, list):
+        for index, inner in enumerate(schema):
+            found += parts(inner, f"{where}/{index}")
+    return found
+
+
+def kinds(schema: dict[str, Any]) -> list[str]:
+    return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+
+
+def test_the_schema_is_closed_wherever_the_chart_owns_the_shape() -> None:
+    is_open = [
+        where
+        for where, each in parts(SCHEMA)
+        if "object" in kinds(each)
+        and "additionalProperties" not in each
+        and each.get("$comment") != PASSED_ON
+    ]
+    # What charts share, and what Kubernetes defines inside the values that are passed on.
+    assert {where.removeprefix("/properties/") for where in is_open} == {
+        "global",
+        "topologySpreadConstraints/items",
+        "extraEnv/items/properties/valueFrom",
+        "extraObjects/items/properties/metadata",
+    }
+
+
+def test_every_number_has_bounds() -> None:
+    unbounded = [
+        where
+        for where, each in parts(SCHEMA)
+        if {"integer", "number"} & set(kinds(each))
+        and not {"minimum", "exclusiveMinimum"} & set(each)
+    ]
+    assert unbounded == []
+
+
+def test_it_is_a_schema_of_draft_7() -> None:
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema.Draft7Validator(SCHEMA).validate(values_yaml())
+
+
+def test_the_examples_of_what_is_passed_on_fit_it() -> None:
+    tried = 0
+    for _, each in parts(SCHEMA):
+        for example in each.get("examples", []):
+            resolver = {**each, "definitions": SCHEMA["definitions"]}
+            jsonschema.Draft7Validator(resolver).validate(example)
+            tried += 1
+    assert tried >= 15
+
+
+def test_the_schema_is_as_make_chart_docs_leaves_it(tmp_path: Path) -> None:
+    text = (CHART / "values.schema.json").read_text()
+    assert describe.formatted(describe.described(SCHEMA, TEXTS)) + "\n" == text
+
+
+def test_a_changed_comment_is_seen(tmp_path: Path) -> None:
+    shutil.copytree(CHART.parent, tmp_path / "helm")
+    values = tmp_path / "helm/dctnet/values.yaml"
+    command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
+    assert subprocess.run(command, check=False).returncode == 0
+    values.write_text(values.read_text().replace("# -- Repository.", "# -- Its repository."))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "make chart-docs" in run.stderr
+
+
+def test_the_readme_is_as_make_chart_docs_leaves_it() -> None:
+    command = [tool("helm-docs"), "--dry-run", "--log-level=warning", "--sort-values-order=file"]
+    run = subprocess.run(
+        [*command, "--chart-search-root", CHART.parent], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
+
+
+@pytest.mark.parametrize("document", ["null", "0", '"yes"', "[]"])
+def test_a_section_is_refused_that_is_none(document: str) -> None:
+    with pytest.raises(Invalid):
+        render({"timeouts": json.loads(document)})
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"image": {"tag": 1.1}}, "tag"),
+        ({"image": {"digest": "sha256:abc"}}, "digest"),
+        ({"podAnnotations": {"a": True}}, "podAnnotations"),
+        ({"extraEnv": [{"name": "A", "value": 1}]}, "extraEnv"),
+        ({"networkPolicy": {"modelSource": {"cidrs": []}}}, "cidrs"),
+        ({"networkPolicy": {"modelSource": {"ports": []}}}, "ports"),
+        ({"networkPolicy": {"modelSource": {"cidrs": ["10.0.0.0"]}}}, "cidrs"),
+        ({"resources": {"limits": {"cpu": "two"}}}, "resources"),
+        ({"resources": {"limits": {"cpu": 0}}}, "resources"),
+        ({"model": {"source": "hub"}}, "source"),
+        ({"model": {"existingClaim": {"path": "../other"}}}, "path"),
+        ({"model": {"existingClaim": {"path": "/absolute"}}}, "path"),
+        ({"podDisruptionBudget": {"minAvailable": "101%"}}, "minAvailable"),
+        ({"service": {"port": 65536}}, "port"),
+        ({"autoscaling": {"minReplicas": 0}}, "minReplicas"),
+    ],
+)
+def test_a_value_that_would_break_later_is_refused_at_once(
+    values: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(Invalid, match=word):
+        render(values)
+
+
+def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition() -> None:
+    assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment
