@@ -161,7 +161,7 @@ def test_a_replica_that_draws_is_seen_in_every_panel(
     ]
     seen = [
         {
-            "expr": f"count(({expression}) >= 0) > bool 0",  # Not a number is nothing to see.
+            "expr": f"count(abs({expression}) >= 0) > bool 0",  # Not a number is nothing to see.
             "eval_time": f"{(SCRAPES - 1) * 15}s",
             "exp_samples": [{"labels": "{}", "value": 1}],
         }
