@@ -3,6 +3,7 @@
 from flask import Flask
 
 from dctnet.http import (
+    assets,
     authentication,
     cartoons,
     health,
@@ -20,7 +21,7 @@ from dctnet.replica import Replica
 
 def create_app(replica: Replica) -> Flask:
     """Make the application; until the replica is ready it answers that the model is loading."""
-    app = Flask("dctnet", template_folder="http/templates", static_folder="http/static")
+    app = Flask("dctnet", template_folder="http/templates", static_folder=None)
     app.request_class = InMemoryRequest
 
     app.before_request(request_id.assign)
@@ -33,6 +34,7 @@ def create_app(replica: Replica) -> Flask:
     with_key = authentication.required(replica.api_keys)
     route = app.add_url_rule
     route("/", "page", page.view(replica.model), methods=["GET"])
+    route("/static/<name>", "static", assets.view(), methods=["GET"])
     route("/health", "health", health.view(replica.lifecycle), methods=["GET"])
     route("/v1/styles", "styles", styles.view(replica.model), methods=["GET"])
     draw = with_key(cartoons.view(replica.model, studio))

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
+from dctnet.http.assets import names
 from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
@@ -22,6 +23,7 @@ from tests.support.encoded import encoded, gradient
 KEY, SECOND = "a-key==of-the=test/", "k" * 256
 WRONG = "another-key-of-the-test"
 PICTURE = encoded(gradient(40, 24))
+SCRIPT = f"/static/{names()['page.js']}"
 
 
 def app_with_keys(settings: Settings, folder: Path, engine: Cartoonist | None = None) -> Flask:
@@ -101,7 +103,7 @@ def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
         assert locked.post(path, data=b"no picture").status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", SCRIPT])
 def test_the_other_addresses_ask_for_no_key(locked: FlaskClient, path: str) -> None:
     assert locked.get(path).status_code == 200
 
@@ -155,12 +157,12 @@ def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client: Fl
 
 
 def test_the_page_keeps_the_key_in_memory_alone(client: FlaskClient) -> None:
-    script = client.get("/static/page.js").text
+    script = client.get(SCRIPT).text
     assert "X-Api-Key" in script
     assert not re.search(r"localStorage|sessionStorage|cookie|indexedDB", script)
 
 
 def test_the_page_has_every_element_that_its_script_asks_for(client: FlaskClient) -> None:
-    asked = set(re.findall(r'(?:element|show)\("(\w+)"', client.get("/static/page.js").text))
+    asked = set(re.findall(r'(?:element|show)\("(\w+)"', client.get(SCRIPT).text))
     assert {"unlock", "key", "problem"} <= asked
     assert asked <= set(re.findall(r'id="(\w+)"', client.get("/").text))

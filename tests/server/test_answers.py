@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import requests
 
+from dctnet.http.assets import names
 from tests.server.conftest import BOUND_S, Server
 from tests.support.encoded import decoded, encoded, gradient
 
@@ -98,7 +99,8 @@ def test_a_connection_serves_one_request_after_another(server: Server) -> None:
 
 
 def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
-    for path in "/", "/static/page.css", "/static/page.js", "/v1/styles", "/health":
+    assets = [f"/static/{name}" for name in names().values()]
+    for path in "/", "/v1/styles", "/health", *assets:
         assert requests.get(server.url + path, timeout=BOUND_S).status_code == 200
     assert requests.get(server.url + "/nothing", timeout=BOUND_S).status_code == 404
 
