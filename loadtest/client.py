@@ -5,10 +5,12 @@
 
 import asyncio
 import itertools
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiohttp
 
@@ -68,6 +70,8 @@ class Plan:
     latency says so. Closed ones use one a client."""
     new_connections: bool = False
     """Whether every request has a connection of its own, instead of one that was used before."""
+    ca_file: Path | None = None
+    """The certificate to trust where the URL is ``https``, instead of those of this machine."""
     check: Check | None = None
     """Looks at every answer that is a picture of the right size; `equals` makes one."""
 
@@ -125,10 +129,13 @@ class _Load:
 
     async def run(self) -> None:
         plan = self._plan
+        trust = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else True
         connector = (
-            aiohttp.TCPConnector(limit=plan.most_connections, force_close=True)
+            aiohttp.TCPConnector(limit=plan.most_connections, ssl=trust, force_close=True)
             if plan.new_connections
-            else aiohttp.TCPConnector(limit=plan.most_connections, keepalive_timeout=IDLE_S)
+            else aiohttp.TCPConnector(
+                limit=plan.most_connections, ssl=trust, keepalive_timeout=IDLE_S
+            )
         )
         async with aiohttp.ClientSession(
             connector=connector,
