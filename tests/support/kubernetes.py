@@ -94,6 +94,5 @@ def _in_pod(pod: Object) -> Iterator[str]:
         resources = each.get("resources") or {}
         limits = resources.get("limits") or {}
         for resource, request in (resources.get("requests") or {}).items():
-            limit = limits.get(resource, request)
-            if amount(request) > amount(limit):
-                yield f"{each['name']} requests {request} {resource}, over the limit {limit}"
+            if resource in limits and amount(request) > amount(limits[resource]):
+                yield f"{each['name']} requests {request} {resource}, over the limit {limits[resource]}"

@@ -31,6 +31,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "k8s").glob("*.md")),
+    ROOT / "single-host" / "README.md",
 ]
 
 LIBRARIES = Path("service/dctnet/runtimes/lib")

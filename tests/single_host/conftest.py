@@ -1,0 +1,301 @@
+"""A machine as `single-host/README.md` sets one up: real supervisord, nginx and replicas."""
+
+import getpass
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from loadtest.processes import free_ports
+
+ROOT = Path(__file__).parents[2]
+SINGLE_HOST = ROOT / "single-host"
+
+PACKAGES = {
+    "nginx": "nginx-light",
+    "supervisord": "supervisor",
+    "logrotate": "logrotate",
+    "openssl": "openssl",
+    "docker-compose": "docker-compose",
+}
+"""Debian's, by what they install. Some of it lies where only root's PATH leads."""
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+BOUND_S = 90
+"""How long anything may take here, on a busy machine too."""
+
+CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+
+
+def require(*tools: str) -> None:
+    """Skip the test where one of these is not installed."""
+    missing = [PACKAGES[tool] for tool in tools if shutil.which(tool, path=PATH) is None]
+    if missing:
+        names = " ".join(missing)
+        pytest.skip(f"needs {names}: apt-get install --no-install-recommends {names}")
+
+
+def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Poll for a condition, while the process runs if there is one."""
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert process is None or process.poll() is None, f"{process} has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class Host:
+    """A machine in a folder: its files are those that `configure.py` writes."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.logs = folder / "log"
+        for name in ("log", "cache", "temporary", "release"):
+            (folder / name).mkdir()
+        (folder / "release" / ".venv").symlink_to(sys.prefix)
+        first = free_ports_in_a_row(6)
+        https, http = first + 4, first + 5
+        self.url, self.http = f"https://localhost:{https}", f"http://localhost:{http}"
+        self.replica_ports = [first, first + 1]
+        self.management_ports = [first + 2, first + 3]
+        self.certificate = folder / "certificate.pem"
+        self.settings = {
+            "SERVER_NAME": "localhost",
+            "CERTIFICATE": self.certificate,
+            "CERTIFICATE_KEY": folder / "key.pem",
+            "LISTEN": "127.0.0.1",
+            "HTTP_PORT": http,
+            "HTTPS_PORT": https,
+            "API_PORT": first,
+            "MANAGEMENT_PORT": first + 2,
+            "DIRECTORY": folder / "release",
+            "USER": getpass.getuser(),
+            "LOG_DIR": self.logs,
+            "CACHE_DIR": folder / "cache",
+            "NGINX_PID": folder / "nginx.pid",
+            "DCTNET_MODELS_DIR": folder / "none",
+            "DCTNET_MODEL": "demo",
+            "DCTNET_SLOTS": 1,
+            "DCTNET_THREADS": 1,
+        } | settings
+        self.configure()
+        self._write_mains()
+
+    def configure(self, **settings: object) -> None:
+        """Change settings, and write all files anew."""
+        self.settings |= settings
+        lines = [f"{name}={value}\n" for name, value in self.settings.items()]
+        (self.folder / "settings.env").write_text("".join(lines))
+        self._run(
+            sys.executable, SINGLE_HOST / "configure.py", self.folder / "settings.env", self.folder
+        )
+
+    def _write_mains(self) -> None:
+        """What Debian's packages bring: the files that include ours."""
+        folder = self.folder
+        (folder / "supervisord.conf").write_text(
+            f"[unix_http_server]\nfile={folder}/s.sock\n"
+            f"[supervisord]\nlogfile={folder}/supervisord.log\npidfile={folder}/supervisord.pid\n"
+            "[rpcinterface:supervisor]\n"
+            "supervisor.rpcinterface_factory ="
+            " supervisor.rpcinterface:make_main_rpcinterface\n"
+            f"[supervisorctl]\nserverurl=unix://{folder}/s.sock\n"
+            f"[include]\nfiles={folder}/supervisor.conf\n"
+        )
+        user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = "".join(f"{kind}_temp_path {folder}/temporary/{kind};\n" for kind in kinds)
+        (folder / "main.conf").write_text(
+            f"{user}worker_processes 2;\npid {folder}/nginx.pid;\n"
+            f"error_log {self.logs}/nginx-error.log warn;\n"
+            f"events {{ worker_connections 768; }}\n"
+            f"http {{\n{temporary}include {folder}/nginx.conf;\n}}\n"
+        )
+
+    def _run(self, *command: object, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        completed = subprocess.run(
+            [str(word) for word in command],
+            env=_environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=2 * BOUND_S,
+            check=False,
+        )
+        assert completed.returncode == 0 or not check, completed.stdout
+        return completed
+
+    def nginx(self, *options: str) -> str:
+        """Run nginx with options such as -t; return what it said."""
+        return self._run("nginx", "-c", self.folder / "main.conf", *options).stdout
+
+    def supervisorctl(self, *words: str) -> str:
+        return self._run("supervisorctl", "-c", self.folder / "supervisord.conf", *words).stdout
+
+    def update(self, *options: str) -> "subprocess.CompletedProcess[str]":
+        """Run `update.py`, whatever comes of it."""
+        return self._run(
+            sys.executable,
+            SINGLE_HOST / "update.py",
+            self.folder / "settings.env",
+            f"--supervisord={self.folder / 'supervisord.conf'}",
+            *options,
+            check=False,
+        )
+
+    def logrotate(self) -> None:
+        """Rotate as if a day had passed; it fails where the configuration has a mistake."""
+        state, config = self.folder / "logrotate.state", self.folder / "logrotate.conf"
+        assert self._run("logrotate", "--force", "--state", state, config).stdout == ""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run supervisord and nginx, from when every replica is ready; end them at last."""
+        command = ["supervisord", "--nodaemon", "-c", self.folder / "supervisord.conf"]
+        with self.nginx_running(), self._process(*command) as supervisord:
+            try:
+                until(lambda: self.is_ready(1) and self.is_ready(2), supervisord)
+                yield
+            finally:
+                # Nobody asks the replicas any more, and their drain delay is long.
+                for pid in self._children(supervisord.pid):
+                    os.killpg(pid, signal.SIGKILL)
+
+    @contextmanager
+    def nginx_running(self) -> Iterator[None]:
+        """Run nginx alone, from when it answers; end it at last."""
+        self._run(
+            *("openssl", "req", "-x509", *CURVE, "-nodes", "-days", "1", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", self.folder / "key.pem", "-out", self.certificate),
+        )
+        command = ["nginx", "-c", self.folder / "main.conf", "-g", "daemon off;"]
+        with self._process(*command) as nginx:
+            until(self._nginx_answers, nginx)
+            yield
+
+    @contextmanager
+    def _process(self, *command: object) -> Iterator["subprocess.Popen[bytes]"]:
+        words = [str(word) for word in command]
+        with (self.folder / f"{words[0]}.output").open("w") as output:
+            process = subprocess.Popen(words, env=_environ(), stdout=output, stderr=output)
+        try:
+            yield process
+        except BaseException:
+            print((self.folder / f"{words[0]}.output").read_text())
+            raise
+        finally:
+            process.terminate()
+            process.wait(BOUND_S)
+
+    @staticmethod
+    def _children(pid: int) -> list[int]:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+
+    def _nginx_answers(self) -> bool:
+        try:
+            return requests.head(self.http, allow_redirects=False, timeout=BOUND_S).is_redirect
+        except requests.ConnectionError:
+            return False
+
+    def is_ready(self, number: int) -> bool:
+        """Whether a replica, counted from 1, is ready."""
+        try:
+            url = f"http://127.0.0.1:{self.management_ports[number - 1]}/readyz"
+            return requests.get(url, timeout=BOUND_S).ok
+        except requests.ConnectionError:
+            return False
+
+    def metric(self, number: int, name: str) -> float:
+        """Return a replica's metric."""
+        url = f"http://127.0.0.1:{self.management_ports[number - 1]}/metrics"
+        for family in text_string_to_metric_families(requests.get(url, timeout=BOUND_S).text):
+            for sample in family.samples:
+                if sample.name == name:
+                    return sample.value
+        raise KeyError(name)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(self.url + path, verify=self.certificate, timeout=BOUND_S, **options)
+
+    def post(self, data: bytes, path: str = "/v1/cartoons", **options: Any) -> requests.Response:
+        return requests.post(
+            self.url + path, data, verify=self.certificate, timeout=BOUND_S, **options
+        )
+
+    def pid(self, number: int) -> int:
+        """Return the id of a replica's master process."""
+        return int(self.supervisorctl("pid", f"dctnet-{number}"))
+
+    def kill(self, number: int) -> int:
+        """End a replica, master and worker, as the kernel ends what needs too much memory."""
+        pid = self.pid(number)
+        os.killpg(pid, signal.SIGKILL)
+        return pid
+
+    def accesses(self) -> list[dict[str, Any]]:
+        """Return the lines of nginx's access log; each must be JSON."""
+        lines = (self.logs / "nginx-access.log").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def access(self, request_id: str) -> dict[str, Any]:
+        """Return a request's line, which nginx writes after its answer."""
+        found: list[dict[str, Any]] = []
+
+        def is_written() -> bool:
+            found[:] = [line for line in self.accesses() if line["request_id"] == request_id]
+            return bool(found)
+
+        until(is_written)
+        (line,) = found
+        return line
+
+
+def _environ() -> dict[str, str]:
+    """What supervisord's service has: none of our settings. The package is this repository's."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "TF_"))}
+    return environ | {"PATH": PATH, "PYTHONPATH": f"{ROOT / 'service'}:{ROOT}"}
+
+
+def free_ports_in_a_row(number: int) -> int:
+    """Return the first of so many ports on which nobody listens."""
+    while True:
+        (first,) = free_ports(1)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + number):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
+@pytest.fixture(scope="session")
+def make_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Host]:
+    """Makes a machine with settings; it runs within `running`."""
+    require("nginx", "supervisord", "openssl")
+
+    def make(**settings: object) -> Host:
+        return Host(tmp_path_factory.mktemp("host"), **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def host(make_host: Callable[..., Host]) -> Iterator[Host]:
+    """One that runs, for all tests."""
+    # The delay is longer than a start takes beside a load and whatever else this machine does.
+    host = make_host(DCTNET_DRAIN_DELAY=10)
+    with host.running():
+        yield host

@@ -1,0 +1,70 @@
+"""A steady load on a machine, for as long as something is done to it."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from loadtest.client import Open, Plan, Report, equals, made, run
+from tests.single_host.conftest import BOUND_S, Host, until
+
+RATE = 3.0
+"""Pictures a second, which one replica alone draws in a fraction of it: what is lost under a load
+that is too much for the machine is a question of its own."""
+PICTURES = made(8, 128, 128)
+SOME = 8
+"""So many are answered before anything is done, and after it."""
+
+
+class _UntilTold(Open):
+    """Arrivals that stop when `ended` is set."""
+
+    ended: threading.Event
+
+    def offsets(self) -> Iterator[float]:
+        for due_s in super().offsets():
+            if self.ended.is_set():
+                return
+            yield due_s
+
+
+@contextmanager
+def load(host: Host) -> Iterator[list[Report]]:
+    """Ask steadily, through nginx, from before the body until after it; then gives the report."""
+    right = {picture.name: _drawn(host, picture.data) for picture in PICTURES}
+    arrivals = _UntilTold(rate=RATE, duration_s=10 * BOUND_S)
+    object.__setattr__(arrivals, "ended", threading.Event())
+    plan = Plan(
+        url=f"{host.url}/v1/cartoons",
+        arrivals=arrivals,
+        pictures=PICTURES,
+        ca_file=host.certificate,
+        check=equals(right, tolerance=2),
+    )
+    reports: list[Report] = []
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, plan)
+        try:
+            _wait_for_some(host)
+            yield reports
+            _wait_for_some(host)
+        finally:
+            arrivals.ended.set()
+            reports.append(running.result())
+            print(reports[0].table())
+
+
+def _wait_for_some(host: Host) -> None:
+    enough = len(host.accesses()) + SOME
+    until(lambda: len(host.accesses()) >= enough)
+
+
+def _drawn(host: Host, data: bytes) -> np.ndarray:
+    """The right answer to a picture."""
+    answer = host.post(data)
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(BytesIO(answer.content)).convert("RGB"))
