@@ -22,34 +22,42 @@ COPY LICENSE README.md pyproject.toml setup.py ./
 COPY service/dctnet service/dctnet
 RUN pip --python /opt/dctnet wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .
 
-# Everything: it fetches, prepares, and serves what was not prepared.
+# Everything: it fetches, prepares, and serves what was not prepared. TensorFlow's headers, 431 MB, are
+# for a compiler, and there is none.
 FROM environment AS complete
 COPY requirements/reference.txt requirements/
 RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/reference.txt
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl
+COPY --from=wheel /dist /dist
+RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
+    && rm -rf /opt/dctnet/lib/python3*/site-packages/tensorflow/include
 
 # What serving a prepared model needs. Left out are the build backend, ONNX Runtime's tools and its
 # library for programs in C, numpy's compiler, OpenCV's cascades, tests, and stubs for type checkers.
 FROM environment AS lean
-RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
-    pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
+COPY --from=wheel /dist /dist
+RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
     && pip --python /opt/dctnet uninstall --yes setuptools \
-    && cd /opt/dctnet/lib/python3*/site-packages \
-    && rm -rf cv2/data/*.xml numpy/f2py numpy/_core/include onnxruntime/capi/libonnxruntime.so.* \
-        onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
-    && find . -depth \( -name tests -o -name '*.pyi' -o -name '*.a' -o -name '*.pxd' \) -exec rm -rf {} +
+    && find /opt/dctnet/lib -depth \( \
+        -name tests -o -name '*.pyi' -o -name '*.pxd' -o -name '*.a' \
+        -o -path '*/cv2/data/*.xml' -o -path '*/numpy/f2py' -o -path '*/numpy/_core/include' \
+        -o -path '*/onnxruntime/capi/libonnxruntime.so.*' -o -path '*/onnxruntime/tools' \
+        -o -path '*/onnxruntime/transformers' -o -path '*/onnxruntime/quantization' \
+        -o -path '*/onnxruntime/datasets' -o -path '*/onnxruntime/backend' \
+        \) -exec rm -rf {} +
 
-# What all targets share but the environment. There is no init process: Gunicorn's master reaps
-# children, and the command handles SIGTERM from its first line, which as process 1 it must itself.
+# What all targets share but the environment. There is no tini: Gunicorn's master reaps children, and
+# the command handles SIGTERM from its first line, which a process 1 must do itself.
 FROM ${BASE} AS confined
 ENV PATH=/opt/dctnet/bin:$PATH \
     HOME=/tmp \
     DCTNET_BIND=0.0.0.0:8080 \
     DCTNET_MANAGEMENT_BIND=0.0.0.0:9090 \
     DCTNET_MODELS_DIR=/models
-# A new volume of Docker takes its owner from here.
-RUN install --directory --owner=10001 --group=10001 /models
+# The base image has no bytecode of the standard library, and under a read-only root nobody can write
+# it: each start would compile it anew. A new volume of Docker takes its owner from /models.
+RUN python -m compileall -q -x '/(site-packages|ensurepip|idlelib|lib2to3|pydoc_data|tkinter|turtledemo)/' \
+        /usr/local/lib/python3* \
+    && install --directory --owner=10001 --group=10001 /models
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8080 9090
@@ -81,10 +89,12 @@ LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}"
 
-# A prepared model baked in, given by `--build-context model=FOLDER`. The build ends with an error
-# where the image cannot draw with it.
+# Stands for the folder that `--build-context model=FOLDER` names.
+FROM scratch AS model
+
+# A prepared model baked in. The build ends with an error where the image cannot draw with it.
 FROM serving AS with-model
-COPY --from=model . /model
+COPY --from=model / /model/
 ENV DCTNET_MODEL=/model
 RUN ["dctnet", "doctor"]
 

@@ -93,6 +93,52 @@ chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema'
 manifests: install-dev $(helm) ## Render k8s/manifests from the chart
 	@$(BIN)/python k8s/render.py
 
+# The image: by the first of these engines that is here, with whatever BUILD_FLAGS it needs to.
+ENGINES := docker podman buildah
+ENGINE = $(firstword $(foreach name,$(ENGINES),$(if $(shell command -v $(name)),$(name))))
+NO_ENGINE := There is none of $(ENGINES) to build an image with: install one, or name it by ENGINE.
+IMAGE := dctnet
+TARGET := runtime
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/dctnet/__init__.py)
+TAG = $(VERSION)$(patsubst %,-%,$(filter-out runtime,$(TARGET)))
+REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+
+# What the target `runtime` may add to its base image, in millions of bytes.
+IMAGE_BUDGET := 360
+
+# Of what is in it: engines differ in what they call an image's size.
+BYTES = $(ENGINE) run --rm --user 0 --network none --entrypoint du $(1) \
+	--bytes --summarize --exclude=/proc --exclude=/sys --exclude=/dev /
+
+# Only Docker's format keeps the HEALTHCHECK, and only Docker has it without being asked.
+.PHONY: image
+image: ## Build the image of TARGET=runtime, tensorflow, or with-model and MODEL=FOLDER
+	$(if $(ENGINE),,$(error $(NO_ENGINE)))
+	$(if $(MODEL),,$(if $(filter with-model,$(TARGET)),\
+		$(error The target with-model takes a prepared model: name its folder by MODEL)))
+	$(ENGINE) build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) \
+		--target $(TARGET) --tag $(IMAGE):$(TAG) $(if $(MODEL),--build-context model=$(MODEL)) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) \
+		$(BUILD_FLAGS) .
+
+.PHONY: image-size
+image-size: ## Say how much it adds to its base image; fail where that is over the budget
+	$(if $(filter-out buildah,$(notdir $(ENGINE))),,$(error It takes docker or podman to look into an image.))
+	@base=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
+	before=$$($(call BYTES,$$base)) && after=$$($(call BYTES,$(IMAGE):$(TAG))) && \
+	after=$${after%%[!0-9]*} && added=$$((after - $${before%%[!0-9]*})) && \
+	echo "$(IMAGE):$(TAG) is $$((after / 1000000)) MB: $$((added / 1000000)) MB more than $$base" && \
+	if [ $(TARGET) = runtime ] && [ $$added -gt $(IMAGE_BUDGET)000000 ]; then \
+		echo 'That is more than its budget of $(IMAGE_BUDGET) MB.' >&2; exit 1; \
+	fi
+
+.PHONY: image-test
+image-test: install-dev image ## Build the images of all targets, and try them for real
+	@$(MAKE) --no-print-directory image TARGET=tensorflow
+	@$(MAKE) --no-print-directory image TARGET=with-model MODEL=service/dctnet/models/demo
+	@$(MAKE) --no-print-directory image-size
+	CONTAINER_ENGINE=$(ENGINE) IMAGE=$(IMAGE):$(VERSION) $(BIN)/pytest tests/image
+
 .PHONY: lint
 lint: install-dev ## Check style, format and types
 	$(BIN)/ruff check

@@ -1,0 +1,182 @@
+"""What can be seen of the image without building it."""
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dctnet.config import SETTINGS, Settings
+from dctnet.server.application import gunicorn_options
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    stage: str
+    word: str
+    rest: str
+
+
+def instructions() -> list[Instruction]:
+    """The Dockerfile without comments, each line put together."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
+    found, stage = [], ""
+    for word, rest in (line.split(maxsplit=1) for line in lines if line):
+        if word == "FROM":
+            stage = rest.split(" AS ")[1]
+        found.append(Instruction(stage, word, rest))
+    return found
+
+
+def of(word: str, stage: str | None = None) -> list[str]:
+    return [i.rest for i in instructions() if i.word == word and stage in (None, i.stage)]
+
+
+def stages() -> dict[str, str]:
+    """Every stage, with what it is made from."""
+    pairs = [rest.split(" AS ") for rest in of("FROM")]
+    return {name: base for base, name in pairs}
+
+
+def chain(stage: str) -> list[str]:
+    """A stage and those whose files it has, the base image at the end."""
+    return [stage, *chain(stages()[stage])] if stage in stages() else [stage]
+
+
+def environment() -> dict[str, str]:
+    (variables,) = of("ENV", "confined")
+    return dict(pair.split("=", 1) for pair in variables.split())
+
+
+def ignored(path: str) -> bool:
+    """Whether .dockerignore leaves a path of the repository out: its last line that fits counts."""
+    verdict = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if line and not line.startswith("#"):
+            pattern = line.removeprefix("!").replace("**/", "\0").replace("*", "[^/]*")
+            if re.match(pattern.replace("\0", "(.*/)?") + "(/|$)", path):
+                verdict = not line.startswith("!")
+    return verdict
+
+
+def copied() -> list[str]:
+    """What is copied from the repository."""
+    return [
+        source.rstrip("/")
+        for rest in of("COPY")
+        if not rest.startswith("--from")
+        for source in rest.split()[:-1]
+    ]
+
+
+def test_what_is_copied_is_kept_in_the_repository_and_not_ignored() -> None:
+    assert len(copied()) >= 7
+    for source in copied():
+        listed = subprocess.run(
+            ["git", "ls-files", source], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        assert listed, source
+        assert [path for path in listed if ignored(path)] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".git/config",
+        ".venv/bin/python",
+        "tests/conftest.py",
+        "service/demo_model/upstream.py",
+        "service/native/build/driver",
+        "service/dctnet/runtimes/lib/libdctnet-x86-64-v3.so",
+        "service/dctnet/cli/__pycache__/serve.cpython-311.pyc",
+        "requirements/dev.txt",
+    ],
+)
+def test_nothing_else_of_the_repository_goes_into_a_build(path: str) -> None:
+    assert ignored(path)
+
+
+def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache() -> None:
+    installs = re.findall(r"pip [^&]* install [^&]*", " && ".join(of("RUN")))
+    assert len(installs) == 4
+    for command in installs:
+        assert "--no-deps" in command
+        assert "--no-cache-dir" in command
+        assert (
+            "--require-hashes --requirement requirements/" in command
+            or command.rstrip().endswith("--no-index /dist/*.whl")
+        )
+
+
+@pytest.mark.parametrize("target", ["runtime", "with-model", "tensorflow"])
+def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(
+    target: str,
+) -> None:
+    assert chain(target)[-2:] == ["confined", "${BASE}"]
+    programs = " ".join(run for stage in chain(target)[:-1] for run in of("RUN", stage))
+    assert not re.search(r"\b(apt-get|pip|make|g\+\+)\b", programs)
+    environments = {"runtime": "lean", "with-model": "lean", "tensorflow": "complete"}
+    copies = [rest for stage in chain(target)[:-1] for rest in of("COPY", stage)]
+    assert f"--from={environments[target]} /opt/dctnet /opt/dctnet" in copies
+
+
+def test_a_build_that_names_no_target_makes_the_one_that_serves() -> None:
+    assert list(stages())[-1] == "runtime"
+
+
+def test_the_base_image_is_one_for_all_and_has_a_python_that_the_package_takes() -> None:
+    assert of("ARG", "") == ["BASE=python:3.12-slim-bookworm"]
+    assert {base for base in stages().values() if base not in stages()} == {"${BASE}", "scratch"}
+
+
+def test_the_user_is_a_number_which_kubernetes_can_tell_from_root() -> None:
+    assert of("USER") == ["10001:10001"]
+    assert "--owner=10001 --group=10001 /models" in of("RUN", "confined")[0]
+
+
+@pytest.mark.parametrize("word", ["ENTRYPOINT", "CMD"])
+def test_no_shell_stands_between_a_signal_and_the_command(word: str) -> None:
+    (command,) = of(word)
+    assert json.loads(command) == {"ENTRYPOINT": ["dctnet"], "CMD": ["serve"]}[word]
+    assert of("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_it_listens_on_the_ports_of_the_defaults_at_every_address() -> None:
+    variables = environment()
+    ours = {name: text for name, text in variables.items() if name.startswith("DCTNET_")}
+    assert ours.keys() <= {setting.variable for setting in SETTINGS}
+    image, default = Settings.from_environment(ours), Settings.from_environment({})
+    for field in "bind", "management_bind":
+        assert getattr(image, field).host == "0.0.0.0"
+        assert getattr(image, field).port == getattr(default, field).port
+    assert of("EXPOSE") == [f"{default.bind.port} {default.management_bind.port}"]
+    assert str(image.models_dir) == "/models"
+
+
+def test_the_health_check_asks_both_probes_and_takes_no_shell() -> None:
+    (check,) = of("HEALTHCHECK")
+    command = json.loads(check.partition("CMD ")[2])
+    assert command[:2] == ["python", "-c"]
+    port = Settings.from_environment({}).management_bind.port
+    assert f"http://127.0.0.1:{port}/" in command[2]
+    assert "('livez', 'readyz')" in command[2]
+
+
+def test_each_image_says_of_which_source_it_is() -> None:
+    for stage in "tensorflow", "serving":
+        (labels,) = of("LABEL", stage)
+        for name in "version", "revision", "source":
+            assert f'org.opencontainers.image.{name}="${{{name.upper()}}}"' in labels
+            assert name.upper() in of("ARG", stage)
+
+
+def test_docker_gives_less_time_to_end_than_a_replica_may_take() -> None:
+    # Why docs/image.md has --stop-timeout in its command.
+    graceful = gunicorn_options(Settings.from_environment({}))["graceful_timeout"]
+    (given,) = set(re.findall(r"--stop-timeout[= ](\d+)", (ROOT / "docs/image.md").read_text()))
+    assert graceful + 5 == int(given)

@@ -1,0 +1,115 @@
+"""`make image` and `make image-size`, with stand-ins for the engines."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dctnet import __version__
+
+ROOT = Path(__file__).parents[2]
+ENGINES = ("docker", "podman", "buildah")
+BASE_BYTES = 100_000_000
+
+
+@pytest.fixture
+def bin(tmp_path: Path) -> Path:
+    """A folder of programs in which there is no engine yet."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in "sh", "sed", "git", "make":
+        (folder / tool).symlink_to(str(shutil.which(tool)))
+    return folder
+
+
+def add(bin: Path, engine: str, added: int = 0) -> None:
+    """Add an engine that prints what it is told, and says how large an image is."""
+    program = bin / engine
+    program.write_text(
+        f"#!{shutil.which('sh')}\n"
+        'case "$*" in\n'
+        f'run*python:3*) echo "{BASE_BYTES}\t/" ;;\n'
+        f'run*dctnet:*) echo "{BASE_BYTES + added}\t/" ;;\n'
+        f'*) echo "{engine} $*" ;;\n'
+        "esac\n"
+    )
+    program.chmod(0o755)
+
+
+def make(bin: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", "--silent", *arguments],
+        cwd=ROOT,
+        env=environ | {"PATH": str(bin)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("here", [ENGINES, ENGINES[1:], ENGINES[2:]])
+def test_the_first_engine_that_is_here_builds(bin: Path, here: tuple[str, ...]) -> None:
+    for engine in here:
+        add(bin, engine)
+    built = make(bin, "image")
+    assert built.returncode == 0, built.stderr
+    assert built.stdout.startswith(f"{here[0]} build ")
+    assert f" --target runtime --tag dctnet:{__version__} " in built.stdout
+    # Without it podman and buildah would drop the HEALTHCHECK.
+    assert ("--format docker" in built.stdout) == (here[0] != "docker")
+
+
+def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin: Path) -> None:
+    add(bin, "docker")
+    said = make(
+        bin, "image", "TARGET=tensorflow", "IMAGE=box/dctnet", "SOURCE=x", "BUILD_FLAGS=--y"
+    )
+    assert f"--target tensorflow --tag a/dctnet:{__version__}-tensorflow " in said.stdout
+    assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in said.stdout
+    assert "--build-arg SOURCE=x -y .\n" in said.stdout
+
+
+def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin: Path) -> None:
+    add(bin, "podman")
+    said = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
+    assert " --build-context model=/models/mine " in said.stdout
+    failed = make(bin, "image", "TARGET=with-model")
+    assert failed.returncode != 0
+    assert "name its folder by MODEL" in failed.stderr
+
+
+@pytest.mark.parametrize("target", ["image", "image-size"])
+def test_without_an_engine_it_says_what_it_needs(bin: Path, target: str) -> None:
+    failed = make(bin, target)
+    assert failed.returncode != 0
+    assert "docker" in failed.stderr
+    assert "podman" in failed.stderr
+
+
+def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin: Path) -> None:
+    add(bin, "podman", added=5_000_000)
+    fits = make(bin, "image-size", "IMAGE_BUDGET=5")
+    assert (fits.returncode, fits.stderr) == (0, "")
+    assert fits.stdout == (
+        f"dctnet:{__version__} is 105 MB: 5 MB more than python:3.12-slim-bookworm\n"
+    )
+    add(bin, "podman", added=5_000_001)
+    exceeds = make(bin, "image-size", "IMAGE_BUDGET=5")
+    assert exceeds.returncode != 0
+    assert "That is more than its budget of 5 MB.\n" in exceeds.stderr
+    # It holds for the image that serves alone.
+    assert make(bin, "image-size", "IMAGE_BUDGET=5", "TARGET=tensorflow").returncode == 0
+
+
+def test_the_budget_is_what_was_agreed() -> None:
+    assert "\nIMAGE_BUDGET := 360\n" in (ROOT / "Makefile").read_text()
+
+
+def test_an_engine_that_fails_is_no_small_image(bin: Path) -> None:
+    program = bin / "podman"
+    program.write_text(f"#!{shutil.which('sh')}\nexit 125\n")
+    program.chmod(0o755)
+    assert make(bin, "image-size").returncode != 0

@@ -1,0 +1,226 @@
+"""The image as a cluster confines it: read-only, as any user, with no capability and no network.
+
+`make image-test` builds what this runs, and names it by IMAGE and CONTAINER_ENGINE.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dctnet
+from tests.support.encoded import decoded, encoded
+
+ROOT = Path(__file__).parents[2]
+ENGINE = os.environ["CONTAINER_ENGINE"]
+IMAGE = os.environ["IMAGE"]
+BOUND_S = 180
+"""How long anything may take here, on a busy machine too."""
+
+# A uid that the image does not know, and a network of nothing but loopback.
+CONFINED = (
+    *("--read-only", "--tmpfs", "/tmp", "--user", "23456:34567", "--cap-drop", "ALL"),
+    *("--security-opt", "no-new-privileges", "--network", "none", "--no-healthcheck"),
+)
+
+ASK = """
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=60, data=sys.stdin.buffer.read() or None)
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError:
+    sys.exit(7)
+sys.stdout.buffer.write(b"%d %s\\n" % (answer.status, answer.headers["X-Dctnet-Model"].encode()
+    if "X-Dctnet-Model" in answer.headers else b"-") + answer.read())
+"""
+
+
+def engine(*arguments: str | Path, send: bytes = b"", check: bool = True) -> bytes:
+    done = subprocess.run(
+        [ENGINE, *arguments], input=send, capture_output=True, timeout=BOUND_S, check=False
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{arguments}: {done.stdout.decode()}{done.stderr.decode()}")
+    return done.stdout
+
+
+def status(*arguments: str | Path) -> int:
+    return subprocess.run(
+        [ENGINE, *arguments], capture_output=True, timeout=BOUND_S, check=False
+    ).returncode
+
+
+def in_image(image: str, *command: str) -> str:
+    """Run a program of the image, confined, and return what it prints."""
+    program, *arguments = command
+    run = ("run", "--rm", *CONFINED, "--entrypoint", program, image, *arguments)
+    return engine(*run).decode()
+
+
+class Container:
+    """One that runs in the background."""
+
+    def __init__(self, image: str, *options: str, command: tuple[str, ...] = ()) -> None:
+        run = ("run", "--detach", *CONFINED, *options, image, *command)
+        self.id = engine(*run).decode().split()[-1]
+
+    def ask(self, url: str, send: bytes = b"") -> tuple[int, str, bytes] | None:
+        """Return status, model and body of an answer, or None where nobody listens yet."""
+        answer = engine("exec", "-i", self.id, "python", "-c", ASK, url, send=send, check=False)
+        if not answer:
+            return None
+        head, _, body = answer.partition(b"\n")
+        code, model = head.decode().split(" ", 1)
+        return int(code), model, body
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + BOUND_S
+        while (answer := self.ask("http://127.0.0.1:9090/readyz")) is None or answer[0] != 200:
+            assert self.inspect("{{.State.Running}}") == "true", self.log()
+            assert time.monotonic() < deadline, self.log()
+
+    def draw(self, picture: np.ndarray) -> tuple[np.ndarray, str]:
+        """Send a picture, and return its cartoon and the model's name."""
+        answer = self.ask("http://127.0.0.1:8080/v1/cartoons", encoded(picture))
+        assert answer is not None
+        code, model, body = answer
+        assert code == 200, body
+        return decoded(body), model
+
+    def inspect(self, form: str) -> str:
+        return engine("inspect", "--format", form, self.id).decode().strip()
+
+    def stop(self) -> int:
+        """Send SIGTERM, wait, and return the exit status."""
+        engine("stop", "-t", str(BOUND_S - 10), self.id)
+        return int(self.inspect("{{.State.ExitCode}}"))
+
+    def log(self) -> str:
+        done = subprocess.run([ENGINE, "logs", self.id], capture_output=True, check=True)
+        return (done.stdout + done.stderr).decode()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Container]]:
+    """Starts containers, and removes them by their ids."""
+    with ExitStack() as stack:
+
+        def start(image: str, *options: str, command: tuple[str, ...] = ()) -> Container:
+            container = Container(image, *options, command=command)
+            stack.callback(engine, "rm", "--force", container.id)
+            return container
+
+        yield start
+
+
+@pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
+def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(
+    start: Callable[..., Container], astronaut: np.ndarray, suffix: str
+) -> None:
+    container = start(IMAGE + suffix)
+    container.wait_until_ready()
+    cartoon, model = container.draw(astronaut)
+    assert model == "demo"
+    assert cartoon.shape == astronaut.shape
+    assert 2 < np.abs(cartoon.astype(float) - astronaut).mean() < 40
+    started = time.monotonic()
+    assert container.stop() == 0
+    assert time.monotonic() - started < 30
+    (line,) = [line for line in container.log().splitlines() if line.startswith("{")]
+    assert json.loads(line)["status"] == 200
+
+
+def test_the_image_that_serves_draws_natively(start: Callable[..., Container]) -> None:
+    container = start(IMAGE)
+    container.wait_until_ready()
+    assert "runtime: native+onnxruntime" in str(
+        container.ask("http://127.0.0.1:9090/readyz?verbose")
+    )
+
+
+def test_a_model_that_is_baked_in_is_the_one_that_draws(start: Callable[..., Container]) -> None:
+    container = start(f"{IMAGE}-with-model")
+    container.wait_until_ready()
+    assert "the model is demo, from /model\n" in container.log()
+
+
+def test_the_health_check_passes_when_it_is_ready_and_fails_before(
+    start: Callable[..., Container],
+) -> None:
+    form = "{{json .Config.Healthcheck.Test}}"
+    kind, *command = json.loads(engine("image", "inspect", "--format", form, IMAGE))
+    assert kind == "CMD"
+    idle = start(IMAGE, "--entrypoint", "sleep", command=("1000",))
+    assert status("exec", idle.id, *command) == 1
+    container = start(IMAGE)
+    container.wait_until_ready()
+    assert status("exec", container.id, *command) == 0
+
+
+def test_sigterm_before_the_server_has_its_handlers_ends_it(
+    start: Callable[..., Container],
+) -> None:
+    # The kernel drops what process 1 does not handle, and Gunicorn's handlers come late.
+    container = start(IMAGE)
+    deadline = time.monotonic() + BOUND_S
+    while "the model is demo" not in container.log():
+        assert time.monotonic() < deadline
+    started = time.monotonic()
+    assert container.stop() in {0, 143}
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
+def test_what_builds_is_not_in_it(suffix: str) -> None:
+    for program in "g++", "gcc", "cc", "make", "curl":
+        found = in_image(IMAGE + suffix, "sh", "-c", f"command -v {program} || echo none")
+        assert found == "none\n"
+    assert in_image(IMAGE + suffix, "ls", "/opt") == "dctnet\n"
+    # Neither pip nor what it had downloaded.
+    hidden = ("/opt/dctnet", "/root", "/tmp", "/var/cache", "-name", "pip*", "-o", "-name", "*.whl")
+    assert in_image(IMAGE + suffix, "find", *hidden) == ""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "found"), [("", "False"), ("-with-model", "False"), ("-tensorflow", "True")]
+)
+def test_tensorflow_is_in_its_own_image_alone(suffix: str, found: str) -> None:
+    for package in "tensorflow", "modelscope", "tf2onnx":
+        program = f"import importlib.util as u; print(u.find_spec({package!r}) is not None)"
+        assert in_image(IMAGE + suffix, "python", "-c", program) == f"{found}\n"
+
+
+def test_its_labels_say_what_it_is() -> None:
+    labels = json.loads(engine("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
+    assert labels["org.opencontainers.image.version"] == dctnet.__version__
+    assert len(labels["org.opencontainers.image.revision"].removesuffix("-dirty")) == 40
+    assert engine("image", "inspect", "--format", "{{.Config.User}}", IMAGE) == b"10001:10001\n"
+
+
+def test_the_image_of_tensorflow_prepares_a_model_that_the_other_serves(
+    start: Callable[..., Container], tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    upstream = [sys.executable, "-m", "demo_model.upstream", models / "mine"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "service")}
+    subprocess.run(upstream, env=environ, check=True, timeout=BOUND_S)
+    for path in models, *models.rglob("*"):
+        path.chmod(path.stat().st_mode | 0o077)  # For whatever user is in there.
+    mount = ("--volume", f"{models}:/models")
+    command = ("prepare", "/models/mine")
+    prepare = ("run", "--rm", *CONFINED, *mount, f"{IMAGE}-tensorflow", *command)
+    said = engine(*prepare).decode()
+    assert "is prepared: /models/mine-prepared" in said
+    container = start(IMAGE, *mount, "--env", "DCTNET_MODEL=/models/mine-prepared")
+    container.wait_until_ready()
+    assert container.draw(astronaut)[0].shape == astronaut.shape
+    assert container.stop() == 0
