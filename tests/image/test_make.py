@@ -67,9 +67,9 @@ def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin: Path) ->
     said = make(
         bin, "image", "TARGET=tensorflow", "IMAGE=box/dctnet", "SOURCE=x", "BUILD_FLAGS=--y"
     )
-    assert f"--target tensorflow --tag a/dctnet:{__version__}-tensorflow " in said.stdout
+    assert f"--target tensorflow --tag box/dctnet:{__version__}-tensorflow " in said.stdout
     assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in said.stdout
-    assert "--build-arg SOURCE=x -y .\n" in said.stdout
+    assert "--build-arg SOURCE=x --y .\n" in said.stdout
 
 
 def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin: Path) -> None:
