@@ -46,6 +46,10 @@ test: lint chart-tools ## Check style and types, then run all tests with coverag
 	$(BIN)/pytest --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
+.PHONY: e2e
+e2e: install-dev ## Install the chart in the cluster of kubectl's current context, and try it there
+	@$(BIN)/pytest tests/e2e
+
 .PHONY: loadtest
 loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
 	@$(BIN)/python -m loadtest

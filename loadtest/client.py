@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import aiohttp
 
@@ -91,8 +92,10 @@ class Plan:
         return f"{self.arrivals}, {pictures}"
 
 
-def run(plan: Plan) -> Report:
+def run(plan: Plan, stop: Event | None = None) -> Report:
     """Carry a plan out, then check the answers; it starts and ends an event loop of its own.
+
+    Once ``stop`` is set, by another thread, no more requests are started.
 
     Raises:
         LoadError: This machine cannot carry it out. A server that does not answer is no error
@@ -101,7 +104,7 @@ def run(plan: Plan) -> Report:
     descriptors.allow(plan.most_connections)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with Answers() as answers:
-        load = _Load(plan, answers)
+        load = _Load(plan, answers, stop or Event())
         try:
             asyncio.run(load.run())
         except ExceptionGroup as group:  # What ended one task ended all the others.
@@ -116,13 +119,14 @@ def run(plan: Plan) -> Report:
 class _Load:
     """A plan while it is carried out."""
 
-    def __init__(self, plan: Plan, answers: Answers) -> None:
+    def __init__(self, plan: Plan, answers: Answers, stop: Event) -> None:
         self.samples: list[Sample] = []
         self.drawn: list[tuple[Sample, int]] = []
         """The samples that count as right until their answers, by number, are checked."""
         self.lags_s: list[float] = []
         self._plan = plan
         self._answers = answers
+        self._stop = stop
         self._numbers = itertools.count()
         self._session: aiohttp.ClientSession
         self._start: float
@@ -157,15 +161,18 @@ class _Load:
             for due_s in arrivals.offsets():
                 # Where the schedule is late already, others still get their turn.
                 await asyncio.sleep(max(0.0, due_s - self._now()))
+                if self._stop.is_set():
+                    break
                 tasks.create_task(self._request(due_s))
 
     async def _closed(self, arrivals: Closed) -> None:
         async def client() -> None:
-            while self._now() < end_s and next(turns, None) is not None:
+            while not stopped() and self._now() < end_s and next(turns, None) is not None:
                 sample = await self._request(self._now())
                 if sample.kind == "connect":
                     await asyncio.sleep(PAUSE_S)
 
+        stopped = self._stop.is_set
         end_s = arrivals.duration_s or float("inf")
         turns = iter(range(arrivals.requests)) if arrivals.requests else itertools.count()
         async with asyncio.TaskGroup() as tasks:

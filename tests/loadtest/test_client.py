@@ -290,3 +290,18 @@ def test_a_load_can_run_beside_other_work_in_a_thread(
 def test_a_plan_without_pictures_is_refused() -> None:
     with pytest.raises(LoadError, match="at least one picture"):
         Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))
+
+
+@pytest.mark.parametrize(
+    "arrivals", [Open(rate=20, duration_s=600), Closed(clients=2, duration_s=600)]
+)
+def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(
+    server: StandIn, pictures: list[Picture], arrivals: Open | Closed
+) -> None:
+    stop = threading.Event()
+    timer = threading.Timer(0.5, stop.set)
+    timer.start()
+    plan = Plan(url=f"{server.url}/right", pictures=pictures, arrivals=arrivals)
+    report = run(plan, stop)
+    assert report.right == report.sent > 0
+    assert report.duration_s < BOUND_S

@@ -1,0 +1,188 @@
+"""A Kubernetes cluster as an operator works with it: kubectl and helm on the current context."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+
+BOUND_S = 180
+"""How long one change of the cluster may take."""
+
+POLL_S = 0.5
+
+
+class Refused(AssertionError):
+    """A command that failed, with what it said."""
+
+
+def tool(name: str) -> str:
+    """Find a program on the PATH, or where `make tools` puts it."""
+    path = os.pathsep.join([os.environ["PATH"], str(ROOT / ".tools" / "bin")])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise Refused(f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm.")
+    return found
+
+
+def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_S) -> str:
+    """Run a program to its end and return what it printed; raise Refused where it fails."""
+    completed = subprocess.run(
+        [tool(str(args[0])), *map(str, args[1:])],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=bound_s + 30,  # kubectl and helm have bounds of their own, which say more.
+        check=False,
+    )
+    if completed.returncode:
+        said = (completed.stderr + completed.stdout).strip()
+        raise Refused(f"{' '.join(map(str, args))}: {said}")
+    return completed.stdout
+
+
+def kubectl(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_S) -> str:
+    return command("kubectl", *args, stdin=stdin, bound_s=bound_s)
+
+
+def until(what: str, found: Callable[[], T], bound_s: float = BOUND_S) -> T:
+    """Poll until something true is found, and return it."""
+    deadline = time.monotonic() + bound_s
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"after {bound_s:g} s: {what}"
+        time.sleep(POLL_S)
+    return result
+
+
+class Namespace:
+    """A namespace that enforces the Pod Security Standard `restricted`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def kubectl(self, *args: str | Path, stdin: str | None = None) -> str:
+        return kubectl("--namespace", self.name, *args, stdin=stdin)
+
+    def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        said = self.kubectl("get", kind, "--selector", selector, "--output=json")
+        items: list[dict[str, Any]] = json.loads(said)["items"]
+        return items
+
+    def objects(self) -> set[str]:
+        """Return the names of all objects but events, which only tell what was."""
+        kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name").split()
+        kept = ",".join(kind for kind in kinds if not kind.startswith("events"))
+        return set(self.kubectl("get", kept, "--output=name", "--ignore-not-found").split())
+
+    def unhealthy(self) -> list[str]:
+        """Return what the kubelet said of probes that failed, each with its number of times."""
+        return [
+            f"{event['involvedObject']['name']}: {event['message']} ({event.get('count') or 1})"
+            for event in self.items("events")
+            if event["reason"] == "Unhealthy"
+        ]
+
+
+@contextmanager
+def namespace(prefix: str) -> Iterator[Namespace]:
+    """Make one and take it away again, with all that is in it."""
+    name = f"{prefix}-{uuid.uuid4().hex[:6]}"
+    kubectl("create", "namespace", name)
+    try:
+        kubectl(
+            "label", "namespace", name,
+            "pod-security.kubernetes.io/enforce=restricted",
+            "pod-security.kubernetes.io/enforce-version=latest",
+        )  # fmt: skip
+        yield Namespace(name)
+    finally:
+        kubectl("delete", "namespace", name, f"--timeout={BOUND_S}s")
+
+
+class Release:
+    """The chart, installed in a namespace."""
+
+    chart = ROOT / "helm" / "dctnet"
+
+    def __init__(
+        self, namespace: Namespace, values: Mapping[str, Any], profile: Path | None = None
+    ) -> None:
+        self.namespace = namespace
+        self.name = "dctnet"
+        self.selector = f"app.kubernetes.io/name=dctnet,app.kubernetes.io/instance={self.name}"
+        self._profile = ["--values", profile] if profile else []
+        self._values = dict(values)
+
+    def install(self, bound_s: float = BOUND_S) -> float:
+        """Install and wait until it is ready; return how many seconds that took."""
+        return self._changed(["install"], {}, bound_s)
+
+    def upgrade(self, changes: Mapping[str, Any], bound_s: float = BOUND_S) -> float:
+        """Upgrade with other values, which hold for this upgrade alone, and wait."""
+        return self._changed(["upgrade"], changes, bound_s)
+
+    def rollback(self) -> float:
+        started = time.monotonic()
+        self.helm("rollback", self.name, "--wait", f"--timeout={BOUND_S}s")
+        return time.monotonic() - started
+
+    def test(self) -> str:
+        return self.helm("test", self.name, "--logs", f"--timeout={BOUND_S}s")
+
+    def uninstall(self) -> None:
+        self.helm("uninstall", self.name, "--wait", f"--timeout={BOUND_S}s")
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the replicas that are there and not told to end, the oldest first."""
+        pods = self.namespace.items("pods", f"{self.selector},app.kubernetes.io/component=replica")
+        staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        return sorted(staying, key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+    def ready_pods(self) -> list[str]:
+        return [pod["metadata"]["name"] for pod in self.pods() if is_ready(pod)]
+
+    def restarts(self) -> int:
+        return sum(
+            container["restartCount"]
+            for pod in self.pods()
+            for container in pod["status"].get("containerStatuses", [])
+        )
+
+    def helm(self, *args: str | Path, bound_s: float = BOUND_S) -> str:
+        return command("helm", "--namespace", self.namespace.name, *args, bound_s=bound_s)
+
+    def _changed(self, verb: Sequence[str], changes: Mapping[str, Any], bound_s: float) -> float:
+        started = time.monotonic()
+        command(
+            "helm", "--namespace", self.namespace.name, *verb, self.name, self.chart,
+            *self._profile, "--values=-", "--wait", f"--timeout={bound_s:g}s",
+            stdin=json.dumps(merged(self._values, changes)),
+            bound_s=bound_s,
+        )  # fmt: skip
+        return time.monotonic() - started
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in pod["status"].get("conditions", [])
+    )
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others as helm does: key by key, lists as a whole."""
+    both = dict(values)
+    for key, value in changes.items():
+        below = both.get(key)
+        mapped = isinstance(value, Mapping) and isinstance(below, Mapping)
+        both[key] = merged(below, value) if mapped else value
+    return both

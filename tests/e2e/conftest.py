@@ -1,0 +1,174 @@
+"""What the tests in a cluster share. They are asked for by their path: `pytest tests/e2e`.
+
+Environment variables say what the cluster cannot: docs/e2e.md lists them.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.client import Picture, Report
+from loadtest.pictures import Pixels
+from tests.e2e import load
+from tests.e2e.cluster import Namespace, Refused, kubectl, namespace
+from tests.e2e.entrance import Entrance
+from tests.e2e.load import Loads, counts
+
+Note = Callable[[str, dict[str, Any] | Report], None]
+
+CLASSES = {"ingress": "nginx", "gateway": "envoy"}
+NOTES = pytest.StashKey[dict[str, dict[str, Any]]]()
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+PARTS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "ingress": ("an IngressClass", lambda: _lists("ingressclasses")),
+    "gateway": (
+        "the Gateway API with a GatewayClass",
+        lambda: _lists("gatewayclasses.gateway.networking.k8s.io"),
+    ),
+    "nodes": ("a second node", lambda: _lists("nodes", at_least=2)),
+    "metrics": ("a metrics-server", lambda: _serves("/apis/metrics.k8s.io/v1beta1/nodes")),
+    "keda": ("KEDA", lambda: _lists("crd/scaledobjects.keda.sh")),
+    "monitoring": (
+        "the Prometheus operator's resources",
+        lambda: _lists("crd/servicemonitors.monitoring.coreos.com"),
+    ),
+    "policies": ("a network that holds to NetworkPolicies", lambda: True),
+}
+"""What a test may need of the cluster: in words, and whether it is there."""
+
+
+def _lists(kind: str, at_least: int = 1) -> bool:
+    try:
+        return len(kubectl("get", kind, "--output=name").split()) >= at_least
+    except Refused:
+        return False
+
+
+def _serves(path: str) -> bool:
+    try:
+        kubectl("get", "--raw", path)
+    except Refused:
+        return False
+    return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(part): what the cluster must have; see PARTS")
+    config.stash[NOTES], config.stash[LEFT_OUT] = {}, []
+    try:
+        kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
+    except Refused as error:
+        said = str(error).splitlines()[-1]
+        pytest.exit(f"No cluster answers at kubectl's current context: {said}", returncode=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what E2E_WITHOUT names, to be listed at the end; it is no skip."""
+    without = set(os.environ.get("E2E_WITHOUT", "").split())
+    if unknown := without - PARTS.keys():
+        raise pytest.UsageError(f"E2E_WITHOUT: {', '.join(unknown)} is none of {', '.join(PARTS)}.")
+    chosen = [item for item in items if not without & needs(item)]
+    left_out = [item for item in items if without & needs(item)]
+    config.stash[LEFT_OUT] += [
+        f"{item.nodeid}: without {', '.join(sorted(without & needs(item)))}" for item in left_out
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = chosen
+
+
+def needs(item: pytest.Item) -> set[str]:
+    parts = {mark.args[0] for mark in item.iter_markers("needs")}
+    if "entrance" in getattr(item, "fixturenames", ()):
+        parts.add(os.environ.get("E2E_VIA", "ingress"))
+    return parts
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for part in sorted(needs(item)):
+        words, there = PARTS[part]
+        if not there():
+            pytest.skip(f"the cluster lacks {words}; E2E_WITHOUT={part} leaves this out")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    config = terminalreporter.config
+    if left_out := config.stash[LEFT_OUT]:
+        terminalreporter.section("left out")
+        terminalreporter.write("".join(f"{line}\n" for line in left_out))
+    terminalreporter.section("figures")
+    for test, notes in config.stash[NOTES].items():
+        terminalreporter.line(test)
+        for name, figures in notes.items():
+            said = ", ".join(f"{key} {_short(value)}" for key, value in figures.items())
+            terminalreporter.line(f"    {name}: {said}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Iterator[Note]:
+    """Writes figures down: for the run's end, and as JSON in the folder E2E_RESULTS."""
+    notes: dict[str, Any] = request.config.stash[NOTES].setdefault(request.node.nodeid, {})
+
+    def write(name: str, figures: dict[str, Any] | Report) -> None:
+        notes[name] = counts(figures) if isinstance(figures, Report) else figures
+
+    yield write
+    if folder := os.environ.get("E2E_RESULTS"):
+        name = re.sub(r"\W+", "-", request.node.nodeid.removeprefix("tests/e2e/"))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{name}.json").write_text(json.dumps(notes, indent=2) + "\n")
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    return os.environ.get("E2E_IMAGE", "dctnet:0.1.0")
+
+
+@pytest.fixture(scope="session")
+def demo(image: str) -> dict[str, Any]:
+    """Values for the demo model in a replica of one processor, which a small node can place."""
+    repository, _, tag = image.rpartition(":")
+    return {
+        "image": {"repository": repository, "tag": tag},
+        "model": {"source": "demo"},
+        "autoscaling": {"enabled": False},
+        "resources": {"requests": {"cpu": "200m"}, "limits": {"cpu": "1"}},
+    }
+
+
+@pytest.fixture(scope="session")
+def entrance() -> Entrance:
+    """The way in that E2E_VIA names."""
+    kind = os.environ.get("E2E_VIA", "ingress")
+    if kind not in CLASSES:
+        raise pytest.UsageError(f"E2E_VIA is ingress or gateway, not {kind}.")
+    return Entrance(kind, os.environ.get("E2E_CLASS", CLASSES[kind]), os.environ.get("E2E_ADDRESS"))
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[Namespace]:
+    """A namespace for all tests of a file."""
+    with namespace("dctnet-e2e") as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def known() -> tuple[list[Picture], dict[str, Pixels]]:
+    return load.known()
+
+
+@pytest.fixture(scope="session")
+def loads(
+    entrance: Entrance, known: tuple[list[Picture], dict[str, Pixels]]
+) -> Callable[[str], Loads]:
+    """Makes the loads of the service at an address."""
+    return lambda url: Loads(f"{url}/v1/cartoons", entrance.headers, *known)

@@ -1,0 +1,62 @@
+"""How clients come in from outside: through an Ingress, or through a Gateway."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from tests.e2e.cluster import Namespace, kubectl, until
+
+HOST = "e2e.test"
+
+LONGEST_S = 60
+"""How long a proxy may take to route to a Service that is new."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    kind: str
+    """``ingress`` or ``gateway``."""
+    proxy_class: str
+    """The name of the IngressClass or GatewayClass."""
+    given: str | None
+    """An address that the caller named, instead of the one that the cluster knows."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Host": HOST}
+
+    def values(self) -> dict[str, Any]:
+        """What the chart is told; the requests' host is the same for both."""
+        proxy: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
+        if self.kind == "gateway":
+            proxy |= {"create": True, "retries": "envoy"}
+        return {"expose": {"hosts": [HOST]}, self.kind: proxy}
+
+    def url(self, namespace: Namespace) -> str:
+        """Return where the service answers, when it does."""
+        address = self.given or until("no address", lambda: self._address(namespace), LONGEST_S)
+        url = f"http://{address}"
+        until("the proxy does not route", lambda: self._answers(url), LONGEST_S)
+        return url
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return requests.get(f"{url}/health", headers=self.headers, timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+    def _address(self, namespace: Namespace) -> str | None:
+        if self.kind == "gateway":
+            (gateway,) = namespace.items("gateways.gateway.networking.k8s.io")
+            addresses = gateway.get("status", {}).get("addresses", [])
+            return addresses[0]["value"] if addresses else None
+        selector = "app.kubernetes.io/name=ingress-nginx,app.kubernetes.io/component=controller"
+        services = kubectl(
+            "get", "services", "--all-namespaces", "--selector", selector, "--output=json"
+        )
+        for service in json.loads(services)["items"]:
+            for point in service["status"].get("loadBalancer", {}).get("ingress", []):
+                return str(point.get("ip") or point["hostname"])
+        return None

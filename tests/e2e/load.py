@@ -1,0 +1,93 @@
+"""Pictures with known answers, sent by the load client through whatever lets clients in."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import cv2
+import skimage.data
+
+from dctnet.config import Settings
+from dctnet.loading import load_engine
+from loadtest import client
+from loadtest.client import Closed, Open, Picture, Plan, Report, equals, made
+from loadtest.pictures import Pixels
+from tests.support.encoded import encoded
+
+SIDE = 256
+"""Small, so that a small machine answers many: what is tried is the way there and back."""
+
+CAPACITY_CLIENTS = 4
+CAPACITY_S = 10
+
+STEADY = 0.35
+"""The steady load as a share of the capacity: a third replica that starts beside two takes its part
+of the same processors."""
+
+LONGEST_S = 3600
+"""When a load ends that nobody stops."""
+
+TIMEOUT_S = 90
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Loads of one service; each returns what became of every request."""
+
+    url: str
+    """Where pictures are posted."""
+    headers: dict[str, str]
+    pictures: list[Picture]
+    right: dict[str, Pixels]
+
+    def capacity(self) -> Report:
+        """Measure the highest throughput."""
+        return self._run(Closed(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S))
+
+    def at(self, rate: float, duration_s: float) -> Report:
+        """Send so many a second, whatever comes back."""
+        return self._run(Open(rate=rate, duration_s=duration_s, poisson=True))
+
+    @contextmanager
+    def steady(self, rate: float) -> Iterator[Future[Report]]:
+        """Load until the block ends; the report is there after it."""
+        stop = Event()
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                yield pool.submit(self._run, Open(rate=rate, duration_s=LONGEST_S), stop)
+            finally:
+                stop.set()
+
+    def _run(self, arrivals: Open | Closed, stop: Event | None = None) -> Report:
+        plan = Plan(
+            url=self.url,
+            headers=self.headers,
+            pictures=self.pictures,
+            arrivals=arrivals,
+            timeout_s=TIMEOUT_S,
+            check=equals(self.right, tolerance=1),
+        )
+        return client.run(plan, stop)
+
+
+def known() -> tuple[list[Picture], dict[str, Pixels]]:
+    """Return pictures, one with a face, and their right answers, drawn here by the demo model."""
+    portrait: Any = cv2.resize(skimage.data.astronaut(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    face = Picture("portrait", encoded(portrait), "image/png", SIDE, SIDE)
+    pictures = [face, *made(7, SIDE, SIDE, format="png")]
+    engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
+    return pictures, {p.name: engine.cartoonize(p.pixels()).picture for p in pictures}
+
+
+def counts(report: Report) -> dict[str, Any]:
+    """Return what a reader wants to know of a load."""
+    found: dict[str, Any] = {
+        name: getattr(report, name) for name in ("sent", "right", "refused", "failed", "wrong")
+    }
+    found |= report.failed_by_kind | report.wrong_by_kind
+    if latency := report.latency_s["right"]:
+        found |= {"p50_s": latency.p50, "p99_s": latency.p99, "max_s": latency.max}
+    return found

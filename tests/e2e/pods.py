@@ -1,0 +1,43 @@
+"""Pods that run a little Python inside the cluster, from the service's own image."""
+
+import json
+from typing import Any
+
+from tests.e2e.cluster import BOUND_S, Namespace, until
+
+PYTHON = "/opt/dctnet/bin/python"
+
+
+def start(namespace: Namespace, image: str, name: str, code: str, *args: str) -> None:
+    """Start a pod as the Pod Security Standard `restricted` wants it."""
+    container: dict[str, Any] = {
+        "name": "python",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [PYTHON, "-c", code, *args],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [container],
+        },
+    }
+    namespace.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
+
+
+def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
+    """Wait until the pod has ended well, and return what it printed."""
+
+    def phase() -> str:
+        return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.phase}")
+
+    until(f"the pod {name} has not ended", lambda: phase() in {"Succeeded", "Failed"}, bound_s)
+    said = namespace.kubectl("logs", name)
+    assert phase() == "Succeeded", said
+    return said

@@ -1,0 +1,49 @@
+"""A node that is drained under load: its replica goes elsewhere, and nothing is lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import BOUND_S, Namespace, Release, kubectl, merged, until
+from tests.e2e.conftest import Note
+from tests.e2e.entrance import Entrance
+from tests.e2e.load import STEADY, Loads
+
+REPLICAS = 2
+
+
+def node_names(release: Release) -> list[str]:
+    return [pod["spec"]["nodeName"] for pod in release.pods()]
+
+
+@pytest.mark.needs("nodes")
+def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
+    fresh: Namespace,
+    demo: dict[str, Any],
+    entrance: Entrance,
+    loads: Callable[[str], Loads],
+    note: Note,
+) -> None:
+    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": REPLICAS})
+    release.install()
+    assert len(set(node_names(release))) == REPLICAS
+    service = loads(entrance.url(fresh))
+    rate = STEADY * service.capacity().throughput
+    for node in set(node_names(release)):
+        with service.steady(rate) as result:
+            try:
+                kubectl(
+                    "drain", node, f"--pod-selector={release.selector}",
+                    "--delete-emptydir-data", "--ignore-daemonsets", f"--timeout={BOUND_S}s",
+                )  # fmt: skip
+                until(
+                    "the replicas are not ready elsewhere",
+                    lambda: len(release.ready_pods()) == REPLICAS,
+                )
+                assert node not in node_names(release)
+            finally:
+                kubectl("uncordon", node)
+        report = result.result()
+        note(f"drain of {node}", report)
+        assert report.right == report.sent > 0, report.table()

@@ -1,0 +1,76 @@
+"""At three times what a replica of one processor can draw, it refuses, and stays ready."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.e2e import pods, prober
+from tests.e2e.cluster import Namespace, Release, kubectl, merged
+from tests.e2e.conftest import Note
+from tests.e2e.entrance import Entrance
+from tests.e2e.load import Loads
+
+TIMES = 3
+OVERLOAD_S = float(os.environ.get("E2E_OVERLOAD_S", "300"))
+READYZ_P99_S = 1.0
+"""A third of what the kubelet waits for."""
+
+
+def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
+    """Count what the kubelet found failed of a pod's probes, each single one."""
+    metrics = kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics/probes")
+    lines = [
+        line
+        for line in metrics.splitlines()
+        if line.startswith("prober_probe_total{")
+        and f'namespace="{namespace.name}"' in line
+        and f'pod="{pod}"' in line
+        and 'probe_type="Startup"' not in line
+    ]
+    assert any('result="successful"' in line for line in lines), metrics
+    return sum(int(line.split()[-1]) for line in lines if 'result="successful"' not in line)
+
+
+def test_at_three_times_capacity_no_probe_fails_and_nothing_restarts(
+    fresh: Namespace,
+    demo: dict[str, Any],
+    image: str,
+    entrance: Entrance,
+    loads: Callable[[str], Loads],
+    note: Note,
+) -> None:
+    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
+    release.install()
+    service = loads(entrance.url(fresh))
+    capacity = service.capacity().throughput
+    (pod,) = release.pods()
+    name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
+    failed, unhealthy = failed_probes(fresh, name, node), fresh.unhealthy()
+
+    url = f"http://{pod['status']['podIP']}:9090/readyz"
+    code = Path(prober.__file__).read_text()
+    pods.start(fresh, image, "prober", code, url, str(OVERLOAD_S))
+    report = service.at(TIMES * capacity, OVERLOAD_S)
+    probes = json.loads(pods.output(fresh, "prober"))
+    p50, p99, most = np.percentile(probes["seconds"], [50, 99, 100]).tolist()
+
+    note("overload", report)
+    note(
+        "readyz",
+        {"count": len(probes["seconds"]), "p50_s": p50, "p99_s": p99, "max_s": most},
+    )
+    note("load", {"seconds": OVERLOAD_S, "capacity": capacity, "goodput": report.throughput})
+    assert report.refused > 0
+    assert report.refused_without_retry_after == 0
+    assert report.failed == report.wrong == 0, report.table()
+    assert probes["failures"] == []
+    assert p99 < READYZ_P99_S
+    assert fresh.unhealthy() == unhealthy
+    assert failed_probes(fresh, name, node) == failed
+    (after,) = release.pods()
+    assert after["metadata"]["name"] == name
+    assert release.restarts() == 0

@@ -1,0 +1,123 @@
+"""Under a steady load that two replicas carry, whatever becomes of them is not noticed outside."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from loadtest.client import Report
+from tests.e2e.cluster import Namespace, Refused, Release, merged, until
+from tests.e2e.conftest import Note
+from tests.e2e.entrance import Entrance
+from tests.e2e.load import STEADY, Loads
+from tests.e2e.watching import watching
+
+REPLICAS = 2
+ROUNDS = 3
+
+AROUND_S = 5
+"""How long the load goes on before and after a change: proxies learn of one seconds late."""
+
+HOPELESS_S = 30
+"""How long an upgrade is waited for that cannot succeed; its pods are back-off after it."""
+
+
+@dataclass(frozen=True)
+class Service:
+    release: Release
+    loads: Loads
+    rate: float
+    """Requests a second of the steady load."""
+
+    @contextmanager
+    def under_load(self) -> Iterator[Future[Report]]:
+        """Load before, during and after a change, until the replicas are those that should be."""
+        with self.loads.steady(self.rate) as result:
+            time.sleep(AROUND_S)
+            yield result
+            until("the replicas are not all ready", self.is_settled)
+            time.sleep(AROUND_S)
+
+    def is_settled(self) -> bool:
+        """Whether there are the right replicas and none that is ending."""
+        there = self.release.namespace.items("pods", self.release.selector)
+        return len(self.release.ready_pods()) == len(there) == REPLICAS
+
+
+@pytest.fixture(scope="module")
+def service(
+    fresh: Namespace, demo: dict[str, Any], entrance: Entrance, loads: Callable[[str], Loads]
+) -> Service:
+    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": REPLICAS})
+    release.install()
+    ready = loads(entrance.url(fresh))
+    capacity = ready.capacity()
+    assert capacity.right == capacity.sent
+    return Service(release, ready, STEADY * capacity.throughput)
+
+
+def require_nothing_lost(report: Report) -> None:
+    assert report.sent > 0
+    assert report.right == report.sent, report.table()
+
+
+def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
+    service: Service, note: Note
+) -> None:
+    release = service.release
+    for turn in range(1, ROUNDS + 1):
+        before = set(release.ready_pods())
+        with (
+            watching(release.namespace, release.selector) as seen,
+            service.under_load() as result,
+        ):
+            seconds = release.upgrade({"podAnnotations": {"turn": str(turn)}})
+        report = result.result()
+        note(f"upgrade {turn}", report)
+        note(f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())})
+        assert not before & set(release.ready_pods())
+        require_nothing_lost(report)
+
+
+def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
+    before = set(service.release.ready_pods())
+    with service.under_load() as result:
+        seconds = service.release.rollback()
+    report = result.result()
+    note("rollback", report)
+    note("rollback took", {"seconds": seconds})
+    assert not before & set(service.release.ready_pods())
+    require_nothing_lost(report)
+
+
+def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note) -> None:
+    gone = service.release.ready_pods()[0]
+    with service.under_load() as result:
+        service.release.namespace.kubectl("delete", "pod", gone, "--grace-period=0", "--force")
+    report = result.result()
+    note("killed", report)
+    assert gone not in service.release.ready_pods()
+    require_nothing_lost(report)
+
+
+def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
+    service: Service, note: Note
+) -> None:
+    """They look for another model than there is, and end."""
+    release = service.release
+    before = release.ready_pods()
+    with service.loads.steady(service.rate) as result:
+        with pytest.raises(Refused):
+            release.upgrade({"model": {"digest": "0" * 64}}, bound_s=HOPELESS_S)
+        assert set(before) <= set(release.ready_pods())
+        assert len(release.pods()) > REPLICAS
+        release.rollback()
+        until("the rollback leaves other pods", service.is_settled)
+    report = result.result()
+    note("failed upgrade and rollback", report)
+    assert release.ready_pods() == before
+    require_nothing_lost(report)

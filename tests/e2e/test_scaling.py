@@ -1,0 +1,78 @@
+"""Load brings replicas, and its end takes them away: by CPU, and by the service's own metric."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import Release, merged, namespace, until
+from tests.e2e.conftest import Note
+from tests.e2e.entrance import Entrance
+from tests.e2e.load import Loads
+
+FEWEST, MOST = 1, 3
+
+TIMES = 1.5
+"""The load, as a multiple of what one replica can draw."""
+
+SCALING_S = 180
+"""How long the autoscaler may take to go up, and down; most look every 15 s, at metrics as old."""
+
+AT_ONCE = {
+    "scaleDown": {
+        "stabilizationWindowSeconds": 10,
+        "policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}],
+    }
+}
+"""Without the five quiet minutes that a service is left in peace for."""
+
+
+def require_up_and_down(
+    release: Release, entrance: Entrance, loads: Callable[[str], Loads]
+) -> dict[str, Any]:
+    """Overload a replica until there are more, and wait until there are as few again."""
+    release.install()
+    service = loads(entrance.url(release.namespace))
+    with service.steady(TIMES * service.capacity().throughput) as result:
+        until("more load brings no replica", lambda: len(release.ready_pods()) > FEWEST, SCALING_S)
+        most = len(release.ready_pods())
+    until("without load the replicas stay", lambda: len(release.pods()) == FEWEST, SCALING_S)
+    report = result.result()
+    assert report.failed == report.wrong == 0, report.table()
+    return {"replicas": most, "sent": report.sent, "right": report.right, "refused": report.refused}
+
+
+@pytest.mark.needs("metrics")
+def test_cpu_brings_replicas_and_their_end(
+    demo: dict[str, Any],
+    entrance: Entrance,
+    loads: Callable[[str], Loads],
+    note: Note,
+) -> None:
+    scaling = {"enabled": True, "minReplicas": FEWEST, "maxReplicas": MOST, "behavior": AT_ONCE}
+    with namespace("dctnet-e2e") as fresh:
+        values = merged(merged(demo, entrance.values()), {"autoscaling": scaling})
+        note("cpu", require_up_and_down(Release(fresh, values), entrance, loads))
+
+
+@pytest.mark.needs("keda")
+def test_the_load_ratio_brings_replicas_and_their_end_by_keda(
+    demo: dict[str, Any],
+    entrance: Entrance,
+    loads: Callable[[str], Loads],
+    note: Note,
+) -> None:
+    prometheus = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
+    scaling = {
+        "enabled": True,
+        "minReplicas": FEWEST,
+        "maxReplicas": MOST,
+        "behavior": AT_ONCE,
+        "metric": "keda",
+        "keda": {"serverAddress": prometheus, "pollingInterval": 5},
+    }
+    changes = {"autoscaling": scaling, "metrics": {"podAnnotations": True}}
+    with namespace("dctnet-e2e") as fresh:
+        values = merged(merged(demo, entrance.values()), changes)
+        note("keda", require_up_and_down(Release(fresh, values), entrance, loads))

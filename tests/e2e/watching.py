@@ -1,0 +1,58 @@
+"""When pods appear and become ready, on this machine's clock: their own times are whole seconds."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.e2e.cluster import Namespace, tool
+
+_COLUMNS = "{.object.metadata.name} {.object.status.conditions[?(@.type=='Ready')].status}{'\\n'}"
+
+
+@dataclass
+class Seen:
+    """By the pods' names, in seconds of the monotonic clock."""
+
+    created: dict[str, float] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)
+
+    def seconds(self) -> list[float]:
+        """Return how long each pod took from its creation until it was ready."""
+        return [at - self.created[name] for name, at in self.ready.items()]
+
+
+@contextmanager
+def watching(namespace: Namespace, selector: str) -> Iterator[Seen]:
+    """Note what becomes of the pods that appear within the block."""
+    before = {pod["metadata"]["name"] for pod in namespace.items("pods", selector)}
+    seen = Seen()
+    process = subprocess.Popen(
+        [
+            tool("kubectl"), "--namespace", namespace.name, "get", "pods", "--selector", selector,
+            "--watch", "--output-watch-events", f"--output=jsonpath={_COLUMNS}",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            name, _, status = line.strip().partition(" ")
+            if name not in before:
+                now = time.monotonic()
+                seen.created.setdefault(name, now)
+                if status == "True":
+                    seen.ready.setdefault(name, now)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        process.terminate()
+        process.wait()
+        reader.join()
