@@ -136,7 +136,7 @@ class Release:
         return time.monotonic() - started
 
     def test(self) -> str:
-        return self.helm("test", self.name, "--logs", f"--timeout={BOUND_S}s")
+        return self.helm("test", self.name, f"--timeout={BOUND_S}s")
 
     def uninstall(self) -> None:
         self.helm("uninstall", self.name, "--wait", f"--timeout={BOUND_S}s")

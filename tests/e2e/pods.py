@@ -8,7 +8,13 @@ from tests.e2e.cluster import BOUND_S, Namespace, until
 PYTHON = "/opt/dctnet/bin/python"
 
 
-def start(namespace: Namespace, image: str, name: str, code: str, *args: str) -> None:
+CLAIM = "/claim"
+"""Where a pod has the claim that it is given."""
+
+
+def start(
+    namespace: Namespace, image: str, name: str, code: str, *args: str, claim: str = ""
+) -> None:
     """Start a pod as the Pod Security Standard `restricted` wants it."""
     container: dict[str, Any] = {
         "name": "python",
@@ -17,17 +23,20 @@ def start(namespace: Namespace, image: str, name: str, code: str, *args: str) ->
         "command": [PYTHON, "-c", code, *args],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [container],
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "containers": [container],
     }
+    if claim:
+        spec["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}]
+        container["volumeMounts"] = [{"name": "claim", "mountPath": CLAIM}]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
     namespace.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
 
 

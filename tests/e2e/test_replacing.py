@@ -22,8 +22,11 @@ ROUNDS = 3
 AROUND_S = 5
 """How long the load goes on before and after a change: proxies learn of one seconds late."""
 
+OTHER_MODEL = {"name": "DCTNET_MODEL_DIGEST", "value": "0" * 64}
+"""With it a replica refuses the model that it has."""
+
 HOPELESS_S = 30
-"""How long an upgrade is waited for that cannot succeed; its pods are back-off after it."""
+"""How long an upgrade is waited for that cannot succeed."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_b
     before = release.ready_pods()
     with service.loads.steady(service.rate) as result:
         with pytest.raises(Refused):
-            release.upgrade({"model": {"digest": "0" * 64}}, bound_s=HOPELESS_S)
+            release.upgrade({"extraEnv": [OTHER_MODEL]}, bound_s=HOPELESS_S)
         assert set(before) <= set(release.ready_pods())
         assert len(release.pods()) > REPLICAS
         release.rollback()
