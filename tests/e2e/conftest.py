@@ -38,6 +38,10 @@ PARTS: dict[str, tuple[str, Callable[[], bool]]] = {
         "the Prometheus operator's resources",
         lambda: _lists("crd/servicemonitors.monitoring.coreos.com"),
     ),
+    "hub": (
+        "E2E_HUB_HOST, an address of this machine that pods reach",
+        lambda: bool(os.environ.get("E2E_HUB_HOST")),
+    ),
     "policies": ("a network that holds to NetworkPolicies", lambda: True),
 }
 """What a test may need of the cluster: in words, and whether it is there."""

@@ -88,15 +88,15 @@ class Hub:
 
 
 @contextmanager
-def running(hub: Hub) -> Iterator[Hub]:
-    """Serve the hub on a free port of loopback until the end of the block."""
+def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
+    """Serve the hub on a free port of an address of this machine until the end of the block."""
 
     class Handler(_Handler):
         pass
 
     Handler.hub = hub
-    server = _Server(("127.0.0.1", 0), Handler)
-    hub.address = f"http://127.0.0.1:{server.server_port}"
+    server = _Server((host, 0), Handler)
+    hub.address = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,0 +1,65 @@
+"""The default source: pods fetch a public model from the hub, prepare it, and serve it.
+
+The hub is a stand-in on this machine; what it has is the demo model in the form of upstream's.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dctnet.models.folder import REQUIRED_FILES
+from tests.e2e.cluster import Namespace, Release, until
+from tests.e2e.conftest import Note
+from tests.hub.stand_in import Hub, running
+
+MODEL = "iic/cv_unet_person-image-cartoon_compound-models"
+REPLICAS = 2
+
+PREPARED_S = 900
+"""How long fetching and preparing may take; TensorFlow's image may have to be unpacked too."""
+
+
+@pytest.fixture
+def hub(upstream_demo: Path) -> Iterator[Hub]:
+    files = {name: (upstream_demo / name).read_bytes() for name in REQUIRED_FILES}
+    with running(Hub(MODEL, {"master": files}), os.environ["E2E_HUB_HOST"]) as hub:
+        yield hub
+
+
+@pytest.mark.needs("hub")
+def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
+    fresh: Namespace, demo: dict[str, Any], hub: Hub, note: Note
+) -> None:
+    host, port = hub.address.removeprefix("http://").split(":")
+    image = demo["image"] | {"tag": f"{demo['image']['tag']}-tensorflow"}
+    release = Release(
+        fresh,
+        demo
+        | {
+            "image": image,
+            "replicaCount": REPLICAS,
+            "model": {
+                "endpoint": hub.address,
+                "cache": {"create": True, "accessModes": ["ReadWriteOnce"]},
+                # Both begin at once, and a small node has to place both.
+                "prepare": {"resources": {"requests": {"cpu": "200m", "memory": "1Gi"}}},
+            },
+            "networkPolicy": {
+                "modelSource": {"cidrs": [f"{host}/32"], "ports": [int(port)]},
+            },
+        },
+    )
+    seconds = release.install(PREPARED_S)
+    asked = {name: len(hub.asked_for(name)) for name in REQUIRED_FILES}
+    assert asked == dict.fromkeys(REQUIRED_FILES, 1)
+    assert "Succeeded" in release.test()
+    assert len(release.ready_pods()) == REPLICAS
+
+    (one, *_) = release.ready_pods()
+    fresh.kubectl("delete", "pod", one)
+    until("no other pod is ready", lambda: len(release.ready_pods()) == REPLICAS)
+    assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == asked
+    note("fetching", {"seconds": seconds})
