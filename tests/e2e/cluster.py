@@ -105,6 +105,9 @@ def namespace(prefix: str) -> Iterator[Namespace]:
         )  # fmt: skip
         yield Namespace(name)
     finally:
+        # Replicas that end in peace would hold it for a minute.
+        kubectl("--namespace", name, "delete", "deployments", "--all")
+        kubectl("--namespace", name, "delete", "pods", "--all", "--grace-period=1")
         kubectl("delete", "namespace", name, f"--timeout={BOUND_S}s")
 
 

@@ -25,6 +25,7 @@ def start(
     }
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
         "automountServiceAccountToken": False,
         "securityContext": {
             "runAsNonRoot": True,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import pods
-from tests.e2e.cluster import Namespace, Release, kubectl, merged, namespace
+from tests.e2e.cluster import BOUND_S, Namespace, Release, merged, namespace
 from tests.e2e.entrance import Entrance
 
 API, MANAGEMENT = 8080, 9090
@@ -22,6 +22,12 @@ for place in sys.argv[1:]:
 """
 
 
+LISTEN = """
+import http.server
+http.server.HTTPServer(("", 8000), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
+
+
 def tried(namespace: Namespace, image: str, *places: str) -> dict[str, str]:
     pods.start(namespace, image, "stranger", TRY, *places)
     return answers(pods.output(namespace, "stranger"))
@@ -31,6 +37,14 @@ def answers(said: str) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in said.splitlines())
 
 
+def listening(namespace: Namespace, image: str) -> str:
+    """Start a pod that everybody may talk to, and return where."""
+    pods.start(namespace, image, "listener", LISTEN)
+    namespace.kubectl("wait", "pod/listener", "--for=condition=Ready", f"--timeout={BOUND_S}s")
+    address = namespace.kubectl("get", "pod", "listener", "--output=jsonpath={.status.podIP}")
+    return f"{address}:8000"
+
+
 @pytest.mark.needs("policies")
 def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nobody(
     fresh: Namespace, demo: dict[str, Any], image: str, entrance: Entrance
@@ -38,14 +52,14 @@ def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nob
     release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
     release.install()
     (replica,) = release.pods()
-    here = [f"{replica['status']['podIP']}:{port}" for port in (API, MANAGEMENT)]
-    address = kubectl("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}")
-    elsewhere = f"{address}:443"
+    replicas = [f"{replica['status']['podIP']}:{port}" for port in (API, MANAGEMENT)]
+    neighbour = listening(fresh, image)
 
-    assert tried(fresh, image, *here) == dict.fromkeys(here, "open")
+    found = tried(fresh, image, *replicas, neighbour)
+    assert found == dict.fromkeys([*replicas, neighbour], "open")
     with namespace("dctnet-e2e") as strange:
-        found = tried(strange, image, *here, elsewhere)
-    assert found == dict.fromkeys(here, "closed") | {elsewhere: "open"}
+        found = tried(strange, image, *replicas, neighbour)
+    assert found == dict.fromkeys(replicas, "closed") | {neighbour: "open"}
     name = replica["metadata"]["name"]
-    said = fresh.kubectl("exec", name, "--", pods.PYTHON, "-c", TRY, elsewhere)
-    assert answers(said) == {elsewhere: "closed"}
+    said = fresh.kubectl("exec", name, "--", pods.PYTHON, "-c", TRY, neighbour)
+    assert answers(said) == {neighbour: "closed"}
