@@ -15,6 +15,7 @@ from dctnet.loading import load_engine
 from loadtest import client
 from loadtest.client import Closed, Open, Picture, Plan, Report, equals, made
 from loadtest.pictures import Pixels
+from tests.e2e.cluster import Namespace
 from tests.support.encoded import encoded
 
 SIDE = 256
@@ -80,6 +81,13 @@ def known() -> tuple[list[Picture], dict[str, Pixels]]:
     pictures = [face, *made(7, SIDE, SIDE, format="png")]
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
     return pictures, {p.name: engine.cartoonize(p.pixels()).picture for p in pictures}
+
+
+def require_nothing_lost(report: Report, namespace: Namespace) -> None:
+    """Every request was answered rightly; not even refused."""
+    assert report.sent > 0
+    said = [report.table(), *namespace.unhealthy()]
+    assert report.right == report.sent, "\n".join(said)
 
 
 def counts(report: Report) -> dict[str, Any]:

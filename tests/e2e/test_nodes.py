@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.cluster import BOUND_S, Namespace, Release, kubectl, merged, until
 from tests.e2e.conftest import Note
 from tests.e2e.entrance import Entrance
-from tests.e2e.load import STEADY, Loads
+from tests.e2e.load import STEADY, Loads, require_nothing_lost
 
 REPLICAS = 2
 
@@ -46,4 +46,4 @@ def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
                 kubectl("uncordon", node)
         report = result.result()
         note(f"drain of {node}", report)
-        assert report.right == report.sent > 0, report.table()
+        require_nothing_lost(report, fresh)

@@ -13,7 +13,7 @@ from loadtest.client import Report
 from tests.e2e.cluster import Namespace, Refused, Release, merged, until
 from tests.e2e.conftest import Note
 from tests.e2e.entrance import Entrance
-from tests.e2e.load import STEADY, Loads
+from tests.e2e.load import STEADY, Loads, require_nothing_lost
 from tests.e2e.watching import watching
 
 REPLICAS = 2
@@ -63,11 +63,6 @@ def service(
     return Service(release, ready, STEADY * capacity.throughput)
 
 
-def require_nothing_lost(report: Report) -> None:
-    assert report.sent > 0
-    assert report.right == report.sent, report.table()
-
-
 def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
     service: Service, note: Note
 ) -> None:
@@ -83,7 +78,7 @@ def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
         note(f"upgrade {turn}", report)
         note(f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())})
         assert not before & set(release.ready_pods())
-        require_nothing_lost(report)
+        require_nothing_lost(report, service.release.namespace)
 
 
 def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
@@ -94,7 +89,7 @@ def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
     note("rollback", report)
     note("rollback took", {"seconds": seconds})
     assert not before & set(service.release.ready_pods())
-    require_nothing_lost(report)
+    require_nothing_lost(report, service.release.namespace)
 
 
 def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note) -> None:
@@ -104,7 +99,7 @@ def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note)
     report = result.result()
     note("killed", report)
     assert gone not in service.release.ready_pods()
-    require_nothing_lost(report)
+    require_nothing_lost(report, service.release.namespace)
 
 
 def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
@@ -123,4 +118,4 @@ def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_b
     report = result.result()
     note("failed upgrade and rollback", report)
     assert release.ready_pods() == before
-    require_nothing_lost(report)
+    require_nothing_lost(report, service.release.namespace)
