@@ -47,7 +47,7 @@ test: lint chart-tools ## Check style and types, then run all tests with coverag
 	$(BIN)/python tests/coverage_floor.py
 
 .PHONY: e2e
-e2e: install-dev ## Install the chart in the cluster of kubectl's current context, and try it there
+e2e: install-dev $(helm) ## Install the chart in the cluster of kubectl's current context, and try it there
 	@$(BIN)/pytest tests/e2e
 
 .PHONY: loadtest
