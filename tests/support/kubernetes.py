@@ -95,4 +95,7 @@ def _in_pod(pod: Object) -> Iterator[str]:
         limits = resources.get("limits") or {}
         for resource, request in (resources.get("requests") or {}).items():
             if resource in limits and amount(request) > amount(limits[resource]):
-                yield f"{each['name']} requests {request} {resource}, over the limit {limits[resource]}"
+                yield (
+                    f"{each['name']} requests {request} {resource}, over its limit of"
+                    f" {limits[resource]}"
+                )

@@ -10,7 +10,9 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -39,10 +41,12 @@ def post(picture: bytes) -> tuple[str, np.ndarray]:
     """Return what drew it, and the cartoon's pixels, BGR."""
     headers = {"Content-Type": "image/png"}
     if path := os.environ.get("KEYS"):
-        with open(path) as file:
-            keys = [line.strip() for line in file if line.strip() and not line.startswith("#")]
-        headers["Authorization"] = f"Bearer {keys[0]}"
-    request = urllib.request.Request(f"{os.environ['API']}/v1/cartoons?format=png", picture, headers)
+        lines = map(str.strip, Path(path).read_text().splitlines())
+        headers["Authorization"] = "Bearer " + next(
+            line for line in lines if line and line[0] != "#"
+        )
+    url = f"{os.environ['API']}/v1/cartoons?format=png"
+    request = urllib.request.Request(url, picture, headers)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return response.headers["X-Dctnet-Model"], pixels(response.read())
@@ -75,7 +79,7 @@ def counted(address: str) -> float:
     return float(found[1])
 
 
-def until(holds, otherwise: str) -> None:
+def until(holds: Callable[[], bool], otherwise: str) -> None:
     """Look every half second."""
     end = time.monotonic() + TIMEOUT_S
     while not holds():
