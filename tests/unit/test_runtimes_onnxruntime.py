@@ -1,5 +1,6 @@
 """ONNX Runtime, on graphs that are small enough to calculate by hand."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,3 +126,22 @@ def test_it_says_nothing_and_brings_no_tensorflow(detector: Path) -> None:
         [sys.executable, "-c", program, str(detector)], capture_output=True, text=True, check=True
     )
     assert (run.stdout, run.stderr) == ("", "")
+
+
+def test_it_keeps_nothing_in_the_home_folder_and_reports_to_nobody(
+    detector: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        "import sys; from pathlib import Path; from dctnet.runtimes import onnxruntime;"
+        "onnxruntime.detector(Path(sys.argv[1]), 1)"
+    )
+    unset = {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    environ = {name: text for name, text in os.environ.items() if name not in unset}
+    subprocess.run(
+        [sys.executable, "-c", program, detector],
+        env=environ | {"HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=True,
+    )
+    assert list(home.rglob("*")) == []

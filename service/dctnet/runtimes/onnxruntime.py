@@ -3,9 +3,14 @@
 A graph's threads belong to its session: callers share them, each call using all that are free.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
+
+# It would give the machine an id, keep a database in the home folder, and report to its makers.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import onnxruntime as ort
 
 from dctnet.models import generator as weights
