@@ -96,7 +96,7 @@ FROM scratch AS model
 FROM serving AS with-model
 COPY --from=model / /model/
 ENV DCTNET_MODEL=/model
-RUN ["dctnet", "doctor"]
+RUN --mount=type=tmpfs,target=/tmp ["dctnet", "doctor"]
 
 # The last one is what a build makes that names no target.
 FROM serving AS runtime
