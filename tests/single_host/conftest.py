@@ -87,9 +87,12 @@ class Host:
             "NGINX_PID": folder / "nginx.pid",
             "DCTNET_MODELS_DIR": folder / "none",
             "DCTNET_MODEL": "demo",
+            "DCTNET_DRAIN_DELAY": 0,
             "DCTNET_SLOTS": 1,
             "DCTNET_THREADS": 1,
         } | settings
+        self.start_s = 0.0
+        """How long the replicas took to be ready, beside whatever else this machine does."""
         self.configure()
         self._write_mains()
 
@@ -165,8 +168,10 @@ class Host:
         """Run supervisord and nginx, from when every replica is ready; end them at last."""
         command = ["supervisord", "--nodaemon", "-c", self.folder / "supervisord.conf"]
         with self.nginx_running(), self._process(*command) as supervisord:
+            started = time.monotonic()
             try:
-                until(lambda: self.is_ready(1) and self.is_ready(2), supervisord)
+                until(self.are_ready, supervisord)
+                self.start_s = time.monotonic() - started
                 yield
             finally:
                 # Nobody asks the replicas any more, and their drain delay is long.
@@ -219,6 +224,9 @@ class Host:
             return requests.get(url, timeout=BOUND_S).ok
         except requests.ConnectionError:
             return False
+
+    def are_ready(self) -> bool:
+        return self.is_ready(1) and self.is_ready(2)
 
     def metric(self, number: int, name: str) -> float:
         """Return a replica's metric."""
@@ -295,7 +303,6 @@ def make_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Host]:
 @pytest.fixture(scope="session")
 def host(make_host: Callable[..., Host]) -> Iterator[Host]:
     """One that runs, for all tests."""
-    # The delay is longer than a start takes beside a load and whatever else this machine does.
-    host = make_host(DCTNET_DRAIN_DELAY=10)
+    host = make_host()
     with host.running():
         yield host

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from io import BytesIO
 
 import numpy as np
@@ -13,17 +14,18 @@ from loadtest.client import Open, Plan, Report, equals, made, run
 from tests.single_host.conftest import BOUND_S, Host, until
 
 RATE = 3.0
-"""Pictures a second, which one replica alone draws in a fraction of it: what is lost under a load
+"""Pictures a second, which one replica alone draws in a fraction of it: what is refused under a load
 that is too much for the machine is a question of its own."""
-PICTURES = made(8, 128, 128)
-SOME = 8
+PICTURES = made(8, 96, 96)
+SOME = 5
 """So many are answered before anything is done, and after it."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class _UntilTold(Open):
     """Arrivals that stop when `ended` is set."""
 
-    ended: threading.Event
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def offsets(self) -> Iterator[float]:
         for due_s in super().offsets():
@@ -37,7 +39,6 @@ def load(host: Host) -> Iterator[list[Report]]:
     """Ask steadily, through nginx, from before the body until after it; then gives the report."""
     right = {picture.name: _drawn(host, picture.data) for picture in PICTURES}
     arrivals = _UntilTold(rate=RATE, duration_s=10 * BOUND_S)
-    object.__setattr__(arrivals, "ended", threading.Event())
     plan = Plan(
         url=f"{host.url}/v1/cartoons",
         arrivals=arrivals,

@@ -113,6 +113,7 @@ def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx: H
     }
     access = lone_nginx.access(answer.headers["X-Request-Id"])
     assert access["upstream_status"] == "502, 502"
+    assert (access["method"], access["path"]) == ("POST", "/v1/cartoons")
 
 
 def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx: Host) -> None:
