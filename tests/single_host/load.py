@@ -14,7 +14,7 @@ from loadtest.client import Open, Plan, Report, equals, made, run
 from tests.single_host.conftest import BOUND_S, Host, until
 
 RATE = 3.0
-"""Pictures a second, which one replica alone draws in a fraction of it: what is refused under a load
+"""Pictures a second, which one replica draws in a fraction of it: what is refused under a load
 that is too much for the machine is a question of its own."""
 PICTURES = made(8, 96, 96)
 SOME = 5
