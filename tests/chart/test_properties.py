@@ -143,14 +143,10 @@ def nulls(value: Any, place: str = "") -> list[str]:
 
 
 def check(values: dict[str, Any], release: str, minor: str) -> None:
-    sentence = None
     try:
         made = render(values, release=release, kubernetes=f"{minor}.0")
     except Refused as refused:
-        sentence = str(refused)
-    if sentence:
-        event(sentence[:40])
-        assert sentence.endswith(".")
+        event(str(refused)[:40])
         return
     event("rendered")
     assert faults(made, minor) == []

@@ -94,8 +94,6 @@ def _in_pod(pod: Object) -> Iterator[str]:
         resources = each.get("resources") or {}
         limits = resources.get("limits") or {}
         for resource, request in (resources.get("requests") or {}).items():
-            if resource in limits and amount(request) > amount(limits[resource]):
-                yield (
-                    f"{each['name']} requests {request} {resource}, over its limit of"
-                    f" {limits[resource]}"
-                )
+            limit = limits.get(resource, request)
+            if amount(request) > amount(limit):
+                yield f"{each['name']} requests {request} {resource}, over the limit {limit}"

@@ -1,0 +1,124 @@
+"""Who may reach a replica, and whom it may reach."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.chart import Object, merged, render
+
+DEMO = {"model": {"source": "demo"}}
+INGRESS = {"ingress": {"enabled": True}}
+GATEWAY = {"gateway": {"enabled": True, "parentRefs": [{"name": "public"}]}}
+HERE = {"podSelector": {}}
+
+
+def namespaces(*names: str) -> list[Object]:
+    return [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+        for name in names
+    ]
+
+
+def policy(*values: dict[str, Any]) -> Object:
+    return render(merged(*values)).one("NetworkPolicy")["spec"]
+
+
+def rules(spec: Object, port: str) -> list[Object]:
+    return [rule for rule in spec["ingress"] if {"port": port, "protocol": "TCP"} in rule["ports"]]
+
+
+def test_it_is_about_the_replicas_and_both_directions() -> None:
+    made = render(DEMO)
+    spec = made.one("NetworkPolicy")["spec"]
+    assert spec["podSelector"] == made.deployment["spec"]["selector"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+
+
+CONTROLLERS = ("ingress-nginx", "envoy-gateway-system")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        (INGRESS, [HERE, *namespaces(*CONTROLLERS)]),
+        (GATEWAY, [HERE, *namespaces(*CONTROLLERS)]),
+        (merged(INGRESS, {"networkPolicy": {"controllerNamespaces": []}}), [HERE]),
+        (
+            merged(GATEWAY, {"networkPolicy": {"controllerNamespaces": ["edge"]}}),
+            [HERE, *namespaces("edge")],
+        ),
+    ],
+)
+def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(
+    values: dict[str, Any], expected: list[Object] | None
+) -> None:
+    (rule,) = rules(policy(DEMO, values), "http")
+    assert rule.get("from") == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["monitoring"], [HERE, *namespaces("monitoring")]),
+        ([], [HERE]),
+        (["a", "b"], [HERE, *namespaces("a", "b")]),
+    ],
+)
+def test_the_management_port_is_open_to_prometheus_alone(
+    names: list[str], expected: list[Object]
+) -> None:
+    values = {"networkPolicy": {"prometheusNamespaces": names}}
+    (rule,) = rules(policy(DEMO, values), "management")
+    assert rule["from"] == expected
+    assert len(rule["ports"]) == 1
+
+
+def dns(spec: Object) -> Object:
+    (rule,) = [each for each in spec["egress"] if each["ports"][0]["port"] == 53]
+    return rule
+
+
+def test_nothing_goes_out_but_dns() -> None:
+    spec = policy(DEMO)
+    assert spec["egress"] == [dns(spec)]
+    assert {each["protocol"] for each in dns(spec)["ports"]} == {"UDP", "TCP"}
+    assert {each["port"] for each in dns(spec)["ports"]} == {53}
+    assert dns(spec)["to"]
+
+
+def test_a_pod_that_fetches_its_model_may_reach_the_hub() -> None:
+    source = {"cidrs": ["198.51.100.0/24", "2001:db8::/32"], "ports": [443, 8443]}
+    spec = policy({"networkPolicy": {"modelSource": source}})
+    (hub,) = [rule for rule in spec["egress"] if rule != dns(spec)]
+    assert hub["ports"] == [{"port": port, "protocol": "TCP"} for port in (443, 8443)]
+    assert hub["to"] == [{"ipBlock": {"cidr": cidr}} for cidr in source["cidrs"]]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"cache": {"existingClaim": "models", "prepared": True}},
+        {"source": "existingClaim", "existingClaim": {"name": "models"}},
+        {"source": "image", "image": {"reference": f"models/anime@sha256:{'0' * 64}"}},
+        {"source": "baked"},
+        {"source": "demo"},
+    ],
+)
+def test_a_pod_that_has_its_model_may_not(model: dict[str, Any]) -> None:
+    spec = policy({"model": model})
+    assert spec["egress"] == [dns(spec)]
+
+
+def test_rules_of_ones_own_are_added() -> None:
+    more: dict[str, Any] = {
+        "extraIngress": [{"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}],
+        "extraEgress": [{"ports": [{"port": 4317, "protocol": "TCP"}]}],
+    }
+    spec, without = policy(DEMO, {"networkPolicy": more}), policy(DEMO)
+    assert spec["ingress"] == without["ingress"] + more["extraIngress"]
+    assert spec["egress"] == without["egress"] + more["extraEgress"]
+
+
+def test_it_can_be_left_out() -> None:
+    assert "NetworkPolicy" not in render({"networkPolicy": {"enabled": False}}).kinds

@@ -1,0 +1,291 @@
+"""What the pods are: confined, probed, rolled when something changes, and open to additions."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import PROFILES, Object, Objects, leaf, merged, nested, render
+from tests.support.kubernetes import containers, pods
+
+DEMO = {"model": {"source": "demo"}}
+PROFILE_NAMES = [profile.name.removesuffix("-values.yaml") for profile in PROFILES]
+EXTRA = {"name": "more", "image": "example/more:1"}
+
+
+def rendered() -> dict[str, Objects]:
+    return {"default": render()} | {name: render(profile=name) for name in PROFILE_NAMES}
+
+
+def restricted_breaches(pod: Object) -> list[str]:
+    """What of a pod the Pod Security Standard `restricted` forbids."""
+    context = pod.get("securityContext", {})
+    allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"}
+    allowed |= {"persistentVolumeClaim", "projected", "secret", "image"}
+    found = [f"volume {each['name']}" for each in pod.get("volumes", []) if not set(each) & allowed]
+    found += [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
+    if context.get("sysctls"):
+        found.append("sysctls")
+    for each in containers(pod):
+        own = context | each.get("securityContext", {})
+        checks = {
+            "runs as root": own.get("runAsNonRoot") is True and own.get("runAsUser") != 0,
+            "may gain privileges": own.get("allowPrivilegeEscalation") is False,
+            "is privileged": not own.get("privileged"),
+            "keeps capabilities": own.get("capabilities") == {"drop": ["ALL"]},
+            "has no seccomp profile": own.get("seccompProfile") == {"type": "RuntimeDefault"},
+            "has a host port": not any("hostPort" in port for port in each.get("ports", [])),
+        }
+        found += [f"{each['name']} {breach}" for breach, holds in checks.items() if not holds]
+    return found
+
+
+def test_every_pod_keeps_to_the_restricted_standard() -> None:
+    seen = 0
+    for made in rendered().values():
+        for name, pod in pods(made):
+            seen += len(containers(pod))
+            assert restricted_breaches(pod) == [], name
+            for each in containers(pod):
+                assert each["securityContext"]["readOnlyRootFilesystem"] is True
+            assert pod["automountServiceAccountToken"] is False
+            assert pod["enableServiceLinks"] is False
+    assert seen >= 2 * len(PROFILES) + 4  # The default's init containers and test pod among them.
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("podSecurityContext.runAsNonRoot", False),
+        ("podSecurityContext.runAsUser", 0),
+        ("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
+        ("securityContext.allowPrivilegeEscalation", True),
+        ("securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+        ("securityContext.privileged", True),
+        ("extraVolumes", [{"name": "root", "hostPath": {"path": "/"}}]),
+    ],
+)
+def test_what_breaks_the_standard_is_seen(path: str, value: object) -> None:
+    assert restricted_breaches(render(merged(DEMO, nested(path, value))).pod["spec"])
+
+
+def test_the_user_is_the_image_s_and_a_number() -> None:
+    context = render(DEMO).pod["spec"]["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (10001,) * 3
+
+
+PROBES = {
+    "startupProbe": ("/startupz", 1, 120),
+    "readinessProbe": ("/readyz", 2, 2),
+    "livenessProbe": ("/livez", 10, 3),
+}
+
+
+@pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
+def test_three_probes_look_at_the_management_port(variant: str) -> None:
+    container = render(merged(DEMO, {"image": {"variant": variant}})).container
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": 8080, "management": 9090}
+    for probe, (path, period, failures) in PROBES.items():
+        slow = (probe, variant) == ("startupProbe", "tensorflow")
+        assert container[probe] == {
+            "httpGet": {"path": path, "port": "management"},
+            "periodSeconds": period,
+            "timeoutSeconds": 3,
+            "failureThreshold": 300 if slow else failures,
+        }
+
+
+@pytest.mark.parametrize("probe", ["startup", "readiness", "liveness"])
+def test_each_probe_can_be_changed(probe: str) -> None:
+    numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
+    made = render(merged(DEMO, {"probes": {probe: numbers}})).container[f"{probe}Probe"]
+    assert {key: made[key] for key in numbers} == numbers
+
+
+# What changes the settings rolls the pods; what the pod template does not know of leaves them.
+ROLLS = [
+    ("queue", 65),
+    ("timeouts.request", 61),
+    ("limits.workingSide", 1024),
+    ("model.digest", "0" * 64),
+    ("runtime", "native"),
+    ("image.tag", "0.2.0"),
+    ("resources", {"limits": {"cpu": "4"}}),
+]
+STAYS = [
+    ("service.type", "NodePort"),
+    ("ingress.enabled", True),
+    ("networkPolicy.enabled", False),
+    ("autoscaling.maxReplicas", 9),
+    ("autoscaling.enabled", False),
+    ("tests.enabled", False),
+    ("timeouts.proxyTotal", 99),
+]
+BAKED = {"model": {"source": "baked"}}
+
+
+@pytest.mark.parametrize(("path", "value"), ROLLS)
+def test_a_changed_setting_replaces_the_pods(path: str, value: object) -> None:
+    assert render(merged(BAKED, nested(path, value))).pod != render(BAKED).pod
+
+
+@pytest.mark.parametrize("path", [path for path, _ in ROLLS[:5]])
+def test_a_setting_in_the_configmap_changes_the_checksum(path: str) -> None:
+    changed = render(merged(BAKED, nested(path, dict(ROLLS)[path])))
+    checksums = [
+        made.pod["metadata"]["annotations"]["checksum/config"] for made in (changed, render(BAKED))
+    ]
+    assert checksums[0] != checksums[1]
+
+
+@pytest.mark.parametrize(("path", "value"), STAYS)
+def test_what_is_beside_the_pods_leaves_them(path: str, value: object) -> None:
+    assert render(merged(BAKED, nested(path, value))).pod == render(BAKED).pod
+
+
+def test_replicas_spread_over_nodes_and_zones() -> None:
+    made = render(DEMO)
+    spread = made.pod["spec"]["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    for each in spread:
+        assert each["maxSkew"] == 1
+        assert each["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert each["labelSelector"] == made.deployment["spec"]["selector"]
+        assert each["matchLabelKeys"] == ["pod-template-hash"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [[], [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]],
+)
+def test_or_as_they_are_told(own: list[Object]) -> None:
+    made = render(merged(DEMO, {"topologySpreadConstraints": own}))
+    assert made.pod["spec"]["topologySpreadConstraints"] == own
+
+
+# Where what a user adds is found: in the pod's spec, or in the container that serves.
+POD_EXTRAS = [
+    ("affinity", {"podAffinity": {}}, "affinity"),
+    ("nodeSelector", {"disk": "ssd"}, "nodeSelector"),
+    ("tolerations", [{"operator": "Exists"}], "tolerations"),
+    ("priorityClassName", "high", "priorityClassName"),
+    ("runtimeClassName", "gvisor", "runtimeClassName"),
+    ("podSecurityContext", {"fsGroup": 7}, "securityContext.fsGroup"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "place"), POD_EXTRAS)
+def test_what_kubernetes_knows_of_a_pod_is_passed_on(path: str, value: Any, place: str) -> None:
+    found = leaf(render(merged(DEMO, {path: value})).pod["spec"], place)
+    assert found == (7 if path == "podSecurityContext" else value)
+
+
+def test_the_default_leaves_them_out() -> None:
+    spec = render(DEMO).pod["spec"]
+    assert not {place for _, _, place in POD_EXTRAS[:5]} & set(spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("extraEnv", {"name": "TZ", "value": "UTC"}, "env"),
+        ("extraEnvFrom", {"secretRef": {"name": "more"}}, "envFrom"),
+        ("extraVolumeMounts", {"name": "more", "mountPath": "/more"}, "volumeMounts"),
+    ],
+)
+def test_what_is_added_to_the_container_comes_after_its_own(
+    path: str, value: Object, place: str
+) -> None:
+    before, after = render(DEMO), render(merged(DEMO, {path: [value]}))
+    assert after.container[place] == [*before.container[place], value]
+
+
+def test_volumes_and_containers_may_be_added() -> None:
+    values = {
+        "extraVolumes": [{"name": "more", "emptyDir": {}}],
+        "extraContainers": [EXTRA],
+        "extraInitContainers": [EXTRA | {"name": "first"}],
+    }
+    spec = render(values).pod["spec"]
+    assert spec["volumes"][-1] == {"name": "more", "emptyDir": {}}
+    assert [each["name"] for each in spec["containers"]] == ["dctnet", "more"]
+    assert [each["name"] for each in spec["initContainers"]] == ["first", "fetch", "prepare"]
+
+
+def test_what_is_added_to_the_environment_reaches_the_containers_that_fetch() -> None:
+    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
+    for each in render({"extraEnv": [proxy]}).pod["spec"]["initContainers"]:
+        assert proxy in each["env"]
+
+
+def test_objects_may_be_added_and_are_templates() -> None:
+    object_ = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": '{{ include "dctnet.fullname" . }}-more'},
+        "data": {"namespace": "{{ .Release.Namespace }}"},
+    }
+    made = render(merged(DEMO, {"extraObjects": [object_]}), release="cartoons")
+    added = made.one("ConfigMap", "cartoons-dctnet-more")
+    assert yaml.safe_dump(added["data"]) == "namespace: pictures\n"
+
+
+def test_what_a_user_adds_never_takes_a_name_of_the_chart_s() -> None:
+    for path, value in [
+        ("extraVolumes", {"name": "tmp", "emptyDir": {}}),
+        ("extraContainers", EXTRA | {"name": "dctnet"}),
+        ("extraInitContainers", EXTRA | {"name": "fetch"}),
+    ]:
+        with pytest.raises(Exception, match=path):
+            render({path: [value]})
+
+
+def test_the_cpu_limit_is_told_by_the_downward_api() -> None:
+    (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
+    assert variable == {
+        "name": "DCTNET_CPU_MILLIS",
+        "valueFrom": {
+            "resourceFieldRef": {
+                "containerName": "dctnet",
+                "resource": "limits.cpu",
+                "divisor": "1m",
+            }
+        },
+    }
+
+
+def bound(slots: int) -> str:
+    """The memory that docs/serving.md says a replica keeps to, with the defaults."""
+    mib = 1024 * 1024
+    pictures = slots * (150 + 32 * 40_000_000 // mib)
+    return f"{300 + pictures + (64 + 64) * 10 + (slots + 64 + 64 + 256) * 100 // 1024}Mi"
+
+
+@pytest.mark.parametrize(
+    ("resources", "requests", "limits"),
+    [
+        ({}, ("1", "640Mi"), ("2", bound(2))),
+        ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1))),
+        ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4))),
+        ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3))),
+        ({"limits": {"memory": "512Mi"}}, ("1", "512Mi"), ("2", "512Mi")),
+        ({"limits": {"memory": "1G"}}, ("1", "640Mi"), ("2", "1G")),
+        ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2))),
+    ],
+)
+def test_resources_are_merged_over_defaults_that_fit_together(
+    resources: Object, requests: tuple[Any, Any], limits: tuple[Any, Any]
+) -> None:
+    made = render(merged(DEMO, {"resources": resources})).container["resources"]
+    assert (made["requests"]["cpu"], made["requests"]["memory"]) == requests
+    assert (made["limits"]["cpu"], made["limits"]["memory"]) == limits
+
+
+def test_slots_that_are_named_have_their_memory() -> None:
+    made = render(merged(DEMO, {"slots": 3}))
+    assert made.container["resources"]["limits"]["memory"] == bound(3)
+    assert made.settings["DCTNET_SLOTS"] == "3"

@@ -1,0 +1,78 @@
+"""The chain of timeouts: derived from the request's, overridden, and told to all alike."""
+
+from math import ceil
+from typing import Any
+
+import pytest
+
+from dctnet.config import Settings
+from dctnet.server.application import KEEP_ALIVE_S
+from tests.support.chart import render
+
+GATEWAY = {"enabled": True, "parentRefs": [{"name": "public"}], "retries": "envoy"}
+
+
+def chain(**timeouts: Any) -> dict[str, Any]:
+    values = {"timeouts": timeouts, "ingress": {"enabled": True}, "gateway": GATEWAY}
+    made = render(values)
+    annotations = made.one("Ingress")["metadata"]["annotations"]
+    nginx = "nginx.ingress.kubernetes.io/proxy"
+    policy = made.one("BackendTrafficPolicy")["spec"]
+    return {
+        "request": float(made.settings["DCTNET_REQUEST_TIMEOUT"]),
+        "watchdog": float(made.settings["DCTNET_WATCHDOG_TIMEOUT"]),
+        "drain": float(made.settings["DCTNET_DRAIN_DELAY"]),
+        "graceful": Settings.from_environment(numbers(made.settings)).graceful_timeout,
+        "grace": made.pod["spec"]["terminationGracePeriodSeconds"],
+        "read": int(annotations[f"{nginx}-read-timeout"]),
+        "send": int(annotations[f"{nginx}-send-timeout"]),
+        "total": int(annotations[f"{nginx}-next-upstream-timeout"]),
+        "route": made.one("HTTPRoute")["spec"]["rules"][0]["timeouts"],
+        "idle": policy["timeout"]["http"]["connectionIdleTimeout"],
+    }
+
+
+def numbers(settings: dict[str, str]) -> dict[str, str]:
+    """The settings without the one that the kubelet fills in."""
+    return {name: value for name, value in settings.items() if name != "DCTNET_CPU_MILLIS"}
+
+
+@pytest.mark.parametrize(
+    ("request_s", "drain_s"), [(60, 10), (30.5, 7.25), (59.9, 10.2), (3600, 600), (31, 6)]
+)
+def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) -> None:
+    made = chain(request=request_s, drainDelay=drain_s)
+    assert made["request"] == request_s
+    assert made["drain"] == drain_s
+    assert made["graceful"] == ceil(drain_s + request_s) + 5
+    assert made["grace"] == made["graceful"] + 5
+    assert made["read"] == made["send"] == ceil(request_s) + 5
+    assert made["total"] == ceil(request_s) + 10
+    assert made["route"] == {"request": f"{made['total']}s"}
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "value"),
+    [
+        ({"terminationGracePeriod": 100}, "grace", 100),
+        ({"proxyRead": 61}, "read", 61),
+        ({"proxyRead": 61}, "send", 61),
+        ({"proxyTotal": 200}, "total", 200),
+        ({"proxyTotal": 200}, "route", {"request": "200s"}),
+        ({"proxyIdle": 30}, "idle", "30s"),
+        ({"watchdog": 12.5}, "watchdog", 12.5),
+    ],
+)
+def test_a_link_may_be_overridden(override: dict[str, float], where: str, value: object) -> None:
+    assert chain(**override)[where] == value
+
+
+def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does() -> None:
+    assert int(chain()["idle"].removesuffix("s")) < KEEP_ALIVE_S
+    with pytest.raises(Exception, match="proxyIdle"):
+        render({"timeouts": {"proxyIdle": KEEP_ALIVE_S}})
+    assert render({"timeouts": {"proxyIdle": KEEP_ALIVE_S - 1}}).deployment
+
+
+def test_a_gateway_never_ends_one_try_to_begin_another() -> None:
+    assert "backendRequest" not in chain()["route"]
