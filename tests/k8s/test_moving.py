@@ -22,9 +22,10 @@ VALUES = {
 
 
 def table() -> list[dict[str, str]]:
-    lines = re.findall(r"^\| (.*) \|$", PAGE.read_text(), re.MULTILINE)
-    assert lines[0].split(" | ") == HEADINGS
-    return [dict(zip(HEADINGS, line.split(" | "), strict=True)) for line in lines[1:]]
+    heading = f"| {' | '.join(HEADINGS)} |\n|---|---|---|---|\n"
+    rows = PAGE.read_text().split(heading)[1].split("\n\n")[0].splitlines()
+    cells = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in rows]
+    return [dict(zip(HEADINGS, row, strict=True)) for row in cells]
 
 
 ROWS = table()

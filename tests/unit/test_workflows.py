@@ -95,6 +95,19 @@ def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path:
             assert not other or re.fullmatch(r"[0-9a-f]{40}", step["with"]["ref"])
 
 
+def test_what_the_workflows_have_make_do_is_in_the_makefile() -> None:
+    commands = [step.get("run", "") for path in WORKFLOWS for step in steps(path)]
+    asked = {
+        target
+        for command in commands
+        for targets in re.findall(r"^make ((?:[a-z0-9-]+ ?)+)$", command, re.MULTILINE)
+        for target in targets.split()
+    }
+    targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"e2e", "image-test", "lint"} <= asked
+    assert asked <= set(" ".join(targets).split())
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_says_that_it_has_never_run(path: Path) -> None:
     first = path.read_text().split("\nname:")[0]

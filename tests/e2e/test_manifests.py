@@ -1,0 +1,15 @@
+"""The cluster takes the manifests for teams without Helm, alone and with the example on top."""
+
+import pytest
+
+from tests.e2e.cluster import ROOT, kubectl
+
+
+@pytest.mark.parametrize("folder", ["manifests", "overlay-example"])
+def test_the_cluster_takes_every_object_as_kustomize_builds_it(folder: str) -> None:
+    built = kubectl("kustomize", ROOT / "k8s" / folder)
+    # A dry run makes no namespace for the others to be in: they go into one that exists.
+    elsewhere = built.replace("namespace: dctnet\n", "namespace: default\n")
+    said = kubectl("apply", "--dry-run=server", "--filename=-", stdin=elsewhere).splitlines()
+    assert len(said) == 10
+    assert all(line.endswith("(server dry run)") for line in said)
