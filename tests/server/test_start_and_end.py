@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import requests
 
 from dctnet.models.folder import REQUIRED_FILES
 from loadtest.processes import free_ports
-from tests.server.conftest import BOUND_S, DCTNET, Server
+from tests.server.conftest import BOUND_S, DCTNET, Server, until
 from tests.support.encoded import encoded, gradient
 from tests.support.tiny_model import describe
 
@@ -72,6 +73,27 @@ def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
     assert all(line.startswith("dctnet: ") for line in server.messages())
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url, timeout=BOUND_S)
+
+
+def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost(demo: Path) -> None:
+    slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(3))"
+    serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
+    port, management = free_ports(2)
+    environ = os.environ | {
+        "DCTNET_BIND": f"127.0.0.1:{port}",
+        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+        "DCTNET_MODEL": str(demo),
+        "DCTNET_REQUEST_TIMEOUT": "600",  # How long the master would wait, and 5 s.
+    }
+    master = subprocess.Popen([sys.executable, "-c", f"{slowly}; {serve}"], env=environ)
+    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
+    try:
+        until(lambda: children.read_text() != "", master)
+        master.send_signal(signal.SIGTERM)
+        assert master.wait(BOUND_S) == 0
+    finally:
+        master.kill()
+        master.wait(BOUND_S)
 
 
 def test_the_demo_model_is_named_wherever_it_serves(start: Start, demo: Path) -> None:

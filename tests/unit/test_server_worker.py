@@ -22,6 +22,7 @@ READ_AGAIN = (
 SUMS = {
     BaseWorker.handle_error: "75426448389bbac9",
     BaseWorker.init_process: "114caccd7a0e3c21",
+    BaseWorker.init_signals: "65442e0602b05f37",
     SocketUnreader.chunk: "9f62532259f8468e",
     TConn.close: "6d1c334ed1979fcb",
     TConn.init: "5ff3d4ba451cfdf3",

@@ -9,6 +9,7 @@ from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.messages import say
 from dctnet.replica import Replica
+from dctnet.server import forking
 
 SPARE_THREADS = 256
 """Threads beyond those that admitted requests can hold: a client that trickles its headers, is
@@ -38,6 +39,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
         """Set Gunicorn's options; called by the base class."""
         for name, value in gunicorn_options(self.replica.settings).items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal ends the process."""
+        forking.hold_signals()
+        super().run()
 
     def load(self) -> Flask:
         """Make the application in the worker, and start to load the model behind its back."""

@@ -17,7 +17,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from dctnet.replica import Replica
-from dctnet.server import allocator, core_dumps, refusals
+from dctnet.server import allocator, core_dumps, forking, refusals
 from dctnet.server.management import Management
 from dctnet.server.reading import ClientBody, HeaderRule, TimedUnreader
 
@@ -44,6 +44,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         allocator.keep_little()
         Management(self.replica).start()
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Set the handlers, and then get the signals that were held since the fork."""
+        super().init_signals()
+        forking.take_signals()
 
     # Going down: SIGTERM -> accept on for the drain delay -> accept what waits -> close -> finish.
 
