@@ -22,7 +22,7 @@ $(1) := .tools/made/$(1)-$(5)
 	else \
 		$$(NEED_GO) && \
 		echo 'Building $(1) $(5) into .tools/bin.' && \
-		$$(WITH_GO) GOBIN=$(CURDIR)/.tools/built-$(1) go install $(4)@$(5) && \
+		$$(WITH_GO) GOBIN=$(CURDIR)/.tools/built-$(1) go install -trimpath $(4)@$(5) && \
 		mv .tools/built-$(1)/$(notdir $(4)) .tools/bin/$(1) && rmdir .tools/built-$(1); \
 	fi
 	@touch $$@

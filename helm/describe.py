@@ -51,7 +51,7 @@ def _comment_above(lines: list[str], line: int) -> str:
 
 def described(schema: dict[str, Any], texts: dict[Path_, str]) -> dict[str, Any]:
     """Return the schema with the texts in it; raise KeyError for a value that it lacks."""
-    result = json.loads(json.dumps(schema))
+    result: dict[str, Any] = json.loads(json.dumps(schema))
     for path, text in texts.items():
         place = result
         for key in path:
