@@ -11,6 +11,7 @@ from dctnet.http import (
     problems,
     record,
     request_id,
+    samples,
     styles,
     upload,
 )
@@ -33,10 +34,11 @@ def create_app(replica: Replica) -> Flask:
     studio = Studio(replica)
     with_key = authentication.required(replica.api_keys)
     route = app.add_url_rule
-    route("/", "page", page.view(replica.model), methods=["GET"])
-    route("/static/<name>", "static", assets.view(), methods=["GET"])
+    route("/", "page", page.view(replica.model, replica.settings), methods=["GET"])
+    route("/static/<path:address>", "static", assets.view(), methods=["GET"])
     route("/health", "health", health.view(replica.lifecycle), methods=["GET"])
     route("/v1/styles", "styles", styles.view(replica.model), methods=["GET"])
+    route("/v1/styles/<style>/sample", "sample", samples.view(replica.model), methods=["GET"])
     draw = with_key(cartoons.view(replica.model, studio))
     route("/v1/cartoons", "cartoons", draw, methods=["POST"])
     route("/upload", "upload", with_key(upload.view(studio)), methods=["POST"])

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
-from dctnet.http.assets import names
+from dctnet.http.assets import addresses
 from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
@@ -23,7 +23,7 @@ from tests.support.encoded import encoded, gradient
 KEY, SECOND = "a-key==of-the=test/", "k" * 256
 WRONG = "another-key-of-the-test"
 PICTURE = encoded(gradient(40, 24))
-SCRIPT = f"/static/{names()['page.js']}"
+SCRIPT = f"/static/{addresses()['page.js']}"
 
 
 def app_with_keys(settings: Settings, folder: Path, engine: Cartoonist | None = None) -> Flask:

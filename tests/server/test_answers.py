@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import requests
 
-from dctnet.http.assets import names
+from dctnet.http.assets import addresses
 from tests.server.conftest import BOUND_S, Server
 from tests.support.encoded import decoded, encoded, gradient
 
@@ -99,7 +99,7 @@ def test_a_connection_serves_one_request_after_another(server: Server) -> None:
 
 
 def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
-    assets = [f"/static/{name}" for name in names().values()]
+    assets = [f"/static/{address}" for address in addresses().values()]
     for path in "/", "/v1/styles", "/health", *assets:
         assert requests.get(server.url + path, timeout=BOUND_S).status_code == 200
     assert requests.get(server.url + "/nothing", timeout=BOUND_S).status_code == 404

@@ -1,4 +1,4 @@
-"""``GET /static/…``: what the page needs, under names that change with the content."""
+"""``GET /static/…``: what the page needs, at addresses that change with the content."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,27 +9,35 @@ from flask import Response, abort, send_file
 FOLDER = Path(__file__).parent / "static"
 YEAR_S = 365 * 24 * 60 * 60
 DIGITS = 16
-"""How many hexadecimal digits of the content's sha256 a name has."""
+"""How many hexadecimal digits of the contents' sha256 an address has."""
 
 
-def names() -> dict[str, str]:
-    """Return under which name each file is served, such as ``page.0123456789abcdef.css``."""
-    return {path.name: _served_as(path) for path in sorted(FOLDER.iterdir())}
+def addresses() -> dict[str, str]:
+    """Return where each file is served below ``/static/``, such as ``0123456789abcdef/page.css``.
+
+    All are in one folder that is named after all contents, so that a module finds the others by
+    the names that are written in it.
+    """
+    digest = hashlib.sha256()
+    for name in _names():
+        content = (FOLDER / name).read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    folder = digest.hexdigest()[:DIGITS]
+    return {name: f"{folder}/{name}" for name in _names()}
 
 
-def _served_as(path: Path) -> str:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
-    return f"{path.stem}.{digest}{path.suffix}"
+def _names() -> list[str]:
+    return sorted(p.relative_to(FOLDER).as_posix() for p in FOLDER.rglob("*") if p.is_file())
 
 
 def view() -> Callable[[str], Response]:
     """Make the view function."""
-    files = {served_as: FOLDER / name for name, served_as in names().items()}
+    files = {address: FOLDER / name for name, address in addresses().items()}
 
-    def asset(name: str) -> Response:
-        if name not in files:  # Of another release, which a cache or another replica may have.
+    def asset(address: str) -> Response:
+        if address not in files:  # Of another release, which a cache or another replica may have.
             abort(404)
-        response = send_file(files[name], max_age=YEAR_S)
+        response = send_file(files[address], max_age=YEAR_S)
         response.cache_control.public = True
         response.cache_control.immutable = True
         return response

@@ -2,25 +2,44 @@
 
 from collections.abc import Callable
 
-from flask import render_template
+from flask import Response, make_response, render_template
 
+from dctnet.config import Settings
+from dctnet.engine.geometry import MAX_SHORT_SIDE
 from dctnet.http import assets
 from dctnet.loading import label
 from dctnet.models.folder import DEFAULT_STYLE, ModelFolder
 from dctnet.models.styles import DEMO_STYLE
 
+# Pictures are shown from memory, which a browser calls `blob:`.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Cache-Control": "no-cache",  # It names the files of one release.
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
-def view(model: ModelFolder) -> Callable[[], str]:
+
+def view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
     """Make the view function."""
-    names = assets.names()
+    addresses = assets.addresses()
 
-    def page() -> str:
-        return render_template(
+    def page() -> Response:
+        text = render_template(
             "index.html",
-            assets=names,
+            assets=addresses,
             model=label(model),
             is_demo=model.style == DEMO_STYLE,
             default_style=DEFAULT_STYLE,
+            settings=settings,
+            max_short_side=MAX_SHORT_SIDE,
         )
+        response = make_response(text)
+        response.headers.update(HEADERS)
+        return response
 
     return page

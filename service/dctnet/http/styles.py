@@ -1,9 +1,11 @@
 """``GET /v1/styles``: the styles that can be asked for, which is the loaded one."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from flask import Response, jsonify
 
+from dctnet.http import samples
 from dctnet.models.folder import ModelFolder
 from dctnet.models.styles import STYLES
 
@@ -26,4 +28,6 @@ def _describe(model: ModelFolder) -> dict[str, str | None]:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
+        # Beside this very address, so that a proxy may put the API under a path.
+        "sample": f"styles/{quote(model.style, safe='')}/sample" if samples.exists(model) else None,
     }

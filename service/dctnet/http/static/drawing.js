@@ -1,0 +1,29 @@
+// The way of one picture: prepared, sent, sent again while the service is busy, drawn.
+
+import { prepare } from "./picture.js";
+import { Problem, problemOf } from "./problems.js";
+import { send } from "./request.js";
+import { wait } from "./wait.js";
+
+// Throws a Problem that does not pass by itself, or the signal's reason.
+export async function draw(file, { limits, style, key, signal, on }) {
+  on.preparing(file);
+  const picture = await prepare(file, limits);
+  signal.throwIfAborted();
+  if (picture.size > limits.maxBytes) throw new Problem("too-many-bytes");
+
+  for (let attempt = 1; ; attempt++) {
+    on.sending();
+    const answer = await send(picture, {
+      style, key, signal, onProgress: on.progress, onSent: on.drawing,
+    });
+    if (answer?.status === 200) {
+      const faces = Number(answer.header("X-Dctnet-Faces"));
+      return { picture, cartoon: answer.body, faces };
+    }
+    const problem = await problemOf(answer);
+    if (!problem.passes) throw problem;
+    on.waiting(problem);
+    await wait(problem.retryAfter, signal, (seconds) => on.second(seconds, attempt + 1));
+  }
+}

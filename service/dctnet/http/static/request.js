@@ -1,0 +1,32 @@
+// One request for a cartoon. Not by `fetch`, which does not tell how much of a body was sent.
+
+export const FORMAT = "png";
+
+// Resolves to an answer of any status, and to null where none came.
+export function send(picture, { style, key, signal, onProgress, onSent }) {
+  return new Promise((resolve, reject) => {
+    const parameters = new URLSearchParams({ format: FORMAT, ...(style && { style }) });
+    const request = new XMLHttpRequest();
+    request.open("POST", `v1/cartoons?${parameters}`);
+    request.responseType = "blob";
+    // Not in `Authorization`, which a proxy's own password may need.
+    if (key !== null) request.setRequestHeader("X-Api-Key", key);
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      if (total > 0) onProgress(loaded / total);
+    });
+    request.upload.addEventListener("load", onSent);
+    request.addEventListener("load", () => resolve(answer(request)));
+    request.addEventListener("error", () => resolve(null));
+    request.addEventListener("abort", () => reject(signal.reason));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(picture);
+  });
+}
+
+function answer(request) {
+  return {
+    status: request.status,
+    header: (name) => request.getResponseHeader(name),
+    body: request.response,
+  };
+}
