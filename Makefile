@@ -42,7 +42,7 @@ run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
 .PHONY: test
-test: lint chart-tools ## Check style and types, then run all tests with coverage
+test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
 	$(BIN)/pytest --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
@@ -171,6 +171,7 @@ lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new version
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt
 	$(COMPILE) --group pyproject.toml:go -o requirements/go.txt
 	$(COMPILE) --group pyproject.toml:hadolint -o requirements/hadolint.txt
+	$(COMPILE) --group pyproject.toml:axe --no-deps -o requirements/axe.txt
 	$(COMPILE) --group pyproject.toml:kubernetes-schemas --no-deps -o requirements/kubernetes-schemas.txt
 
 .PHONY: clean

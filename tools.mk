@@ -1,4 +1,4 @@
-# The programs that check chart, image and workflows, each with its version. A good enough one on the
+# The programs that check chart, image, page and workflows, each with its version. A good enough one on the
 # PATH is taken. Any other is built into .tools/bin by the Go on the PATH, or else by one that is
 # installed into .tools; Go's checksum database vouches for what Go downloads.
 
@@ -48,6 +48,15 @@ $(hadolint): requirements/hadolint.txt | $(BIN)/python
 	fi
 	@touch $@
 
+# What judges whether everybody can use the page. The package also has a wrapper, whose dependencies
+# are left out.
+axe := .tools/made/axe
+$(axe): requirements/axe.txt | $(BIN)/python
+	@echo 'Installing axe-core into .tools.'
+	@mkdir -p .tools/made && rm -rf .tools/axe
+	@$(INSTALL) requirements/axe.txt --target .tools/axe
+	@touch $@
+
 # What Kubernetes and its controllers say of their objects: tests/chart/schemas.py.
 schemas := .tools/made/schemas
 $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)/installed-dev
@@ -60,7 +69,7 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@touch $@
 
 CHART_TOOLS := $(helm) $(helm-docs) $(kubeconform) $(promtool) $(schemas)
-TOOLS := $(CHART_TOOLS) $(helm3) $(kube-score) $(actionlint) $(hadolint)
+TOOLS := $(CHART_TOOLS) $(axe) $(helm3) $(kube-score) $(actionlint) $(hadolint)
 
 $(GO): requirements/go.txt | $(BIN)/python
 	@echo 'Installing Go into .tools.'

@@ -20,6 +20,7 @@ NEEDED = (
     f"{DEMO}manifest.json",
     "dctnet/http/static/*.css",
     "dctnet/http/static/*.js",
+    "dctnet/http/static/texts/*.js",
     "dctnet/http/templates/*.html",
     "dctnet/preparing/photos/*.jpg",
     "dctnet/preparing/photos/LICENSES.md",

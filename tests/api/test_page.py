@@ -1,53 +1,86 @@
-"""``GET /``: the page."""
+"""``GET /``: the page, as the server sends it; tests/page looks at it in a browser."""
 
-import hashlib
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.conftest import MODEL, AppFactory
+from dctnet.http import assets
+from dctnet.http.problems import KINDS
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL, AppFactory
+
+
+def links(page: str) -> list[str]:
+    return re.findall(r'(?:href|src)="(static/[^"]+)"', page)
 
 
 def test_the_page_names_the_model(client: FlaskClient) -> None:
     response = client.get("/")
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
-    assert "tiny@v1" in response.text
-    assert "demo model" not in response.text
+    assert 'data-model="tiny@v1"' in response.text
+    assert 'data-text="demo"' not in response.text
 
 
 def test_the_page_of_the_demo_model_says_how_to_get_another(make_app: AppFactory) -> None:
     page = make_app(replace(MODEL, style="demo")).test_client().get("/").text
-    assert "demo model" in page
-    assert "dctnet fetch anime" in page
+    assert 'data-text="demo" data-style="anime"' in page
 
 
 def test_a_models_name_is_text_and_no_markup(make_app: AppFactory) -> None:
-    page = make_app(replace(MODEL, style="<b>bold")).test_client().get("/").text
+    page = make_app(replace(MODEL, style='"><b>bold')).test_client().get("/").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
 
 
+def test_the_page_knows_the_limits_of_the_service(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert f'data-max-bytes="{MAX_BYTES}"' in page
+    assert f'data-max-pixels="{MAX_PIXELS}"' in page
+    assert 'data-short-side="720"' in page
+    assert 'data-long-side="1280"' in page
+
+
 def test_everything_that_the_page_needs_is_served(client: FlaskClient) -> None:
-    links = re.findall(r'(?:href|src)="(static/[^"]+)"', client.get("/").text)
-    types = {link: client.get(f"/{link}").content_type.partition(";")[0] for link in links}
-    assert sorted(types.values()) == ["image/svg+xml", "text/css", "text/javascript"]
+    found = links(client.get("/").text)
+    assert sorted(found) == sorted(f"static/{address}" for address in assets.addresses().values())
+    types = {client.get(f"/{link}").content_type.partition(";")[0] for link in found}
+    assert types == {"image/svg+xml", "text/css", "text/javascript"}
 
 
-def test_what_the_page_needs_is_kept_for_ever_under_a_name_of_its_content(
-    client: FlaskClient,
-) -> None:
-    for link in re.findall(r'(?:href|src)="(static/[^"]+)"', client.get("/").text):
+def test_what_the_page_needs_is_kept_for_ever(client: FlaskClient) -> None:
+    for link in links(client.get("/").text):
         response = client.get(f"/{link}")
-        assert hashlib.sha256(response.data).hexdigest()[:16] == link.split(".")[1]
         assert response.cache_control.public
         assert response.cache_control.immutable
         assert response.cache_control.max_age == 365 * 24 * 60 * 60
 
 
-@pytest.mark.parametrize("name", ["page.css", "page.0123456789abcdef.css", "..", "../app.py"])
+@pytest.mark.parametrize("change", ["content", "name", "one more"])
+def test_another_content_has_other_addresses(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = assets.addresses()
+    folder = tmp_path / "static"
+    shutil.copytree(assets.FOLDER, folder)
+    monkeypatch.setattr(assets, "FOLDER", folder)
+    assert assets.addresses() == before
+    if change == "content":
+        (folder / "texts" / "zh.js").write_text("export default {};")
+    elif change == "name":
+        (folder / "page.css").rename(folder / "other.css")
+    else:
+        (folder / "empty.js").touch()
+    assert not set(assets.addresses().values()) & set(before.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["page.css", "page.0123456789abcdef.css", "0123456789abcdef/page.css", "..", "../app.py"],
+)
 def test_under_any_other_name_there_is_nothing(client: FlaskClient, name: str) -> None:
     response = client.get(f"/static/{name}")
     assert response.status_code == 404
@@ -57,7 +90,53 @@ def test_under_any_other_name_there_is_nothing(client: FlaskClient, name: str) -
 
 def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/").text
-    for link in re.findall(r'(?:href|src)="(static/[^"]+)"', page):
+    for link in links(page):
         page += client.get(f"/{link}").text
     addresses = re.findall(r"(?:https?:)?//[a-z][^\s\"')]*", page)
     assert [a for a in addresses if "www.w3.org" not in a] == []
+
+
+def test_the_page_has_every_element_that_its_modules_ask_for(client: FlaskClient) -> None:
+    page = client.get("/").text
+    modules = "".join(path.read_text() for path in assets.FOLDER.glob("*.js"))
+    asked = set(re.findall(r'(?:byId|getElementById|show)\("([\w-]+)"', modules))
+    assert {"file", "key", "problem", "result-title"} <= asked
+    assert asked <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+def test_the_page_may_run_and_load_nothing_but_its_own_files(client: FlaskClient) -> None:
+    response = client.get("/")
+    policy = dict(
+        directive.strip().split(" ", 1)
+        for directive in response.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_problem_has_a_text_in_each_language(language: str) -> None:
+    texts = (assets.FOLDER / "texts" / f"{language}.js").read_text()
+    named = re.findall(r'^  "problem-([a-z-]+)":', texts, re.MULTILINE)
+    assert {kind.name for kind in KINDS} <= set(named)
+
+
+def test_the_languages_have_the_same_texts() -> None:
+    names = [
+        re.findall(r'^  "?([A-Za-z-]+)"?[:,]', path.read_text(), re.MULTILINE)
+        for path in sorted((assets.FOLDER / "texts").iterdir())
+    ]
+    # What only Chinese has are its own words for the styles.
+    english, chinese = (set(found) for found in names)
+    assert english
+    assert english <= chinese

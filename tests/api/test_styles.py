@@ -19,6 +19,7 @@ def test_the_loaded_style_is_described(client: FlaskClient) -> None:
                 "revision": "v1",
                 "digest": "ab" * 32,
                 "integrity": "unpinned",
+                "sample": None,
             }
         ]
     }

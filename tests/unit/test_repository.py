@@ -33,6 +33,7 @@ LOCKS = {
     "lock": GROUPS["lock"],
     "zig": GROUPS["zig"],
     "go": GROUPS["go"],
+    "axe": GROUPS["axe"],
     "hadolint": GROUPS["hadolint"],
     "kubernetes-schemas": GROUPS["kubernetes-schemas"],
 }
@@ -76,7 +77,11 @@ def test_a_lock_satisfies_what_the_project_asks_for(name: str) -> None:
 
 @pytest.mark.parametrize(("smaller", "larger"), list(pairwise(NESTED)))
 def test_a_larger_lock_has_the_versions_of_a_smaller_one(smaller: str, larger: str) -> None:
-    assert pins(smaller) <= pins(larger)
+    # Not by their markers: what else is in the larger lock may need a package elsewhere, too.
+    few, many = (
+        {(pin.name, str(pin.specifier)) for pin in pins(name)} for name in (smaller, larger)
+    )
+    assert few <= many
 
 
 def registry_hosts() -> set[str]:

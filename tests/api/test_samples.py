@@ -1,0 +1,51 @@
+"""``GET /v1/styles/STYLE/sample``."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from flask.testing import FlaskClient
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.models.folder import DEMO, KNOWN_ANSWER
+from dctnet.replica import Replica
+from tests.api.conftest import MODEL, AppFactory
+
+
+@pytest.fixture
+def client(settings: Settings) -> FlaskClient:
+    """A server whose model is still being loaded, and has a known answer."""
+    return create_app(Replica(settings, replace(MODEL, path=DEMO))).test_client()
+
+
+def test_the_sample_of_a_style_is_the_known_answer_of_its_model(client: FlaskClient) -> None:
+    sample = client.get("/v1/styles").get_json()["styles"][0]["sample"]
+    response = client.get(urljoin("/v1/styles", sample))
+    assert response.status_code == 200
+    assert response.content_type == "image/png"
+    assert response.data == (DEMO / KNOWN_ANSWER).read_bytes()
+
+
+def test_a_browser_that_has_the_sample_is_told_so(client: FlaskClient) -> None:
+    etag = client.get("/v1/styles/tiny/sample").headers["ETag"]
+    response = client.get("/v1/styles/tiny/sample", headers={"If-None-Match": etag})
+    assert response.status_code == 304
+
+
+def test_a_model_without_a_known_answer_has_no_sample(make_app: AppFactory, tmp_path: Path) -> None:
+    client = make_app(replace(MODEL, path=tmp_path)).test_client()
+    assert client.get("/v1/styles").get_json()["styles"][0]["sample"] is None
+    assert client.get("/v1/styles/tiny/sample").status_code == 404
+
+
+def test_a_style_that_is_not_loaded_has_no_sample(client: FlaskClient) -> None:
+    response = client.get("/v1/styles/anime/sample")
+    assert response.status_code == 404
+    assert response.get_json()["type"] == "urn:dctnet:problem:not-found"
+
+
+@pytest.mark.parametrize("style", ["..", "%2e%2e", "..%2fdemo"])
+def test_no_other_file_is_reached(client: FlaskClient, style: str) -> None:
+    assert client.get(f"/v1/styles/{style}/sample").status_code == 404
