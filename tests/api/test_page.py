@@ -100,7 +100,7 @@ def test_the_page_has_every_element_that_its_modules_ask_for(client: FlaskClient
     page = client.get("/").text
     modules = "".join(path.read_text() for path in assets.FOLDER.glob("*.js"))
     asked = set(re.findall(r'(?:byId|getElementById|show)\("([\w-]+)"', modules))
-    assert {"file", "key", "problem", "result-title"} <= asked
+    assert {"file", "key", "problem", "countdown"} <= asked
     assert asked <= set(re.findall(r'id="([\w-]+)"', page))
 
 

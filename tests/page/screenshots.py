@@ -1,0 +1,50 @@
+"""Take the pictures of docs/page.md: a module to be run."""
+
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from dctnet.http.problems import FULL
+from tests.page.conftest import PORTRAIT
+from tests.page.stand_in import StandIn, problem
+from tests.server.conftest import ready
+from tests.support.browser import DESKTOP, PHONE, Browser, chromium
+
+IMAGES = PORTRAIT.parent
+QUALITY = 85
+
+
+def keep(browser: Browser, name: str) -> None:
+    """Write the whole page as a JPEG."""
+    browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    shot = Image.open(BytesIO(browser.whole())).convert("RGB")
+    shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
+    print(f"page-{name}.jpg: {(IMAGES / f'page-{name}.jpg').stat().st_size} bytes")
+
+
+def main() -> None:
+    """Take them all."""
+    with TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
+        with ready(Path("demo"), Path(folder, "log")) as server:
+            browser.open(server.url, size=DESKTOP)
+            browser.choose(PORTRAIT)
+            browser.reach("done")
+            keep(browser, "desktop")
+            browser.open(server.url, size=PHONE, dark=True)
+            browser.choose(PORTRAIT)
+            browser.reach("done")
+            keep(browser, "phone")
+            browser.open(server.url, size=PHONE, language="zh-CN")
+            keep(browser, "phone-chinese")
+        with StandIn().running() as stand_in:
+            browser.open(stand_in.url, size=PHONE, dark=True)
+            stand_in.answers.append(problem(FULL, 7))
+            browser.choose(PORTRAIT)
+            browser.reach("waiting")
+            keep(browser, "phone-waiting")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The page by the keyboard alone, and what a screen reader is told."""
+
+from pathlib import Path
+
+from selenium.webdriver import ActionChains, Keys
+
+from dctnet.http.problems import FULL
+from tests.page.stand_in import StandIn, problem
+from tests.support.browser import Browser
+
+
+def press(browser: Browser, *keys: str) -> None:
+    for key in keys:
+        ActionChains(browser.driver).send_keys(key).perform()
+
+
+def tab_to(browser: Browser, name: str) -> None:
+    for _ in range(12):
+        press(browser, Keys.TAB)
+        if browser.focused() == name:
+            return
+    raise AssertionError(f"Tab does not lead to {name}.")
+
+
+def outline(browser: Browser, selector: str) -> str:
+    """How an element shows that the keyboard is on it."""
+    return browser[selector].value_of_css_property("outline-style")
+
+
+def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
+    stand_in: StandIn, browser: Browser, small: Path, downloads: Path
+) -> None:
+    browser.open(stand_in.url)
+    tab_to(browser, "en")
+    tab_to(browser, "zh")
+    tab_to(browser, "file")
+    assert outline(browser, "#drop") == "solid"
+    stand_in.answers.append(problem(FULL, 3600))
+    browser.driver.switch_to.active_element.send_keys(str(small))
+    browser.reach("waiting")
+
+    tab_to(browser, "stop")
+    assert outline(browser, "#stop") == "solid"
+    press(browser, Keys.SPACE)
+    browser.reach("stopped")
+    assert browser.focused() == "again"
+    press(browser, Keys.ENTER)
+    browser.reach("done")
+
+    assert browser.focused() == "result-title"
+    tab_to(browser, "split")
+    assert outline(browser, "#compare") == "solid"
+    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert browser["#split"].get_attribute("aria-valuetext") == "53 % original"
+    press(browser, Keys.HOME)
+    assert browser["#split"].get_attribute("aria-valuetext") == "0 % original"
+    tab_to(browser, "download")
+    press(browser, Keys.ENTER)
+    file = downloads / "Some one-cartoon.png"
+    browser.until(file.exists)
+    file.unlink()
+
+
+def test_the_focus_of_somebody_who_went_on_is_left_alone(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url)
+    stand_in.answers.append(problem(FULL, 2))
+    browser.choose(small)
+    browser.reach("waiting")
+    browser["#languages [value=zh]"].click()
+    browser.reach("done")
+    assert browser.focused() == "zh"
+
+
+def test_what_happens_is_read_aloud_but_not_each_second(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url)
+    browser.run(
+        """
+        window.heard = [];
+        new MutationObserver(() => {
+          const text = document.getElementById("status").textContent;
+          if (text !== window.heard.at(-1)) window.heard.push(text);
+        }).observe(document.getElementById("status"), { childList: true });
+        """
+    )
+    assert browser["#status"].aria_role == "status"
+    assert browser["#problem"].aria_role == "alert"
+    assert browser["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
+    stand_in.answers.append(problem(FULL, 2))
+    browser.choose(small)
+    browser.reach("done")
+    heard = browser.run("return window.heard")
+    assert [text.split()[0] for text in heard] == [
+        "Preparing",
+        "Sending",
+        "Drawing",
+        "Many",
+        "Sending",
+        "Drawing",
+        "Done",
+    ]
+
+
+def test_the_progress_of_sending_is_shown(
+    stand_in: StandIn, browser: Browser, tmp_path: Path
+) -> None:
+    browser.open(stand_in.url)
+    path = tmp_path / "unreadable.heic"
+    path.write_bytes(bytes(600_000))
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    browser.cdp("Network.enable")
+    browser.cdp("Network.emulateNetworkConditions", uploadThroughput=400_000, **conditions)
+    try:
+        browser.run(
+            """
+            window.shares = [];
+            const progress = document.getElementById("progress");
+            new MutationObserver(() => {
+              if (progress.hasAttribute("value")) window.shares.push(progress.value);
+            }).observe(progress, { attributes: true, attributeFilter: ["value"] });
+            """
+        )
+        browser.choose(path)
+        browser.reach("failed")
+        shares = browser.run("return window.shares")
+    finally:
+        browser.cdp("Network.emulateNetworkConditions", uploadThroughput=-1, **conditions)
+    assert shares == sorted(shares)
+    assert any(0 < share < 1 for share in shares)

@@ -1,0 +1,85 @@
+"""English and Chinese, by the browser's language or by choice."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.page.stand_in import StandIn
+from tests.support.browser import Browser
+
+ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
+
+
+def heading(browser: Browser) -> tuple[str, str | None]:
+    return browser.text("h1"), browser["html"].get_attribute("lang")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("en-US", ("Portrait to cartoon", "en")),
+        ("zh-CN,en", ("人像转卡通", "zh-CN")),
+        ("de-DE,zh-TW,en", ("人像转卡通", "zh-CN")),
+        ("de-DE,fr", ("Portrait to cartoon", "en")),
+    ],
+)
+def test_the_page_speaks_the_first_language_of_the_browser_that_it_knows(
+    stand_in: StandIn, browser: Browser, accepted: str, expected: tuple[str, str]
+) -> None:
+    browser.open(stand_in.url, language=accepted)
+    assert heading(browser) == expected
+    assert browser.driver.title == expected[0]
+
+
+def test_a_language_that_was_chosen_is_remembered(stand_in: StandIn, browser: Browser) -> None:
+    browser.open(stand_in.url)
+    browser[CHINESE].click()
+    assert heading(browser) == ("人像转卡通", "zh-CN")
+    assert browser[CHINESE].get_attribute("aria-pressed") == "true"
+    assert browser[ENGLISH].get_attribute("aria-pressed") == "false"
+    browser.driver.refresh()
+    browser.until(lambda: heading(browser) == ("人像转卡通", "zh-CN"))
+
+
+def test_all_that_is_shown_changes_with_the_language(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url)
+    browser.choose(small)
+    browser.reach("done")
+    texts = {}
+    for language in CHINESE, ENGLISH:
+        browser[language].click()
+        script = """
+            const texts = [];
+            for (const element of document.querySelectorAll("*")) {
+              if (element.closest("noscript, #languages")) continue;
+              for (const { name, value } of element.attributes) {
+                if (/^(alt|title|aria-label|aria-valuetext)$/.test(name)) texts.push(value);
+              }
+              if (element.children.length === 0) texts.push(element.textContent.trim());
+            }
+            return texts.filter((text) => text !== "");
+        """
+        texts[language] = browser.run(script)
+    assert len(texts[ENGLISH]) == len(texts[CHINESE]) > 25
+    same = {a for a, b in zip(texts[ENGLISH], texts[CHINESE], strict=True) if a == b}
+    # A style that no language has a word for.
+    assert same <= {"Tiny"}
+    assert not re.search(r"[\u4e00-\u9fff]", "".join(texts[ENGLISH]))
+
+
+def test_a_browser_that_stores_nothing_still_changes_its_language(
+    stand_in: StandIn, browser: Browser
+) -> None:
+    source = """
+        Object.defineProperty(window, "localStorage", { get() { throw new Error("forbidden"); } });
+    """
+    script = browser.cdp("Page.addScriptToEvaluateOnNewDocument", source=source)
+    try:
+        browser.open(stand_in.url)
+        browser[CHINESE].click()
+        assert heading(browser) == ("人像转卡通", "zh-CN")
+    finally:
+        browser.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])

@@ -1,0 +1,86 @@
+"""A portrait goes into the page of a real server, and its cartoon comes out."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.page.conftest import PORTRAIT
+from tests.server.conftest import Server, ready
+from tests.support.browser import DESKTOP, PHONE, Browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`dctnet serve` with the demo model."""
+    with ready(Path("demo"), tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+def shown(browser: Browser, selector: str) -> Image.Image:
+    """The picture that an image shows, as it was sent or answered."""
+    address = browser[selector].get_attribute("src")
+    numbers = browser.run("return [...await (await fetch(given[0])).bytes()]", address)
+    return Image.open(BytesIO(bytes(numbers)))
+
+
+# Each two of a width, a language and a colour scheme come together.
+@pytest.mark.parametrize(
+    ("size", "language", "dark", "done"),
+    [
+        (DESKTOP, "en-GB", False, "1 face found."),
+        (DESKTOP, "zh-CN", True, "找到 1 张人脸。"),
+        (PHONE, "en-US", True, "1 face found."),
+        (PHONE, "zh-TW", False, "找到 1 张人脸。"),
+    ],
+)
+def test_a_portrait_goes_in_and_a_cartoon_comes_out(
+    server: Server, browser: Browser, size: tuple[int, int], language: str, dark: bool, done: str
+) -> None:
+    browser.open(server.url, size=size, language=language, dark=dark)
+    assert browser.barriers() == []
+    assert not browser.is_sideways()
+    assert browser.shows("#drop", "#styles", ".note")
+    assert browser["#take"].is_displayed() == (size == PHONE)
+
+    browser.choose(PORTRAIT)
+    browser.reach("done")
+    assert done in browser.text("#status")
+    assert browser.shows("#result", "#download")
+    original, cartoon = shown(browser, "#original"), shown(browser, "#cartoon")
+    assert cartoon.size == original.size == Image.open(PORTRAIT).size
+    change = np.abs(np.asarray(cartoon.convert("RGB"), float) - np.asarray(original.convert("RGB")))
+    assert 2 < change.mean() < 40
+    assert browser.barriers() == []
+    assert not browser.is_sideways()
+    assert browser.complaints() == []
+
+
+def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(
+    server: Server, browser: Browser
+) -> None:
+    browser.open(server.url)
+    assert browser.text("#styles label") == "Demo"
+    assert browser["#styles input"].is_selected()
+    sample = browser["#styles img"]
+    browser.until(lambda: sample.get_property("naturalWidth") == 224)
+    assert sample.get_attribute("alt") == "A portrait in the style Demo"
+
+
+def test_a_file_that_is_no_picture_is_refused_by_the_server(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    browser.open(server.url)
+    path = tmp_path / "it.jpg"
+    for content, said in [
+        (b"", "This file is empty."),
+        (b"hello", "in no format that can be read here"),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "This picture is damaged."),
+    ]:
+        path.write_bytes(content)
+        browser.choose(path)
+        browser.until(lambda said=said: said in browser.text("#problem"))
+        assert browser.state() == "failed"

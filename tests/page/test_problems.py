@@ -1,0 +1,133 @@
+"""Each type of problem is said, in the language of whoever reads it."""
+
+import re
+
+import pytest
+
+from dctnet.http.problems import DRAINING, FULL, INTERNAL, KINDS, STARTING, UNAUTHORIZED, Kind
+from tests.page.conftest import PORTRAIT
+from tests.page.stand_in import Answer, StandIn, problem
+from tests.support.browser import DESKTOP, PHONE, Browser
+
+ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
+PASSING = (FULL, STARTING, DRAINING)
+
+
+def said(browser: Browser) -> str:
+    """What the page says of a problem: aloud at once, or where it only takes patience, politely."""
+    return browser.text("#problem") or browser.text("#status")
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, str]:
+    """What was said of other problems."""
+    return {}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_problem_is_said_in_both_languages(
+    stand_in: StandIn, browser: Browser, small, kind: Kind, seen: dict[str, str]
+) -> None:
+    browser.open(stand_in.url)
+    stand_in.answers.append(problem(kind, 3600 if kind in PASSING else None))
+    browser.choose(small)
+    browser.reach("waiting", "failed", "worthAClick", "locked")
+    assert browser.state() == "waiting" if kind in PASSING else browser.state() != "waiting"
+    assert browser.state() == "locked" if kind is UNAUTHORIZED else browser.state() != "locked"
+    english = said(browser)
+    browser[CHINESE].click()
+    chinese = said(browser)
+    assert re.fullmatch(r"[ -~]{20,}", english)
+    assert re.search(r"[\u4e00-\u9fff]{4}", chinese)
+    for text in english, chinese:
+        assert not {"undefined", "NaN"} & set(text.split())
+        assert seen.setdefault(text, kind.name) == kind.name
+    if kind is INTERNAL:
+        assert "the-id-of-the-request" in english
+        assert "the-id-of-the-request" in chinese
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)])
+@pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
+def test_everybody_can_use_the_page_in_a_problem(
+    stand_in: StandIn, browser: Browser, small, kind: Kind, size: tuple[int, int], dark: bool
+) -> None:
+    browser.open(stand_in.url, size=size, dark=dark)
+    stand_in.answers.append(problem(kind, 3600))
+    browser.choose(small)
+    browser.reach("waiting", "worthAClick", "locked")
+    assert browser.barriers() == []
+    assert not browser.is_sideways()
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Answer(413, b"<html>"), "too large"),
+        (Answer(429, b"<html>"), "Many people are waiting"),
+        (Answer(503, b"<html>"), "cannot be used right now"),
+        (Answer(502, b"<html>"), "answered with status 502"),
+        (Answer(400, b'{"type": ', {"Content-Type": "application/problem+json"}), "status 400"),
+    ],
+)
+def test_the_answers_of_a_proxy_are_said_too(
+    stand_in: StandIn, browser: Browser, small, answer: Answer, text: str
+) -> None:
+    browser.open(stand_in.url)
+    stand_in.answers.append(answer)
+    browser.choose(small)
+    browser.until(lambda: text in said(browser), lambda: said(browser))
+
+
+def test_a_server_that_is_out_of_reach_is_said_and_tried_again(
+    stand_in: StandIn, browser: Browser, small
+) -> None:
+    browser.open(stand_in.url)
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.cdp("Network.enable")
+    browser.cdp("Network.emulateNetworkConditions", offline=True, **conditions)
+    try:
+        browser.choose(small)
+        browser.reach("worthAClick")
+        assert "cannot be reached" in browser.text("#problem")
+        assert browser.focused() == "again"
+    finally:
+        browser.cdp("Network.emulateNetworkConditions", offline=False, **conditions)
+    browser["#again"].click()
+    browser.reach("done")
+    assert browser.text("#problem") == ""
+
+
+def test_a_file_that_is_too_large_is_not_sent(
+    stand_in: StandIn, browser: Browser, tmp_path
+) -> None:
+    browser.open(stand_in.url)
+    path = tmp_path / "large.heic"
+    path.write_bytes(bytes(10 * 1024 * 1024 + 1))
+    browser.choose(path)
+    browser.reach("failed")
+    assert browser.text("#problem") == "This file is too large: it may have at most 10.0 MiB."
+    assert stand_in.received == []
+
+
+def test_a_key_is_asked_for_and_kept_in_memory_alone(
+    stand_in: StandIn, browser: Browser, small
+) -> None:
+    browser.open(stand_in.url)
+    stand_in.answers.extend([problem(UNAUTHORIZED), problem(UNAUTHORIZED)])
+    browser.choose(small)
+    browser.reach("locked")
+    assert browser.focused() == "key"
+    browser["#key"].send_keys("a-wrong-key\n")
+    browser.until(lambda: browser.text("#problem") == "This API key is not valid.")
+    browser["#key"].send_keys("the-right-key\n")
+    browser.reach("done")
+    assert stand_in.keys == [None, "a-wrong-key", "the-right-key"]
+    assert browser.run("return [localStorage.length, sessionStorage.length, document.cookie]") == [
+        0,
+        0,
+        "",
+    ]
+    browser.choose(PORTRAIT)
+    browser.until(lambda: len(stand_in.keys) == 4)
+    assert stand_in.keys[3] == "the-right-key"

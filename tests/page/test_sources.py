@@ -1,0 +1,62 @@
+"""A picture is chosen, pasted or dropped."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.page.stand_in import StandIn
+from tests.support.browser import PHONE, Browser
+
+
+def test_a_picture_is_dropped_anywhere_on_the_page(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url)
+    dragged = {"items": [], "files": [str(small)], "dragOperationsMask": 1}
+    where = {"x": 500, "y": 700}
+    for event in "dragEnter", "dragOver":
+        browser.cdp("Input.dispatchDragEvent", type=event, data=dragged, **where)
+    browser.until(lambda: "over" in (browser["#drop"].get_attribute("class") or ""))
+    browser.cdp("Input.dispatchDragEvent", type="drop", data=dragged, **where)
+    browser.reach("done")
+    assert stand_in.received == [small.read_bytes()]
+    assert browser["#drop"].get_attribute("class") == ""
+
+
+def test_a_picture_is_pasted(stand_in: StandIn, browser: Browser) -> None:
+    browser.open(stand_in.url)
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    browser.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
+    copied = browser.run(
+        """
+        const canvas = Object.assign(document.createElement("canvas"), { width: 50, height: 30 });
+        canvas.getContext("2d").fillRect(10, 10, 20, 10);
+        const blob = await new Promise((resolve) => canvas.toBlob(resolve));
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+        return blob.size;
+        """
+    )
+    assert copied > 0
+    press = {"key": "v", "code": "KeyV", "windowsVirtualKeyCode": 86, "modifiers": 2}
+    browser.cdp("Input.dispatchKeyEvent", type="keyDown", commands=["paste"], **press)
+    browser.cdp("Input.dispatchKeyEvent", type="keyUp", **press)
+    browser.reach("done")
+    assert stand_in.received[0].startswith(b"\x89PNG")
+    assert browser["#download"].get_attribute("download") == "image-cartoon.png"
+
+
+@pytest.mark.parametrize("source", ["#file", "#camera"])
+def test_the_same_picture_can_be_chosen_again(
+    stand_in: StandIn, browser: Browser, small: Path, source: str
+) -> None:
+    browser.open(stand_in.url, size=PHONE)
+    for times in 1, 2:
+        browser[source].send_keys(str(small))
+        browser.until(lambda times=times: len(stand_in.cartoons) == times)
+        browser.reach("done")
+
+
+def test_a_phone_is_asked_for_its_camera(stand_in: StandIn, browser: Browser) -> None:
+    browser.open(stand_in.url, size=PHONE)
+    assert browser.text("#take") == "Take a photo"
+    assert browser["#camera"].get_attribute("capture") == "user"

@@ -1,0 +1,158 @@
+"""Debian's Chromium, without a window, as a person's computer or phone."""
+
+import base64
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / ".tools/axe/axe_playwright_python/axe.min.js"
+
+BOUND_S = 60
+"""How long anything may take here, on a busy machine too."""
+
+DESKTOP, PHONE = (1100, 900), (320, 640)
+
+
+class Browser:
+    """A browser with one page in it."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self._agent = driver.execute_script("return navigator.userAgent")
+
+    def open(
+        self, url: str, *, language: str = "en", size: tuple[int, int] = DESKTOP, dark: bool = False
+    ) -> None:
+        """Open a page anew, as somebody does who was never there."""
+        width, height = size
+        is_phone = size == PHONE
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
+        self.cdp("Emulation.setDeviceMetricsOverride", **metrics)
+        self.cdp("Emulation.setTouchEmulationEnabled", enabled=is_phone)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.cdp("Emulation.setEmulatedMedia", features=[scheme])
+        self.cdp("Emulation.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
+        self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
+        self.driver.get_log("browser")
+        self.driver.get(f"{url}/")
+        self.until(lambda: self["#styles"].is_displayed())
+
+    def cdp(self, command: str, **parameters: Any) -> Any:
+        """Send a command of Chrome's DevTools Protocol."""
+        return self.driver.execute_cdp_cmd(command, parameters)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run the body of an asynchronous function in the page, and return what it returns."""
+        source = (
+            "const done = arguments[arguments.length - 1];"
+            f"(async (...given) => {{ {script} }})(...arguments)"
+            ".then((value) => done([value, null]), (error) => done([null, String(error)]))"
+        )
+        value, error = self.driver.execute_async_script(source, *arguments)
+        assert error is None, error
+        return value
+
+    def __getitem__(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        """Return what an element says."""
+        return self[selector].text
+
+    def shows(self, *selectors: str) -> bool:
+        """Say whether all these are to be seen."""
+        return all(self[selector].is_displayed() for selector in selectors)
+
+    def state(self) -> str | None:
+        """Return the state of the drawing."""
+        return self["body"].get_attribute("data-state")
+
+    def reach(self, *states: str) -> None:
+        """Wait for one of these states."""
+        self.until(lambda: self.state() in states, lambda: f"it is {self.state()}")
+
+    def focused(self) -> str:
+        """Return the id of the element that the keyboard is on, or its value or tag."""
+        element = self.driver.switch_to.active_element
+        names = ("id", "value", "tagName")
+        return next(filter(None, (element.get_attribute(name) for name in names)), "")
+
+    def choose(self, path: Path) -> None:
+        """Choose a file."""
+        self["#file"].send_keys(str(path))
+
+    def until(
+        self, condition: Callable[[], object], what: Callable[[], str] = lambda: "it did not come"
+    ) -> None:
+        """Poll for a condition."""
+        deadline = time.monotonic() + BOUND_S
+        while not _tried(condition):
+            assert time.monotonic() < deadline, what()
+            time.sleep(0.02)
+
+    def is_sideways(self) -> bool:
+        """Say whether the page is wider than the window."""
+        root = "document.documentElement"
+        return bool(self.driver.execute_script(f"return {root}.scrollWidth > {root}.clientWidth"))
+
+    def whole(self) -> bytes:
+        """Take a picture of the page, what lies below the window included; a PNG."""
+        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(shot["data"])
+
+    def complaints(self) -> list[str]:
+        """What the browser complains of, such as what the page's policy forbids."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
+
+    def barriers(self) -> list[str]:
+        """What keeps people from using the page, by axe-core."""
+        if not AXE.exists():
+            pytest.skip("needs axe-core: make tools")
+        if not self.driver.execute_script("return 'axe' in window"):
+            self.driver.execute_script(AXE.read_text())
+        found = self.run("return (await axe.run()).violations")
+        return [
+            f"{rule['impact']}: {rule['help']}: {node['html']}"
+            for rule in found
+            for node in rule["nodes"]
+        ]
+
+
+def _tried(condition: Callable[[], object]) -> object:
+    try:
+        return condition()
+    except StaleElementReferenceException:
+        return False
+
+
+@contextmanager
+def chromium(downloads: Path) -> Iterator[Browser]:
+    """Start a browser that puts what it downloads into a folder; skip the test where there is none."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("needs chromium: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = program
+    # No sandbox: root has none, and the page is our own.
+    for argument in "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage":
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    # With its path given, Selenium looks for no other driver.
+    chrome = Chrome(options, ChromeService(driver))
+    try:
+        chrome.set_script_timeout(BOUND_S)
+        allowed = {"behavior": "allow", "downloadPath": str(downloads)}
+        chrome.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+        yield Browser(chrome)
+    finally:
+        chrome.quit()
