@@ -45,7 +45,7 @@ class Browser:
         self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
         self.driver.get_log("browser")
         self.driver.get(f"{url}/")
-        self.until(lambda: self["#styles"].is_displayed())
+        self.until(lambda: self.shows("#styles"))
 
     def cdp(self, command: str, **parameters: Any) -> Any:
         """Send a command of Chrome's DevTools Protocol."""
@@ -137,7 +137,7 @@ def _tried(condition: Callable[[], object]) -> object:
 
 @contextmanager
 def chromium(downloads: Path) -> Iterator[Browser]:
-    """Start a browser that puts what it downloads into a folder; skip the test where there is none."""
+    """Start one that puts what it downloads into a folder; skip the test where there is none."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.skip("needs chromium: apt-get install chromium chromium-driver")
