@@ -1,5 +1,6 @@
 """Take the pictures of docs/page.md: a module to be run."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,6 +8,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from dctnet.http.problems import FULL
+from tests.api.conftest import MODEL
 from tests.page.conftest import PORTRAIT
 from tests.page.stand_in import StandIn, problem
 from tests.server.conftest import ready
@@ -16,10 +18,10 @@ IMAGES = PORTRAIT.parent
 QUALITY = 85
 
 
-def keep(browser: Browser, name: str) -> None:
-    """Write the whole page as a JPEG."""
+def keep(browser: Browser, name: str, *, whole: bool = True) -> None:
+    """Write the page, or what is in the window, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-    shot = Image.open(BytesIO(browser.whole())).convert("RGB")
+    shot = Image.open(BytesIO(browser.picture(whole=whole))).convert("RGB")
     shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
     print(f"page-{name}.jpg: {(IMAGES / f'page-{name}.jpg').stat().st_size} bytes")
 
@@ -38,12 +40,13 @@ def main() -> None:
             keep(browser, "phone")
             browser.open(server.url, size=PHONE, language="zh-CN")
             keep(browser, "phone-chinese")
-        with StandIn().running() as stand_in:
+        model = replace(MODEL, style="demo", revision="")
+        with StandIn(model).running() as stand_in:
             browser.open(stand_in.url, size=PHONE, dark=True)
             stand_in.answers.append(problem(FULL, 7))
             browser.choose(PORTRAIT)
             browser.reach("waiting")
-            keep(browser, "phone-waiting")
+            keep(browser, "phone-waiting", whole=False)
 
 
 if __name__ == "__main__":

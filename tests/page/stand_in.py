@@ -15,7 +15,8 @@ from werkzeug.serving import make_server
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.http.problems import MEDIA_TYPE, Kind, document
-from tests.api.conftest import replica_of
+from dctnet.models.folder import ModelFolder
+from tests.api.conftest import MODEL, replica_of
 
 Start = Callable[..., Any]
 
@@ -41,8 +42,8 @@ def problem(kind: Kind, retry_after: int | None = None) -> Answer:
 class StandIn:
     """A server for the page."""
 
-    def __init__(self) -> None:
-        self._application = create_app(replica_of(Settings.from_environment({})))
+    def __init__(self, model: ModelFolder = MODEL) -> None:
+        self._application = create_app(replica_of(Settings.from_environment({}), model))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self.forget()

@@ -56,7 +56,7 @@ def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
     assert browser["#split"].get_attribute("aria-valuetext") == "0 % original"
     tab_to(browser, "download")
     press(browser, Keys.ENTER)
-    file = downloads / "Some one-cartoon.png"
+    file = downloads / "Some one-cartoon.jpg"
     browser.until(file.exists)
     file.unlink()
 

@@ -30,7 +30,7 @@ def test_the_download_is_the_answer_under_the_name_of_the_picture(
 ) -> None:
     drawn(stand_in, browser, small)
     browser["#download"].click()
-    file = downloads / "Some one-cartoon.png"
+    file = downloads / "Some one-cartoon.jpg"
     browser.until(file.exists)
     browser.until(lambda: file.stat().st_size == len(stand_in.cartoons[0]))
     assert file.read_bytes() == stand_in.cartoons[0]

@@ -42,7 +42,7 @@ def test_a_picture_is_pasted(stand_in: StandIn, browser: Browser) -> None:
     browser.cdp("Input.dispatchKeyEvent", type="keyUp", **press)
     browser.reach("done")
     assert stand_in.received[0].startswith(b"\x89PNG")
-    assert browser["#download"].get_attribute("download") == "image-cartoon.png"
+    assert browser["#download"].get_attribute("download") == "image-cartoon.jpg"
 
 
 @pytest.mark.parametrize("source", ["#file", "#camera"])

@@ -105,9 +105,9 @@ class Browser:
         root = "document.documentElement"
         return bool(self.driver.execute_script(f"return {root}.scrollWidth > {root}.clientWidth"))
 
-    def whole(self) -> bytes:
-        """Take a picture of the page, what lies below the window included; a PNG."""
-        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, *, whole: bool) -> bytes:
+        """Return a PNG of the whole page, or of what is in the window."""
+        shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
     def complaints(self) -> list[str]:

@@ -1,6 +1,7 @@
 // One request for a cartoon. Not by `fetch`, which does not tell how much of a body was sent.
 
-export const FORMAT = "png";
+// At the service's quality of 95 nobody sees a difference from a PNG, which is five times as large.
+const FORMAT = "jpeg";
 
 // Resolves to an answer of any status, and to null where none came.
 export function send(picture, { style, key, signal, onProgress, onSent }) {

@@ -1,7 +1,6 @@
 // A cartoon on top of its original, and the slider between them.
 
 import { say } from "./language.js";
-import { FORMAT } from "./request.js";
 import { show } from "./shown.js";
 
 const byId = (id) => document.getElementById(id);
@@ -18,7 +17,7 @@ export function present(file, { picture, cartoon }) {
   byId("compare").classList.remove("alone");
   show("original", picture);
   byId("download").href = show("cartoon", cartoon);
-  byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "picture"}-cartoon.${FORMAT}`;
+  byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "picture"}-cartoon.jpg`;
   split.value = 50;
   divide();
 }

@@ -60,7 +60,7 @@ export default {
   "problem-broken-picture": "This picture is damaged. Choose another one.",
   "problem-unknown-style": "The service has another style now. Choose one and try again.",
   "problem-bad-parameter": "The service cannot draw this as it was asked to. Reload the page and try again.",
-  "problem-full": "Many people are waiting. Your picture is sent again by itself; you can leave this page open.",
+  "problem-full": "Many people are waiting. Your picture is sent again by itself; keep this page open.",
   "problem-client-gone": "The connection was lost before the cartoon was ready. Try again.",
   "problem-internal": ({ id }) => `The service failed. Whoever runs it finds the reason under ${id}.`,
   "problem-starting": "The service is starting. Your picture is sent again by itself.",
