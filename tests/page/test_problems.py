@@ -1,13 +1,14 @@
 """Each type of problem is said, in the language of whoever reads it."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from dctnet.http.problems import DRAINING, FULL, INTERNAL, KINDS, STARTING, UNAUTHORIZED, Kind
 from tests.page.conftest import PORTRAIT
 from tests.page.stand_in import Answer, StandIn, problem
-from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.browser import Browser
 
 ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
 PASSING = (FULL, STARTING, DRAINING)
@@ -26,7 +27,7 @@ def seen() -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_problem_is_said_in_both_languages(
-    stand_in: StandIn, browser: Browser, small, kind: Kind, seen: dict[str, str]
+    stand_in: StandIn, browser: Browser, small: Path, kind: Kind, seen: dict[str, str]
 ) -> None:
     browser.open(stand_in.url)
     stand_in.answers.append(problem(kind, 3600 if kind in PASSING else None))
@@ -47,19 +48,6 @@ def test_a_problem_is_said_in_both_languages(
         assert "the-id-of-the-request" in chinese
 
 
-@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)])
-@pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
-def test_everybody_can_use_the_page_in_a_problem(
-    stand_in: StandIn, browser: Browser, small, kind: Kind, size: tuple[int, int], dark: bool
-) -> None:
-    browser.open(stand_in.url, size=size, dark=dark)
-    stand_in.answers.append(problem(kind, 3600))
-    browser.choose(small)
-    browser.reach("waiting", "worthAClick", "locked")
-    assert browser.barriers() == []
-    assert not browser.is_sideways()
-
-
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
@@ -71,7 +59,7 @@ def test_everybody_can_use_the_page_in_a_problem(
     ],
 )
 def test_the_answers_of_a_proxy_are_said_too(
-    stand_in: StandIn, browser: Browser, small, answer: Answer, text: str
+    stand_in: StandIn, browser: Browser, small: Path, answer: Answer, text: str
 ) -> None:
     browser.open(stand_in.url)
     stand_in.answers.append(answer)
@@ -80,7 +68,7 @@ def test_the_answers_of_a_proxy_are_said_too(
 
 
 def test_a_server_that_is_out_of_reach_is_said_and_tried_again(
-    stand_in: StandIn, browser: Browser, small
+    stand_in: StandIn, browser: Browser, small: Path
 ) -> None:
     browser.open(stand_in.url)
     conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
@@ -99,7 +87,7 @@ def test_a_server_that_is_out_of_reach_is_said_and_tried_again(
 
 
 def test_a_file_that_is_too_large_is_not_sent(
-    stand_in: StandIn, browser: Browser, tmp_path
+    stand_in: StandIn, browser: Browser, tmp_path: Path
 ) -> None:
     browser.open(stand_in.url)
     path = tmp_path / "large.heic"
@@ -111,7 +99,7 @@ def test_a_file_that_is_too_large_is_not_sent(
 
 
 def test_a_key_is_asked_for_and_kept_in_memory_alone(
-    stand_in: StandIn, browser: Browser, small
+    stand_in: StandIn, browser: Browser, small: Path
 ) -> None:
     browser.open(stand_in.url)
     stand_in.answers.extend([problem(UNAUTHORIZED), problem(UNAUTHORIZED)])
