@@ -6,12 +6,16 @@ from dctnet.http import (
     assets,
     authentication,
     cartoons,
+    cors,
+    docs,
     health,
+    openapi,
     page,
     problems,
     record,
     request_id,
     samples,
+    security,
     styles,
     upload,
 )
@@ -30,6 +34,8 @@ def create_app(replica: Replica) -> Flask:
     app.register_error_handler(Exception, problems.answer)
     app.after_request(record.end(replica.metrics))  # Handlers after a request run in reverse.
     app.after_request(request_id.send)
+    app.after_request(security.send)
+    app.after_request(cors.allow(replica.settings.cors_origins))
 
     studio = Studio(replica)
     with_key = authentication.required(replica.api_keys)
@@ -42,4 +48,7 @@ def create_app(replica: Replica) -> Flask:
     draw = with_key(cartoons.view(replica.model, studio))
     route("/v1/cartoons", "cartoons", draw, methods=["POST"])
     route("/upload", "upload", with_key(upload.view(studio)), methods=["POST"])
+    document = openapi.document(replica)
+    route("/openapi.json", "openapi", openapi.view(document), methods=["GET"])
+    route("/docs", "docs", docs.view(document), methods=["GET"])
     return app

@@ -1,12 +1,14 @@
 """The settings, read once from the environment and passed down."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AddressFamily
 from typing import Any
+from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
 from dctnet.models.parts import SUFFIXES
@@ -19,6 +21,15 @@ GRACEFUL_MARGIN_S = 5
 """What a replica may take to end beyond its last request's deadline."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
+
+
+ANY_ORIGIN = "*"
+
+MAX_ORIGINS = 64
+"""Origins whose pages may use the API: a list that a person keeps."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 
 
 class SettingsError(Exception):
@@ -60,6 +71,7 @@ class Settings:
     bind: Address
     management_bind: Address
     api_keys_file: Path | None
+    cors_origins: frozenset[str]
     model: str | None
     model_digest: str | None
     models_dir: Path
@@ -176,6 +188,25 @@ def _path(text: str) -> Path:
         raise ValueError(text) from None
 
 
+def _origins(text: str) -> frozenset[str]:
+    origins = frozenset(part.strip() for part in text.split(","))
+    if len(origins) > MAX_ORIGINS:
+        raise ValueError(text)
+    return origins if origins == {ANY_ORIGIN} else frozenset(map(_origin, origins))
+
+
+def _origin(text: str) -> str:
+    """Take an origin as a browser writes it (RFC 6454, 6.2): any other form would never match."""
+    url = urlsplit(text)
+    port = "" if url.port in {None, _DEFAULT_PORTS.get(url.scheme)} else f":{url.port}"
+    host = url.netloc.removesuffix(f":{url.port}")
+    if url.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host):
+        raise ValueError(text)
+    if text != f"{url.scheme}://{host}{port}":
+        raise ValueError(text)
+    return text
+
+
 def _digest(text: str) -> str:
     digest = text.lower().removeprefix("sha256:")
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
@@ -232,6 +263,15 @@ SETTINGS = (
         "a file's path",
         lambda _: None,
         "none: no key is asked for",
+    ),
+    Setting(
+        "DCTNET_CORS_ORIGINS",
+        "cors_origins",
+        _origins,
+        f"{ANY_ORIGIN}, or at most {MAX_ORIGINS} origins as browsers write them, such as"
+        " https://example.org or http://localhost:3000, with commas between them",
+        lambda _: frozenset(),
+        "none: only the server's own page",
     ),
     Setting(
         "DCTNET_MODEL",

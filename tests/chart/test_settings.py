@@ -38,6 +38,8 @@ OTHERS = {
     "DCTNET_WORKER_DIR",
     "DCTNET_CPU_MILLIS",
     "DCTNET_API_KEYS_FILE",
+    # By `extraEnv`.
+    "DCTNET_CORS_ORIGINS",
 }
 BAKED = {"model": {"source": "baked"}}
 

@@ -1,11 +1,12 @@
 """Who is let in, who waits, who is refused: permits, a bounded queue, deadlines, slots."""
 
-from dctnet.admission.admission import Admission
+from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
 from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
 from dctnet.admission.permits import Permit, Permits
 from dctnet.admission.ticket import Ticket
 
 __all__ = [
+    "MIN_RETRY_AFTER_S",
     "Admission",
     "ClientGone",
     "DeadlinePassed",

@@ -1,5 +1,6 @@
 """Until when a request must be answered."""
 
+import re
 from time import monotonic
 
 from flask import Request
@@ -7,6 +8,9 @@ from flask import Request
 from dctnet.http.problems import BAD_PARAMETER, Problem
 
 HEADER = "X-Request-Timeout"
+
+# As JSON writes one: Python would take more, such as 1_0 and nan.
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def of(request: Request, most: float) -> float:
@@ -17,10 +21,7 @@ def of(request: Request, most: float) -> float:
     text = request.headers.get(HEADER)
     if text is None:
         return monotonic() + most
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:  # Also where it is no number.
+    seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if seconds <= 0:
         raise Problem(BAD_PARAMETER, f"{HEADER} is {text!r}, but it must be seconds, such as 2.5.")
     return monotonic() + min(seconds, most)

@@ -15,6 +15,10 @@ from dctnet.lifecycle.state import State
 from dctnet.loading import label
 from dctnet.replica import Replica
 
+MODEL_HEADER = "X-Dctnet-Model"
+FACES_HEADER = "X-Dctnet-Faces"
+TIMING_HEADER = "Server-Timing"
+
 RETRY_AFTER_STARTING_S = 5.0
 """What a client is asked to wait while the model loads, which takes a few seconds."""
 
@@ -123,9 +127,9 @@ class Studio:
     def _answer(self, drawing: Drawing) -> Response:
         response = Response(drawing.data, content_type=MEDIA_TYPES[drawing.format])
         response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Dctnet-Model"] = label(self._replica.model)
-        response.headers["X-Dctnet-Faces"] = str(drawing.faces)
-        response.headers["Server-Timing"] = ", ".join(
+        response.headers[MODEL_HEADER] = label(self._replica.model)
+        response.headers[FACES_HEADER] = str(drawing.faces)
+        response.headers[TIMING_HEADER] = ", ".join(
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in drawing.stages.items()
         )
         return response

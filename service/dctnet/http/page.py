@@ -11,18 +11,6 @@ from dctnet.loading import label
 from dctnet.models.folder import DEFAULT_STYLE, ModelFolder
 from dctnet.models.styles import DEMO_STYLE
 
-# Pictures are shown from memory, which a browser calls `blob:`.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Cache-Control": "no-cache",  # It names the files of one release.
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 def view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
     """Make the view function."""
@@ -39,7 +27,7 @@ def view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
             max_short_side=MAX_SHORT_SIDE,
         )
         response = make_response(text)
-        response.headers.update(HEADERS)
+        response.headers["Cache-Control"] = "no-cache"  # It names the files of one release.
         return response
 
     return page

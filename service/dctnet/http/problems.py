@@ -6,7 +6,14 @@ from math import ceil
 from flask import Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dctnet.admission import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission import (
+    MIN_RETRY_AFTER_S,
+    ClientGone,
+    DeadlinePassed,
+    Reason,
+    Refused,
+    Stopped,
+)
 from dctnet.http import record, request_id
 from dctnet.http.connection import Disconnected, TooSlow
 from dctnet.imaging import (
@@ -134,6 +141,8 @@ def answer(error: Exception) -> Response:
     if isinstance(error, Refused):
         record.add(shed=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))
+    if isinstance(error, Stopped):
+        response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from gunicorn.http import errors  # type: ignore[import-untyped]
 
+from dctnet.http import request_id, security
 from dctnet.http.connection import TooSlow
 from dctnet.http.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind, document
 
@@ -37,12 +38,16 @@ def answer(error: BaseException) -> Answer | None:
 
 
 def _answer(kind: Kind, status: int, detail: str) -> Answer:
-    members = document(kind, int(status), detail, uuid.uuid4().hex)
+    identity = uuid.uuid4().hex
+    members = document(kind, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"
-    head = (
-        f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\n"
-        f"Content-Type: {MEDIA_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": len(body),
+        "Connection": "close",
+        request_id.HEADER: identity,
+        **security.HEADERS,
+    }
+    first = f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}"
+    head = "\r\n".join([first, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
     return Answer(int(status), head.encode() + body)
