@@ -1,4 +1,4 @@
-"""``GET /docs``: the OpenAPI document as a page, which needs no script and nothing from elsewhere."""
+"""``GET /docs``: the OpenAPI document as a page, without a script or anything from elsewhere."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``GET /openapi.json``: the API as an OpenAPI 3.1 document, made from what the code itself goes by.
+"""``GET /openapi.json``: the API as an OpenAPI 3.1 document, made from what the code goes by.
 
 It tells of this very server: the style that is loaded, its limits, and whether it asks for a key.
 """
@@ -47,8 +47,17 @@ EXAMPLES = {
 }
 """What a problem of each kind may say."""
 
-UNSERVABLE = (400, 414, 417, 431, 501)
-"""How the server answers what is no HTTP request that it can serve, whatever its path."""
+_NO_REQUEST = "This is no HTTP request that can be served."
+
+UNSERVABLE = {
+    400: (problems.BAD_REQUEST, _NO_REQUEST),
+    408: (problems.TOO_SLOW, "The headers did not come in time."),
+    414: (problems.BAD_REQUEST, _NO_REQUEST),
+    417: (problems.BAD_REQUEST, _NO_REQUEST),
+    431: (problems.BAD_REQUEST, _NO_REQUEST),
+    501: (problems.BAD_REQUEST, _NO_REQUEST),
+}
+"""What the server answers, whatever the path, to what never becomes a request, by the status."""
 
 PROBLEMS_OF_DRAWING = (
     problems.BAD_REQUEST,
@@ -68,10 +77,11 @@ PROBLEMS_OF_DRAWING = (
 )
 
 DESCRIPTION = """\
-Turns a portrait photo into a cartoon of the same size. Photos stay in memory and are stored nowhere.
+Turns a portrait photo into a cartoon of the same size. Photos stay in memory and are stored
+nowhere.
 
-An error is a problem document (RFC 9457). A program may compare its `type`; `title` and `detail` are
-for people. So is the answer where a path leads nowhere (404) or does not take a method (405).
+An error is a problem document (RFC 9457). A program may compare its `type`; `title` and `detail`
+are for people. So is the answer where a path leads nowhere (404) or does not take a method (405).
 
 `HEAD` works wherever `GET` does, and `OPTIONS` everywhere."""
 
@@ -122,15 +132,14 @@ def _cartoons(replica: Replica) -> Object:
     kinds = [*PROBLEMS_OF_DRAWING, problems.UNKNOWN_STYLE]
     done = _answer(
         "The cartoon, at the size at which a viewer shows the picture, without any metadata.",
-        dict.fromkeys(MEDIA_TYPES.values(), {}),
+        _bytes(*MEDIA_TYPES.values()),
         DRAWN,
     )
-    pictures = dict.fromkeys([*READ, "application/octet-stream"], {})
     return {
         **_operation("draw", "Draw the cartoon of a picture", "style", "format", "timeout"),
         "description": "The picture is the body, or the field `file` of a form. Its bytes tell what"
         " it is: of `Content-Type` only `multipart/form-data` counts.",
-        "requestBody": _body(replica, pictures | FORM),
+        "requestBody": _body(replica, _bytes(*READ, "application/octet-stream") | FORM),
         "responses": _ordered(_unservable(), _by_status(kinds + _locked(replica)), {"200": done}),
         **_security(replica),
     }
@@ -140,7 +149,7 @@ def _upload(replica: Replica) -> Object:
     kinds = [*PROBLEMS_OF_DRAWING, *_locked(replica)]
     done = _answer(
         "The cartoon, to be saved as `result.png`.",
-        {MEDIA_TYPES["png"]: {}},
+        _bytes(MEDIA_TYPES["png"]),
         (*DRAWN, "Content-Disposition"),
     )
     return {
@@ -181,12 +190,12 @@ def _health() -> Object:
 
 
 def _openapi() -> Object:
-    done = _answer("The document.", {"application/json": {}})
+    done = _answer("The document.", _bytes("application/json"))
     return _getting("openapi", "Get this document", {"200": done})
 
 
 def _page(name: str, summary: str) -> Object:
-    done = _answer("The page.", {"text/html": {}}, ["Content-Security-Policy"])
+    done = _answer("The page.", _bytes("text/html"), ["Content-Security-Policy"])
     return _getting(name, summary, {"200": done})
 
 
@@ -200,7 +209,7 @@ def _asset() -> Object:
 
 
 def _file(*media_types: str) -> Object:
-    content, headers = dict.fromkeys(media_types, {}), ["Cache-Control", "ETag"]
+    content, headers = _bytes(*media_types), ["Cache-Control", "ETag"]
     return {
         "200": _answer("The file.", content, headers),
         "206": _answer("The part of it that was asked for.", content, headers),
@@ -215,8 +224,8 @@ def _getting(name: str, summary: str, responses: Object, path: Object | None = N
         operation["parameters"].append(
             {"name": parameter, "in": "path", "required": True, "schema": schema}
         )
-    failures = _by_status([problems.TOO_SLOW, problems.INTERNAL])
-    return {**operation, "responses": _ordered(_unservable(), failures, responses)}
+    failures = {"500": _problem(problems.INTERNAL), **responses}
+    return {**operation, "responses": _ordered(_unservable(), failures)}
 
 
 def _operation(name: str, summary: str, *parameters: str) -> Object:
@@ -436,9 +445,13 @@ def _older_problem(*kinds: Kind) -> Object:
             "examples": {kind.name: {"value": {"error": EXAMPLES[kind]}} for kind in kinds},
         }
     }
-    if kinds[0].status in {problems.BAD_REQUEST.status, problems.TOO_SLOW.status}:
-        content |= _problem(kinds[0])["content"]
-    return _failure(kinds, content)
+    before = _unservable().get(str(kinds[0].status), {})
+    return _failure(kinds, content | before.get("content", {}))
+
+
+def _bytes(*media_types: str) -> Object:
+    """Return what says that there is no structure to be told of."""
+    return {media_type: {} for media_type in media_types}
 
 
 def _failure(kinds: Sequence[Kind], content: Object) -> Object:
@@ -453,7 +466,12 @@ def _by_status(kinds: Sequence[Kind], failure: Callable[..., Object] = _problem)
 
 
 def _unservable() -> Object:
-    return {str(status): _problem(problems.BAD_REQUEST) for status in UNSERVABLE}
+    answers = {}
+    for status, (kind, detail) in UNSERVABLE.items():
+        example = {"value": problems.document(kind, status, detail, EXAMPLE_ID)}
+        content = {"schema": _reference("schemas", "Problem"), "examples": {"no-request": example}}
+        answers[str(status)] = _failure([kind], {problems.MEDIA_TYPE: content})
+    return answers
 
 
 def _ordered(*responses: Object) -> Object:

@@ -1,0 +1,87 @@
+"""What the OpenAPI document promises, tried by schemathesis on a running server.
+
+It makes requests from the document, good ones and bad ones, the same in every run, and holds the
+answers to it. Those are the bounds of what is left out: see `tests/support/schemathesis_hooks.py`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, DCTNET, ROOT, Server, end
+
+KEY = "the-key-of-the-openapi-test"
+MAX_EXAMPLES = 100
+"""How many random requests an operation gets at most, beside those at the edges of its values."""
+CASES = 800
+"""What that makes at least: 8 operations, without that which gives the document."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the demo model, which asks for a key: so it has every kind of operation."""
+    folder = tmp_path_factory.mktemp("openapi")
+    keys = folder / "keys"
+    keys.write_text(KEY)
+    server = Server(
+        folder / "log", [DCTNET, "serve"], DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys
+    )
+    try:
+        server.wait_for(200)
+        yield server
+    finally:
+        end(server.process)
+
+
+def schemathesis(folder: Path, server: Server, document: str | Path, *options: str) -> Any:
+    """Run it; the folder is empty, for it first repeats the failures that it finds noted in one."""
+    config = folder / "schemathesis.toml"
+    config.write_text(f'[auth.openapi.key]\napi_key = "{KEY}"\n[warnings]\nfail-on = true\n')
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run", document),
+            *("--url", server.url, "--generation-deterministic", "--no-color"),
+            *("--report", "ndjson", "--report-ndjson-path", folder / "report.ndjson", *options),
+        ],
+        cwd=folder,
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "service"), str(ROOT), *sys.path]),
+            "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BOUND_S * 2,
+        check=False,
+    )
+
+
+def test_a_server_does_what_its_document_says(server: Server, tmp_path: Path) -> None:
+    document = f"{server.url}/openapi.json"
+    done = schemathesis(tmp_path, server, document, "--max-examples", str(MAX_EXAMPLES))
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert "8 selected / 8 total" in done.stdout
+    (cases,) = [line for line in done.stdout.splitlines() if " generated, " in line]
+    assert int(cases.split()[0]) >= CASES, cases
+    assert {request["status"] for request in server.requests()} >= {200, 400, 401, 404, 405, 422}
+
+
+@pytest.mark.parametrize("status", ["200", "400", "422"])
+def test_a_document_that_lies_is_found_out(server: Server, tmp_path: Path, status: str) -> None:
+    document = requests.get(f"{server.url}/openapi.json", timeout=BOUND_S).json()
+    del document["paths"]["/upload"]["post"]["responses"][status]
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(document))
+    options = ("--include-path", "/upload", "--phases", "coverage")
+    done = schemathesis(tmp_path, server, file, *options)
+    assert done.returncode == 1
+    assert "Undocumented HTTP status code" in done.stdout
