@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.config import Settings
@@ -15,11 +18,14 @@ from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
+from tests.support.described import document_of, require_described
 from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
 MAX_PIXELS = 90_000
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
+
+_DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 AppFactory = Callable[..., Flask]
 
@@ -80,3 +86,21 @@ def starting(settings: Settings) -> FlaskClient:
 @pytest.fixture(scope="session")
 def client(make_app: AppFactory) -> FlaskClient:
     return make_app().test_client()
+
+
+@pytest.fixture(autouse=True)
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every answer that a test here gets to what the server's OpenAPI document tells of it."""
+    ask = FlaskClient.open
+
+    def open(client: FlaskClient, *args: Any, **kwargs: Any) -> TestResponse:
+        app = client.application
+        if app not in _DOCUMENTS:
+            _DOCUMENTS[app] = {}  # While it is asked for itself.
+            _DOCUMENTS[app] = document_of(app)
+        response = ask(client, *args, **kwargs)
+        if _DOCUMENTS[app]:
+            require_described(app, _DOCUMENTS[app], response)
+        return response
+
+    monkeypatch.setattr(FlaskClient, "open", open)

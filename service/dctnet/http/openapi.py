@@ -81,7 +81,8 @@ Turns a portrait photo into a cartoon of the same size. Photos stay in memory an
 nowhere.
 
 An error is a problem document (RFC 9457). A program may compare its `type`; `title` and `detail`
-are for people. So is the answer where a path leads nowhere (404) or does not take a method (405).
+are for people. So is the answer where a path leads nowhere (404) or does not take a method (405); but
+`/upload` has a form of its own for all errors.
 
 `HEAD` works wherever `GET` does, and `OPTIONS` everywhere."""
 
@@ -118,7 +119,7 @@ def document(replica: Replica) -> Object:
             "schemas": SCHEMAS,
             "parameters": _parameters(replica),
             "headers": HEADERS,
-            "responses": {"method-not-allowed": _problem(problems.METHOD_NOT_ALLOWED)},
+            "responses": _routing(),
             "examples": {kind.name: _example(kind) for kind in problems.KINDS},
             "securitySchemes": SECURITY_SCHEMES,
         },
@@ -154,7 +155,6 @@ def _upload(replica: Replica) -> Object:
     )
     return {
         **_operation("upload", "Draw it in the older way, as a PNG", "timeout"),
-        "description": "Errors have a form of their own here.",
         "requestBody": _body(replica, FORM),
         "responses": _ordered(_unservable(), _by_status(kinds, _older_problem), {"200": done}),
         **_security(replica),
@@ -195,7 +195,7 @@ def _openapi() -> Object:
 
 
 def _page(name: str, summary: str) -> Object:
-    done = _answer("The page.", _bytes("text/html"), ["Content-Security-Policy"])
+    done = _answer("The page.", _bytes("text/html"), ["Cache-Control", "Content-Security-Policy"])
     return _getting(name, summary, {"200": done})
 
 
@@ -209,7 +209,7 @@ def _asset() -> Object:
 
 
 def _file(*media_types: str) -> Object:
-    content, headers = _bytes(*media_types), ["Cache-Control", "ETag"]
+    content, headers = _bytes(*media_types), ["Cache-Control", "ETag", "Content-Disposition"]
     return {
         "200": _answer("The file.", content, headers),
         "206": _answer("The part of it that was asked for.", content, headers),
@@ -386,8 +386,9 @@ HEADERS = {
         "schema": {"type": "string"},
     },
     "Content-Disposition": {
+        "description": "`attachment; filename=result.png` for a cartoon from `/upload`.",
         "required": True,
-        "schema": {"const": "attachment; filename=result.png"},
+        "schema": {"type": "string", "pattern": "^(attachment|inline); filename="},
     },
     "Content-Security-Policy": {
         "description": "Keeps the page from loading anything from elsewhere.",
@@ -472,6 +473,13 @@ def _unservable() -> Object:
         content = {"schema": _reference("schemas", "Problem"), "examples": {"no-request": example}}
         answers[str(status)] = _failure([kind], {problems.MEDIA_TYPE: content})
     return answers
+
+
+def _routing() -> Object:
+    """Return the answers that no operation has: those to paths and methods that there are not."""
+    not_allowed = _problem(problems.METHOD_NOT_ALLOWED)
+    not_allowed["content"] |= _older_problem(problems.METHOD_NOT_ALLOWED)["content"]
+    return {"not-found": _problem(problems.NOT_FOUND), "method-not-allowed": not_allowed}
 
 
 def _ordered(*responses: Object) -> Object:
