@@ -21,7 +21,7 @@ for media_type in (*READ, "application/octet-stream"):
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
     """Leave out requests whose only fault is a header that the document does not name.
 
-    HTTP has unknown headers ignored (RFC 9110, 5.1), and browsers and proxies add some. Schemathesis
-    lets that pass by itself, but not beside a header that is a number.
+    HTTP has unknown headers ignored (RFC 9110, 5.1), and browsers and proxies add some. By itself
+    schemathesis lets that pass too, but not beside a header that is a number.
     """
     return UNKNOWN_HEADER not in (case.headers or {})

@@ -9,6 +9,7 @@ import pytest
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
+    MAX_ORIGINS,
     SETTINGS,
     SHARED_MEMORY,
     Address,
@@ -40,6 +41,7 @@ def test_nothing_needs_to_be_set() -> None:
         bind=Address("127.0.0.1", 8080),
         management_bind=Address("127.0.0.1", 9090),
         api_keys_file=None,
+        cors_origins=frozenset(),
         model=None,
         model_digest=None,
         models_dir=Path("/home/someone/.cache/dctnet/models"),
@@ -67,6 +69,7 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
         "DCTNET_API_KEYS_FILE": ("/run/keys", Path("/run/keys")),
+        "DCTNET_CORS_ORIGINS": ("https://a.example", frozenset({"https://a.example"})),
         "DCTNET_MODEL": ("sketch", "sketch"),
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
@@ -91,6 +94,51 @@ def test_every_setting_can_be_set() -> None:
     read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
     for setting in SETTINGS:
         assert getattr(read, setting.field) == settings[setting.variable][1]
+
+
+def test_origins_are_taken_as_browsers_write_them() -> None:
+    origins = "https://a.example, http://localhost:3000,http://[::1]:8080,https://10.0.0.1:8443"
+    read = Settings.from_environment({"DCTNET_CORS_ORIGINS": origins}).cors_origins
+    assert read == {origin.strip() for origin in origins.split(",")}
+    assert Settings.from_environment({"DCTNET_CORS_ORIGINS": "*"}).cors_origins == {"*"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example",
+        "https://",
+        "https://a.example/",
+        "https://a.example:443",
+        "http://a.example:80",
+        "https://a.example:0443",
+        "https://a.example:99999",
+        "https://a.example:",
+        "https://A.example",
+        "HTTPS://a.example",
+        "https://*.example",
+        "https://user@a.example",
+        "https://a.example?",
+        "https://a.example#",
+        "https://a.ex\tample",
+        "https://[::1",
+        "ftp://a.example",
+        "file://",
+        "null",
+        "https://a.example,",
+        "https://a.example, *",
+        "https://a.example https://b.example",
+    ],
+)
+def test_what_no_browser_writes_is_no_origin(text: str) -> None:
+    assert "https://example.org or http://localhost:3000" in refusal("DCTNET_CORS_ORIGINS", text)
+
+
+def test_there_are_at_most_so_many_origins() -> None:
+    origins = [f"https://{number}.example" for number in range(MAX_ORIGINS + 1)]
+    read = Settings.from_environment({"DCTNET_CORS_ORIGINS": ",".join(origins[1:])})
+    assert len(read.cors_origins) == MAX_ORIGINS
+    assert f"at most {MAX_ORIGINS} origins" in refusal("DCTNET_CORS_ORIGINS", ",".join(origins))
 
 
 def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin() -> None:

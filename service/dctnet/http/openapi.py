@@ -34,8 +34,8 @@ EXAMPLES = {
     problems.TOO_MANY_BYTES: "The picture may have at most 10485760 bytes (10.0 MiB).",
     problems.TOO_MANY_PIXELS: "The picture has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
     " allowed.",
-    problems.UNSUPPORTED_FORMAT: "The data is no JPEG, PNG, WebP or AVIF picture.",
-    problems.BROKEN_PICTURE: "The picture is cut off.",
+    problems.UNSUPPORTED_FORMAT: "This is no JPEG, PNG, WebP or AVIF picture.",
+    problems.BROKEN_PICTURE: "The picture is damaged or cut off.",
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",
     problems.FULL: "Too many pictures wait already.",
@@ -80,9 +80,9 @@ DESCRIPTION = """\
 Turns a portrait photo into a cartoon of the same size. Photos stay in memory and are stored
 nowhere.
 
-An error is a problem document (RFC 9457). A program may compare its `type`; `title` and `detail`
-are for people. So is the answer where a path leads nowhere (404) or does not take a method (405); but
-`/upload` has a form of its own for all errors.
+An error is a problem document (RFC 9457), also where a path leads nowhere (404) or does not take a
+method (405). A program may compare its `type`; `title` and `detail` are for people. `/upload` has a
+form of its own for errors.
 
 `HEAD` works wherever `GET` does, and `OPTIONS` everywhere."""
 

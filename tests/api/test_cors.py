@@ -1,0 +1,122 @@
+"""CORS: which other sites' pages may use the API from a browser, and what they get to read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.replica import Replica
+from tests.api.conftest import MODEL, replica_of
+from tests.support.encoded import encoded, gradient
+
+ALLOWED, SECOND, STRANGER = "https://a.example", "http://localhost:3000", "https://b.example"
+PICTURE = encoded(gradient(40, 24))
+PATHS = ["/", "/health", "/v1/styles", "/openapi.json", "/nothing"]
+
+
+def client_for(settings: Settings, *origins: str) -> FlaskClient:
+    settings = replace(settings, cors_origins=frozenset(origins))
+    return create_app(replica_of(settings)).test_client()
+
+
+@pytest.fixture(scope="module")
+def shared(settings: Settings) -> FlaskClient:
+    return client_for(settings, ALLOWED, SECOND)
+
+
+def preflight(client: FlaskClient, path: str, origin: str) -> object:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-api-key,content-type",
+    }
+    return client.options(path, headers=headers)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_by_default_no_other_site_may_read_anything(client: FlaskClient, path: str) -> None:
+    for response in client.get(path, headers={"Origin": ALLOWED}), preflight(client, path, ALLOWED):
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+        assert "Vary" not in response.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("origin", [ALLOWED, SECOND])
+def test_a_page_of_an_allowed_site_may_read_every_answer(
+    shared: FlaskClient, path: str, origin: str
+) -> None:
+    response = shared.get(path, headers={"Origin": origin})
+    assert response.headers["Access-Control-Allow-Origin"] == origin
+    assert "Origin" in response.vary
+    assert "Access-Control-Allow-Credentials" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [STRANGER, "null", "", f"{ALLOWED}.evil.example", f"{ALLOWED}:8443", "http://a.example"],
+)
+def test_another_site_s_page_may_read_nothing(shared: FlaskClient, origin: str) -> None:
+    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": origin})
+    assert response.status_code == 200  # It is the browser that keeps the answer from the page.
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert "Origin" in response.vary
+
+
+def test_a_page_may_read_the_headers_that_a_client_needs(shared: FlaskClient) -> None:
+    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
+    exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
+    assert set(exposed) == {
+        "Retry-After",
+        "Server-Timing",
+        "X-Dctnet-Faces",
+        "X-Dctnet-Model",
+        "X-Request-Id",
+    }
+
+
+@pytest.mark.parametrize("path", ["/v1/cartoons", "/upload", "/v1/styles"])
+def test_a_browser_is_told_beforehand_what_it_may_send(shared: FlaskClient, path: str) -> None:
+    response = preflight(shared, path, ALLOWED)
+    assert response.status_code == 200
+    assert response.data == b""
+    assert response.headers["Access-Control-Allow-Origin"] == ALLOWED
+    assert response.headers["Access-Control-Max-Age"] == "7200"
+    assert "POST" in response.headers["Access-Control-Allow-Methods"].split(", ")
+    allowed = response.headers["Access-Control-Allow-Headers"].split(", ")
+    assert set(allowed) == {
+        "Authorization",
+        "Content-Type",
+        "X-Api-Key",
+        "X-Request-Id",
+        "X-Request-Timeout",
+    }
+
+
+def test_a_stranger_is_told_nothing_beforehand(shared: FlaskClient) -> None:
+    response = preflight(shared, "/v1/cartoons", STRANGER)
+    assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+
+
+def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(
+    settings: Settings, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-the-cors-test")
+    settings = replace(settings, api_keys_file=keys, cors_origins=frozenset({ALLOWED}))
+    loading = create_app(Replica(settings, MODEL)).test_client()  # It has no slots yet.
+    assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
+    refused = loading.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
+    assert refused.status_code == 401
+    assert refused.headers["Access-Control-Allow-Origin"] == ALLOWED
+
+
+def test_a_star_lets_every_site_s_page_read(settings: Settings) -> None:
+    client = client_for(settings, "*")
+    for origin in ALLOWED, STRANGER, "null":
+        response = client.get("/v1/styles", headers={"Origin": origin})
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert "Vary" not in response.headers

@@ -1,0 +1,68 @@
+"""``GET /docs``: the OpenAPI document as a page."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+
+from dctnet.http.docs import marked_up
+from dctnet.http.problems import KINDS
+from tests.api.conftest import MODEL, AppFactory
+from tests.support.described import document_of
+
+
+@pytest.fixture(scope="module")
+def page(make_app: AppFactory) -> str:
+    response = make_app().test_client().get("/docs")
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    return response.text
+
+
+def test_it_has_every_operation_parameter_and_status(client: FlaskClient, page: str) -> None:
+    document = document_of(client.application)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            section = page.partition(f'<section id="{operation["operationId"]}">')[2]
+            section = section.partition("</section>")[0]
+            assert f"<code>{method.upper()} {path}</code>" in section
+            assert re.findall(r"<td>(\d{3})</td>", section) == list(operation["responses"])
+            rows = re.findall(r"<td><code>([\w-]+)</code> \((?:query|header|path)\)", section)
+            assert len(rows) == len(operation["parameters"]) > 0
+
+
+def test_it_has_every_type_of_problem(page: str) -> None:
+    table = page.partition('<section id="problems">')[2].partition("</section>")[0]
+    assert re.findall(r"<td><code>(urn:[\w:-]+)</code></td>", table) == [
+        kind.type for kind in KINDS
+    ]
+
+
+def test_it_has_no_script_and_nothing_from_elsewhere(client: FlaskClient, page: str) -> None:
+    assert not re.search(r"<script|<iframe|<object|style=| on\w+=|javascript:", page, re.IGNORECASE)
+    assert not re.search(r"""(?:src|href)=["'](?:\w+:)?//""", page)
+    links = re.findall(r'href="(static/[^"]+)"', page)
+    assert len(links) == 3
+    for link in links:
+        response = client.get(f"/{link}")
+        assert response.status_code == 200
+        assert not re.search(r"@import|url\(", response.text)
+
+
+def test_its_links_lead_somewhere(client: FlaskClient, page: str) -> None:
+    names = re.findall(r' id="([^"]+)"', page)
+    assert len(set(names)) == len(names)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(names)
+    assert 'href="openapi.json"' in page
+
+
+def test_what_it_tells_is_text_and_no_markup(make_app: AppFactory) -> None:
+    page = make_app(replace(MODEL, style="<b>bold")).test_client().get("/docs").text
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+    assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
+
+
+def test_the_page_for_people_leads_to_it(client: FlaskClient) -> None:
+    assert 'href="docs"' in client.get("/").text

@@ -1,0 +1,187 @@
+"""``GET /openapi.json``: valid, whole, and of this very server.
+
+That answers are as it says is held by every test of this folder: see `conftest.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from gunicorn.http import errors
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import TestResponse
+
+import dctnet
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.http import problems
+from dctnet.http.openapi import EXAMPLES, READ, UNSERVABLE
+from dctnet.http.problems import KINDS, Kind
+from dctnet.replica import Replica
+from dctnet.server import refusals
+from tests.api.conftest import MODEL, replica_of
+from tests.support.described import document_of, template
+from tests.support.encoded import encoded, gradient
+
+KEY = "a-key-of-the-openapi-test"
+PICTURE = encoded(gradient(40, 24))
+JPEG = encoded(gradient(40, 24), "JPEG")
+
+
+def locked_app(settings: Settings, folder: Path) -> Flask:
+    file = folder / "keys"
+    file.write_text(KEY)
+    return create_app(replica_of(replace(settings, api_keys_file=file)))
+
+
+@pytest.fixture(scope="module")
+def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    return locked_app(settings, tmp_path_factory.mktemp("keys")).test_client()
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> Any:
+    return document_of(client.application)
+
+
+def operations(document: Any) -> list[tuple[str, str, Any]]:
+    return [
+        (path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+@pytest.mark.parametrize("fixture", ["client", "locked", "starting"])
+def test_it_is_valid(request: pytest.FixtureRequest, fixture: str) -> None:
+    response = request.getfixturevalue(fixture).get("/openapi.json")
+    assert response.status_code == 200
+    assert response.content_type == "application/json"
+    OpenAPIV31SpecValidator(response.get_json()).validate()
+    assert response.get_json()["openapi"].startswith("3.1.")
+    assert response.get_json()["info"]["version"] == dctnet.__version__
+
+
+def test_it_has_every_route_and_no_other(client: FlaskClient, document: Any) -> None:
+    routes = {
+        (template(rule), method)
+        for rule in client.application.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert {(path, method) for path, method, _ in operations(document)} == routes
+
+
+def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document: Any) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert all(operation["summary"] for _, _, operation in operations(document))
+
+
+def test_every_kind_of_problem_has_an_example_that_is_one(document: Any) -> None:
+    examples = document["components"]["examples"]
+    assert list(examples) == [kind.name for kind in KINDS]
+    schema = {"components": document["components"], "$ref": "#/components/schemas/Problem"}
+    for kind in KINDS:
+        value = examples[kind.name]["value"]
+        jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
+        assert (value["type"], value["status"]) == (kind.type, kind.status)
+
+
+def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked: FlaskClient) -> None:
+    document = document_of(locked.application)
+    answers = [
+        (status, answer)
+        for _, _, operation in operations(document)
+        for status, answer in operation["responses"].items()
+    ]
+    answers += [("405", document["components"]["responses"]["method-not-allowed"])]
+    found = {
+        (example["$ref"].rpartition("/")[2], status)
+        for status, answer in answers
+        for content in answer.get("content", {}).values()
+        for example in content.get("examples", {}).values()
+        if "$ref" in example
+    }
+    assert found == {(kind.name, str(kind.status)) for kind in KINDS}
+
+
+def post(client: FlaskClient, query: str, data: bytes = PICTURE) -> TestResponse:
+    return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEY})
+
+
+PROVOKED: dict[Kind, Callable[[FlaskClient], TestResponse]] = {
+    problems.NO_PICTURE: lambda client: post(client, "", b""),
+    problems.UNAUTHORIZED: lambda client: client.post("/v1/cartoons", headers={"X-Api-Key": "x"}),
+    problems.METHOD_NOT_ALLOWED: lambda client: client.delete("/health"),
+    problems.UNSUPPORTED_FORMAT: lambda client: post(client, "", b"hello"),
+    problems.BROKEN_PICTURE: lambda client: post(client, "", JPEG[:-30]),
+    problems.BAD_PARAMETER: lambda client: post(client, "?format=gif"),
+}
+
+
+@pytest.mark.parametrize("kind", PROVOKED, ids=lambda kind: kind.name)
+def test_an_example_says_what_the_server_says(locked: FlaskClient, kind: Kind) -> None:
+    problem = PROVOKED[kind](locked).get_json()
+    assert problem["type"] == kind.type
+    assert problem["detail"] == EXAMPLES[kind]
+
+
+def test_an_example_says_what_the_table_of_problems_says() -> None:
+    details: dict[Kind, set[str]] = {}
+    for kind, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
+        details.setdefault(kind, set()).add(detail)
+    assert len(details) == 6
+    for kind, said in details.items():
+        assert EXAMPLES[kind] in said
+
+
+def test_it_has_what_the_server_answers_to_no_request() -> None:
+    slow, malformed = refusals.TooSlow(), errors.ParseException()
+    failures = [slow, malformed, *(failure.__new__(failure) for failure in refusals._STATUS)]
+    statuses = set()
+    for failure in failures:
+        answer = refusals.answer(failure)
+        kind, detail = UNSERVABLE[answer.status]
+        assert f'"{kind.type}"'.encode() in answer.data
+        assert f'"{detail}"'.encode() in answer.data
+        statuses.add(answer.status)
+    assert statuses == set(UNSERVABLE)
+
+
+@pytest.mark.parametrize("media_type", READ)
+def test_a_picture_may_be_of_each_type_that_it_names(client: FlaskClient, media_type: str) -> None:
+    picture = encoded(gradient(40, 24), media_type.removeprefix("image/").upper())
+    response = client.post("/v1/cartoons", data=picture, content_type=media_type)
+    assert response.status_code == 200
+
+
+def test_it_tells_of_the_settings_and_of_the_model(settings: Settings) -> None:
+    settings = replace(settings, max_bytes=54321, max_pixels=12345, request_timeout=7.5)
+    document = document_of(create_app(Replica(settings, replace(MODEL, style="ink"))))
+    parameters = document["components"]["parameters"]
+    assert parameters["style"]["schema"] == {"enum": ["ink"], "default": "ink"}
+    assert parameters["format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}
+    assert parameters["timeout"]["schema"]["default"] == 7.5
+    for path in "/v1/cartoons", "/upload":
+        body = document["paths"][path]["post"]["requestBody"]
+        assert "at most 54321 bytes and 12345 pixels" in body["description"]
+
+
+def test_keys_are_in_it_where_they_are_asked_for(document: Any, locked: FlaskClient) -> None:
+    for told, asks in ((document, False), (document_of(locked.application), True)):
+        for path, _, operation in operations(told):
+            wanted = asks and path in {"/v1/cartoons", "/upload"}
+            assert ("security" in operation) == wanted
+            assert ("401" in operation["responses"]) == wanted
+            if wanted:
+                assert operation["security"] == [{"bearer": []}, {"key": []}]
+
+
+def test_it_needs_no_key(locked: FlaskClient) -> None:
+    assert locked.get("/openapi.json").status_code == 200
+    assert locked.get("/docs").status_code == 200
