@@ -13,10 +13,10 @@ _LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
 
 @dataclass(frozen=True)
 class Block:
-    """The commands of one ```sh block, with what the comment before it says of running them."""
+    """A block of code, with what the comment before it says of running it."""
 
     line: int
-    """Where the commands begin, counted from 1."""
+    """Where it begins, counted from 1."""
     text: str
     note: str
 
@@ -33,11 +33,16 @@ class Block:
 
 def commands(page: Path) -> list[Block]:
     """Return the page's ```sh blocks in their order."""
+    return blocks(page, "sh")
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    """Return the page's blocks in a language in their order."""
     text = page.read_text()
     return [
         Block(text.count("\n", 0, match.start("text")) + 1, match["text"], match["note"] or "")
         for match in _BLOCK.finditer(text)
-        if match["language"] == "sh"
+        if match["language"] == language
     ]
 
 

@@ -11,8 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ import requests
 from PIL import Image
 
 from loadtest.processes import free_ports
-from tests.support.markdown import Block, anchors, commands, heading_levels, links
+from tests.support.markdown import Block, anchors, blocks, commands, heading_levels, links
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -190,6 +193,91 @@ def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
         run(block, copy / "docs" / page, tmp_path, environ, ports)
 
 
+class Busy(BaseHTTPRequestHandler):
+    """Draws at the second request, having asked at the first to wait."""
+
+    tries = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).tries += 1
+        status, body = (429, b"{}") if self.tries == 1 else (200, b"drawn")
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def busy() -> Iterator[int]:
+    """The port of a server that is busy at first."""
+    Busy.tries = 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as stand_in:
+        Thread(target=stand_in.serve_forever).start()
+        yield stand_in.server_port
+        stand_in.shutdown()
+
+
+@pytest.fixture(params=["python", "js"])
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Any]:
+    """Runs a program of the API's page beside a picture, with a server at a port."""
+    command, suffix = {"python": (sys.executable, "py"), "js": ("node", "mjs")}[request.param]
+    if shutil.which(command) is None:
+        pytest.skip(f"needs {command}: apt-get install nodejs")
+    (block,) = blocks(ROOT / "docs" / "api.md", request.param)
+    shutil.copy(ROOT / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
+
+    def run(port: int) -> Any:
+        file = tmp_path / f"program.{suffix}"
+        file.write_text(typed(block, {"8080": port}))
+        return subprocess.run(
+            [command, file],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=BOUND_S,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_program_of_the_api_s_page_draws(
+    program: Callable[[int], Any], server: Path, ports: dict[str, int], tmp_path: Path
+) -> None:
+    done = program(ports["8080"])
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "cartoon.webp") as cartoon:
+        assert cartoon.format == "WEBP"
+        assert cartoon.size == Image.open(tmp_path / "portrait.jpg").size
+
+
+def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
+    program: Callable[[int], Any], busy: int, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    done = program(busy)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started >= 1
+    assert Busy.tries == 2
+    assert (tmp_path / "cartoon.webp").read_bytes() == b"drawn"
+
+
+def test_a_program_of_the_api_s_page_says_what_is_wrong(
+    program: Callable[[int], Any], server: Path, ports: dict[str, int], tmp_path: Path
+) -> None:
+    (tmp_path / "portrait.jpg").write_text("hello")
+    done = program(ports["8080"])
+    assert done.returncode == 1
+    assert "The picture's format is not supported: This is no JPEG" in done.stderr
+    assert not (tmp_path / "cartoon.webp").exists()
+
+
 def test_both_readmes_have_the_same_commands() -> None:
     assert [(block.text, block.note) for block in commands(README)] == [
         (block.text, block.note) for block in commands(CHINESE)
@@ -222,7 +310,7 @@ def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Pat
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
-    assert languages <= {"json", "sh", "text"}
+    assert languages <= {"js", "json", "python", "sh", "text"}
     notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
     assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
     # Each note is right before the block that it speaks of.
