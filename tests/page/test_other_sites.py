@@ -1,0 +1,83 @@
+"""Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
+
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import Server
+from tests.support.browser import Browser
+
+KEY = "the-key-of-the-other-site"
+
+ASK = """
+const [url, key] = given;
+const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 40 });
+canvas.getContext("2d").fillRect(0, 0, 20, 20);
+const picture = await new Promise((resolve) => canvas.toBlob(resolve));
+const headers = { "X-Api-Key": key, "X-Request-Timeout": "30", "X-Request-Id": "abc" };
+try {
+  const answer = await fetch(`${url}/v1/cartoons`, { method: "POST", body: picture, headers });
+  const read = (name) => answer.headers.get(name);
+  const problem = answer.ok ? null : (await answer.json()).type;
+  return [answer.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];
+} catch (error) {
+  return error.name;
+}
+"""
+
+
+class Blank(BaseHTTPRequestHandler):
+    """A site with one empty page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Another site</title>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """The origin of another site."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Blank) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def asked(browser: Browser, site: str, server: Server, key: str = KEY) -> Any:
+    """What a page of the site gets to know of the answer."""
+    browser.driver.get(site)
+    return browser.run(ASK, server.url, key)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    return file
+
+
+def test_a_page_of_an_allowed_site_draws_and_reads_refusals(
+    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path
+) -> None:
+    server = start_timed(0, DCTNET_CORS_ORIGINS=site, DCTNET_API_KEYS_FILE=keys)
+    assert asked(browser, site, server) == [200, "abc", "timed@v1", None]
+    refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
+    assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
+
+
+@pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])
+def test_a_page_of_any_other_site_gets_nowhere(
+    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path, allowed: str
+) -> None:
+    server = start_timed(0, DCTNET_CORS_ORIGINS=allowed, DCTNET_API_KEYS_FILE=keys)
+    assert asked(browser, site, server) == "TypeError"
+    assert server.metric("dctnet_requests_total", route="/v1/cartoons", method="POST") == 0
