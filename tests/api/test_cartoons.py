@@ -205,3 +205,26 @@ def test_another_method_is_refused_with_the_right_one(client: FlaskClient) -> No
     response = client.get("/v1/cartoons")
     refused(response, 405, "method-not-allowed")
     assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"),
+    [
+        ("5", 200),
+        ("5.5", 200),
+        ("0.5e1", 200),
+        ("1e400", 200),
+        ("0", 422),
+        ("-1", 422),
+        ("+5", 422),
+        ("1_0", 422),
+        ("inf", 422),
+        ("nan", 422),
+        ("", 422),
+    ],
+)
+def test_a_deadline_is_a_number_as_json_writes_one(
+    client: FlaskClient, seconds: str, status: int
+) -> None:
+    headers = {"X-Request-Timeout": seconds}
+    assert client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers).status_code == status

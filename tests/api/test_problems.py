@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from dctnet.admission import Stopped
 from dctnet.engine import Cartoon
-from dctnet.http.problems import KINDS
+from dctnet.http.problems import KINDS, answer
 from dctnet.runtimes import Pixels
 from tests.api.conftest import AppFactory
 from tests.support.encoded import encoded, gradient
@@ -75,6 +76,17 @@ def test_while_the_model_loads_the_client_is_asked_to_wait(starting: FlaskClient
     assert response.status_code == 503
     assert response.get_json()["type"] == "urn:dctnet:problem:starting"
     assert response.headers["Retry-After"] == "5"
+
+
+def test_who_waited_in_vain_for_a_server_that_ends_is_told_when_to_try_again(
+    client: FlaskClient,
+) -> None:
+    with client.application.test_request_context("/v1/cartoons", method="POST"):
+        client.application.preprocess_request()
+        response = answer(Stopped())
+    assert response.status_code == 503
+    assert response.get_json()["type"] == "urn:dctnet:problem:draining"
+    assert response.headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize("offered", ["abc", "A.b_c-1", "x" * 128])

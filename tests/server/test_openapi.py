@@ -18,9 +18,9 @@ import requests
 from tests.server.conftest import BOUND_S, DCTNET, ROOT, Server, end
 
 KEY = "the-key-of-the-openapi-test"
-MAX_EXAMPLES = 100
+MAX_EXAMPLES = 60
 """How many random requests an operation gets at most, beside those at the edges of its values."""
-CASES = 900
+CASES = 600
 """What that makes at least: 8 operations, without that which gives the document."""
 
 
