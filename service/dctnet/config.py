@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil, inf
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AddressFamily
@@ -19,6 +21,17 @@ GRACEFUL_MARGIN_S = 5
 """What a replica may take to end beyond its last request's deadline."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
+
+
+Network = IPv4Network | IPv6Network
+
+
+class Fairness(StrEnum):
+    """By what clients are told apart, who then take turns."""
+
+    NONE = "none"
+    KEY = "key"
+    ADDRESS = "address"
 
 
 class SettingsError(Exception):
@@ -69,6 +82,8 @@ class Settings:
     threads: int | None
     queue: int
     uploads: int
+    fairness: Fairness
+    trusted_proxies: tuple[Network, ...]
     request_timeout: float
     watchdog_timeout: float
     drain_delay: float
@@ -167,6 +182,10 @@ def _runtime(text: str) -> str | None:
     if text not in {"auto", *SUFFIXES}:
         raise ValueError(text)
     return None if text == "auto" else text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(","))
 
 
 def _path(text: str) -> Path:
@@ -300,6 +319,22 @@ SETTINGS = (
         *_whole_number(1, 4096, "bodies"),
         lambda _: 64,
         "`64`",
+    ),
+    Setting(
+        "DCTNET_FAIRNESS",
+        "fairness",
+        Fairness,
+        "none, key or address",
+        lambda _: Fairness.KEY,
+        "`key`",
+    ),
+    Setting(
+        "DCTNET_TRUSTED_PROXIES",
+        "trusted_proxies",
+        _networks,
+        "addresses and networks with commas between them, such as 10.0.0.0/8,::1",
+        lambda _: (),
+        "none",
     ),
     Setting(
         "DCTNET_REQUEST_TIMEOUT",

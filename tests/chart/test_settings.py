@@ -38,6 +38,8 @@ OTHERS = {
     "DCTNET_WORKER_DIR",
     "DCTNET_CPU_MILLIS",
     "DCTNET_API_KEYS_FILE",
+    "DCTNET_FAIRNESS",
+    "DCTNET_TRUSTED_PROXIES",
 }
 BAKED = {"model": {"source": "baked"}}
 

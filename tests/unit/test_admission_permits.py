@@ -107,13 +107,13 @@ def test_several_that_are_given_back_at_once_serve_as_many_waiters() -> None:
 
 def test_a_free_one_is_not_taken_from_who_is_before_in_line() -> None:
     permits = Permits(1)
-    permits._line.append(Permit(permits))  # One that was woken and does not run yet.
+    permits._line.push(None, Permit(permits))  # One that has not asked itself yet.
     assert permits.acquire() is None
 
 
 def test_one_that_is_free_beside_those_for_the_line_is_handed_out() -> None:
     permits = Permits(2)
-    permits._line.append(Permit(permits))
+    permits._line.push(None, Permit(permits))
     assert permits.acquire() is not None
     assert permits.acquire() is None
 

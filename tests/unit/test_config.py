@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from dctnet.config import (
     SETTINGS,
     SHARED_MEMORY,
     Address,
+    Fairness,
     Settings,
     SettingsError,
     unknown_variables,
@@ -49,6 +51,8 @@ def test_nothing_needs_to_be_set() -> None:
         threads=None,
         queue=64,
         uploads=64,
+        fairness=Fairness.KEY,
+        trusted_proxies=(),
         request_timeout=60,
         watchdog_timeout=30,
         drain_delay=0,
@@ -76,6 +80,11 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_THREADS": ("5", 5),
         "DCTNET_QUEUE": ("7", 7),
         "DCTNET_UPLOADS": ("9", 9),
+        "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
+        "DCTNET_TRUSTED_PROXIES": (
+            "10.0.0.0/8, ::1",
+            (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ),
         "DCTNET_REQUEST_TIMEOUT": ("20.5", 20.5),
         "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
         "DCTNET_DRAIN_DELAY": ("1.5", 1.5),
