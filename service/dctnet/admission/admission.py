@@ -178,9 +178,7 @@ class Admission:
 
     def _wait(self, client: Client) -> float:
         """Predict in how many seconds a slot is free for one more picture of a client."""
-        newcomer = object()
-        turns: FairQueue[Any] = self._queue.copy()
-        turns.push(client, newcomer)
+        turns = self._queue.ahead_of(client)
         # What took longer than predicted is expected to need as long again as it is late.
         free_in: list[tuple[float, int, Client]] = [
             (abs(self.pace.seconds(ticket.cost) - ticket.ran), slot, ticket.client)
@@ -193,7 +191,7 @@ class Admission:
             seconds, slot, served = free_in[0]
             turns.end_turn(served)
             ticket = turns.pop()
-            if ticket is newcomer:
+            if ticket is None:  # The newcomer's turn.
                 return seconds
             seconds += self.pace.seconds(ticket.cost)
             heapreplace(free_in, (seconds, slot, ticket.client))

@@ -1,7 +1,7 @@
 """A queue whose clients take turns, so that whoever sends much holds up nobody but itself."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 Client = Hashable
@@ -54,8 +54,8 @@ class FairQueue(Generic[T]):
 
     def remove(self, client: Client, item: T) -> bool:
         """Take an item out, wherever it is; return whether it was there."""
-        items = self._line.get(client, {})
-        if item not in items:
+        items = self._line.get(client)
+        if items is None or item not in items:
             return False
         del items[item]
         self._length -= 1
@@ -63,9 +63,33 @@ class FairQueue(Generic[T]):
             del self._line[client]
         return True
 
-    def copy(self) -> "FairQueue[T]":
-        """Return another one in the same state."""
-        other: FairQueue[T] = FairQueue()
-        other._line = OrderedDict((client, items.copy()) for client, items in self._line.items())
-        other._length = self._length
-        return other
+    def ahead_of(self, client: Client) -> "Turns[T]":
+        """Return what would be popped before one more item of a client; to be used at once."""
+        return Turns(self._line, client)
+
+
+class Turns(Generic[T]):
+    """The coming turns of a queue, up to that of a newcomer; the queue must not change meanwhile.
+
+    It copies no items, so that it costs as many steps as there are turns.
+    """
+
+    def __init__(self, line: Mapping[Client, Iterable[T]], newcomer: Client) -> None:
+        self._line = OrderedDict((client, iter(items)) for client, items in line.items())
+        self._line.setdefault(newcomer, iter(()))
+        self._newcomer = newcomer
+
+    def pop(self) -> T | None:
+        """Return the item whose turn comes next, None for the newcomer's."""
+        while True:
+            client, items = self._line.popitem(last=False)
+            for item in items:
+                self._line[client] = items
+                return item
+            if client == self._newcomer:
+                return None
+
+    def end_turn(self, client: Client) -> None:
+        """Do as the queue's end_turn does."""
+        if client in self._line:
+            self._line.move_to_end(client)
