@@ -334,7 +334,7 @@ SETTINGS = (
         _networks,
         "addresses and networks with commas between them, such as 10.0.0.0/8,::1",
         lambda _: (),
-        "none",
+        "none: nobody's `X-Forwarded-For` is believed",
     ),
     Setting(
         "DCTNET_REQUEST_TIMEOUT",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dctnet.admission.shares import TIMES_THE_FREE
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
@@ -20,6 +21,7 @@ from dctnet.config import (
 )
 from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
+from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
 from dctnet.server.management import TIMEOUT_S
@@ -222,6 +224,16 @@ def test_the_runtime_may_be_left_to_the_program() -> None:
         Settings.from_environment({"DCTNET_RUNTIME": "cuda"})
 
 
+@pytest.mark.parametrize("text", ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"])
+def test_proxies_are_addresses_and_networks(text: str) -> None:
+    sentence = refusal("DCTNET_TRUSTED_PROXIES", text)
+    assert "addresses and networks with commas between them, such as 10.0.0.0/8,::1." in sentence
+
+
+def test_clients_are_told_apart_in_one_of_three_ways() -> None:
+    assert "must be none, key or address." in refusal("DCTNET_FAIRNESS", "KEY")
+
+
 def test_threads_may_be_left_to_the_program() -> None:
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
 
@@ -281,6 +293,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
         "threads",
         "queue",
         "uploads",
+        "fairness",
         "request_timeout",
         "watchdog_timeout",
         "drain_delay",
@@ -296,7 +309,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:12] == [
+    assert values[1:14] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
@@ -308,4 +321,6 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
         f"{LOOK_S:g} s",
+        f"{TIMES_THE_FREE} times what is free",
+        f"{IPV6_PREFIX} bits",
     ]
