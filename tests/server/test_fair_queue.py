@@ -16,7 +16,7 @@ from tests.support.encoded import encoded, gradient
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
 BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
-SERVICE_S = 0.25
+SERVICE_S = 0.3
 
 
 def post(server: Server, **headers: str) -> requests.Response:
