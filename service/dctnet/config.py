@@ -4,6 +4,8 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil, inf
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AddressFamily
@@ -22,7 +24,6 @@ GRACEFUL_MARGIN_S = 5
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
 
-
 ANY_ORIGIN = "*"
 
 MAX_ORIGINS = 64
@@ -30,6 +31,15 @@ MAX_ORIGINS = 64
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+Network = IPv4Network | IPv6Network
+
+
+class Fairness(StrEnum):
+    """By what clients are told apart, who then take turns."""
+
+    NONE = "none"
+    KEY = "key"
+    ADDRESS = "address"
 
 
 class SettingsError(Exception):
@@ -81,6 +91,8 @@ class Settings:
     threads: int | None
     queue: int
     uploads: int
+    fairness: Fairness
+    trusted_proxies: tuple[Network, ...]
     request_timeout: float
     watchdog_timeout: float
     drain_delay: float
@@ -179,6 +191,10 @@ def _runtime(text: str) -> str | None:
     if text not in {"auto", *SUFFIXES}:
         raise ValueError(text)
     return None if text == "auto" else text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(","))
 
 
 def _path(text: str) -> Path:
@@ -340,6 +356,22 @@ SETTINGS = (
         *_whole_number(1, 4096, "bodies"),
         lambda _: 64,
         "`64`",
+    ),
+    Setting(
+        "DCTNET_FAIRNESS",
+        "fairness",
+        Fairness,
+        "none, key or address",
+        lambda _: Fairness.KEY,
+        "`key`",
+    ),
+    Setting(
+        "DCTNET_TRUSTED_PROXIES",
+        "trusted_proxies",
+        _networks,
+        "addresses and networks with commas between them, such as 10.0.0.0/8,::1",
+        lambda _: (),
+        "none: nobody's `X-Forwarded-For` is believed",
     ),
     Setting(
         "DCTNET_REQUEST_TIMEOUT",

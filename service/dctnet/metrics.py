@@ -111,6 +111,7 @@ class _Gauges(Collector):
         for name, documentation, value in (
             ("queue_depth", "Pictures that wait for a slot.", admission.queued),
             ("queue_capacity", "Pictures that may wait.", admission.queue_capacity),
+            ("queue_clients", "Clients whose pictures wait.", admission.clients),
             ("slots", "Pictures that may be computed at once.", admission.slots),
             ("slots_busy", "Pictures that are computed.", admission.busy),
             ("load_ratio", "Pictures computed or waiting, a slot.", admission.load_ratio),

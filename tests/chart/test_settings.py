@@ -40,6 +40,8 @@ OTHERS = {
     "DCTNET_API_KEYS_FILE",
     # By `extraEnv`.
     "DCTNET_CORS_ORIGINS",
+    "DCTNET_FAIRNESS",
+    "DCTNET_TRUSTED_PROXIES",
 }
 BAKED = {"model": {"source": "baked"}}
 

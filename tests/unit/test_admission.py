@@ -53,10 +53,15 @@ class House:
         deadline: float = FAR,
         is_wanted: Callable[[], bool] | None = None,
         body: object = None,
+        client: str | None = None,
     ) -> tuple[Work, Ticket[object]]:
         work = Work()
         ticket = self.admission.submit(
-            partial(work, body), cost=cost, deadline=deadline, is_wanted=is_wanted or patient()
+            partial(work, body),
+            cost=cost,
+            deadline=deadline,
+            is_wanted=is_wanted or patient(),
+            client=client,
         )
         self.works.append(work)
         return work, ticket
@@ -193,6 +198,55 @@ def test_the_load_is_what_runs_and_waits_for_each_slot(house: Open) -> None:
     one.occupy()
     one.submit()
     assert one.admission.load_ratio == 1.5
+
+
+# Clients that are told apart.
+
+
+def test_clients_take_turns_and_each_one_s_order_is_kept(house: Open) -> None:
+    one = house()
+    running, _ = one.occupy(client="much")
+    works = [one.submit(client="much")[0] for _ in range(3)]
+    works.insert(0, one.submit(client="little")[0])
+    works.insert(2, one.submit(client="little")[0])
+    assert one.admission.clients == 2
+    running.end()
+    for served, work in enumerate(works):
+        assert work.started.wait(BOUND_S)
+        assert not any(later.started.is_set() for later in works[served + 1 :])
+        work.end()
+
+
+def test_a_client_leaves_places_for_the_others(house: Open) -> None:
+    one = house(queue=7)
+    one.occupy(client="much")
+    for _ in range(5):
+        one.submit(client="much")
+    assert one.refusal(client="much").reason is Reason.SHARE
+    with pytest.raises(Refused) as caught:
+        one.admission.check(FAR, "much")
+    assert caught.value.reason is Reason.SHARE
+    one.admission.check(FAR, "little")
+    one.submit(client="little")
+    one.submit(client="another")
+    assert one.refusal(client="new").reason is Reason.FULL
+
+
+def test_a_free_slot_is_for_whoever_comes(house: Open) -> None:
+    one = house(slots=4, queue=0)
+    for _ in range(4):
+        one.occupy(client="much")
+    assert one.refusal(client="much").reason is Reason.FULL
+
+
+def test_who_leaves_its_place_may_take_another(house: Open) -> None:
+    one = house(queue=3)
+    one.occupy(client="much")
+    one.submit(client="much")
+    _, ticket = one.submit(client="much")
+    assert one.refusal(client="much").reason is Reason.SHARE
+    one.admission.withdraw(ticket, ClientGone())
+    one.submit(client="much")
 
 
 # What work does, a slot survives.
@@ -422,6 +476,26 @@ def test_who_finds_the_queue_full_is_told_when_to_return(house: Open) -> None:
     one.submit()
     refused = one.refusal()
     assert (refused.reason, refused.retry_after) == (Reason.FULL, 10)
+
+
+def test_what_is_predicted_for_a_client_heeds_its_turn(slow: House) -> None:
+    slow.occupy(client="much")
+    for _ in range(4):
+        slow.submit(client="much")
+    refused = slow.refusal(client="much", deadline=10)
+    assert (refused.reason, refused.retry_after) == (Reason.LATE, 5)
+    refused = slow.refusal(client="little", deadline=4)
+    assert (refused.reason, refused.retry_after) == (Reason.LATE, 1)
+    slow.admission.check(2.001, "little")
+    slow.submit(client="little", deadline=4.001)
+
+
+def test_while_draining_who_waits_little_is_taken(slow: House) -> None:
+    slow.occupy(client="much")
+    slow.submit(client="much")
+    slow.admission.drain(ends_at=5)
+    assert slow.refusal(client="much").reason is Reason.DRAINING
+    slow.submit(client="little")
 
 
 # The end: draining and stopping.

@@ -107,15 +107,44 @@ def test_several_that_are_given_back_at_once_serve_as_many_waiters() -> None:
 
 def test_a_free_one_is_not_taken_from_who_is_before_in_line() -> None:
     permits = Permits(1)
-    permits._line.append(Permit(permits))  # One that was woken and does not run yet.
+    permits._line.push(None, Permit(permits))  # One that has not asked itself yet.
     assert permits.acquire() is None
 
 
 def test_one_that_is_free_beside_those_for_the_line_is_handed_out() -> None:
     permits = Permits(2)
-    permits._line.append(Permit(permits))
+    permits._line.push(None, Permit(permits))
     assert permits.acquire() is not None
     assert permits.acquire() is None
+
+
+def test_one_client_cannot_hold_them_all() -> None:
+    permits = Permits(4)
+    held = [permits.acquire(client="much") for _ in range(3)]
+    assert permits.acquire(client="much") is None
+    waiter = in_background(lambda: permits.acquire(BOUND_S, "much"))
+    eventually(lambda: permits.waiting == 1)
+    little = permits.acquire(client="little")
+    assert little is not None
+    little.release()
+    assert (permits.held, permits.waiting) == (3, 1)
+    assert held[0] is not None
+    held[0].release()
+    assert waiter.result(BOUND_S) is not None
+
+
+def test_clients_take_turns_for_them() -> None:
+    permits = Permits(1)
+    held = taken(permits)
+    waiters = []
+    for number, client in enumerate(["much", "much", "little"], 1):
+        waiters.append(in_background(lambda client=client: permits.acquire(BOUND_S, client)))
+        eventually(lambda number=number: permits.waiting == number)
+    for waiter in waiters[0], waiters[2], waiters[1]:
+        held.release()
+        permit = waiter.result(BOUND_S)
+        assert permit is not None
+        held = permit
 
 
 def test_who_gives_up_gets_none_and_makes_room_for_those_behind() -> None:

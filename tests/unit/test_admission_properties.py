@@ -5,7 +5,7 @@ the two must come to agree.
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Thread
 from threading import enumerate as all_threads
@@ -52,6 +52,11 @@ from tests.support.admission import (
 
 NEVER = float("inf")
 
+Name = str | None
+"""Of a client; those without one are not told apart."""
+
+NAMES = st.sampled_from(["ann"] * 5 + ["bob", None])
+
 
 class Withdrawn(Exception):
     """What the test takes tickets out of the queue with."""
@@ -64,7 +69,8 @@ class LookFailed(Exception):
 class Client:
     """One picture that was let in: what the model expects of it, and what came of it."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, name: Name, deadline: float) -> None:
+        self.name = name
         self.deadline = deadline
         self.work = Work()
         self.away: type[BaseException] | None = None
@@ -102,13 +108,35 @@ class Client:
 class Sender:
     """One that waits in a thread for the permit to send a body."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, name: Name) -> None:
+        self.name = name
         self.permit: Permit | None = None
         self._admission = admission
         Thread(target=self._ask, daemon=True).start()
 
     def _ask(self) -> None:
-        self.permit = self._admission.upload(BOUND_S)
+        self.permit = self._admission.upload(BOUND_S, self.name)
+
+
+class Line:
+    """Whose turn it is, among the names of those who wait."""
+
+    def __init__(self) -> None:
+        self.names: list[Name] = []
+
+    def come(self, name: Name) -> None:
+        if name not in self.names:
+            self.names.append(name)
+
+    def end_turn(self, name: Name) -> None:
+        if name in self.names:
+            self.names.remove(name)
+            self.names.append(name)
+
+    def go(self, name: Name, others: Iterable[Client | Sender]) -> None:
+        """Leave the line, unless others of the same name wait."""
+        if all(other.name != name for other in others):
+            self.names.remove(name)
 
 
 class AdmissionMachine(RuleBasedStateMachine):
@@ -125,15 +153,17 @@ class AdmissionMachine(RuleBasedStateMachine):
     @initialize(
         slots=st.integers(1, 3),
         broken=st.integers(0, 2),
-        queue=st.integers(0, 3),
-        uploads=st.integers(1, 3),
+        queue=st.sampled_from([0, 1, 3, 5]),
+        uploads=st.sampled_from([1, 2, 4]),
     )
     def open(self, slots: int, broken: int, queue: int, uploads: int) -> None:
         self.slots, self.places, self.bodies = slots, queue, uploads
         self.clock = Clock()
         self.line: list[Sender] = []
         self.sending: list[Sender] = []
+        self.turns_to_send = Line()
         self.queue: list[Client] = []
+        self.turns = Line()
         self.running: list[Client] = []
         self.all: list[Client] = []
         self.ends_at = NEVER
@@ -154,17 +184,18 @@ class AdmissionMachine(RuleBasedStateMachine):
     # Uploads.
 
     @precondition(lambda self: len(self.line) < 3)
-    @rule(target=senders)
-    def ask_to_send_a_body(self) -> Sender:
-        sender = Sender(self._admission)
+    @rule(target=senders, name=NAMES)
+    def ask_to_send_a_body(self, name: Name) -> Sender:
+        sender = Sender(self._admission, name)
         self.line.append(sender)
+        self.turns_to_send.come(name)
         return sender
 
     @precondition(lambda self: len(self.sending) == self.bodies)
-    @rule()
-    def ask_to_send_a_body_at_once(self) -> None:
+    @rule(name=NAMES)
+    def ask_to_send_a_body_at_once(self, name: Name) -> None:
         with pytest.raises(Refused) as refused:
-            self._admission.upload(0)
+            self._admission.upload(0, name)
         assert refused.value.reason is Reason.UPLOADS
 
     @rule(sender=senders)
@@ -176,25 +207,26 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     # Pictures.
 
-    @rule(seconds=st.sampled_from([0, 5, 20, FAR]))
-    def check_the_headers(self, seconds: float) -> None:
+    @rule(name=NAMES, seconds=st.sampled_from([0, 5, 20, FAR]))
+    def check_the_headers(self, name: Name, seconds: float) -> None:
         deadline = self.clock() + seconds
-        self._expect(deadline, lambda: self._admission.check(deadline))
+        self._expect(name, deadline, lambda: self._admission.check(deadline, name))
 
     @rule(
         target=clients,
+        name=NAMES,
         seconds=st.sampled_from([20, 100, FAR]),
         cost=st.sampled_from([1, 3]),
     )
-    def submit_and_wait(self, seconds: float, cost: float) -> MultipleResults[Client]:
-        clients = self._submit(seconds, cost)
+    def submit_and_wait(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
+        clients = self._submit(name, seconds, cost)
         for client in clients.values:
             client.wait()
         return clients
 
-    @rule(target=uncollected, seconds=st.sampled_from([20, 100, FAR]))
-    def submit_and_do_something_else(self, seconds: float) -> MultipleResults[Client]:
-        return self._submit(seconds, 1)
+    @rule(target=uncollected, name=NAMES, seconds=st.sampled_from([20, 100, FAR]))
+    def submit_and_do_something_else(self, name: Name, seconds: float) -> MultipleResults[Client]:
+        return self._submit(name, seconds, 1)
 
     @rule(client=consumes(uncollected), target=clients)
     def begin_to_wait(self, client: Client) -> Client:
@@ -213,7 +245,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert client.ticket is not None
         self._admission.withdraw(client.ticket, Withdrawn())
         if client in self.queue:
-            self.queue.remove(client)
+            self._leave_the_queue(client)
             client.expected = Withdrawn
 
     @precondition(lambda self: self.running)
@@ -222,6 +254,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         client = self.running.pop(choice % len(self.running))
         ends = {Thing: Thing, fail: WorkFailed, leave_the_process: SystemExit}
         client.expected = client.expected or ends[how]
+        self.turns.end_turn(client.name)
         client.work.end(how)
 
     @rule(seconds=st.sampled_from([1, 5, 20, 100]))
@@ -245,6 +278,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         for client in self.queue:
             client.expected = Stopped
         self.queue.clear()
+        self.turns = Line()
 
     # What must be.
 
@@ -282,8 +316,8 @@ class AdmissionMachine(RuleBasedStateMachine):
             self._admission.stop()
             gc.enable()
 
-    def _submit(self, seconds: float, cost: float) -> MultipleResults[Client]:
-        client, body = Client(self.clock() + seconds), Thing()
+    def _submit(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
+        client, body = Client(name, self.clock() + seconds), Thing()
 
         def submit() -> None:
             client.ticket = self._admission.submit(
@@ -291,27 +325,29 @@ class AdmissionMachine(RuleBasedStateMachine):
                 cost=cost,
                 deadline=client.deadline,
                 is_wanted=client.is_wanted,
+                client=name,
             )
 
-        if not self._expect(client.deadline, submit):
+        if not self._expect(name, client.deadline, submit):
             return multiple()
         client.leftovers = [ref(body), ref(client.ticket)]
         self.queue.append(client)
+        self.turns.come(name)
         self.all.append(client)
         return multiple(client)
 
-    def _expect(self, deadline: float, ask: Callable[[], object]) -> bool:
+    def _expect(self, name: Name, deadline: float, ask: Callable[[], object]) -> bool:
         """Ask to be let in; return whether one is, which must be for a reason of the model."""
         reason: Reason | None = None
         try:
             ask()
         except Refused as refused:
             reason = refused.reason
-        assert reason in self._reasons(deadline)
+        assert reason in self._reasons(name, deadline)
         return reason is None
 
-    def _reasons(self, deadline: float) -> set[Reason | None]:
-        """Why one more picture may be refused; with None, it may be taken.
+    def _reasons(self, name: Name, deadline: float) -> set[Reason | None]:
+        """Why one more picture of a client may be refused; with None, it may be taken.
 
         The model predicts no computation's end, so it knows only what is certain.
         """
@@ -321,27 +357,48 @@ class AdmissionMachine(RuleBasedStateMachine):
         perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
         if load >= self.slots + self.places:
             return perhaps | {Reason.FULL}
+        taken, free = [*self.running, *self.queue], self.slots + self.places - load
+        if load >= self.slots and not may_take(name, taken, free):
+            return perhaps | {Reason.SHARE}
         if now >= deadline:
             return perhaps | {Reason.LATE}
         return perhaps | ({None, Reason.LATE} if deadline < FAR else {None})
 
     def _serve(self) -> None:
         """Do in the model what slots and those who wait do of themselves."""
-        while self.line and len(self.sending) < self.bodies:
-            self.sending.append(self.line.pop(0))
+        while sender := self._next_sender():
+            self.line.remove(sender)
+            self.sending.append(sender)
+            self.turns_to_send.end_turn(sender.name)
+            self.turns_to_send.go(sender.name, self.line)
         now = self.clock()
         for client in self.running:
             if client.waiter is not None:
                 client.expected = client.expected or client.excuse(now)
         for client in list(self.queue):
-            if client.waiter is not None or len(self.running) < self.slots:
-                client.expected = client.excuse(now)
-            if client.expected is not None:
-                self.queue.remove(client)
-            elif len(self.running) < self.slots:
-                self.queue.remove(client)
+            if client.waiter is not None and (excuse := client.excuse(now)):
+                client.expected = excuse
+                self._leave_the_queue(client)
+        while self.queue and len(self.running) < self.slots:
+            name = self.turns.names[0]
+            client = next(client for client in self.queue if client.name == name)
+            self.turns.end_turn(name)
+            self._leave_the_queue(client)
+            client.expected = client.excuse(now)
+            if client.expected is None:
                 self.running.append(client)
                 client.computed = True
+
+    def _next_sender(self) -> Sender | None:
+        free = self.bodies - len(self.sending)
+        for name in self.turns_to_send.names:
+            if free > 0 and may_take(name, self.sending, free):
+                return next(sender for sender in self.line if sender.name == name)
+        return None
+
+    def _leave_the_queue(self, client: Client) -> None:
+        self.queue.remove(client)
+        self.turns.go(client.name, self.queue)
 
     def _load(self) -> int:
         return len(self.running) + len(self.queue)
@@ -359,6 +416,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return {
             "busy": one.busy,
             "queued": one.queued,
+            "clients": one.clients,
             "sending": one.uploads.held,
             "in line": one.uploads.waiting,
         }
@@ -367,6 +425,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return {
             "busy": len(self.running),
             "queued": len(self.queue),
+            "clients": len({client.name for client in self.queue}),
             "sending": len(self.sending),
             "in line": len(self.line),
         }
@@ -394,6 +453,11 @@ class AdmissionMachine(RuleBasedStateMachine):
             if not self._is_as_expected(client)
         ]
         return "\n".join(lines)
+
+
+def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
+    """Three quarters for one alone: at most three times what is left free."""
+    return name is None or sum(one.name == name for one in taken) < 3 * free
 
 
 def test_whatever_happens_the_admission_does_what_its_model_says(

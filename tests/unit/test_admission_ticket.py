@@ -197,7 +197,7 @@ def test_a_ticket_and_the_error_that_it_raised_do_not_keep_each_other(
     def wait() -> None:
         ticket = submit(admission)
         tickets.append(ref(ticket))
-        admission._queue.clear()
+        admission._queue.pop()
         ticket.finish(None, WorkFailed())
         ticket.result()
 

@@ -2,10 +2,12 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from dctnet.admission.shares import TIMES_THE_FREE
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
@@ -13,12 +15,14 @@ from dctnet.config import (
     SETTINGS,
     SHARED_MEMORY,
     Address,
+    Fairness,
     Settings,
     SettingsError,
     unknown_variables,
 )
 from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
+from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
 from dctnet.server.management import TIMEOUT_S
@@ -51,6 +55,8 @@ def test_nothing_needs_to_be_set() -> None:
         threads=None,
         queue=64,
         uploads=64,
+        fairness=Fairness.KEY,
+        trusted_proxies=(),
         request_timeout=60,
         watchdog_timeout=30,
         drain_delay=0,
@@ -79,6 +85,11 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_THREADS": ("5", 5),
         "DCTNET_QUEUE": ("7", 7),
         "DCTNET_UPLOADS": ("9", 9),
+        "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
+        "DCTNET_TRUSTED_PROXIES": (
+            "10.0.0.0/8, ::1",
+            (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ),
         "DCTNET_REQUEST_TIMEOUT": ("20.5", 20.5),
         "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
         "DCTNET_DRAIN_DELAY": ("1.5", 1.5),
@@ -261,6 +272,16 @@ def test_the_runtime_may_be_left_to_the_program() -> None:
         Settings.from_environment({"DCTNET_RUNTIME": "cuda"})
 
 
+@pytest.mark.parametrize("text", ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"])
+def test_proxies_are_addresses_and_networks(text: str) -> None:
+    sentence = refusal("DCTNET_TRUSTED_PROXIES", text)
+    assert "addresses and networks with commas between them, such as 10.0.0.0/8,::1." in sentence
+
+
+def test_clients_are_told_apart_in_one_of_three_ways() -> None:
+    assert "must be none, key or address." in refusal("DCTNET_FAIRNESS", "KEY")
+
+
 def test_threads_may_be_left_to_the_program() -> None:
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
 
@@ -320,6 +341,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
         "threads",
         "queue",
         "uploads",
+        "fairness",
         "request_timeout",
         "watchdog_timeout",
         "drain_delay",
@@ -335,7 +357,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:12] == [
+    assert values[1:14] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
@@ -347,4 +369,6 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
         f"{LOOK_S:g} s",
+        f"{TIMES_THE_FREE} times what is free",
+        f"{IPV6_PREFIX} bits",
     ]

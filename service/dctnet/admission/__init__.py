@@ -1,13 +1,15 @@
-"""Who is let in, who waits, who is refused: permits, a bounded queue, deadlines, slots."""
+"""Who is let in, who waits, who is refused: permits, a fair queue, deadlines, slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
 from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission.fair_queue import Client
 from dctnet.admission.permits import Permit, Permits
 from dctnet.admission.ticket import Ticket
 
 __all__ = [
     "MIN_RETRY_AFTER_S",
     "Admission",
+    "Client",
     "ClientGone",
     "DeadlinePassed",
     "Permit",

@@ -1,10 +1,9 @@
-"""The way in: what is refused at once, what waits, and the slots that compute.
+"""The way in: what is refused at once, what waits for its turn, and the slots that compute.
 
 All state is behind one lock, so that a picture is in one place at any time: in the queue, on a
 slot, or gone. Nothing of the caller's runs under it.
 """
 
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from heapq import heapify, heapreplace
@@ -15,8 +14,10 @@ from typing import Any, TypeVar
 
 from dctnet.admission.errors import Reason, Refused, Stopped
 from dctnet.admission.estimate import Pace
+from dctnet.admission.fair_queue import Client, FairQueue
 from dctnet.admission.frames import empty_frames
 from dctnet.admission.permits import Permit, Permits
+from dctnet.admission.shares import Shares
 from dctnet.admission.ticket import Ticket
 
 T = TypeVar("T")
@@ -37,8 +38,9 @@ class Admission:
         self.uploads = Permits(uploads)
         self.clock = clock
         self.pace = Pace()
-        self._queue: deque[Ticket[Any]] = deque()
+        self._queue: FairQueue[Ticket[Any]] = FairQueue()
         self._running: set[Ticket[Any]] = set()
+        self._shares = Shares()  # Of slots and places together, which is all that is taken.
         self._ends_at = inf
         self._started = False
         self._stopped = False
@@ -75,24 +77,25 @@ class Admission:
         """Drop what is queued and let the slots' threads end after what they compute."""
         with self._changed:
             self._stopped, self._ends_at = True, -inf
-            while self._queue:
-                self._queue.popleft().finish(None, Stopped())
+            while ticket := self._queue.pop():
+                self._shares.give_back(ticket.client)
+                ticket.finish(None, Stopped())
             self._changed.notify_all()
 
-    def check(self, deadline: float) -> None:
+    def check(self, deadline: float, client: Client = None) -> None:
         """Refuse, from the headers alone, what could not be taken or finished in time.
 
         Raises Refused.
         """
         with self._changed:
-            self._require_place(0.0, deadline)
+            self._require_place(client, 0.0, deadline)
 
-    def upload(self, timeout: float) -> Permit:
+    def upload(self, timeout: float, client: Client = None) -> Permit:
         """Return the permit to receive one body; raise Refused if none comes within ``timeout``.
 
         ``timeout`` is in seconds.
         """
-        permit = self.uploads.acquire(timeout)
+        permit = self.uploads.acquire(timeout, client)
         if permit is None:
             raise Refused(Reason.UPLOADS, MIN_RETRY_AFTER_S)
         return permit
@@ -104,33 +107,43 @@ class Admission:
         cost: float,
         deadline: float,
         is_wanted: Callable[[], bool] = lambda: True,
+        client: Client = None,
     ) -> Ticket[T]:
         """Take a place in the queue for ``work``, or raise Refused.
 
         ``cost`` is the picture's working pixels, more than 0, or ValueError is raised. At
         ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
-        client is still there; slots and the waiter ask it, each in its thread.
+        client is still there; slots and the waiter ask it, each in its thread. ``client`` is who
+        takes turns with others, None where nobody is told apart.
         """
         if not cost > 0:
             raise ValueError(f"A picture's cost is more than 0, not {cost}.")
-        ticket = Ticket(self, work, cost=cost, deadline=deadline, is_wanted=is_wanted)
+        ticket = Ticket(
+            self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client
+        )
         with self._changed:
-            self._require_place(self.pace.seconds(cost), deadline)
-            self._queue.append(ticket)
+            self._require_place(client, self.pace.seconds(cost), deadline)
+            self._shares.take(client)
+            self._queue.push(client, ticket)
             self._changed.notify()
         return ticket
 
     def withdraw(self, ticket: Ticket[Any], error: Exception) -> None:
         """Take a ticket out of the queue, if it is still there; ``error`` becomes its outcome."""
         with self._changed:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
+            if self._queue.remove(ticket.client, ticket):
+                self._shares.give_back(ticket.client)
                 ticket.finish(None, error)
 
     @property
     def queued(self) -> int:
         """How many pictures wait."""
         return len(self._queue)
+
+    @property
+    def clients(self) -> int:
+        """How many clients wait, as far as they are told apart."""
+        return self._queue.clients
 
     @property
     def busy(self) -> int:
@@ -141,40 +154,47 @@ class Admission:
     def load_ratio(self) -> float:
         """Pictures that are computed or wait, for each slot: what autoscalers look at."""
         with self._changed:
-            return self._load() / self.slots
+            return self._shares.held / self.slots
 
     def longest_running(self) -> float:
         """Return for how many seconds the oldest computation has been running, or 0."""
         with self._changed:
             return max((ticket.ran for ticket in self._running), default=0.0)
 
-    def _load(self) -> int:
-        return len(self._running) + len(self._queue)
-
-    def _require_place(self, seconds: float, deadline: float) -> None:
-        """Raise Refused unless one more picture, of so many seconds, can be taken and be done."""
-        end = self.clock() + self._wait() + seconds
+    def _require_place(self, client: Client, seconds: float, deadline: float) -> None:
+        """Raise Refused unless a client's picture, of so many seconds, can be taken and be done."""
+        wait = self._wait(client)
+        end = self.clock() + wait + seconds
         if end >= self._ends_at:
             raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
         # A free slot takes the next picture at once, so it counts as a place.
-        if self._load() >= self.slots + self.queue_capacity:
-            raise Refused(Reason.FULL, self._retry_after())
+        places = self.slots + self.queue_capacity
+        if self._shares.held >= places:
+            raise Refused(Reason.FULL, _retry_after(wait))
+        if self._shares.held >= self.slots and not self._shares.allow(client, places):
+            raise Refused(Reason.SHARE, _retry_after(wait))
         if end >= deadline:
-            raise Refused(Reason.LATE, self._retry_after())
+            raise Refused(Reason.LATE, _retry_after(wait))
 
-    def _wait(self) -> float:
-        """Predict in how many seconds a slot is free for one more picture."""
+    def _wait(self, client: Client) -> float:
+        """Predict in how many seconds a slot is free for one more picture of a client."""
+        turns = self._queue.ahead_of(client)
         # What took longer than predicted is expected to need as long again as it is late.
-        free_in = [abs(self.pace.seconds(ticket.cost) - ticket.ran) for ticket in self._running]
-        free_in += [0.0] * (self.slots - len(free_in))
+        free_in: list[tuple[float, int, Client]] = [
+            (abs(self.pace.seconds(ticket.cost) - ticket.ran), slot, ticket.client)
+            for slot, ticket in enumerate(self._running)
+        ]
+        nobody = object()
+        free_in += [(0.0, slot, nobody) for slot in range(len(free_in), self.slots)]
         heapify(free_in)
-        for ticket in self._queue:
-            heapreplace(free_in, free_in[0] + self.pace.seconds(ticket.cost))
-        return free_in[0]
-
-    def _retry_after(self) -> float:
-        """Predict in how many seconds half of the queue is done: then there is room again."""
-        return max(MIN_RETRY_AFTER_S, float(ceil(self._wait() / 2)))
+        while True:
+            seconds, slot, served = free_in[0]
+            turns.end_turn(served)
+            ticket = turns.pop()
+            if ticket is None:  # The newcomer's turn.
+                return seconds
+            seconds += self.pace.seconds(ticket.cost)
+            heapreplace(free_in, (seconds, slot, ticket.client))
 
     def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
         """Be a slot, from its preparation until all is stopped."""
@@ -210,6 +230,8 @@ class Admission:
             empty_frames(error)
         with self._changed:
             self._running.remove(ticket)
+            self._shares.give_back(ticket.client)
+            self._queue.end_turn(ticket.client)
         ticket.finish(answer, error)
         del ticket, answer, error  # An error's traceback keeps this frame, and so what it holds.
         return True
@@ -218,9 +240,14 @@ class Admission:
         """Wait for the next picture and put it on a slot; return None where none will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopped)
-            if not self._queue:
+            ticket = self._queue.pop()
+            if ticket is None:
                 return None
-            ticket = self._queue.popleft()
             ticket.started_at = self.clock()
             self._running.add(ticket)
             return ticket
+
+
+def _retry_after(wait: float) -> float:
+    """Predict in how many seconds half of what a client waits for is done: then there is room."""
+    return max(MIN_RETRY_AFTER_S, float(ceil(wait / 2)))

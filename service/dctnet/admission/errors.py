@@ -12,6 +12,8 @@ class Reason(StrEnum):
     """The process ends before the request could be finished."""
     FULL = "full"
     """No place is left in the queue."""
+    SHARE = "share"
+    """The client has its share of the places; the others are left for other clients."""
     LATE = "late"
     """The request's turn is predicted to come after its deadline."""
     UPLOADS = "uploads"

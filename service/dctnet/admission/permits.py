@@ -1,16 +1,19 @@
 """A counted resource whose permits are owned: whoever holds one gives it back, once."""
 
-from collections import deque
 from threading import Condition, Lock
-from time import monotonic
 from types import TracebackType
 from typing import Self
+
+from dctnet.admission.fair_queue import Client, FairQueue
+from dctnet.admission.shares import Shares
 
 
 class Permit:
     """One unit of a resource; a context manager that gives it back. Releasing twice is once."""
 
-    def __init__(self, permits: "Permits") -> None:
+    def __init__(self, permits: "Permits", client: Client = None) -> None:
+        self.client = client
+        self.granted = False
         self._permits: Permits | None = permits
         self._once = Lock()
 
@@ -19,7 +22,7 @@ class Permit:
         with self._once:
             permits, self._permits = self._permits, None
         if permits is not None:
-            permits._take_back()  # noqa: SLF001 - The other half of the same thing.
+            permits._take_back(self)  # noqa: SLF001 - The other half of the same thing.
 
     def __enter__(self) -> Self:
         return self
@@ -31,45 +34,47 @@ class Permit:
 
 
 class Permits:
-    """As many permits as ``capacity``, handed out in the order in which they were asked for."""
+    """As many permits as ``capacity``, for which clients take turns; none can hold them all."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._held = 0
-        self._line: deque[Permit] = deque()
+        self._shares = Shares()
+        self._line: FairQueue[Permit] = FairQueue()
         self._changed = Condition()
 
     @property
     def held(self) -> int:
         """How many are handed out."""
-        return self._held
+        return self._shares.held
 
     @property
     def waiting(self) -> int:
         """How many wait for one."""
         return len(self._line)
 
-    def acquire(self, timeout: float = 0.0) -> Permit | None:
+    def acquire(self, timeout: float = 0.0, client: Client = None) -> Permit | None:
         """Return a permit, or None where none came within ``timeout`` seconds."""
-        until = monotonic() + timeout
-        permit = Permit(self)
+        permit = Permit(self, client)
         with self._changed:
-            self._line.append(permit)
+            self._line.push(client, permit)
+            self._hand_out()
             try:
-                # Those before it in line have a claim to what is free, even if they still sleep.
-                while self._held + self._line.index(permit) >= self.capacity:
-                    left = until - monotonic()
-                    if left <= 0:
-                        return None
-                    self._changed.wait(left)
-                self._held += 1
-                return permit
+                self._changed.wait_for(lambda: permit.granted, timeout)
             finally:
-                self._line.remove(permit)
-                # The next in line may be able to go on now, also where this one gave up.
-                self._changed.notify_all()
+                self._line.remove(client, permit)  # Where it is still there.
+            return permit if permit.granted else None
 
-    def _take_back(self) -> None:
-        with self._changed:
-            self._held -= 1
+    def _hand_out(self) -> None:
+        """Give what is free to those whose turn it is, even if they still sleep."""
+        while permit := self._line.pop(self._may_have_one):
+            self._shares.take(permit.client)
+            permit.granted = True
             self._changed.notify_all()
+
+    def _may_have_one(self, client: Client) -> bool:
+        return self._shares.allow(client, self.capacity)
+
+    def _take_back(self, permit: Permit) -> None:
+        with self._changed:
+            self._shares.give_back(permit.client)
+            self._hand_out()

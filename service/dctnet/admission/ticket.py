@@ -6,6 +6,7 @@ from threading import Condition
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from dctnet.admission.errors import ClientGone, DeadlinePassed
+from dctnet.admission.fair_queue import Client
 
 if TYPE_CHECKING:
     from dctnet.admission.admission import Admission
@@ -40,7 +41,9 @@ class Ticket(Generic[T]):
         cost: float,
         deadline: float,
         is_wanted: Callable[[], bool],
+        client: Client,
     ) -> None:
+        self.client = client
         self.cost = cost
         self.deadline = deadline
         self.is_wanted = is_wanted

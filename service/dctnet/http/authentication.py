@@ -1,8 +1,10 @@
 """Which requests are answered where API keys are asked for: those that show one."""
 
 from collections.abc import Callable
+from hashlib import sha256
+from typing import cast
 
-from flask import Request, Response, request
+from flask import Request, Response, g, request
 
 from dctnet.api_keys import ApiKeys
 from dctnet.http.problems import UNAUTHORIZED, Problem
@@ -29,14 +31,21 @@ def required(keys: ApiKeys | None) -> Callable[[View], View]:
     return protect
 
 
+def key_digest() -> bytes | None:
+    """Return a digest of the key that the request showed, None where none was asked for."""
+    return cast("bytes | None", g.get("key_digest"))
+
+
 def _require(request: Request, keys: ApiKeys) -> None:
     """Raise Problem where no header has a key; nothing of the body is read."""
     offered = _offered(request)
     if not offered:
         how = f"`Authorization: {SCHEME} KEY` or `{HEADER}: KEY`"
         raise Problem(UNAUTHORIZED, f"Send an API key, as {how}.")
-    if not any(map(keys.accept, offered)):
+    key = next(filter(keys.accept, offered), None)
+    if key is None:
         raise Problem(UNAUTHORIZED, "The API key is not valid.")
+    g.key_digest = sha256(key.encode()).digest()
 
 
 def _offered(request: Request) -> list[str]:

@@ -5,10 +5,11 @@ from time import monotonic
 
 from flask import Request, Response
 
-from dctnet.admission import ClientGone, DeadlinePassed, Reason, Refused
+from dctnet.admission import Client, ClientGone, DeadlinePassed, Reason, Refused
 from dctnet.engine.geometry import working_size
 from dctnet.http import deadline, record
 from dctnet.http.bodies import read_picture, require_length
+from dctnet.http.clients import told_apart
 from dctnet.http.connection import Disconnected, connection
 from dctnet.imaging import MEDIA_TYPES, Format, decode, encode, inspect, require_encodable
 from dctnet.lifecycle.state import State
@@ -46,6 +47,7 @@ class Studio:
         self._admission = replica.admission
         self._metrics = replica.metrics
         self._settings = replica.settings
+        self._client_of = told_apart(replica.settings)
 
     def draw(self, request: Request, format: Format) -> Response:
         """Return the cartoon of the request's picture as an answer.
@@ -53,23 +55,25 @@ class Studio:
         Raises Refused, Problem, PictureError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
         """
         due = deadline.of(request, self._settings.request_timeout)
-        self._check(request, due)
-        data = self._receive(request, due)
-        drawing = self._compute(request, data, format, due)
+        client = self._client_of(request)
+        self._check(request, due, client)
+        data = self._receive(request, due, client)
+        drawing = self._compute(request, data, format, due, client)
         record.add(faces=drawing.faces, stages=drawing.stages)
         return self._answer(drawing)
 
-    def _check(self, request: Request, due: float) -> None:
+    def _check(self, request: Request, due: float, client: Client) -> None:
         """Refuse what the headers alone tell to refuse."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Refused(Reason.STARTING, RETRY_AFTER_STARTING_S)
-        self._admission.check(due)
+        self._admission.check(due, client)
         require_length(request, self._settings.max_bytes)
 
-    def _receive(self, request: Request, due: float) -> bytes:
+    def _receive(self, request: Request, due: float, client: Client) -> bytes:
         """Return the picture's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
-        with self._admission.upload(min(self._settings.upload_grace * 2, due - monotonic())):
+        patience = min(self._settings.upload_grace * 2, due - monotonic())
+        with self._admission.upload(patience, client):
             connection(request).begin(due, lambda: uploads.waiting > 0)
             try:
                 data = read_picture(request, self._settings.max_bytes)
@@ -79,7 +83,9 @@ class Studio:
         record.add(bytes_in=len(data))
         return data
 
-    def _compute(self, request: Request, data: bytes, format: Format, due: float) -> Drawing:
+    def _compute(
+        self, request: Request, data: bytes, format: Format, due: float, client: Client
+    ) -> Drawing:
         """Wait for a slot to draw the picture."""
         width, height = inspect(data, self._settings.max_pixels)
         require_encodable(width, height, format)
@@ -91,6 +97,7 @@ class Studio:
             cost=max(working_height * working_width, MIN_COST),
             deadline=due,
             is_wanted=connection(request).is_open,
+            client=client,
         )
         try:
             drawing = ticket.result()

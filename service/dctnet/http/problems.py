@@ -92,6 +92,7 @@ _BY_REASON: dict[Reason, tuple[Kind, str]] = {
     Reason.STARTING: (STARTING, "The model is still loading."),
     Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
     Reason.FULL: (FULL, "Too many pictures wait already."),
+    Reason.SHARE: (FULL, "Too many pictures of this client wait already."),
     Reason.LATE: (FULL, "This picture's turn would come after its deadline."),
     Reason.UPLOADS: (FULL, "Too many pictures are being received already."),
 }

@@ -1,0 +1,35 @@
+"""How much of something bounded a client may hold, so that some of it is left for the others."""
+
+from collections import Counter
+
+from dctnet.admission.fair_queue import Client
+
+TIMES_THE_FREE = 3
+"""A client may hold so many times what is free: three quarters where it is alone, and less the more
+others hold. In switches this is called a dynamic threshold: nothing has to be taken back from who
+got it, and nothing is set aside for anybody by name."""
+
+
+class Shares:
+    """Counts who holds how much."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self._held_by: Counter[Client] = Counter()
+
+    def allow(self, client: Client, capacity: int) -> bool:
+        """Say whether a client may take one more of so many; who is not told apart may take all."""
+        free = capacity - self.held
+        return free > 0 and (client is None or self._held_by[client] < TIMES_THE_FREE * free)
+
+    def take(self, client: Client) -> None:
+        """Count one more."""
+        self.held += 1
+        self._held_by[client] += 1
+
+    def give_back(self, client: Client) -> None:
+        """Count one less."""
+        self.held -= 1
+        self._held_by[client] -= 1
+        if not self._held_by[client]:
+            del self._held_by[client]  # Clients come and go, and nobody is remembered.

@@ -1,0 +1,86 @@
+"""A client that sends many pictures at once beside one that sends one now and then."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, Server, logged, until
+from tests.support.encoded import encoded, gradient
+
+Start = Callable[..., Server]
+PICTURE = encoded(gradient(40, 24))
+BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
+SERVICE_S = 0.3
+
+
+def post(server: Server, **headers: str) -> requests.Response:
+    return requests.post(
+        f"{server.url}/v1/cartoons", data=PICTURE, headers=headers, timeout=BOUND_S
+    )
+
+
+def waited(answer: requests.Response) -> float:
+    """Return for how many seconds its picture was in the queue."""
+    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
+    return float(milliseconds) / 1000
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(f"{BATCH}\n{PERSON}\n")
+    return file
+
+
+def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
+    start_timed: Start, keys: Path
+) -> None:
+    server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
+    with ThreadPoolExecutor(64) as pool:
+        batch = [pool.submit(post, server, **{"X-Api-Key": BATCH}) for _ in range(64)]
+        until(lambda: server.metric("dctnet_queue_depth") > 40, server.process)
+        waits: list[float] = []
+        began = time.monotonic()
+        while server.metric("dctnet_queue_depth") > 2 and len(waits) < 8:
+            time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One a second.
+            answer = post(server, **{"X-Api-Key": PERSON})
+            assert answer.status_code == 200
+            waits.append(waited(answer))
+        answers = Counter(sent.result().status_code for sent in batch)
+    assert len(waits) >= 4
+    assert max(waits) <= 2 * SERVICE_S, waits
+    assert answers.keys() == {200, 429}  # It has its share of the places, and no more.
+    assert answers[200] >= 49
+    assert server.metric("dctnet_shed_total", reason="share") == answers[429]
+    assert server.metric("dctnet_shed_total", reason="full") == 0
+
+
+def test_addresses_behind_a_trusted_proxy_take_turns(start_timed: Start) -> None:
+    server = start_timed(
+        1,
+        DCTNET_SLOTS=1,
+        DCTNET_QUEUE=3,
+        DCTNET_FAIRNESS="address",
+        DCTNET_TRUSTED_PROXIES="127.0.0.0/8",
+    )
+    batch = {"X-Forwarded-For": "203.0.113.9, 192.0.2.1"}
+    with ThreadPoolExecutor(4) as pool:
+        served = [pool.submit(post, server, **batch) for _ in range(3)]
+        until(lambda: server.metric("dctnet_queue_depth") == 2, server.process)
+        assert server.metric("dctnet_queue_clients") == 1
+        refused = post(server, **batch)
+        assert refused.status_code == 429
+        assert refused.json()["detail"] == "Too many pictures of this client wait already."
+        person = post(server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
+        assert person.status_code == 200
+        assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
+        assert [answer.result().status_code for answer in served] == [200] * 3
+    text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
+    text += "".join(server.messages()) + str(logged(server, 5))
+    assert not re.search(r"192\.0\.2|203\.0\.113", text)

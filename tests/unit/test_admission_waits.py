@@ -1,0 +1,147 @@
+"""How long somebody waits beside a client that keeps all slots and its share of the queue busy."""
+
+import random
+from contextlib import suppress
+from math import ceil
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dctnet.admission import Admission, Refused, Ticket
+from tests.support.admission import FAR, Clock, Work, eventually
+
+BATCH, PERSON = "batch", "person"
+
+
+class Picture:
+    """One that waits or is computed."""
+
+    def __init__(self, client: str, seconds: float) -> None:
+        self.client = client
+        self.seconds = seconds
+        self.work = Work()
+        self.ticket: Ticket[object] | None = None
+        self.ends_at: float | None = None
+        """When its computation ends; None before it began."""
+
+
+class Service:
+    """An Admission with its slots' threads, whose computations end when the test's clock says."""
+
+    def __init__(self, slots: int, queue: int) -> None:
+        self.clock = Clock()
+        self.slots = slots
+        self.admission = Admission(slots=slots, queue=queue, uploads=1, clock=self.clock)
+        self.admission.start(lambda: None)
+        self.pictures: list[Picture] = []
+
+    def submit(self, client: str, seconds: float) -> Picture:
+        picture = Picture(client, seconds)
+        picture.ticket = self.admission.submit(picture.work, cost=1, deadline=FAR, client=client)
+        self.pictures.append(picture)
+        self._settle()
+        return picture
+
+    def pass_time(self, until: float) -> None:
+        """Let computations end, in their order, until then."""
+        while first := min((p for p in self.pictures if p.ends_at), key=_end, default=None):
+            if _end(first) > until:
+                break
+            self.clock.now = _end(first)
+            self.pictures.remove(first)
+            first.work.end()
+            self._settle()
+        self.clock.now = until
+
+    def of(self, client: str, *, waiting: bool) -> list[Picture]:
+        return [p for p in self.pictures if p.client == client and (p.ends_at is None) == waiting]
+
+    def close(self) -> None:
+        self.admission.stop()
+        for picture in self.pictures:
+            picture.work.end()
+
+    def _settle(self) -> None:
+        """Wait until the slots have taken what they can, and note until when that takes."""
+        number = len(self.pictures)
+        eventually(
+            lambda: (
+                self.admission.load_ratio == number / self.slots
+                and sum(p.work.started.is_set() for p in self.pictures) == min(self.slots, number)
+            )
+        )
+        for picture in self.pictures:
+            if picture.ends_at is None and picture.work.started.is_set():
+                picture.ends_at = self.clock() + picture.seconds
+
+
+def _end(picture: Picture) -> float:
+    assert picture.ends_at is not None
+    return picture.ends_at
+
+
+def keep_busy(service: Service, seconds: float) -> None:
+    """Let the batch client send until it is refused."""
+    with suppress(Refused):
+        for _ in range(100):
+            service.submit(BATCH, seconds)
+
+
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@given(
+    slots=st.integers(1, 3),
+    queue=st.integers(8, 20),
+    pauses=st.lists(st.floats(0.05, 2.0), min_size=1, max_size=12),
+    randomly=st.randoms(use_true_random=False),
+)
+def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
+    slots: int, queue: int, pauses: list[float], randomly: random.Random
+) -> None:
+    """A service time is at most 1 s here; most often it is enough to wait for one to end."""
+    service = Service(slots, queue)
+    try:
+        for pause in pauses:
+            keep_busy(service, randomly.uniform(0.1, 1.0))
+            service.pass_time(service.clock() + pause)
+            if service.of(PERSON, waiting=True):
+                continue
+            alone = not service.of(PERSON, waiting=False)
+            picture = service.submit(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
+            came = service.clock()
+            bound = 1 if alone else ceil(2 / slots)
+            while picture.ends_at is None:
+                assert service.clock() <= came + bound
+                keep_busy(service, randomly.uniform(0.1, 1.0))
+                service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
+            assert picture.ends_at - picture.seconds - came <= bound + 1e-9
+    finally:
+        service.close()
+
+
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@given(
+    slots=st.integers(1, 3),
+    before=st.lists(st.sampled_from([BATCH, BATCH, PERSON, "third"]), max_size=14),
+    pause=st.floats(0.01, 3.0),
+    client=st.sampled_from([BATCH, PERSON, "newcomer"]),
+)
+def test_a_wait_is_predicted_for_each_client_as_it_will_be(
+    slots: int, before: list[str], pause: float, client: str
+) -> None:
+    """Where each picture takes as long as the others, and nobody comes after it."""
+    service = Service(slots, queue=50)
+    try:
+        service.admission.pace.observe(1, 1.0)
+        for number, earlier in enumerate(before):
+            service.submit(earlier, 1.0)
+            service.pass_time(service.clock() + 0.01 * number)  # No two end together.
+        service.pass_time(service.clock() + pause)
+        predicted = service.admission._wait(client)
+        came = service.clock()
+        picture = service.submit(client, 1.0)
+        while picture.ends_at is None:
+            service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
+        assert picture.ends_at - 1.0 - came == pytest.approx(predicted, abs=1e-6)
+    finally:
+        service.close()
