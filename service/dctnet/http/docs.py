@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from flask import Response, json, make_response, render_template
@@ -17,18 +18,20 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def view(document: Object) -> Callable[[], Response]:
     """Make the view function."""
-    addresses = assets.addresses()
 
-    def page() -> Response:
-        text = render_template(
+    @cache  # Nothing of it changes while the server runs.
+    def text() -> str:
+        return render_template(
             "docs.html",
-            assets=addresses,
+            assets=assets.addresses(),
             document=document,
             resolve=lambda part: resolve(document, part),
             marked_up=marked_up,
             as_json=lambda value: json.dumps(value, sort_keys=False, ensure_ascii=False, indent=2),
         )
-        response = make_response(text)
+
+    def page() -> Response:
+        response = make_response(text())
         response.headers["Cache-Control"] = "no-cache"  # It names the files of one release.
         return response
 
