@@ -18,7 +18,7 @@ from loadtest.pictures import Pixels
 from tests.e2e.cluster import Namespace
 from tests.support.encoded import encoded
 
-SIDE = 256
+SIDE = 96
 """Small, so that a small machine answers many: what is tried is the way there and back."""
 
 CAPACITY_CLIENTS = 4

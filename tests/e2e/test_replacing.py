@@ -93,13 +93,14 @@ def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
 
 
 def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note) -> None:
-    gone = service.release.ready_pods()[0]
-    with service.under_load() as result:
-        service.release.namespace.kubectl("delete", "pod", gone, "--grace-period=0", "--force")
-    report = result.result()
-    note("killed", report)
-    assert gone not in service.release.ready_pods()
-    require_nothing_lost(report, service.release.namespace)
+    for turn in range(1, ROUNDS + 1):
+        gone = service.release.ready_pods()[0]
+        with service.under_load() as result:
+            service.release.namespace.kubectl("delete", "pod", gone, "--grace-period=0", "--force")
+        report = result.result()
+        note(f"killed {turn}", report)
+        assert gone not in service.release.ready_pods()
+        require_nothing_lost(report, service.release.namespace)
 
 
 def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
