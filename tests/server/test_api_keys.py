@@ -50,7 +50,7 @@ def test_a_stranger_s_body_is_not_read(
         assert json.loads(response.read())["type"] == "urn:dctnet:problem:unauthorized"
         assert client.recv(1) == b""
     until(lambda: refused(server) == 1, server.process)
-    for reason in "starting", "draining", "full", "late", "uploads":
+    for reason in "starting", "draining", "full", "share", "late", "uploads":
         assert server.metric("dctnet_shed_total", reason=reason) == 0
 
 
