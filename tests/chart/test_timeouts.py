@@ -26,7 +26,7 @@ def chain(**timeouts: Any) -> dict[str, Any]:
         "grace": made.pod["spec"]["terminationGracePeriodSeconds"],
         "read": int(annotations[f"{nginx}-read-timeout"]),
         "send": int(annotations[f"{nginx}-send-timeout"]),
-        "total": int(annotations[f"{nginx}-next-upstream-timeout"]),
+        "tries": int(annotations[f"{nginx}-next-upstream-timeout"]),
         "route": made.one("HTTPRoute")["spec"]["rules"][0]["timeouts"],
         "idle": policy["timeout"]["http"]["connectionIdleTimeout"],
     }
@@ -47,8 +47,8 @@ def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) ->
     assert made["graceful"] == ceil(drain_s + request_s) + 5
     assert made["grace"] == made["graceful"] + 5
     assert made["read"] == made["send"] == ceil(request_s) + 5
-    assert made["total"] == ceil(request_s) + 10
-    assert made["route"] == {"request": f"{made['total']}s"}
+    assert made["tries"] == ceil(request_s)
+    assert made["route"] == {"request": f"{ceil(request_s) + 10}s"}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,6 @@ def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) ->
         ({"terminationGracePeriod": 100}, "grace", 100),
         ({"proxyRead": 61}, "read", 61),
         ({"proxyRead": 61}, "send", 61),
-        ({"proxyTotal": 200}, "total", 200),
         ({"proxyTotal": 200}, "route", {"request": "200s"}),
         ({"proxyIdle": 30}, "idle", "30s"),
         ({"watchdog": 12.5}, "watchdog", 12.5),
@@ -72,6 +71,11 @@ def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does() -> N
     with pytest.raises(Exception, match="proxyIdle"):
         render({"timeouts": {"proxyIdle": KEEP_ALIVE_S}})
     assert render({"timeouts": {"proxyIdle": KEEP_ALIVE_S - 1}}).deployment
+
+
+def test_nginx_begins_no_other_try_after_a_read_timeout() -> None:
+    assert chain()["tries"] < chain()["read"]
+    assert chain(proxyRead=61)["tries"] < 61
 
 
 def test_a_gateway_never_ends_one_try_to_begin_another() -> None:

@@ -11,10 +11,11 @@ nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"
 nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyRead" . | quote }}
 nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyRead" . | quote }}
 {{- if gt $tries 1 }}
-# A timeout is not tried again: retries multiply it.
-nginx.ingress.kubernetes.io/proxy-next-upstream: error http_502 http_503 http_429 non_idempotent
+# Of timeouts only a connection's is tried again: when a replica has been silent for the read timeout,
+# the time in which another try may begin is over.
+nginx.ingress.kubernetes.io/proxy-next-upstream: error timeout http_502 http_503 http_429 non_idempotent
 nginx.ingress.kubernetes.io/proxy-next-upstream-tries: {{ $tries | quote }}
-nginx.ingress.kubernetes.io/proxy-next-upstream-timeout: {{ include "dctnet.proxyTotal" . | quote }}
+nginx.ingress.kubernetes.io/proxy-next-upstream-timeout: {{ ceil .Values.timeouts.request | quote }}
 {{- else }}
 nginx.ingress.kubernetes.io/proxy-next-upstream: "off"
 {{- end }}
