@@ -16,7 +16,7 @@ def test_where_nothing_can_be_built_one_line_says_what_computes_in_its_place(
 ) -> None:
     if shutil.which("make") is None:
         pytest.skip("needs make: apt-get install make")
-    for name in ("Makefile", "requirements/zig.txt"):
+    for name in ("Makefile", "tools.mk", "requirements/zig.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     build = shutil.ignore_patterns("build")
