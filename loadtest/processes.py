@@ -16,8 +16,12 @@ def free_ports(number: int) -> list[int]:
 
 def only_child(pid: int) -> int:
     """Return the id of a process's child; raise ValueError unless it has exactly one."""
-    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
+    (child,) = _children(pid)
+    return child
+
+
+def _children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def memory(pid: int, figure: str) -> int:
@@ -30,3 +34,8 @@ def proportional_memory(pid: int) -> int:
     """Return a process's share of the memory it uses, in bytes: shared pages count in parts."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(rollup.partition("\nPss:")[2].split()[0]) * 1024
+
+
+def family_memory(pid: int) -> int:
+    """Return the proportional memory of a process and its children together, in bytes."""
+    return sum(map(proportional_memory, (pid, *_children(pid))))
