@@ -35,7 +35,7 @@ from dctnet.loading import load_engine
 from dctnet.runtimes import Pixels
 from loadtest import client
 from loadtest.client import Check, Closed, Picture, Plan, equals
-from loadtest.processes import family_memory, free_ports
+from loadtest.processes import family_memory, family_time, free_ports
 from loadtest.server import END_S, serving
 
 Figures = dict[str, float]
@@ -43,7 +43,7 @@ Found = dict[str, list[Figures]]
 """Of each setup, the figures of each round."""
 
 CLIENTS = 50
-WARM_UP = 32
+WARM_UP = 16
 TIMEOUT_S = 300
 """What the classic setups allow a request; the clients wait as long."""
 SAMPLE_S = 1.0
@@ -179,13 +179,16 @@ def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figu
         )
 
     client.run(plan(WARM_UP // 2, WARM_UP))
+    used = sum(map(family_time, running.pids))
     probes = probing([f"{url}/health" for url in running.urls])
     with probes as health, sampling(running.pids) as sizes:
         report = client.run(plan(CLIENTS, requests))
+    used = sum(map(family_time, running.pids)) - used
     latency = report.latency_s["right"]
     assert latency is not None, report.table()
     return {
         "rate": report.throughput,
+        "used": used / report.right,
         "p50": latency.p50,
         "p95": latency.p95,
         "health": float(np.median(health.seconds)),
@@ -215,13 +218,16 @@ def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -
 def tables(found: Found) -> str:
     """Return what became of the pictures, and what it cost."""
     first = next(iter(found.values()))
-    waits, costs = [], []
+    costs, waits = [], []
     for name, rounds in found.items():
-        ratios = [each["rate"] / other["rate"] for each, other in zip(rounds, first, strict=True)]
         of = {figure: [each[figure] for each in rounds] for figure in first[0]}
-        costs.append(
-            [name, _spread(of["rate"], 2), _spread(ratios, 2), f"{median(of['memory']):.0f}"]
-        )
+
+        def times(figure: str, rounds: list[Figures] = rounds) -> str:
+            pairs = zip(rounds, first, strict=True)
+            return _spread([each[figure] / other[figure] for each, other in pairs], 2)
+
+        rates = [f"{median(of['rate']):.2f}", times("rate"), f"{median(of['used']):.2f}"]
+        costs.append([name, *rates, times("used"), f"{median(of['memory']):.0f}", times("memory")])
         waits.append(
             [
                 name,
@@ -232,10 +238,12 @@ def tables(found: Found) -> str:
                 f"{max(of['health, most']):.1f}",
             ]
         )
-    rate = ["setup", "pictures a second", "times the first", "memory, MB"]
-    outcomes = ["setup", "right", "refused", "failed or wrong"]
+    ratio = "times the first"
+    cost = ["pictures a second", ratio, "processor s a picture", ratio, "memory, MB", ratio]
+    outcomes = ["right", "refused", "failed or wrong"]
     seconds = ["p50, s", "p95, s", "`/health` p50, s", "most, s"]
-    return f"{table(rate, costs)}\n\n{table(outcomes + seconds, waits)}"
+    both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)
+    return "\n\n".join(both)
 
 
 def _spread(values: Sequence[float], digits: int) -> str:

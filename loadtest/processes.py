@@ -1,5 +1,6 @@
 """Ports for a server that is to be started, and what the kernel tells of its processes."""
 
+import os
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,3 +40,14 @@ def proportional_memory(pid: int) -> int:
 def family_memory(pid: int) -> int:
     """Return the proportional memory of a process and its children together, in bytes."""
     return sum(map(proportional_memory, (pid, *_children(pid))))
+
+
+def family_time(pid: int) -> float:
+    """Return what a process and its children have used of the processors, in seconds."""
+    return sum(map(_processor_time, (pid, *_children(pid))))
+
+
+def _processor_time(pid: int) -> float:
+    # The name, in brackets, may have spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,13 +13,29 @@ import pytest
 from benchmarks import one_worker
 from benchmarks.one_worker import Artist, Figures, Running, Setup, ask, classic, tables, write
 from loadtest.client import equals, made
-from loadtest.processes import family_memory, proportional_memory
+from loadtest.processes import family_memory, family_time, proportional_memory
 
 TINY_SIDE = 64
 
 
+@pytest.fixture(autouse=True)
+def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_worker, "WARM_UP", 4)
+
+
 def figures(**own: float) -> Figures:
-    names = ("rate", "p50", "p95", "health", "health, most", "memory", "right", "refused", "failed")
+    names = (
+        "rate",
+        "used",
+        "p50",
+        "p95",
+        "health",
+        "health, most",
+        "memory",
+        "right",
+        "refused",
+        "failed",
+    )
     return dict.fromkeys(names, 1.0) | own
 
 
@@ -35,6 +51,7 @@ def test_the_classic_service_draws_what_the_engine_draws_in_every_worker() -> No
         found = ask(running, picture, right, 16)
     assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
     assert found["memory"] > 50
+    assert 0 < found["used"] < 60
     assert not Path(f"/proc/{master}").exists()
 
 
@@ -56,8 +73,9 @@ def test_a_classic_service_that_cannot_start_is_said() -> None:
         pytest.fail("there is no such model")
 
 
-def test_memory_is_that_of_a_process_and_its_children() -> None:
+def test_memory_and_time_are_those_of_a_process_and_its_children() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"1\" * 10**8; "
+    code += "sum(range(10**7)); "
     code += "print(flush=True); input()'])"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -65,6 +83,7 @@ def test_memory_is_that_of_a_process_and_its_children() -> None:
         assert parent.stdout
         parent.stdout.readline()
         assert proportional_memory(parent.pid) < 10**8 < family_memory(parent.pid)
+        assert 0.05 < family_time(parent.pid) < 30
         parent.communicate(b"\n")
 
 
@@ -78,8 +97,9 @@ def test_ratios_are_taken_within_a_round_and_outcomes_are_summed() -> None:
         ],
     }
     lines = tables(found).splitlines()
-    assert lines[2] == "| one | 2.00 (1.00 to 4.00) | 1.00 (1.00 to 1.00) | 1 |"
-    assert lines[3] == "| four | 4.00 (2.00 to 6.00) | 2.00 (1.00 to 3.00) | 1 |"
+    same = "1.00 (1.00 to 1.00)"
+    assert lines[2] == f"| one | 2.00 | {same} | 1.00 | {same} | 1 | {same} |"
+    assert lines[3] == f"| four | 4.00 | 2.00 (1.00 to 3.00) | 1.00 | {same} | 1 | {same} |"
     assert lines[7] == "| one | 15 | 3 | 3 | 1.0 | 1.0 (1.0 to 1.0) | 1.00 | 1.0 |"
     assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.00 | 1.0 |"
 
