@@ -59,8 +59,9 @@ Measured on {date} by
 ```
 
 on {machine}, with the clients on the same machine. The load average was {load:.1f} before the run
-began, on {cpus:g} cores: {noise}. Medians of {rounds} interleaved rounds of {requests} pictures, in
-brackets the least and the most; the ratios are taken within each round."""
+began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} pictures a second.
+Medians of {rounds} interleaved rounds of {requests} pictures, in brackets the least and the most; the
+ratios are taken within each round."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,8 @@ def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figu
     }
 
 
-def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Found:
-    """Ask each setup once a round, every second time in the other order."""
+def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Iterator[Found]:
+    """Ask each setup once a round, every second time in the other order; yield what is there."""
     picture = portrait()
     with apart(Artist, model) as artist:
         check = equals({picture.name: artist("draw", picture.pixels())}, tolerance=1)
@@ -212,7 +213,25 @@ def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -
                 figures = ask(running, picture, check, requests)
             found[setup.name].append(figures)
             print(f"round {number + 1}, {setup.name}: {figures}", file=sys.stderr, flush=True)
-    return {setup.name: found[setup.name] for setup in compared}
+        yield {setup.name: found[setup.name] for setup in compared}
+
+
+def facts(found: Found, load: float, requests: int) -> str:
+    """Say when and where it was measured, and how busy the machine was."""
+    cpus = available_cpus()
+    rates = [figures["rate"] for figures in next(iter(found.values()))]
+    return MACHINE.format(
+        date=time.strftime("%Y-%m-%d"),
+        arguments=f" {shlex.join(sys.argv[1:])}" if sys.argv[1:] else "",
+        machine=describe(),
+        load=load,
+        cpus=cpus,
+        noise="other work ran beside it" if load > cpus / 4 else "it had little else to do",
+        least=min(rates),
+        most=max(rates),
+        rounds=len(rates),
+        requests=requests,
+    )
 
 
 def tables(found: Found) -> str:
@@ -274,18 +293,9 @@ def main() -> int:
     arguments = parser.parse_args()
     cpus, load = available_cpus(), os.getloadavg()[0]
     compared = setups(arguments.model, max(1, int(cpus)), arguments.classic_threads)
-    found = measure(compared, arguments.rounds, arguments.model, arguments.requests)
-    facts = MACHINE.format(
-        date=time.strftime("%Y-%m-%d"),
-        arguments=f" {shlex.join(sys.argv[1:])}" if sys.argv[1:] else "",
-        machine=describe(),
-        load=load,
-        cpus=cpus,
-        noise="other work ran beside it" if load > cpus / 4 else "it had little else to do",
-        rounds=arguments.rounds,
-        requests=arguments.requests,
-    )
-    write(arguments.page, f"{facts}\n\n{tables(found)}\n")
+    # After each round, so that one who ends it early has those before.
+    for found in measure(compared, arguments.rounds, arguments.model, arguments.requests):
+        write(arguments.page, f"{facts(found, load, arguments.requests)}\n\n{tables(found)}\n")
     return 0
 
 

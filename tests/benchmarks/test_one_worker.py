@@ -113,9 +113,12 @@ def test_every_second_round_goes_the_other_way(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(one_worker, "ask", lambda *_: figures())
     compared = [Setup(name, partial(start, name)) for name in ("one", "four")]
-    found = one_worker.measure(compared, 3, "demo", 1)
+    counts = [
+        [(name, len(rounds)) for name, rounds in found.items()]
+        for found in one_worker.measure(compared, 3, "demo", 1)
+    ]
     assert order == ["one", "four", "four", "one", "one", "four"]
-    assert list(found) == ["one", "four"]
+    assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]
 
 
 def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path: Path) -> None:
