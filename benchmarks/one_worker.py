@@ -59,9 +59,9 @@ Measured on {date} by
 ```
 
 on {machine}, with the clients on the same machine. The load average was {load:.1f} before the run
-began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} pictures a second.
-Medians of {rounds} interleaved rounds of {requests} pictures, in brackets the least and the most; the
-ratios are taken within each round."""
+began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} pictures a
+second. Medians of {rounds} interleaved rounds of {requests} pictures, in brackets the least and the
+most; the ratios are taken within each round."""
 
 
 @dataclass(frozen=True)
