@@ -30,7 +30,6 @@ def figures(**own: float) -> Figures:
         "p50",
         "p95",
         "health",
-        "health, most",
         "memory",
         "right",
         "refused",
@@ -100,8 +99,8 @@ def test_ratios_are_taken_within_a_round_and_outcomes_are_summed() -> None:
     same = "1.00 (1.00 to 1.00)"
     assert lines[2] == f"| one | 2.00 | {same} | 1.00 | {same} | 1 | {same} |"
     assert lines[3] == f"| four | 4.00 | 2.00 (1.00 to 3.00) | 1.00 | {same} | 1 | {same} |"
-    assert lines[7] == "| one | 15 | 3 | 3 | 1.0 | 1.0 (1.0 to 1.0) | 1.00 | 1.0 |"
-    assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.00 | 1.0 |"
+    assert lines[7] == "| one | 15 | 3 | 3 | 1.0 | 1.0 (1.0 to 1.0) | 1.0 |"
+    assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.0 |"
 
 
 def test_every_second_round_goes_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
