@@ -2,7 +2,7 @@
 
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -23,10 +23,10 @@ class Probing:
 
 
 @contextmanager
-def probing(management: str) -> Iterator[Probing]:
-    """Ask readiness and liveness in turn until the block ends."""
+def probing(urls: Sequence[str]) -> Iterator[Probing]:
+    """Ask these, one after another and again, until the block ends."""
     result, ended = Probing(), Event()
-    asking = Thread(target=_ask, args=(management, result, ended))
+    asking = Thread(target=_ask, args=(urls, result, ended))
     asking.start()
     try:
         yield result
@@ -35,12 +35,12 @@ def probing(management: str) -> Iterator[Probing]:
         asking.join()
 
 
-def _ask(management: str, result: Probing, ended: Event) -> None:
+def _ask(urls: Sequence[str], result: Probing, ended: Event) -> None:
     while not ended.wait(INTERVAL_S):
-        for path in "/readyz", "/livez":
+        for url in urls:
             started = time.monotonic()
             try:
-                with urllib.request.urlopen(management + path, timeout=ASK_S):  # noqa: S310
+                with urllib.request.urlopen(url, timeout=ASK_S):  # noqa: S310
                     pass
             except OSError:  # Red is an HTTPError, which is one.
                 result.red += 1

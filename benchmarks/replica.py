@@ -15,7 +15,7 @@ from statistics import median
 
 from benchmarks.machine import describe
 from dctnet.engine import MAX_WORKING_SIDE
-from loadtest.processes import only_child, proportional_memory
+from loadtest.processes import family_memory
 from loadtest.server import serving
 
 SIDES = (960, MAX_WORKING_SIDE)
@@ -56,8 +56,7 @@ def start(kind: Kind) -> Cost:
         PYTHONDONTWRITEBYTECODE="",
     ) as server:
         ready_s = time.perf_counter() - started
-        master = server.process.pid
-        return Cost(ready_s, sum(map(proportional_memory, (master, only_child(master)))))
+        return Cost(ready_s, family_memory(server.process.pid))
 
 
 def main() -> int:

@@ -81,7 +81,7 @@ def overload(server: Server) -> Figures:
     capacity = client.run(Plan(url=url, arrivals=within, pictures=pictures)).throughput
     arrivals = Open(rate=OVERLOAD * capacity, duration_s=OVERLOAD_S, poisson=True)
     plan = Plan(url=url, arrivals=arrivals, pictures=pictures, timeout_s=120)
-    with probing(server.management) as probes:
+    with probing([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
         report = client.run(plan)
     refused, right = report.latency_s["refused"], report.latency_s["right"]
     assert right is not None

@@ -62,6 +62,9 @@ class Plan:
     arrivals: Arrivals
     pictures: Sequence[Picture]
     """Sent in turn, the first again after the last."""
+    others: Sequence[str] = ()
+    """More servers that share the load: each client of a closed one keeps to one of all, as behind
+    a proxy that asks the least busy; the requests of an open one take turns."""
     timeout_s: float = 60
     """How long a request may take, the wait for a connection included."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +84,11 @@ class Plan:
             raise LoadError("A plan needs at least one picture.")
         if self.timeout_s <= 0 or self.connections <= 0:
             raise LoadError("A timeout and a number of connections must be positive.")
+
+    @property
+    def urls(self) -> list[str]:
+        """Of all servers."""
+        return [self.url, *self.others]
 
     @property
     def most_connections(self) -> int:
@@ -158,17 +166,17 @@ class _Load:
 
     async def _open(self, arrivals: Open) -> None:
         async with asyncio.TaskGroup() as tasks:
-            for due_s in arrivals.offsets():
+            for due_s, url in zip(arrivals.offsets(), itertools.cycle(self._plan.urls)):
                 # Where the schedule is late already, others still get their turn.
                 await asyncio.sleep(max(0.0, due_s - self._now()))
                 if self._stop.is_set():
                     break
-                tasks.create_task(self._request(due_s))
+                tasks.create_task(self._request(due_s, url))
 
     async def _closed(self, arrivals: Closed) -> None:
-        async def client() -> None:
+        async def client(url: str) -> None:
             while not stopped() and self._now() < end_s and next(turns, None) is not None:
-                sample = await self._request(self._now())
+                sample = await self._request(self._now(), url)
                 if sample.kind == "connect":
                     await asyncio.sleep(PAUSE_S)
 
@@ -176,12 +184,12 @@ class _Load:
         end_s = arrivals.duration_s or float("inf")
         turns = iter(range(arrivals.requests)) if arrivals.requests else itertools.count()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(arrivals.clients):
-                tasks.create_task(client())
+            for _, url in zip(range(arrivals.clients), itertools.cycle(self._plan.urls)):
+                tasks.create_task(client(url))
 
-    async def _request(self, due_s: float) -> Sample:
+    async def _request(self, due_s: float, url: str) -> Sample:
         index = next(self._numbers) % len(self._plan.pictures)
-        result = await exchange(self._session, self._plan.url, self._plan.pictures[index])
+        result = await exchange(self._session, url, self._plan.pictures[index])
         sample = _sample(due_s, self._now(), result)
         self.samples.append(sample)
         if isinstance(result, Reply) and sample.outcome == "right":

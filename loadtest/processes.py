@@ -1,5 +1,6 @@
 """Ports for a server that is to be started, and what the kernel tells of its processes."""
 
+import os
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,8 +17,12 @@ def free_ports(number: int) -> list[int]:
 
 def only_child(pid: int) -> int:
     """Return the id of a process's child; raise ValueError unless it has exactly one."""
-    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(child)
+    (child,) = _children(pid)
+    return child
+
+
+def _children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def memory(pid: int, figure: str) -> int:
@@ -30,3 +35,19 @@ def proportional_memory(pid: int) -> int:
     """Return a process's share of the memory it uses, in bytes: shared pages count in parts."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(rollup.partition("\nPss:")[2].split()[0]) * 1024
+
+
+def family_memory(pid: int) -> int:
+    """Return the proportional memory of a process and its children together, in bytes."""
+    return sum(map(proportional_memory, (pid, *_children(pid))))
+
+
+def family_time(pid: int) -> float:
+    """Return what a process and its children have used of the processors, in seconds."""
+    return sum(map(_processor_time, (pid, *_children(pid))))
+
+
+def _processor_time(pid: int) -> float:
+    # The name, in brackets, may have spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -25,7 +25,7 @@ from loadtest.client import (
     made,
     run,
 )
-from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn
+from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn, running
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "loadtest.client")
@@ -226,6 +226,18 @@ def test_a_large_picture_is_sent_whole(server: StandIn) -> None:
 
 def test_an_idle_connection_is_closed_by_the_client_first() -> None:
     assert KEEP_ALIVE_S > 1.5 * IDLE_S
+
+
+@pytest.mark.parametrize("arrivals", [Closed(clients=4, requests=12), Open(rate=200, requests=12)])
+def test_servers_share_the_load(
+    server: StandIn, pictures: list[Picture], arrivals: Closed | Open
+) -> None:
+    with running() as other:
+        report = loaded(server, "right", pictures, arrivals=arrivals, others=[f"{other.url}/right"])
+        counts = len(server.requests), len(other.requests)
+    assert (report.right, sum(counts)) == (12, 12)
+    # Clients that are answered sooner ask more often; an open load does not wait for them.
+    assert min(counts) >= (6 if isinstance(arrivals, Open) else 2)
 
 
 def test_headers_and_the_media_type_are_sent(server: StandIn, pictures: list[Picture]) -> None:

@@ -64,3 +64,14 @@ def links(page: Path) -> list[str]:
 
 def _prose(page: Path) -> str:
     return _BLOCK.sub("", page.read_text())
+
+
+def tables(page: Path) -> list[list[dict[str, str]]]:
+    """Return the page's tables, each as its rows by the heads of their columns."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\|\n)+", _prose(page), re.MULTILINE):
+        head, _, *rows = (
+            [cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()
+        )
+        found.append([dict(zip(head, row, strict=True)) for row in rows])
+    return found

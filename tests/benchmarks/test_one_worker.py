@@ -1,0 +1,138 @@
+"""One worker beside many: what is measured of whom, and what is written of it."""
+
+import subprocess
+import sys
+import urllib.request
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import one_worker
+from benchmarks.one_worker import Artist, Figures, Running, Setup, ask, classic, tables, write
+from loadtest.client import equals, made
+from loadtest.processes import family_memory, family_time, proportional_memory
+
+TINY_SIDE = 64
+
+
+@pytest.fixture(autouse=True)
+def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_worker, "WARM_UP", 4)
+
+
+def figures(**own: float) -> Figures:
+    names = (
+        "rate",
+        "used",
+        "p50",
+        "p95",
+        "health",
+        "memory",
+        "right",
+        "refused",
+        "failed",
+    )
+    return dict.fromkeys(names, 1.0) | own
+
+
+def test_the_classic_service_draws_what_the_engine_draws_in_every_worker() -> None:
+    (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
+    right = equals({picture.name: Artist("demo").draw(picture.pixels())}, tolerance=1)
+    with classic(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
+        (master,) = running.pids
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        assert len(children) == 2
+        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=30) as answer:
+            assert b"healthy" in answer.read()
+        found = ask(running, picture, right, 16)
+    assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
+    assert found["memory"] > 50
+    assert 0 < found["used"] < 60
+    assert not Path(f"/proc/{master}").exists()
+
+
+def test_answers_that_are_all_wrong_are_no_figures() -> None:
+    (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
+    wrong = equals({picture.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
+    with (
+        classic(1, 1, DCTNET_MODEL="demo", DCTNET_SLOTS=1, DCTNET_THREADS=1) as running,
+        pytest.raises(AssertionError, match="wrong"),  # There is no latency of right ones.
+    ):
+        ask(running, picture, wrong, 1)
+
+
+def test_a_classic_service_that_cannot_start_is_said() -> None:
+    with (
+        pytest.raises(SystemExit, match="could not be started"),
+        classic(1, 1, DCTNET_MODEL="no-such-model"),
+    ):
+        pytest.fail("there is no such model")
+
+
+def test_memory_and_time_are_those_of_a_process_and_its_children() -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"1\" * 10**8; "
+    code += "sum(range(10**7)); "
+    code += "print(flush=True); input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        assert proportional_memory(parent.pid) < 10**8 < family_memory(parent.pid)
+        assert 0.05 < family_time(parent.pid) < 30
+        parent.communicate(b"\n")
+
+
+def test_ratios_are_taken_within_a_round_and_outcomes_are_summed() -> None:
+    found = {
+        "one": [figures(rate=1, right=5), figures(rate=4, right=5), figures(rate=2, right=5)],
+        "four": [
+            figures(rate=2, p95=3, refused=0),
+            figures(rate=4, p95=1, refused=2),
+            figures(rate=6, p95=2, refused=1),
+        ],
+    }
+    lines = tables(found).splitlines()
+    same = "1.00 (1.00 to 1.00)"
+    assert lines[2] == f"| one | 2.00 | {same} | 1.00 | {same} | 1 | {same} |"
+    assert lines[3] == f"| four | 4.00 | 2.00 (1.00 to 3.00) | 1.00 | {same} | 1 | {same} |"
+    assert lines[7] == "| one | 15 | 3 | 3 | 1.0 | 1.0 (1.0 to 1.0) | 1.0 |"
+    assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.0 |"
+
+
+def test_every_second_round_goes_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def start(name: str) -> AbstractContextManager[Running]:
+        order.append(name)
+        return nullcontext(Running([], []))
+
+    monkeypatch.setattr(one_worker, "ask", lambda *_: figures())
+    compared = [Setup(name, partial(start, name)) for name in ("one", "four")]
+    counts = [
+        [(name, len(rounds)) for name, rounds in found.items()]
+        for found in one_worker.measure(compared, 3, "demo", 1)
+    ]
+    assert order == ["one", "four", "four", "one", "one", "four"]
+    assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]
+
+
+def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- figures -->\nold\n<!-- end of figures -->\nAfter.\n")
+    for text in ("new \\1", "newer"):
+        write(page, text)
+        assert page.read_text() == (
+            f"Before.\n<!-- figures -->\n{text}\n<!-- end of figures -->\nAfter.\n"
+        )
+    page.write_text("Nothing.\n")
+    with pytest.raises(SystemExit, match="no place for figures"):
+        write(page, "new")
+
+
+def test_the_documentation_has_a_place_for_the_figures() -> None:
+    page = Path(__file__).parents[2] / "docs" / "why-one-worker.md"
+    assert len(one_worker.FIGURES.findall(page.read_text())) == 1

@@ -1,0 +1,148 @@
+"""The page on moving from the classic setup names only what there is, with the values it has."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dctnet.config import SETTINGS, Settings
+from tests.support.markdown import tables
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "from-nginx-supervisor.md"
+SINGLE_HOST = ROOT / "single-host"
+COLUMNS = ("Kubernetes", "one machine")
+PARTS = 4
+COMMANDS = {"helm upgrade"}
+
+CELLS = [
+    (column, cell)
+    for table in tables(PAGE)
+    for row in table
+    for column in COLUMNS
+    for cell in re.findall(r"`([^`]+)`", row.get(column, ""))
+]
+VALUES = yaml.safe_load((ROOT / "helm" / "dctnet" / "values.yaml").read_text())
+VARIABLES = {setting.variable: setting.field for setting in SETTINGS}
+
+
+@pytest.fixture(scope="module")
+def machine() -> Any:
+    """One machine whose own file says nothing."""
+    sys.path.insert(0, str(SINGLE_HOST))
+    try:
+        from configure import Machine
+    finally:
+        sys.path.remove(str(SINGLE_HOST))
+    return Machine.read(Path("/dev/null"))
+
+
+@pytest.fixture(scope="module")
+def lines(machine: Any) -> set[str]:
+    """What nginx, supervisord and logrotate read on it, a directive each."""
+    texts = (
+        machine.fill((SINGLE_HOST / "templates" / name).read_text())
+        for name in ("nginx.conf", "supervisor.conf")
+    )
+    return {line.strip().rstrip(";{ ") for text in texts for line in text.splitlines()}
+
+
+def routes() -> set[str]:
+    """Every path of the API and of the management port."""
+    api = re.findall(r'route\("([^"]+)"', (ROOT / "service/dctnet/app.py").read_text())
+    listener = (ROOT / "service/dctnet/server/management.py").read_text()
+    probes = (ROOT / "service/dctnet/lifecycle/probes.py").read_text()
+    return {*api, *re.findall(r'"(/\w+)"', listener + probes)}
+
+
+def chart_value(name: str) -> Any:
+    """Follow a dotted name into the chart's values; raise KeyError where there is none."""
+    value = VALUES
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def unknown(cell: str, machine: Any, lines: set[str]) -> str | None:
+    """Return what is wrong with a name or value in a cell, or None."""
+    if match := re.fullmatch(r"([A-Z][A-Z_]+)(?:=(.*))?", cell):
+        return _wrong_setting(match[1], match[2], machine)
+    if match := re.fullmatch(r"([a-z]\w*(?:\.\w+)*)(?:: (.*))?", cell):
+        try:
+            found = chart_value(match[1])
+        except (KeyError, TypeError):
+            pass  # A directive, such as least_conn.
+        else:
+            right = match[2] is None or yaml.safe_load(match[2]) == found
+            return None if right else f"{match[1]} is {found!r}"
+    if match := re.fullmatch(r"(?:(?:GET|POST) )?(/[\w/]*)", cell):
+        return None if match[1] in routes() else "no route"
+    if cell in COMMANDS or (ROOT / cell).is_file() or (SINGLE_HOST / cell).is_file():
+        return None
+    if any(line == cell or line.startswith(f"{cell} ") for line in lines):
+        return None
+    # A word of a line: a program's name, a flag of a server, a log's file.
+    whole = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
+    return None if any(whole.search(line) for line in lines) else "not found"
+
+
+def _wrong_setting(name: str, value: str | None, machine: Any) -> str | None:
+    if name in machine.values:
+        found = machine.values[name]
+        return None if value in {None, found} else f"{name} is {found!r}"
+    if name not in VARIABLES:
+        return "no setting"
+    if value is None:
+        return None
+    default = getattr(Settings.from_environment({}), VARIABLES[name])
+    given = getattr(Settings.from_environment({name: value}), VARIABLES[name])
+    return None if given == default else f"{name} is {default!r}"
+
+
+def test_there_is_a_table_for_each_part() -> None:
+    assert len(tables(PAGE)) == PARTS
+    assert all(tuple(row)[1:3] == COLUMNS for table in tables(PAGE) for row in table)
+
+
+@pytest.mark.parametrize(("column", "cell"), CELLS)
+def test_what_a_table_names_exists_and_has_the_value(
+    column: str, cell: str, machine: Any, lines: set[str]
+) -> None:
+    assert unknown(cell, machine, lines) is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "timeouts.request: 61",
+        "timeouts.requests",
+        "queue: 65",
+        "REPLICAS=3",
+        "REPLICA",
+        "DCTNET_REQUEST_TIMEOUT=61",
+        "DCTNET_QUEUE=65",
+        "DCTNET_QUEUES",
+        "GET /healthz",
+        "proxy_read_timeout 66s",
+        "proxy_read",
+        "stopwaitsecs=8",
+        "least_con",
+        "k8s/controllers/none.yaml",
+        "helm downgrade",
+    ],
+)
+def test_what_does_not_exist_is_found(cell: str, machine: Any, lines: set[str]) -> None:
+    assert unknown(cell, machine, lines)
+
+
+def test_the_prose_names_only_settings_and_values_that_exist() -> None:
+    prose = "\n".join(line for line in PAGE.read_text().splitlines() if line[:1] != "|")
+    assert set(re.findall(r"DCTNET_[A-Z_]+", prose)) <= VARIABLES.keys()
+    named = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", prose)
+    assert named
+    for name in named:
+        if not (SINGLE_HOST / name).is_file():
+            chart_value(name)
