@@ -163,9 +163,10 @@ SAME := --constraint requirements/demo-model.txt
 .PHONY: lock
 lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new versions)
 	$(INSTALL) requirements/lock.txt
-	$(SOLVE) --extra reference --group dev --group demo-model $(UPGRADE) -o requirements/demo-model.txt
-	$(SOLVE) --extra reference --group dev $(SAME) -o requirements/dev.txt
+	$(SOLVE) --extra reference --extra tracing --group dev --group demo-model $(UPGRADE) -o requirements/demo-model.txt
+	$(SOLVE) --extra reference --extra tracing --group dev $(SAME) -o requirements/dev.txt
 	$(SOLVE) --extra reference $(SAME) -o requirements/reference.txt
+	$(SOLVE) --extra tracing $(SAME) -o requirements/tracing.txt
 	$(SOLVE) $(SAME) -o requirements/core.txt
 	$(COMPILE) --group pyproject.toml:lock -o requirements/lock.txt
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt

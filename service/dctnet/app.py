@@ -32,7 +32,8 @@ def create_app(replica: Replica) -> Flask:
     app.before_request(request_id.assign)
     app.before_request(record.begin)
     app.register_error_handler(Exception, problems.answer)
-    app.after_request(record.end(replica.metrics))  # Handlers after a request run in reverse.
+    # Handlers after a request run in reverse.
+    app.after_request(record.end(replica.metrics, replica.tracing))
     app.after_request(request_id.send)
     app.after_request(security.send)
     app.after_request(cors.allow(replica.settings.cors_origins))

@@ -22,6 +22,7 @@ from dctnet.metrics import Metrics
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import choice
+from dctnet.tracing import Tracing
 
 Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
 
@@ -29,8 +30,14 @@ Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
 class Replica:
     """The parts of one replica, wired."""
 
-    def __init__(self, settings: Settings, model: ModelFolder, load: Load = load_engine) -> None:
-        """Take a model that was verified already, and what loads it.
+    def __init__(
+        self,
+        settings: Settings,
+        model: ModelFolder,
+        load: Load = load_engine,
+        tracing: Tracing | None = None,
+    ) -> None:
+        """Take a model that was verified already, what loads it, and what makes spans.
 
         Raises SettingsError where there is to be a file of API keys and it is not right.
         """
@@ -53,6 +60,7 @@ class Replica:
         self.probes = probes(
             self.lifecycle, self.watchdog, self.admission.longest_running, self._describe
         )
+        self.tracing = tracing
         self._load = load
         self._engine: Cartoonist | None = None
         self._compared = "not drawn yet"
@@ -67,11 +75,18 @@ class Replica:
         """Load and warm up in a thread; where that fails the process ends with the code 3."""
         Thread(target=self._become_ready, name="load-model", daemon=True).start()
         self.watchdog.start()
+        if self.tracing is not None:
+            self.tracing.start()
 
     def drain(self) -> None:
         """Take from now on only what can be finished before the process ends."""
         self.lifecycle.to(State.DRAINING)
         self.admission.drain(monotonic() + self.settings.graceful_timeout)
+
+    def end(self) -> None:
+        """Send the last spans, when all that was accepted is answered."""
+        if self.tracing is not None:
+            self.tracing.stop()
 
     def load(self) -> None:
         """Load the model and let every slot warm up; raise ModelError."""

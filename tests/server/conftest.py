@@ -34,7 +34,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.management = f"http://127.0.0.1:{management}"
         self._log, self._messages = log, log.with_suffix(".err")
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "TF_"))}
+        foreign = ("DCTNET_", "OTEL_", "TF_")
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         environ |= {
             "DCTNET_BIND": f"127.0.0.1:{self.port}",
             "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from threading import Event
 
+from dctnet import tracing
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
 from dctnet.models.folder import ModelFolder
@@ -41,4 +42,5 @@ class TimedEngine:
 if __name__ == "__main__":
     engine = TimedEngine(float(os.environ["TIMED_SECONDS"]))
     settings = Settings.from_environment(os.environ)
-    Server(Replica(settings, MODEL, lambda _: (engine, MODEL))).run()
+    spans = tracing.from_environment(os.environ)
+    Server(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()

@@ -1,6 +1,7 @@
 """``dctnet serve``: the HTTP server."""
 
 import argparse
+import os
 from dataclasses import replace
 
 from dctnet.config import SETTINGS, Address, Settings
@@ -25,6 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal ends the process."""
+    from dctnet import tracing
     from dctnet.loading import find_model, label
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
@@ -52,12 +54,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         except OSError as error:
             say(f"Cannot listen on {address}: {error.strerror}. Choose another address with {how}.")
             return 1
-    replica = Replica(settings, model)
+    replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
     say(f"the model is {label(model)}, from {model.path}")
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
     if replica.api_keys is not None:
         say(f"a picture needs an API key; there are {len(replica.api_keys)}")
+    if replica.tracing is not None:
+        say(f"requests are traced; the spans go to {replica.tracing.host}")
     Server(replica).run()
     return 0
 

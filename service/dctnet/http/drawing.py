@@ -99,6 +99,7 @@ class Studio:
             is_wanted=connection(request).is_open,
             client=client,
         )
+        record.queued(ticket.queued_at)
         try:
             drawing = ticket.result()
         except ClientGone:

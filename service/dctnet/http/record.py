@@ -1,4 +1,4 @@
-"""One JSON line a request, and its metrics: written when the answer has been sent."""
+"""One JSON line a request, its metrics and its spans: written when the answer has been sent."""
 
 import json
 import re
@@ -13,9 +13,10 @@ from flask import Response, g, request
 from dctnet.http import request_id
 from dctnet.http.connection import connection
 from dctnet.metrics import Metrics
+from dctnet.tracing import Moments, Tracing
 
 UNLOGGED = {"/health"}
-"""Routes that are asked every few seconds."""
+"""Routes that are asked every few seconds; they are not traced either."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -32,7 +33,12 @@ def add(**facts: Any) -> None:
     g.record |= facts
 
 
-def end(metrics: Metrics) -> Callable[[Response], Response]:
+def queued(at: float) -> None:
+    """Note when the picture took its place in the queue; its stages follow from there."""
+    g.queued = at
+
+
+def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
     """Make the handler that closes the record when the answer has been sent."""
 
     def after_request(response: Response) -> Response:
@@ -48,14 +54,25 @@ def end(metrics: Metrics) -> Callable[[Response], Response]:
             **g.record,
             "bytes_out": response.content_length,
         }
-        started: float = g.started
-        response.call_on_close(lambda: _close(metrics, facts, monotonic() - started))
+        parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
+        started, place = g.started, g.get("queued")
+
+        def close() -> None:
+            moments = Moments(started, monotonic(), place)
+            _count(metrics, facts, moments.ended - moments.started)
+            if facts["route"] in UNLOGGED:
+                return
+            if tracing is not None:
+                facts["trace_id"] = tracing.trace(facts, parent, moments)
+            _write({**facts, "duration": round(moments.ended - moments.started, 4)})
+
+        response.call_on_close(close)
         return response
 
     return after_request
 
 
-def _close(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
+def _count(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
     route, method = facts["route"], _method(facts["method"])
     metrics.requests.labels(route, method, facts["status"]).inc()
     metrics.request_seconds.labels(route).observe(seconds)
@@ -63,8 +80,6 @@ def _close(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
         metrics.stage_seconds.labels(stage).observe(took)
     if "shed" in facts:
         metrics.shed.labels(facts["shed"]).inc()
-    if route not in UNLOGGED:
-        _write({**facts, "duration": round(seconds, 4)})
 
 
 def _write(facts: dict[str, Any]) -> None:

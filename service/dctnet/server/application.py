@@ -69,8 +69,13 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "control_socket_disable": True,
         "loglevel": "warning",
         "when_ready": _say_where,
+        "worker_exit": _end,
     }
 
 
 def _say_where(arbiter: Any) -> None:
     say(f"listening on http://{arbiter.cfg.bind[0]}")
+
+
+def _end(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.replica.end()

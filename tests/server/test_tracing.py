@@ -1,0 +1,352 @@
+"""Spans arrive at a collector, and one that does not take them costs nobody anything."""
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+import requests
+import skimage.data
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
+
+from dctnet.metrics import STAGES
+from dctnet.models.folder import DEMO
+from dctnet.tracing import FLUSH_S
+from loadtest.processes import free_ports
+from tests.server.conftest import BOUND_S, DCTNET, Server, end, logged, until
+from tests.server.timed import SLOW
+from tests.support.absent import run_without
+from tests.support.encoded import encoded, gradient
+
+Start = Callable[..., Server]
+PICTURE = encoded(gradient(40, 24))
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+NEVER = 600_000
+"""Milliseconds between batches: what arrives was sent at the end."""
+
+
+class Collector:
+    """Takes what is exported by OTLP over HTTP, or takes it and never answers."""
+
+    def __init__(self, hangs: bool = False) -> None:
+        self.bodies: list[bytes] = []
+        self.asked, self._released = Event(), Event()
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert (self.path, self.headers["Content-Type"]) == (
+                    "/v1/traces",
+                    "application/x-protobuf",
+                )
+                collector.asked.set()
+                if hangs:
+                    collector._released.wait(BOUND_S)
+                    return
+                collector.bodies.append(body)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def resources(self) -> list[ResourceSpans]:
+        return [
+            spans
+            for body in self.bodies
+            for spans in ExportTraceServiceRequest.FromString(body).resource_spans
+        ]
+
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for resource in self.resources()
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def served(self) -> list[Span]:
+        """The spans of requests."""
+        return [span for span in self.spans() if span.kind == Span.SPAN_KIND_SERVER]
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with closing(Collector()) as collector:
+        yield collector
+
+
+def attributes(pairs: "list[KeyValue]") -> dict[str, object]:
+    def value(of: AnyValue) -> object:
+        kind = of.WhichOneof("value")
+        return (
+            [value(v) for v in of.array_value.values]
+            if kind == "array_value"
+            else getattr(of, kind)
+        )
+
+    return {pair.key: value(pair.value) for pair in pairs}
+
+
+def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
+    start: Start, collector: Collector
+) -> None:
+    server = start(DEMO, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
+    server.wait_for(200)
+    before = time.time_ns()
+    picture = encoded(skimage.data.astronaut())
+    answer = requests.post(
+        f"{server.url}/v1/cartoons?format=png",
+        data=picture,
+        headers={"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"},
+        timeout=BOUND_S,
+    )
+    after = time.time_ns()
+    assert answer.status_code == 200
+    until(lambda: len(collector.spans()) == 1 + len(STAGES), server.process)
+
+    (root,) = collector.served()
+    assert root.name == "POST /v1/cartoons"
+    assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE, PARENT)
+    assert root.status.code == Status.STATUS_CODE_UNSET
+    assert attributes(root.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/v1/cartoons",
+        "http.response.status_code": 200,
+        "http.response.header.x-request-id": ["mine"],
+        "url.path": "/v1/cartoons",
+        "url.scheme": "http",
+        "dctnet.bytes_in": len(picture),
+        "dctnet.pixels": 512 * 512,
+        "dctnet.faces": 1,
+    }
+    (resource,) = {
+        r.resource.SerializeToString(): r.resource for r in collector.resources()
+    }.values()
+    assert attributes(resource.attributes)["service.name"] == "dctnet"
+
+    stages = [span for span in collector.spans() if span is not root and span.name in STAGES]
+    assert tuple(span.name for span in stages) == STAGES
+    assert {span.trace_id.hex() for span in stages} == {TRACE}
+    assert {span.parent_span_id for span in stages} == {root.span_id}
+    (line,) = logged(server, 1)
+    assert line["trace_id"] == TRACE
+    for span in stages:
+        seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+        assert seconds == pytest.approx(line["stages"][span.name], abs=0.0002)
+    starts = [span.start_time_unix_nano for span in stages]
+    ends = [span.end_time_unix_nano for span in stages]
+    assert starts[1:] == ends[:-1]
+    # The last one ends when the cartoon is there, soon before the answer is.
+    slack = 500_000_000
+    assert before - slack < root.start_time_unix_nano < starts[0]
+    assert ends[-1] - slack < root.end_time_unix_nano < after + slack
+    assert ends[-1] < root.end_time_unix_nano
+
+
+def test_the_last_spans_are_sent_when_the_server_ends(
+    start_timed: Start, collector: Collector
+) -> None:
+    server = start_timed(
+        0,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces",
+        OTEL_BSP_SCHEDULE_DELAY=NEVER,
+        OTEL_SERVICE_NAME="cartoons",
+    )
+    answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
+    assert answer.status_code == 200
+    assert not collector.asked.is_set()
+    assert server.stop() == 0
+    (root,) = collector.served()
+    (line,) = server.requests()
+    assert line["trace_id"] == root.trace_id.hex()
+    assert root.parent_span_id == b""
+    (resource,) = collector.resources()
+    assert attributes(resource.resource.attributes)["service.name"] == "cartoons"
+
+
+def test_errors_are_spans_that_hold_nothing_of_the_clients_own(
+    start_timed: Start, collector: Collector, tmp_path: Path
+) -> None:
+    key, secret = "k3y-0123456789abcdef", "s3cret"
+    keys = tmp_path / "keys"
+    keys.write_text(key)
+    server = start_timed(
+        0.2, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=NEVER,
+        DCTNET_API_KEYS_FILE=keys,
+    )  # fmt: skip
+    own = {
+        "Authorization": f"Bearer {key}",
+        "X-Forwarded-For": "203.0.113.7",
+        "User-Agent": secret,
+        "Referer": f"http://{secret}/",
+    }
+
+    def ask(method: str, path: str, **more: object) -> int:
+        return requests.request(
+            method, server.url + path, timeout=BOUND_S, **{"headers": own} | more
+        ).status_code
+
+    late = own | {"X-Request-Timeout": "1"}
+    slow = encoded(gradient(24, SLOW))
+    asked = [
+        ask("GET", f"/{secret}?{secret}"),
+        ask("GET", f"/static/{secret}"),
+        ask("BREW", "/"),
+        ask("POST", f"/v1/cartoons?style={secret}", data=PICTURE),
+        ask("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no picture")}),
+        ask("POST", "/v1/cartoons", data=PICTURE, headers={"X-Api-Key": secret}),
+        ask("POST", "/upload", files={"file": slow}, headers=late),
+        ask("GET", "/health"),
+    ]
+    assert asked == [404, 404, 405, 422, 415, 401, 504, 200]
+    assert server.stop() == 0
+    found = [
+        (span.name, seen["http.request.method"], seen["http.response.status_code"])
+        for span in collector.served()
+        for seen in [attributes(span.attributes)]
+    ]
+    # A span is made after its answer, so the next one may be sooner.
+    assert sorted(found) == [
+        ("GET", "GET", 404),
+        ("GET /static/<path:address>", "GET", 404),
+        ("HTTP", "_OTHER", 405),
+        ("POST /upload", "POST", 415),
+        ("POST /upload", "POST", 504),
+        ("POST /v1/cartoons", "POST", 401),
+        ("POST /v1/cartoons", "POST", 422),
+    ]
+    (late_one,) = [s for s in collector.served() if s.status.code == Status.STATUS_CODE_ERROR]
+    assert attributes(late_one.attributes)["error.type"] == "504"
+    (queue,) = [span for span in collector.spans() if span.kind != Span.SPAN_KIND_SERVER]
+    assert (queue.name, queue.parent_span_id) == ("queue", late_one.span_id)
+    for body in collector.bodies:
+        for private in (secret, key, "203.0.113.7", "127.0.0.1"):
+            assert private.encode() not in body
+
+
+def test_a_client_may_ask_for_no_span_and_garbage_is_no_parent(
+    start_timed: Start, collector: Collector
+) -> None:
+    server = start_timed(
+        0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=NEVER
+    )
+    garbage = [
+        {"traceparent": "00-" + "0" * 32 + f"-{PARENT}-01"},
+        {"traceparent": f"ff-{TRACE}-{PARENT}-01"},
+        {"traceparent": "\xe9" * 55, "tracestate": "\xe9=,=,,"},
+        {"traceparent": f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01"},
+    ]
+    unwanted = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+    odd = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "=" * 3000}
+    for number, headers in enumerate([*garbage, unwanted, odd], 1):
+        assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
+        logged(server, number)  # Its span was made before its line.
+    traces = [line["trace_id"] for line in logged(server, 6)]
+    assert traces[4:] == [TRACE, TRACE]
+    assert server.stop() == 0
+    spans = collector.served()
+    assert [span.parent_span_id.hex() for span in spans] == ["", "", "", "", PARENT]
+    assert [span.trace_id.hex() for span in spans] == [*traces[:4], TRACE]
+
+
+def draw_and_stop(server: Server, number: int) -> float:
+    """Draw pictures, for which nobody waits, and return how long the server took to end."""
+    began = time.monotonic()
+    for _ in range(number):
+        answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
+        assert answer.status_code == 200
+    # A line is written when the spans were made, so a thread that waits for the collector shows.
+    assert len(logged(server, number)) == number
+    assert time.monotonic() - began < EXPORT_TIMEOUT_S
+    stopped = time.monotonic()
+    assert server.stop() == 0
+    return time.monotonic() - stopped
+
+
+EXPORT_TIMEOUT_S = 60
+EAGER = {
+    "OTEL_EXPORTER_OTLP_TIMEOUT": EXPORT_TIMEOUT_S,
+    "OTEL_BSP_SCHEDULE_DELAY": 1,
+    # More spans than fit are made before the first ones are sent.
+    "OTEL_BSP_MAX_QUEUE_SIZE": 8,
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4,
+}
+
+
+def test_a_collector_that_hangs_costs_no_request(start_timed: Start) -> None:
+    with closing(Collector(hangs=True)) as collector:
+        server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER)
+        took = draw_and_stop(server, 20)
+        assert collector.asked.is_set()
+    assert FLUSH_S < took < FLUSH_S + 5
+    assert "dctnet: tracing: Queue full, dropping Span." in server.messages()
+
+
+def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed: Start) -> None:
+    (port,) = free_ports(1)
+    endpoint = f"http://127.0.0.1:{port}"
+    server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY=1)
+    assert draw_and_stop(server, 20) < FLUSH_S + 5
+    (line,) = [line for line in server.messages() if "tracing" in line]
+    assert line.startswith("dctnet: tracing: Transient error ")
+    assert "Traceback" not in "".join(server.messages())
+
+
+def test_a_server_imports_opentelemetry_only_where_a_collector_is_set(
+    tmp_path: Path, collector: Collector
+) -> None:
+    for name, settings in ("without", {}), ("with", {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}):
+        command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
+        server = Server(tmp_path / name, command, DCTNET_MODEL="demo", **settings)
+        try:
+            server.wait_for(200)
+            answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
+            assert answer.status_code == 200
+            assert server.stop() == 0
+        finally:
+            end(server.process)
+        imported = {line.rpartition("|")[2].strip() for line in server.messages()}
+        assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
+        assert ("opentelemetry.sdk.trace" in imported) == (name == "with")
+        assert any(module.startswith("opentelemetry") for module in imported) == (name == "with")
+
+
+@pytest.mark.parametrize("missing", ["opentelemetry", "requests"])
+def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    port, management = free_ports(2)
+    monkeypatch.setenv("DCTNET_MODEL", "demo")
+    monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{port}")
+    monkeypatch.setenv("DCTNET_MANAGEMENT_BIND", f"127.0.0.1:{management}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    program = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
+    ended = run_without({missing}, program)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (said,) = ended.stderr.splitlines()
+    assert said.startswith(f"dctnet: OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}")
+    assert said.endswith(
+        " is not installed: install dctnet with its `tracing` extra, or unset the variable."
+    )
+    with socket.create_server(("127.0.0.1", port)):
+        pass  # Nobody listens there.

@@ -1,0 +1,60 @@
+"""Which variables ask for spans, and what is refused."""
+
+import pytest
+
+from dctnet.config import SettingsError
+from dctnet.tracing import from_environment
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+ADDRESS = "http://collector:4318"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {ENDPOINT: ""},
+        {"OTEL_SERVICE_NAME": "cartoons"},
+        {ENDPOINT: ADDRESS, "OTEL_SDK_DISABLED": "True"},
+        {ENDPOINT: ADDRESS, "OTEL_TRACES_EXPORTER": "none"},
+    ],
+)
+def test_no_spans_are_made_unless_they_are_asked_for(environ: dict[str, str]) -> None:
+    assert from_environment(environ) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "host"),
+    [
+        ({ENDPOINT: ADDRESS}, "collector:4318"),
+        ({ENDPOINT: ADDRESS, "OTEL_SDK_DISABLED": "false"}, "collector:4318"),
+        ({TRACES: "https://traces/v1/traces", ENDPOINT: ADDRESS}, "traces"),
+        ({ENDPOINT: "http://me:secret@[::1]:4318/"}, "[::1]:4318"),
+        ({ENDPOINT: ADDRESS, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "collector:4318"),
+    ],
+)
+def test_an_endpoint_asks_for_them(environ: dict[str, str], host: str) -> None:
+    tracing = from_environment(environ)
+    assert tracing is not None
+    assert tracing.host == host
+
+
+@pytest.mark.parametrize(
+    "address", ["collector:4318", "grpc://collector:4317", "http://", "http://["]
+)
+def test_an_endpoint_that_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        from_environment({ENDPOINT: address})
+    assert str(refused.value) == (
+        f"{ENDPOINT} is {address!r}, but it must be an address such as http://collector:4318."
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
+)
+def test_a_protocol_that_is_not_spoken_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        from_environment({ENDPOINT: ADDRESS, name: "grpc"})
+    assert str(refused.value) == f"{name} is 'grpc', but it must be http/protobuf."
