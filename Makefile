@@ -97,6 +97,10 @@ chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema'
 manifests: install-dev $(helm) ## Render k8s/manifests from the chart
 	@$(BIN)/python k8s/render.py
 
+.PHONY: promises
+promises: $(BIN)/python ## Write docs/promises.md: what is promised, the tests that prove it, and figures
+	@$(BIN)/python -m tests.support.promises
+
 # The image: by the first of these engines that is here, with whatever BUILD_FLAGS it needs to.
 ENGINES := docker podman buildah
 ENGINE = $(firstword $(foreach name,$(ENGINES),$(if $(shell command -v $(name)),$(name))))
