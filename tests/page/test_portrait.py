@@ -53,6 +53,8 @@ def test_a_portrait_goes_in_and_a_cartoon_comes_out(
     assert browser.barriers() == []
     assert not browser.is_sideways()
     assert browser.shows("#drop", "#styles", ".note")
+    named = "demo model" if language.startswith("en") else "演示模型"
+    assert named in browser.text(".note")
     assert browser["#take"].is_displayed() == (size == PHONE)
 
     browser.choose(PORTRAIT)

@@ -103,7 +103,8 @@ def test_the_demo_model_is_named_wherever_it_serves(start: Start, demo: Path) ->
         f"dctnet: the model is demo@v1, from {demo}",
         "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
     ]
-    assert "demo model" in requests.get(server.url, timeout=BOUND_S).text
+    # The page's script puts it into words: tests/page/test_portrait.py.
+    assert 'data-text="demo"' in requests.get(server.url, timeout=BOUND_S).text
     styles = requests.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
     assert [style["name"] for style in styles] == ["demo"]
 
