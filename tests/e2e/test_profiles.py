@@ -1,12 +1,14 @@
 """Each profile of the chart installs, passes `helm test`, and leaves nothing behind."""
 
 import json
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dctnet.api_keys import MIN_LENGTH
 from tests.e2e import pods
 from tests.e2e.cluster import Namespace, Release, is_ready, kubectl, namespace, until
 from tests.e2e.conftest import Note
@@ -53,7 +55,8 @@ def fill_claim(namespace: Namespace, image: str) -> None:
 
 
 def make_keys(namespace: Namespace, _: str) -> None:
-    namespace.kubectl("create", "secret", "generic", "cartoon-keys", "--from-literal=keys=a-key")
+    keys = f"--from-literal=keys={secrets.token_hex(MIN_LENGTH)}"
+    namespace.kubectl("create", "secret", "generic", "cartoon-keys", keys)
 
 
 BEFORE: dict[str, Callable[[Namespace, str], None]] = {
