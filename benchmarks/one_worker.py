@@ -34,7 +34,7 @@ from dctnet.runtimes import Pixels
 from loadtest import client
 from loadtest.client import Check, Closed, Picture, Plan, equals
 from loadtest.processes import family_memory, family_time, free_ports
-from loadtest.server import END_S, serving
+from loadtest.server import serving, started
 
 Figures = dict[str, float]
 Found = dict[str, list[Figures]]
@@ -106,23 +106,13 @@ def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]
     kind = ["--worker-class", "sync"] if threads == 1 else ["--threads", str(threads)]
     limits = ["--timeout", str(TIMEOUT_S), "--keep-alive", "2", "--log-level", "warning"]
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *kind, *limits]
-    process = subprocess.Popen(
-        [*command, "--bind", f"127.0.0.1:{port}", "benchmarks.classic:app"],
-        env=os.environ | {name: str(value) for name, value in settings.items()},
-        stdout=subprocess.PIPE,
-    )
-    try:
+    command += ["--bind", f"127.0.0.1:{port}", "benchmarks.classic:app"]
+    with started(command, settings, subprocess.PIPE) as process:
         assert process.stdout is not None
         for _ in range(workers):
             if not process.stdout.readline():
                 sys.exit("The classic service could not be started.")
         yield Running([f"http://127.0.0.1:{port}"], [process.pid])
-    finally:
-        process.terminate()
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def setups(model: str, slots: int, classic_threads: str) -> list[Setup]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,15 +43,22 @@ def serving(**settings: object) -> Iterator[Server]:
     """
     bind, management = (f"127.0.0.1:{port}" for port in free_ports(2))
     settings |= {"DCTNET_BIND": bind, "DCTNET_MANAGEMENT_BIND": management}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dctnet", "serve"],
-        env=os.environ | {name: str(value) for name, value in settings.items()},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
+    command = [sys.executable, "-m", "dctnet", "serve"]
+    with started(command, settings, subprocess.DEVNULL) as process:
         server = Server(f"http://{bind}", f"http://{management}", process)
         _wait_until_ready(server)
         yield server
+
+
+@contextmanager
+def started(
+    command: Sequence[str], settings: Mapping[str, object], stdout: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a process with settings in its environment, and end it at last."""
+    environ = os.environ | {name: str(value) for name, value in settings.items()}
+    process = subprocess.Popen(command, env=environ, stdout=stdout)
+    try:
+        yield process
     finally:
         process.terminate()
         try:

@@ -1,6 +1,5 @@
 """Prometheus's own tool, the chart's rules and dashboards, and what a real replica exposes."""
 
-import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadtest.server import serving
+from tests.support.chart import tool
 
 ROOT = Path(__file__).parents[2]
 BOUND_S = 60
@@ -31,10 +31,7 @@ fewer, and lack the first ones."""
 @pytest.fixture(scope="session")
 def promtool() -> Callable[..., str]:
     """Runs promtool, and returns what it printed; fails the test where promtool fails."""
-    made = ROOT / ".tools/bin/promtool"
-    found = str(made) if made.exists() else shutil.which("promtool")
-    if found is None:
-        pytest.skip("needs promtool: make tools")
+    found = tool("promtool")
 
     def run(*args: str | Path) -> str:
         done = subprocess.run([found, *args], capture_output=True, text=True, check=False)
