@@ -17,6 +17,7 @@ from dctnet.http import (
     samples,
     security,
     styles,
+    tickets,
     upload,
 )
 from dctnet.http.bodies import InMemoryRequest
@@ -38,7 +39,8 @@ def create_app(replica: Replica) -> Flask:
     app.after_request(security.send)
     app.after_request(cors.allow(replica.settings.cors_origins))
 
-    studio = Studio(replica)
+    sent = tickets.Tickets()
+    studio = Studio(replica, sent)
     with_key = authentication.required(replica.api_keys)
     route = app.add_url_rule
     route("/", "page", page.view(replica.model, replica.settings), methods=["GET"])
@@ -48,6 +50,7 @@ def create_app(replica: Replica) -> Flask:
     route("/v1/styles/<style>/sample", "sample", samples.view(replica.model), methods=["GET"])
     draw = with_key(cartoons.view(replica.model, studio))
     route("/v1/cartoons", "cartoons", draw, methods=["POST"])
+    route("/v1/tickets/<ticket>", "ticket", tickets.view(sent), methods=["GET"])
     route("/upload", "upload", with_key(upload.view(studio)), methods=["POST"])
     document = openapi.document(replica)
     route("/openapi.json", "openapi", openapi.view(document), methods=["GET"])

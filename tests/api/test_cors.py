@@ -90,6 +90,7 @@ def test_a_browser_is_told_beforehand_what_it_may_send(shared: FlaskClient, path
         "Authorization",
         "Content-Type",
         "X-Api-Key",
+        "X-Dctnet-Ticket",
         "X-Request-Id",
         "X-Request-Timeout",
     }

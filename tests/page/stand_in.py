@@ -55,10 +55,17 @@ class StandIn:
         self.keys: list[str | None] = []
         self.cartoons: list[bytes] = []
         self.answers: deque[Answer] = deque()
+        self.place: int | None = None
+        self.asked = 0
+        """How often somebody asked for it."""
         self.held: Event | None = None
         """What an answer waits for."""
 
     def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/v1/tickets/"):
+            self.asked += 1
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps({"place": self.place}).encode()]
         if environ["PATH_INFO"] != "/v1/cartoons":
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))

@@ -1,6 +1,7 @@
 """axe-core finds nothing that keeps anybody from using the page, in whatever state it is."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -18,6 +19,18 @@ def test_everybody_can_use_the_page_in_a_problem(
     stand_in.answers.append(problem(kind, 3600))
     browser.choose(small)
     browser.reach("waiting", "worthAClick", "locked")
+    assert browser.barriers() == []
+    assert not browser.is_sideways()
+
+
+def test_everybody_can_use_the_page_while_a_picture_waits_for_its_turn(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url, size=PHONE)
+    stand_in.held, stand_in.place = Event(), 12
+    browser.choose(small)
+    browser.reach("queued")
+    assert browser.text("#place") == "Place 12 in the queue"
     assert browser.barriers() == []
     assert not browser.is_sideways()
 

@@ -96,6 +96,47 @@ def test_the_full_queue_of_a_real_server_is_waited_out(
     assert server.metric("dctnet_shed_total", reason="full") >= 1
 
 
+def test_the_place_in_the_queue_of_a_real_server_is_told(
+    start_timed: Callable[..., Server], browser: Browser, small: Path
+) -> None:
+    server = start_timed(0.3, DCTNET_SLOTS=1)
+    browser.open(server.url)
+    slow = encoded(gradient(20, SLOW))
+    with ThreadPoolExecutor() as pool:
+        before = [
+            pool.submit(requests.post, f"{server.url}/v1/cartoons", data=slow, timeout=BOUND_S)
+            for _ in range(2)
+        ]
+        until(lambda: server.metric("dctnet_queue_depth") == 1, server.process)
+        browser.choose(small)
+        browser.reach("queued")
+        assert browser.text("#status") == "Waiting for its turn…"
+        assert browser.text("#place") == "Place 2 in the queue"
+        browser.until(lambda: browser.text("#place") == "Place 1 in the queue")
+        browser.reach("done")
+        assert not browser.shows("#place")
+        assert [answer.result().status_code for answer in before] == [200, 200]
+
+
+def test_the_last_place_that_was_learnt_is_shown(
+    stand_in: StandIn, browser: Browser, small: Path
+) -> None:
+    browser.open(stand_in.url)
+    stand_in.held = Event()
+    browser.choose(small)
+    browser.reach("drawing")
+    browser.until(lambda: stand_in.asked >= 2)
+    assert browser.state() == "drawing"
+    stand_in.place = 2
+    browser.reach("queued")
+    stand_in.place = None  # As another replica says.
+    asked = stand_in.asked
+    browser.until(lambda: stand_in.asked >= asked + 2)
+    assert browser.text("#place") == "Place 2 in the queue"
+    stand_in.held.set()
+    browser.reach("done")
+
+
 def test_a_deadline_of_a_real_server_that_passed_is_said(
     start_timed: Callable[..., Server], browser: Browser, tmp_path: Path
 ) -> None:

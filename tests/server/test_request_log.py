@@ -58,6 +58,7 @@ def test_probes_write_no_line_but_are_counted(start_timed: Start) -> None:
     for path in "/livez", "/readyz?verbose", "/metrics", "/nothing":
         server.probe(path)
     requests.get(f"{server.url}/health", timeout=BOUND_S)
+    requests.get(f"{server.url}/v1/tickets/any", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
     (line,) = logged(server, 1)
     assert line["route"] == "/v1/styles"

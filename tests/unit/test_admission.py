@@ -217,6 +217,20 @@ def test_clients_take_turns_and_each_one_s_order_is_kept(house: Open) -> None:
         work.end()
 
 
+def test_a_ticket_knows_its_place(house: Open) -> None:
+    one = house()
+    running, drawn = one.occupy(client="much")
+    _, second = one.submit(client="much")
+    _, third = one.submit(client="much")
+    assert [ticket.place for ticket in (drawn, second, third)] == [0, 1, 2]
+    one.submit(client="little")
+    assert [ticket.place for ticket in (second, third)] == [1, 3]
+    one.admission.withdraw(second, ClientGone())
+    assert [ticket.place for ticket in (second, third)] == [0, 1]
+    running.end()
+    eventually(lambda: drawn.place == 0 and third.place < 2)
+
+
 def test_a_client_leaves_places_for_the_others(house: Open) -> None:
     one = house(queue=7)
     one.occupy(client="much")

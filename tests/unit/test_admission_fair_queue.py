@@ -74,11 +74,7 @@ steps = st.lists(
 )
 
 
-@ALLOWED
-@given(steps=steps, newcomer=st.sampled_from("abcde"))
-def test_what_is_ahead_of_a_newcomer_is_what_is_popped_before_it(
-    steps: list[tuple[str, str]], newcomer: str
-) -> None:
+def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
     queue: FairQueue[str] = FairQueue()
     for number, (step, client) in enumerate(steps):
         if step == "push":
@@ -87,6 +83,27 @@ def test_what_is_ahead_of_a_newcomer_is_what_is_popped_before_it(
             queue.pop()
         else:
             queue.end_turn(client)
+    return queue
+
+
+@ALLOWED
+@given(steps=steps)
+def test_a_place_is_the_turn_in_which_an_item_is_popped(steps: list[tuple[str, str]]) -> None:
+    queue = queue_after(steps)
+    items = [(client, f"{client}{number}") for number, (_, client) in enumerate(steps)]
+    places = {item: queue.place(client, item) for client, item in items}
+    waiting = drained(queue).split()
+    assert {item: place for item, place in places.items() if place > 0} == {
+        item: turn for turn, item in enumerate(waiting, 1)
+    }
+
+
+@ALLOWED
+@given(steps=steps, newcomer=st.sampled_from("abcde"))
+def test_what_is_ahead_of_a_newcomer_is_what_is_popped_before_it(
+    steps: list[tuple[str, str]], newcomer: str
+) -> None:
+    queue = queue_after(steps)
     turns = queue.ahead_of(newcomer)
     ahead = []
     while item := turns.pop():

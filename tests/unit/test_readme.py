@@ -223,16 +223,20 @@ def busy() -> Iterator[int]:
         stand_in.shutdown()
 
 
-@pytest.fixture(params=["python", "js"])
-def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Any]:
-    """Runs a program of the API's page beside a picture, with a server at a port."""
-    command, suffix = {"python": (sys.executable, "py"), "js": ("node", "mjs")}[request.param]
+PROGRAMS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}
+"""What runs a program of a language, and the end of its file's name."""
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
+    """Runs a page's program beside a picture, with a server at a port."""
+    command, suffix = PROGRAMS[request.param]
     if shutil.which(command) is None:
         pytest.skip(f"needs {command}: apt-get install nodejs")
-    (block,) = blocks(ROOT / "docs" / "api.md", request.param)
     shutil.copy(ROOT / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
 
-    def run(port: int) -> Any:
+    def run(port: int, page: Path = ROOT / "docs" / "api.md") -> Any:
+        (block,) = blocks(page, request.param)
         file = tmp_path / f"program.{suffix}"
         file.write_text(typed(block, {"8080": port}))
         return subprocess.run(
@@ -247,10 +251,11 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], A
     return run
 
 
-def test_a_program_of_the_api_s_page_draws(
-    program: Callable[[int], Any], server: Path, ports: dict[str, int], tmp_path: Path
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "api.md"], ids=lambda page: page.name)
+def test_a_program_draws(
+    page: Path, program: Callable[..., Any], server: Path, ports: dict[str, int], tmp_path: Path
 ) -> None:
-    done = program(ports["8080"])
+    done = program(ports["8080"], page)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "cartoon.webp") as cartoon:
         assert cartoon.format == "WEBP"
@@ -258,7 +263,7 @@ def test_a_program_of_the_api_s_page_draws(
 
 
 def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
-    program: Callable[[int], Any], busy: int, tmp_path: Path
+    program: Callable[..., Any], busy: int, tmp_path: Path
 ) -> None:
     started = time.monotonic()
     done = program(busy)
@@ -269,7 +274,7 @@ def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
 
 
 def test_a_program_of_the_api_s_page_says_what_is_wrong(
-    program: Callable[[int], Any], server: Path, ports: dict[str, int], tmp_path: Path
+    program: Callable[..., Any], server: Path, ports: dict[str, int], tmp_path: Path
 ) -> None:
     (tmp_path / "portrait.jpg").write_text("hello")
     done = program(ports["8080"])
@@ -278,9 +283,10 @@ def test_a_program_of_the_api_s_page_says_what_is_wrong(
     assert not (tmp_path / "cartoon.webp").exists()
 
 
-def test_both_readmes_have_the_same_commands() -> None:
-    assert [(block.text, block.note) for block in commands(README)] == [
-        (block.text, block.note) for block in commands(CHINESE)
+@pytest.mark.parametrize("language", ["sh", *PROGRAMS])
+def test_both_readmes_have_the_same_commands_and_programs(language: str) -> None:
+    assert [(block.text, block.note) for block in blocks(README, language)] == [
+        (block.text, block.note) for block in blocks(CHINESE, language)
     ]
 
 

@@ -135,6 +135,14 @@ class Admission:
                 self._shares.give_back(ticket.client)
                 ticket.finish(None, error)
 
+    def place(self, ticket: Ticket[Any]) -> int:
+        """Return a ticket's place in the queue, 1 for the next; 0 where it waits no more.
+
+        It may move back, where the turn of a client that came later is earlier.
+        """
+        with self._changed:
+            return self._queue.place(ticket.client, ticket)
+
     @property
     def queued(self) -> int:
         """How many pictures wait."""

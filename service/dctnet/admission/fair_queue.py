@@ -63,6 +63,20 @@ class FairQueue(Generic[T]):
             del self._line[client]
         return True
 
+    def place(self, client: Client, item: T) -> int:
+        """Return in which turn from now an item is popped, 1 for the next; 0 if it is not there."""
+        items = self._line.get(client)
+        if items is None or item not in items:
+            return 0
+        before = list(items).index(item)
+        place, goes_first = before + 1, 1
+        for other, its_items in self._line.items():
+            if other == client:
+                goes_first = 0  # Whoever comes later in the line has had one turn less by then.
+            else:
+                place += min(len(its_items), before + goes_first)
+        return place
+
     def ahead_of(self, client: Client) -> "Turns[T]":
         """Return what would be popped before one more item of a client; to be used at once."""
         return Turns(self._line, client)

@@ -56,6 +56,11 @@ class Ticket(Generic[T]):
         self._changed = Condition()
 
     @property
+    def place(self) -> int:
+        """Its place in the queue, 1 for the next; 0 from when a slot takes it."""
+        return self._admission.place(self)
+
+    @property
     def waited(self) -> float:
         """How many seconds it was, or has been, in the queue."""
         until = self._admission.clock() if self.started_at is None else self.started_at

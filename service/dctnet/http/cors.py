@@ -9,11 +9,18 @@ from collections.abc import Callable
 from flask import Response, request
 
 from dctnet.config import ANY_ORIGIN
-from dctnet.http import authentication, deadline, drawing, request_id
+from dctnet.http import authentication, deadline, drawing, request_id, tickets
 
 METHODS = "GET, HEAD, POST"
 REQUEST_HEADERS = ", ".join(
-    ["Authorization", authentication.HEADER, "Content-Type", deadline.HEADER, request_id.HEADER]
+    [
+        "Authorization",
+        authentication.HEADER,
+        "Content-Type",
+        deadline.HEADER,
+        request_id.HEADER,
+        tickets.HEADER,
+    ]
 )
 EXPOSED_HEADERS = ", ".join(
     [

@@ -11,6 +11,7 @@ from dctnet.http import deadline, record
 from dctnet.http.bodies import read_picture, require_length
 from dctnet.http.clients import told_apart
 from dctnet.http.connection import Disconnected, connection
+from dctnet.http.tickets import Tickets, name_of
 from dctnet.imaging import MEDIA_TYPES, Format, decode, encode, inspect, require_encodable
 from dctnet.lifecycle.state import State
 from dctnet.loading import label
@@ -29,6 +30,19 @@ would make a large one seem endless."""
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a request asks for, as far as its headers tell."""
+
+    request: Request
+    format: Format
+    due: float
+    """The monotonic time by which the answer is wanted."""
+    client: Client
+    ticket: str | None
+    """The name under which the client may ask for the picture's place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """An encoded cartoon, and how it came to be."""
 
@@ -42,11 +56,12 @@ class Drawing:
 class Studio:
     """Takes pictures from requests and has them drawn on the replica's slots."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, tickets: Tickets) -> None:
         self._replica = replica
         self._admission = replica.admission
         self._metrics = replica.metrics
         self._settings = replica.settings
+        self._tickets = tickets
         self._client_of = told_apart(replica.settings)
 
     def draw(self, request: Request, format: Format) -> Response:
@@ -55,53 +70,51 @@ class Studio:
         Raises Refused, Problem, PictureError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
         """
         due = deadline.of(request, self._settings.request_timeout)
-        client = self._client_of(request)
-        self._check(request, due, client)
-        data = self._receive(request, due, client)
-        drawing = self._compute(request, data, format, due, client)
+        order = Order(request, format, due, self._client_of(request), name_of(request))
+        self._check(order)
+        drawing = self._compute(order, self._receive(order))
         record.add(faces=drawing.faces, stages=drawing.stages)
         return self._answer(drawing)
 
-    def _check(self, request: Request, due: float, client: Client) -> None:
+    def _check(self, order: Order) -> None:
         """Refuse what the headers alone tell to refuse."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Refused(Reason.STARTING, RETRY_AFTER_STARTING_S)
-        self._admission.check(due, client)
-        require_length(request, self._settings.max_bytes)
+        self._admission.check(order.due, order.client)
+        require_length(order.request, self._settings.max_bytes)
 
-    def _receive(self, request: Request, due: float, client: Client) -> bytes:
+    def _receive(self, order: Order) -> bytes:
         """Return the picture's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
-        patience = min(self._settings.upload_grace * 2, due - monotonic())
-        with self._admission.upload(patience, client):
-            connection(request).begin(due, lambda: uploads.waiting > 0)
+        patience = min(self._settings.upload_grace * 2, order.due - monotonic())
+        with self._admission.upload(patience, order.client):
+            connection(order.request).begin(order.due, lambda: uploads.waiting > 0)
             try:
-                data = read_picture(request, self._settings.max_bytes)
+                data = read_picture(order.request, self._settings.max_bytes)
             except Disconnected:
                 self._metrics.abandoned.labels("upload").inc()
                 raise
         record.add(bytes_in=len(data))
         return data
 
-    def _compute(
-        self, request: Request, data: bytes, format: Format, due: float, client: Client
-    ) -> Drawing:
+    def _compute(self, order: Order, data: bytes) -> Drawing:
         """Wait for a slot to draw the picture."""
         width, height = inspect(data, self._settings.max_pixels)
-        require_encodable(width, height, format)
+        require_encodable(width, height, order.format)
         record.add(pixels=width * height)
         self._metrics.pixels.observe(width * height)
         working_height, working_width = working_size(height, width, self._settings.max_working_side)
         ticket = self._admission.submit(
-            lambda: self._draw(data, format),
+            lambda: self._draw(data, order.format),
             cost=max(working_height * working_width, MIN_COST),
-            deadline=due,
-            is_wanted=connection(request).is_open,
-            client=client,
+            deadline=order.due,
+            is_wanted=connection(order.request).is_open,
+            client=order.client,
         )
         record.queued(ticket.queued_at)
         try:
-            drawing = ticket.result()
+            with self._tickets.keep(order.ticket, ticket):
+                drawing = ticket.result()
         except ClientGone:
             stage = "queue" if ticket.started_at is None else "inference"
             self._metrics.abandoned.labels(stage).inc()

@@ -10,7 +10,16 @@ from typing import Any, get_args
 from flask import Response, json
 
 from dctnet import __version__
-from dctnet.http import assets, authentication, bodies, deadline, drawing, problems, request_id
+from dctnet.http import (
+    assets,
+    authentication,
+    bodies,
+    deadline,
+    drawing,
+    problems,
+    request_id,
+    tickets,
+)
 from dctnet.http.problems import Kind
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.lifecycle.state import State
@@ -107,6 +116,7 @@ def document(replica: Replica) -> Object:
         "paths": {
             "/v1/cartoons": {"post": _cartoons(replica)},
             "/upload": {"post": _upload(replica)},
+            "/v1/tickets/{ticket}": {"get": _ticket()},
             "/v1/styles": {"get": _styles()},
             "/v1/styles/{style}/sample": {"get": _sample(replica.model)},
             "/health": {"get": _health()},
@@ -137,7 +147,7 @@ def _cartoons(replica: Replica) -> Object:
         DRAWN,
     )
     return {
-        **_operation("draw", "Draw the cartoon of a picture", "style", "format", "timeout"),
+        **_operation("draw", "Draw the cartoon of a picture", "style", "format", *DRAWING),
         "description": "The picture is the body, or the field `file` of a form. Its bytes tell what"
         " it is: of `Content-Type` only `multipart/form-data` counts.",
         "requestBody": _body(replica, _bytes(*READ, "application/octet-stream") | FORM),
@@ -154,11 +164,18 @@ def _upload(replica: Replica) -> Object:
         (*DRAWN, "Content-Disposition"),
     )
     return {
-        **_operation("upload", "Draw it in the older way, as a PNG", "timeout"),
+        **_operation("upload", "Draw it in the older way, as a PNG", *DRAWING),
         "requestBody": _body(replica, FORM),
         "responses": _ordered(_unservable(), _by_status(kinds, _older_problem), {"200": done}),
         **_security(replica),
     }
+
+
+def _ticket() -> Object:
+    content = {"application/json": {"schema": _reference("schemas", "Place")}}
+    done = _answer("Where the picture is.", content, ["Cache-Control"])
+    summary = "Ask for the place in the queue of a picture that was sent with a ticket"
+    return _getting("ticket", summary, {"200": done}, path={"ticket": {"type": "string"}})
 
 
 def _styles() -> Object:
@@ -238,6 +255,9 @@ def _operation(name: str, summary: str, *parameters: str) -> Object:
 
 # What is sent.
 
+DRAWING = ("timeout", "ticket")
+"""The headers that a picture may be sent with, beside those that every request may have."""
+
 FORM: Object = {
     "multipart/form-data": {
         "schema": {
@@ -295,6 +315,13 @@ def _parameters(replica: Replica) -> Object:
             f" The server gives up after {most:g} in any case.",
             "schema": {"type": "number", "exclusiveMinimum": 0, "default": most},
         },
+        "ticket": {
+            "name": tickets.HEADER,
+            "in": "header",
+            "description": "A name that the client makes up, by which `/v1/tickets` tells the"
+            " picture's place in the queue while this request waits for its answer.",
+            "schema": {"type": "string", "pattern": f"^{tickets.PATTERN}$"},
+        },
         "request-id": {
             "name": request_id.HEADER,
             "in": "header",
@@ -323,6 +350,19 @@ SCHEMAS = {
         "type": "object",
         "required": ["error"],
         "properties": {"error": {"type": "string"}},
+    },
+    "Place": {
+        "type": "object",
+        "required": ["place"],
+        "properties": {
+            "place": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "1 for the picture that is drawn next, and 0 for one that is being"
+                " drawn. Null for one that is not here: it has not come yet, was answered, or is"
+                " at another replica, each of which knows its own queue alone.",
+            }
+        },
     },
     "Style": {
         "type": "object",
@@ -376,7 +416,7 @@ HEADERS = {
         "schema": {"type": "string"},
     },
     "Cache-Control": {
-        "description": "`no-store` for a cartoon, which nobody is to keep.",
+        "description": "`no-store` for what nobody is to keep.",
         "required": True,
         "schema": {"type": "string"},
     },

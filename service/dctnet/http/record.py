@@ -15,7 +15,7 @@ from dctnet.http.connection import connection
 from dctnet.metrics import Metrics
 from dctnet.tracing import Moments, Tracing
 
-UNLOGGED = {"/health"}
+UNLOGGED = {"/health", "/v1/tickets/<ticket>"}
 """Routes that are asked every few seconds; they are not traced either."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.

@@ -1,6 +1,7 @@
 // The way of one picture: prepared, sent, sent again while the service is busy, drawn.
 
 import { prepare } from "./picture.js";
+import { follow, newTicket } from "./place.js";
 import { Problem, problemOf } from "./problems.js";
 import { send } from "./request.js";
 import { wait } from "./wait.js";
@@ -14,9 +15,18 @@ export async function draw(file, { limits, style, key, signal, on }) {
 
   for (let attempt = 1; ; attempt++) {
     on.sending();
-    const answer = await send(picture, {
-      style, key, signal, onProgress: on.progress, onSent: on.drawing,
-    });
+    const ticket = newTicket();
+    let unfollow = () => {};
+    const onSent = () => {
+      on.drawing();
+      unfollow = follow(ticket, on.place);
+    };
+    let answer;
+    try {
+      answer = await send(picture, { style, key, ticket, signal, onProgress: on.progress, onSent });
+    } finally {
+      unfollow();
+    }
     if (answer?.status === 200) {
       const faces = Number(answer.header("X-Dctnet-Faces"));
       return { picture, cartoon: answer.body, faces };

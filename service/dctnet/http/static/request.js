@@ -4,12 +4,13 @@
 const FORMAT = "jpeg";
 
 // Resolves to an answer of any status, and to null where none came.
-export function send(picture, { style, key, signal, onProgress, onSent }) {
+export function send(picture, { style, key, ticket, signal, onProgress, onSent }) {
   return new Promise((resolve, reject) => {
     const parameters = new URLSearchParams({ format: FORMAT, ...(style && { style }) });
     const request = new XMLHttpRequest();
     request.open("POST", `v1/cartoons?${parameters}`);
     request.responseType = "blob";
+    request.setRequestHeader("X-Dctnet-Ticket", ticket);
     // Not in `Authorization`, which a proxy's own password may need.
     if (key !== null) request.setRequestHeader("X-Api-Key", key);
     request.upload.addEventListener("progress", ({ loaded, total }) => {

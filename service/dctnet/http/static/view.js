@@ -11,6 +11,7 @@ const PARTS = {
   preparing: ["work", "progress"],
   sending: ["work", "progress"],
   drawing: ["work", "progress"],
+  queued: ["work", "progress", "place"],
   waiting: ["work", "countdown"],
   stopped: ["again"],
   failed: [],
@@ -54,6 +55,15 @@ export function drawing() {
   enter("drawing");
   byId("progress").removeAttribute("value");
   say(byId("status"), "drawing");
+}
+
+export function place(place) {
+  const state = place > 0 ? "queued" : "drawing";
+  if (document.body.dataset.state !== state) {
+    enter(state);
+    say(byId("status"), state); // Once, for a screen reader reads it out.
+  }
+  say(byId("place"), "place", { place });
 }
 
 export function waiting(problem) {

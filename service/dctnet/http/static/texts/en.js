@@ -20,6 +20,8 @@ export default {
 
   preparing: "Preparing the picture…",
   sending: "Sending the picture…",
+  queued: "Waiting for its turn…",
+  place: ({ place }) => `Place ${place} in the queue`,
   drawing: "Drawing the cartoon…",
   progress: "Progress",
   countdown: ({ seconds, next }) =>

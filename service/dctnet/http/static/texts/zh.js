@@ -33,6 +33,8 @@ export default {
 
   preparing: "正在准备图片……",
   sending: "正在发送图片……",
+  queued: "正在排队……",
+  place: ({ place }) => `排在第 ${place} 位`,
   drawing: "正在绘制卡通……",
   progress: "进度",
   countdown: ({ seconds, next }) => `${seconds} 秒后进行第 ${next} 次尝试`,

@@ -1,0 +1,124 @@
+"""``GET /v1/tickets/TICKET``: the place in the queue of a picture that was sent with a ticket."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from io import BytesIO
+from threading import Event
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.engine import Cartoon
+from dctnet.runtimes import Pixels
+from tests.api.conftest import MODEL, replica_of
+from tests.support.admission import BOUND_S, eventually, in_background
+from tests.support.encoded import encoded, gradient
+
+PICTURE = encoded(gradient(40, 24))
+FIRST, SECOND, THIRD = "the-first-ticket", "the-second-ticket", "the-third-ticket"
+
+
+class Held:
+    """Draws nothing until it is let, but for warming up."""
+
+    def __init__(self) -> None:
+        self.let = Event()
+        self.let.set()
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        assert self.let.wait(BOUND_S)
+        return Cartoon(picture, 0, {"background": 0.01})
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    held = Held()
+    yield held
+    held.let.set()
+
+
+@pytest.fixture
+def app(held: Held) -> Flask:
+    settings = Settings.from_environment({"DCTNET_SLOTS": "1"})
+    app = create_app(replica_of(settings, MODEL, held))
+    held.let.clear()
+    return app
+
+
+def send(app: Flask, ticket: str, path: str = "/v1/cartoons") -> Future[TestResponse]:
+    headers = {"X-Dctnet-Ticket": ticket}
+    client = app.test_client()
+    if path == "/upload":
+        form = {"file": (BytesIO(PICTURE), "portrait.png")}
+        return in_background(lambda: client.post(path, data=form, headers=headers))
+    return in_background(lambda: client.post(path, data=PICTURE, headers=headers))
+
+
+def place(app: Flask, ticket: str) -> int | None:
+    response = app.test_client().get(f"/v1/tickets/{ticket}")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    body = response.get_json()
+    assert list(body) == ["place"]
+    found: int | None = body["place"]
+    return found
+
+
+def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) -> None:
+    sent = []
+    for ahead, ticket in enumerate((FIRST, SECOND, THIRD)):
+        sent.append(send(app, ticket))
+        eventually(lambda ticket=ticket, ahead=ahead: place(app, ticket) == ahead)
+    held.let.set()
+    assert [future.result(BOUND_S).status_code for future in sent] == [200] * 3
+    assert [place(app, ticket) for ticket in (FIRST, SECOND, THIRD)] == [None] * 3
+
+
+def test_the_older_way_takes_tickets_too(app: Flask) -> None:
+    send(app, FIRST, "/upload")
+    eventually(lambda: place(app, FIRST) == 0)
+
+
+def test_of_two_pictures_with_one_ticket_the_last_one_counts(app: Flask, held: Held) -> None:
+    first = send(app, FIRST)
+    eventually(lambda: place(app, FIRST) == 0)
+    second = send(app, FIRST)
+    eventually(lambda: place(app, FIRST) == 1)
+    held.let.set()
+    assert first.result(BOUND_S).status_code == second.result(BOUND_S).status_code == 200
+    assert place(app, FIRST) is None
+
+
+def test_a_refused_picture_has_no_place(client: FlaskClient) -> None:
+    refused = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
+    assert refused.status_code == 415
+    assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
+
+
+@pytest.mark.parametrize(
+    ("ticket", "status"),
+    [
+        ("a" * 15, 422),
+        ("a" * 16, 200),
+        ("azAZ09_-" * 8, 200),
+        ("a" * 65, 422),
+        ("a" * 15 + "/", 422),
+        ("a" * 15 + "\u00e9", 422),
+        ("", 422),
+    ],
+)
+def test_a_ticket_is_of_so_many_letters(client: FlaskClient, ticket: str, status: int) -> None:
+    headers = {"X-Dctnet-Ticket": ticket}
+    response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
+    assert response.status_code == status
+    if status == 422:
+        problem = response.get_json()
+        assert problem["type"] == "urn:dctnet:problem:bad-parameter"
+        assert "16 to 64 letters" in problem["detail"]
