@@ -5,9 +5,9 @@ ARG BASE=python:3.12-slim-bookworm
 FROM ${BASE} AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements/core.txt requirements/
+COPY requirements/tracing.txt requirements/
 RUN python -m venv --without-pip /opt/dctnet \
-    && pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/core.txt
+    && pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/tracing.txt
 
 # The package's wheel, with the native runtime for every processor of this architecture.
 FROM environment AS wheel

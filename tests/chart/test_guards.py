@@ -69,6 +69,16 @@ GUARDS = {
         "timeouts.drainDelay is 0 s, but it must be more than 5 s",
         timeouts(drainDelay=0),
     ),
+    "clients of an ingress that all have its address": (
+        merged(INGRESS, {"fairness": {"by": "address"}}),
+        "fairness.by is address, but all clients have that of the proxy unless",
+        merged(INGRESS, {"fairness": {"by": "address", "trustedProxies": ["10.244.0.0/16"]}}),
+    ),
+    "clients of a gateway that all have its address": (
+        merged(GATEWAY, {"fairness": {"by": "address"}}),
+        "fairness.trustedProxies names its network",
+        {"fairness": {"by": "address"}},
+    ),
     "fewer replicas at most than at least": (
         {"autoscaling": {"minReplicas": 7}},
         "autoscaling.minReplicas is 7, but autoscaling.maxReplicas only 6",

@@ -110,6 +110,22 @@ def test_a_pod_that_has_its_model_may_not(model: dict[str, Any]) -> None:
     assert spec["egress"] == [dns(spec)]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("http://collector.monitoring:4318", 4318),
+        ("https://collector.example.org/otlp", 443),
+        ("http://192.0.2.7", 80),
+    ],
+)
+def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint: str, port: int) -> None:
+    tracing = {"tracing": {"endpoint": endpoint}}
+    spec = policy(DEMO, tracing, {"networkPolicy": {"collectorNamespaces": ["a", "b"]}})
+    (collector,) = [rule for rule in spec["egress"] if rule != dns(spec)]
+    assert collector["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert collector["to"] == [HERE, *namespaces("a", "b")]
+
+
 def test_rules_of_ones_own_are_added() -> None:
     more: dict[str, Any] = {
         "extraIngress": [{"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dctnet.config import SETTINGS, Settings
+from dctnet.config import ANY_ORIGIN, MAX_ORIGINS, SETTINGS, Settings
 from tests.support.chart import CHART, Invalid, leaf, merged, nested, render, values_yaml
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -28,6 +28,20 @@ VALUES = {
     "DCTNET_MAX_PIXELS": ("limits.pixels", 500000000),
     "DCTNET_MAX_WORKING_SIDE": ("limits.workingSide", 2048),
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
+    "DCTNET_FAIRNESS": ("fairness.by", "address"),
+}
+# Those that are lists, with what the schema refuses.
+LISTS = {
+    "DCTNET_CORS_ORIGINS": (
+        "cors.origins",
+        ["https://shop.example.org", "http://localhost:3000", "http://[::1]:8000"],
+        ["https://shop.example.org/", "shop.example.org", "https://Shop.example.org", ""],
+    ),
+    "DCTNET_TRUSTED_PROXIES": (
+        "fairness.trustedProxies",
+        ["10.244.0.0/16", "fd00::/8", "192.0.2.7/32"],
+        ["10.244.0.0", "10.244.0.0/33", "proxies", ""],
+    ),
 }
 # What the chart sets by itself, or leaves to the image.
 OTHERS = {
@@ -38,10 +52,6 @@ OTHERS = {
     "DCTNET_WORKER_DIR",
     "DCTNET_CPU_MILLIS",
     "DCTNET_API_KEYS_FILE",
-    # By `extraEnv`.
-    "DCTNET_CORS_ORIGINS",
-    "DCTNET_FAIRNESS",
-    "DCTNET_TRUSTED_PROXIES",
 }
 BAKED = {"model": {"source": "baked"}}
 
@@ -52,7 +62,7 @@ def told(values: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_setting_is_a_value_or_named_here() -> None:
-    assert set(BY_VARIABLE) == set(VALUES) | OTHERS
+    assert set(BY_VARIABLE) == set(VALUES) | set(LISTS) | OTHERS
     assert set(told({"slots": 1, "model": {"digest": "0" * 64}})) - set(VALUES) == {"DCTNET_MODEL"}
 
 
@@ -109,7 +119,81 @@ def test_the_schema_s_bounds_are_the_service_s(variable: str) -> None:
 
 
 def test_most_settings_are_bounded() -> None:
-    assert len(BOUNDED) == len(VALUES) - 2  # A runtime's name and a digest are not.
+    assert len(BOUNDED) == len(VALUES) - 3  # A runtime's name, a digest and `fairness.by` are not.
+
+
+@pytest.mark.parametrize("variable", LISTS)
+def test_a_list_reaches_the_service_whole(variable: str) -> None:
+    path, items, _ = LISTS[variable]
+    written = told(nested(path, items))[variable]
+    read = BY_VARIABLE[variable].parse(written)
+    assert isinstance(read, frozenset | tuple)
+    assert {str(each) for each in read} == set(items)
+    assert variable not in told({})
+
+
+@pytest.mark.parametrize(
+    ("path", "item"), [(path, item) for path, _, wrong in LISTS.values() for item in wrong]
+)
+def test_what_is_no_item_is_refused_by_the_schema(path: str, item: str) -> None:
+    with pytest.raises(Invalid, match=path.rpartition(".")[2]):
+        render(merged(BAKED, nested(path, [item])))
+
+
+def test_every_site_s_pages_may_be_let_in() -> None:
+    written = told({"cors": {"origins": ["*"]}})["DCTNET_CORS_ORIGINS"]
+    assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == {ANY_ORIGIN}
+
+
+def test_as_many_sites_as_the_service_takes() -> None:
+    sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS + 1)]
+    written = told({"cors": {"origins": sites[1:]}})["DCTNET_CORS_ORIGINS"]
+    assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == set(sites[1:])
+    with pytest.raises(Invalid, match="origins"):
+        told({"cors": {"origins": sites}})
+
+
+def traced(tracing: dict[str, Any]) -> dict[str, str]:
+    """What the replicas are told of tracing."""
+    made = render(merged(BAKED, {"tracing": tracing}))
+    data = made.one("ConfigMap", "dctnet")["data"]
+    variables = {name: value for name, value in data.items() if name.startswith("OTEL_")}
+    for each in made.container["env"]:
+        if each["name"].startswith("OTEL_"):
+            variables[each["name"]] = each["value"]
+    return variables
+
+
+def test_spans_are_named_after_the_release_and_the_pod() -> None:
+    assert traced({"endpoint": "http://collector:4318", "sampleRatio": 0.25}) == {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "OTEL_SERVICE_NAME": "dctnet",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.25",
+        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=pictures,k8s.pod.name=$(POD_NAME)",
+    }
+    env = render(merged(BAKED, {"tracing": {"endpoint": "http://collector:4318"}})).container["env"]
+    names = [each["name"] for each in env]
+    # A variable is put into another only if it stands before it.
+    assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
+
+
+def test_without_a_collector_there_is_nothing_of_tracing() -> None:
+    assert traced({"sampleRatio": 0.5}) == {}
+
+
+@pytest.mark.parametrize(
+    "tracing",
+    [
+        {"endpoint": "collector:4318"},
+        {"endpoint": "http://user:password@collector:4318"},
+        {"sampleRatio": -0.01},
+        {"sampleRatio": 1.01},
+    ],
+)
+def test_what_is_no_tracing_is_refused_by_the_schema(tracing: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match=next(iter(tracing))):
+        traced(tracing)
 
 
 def test_the_settings_are_taken_by_the_service_all_together() -> None:

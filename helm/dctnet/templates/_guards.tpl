@@ -117,6 +117,9 @@ by configmap.yaml. */}}
 {{- end -}}
 
 {{- define "dctnet.guardExposure" -}}
+{{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (eq .Values.fairness.by "address") (not .Values.fairness.trustedProxies) -}}
+{{- fail "dctnet: fairness.by is address, but all clients have that of the proxy unless fairness.trustedProxies names its network." -}}
+{{- end -}}
 {{- $tls := .Values.expose.tls -}}
 {{- if and $tls.enabled (not .Values.expose.hosts) -}}
 {{- fail "dctnet: expose.tls.enabled needs expose.hosts, the names that the certificate is for." -}}

@@ -29,4 +29,25 @@ DCTNET_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
 {{- if .Values.apiKeys.existingSecret }}
 DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}
 {{- end }}
+{{- with .Values.cors.origins }}
+DCTNET_CORS_ORIGINS: {{ join "," . | quote }}
+{{- end }}
+DCTNET_FAIRNESS: {{ .Values.fairness.by }}
+{{- with .Values.fairness.trustedProxies }}
+DCTNET_TRUSTED_PROXIES: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
+OTEL_SERVICE_NAME: {{ include "dctnet.fullname" $ | quote }}
+OTEL_TRACES_SAMPLER: parentbased_traceidratio
+OTEL_TRACES_SAMPLER_ARG: {{ .sampleRatio | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The port of an address, its scheme's if it names none. */}}
+{{- define "dctnet.collectorPort" -}}
+{{- $url := urlParse . -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
