@@ -41,6 +41,12 @@ def start(
     namespace.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
 
 
+def address(namespace: Namespace, name: str) -> str:
+    """Wait until the pod runs, and return its IP address."""
+    namespace.kubectl("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={BOUND_S}s")
+    return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.podIP}")
+
+
 def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
     """Wait until the pod has ended well, and return what it printed."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import pods
-from tests.e2e.cluster import BOUND_S, Namespace, Release, merged, namespace
+from tests.e2e.cluster import Namespace, Release, merged, namespace
 from tests.e2e.entrance import Entrance
 
 API, MANAGEMENT = 8080, 9090
@@ -40,9 +40,7 @@ def answers(said: str) -> dict[str, str]:
 def listening(namespace: Namespace, image: str) -> str:
     """Start a pod that everybody may talk to, and return where."""
     pods.start(namespace, image, "listener", LISTEN)
-    namespace.kubectl("wait", "pod/listener", "--for=condition=Ready", f"--timeout={BOUND_S}s")
-    address = namespace.kubectl("get", "pod", "listener", "--output=jsonpath={.status.podIP}")
-    return f"{address}:8000"
+    return f"{pods.address(namespace, 'listener')}:8000"
 
 
 @pytest.mark.needs("policies")

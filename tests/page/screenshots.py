@@ -4,6 +4,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from PIL import Image
 
@@ -47,6 +48,12 @@ def main() -> None:
             browser.choose(PORTRAIT)
             browser.reach("waiting")
             keep(browser, "phone-waiting", whole=False)
+            browser.open(stand_in.url, size=PHONE)
+            stand_in.held, stand_in.place = Event(), 3
+            browser.choose(PORTRAIT)
+            browser.reach("queued")
+            keep(browser, "phone-queued", whole=False)
+            stand_in.held.set()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""Spans reach a collector in the cluster, named after the release and the pod."""
+
+import json
+from typing import Any
+
+from tests.e2e import pods
+from tests.e2e.cluster import Namespace, Release, until
+
+COLLECT = """
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+class Collector(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        for spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+            resource = {pair.key: pair.value.string_value for pair in spans.resource.attributes}
+            names = [span.name for scope in spans.scope_spans for span in scope.spans]
+            print(json.dumps({"resource": resource, "names": names}), flush=True)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+HTTPServer(("", 4318), Collector).serve_forever()
+"""
+
+
+def test_spans_reach_a_collector_through_the_network_policy(
+    fresh: Namespace, demo: dict[str, Any], image: str
+) -> None:
+    pods.start(fresh, image, "collector", COLLECT)
+    tracing = {"endpoint": f"http://{pods.address(fresh, 'collector')}:4318"}
+    release = Release(fresh, demo | {"tracing": tracing})
+    release.install()
+    release.test()  # It draws a picture.
+
+    def drawn() -> list[dict[str, Any]]:
+        batches = map(json.loads, fresh.kubectl("logs", "collector").splitlines())
+        return [batch for batch in batches if "POST /v1/cartoons" in batch["names"]]
+
+    (batch,) = until("no span of a picture has come", drawn)
+    assert {"queue", "decode", "background", "encode"} <= set(batch["names"])
+    resource = batch["resource"]
+    assert resource["service.name"] == release.name
+    assert resource["k8s.namespace.name"] == fresh.name
+    assert resource["k8s.pod.name"] in release.ready_pods()
