@@ -22,6 +22,9 @@ class Collector(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def log_message(self, *_):
+        pass
+
 HTTPServer(("", 4318), Collector).serve_forever()
 """
 
