@@ -84,7 +84,8 @@ class Replica:
         self.admission.drain(monotonic() + self.settings.graceful_timeout)
 
     def end(self) -> None:
-        """Send the last spans, when all that was accepted is answered."""
+        """Be stopped, when all that was accepted is answered, and send the last spans."""
+        self.lifecycle.to(State.STOPPED)
         if self.tracing is not None:
             self.tracing.stop()
 

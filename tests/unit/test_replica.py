@@ -1,0 +1,24 @@
+"""What a replica goes through when it is told to end."""
+
+from pathlib import Path
+
+from dctnet.config import Settings
+from dctnet.lifecycle.state import State
+from dctnet.models.folder import ModelFolder
+from dctnet.replica import Replica
+
+MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
+
+
+def test_a_replica_drains_and_is_stopped_when_all_is_answered() -> None:
+    replica = Replica(Settings.from_environment({}), MODEL)
+    replica.drain()
+    assert replica.lifecycle.state is State.DRAINING
+    replica.end()
+    assert replica.lifecycle.state is State.STOPPED
+
+
+def test_a_replica_that_was_not_told_to_end_is_not_stopped() -> None:
+    replica = Replica(Settings.from_environment({}), MODEL)
+    replica.end()
+    assert replica.lifecycle.state is State.STARTING
