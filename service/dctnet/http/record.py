@@ -16,7 +16,7 @@ from dctnet.metrics import Metrics
 from dctnet.tracing import Moments, Tracing
 
 UNLOGGED = {"/health", "/v1/tickets/<ticket>"}
-"""Routes that are asked every few seconds; they are not traced either."""
+"""Routes that are asked again and again; they are not traced either."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
