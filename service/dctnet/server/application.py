@@ -1,5 +1,7 @@
 """The Gunicorn application around the Flask one: one worker, whose threads serve."""
 
+import os
+import sys
 from typing import Any
 
 from flask import Flask
@@ -79,3 +81,8 @@ def _say_where(arbiter: Any) -> None:
 
 def _end(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
     worker.replica.end()
+    exit_in_flight = sys.exception()
+    ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
+    if ends_well and not worker.replica.lifecycle.was_ready:
+        # Python would wait for the pools of threads in which the model is still loaded.
+        os._exit(0)
