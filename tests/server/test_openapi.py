@@ -20,7 +20,7 @@ from tests.server.conftest import BOUND_S, DCTNET, ROOT, Server, end
 KEY = "the-key-of-the-openapi-test"
 MAX_EXAMPLES = 60
 """How many random requests an operation gets at most, beside those at the edges of its values."""
-CASES = 600
+CASES = 700
 """What that makes at least: 9 operations, without that which gives the document."""
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.models.folder import DEMO, REQUIRED_FILES
+from dctnet.models.folder import REQUIRED_FILES
 from loadtest.processes import free_ports
-from tests.server.conftest import BOUND_S, DCTNET, Server, until
+from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
 from tests.support.encoded import encoded, gradient
 from tests.support.tiny_model import describe
 
@@ -77,13 +77,19 @@ def test_sigterm_ends_a_server_in_seconds(start: Start, demo: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_whose_model_is_being_loaded_does_not_wait_for_that(
-    start: Start, number: signal.Signals
+    tmp_path: Path, number: signal.Signals
 ) -> None:
     # With this timeout the master would wait for ten minutes, and 5 s.
-    server = start(DEMO, DCTNET_RUNTIME="onnxruntime", DCTNET_REQUEST_TIMEOUT=600)
-    server.wait_for(503)
-    assert server.stop(number) == 0
-    assert not [line for line in server.messages() if "ready" in line or "Traceback" in line]
+    settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
+    server = Server(tmp_path / "log", [sys.executable, "-m", "tests.server.timed"], **settings)
+    try:
+        until(
+            lambda: any(" draws background" in line for line in server.messages()), server.process
+        )
+        assert server.stop(number) == 0
+        assert all(line.startswith("dctnet: ") for line in server.messages())
+    finally:
+        end(server.process)
 
 
 def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost(demo: Path) -> None:

@@ -1,12 +1,15 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
 It draws the negative of a picture after TIMED_SECONDS. A picture that is SLOW pixels wide takes ten
-times as long, and one that is HANGING pixels wide hangs for ever. It is no setting: it stands in
+times as long, and one that is HANGING pixels wide hangs for ever. Where TIMED_SECONDS is `inf` it
+is never ready, for a pool of threads hangs that is to make it so. It is no setting: it stands in
 for the engine in the code of this file.
 """
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -29,7 +32,9 @@ class TimedEngine:
         self._seconds = seconds
 
     def reserve(self, calls: int, /) -> None:
-        pass
+        if self._seconds == inf:
+            with ThreadPoolExecutor(calls) as pool:
+                pool.submit(Event().wait).result()
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if picture.shape[1] == HANGING:
