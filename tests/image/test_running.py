@@ -204,6 +204,12 @@ def test_tensorflow_is_in_its_own_image_alone(suffix: str, found: str) -> None:
         assert in_image(IMAGE + suffix, "python", "-c", program) == f"{found}\n"
 
 
+@pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
+def test_a_collector_s_address_is_all_that_spans_take(suffix: str) -> None:
+    program = "from dctnet.tracing import Tracing; print(Tracing('collector:4318').host)"
+    assert in_image(IMAGE + suffix, "python", "-c", program) == "collector:4318\n"
+
+
 def test_its_labels_say_what_it_is() -> None:
     labels = json.loads(engine("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
     assert labels["org.opencontainers.image.version"] == dctnet.__version__
