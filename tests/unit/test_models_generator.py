@@ -1,6 +1,8 @@
 """A generator's weights in a file: written once, read as they were, and nothing else accepted."""
 
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -59,6 +61,20 @@ def refusal(path: Path) -> str:
     with pytest.raises(ModelError) as caught:
         generator.read(path)
     return str(caught.value)
+
+
+def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from dctnet.models import generator\n"
+        "before = set(sys.modules)\n"
+        "generator.read(pathlib.Path(sys.argv[1]))\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

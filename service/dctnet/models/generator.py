@@ -9,6 +9,9 @@ The file is numpy's `.npz`, uncompressed and without pickles. Its arrays, in the
 All else of the network is the same in every DCT-Net model, `dctnet.preparing.architecture`.
 """
 
+# `zipfile` looks it up when it opens a file, and two networks that were loaded at the same time
+# once failed at importing it together.
+import encodings.cp437  # noqa: F401
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
