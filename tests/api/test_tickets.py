@@ -54,11 +54,9 @@ def app(held: Held) -> Flask:
 
 def send(app: Flask, ticket: str, path: str = "/v1/cartoons") -> Future[TestResponse]:
     headers = {"X-Dctnet-Ticket": ticket}
-    client = app.test_client()
-    if path == "/upload":
-        form = {"file": (BytesIO(PICTURE), "portrait.png")}
-        return in_background(lambda: client.post(path, data=form, headers=headers))
-    return in_background(lambda: client.post(path, data=PICTURE, headers=headers))
+    form = {"file": (BytesIO(PICTURE), "portrait.png")}
+    data = form if path == "/upload" else PICTURE
+    return in_background(lambda: app.test_client().post(path, data=data, headers=headers))
 
 
 def place(app: Flask, ticket: str) -> int | None:

@@ -49,5 +49,5 @@ OTEL_TRACES_SAMPLER_ARG: {{ .sampleRatio | quote }}
 {{/* The port of an address, its scheme's if it names none. */}}
 {{- define "dctnet.collectorPort" -}}
 {{- $url := urlParse . -}}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
