@@ -18,6 +18,7 @@ from dctnet.models.parts import SUFFIXES
 PREFIX = "DCTNET_"
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 
 GRACEFUL_MARGIN_S = 5
 """What a replica may take to end beyond its last request's deadline."""
@@ -102,6 +103,7 @@ class Settings:
     max_bytes: int
     max_pixels: int
     max_working_side: int
+    max_unsent_bytes: int
     worker_dir: Path | None
 
     @property
@@ -435,6 +437,13 @@ SETTINGS = (
         *_whole_number(256, 4096, "pixels"),
         lambda _: 1280,
         "`1280`",
+    ),
+    Setting(
+        "DCTNET_MAX_UNSENT_BYTES",
+        "max_unsent_bytes",
+        *_whole_number(MIB, 64 * GIB, "bytes"),
+        lambda _: 256 * MIB,
+        "`268435456` (256 MiB)",
     ),
     Setting(
         "DCTNET_WORKER_DIR",

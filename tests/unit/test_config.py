@@ -66,6 +66,7 @@ def test_nothing_needs_to_be_set() -> None:
         max_bytes=10 * 1024 * 1024,
         max_pixels=40_000_000,
         max_working_side=1280,
+        max_unsent_bytes=256 * 1024 * 1024,
         worker_dir=SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
     )
 
@@ -99,6 +100,7 @@ def test_every_setting_can_be_set() -> None:
         "DCTNET_MAX_BYTES": ("2048", 2048),
         "DCTNET_MAX_PIXELS": ("1000", 1000),
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
+        "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
         "DCTNET_WORKER_DIR": ("/run/dctnet", Path("/run/dctnet")),
     }
     assert settings.keys() == {setting.variable for setting in SETTINGS}
@@ -207,6 +209,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("DCTNET_MAX_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
+        ("DCTNET_MAX_UNSENT_BYTES", 1024**2, 64 * 1024**3, "bytes"),
     ],
 )
 def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(
@@ -351,6 +354,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
         "max_bytes",
         "max_pixels",
         "max_working_side",
+        "max_unsent_bytes",
     ]
 
 
