@@ -27,6 +27,7 @@ VALUES = {
     "DCTNET_MAX_BYTES": ("limits.bytes", 1073741824),
     "DCTNET_MAX_PIXELS": ("limits.pixels", 500000000),
     "DCTNET_MAX_WORKING_SIDE": ("limits.workingSide", 2048),
+    "DCTNET_MAX_UNSENT_BYTES": ("limits.unsentBytes", 68719476736),
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }

@@ -18,6 +18,7 @@ DCTNET_UPLOADS: {{ .Values.uploads | int64 | quote }}
 DCTNET_MAX_BYTES: {{ .Values.limits.bytes | int64 | quote }}
 DCTNET_MAX_PIXELS: {{ .Values.limits.pixels | int64 | quote }}
 DCTNET_MAX_WORKING_SIDE: {{ .Values.limits.workingSide | int64 | quote }}
+DCTNET_MAX_UNSENT_BYTES: {{ .Values.limits.unsentBytes | int64 | quote }}
 {{- with .Values.timeouts }}
 DCTNET_REQUEST_TIMEOUT: {{ .request | quote }}
 DCTNET_WATCHDOG_TIMEOUT: {{ .watchdog | quote }}
