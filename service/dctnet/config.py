@@ -100,6 +100,9 @@ class Settings:
     header_timeout: float
     upload_grace: float
     upload_rate: int
+    response_timeout: float
+    response_idle_timeout: float
+    min_response_rate: int
     max_bytes: int
     max_pixels: int
     max_working_side: int
@@ -413,6 +416,27 @@ SETTINGS = (
     Setting(
         "DCTNET_UPLOAD_RATE",
         "upload_rate",
+        *_whole_number(1, 1024 * MIB, "bytes a second"),
+        lambda _: 16 * KIB,
+        "`16384` (16 KiB a second)",
+    ),
+    Setting(
+        "DCTNET_RESPONSE_TIMEOUT",
+        "response_timeout",
+        *_seconds(0.1, 3600),
+        lambda _: 120.0,
+        "`120`",
+    ),
+    Setting(
+        "DCTNET_RESPONSE_IDLE_TIMEOUT",
+        "response_idle_timeout",
+        *_seconds(0.1, 600),
+        lambda _: 10.0,
+        "`10`",
+    ),
+    Setting(
+        "DCTNET_MIN_RESPONSE_RATE",
+        "min_response_rate",
         *_whole_number(1, 1024 * MIB, "bytes a second"),
         lambda _: 16 * KIB,
         "`16384` (16 KiB a second)",

@@ -4,6 +4,7 @@ Counters and histograms are told by whoever knows; gauges are read when they are
 """
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,6 +29,29 @@ PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 16e6, 40e6)
 FACES = (0, 1, 2, 3, 5, 10)
 
 STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
+
+
+class Unread(StrEnum):
+    """Why a client did not read its response to the end."""
+
+    CLIENT_GONE = "client_gone"
+    """It closed the connection."""
+    TOO_SLOW = "too_slow"
+    """It read less than the minimum rate, and the server closed the connection."""
+    DEADLINE = "deadline"
+    """It had not read all of it by the response's deadline."""
+    MEMORY = "memory"
+    """Unsent responses had more bytes than allowed, and this one had progressed least recently."""
+    SHUTDOWN = "shutdown"
+    """The replica had to exit."""
+
+
+class Resource(StrEnum):
+    """What the system may refuse."""
+
+    FILE_DESCRIPTORS = "file_descriptors"
+    MEMORY = "memory"
+    THREADS = "threads"
 
 
 class Metrics:
@@ -60,6 +84,12 @@ class Metrics:
         self.abandoned = counter(
             "abandoned_total", "Requests whose client left, by what was going on.", "stage"
         )
+        self.unread_responses = counter(
+            "unread_responses_total", "Responses that were not read to the end.", "reason"
+        )
+        self.shortages = counter(
+            "shortages_total", "Times that the system refused a resource.", "resource"
+        )
         self.inferences = counter("inferences_total", "Pictures computed.", "result")
         self.watchdog_trips = counter(
             "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
@@ -78,6 +108,10 @@ class Metrics:
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
             self.abandoned.labels(stage)
+        for why in Unread:
+            self.unread_responses.labels(why)
+        for resource in Resource:
+            self.shortages.labels(resource)
 
     def watch(
         self,

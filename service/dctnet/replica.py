@@ -12,6 +12,7 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
 from dctnet.config import Settings
+from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.warm_up import Cartoonist, warm_up
@@ -57,8 +58,13 @@ class Replica:
             settings.watchdog_timeout,
             self.metrics.watchdog_trips.inc,
         )
+        self.accept_loop = Heartbeat()
         self.probes = probes(
-            self.lifecycle, self.watchdog, self.admission.longest_running, self._describe
+            self.lifecycle,
+            self.watchdog,
+            self.accept_loop,
+            self.admission.longest_running,
+            self._describe,
         )
         self.tracing = tracing
         self._load = load

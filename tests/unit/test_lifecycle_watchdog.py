@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from dctnet.lifecycle.probes import probes
+from dctnet.lifecycle.heartbeat import Heartbeat
+from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S, probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.watchdog import Watchdog
 
@@ -17,7 +18,11 @@ class Fixture:
         self.trips = 0
         self.lifecycle = Lifecycle()
         self.watchdog = Watchdog(self.lifecycle, lambda: self.running, timeout, self.trip)
-        self.probes = probes(self.lifecycle, self.watchdog, lambda: self.running, lambda: "a model")
+        self.now = 0.0
+        self.accept_loop = Heartbeat(lambda: self.now)
+        self.probes = probes(
+            self.lifecycle, self.watchdog, self.accept_loop, lambda: self.running, lambda: "a model"
+        )
 
     def trip(self) -> None:
         self.trips += 1
@@ -103,3 +108,19 @@ class TestProbes:
             "[+]model: a model",
             "readyz failed",
         )
+
+
+def test_liveness_turns_red_when_the_accept_loop_stops_and_green_when_it_goes_on(
+    replica: Fixture,
+) -> None:
+    replica.now = 100.0
+    assert replica.probes["/livez"].ask().passed  # It has not begun.
+    replica.accept_loop.beat()
+    replica.now += MAX_ACCEPT_LOOP_AGE_S
+    assert replica.probes["/livez"].ask().passed
+    replica.now += 0.1
+    verdict = replica.probes["/livez"].ask()
+    assert not verdict.passed
+    assert "[-]accept-loop: the loop that accepts connections last ran 10.1 s ago" in verdict.lines
+    replica.accept_loop.beat()
+    assert replica.probes["/livez"].ask().passed

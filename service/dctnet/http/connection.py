@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from flask import Request
 
+from dctnet.metrics import Unread
+
 
 class TooSlow(Exception):
     """The client takes longer to send than it may."""
@@ -30,6 +32,10 @@ class Connection(Protocol):
         """Let this answer be the last one on the connection."""
         ...
 
+    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+        """Call back once, when the response is sent or given up: then with the reason."""
+        ...
+
     @property
     def finished(self) -> bool:
         """Whether the whole body was read."""
@@ -50,6 +56,10 @@ class _Detached:
 
     def close_after_answer(self) -> None:
         """There is nothing to close."""
+
+    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+        """Nothing has to be sent."""
+        callback(None)
 
 
 def connection(request: Request) -> Connection:

@@ -12,7 +12,7 @@ from flask import Response, g, request
 
 from dctnet.http import request_id
 from dctnet.http.connection import connection
-from dctnet.metrics import Metrics
+from dctnet.metrics import Metrics, Unread
 from dctnet.tracing import Moments, Tracing
 
 UNLOGGED = {"/health", "/v1/tickets/<ticket>"}
@@ -57,7 +57,8 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
         parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
         started, place = g.started, g.get("queued")
 
-        def close() -> None:
+        def end(unread: Unread | None) -> None:
+            facts["unread"] = unread
             moments = Moments(started, monotonic(), place)
             _count(metrics, facts, moments.ended - moments.started)
             if facts["route"] in UNLOGGED:
@@ -66,7 +67,8 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
                 facts["trace_id"] = tracing.trace(facts, parent, moments)
             _write({**facts, "duration": round(moments.ended - moments.started, 4)})
 
-        response.call_on_close(close)
+        client = connection(request)
+        response.call_on_close(lambda: client.after_sending(end))
         return response
 
     return after_request

@@ -3,8 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.state import Lifecycle
 from dctnet.lifecycle.watchdog import Watchdog
+
+MAX_ACCEPT_LOOP_AGE_S = 10.0
+"""How long the loop that accepts connections may be silent; it comes round once a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Probe:
 def probes(
     lifecycle: Lifecycle,
     watchdog: Watchdog,
+    accept_loop: Heartbeat,
     longest_running: Callable[[], float],
     model: Callable[[], str],
 ) -> dict[str, Probe]:
@@ -61,8 +66,13 @@ def probes(
         lambda: not watchdog.is_overdue(),
         lambda: f"the oldest computation has been running for {longest_running():.1f} s",
     )
+    accepting = Check(
+        "accept-loop",
+        lambda: accept_loop.age <= MAX_ACCEPT_LOOP_AGE_S,
+        lambda: f"the loop that accepts connections last ran {accept_loop.age:.1f} s ago",
+    )
     return {
         "/startupz": Probe("startupz", [loaded]),
         "/readyz": Probe("readyz", [serving, loaded]),
-        "/livez": Probe("livez", [progress]),
+        "/livez": Probe("livez", [progress, accepting]),
     }

@@ -11,7 +11,7 @@ from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.messages import say
 from dctnet.replica import Replica
-from dctnet.server import forking
+from dctnet.server import descriptors, forking
 
 SPARE_THREADS = 256
 """Threads beyond those that admitted requests can hold: a client that trickles its headers, is
@@ -39,7 +39,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
 
     def load_config(self) -> None:
         """Set Gunicorn's options; called by the base class."""
-        for name, value in gunicorn_options(self.replica.settings).items():
+        options = gunicorn_options(self.replica.settings)
+        wanted = options["worker_connections"]
+        try:
+            connections = descriptors.connections_within_limit(wanted)
+        except OSError as error:
+            say(str(error))
+            sys.exit(1)
+        if connections < wanted:
+            say(f"the limit of open files leaves room for {connections} connections, not {wanted}")
+        for name, value in (options | {"worker_connections": connections}).items():
             self.cfg.set(name, value)
 
     def run(self) -> None:
@@ -67,6 +76,8 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "timeout": HEARTBEAT_TIMEOUT_S,
         # The worker's heartbeat is a file, and writing to a busy disk can block.
         "worker_tmp_dir": settings.worker_dir and str(settings.worker_dir),
+        # Files are sent by the event loop, as everything else is.
+        "sendfile": False,
         # It would be written to the home folder, which may be read-only.
         "control_socket_disable": True,
         "loglevel": "warning",

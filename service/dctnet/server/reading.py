@@ -3,14 +3,21 @@
 import io
 import socket
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-from gunicorn.http.errors import NoMoreData, ParseException  # type: ignore[import-untyped]
+from gunicorn.http.errors import (  # type: ignore[import-untyped]
+    LimitRequestHeaders,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest
 
 from dctnet.http.connection import Disconnected, TooSlow
+from dctnet.metrics import Unread
+from dctnet.server.client_socket import ClientSocket
 
 LOOK_S = 0.25
 """How often a reader that gets nothing looks whether its rule has changed, in seconds."""
@@ -18,11 +25,21 @@ LOOK_S = 0.25
 CROWDED = 0.2
 """What is left of the grace of a body while other requests wait to send theirs."""
 
+CHUNK_BYTES = 8192
+"""How many bytes are read at once where no one says how many are wanted, as in Gunicorn."""
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+MAX_HEAD_BYTES = 32 * 1024
+"""The longest head of a request: its first line and all of its headers."""
+
+
 class Rule(Protocol):
-    """How long the next bytes may take."""
+    """How long the next bytes may take, and how many may come."""
+
+    max_bytes: float
+    """Bytes in all."""
 
     def until(self, received: int) -> float:
         """Return until when more must come, a monotonic time, after so many bytes."""
@@ -30,7 +47,9 @@ class Rule(Protocol):
 
 
 class HeaderRule:
-    """All headers of a request within one time."""
+    """All headers of a request within one time and ``MAX_HEAD_BYTES``."""
+
+    max_bytes: float = MAX_HEAD_BYTES
 
     def __init__(self, timeout: float) -> None:
         self._until = monotonic() + timeout
@@ -45,6 +64,8 @@ class BodyRule:
 
     Each byte that came buys the time that it may take at the least rate.
     """
+
+    max_bytes: float = inf
 
     def __init__(
         self, grace: float, rate: int, deadline: float, crowded: Callable[[], bool]
@@ -63,7 +84,10 @@ class BodyRule:
 
 
 class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no types.
-    """Gunicorn's reader of a connection, which raises TooSlow where a rule is broken."""
+    """Gunicorn's reader of a connection, within a rule.
+
+    Raises TooSlow or LimitRequestHeaders where the rule is broken.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -78,10 +102,14 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return what the client has sent, at most a large piece; b"" where it has ended."""
         while self._rule is not None:
+            room = self._rule.max_bytes - self._received
+            if room <= 0:
+                raise LimitRequestHeaders(f"The head has more than {MAX_HEAD_BYTES} bytes.")
             left = self._rule.until(self._received) - monotonic()
             if left <= 0:
                 raise TooSlow
             self.sock.settimeout(min(left, LOOK_S))
+            self.mxchunk = int(min(CHUNK_BYTES, room))
             try:
                 data: bytes = super().chunk(size_hint)
             except TimeoutError:
@@ -101,7 +129,7 @@ class ClientBody(io.RawIOBase):
     """
 
     def __init__(
-        self, request: Any, sock: socket.socket, unreader: TimedUnreader, grace: float, rate: int
+        self, request: Any, sock: ClientSocket, unreader: TimedUnreader, grace: float, rate: int
     ) -> None:
         """Take Gunicorn's request, which expects nothing any more: this body answers it."""
         self._request = request
@@ -173,6 +201,10 @@ class ClientBody(io.RawIOBase):
     def close_after_answer(self) -> None:
         """Let this answer be the last one on the connection, and say so in it."""
         self._request.force_close()
+
+    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+        """Call back once, when the response is sent or given up: then with the reason."""
+        self._socket.after_sending(callback)
 
     @property
     def finished(self) -> bool:

@@ -1,28 +1,63 @@
-"""Gunicorn's thread worker, taught to drain, to bound slow clients, and to let go of them.
+"""Gunicorn's thread worker with graceful shutdown, limits on slow clients, and linger on close.
+
+A connection holds a thread only from the first byte of a request to the last byte of its response
+that the kernel takes: it waits for its request, and for its client to read, in the event loop.
 
 The methods that it overrides are those of one version of Gunicorn: the version is pinned, and
 `tests/unit/test_server_worker.py` fails when the text of one of them changes.
 """
 
+import errno
 import select
+import selectors
 import socket
 from contextlib import suppress
+from functools import partial
+from math import inf
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
-    _DEFER,
-    DEFAULT_WORKER_DATA_TIMEOUT,
+    STOP_KEEPALIVE_LINGER,
+    TConn,
     ThreadWorker,
 )
 
+from dctnet.metrics import Resource, Unread
 from dctnet.replica import Replica
 from dctnet.server import allocator, core_dumps, forking, refusals
+from dctnet.server.client_socket import (
+    SEND_BUFFER_BYTES,
+    ClientSocket,
+    SendLimits,
+    UnsentResponses,
+)
 from dctnet.server.management import Management
 from dctnet.server.reading import ClientBody, HeaderRule, TimedUnreader
+from dctnet.server.thread_pool import ReservedThreadPool
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 LINGER_S = 2.0
 """How long a client may go on to send after its answer before it is cut off, in seconds."""
+
+ACCEPT_PAUSE_S = 0.1
+"""How long no connection is accepted after one could not be, in seconds."""
+
+SHORTAGES = {
+    errno.EMFILE: Resource.FILE_DESCRIPTORS,
+    errno.ENFILE: Resource.FILE_DESCRIPTORS,
+    errno.ENOBUFS: Resource.MEMORY,
+    errno.ENOMEM: Resource.MEMORY,
+}
+"""Errors of ``accept`` that end when something is closed; all others concern one connection."""
+
+CHECK_INTERVAL_S = 0.25
+"""How often the event loop compares the clients' progress with the limits, in seconds."""
+
+EXIT_MARGIN_S = 1.0
+"""How long before the end of the graceful shutdown unread responses are given up, in seconds."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
@@ -31,6 +66,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     alive: bool
     _told_to_end = False
     _accepts_until: float | None = None
+    _accept_resumes_at = 0.0
+    _ends_at = inf
+    _checks_sending_at = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        settings = self.replica.settings
+        limits = SendLimits(
+            settings.response_idle_timeout, settings.min_response_rate, settings.response_timeout
+        )
+        self._unsent = UnsentResponses(limits, settings.max_unsent_bytes)
+        self._sending: dict[ClientSocket, tuple[Any, Future[object]]] = {}
 
     @property
     def replica(self) -> Replica:
@@ -43,12 +90,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         core_dumps.forbid()
         allocator.keep_little()
         Management(self.replica).start()
+        for listener in self.sockets:  # Accepted connections inherit it.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         super().init_process()
+
+    def get_thread_pool(self) -> ReservedThreadPool:
+        """Make the pool of the threads that handle requests."""
+        return ReservedThreadPool(self.cfg.threads, partial(self._count_shortage, Resource.THREADS))
 
     def init_signals(self) -> None:
         """Set the handlers, and then get the signals that were held since the fork."""
         super().init_signals()
         forking.take_signals()
+
+    def run(self) -> None:
+        """Serve until the end, and then account for the responses that were not read."""
+        super().run()
+        for sock in self._sending:
+            sock.cut_off(Unread.SHUTDOWN)
+            self._record_end(sock)
 
     # Going down: SIGTERM -> accept on for the drain delay -> accept what waits -> close -> finish.
 
@@ -57,15 +117,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self._told_to_end = True
         self.method_queue.defer(lambda: None)  # Wakes the loop: a handler must not take locks.
 
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Exit at once, on SIGINT and SIGQUIT; Gunicorn's handler takes a lock of the pool first.
+
+        The main thread, which runs the handler, may hold that lock and would wait for itself.
+        """
+        super(ThreadWorker, self).handle_quit(sig, frame)
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve one round of events, and go on with the drain if there is one."""
-        if self._accepts_until is not None:
-            timeout = max(0.0, min(timeout, self._accepts_until - monotonic()))
+        for moment in (self._accepts_until, self._accept_resumes_at):
+            if moment:
+                timeout = max(0.0, min(timeout, moment - monotonic()))
+        if self._sending:
+            timeout = min(timeout, CHECK_INTERVAL_S)
         super().wait_for_and_dispatch_events(timeout)
+        self.replica.accept_loop.beat()
+        self._cut_off_overdue()
+        self._make_room()
         if not self._told_to_end or not self.alive:
             return
         if self._accepts_until is None:
-            self._accepts_until = monotonic() + self.replica.settings.drain_delay
+            settings = self.replica.settings
+            self._accepts_until = monotonic() + settings.drain_delay
+            self._ends_at = monotonic() + settings.graceful_timeout - EXIT_MARGIN_S
             self.replica.drain()
             self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
         if monotonic() >= self._accepts_until:
@@ -74,25 +149,83 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def _stop_accepting(self) -> None:
         """Accept until none waits, then close the listeners, which would reset who waits."""
-        while ready := select.select(self.sockets, [], [], 0)[0]:
+        self._accept_resumes_at = 0.0
+        while not self._accept_resumes_at and (ready := select.select(self.sockets, [], [], 0)[0]):
             for listener in ready:
                 self.accept(listener)
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
+        for conn in self.pending_conns:  # As Gunicorn does with connections that were kept alive.
+            conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
+
+    # Connections: they wait in the event loop for their request, and at the limit make room.
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection, which holds no thread before its first byte has come."""
+        try:
+            accepted, address = listener.accept()
+        except OSError as error:
+            if error.errno in SHORTAGES:
+                self._count_shortage(SHORTAGES[error.errno])
+                self._pause_accepting()
+            return
+        self.nr_conns += 1
+        sock = ClientSocket(accepted, self._unsent)
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        conn.data_ready = True  # By the time that a thread gets it.
+        try:
+            if sock.is_readable():
+                self.enqueue_req(conn)
+            else:
+                conn.timeout = monotonic() + self.replica.settings.header_timeout
+                self.poller.register(
+                    sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn)
+                )
+                self.pending_conns.append(conn)
+        except OSError:  # The kernel has no memory for one more event.
+            self._count_shortage(Resource.MEMORY)
+            self._pause_accepting()
+            self._drop(conn)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Watch the listeners or not; not before the pause after a shortage is over."""
+        if enabled and monotonic() < self._accept_resumes_at:
+            return
+        if enabled:
+            self._accept_resumes_at = 0.0
+        super().set_accept_enabled(enabled)
+
+    def _pause_accepting(self) -> None:
+        """Accept nothing for a moment, in which the listeners would keep the loop busy."""
+        self._accept_resumes_at = monotonic() + ACCEPT_PAUSE_S
+        if self.alive:
+            self.set_accept_enabled(False)
+
+    def _make_room(self) -> None:
+        """At the limit of connections, close the one that has sent nothing for longest."""
+        if self.nr_conns >= self.worker_connections and self.pending_conns:
+            conn = self.pending_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._drop(conn)
+
+    def _drop(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _count_shortage(self, resource: Resource) -> None:
+        self.replica.metrics.shortages.labels(resource).inc()
 
     # Slow clients.
 
     def handle(self, conn: Any) -> object:
         """Serve one request of a connection, whose headers must come in time."""
         if not conn.initialized:
-            if not conn.wait_for_data(DEFAULT_WORKER_DATA_TIMEOUT):
-                return _DEFER
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
         conn.parser.unreader.apply(HeaderRule(self.replica.settings.header_timeout))
         keep: object = super().handle(conn)
-        if keep is False:
+        if keep is False and not conn.sock.has_unsent:
             # Gunicorn's own way to let a client go holds up the loop that accepts.
             let_go(conn.sock)
         return keep
@@ -115,6 +248,51 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self.replica.metrics.requests.labels("none", "none", answer.status).inc()
         with suppress(OSError):
             client.sendall(answer.data)
+
+    def finish_request(self, conn: Any, fs: "Future[object]") -> None:
+        """Send the rest of a response from the event loop, then go on with the connection."""
+        sock: ClientSocket = conn.sock
+        if not sock.has_unsent:
+            super().finish_request(conn, fs)
+        elif sock.flush():
+            self._end_sending(conn, fs)
+        else:
+            self._sending[sock] = conn, fs
+            self.poller.register(sock, selectors.EVENT_WRITE, self._send_more)
+
+    def _send_more(self, sock: ClientSocket) -> None:
+        if sock.flush():
+            self.poller.unregister(sock)
+            self._end_sending(*self._sending.pop(sock))
+
+    def _end_sending(self, conn: Any, fs: "Future[object]") -> None:
+        sock: ClientSocket = conn.sock
+        self._record_end(sock)
+        if sock.unread is not None:
+            self._drop(conn)
+        elif fs.exception() is None and fs.result() is False:
+            lingering = self.tpool.submit(let_go, sock)
+            lingering.add_done_callback(
+                lambda _: self.method_queue.defer(super(Worker, self).finish_request, conn, fs)
+            )
+        else:
+            super().finish_request(conn, fs)
+
+    def _record_end(self, sock: ClientSocket) -> None:
+        """Count and log how a response ended that its client did not read at once."""
+        if sock.unread is not None:
+            self.replica.metrics.unread_responses.labels(sock.unread).inc()
+        sock.end_response()
+
+    def _cut_off_overdue(self) -> None:
+        """Cut off the clients that read too slowly, now and then."""
+        if monotonic() < self._checks_sending_at:
+            return
+        self._checks_sending_at = monotonic() + CHECK_INTERVAL_S
+        for sock in self._sending:
+            reason = sock.overdue(self._ends_at)
+            if reason is not None:
+                sock.cut_off(reason)  # Which wakes the loop, as every end of a connection does.
 
 
 def let_go(sock: socket.socket) -> None:

@@ -1,0 +1,29 @@
+"""File descriptors: the soft limit is raised to what the connections need."""
+
+import resource
+
+RESERVED = 128
+"""Descriptors for everything but clients' connections: models, probes, listeners, logs."""
+
+MIN_CONNECTIONS = 16
+"""Fewer connections are no use."""
+
+
+def connections_within_limit(wanted: int) -> int:
+    """Raise the soft limit for so many connections, and return how many there may be.
+
+    Raises OSError where the hard limit leaves less than ``MIN_CONNECTIONS``.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + RESERVED
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    if soft < MIN_CONNECTIONS + RESERVED:
+        raise OSError(
+            f"The limit of {soft} open files leaves no room for connections: raise it to"
+            f" {needed} (ulimit -n, LimitNOFILE=, --ulimit nofile=)."
+        )
+    return soft - RESERVED

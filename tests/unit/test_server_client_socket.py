@@ -1,0 +1,181 @@
+"""Client sockets queue what is not read, and give up clients that read too slowly."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from dctnet.metrics import Unread
+from dctnet.server import client_socket
+from dctnet.server.client_socket import ClientSocket, SendLimits, UnsentResponses
+
+BUFFER = 64 * 1024
+LARGE = bytes(1024 * 1024)
+LIMITS = SendLimits(idle_timeout=10, min_rate=40_000, timeout=60)
+"""In the idle timeout a client must read several times what the kernel's buffers hold."""
+
+
+class Pair:
+    """A client's socket of the server, and the client."""
+
+    def __init__(self, unsent: UnsentResponses, stack: ExitStack) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+            self.client = socket.socket()
+            self.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            self.client.settimeout(10)
+            self.client.connect(listener.getsockname())
+            self.server = ClientSocket(listener.accept()[0], unsent)
+        self.ends: list[Unread | None] = []
+        stack.enter_context(self.client)
+        stack.enter_context(self.server)
+
+    def read(self, size: int) -> bytes:
+        """Let the client read, while the server sends what it can."""
+        received = b""
+        while len(received) < size:
+            if self.server.fileno() >= 0:
+                self.server.flush()
+            received += self.client.recv(size - len(received))
+        return received
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(client_socket, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def pair(stack: ExitStack, max_bytes: int = 10 * len(LARGE)) -> Pair:
+    return Pair(UnsentResponses(LIMITS, max_bytes), stack)
+
+
+def test_a_response_that_the_kernel_takes_leaves_nothing(stack: ExitStack) -> None:
+    one = pair(stack)
+    one.server.sendall(b"hello")
+    one.server.after_sending(one.ends.append)
+    assert one.ends == [None]
+    assert not one.server.has_unsent
+    assert one.client.recv(10) == b"hello"
+
+
+def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(stack: ExitStack) -> None:
+    one = pair(stack)
+    pieces = [bytes([n]) * 300_000 for n in range(5)]
+    for piece in pieces:
+        one.server.sendall(piece)
+    one.server.after_sending(one.ends.append)
+    assert (one.server.has_unsent, one.ends) == (True, [])
+    assert one.read(5 * 300_000) == b"".join(pieces)
+    assert one.server.flush()
+    one.server.end_response()
+    assert (one.server.has_unsent, one.ends) == (False, [None])
+    assert one.server._responses.total_bytes == 0
+
+
+def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(
+    stack: ExitStack, clock: list[float]
+) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    clock[0] += LIMITS.idle_timeout - 0.01
+    assert one.server.overdue() is None
+    clock[0] += 0.01
+    assert one.server.overdue() is Unread.TOO_SLOW
+
+
+@pytest.mark.parametrize(("share", "reason"), [(0.5, Unread.TOO_SLOW), (1.5, None)])
+def test_a_client_must_read_at_the_minimum_rate(
+    stack: ExitStack, clock: list[float], share: float, reason: Unread | None
+) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    one.read(int(share * LIMITS.idle_timeout * LIMITS.min_rate))
+    clock[0] += LIMITS.idle_timeout
+    assert one.server.overdue() is reason
+
+
+def test_a_response_has_a_deadline_however_fast_its_client_reads(
+    stack: ExitStack, clock: list[float]
+) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    one.server.sendall(LARGE)
+    clock[0] += LIMITS.timeout - 0.01
+    one.read(len(LARGE))
+    assert one.server.overdue() is None
+    clock[0] += 0.01
+    assert one.server.overdue() is Unread.DEADLINE
+
+
+def test_the_end_of_the_replica_is_everyones_deadline(stack: ExitStack, clock: list[float]) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    assert one.server.overdue(ends_at=clock[0] + 0.01) is None
+    assert one.server.overdue(ends_at=clock[0]) is Unread.SHUTDOWN
+
+
+def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(stack: ExitStack) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    one.server.after_sending(one.ends.append)
+    one.server.cut_off(Unread.TOO_SLOW)
+    one.server.cut_off(Unread.MEMORY)  # The first reason stands.
+    assert one.server._responses.total_bytes == 0
+    with pytest.raises(BrokenPipeError):
+        one.server.sendall(b"more")
+    assert one.server.flush()
+    one.server.end_response()
+    assert one.ends == [Unread.TOO_SLOW]
+    one.server.close()
+    with pytest.raises(ConnectionResetError):
+        one.read(len(LARGE))
+
+
+def test_a_client_that_leaves_is_gone(stack: ExitStack) -> None:
+    one = pair(stack)
+    one.server.sendall(LARGE)
+    one.client.close()
+    while not one.server.flush():
+        pass
+    assert one.server.unread is Unread.CLIENT_GONE
+    assert one.server._responses.total_bytes == 0
+
+
+def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress_goes(
+    stack: ExitStack, clock: list[float]
+) -> None:
+    unsent = UnsentResponses(LIMITS, max_bytes=3 * len(LARGE))
+    stalled, reading, newest = (Pair(unsent, stack) for _ in range(3))
+    for one in reading, stalled, newest:
+        one.server.sendall(LARGE)
+        clock[0] += 1
+    assert unsent.total_bytes == unsent.max_bytes
+    reading.read(500_000)
+    assert reading.server.overdue() is None  # Which notes the progress.
+    late = Pair(unsent, stack)
+    late.server.sendall(LARGE)
+    assert [one.server.unread for one in (stalled, reading, newest, late)] == [
+        Unread.MEMORY,
+        None,
+        None,
+        None,
+    ]
+    assert unsent.total_bytes == unsent.max_bytes
+
+
+def test_one_response_may_be_larger_than_the_limit(stack: ExitStack) -> None:
+    unsent = UnsentResponses(LIMITS, max_bytes=len(LARGE) - 1)
+    small, large = Pair(unsent, stack), Pair(unsent, stack)
+    small.server.sendall(LARGE[:-1])
+    large.server.sendall(LARGE)
+    assert (small.server.unread, large.server.unread) == (Unread.MEMORY, None)
+    assert large.read(len(LARGE)) == LARGE
