@@ -115,6 +115,11 @@ class Settings:
         return _cpus(self.cpu_millis)
 
     @property
+    def threads_per_slot(self) -> float:
+        """Threads of one inference while all slots compute."""
+        return min(self.threads or inf, max(1.0, self.cpus / self.slots))
+
+    @property
     def graceful_timeout(self) -> int:
         """How many seconds a replica may take to end: all that it accepts is finished by then."""
         return ceil(self.drain_delay + self.request_timeout) + GRACEFUL_MARGIN_S

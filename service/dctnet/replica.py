@@ -13,6 +13,7 @@ from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
 from dctnet.config import Settings
 from dctnet.lifecycle.heartbeat import Heartbeat
+from dctnet.lifecycle.pausable_clock import PausableClock
 from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.warm_up import Cartoonist, warm_up
@@ -47,8 +48,13 @@ class Replica:
         self.model = model
         self.runtime = choice.summary(model, settings.runtime)
         self.lifecycle = Lifecycle()
+        self._running_clock = PausableClock()
         self.admission = Admission(
-            slots=settings.slots, queue=settings.queue, uploads=settings.uploads
+            slots=settings.slots,
+            queue=settings.queue,
+            uploads=settings.uploads,
+            max_service_time=settings.watchdog_timeout,
+            running_clock=self._running_clock,
         )
         self.metrics = Metrics()
         self.metrics.watch(self.admission, self.lifecycle, lambda: self.model, self.runtime)
@@ -58,7 +64,7 @@ class Replica:
             settings.watchdog_timeout,
             self.metrics.watchdog_trips.inc,
         )
-        self.accept_loop = Heartbeat()
+        self.accept_loop = Heartbeat(self._running_clock)
         self.probes = probes(
             self.lifecycle,
             self.watchdog,
@@ -80,6 +86,7 @@ class Replica:
     def start(self) -> None:
         """Load and warm up in a thread; where that fails the process ends with the code 3."""
         Thread(target=self._become_ready, name="load-model", daemon=True).start()
+        self._running_clock.start()
         self.watchdog.start()
         if self.tracing is not None:
             self.tracing.start()
@@ -92,6 +99,7 @@ class Replica:
     def end(self) -> None:
         """Be stopped, when all that was accepted is answered, and send the last spans."""
         self.lifecycle.to(State.STOPPED)
+        self._running_clock.stop()
         if self.tracing is not None:
             self.tracing.stop()
 
@@ -102,7 +110,7 @@ class Replica:
         say(choice.explain(self.model, self.settings.runtime))
         # A slot must not find out in service that its memory cannot be had.
         self._engine.reserve(self.settings.slots)
-        prepare = partial(warm_up, self._engine, self.model.path, self.admission.pace.observe)
+        prepare = partial(warm_up, self._engine, self.model.path, self.admission.pace.calibrate)
         for prepared in self.admission.start(prepare):
             self._compared = str(prepared.result())
         seconds = monotonic() - started

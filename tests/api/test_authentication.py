@@ -125,7 +125,7 @@ def test_without_a_file_of_keys_none_is_asked_for(client: FlaskClient) -> None:
 
 
 class Broken:
-    """Warms up two slots and then fails."""
+    """Warms up two slots, with two images each, and then fails."""
 
     _pictures = 0
 
@@ -134,7 +134,7 @@ class Broken:
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         self._pictures += 1
-        if self._pictures > 2:
+        if self._pictures > 4:
             raise RuntimeError("broken")
         return Cartoon(picture, 0, {"background": 0.1})
 

@@ -40,7 +40,7 @@ class Broken:
     """It breaks when it is ready."""
 
     def __init__(self) -> None:
-        self._warm_ups = 2  # A picture for each of two slots.
+        self._warm_ups = 4  # Two images for each of two slots.
 
     def reserve(self, calls: int, /) -> None:
         pass

@@ -1,6 +1,8 @@
 """A server that is asked for more than it can do."""
 
 import http.client
+import os
+import signal
 import socket
 import time
 from collections import Counter
@@ -166,3 +168,44 @@ def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(
     assert server.metric("dctnet_state", state="stuck") == 1
     assert post(server).status_code == 200  # The other slot draws on.
     assert server.stop() == 0
+
+
+LARGE = encoded(gradient(512, 1024))
+"""An image of eight times the least cost, which shows an estimate that is too high."""
+
+
+def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(
+    start_timed: Start, pool: ThreadPoolExecutor
+) -> None:
+    server = start_timed(0.1, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=7, DCTNET_WATCHDOG_TIMEOUT=3)
+    paused = pool.submit(post, server, encoded(gradient(40, SLOW)))  # Takes a second.
+    busy(server)
+    worker = server.worker()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        time.sleep(4)  # The pause is what is tested.
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert server.probe("/livez") == server.probe("/readyz") == 200
+    assert paused.result().status_code == 200
+    assert server.probe("/livez") == 200
+    assert server.metric("dctnet_watchdog_trips_total") == 0
+    assert server.metric("dctnet_state", state="ready") == 1
+    assert post(server, LARGE).status_code == 200
+    assert server.metric("dctnet_shed_total", reason="late") == 0
+
+
+@pytest.mark.parametrize(("width", "format"), [(65_500, "png"), (16_383, "webp")])
+def test_thin_images_do_not_make_an_idle_replica_reject_others(
+    start_timed: Start, width: int, format: str
+) -> None:
+    """Their working size is tiny; decoding and encoding take a hundred times as long."""
+    server = start_timed(0.02, DCTNET_SLOTS=1, DCTNET_THREADS=1)
+    thin = encoded(np.tile(gradient(610, 500), (1, 132, 1))[:, :width], "JPEG")
+    for _ in range(4):
+        answer = requests.post(
+            f"{server.url}/v1/cartoons?format={format}", data=thin, timeout=BOUND_S
+        )
+        assert answer.status_code == 200
+    assert post(server, LARGE, **{"X-Request-Timeout": "2"}).status_code == 200
+    assert server.metric("dctnet_shed_total", reason="late") == 0

@@ -1,6 +1,7 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
-It draws the negative of a picture after TIMED_SECONDS. A picture that is SLOW pixels wide takes ten
+It draws the negative of a picture after TIMED_SECONDS, in which pauses of the process do not count,
+as they would not for a computation. A picture that is SLOW pixels wide takes ten
 times as long, and one that is HANGING pixels wide hangs for ever. Where TIMED_SECONDS is `inf` it
 is never ready, for a pool of threads hangs that is to make it so. It is no setting: it stands in
 for the engine in the code of this file.
@@ -9,7 +10,7 @@ for the engine in the code of this file.
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from threading import Event
 
@@ -22,6 +23,9 @@ from dctnet.runtimes import Pixels
 from dctnet.server.application import Server
 
 SLOW, HANGING = 11, 13
+STEP_S = 0.02
+"""Longest single wait, in seconds: the most by which a pause of the process shortens one."""
+
 MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no manifest")
 
 
@@ -40,7 +44,9 @@ class TimedEngine:
         if picture.shape[1] == HANGING:
             Event().wait()
         seconds = self._seconds * (10 if picture.shape[1] == SLOW else 1)
-        time.sleep(seconds)
+        steps = ceil(seconds / STEP_S)
+        for _ in range(steps):
+            time.sleep(seconds / steps)
         return Cartoon(255 - picture, 0, {"background": seconds})
 
 

@@ -72,12 +72,9 @@ class House:
         assert work.started.wait(BOUND_S)
         return work, ticket
 
-    def measure(self, seconds_per_cost: float) -> None:
-        """Let one picture take so long."""
-        work, ticket = self.occupy()
-        self.clock.turn(seconds_per_cost)
-        work.end()
-        ticket.result()
+    def calibrate(self, seconds_per_cost: float) -> None:
+        """Measure as the warm-up does."""
+        self.admission.pace.calibrate(1, seconds_per_cost)
 
     def refusal(self, **options: Any) -> Refused:
         with pytest.raises(Refused) as caught:
@@ -223,11 +220,12 @@ def test_a_ticket_knows_its_place(house: Open) -> None:
     _, second = one.submit(client="much")
     _, third = one.submit(client="much")
     assert [ticket.place for ticket in (drawn, second, third)] == [0, 1, 2]
-    one.submit(client="little")
+    other, _ = one.submit(client="little")
     assert [ticket.place for ticket in (second, third)] == [1, 3]
     one.admission.withdraw(second, ClientGone())
     assert [ticket.place for ticket in (second, third)] == [0, 1]
     running.end()
+    other.end()
     eventually(lambda: third.place == 0)
 
 
@@ -281,12 +279,13 @@ def test_work_that_raises_tells_its_waiter_and_frees_its_slot(
 
 def test_work_that_raises_says_nothing_of_the_pace(house: Open) -> None:
     one = house()
+    one.calibrate(2)
     work, ticket = one.occupy()
     one.clock.turn(100)
     work.end(fail)
     with pytest.raises(WorkFailed):
         ticket.result()
-    assert one.admission.pace.seconds(1) == 0
+    assert one.admission.pace.seconds(1) == 2
 
 
 def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
@@ -419,8 +418,7 @@ def test_a_ticket_that_is_computed_cannot_be_withdrawn(house: Open) -> None:
 @pytest.fixture
 def slow(house: Open) -> House:
     one = house()
-    one.measure(2)
-    one.clock.now = 0
+    one.calibrate(2)
     return one
 
 
@@ -457,7 +455,7 @@ def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow: Hous
 
 def test_a_computation_that_hangs_delays_only_its_own_slot(house: Open) -> None:
     one = house(slots=2)
-    one.measure(2)
+    one.calibrate(2)
     one.occupy()
     one.clock.turn(1000)
     one.occupy()
@@ -485,7 +483,7 @@ def test_who_is_refused_is_asked_to_return_after_whole_seconds(slow: House) -> N
 
 def test_who_finds_the_queue_full_is_told_when_to_return(house: Open) -> None:
     one = house(queue=1)
-    one.measure(10)
+    one.calibrate(10)
     one.occupy()
     one.submit()
     refused = one.refusal()

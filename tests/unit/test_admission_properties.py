@@ -52,6 +52,9 @@ from tests.support.admission import (
 
 NEVER = float("inf")
 
+WARM_UP_S = 2.0
+"""Seconds per unit of cost that the warm-up measured."""
+
 Name = str | None
 """Of a client; those without one are not told apart."""
 
@@ -174,6 +177,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         )
         for prepared in self._admission.start(partial(self._prepare, left)):
             prepared.exception(BOUND_S)
+        self._admission.pace.calibrate(1, WARM_UP_S)
         self._threads = set(all_threads()) - others
 
     @staticmethod
@@ -210,7 +214,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @rule(name=NAMES, seconds=st.sampled_from([0, 5, 20, FAR]))
     def check_the_headers(self, name: Name, seconds: float) -> None:
         deadline = self.clock() + seconds
-        self._expect(name, deadline, lambda: self._admission.check(deadline, name))
+        self._expect(name, 0, deadline, lambda: self._admission.check(deadline, name))
 
     @rule(
         target=clients,
@@ -328,7 +332,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 client=name,
             )
 
-        if not self._expect(name, client.deadline, submit):
+        if not self._expect(name, cost, client.deadline, submit):
             return multiple()
         client.leftovers = [ref(body), ref(client.ticket)]
         self.queue.append(client)
@@ -336,24 +340,27 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.all.append(client)
         return multiple(client)
 
-    def _expect(self, name: Name, deadline: float, ask: Callable[[], object]) -> bool:
+    def _expect(self, name: Name, cost: float, deadline: float, ask: Callable[[], object]) -> bool:
         """Ask to be let in; return whether one is, which must be for a reason of the model."""
         reason: Reason | None = None
         try:
             ask()
         except Refused as refused:
             reason = refused.reason
-        assert reason in self._reasons(name, deadline)
+        assert reason in self._reasons(name, cost, deadline)
         return reason is None
 
-    def _reasons(self, name: Name, deadline: float) -> set[Reason | None]:
+    def _reasons(self, name: Name, cost: float, deadline: float) -> set[Reason | None]:
         """Why one more picture of a client may be refused; with None, it may be taken.
 
-        The model predicts no computation's end, so it knows only what is certain.
+        The model predicts no computation's end, so it knows only what is certain: when it would end
+        on a free slot, by the warm-up's measurement.
         """
         now, load = self.clock(), self._load()
         if now >= self.ends_at:
             return {Reason.DRAINING}
+        if load < self.slots and now + cost * WARM_UP_S < min(self.ends_at, deadline):
+            return {None}
         perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
         if load >= self.slots + self.places:
             return perhaps | {Reason.FULL}

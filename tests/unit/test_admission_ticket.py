@@ -171,7 +171,7 @@ def test_a_ticket_tells_how_long_it_waited_and_how_long_it_ran(
     ticket = submit(admission)
     clock.turn(2)
     assert (ticket.waited, ticket.ran) == (2, 0)
-    ticket.started_at = clock()
+    ticket.start()
     clock.turn(3)
     assert (ticket.waited, ticket.ran) == (2, 3)
 

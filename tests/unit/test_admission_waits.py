@@ -132,7 +132,7 @@ def test_a_wait_is_predicted_for_each_client_as_it_will_be(
     """Where each picture takes as long as the others, and nobody comes after it."""
     service = Service(slots, queue=50)
     try:
-        service.admission.pace.observe(1, 1.0)
+        service.admission.pace.calibrate(1, 1.0)
         for number, earlier in enumerate(before):
             service.submit(earlier, 1.0)
             service.pass_time(service.clock() + 0.01 * number)  # No two end together.

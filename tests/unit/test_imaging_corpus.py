@@ -74,7 +74,8 @@ def _decoded(data: bytes) -> NDArray[np.uint8] | PictureError:
 
 def _inspected(data: bytes) -> tuple[int, int] | PictureError:
     try:
-        return inspect(data, MAX_PIXELS)
+        width, height, _ = inspect(data, MAX_PIXELS)
+        return width, height
     except PictureError as error:
         return error
 

@@ -1,11 +1,15 @@
 """What a replica goes through when it is told to end."""
 
 from pathlib import Path
+from threading import Event
+from threading import enumerate as all_threads
+from typing import NoReturn
 
 from dctnet.config import Settings
 from dctnet.lifecycle.state import State
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
+from tests.support.admission import eventually
 
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
 
@@ -22,3 +26,20 @@ def test_a_replica_that_was_not_told_to_end_is_not_stopped() -> None:
     replica = Replica(Settings.from_environment({}), MODEL)
     replica.end()
     assert replica.lifecycle.state is State.STARTING
+
+
+def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end() -> None:
+    def load(_: Settings) -> NoReturn:
+        loaded.wait()
+        raise AssertionError
+
+    def ticks() -> bool:
+        return any(thread.name == "pausable-clock" for thread in all_threads())
+
+    loaded = Event()
+    replica = Replica(Settings.from_environment({}), MODEL, load)
+    eventually(lambda: not ticks())
+    replica.start()
+    assert ticks()
+    replica.end()
+    eventually(lambda: not ticks())

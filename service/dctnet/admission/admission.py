@@ -30,14 +30,26 @@ class Admission:
     """Lets pictures in, in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
 
     def __init__(
-        self, *, slots: int, queue: int, uploads: int, clock: Callable[[], float] = monotonic
+        self,
+        *,
+        slots: int,
+        queue: int,
+        uploads: int,
+        max_service_time: float = inf,
+        clock: Callable[[], float] = monotonic,
+        running_clock: Callable[[], float] | None = None,
     ) -> None:
-        """Take how many pictures are computed, may wait, and may be received at the same time."""
+        """Take how many pictures are computed, may wait, and may be received at the same time.
+
+        ``max_service_time`` bounds predictions, in seconds. ``clock`` is that of deadlines and
+        waits; ``running_clock``, the same by default, that of computations.
+        """
         self.slots = slots
         self.queue_capacity = queue
         self.uploads = Permits(uploads)
         self.clock = clock
-        self.pace = Pace()
+        self.running_clock = running_clock or clock
+        self.pace = Pace(max_service_time, clock)
         self._queue: FairQueue[Ticket[Any]] = FairQueue()
         self._running: set[Ticket[Any]] = set()
         self._shares = Shares()  # Of slots and places together, which is all that is taken.
@@ -111,7 +123,7 @@ class Admission:
     ) -> Ticket[T]:
         """Take a place in the queue for ``work``, or raise Refused.
 
-        ``cost`` is the picture's working pixels, more than 0, or ValueError is raised. At
+        ``cost`` is more than 0, in the units of ``dctnet.cost``, or ValueError is raised. At
         ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
         client is still there; slots and the waiter ask it, each in its thread. ``client`` is who
         takes turns with others, None where nobody is told apart.
@@ -122,7 +134,7 @@ class Admission:
             self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client
         )
         with self._changed:
-            self._require_place(client, self.pace.seconds(cost), deadline)
+            self._require_place(client, cost, deadline)
             self._shares.take(client)
             self._queue.push(client, ticket)
             self._changed.notify()
@@ -169,9 +181,12 @@ class Admission:
         with self._changed:
             return max((ticket.ran for ticket in self._running), default=0.0)
 
-    def _require_place(self, client: Client, seconds: float, deadline: float) -> None:
-        """Raise Refused unless a client's picture, of so many seconds, can be taken and be done."""
+    def _require_place(self, client: Client, cost: float, deadline: float) -> None:
+        """Raise Refused unless a client's image of this cost can be taken and be done in time."""
         wait = self._wait(client)
+        # What starts at once is measured by the warm-up at most: a replica that rejected images
+        # while it has nothing to do would never measure that it is fast again.
+        seconds = self.pace.seconds(cost) if wait else self.pace.fresh(cost)
         end = self.clock() + wait + seconds
         if end >= self._ends_at:
             raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
@@ -251,7 +266,7 @@ class Admission:
             ticket = self._queue.pop()
             if ticket is None:
                 return None
-            ticket.started_at = self.clock()
+            ticket.start()
             self._running.add(ticket)
             return ticket
 

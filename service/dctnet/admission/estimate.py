@@ -1,30 +1,87 @@
-"""How long a picture is likely to take: a moving estimate from those that were drawn."""
+"""Service-time estimate: warm-up baseline and a moving average that decays towards it."""
 
+from collections.abc import Callable
+from math import exp, inf, isfinite
+from statistics import median_low
 from threading import Lock
+from time import monotonic
 
 WEIGHT = 0.2
-"""Of the newest measurement: after ten of them one tenth of the first is left."""
+"""Weight of the newest measurement in the moving average."""
+
+DECAY_TIME_S = 60.0
+"""Time constant of the decay towards the baseline: after it, 37 % of the distance is left."""
+
+MAX_STEP = 4.0
+"""Most that one measurement counts, in times the estimate: one image that was far slower than its
+cost says raises the estimate by 60 %, while a CPU that lost speed is followed within ten images."""
 
 
 class Pace:
-    """Seconds of a slot per unit of cost, as an exponentially weighted moving average.
+    """Service-time estimator: seconds of a slot per unit of cost. Thread-safe.
 
-    The cost of a picture is its working pixels, since the networks' time grows with them.
+    ``calibrate`` sets the baseline from the warm-up. ``observe`` moves the estimate away from it,
+    and time moves it back. So no measurement can have a lasting effect.
     """
 
-    def __init__(self) -> None:
-        self._seconds_per_cost: float | None = None
+    def __init__(self, max_seconds: float = inf, clock: Callable[[], float] = monotonic) -> None:
+        """``max_seconds`` bounds each measurement and each prediction, in seconds."""
+        self._max_seconds = max_seconds
+        self._clock = clock
+        self._calibrations: list[float] = []
+        self._baseline = inf
+        """Seconds per unit of cost, infinite before the first calibration."""
+        self._distance = 0.0
+        """Estimate less baseline when it was last measured, in seconds per unit of cost."""
+        self._measured_at = clock()
         self._lock = Lock()
 
+    def calibrate(self, cost: float, seconds: float) -> None:
+        """Add the measurement of one slot's warm-up: the baseline is the median of the slots.
+
+        The quickest slot may have had the CPUs of slots that were done, and the slowest one was
+        perhaps disturbed. Of two slots the quicker one counts.
+        """
+        if self._is_measurement(seconds):
+            with self._lock:
+                self._calibrations.append(min(seconds, self._max_seconds) / cost)
+                self._baseline = median_low(self._calibrations)
+
     def observe(self, cost: float, seconds: float) -> None:
-        """Take in that a picture of this cost kept a slot busy for so long."""
-        measured = seconds / cost
+        """Add the measurement that a job of this cost kept its slot busy for ``seconds``.
+
+        It is ignored before the first calibration, and unless it is a finite time of at least 0.
+        """
+        if self._baseline == inf or not self._is_measurement(seconds):
+            return
+        measured = min(seconds, self._max_seconds) / cost
         with self._lock:
-            before = self._seconds_per_cost
-            self._seconds_per_cost = (
-                measured if before is None else before + WEIGHT * (measured - before)
-            )
+            now = self._clock()
+            # The time that the job itself took is no time without a measurement: if it counted,
+            # the estimate of a replica whose jobs take long would always be too low.
+            distance = self._decayed(now - seconds)
+            estimate = self._baseline + distance
+            measured = min(measured, MAX_STEP * max(estimate, self._baseline))
+            self._distance = distance + WEIGHT * (measured - estimate)
+            self._measured_at = now
 
     def seconds(self, cost: float) -> float:
-        """Return how long a slot will need for this cost; 0 before the first measurement."""
-        return cost * (self._seconds_per_cost or 0.0)
+        """Return the predicted seconds of a slot for this cost; 0 before the first calibration."""
+        with self._lock:
+            return self._bounded(cost, self._baseline + self._decayed(self._clock()))
+
+    def fresh(self, cost: float) -> float:
+        """Return the prediction for an idle replica, which nothing measured later can raise."""
+        return min(self._bounded(cost, self._baseline), self.seconds(cost))
+
+    def _decayed(self, now: float) -> float:
+        return self._distance * exp(-max(0.0, now - self._measured_at) / DECAY_TIME_S)
+
+    def _bounded(self, cost: float, seconds_per_cost: float) -> float:
+        if seconds_per_cost == inf:
+            return 0.0
+        return min(cost * seconds_per_cost, self._max_seconds)
+
+    @staticmethod
+    def _is_measurement(seconds: float) -> bool:
+        return isfinite(seconds) and seconds >= 0

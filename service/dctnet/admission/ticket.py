@@ -50,6 +50,7 @@ class Ticket(Generic[T]):
         self.state = State.QUEUED
         self.queued_at = admission.clock()
         self.started_at: float | None = None
+        self._ran_from = 0.0
         self._admission = admission
         self._work: Callable[[], T] | None = work
         self._outcome: tuple[T | None, BaseException | None] | None = None
@@ -68,8 +69,8 @@ class Ticket(Generic[T]):
 
     @property
     def ran(self) -> float:
-        """How many seconds it has been on a slot; 0 before that."""
-        return 0.0 if self.started_at is None else self._admission.clock() - self.started_at
+        """Seconds on a slot, without pauses of the process; 0 before that."""
+        return 0.0 if self.started_at is None else self._admission.running_clock() - self._ran_from
 
     def result(self) -> T:
         """Wait for the answer and hand it over, once: the ticket does not keep it.
@@ -91,6 +92,11 @@ class Ticket(Generic[T]):
             raise DeadlinePassed
         if not self.is_wanted():
             raise ClientGone
+
+    def start(self) -> None:
+        """Count from now on as running; called once, by the slot."""
+        self._ran_from = self._admission.running_clock()
+        self.started_at = self._admission.clock()
 
     def compute(self) -> T:
         """Do the work; called once, by the slot."""

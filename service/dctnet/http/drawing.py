@@ -1,12 +1,13 @@
 """From a request to its cartoon: what all drawing endpoints share."""
 
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from flask import Request, Response
 
 from dctnet.admission import Client, ClientGone, DeadlinePassed, Reason, Refused
-from dctnet.engine.geometry import working_size
+from dctnet.cost import job_cost
 from dctnet.http import deadline, record
 from dctnet.http.bodies import read_picture, require_length
 from dctnet.http.clients import told_apart
@@ -23,10 +24,6 @@ TIMING_HEADER = "Server-Timing"
 
 RETRY_AFTER_STARTING_S = 5.0
 """What a client is asked to wait while the model loads, which takes a few seconds."""
-
-MIN_COST = 256 * 256
-"""The least cost of a picture, in pixels: what a tiny one takes does not grow with its pixels, and
-would make a large one seem endless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,11 @@ class Studio:
         self._settings = replica.settings
         self._tickets = tickets
         self._client_of = told_apart(replica.settings)
+        self._cost_of = partial(
+            job_cost,
+            max_working_side=replica.settings.max_working_side,
+            generator_threads=replica.settings.threads_per_slot,
+        )
 
     def draw(self, request: Request, format: Format) -> Response:
         """Return the cartoon of the request's picture as an answer.
@@ -99,14 +101,14 @@ class Studio:
 
     def _compute(self, order: Order, data: bytes) -> Drawing:
         """Wait for a slot to draw the picture."""
-        width, height = inspect(data, self._settings.max_pixels)
+        image = inspect(data, self._settings.max_pixels)
+        width, height = image.width, image.height
         require_encodable(width, height, order.format)
         record.add(pixels=width * height)
         self._metrics.pixels.observe(width * height)
-        working_height, working_width = working_size(height, width, self._settings.max_working_side)
         ticket = self._admission.submit(
             lambda: self._draw(data, order.format),
-            cost=max(working_height * working_width, MIN_COST),
+            cost=self._cost_of(image, order.format),
             deadline=order.due,
             is_wanted=connection(order.request).is_open,
             client=order.client,

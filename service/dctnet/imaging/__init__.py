@@ -1,6 +1,7 @@
 """Untrusted bytes to an RGB array and back, within limits."""
 
-from dctnet.imaging.decode import decode, inspect
+from dctnet.imaging.container import InputFormat
+from dctnet.imaging.decode import ImageHeader, decode, inspect
 from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
 from dctnet.imaging.errors import (
     BrokenPicture,
@@ -14,6 +15,8 @@ __all__ = [
     "MEDIA_TYPES",
     "BrokenPicture",
     "Format",
+    "ImageHeader",
+    "InputFormat",
     "PictureError",
     "TooLongForFormat",
     "TooManyPixels",

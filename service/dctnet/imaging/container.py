@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from dctnet.imaging.errors import BrokenPicture
 
+InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF"]
+
 MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 """The largest ICC profile that is used; those of printers have up to 3 MiB."""
 
@@ -17,7 +19,7 @@ MAX_CHUNKS: Final = 65_536
 class Container:
     """What the file says of its picture, and the bytes that a decoder needs."""
 
-    format: Literal["JPEG", "PNG", "WEBP", "AVIF"]
+    format: InputFormat
     width: int
     """Pixels, as stored: before the orientation is applied."""
     height: int

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image
 
 from dctnet.imaging import avif, jpeg, png, webp
-from dctnet.imaging.container import Container
+from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.rgb import Pixels, upright_rgb
 
@@ -17,6 +17,14 @@ MAX_SIDE: Final = 1_000_000
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
+
+
+class ImageHeader(NamedTuple):
+    """What an image's header says: sides in pixels, as stored, and its format."""
+
+    width: int
+    height: int
+    format: InputFormat
 
 
 def decode(data: bytes, max_pixels: int) -> Pixels:
@@ -36,13 +44,13 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         return upright_rgb(image, container.profile, container.orientation)
 
 
-def inspect(data: bytes, max_pixels: int) -> tuple[int, int]:
-    """Return the sides of the picture as it is stored, which orientation may swap.
+def inspect(data: bytes, max_pixels: int) -> ImageHeader:
+    """Return the image's header; orientation may swap its sides.
 
     Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, BrokenPicture as ``decode`` does.
     """
     container = _inspected(data, max_pixels)
-    return container.width, container.height
+    return ImageHeader(container.width, container.height, container.format)
 
 
 def _inspected(data: bytes, max_pixels: int) -> Container:

@@ -1,0 +1,45 @@
+"""Cost model: what a job takes of its slot, in working pixels of the generator.
+
+The generator's time grows with its working pixels. Decoding, resizing and encoding grow with the
+image's own pixels, which for a thin image are thousands of times as many. The constants are
+measured by ``benchmarks/cost.py``: CPU seconds for a pixel, in those of a working pixel on one
+thread. They are those of photos in the files that are slowest to decode. Noise takes up to 2.2
+times as much.
+"""
+
+from typing import Final
+
+from dctnet.engine.geometry import working_size
+from dctnet.imaging import Format, ImageHeader, InputFormat
+
+MIN_COST: Final = 256 * 256
+"""Least generator cost, in working pixels: what a tiny image takes does not grow with its pixels,
+and would make a large one seem endless."""
+
+DECODE_COST: Final[dict[InputFormat, float]] = {
+    "JPEG": 0.06,
+    "PNG": 0.08,
+    "WEBP": 0.09,
+    "AVIF": 0.2,
+}
+"""Cost of decoding one pixel and converting its colours, by the image's format."""
+
+RESIZE_COST: Final = 0.02
+"""Cost of resizing one pixel down to the working size and back up."""
+
+ENCODE_COST: Final[dict[Format, float]] = {"png": 0.06, "jpeg": 0.01, "webp": 0.3}
+"""Cost of encoding one pixel, by the response's format."""
+
+
+def job_cost(
+    image: ImageHeader, response: Format, max_working_side: int, generator_threads: float = 1.0
+) -> float:
+    """Return the cost of a job.
+
+    ``generator_threads`` is how many threads the generator has when all slots compute: the stages
+    before and after it have one, so that each of their seconds costs as many of its pixels more.
+    """
+    working_height, working_width = working_size(image.height, image.width, max_working_side)
+    pixel = DECODE_COST[image.format] + RESIZE_COST + ENCODE_COST[response]
+    own = image.height * image.width * pixel * generator_threads
+    return max(working_height * working_width, MIN_COST) + own

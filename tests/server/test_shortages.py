@@ -1,0 +1,151 @@
+"""A system without room for more files or threads: the worker lives and serves those it can."""
+
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from dctnet.server.application import SPARE_THREADS
+from dctnet.server.descriptors import RESERVED
+from dctnet.server.thread_pool import RESERVED_THREADS
+from loadtest.processes import _processor_time
+from tests.server.conftest import BOUND_S, Server, end, until
+
+Start = Callable[..., Server]
+TIMED = [sys.executable, "-m", "tests.server.timed"]
+OTHER_USER = 54_321
+"""The limit of threads counts all that a user has, and does not hold for root."""
+
+
+@contextmanager
+def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+            clients.append(stack.enter_context(client))
+            client.sendall(data)
+        yield clients
+
+
+def healthy(server: Server, session: requests.Session | None = None) -> bool:
+    get = (session or requests).get
+    return get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.fixture
+def start_within(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a server by a command before its own."""
+    with ExitStack() as stack:
+
+        def start(*before: str, **settings: object) -> Server:
+            server = Server(tmp_path / "log", [*before, *TIMED], TIMED_SECONDS=0, **settings)
+            stack.callback(end, server.process)
+            server.wait_for(200)
+            return server
+
+        yield start
+
+
+def with_open_files(limit: int) -> list[str]:
+    return ["sh", "-c", f'ulimit -n {limit} && exec "$0" "$@"']
+
+
+def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
+    start_within: Callable[..., Server],
+) -> None:
+    room = 100
+    server = start_within(*with_open_files(room + RESERVED))
+    worker = server.worker()
+    wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
+    message = f"the limit of open files leaves room for {room} connections, not {wanted}"
+    assert f"dctnet: {message}" in server.messages()
+    with connections(server, 2 * room) as clients:
+        assert healthy(server)
+        clients[0].settimeout(BOUND_S)
+        assert clients[0].recv(1) == b""  # The oldest has made room.
+        assert open_files(worker) <= room + RESERVED
+    assert server.worker() == worker
+
+
+def test_the_soft_limit_is_raised_for_all_connections(
+    start_within: Callable[..., Server],
+) -> None:
+    server = start_within("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
+    soft, _ = resource.prlimit(server.worker(), resource.RLIMIT_NOFILE)
+    assert soft > SPARE_THREADS + 1024
+    assert not any("limit of open files" in line for line in server.messages())
+
+
+def test_too_few_files_for_any_connection_are_a_sentence(tmp_path: Path) -> None:
+    command = [*with_open_files(RESERVED), *TIMED]
+    server = Server(tmp_path / "log", command, TIMED_SECONDS=0)
+    assert server.process.wait(BOUND_S) == 1
+    (line,) = server.messages()
+    assert line.startswith(f"dctnet: The limit of {RESERVED} open files leaves no room")
+
+
+def test_without_files_those_who_are_connected_are_served_and_others_when_there_is_room(
+    start_timed: Start,
+) -> None:
+    server = start_timed(0)
+    worker = server.worker()
+    with requests.Session() as session:
+        assert healthy(server, session)
+        limit = open_files(worker) + 5
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
+        with connections(server, 50):
+            until(lambda: open_files(worker) == limit, server.process)
+            before = _processor_time(worker)
+            for _ in range(50):
+                assert healthy(server, session)
+            # Waiting for room takes no processor.
+            assert _processor_time(worker) - before < 1
+        until(lambda: healthy(server), server.process)
+        assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
+    assert server.worker() == worker
+    assert server.stop() == 0
+
+
+def threads_of(user: int) -> int:
+    tasks = (path for path in Path("/proc").glob("[0-9]*/task/*"))
+    return sum(1 for task in tasks if owner(task) == user)
+
+
+def owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:  # It has ended meanwhile.
+        return None
+
+
+def test_without_threads_requests_wait_for_those_that_there_are(
+    start_within: Callable[..., Server],
+) -> None:
+    is_root = os.geteuid() == 0
+    user = OTHER_USER if is_root else os.geteuid()
+    other = ["setpriv", f"--reuid={user}", "--clear-groups"] if is_root else []
+    server = start_within(*other, DCTNET_HEADER_TIMEOUT=2)
+    worker = server.worker()
+    limit = threads_of(user) + 1
+    resource.prlimit(worker, resource.RLIMIT_NPROC, (limit, limit))
+    # Each holds a thread until its headers are too late.
+    with connections(server, 3 * RESERVED_THREADS, b"GET / HTTP/1.1\r\n"):
+        until(
+            lambda: server.metric("dctnet_shortages_total", resource="threads") > 0,
+            server.process,
+        )
+        assert healthy(server)
+        assert server.probe("/livez") == server.probe("/readyz") == 200
+    assert server.worker() == worker
+    assert server.stop() == 0

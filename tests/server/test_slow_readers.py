@@ -1,0 +1,140 @@
+"""Clients that do not read their responses hold nothing up, and not for long."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import requests
+
+from dctnet.config import MIB
+from loadtest.processes import memory
+from tests.server.conftest import BOUND_S, Server, logged, until
+from tests.support.encoded import encoded
+
+Start = Callable[..., Server]
+
+SILENT = 400
+PIPELINED = 40
+"""Requests of a connection: their responses are more than the kernel holds of a connection."""
+GET = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+IDLE_TIMEOUT_S = 3
+
+
+@contextmanager
+def silent_readers(server: Server, number: int, request: bytes) -> Iterator[list[socket.socket]]:
+    """Connections that have sent a request and read nothing, into which little fits."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(BOUND_S)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(request)
+            clients.append(client)
+        yield clients
+
+
+def unread(server: Server, reason: str) -> float:
+    return server.metric("dctnet_unread_responses_total", reason=reason)
+
+
+def health_within_a_second(server: Server) -> None:
+    started = time.monotonic()
+    assert requests.get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
+    assert time.monotonic() - started < 1
+
+
+def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
+    worker = server.worker()
+    before = memory(worker, "VmRSS")
+    with silent_readers(server, SILENT, GET * PIPELINED):
+        for _ in range(10):
+            health_within_a_second(server)
+        until(lambda: unread(server, "too_slow") == SILENT, server.process)
+        assert memory(worker, "VmRSS") - before < 150 * MIB
+        health_within_a_second(server)
+    assert server.worker() == worker
+    assert "too_slow" in {line.get("unread") for line in server.requests()}
+
+
+def cartoon_of_noise(side: int) -> bytes:
+    """A request for a cartoon of so many random pixels, which cannot be compressed."""
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    data = encoded(noise, "PNG", compress_level=0)
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
+    with silent_readers(server, 1, cartoon_of_noise(1500)) as (client,):
+        # A byte every 20 ms, of which the client's kernel has thousands at once.
+        until(lambda: bool(client.recv(1)) and unread(server, "too_slow") == 1, server.process)
+    (line,) = (line for line in logged(server, 1) if line["route"] == "/v1/cartoons")
+    assert (line["status"], line["unread"]) == (200, "too_slow")
+    assert line["duration"] >= IDLE_TIMEOUT_S
+
+
+def test_a_response_has_a_deadline(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_RESPONSE_TIMEOUT=2, DCTNET_MIN_RESPONSE_RATE=1)
+    with silent_readers(server, 1, cartoon_of_noise(1500)):
+        until(lambda: unread(server, "deadline") == 1, server.process)
+
+
+def test_a_client_that_leaves_its_response_is_counted(start_timed: Start) -> None:
+    server = start_timed(0)
+    with silent_readers(server, 1, cartoon_of_noise(1500)):
+        until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1, server.process)
+    until(lambda: unread(server, "client_gone") == 1, server.process)
+
+
+def test_unread_responses_have_so_many_bytes_at_most_and_a_reader_gets_all_of_its_own(
+    start_timed: Start,
+) -> None:
+    request = cartoon_of_noise(1000)  # Of 3 million bytes, and so is its response.
+    server = start_timed(
+        0,
+        DCTNET_SLOTS=1,
+        DCTNET_MAX_UNSENT_BYTES=10_000_000,
+        DCTNET_FAIRNESS="none",
+    )
+    worker = server.worker()
+    with silent_readers(server, 1, request):
+        until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1, server.process)
+        before = memory(worker, "VmRSS")
+        with silent_readers(server, 12, request):
+            until(lambda: unread(server, "memory") == 13 - 3, server.process)
+            assert memory(worker, "VmRSS") - before < 40_000_000
+            body = request.partition(b"\r\n\r\n")[2]
+            response = requests.post(f"{server.url}/v1/cartoons", body, timeout=BOUND_S)
+            assert response.status_code == 200
+            assert len(response.content) > 2_900_000
+
+
+def test_silent_readers_do_not_hold_up_the_end(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
+    with silent_readers(server, 50, GET * PIPELINED) as clients:
+        for client in clients:
+            client.recv(1)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 3 * IDLE_TIMEOUT_S
+
+
+def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(
+    start_timed: Start,
+) -> None:
+    server = start_timed(
+        0,
+        DCTNET_RESPONSE_IDLE_TIMEOUT=100,
+        DCTNET_REQUEST_TIMEOUT=2,
+        DCTNET_WATCHDOG_TIMEOUT=1,
+    )
+    with silent_readers(server, 1, cartoon_of_noise(1500)):
+        until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1, server.process)
+        assert server.stop() == 0
+    assert "shutdown" in {line.get("unread") for line in server.requests()}

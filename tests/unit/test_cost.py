@@ -1,0 +1,68 @@
+"""Cost model: working pixels, and the image's own by format."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from dctnet import config
+from dctnet.config import Settings
+from dctnet.cost import DECODE_COST, ENCODE_COST, MIN_COST, RESIZE_COST, job_cost
+from dctnet.imaging import MEDIA_TYPES, Format, ImageHeader, InputFormat
+
+MAX_SIDE = 1280
+
+
+def test_every_format_has_its_cost() -> None:
+    assert DECODE_COST.keys() == set(get_args(InputFormat))
+    assert ENCODE_COST.keys() == set(get_args(Format)) == MEDIA_TYPES.keys()
+
+
+def test_a_tiny_image_costs_the_minimum_and_its_own_pixels() -> None:
+    pixel = DECODE_COST["PNG"] + RESIZE_COST + ENCODE_COST["png"]
+    cost = job_cost(ImageHeader(40, 24, "PNG"), "png", MAX_SIDE)
+    assert cost == pytest.approx(MIN_COST + 40 * 24 * pixel)
+
+
+@pytest.mark.parametrize(("side", "generator"), [(256, 256**2), (257, 257**2)])
+def test_the_minimum_ends_where_the_working_pixels_exceed_it(side: int, generator: int) -> None:
+    pixel = DECODE_COST["JPEG"] + RESIZE_COST + ENCODE_COST["jpeg"]
+    cost = job_cost(ImageHeader(side, side, "JPEG"), "jpeg", MAX_SIDE)
+    assert cost == pytest.approx(generator + side**2 * pixel)
+
+
+@pytest.mark.parametrize(("format", "response"), [*product(DECODE_COST, ENCODE_COST)])
+def test_a_thin_image_costs_its_own_pixels(format: InputFormat, response: Format) -> None:
+    """At its working size of 1280 x 11 pixels it is less than the minimum."""
+    cost = job_cost(ImageHeader(65_500, 610, format), response, MAX_SIDE)
+    own = 65_500 * 610 * (DECODE_COST[format] + RESIZE_COST + ENCODE_COST[response])
+    assert cost == pytest.approx(MIN_COST + own)
+    assert cost > 50 * MIN_COST
+
+
+def test_stages_with_one_thread_cost_more_beside_a_generator_with_several() -> None:
+    image = ImageHeader(4000, 3000, "JPEG")
+    one, four = (job_cost(image, "webp", MAX_SIDE, threads) for threads in (1, 4))
+    generator = 720 * 960
+    assert four - generator == pytest.approx(4 * (one - generator))
+
+
+@pytest.mark.parametrize(
+    ("slots", "threads", "expected"), [(1, "auto", 1), (4, "auto", 1), (1, "8", 1)]
+)
+def test_a_slot_of_one_cpu_or_less_has_one_thread(slots: int, threads: str, expected: int) -> None:
+    environ = {
+        "DCTNET_CPU_MILLIS": "1000",
+        "DCTNET_SLOTS": str(slots),
+        "DCTNET_THREADS": threads,
+    }
+    assert Settings.from_environment(environ).threads_per_slot == expected
+
+
+def test_a_slot_shares_the_cpus_and_has_no_more_threads_than_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "available_cpus", lambda limit: 8.0)
+    environ = {"DCTNET_SLOTS": "2"}
+    assert Settings.from_environment(environ).threads_per_slot == 4
+    assert Settings.from_environment(environ | {"DCTNET_THREADS": "3"}).threads_per_slot == 3

@@ -1,0 +1,56 @@
+"""Clock that stops while the process is paused."""
+
+from functools import partial
+from threading import enumerate as all_threads
+
+import pytest
+
+from dctnet.lifecycle import pausable_clock
+from dctnet.lifecycle.pausable_clock import MAX_GAP_S, PausableClock
+from tests.support.admission import Clock, eventually
+
+
+@pytest.fixture
+def real() -> Clock:
+    return Clock(1000.0)
+
+
+def test_it_starts_at_zero_and_advances_with_real_time(real: Clock) -> None:
+    clock = PausableClock(real)
+    assert clock() == 0
+    for read in range(1, 50):
+        real.turn(MAX_GAP_S)
+        assert clock() == pytest.approx(read * MAX_GAP_S)
+
+
+def test_a_gap_of_the_limit_counts_and_one_past_it_no_more(real: Clock) -> None:
+    clock = PausableClock(real)
+    real.turn(MAX_GAP_S)
+    assert clock() == MAX_GAP_S
+    real.turn(MAX_GAP_S + 0.001)
+    assert clock() == 2 * MAX_GAP_S
+
+
+def test_a_pause_of_any_length_counts_as_one_gap(real: Clock) -> None:
+    clock = PausableClock(real)
+    real.turn(1e6)
+    assert clock() == clock() == MAX_GAP_S
+
+
+def test_it_ticks_by_itself_until_it_is_stopped(
+    real: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pausable_clock, "TICK_S", 0.001)
+    clock = PausableClock(real)
+    clock.start()
+    for _ in range(3):
+        expected = clock._now + MAX_GAP_S
+        real.turn(MAX_GAP_S)
+        eventually(partial(_reads, clock, expected))
+    clock.stop()
+    eventually(lambda: all(thread.name != "pausable-clock" for thread in all_threads()))
+
+
+def _reads(clock: PausableClock, expected: float) -> bool:
+    """Whether the clock has read itself."""
+    return clock._now == expected
