@@ -42,7 +42,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         """Let the probes answer before anything heavy is imported."""
         core_dumps.forbid()
         allocator.keep_little()
-        Management(self.replica).start()
+        self.management = Management(self.replica)
+        self.management.start()
         super().init_process()
 
     def init_signals(self) -> None:
@@ -71,6 +72,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         if monotonic() >= self._accepts_until:
             self._stop_accepting()
             self.alive = False
+
+    def drain_at_once(self) -> None:
+        """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
+        self._told_to_end = True
+        self._accepts_until = monotonic()
+        self.replica.drain()
+        self.max_keepalived = 0
 
     def _stop_accepting(self) -> None:
         """Accept until none waits, then close the listeners, which would reset who waits."""
