@@ -1,9 +1,9 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
 It draws the negative of a picture after TIMED_SECONDS. A picture that is SLOW pixels wide takes ten
-times as long, and one that is HANGING pixels wide hangs for ever. Where TIMED_SECONDS is `inf` it
-is never ready, for a pool of threads hangs that is to make it so. It is no setting: it stands in
-for the engine in the code of this file.
+times as long, one that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide
+raises an error. Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is
+to make it so. It is no setting: it stands in for the engine in the code of this file.
 """
 
 import os
@@ -21,7 +21,7 @@ from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
 from dctnet.server.application import Server
 
-SLOW, HANGING = 11, 13
+SLOW, HANGING, FAILING = 11, 13, 17
 MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no manifest")
 
 
@@ -39,6 +39,8 @@ class TimedEngine:
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if picture.shape[1] == HANGING:
             Event().wait()
+        if picture.shape[1] == FAILING:
+            raise ArithmeticError
         seconds = self._seconds * (10 if picture.shape[1] == SLOW else 1)
         time.sleep(seconds)
         return Cartoon(255 - picture, 0, {"background": seconds})
