@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from select import PIPE_BUF, poll
 from select import POLLOUT as WRITABLE
 from threading import Event, RLock, Thread, local
-from time import monotonic
+from time import monotonic, sleep
 
 QUEUE_BYTES = 1024 * 1024
 """Bytes of lines that wait for one stream: about 3,000 lines of the request log. Once it is full,
@@ -28,6 +28,9 @@ lines are lost until half of it has been written, so that losses come in runs.""
 FLUSH_TIMEOUT_S = 1.0
 """How long the end of a process waits for its last lines to be written, in seconds; it is part of
 the margin in which a replica ends."""
+
+BATCH_INTERVAL_S = 0.01
+"""How long a line waits for others that are written with it, in seconds."""
 
 _STDERR = 2
 
@@ -99,29 +102,30 @@ class LogWriter:
     def _run(self) -> None:
         # Signals are for the main thread, which would notice them late otherwise.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        item = self._queue.get()
+        item: bytes | Event | None = None
         while True:
+            if item is None:
+                item = self._queue.get()
+                # To wake this thread costs more than to queue a line, so it is not done for each.
+                sleep(BATCH_INTERVAL_S)
             if isinstance(item, Event):
                 item.set()
-                item = self._queue.get()
+                item = self._next()
                 continue
             batch = [item]
             size = len(item)
-            following: bytes | Event | None = None
             # Up to PIPE_BUF bytes are written to a pipe in one piece (POSIX), between the lines of
             # other processes that share it.
-            while size < PIPE_BUF:
-                try:
-                    following = self._queue.get_nowait()
-                except Empty:
-                    break
-                if isinstance(following, Event) or size + len(following) > PIPE_BUF:
-                    break
-                batch.append(following)
-                size += len(following)
-                following = None
+            while isinstance(item := self._next(), bytes) and size + len(item) <= PIPE_BUF:
+                batch.append(item)
+                size += len(item)
             self._write_batch(b"".join(batch))
-            item = following or self._queue.get()
+
+    def _next(self) -> bytes | Event | None:
+        try:
+            return self._queue.get_nowait()
+        except Empty:
+            return None
 
     def _write_batch(self, lines: bytes) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,32 @@ def test_a_server_starts_and_ends_with_both_streams_broken(
         assert response.status_code == 200
     assert server.probe("/livez") == 200
     assert server.stop() == 0
+
+
+def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(
+    start_with: Callable[..., Server],
+) -> None:
+    server = start_with("full", "stderr")
+    for _ in range(2):
+        killed = server.worker()
+        os.kill(killed, signal.SIGKILL)
+        until(lambda killed=killed: children(server) - {killed} != set(), server.process)  # type: ignore[misc]
+        server.wait_for(200)
+    assert server.stop() == 0
+
+
+def children(server: Server) -> set[int]:
+    pid = server.process.pid
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def test_the_descriptor_of_a_closed_stream_is_taken_by_nothing_else(
+    start_with: Callable[..., Server],
+) -> None:
+    server = start_with("closed", "stdout", "stderr")
+    for pid in server.process.pid, server.worker():
+        for descriptor in 1, 2:
+            assert Path(f"/proc/{pid}/fd/{descriptor}").readlink() == Path(os.devnull)
 
 
 def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(
