@@ -29,6 +29,11 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
+        self._log_writers: list[LogWriter] = []
+
+    def log_writer(self) -> LogWriter:
+        self._log_writers.append(LogWriter(self.writer, notice))
+        return self._log_writers[-1]
 
     def fill(self) -> int:
         """Fill it, and return how many bytes it took."""
@@ -48,8 +53,10 @@ class Pipe:
         return data
 
     def close(self) -> None:
-        for descriptor in self.reader, self.writer:
-            os.close(descriptor)
+        os.close(self.reader)
+        for writer in self._log_writers:
+            writer.flush(BOUND_S)  # Or it would write to what gets the descriptor next.
+        os.close(self.writer)
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     lines = [f"line {number}\n".encode() for number in range(1000)]
     for line in lines:
         writer.write(line)
@@ -71,7 +78,7 @@ def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
 
 def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe: Pipe) -> None:
     size = pipe.fill()
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
     for _ in range(QUEUE_BYTES // len(line)):
         writer.write(line)
@@ -90,7 +97,7 @@ def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe
 
 def test_losses_come_in_runs_until_half_the_queue_is_free(pipe: Pipe) -> None:
     size = pipe.fill()
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
     for _ in range(QUEUE_BYTES // len(line) + 1):
         writer.write(line)
@@ -106,7 +113,7 @@ def test_losses_come_in_runs_until_half_the_queue_is_free(pipe: Pipe) -> None:
 
 
 def test_many_threads_lose_no_line_and_break_none(pipe: Pipe) -> None:
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     stream = LineStream(writer, pipe.writer)
     got: list[bytes] = []
 
@@ -192,7 +199,7 @@ def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(
 def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe: Pipe) -> None:
     size = pipe.fill()
     os.set_blocking(pipe.writer, False)
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     writer.write(b"line\n")
     assert pipe.read(size + 5).endswith(b"\nline\n")
     assert writer.lost == 0
@@ -200,7 +207,7 @@ def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe:
 
 def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe: Pipe) -> None:
     size = pipe.fill()
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     writer.write(b"parent\n")
     child = os.fork()
     if not child:
@@ -219,7 +226,7 @@ def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(
     def fail(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)
         writer.write(b"first\n")
@@ -230,7 +237,7 @@ def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(
 
 
 def test_a_finalizer_may_log_while_its_thread_logs(pipe: Pipe) -> None:
-    writer = LogWriter(pipe.writer, notice)
+    writer = pipe.log_writer()
     with writer._lock:
         writer.write(b"line\n")
     writer.flush(BOUND_S)
