@@ -14,10 +14,10 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from dctnet import __version__
+from dctnet import __version__, log_writer
 from dctnet.admission import Admission, Reason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
@@ -99,6 +99,7 @@ class Metrics:
         self.model_load_seconds = Gauge(
             "dctnet_model_load_seconds", "From the start to the first picture.", registry=registry
         )
+        registry.register(_LogLosses())
         # Rates need a series that is there before the first event.
         for reason in Reason:
             self.shed.labels(reason)
@@ -122,6 +123,21 @@ class Metrics:
     ) -> None:
         """Read these at every scrape; ``runtime`` names who computes the networks."""
         self.registry.register(_Gauges(admission, lifecycle, model, runtime))
+
+
+class _LogLosses(Collector):
+    """Log lines that this process has lost."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the counter, with a sample for each stream."""
+        family = CounterMetricFamily(
+            "dctnet_log_lines_lost",
+            "Log lines that could not be written, by stream: stdout or stderr.",
+            labels=["stream"],
+        )
+        for stream, number in log_writer.lost_lines().items():
+            family.add_metric([stream], number)
+        yield family
 
 
 class _Gauges(Collector):

@@ -9,6 +9,7 @@ from time import monotonic
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
+from dctnet import log_writer
 from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
 from dctnet.config import Settings
@@ -134,6 +135,7 @@ class Replica:
     def _give_up(self) -> None:
         """End the worker with the code on which Gunicorn ends too, instead of starting it anew."""
         self.lifecycle.to(State.FAILED)
+        log_writer.flush()
         # Ends the process from any thread; sys.exit would only end this one.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 

@@ -1,10 +1,10 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
 It draws the negative of a picture after TIMED_SECONDS, in which pauses of the process do not count,
-as they would not for a computation. A picture that is SLOW pixels wide takes ten
-times as long, and one that is HANGING pixels wide hangs for ever. Where TIMED_SECONDS is `inf` it
-is never ready, for a pool of threads hangs that is to make it so. It is no setting: it stands in
-for the engine in the code of this file.
+as they would not for a computation. A picture that is SLOW pixels wide takes ten times as long, one
+that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide raises an error.
+Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is to make it so.
+It is no setting: it stands in for the engine in the code of this file.
 """
 
 import os
@@ -22,7 +22,7 @@ from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
 from dctnet.server.application import Server
 
-SLOW, HANGING = 11, 13
+SLOW, HANGING, FAILING = 11, 13, 17
 STEP_S = 0.02
 """Longest single wait, in seconds: the most by which a pause of the process shortens one."""
 
@@ -43,6 +43,8 @@ class TimedEngine:
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
         if picture.shape[1] == HANGING:
             Event().wait()
+        if picture.shape[1] == FAILING:
+            raise ArithmeticError
         seconds = self._seconds * (10 if picture.shape[1] == SLOW else 1)
         steps = ceil(seconds / STEP_S)
         for _ in range(steps):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def test_the_last_words_of_a_process_that_aborts_come_through() -> None:
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert run.returncode < 0
     assert run.stderr == b"this machine has no AVX\n"
+
+
+def test_a_standard_error_that_is_not_read_holds_up_nothing() -> None:
+    program = (
+        "import os\n"
+        "from dctnet.runtimes.chatter import without_chatter\n"
+        "with without_chatter():\n"
+        "    os.write(2, b'a line\\n')\n"
+    )
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    subprocess.run([sys.executable, "-c", program], stderr=writer, check=True, timeout=30)
+    os.close(reader)
+    os.close(writer)
 
 
 def test_the_import_of_tensorflow_is_silent_but_hides_nothing(tmp_path: Path) -> None:

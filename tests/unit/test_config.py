@@ -12,6 +12,7 @@ from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
     MAX_ORIGINS,
+    MIB,
     SETTINGS,
     SHARED_MEMORY,
     Address,
@@ -24,6 +25,7 @@ from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
 from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
+from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
 from dctnet.server.management import TIMEOUT_S
 from dctnet.server.reading import CROWDED
@@ -373,7 +375,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:14] == [
+    assert values[1:16] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
@@ -387,4 +389,6 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{LOOK_S:g} s",
         f"{TIMES_THE_FREE} times what is free",
         f"{IPV6_PREFIX} bits",
+        f"{QUEUE_BYTES // MIB} MiB for each of standard output and standard error",
+        f"{FLUSH_TIMEOUT_S:g} s",
     ]

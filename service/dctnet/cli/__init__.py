@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from dctnet import __version__
+from dctnet import __version__, log_writer
 from dctnet.cli import cartoonize, doctor, fetch, prepare, serve, styles, verify
 from dctnet.config import Settings, SettingsError, unknown_variables
 from dctnet.messages import say
@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.getpid() == 1:
         _let_sigterm_end_process_1()
     args = _parser().parse_args(argv)
+    if args.command == "serve":
+        log_writer.start()  # Before any other file is opened.
     try:
         settings = Settings.from_environment(os.environ)
         if unknown := unknown_variables(os.environ):

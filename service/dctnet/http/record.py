@@ -85,10 +85,9 @@ def _count(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
 
 
 def _write(facts: dict[str, Any]) -> None:
-    """Write one line to standard output, in one piece."""
+    """Write one line to standard output, which never blocks: log_writer.py."""
     line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
     sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _rounded(value: Any) -> Any:

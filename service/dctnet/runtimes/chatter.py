@@ -15,6 +15,9 @@ from threading import Lock
 
 _STDERR = 2
 
+LAST_LINES_S = 1.0
+"""How long the sieve's last lines may take to be written, in seconds; then they are lost."""
+
 # The form of these lines is that of Abseil's log: severity, month and day, time, thread, source.
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\) is called"
@@ -48,6 +51,11 @@ def without_chatter() -> Iterator[None]:
         finally:
             os.dup2(before, _STDERR)
             os.close(before)
+            process.stdin.close()
+            try:
+                process.wait(LAST_LINES_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # No process reads standard error.
 
 
 if __name__ == "__main__":

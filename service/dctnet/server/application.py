@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
+from dctnet import log_writer
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.messages import say
 from dctnet.replica import Replica
-from dctnet.server import descriptors, forking
+from dctnet.server import descriptors, forking, orphan
 
 SPARE_THREADS = 256
 """Threads beyond those that admitted requests can hold: a client that trickles its headers, is
@@ -29,12 +31,24 @@ HEARTBEAT_TIMEOUT_S = 120
 for a while."""
 
 
+class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn's arbiter, which takes signals only to end."""
+
+    SIGNALS = forking.ENDING
+
+    def init_signals(self) -> None:
+        """Set the handlers, and ignore the signals that have none."""
+        super().init_signals()
+        forking.ignore_signals()
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     """Runs one replica."""
 
     def __init__(self, replica: Replica) -> None:
         """Take a replica that was not started yet: it starts in the worker."""
         self.replica = replica
+        self.lifeline = orphan.Lifeline()
         super().__init__()
 
     def load_config(self) -> None:
@@ -53,8 +67,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
 
     def run(self) -> None:
         """Serve until a signal ends the process."""
+        log_writer.start()
         forking.hold_signals()
-        super().run()
+        try:
+            ReplicaArbiter(self).run()
+        except RuntimeError as error:  # Gunicorn's word for a configuration that it cannot use.
+            say(str(error))
+            sys.exit(1)
 
     def load(self) -> Flask:
         """Make the application in the worker, and start to load the model behind its back."""
@@ -82,6 +101,8 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "control_socket_disable": True,
         "loglevel": "warning",
         "when_ready": _say_where,
+        "post_fork": _become_worker,
+        "post_worker_init": orphan.watch,
         "worker_exit": _end,
     }
 
@@ -90,10 +111,16 @@ def _say_where(arbiter: Any) -> None:
     say(f"listening on http://{arbiter.cfg.bind[0]}")
 
 
+def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.app.lifeline.become_worker()
+    log_writer.start_threads()
+
+
 def _end(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
     worker.replica.end()
     exit_in_flight = sys.exception()
     ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
     if ends_well and not worker.replica.lifecycle.was_ready:
+        log_writer.flush()
         # Python would wait for the pools of threads in which the model is still loaded.
         os._exit(0)

@@ -27,6 +27,11 @@ class Management(Thread):
         """Answer."""
         self._server.serve_forever()
 
+    def stop(self) -> None:
+        """Close the listener; requests that were accepted are still answered."""
+        self._server.shutdown()
+        self._server.server_close()
+
 
 def _server(replica: Replica) -> ThreadingHTTPServer:
     address = replica.settings.management_bind

@@ -65,7 +65,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     alive: bool
     _told_to_end = False
-    _accepts_until: float | None = None
+    _accepts_until = inf
     _accept_resumes_at = 0.0
     _ends_at = inf
     _checks_sending_at = 0.0
@@ -89,9 +89,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         """Let the probes answer before anything heavy is imported."""
         core_dumps.forbid()
         allocator.keep_little()
-        Management(self.replica).start()
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self.management = Management(self.replica)
+        self.management.start()
         super().init_process()
 
     def get_thread_pool(self) -> ReservedThreadPool:
@@ -126,9 +127,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve one round of events, and go on with the drain if there is one."""
-        for moment in (self._accepts_until, self._accept_resumes_at):
-            if moment:
-                timeout = max(0.0, min(timeout, moment - monotonic()))
+        now = monotonic()
+        coming = [
+            moment for moment in (self._accepts_until, self._accept_resumes_at) if moment > now
+        ]
+        timeout = min([timeout, *(moment - now for moment in coming)])
         if self._sending:
             timeout = min(timeout, CHECK_INTERVAL_S)
         super().wait_for_and_dispatch_events(timeout)
@@ -137,15 +140,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self._make_room()
         if not self._told_to_end or not self.alive:
             return
-        if self._accepts_until is None:
-            settings = self.replica.settings
-            self._accepts_until = monotonic() + settings.drain_delay
-            self._ends_at = monotonic() + settings.graceful_timeout - EXIT_MARGIN_S
-            self.replica.drain()
-            self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
+        if self._accepts_until == inf:
+            self._begin_to_drain(self.replica.settings.drain_delay)
         if monotonic() >= self._accepts_until:
             self._stop_accepting()
             self.alive = False
+
+    def drain_at_once(self) -> None:
+        """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
+        self._told_to_end = True
+        self._begin_to_drain(delay=0.0)
+
+    def _begin_to_drain(self, delay: float) -> None:
+        now = monotonic()
+        self._accepts_until = now + delay
+        self._ends_at = now + self.replica.settings.graceful_timeout - EXIT_MARGIN_S
+        self.replica.drain()
+        self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
 
     def _stop_accepting(self) -> None:
         """Accept until none waits, then close the listeners, which would reset who waits."""

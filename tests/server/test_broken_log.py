@@ -1,0 +1,236 @@
+"""A standard stream that cannot be written costs no request and no graceful shutdown."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
+from tests.server.timed import FAILING
+from tests.support.encoded import encoded, gradient
+
+REQUESTS = 200
+QUEUE_BYTES = 16 * 1024
+"""Less than the lines of the requests, so that some are lost."""
+
+FORMS = ["full", "closed", "no reader", "no space"]
+
+SERVE = f"""
+import runpy
+from dctnet import log_writer
+log_writer.QUEUE_BYTES = {QUEUE_BYTES}
+log_writer.start()
+runpy.run_module("tests.server.timed", run_name="__main__")
+"""
+
+
+class Fifo:
+    """A named pipe that a test holds open at both ends."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self._end = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def fill(self) -> None:
+        try:
+            while True:
+                os.write(self._end, b"\n" * 4096)
+        except BlockingIOError:
+            pass
+
+    def read(self) -> bytes:
+        """What is in it now."""
+        data = b""
+        try:
+            while True:
+                data += os.read(self._end, 65536)
+        except BlockingIOError:
+            return data
+
+    def close(self) -> None:
+        if self._end is not None:
+            os.close(self._end)
+        self._end = None
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Fifo]:
+    fifo = Fifo(tmp_path / "fifo")
+    yield fifo
+    fifo.close()
+
+
+@pytest.fixture
+def start_with(tmp_path: Path, fifo: Fifo) -> Iterator[Callable[..., Server]]:
+    """Starts a server with a broken standard stream."""
+    servers = []
+
+    def start(
+        form: str,
+        *streams: str,
+        command: tuple[str | Path, ...] = (sys.executable, "-c", SERVE),
+        **settings: object,
+    ) -> Server:
+        target = {"closed": "&-", "no space": "/dev/full"}.get(form, str(fifo.path))
+        if form == "full":
+            fifo.fill()
+        numbers = {"stdout": 1, "stderr": 2}
+        redirections = " ".join(f"{numbers[stream]}>{target}" for stream in streams)
+        shell = ["sh", "-c", f'exec "$@" {redirections}', "sh"]
+        server = Server(tmp_path / "log", [*shell, *command], TIMED_SECONDS=0, **settings)
+        servers.append(server)
+        server.wait_for(200)
+        if form == "no reader":
+            fifo.close()
+        return server
+
+    yield start
+    for server in servers:
+        end(server.process)
+
+
+def send(server: Server, stream: str) -> None:
+    """Send requests that each write to the stream: the request log, or a traceback."""
+    failing = encoded(gradient(24, FAILING))
+    with requests.Session() as session:
+        for _ in range(REQUESTS):
+            started = time.monotonic()
+            if stream == "stdout":
+                response = session.get(f"{server.url}/v1/styles", timeout=BOUND_S)
+                assert response.status_code == 200
+            else:
+                response = session.post(f"{server.url}/v1/cartoons", data=failing, timeout=BOUND_S)
+                assert response.status_code == 500
+            assert time.monotonic() - started < 5
+
+
+def lost(server: Server, stream: str) -> int:
+    return int(server.metric("dctnet_log_lines_lost_total", stream=stream))
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stream_that_cannot_be_written_costs_no_request(
+    start_with: Callable[..., Server], form: str, stream: str
+) -> None:
+    server = start_with(form, stream)
+    send(server, stream)
+    assert server.probe("/livez") == 200
+    assert server.probe("/readyz") == 200
+    if form == "full":
+        assert lost(server, stream) > 0
+    elif stream == "stdout":
+        until(lambda: lost(server, stream) == REQUESTS, server.process)
+    else:
+        until(lambda: lost(server, stream) >= REQUESTS * 3, server.process)
+    started = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - started < 10
+    # The other stream is whole.
+    if stream == "stdout":
+        assert all(line.startswith("dctnet: ") for line in server.messages())
+    else:
+        assert len(server.requests()) == REQUESTS
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_server_starts_and_ends_with_both_streams_broken(
+    start_with: Callable[..., Server], tiny: Path, form: str
+) -> None:
+    """The real command with the model's libraries, which write to descriptor 2 themselves."""
+    server = start_with(
+        form,
+        "stdout",
+        "stderr",
+        command=(DCTNET, "serve"),
+        DCTNET_MODEL=tiny,
+        DCTNET_UNKNOWN="said before the server starts",
+        PYTHONWARNINGS="always",
+    )
+    picture = encoded(gradient(24, 40))
+    for _ in range(5):
+        response = requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=BOUND_S)
+        assert response.status_code == 200
+    assert server.probe("/livez") == 200
+    assert server.stop() == 0
+
+
+def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(
+    start_with: Callable[..., Server],
+) -> None:
+    server = start_with("full", "stderr")
+    for _ in range(2):
+        killed = server.worker()
+        os.kill(killed, signal.SIGKILL)
+        until(lambda killed=killed: children(server) - {killed} != set(), server.process)  # type: ignore[misc]
+        server.wait_for(200)
+    assert server.stop() == 0
+
+
+def children(server: Server) -> set[int]:
+    pid = server.process.pid
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def test_the_descriptor_of_a_closed_stream_is_taken_by_nothing_else(
+    start_with: Callable[..., Server],
+) -> None:
+    server = start_with("closed", "stdout", "stderr")
+    for pid in server.process.pid, server.worker():
+        for descriptor in 1, 2:
+            assert Path(f"/proc/{pid}/fd/{descriptor}").readlink() == Path(os.devnull)
+
+
+def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(
+    start_with: Callable[..., Server], fifo: Fifo
+) -> None:
+    server = start_with("full", "stdout")
+    send(server, "stdout")
+    assert lost(server, "stdout") > 0
+    lines = read_until(fifo, lambda text: '"log_lines_lost"' in text, server)
+    records = [json.loads(line) for line in lines]
+    kept = [record for record in records if "route" in record]
+    notices = [record["log_lines_lost"] for record in records if "route" not in record]
+    assert sum(notices) == lost(server, "stdout")
+    assert len(kept) + sum(notices) == REQUESTS
+    # Later lines are not lost.
+    requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
+    (line,) = read_until(fifo, lambda text: text.endswith("\n"), server)
+    assert json.loads(line)["route"] == "/v1/styles"
+    assert server.stop() == 0
+
+
+def test_tracebacks_that_were_kept_arrive_whole_once_standard_error_is_read(
+    start_with: Callable[..., Server], fifo: Fifo
+) -> None:
+    server = start_with("full", "stderr")
+    send(server, "stderr")
+    assert lost(server, "stderr") > 0
+    notice = "dctnet: log lines lost: "
+    lines = read_until(fifo, lambda text: notice in text, server)
+    heads = [number for number, line in enumerate(lines) if " failed" in line]
+    size = lines.index("ArithmeticError") - heads[0] + 1
+    assert all(lines[head + size - 1] == "ArithmeticError" for head in heads)
+    announced = sum(int(line.removeprefix(notice)) for line in lines if line.startswith(notice))
+    assert announced == lost(server, "stderr") == (REQUESTS - len(heads)) * size
+
+
+def read_until(fifo: Fifo, condition: Callable[[str], bool], server: Server) -> list[str]:
+    """Read lines until a condition holds and nothing more comes."""
+    text = ""
+
+    def arrived() -> bool:
+        nonlocal text
+        more = fifo.read().decode()
+        text += more
+        return not more and condition(text)
+
+    until(arrived, server.process)
+    return [line for line in text.splitlines() if line]

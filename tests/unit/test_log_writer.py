@@ -1,0 +1,244 @@
+"""The log writer never blocks, loses whole lines alone, and counts them."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES, LineStream, LogWriter
+
+BOUND_S = 30
+
+
+def notice(number: int) -> str:
+    return f"lost {number}"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+class Pipe:
+    """A pipe, as a process that reads the log has it."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        self._log_writers: list[LogWriter] = []
+
+    def log_writer(self) -> LogWriter:
+        self._log_writers.append(LogWriter(self.writer, notice))
+        return self._log_writers[-1]
+
+    def fill(self) -> int:
+        """Fill it, and return how many bytes it took."""
+        os.set_blocking(self.writer, False)
+        size = 0
+        try:
+            while True:
+                size += os.write(self.writer, b"\n" * 4096)
+        except BlockingIOError:
+            os.set_blocking(self.writer, True)
+            return size
+
+    def read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            data += os.read(self.reader, size - len(data))
+        return data
+
+    def close(self) -> None:
+        os.close(self.reader)
+        for writer in self._log_writers:
+            writer.flush(BOUND_S)  # Or it would write to what gets the descriptor next.
+        os.close(self.writer)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
+    writer = pipe.log_writer()
+    lines = [f"line {number}\n".encode() for number in range(1000)]
+    for line in lines:
+        writer.write(line)
+    writer.flush(BOUND_S)
+    assert pipe.read(len(b"".join(lines))) == b"".join(lines)
+    assert writer.lost == 0
+
+
+def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe: Pipe) -> None:
+    size = pipe.fill()
+    writer = pipe.log_writer()
+    line = b"x" * 1023 + b"\n"
+    for _ in range(QUEUE_BYTES // len(line)):
+        writer.write(line)
+    assert writer.lost == 0
+    writer.write(b"\n")
+    assert writer.lost == 1
+    started = time.monotonic()
+    writer.flush(0.1)
+    assert time.monotonic() - started < FLUSH_TIMEOUT_S
+    # It is read now: all that was kept arrives whole, and how many were not.
+    assert pipe.read(size) == b"\n" * size
+    got = pipe.read(QUEUE_BYTES + len(b"lost 1\n")).splitlines(keepends=True)
+    assert got.count(line) == QUEUE_BYTES // len(line)
+    assert got.count(b"lost 1\n") == 1
+
+
+def test_losses_come_in_runs_until_half_the_queue_is_free(pipe: Pipe) -> None:
+    size = pipe.fill()
+    writer = pipe.log_writer()
+    line = b"x" * 1023 + b"\n"
+    for _ in range(QUEUE_BYTES // len(line) + 1):
+        writer.write(line)
+    pipe.read(size)
+    # The pipe has taken a small part of the queue.
+    until(lambda: writer._queued_bytes <= QUEUE_BYTES - size + 4096)
+    writer.write(line)
+    assert writer.lost == 2
+    pipe.read(QUEUE_BYTES // 2 + 4096)
+    until(lambda: not writer._is_full)
+    writer.write(line)
+    assert writer.lost == 2
+
+
+def test_many_threads_lose_no_line_and_break_none(pipe: Pipe) -> None:
+    writer = pipe.log_writer()
+    stream = LineStream(writer, pipe.writer)
+    got: list[bytes] = []
+
+    def read() -> None:
+        with os.fdopen(os.dup(pipe.reader), "rb") as reader:
+            while (line := reader.readline()) != b"end\n":
+                got.append(line)
+
+    def write(name: int) -> None:
+        for number in range(500):
+            print(name, number, "x" * (number * 13 % 5000), file=stream)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.flush(BOUND_S)
+    writer.write(b"end\n")
+    reader.join()
+    kept = [line for line in got if not line.startswith(b"lost")]
+    announced = sum(int(line.split()[1]) for line in got if line.startswith(b"lost"))
+    assert len(kept) + writer.lost == 8 * 500
+    assert announced == writer.lost
+    for line in kept:
+        _, number, text = line.split(b" ")
+        assert text == b"x" * (int(number) * 13 % 5000) + b"\n"
+
+
+@pytest.mark.parametrize("how", ["closed", "no reader", "no space"])
+def test_lines_that_the_system_rejects_are_counted_and_announced_later(
+    tmp_path: Path, how: str
+) -> None:
+    pipe = Pipe()
+    writer = LogWriter(pipe.writer, notice)
+    if how == "closed":
+        os.close(pipe.writer)
+    elif how == "no reader":
+        os.close(pipe.reader)
+    else:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, pipe.writer)
+    for _ in range(3):
+        writer.write(b"first\nsecond\n")
+    writer.flush(BOUND_S)
+    assert writer.lost == 6
+    file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(file, pipe.writer)
+    writer.write(b"third\n")
+    writer.flush(BOUND_S)
+    assert (tmp_path / "log").read_text() == "lost 6\nthird\n"
+    assert writer.lost == 6
+
+
+def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    room = 9  # Bytes on the disk.
+    write = os.write
+
+    def write_what_fits(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError
+        written = write(descriptor, data[:room])
+        room -= written
+        return written
+
+    monkeypatch.setattr("os.write", write_what_fits)
+    writer = LogWriter(file, notice)
+    writer.write(b"first\nsecond\n")
+    writer.flush(BOUND_S)
+    room = 99
+    writer.write(b"third\n")
+    writer.flush(BOUND_S)
+    assert (tmp_path / "log").read_text() == "first\nsec\nlost 1\nthird\n"
+    assert writer.lost == 1
+
+
+def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe: Pipe) -> None:
+    size = pipe.fill()
+    os.set_blocking(pipe.writer, False)
+    writer = pipe.log_writer()
+    writer.write(b"line\n")
+    assert pipe.read(size + 5).endswith(b"\nline\n")
+    assert writer.lost == 0
+
+
+def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe: Pipe) -> None:
+    size = pipe.fill()
+    writer = pipe.log_writer()
+    writer.write(b"parent\n")
+    child = os.fork()
+    if not child:
+        writer.write(b"child\n")
+        writer.flush(BOUND_S)
+        os._exit(0)
+    pipe.read(size)
+    assert os.waitpid(child, 0)[1] == 0
+    writer.flush(BOUND_S)
+    assert sorted(pipe.read(len(b"parent\nchild\n")).splitlines()) == [b"child", b"parent"]
+
+
+def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    writer = pipe.log_writer()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        writer.write(b"first\n")
+        writer.flush(BOUND_S)
+    writer.write(b"second\n")
+    writer.flush(BOUND_S)
+    assert pipe.read(13) == b"first\nsecond\n"
+
+
+def test_a_finalizer_may_log_while_its_thread_logs(pipe: Pipe) -> None:
+    writer = pipe.log_writer()
+    with writer._lock:
+        writer.write(b"line\n")
+    writer.flush(BOUND_S)
+    assert pipe.read(5) == b"line\n"
