@@ -25,8 +25,8 @@ from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
 from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
-from dctnet.server.management import TIMEOUT_S
 from dctnet.server.reading import CROWDED
+from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.worker import LINGER_S
 
 ROOT = Path(__file__).parents[2]
@@ -373,7 +373,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:14] == [
+    assert values[1:16] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"threads + {SPARE_CONNECTIONS}",
         f"{KEEP_ALIVE_S} s",
@@ -381,6 +381,8 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{LINGER_S:g} s",
         f"{CROWDED * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
+        f"{MAX_CONNECTIONS}",
+        f"{MAX_HEAD_BYTES // 1024} KiB",
         f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
