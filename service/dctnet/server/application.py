@@ -53,6 +53,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
 
     def run(self) -> None:
         """Serve until a signal ends the process."""
+        # Gunicorn would cut it off every request's path.
+        os.environ.pop("SCRIPT_NAME", None)
         forking.hold_signals()
         super().run()
 
@@ -80,6 +82,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "sendfile": False,
         # It would be written to the home folder, which may be read-only.
         "control_socket_disable": True,
+        # No client and no variable says for a proxy what the path, its prefix or the scheme is:
+        # headers whose names have an underscore are dropped, others are the application's.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "header_map": "drop",
         "loglevel": "warning",
         "when_ready": _say_where,
         "worker_exit": _end,

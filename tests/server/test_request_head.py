@@ -1,0 +1,200 @@
+"""What a request's head may not do: lack a host, redirect elsewhere, or change the path."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dctnet.models.folder import DEMO
+from tests.server.conftest import BOUND_S, Server, ready
+from tests.server.test_management import received
+
+Start = Callable[..., Server]
+EVIL = "evil.example"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ready(DEMO, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+def exchange(server: Server, head: str) -> tuple[int, bytes]:
+    """Send a request, and return the status and all that came until the server closed."""
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as sock:
+        sock.sendall(head.encode("latin-1"))
+        data = received(sock)
+    return int(data.split()[1]), data
+
+
+def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int, bytes]:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]
+    return exchange(server, "\r\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /health HTTP/1.0\r\n", 200),
+        ("GET /health HTTP/1.1\r\n", 400),
+        ("GET http://x/health HTTP/1.1\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nhOST: y\r\n", 400),
+        ("GET /health HTTP/1.0\r\nHost: x\r\nHost: x\r\n", 400),
+    ],
+)
+def test_a_request_needs_the_host_that_its_version_asks_for(
+    server: Server, head: str, status: int
+) -> None:
+    found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
+    assert found == status
+    if status == 400:
+        require_problem(data)
+
+
+def require_problem(data: bytes) -> None:
+    head, _, content = data.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/problem+json\r\n" in head
+    assert json.loads(content)["type"] == "urn:dctnet:problem:bad-request"
+
+
+def test_a_later_request_of_a_connection_needs_a_host_too(server: Server) -> None:
+    first, second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n"
+    status, data = exchange(server, first + second)
+    assert status == 200
+    assert data.count(b"HTTP/1.1 400 ") == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "x",
+        "x:8080",
+        "x:",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::ffff:10.0.0.1]:443",
+        "my_service.name-space.svc",
+        "%e4.example",
+        "a!$&'()*+,;=~",
+    ],
+)
+def test_a_host_with_an_optional_port_is_accepted(server: Server, host: str) -> None:
+    assert get(server, "/health", host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ":80",
+        "x:http",
+        "x:1:2",
+        "x y",
+        "x,y z",
+        "x/y",
+        "http://x",
+        "user@x",
+        "x?",
+        "x#",
+        "x\\y",
+        "x%zz",
+        "::1",
+        "[::1",
+        "[]",
+        "[:::]",
+        "[::1]x",
+        "\xe4.example",
+        "<b>",
+    ],
+)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_malformed_host_is_rejected(server: Server, host: str, version: str) -> None:
+    head = f"GET /health HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    status, data = exchange(server, head)
+    assert status == 400
+    require_problem(data)
+
+
+ROUTES = (
+    "/",
+    "/static/page.css",
+    "/health",
+    "/v1/styles",
+    "/v1/styles/demo/sample",
+    "/v1/styles/none/sample",
+    "/v1/cartoons",
+    "/v1/tickets/none",
+    "/upload",
+    "/openapi.json",
+    "/docs",
+    "/none",
+)
+VARIANTS = (
+    "{}",
+    "{}/",
+    "{}//",
+    "/{}",
+    "//{}",
+    "/.{}",
+    "//evil.example{}",
+    "/%2f{}",
+    "{}?a=//b",
+    "{}/..",
+    "http://evil.example{}",
+    "http://evil.example/{}",
+)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_response_redirects_or_repeats_the_host(server: Server, variant: str) -> None:
+    for route in ROUTES:
+        for method in "GET", "HEAD", "OPTIONS", "POST":
+            target = variant.format(route)
+            status, data = exchange(
+                server,
+                f"{method} {target} HTTP/1.1\r\nHost: {EVIL}:8443\r\nConnection: close\r\n"
+                f"X-Forwarded-Host: {EVIL}\r\nContent-Length: 0\r\n\r\n",
+            )
+            assert not 300 <= status < 400, (method, target, status)
+            assert status < 500, (method, target, status)
+            head, _, _ = data.partition(b"\r\n\r\n")
+            assert b"\r\nlocation:" not in head.lower()
+            assert EVIL.encode() not in data.replace(target.encode(), b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["//v1/styles", "/v1//styles", "/%2fv1/styles", "http://x//v1/styles", "/docs/", "//"]
+)
+def test_another_spelling_of_a_path_is_not_found(server: Server, path: str) -> None:
+    status, data = get(server, path, host=EVIL)
+    assert status == 404
+    assert b"urn:dctnet:problem:not-found" in data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SCRIPT_NAME: /v1",
+        "SCRIPT_NAME: /elsewhere",
+        "Script_Name: /v1",
+        "PATH_INFO: /none",
+        "Script-Name: /v1",
+        "REMOTE_USER: root",
+        "X-Forwarded-Prefix: /elsewhere",
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off",
+        "X-Forwarded-Protocol: ssl",
+    ],
+)
+def test_no_header_changes_the_path_or_the_scheme(server: Server, header: str) -> None:
+    """Whatever the peer is: Gunicorn trusts loopback by default."""
+    assert get(server, "/v1/styles", header)[0] == 200
+    assert get(server, "/none", header)[0] == 404
+
+
+def test_no_variable_changes_the_path_or_whom_to_trust(start_timed: Start) -> None:
+    server = start_timed(0, SCRIPT_NAME="/v1", FORWARDED_ALLOW_IPS="*")
+    assert get(server, "/health")[0] == 200
+    assert get(server, "/v1/styles", "SCRIPT_NAME: /v1")[0] == 200
+    assert get(server, "/styles")[0] == 404
