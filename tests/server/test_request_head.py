@@ -130,6 +130,9 @@ ROUTES = (
     "/openapi.json",
     "/docs",
     "/none",
+    "/v1//styles",
+    "/v1/styles//demo/sample",
+    "/static//page.css",
 )
 VARIANTS = (
     "{}",
