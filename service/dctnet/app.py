@@ -11,6 +11,7 @@ from dctnet.http import (
     health,
     openapi,
     page,
+    paths,
     problems,
     record,
     request_id,
@@ -29,9 +30,12 @@ def create_app(replica: Replica) -> Flask:
     """Make the application; until the replica is ready it answers that the model is loading."""
     app = Flask("dctnet", template_folder="http/templates", static_folder=None)
     app.request_class = InMemoryRequest
+    # Werkzeug would redirect `/v1//styles`, to an address that it makes of the Host header.
+    app.url_map.merge_slashes = False
 
     app.before_request(request_id.assign)
     app.before_request(record.begin)
+    app.before_request(paths.reject_empty_segment)
     app.register_error_handler(Exception, problems.answer)
     # Handlers after a request run in reverse.
     app.after_request(record.end(replica.metrics, replica.tracing))

@@ -11,11 +11,14 @@ def find_model(settings: Settings) -> ModelFolder:
     return open_folder(locate(settings.model, settings.models_dir), settings.model_digest)
 
 
-def load_engine(settings: Settings) -> tuple[Engine, ModelFolder]:
-    """Verify and load the model that the settings name, which takes seconds; raise ModelError."""
-    folder = find_model(settings)
+def load_engine(settings: Settings, model: ModelFolder | None = None) -> tuple[Engine, ModelFolder]:
+    """Load a verified model, by default the one that the settings name; raise ModelError.
+
+    It takes seconds, and reads nothing but the files that are open since the verification.
+    """
+    folder = model or find_model(settings)
     networks = choice.load(folder, network_threads(settings), settings.runtime)
-    alpha = read_alpha(folder.path / ALPHA)
+    alpha = read_alpha(folder.files[ALPHA])
     return Engine(networks, alpha, max_working_side=settings.max_working_side), folder
 
 

@@ -37,10 +37,10 @@ class Replica:
         self,
         settings: Settings,
         model: ModelFolder,
-        load: Load = load_engine,
+        load: Load | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """Take a model that was verified already, what loads it, and what makes spans.
+        """Take a verified model, what loads it if not `load_engine`, and what makes spans.
 
         Raises SettingsError where there is to be a file of API keys and it is not right.
         """
@@ -74,7 +74,7 @@ class Replica:
             self._describe,
         )
         self.tracing = tracing
-        self._load = load
+        self._load = load or partial(load_engine, model=model)
         self._engine: Cartoonist | None = None
         self._compared = "not drawn yet"
 
@@ -111,7 +111,7 @@ class Replica:
         say(choice.explain(self.model, self.settings.runtime))
         # A slot must not find out in service that its memory cannot be had.
         self._engine.reserve(self.settings.slots)
-        prepare = partial(warm_up, self._engine, self.model.path, self.admission.pace.calibrate)
+        prepare = partial(warm_up, self._engine, self.model, self.admission.pace.calibrate)
         for prepared in self.admission.start(prepare):
             self._compared = str(prepared.result())
         seconds = monotonic() - started

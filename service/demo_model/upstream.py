@@ -8,7 +8,6 @@ reference runtime, upstream's own pipeline and `dctnet prepare` can be given the
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def write_upstream_form(folder: Path) -> str:
         path = folder / parts.file(name, "tensorflow")
         path.write_bytes(graph.SerializeToString(deterministic=True))
     for name in COPIED:
-        shutil.copyfile(DEMO / name, folder / name)
+        (folder / name).write_bytes(prepared.files.read(name))
     configuration = json.dumps(CONFIGURATION, indent=2) + "\n"
     (folder / "configuration.json").write_text(configuration, encoding="ascii")
     files = {path.name: manifest.record(path) for path in folder.iterdir()}
@@ -59,18 +58,19 @@ def _graph(prepared: ModelFolder, name: str) -> Any:
     """Return the frozen graph of a part."""
     stem = prepared.parts[name].same_as or name
     if name in parts.GENERATORS:
-        weights = generator.read(prepared.path / parts.file(stem, "native"))
+        weights = generator.read(prepared.files[parts.file(stem, "native")])
         return network.frozen_graph({f"generator/{key}": array for key, array in weights.items()})
     signature = tensors.DETECTOR if name == "detector" else tensors.LANDMARKS
-    return _face_graph(prepared.path / parts.file(stem, "onnxruntime"), signature)
+    return _face_graph(prepared.files.read(parts.file(stem, "onnxruntime")), signature)
 
 
-def _face_graph(path: Path, signature: Signature) -> Any:
-    """Return the frozen graph of a face network, with upstream's tensors, from its ONNX file."""
+def _face_graph(model: bytes, signature: Signature) -> Any:
+    """Return the frozen graph of a face network, with upstream's tensors, from its ONNX model."""
     with tf.Graph().as_default() as graph:
         picture = tf.placeholder(tf.float32, signature.shape, _operation(signature.picture))
         tf.placeholder(tf.bool, [], _operation(TRAINING))
-        outputs = translate(onnx.load(path).graph, {signature.picture: picture})
+        graph_of_onnx = onnx.load_model_from_string(model).graph
+        outputs = translate(graph_of_onnx, {signature.picture: picture})
         for name in signature.outputs:
             tf.identity(outputs[name], name=_operation(name))
     return graph.as_graph_def()

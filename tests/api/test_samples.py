@@ -1,7 +1,6 @@
 """``GET /v1/styles/STYLE/sample``."""
 
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -13,11 +12,13 @@ from dctnet.models.folder import DEMO, KNOWN_ANSWER
 from dctnet.replica import Replica
 from tests.api.conftest import MODEL, AppFactory
 
+SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+
 
 @pytest.fixture
 def client(settings: Settings) -> FlaskClient:
     """A server whose model is still being loaded, and has a known answer."""
-    return create_app(Replica(settings, replace(MODEL, path=DEMO))).test_client()
+    return create_app(Replica(settings, replace(MODEL, sample=SAMPLE))).test_client()
 
 
 def test_the_sample_of_a_style_is_the_known_answer_of_its_model(client: FlaskClient) -> None:
@@ -25,7 +26,7 @@ def test_the_sample_of_a_style_is_the_known_answer_of_its_model(client: FlaskCli
     response = client.get(urljoin("/v1/styles", sample))
     assert response.status_code == 200
     assert response.content_type == "image/png"
-    assert response.data == (DEMO / KNOWN_ANSWER).read_bytes()
+    assert response.data == SAMPLE
 
 
 def test_a_browser_that_has_the_sample_is_told_so(client: FlaskClient) -> None:
@@ -34,8 +35,8 @@ def test_a_browser_that_has_the_sample_is_told_so(client: FlaskClient) -> None:
     assert response.status_code == 304
 
 
-def test_a_model_without_a_known_answer_has_no_sample(make_app: AppFactory, tmp_path: Path) -> None:
-    client = make_app(replace(MODEL, path=tmp_path)).test_client()
+def test_a_model_without_a_known_answer_has_no_sample(make_app: AppFactory) -> None:
+    client = make_app(replace(MODEL, sample=None)).test_client()
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] is None
     assert client.get("/v1/styles/tiny/sample").status_code == 404
 

@@ -1,66 +1,203 @@
-"""The head of a request has a limit, and heads that are never finished cost little."""
+"""What a request's head may not do: lack a host, redirect elsewhere, or change the path."""
 
+import json
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from dctnet.config import MIB
-from dctnet.server.reading import MAX_HEAD_BYTES
-from loadtest.processes import _processor_time, memory
-from tests.server.conftest import BOUND_S, Server, until
+from dctnet.models.folder import DEMO
+from tests.server.conftest import BOUND_S, Server, ready
+from tests.server.test_management import received
 
 Start = Callable[..., Server]
-HEADS = 370
+EVIL = "evil.example"
 
 
-def head(size: int) -> bytes:
-    """A head of so many bytes, with no header that is too long by itself."""
-    start, end = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"\r\n"
-    fields = b""
-    while (left := size - len(start) - len(fields) - len(end)) > 0:
-        length = left if left <= 4000 else min(4000, left - 100)
-        fields += b"X-Padding: " + b"x" * (length - 13) + b"\r\n"
-    return start + fields + end
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ready(DEMO, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+def exchange(server: Server, head: str) -> tuple[int, bytes]:
+    """Send a request, and return the status and all that came until the server closed."""
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as sock:
+        sock.sendall(head.encode("latin-1"))
+        data = received(sock)
+    return int(data.split()[1]), data
+
+
+def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int, bytes]:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers, "", ""]
+    return exchange(server, "\r\n".join(lines))
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [(MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")]
+    ("head", "status"),
+    [
+        ("GET /health HTTP/1.0\r\n", 200),
+        ("GET /health HTTP/1.1\r\n", 400),
+        ("GET http://x/health HTTP/1.1\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: x\r\nhOST: y\r\n", 400),
+        ("GET /health HTTP/1.0\r\nHost: x\r\nHost: x\r\n", 400),
+    ],
 )
-def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(
-    server: Server, size: int, status: bytes
+def test_a_request_needs_the_host_that_its_version_asks_for(
+    server: Server, head: str, status: int
 ) -> None:
-    data = head(size)
-    assert len(data) == size
-    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
-        client.sendall(data)
-        assert client.recv(65536).split()[1] == status
+    found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
+    assert found == status
+    if status == 400:
+        require_problem(data)
 
 
-def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server) -> None:
-    body = b"x" * 10_000
-    data = head(MAX_HEAD_BYTES - 100).replace(b"GET /health", b"POST /v1/cartoons")
-    data = data[:-2] + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
-        client.sendall(data)
-        assert client.recv(65536).split()[1] == b"415"
+def require_problem(data: bytes) -> None:
+    head, _, content = data.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/problem+json\r\n" in head
+    assert json.loads(content)["type"] == "urn:dctnet:problem:bad-request"
 
 
-def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
-    server = start_timed(0)
-    worker = server.worker()
-    memory_before, time_before = memory(worker, "VmRSS"), _processor_time(worker)
-    unfinished = head(MAX_HEAD_BYTES)[:-2]
-    with ExitStack() as stack:
-        clients = []
-        for _ in range(HEADS):
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            clients.append(stack.enter_context(client))
-            client.sendall(unfinished)
-        until(lambda: server.metric("process_resident_memory_bytes") > 0, server.process)
-        for client in clients:
-            assert client.recv(4096).split()[1] == b"408"
-            cost = memory(worker, "VmRSS") - memory_before
-            assert cost < 40 * MIB
-    assert _processor_time(worker) - time_before < 1
+def test_a_later_request_of_a_connection_needs_a_host_too(server: Server) -> None:
+    first, second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n"
+    status, data = exchange(server, first + second)
+    assert status == 200
+    assert data.count(b"HTTP/1.1 400 ") == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "x",
+        "x:8080",
+        "x:",
+        "127.0.0.1:1",
+        "[::1]",
+        "[::ffff:10.0.0.1]:443",
+        "my_service.name-space.svc",
+        "%e4.example",
+        "a!$&'()*+,;=~",
+    ],
+)
+def test_a_host_with_an_optional_port_is_accepted(server: Server, host: str) -> None:
+    assert get(server, "/health", host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ":80",
+        "x:http",
+        "x:1:2",
+        "x y",
+        "x,y z",
+        "x/y",
+        "http://x",
+        "user@x",
+        "x?",
+        "x#",
+        "x\\y",
+        "x%zz",
+        "::1",
+        "[::1",
+        "[]",
+        "[:::]",
+        "[::1]x",
+        "\xe4.example",
+        "<b>",
+    ],
+)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_malformed_host_is_rejected(server: Server, host: str, version: str) -> None:
+    head = f"GET /health HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    status, data = exchange(server, head)
+    assert status == 400
+    require_problem(data)
+
+
+ROUTES = (
+    "/",
+    "/static/page.css",
+    "/health",
+    "/v1/styles",
+    "/v1/styles/demo/sample",
+    "/v1/styles/none/sample",
+    "/v1/cartoons",
+    "/v1/tickets/none",
+    "/upload",
+    "/openapi.json",
+    "/docs",
+    "/none",
+    "/v1//styles",
+    "/v1/styles//demo/sample",
+    "/static//page.css",
+)
+VARIANTS = (
+    "{}",
+    "{}/",
+    "{}//",
+    "/{}",
+    "//{}",
+    "/.{}",
+    "//evil.example{}",
+    "/%2f{}",
+    "{}?a=//b",
+    "{}/..",
+    "http://evil.example{}",
+    "http://evil.example/{}",
+)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_response_redirects_or_repeats_the_host(server: Server, variant: str) -> None:
+    for route in ROUTES:
+        for method in "GET", "HEAD", "OPTIONS", "POST":
+            target = variant.format(route)
+            status, data = exchange(
+                server,
+                f"{method} {target} HTTP/1.1\r\nHost: {EVIL}:8443\r\nConnection: close\r\n"
+                f"X-Forwarded-Host: {EVIL}\r\nContent-Length: 0\r\n\r\n",
+            )
+            assert not 300 <= status < 400, (method, target, status)
+            assert status < 500, (method, target, status)
+            head, _, _ = data.partition(b"\r\n\r\n")
+            assert b"\r\nlocation:" not in head.lower()
+            assert EVIL.encode() not in data.replace(target.encode(), b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["//v1/styles", "/v1//styles", "/%2fv1/styles", "http://x//v1/styles", "/docs/", "//"]
+)
+def test_another_spelling_of_a_path_is_not_found(server: Server, path: str) -> None:
+    status, data = get(server, path, host=EVIL)
+    assert status == 404
+    assert b"urn:dctnet:problem:not-found" in data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SCRIPT_NAME: /v1",
+        "SCRIPT_NAME: /elsewhere",
+        "Script_Name: /v1",
+        "PATH_INFO: /none",
+        "Script-Name: /v1",
+        "REMOTE_USER: root",
+        "X-Forwarded-Prefix: /elsewhere",
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off",
+        "X-Forwarded-Protocol: ssl",
+    ],
+)
+def test_no_header_changes_the_path_or_the_scheme(server: Server, header: str) -> None:
+    """Whatever the peer is: Gunicorn trusts loopback by default."""
+    assert get(server, "/v1/styles", header)[0] == 200
+    assert get(server, "/none", header)[0] == 404
+
+
+def test_no_variable_changes_the_path_or_whom_to_trust(start_timed: Start) -> None:
+    server = start_timed(0, SCRIPT_NAME="/v1", FORWARDED_ALLOW_IPS="*")
+    assert get(server, "/health")[0] == 200
+    assert get(server, "/v1/styles", "SCRIPT_NAME: /v1")[0] == 200
+    assert get(server, "/styles")[0] == 404

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.models.folder import REQUIRED_FILES
+from dctnet.models.folder import DEMO, REQUIRED_FILES
 from loadtest.processes import free_ports
 from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
 from tests.support.encoded import encoded, gradient
@@ -149,6 +149,80 @@ def test_an_address_in_use_is_one_sentence(tiny: Path, variable: str, how: str) 
     sentence = f"Address already in use. Choose another address with {how}."
     assert status == 1
     assert lines == [f"dctnet: Cannot listen on {address}: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("bind", "management"),
+    [
+        ("127.0.0.1:{port}", "127.0.0.1:{port}"),
+        ("127.0.0.1:{port}", "0.0.0.0:{port}"),
+        ("127.0.0.1:{port}", "localhost:{port}"),
+        ("127.0.0.1:{port}", "[::]:{port}"),
+    ],
+)
+def test_one_port_for_both_listeners_is_one_sentence(
+    tiny: Path, bind: str, management: str
+) -> None:
+    (port,) = free_ports(1)
+    addresses = bind.format(port=port), management.format(port=port)
+    status, lines = serve(
+        DCTNET_MODEL=str(tiny), DCTNET_BIND=addresses[0], DCTNET_MANAGEMENT_BIND=addresses[1]
+    )
+    sentence = "Address already in use. Choose another address with DCTNET_MANAGEMENT_BIND."
+    assert (status, lines) == (1, [f"dctnet: Cannot listen on {addresses[1]}: {sentence}"])
+
+
+@pytest.mark.parametrize("variable", ["DCTNET_BIND", "DCTNET_MANAGEMENT_BIND"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64, "192.0.2.1"])
+def test_a_host_that_is_not_this_machine_is_one_sentence(
+    tiny: Path, variable: str, host: str
+) -> None:
+    status, (line,) = serve(DCTNET_MODEL=str(tiny), **{variable: f"{host}:8080"})
+    assert status == 1
+    assert line.startswith(f"dctnet: Cannot listen on {host}:8080: ")
+    assert line.endswith(f"{variable}.")
+
+
+@pytest.mark.parametrize("name", ["none", "file", "/proc"])
+def test_a_worker_directory_that_cannot_be_written_is_one_sentence(
+    tiny: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / name
+    status, (line,) = serve(DCTNET_MODEL=str(tiny), DCTNET_WORKER_DIR=str(folder))
+    assert status == 1
+    assert line.startswith(f"dctnet: Cannot write the worker's heartbeat file in {folder}: ")
+    assert line.endswith(". Choose another folder with DCTNET_WORKER_DIR.")
+
+
+def test_no_folder_for_temporary_files_is_one_sentence() -> None:
+    """Simulated: a process of root's can write in most folders."""
+    program = (
+        "import sys, tempfile\n"
+        "from dctnet import config\n"
+        "from dctnet.cli import main\n"
+        "config.SHARED_MEMORY = config.Path('/none')\n"
+        "tempfile._candidate_tempdir_list = lambda: ['/proc']\n"
+        "sys.exit(main(['serve']))\n"
+    )
+    port, management = free_ports(2)
+    addresses = {
+        "DCTNET_BIND": f"127.0.0.1:{port}",
+        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | addresses | {"DCTNET_MODEL": str(DEMO)},
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(
+        "dctnet: Cannot write the worker's heartbeat file in the system's folder"
+    )
 
 
 def test_a_bad_setting_is_one_sentence() -> None:

@@ -27,8 +27,8 @@ from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
-from dctnet.server.management import TIMEOUT_S
 from dctnet.server.reading import CROWDED
+from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.worker import LINGER_S
 
 ROOT = Path(__file__).parents[2]
@@ -383,6 +383,8 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{LINGER_S:g} s",
         f"{CROWDED * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
+        f"{MAX_CONNECTIONS}",
+        f"{MAX_HEAD_BYTES // 1024} KiB",
         f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",

@@ -7,6 +7,8 @@ import pytest
 
 from dctnet.engine import Cartoon
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
+from dctnet.models.files import OpenFiles
+from dctnet.models.folder import ModelFolder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import Pixels
 
@@ -30,6 +32,12 @@ class Black(Negative):
         return Cartoon(np.zeros_like(picture), 0, {"background": 0.25})
 
 
+def model_in(folder: Path) -> ModelFolder:
+    """A model folder of nothing but what was written there."""
+    files = OpenFiles(folder, (path.name for path in folder.iterdir()))
+    return ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
+
+
 def ignored(*_: float) -> None:
     """Take no measurement."""
 
@@ -38,13 +46,13 @@ def test_a_slot_draws_the_known_picture_twice(tmp_path: Path) -> None:
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
     KnownAnswer(PICTURE, 255 - PICTURE).write(tmp_path)
-    assert warm_up(engine, tmp_path, ignored) == "the known answer"
+    assert warm_up(engine, model_in(tmp_path), ignored) == "the known answer"
     assert engine.sizes == [PICTURE.shape] * 2
 
 
 def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path: Path) -> None:
     measured: list[tuple[float, ...]] = []
-    warm_up(Negative(), tmp_path, lambda *pair: measured.append(pair))
+    warm_up(Negative(), model_in(tmp_path), lambda *pair: measured.append(pair))
     assert measured == [(256 * 256, 0.25)]
 
 
@@ -56,7 +64,7 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path: Path) -> None:
             return cartoon
 
     measured: list[float] = []
-    warm_up(Paused(), tmp_path, lambda _, seconds: measured.append(seconds))
+    warm_up(Paused(), model_in(tmp_path), lambda _, seconds: measured.append(seconds))
     assert measured == [20]
 
 
@@ -65,17 +73,17 @@ def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> Non
     almost[: len(almost) // 2] += 1
     KnownAnswer(PICTURE, almost).write(tmp_path)
     assert MAX_MEAN_DIFFERENCE == 0.5
-    assert warm_up(Negative(), tmp_path, ignored) == "the known answer"
+    assert warm_up(Negative(), model_in(tmp_path), ignored) == "the known answer"
     almost[-1, -1, -1] += 1
     KnownAnswer(PICTURE, almost).write(tmp_path)
     with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
-        warm_up(Negative(), tmp_path, ignored)
+        warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path: Path) -> None:
     with pytest.raises(WrongAnswer, match="nothing but one colour"):
-        warm_up(Black(), tmp_path, ignored)
+        warm_up(Black(), model_in(tmp_path), ignored)
 
 
 def test_the_picture_has_many_colours() -> None:

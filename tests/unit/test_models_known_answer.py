@@ -10,6 +10,7 @@ import pytest
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE
 from dctnet.models.errors import ModelError
+from dctnet.models.files import OpenFiles
 from dctnet.models.folder import DEMO, KNOWN_ANSWER, KNOWN_PICTURE, open_folder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import choice
@@ -19,10 +20,14 @@ KNOWN = KnownAnswer(
 )
 
 
+def files_in(folder: Path) -> OpenFiles:
+    return OpenFiles(folder, (path.name for path in folder.iterdir()))
+
+
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    assert KnownAnswer.read(tmp_path) is None
+    assert KnownAnswer.read(files_in(tmp_path)) is None
     KNOWN.write(tmp_path)
-    read = KnownAnswer.read(tmp_path)
+    read = KnownAnswer.read(files_in(tmp_path))
     assert read is not None
     np.testing.assert_array_equal(read.picture, KNOWN.picture)
     np.testing.assert_array_equal(read.cartoon, KNOWN.cartoon)
@@ -37,7 +42,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes |
     else:
         (tmp_path / name).write_bytes(content or b"")
     with pytest.raises(ModelError, match=f"Cannot read the known answer .*{name}"):
-        KnownAnswer.read(tmp_path)
+        KnownAnswer.read(files_in(tmp_path))
 
 
 def test_a_difference_is_the_mean_of_all_values() -> None:
@@ -49,7 +54,7 @@ def test_a_difference_is_the_mean_of_all_values() -> None:
 
 
 def test_the_demo_models_answer_takes_all_its_networks() -> None:
-    known = KnownAnswer.read(DEMO)
+    known = KnownAnswer.read(files_in(DEMO))
     assert known is not None
     networks = choice.load(open_folder(DEMO), threads=1)
     alpha = read_alpha(DEMO / "alpha.jpg")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dctnet.models.errors import ModelError
+from dctnet.models.files import OpenFiles
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Networks, choice
 from dctnet.runtimes import tensorflow as runtime
@@ -60,15 +61,22 @@ GRAPHS = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> ModelFolder:
+def folder(tmp_path: Path) -> Path:
     for name, build in GRAPHS.items():
         _write(tmp_path / name, build)
-    return ModelFolder(tmp_path, "test", "test", "", None, "no manifest")
+    return tmp_path
+
+
+def load(folder: Path) -> Networks:
+    """Load what is in a folder now."""
+    files = OpenFiles(folder, (path.name for path in folder.iterdir()))
+    model = ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
+    return choice.load(model, threads=1)
 
 
 @pytest.fixture
-def networks(folder: ModelFolder) -> Networks:
-    return choice.load(folder, threads=1)
+def networks(folder: Path) -> Networks:
+    return load(folder)
 
 
 def test_the_background_and_the_head_have_a_graph_each(networks: Networks) -> None:
@@ -91,17 +99,17 @@ def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks: Networks) -> N
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder: ModelFolder, name: str) -> None:
-    (folder.path / name).unlink()
+def test_a_graph_that_is_not_there_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
-        choice.load(folder, threads=1)
+        load(folder)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> None:
-    (folder.path / name).write_bytes(b"no graph")
+def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
-        choice.load(folder, threads=1)
+        load(folder)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +122,13 @@ def test_a_file_that_is_no_graph_is_named(folder: ModelFolder, name: str) -> Non
     ],
 )
 def test_a_graph_of_another_network_is_named_with_what_it_lacks(
-    folder: ModelFolder, name: str, tensor: str
+    folder: Path, name: str, tensor: str
 ) -> None:
-    _write(folder.path / name, lambda: tf.constant(1))
+    _write(folder / name, lambda: tf.constant(1))
     with pytest.raises(
         ModelError, match=f"{name} is not a graph of DCT-Net: it has no tensor {tensor}.$"
     ):
-        choice.load(folder, threads=1)
+        load(folder)
 
 
 def test_onednn_is_on_unless_somebody_turns_it_off() -> None:

@@ -2,9 +2,12 @@
 
 import argparse
 import os
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
-from dctnet.config import SETTINGS, Address, Settings
+from dctnet.config import SETTINGS, Address, Settings, SettingsError
 from dctnet.messages import say
 
 EXIT_BROKEN_MODEL = 3
@@ -33,7 +36,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from dctnet.models.styles import DEMO_STYLE
     from dctnet.replica import Replica
     from dctnet.runtimes.choice import choose
-    from dctnet.server.address import require_free
     from dctnet.server.application import Server
 
     if args.bind:
@@ -45,15 +47,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except ModelError as error:
         say(str(error))
         return EXIT_BROKEN_MODEL
-    for address, how in (
-        (settings.bind, "--bind or DCTNET_BIND"),
-        (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
-    ):
-        try:
-            require_free(address)
-        except OSError as error:
-            say(f"Cannot listen on {address}: {error.strerror}. Choose another address with {how}.")
-            return 1
+    try:
+        _require_addresses(settings)
+        _require_worker_dir(settings.worker_dir)
+    except SettingsError as error:
+        say(str(error))
+        return 1
     replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
     say(f"the model is {label(model)}, from {model.path}")
     if model.style == DEMO_STYLE:
@@ -64,6 +63,37 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         say(f"requests are traced; the spans go to {replica.tracing.host}")
     Server(replica).run()
     return 0
+
+
+def _require_addresses(settings: Settings) -> None:
+    """Raise SettingsError unless the server can listen on both its addresses at once."""
+    from dctnet.server.address import listening
+
+    with ExitStack() as stack:
+        for address, how in (
+            (settings.bind, "--bind or DCTNET_BIND"),
+            (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
+        ):
+            try:
+                stack.enter_context(listening(address))
+            except OSError as error:
+                raise SettingsError(
+                    f"Cannot listen on {address}: {error.strerror}. Choose another address with"
+                    f" {how}."
+                ) from error
+
+
+def _require_worker_dir(folder: Path | None) -> None:
+    """Raise SettingsError unless the worker's heartbeat file can be made, as Gunicorn makes it."""
+    try:
+        with NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        where = "in the system's folder for temporary files" if folder is None else f"in {folder}"
+        raise SettingsError(
+            f"Cannot write the worker's heartbeat file {where}: {error.strerror}. Choose another"
+            " folder with DCTNET_WORKER_DIR."
+        ) from error
 
 
 def _address(text: str) -> Address:

@@ -3,25 +3,29 @@
 Upstream: the end of `forward` in `modelscope/pipelines/cv/image_cartoon_pipeline.py`.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dctnet.engine.alignment import HEAD_SIDE
-from dctnet.models.errors import ModelError
+from dctnet.models.errors import ModelError, reason
+from dctnet.models.files import Readable
 from dctnet.runtimes import Drawing, Floats
 
 
-def read_alpha(path: Path) -> Floats:
+def read_alpha(file: Readable) -> Floats:
     """Read the head's mask, `alpha.jpg`: 288x288 float32, 0 for background to 1 for head.
 
-    Raises ModelError where it is no picture.
+    Raises ModelError where it cannot be read or is no image.
     """
-    mask = cv2.imread(str(path))
+    try:
+        data = np.frombuffer(file.read_bytes(), np.uint8)
+    except OSError as error:
+        raise ModelError(f"The head mask {file} cannot be read: {reason(error)}.") from error
+    # It fails an assertion where there are no bytes.
+    mask = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if mask is None:
-        raise ModelError(f"The head mask {path} is not a picture.")
+        raise ModelError(f"The head mask {file} is not a picture.")
     mask = cv2.resize(mask, (HEAD_SIDE, HEAD_SIDE), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY).astype(np.float32) / np.float32(255)
 

@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 from flask import Response, jsonify
 
-from dctnet.http import samples
 from dctnet.models.folder import ModelFolder
 from dctnet.models.styles import STYLES
 
@@ -29,5 +28,5 @@ def _describe(model: ModelFolder) -> dict[str, str | None]:
         "digest": model.digest,
         "integrity": model.integrity,
         # Beside this very address, so that a proxy may put the API under a path.
-        "sample": f"styles/{quote(model.style, safe='')}/sample" if samples.exists(model) else None,
+        "sample": f"styles/{quote(model.style, safe='')}/sample" if model.sample else None,
     }

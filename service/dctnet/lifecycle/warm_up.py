@@ -1,13 +1,13 @@
 """The first pictures: a slot is ready when it has drawn what it must be able to draw."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import Pixels
 
@@ -49,39 +49,41 @@ def picture(height: int, width: int) -> Pixels:
     return drawn.astype(np.uint8)
 
 
-def warm_up(engine: Cartoonist, folder: Path, calibrate: Callable[[float, float], None]) -> str:
-    """Draw the folder's known picture, or one of ours if it has none; return what was compared.
+def warm_up(
+    engine: Cartoonist, model: ModelFolder, calibrate: Callable[[float, float], None]
+) -> str:
+    """Draw the model's known picture, or one of ours if it has none; return what was compared.
 
     ``calibrate`` gets the picture's working pixels and the seconds of the background, the better of
     two runs: the first run of a runtime is slow, and the process may be paused in one of them.
     Raises WrongAnswer, and ModelError where the known answer cannot be read.
     """
-    known = KnownAnswer.read(folder)
+    known = KnownAnswer.read(model.files)
     drawn = known.picture if known else picture(SIDE, SIDE)
     cartoon = engine.cartoonize(drawn)
     if known:
-        _compare(known, cartoon, folder)
+        _compare(known, cartoon, model)
     elif np.ptp(cartoon.picture) == 0:
-        raise WrongAnswer(f"The model in {folder} draws nothing but one colour.")
+        raise WrongAnswer(f"The model in {model.path} draws nothing but one colour.")
     height, width, _ = drawn.shape
     again = engine.cartoonize(drawn)
     calibrate(height * width, min(run.stages["background"] for run in (cartoon, again)))
     return "the known answer" if known else "no known answer"
 
 
-def check_answer(engine: Cartoonist, folder: Path) -> None:
-    """Draw the folder's known picture, if it has one.
+def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
+    """Draw the model's known picture, if it has one.
 
     Raises WrongAnswer, and ModelError where the known answer cannot be read.
     """
-    if known := KnownAnswer.read(folder):
-        _compare(known, engine.cartoonize(known.picture), folder)
+    if known := KnownAnswer.read(model.files):
+        _compare(known, engine.cartoonize(known.picture), model)
 
 
-def _compare(known: KnownAnswer, cartoon: Cartoon, folder: Path) -> None:
+def _compare(known: KnownAnswer, cartoon: Cartoon, model: ModelFolder) -> None:
     difference = known.difference(cartoon.picture)
     if difference > MAX_MEAN_DIFFERENCE:
         raise WrongAnswer(
-            f"The model in {folder} does not draw its known answer: it is {difference:.3g} of"
+            f"The model in {model.path} does not draw its known answer: it is {difference:.3g} of"
             f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
         )

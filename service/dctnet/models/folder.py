@@ -8,8 +8,9 @@ from typing import Literal
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.manifest import FileRecord, Manifest
-from dctnet.models.parts import AS_UPSTREAM, PARTS, Part, files
+from dctnet.models.files import OpenFiles
+from dctnet.models.manifest import FileRecord, HubReport, Manifest
+from dctnet.models.parts import AS_UPSTREAM, PARTS, SUFFIXES, Part, file, files
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
 DEMO = Path(__file__).parent / "demo"
@@ -33,6 +34,20 @@ ALPHA = "alpha.jpg"
 KNOWN_PICTURE = "known-picture.png"
 KNOWN_ANSWER = "known-answer.png"
 """A picture, and what the reference runtime draws of it."""
+
+NOTICES = ("README.md", "LICENSE", "LICENSES.md")
+"""Files that state a model's licence, which a prepared folder takes over."""
+
+LOADED_FILES = frozenset(
+    (
+        ALPHA,
+        *NOTICES,
+        KNOWN_PICTURE,
+        KNOWN_ANSWER,
+        *(file(part, runtime) for part in PARTS for runtime in SUFFIXES),
+    )
+)
+"""The files that are read after verification, and stay open for it."""
 
 PREPARED = "-prepared"
 """What follows the name of a folder in the name of the prepared one that is made of it."""
@@ -60,6 +75,12 @@ class ModelFolder:
     parts: Mapping[str, Part] = field(default_factory=lambda: dict.fromkeys(PARTS, AS_UPSTREAM))
     """Who can compute each network."""
     is_prepared: bool = False
+    files: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
+    """The files to load it from, open since it was verified."""
+    sample: bytes | None = field(default=None, compare=False, repr=False)
+    """A PNG image in its style, as verified; None where the folder has none."""
+    hub: HubReport | None = field(default=None, compare=False, repr=False)
+    """What its manifest says of the hub that it was fetched from."""
 
     @property
     def unconverted(self) -> dict[str, str]:
@@ -104,7 +125,7 @@ def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Pat
 
 
 def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
-    """Verify a model folder and say what it is.
+    """Verify a model folder and return it with the files that were verified, open.
 
     With a manifest, every file that it lists must have its size and its sum; a prepared folder is
     one whose manifest says how it was prepared. ``digest`` is the sha256 that the manifest itself
@@ -134,7 +155,7 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
             " another model, or somebody changed it."
         )
     described = manifest.decode(content, path / manifest.FILE_NAME)
-    _verify(path, described)
+    verified = _verify(path, described)
     folder = ModelFolder(
         path=path,
         style=described.style,
@@ -142,6 +163,9 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
         revision=described.revision,
         digest=found,
         integrity="unpinned" if digest is None else "pinned",
+        files=verified,
+        sample=_sample(verified),
+        hub=described.hub,
     )
     if described.preparation is None:
         return folder
@@ -156,16 +180,34 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
         raise ModelError(
             f"{path} has no {manifest.FILE_NAME}, so it cannot be held against the digest {digest}."
         )
-    return ModelFolder(path, UNKNOWN_STYLE, path.resolve().name, "", None, "no manifest")
+    found = OpenFiles(path, (name for name in sorted(LOADED_FILES) if (path / name).is_file()))
+    return ModelFolder(
+        path=path,
+        style=UNKNOWN_STYLE,
+        model=path.resolve().name,
+        revision="",
+        digest=None,
+        integrity="no manifest",
+        files=found,
+        sample=_sample(found),
+    )
 
 
-def _verify(path: Path, described: Manifest) -> None:
+def _sample(verified: OpenFiles) -> bytes | None:
+    return verified.read(KNOWN_ANSWER) if KNOWN_ANSWER in verified else None
+
+
+def _verify(path: Path, described: Manifest) -> OpenFiles:
     # A manifest that lists too little would otherwise vouch for files that nobody summed.
     for name in _required(described):
         if name not in described.files:
             raise ModelError(f"The manifest of {path} does not list {name}, which a model needs.")
+    verified = OpenFiles(path)
     for name, expected in sorted(described.files.items()):
-        _verify_file(path / name, expected)
+        _verify_file(verified, name, expected)
+        if name not in LOADED_FILES:
+            verified.close(name)
+    return verified
 
 
 def _required(described: Manifest) -> Iterator[str]:
@@ -179,10 +221,12 @@ def _required(described: Manifest) -> Iterator[str]:
             yield from files(part.same_as or name, runtime)
 
 
-def _verify_file(path: Path, expected: FileRecord) -> None:
-    if not path.is_file():
-        raise ModelError(f"The model file {path} is missing.")
-    found = manifest.record(path)
+def _verify_file(files: OpenFiles, name: str, expected: FileRecord) -> None:
+    path = files.folder / name
+    try:
+        found = files.open(name)
+    except FileNotFoundError:
+        raise ModelError(f"The model file {path} is missing.") from None
     if found.size < expected.size:
         raise ModelError(
             f"The model file {path} is cut short: it has {found.size} of {expected.size} bytes."

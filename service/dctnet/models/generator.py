@@ -14,6 +14,7 @@ All else of the network is the same in every DCT-Net model, `dctnet.preparing.ar
 import encodings.cp437  # noqa: F401
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dctnet.models.errors import ModelError, reason
+from dctnet.models.files import Readable
 
 Weights = Mapping[str, NDArray[np.float32]]
 """Arrays by the names of `shapes`."""
@@ -93,10 +95,10 @@ def write(path: Path, weights: Weights) -> None:
     np.savez(path, allow_pickle=False, **ordered)
 
 
-def read(path: Path) -> Weights:
+def read(path: Readable) -> Weights:
     """Read a generator's weights; raises ModelError where the file is not what `write` writes."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
     except OSError as error:
         raise ModelError(f"The weights {path} cannot be read: {reason(error)}.") from error

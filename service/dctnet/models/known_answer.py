@@ -4,6 +4,7 @@ Both files are lossless, so that the same numbers are compared everywhere.
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from math import inf
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dctnet.models.errors import ModelError, reason
+from dctnet.models.files import Files, Readable
 from dctnet.models.folder import KNOWN_ANSWER, KNOWN_PICTURE
 
 Pixels = NDArray[np.uint8]
@@ -26,11 +28,11 @@ class KnownAnswer:
     cartoon: Pixels
 
     @classmethod
-    def read(cls, folder: Path) -> Self | None:
+    def read(cls, files: Files) -> Self | None:
         """Return a model folder's known answer, or None if it has none; raise ModelError."""
-        if not (folder / KNOWN_ANSWER).exists():
+        if KNOWN_ANSWER not in files:
             return None
-        return cls(_read(folder / KNOWN_PICTURE), _read(folder / KNOWN_ANSWER))
+        return cls(_read(files[KNOWN_PICTURE]), _read(files[KNOWN_ANSWER]))
 
     def write(self, folder: Path) -> None:
         """Put it into a folder; raise OSError."""
@@ -44,9 +46,9 @@ class KnownAnswer:
         return float(np.abs(drawn.astype(np.int16) - self.cartoon).mean())
 
 
-def _read(path: Path) -> Pixels:
+def _read(file: Readable) -> Pixels:
     try:
-        with Image.open(path) as image:
+        with Image.open(BytesIO(file.read_bytes())) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except OSError as error:  # Pillow's own error for what is no picture is one.
-        raise ModelError(f"Cannot read the known answer {path}: {reason(error)}.") from error
+        raise ModelError(f"Cannot read the known answer {file}: {reason(error)}.") from error

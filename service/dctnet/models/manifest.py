@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.parts import PARTS, SUFFIXES, Part
@@ -81,8 +81,13 @@ class Manifest:
 def record(path: Path) -> FileRecord:
     """Return the size and the sum of a file, read as a stream; raises OSError."""
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return FileRecord(sha256, file.tell())
+        return record_of(file)
+
+
+def record_of(file: BinaryIO) -> FileRecord:
+    """Return the size and the checksum of an open file, read from its begin; raises OSError."""
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return FileRecord(sha256, file.tell())
 
 
 def encode(manifest: Manifest) -> bytes:

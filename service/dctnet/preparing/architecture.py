@@ -5,11 +5,11 @@ Upstream: `modelscope/exporters/cv/cartoon_translation_exporter.py`, `unet_gener
 those finds the same names and the same order here.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dctnet.models.files import Readable
 from dctnet.models.generator import BLOCKS, DOWN, EPSILON, UP, Layer, Weights
 from dctnet.preparing import graph
 from dctnet.preparing.graph import Constant, Expected, Operation, Weight
@@ -33,7 +33,7 @@ _NO_MASKS = dict.fromkeys(
 )
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Readable) -> Weights:
     """Return the weights of a generator's frozen graph, untransformed.
 
     Raises Difference where the graph is not the one that is described here, and ModelError where

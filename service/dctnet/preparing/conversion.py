@@ -4,9 +4,9 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dctnet.models.files import Readable
 from dctnet.models.generator import Weights
 from dctnet.preparing.canonical import make_canonical
 from dctnet.runtimes.tensors import TRAINING, Signature
@@ -24,7 +24,7 @@ class NotConvertible(Exception):
     """A graph cannot be converted; the message says which node stands in the way, if one does."""
 
 
-def convert(path: Path, signature: Signature) -> "onnx.ModelProto":
+def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     """Convert a frozen graph; its inputs and outputs keep their names, its picture a fixed rank.
 
     The flag for training is set to false, so that the result has one input. A graph without loops

@@ -5,11 +5,12 @@ TensorFlow is imported when a graph is read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dctnet.models.files import Readable
 
 Array = NDArray[Any]
 
@@ -71,7 +72,7 @@ class Difference(Exception):
         self.node = node
 
 
-def read(path: Path) -> Graph:
+def read(path: Readable) -> Graph:
     """Read a frozen graph; raises ModelError where it cannot be read or is none."""
     from dctnet.runtimes.tensorflow import import_graph
 

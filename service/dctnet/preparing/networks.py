@@ -4,8 +4,6 @@ A network that is not known, cannot be converted or computes something else when
 keeps its frozen graph, with the reason: slower, never wrong.
 """
 
-import filecmp
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TypeVar
 from dctnet.cpus import available_cpus
 from dctnet.models import generator, parts
 from dctnet.models.errors import ModelError
+from dctnet.models.files import OpenFiles, Readable
 from dctnet.models.parts import GENERATORS, Part
 from dctnet.preparing import comparison
 from dctnet.preparing.architecture import read_weights
@@ -29,8 +28,10 @@ DRAWN = 3
 Network = TypeVar("Network")
 
 
-def prepare_networks(source: Path, folder: Path, report: Callable[[str], None]) -> dict[str, Part]:
-    """Put the files of all parts of the folder ``source`` into ``folder``, equal ones once.
+def prepare_networks(
+    source: OpenFiles, folder: Path, report: Callable[[str], None]
+) -> dict[str, Part]:
+    """Put the files of all parts of the model ``source`` into ``folder``, equal ones once.
 
     Returns who can read them. Raises ModelError where a frozen graph cannot be read, and OSError.
     """
@@ -44,13 +45,13 @@ def prepare_networks(source: Path, folder: Path, report: Callable[[str], None]) 
     return made
 
 
-def _are_equal(source: Path, *pair: str) -> bool:
-    one, other = (source / parts.file(part, "tensorflow") for part in pair)
-    return filecmp.cmp(one, other, shallow=False)
+def _are_equal(source: OpenFiles, *pair: str) -> bool:
+    one, other = (source.read(parts.file(part, "tensorflow")) for part in pair)
+    return one == other
 
 
-def prepare_network(part: str, source: Path, folder: Path) -> Part:
-    """Put the files of a part of the folder ``source`` into ``folder`` and say who can read them.
+def prepare_network(part: str, source: OpenFiles, folder: Path) -> Part:
+    """Put the files of a part of the model ``source`` into ``folder`` and say who can read them.
 
     Raises ModelError where its frozen graph cannot be read, and OSError.
     """
@@ -58,12 +59,12 @@ def prepare_network(part: str, source: Path, folder: Path) -> Part:
     prepared = prepare(part, source, folder)
     if "tensorflow" in prepared.runtimes:
         name = parts.file(part, "tensorflow")
-        shutil.copyfile(source / name, folder / name)
+        (folder / name).write_bytes(source.read(name))
     return prepared
 
 
-def _prepare_generator(part: str, source: Path, folder: Path) -> Part:
-    frozen = source / parts.file(part, "tensorflow")
+def _prepare_generator(part: str, source: OpenFiles, folder: Path) -> Part:
+    frozen = source[parts.file(part, "tensorflow")]
     try:
         weights = read_weights(frozen)
     except Difference as difference:
@@ -80,8 +81,8 @@ def _prepare_generator(part: str, source: Path, folder: Path) -> Part:
     return Part(("native", "onnxruntime"), "", compared.inputs, compared.differences)
 
 
-def _prepare_face_network(part: str, source: Path, folder: Path) -> Part:
-    frozen = source / parts.file(part, "tensorflow")
+def _prepare_face_network(part: str, source: OpenFiles, folder: Path) -> Part:
+    frozen = source[parts.file(part, "tensorflow")]
     path = folder / parts.file(part, "onnxruntime")
     signature = tensors.DETECTOR if part == "detector" else tensors.LANDMARKS
     try:
@@ -89,7 +90,7 @@ def _prepare_face_network(part: str, source: Path, folder: Path) -> Part:
         if part == "detector":
             compared = _compare_detectors(path, frozen)
         else:
-            detector = source / parts.file("detector", "tensorflow")
+            detector = source[parts.file("detector", "tensorflow")]
             compared = _compare_landmarkers(path, frozen, detector)
     except (NotConvertible, Differs) as error:
         path.unlink(missing_ok=True)
@@ -97,7 +98,7 @@ def _prepare_face_network(part: str, source: Path, folder: Path) -> Part:
     return Part(("onnxruntime",), "", compared.inputs, compared.differences)
 
 
-def _compare_generators(path: Path, frozen: Path) -> Compared:
+def _compare_generators(path: Path, frozen: Readable) -> Compared:
     from dctnet.runtimes import onnxruntime, tensorflow
 
     ours = _load_converted(onnxruntime.generator, path)
@@ -106,7 +107,7 @@ def _compare_generators(path: Path, frozen: Path) -> Compared:
     return comparison.compare_generators(ours, reference, drawn)
 
 
-def _compare_detectors(path: Path, frozen: Path) -> Compared:
+def _compare_detectors(path: Path, frozen: Readable) -> Compared:
     from dctnet.runtimes import onnxruntime, tensorflow
 
     ours = _load_converted(onnxruntime.detector, path)
@@ -114,7 +115,7 @@ def _compare_detectors(path: Path, frozen: Path) -> Compared:
     return comparison.compare_detectors(ours, reference, pictures())
 
 
-def _compare_landmarkers(path: Path, frozen: Path, detector: Path) -> Compared:
+def _compare_landmarkers(path: Path, frozen: Readable, detector: Readable) -> Compared:
     from dctnet.runtimes import onnxruntime, tensorflow
 
     ours = _load_converted(onnxruntime.landmarker, path)

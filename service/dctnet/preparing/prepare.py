@@ -1,6 +1,5 @@
 """Makes a prepared folder: the networks, the known answer, and the manifest."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,7 +11,7 @@ from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import check_answer
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ALPHA, ModelFolder, open_folder
+from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.models.manifest import Manifest, Preparation
 from dctnet.models.parts import PARTS, Part
@@ -20,9 +19,6 @@ from dctnet.models.placing import making, put, staging
 from dctnet.preparing.networks import prepare_networks, threads
 from dctnet.preparing.pictures import portrait
 from dctnet.runtimes import choice
-
-NOTICES = ("README.md", "LICENSE", "LICENSES.md")
-"""What is taken over of the folder beside the model: what states its licence."""
 
 TOOLS = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
 """The packages whose versions are recorded."""
@@ -118,28 +114,26 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
 
 
 def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
-    made = prepare_networks(source.path, folder, report)
+    made = prepare_networks(source.files, folder, report)
     for name in (ALPHA, *NOTICES):
-        if (source.path / name).is_file():
-            shutil.copyfile(source.path / name, folder / name)
+        if name in source.files:
+            (folder / name).write_bytes(source.files.read(name))
     report("known answer")
-    reference = Engine(choice.load(source, threads()), read_alpha(source.path / ALPHA))
+    reference = Engine(choice.load(source, threads()), read_alpha(source.files[ALPHA]))
     known = portrait()
     KnownAnswer(known, reference.cartoonize(known).picture).write(folder)
     _describe(folder, source, made)
     prepared = open_folder(folder)
-    engine = Engine(choice.load(prepared, threads()), read_alpha(folder / ALPHA))
-    check_answer(engine, folder)
+    engine = Engine(choice.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))
+    check_answer(engine, prepared)
 
 
 def _describe(folder: Path, source: ModelFolder, made: dict[str, Part]) -> None:
     files = {path.name: manifest.record(path) for path in sorted(folder.iterdir())}
-    path = source.path / manifest.FILE_NAME
-    hub = manifest.decode(path.read_bytes(), path).hub if source.digest else None
     preparation = Preparation(source.digest, _tools(), made)
     manifest.write(
         folder,
-        Manifest(source.style, source.model, source.revision, files, hub, preparation),
+        Manifest(source.style, source.model, source.revision, files, source.hub, preparation),
     )
 
 

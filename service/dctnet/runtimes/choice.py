@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol, cast
 
 from dctnet.models import parts
 from dctnet.models.errors import ModelError
+from dctnet.models.files import Readable
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Detector, Generator, Landmarker, Networks, native
 
@@ -18,15 +18,15 @@ RUNTIMES = ("native", "onnxruntime", "tensorflow")
 class Runtime(Protocol):
     """A module that loads networks from files; `threads` is how many one call may use."""
 
-    def generator(self, path: Path, threads: int, /) -> Generator:
+    def generator(self, file: Readable, threads: int, /) -> Generator:
         """Load a generator; raise ModelError."""
         ...
 
-    def detector(self, path: Path, threads: int, /) -> Detector:
+    def detector(self, file: Readable, threads: int, /) -> Detector:
         """Load a face detector; raise ModelError."""
         ...
 
-    def landmarker(self, path: Path, threads: int, /) -> Landmarker:
+    def landmarker(self, file: Readable, threads: int, /) -> Landmarker:
         """Load a landmark network; raise ModelError."""
         ...
 
@@ -114,22 +114,22 @@ def load(folder: ModelFolder, threads: int, wanted: str | None = None) -> Networ
     """Load the networks of a verified folder, each into its runtime; raises ModelError."""
     runtimes = choose(folder, wanted)
 
-    def place(part: str) -> tuple[Runtime, Path]:
+    def place(part: str) -> tuple[Runtime, Readable]:
         runtime = runtimes[part]
         module = cast("Runtime", import_module(f"dctnet.runtimes.{runtime}"))
-        return module, folder.path / parts.file(folder.parts[part].same_as or part, runtime)
+        return module, folder.files[parts.file(folder.parts[part].same_as or part, runtime)]
 
     def generator(part: str) -> Generator:
-        runtime, path = place(part)
-        return runtime.generator(path, threads)
+        runtime, file = place(part)
+        return runtime.generator(file, threads)
 
     def detector() -> Detector:
-        runtime, path = place("detector")
-        return runtime.detector(path, threads)
+        runtime, file = place("detector")
+        return runtime.detector(file, threads)
 
     def landmarker() -> Landmarker:
-        runtime, path = place("landmarks")
-        return runtime.landmarker(path, threads)
+        runtime, file = place("landmarks")
+        return runtime.landmarker(file, threads)
 
     if "tensorflow" in runtimes.values():
         # It aborts where the process ends while other threads than the caller's load.

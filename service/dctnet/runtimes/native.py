@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from dctnet.models import generator as model
+from dctnet.models.files import Readable
 from dctnet.models.generator import EPSILON, Weights
 from dctnet.runtimes import Floats, Generator, Pixels
 
@@ -124,7 +125,7 @@ def reason_against() -> str:
     return ""
 
 
-def generator(path: Path, threads: int) -> Generator:
+def generator(path: Readable, threads: int) -> Generator:
     """Load a generator's weights; those that run at once share so many threads.
 
     Raises ModelError where the file is none of weights.

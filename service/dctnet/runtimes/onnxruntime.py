@@ -4,7 +4,6 @@ A graph's threads belong to its session: callers share them, each call using all
 """
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ import onnxruntime as ort
 
 from dctnet.models import generator as weights
 from dctnet.models.errors import ModelError, reason
+from dctnet.models.files import Readable
 from dctnet.models.parts import SUFFIXES
 from dctnet.runtimes import Detector, Generator, Landmarker, tensors
 from dctnet.runtimes.tensors import Run, Signature
@@ -25,7 +25,7 @@ _ERROR = 3
 ort.set_default_logger_severity(_ERROR)
 
 
-def generator(path: Path, threads: int) -> Generator:
+def generator(path: Readable, threads: int) -> Generator:
     """Load a generator, whose weights lie beside its graph; raises ModelError."""
     options = _options(threads)
     arrays = in_onnx_order(weights.read(path.with_suffix(SUFFIXES["native"])))
@@ -34,12 +34,12 @@ def generator(path: Path, threads: int) -> Generator:
     return tensors.generator(_function(path, tensors.GENERATOR, options))
 
 
-def detector(path: Path, threads: int) -> Detector:
+def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector with so many threads; raises ModelError."""
     return tensors.detector(_function(path, tensors.DETECTOR, _options(threads)))
 
 
-def landmarker(path: Path, threads: int) -> Landmarker:
+def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network with so many threads; raises ModelError."""
     return tensors.landmarker(_function(path, tensors.LANDMARKS, _options(threads)))
 
@@ -69,7 +69,7 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _function(path: Path, signature: Signature, options: ort.SessionOptions) -> Run:
+def _function(path: Readable, signature: Signature, options: ort.SessionOptions) -> Run:
     """Return a thread-safe function from a graph's picture to its outputs; raises ModelError."""
     try:
         content = path.read_bytes()

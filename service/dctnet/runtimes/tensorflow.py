@@ -5,7 +5,6 @@ The only module of the serving process that knows TensorFlow.
 
 import os
 import tempfile
-from pathlib import Path
 from typing import Any
 
 # TensorFlow reads both on import: oneDNN is off by default on AMD processors, where it is
@@ -22,6 +21,7 @@ except FileNotFoundError:
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from dctnet.models.errors import ModelError, reason
+from dctnet.models.files import Readable
 from dctnet.runtimes import Detector, Generator, Landmarker, tensors
 from dctnet.runtimes.chatter import without_chatter
 from dctnet.runtimes.tensors import Run, Signature
@@ -32,22 +32,22 @@ with without_chatter():
 __all__ = ["detector", "generator", "import_graph", "landmarker", "tf"]
 
 
-def generator(path: Path, threads: int) -> Generator:
+def generator(path: Readable, threads: int) -> Generator:
     """Load a generator's frozen graph; a call may use so many threads. Raises ModelError."""
     return tensors.generator(_function(path, tensors.GENERATOR, threads))
 
 
-def detector(path: Path, threads: int) -> Detector:
+def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector's frozen graph; a call may use so many threads. Raises ModelError."""
     return tensors.detector(_function(path, tensors.DETECTOR, threads))
 
 
-def landmarker(path: Path, threads: int) -> Landmarker:
+def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network's frozen graph; a call may use so many threads. Raises ModelError."""
     return tensors.landmarker(_function(path, tensors.LANDMARKS, threads))
 
 
-def import_graph(path: Path) -> Any:
+def import_graph(path: Readable) -> Any:
     """Return the frozen graph in a file as a `tf.Graph`; raises ModelError where it is none."""
     definition = tf.GraphDef()
     graph = tf.Graph()
@@ -62,7 +62,7 @@ def import_graph(path: Path) -> Any:
     return graph
 
 
-def _function(path: Path, signature: Signature, threads: int) -> Run:
+def _function(path: Readable, signature: Signature, threads: int) -> Run:
     """Return a thread-safe function from a frozen graph's picture to its outputs.
 
     Raises ModelError where the graph cannot be read or lacks a tensor that upstream's has.

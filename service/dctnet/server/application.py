@@ -68,6 +68,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     def run(self) -> None:
         """Serve until a signal ends the process."""
         log_writer.start()
+        # Gunicorn would cut it off every request's path.
+        os.environ.pop("SCRIPT_NAME", None)
         forking.hold_signals()
         try:
             ReplicaArbiter(self).run()
@@ -99,6 +101,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "sendfile": False,
         # It would be written to the home folder, which may be read-only.
         "control_socket_disable": True,
+        # No client and no variable says for a proxy what the path, its prefix or the scheme is:
+        # headers whose names have an underscore are dropped, others are the application's.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "header_map": "drop",
         "loglevel": "warning",
         "when_ready": _say_where,
         "post_fork": _become_worker,

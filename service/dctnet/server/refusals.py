@@ -10,6 +10,7 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 from dctnet.http import request_id, security
 from dctnet.http.connection import TooSlow
 from dctnet.http.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind, document
+from dctnet.server.request_head import BadHost
 
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -31,6 +32,8 @@ def answer(error: BaseException) -> Answer | None:
     """Return the answer to a client's mistake; None where the mistake is ours."""
     if isinstance(error, TooSlow):
         return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+    if isinstance(error, BadHost):
+        return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
         return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")

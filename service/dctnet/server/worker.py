@@ -25,7 +25,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 
 from dctnet.metrics import Resource, Unread
 from dctnet.replica import Replica
-from dctnet.server import allocator, core_dumps, forking, refusals
+from dctnet.server import allocator, core_dumps, forking, refusals, request_head
 from dctnet.server.client_socket import (
     SEND_BUFFER_BYTES,
     ClientSocket,
@@ -243,6 +243,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def handle_request(self, req: Any, conn: Any) -> object:
         """Give the application a body that is read within the rules."""
+        request_head.check(req)
         settings = self.replica.settings
         req.body = ClientBody(
             req, conn.sock, conn.parser.unreader, settings.upload_grace, settings.upload_rate

@@ -1,0 +1,66 @@
+"""The head of a request has a limit, and heads that are never finished cost little."""
+
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from dctnet.config import MIB
+from dctnet.server.reading import MAX_HEAD_BYTES
+from loadtest.processes import _processor_time, memory
+from tests.server.conftest import BOUND_S, Server, until
+
+Start = Callable[..., Server]
+HEADS = 370
+
+
+def head(size: int) -> bytes:
+    """A head of so many bytes, with no header that is too long by itself."""
+    start, end = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"\r\n"
+    fields = b""
+    while (left := size - len(start) - len(fields) - len(end)) > 0:
+        length = left if left <= 4000 else min(4000, left - 100)
+        fields += b"X-Padding: " + b"x" * (length - 13) + b"\r\n"
+    return start + fields + end
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")]
+)
+def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(
+    server: Server, size: int, status: bytes
+) -> None:
+    data = head(size)
+    assert len(data) == size
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+        client.sendall(data)
+        assert client.recv(65536).split()[1] == status
+
+
+def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server) -> None:
+    body = b"x" * 10_000
+    data = head(MAX_HEAD_BYTES - 100).replace(b"GET /health", b"POST /v1/cartoons")
+    data = data[:-2] + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+        client.sendall(data)
+        assert client.recv(65536).split()[1] == b"415"
+
+
+def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
+    server = start_timed(0)
+    worker = server.worker()
+    memory_before, time_before = memory(worker, "VmRSS"), _processor_time(worker)
+    unfinished = head(MAX_HEAD_BYTES)[:-2]
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(HEADS):
+            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+            clients.append(stack.enter_context(client))
+            client.sendall(unfinished)
+        until(lambda: server.metric("process_resident_memory_bytes") > 0, server.process)
+        for client in clients:
+            assert client.recv(4096).split()[1] == b"408"
+            cost = memory(worker, "VmRSS") - memory_before
+            assert cost < 40 * MIB
+    assert _processor_time(worker) - time_before < 1

@@ -1,0 +1,343 @@
+"""The management port: probes are answered whatever other clients of it do, within bounds."""
+
+import contextlib
+import re
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dctnet.config import MIB
+from dctnet.models.folder import DEMO
+from dctnet.server.single_thread import (
+    LINGER_S,
+    MAX_CONNECTIONS,
+    MAX_HEAD_BYTES,
+    RESERVED_DESCRIPTORS,
+    TIMEOUT_S,
+)
+from loadtest.processes import free_ports
+from tests.server.conftest import BOUND_S, Server, ready, until
+
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+MARGIN_S = 3
+"""How much later than its time something may happen on a busy machine."""
+
+Start = Callable[..., Server]
+Connect = Callable[..., socket.socket]
+
+
+LARGE_BYTES = 50 * MIB
+LARGE = f"""
+import sys
+from dctnet.config import Address
+from dctnet.server.single_thread import Response, SingleThreadServer
+content = bytes({LARGE_BYTES})
+address = Address("127.0.0.1", int(sys.argv[1]))
+SingleThreadServer(address, lambda head, _: Response(content, b"last" in head)).serve()
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with ready(DEMO, tmp_path_factory.mktemp("server") / "log") as server:
+        yield server
+
+
+class Large(NamedTuple):
+    """A server of large responses."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Large]:
+    """A server whose responses are larger than what the kernel keeps of them."""
+    (port,) = free_ports(1)
+    process = subprocess.Popen([sys.executable, "-c", LARGE, str(port)])
+    try:
+        until(lambda: is_listening(port), process)
+        yield Large(port, process)
+    finally:
+        process.kill()
+        process.wait(BOUND_S)
+
+
+@pytest.fixture
+def connect(server: Server) -> Iterator[Connect]:
+    """Opens connections to the management port, from one address or another."""
+    with ExitStack() as stack:
+
+        def connect(client: str = "127.0.0.1") -> socket.socket:
+            return stack.enter_context(connected(server, client))
+
+        yield connect
+
+
+def connected(server: Server, client: str = "127.0.0.1") -> socket.socket:
+    address = ("127.0.0.1", int(server.management.rpartition(":")[2]))
+    return socket.create_connection(address, BOUND_S, (client, 0))
+
+
+def received(sock: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := sock.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def exchange(server: Server, request: bytes, client: str = "127.0.0.1") -> bytes:
+    """Send a request, and return all that comes until the server closes."""
+    with connected(server, client) as sock:
+        sock.sendall(request)
+        return received(sock)
+
+
+def one_response(sock: socket.socket) -> tuple[int, bytes]:
+    """Read a response of a connection that stays open: its status and its content."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = sock.recv(65536)
+        assert part, data
+        data += part
+    head, _, content = data.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    assert length
+    while len(content) < int(length[1]):
+        content += sock.recv(65536)
+    return int(head.split()[1]), content
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether the server has not closed a connection on which it has nothing to send."""
+    sock.setblocking(False)
+    try:
+        return bool(sock.recv(1))
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+    finally:
+        sock.settimeout(BOUND_S)
+
+
+def probe(server: Server, client: str = "127.0.0.1") -> int:
+    """Probe as a kubelet does, with a connection of its own."""
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    return int(exchange(server, request, client).split()[1])
+
+
+def kernel_states(port: int) -> list[str]:
+    """The states of the server's sockets of a port, as the kernel numbers them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    # A socket that its process has closed belongs to no inode.
+    return [row[3] for row in rows if row[1].endswith(f":{port:04X}") and row[9] != "0"]
+
+
+def is_listening(port: int) -> bool:
+    return "0A" in kernel_states(port)
+
+
+def connections(port: int) -> int:
+    """How many connections a server holds."""
+    return len(kernel_states(port)) - 1
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_requests_follow_one_another_on_a_connection(connect: Connect) -> None:
+    sock = connect()
+    for _ in range(3):
+        sock.sendall(LIVEZ)
+        assert one_response(sock) == (200, b"livez passed\n")
+    sock.sendall(b"\r\n\r\n" + LIVEZ[:9])
+    sock.sendall(LIVEZ[9:])
+    assert one_response(sock) == (200, b"livez passed\n")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz?verbose", "/metrics", "/none"])
+def test_head_is_answered_like_get_without_the_content(server: Server, path: str) -> None:
+    def parts(method: str) -> tuple[bytes, bytes]:
+        request = f"{method} {path} HTTP/1.1\r\nConnection: close\r\n\r\n"
+        head, _, content = exchange(server, request.encode()).partition(b"\r\n\r\n")
+        return re.sub(rb"Date: .*\r\n|(?<=Content-Length: )\d+", b"", head), content
+
+    get, head = parts("GET"), parts("HEAD")
+    assert head == (get[0], b"")
+    assert get[1]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /livez HTTP/1.0\r\n\r\n", 200),
+        (b"GET /livez HTTP/1.0\n\n", 200),
+        (b"GET /livez HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 200),
+        (b"GET /livez HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200),
+        (LIVEZ + LIVEZ, 200),
+        (b"GET /none HTTP/1.0\r\n\r\n", 404),
+        (b"GET http://[ HTTP/1.0\r\n\r\n", 400),
+        (b"POST /livez HTTP/1.1\r\nContent-Length: 9000\r\n\r\n" + bytes(9000), 501),
+        (b"rubbish <b>\x00\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"GET /livez HTTP/9.9\r\n\r\n", 505),
+        (b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", 431),
+    ],
+)
+def test_a_strange_request_is_answered_once_and_its_connection_ends(
+    server: Server, request_: bytes, status: int
+) -> None:
+    response = exchange(server, request_)
+    assert response.split()[1] == str(status).encode()
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert b"rubbish" not in response
+    assert said_nothing(server)
+
+
+def said_nothing(server: Server) -> bool:
+    """Whether it wrote nothing to standard error but the lines of its start."""
+    return all(line.startswith("dctnet: ") for line in server.messages())
+
+
+def test_the_response_names_no_version(server: Server) -> None:
+    for request in LIVEZ.replace(b"1.1", b"1.0"), b"x\r\n\r\n":
+        servers = re.findall(rb"Server: (.*)\r\n", exchange(server, request))
+        assert servers == [b"dctnet"]
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_request_head_is_bounded(server: Server, beyond: int) -> None:
+    head = b"GET /livez HTTP/1.0\r\nx: \r\n\r\n"
+    filling = b"a" * (MAX_HEAD_BYTES - len(head) + beyond)
+    response = exchange(server, head.replace(b"x: ", b"x: " + filling))
+    assert response.split()[1] == (b"431" if beyond else b"200")
+
+
+def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect: Connect) -> None:
+    sock = connect()
+    sock.sendall(b"G" * MAX_HEAD_BYTES)
+    assert is_open(sock)
+    sock.sendall(b"G")
+    assert received(sock).startswith(b"HTTP/1.1 431 ")
+
+
+def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Connect) -> None:
+    started = time.monotonic()
+    silent, trickling, idle = (connect() for _ in range(3))
+    idle.sendall(LIVEZ)
+    assert one_response(idle)[0] == 200
+    sent = 0
+    ended: dict[str, float] = {}
+
+    def all_are_cut_off() -> bool:
+        nonlocal sent
+        seconds = time.monotonic() - started
+        if seconds > sent:  # A byte a second.
+            with contextlib.suppress(OSError):
+                trickling.sendall(LIVEZ[sent : sent + 1])
+            sent += 1
+        for name, sock in {"silent": silent, "trickling": trickling, "idle": idle}.items():
+            if not is_open(sock):
+                ended.setdefault(name, seconds)
+        return len(ended) == 3
+
+    until(all_are_cut_off, server.process)
+    for seconds in ended.values():
+        assert TIMEOUT_S - 0.1 <= seconds <= TIMEOUT_S + MARGIN_S
+    assert said_nothing(server)
+
+
+def test_a_client_that_does_not_read_is_cut_off_in_time(large: Large) -> None:
+    sock = socket.create_connection(("127.0.0.1", large.port), BOUND_S)
+    with sock:
+        started = time.monotonic()
+        sock.sendall(LIVEZ)
+        until(lambda: connections(large.port) == 1, large.process)
+        until(lambda: connections(large.port) == 0, large.process)
+        assert TIMEOUT_S - 0.1 <= time.monotonic() - started <= TIMEOUT_S + MARGIN_S
+
+
+def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: Large) -> None:
+    with socket.create_connection(("127.0.0.1", large.port), BOUND_S) as sock:
+        sock.sendall(b"last\r\n\r\n")
+        assert len(received(sock)) == LARGE_BYTES
+        started = time.monotonic()
+        until(lambda: connections(large.port) == 0, large.process)
+        assert time.monotonic() - started <= LINGER_S + MARGIN_S
+
+
+def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: Connect) -> None:
+    oldest, *others = [connect() for _ in range(MAX_CONNECTIONS)]
+    others[-1].sendall(LIVEZ)
+    assert one_response(others[-1])[0] == 200
+    assert is_open(oldest)
+    assert probe(server) == 200
+    until(lambda: not is_open(oldest), server.process)
+    assert all(map(is_open, others))
+
+
+def test_a_client_with_many_connections_takes_none_from_another(
+    server: Server, connect: Connect
+) -> None:
+    scraper = connect("127.0.0.2")
+    for _ in range(3 * MAX_CONNECTIONS):
+        connect("127.0.0.3")
+    assert probe(server) == 200
+    scraper.sendall(LIVEZ)
+    assert one_response(scraper)[0] == 200
+
+
+def test_early_leavers_leave_no_trace(server: Server) -> None:
+    for number in range(50):
+        with connected(server) as sock:
+            sock.sendall((b"GET /metrics HTTP/1.1\r\n\r\n", b"GET", b"")[number % 3])
+            # Closing then resets the connection.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert probe(server) == 200
+    assert said_nothing(server)
+
+
+def test_connections_start_no_thread(server: Server, connect: Connect) -> None:
+    threads = Path(f"/proc/{server.worker()}/task")
+    before = len(list(threads.iterdir()))
+    for _ in range(MAX_CONNECTIONS):
+        connect().sendall(LIVEZ)
+    assert probe(server) == 200
+    assert len(list(threads.iterdir())) == before
+
+
+def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> None:
+    server = start_timed(0)
+    worker = server.worker()
+    highest = max(int(path.name) for path in Path(f"/proc/{worker}/fd").iterdir())
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
+    before = processor_seconds(worker)
+    with ExitStack() as stack:
+        # They fill the gaps below the limit, and then take each other's places.
+        for _ in range(MAX_CONNECTIONS):
+            stack.enter_context(connected(server, "127.0.0.3"))
+        for _ in range(20):
+            assert probe(server) == 200
+    port = int(server.management.rpartition(":")[2])
+    until(lambda: connections(port) == 0, server.process)
+    with ExitStack() as stack:
+        held = [stack.enter_context(connected(server)) for _ in range(RESERVED_DESCRIPTORS)]
+        for sock in held:
+            sock.sendall(LIVEZ)
+            assert one_response(sock)[0] == 200
+    assert processor_seconds(worker) - before < 1
+    assert said_nothing(server)

@@ -1,0 +1,111 @@
+"""Open files of a model folder: what is read later is what was verified, or an error."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dctnet.models.errors import ModelError
+from dctnet.models.files import OpenFiles
+from dctnet.models.manifest import FileRecord
+
+CONTENT = b"what was verified"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_bytes(CONTENT)
+    return tmp_path / "file"
+
+
+@pytest.fixture
+def files(path: Path) -> OpenFiles:
+    return OpenFiles(path.parent, ["file"])
+
+
+def link_elsewhere(path: Path) -> None:
+    (path.parent / "other").write_bytes(b"something else")
+    path.unlink()
+    path.symlink_to("other")
+
+
+def replace(path: Path) -> None:
+    (path.parent / "other").write_bytes(b"something else")
+    (path.parent / "other").replace(path)
+
+
+@pytest.mark.parametrize("swap", [link_elsewhere, replace, Path.unlink])
+def test_a_path_that_leads_elsewhere_changes_nothing(
+    path: Path, files: OpenFiles, swap: Callable[[Path], None]
+) -> None:
+    swap(path)
+    assert files["file"].read_bytes() == CONTENT
+    assert files["file"].read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT[:-1], CONTENT + b"!", CONTENT.swapcase()])
+def test_a_file_that_is_changed_in_place_is_an_error(
+    path: Path, files: OpenFiles, content: bytes
+) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        files["file"].read_bytes()
+    assert str(caught.value) == f"The model file {path} has changed since it was opened."
+
+
+def test_symbolic_links_are_followed_when_a_file_is_opened(path: Path) -> None:
+    """Kubernetes and the caches of hubs mount and keep files so."""
+    (path.parent / "..data").symlink_to(path.parent)
+    (path.parent / "linked").symlink_to("..data/file")
+    files = OpenFiles(path.parent, ["linked"])
+    assert files["linked"].read_bytes() == CONTENT
+
+
+def test_only_what_was_opened_is_there(path: Path, files: OpenFiles) -> None:
+    (path.parent / "file.npz").write_bytes(b"not opened")
+    assert "file" in files
+    assert "file.npz" not in files
+    with pytest.raises(FileNotFoundError) as caught:
+        files["file"].with_suffix(".npz").read_bytes()
+    assert caught.value.filename == str(path.with_suffix(".npz"))
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("none")])
+def test_what_is_no_regular_file_is_not_there_and_blocks_nobody(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "name")
+    with pytest.raises(FileNotFoundError):
+        OpenFiles(tmp_path, ["name"])
+
+
+def test_an_empty_file_is_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert OpenFiles(tmp_path, ["empty"])["empty"].read_bytes() == b""
+
+
+def test_opening_returns_the_size_and_the_checksum(path: Path) -> None:
+    record = OpenFiles(path.parent).open("file")
+    assert record == FileRecord(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_descriptors_are_closed_with_the_last_reference(path: Path) -> None:
+    before = descriptors()
+    files = OpenFiles(path.parent, ["file"])
+    file = files["file"]
+    assert descriptors() == before + 1
+    del files
+    assert file.read_bytes() == CONTENT
+    del file
+    assert descriptors() == before
+
+
+def test_a_file_that_was_closed_is_not_there(files: OpenFiles) -> None:
+    files.close("file")
+    assert "file" not in files

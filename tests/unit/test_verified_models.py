@@ -1,0 +1,138 @@
+"""What a model folder becomes after its verification is neither served nor loaded."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.engine import Engine
+from dctnet.lifecycle.warm_up import check_answer
+from dctnet.loading import find_model, load_engine
+from dctnet.models import manifest
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import DEMO, KNOWN_ANSWER, ModelFolder
+from dctnet.models.known_answer import KnownAnswer
+from dctnet.replica import Replica
+from tests.support.encoded import gradient
+from tests.support.tiny_model import write_tiny_model
+
+OTHER = b"other content"
+DEMO_FILES = sorted(path.name for path in DEMO.iterdir())
+LOADED_OF_DEMO = sorted(set(DEMO_FILES) - {manifest.FILE_NAME, "LICENSES.md", "cartoon_bg.onnx"})
+SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(DEMO, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture(params=["with a manifest", "without a manifest"])
+def upstream(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The tiny model, whose networks are frozen graphs."""
+    write_tiny_model(tmp_path / "model")
+    if request.param == "without a manifest":
+        (tmp_path / "model" / manifest.FILE_NAME).unlink()
+    return tmp_path / "model"
+
+
+def settings(folder: Path) -> Settings:
+    return Settings.from_environment({"DCTNET_MODEL": str(folder), "DCTNET_SLOTS": "1"})
+
+
+def verify(folder: Path) -> ModelFolder:
+    return find_model(settings(folder))
+
+
+def load(model: ModelFolder) -> Engine:
+    engine, loaded = load_engine(settings(model.path), model)
+    assert loaded is model
+    return engine
+
+
+def replace(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(OTHER)
+
+
+def link_elsewhere(path: Path) -> None:
+    path.unlink()
+    path.with_name("other").write_bytes(OTHER)
+    path.symlink_to("other")
+
+
+SWAPS = [replace, link_elsewhere, Path.unlink]
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(
+    folder: Path, swap: Callable[[Path], None]
+) -> None:
+    model = verify(folder)
+    for name in DEMO_FILES:
+        swap(folder / name)
+    check_answer(load(model), model)
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_nothing_of_an_upstream_model_is_loaded_from_a_path_after_verification(
+    upstream: Path, swap: Callable[[Path], None]
+) -> None:
+    model = verify(upstream)
+    for path in list(upstream.iterdir()):
+        swap(path)
+    image = gradient(40, 24)
+    np.testing.assert_array_equal(load(model).cartoonize(image).picture, 255 - image)
+
+
+@pytest.mark.parametrize("name", LOADED_OF_DEMO)
+def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(
+    folder: Path, name: str
+) -> None:
+    model = verify(folder)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=f"{name} has changed since it was opened"):
+        check_answer(load(model), model)
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_the_sample_is_the_one_that_was_verified(
+    folder: Path, swap: Callable[[Path], None]
+) -> None:
+    client = create_app(Replica(settings(folder), verify(folder))).test_client()
+    swap(folder / KNOWN_ANSWER)
+    assert client.get("/v1/styles/demo/sample").data == SAMPLE
+    shutil.rmtree(folder)
+    assert client.get("/v1/styles/demo/sample").data == SAMPLE
+    assert client.get("/v1/styles").get_json()["styles"][0]["sample"] == "styles/demo/sample"
+
+
+def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model")
+    black = np.zeros((8, 8, 3), np.uint8)
+    KnownAnswer(black, black).write(tmp_path / "model")
+    model = verify(tmp_path / "model")
+    assert model.sample is None
+    assert KnownAnswer.read(model.files) is None
+    (tmp_path / "model" / manifest.FILE_NAME).unlink()
+    assert verify(tmp_path / "model").sample is not None
+
+
+def test_a_model_may_consist_of_symbolic_links(folder: Path, tmp_path: Path) -> None:
+    """As Kubernetes mounts a ConfigMap, and as caches of hubs keep files."""
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "..data").symlink_to(folder)
+    for name in DEMO_FILES:
+        (linked / name).symlink_to(f"..data/{name}")
+    model = verify(linked)
+    (linked / "..data").unlink()
+    check_answer(load(model), model)
+    assert model.sample == SAMPLE
