@@ -44,10 +44,11 @@ def family_memory(pid: int) -> int:
 
 def family_time(pid: int) -> float:
     """Return what a process and its children have used of the processors, in seconds."""
-    return sum(map(_processor_time, (pid, *_children(pid))))
+    return sum(map(processor_time, (pid, *_children(pid))))
 
 
-def _processor_time(pid: int) -> float:
+def processor_time(pid: int) -> float:
+    """Return what a process has used of the processors, in seconds."""
     # The name, in brackets, may have spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

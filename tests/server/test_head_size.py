@@ -8,7 +8,7 @@ import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from loadtest.processes import _processor_time, memory
+from loadtest.processes import memory, processor_time
 from tests.server.conftest import BOUND_S, Server, until
 
 Start = Callable[..., Server]
@@ -50,7 +50,7 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server)
 def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
     server = start_timed(0)
     worker = server.worker()
-    memory_before, time_before = memory(worker, "VmRSS"), _processor_time(worker)
+    memory_before, time_before = memory(worker, "VmRSS"), processor_time(worker)
     unfinished = head(MAX_HEAD_BYTES)[:-2]
     with ExitStack() as stack:
         clients = []
@@ -63,4 +63,4 @@ def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
             assert client.recv(4096).split()[1] == b"408"
             cost = memory(worker, "VmRSS") - memory_before
             assert cost < 40 * MIB
-    assert _processor_time(worker) - time_before < 1
+    assert processor_time(worker) - time_before < 1

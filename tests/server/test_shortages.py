@@ -1,6 +1,5 @@
 """A system without room for more files or threads: the worker lives and serves those it can."""
 
-import os
 import resource
 import socket
 import sys
@@ -14,13 +13,13 @@ import requests
 from dctnet.server.application import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
-from loadtest.processes import _processor_time
+from loadtest.processes import memory, processor_time
 from tests.server.conftest import BOUND_S, Server, end, until
 
 Start = Callable[..., Server]
 TIMED = [sys.executable, "-m", "tests.server.timed"]
-OTHER_USER = 54_321
-"""The limit of threads counts all that a user has, and does not hold for root."""
+STACK_BYTES = 8 * 1024 * 1024
+"""Address space of one thread's stack, by default."""
 
 
 @contextmanager
@@ -106,39 +105,23 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
         with connections(server, 50):
             until(lambda: open_files(worker) == limit, server.process)
-            before = _processor_time(worker)
+            before = processor_time(worker)
             for _ in range(50):
                 assert healthy(server, session)
             # Waiting for room takes no processor.
-            assert _processor_time(worker) - before < 1
+            assert processor_time(worker) - before < 1
         until(lambda: healthy(server), server.process)
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker
     assert server.stop() == 0
 
 
-def threads_of(user: int) -> int:
-    tasks = (path for path in Path("/proc").glob("[0-9]*/task/*"))
-    return sum(1 for task in tasks if owner(task) == user)
-
-
-def owner(path: Path) -> int | None:
-    try:
-        return path.stat().st_uid
-    except FileNotFoundError:  # It has ended meanwhile.
-        return None
-
-
-def test_without_threads_requests_wait_for_those_that_there_are(
-    start_within: Callable[..., Server],
-) -> None:
-    is_root = os.geteuid() == 0
-    user = OTHER_USER if is_root else os.geteuid()
-    other = ["setpriv", f"--reuid={user}", "--clear-groups"] if is_root else []
-    server = start_within(*other, DCTNET_HEADER_TIMEOUT=2)
+def test_without_threads_requests_wait_for_those_that_there_are(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2)
     worker = server.worker()
-    limit = threads_of(user) + 1
-    resource.prlimit(worker, resource.RLIMIT_NPROC, (limit, limit))
+    # A limit of threads does not hold for root, but room for no more of their stacks does.
+    limit = memory(worker, "VmSize") + STACK_BYTES
+    resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
     # Each holds a thread until its headers are too late.
     with connections(server, 3 * RESERVED_THREADS, b"GET / HTTP/1.1\r\n"):
         until(

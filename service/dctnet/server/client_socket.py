@@ -136,16 +136,13 @@ class ClientSocket(socket.socket):
 
     def flush(self) -> bool:
         """Send what the kernel takes of the queue; return whether nothing is left or ever will."""
-        with self._lock:
-            try:
-                while self.unread is None and self._queue:
-                    sent = self._send_some(self._queue[0])
-                    if sent < len(self._queue[0]):
-                        self._queue[0] = self._queue[0][sent:]
-                        return False
-                    self._queue.popleft()
-            except OSError:
-                self.unread = Unread.CLIENT_GONE
+        with self._lock, suppress(OSError):  # The client has gone.
+            while self.unread is None and self._queue:
+                sent = self._send_some(self._queue[0])
+                if sent < len(self._queue[0]):
+                    self._queue[0] = self._queue[0][sent:]
+                    return False
+                self._queue.popleft()
         self._drop_queue()
         return True
 
@@ -198,6 +195,9 @@ class ClientSocket(socket.socket):
                 sent += self.send(data[sent:], flags | socket.MSG_DONTWAIT)
         except BlockingIOError:
             pass
+        except OSError:
+            self.unread = Unread.CLIENT_GONE
+            raise
         finally:
             self._sent_bytes += sent
         return sent
