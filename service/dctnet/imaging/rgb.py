@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dctnet.imaging import icc
+
 Pixels = NDArray[np.uint8]
 
 _TILE_PIXELS: Final = 1 << 18
@@ -32,8 +34,8 @@ _AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
     """Return a loaded image as HxWx3 uint8 sRGB, turned upright and laid on white.
 
-    A profile that is damaged, or made for other channels, is ignored. Beside the image and the
-    result, only a tile's worth of memory is used.
+    A profile that is damaged, made for other channels, or too costly to evaluate is ignored.
+    Beside the image and the result, only a tile's worth of memory is used.
     """
     turned = orientation >= 5
     height, width = (image.width, image.height) if turned else (image.height, image.width)
@@ -87,6 +89,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
     """Return what converts images of the mode to sRGB."""
     as_it_is = partial(Image.Image.convert, mode="RGB")
+    profile = icc.restricted(profile, mode)
     if not profile:
         return as_it_is
     try:
