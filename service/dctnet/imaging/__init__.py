@@ -1,6 +1,12 @@
 """Untrusted bytes to an RGB array and back, within limits."""
 
-from dctnet.imaging.decode import decode, inspect
+from dctnet.imaging.decode import (
+    DECODE_BYTES_PER_BODY_BYTE,
+    DECODE_BYTES_PER_PIXEL,
+    DECODE_FIXED_BYTES,
+    decode,
+    inspect,
+)
 from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
 from dctnet.imaging.errors import (
     BrokenPicture,
@@ -11,6 +17,9 @@ from dctnet.imaging.errors import (
 )
 
 __all__ = [
+    "DECODE_BYTES_PER_BODY_BYTE",
+    "DECODE_BYTES_PER_PIXEL",
+    "DECODE_FIXED_BYTES",
     "MEDIA_TYPES",
     "BrokenPicture",
     "Format",

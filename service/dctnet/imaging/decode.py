@@ -15,6 +15,17 @@ from dctnet.imaging.rgb import Pixels, upright_rgb
 MAX_SIDE: Final = 1_000_000
 """The longest side, in pixels, that is decoded: no answer could hold a longer one."""
 
+DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 22}
+"""The most memory that decoding takes per pixel, in bytes, by format: what libraries need, the
+decoded image and the result. AVIF needs most where it has layers or 12 bits per sample."""
+
+DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
+"""The most memory that decoding takes on top, in bytes: above all the Huffman tables of a lossless
+WebP, up to 54 MiB, or the tables of an ICC profile, up to 24 MiB, and the tile in conversion."""
+
+DECODE_BYTES_PER_BODY_BYTE: Final = 2
+"""The most copies of the file that decoding makes, besides the caller's."""
+
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
 
