@@ -28,6 +28,7 @@ PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 16e6, 40e6)
 FACES = (0, 1, 2, 3, 5, 10)
 
 STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
+OUT_OF_MEMORY_STAGES = ("upload", "decode", "inference", "encode")
 
 
 class Metrics:
@@ -61,6 +62,9 @@ class Metrics:
             "abandoned_total", "Requests whose client left, by what was going on.", "stage"
         )
         self.inferences = counter("inferences_total", "Pictures computed.", "result")
+        self.out_of_memory = counter(
+            "out_of_memory_total", "Images rejected for lack of memory, by stage.", "stage"
+        )
         self.watchdog_trips = counter(
             "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
         )
@@ -78,6 +82,8 @@ class Metrics:
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
             self.abandoned.labels(stage)
+        for stage in OUT_OF_MEMORY_STAGES:
+            self.out_of_memory.labels(stage)
 
     def watch(
         self,

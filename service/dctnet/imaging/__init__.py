@@ -15,6 +15,7 @@ from dctnet.imaging.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
+from dctnet.imaging.memory import is_out_of_memory
 
 __all__ = [
     "DECODE_BYTES_PER_BODY_BYTE",
@@ -30,5 +31,6 @@ __all__ = [
     "decode",
     "encode",
     "inspect",
+    "is_out_of_memory",
     "require_encodable",
 ]

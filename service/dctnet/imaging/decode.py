@@ -10,6 +10,7 @@ from PIL import Image
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container
 from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.memory import is_out_of_memory
 from dctnet.imaging.rgb import Pixels, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
@@ -41,6 +42,7 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
         BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
+        MemoryError: There is not enough memory to decode it.
     """
     container = _inspected(data, max_pixels)
     with _loaded(container) as image:
@@ -94,6 +96,7 @@ def _loaded(container: Container) -> Iterator[Image.Image]:
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])
     except Exception as error:
+        _require_memory(error, container)
         raise BrokenPicture("The picture's header is damaged.") from error
     with image:
         if image.size != (container.width, container.height):
@@ -101,5 +104,14 @@ def _loaded(container: Container) -> Iterator[Image.Image]:
         try:
             image.load()
         except Exception as error:
+            _require_memory(error, container)
             raise BrokenPicture("The picture is damaged or cut off.") from error
         yield image
+
+
+def _require_memory(error: Exception, container: Container) -> None:
+    """Raise MemoryError where decoding failed for lack of memory."""
+    needed = DECODE_FIXED_BYTES
+    needed += DECODE_BYTES_PER_PIXEL[container.format] * container.width * container.height
+    if is_out_of_memory(error, needed):
+        raise MemoryError("There is not enough memory to decode the image.") from error

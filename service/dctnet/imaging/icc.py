@@ -11,6 +11,9 @@ MAX_CLUT_VALUES: Final = 1 << 20
 """The most values of a colour lookup table. A CMYK profile of a 21-point grid has 583,443, an RGB
 profile of a 65-point grid 823,875."""
 
+MAX_COST_BYTES: Final = 32 * 1024 * 1024
+"""The most memory that LittleCMS takes for a restricted profile, and its copies of the file."""
+
 MAX_DESCRIPTION_BYTES: Final = 64 * 1024
 """The largest description that is read: one sentence in each of some hundred languages."""
 

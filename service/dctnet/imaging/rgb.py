@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from dctnet.imaging import icc
+from dctnet.imaging.memory import is_out_of_memory
 
 Pixels = NDArray[np.uint8]
 
@@ -98,5 +99,7 @@ def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
         if mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
             return as_it_is
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB").apply
-    except (ImageCms.PyCMSError, OSError, ValueError):  # Damaged, or made for other channels.
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:  # Damaged.
+        if is_out_of_memory(error, icc.MAX_COST_BYTES):
+            raise MemoryError("There is not enough memory to evaluate the ICC profile.") from error
         return as_it_is
