@@ -45,6 +45,8 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         MemoryError: There is not enough memory to decode it.
     """
     container = _inspected(data, max_pixels)
+    if container.format == "WEBP":
+        webp.require_modest(container.data)
     with _loaded(container) as image:
         return upright_rgb(image, container.profile, container.orientation)
 
