@@ -144,13 +144,13 @@ def _take_number(bits: _Bits, prefix: int) -> int:
 
 def _take_code(bits: _Bits, alphabet: int) -> _Code:
     """Return a prefix code of the symbols below ``alphabet``."""
-    lengths = [0] * alphabet
     if bits.take(1):  # It is simple, of one or two symbols.
         two = bits.take(1)
-        lengths[bits.take(8 if bits.take(1) else 1)] = 1
+        symbols = {bits.take(8 if bits.take(1) else 1)}
         if two:
-            lengths[bits.take(8)] = 1
-        return _code(lengths)
+            symbols.add(bits.take(8))
+        return _code([int(symbol in symbols) for symbol in range(alphabet)])
+    lengths = [0] * alphabet
     of_lengths = [0] * len(_CODE_LENGTH_ORDER)
     for symbol in _CODE_LENGTH_ORDER[: bits.take(4) + 4]:
         of_lengths[symbol] = bits.take(3)
