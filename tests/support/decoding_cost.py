@@ -5,7 +5,6 @@ As a program, it reads a pickled list of images from stdin, and decodes the firs
 
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import time
@@ -23,14 +22,13 @@ class Cost(NamedTuple):
 
     cpu_s: float
     peak_bytes: int
-    """By how much the peak of the resident memory grew over that of all images before."""
+    """The peak of the resident memory, above what was resident before."""
 
 
 def decoding_costs(*images: bytes) -> list[Cost]:
     """Return the cost of each image but the first, which warms up the decoders."""
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
     run = subprocess.run(
-        ["sh", "-c", '"$0" "$@"; exit "$?"', sys.executable, "-m", __name__],
+        [sys.executable, "-m", __name__],
         input=pickle.dumps(images),
         capture_output=True,
         check=True,
@@ -42,14 +40,22 @@ def decoding_costs(*images: bytes) -> list[Cost]:
 
 def measure(image: bytes) -> Cost:
     """Decode an image, or let it be rejected, and return what that took."""
-    peak, started = _peak(), time.process_time()
+    before, started = begin_peak(), time.process_time()
     with suppress(PictureError):
         decode(image, MAX_PIXELS)
-    return Cost(time.process_time() - started, _peak() - peak)
+    return Cost(time.process_time() - started, peak() - before)
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def begin_peak() -> int:
+    """Let the peak of this process begin at what is resident now, and return that in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+
+
+def peak() -> int:
+    """Return the peak of the resident memory of this process, in bytes."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

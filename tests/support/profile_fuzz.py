@@ -5,7 +5,6 @@ are the same in each run, or others with `--random`.
 """
 
 import json
-import resource
 import sys
 import time
 from argparse import ArgumentParser
@@ -16,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from dctnet.imaging.rgb import upright_rgb
+from tests.support.decoding_cost import begin_peak, peak
 from tests.support.fuzz import profiles
 
 
 @dataclass
 class Worst:
-    """The most that an image took, and how much all of them added to the peak of memory."""
+    """The most that an image took, of time and of memory."""
 
     tries: int = 0
     cpu_s: float = 0.0
@@ -44,19 +44,15 @@ def fuzz(tries: int, random: bool) -> Worst:
     @given(profiles())
     def convert(sample: tuple[str, bytes]) -> None:
         mode, profile = sample
-        peak, started = _peak(), time.thread_time()
+        before, started = begin_peak(), time.thread_time()
         rgb = upright_rgb(images[mode], profile, 1)
         worst.cpu_s = max(worst.cpu_s, time.thread_time() - started)
-        worst.peak_bytes += _peak() - peak
+        worst.peak_bytes = max(worst.peak_bytes, peak() - before)
         worst.tries += 1
         assert rgb.shape == (64, 64, 3)
 
     convert()
     return worst
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -62,8 +62,7 @@ def test_a_costly_profile_costs_little_in_each_format_and_mode(format: str, mode
     )
     baseline, *costs = decoding_costs(plain, plain, *hostile)
     assert max(cost.cpu_s for cost in costs) < baseline.cpu_s + MAX_CPU_S
-    # Each peak grows over those before, so that the sum is what the costliest takes.
-    assert sum(cost.peak_bytes for cost in costs) < MAX_BYTES
+    assert max(cost.peak_bytes for cost in costs) < baseline.peak_bytes + MAX_BYTES
 
 
 def test_any_profile_costs_little() -> None:
