@@ -29,6 +29,7 @@ PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 16e6, 40e6)
 FACES = (0, 1, 2, 3, 5, 10)
 
 STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
+OUT_OF_MEMORY_STAGES = ("upload", "decode", "inference", "encode")
 
 
 class Unread(StrEnum):
@@ -91,6 +92,9 @@ class Metrics:
             "shortages_total", "Times that the system refused a resource.", "resource"
         )
         self.inferences = counter("inferences_total", "Pictures computed.", "result")
+        self.out_of_memory = counter(
+            "out_of_memory_total", "Images rejected for lack of memory, by stage.", "stage"
+        )
         self.watchdog_trips = counter(
             "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
         )
@@ -113,6 +117,8 @@ class Metrics:
             self.unread_responses.labels(why)
         for resource in Resource:
             self.shortages.labels(resource)
+        for stage in OUT_OF_MEMORY_STAGES:
+            self.out_of_memory.labels(stage)
 
     def watch(
         self,

@@ -135,7 +135,7 @@ def test_an_example_says_what_the_table_of_problems_says() -> None:
     details: dict[Kind, set[str]] = {}
     for kind, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
         details.setdefault(kind, set()).add(detail)
-    assert len(details) == 6
+    assert len(details) == 7
     for kind, said in details.items():
         assert EXAMPLES[kind] in said
 

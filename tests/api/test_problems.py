@@ -4,6 +4,7 @@ import logging
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -69,6 +70,23 @@ def test_a_defect_gives_its_slot_back(make_app: AppFactory) -> None:
     client = make_app(engine=Broken()).test_client()
     for _ in range(3):  # One more than there are slots.
         assert client.post("/v1/cartoons", data=PICTURE).status_code == 500
+
+
+class OutOfMemory(Broken):
+    """It fails for lack of memory when it is ready, as NumPy does."""
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        if not self._warm_ups:
+            np.empty(2**62, np.uint8)
+        return super().cartoonize(picture)
+
+
+def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app: AppFactory) -> None:
+    app = make_app(engine=OutOfMemory())
+    response = app.test_client().post("/v1/cartoons", data=PICTURE)
+    assert response.status_code == 503
+    assert response.get_json()["type"] == "urn:dctnet:problem:out-of-memory"
+    assert response.headers["Retry-After"] == "5"
 
 
 def test_while_the_model_loads_the_client_is_asked_to_wait(starting: FlaskClient) -> None:

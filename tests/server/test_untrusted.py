@@ -1,5 +1,6 @@
 """Broken, hostile and large pictures, sent to a real server: what they cost and what they leave."""
 
+import resource
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,14 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from dctnet.config import MIB
 from dctnet.http.problems import (
     BROKEN_PICTURE,
     MEDIA_TYPE,
     NO_PICTURE,
+    OUT_OF_MEMORY,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
 )
@@ -160,3 +163,35 @@ def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
         assert memory(worker, "VmHWM") - before <= bound(**limits)
     until(lambda: server.metric("dctnet_uploads_active") == 0, server.process)
     until(lambda: server.metric("dctnet_queue_depth") == 0, server.process)
+
+
+FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
+"""Those that are read, and what makes Pillow write them fast."""
+
+
+def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(
+    start_timed: Start,
+) -> None:
+    """The decoders really fail: the worker may take only a little more address space."""
+    server = start_timed(0, DCTNET_SLOTS=1)
+    worker = server.worker()
+    url = f"{server.url}/v1/cartoons"
+    small, large = (
+        {format: encoded(Image.new("RGB", size), format, **FORMATS[format]) for format in FORMATS}
+        for size in ((64, 64), (6000, 6000))
+    )
+    for data in small.values():  # Whatever is loaded on first use is there.
+        assert requests.post(url, data, timeout=BOUND_S).status_code == 200
+    limit = memory(worker, "VmSize") + 60 * MIB
+    resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
+    for count, format in enumerate(FORMATS, 1):
+        response = requests.post(url, large[format], timeout=BOUND_S)
+        assert response.status_code == 503
+        assert response.json()["type"] == OUT_OF_MEMORY.type
+        assert int(response.headers["Retry-After"]) > 0
+        assert server.metric("dctnet_out_of_memory_total", stage="decode") == count
+        response = requests.post(url, small[format], timeout=BOUND_S)
+        assert response.status_code == 200
+        np.testing.assert_allclose(decoded(response.content).shape, (64, 64, 3))
+    assert server.worker() == worker
+    assert server.probe("/livez") == 200

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
+from tests.support import profiles as p
 from tests.support.corpus import corpus
 from tests.support.formats import PNG_SIGNATURE, with_right_checksums
+from tests.support.profile_samples import SPACES, costly, ordinary
 
 MAX_SEED_BYTES = 4096
 
@@ -44,6 +46,82 @@ def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
     for change in changes:
         data = change(data) or b"\0"
     return with_right_checksums(data) if mend and data.startswith(PNG_SIGNATURE) else data
+
+
+def profiles() -> st.SearchStrategy[tuple[str, bytes]]:
+    """ICC profiles, built of odd parts or damaged on their way, each with the mode of its image."""
+    return st.one_of(
+        st.builds(_built, st.sampled_from(sorted(SPACES)), _tags(), _versions(), _spaces()),
+        st.builds(_damaged, st.sampled_from(PROFILES), st.lists(_changes(), max_size=4)),
+    )
+
+
+PROFILES = [*ordinary().values(), *((mode, d) for mode in SPACES for d in costly(mode).values())]
+
+TAGS = [b"desc", b"wtpt", b"chad", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC"]
+TAGS += [name + bytes([digit]) for name in (b"A2B", b"B2A", b"D2B", b"B2D") for digit in b"0123"]
+TAGS += [b"ncl2", b"clrt", b"gamt", b"pseq", b"dscm"]
+
+
+def _damaged(sample: tuple[str, bytes], changes: list[Change]) -> tuple[str, bytes]:
+    mode, profile = sample
+    for change in changes:
+        profile = change(profile) or b"\0"
+    return mode, profile
+
+
+def _built(mode: str, tags: dict[bytes, bytes], version: int, space: bytes) -> tuple[str, bytes]:
+    return mode, p.profile(SPACES[mode], tags, connection_space=space, version=version)
+
+
+def _versions() -> st.SearchStrategy[int]:
+    return st.sampled_from((2, 4, 5, 9))
+
+
+def _spaces() -> st.SearchStrategy[bytes]:
+    return st.sampled_from((b"XYZ ", b"Lab ", b"RGB ", b"CMYK", b"\0\0\0\0"))
+
+
+def _tags() -> st.SearchStrategy[dict[bytes, bytes]]:
+    numbers = st.floats(-32768, 32767, width=32)
+    channels = st.integers(0, 16)
+    sides = st.integers(0, 255)
+    curves = st.one_of(
+        st.builds(lambda points, times: p.curve(*points * times), _points(), st.integers(0, 4000)),
+        st.builds(p.gamma, st.floats(0, 255)),
+        st.sampled_from((1, 3, 4, 5, 7)).flatmap(
+            lambda count: st.builds(p.parametric, *[numbers] * count)
+        ),
+    )
+    cluts = st.builds(bytes.__mul__, st.binary(max_size=64), st.integers(0, 20_000))
+    bodies = st.one_of(
+        curves,
+        st.builds(p.xyz, numbers, numbers, numbers),
+        st.builds(p.description, st.text("sRGB ", max_size=20), _versions()),
+        st.builds(p.lut8, channels, sides, cluts, outputs=st.just(3) | channels),
+        st.builds(
+            p.lut16,
+            *(channels, sides, cluts),
+            outputs=st.just(3) | channels,
+            entries=st.integers(2, 5000),
+        ),
+        st.builds(
+            p.lut_a_to_b,
+            *(channels, st.binary(max_size=16), cluts),
+            curves=curves,
+            outputs=st.just(3) | channels,
+            precision=st.integers(0, 3),
+        ),
+        st.builds(
+            p.process_elements, st.integers(1, 4), st.integers(0, 1000), st.integers(1, 1000)
+        ),
+        st.binary(max_size=64),
+    )
+    return st.dictionaries(st.sampled_from(TAGS), bodies, max_size=12)
+
+
+def _points() -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, 65535), max_size=8)
 
 
 def _places() -> st.SearchStrategy[float]:

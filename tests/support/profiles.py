@@ -1,6 +1,11 @@
-"""ICC profiles, made of sRGB's."""
+"""The parts of ICC profiles, to build ordinary and hostile ones."""
+
+import struct
 
 from PIL import ImageCms
+
+CHANNELS = {b"RGB ": 3, b"GRAY": 1, b"CMYK": 4}
+"""The colour spaces of images, and their channels."""
 
 
 def srgb() -> bytes:
@@ -27,18 +32,128 @@ def red_and_blue_exchanged() -> bytes:
 
 def linear_grey() -> bytes:
     """Return a profile of grey whose values are amounts of light."""
-    white = srgb()[_tag(b"wtpt")]
-    curve = b"curv" + bytes(8)  # Of no points, which means none.
-    tags = b"".join(
-        name + (128 + 4 + 24 + at).to_bytes(4) + size.to_bytes(4)
-        for name, at, size in ((b"wtpt", 0, len(white)), (b"kTRC", len(white), len(curve)))
+    return profile(b"GRAY", {b"kTRC": curve()}, version=4)
+
+
+def profile(
+    colour_space: bytes,
+    tags: dict[bytes, bytes],
+    *,
+    device_class: bytes = b"mntr",
+    connection_space: bytes = b"XYZ ",
+    version: int = 2,
+) -> bytes:
+    """Return a profile of these tags. Equal ones are stored once, as encoders do."""
+    start = 128 + 4 + 12 * len(tags)
+    table, data = b"", b""
+    offsets: dict[bytes, int] = {}
+    for name, body in tags.items():
+        if body not in offsets:
+            offsets[body] = start + len(data)
+            data += body + bytes(-len(body) % 4)
+        table += struct.pack(">4sII", name, offsets[body], len(body))
+    header = struct.pack(
+        ">I4xB3x4s4s4s12x4s28x3I48x",
+        *(start + len(data), version, device_class, colour_space, connection_space),
+        *(b"acsp", 0xF6D6, 0x10000, 0xD32D),
     )
-    body = (2).to_bytes(4) + tags + white + curve
-    header = srgb()[4:16] + b"GRAY" + srgb()[20:128]
-    return (len(body) + 128).to_bytes(4) + header + body
+    return header + struct.pack(">I", len(tags)) + table + data
 
 
-def _tag(name: bytes) -> slice:
-    at = srgb().index(name, 128)
-    start, size = (int.from_bytes(srgb()[at + n : at + n + 4]) for n in (4, 8))
-    return slice(start, start + size)
+def curve(*points: int) -> bytes:
+    """Return a curve of points of 16 bits; of none, it is straight."""
+    return b"curv" + struct.pack(f">4xI{len(points)}H", len(points), *points)
+
+
+def gamma(exponent: float) -> bytes:
+    return b"curv" + struct.pack(">4xIH", 1, round(exponent * 256))
+
+
+def parametric(*parameters: float) -> bytes:
+    """Return a parametric curve of 1, 3, 4, 5 or 7 parameters."""
+    kind = {1: 0, 3: 1, 4: 2, 5: 3, 7: 4}[len(parameters)]
+    return b"para" + struct.pack(">4xHxx", kind) + b"".join(map(fixed, parameters))
+
+
+def fixed(value: float) -> bytes:
+    """Return a number as s15Fixed16."""
+    return struct.pack(">i", round(value * 65536))
+
+
+def xyz(*values: float) -> bytes:
+    return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
+
+
+def description(text: str, version: int = 2) -> bytes:
+    if version < 4:
+        name = text.encode() + b"\0"
+        return b"desc" + struct.pack(">4xI", len(name)) + name + bytes(78)
+    name = text.encode("utf-16-be")
+    return b"mluc" + struct.pack(">4xII2s2sII", 1, 12, b"en", b"US", len(name), 28) + name
+
+
+def matrix_tags(
+    primaries: tuple[tuple[float, float, float], ...], trc: bytes
+) -> dict[bytes, bytes]:
+    """Return the tags of an RGB profile: the XYZ of its primaries, and a curve."""
+    columns = zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
+    curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc)
+    return {name: xyz(*values) for name, values in columns} | curves
+
+
+def lut8(inputs: int, grid: int, clut: bytes, *, outputs: int = 3) -> bytes:
+    """Return a lookup table of 8 bits, type mft1, without matrix and with straight curves."""
+    straight = bytes(range(256))
+    head = _lut_head(b"mft1", inputs, outputs, grid)
+    return head + straight * inputs + clut + straight * outputs
+
+
+def lut16(inputs: int, grid: int, clut: bytes, *, outputs: int = 3, entries: int = 2) -> bytes:
+    """Return a lookup table of 16 bits, type mft2, whose curves have so many entries."""
+    points = [65535 * n // (entries - 1) for n in range(entries)]
+    straight = struct.pack(f">{entries}H", *points)
+    head = _lut_head(b"mft2", inputs, outputs, grid) + struct.pack(">HH", entries, entries)
+    return head + straight * inputs + clut + straight * outputs
+
+
+def _lut_head(kind: bytes, inputs: int, outputs: int, grid: int) -> bytes:
+    identity = b"".join(map(fixed, (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    return kind + struct.pack(">4x3Bx", inputs, outputs, grid) + identity
+
+
+def lut_a_to_b(
+    inputs: int,
+    grid: bytes,
+    clut: bytes,
+    *,
+    curves: bytes | None = None,
+    outputs: int = 3,
+    precision: int = 1,
+) -> bytes:
+    """Return a lookup table of type mAB; all its curves are ``curves``, straight ones if None."""
+    curves = curve() if curves is None else curves
+    curves += bytes(-len(curves) % 4)
+    matrix = b"".join(map(fixed, (1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)))
+    a_curves, b_curves = curves * inputs, curves * outputs
+    matrix_at = 32
+    a_at = matrix_at + len(matrix)
+    b_at = a_at + len(a_curves)
+    clut_at = b_at + len(b_curves)
+    head = struct.pack(
+        ">4s4xBBxx5I", b"mAB ", inputs, outputs, b_at, matrix_at, b_at, clut_at, a_at
+    )
+    table = grid.ljust(16, b"\0") + bytes((precision, 0, 0, 0)) + clut
+    return head + matrix + a_curves + b_curves + table
+
+
+def process_elements(channels: int, stages: int, segments: int = 1) -> bytes:
+    """Return multiProcessElements, type mpet: stages that are all the same few bytes."""
+    formula = b"parf" + struct.pack(">4xHxx4f", 0, 1.0, 1.0, 0.0, 0.0)
+    breaks = struct.pack(f">{segments - 1}f", *range(segments - 1))
+    segmented = b"curf" + struct.pack(">4xHxx", segments) + breaks + formula * segments
+    curves_at = 12 + 8 * channels
+    where = struct.pack(">II", curves_at, len(segmented)) * channels
+    element = b"cvst" + struct.pack(">4xHH", channels, channels) + where + segmented
+    head = b"mpet" + struct.pack(">4xHHI", channels, 3, stages)
+    position = struct.pack(">II", len(head) + 8 * stages, len(element))
+    return head + position * stages + element

@@ -166,6 +166,17 @@ def test_a_variable_that_is_no_setting_is_named_and_nothing_more(
     ]
 
 
+def test_an_image_without_enough_memory_is_left_out(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_memory(data: bytes, max_pixels: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("dctnet.imaging.decode", without_memory)
+    assert main(["cartoonize", "a.png", "--out", "out"]) == 1
+    assert lines(capsys)[1] == ["dctnet: a.png is left out: There is not enough memory for it."]
+
+
 def test_the_process_writes_nothing_but_the_cartoons_names() -> None:
     """A file's name need not be text, nor its cartoon's."""
     name = b"\xff.png"

@@ -3,7 +3,7 @@
 import pytest
 
 from dctnet.imaging import BrokenPicture
-from dctnet.imaging.av1 import MAX_UNITS, frame_pixels
+from dctnet.imaging.av1 import MAX_DEEP_FRAMES, MAX_UNITS, frame_pixels
 
 Fields = tuple[tuple[int, int], ...]
 """As (value, bits)."""
@@ -115,6 +115,19 @@ def test_each_frame_counts_with_the_header_before_it() -> None:
 def test_every_kind_of_frame_header_counts(kind: int) -> None:
     """dav1d takes a redundant one for the first where there was no other."""
     assert sizes(sequence(*STILL, *SIDES), unit(kind, (0, 8))) == [EXACT]
+
+
+@pytest.mark.parametrize(
+    "head", [(*STILL, *SIDES, (0, 3)), (*PLAIN, *SIDES, *FREE)], ids=["short", "long"]
+)
+def test_a_stream_of_deep_samples_has_as_many_frames_as_allowed_and_no_more(head: Fields) -> None:
+    """A decoder keeps several of them, and each takes twice the memory."""
+    frame = unit(6, *SHOWN_KEY, (0, 20))
+    shallow, deep = (sequence(*head, (0, 3), (high_bitdepth, 1)) for high_bitdepth in (0, 1))
+    assert len(sizes(deep, *[frame] * MAX_DEEP_FRAMES)) == MAX_DEEP_FRAMES
+    assert len(sizes(shallow, *[frame] * (MAX_DEEP_FRAMES + 1))) == MAX_DEEP_FRAMES + 1
+    with pytest.raises(BrokenPicture, match="3 layers of more than 8 bits per sample; at most 2"):
+        sizes(deep, *[frame] * (MAX_DEEP_FRAMES + 1))
 
 
 def test_other_units_do_not_count() -> None:

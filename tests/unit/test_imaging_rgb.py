@@ -1,16 +1,22 @@
 """Decoded pixels become upright RGB a tile at a time, without seams and large copies."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dctnet.imaging import (
+    DECODE_BYTES_PER_BODY_BYTE,
+    DECODE_BYTES_PER_PIXEL,
+    DECODE_FIXED_BYTES,
+)
 from dctnet.imaging.rgb import upright_rgb
+from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded import encoded, gradient
+from tests.support.formats import ALPHA, Item, avif, box, contents, ispe, reference
+from tests.support.profile_samples import ordinary
 from tests.support.profiles import linear_grey, red_and_blue_exchanged
 
 SHAPES = [(700, 900), (1, 600_000), (600_000, 1), (3, 300_000), (1, 1)]
@@ -64,51 +70,80 @@ def test_the_profile_of_grey_is_used_for_grey_alone_and_with_alpha(mode: str) ->
     assert np.abs(rgb - 128).max() <= 3
 
 
-BYTES_PER_PIXEL = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 14}
-"""What decoding takes at most, the result and what libraries need included."""
-
-DECODER = """
-import resource, sys
-from dctnet.imaging import decode
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-data = sys.stdin.buffer.read()
-small, large = data[:int(sys.argv[1])], data[int(sys.argv[1]):]
-decode(small, 10**6)
-before = peak()
-pixels = decode(large, 10**8).size / 3
-print((peak() - before) / pixels)
-"""
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+NOISE = noise(1000, 1000, 4)
 
 
-@pytest.mark.parametrize("format", BYTES_PER_PIXEL)
-def test_decoding_takes_no_more_memory_a_pixel_than_is_documented(format: str) -> None:
-    """With what costs most: progressive, turned, with a profile, and alpha where there is any."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    options = {
-        "JPEG": {"progressive": True, "subsampling": "4:4:4"},
-        "PNG": {"compress_level": 1},
-        "WEBP": {"method": 0},
-        "AVIF": {"speed": 10, "subsampling": "4:4:4"},
-    }[format]
-    picture = Image.fromarray(gradient(2400, 2500))
-    if format != "JPEG":
-        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
-    small, large = (
-        encoded(image, format, exif=exif, icc_profile=red_and_blue_exchanged(), **options)
-        for image in (picture.resize((64, 64)), picture)
-    )
-    decoder = [sys.executable, "-c", DECODER, str(len(small))]
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
-    run = subprocess.run(
-        ["sh", "-c", '"$0" "$@"; exit "$?"', *decoder],
-        input=small + large,
-        capture_output=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=Path(__file__).parents[2],
-    )
-    assert float(run.stdout) <= BYTES_PER_PIXEL[format] + 1  # A pixel's worth for the tile.
+def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
+    """Return images of RGBA as files that take most memory, each with its bytes per pixel.
+
+    All are turned and have a profile: what costs most.
+    """
+
+    def written(format: str, mode: str, **options: Any) -> Callable[[Image.Image], bytes]:
+        profile = (
+            ordinary()["CMYK like FOGRA, version 2"][1]
+            if mode == "CMYK"
+            else red_and_blue_exchanged()
+        )
+        options |= {"exif": TURNED, "icc_profile": linear_grey() if mode == "L" else profile}
+        return lambda image: encoded(image.convert(mode), format, **options)
+
+    def wide_grey(image: Image.Image) -> bytes:
+        wide = np.asarray(image.convert("L")).astype(np.uint16) * 257
+        return encoded(wide, "PNG", compress_level=1, transparency=0, icc_profile=linear_grey())
+
+    def animated(image: Image.Image) -> bytes:
+        frames = {"save_all": True, "append_images": [Image.new("RGBA", image.size)]}
+        return written("WEBP", "RGBA", method=0, **frames)(image)
+
+    progressive = {"progressive": True, "subsampling": "4:4:4"}
+    fast = {"speed": 10, "subsampling": "4:4:4"}
+    return {
+        "progressive JPEG": (12, written("JPEG", "RGB", **progressive)),
+        "CMYK JPEG": (12, written("JPEG", "CMYK", progressive=True)),
+        "grey JPEG": (12, written("JPEG", "L", progressive=True)),
+        "PNG": (8, written("PNG", "RGBA", compress_level=1)),
+        "16-bit PNG": (8, wide_grey),
+        "WebP": (17, written("WEBP", "RGBA", method=0)),
+        "lossless WebP": (17, written("WEBP", "RGBA", method=0, lossless=True)),
+        "animated WebP": (17, animated),
+        "AVIF": (14, written("AVIF", "RGBA", **fast)),
+        "AVIF of layers": (22, lambda image: layered(image, **fast)),
+    }
+
+
+def layered(image: Image.Image, **options: Any) -> bytes:
+    """Return an AVIF of three layers and an alpha: as many as are decoded."""
+    size = ispe(*image.size)
+    items = []
+    for mode, layers in ("RGB", 3), ("L", 1):
+        data = encoded(image.convert(mode), "AVIF", **options)
+        config = box(b"av1C", contents(data, b"av1C"))
+        properties = (size, config) if mode == "RGB" else (size, config, ALPHA)
+        items.append(Item(b"av01", contents(data, b"mdat") * layers, properties))
+    return avif(items, reference(b"auxl", 2, 1))
+
+
+SIDES = [(8, 8), (64, 64), (512, 512), (1000, 1000)]
+
+
+@pytest.mark.parametrize("kind", costly_kinds())
+def test_decoding_takes_no_more_memory_a_pixel_than_is_documented(kind: str) -> None:
+    """Of large images by the pixel, and of small ones and of noise by the fixed part on top."""
+    bytes_per_pixel, written = costly_kinds()[kind]
+    large = Image.fromarray(gradient(2400, 2500))
+    large.putalpha(Image.linear_gradient("L").resize(large.size))
+    small = [large.resize(size) for size in SIDES]
+    small += [Image.fromarray(NOISE[:height, :width]) for height, width in SIDES]
+    files = [written(image) for image in (*small, large)]
+    costs = decoding_costs(files[0], *files)
+    for image, data, cost in zip((*small, large), files, costs, strict=True):
+        pixels = image.width * image.height
+        copies = DECODE_BYTES_PER_BODY_BYTE * len(data)
+        assert cost.peak_bytes <= DECODE_FIXED_BYTES + bytes_per_pixel * pixels + copies
+    # A pixel's worth for the tile.
+    assert costs[-1].peak_bytes / (large.width * large.height) <= bytes_per_pixel + 1
+    format = "AVIF" if kind == "AVIF of layers" else kind.rsplit(maxsplit=1)[-1].upper()
+    assert bytes_per_pixel <= DECODE_BYTES_PER_PIXEL[format]

@@ -63,8 +63,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             progress.show(done, str(picture))
             try:
                 cartoon = _draw(engine, picture, args.format, settings.max_pixels)
-            except (OSError, PictureError) as error:
-                reason = f"{error.strerror}." if isinstance(error, OSError) else error
+            except (OSError, PictureError, MemoryError) as error:
+                reason = _reason(error)
                 progress.clear()
                 say(f"{picture} is left out: {reason}")
                 status = 1
@@ -73,6 +73,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             progress.clear()
             _print_path(output)
     return status
+
+
+def _reason(error: Exception) -> str:
+    """Return a sentence on why an image is left out."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for it."
+    return f"{error.strerror}." if isinstance(error, OSError) else str(error)
 
 
 def output_paths(pictures: Sequence[Path], out: Path, format: str) -> list[Path]:

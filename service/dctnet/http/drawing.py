@@ -1,5 +1,7 @@
 """From a request to its cartoon: what all drawing endpoints share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -13,7 +15,17 @@ from dctnet.http.bodies import read_picture, require_length
 from dctnet.http.clients import told_apart
 from dctnet.http.connection import Disconnected, connection
 from dctnet.http.tickets import Tickets, name_of
-from dctnet.imaging import MEDIA_TYPES, Format, decode, encode, inspect, require_encodable
+from dctnet.imaging import (
+    DECODE_BYTES_PER_PIXEL,
+    DECODE_FIXED_BYTES,
+    MEDIA_TYPES,
+    Format,
+    decode,
+    encode,
+    inspect,
+    is_out_of_memory,
+    require_encodable,
+)
 from dctnet.lifecycle.state import State
 from dctnet.loading import label
 from dctnet.replica import Replica
@@ -89,7 +101,7 @@ class Studio:
         """Return the picture's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
         patience = min(self._settings.upload_grace * 2, order.due - monotonic())
-        with self._admission.upload(patience, order.client):
+        with self._counting_out_of_memory("upload"), self._admission.upload(patience, order.client):
             connection(order.request).begin(order.due, lambda: uploads.waiting > 0)
             try:
                 data = read_picture(order.request, self._settings.max_bytes)
@@ -101,7 +113,8 @@ class Studio:
 
     def _compute(self, order: Order, data: bytes) -> Drawing:
         """Wait for a slot to draw the picture."""
-        image = inspect(data, self._settings.max_pixels)
+        with self._counting_out_of_memory("decode"):
+            image = inspect(data, self._settings.max_pixels)
         width, height = image.width, image.height
         require_encodable(width, height, order.format)
         record.add(pixels=width * height)
@@ -132,10 +145,13 @@ class Studio:
         # Decoded on the slot as well: pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
-        picture = decode(data, self._settings.max_pixels)
+        with self._counting_out_of_memory("decode"):
+            picture = decode(data, self._settings.max_pixels)
+        pixels = picture.size // 3
         stages["decode"] = monotonic() - started
         try:
-            cartoon = self._replica.engine.cartoonize(picture)
+            with self._counting_out_of_memory("inference", pixels):
+                cartoon = self._replica.engine.cartoonize(picture)
         except Exception:
             self._metrics.inferences.labels("error").inc()
             raise
@@ -143,9 +159,27 @@ class Studio:
         self._metrics.faces.observe(cartoon.faces)
         stages |= cartoon.stages
         started = monotonic()
-        encoded = encode(cartoon.picture, format)
+        with self._counting_out_of_memory("encode", pixels):
+            encoded = encode(cartoon.picture, format)
         stages["encode"] = monotonic() - started
         return Drawing(encoded, format, cartoon.faces, stages)
+
+    @contextmanager
+    def _counting_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
+        """Raise MemoryError for whatever a stage raises for lack of memory, and count it.
+
+        Where ``pixels`` are given, any error counts while an image of as many cannot be decoded.
+        """
+        try:
+            yield
+        except MemoryError:
+            self._metrics.out_of_memory.labels(stage).inc()
+            raise
+        except Exception as error:
+            if pixels is not None and is_out_of_memory(error, _memory_of(pixels)):
+                self._metrics.out_of_memory.labels(stage).inc()
+                raise MemoryError(f"There is not enough memory for the {stage}.") from error
+            raise
 
     def _answer(self, drawing: Drawing) -> Response:
         response = Response(drawing.data, content_type=MEDIA_TYPES[drawing.format])
@@ -156,3 +190,7 @@ class Studio:
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in drawing.stages.items()
         )
         return response
+
+
+def _memory_of(pixels: int) -> int:
+    return DECODE_FIXED_BYTES + max(DECODE_BYTES_PER_PIXEL.values()) * pixels

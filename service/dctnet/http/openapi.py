@@ -51,6 +51,8 @@ EXAMPLES = {
     problems.CLIENT_GONE: "The client closed the connection while its picture waited.",
     problems.INTERNAL: f"The server failed; its log has the details under {EXAMPLE_ID}.",
     problems.STARTING: "The model is still loading.",
+    problems.OUT_OF_MEMORY: "There is not enough memory for this image at the moment; try again"
+    " later.",
     problems.DRAINING: "The server ends before it could draw this.",
     problems.DEADLINE_PASSED: "The cartoon was not ready before the request's deadline.",
 }
@@ -81,6 +83,7 @@ PROBLEMS_OF_DRAWING = (
     problems.CLIENT_GONE,
     problems.INTERNAL,
     problems.STARTING,
+    problems.OUT_OF_MEMORY,
     problems.DRAINING,
     problems.DEADLINE_PASSED,
 )

@@ -26,6 +26,9 @@ from dctnet.imaging import (
 
 MEDIA_TYPE = "application/problem+json"
 
+RETRY_AFTER_OUT_OF_MEMORY_S = 5
+"""Seconds until a client should try again; about as long as a large image takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -57,6 +60,7 @@ FULL = Kind("full", 429, "The server is busy")
 CLIENT_GONE = Kind("client-gone", 499, "The client left before its answer")
 INTERNAL = Kind("internal", 500, "The server failed")
 STARTING = Kind("starting", 503, "The model is loading")
+OUT_OF_MEMORY = Kind("out-of-memory", 503, "The server is out of memory")
 DRAINING = Kind("draining", 503, "The server is about to end")
 DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in time")
 
@@ -77,6 +81,7 @@ KINDS = (
     CLIENT_GONE,
     INTERNAL,
     STARTING,
+    OUT_OF_MEMORY,
     DRAINING,
     DEADLINE_PASSED,
 )
@@ -103,6 +108,10 @@ _BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
     ClientGone: (CLIENT_GONE, "The client closed the connection while its picture waited."),
     Disconnected: (CLIENT_GONE, "The client closed the connection before its picture was sent."),
     Stopped: (DRAINING, "The server ended before it could draw this."),
+    MemoryError: (
+        OUT_OF_MEMORY,
+        "There is not enough memory for this image at the moment; try again later.",
+    ),
 }
 
 _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
@@ -144,6 +153,9 @@ def answer(error: Exception) -> Response:
         response.headers["Retry-After"] = str(ceil(error.retry_after))
     if isinstance(error, Stopped):
         response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))
+    if isinstance(error, MemoryError):
+        current_app.logger.error("request %s: out of memory: %s", request_id.current(), error)
+        response.headers["Retry-After"] = str(RETRY_AFTER_OUT_OF_MEMORY_S)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
@@ -158,8 +170,9 @@ def _problem(error: Exception) -> Problem:
         return error
     if isinstance(error, Refused):
         return Problem(*_BY_REASON[error.reason])
-    if type(error) in _BY_ERROR:
-        return Problem(*_BY_ERROR[type(error)])
+    for kind, problem in _BY_ERROR.items():
+        if isinstance(error, kind):  # NumPy raises a MemoryError of its own.
+            return Problem(*problem)
     if isinstance(error, PictureError):
         return Problem(_BY_PICTURE_ERROR[type(error)], str(error))
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

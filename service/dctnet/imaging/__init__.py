@@ -1,7 +1,14 @@
 """Untrusted bytes to an RGB array and back, within limits."""
 
 from dctnet.imaging.container import InputFormat
-from dctnet.imaging.decode import ImageHeader, decode, inspect
+from dctnet.imaging.decode import (
+    DECODE_BYTES_PER_BODY_BYTE,
+    DECODE_BYTES_PER_PIXEL,
+    DECODE_FIXED_BYTES,
+    ImageHeader,
+    decode,
+    inspect,
+)
 from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
 from dctnet.imaging.errors import (
     BrokenPicture,
@@ -10,8 +17,12 @@ from dctnet.imaging.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
+from dctnet.imaging.memory import is_out_of_memory
 
 __all__ = [
+    "DECODE_BYTES_PER_BODY_BYTE",
+    "DECODE_BYTES_PER_PIXEL",
+    "DECODE_FIXED_BYTES",
     "MEDIA_TYPES",
     "BrokenPicture",
     "Format",
@@ -24,5 +35,6 @@ __all__ = [
     "decode",
     "encode",
     "inspect",
+    "is_out_of_memory",
     "require_encodable",
 ]

@@ -10,6 +10,10 @@ MAX_UNITS: Final = 16_384
 """The most units (OBUs) in a picture's streams: a few each, and one a tile, of which AV1 allows
 4096."""
 
+MAX_DEEP_FRAMES: Final = 2
+"""The most frames of a stream that has more than 8 bits per sample: its decoder keeps up to three
+of them, of twice the memory. Encoders write one, or two for a progressive image."""
+
 _SEQUENCE_HEADER: Final = 1
 # A redundant header counts as a frame's where its decoder has seen no other.
 _FRAME_HEADERS: Final = frozenset({3, 6, 7})
@@ -26,12 +30,14 @@ def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
     A stream comes with how many times it will be decoded.
 
     Raises:
-        BrokenPicture: The streams have more than ``MAX_UNITS``, or a frame before its sequence.
+        BrokenPicture: The streams have more than ``MAX_UNITS``, or a frame before its sequence, or
+            more than ``MAX_DEEP_FRAMES`` of more than 8 bits per sample.
     """
     units = 0
     for stream, times in streams:
         pixels: list[int] = []
         sequence: _Sequence | None = None
+        is_deep = False
         for kind, body in _units(stream):
             units += times
             if units > MAX_UNITS:
@@ -42,6 +48,12 @@ def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
                 if sequence is None:
                     raise BrokenPicture("The AVIF is damaged: its AV1 has no sequence header.")
                 pixels.append(sequence.pixels_of(body))
+                is_deep = is_deep or sequence.is_deep
+        if is_deep and len(pixels) > MAX_DEEP_FRAMES:
+            raise BrokenPicture(
+                f"The AVIF has {len(pixels)} layers of more than 8 bits per sample; "
+                f"at most {MAX_DEEP_FRAMES} are allowed."
+            )
         yield pixels
 
 
@@ -102,6 +114,8 @@ class _Sequence:
     seq_force_screen_content_tools: int = _SELECT
     seq_force_integer_mv: int = _SELECT
     order_hint_bits: int = 0
+    is_deep: bool = False
+    """Whether its samples have 10 or 12 bits, and not 8."""
 
     @classmethod
     def read(cls, header: bytes) -> "_Sequence":
@@ -114,8 +128,12 @@ class _Sequence:
             sequence._read_operating_points(bits)
         sequence.width_bits, sequence.height_bits = bits.take(4) + 1, bits.take(4) + 1
         sequence.max_frame_pixels = sequence._take_pixels(bits)
-        if not sequence.reduced_still_picture_header:
+        if sequence.reduced_still_picture_header:
+            bits.take(3)  # From use_128x128_superblock to enable_intra_edge_filter
+        else:
             sequence._read_frame_options(bits)
+        bits.take(3)  # enable_superres, enable_cdef, enable_restoration
+        sequence.is_deep = bits.take(1) == 1  # high_bitdepth
         return sequence
 
     def _take_pixels(self, bits: _Bits) -> int:

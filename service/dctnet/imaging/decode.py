@@ -10,10 +10,22 @@ from PIL import Image
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.memory import is_out_of_memory
 from dctnet.imaging.rgb import Pixels, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """The longest side, in pixels, that is decoded: no answer could hold a longer one."""
+
+DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 28}
+"""The most memory that decoding takes per pixel, in bytes, by format: what libraries need, the
+decoded image and the result. An AVIF needs most that has two layers of 12 bits per sample."""
+
+DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
+"""The most memory that decoding takes on top, in bytes: above all the Huffman tables of a lossless
+WebP, up to 54 MiB, or the tables of an ICC profile, up to 24 MiB, and the tile in conversion."""
+
+DECODE_BYTES_PER_BODY_BYTE: Final = 2
+"""The most copies of the file that decoding makes, besides the caller's."""
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None
@@ -38,8 +50,11 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
         BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
+        MemoryError: There is not enough memory to decode it.
     """
     container = _inspected(data, max_pixels)
+    if container.format == "WEBP":
+        webp.require_modest(container.data)
     with _loaded(container) as image:
         return upright_rgb(image, container.profile, container.orientation)
 
@@ -91,6 +106,7 @@ def _loaded(container: Container) -> Iterator[Image.Image]:
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])
     except Exception as error:
+        _require_memory(error, container)
         raise BrokenPicture("The picture's header is damaged.") from error
     with image:
         if image.size != (container.width, container.height):
@@ -98,5 +114,14 @@ def _loaded(container: Container) -> Iterator[Image.Image]:
         try:
             image.load()
         except Exception as error:
+            _require_memory(error, container)
             raise BrokenPicture("The picture is damaged or cut off.") from error
         yield image
+
+
+def _require_memory(error: Exception, container: Container) -> None:
+    """Raise MemoryError where decoding failed for lack of memory."""
+    needed = DECODE_FIXED_BYTES
+    needed += DECODE_BYTES_PER_PIXEL[container.format] * container.width * container.height
+    if is_out_of_memory(error, needed):
+        raise MemoryError("There is not enough memory to decode the image.") from error

@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
@@ -47,12 +47,11 @@ def read(data: bytes) -> Container:
     if b"tRNS" in once:
         colours = len(once.get(b"PLTE", b"")) // 3
         kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour, colours)))
-    kept += [_chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
     return Container(
         "PNG",
         width,
         height,
-        data=SIGNATURE + b"".join(kept),
+        data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), _chunk(b"IEND", b""))),
         profile=_inflated(once.get(b"iCCP", b"")),
         orientation=orientation(once.get(b"eXIf", b"")),
     )
@@ -84,8 +83,17 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
-    checksum = zlib.crc32(body, zlib.crc32(name))
-    return struct.pack(">I4s", len(body), name) + body + struct.pack(">I", checksum)
+    return b"".join(_chunk_parts(name, [body]))
+
+
+def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield a chunk in pieces, so that its body is copied once."""
+    yield struct.pack(">I4s", sum(map(len, bodies)), name)
+    checksum = zlib.crc32(name)
+    for body in bodies:
+        checksum = zlib.crc32(body, checksum)
+        yield body
+    yield struct.pack(">I", checksum)
 
 
 def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:

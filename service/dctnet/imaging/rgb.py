@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dctnet.imaging import icc
+from dctnet.imaging.memory import is_out_of_memory
+
 Pixels = NDArray[np.uint8]
 
 _TILE_PIXELS: Final = 1 << 18
@@ -32,8 +35,8 @@ _AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
     """Return a loaded image as HxWx3 uint8 sRGB, turned upright and laid on white.
 
-    A profile that is damaged, or made for other channels, is ignored. Beside the image and the
-    result, only a tile's worth of memory is used.
+    A profile that is damaged, made for other channels, or too costly to evaluate is ignored.
+    Beside the image and the result, only a tile's worth of memory is used.
     """
     turned = orientation >= 5
     height, width = (image.width, image.height) if turned else (image.height, image.width)
@@ -87,6 +90,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
     """Return what converts images of the mode to sRGB."""
     as_it_is = partial(Image.Image.convert, mode="RGB")
+    profile = icc.restricted(profile, mode)
     if not profile:
         return as_it_is
     try:
@@ -95,5 +99,7 @@ def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
         if mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
             return as_it_is
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB").apply
-    except (ImageCms.PyCMSError, OSError, ValueError):  # Damaged, or made for other channels.
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:  # Damaged.
+        if is_out_of_memory(error, icc.MAX_COST_BYTES):
+            raise MemoryError("There is not enough memory to evaluate the ICC profile.") from error
         return as_it_is

@@ -1,0 +1,150 @@
+"""ICC profiles are converted as LittleCMS converts them, at a bounded cost.
+
+`FUZZ_TRIES=20000 pytest tests/unit/test_imaging_icc.py` tries more, and others in each run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricted
+from dctnet.imaging.rgb import upright_rgb
+from tests.support import profiles as p
+from tests.support.decoding_cost import decoding_costs
+from tests.support.encoded import encoded
+from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
+
+TRIES = 300
+MAX_CPU_S = 0.5
+MAX_BYTES = 50 * 10**6
+"""What an image may cost more than the same one without a profile."""
+
+MODES = {"JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "L"), "WEBP": ("RGB",), "AVIF": ("RGB",)}
+"""The modes of the images of each format, once decoded."""
+
+
+def noise(mode: str, side: int = 64) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, len(mode)), np.uint8)
+    return Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels, mode)
+
+
+def converted_by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
+    """Return what the unrestricted profile gives."""
+    source = ImageCms.ImageCmsProfile(BytesIO(profile))
+    target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    return np.asarray(ImageCms.buildTransform(source, target, image.mode, "RGB").apply(image))
+
+
+@pytest.mark.parametrize("name", ordinary())
+def test_an_ordinary_profile_is_converted_exactly_as_before(name: str) -> None:
+    mode, profile = ordinary()[name]
+    image = noise(mode)
+    expected = converted_by_littlecms(image, profile)
+    np.testing.assert_array_equal(upright_rgb(image, profile, 1), expected)
+    ignored = np.array_equal(expected, image.convert("RGB"))
+    assert ignored == name.startswith("sRGB-like")
+
+
+@pytest.mark.parametrize(
+    ("format", "mode"), [(f, mode) for f, modes in MODES.items() for mode in modes]
+)
+def test_a_costly_profile_costs_little_in_each_format_and_mode(format: str, mode: str) -> None:
+    image = noise(mode)
+    plain, *hostile = (
+        encoded(image, format, icc_profile=profile) for profile in (None, *costly(mode).values())
+    )
+    baseline, *costs = decoding_costs(plain, plain, *hostile)
+    assert max(cost.cpu_s for cost in costs) < baseline.cpu_s + MAX_CPU_S
+    assert max(cost.peak_bytes for cost in costs) < baseline.peak_bytes + MAX_BYTES
+
+
+def test_any_profile_costs_little() -> None:
+    asked_for = os.environ.get("FUZZ_TRIES")
+    tries = int(asked_for or TRIES)
+    arguments = [str(tries), *(["--random"] if asked_for else [])]
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.support.profile_fuzz", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.returncode == 0, run.stderr
+    worst = json.loads(run.stdout)
+    assert worst["tries"] >= tries
+    assert worst["cpu_s"] < MAX_CPU_S
+    assert worst["peak_bytes"] < MAX_BYTES
+
+
+@pytest.mark.parametrize("name", ["D2B0", "D2B1", "D2B2", "D2B3", "B2D0"])
+def test_multi_process_elements_give_way_to_the_table_beside_them(name: str) -> None:
+    """Where both are there, the table is what the specification requires."""
+    tags = {b"A2B0": p.lut_a_to_b(3, b"\2\2\2", bytes(range(24)))}
+    alone = p.profile(b"RGB ", tags, connection_space=b"Lab ", version=4)
+    tags[name.encode()] = p.process_elements(3, 1)
+    both = p.profile(b"RGB ", tags, connection_space=b"Lab ", version=4)
+    image = noise("RGB")
+    expected = converted_by_littlecms(image, alone)
+    np.testing.assert_array_equal(upright_rgb(image, both, 1), expected)
+    assert (expected != np.asarray(image)).any()
+
+
+@pytest.mark.parametrize("kind", ["mft1", "mft2", "mAB"])
+def test_a_lookup_table_of_as_many_values_as_allowed_is_used_and_no_larger(kind: str) -> None:
+    grid = round(MAX_CLUT_VALUES / 3) ** (1 / 3)
+    at_limit = int(grid)
+    for side in at_limit, at_limit + 1:
+        lut = {
+            "mft1": p.lut8(3, side, bytes(3 * side**3)),
+            "mft2": p.lut16(3, side, bytes(6 * side**3)),
+            "mAB": p.lut_a_to_b(3, bytes([side] * 3), bytes(3 * side**3)),
+        }[kind]
+        profile = p.profile(b"RGB ", {b"A2B0": lut}, connection_space=b"Lab ")
+        rgb = upright_rgb(noise("RGB"), profile, 1)
+        if side == at_limit:
+            assert (rgb == rgb[0, 0]).all()  # All of the table is black.
+        else:
+            np.testing.assert_array_equal(rgb, noise("RGB"))
+
+
+def test_a_table_of_a_grid_that_is_not_a_cube_may_have_as_many_values_as_allowed() -> None:
+    for grid in (85, 64, 64), (85, 65, 64):
+        lut = p.lut_a_to_b(3, bytes(grid), b"")
+        profile = p.profile(b"RGB ", {b"A2B0": lut}, connection_space=b"Lab ")
+        assert (restricted(profile, "RGB") != b"") == (grid == (85, 64, 64))
+
+
+def test_a_description_is_read_up_to_its_limit() -> None:
+    """That of sRGB is not converted."""
+    matrix = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
+    for size in MAX_DESCRIPTION_BYTES, MAX_DESCRIPTION_BYTES + 1:
+        text = p.description("sRGB").ljust(size, b"\0")
+        rgb = upright_rgb(noise("RGB"), p.profile(b"RGB ", {b"desc": text} | matrix), 1)
+        assert np.array_equal(rgb, noise("RGB")) == (size == MAX_DESCRIPTION_BYTES)
+
+
+@pytest.mark.parametrize("device_class", [b"link", b"abst", b"nmcl", b"cenc", b"mvis"])
+def test_a_profile_that_is_not_of_a_device_is_ignored(device_class: bytes) -> None:
+    tags = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
+    assert restricted(p.profile(b"RGB ", tags, device_class=device_class), "RGB") == b""
+    assert restricted(p.profile(b"RGB ", tags, device_class=b"scnr"), "RGB")
+
+
+@pytest.mark.parametrize("mode", SPACES)
+def test_a_profile_for_other_channels_is_ignored(mode: str) -> None:
+    for name, (made_for, profile) in ordinary().items():
+        assert bool(restricted(profile, mode)) == (mode == made_for), name
+
+
+def test_a_profile_that_is_cut_off_is_ignored_or_used_without_error() -> None:
+    mode, profile = ordinary()["RGB of tables and a matrix, version 4"]
+    for length in range(0, len(profile), 7):
+        upright_rgb(noise(mode, side=1), profile[:length], 1)

@@ -1,0 +1,91 @@
+"""Lack of memory is neither damage nor a defect."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from dctnet.imaging import BrokenPicture, decode, is_out_of_memory
+from tests.support.encoded import encoded, gradient
+from tests.support.profile_samples import ordinary
+
+SIDE = 1000
+FORMATS = ["JPEG", "PNG", "WEBP", "AVIF"]
+
+DECODER = """
+import json, resource, sys
+from dctnet.imaging import decode
+
+def size():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+
+data = sys.stdin.buffer.read()
+small, large = data[:int(sys.argv[1])], data[int(sys.argv[1]):]
+decode(small, 10**8)
+unlimited = resource.getrlimit(resource.RLIMIT_AS)
+outcomes = []
+for margin in range(1, 41):
+    resource.setrlimit(resource.RLIMIT_AS, (size() + margin * 2**20, unlimited[1]))
+    try:
+        decode(large, 10**8)
+        outcomes.append("decoded")
+    except Exception as error:
+        outcomes.append(type(error).__name__)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, unlimited)
+decode(small, 10**8)
+print(json.dumps(outcomes))
+"""
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_decoder_without_memory_raises_a_memory_error(format: str) -> None:
+    """With each limit from 1 to 40 MiB, so that each allocation is the one that fails."""
+    profile = ordinary()["RGB of tables, version 4"][1]
+    picture = Image.fromarray(gradient(SIDE, SIDE))
+    options = {"JPEG": {"progressive": True}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
+    small, large = (
+        encoded(image, format, icc_profile=profile, **options.get(format, {}))
+        for image in (picture.resize((64, 64)), picture)
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", DECODER, str(len(small))],
+        input=small + large,
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[2],
+    )
+    outcomes = json.loads(run.stdout)
+    assert outcomes[0] == "MemoryError"
+    assert outcomes[-1] == "decoded"
+    assert set(outcomes) == {"MemoryError", "decoded"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_damaged_image_is_damaged_while_there_is_memory(format: str) -> None:
+    data = encoded(gradient(40, 24), format)
+    with pytest.raises(BrokenPicture):
+        decode(data[: len(data) // 2], 10**6)
+
+
+def test_what_opencv_and_numpy_raise_for_lack_of_memory_is_recognised() -> None:
+    with pytest.raises(MemoryError) as numpy_error:
+        np.empty(2**62, np.uint8)
+    assert is_out_of_memory(numpy_error.value, 1)
+    with pytest.raises(cv2.error) as defect:
+        cv2.resize(np.empty((1, 1), np.uint8), (0, 0))
+    assert not is_out_of_memory(defect.value, 1)
+    defect.value.code = cv2.Error.StsNoMem
+    assert is_out_of_memory(defect.value, 1)
+
+
+def test_any_error_counts_where_the_memory_cannot_be_reserved() -> None:
+    assert not is_out_of_memory(ValueError(), 1)
+    assert is_out_of_memory(ValueError(), 2**60)
