@@ -58,8 +58,8 @@ class Engine:
     def cartoonize(self, picture: Pixels) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB picture of any size.
 
-        `picture` is only read. Beside it and the cartoon, an image takes 5 bytes per pixel, and what
-        its working size takes. Raises ValueError where `picture` is of another shape or type.
+        `picture` is only read. Beside it and the cartoon, drawing takes 5 bytes per pixel, and what
+        the working size takes. Raises ValueError where `picture` is of another shape or type.
         """
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"not an HxWx3 uint8 picture: {picture.shape} {picture.dtype}")

@@ -24,8 +24,8 @@ _LONGEST_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "we
 _QUALITY: Final = 95
 
 _WEBP_METHOD: Final = 2
-"""libwebp's method, 0 to 6. From 3 on it collects the whole image's tokens before it writes them: up
-to 18 bytes per pixel and 4 times the CPU time, for 0.4 dB. 0 and 1 fail for large images of noise."""
+"""libwebp's method, 0 to 6. From 3 on it collects the whole image's tokens before it writes them:
+up to 18 bytes per pixel and 4 times the CPU time, for 0.4 dB. 0 and 1 fail for much noise."""
 
 
 def encode(rgb: NDArray[np.uint8], format: Format) -> bytes:
