@@ -22,18 +22,18 @@ when a replica starts. The short side has at most 720 pixels."""
 RESERVED_BYTES_PER_THREAD: Final = MIB
 """Per slot and thread of the networks, also reserved."""
 
-SLOT_BYTES: Final = 48 * MIB
-"""Per slot, whatever the image: the face networks, and tables of decoders."""
+SLOT_BYTES: Final = 72 * MIB
+"""Per slot, whatever the image: tables of decoders, and later the face networks with 30 MiB."""
 
 SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 """Per slot and pixel of the longest working side: the image and its cartoon at working size."""
 
-SLOT_BYTES_PER_PIXEL: Final = 17
-"""Per slot and pixel of the largest image, in the stage that takes the most: decoding WebP. Drawing
-takes 11, and encoding at most 15."""
+SLOT_BYTES_PER_PIXEL: Final = 28
+"""Per slot and pixel of the largest image, in the stage that takes the most: decoding an AVIF of
+two layers with 12 bits per sample. WebP takes 17, drawing 11, and encoding at most 15."""
 
-SLOT_BODIES: Final = 2
-"""Bodies per slot: the image's, and the copy that Pillow's decoders of WebP and AVIF make."""
+SLOT_BODIES: Final = 3
+"""Bodies per slot: the image's, and the copies that decoders make."""
 
 THREAD_BYTES: Final = 100 * KIB
 """Per thread that serves requests: its stacks, and the request that it reads."""

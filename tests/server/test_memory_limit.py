@@ -26,6 +26,10 @@ SETTINGS = {
     "DCTNET_REQUEST_TIMEOUT": 600,
     "DCTNET_WATCHDOG_TIMEOUT": 599,
     "DCTNET_UPLOAD_GRACE": 600,
+    "DCTNET_RESPONSE_IDLE_TIMEOUT": 600,
+    "DCTNET_RESPONSE_TIMEOUT": 3600,
+    # Less than the unread responses have here, so that some of them are dropped.
+    "DCTNET_MAX_UNSENT_BYTES": 32 * MIB,
 }
 RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
