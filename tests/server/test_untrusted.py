@@ -20,6 +20,7 @@ from dctnet.http.problems import (
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
 )
+from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
 from loadtest.processes import memory, reset_peak_memory
 from tests.server.conftest import BOUND_S, Server, until
 from tests.server.timed import HANGING
@@ -30,12 +31,6 @@ from tests.support.fuzz import changed_pictures, random_bytes
 
 Start = Callable[..., Server]
 
-THREAD_BYTES = 100 * 1024
-SCRATCH_BYTES = 32 * MAX_PIXELS
-"""What a slot takes here: decoding up to 17 bytes a pixel, drawing and encoding 3 each, and those
-that wait to be freed."""
-
-
 SPOOLED_BYTES = 500 * 1024
 """What of a form Werkzeug would keep in memory by default."""
 
@@ -43,7 +38,8 @@ SPOOLED_BYTES = 500 * 1024
 def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
     """How many bytes a worker may need beyond what it has when it is ready."""
     threads = slots + queue + uploads + SPARE_THREADS
-    return slots * SCRATCH_BYTES + (queue + uploads) * max_bytes + threads * THREAD_BYTES
+    pixels = slots * SLOT_BYTES_PER_PIXEL * MAX_PIXELS
+    return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
 
 
 def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
