@@ -31,6 +31,12 @@ def memory(pid: int, figure: str) -> int:
     return int(status.partition(f"{figure}:")[2].split()[0]) * 1024
 
 
+def reset_peak_memory(pid: int) -> int:
+    """Begin a process's VmHWM at what is resident now, which is returned in bytes."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return memory(pid, "VmRSS")
+
+
 def proportional_memory(pid: int) -> int:
     """Return a process's share of the memory it uses, in bytes: shared pages count in parts."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -15,8 +15,9 @@ from string import Template
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "service"))
 
-from dctnet.config import KIB, Settings, SettingsError, unknown_variables  # noqa: E402
+from dctnet.config import KIB, MIB, Settings, SettingsError, unknown_variables  # noqa: E402
 from dctnet.cpus import available_cpus  # noqa: E402
+from dctnet.memory import memory_bound  # noqa: E402
 
 DEFAULTS = HERE / "settings.env"
 TEMPLATES = HERE / "templates"
@@ -138,6 +139,7 @@ class Machine:
         port = self.values["HTTPS_PORT"]
         return {
             **self.values,
+            "MEMORY": self.values["MEMORY"] or _memory_limit(settings),
             "ORIGIN": f"https://{self.values['SERVER_NAME']}" + f":{port}" * (port != "443"),
             "MODELS_DIR": settings.models_dir,
             "BODY_BYTES": settings.max_bytes + FORM_BYTES,
@@ -153,6 +155,12 @@ class Machine:
         if not re.fullmatch(r"[1-9][0-9]{0,4}", value):
             raise Mistake(f"{name} is {value!r}, but it must be a whole number.")
         return int(value)
+
+
+def _memory_limit(settings: Settings) -> str:
+    """Return the memory bound of a replica as Docker Compose writes it."""
+    threads = settings.threads or settings.slots
+    return f"{ceil(memory_bound(settings, threads) / MIB)}m"
 
 
 def _read(file: Path) -> dict[str, str]:

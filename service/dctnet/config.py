@@ -23,6 +23,10 @@ GIB = 1024 * MIB
 GRACEFUL_MARGIN_S = 5
 """What a replica may take to end beyond its last request's deadline."""
 
+SPARE_THREADS = 256
+"""Threads beyond those that admitted requests can hold: a client that trickles its headers, is
+refused, or is let go holds one for some seconds."""
+
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
 
 ANY_ORIGIN = "*"

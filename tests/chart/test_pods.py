@@ -1,10 +1,13 @@
 """What the pods are: confined, probed, rolled when something changes, and open to additions."""
 
+from math import ceil
 from typing import Any
 
 import pytest
 import yaml
 
+from dctnet.config import MIB, Settings
+from dctnet.memory import memory_bound
 from tests.support.chart import PROFILES, Object, Objects, leaf, merged, nested, render
 from tests.support.kubernetes import containers, pods
 
@@ -258,23 +261,23 @@ def test_the_cpu_limit_is_told_by_the_downward_api() -> None:
     }
 
 
-def bound(slots: int) -> str:
-    """The memory that docs/serving.md says a replica keeps to, with the defaults."""
-    mib = 1024 * 1024
-    pictures = slots * (150 + 32 * 40_000_000 // mib)
-    return f"{300 + pictures + (64 + 64) * 10 + (slots + 64 + 64 + 256) * 100 // 1024}Mi"
+def bound(slots: int, threads: int, tensorflow: bool = False, **environ: object) -> str:
+    """The memory bound of a replica with these settings, as the chart writes it."""
+    variables = {"DCTNET_SLOTS": slots} | environ
+    settings = Settings.from_environment({name: str(text) for name, text in variables.items()})
+    return f"{ceil(memory_bound(settings, threads, tensorflow=tensorflow) / MIB)}Mi"
 
 
 @pytest.mark.parametrize(
     ("resources", "requests", "limits"),
     [
-        ({}, ("1", "640Mi"), ("2", bound(2))),
-        ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1))),
-        ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4))),
-        ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3))),
+        ({}, ("1", "640Mi"), ("2", bound(2, 2))),
+        ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1, 1))),
+        ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4, 4))),
+        ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3, 3))),
         ({"limits": {"memory": "512Mi"}}, ("1", "512Mi"), ("2", "512Mi")),
         ({"limits": {"memory": "1G"}}, ("1", "640Mi"), ("2", "1G")),
-        ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2))),
+        ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
     ],
 )
 def test_resources_are_merged_over_defaults_that_fit_together(
@@ -287,5 +290,36 @@ def test_resources_are_merged_over_defaults_that_fit_together(
 
 def test_slots_that_are_named_have_their_memory() -> None:
     made = render(merged(DEMO, {"slots": 3}))
-    assert made.container["resources"]["limits"]["memory"] == bound(3)
+    assert made.container["resources"]["limits"]["memory"] == bound(3, 2)
     assert made.settings["DCTNET_SLOTS"] == "3"
+
+
+@pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"slots": 1, "queue": 1, "uploads": 1, "threads": 1},
+        {"slots": 7, "queue": 4096, "uploads": 4096, "threads": 5},
+        {"limits": {"bytes": 1024, "pixels": 1, "workingSide": 256, "unsentBytes": 1048576}},
+        {
+            "limits": {
+                "bytes": 1073741824,
+                "pixels": 500000000,
+                "workingSide": 4096,
+                "unsentBytes": 68719476736,
+            }
+        },
+        # The largest response is more than what may wait, and the other way round.
+        {"limits": {"pixels": 90_000_000}},
+        {"limits": {"unsentBytes": 268435457}},
+    ],
+)
+def test_the_memory_limit_is_the_services_bound_for_any_values(
+    values: Object, variant: str
+) -> None:
+    made = render(merged(DEMO, values | {"image": {"variant": variant}}))
+    told = made.one("ConfigMap", "dctnet")["data"]
+    expected = bound(
+        values.get("slots", 2), values.get("threads", 2), variant == "tensorflow", **told
+    )
+    assert made.container["resources"]["limits"]["memory"] == expected

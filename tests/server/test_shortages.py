@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.server.application import SPARE_THREADS
+from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
 from loadtest.processes import memory, processor_time

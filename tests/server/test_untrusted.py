@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dctnet.config import MIB
+from dctnet.config import MIB, SPARE_THREADS
 from dctnet.http.problems import (
     BROKEN_PICTURE,
     MEDIA_TYPE,
@@ -23,8 +23,8 @@ from dctnet.http.problems import (
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
 )
-from dctnet.server.application import SPARE_THREADS
-from loadtest.processes import memory
+from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
+from loadtest.processes import memory, reset_peak_memory
 from tests.server.conftest import BOUND_S, Server, until
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
@@ -34,12 +34,6 @@ from tests.support.fuzz import changed_pictures, random_bytes
 
 Start = Callable[..., Server]
 
-THREAD_BYTES = 100 * 1024
-SCRATCH_BYTES = 32 * MAX_PIXELS
-"""What a slot takes here: decoding up to 17 bytes a pixel, drawing and encoding 3 each, and those
-that wait to be freed."""
-
-
 SPOOLED_BYTES = 500 * 1024
 """What of a form Werkzeug would keep in memory by default."""
 
@@ -47,13 +41,8 @@ SPOOLED_BYTES = 500 * 1024
 def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
     """How many bytes a worker may need beyond what it has when it is ready."""
     threads = slots + queue + uploads + SPARE_THREADS
-    return slots * SCRATCH_BYTES + (queue + uploads) * max_bytes + threads * THREAD_BYTES
-
-
-def begin_to_measure(pid: int) -> int:
-    """Let the peak begin at what is resident now, which is returned."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return memory(pid, "VmRSS")
+    pixels = slots * SLOT_BYTES_PER_PIXEL * MAX_PIXELS
+    return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
 
 
 def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
@@ -65,7 +54,7 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
     limits = {"slots": 2, "queue": 64, "uploads": 64, "max_bytes": 2 * MIB}
     server = start_timed(0, TMPDIR=temporary, DCTNET_MAX_PIXELS=MAX_PIXELS, **as_settings(limits))
     worker = server.worker()
-    before = begin_to_measure(worker)
+    before = reset_peak_memory(worker)
 
     def post(sample: Sample) -> requests.Response:
         as_form = len(sample.data) > SPOOLED_BYTES
@@ -140,7 +129,7 @@ def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
         DCTNET_WATCHDOG_TIMEOUT=29,
     )
     worker = server.worker()
-    before = begin_to_measure(worker)
+    before = reset_peak_memory(worker)
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
     with ExitStack() as stack:
 

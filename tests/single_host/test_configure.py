@@ -4,11 +4,14 @@ import configparser
 import re
 import subprocess
 import sys
+from math import ceil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from dctnet.config import MIB, Settings
+from dctnet.memory import memory_bound
 from tests.single_host.conftest import PATH, SINGLE_HOST, require
 
 FILES = {"supervisor.conf", "nginx.conf", "logrotate.conf", "compose.yaml"}
@@ -66,6 +69,20 @@ def test_every_file_has_as_many_replicas_as_are_asked_for(tmp_path: Path) -> Non
         # Under supervisord it is the same.
         pairs = ",".join(f'{name}="{value}"' for name, value in environment.items())
         assert found[f"program:dctnet-{number}"]["environment"] == pairs
+
+
+def test_a_container_may_take_the_memory_bound_of_its_replica(tmp_path: Path) -> None:
+    values = {"DCTNET_SLOTS": "3", "DCTNET_THREADS": "2", "DCTNET_MAX_PIXELS": "1000000"}
+    files = written(tmp_path, "".join(f"{name}={value}\n" for name, value in values.items()))
+    bound = memory_bound(Settings.from_environment(values), 2)
+    for number in 1, 2:
+        service = yaml.safe_load(files["compose.yaml"])["services"][f"dctnet-{number}"]
+        assert service["mem_limit"] == f"{ceil(bound / MIB)}m"
+
+
+def test_a_memory_limit_that_is_set_replaces_the_bound(tmp_path: Path) -> None:
+    services = yaml.safe_load(written(tmp_path, "MEMORY=5g\n")["compose.yaml"])["services"]
+    assert services["dctnet-1"]["mem_limit"] == "5g"
 
 
 def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dctnet.config import (
     MIB,
     SETTINGS,
     SHARED_MEMORY,
+    SPARE_THREADS,
     Address,
     Fairness,
     Settings,
@@ -26,7 +27,7 @@ from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
 from dctnet.http.clients import IPV6_PREFIX
 from dctnet.loading import network_threads
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
-from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS, SPARE_THREADS
+from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS
 from dctnet.server.reading import CROWDED
 from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.worker import LINGER_S

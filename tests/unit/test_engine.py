@@ -140,6 +140,15 @@ def test_the_networks_never_see_a_side_beyond_the_cap() -> None:
     assert seen == [(112, 176, 3), (112, 176, 3)]
 
 
+@pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
+def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape: tuple[int, int]) -> None:
+    image = photo(*shape)
+    before = image.copy()
+    cartoon = engine((100, 100, 300, 300)).cartoonize(image)
+    assert not np.shares_memory(cartoon.picture, image)
+    np.testing.assert_array_equal(image, before)
+
+
 def test_levels_beyond_the_range_are_cut_and_fractions_rounded() -> None:
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 

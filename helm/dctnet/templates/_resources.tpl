@@ -16,16 +16,33 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The bound that docs/serving.md states, in MiB: 300 for the process, or 3,000 with TensorFlow;
-150 and 32 bytes a pixel for each slot; every body that may be held; 100 KiB for each thread. */}}
+{{/* Threads of one image's networks; with `auto` the CPU limit, as the service chooses. */}}
+{{- define "dctnet.networkThreads" -}}
+{{- if eq (toString .Values.threads) "auto" -}}
+{{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
+{{- max 1 (div (include "dctnet.millis" $limit | int64) 1000) -}}
+{{- else -}}{{ int64 .Values.threads }}
+{{- end -}}
+{{- end -}}
+
+{{/* Memory bound of a replica, in MiB, rounded up. service/dctnet/memory.py has the same formula with
+its numbers' meaning, docs/serving.md explains it, and tests compare the two. */}}
 {{- define "dctnet.memoryLimit" -}}
+{{- $KiB := 1024 -}}
+{{- $MiB := 1048576 -}}
 {{- $slots := include "dctnet.slots" . | int64 -}}
-{{- $places := add .Values.queue .Values.uploads -}}
-{{- $process := ternary 3000 300 (eq (include "dctnet.variant" .) "tensorflow") -}}
-{{- $pictures := mul $slots (add 150 (div (mul 32 (int64 .Values.limits.pixels)) 1048576)) -}}
-{{- $bodies := div (mul $places (int64 .Values.limits.bytes)) 1048576 -}}
-{{- $threads := div (mul 100 (add $slots $places 256)) 1024 -}}
-{{- add $process $pictures $bodies $threads -}}Mi
+{{- $threads := include "dctnet.networkThreads" . | int64 -}}
+{{- $side := int64 .Values.limits.workingSide -}}
+{{- $pixels := int64 .Values.limits.pixels -}}
+{{- $body := int64 .Values.limits.bytes -}}
+{{- $waiting := add .Values.queue .Values.uploads -}}
+{{- $process := mul $MiB (ternary 3000 300 (eq (include "dctnet.variant" .) "tensorflow")) -}}
+{{- $reserved := add (mul 112 $KiB $side) (mul $MiB $threads) -}}
+{{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 28 $pixels) (mul 3 $body) -}}
+{{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
+{{- $unsent := max (int64 .Values.limits.unsentBytes) (div (mul 31 $pixels) 10) -}}
+{{- $bytes := add $process (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
+{{- div (add $bytes $MiB -1) $MiB -}}Mi
 {{- end -}}
 
 {{/* A quantity of memory in bytes: "640Mi", "2G" or a number. */}}

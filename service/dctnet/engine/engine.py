@@ -58,7 +58,8 @@ class Engine:
     def cartoonize(self, picture: Pixels) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB picture of any size.
 
-        Raises ValueError where `picture` is of another shape or type.
+        `picture` is only read. Beside it and the cartoon, drawing takes 5 bytes per pixel, and what
+        the working size takes. Raises ValueError where `picture` is of another shape or type.
         """
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"not an HxWx3 uint8 picture: {picture.shape} {picture.dtype}")
@@ -77,8 +78,7 @@ class Engine:
             with clock.stage("blend"):
                 blend(canvas, head, self._alpha, alignment.to_picture)
         with clock.stage("blend"):
-            drawn = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-            cartoon = _swap_colours(np.rint(drawn).clip(0, 255).astype(np.uint8))
+            cartoon = _to_rgb(canvas, height, width)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
     def _draw_background(self, photo: Pixels) -> Floats:
@@ -112,6 +112,22 @@ class _Clock:
             yield
         finally:
             self.seconds[name] += time.perf_counter() - started
+
+
+def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
+    """Resize an HxWx3 float32 BGR canvas by area averaging, and round it to uint8 RGB.
+
+    One channel at a time: a large image takes 5 bytes per pixel beside the result, not 33. Rounding
+    first would take none, but is up to 1.2 levels off.
+    """
+    rgb: Pixels = np.empty((height, width, 3), np.uint8)
+    np.clip(canvas, 0, 255, out=canvas)
+    for channel, levels in enumerate(reversed(cv2.split(canvas))):
+        resized = cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA)
+        rounded = cv2.convertScaleAbs(resized)
+        del resized
+        cv2.insertChannel(rounded, rgb, channel)
+    return rgb
 
 
 def _swap_colours(picture: Pixels) -> Pixels:

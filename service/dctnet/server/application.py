@@ -10,14 +10,10 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from dctnet import log_writer
 from dctnet.app import create_app
-from dctnet.config import Settings
+from dctnet.config import SPARE_THREADS, Settings
 from dctnet.messages import say
 from dctnet.replica import Replica
 from dctnet.server import descriptors, forking, orphan
-
-SPARE_THREADS = 256
-"""Threads beyond those that admitted requests can hold: a client that trickles its headers, is
-refused, or is let go holds one for some seconds."""
 
 SPARE_CONNECTIONS = 1024
 """Connections beyond the threads, which wait for their next request."""

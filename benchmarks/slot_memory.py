@@ -1,0 +1,155 @@
+"""Memory per slot: the peak of one image of 40 MP, by file format, content and response format.
+
+    .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME]
+
+One real server with one slot and the demo model draws each image. What is printed as a Markdown
+table is the worker's peak resident memory above that of the ready state, in MiB.
+"""
+
+import argparse
+import http.client
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from benchmarks.machine import describe
+from dctnet.config import MIB, Settings
+from dctnet.imaging import MEDIA_TYPES
+from dctnet.memory import slot_bytes
+from dctnet.preparing.pictures import PHOTOS
+from loadtest.processes import memory, only_child, reset_peak_memory
+from loadtest.server import serving
+
+SIDES = (8000, 5000)
+"""Width and height in pixels: 40 MP, the default of `DCTNET_MAX_PIXELS`."""
+
+TIMEOUT_S = 300
+
+_GRAIN = 6
+"""Sides of the squares of which noise is made, in pixels: a file of it has to be below 10 MiB."""
+
+
+def photo(mode: str) -> Image.Image:
+    """Return a portrait, enlarged: smooth, with one face."""
+    with Image.open(PHOTOS / "astronaut.jpg") as image:
+        enlarged = image.convert("RGB").resize(SIDES, Image.Resampling.BICUBIC)
+    return _in_mode(enlarged, mode)
+
+
+def noise(mode: str) -> Image.Image:
+    """Return squares of random colours."""
+    width, height = SIDES
+    grains = (-(-height // _GRAIN), -(-width // _GRAIN), 3)
+    colours = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
+    enlarged = cv2.resize(colours, SIDES, interpolation=cv2.INTER_NEAREST)
+    return _in_mode(Image.fromarray(enlarged), mode)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        return image
+    return image.convert(mode)
+
+
+CONTENTS: dict[str, Callable[[str], Image.Image]] = {"photo": photo, "noise": noise}
+
+KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "JPEG": ("RGB", "JPEG", {"quality": 50}),
+    "JPEG, progressive": ("RGB", "JPEG", {"quality": 50, "progressive": True, "subsampling": 0}),
+    "JPEG, CMYK": ("CMYK", "JPEG", {"quality": 30}),
+    "PNG": ("RGB", "PNG", {"compress_level": 1}),
+    "PNG, alpha": ("RGBA", "PNG", {"compress_level": 1}),
+    "PNG, 16-bit grey": ("I;16", "PNG", {"compress_level": 1}),
+    "WebP": ("RGB", "WEBP", {"quality": 30, "method": 2}),
+    "WebP, alpha": ("RGBA", "WEBP", {"quality": 30, "method": 2}),
+    "WebP, lossless": ("RGB", "WEBP", {"lossless": True, "quality": 0, "method": 0}),
+    "WebP, lossless, alpha": ("RGBA", "WEBP", {"lossless": True, "quality": 0, "method": 0}),
+    "AVIF": ("RGB", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
+    "AVIF, alpha": ("RGBA", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
+}
+"""By name: Pillow's mode, format and options."""
+
+
+def encoded(kind: str, content: str) -> bytes:
+    """Return an image as a client sends it."""
+    mode, format, options = KINDS[kind]
+    buffer = BytesIO()
+    CONTENTS[content](mode).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def cartoon(url: str, image: bytes, format: str) -> bytes:
+    """Return the cartoon of an image; raise ValueError where the server sends none."""
+    address = urlsplit(url).netloc
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+    try:
+        connection.request("POST", f"/v1/cartoons?format={format}", image)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise ValueError(f"{response.status}: {body[:300]!r}")
+    return body
+
+
+def measured(url: str, worker: int, image: bytes) -> Iterator[int]:
+    """Yield the worker's peak resident memory in bytes, for each response format."""
+    for format in MEDIA_TYPES:
+        reset_peak_memory(worker)
+        cartoon(url, image, format)
+        yield memory(worker, "VmHWM")
+
+
+def most_of_bound(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
+    """Return the largest peak as a share of what a slot may take with a body of this length."""
+    return max(peaks) / slot_bytes(replace(settings, max_bytes=len(image)))
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runtime", default="native", choices=("native", "onnxruntime"))
+    arguments = parser.parse_args()
+    environ = {
+        "DCTNET_MODEL": "demo",
+        "DCTNET_SLOTS": "1",
+        "DCTNET_RUNTIME": arguments.runtime,
+        "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",
+        # Some files of noise are larger than the default.
+        "DCTNET_MAX_BYTES": f"{64 * MIB}",
+    }
+    settings = Settings.from_environment(environ)
+    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, runtime {arguments.runtime}.")
+    most, share = 0, 0.0
+    with serving(**environ) as server:
+        worker = only_child(server.process.pid)
+        ready = reset_peak_memory(worker)
+        print(f"Ready: {ready // MIB} MiB.\n")
+        print("| image | content | file, MiB |", *(f"{name}, MiB |" for name in MEDIA_TYPES))
+        print("|---" * (3 + len(MEDIA_TYPES)) + "|")
+        for kind in KINDS:
+            for content in CONTENTS:
+                image = encoded(kind, content)
+                peaks = [peak - ready for peak in measured(server.url, worker, image)]
+                most = max(most, *peaks)
+                share = max(share, most_of_bound(settings, image, peaks))
+                cells = (kind, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
+                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    print(f"\nThe most: {most // MIB} MiB, and {100 * share:.0f} % of the bound.")
+    return 0 if share <= 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Memory limits for a command: a cgroup where one can be made, else RLIMIT_DATA."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Protocol
+from uuid import uuid4
+
+ROOT = Path("/sys/fs/cgroup")
+REMOVAL_S = 30
+
+THREAD_STACK_BYTES = 8 * 1024 * 1024
+"""What RLIMIT_DATA counts of a thread, most of which is never touched."""
+
+
+class Confinement(Protocol):
+    """A way to limit the memory of a command and its children."""
+
+    def command(self, command: list[str | Path]) -> list[str | Path]:
+        """Return the command that runs this one within the limit."""
+        ...
+
+    def oom_kills(self) -> int:
+        """Return how many processes were killed for memory."""
+        ...
+
+    def peak(self) -> int | None:
+        """Return the most that was used in bytes, where it is known."""
+        ...
+
+
+class Cgroup:
+    """A memory cgroup of version 1 or 2."""
+
+    def __init__(self, folder: Path, version: int) -> None:
+        self._folder, self._version = folder, version
+
+    def limit(self, limit: int) -> None:
+        name = "memory.limit_in_bytes" if self._version == 1 else "memory.max"
+        (self._folder / name).write_text(str(limit))
+
+    def command(self, command: list[str | Path]) -> list[str | Path]:
+        script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+        return ["sh", "-c", script, self._folder, *command]
+
+    def oom_kills(self) -> int:
+        name = "memory.oom_control" if self._version == 1 else "memory.events"
+        lines = (self._folder / name).read_text().splitlines()
+        return int(dict(line.split() for line in lines)["oom_kill"])
+
+    def peak(self) -> int | None:
+        name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
+        file = self._folder / name  # Version 2 has none before Linux 5.19.
+        return int(file.read_text()) if file.exists() else None
+
+
+class DataLimit:
+    """RLIMIT_DATA: what a process may allocate, touched or not; nothing is killed for it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def command(self, command: list[str | Path]) -> list[str | Path]:
+        return ["sh", "-c", f'ulimit -d {self._limit // 1024} && exec "$@"', "sh", *command]
+
+    def oom_kills(self) -> int:
+        return 0
+
+    def peak(self) -> int | None:
+        return None
+
+
+def cgroup_parent() -> tuple[Path, int] | None:
+    """Return a folder in which a memory cgroup can be made, and its version."""
+    for version, mount in (1, ROOT / "memory"), (2, ROOT):
+        for parent in (mount / own.lstrip("/") for own in (*_own_cgroups(version), "")):
+            folder = parent / f"dctnet-{uuid4().hex}"
+            try:
+                folder.mkdir()
+            except OSError:
+                continue
+            limited = (folder / "memory.limit_in_bytes", folder / "memory.max")[version - 1]
+            fits = limited.exists()
+            folder.rmdir()
+            if fits:
+                return parent, version
+    return None
+
+
+def _own_cgroups(version: int) -> Iterator[str]:
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == ("memory" if version == 1 else ""):
+            yield path
+
+
+PARENT = cgroup_parent()
+KIND = "RLIMIT_DATA" if PARENT is None else f"cgroup v{PARENT[1]}"
+"""What limits memory on this machine."""
+
+
+@contextmanager
+def confined(limit: int, threads: int) -> Iterator[Confinement]:
+    """Limit a command to so many bytes; `threads` is how many it may have at most."""
+    if PARENT is None:
+        yield DataLimit(limit + threads * THREAD_STACK_BYTES)
+        return
+    parent, version = PARENT
+    folder = parent / f"dctnet-{uuid4().hex}"
+    folder.mkdir()
+    try:
+        cgroup = Cgroup(folder, version)
+        cgroup.limit(limit)
+        yield cgroup
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a cgroup, whose last process may still be on its way out."""
+    deadline = monotonic() + REMOVAL_S
+    while (folder / "cgroup.procs").read_text() and monotonic() < deadline:
+        sleep(0.05)
+    folder.rmdir()

@@ -1,0 +1,95 @@
+"""The memory bound: its terms, and what its numbers say of single functions."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dctnet import memory
+from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
+
+
+def bound(threads: int = 2, **values: int) -> int:
+    defaults = {"slots": 2} | values
+    environ = {f"DCTNET_{name.upper()}": str(value) for name, value in defaults.items()}
+    return memory.memory_bound(Settings.from_environment(environ), threads)
+
+
+def test_the_bound_of_the_defaults_with_two_slots_is_the_documented_one() -> None:
+    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 72 * MIB + 28 * 40_000_000 + 3 * 10 * MIB
+    waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
+    assert bound() == 300 * MIB + 2 * slot + waiting + 256 * MIB
+
+
+@pytest.mark.parametrize(
+    ("setting", "default", "more"),
+    [
+        ("queue", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("uploads", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("max_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
+        ("max_pixels", 40_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
+        ("max_working_side", 1280, 2 * (112 + 24) * KIB),
+        ("max_unsent_bytes", 256 * MIB, 1),
+    ],
+)
+def test_one_more_of_a_setting_costs_its_share(setting: str, default: int, more: int) -> None:
+    assert bound(**{setting: default + 1}) - bound() == more
+
+
+def test_one_response_may_wait_however_large_it_is() -> None:
+    at_most = 256 * MIB * 10 // memory.RESPONSE_BYTES_PER_10_PIXELS
+    per_pixel = 2 * memory.SLOT_BYTES_PER_PIXEL
+    assert bound(max_pixels=at_most) - bound(max_pixels=at_most - 10) == 10 * per_pixel
+    assert bound(max_pixels=at_most + 10) - bound(max_pixels=at_most) > 10 * per_pixel + 10
+
+
+def test_the_threads_that_wait_for_requests_count() -> None:
+    settings = Settings.from_environment({"DCTNET_SLOTS": "1"})
+    assert (settings.queue, settings.uploads) == (64, 64)
+    assert (1 + 64 + 64 + SPARE_THREADS) * memory.THREAD_BYTES < 40 * MIB
+
+
+MEASURED = """
+import resource, sys
+import numpy as np
+from dctnet.engine import Engine
+from dctnet.imaging import encode
+from dctnet.runtimes import Networks
+from dctnet.server import allocator
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+allocator.keep_little()
+nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+engine = Engine(
+    Networks(lambda p: p, lambda p: p, lambda p: nothing, lambda p: np.zeros((68, 2))),
+    np.zeros((288, 288), np.float32),
+)
+run = {"draw": engine.cartoonize}.get(sys.argv[1]) or (lambda rgb: encode(rgb, sys.argv[1]))
+rng = np.random.default_rng(0)
+noise = rng.integers(0, 256, (3000, 4000, 3), np.uint8)
+run(noise[:64, :64].copy())
+before = peak()
+run(noise)
+print((peak() - before) / (3000 * 4000) + 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "bytes_per_pixel"), [("draw", 14), ("png", 15), ("jpeg", 12), ("webp", 15)]
+)
+def test_drawing_and_encoding_noise_take_less_than_decoding(
+    stage: str, bytes_per_pixel: int
+) -> None:
+    """The image itself included, and for drawing the working size."""
+    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    run = subprocess.run(
+        ["sh", "-c", '"$0" "$@"; exit "$?"', sys.executable, "-c", MEASURED, stage],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(run.stdout) <= bytes_per_pixel < memory.SLOT_BYTES_PER_PIXEL
