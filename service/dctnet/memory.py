@@ -28,9 +28,9 @@ SLOT_BYTES: Final = 72 * MIB
 SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 """Per slot and pixel of the longest working side: the image and its cartoon at working size."""
 
-SLOT_BYTES_PER_PIXEL: Final = 28
-"""Per slot and pixel of the largest image, in the stage that takes the most: decoding an AVIF of
-two layers with 12 bits per sample. WebP takes 17, drawing 11, and encoding at most 15."""
+SLOT_BYTES_PER_PIXEL: Final = 22
+"""Per slot and pixel of the largest image, in the stage that takes the most: decoding an AVIF
+with layers and alpha. WebP takes 17, drawing 11, and encoding at most 15."""
 
 SLOT_BODIES: Final = 3
 """Bodies per slot: the image's, and the copies that decoders make."""

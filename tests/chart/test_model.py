@@ -123,7 +123,7 @@ def test_a_variant_that_is_named_is_taken_by_every_container(source: str, varian
 
 @pytest.mark.parametrize(
     ("variant", "failures", "request_", "limit"),
-    [("runtime", 120, "640Mi", "4558Mi"), ("tensorflow", 300, "1500Mi", "7258Mi")],
+    [("runtime", 120, "640Mi", "4101Mi"), ("tensorflow", 300, "1500Mi", "6801Mi")],
 )
 def test_a_variant_has_its_time_to_start_and_its_memory(
     variant: str, failures: int, request_: str, limit: str

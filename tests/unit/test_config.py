@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dctnet.admission.estimate import DECAY_TIME_S, MAX_STEP
 from dctnet.admission.shares import TIMES_THE_FREE
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
@@ -25,12 +26,17 @@ from dctnet.config import (
 from dctnet.cpus import available_cpus
 from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
 from dctnet.http.clients import IPV6_PREFIX
+from dctnet.lifecycle.pausable_clock import MAX_GAP_S
+from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
 from dctnet.loading import network_threads
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
+from dctnet.server import descriptors, reading
 from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS
+from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.reading import CROWDED
 from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
-from dctnet.server.worker import LINGER_S
+from dctnet.server.thread_pool import RESERVED_THREADS
+from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
@@ -376,10 +382,15 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:16] == [
+    assert values[1:26] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
-        f"threads + {SPARE_CONNECTIONS}",
-        f"{KEEP_ALIVE_S} s",
+        f"{RESERVED_THREADS}",
+        f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {descriptors.RESERVED}",
+        f"{KEEP_ALIVE_S} s, or `DCTNET_HEADER_TIMEOUT` before its first request",
+        f"{reading.MAX_HEAD_BYTES // 1024} KiB",
+        f"{SEND_BUFFER_BYTES // 1024} KiB",
+        f"{MAX_ACCEPT_LOOP_AGE_S:g} s",
+        f"{ACCEPT_PAUSE_S:g} s",
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
         f"{LINGER_S:g} s",
         f"{CROWDED * 100:g} % of the grace",
@@ -392,6 +403,9 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{LOOK_S:g} s",
         f"{TIMES_THE_FREE} times what is free",
         f"{IPV6_PREFIX} bits",
+        f"{MAX_STEP:g} times the estimate, and the watchdog's timeout",
+        f"{DECAY_TIME_S:g} s",
+        f"{MAX_GAP_S:g} s",
         f"{QUEUE_BYTES // MIB} MiB for each of standard output and standard error",
         f"{FLUSH_TIMEOUT_S:g} s",
     ]

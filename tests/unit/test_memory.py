@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dctnet import memory
+from dctnet import imaging, memory
 from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
 
 
@@ -17,7 +17,7 @@ def bound(threads: int = 2, **values: int) -> int:
 
 
 def test_the_bound_of_the_defaults_with_two_slots_is_the_documented_one() -> None:
-    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 72 * MIB + 28 * 40_000_000 + 3 * 10 * MIB
+    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 72 * MIB + 22 * 40_000_000 + 3 * 10 * MIB
     waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
     assert bound() == 300 * MIB + 2 * slot + waiting + 256 * MIB
 
@@ -93,3 +93,9 @@ def test_drawing_and_encoding_noise_take_less_than_decoding(
         check=True,
     )
     assert float(run.stdout) <= bytes_per_pixel < memory.SLOT_BYTES_PER_PIXEL
+
+
+def test_a_slot_counts_what_decoding_takes() -> None:
+    assert max(imaging.DECODE_BYTES_PER_PIXEL.values()) == memory.SLOT_BYTES_PER_PIXEL
+    assert memory.SLOT_BYTES == imaging.DECODE_FIXED_BYTES
+    assert 1 + imaging.DECODE_BYTES_PER_BODY_BYTE == memory.SLOT_BODIES

@@ -38,7 +38,7 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 {{- $waiting := add .Values.queue .Values.uploads -}}
 {{- $process := mul $MiB (ternary 3000 300 (eq (include "dctnet.variant" .) "tensorflow")) -}}
 {{- $reserved := add (mul 112 $KiB $side) (mul $MiB $threads) -}}
-{{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 28 $pixels) (mul 3 $body) -}}
+{{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 3 $body) -}}
 {{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
 {{- $unsent := max (int64 .Values.limits.unsentBytes) (div (mul 31 $pixels) 10) -}}
 {{- $bytes := add $process (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}

@@ -26,6 +26,9 @@ DCTNET_DRAIN_DELAY: {{ .drainDelay | quote }}
 DCTNET_HEADER_TIMEOUT: {{ .header | quote }}
 DCTNET_UPLOAD_GRACE: {{ .uploadGrace | quote }}
 DCTNET_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
+DCTNET_RESPONSE_TIMEOUT: {{ .response | quote }}
+DCTNET_RESPONSE_IDLE_TIMEOUT: {{ .responseIdle | quote }}
+DCTNET_MIN_RESPONSE_RATE: {{ .responseRate | int64 | quote }}
 {{- end }}
 {{- if .Values.apiKeys.existingSecret }}
 DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}

@@ -10,9 +10,9 @@ MAX_UNITS: Final = 16_384
 """The most units (OBUs) in a picture's streams: a few each, and one a tile, of which AV1 allows
 4096."""
 
-MAX_DEEP_FRAMES: Final = 2
+MAX_DEEP_FRAMES: Final = 1
 """The most frames of a stream that has more than 8 bits per sample: its decoder keeps up to three
-of them, of twice the memory. Encoders write one, or two for a progressive image."""
+of them, of twice the memory. Encoders write more only for a progressive image."""
 
 _SEQUENCE_HEADER: Final = 1
 # A redundant header counts as a frame's where its decoder has seen no other.

@@ -16,9 +16,9 @@ from dctnet.imaging.rgb import Pixels, upright_rgb
 MAX_SIDE: Final = 1_000_000
 """The longest side, in pixels, that is decoded: no answer could hold a longer one."""
 
-DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 28}
+DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 22}
 """The most memory that decoding takes per pixel, in bytes, by format: what libraries need, the
-decoded image and the result. An AVIF needs most that has two layers of 12 bits per sample."""
+decoded image and the result. An AVIF needs most that has layers and alpha."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
 """The most memory that decoding takes on top, in bytes: above all the Huffman tables of a lossless
