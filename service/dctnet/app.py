@@ -59,4 +59,7 @@ def create_app(replica: Replica) -> Flask:
     document = openapi.document(replica)
     route("/openapi.json", "openapi", openapi.view(document), methods=["GET"])
     route("/docs", "docs", docs.view(document), methods=["GET"])
+    # Templates are read now: later there may be no file descriptor left.
+    for template in app.jinja_env.list_templates():
+        app.jinja_env.get_template(template)
     return app

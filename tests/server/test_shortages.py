@@ -1,5 +1,6 @@
 """A system without room for more files or threads: the worker lives and serves those it can."""
 
+import re
 import resource
 import socket
 import sys
@@ -15,11 +16,15 @@ from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
 from loadtest.processes import memory, processor_time
 from tests.server.conftest import BOUND_S, Server, end, until
+from tests.support.encoded import encoded, gradient
 
 Start = Callable[..., Server]
 TIMED = [sys.executable, "-m", "tests.server.timed"]
 STACK_BYTES = 8 * 1024 * 1024
 """Address space of one thread's stack, by default."""
+
+
+IMAGES = [encoded(gradient(40, 24), format) for format in ("PNG", "JPEG", "WEBP", "AVIF")]
 
 
 @contextmanager
@@ -31,6 +36,11 @@ def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list
             clients.append(stack.enter_context(client))
             client.sendall(data)
         yield clients
+
+
+def static_files(server: Server, session: requests.Session) -> list[str]:
+    page = session.get(server.url, timeout=BOUND_S).text
+    return [f"/{link}" for link in re.findall(r'(?:href|src)="(static/[^"]+)"', page)]
 
 
 def healthy(server: Server, session: requests.Session | None = None) -> bool:
@@ -108,6 +118,12 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
             before = processor_time(worker)
             for _ in range(50):
                 assert healthy(server, session)
+            # Nothing that a response needs is read from a file only then.
+            for page in "/", "/docs", *static_files(server, session):
+                assert session.get(server.url + page, timeout=BOUND_S).status_code == 200
+            for image in IMAGES:
+                response = session.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
+                assert response.status_code == 200
             # Waiting for room takes no processor.
             assert processor_time(worker) - before < 1
         until(lambda: healthy(server), server.process)

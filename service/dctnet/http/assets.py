@@ -1,7 +1,9 @@
 """``GET /static/…``: what the page needs, at addresses that change with the content."""
 
 import hashlib
+import mimetypes
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 from flask import Response, abort, send_file
@@ -31,13 +33,23 @@ def _names() -> list[str]:
 
 
 def view() -> Callable[[str], Response]:
-    """Make the view function."""
-    files = {address: FOLDER / name for name, address in addresses().items()}
+    """Make the view function, which opens no file: there may be no descriptor left for one."""
+    files = {
+        address: ((FOLDER / name).read_bytes(), mimetypes.guess_type(name)[0])
+        for name, address in addresses().items()
+    }
 
     def asset(address: str) -> Response:
         if address not in files:  # Of another release, which a cache or another replica may have.
             abort(404)
-        response = send_file(files[address], max_age=YEAR_S)
+        content, kind = files[address]
+        response = send_file(
+            BytesIO(content),
+            mimetype=kind,
+            download_name=Path(address).name,
+            max_age=YEAR_S,
+            etag=address,  # It changes with the content, as a checksum does.
+        )
         response.cache_control.public = True
         response.cache_control.immutable = True
         return response

@@ -18,12 +18,13 @@ _CODE = re.compile(r"`([^`]+)`")
 
 def view(document: Object) -> Callable[[], Response]:
     """Make the view function."""
+    addresses = assets.addresses()
 
     @cache  # Nothing of it changes while the server runs.
     def text() -> str:
         return render_template(
             "docs.html",
-            assets=assets.addresses(),
+            assets=addresses,
             document=document,
             resolve=lambda part: resolve(document, part),
             marked_up=marked_up,

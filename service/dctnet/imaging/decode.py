@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Final, NamedTuple
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
@@ -26,6 +26,10 @@ WebP, up to 54 MiB, or the tables of an ICC profile, up to 24 MiB, and the tile 
 
 DECODE_BYTES_PER_BODY_BYTE: Final = 2
 """The most copies of the file that decoding makes, besides the caller's."""
+
+# Pillow would import its plugins with the first image, when there may be no file descriptor left.
+Image.preinit()
+_PLUGINS = AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 # The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
 Image.MAX_IMAGE_PIXELS = None

@@ -11,7 +11,8 @@ const PASSING = new Set(["full", "starting", "draining", "unavailable"]);
 
 // With these another attempt with the same picture is worth a click.
 const WORTH_A_CLICK = new Set([
-  "too-slow", "unknown-style", "client-gone", "internal", "deadline-passed", "unreachable", "unknown",
+  "too-slow", "unknown-style", "client-gone", "internal", "out-of-memory", "deadline-passed",
+  "unreachable", "unknown",
 ]);
 
 // What a proxy before the service answers by itself.

@@ -66,6 +66,7 @@ export default {
   "problem-client-gone": "The connection was lost before the cartoon was ready. Try again.",
   "problem-internal": ({ id }) => `The service failed. Whoever runs it finds the reason under ${id}.`,
   "problem-starting": "The service is starting. Your picture is sent again by itself.",
+  "problem-out-of-memory": "The service has no memory left for this picture. Try again in a moment.",
   "problem-draining": "The service is being restarted. Your picture is sent again by itself.",
   "problem-deadline-passed": "The cartoon was not ready in time. Try again.",
   // Those of no such document.

@@ -76,6 +76,7 @@ export default {
   "problem-client-gone": "卡通完成之前连接已中断。请重试。",
   "problem-internal": ({ id }) => `服务出错。维护者可凭编号 ${id} 查到原因。`,
   "problem-starting": "服务正在启动。图片会自动重新发送。",
+  "problem-out-of-memory": "服务暂时没有足够的内存处理此图片。请稍后重试。",
   "problem-draining": "服务正在重新启动。图片会自动重新发送。",
   "problem-deadline-passed": "卡通未能及时完成。请重试。",
   // Those of no such document.
