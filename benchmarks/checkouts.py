@@ -1,0 +1,64 @@
+"""Throughput of two checkouts under fifty clients, in turn in one run.
+
+    .venv/bin/python -m benchmarks.checkouts BEFORE [AFTER] [--rounds N] [--requests N]
+
+BEFORE and AFTER are folders with a checkout whose native runtime is built; AFTER is by default this
+one. Both run in this environment. The ratio of each round is printed, and their median.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from benchmarks.machine import describe
+from loadtest import client
+from loadtest.client import Closed, Plan, made
+from loadtest.server import serving
+
+CLIENTS = 50
+SIDE = 512
+
+
+def throughput(checkout: Path, requests: int) -> float:
+    """Return how many right responses a second a replica of a checkout gives; fail on others."""
+    paths = f"{checkout / 'service'}:{checkout}"
+    with serving(PYTHONPATH=paths, DCTNET_MODEL="demo") as server:
+        report = client.run(
+            Plan(
+                url=f"{server.url}/v1/cartoons",
+                arrivals=Closed(clients=CLIENTS, requests=requests),
+                pictures=made(CLIENTS, SIDE, SIDE),
+                timeout_s=120,
+            )
+        )
+    assert report.right == requests, report.table()
+    return float(report.throughput)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path, nargs="?", default=Path(__file__).parents[1])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=150)
+    arguments = parser.parse_args()
+    checkouts = [arguments.before.resolve(), arguments.after.resolve()]
+    print(f"{time.strftime('%Y-%m-%d')}, {describe()}\n")
+    print("| round | before, responses a second | after | after / before |\n|---|---|---|---|")
+    ratios = []
+    for number in range(1, arguments.rounds + 1):
+        # Each is first in every other round, since a machine's pace changes within minutes.
+        order = checkouts if number % 2 else checkouts[::-1]
+        measured = {checkout: throughput(checkout, arguments.requests) for checkout in order}
+        before, after = (measured[checkout] for checkout in checkouts)
+        ratios.append(after / before)
+        print(f"| {number} | {before:.2f} | {after:.2f} | {ratios[-1]:.3f} |", flush=True)
+    print(f"| median | | | {median(ratios):.3f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
