@@ -123,7 +123,7 @@ def test_pillow_opens_the_listed_formats_only() -> None:
                     assert module(path) not in opened
                     opened[module(path)] = " ".join(map(ast.unparse, formats))
                 case ast.ImportFrom(module="PIL", names=names):
-                    assert {alias.name for alias in names} <= PILLOW_MODULES
+                    assert {alias.asname or alias.name for alias in names} <= PILLOW_MODULES
                 case ast.ImportFrom(module=str(source)):
                     assert not source.startswith("PIL.")
                 case ast.Import(names=names):
