@@ -14,10 +14,14 @@ from dctnet.models.files import OpenFiles
 from dctnet.models.folder import DEMO, KNOWN_ANSWER, KNOWN_PICTURE, open_folder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.runtimes import choice
+from tests.support.encoded import encoded, gradient
 
 KNOWN = KnownAnswer(
     np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3), np.full((4, 5, 3), 100, np.uint8)
 )
+
+JPEG = encoded(gradient(5, 4), "JPEG")
+"""Both files are PNG: no other decoder is to open them."""
 
 
 def files_in(folder: Path) -> OpenFiles:
@@ -34,7 +38,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [KNOWN_PICTURE, KNOWN_ANSWER])
-@pytest.mark.parametrize("content", [None, b"no picture"])
+@pytest.mark.parametrize("content", [None, b"no picture", JPEG], ids=["none", "text", "JPEG"])
 def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes | None) -> None:
     KNOWN.write(tmp_path)
     if content is None and name == KNOWN_PICTURE:

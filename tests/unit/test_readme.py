@@ -32,6 +32,7 @@ PAGES = [
     README,
     CHINESE,
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "k8s").glob("*.md")),
     ROOT / "single-host" / "README.md",
@@ -318,8 +319,8 @@ def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
     assert languages <= {"js", "json", "python", "sh", "text"}
     notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
-    # What benchmarks/one_worker.py writes lies between two of these.
-    notes = [note for note in notes if note not in {"figures", "end of figures"}]
+    # They mark where figures are written, such as those of benchmarks/one_worker.py.
+    notes = [note for note in notes if not re.match(r"(end of )?figures\b", note)]
     assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
     # Each note is right before the block that it speaks of.
     assert len(notes) == sum(bool(block.note) for block in commands(page))

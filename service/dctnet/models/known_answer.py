@@ -48,7 +48,7 @@ class KnownAnswer:
 
 def _read(file: Readable) -> Pixels:
     try:
-        with Image.open(BytesIO(file.read_bytes())) as image:
+        with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except OSError as error:  # Pillow's own error for what is no picture is one.
         raise ModelError(f"Cannot read the known answer {file}: {reason(error)}.") from error
