@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from dctnet.config import GRACEFUL_MARGIN_S
 from dctnet.metrics import Resource, Unread
 from dctnet.replica import Replica
 from dctnet.server import allocator, core_dumps, forking, refusals, request_head
@@ -61,6 +62,9 @@ CHECK_INTERVAL_S = 0.25
 
 EXIT_MARGIN_S = 1.0
 """How long before the end of the graceful shutdown unread responses are given up, in seconds."""
+
+MAX_LATE_ACCEPT_S = GRACEFUL_MARGIN_S - EXIT_MARGIN_S
+"""How long after the drain delay who waits may still be accepted, after a shortage, in seconds."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
@@ -149,7 +153,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self._begin_to_drain(self.replica.settings.drain_delay)
         if monotonic() >= self._accepts_until:
             self._stop_accepting()
-            self.alive = False
 
     def drain_at_once(self) -> None:
         """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
@@ -164,16 +167,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
 
     def _stop_accepting(self) -> None:
-        """Accept until none waits, then close the listeners, which would reset who waits."""
+        """Accept until none waits, then close the listeners, which would reset who waits.
+
+        In a shortage it is tried again, as long as all that is accepted can still be finished.
+        """
         self._accept_resumes_at = 0.0
         while not self._accept_resumes_at and (ready := select.select(self.sockets, [], [], 0)[0]):
             for listener in ready:
                 self.accept(listener)
+        now = monotonic()
+        for conn in (*self.pending_conns, *self.keepalived_conns):
+            conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
+        if self._accept_resumes_at and now < self._accepts_until + MAX_LATE_ACCEPT_S:
+            return
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
-        for conn in self.pending_conns:  # As Gunicorn does with connections that were kept alive.
-            conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
+        self.alive = False
 
     # Connections: they wait in the event loop for their request, and at the limit make room.
 
