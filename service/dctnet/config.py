@@ -24,8 +24,8 @@ GRACEFUL_MARGIN_S = 5
 """What a replica may take to end beyond its last request's deadline."""
 
 SPARE_THREADS = 256
-"""Threads beyond those that admitted requests can hold: a client that trickles its headers, is
-refused, or is let go holds one for some seconds."""
+"""Threads beyond those that admitted requests can hold: a client that sends its headers slowly, or
+is rejected, holds one for some seconds."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
 

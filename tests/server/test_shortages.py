@@ -2,6 +2,7 @@
 
 import re
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -130,6 +131,22 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker
     assert server.stop() == 0
+
+
+def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(
+    start_timed: Start,
+) -> None:
+    server = start_timed(0, DCTNET_DRAIN_DELAY=0)
+    worker = server.worker()
+    limit = open_files(worker) + 10
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
+    with connections(server, 30, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as clients:
+        until(lambda: open_files(worker) == limit, server.process)
+        server.process.send_signal(signal.SIGTERM)
+        for client in clients:
+            assert client.recv(1000).startswith(b"HTTP/1.1 ")
+            client.close()
+        assert server.process.wait(BOUND_S) == 0
 
 
 def test_without_threads_requests_wait_for_those_that_there_are(start_timed: Start) -> None:

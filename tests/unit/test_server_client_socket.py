@@ -140,6 +140,24 @@ def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(stack: E
         one.read(len(LARGE))
 
 
+def test_an_error_of_a_callback_does_not_keep_others_from_the_end(
+    stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Unread | None) -> None:
+        raise ArithmeticError("tracing has failed")
+
+    one = pair(stack)
+    one.server.after_sending(fail)
+    one.server.sendall(LARGE)
+    one.server.after_sending(fail)
+    one.server.after_sending(one.ends.append)
+    one.read(len(LARGE))
+    one.server.flush()
+    one.server.end_response()
+    assert one.ends == [None]
+    assert capsys.readouterr().err.count("ArithmeticError: tracing has failed") == 2
+
+
 def test_a_client_that_leaves_is_gone(stack: ExitStack) -> None:
     one = pair(stack)
     one.server.sendall(LARGE)

@@ -10,6 +10,7 @@ import fcntl
 import socket
 import struct
 import termios
+import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -175,17 +176,22 @@ class ClientSocket(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
     def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
-        """Call back once, when the response that is being sent has ended; with why, if unread."""
-        if self.has_unsent:
-            self._callbacks.append(callback)
-        else:
-            callback(None)
+        """Call back once, when the response that is being sent has ended; with why, if unread.
+
+        An error of a callback is written to standard error: it ends neither connection nor worker.
+        """
+        self._callbacks.append(callback)
+        if not self.has_unsent:
+            self.end_response()
 
     def end_response(self) -> None:
         """Tell those that wait for the end of the response how it ended."""
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback(self.unread)
+            try:
+                callback(self.unread)
+            except Exception:
+                traceback.print_exc()
 
     def _send_some(self, data: memoryview, flags: int = 0) -> int:
         """Send what the kernel takes now, and return how many bytes that is."""

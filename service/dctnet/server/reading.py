@@ -151,11 +151,14 @@ class ClientBody(io.RawIOBase):
         return not self._finished
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
-        """Read within the rules from now on."""
+        """Read within the rules from now on; raise Disconnected if the client is gone."""
         self._unreader.apply(BodyRule(self._grace, self._rate, deadline, crowded))
         if self._to_continue:
             self._to_continue = False
-            self._socket.sendall(CONTINUE)
+            try:
+                self._socket.sendall(CONTINUE)
+            except OSError:
+                raise Disconnected from None
 
     def readable(self) -> bool:
         """Say so to whoever wraps it."""

@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from dctnet.config import GRACEFUL_MARGIN_S
 from dctnet.metrics import Resource, Unread
 from dctnet.replica import Replica
 from dctnet.server import allocator, core_dumps, forking, refusals, request_head
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 LINGER_S = 2.0
 """How long a client may go on to send after its answer before it is cut off, in seconds."""
 
+LINGER_READ_BYTES = 64 * 1024
+"""How much of what such a client sends is read, and dropped, at once."""
+
 ACCEPT_PAUSE_S = 0.1
 """How long no connection is accepted after one could not be, in seconds."""
 
@@ -58,6 +62,9 @@ CHECK_INTERVAL_S = 0.25
 
 EXIT_MARGIN_S = 1.0
 """How long before the end of the graceful shutdown unread responses are given up, in seconds."""
+
+MAX_LATE_ACCEPT_S = GRACEFUL_MARGIN_S - EXIT_MARGIN_S
+"""How long after the drain delay who waits may still be accepted, after a shortage, in seconds."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
@@ -78,6 +85,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         )
         self._unsent = UnsentResponses(limits, settings.max_unsent_bytes)
         self._sending: dict[ClientSocket, tuple[Any, Future[object]]] = {}
+        self._lingering: dict[ClientSocket, Any] = {}  # In the order of their ends.
 
     @property
     def replica(self) -> Replica:
@@ -132,11 +140,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             moment for moment in (self._accepts_until, self._accept_resumes_at) if moment > now
         ]
         timeout = min([timeout, *(moment - now for moment in coming)])
-        if self._sending:
+        if self._sending or self._lingering:
             timeout = min(timeout, CHECK_INTERVAL_S)
         super().wait_for_and_dispatch_events(timeout)
         self.replica.accept_loop.beat()
         self._cut_off_overdue()
+        self._end_lingering()
         self._make_room()
         if not self._told_to_end or not self.alive:
             return
@@ -144,7 +153,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self._begin_to_drain(self.replica.settings.drain_delay)
         if monotonic() >= self._accepts_until:
             self._stop_accepting()
-            self.alive = False
 
     def drain_at_once(self) -> None:
         """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
@@ -159,16 +167,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
 
     def _stop_accepting(self) -> None:
-        """Accept until none waits, then close the listeners, which would reset who waits."""
+        """Accept until none waits, then close the listeners, which would reset who waits.
+
+        In a shortage it is tried again, as long as all that is accepted can still be finished.
+        """
         self._accept_resumes_at = 0.0
         while not self._accept_resumes_at and (ready := select.select(self.sockets, [], [], 0)[0]):
             for listener in ready:
                 self.accept(listener)
+        now = monotonic()
+        for conn in (*self.pending_conns, *self.keepalived_conns):
+            conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
+        if self._accept_resumes_at and now < self._accepts_until + MAX_LATE_ACCEPT_S:
+            return
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
-        for conn in self.pending_conns:  # As Gunicorn does with connections that were kept alive.
-            conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
+        self.alive = False
 
     # Connections: they wait in the event loop for their request, and at the limit make room.
 
@@ -214,9 +229,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self.set_accept_enabled(False)
 
     def _make_room(self) -> None:
-        """At the limit of connections, close the one that has sent nothing for longest."""
-        if self.nr_conns >= self.worker_connections and self.pending_conns:
-            conn = self.pending_conns.popleft()
+        """At the limit of connections, close the one that is of least use.
+
+        That is the one whose last response was sent longest ago. Without such ones it is the idle
+        one that has waited longest: before its first request or between two, by which are more.
+        """
+        if self.nr_conns < self.worker_connections:
+            return
+        if self._lingering:
+            self._end_linger(next(iter(self._lingering)))
+        elif idle := max(self.pending_conns, self.keepalived_conns, key=len):
+            conn = idle.popleft()
             self.poller.unregister(conn.sock)
             self._drop(conn)
 
@@ -235,11 +258,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
         conn.parser.unreader.apply(HeaderRule(self.replica.settings.header_timeout))
-        keep: object = super().handle(conn)
-        if keep is False and not conn.sock.has_unsent:
-            # Gunicorn's own way to let a client go holds up the loop that accepts.
-            let_go(conn.sock)
-        return keep
+        return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> object:
         """Give the application a body that is read within the rules."""
@@ -265,12 +284,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         """Send the rest of a response from the event loop, then go on with the connection."""
         sock: ClientSocket = conn.sock
         if not sock.has_unsent:
-            super().finish_request(conn, fs)
+            self._go_on(conn, fs)
         elif sock.flush():
             self._end_sending(conn, fs)
         else:
-            self._sending[sock] = conn, fs
+            self._wait_to_send(conn, fs)
+
+    def _wait_to_send(self, conn: Any, fs: "Future[object]") -> None:
+        sock: ClientSocket = conn.sock
+        try:
             self.poller.register(sock, selectors.EVENT_WRITE, self._send_more)
+        except OSError:  # The kernel has no memory for one more event.
+            self._count_shortage(Resource.MEMORY)
+            sock.cut_off(Unread.MEMORY)
+            self._end_sending(conn, fs)
+        else:
+            self._sending[sock] = conn, fs
 
     def _send_more(self, sock: ClientSocket) -> None:
         if sock.flush():
@@ -278,17 +307,57 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self._end_sending(*self._sending.pop(sock))
 
     def _end_sending(self, conn: Any, fs: "Future[object]") -> None:
-        sock: ClientSocket = conn.sock
-        self._record_end(sock)
-        if sock.unread is not None:
+        self._record_end(conn.sock)
+        if conn.sock.unread is not None:
             self._drop(conn)
-        elif fs.exception() is None and fs.result() is False:
-            lingering = self.tpool.submit(let_go, sock)
-            lingering.add_done_callback(
-                lambda _: self.method_queue.defer(super(Worker, self).finish_request, conn, fs)
-            )
         else:
+            self._go_on(conn, fs)
+
+    def _go_on(self, conn: Any, fs: "Future[object]") -> None:
+        """Wait for the next request of a connection, or let it go after its last response."""
+        if fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
+        else:
+            self._linger(conn)
+
+    def _linger(self, conn: Any) -> None:
+        """End a connection so that the response arrives even while the client still sends.
+
+        Closing at once would reset the connection, and the client would lose a response that it
+        has not read yet (RFC 9112, 9.6). Gunicorn's own way holds up the loop that accepts.
+        """
+        sock: ClientSocket = conn.sock
+        conn.timeout = monotonic() + LINGER_S
+        try:
+            sock.setblocking(False)
+            sock.shutdown(socket.SHUT_WR)
+            self.poller.register(sock, selectors.EVENT_READ, self._drop_input)
+        except OSError:  # The client has gone, or the kernel has no memory for one more event.
+            self._drop(conn)
+        else:
+            self._lingering[sock] = conn
+            self._drop_input(sock)  # Most clients have closed already.
+
+    def _drop_input(self, sock: ClientSocket) -> None:
+        """Read and drop what a client sends after its last response, until it closes."""
+        try:
+            if sock.recv(LINGER_READ_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:  # The client has gone.
+            pass
+        self._end_linger(sock)
+
+    def _end_lingering(self) -> None:
+        """Close the connections whose clients have not closed them in time."""
+        now = monotonic()
+        for sock in [sock for sock, conn in self._lingering.items() if conn.timeout <= now]:
+            self._end_linger(sock)
+
+    def _end_linger(self, sock: ClientSocket) -> None:
+        self.poller.unregister(sock)
+        self._drop(self._lingering.pop(sock))
 
     def _record_end(self, sock: ClientSocket) -> None:
         """Count and log how a response ended that its client did not read at once."""
@@ -305,20 +374,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             reason = sock.overdue(self._ends_at)
             if reason is not None:
                 sock.cut_off(reason)  # Which wakes the loop, as every end of a connection does.
-
-
-def let_go(sock: socket.socket) -> None:
-    """End a connection so that the answer arrives even while the client still sends.
-
-    Closing at once would reset the connection, and the client would lose an answer that it has not
-    read yet (RFC 9112, 9.6).
-    """
-    until = monotonic() + LINGER_S
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        while (left := until - monotonic()) > 0:
-            sock.settimeout(left)
-            if not sock.recv(65536):
-                return
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)

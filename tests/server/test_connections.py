@@ -1,0 +1,200 @@
+"""Connections end in every way that clients know, and none is counted or held afterwards."""
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from dctnet.config import SPARE_THREADS
+from dctnet.server.descriptors import RESERVED
+from loadtest.processes import processor_time
+from tests.server.conftest import BOUND_S, Server, end, logged, until
+from tests.server.test_shortages import TIMED, open_files, with_open_files
+from tests.server.test_slow_readers import (
+    GET,
+    PIPELINED,
+    cartoon_of_noise,
+    health_within_a_second,
+    silent_readers,
+)
+
+Start = Callable[..., Server]
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+ASKS_FIRST = b"""POST /v1/cartoons HTTP/1.1\r
+Host: x\r
+Content-Length: 100000\r
+Expect: 100-continue\r
+\r
+"""
+
+
+def connected(server: Server, data: bytes = b"") -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+    client.sendall(data)
+    return client
+
+
+def reset(client: socket.socket) -> None:
+    """Close without the handshake of TCP, as a process that is killed does."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def rest(client: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@contextmanager
+def held(clients: Iterator[socket.socket]) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(client) for client in clients]
+
+
+def test_clients_that_do_not_close_after_their_last_response_delay_no_one(
+    start_timed: Start,
+) -> None:
+    server = start_timed(0)
+    last = b"GET /v1/styles HTTP/1.0\r\n\r\n"
+    with held(connected(server, last) for _ in range(900)):
+        health_within_a_second(server)
+    assert server.stop() == 0
+
+
+def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(start_timed: Start) -> None:
+    server = start_timed(0)
+    for _ in range(20):
+        reset(connected(server, ASKS_FIRST))
+    lines = [line for line in logged(server, 1) if line["status"] >= 500]
+    assert lines == []
+    health_within_a_second(server)
+    assert not any("Error" in line for line in server.messages())
+
+
+def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path: Path) -> None:
+    threads = 1 + 1 + 1 + SPARE_THREADS
+    room = threads + 140
+    server = Server(
+        tmp_path / "log",
+        [*with_open_files(room + RESERVED), *TIMED],
+        TIMED_SECONDS=0,
+        DCTNET_SLOTS=1,
+        DCTNET_QUEUE=1,
+        DCTNET_UPLOADS=1,
+        DCTNET_HEADER_TIMEOUT=60,
+        DCTNET_RESPONSE_IDLE_TIMEOUT=60,
+    )
+    try:
+        server.wait_for(200)
+        with (
+            silent_readers(server, 40, GET * PIPELINED),
+            held(connected(server, b"GET / HTTP/1.1\r\n") for _ in range(threads - 20)),
+            held(connected(server, HEALTH) for _ in range(140)) as idle,
+        ):
+            for _ in range(3):
+                health_within_a_second(server)
+            idle[0].settimeout(10)
+            assert rest(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
+    finally:
+        end(server.process)
+
+
+def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(start_timed: Start) -> None:
+    server = start_timed(0)
+    cartoon = cartoon_of_noise(500)
+    requests = [GET, HEALTH, cartoon, b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"] * 12
+    last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with silent_readers(server, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(client.sendall, b"".join([*requests, last]))
+        answers = rest(client)
+        sending.result()
+    sizes = []
+    while answers:
+        head, _, answers = answers.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        (length,) = (
+            int(line.split(b":")[1])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length:")
+        )
+        is_head = len(sizes) < len(requests) and requests[len(sizes)].startswith(b"HEAD")
+        sizes.append(length)
+        if not is_head:
+            assert len(answers) >= length
+            answers = answers[length:]
+    assert len(sizes) == len(requests) + 1
+    assert sizes[:4] * 12 == sizes[:-1]
+    assert sizes[2] > 700_000
+    assert sizes[3] == sizes[0]
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_large_last_response_comes_whole_although_its_client_sent_more(
+    start_timed: Start, version: bytes
+) -> None:
+    server = start_timed(0)
+    request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
+    request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+    with silent_readers(server, 1, request + bytes(100_000)) as (client,):
+        head, _, body = rest(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
+    assert f"content-length: {len(body)}".encode() in head.lower()
+    assert len(body) > 2_900_000
+
+
+WAYS: list[Callable[[Server], object]] = [
+    lambda server: connected(server).close(),
+    lambda server: reset(connected(server)),
+    lambda server: reset(connected(server, HEALTH)),
+    lambda server: reset(connected(server, GET * 5)),
+    lambda server: connected(server, GET * 20).close(),
+    lambda server: connected(server, b"GET / HT").close(),
+    lambda server: connected(server, b"\x16\x03\x01 is TLS\r\n\r\n").close(),
+    lambda server: reset(connected(server, ASKS_FIRST)),
+    lambda server: reset(connected(server, ASKS_FIRST + b"\x89PNG")),
+    lambda server: rest(connected(server, b"GET /health HTTP/1.0\r\n\r\n")),
+    lambda server: rest(connected(server, b"GET /none HTTP/1.0\r\n\r\n" + bytes(50_000))),
+    lambda server: connected(server, cartoon_of_noise(300)).close(),
+]
+"""How a connection may end. Each is called with the server."""
+
+
+def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(
+    tmp_path: Path,
+) -> None:
+    room = 300
+    command = [*with_open_files(room + RESERVED), *TIMED]
+    server = Server(tmp_path / "log", command, TIMED_SECONDS=0, DCTNET_SLOTS=2)
+
+    def most_accepted() -> int:
+        """Files that the worker has open when more connections than fit were opened."""
+        before = open_files(server.worker())
+        with held(connected(server) for _ in range(room + 50)):
+            health_within_a_second(server)
+            most = open_files(server.worker())
+        until(lambda: open_files(server.worker()) <= before, server.process)
+        return most
+
+    try:
+        server.wait_for(200)
+        worker = server.worker()
+        before, idle_files = most_accepted(), open_files(worker)
+        with ThreadPoolExecutor(4) as pool:
+            for way in WAYS:
+                list(pool.map(way, [server] * 200))
+        until(lambda: open_files(worker) <= idle_files, server.process)
+        assert abs(most_accepted() - before) <= 2  # One more or less answers for the health.
+        assert server.worker() == worker
+        spent = processor_time(worker)
+        time.sleep(1)
+        assert processor_time(worker) - spent < 0.2
+        assert server.stop() == 0
+    finally:
+        end(server.process)
+    assert not any("Error" in line for line in server.messages())
