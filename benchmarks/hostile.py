@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.hostile [--minutes 30]
 
-The replica has the demo model, two slots and otherwise default settings, but tells clients apart by
-their addresses: each honest client has one, all hostile ones share another. Honest clients are
+The replica has the demo model, two slots and otherwise default settings, but identifies clients by
+their addresses: each honest client has one, a crowd with ordinary images shares one, and all other
+hostile clients share another. Honest clients are
 measured alone, then beside the attack, then alone again. Meanwhile the worker is stopped with
 SIGSTOP now and then, and the pipes of the log are full most of the time. A Markdown table is
 printed; the exit status is 1 if a promise is broken.
@@ -39,7 +40,7 @@ from loadtest.server import Server, started, wait_until_ready
 
 SETTINGS = {"DCTNET_MODEL": "demo", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
 HONEST_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
-"""Source addresses of the honest clients; the hostile ones have 127.0.0.1."""
+"""Source addresses of the honest clients; the hostile ones have 127.0.0.1 and 127.0.0.6."""
 
 SIDE = 512
 IMAGES = 16
@@ -352,7 +353,12 @@ def report(run: Run, duration_s: float) -> bool:
 
 
 def _explain(run: Run, lost: Counter[str]) -> None:
-    """Say on standard error what was lost, and what the replica wrote there most often."""
+    """Say on standard error what was lost, how throughput came back, and what the replica wrote."""
+    after = (
+        run.honest.throughput(run.after_s + second, run.after_s + second + 1)
+        for second in range(2 * RECOVERY_S)
+    )
+    print("right per second after the attack:", *(f"{n:g}" for n in after), file=sys.stderr)
     for outcome, number in lost.most_common():
         print(f"lost {number}: {outcome}", file=sys.stderr)
     for line, number in run.log.messages.most_common(20):

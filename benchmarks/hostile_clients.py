@@ -38,6 +38,10 @@ NICENESS = 10
 """So that the replica gets the CPUs: attackers have machines of their own."""
 
 PROFILE_CLIENTS = 16
+CROWD = 60
+"""Clients with ordinary images that never heed `Retry-After`."""
+CROWD_ADDRESS = "127.0.0.6"
+"""Their source address, so that they do not queue in front of the other hostile images."""
 SILENT_READERS = 100
 TRICKLE_READERS = 20
 SLOW_SENDERS = 100
@@ -141,6 +145,7 @@ class _Attack:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._profiles = hostile_images.with_costly_profiles()
         self._decoders = hostile_images.with_large_decoders()
+        (self._ordinary,) = made(1, 512, 512)
         self._thin = hostile_images.thin_jpeg()
         self._noise = hostile_images.large_jpeg()
 
@@ -165,7 +170,7 @@ class _Attack:
             url=self._url,
             connections=SLOW_SENDERS,
             part=part,
-            picture=made(1, 512, 512)[0],
+            picture=self._ordinary,
             bound_s=HOLD_S,
         )
         while True:
@@ -180,8 +185,10 @@ class _Attack:
     async def _attack(self) -> None:
         timeout = aiohttp.ClientTimeout(total=IMAGE_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=0)
+        crowd_connector = aiohttp.TCPConnector(limit=0, local_addr=(CROWD_ADDRESS, 0))
         async with (
             aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            aiohttp.ClientSession(timeout=timeout, connector=crowd_connector) as crowd_session,
             asyncio.TaskGroup() as tasks,
         ):
 
@@ -194,6 +201,7 @@ class _Attack:
                 url = self._url + query
                 repeat(kind, number, lambda: _cartoon(session, url, next(images)))
 
+            repeat("crowd", CROWD, lambda: _cartoon(crowd_session, self._url, self._ordinary))
             server, management = self._server, self._management
             images("costly ICC profile", PROFILE_CLIENTS, self._profiles)
             images("large decoder", 1, self._decoders)
