@@ -3,11 +3,11 @@
     .venv/bin/python -m benchmarks.hostile [--minutes 30]
 
 The replica has the demo model, two slots and otherwise default settings, but identifies clients by
-their addresses: each honest client has one, a crowd with ordinary images shares one, and all other
-hostile clients share another. Honest clients are
-measured alone, then beside the attack, then alone again. Meanwhile the worker is stopped with
-SIGSTOP now and then, and the pipes of the log are full most of the time. A Markdown table is
-printed; the exit status is 1 if a promise is broken.
+their addresses: each honest client has one, a crowd with ordinary images shares one, images of
+40 MP have one, and all other hostile clients share another. Honest clients are measured alone, then
+beside the attack, then alone again. Meanwhile the worker is stopped with SIGSTOP now and then, and
+the pipes of the log are full most of the time. A Markdown table is printed; the exit status is 1 if
+a promise is broken.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from loadtest.server import Server, started, wait_until_ready
 
 SETTINGS = {"DCTNET_MODEL": "demo", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
 HONEST_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
-"""Source addresses of the honest clients; the hostile ones have 127.0.0.1 and 127.0.0.6."""
+"""Source addresses of the honest clients; the hostile ones have 127.0.0.1, .6 and .7."""
 
 SIDE = 512
 IMAGES = 16
@@ -274,7 +274,10 @@ def report(run: Run, duration_s: float) -> bool:
     rejected = [attempt for attempt in during if attempt.outcome == REJECTED]
     lost, excused = failures(attempts, run.pauses)
     retried, admitted = retries(during)
-    alone = honest.throughput(run.alone_s, run.attack_s)
+    before = honest.throughput(run.alone_s, run.attack_s)
+    after = honest.throughput(run.after_s + AFTER_S - ALONE_S, run.after_s + AFTER_S)
+    # A machine's pace changes within minutes, and a slow one must not lower the bar.
+    alone = max(before, after)
     beside = honest.throughput(run.attack_s, run.after_s)
     recovered_s = recovery_s(honest.throughput, run.after_s, FULL * alone)
     bound = memory_bound(run.settings, run.settings.threads or int(available_cpus()))
@@ -299,11 +302,10 @@ def report(run: Run, duration_s: float) -> bool:
         "from the first try to the cartoon, p95, s": _percentile(
             [a.ended_s - a.image_started_s for a in right], 95
         ),
-        "throughput alone, per second": f"{alone:.2f}",
-        "throughput under attack, per second": f"{beside:.2f}",
-        f"throughput from {RECOVERY_S} s after the attack on, per second": (
-            f"{honest.throughput(run.after_s + RECOVERY_S, run.after_s + AFTER_S):.2f}"
+        "throughput alone, before and long after the attack, per second": (
+            f"{before:.2f}, {after:.2f}"
         ),
+        "throughput under attack, per second": f"{beside:.2f}",
         f"seconds until {FULL:.0%} of the throughput alone": f"{recovered_s:g}",
         "peak memory of worker and arbiter, MiB": (
             f"{seen.peak_worker // MIB} + {seen.peak_arbiter // MIB}"

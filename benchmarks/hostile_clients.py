@@ -41,7 +41,8 @@ PROFILE_CLIENTS = 16
 CROWD = 60
 """Clients with ordinary images that never heed `Retry-After`."""
 CROWD_ADDRESS = "127.0.0.6"
-"""Their source address, so that they do not queue in front of the other hostile images."""
+HEAVY_ADDRESS = "127.0.0.7"
+"""Source address of the images of 40 MP, which else would be rejected for the others' number."""
 SILENT_READERS = 100
 TRICKLE_READERS = 20
 SLOW_SENDERS = 100
@@ -186,9 +187,11 @@ class _Attack:
         timeout = aiohttp.ClientTimeout(total=IMAGE_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=0)
         crowd_connector = aiohttp.TCPConnector(limit=0, local_addr=(CROWD_ADDRESS, 0))
+        heavy_connector = aiohttp.TCPConnector(limit=0, local_addr=(HEAVY_ADDRESS, 0))
         async with (
             aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
-            aiohttp.ClientSession(timeout=timeout, connector=crowd_connector) as crowd_session,
+            aiohttp.ClientSession(timeout=timeout, connector=crowd_connector) as crowd,
+            aiohttp.ClientSession(timeout=timeout, connector=heavy_connector) as heavy,
             asyncio.TaskGroup() as tasks,
         ):
 
@@ -196,17 +199,23 @@ class _Attack:
                 for _ in range(number):
                     tasks.create_task(self._repeat(kind, attempt))
 
-            def images(kind: str, number: int, of: Sequence[Picture], query: str = "") -> None:
+            def images(
+                session: aiohttp.ClientSession,
+                kind: str,
+                number: int,
+                of: Sequence[Picture],
+                query: str = "",
+            ) -> None:
                 images = itertools.cycle(random.Random(0).sample(of, len(of)))  # noqa: S311 - A mixed order.
                 url = self._url + query
                 repeat(kind, number, lambda: _cartoon(session, url, next(images)))
 
-            repeat("crowd", CROWD, lambda: _cartoon(crowd_session, self._url, self._ordinary))
+            images(crowd, "crowd", CROWD, [self._ordinary])
             server, management = self._server, self._management
-            images("costly ICC profile", PROFILE_CLIENTS, self._profiles)
-            images("large decoder", 1, self._decoders)
-            images("thin JPEG of 40 MP", 1, [self._thin])
-            images("40 MP of noise to WebP", 1, [self._noise], "?format=webp")
+            images(session, "costly ICC profile", PROFILE_CLIENTS, self._profiles)
+            images(session, "large decoder", 1, self._decoders)
+            images(heavy, "thin JPEG of 40 MP", 1, [self._thin])
+            images(heavy, "40 MP of noise to WebP", 1, [self._noise], "?format=webp")
             pipelined = GET % b"/openapi.json" * PIPELINED
             repeat("silent reader", SILENT_READERS, lambda: _read_slowly(server, pipelined, 0))
             repeat("reader of 1 B/s", TRICKLE_READERS, lambda: _read_slowly(server, pipelined, 1))
