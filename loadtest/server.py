@@ -46,17 +46,20 @@ def serving(**settings: object) -> Iterator[Server]:
     command = [sys.executable, "-m", "dctnet", "serve"]
     with started(command, settings, subprocess.DEVNULL) as process:
         server = Server(f"http://{bind}", f"http://{management}", process)
-        _wait_until_ready(server)
+        wait_until_ready(server)
         yield server
 
 
 @contextmanager
 def started(
-    command: Sequence[str], settings: Mapping[str, object], stdout: int
+    command: Sequence[str],
+    settings: Mapping[str, object],
+    stdout: int,
+    stderr: int | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a process with settings in its environment, and end it at last."""
     environ = os.environ | {name: str(value) for name, value in settings.items()}
-    process = subprocess.Popen(command, env=environ, stdout=stdout)
+    process = subprocess.Popen(command, env=environ, stdout=stdout, stderr=stderr)
     try:
         yield process
     finally:
@@ -67,7 +70,8 @@ def started(
             process.kill()
 
 
-def _wait_until_ready(server: Server) -> None:
+def wait_until_ready(server: Server) -> None:
+    """Wait until a server is ready; end the program where it does not become ready."""
     deadline = time.monotonic() + READY_S
     while not _is_ready(server):
         if server.process.poll() is not None:

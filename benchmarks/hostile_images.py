@@ -1,0 +1,84 @@
+"""Hostile images: costly ICC profiles, 40 MP of noise, and files with large decoder state."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from benchmarks.slot_memory import SIDES
+from dctnet.config import MIB
+from dctnet.imaging.avif import MAX_CODED
+from loadtest.pictures import Picture
+from tests.support import formats as f
+from tests.support import profile_samples, vp8l
+from tests.support.encoded import encoded
+
+THIN = (65_500, 610)
+"""Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""
+
+MAX_BYTES = 10 * MIB
+"""The default of `DCTNET_MAX_BYTES`."""
+
+_GRAIN = 6
+"""Sides of the squares of which noise is made, in pixels."""
+
+_PROFILE_SIDE = 64
+_FORMATS = {
+    "RGB": ("PNG", "JPEG", "WEBP", "AVIF"),
+    "L": ("PNG", "JPEG", "AVIF"),
+    "CMYK": ("JPEG",),
+}
+"""Pillow's formats in which an image of each mode can carry its profile."""
+
+_LAYER_SIDE = 2048
+
+
+def with_costly_profiles() -> list[Picture]:
+    """Return small images with each costly ICC profile, in each format and mode."""
+    side = _PROFILE_SIDE
+    return [
+        Picture(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
+        for mode, formats in _FORMATS.items()
+        for name, profile in profile_samples.costly(mode).items()
+        for format in formats
+        for data in [encoded(Image.new(mode, (side, side)), format, icc_profile=profile)]
+    ]
+
+
+def thin_jpeg() -> Picture:
+    """Return noise of 40 MP that is 610 pixels high."""
+    return _noise("thin JPEG", *THIN)
+
+
+def large_jpeg() -> Picture:
+    """Return noise of 40 MP, which costs the most where the response is a WebP."""
+    return _noise("large JPEG", *SIDES)
+
+
+def _noise(name: str, width: int, height: int) -> Picture:
+    """Return a JPEG of random squares."""
+    grains = (height // _GRAIN, width // _GRAIN, 3)
+    colours = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
+    pixels = cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
+    data = encoded(pixels, "JPEG", quality=25)
+    assert len(data) <= MAX_BYTES, f"{name}: {len(data)} bytes"
+    return Picture(name, data, "image/jpeg", width, height)
+
+
+def with_large_decoders() -> list[Picture]:
+    """Return files whose decoders take much memory: at the limits, and past them."""
+    return [
+        Picture(name, data, f"image/{name.split()[0].lower()}", 1, 1)
+        for name, data in _large_decoders()
+    ]
+
+
+def _large_decoders() -> Iterator[tuple[str, bytes]]:
+    yield "WebP with the largest entropy image", vp8l.lossless(200, 2, 2500)
+    yield "WebP with too large an entropy image", vp8l.lossless(1024, 2, 65_536)
+    layer = encoded(Image.radial_gradient("L").resize((_LAYER_SIDE,) * 2), "AVIF", speed=10)
+    properties = f.ispe(_LAYER_SIDE, _LAYER_SIDE), f.box(b"av1C", f.contents(layer, b"av1C"))
+    for layers in MAX_CODED, MAX_CODED + 1:
+        item = f.Item(b"av01", f.contents(layer, b"mdat") * layers, properties)
+        yield f"AVIF of {layers} layers", f.avif([item])

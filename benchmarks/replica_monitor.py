@@ -1,0 +1,160 @@
+"""What a replica looks like from outside while it is attacked: memory, probes and its log."""
+
+import http.client
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from loadtest.processes import memory
+
+if TYPE_CHECKING:
+    import subprocess
+
+INTERVAL_S = 1.0
+PROBE_ADDRESS = "127.0.0.9"
+"""Source address of the probes: a kubelet has one of its own."""
+PROBE_TIMEOUT_S = 5
+PROBES = ("/livez", "/readyz")
+
+LOG_BLOCKED_S = 20
+"""How long the log's pipes are not read, in seconds."""
+LOG_READ_S = 2
+"""How long they are read then."""
+PIPE_READ_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A probe and its response; times are monotonic, in seconds."""
+
+    path: str
+    started_s: float
+    ended_s: float
+    status: int | None
+    """None where none came in time."""
+
+
+@dataclass
+class Observation:
+    """The peaks of a replica and the responses of its probes."""
+
+    rss: int = 0
+    """Of the worker at the last look, in bytes."""
+    peak_worker: int = 0
+    """VmHWM of the worker, in bytes."""
+    peak_arbiter: int = 0
+    peak_descriptors: int = 0
+    peak_threads: int = 0
+    probes: list[Probe] = field(default_factory=list)
+
+
+@contextmanager
+def observing(arbiter: int, worker: int, management: str) -> Iterator[Observation]:
+    """Look at the processes and ask the probes until the block ends."""
+    observation, ended = Observation(), Event()
+    threads = [
+        Thread(target=_look, args=(arbiter, worker, observation, ended)),
+        *(Thread(target=_probe, args=(management + p, p, observation, ended)) for p in PROBES),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield observation
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _look(arbiter: int, worker: int, seen: Observation, ended: Event) -> None:
+    while not ended.wait(INTERVAL_S):
+        # A worker that has ended is noticed by its id.
+        with suppress(OSError, IndexError):
+            seen.rss = memory(worker, "VmRSS")
+            seen.peak_worker = max(seen.peak_worker, memory(worker, "VmHWM"))
+            seen.peak_arbiter = max(seen.peak_arbiter, memory(arbiter, "VmHWM"))
+            seen.peak_descriptors = max(seen.peak_descriptors, _entries(f"/proc/{worker}/fd"))
+            seen.peak_threads = max(seen.peak_threads, _entries(f"/proc/{worker}/task"))
+
+
+def _entries(folder: str) -> int:
+    return sum(1 for _ in Path(folder).iterdir())
+
+
+def _probe(url: str, path: str, seen: Observation, ended: Event) -> None:
+    parts = urlsplit(url)
+    while not ended.wait(INTERVAL_S):
+        started_s = time.monotonic()
+        connection = http.client.HTTPConnection(
+            parts.netloc, timeout=PROBE_TIMEOUT_S, source_address=(PROBE_ADDRESS, 0)
+        )
+        status = None
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", path)
+            status = connection.getresponse().status
+        connection.close()
+        seen.probes.append(Probe(path, started_s, time.monotonic(), status))
+
+
+class BadLogPipe:
+    """Reads the pipes of a process now and then, so that they are full most of the time."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.lines = 0
+        """Lines of the request log that came through."""
+        self.broken_lines = 0
+        """Those that are not JSON."""
+        self.messages: Counter[str] = Counter()
+        """Lines of standard error, without their numbers."""
+        self._rests = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
+        self._stdout = process.stdout.fileno()
+        self._ended = Event()
+        self._thread = Thread(target=self._run)
+        for descriptor in self._rests:
+            os.set_blocking(descriptor, False)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read now and then until the block ends, and all that is left then."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(LOG_BLOCKED_S):
+            self._read()
+        self._read()
+
+    def _read(self) -> None:
+        until = time.monotonic() + LOG_READ_S
+        while time.monotonic() < until:
+            for descriptor in self._rests:
+                with suppress(BlockingIOError):
+                    self._take(descriptor, os.read(descriptor, PIPE_READ_BYTES))
+            time.sleep(0.01)
+
+    def _take(self, descriptor: int, data: bytes) -> None:
+        *lines, self._rests[descriptor] = (self._rests[descriptor] + data).split(b"\n")
+        for line in lines:
+            if descriptor != self._stdout:
+                self.messages[re.sub(r"\d+", "N", line.decode(errors="replace"))] += 1
+                continue
+            self.lines += 1
+            try:
+                json.loads(line)
+            except ValueError:
+                self.broken_lines += 1
