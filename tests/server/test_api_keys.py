@@ -80,6 +80,11 @@ def test_a_refusal_without_a_body_leaves_the_connection_open(
     client.close()
 
 
+def said(server: Server, sentence: str) -> int:
+    """How often it said a sentence, or one that begins so."""
+    return sum(line.startswith(f"dctnet: {sentence}") for line in server.messages())
+
+
 def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
@@ -89,11 +94,11 @@ def test_keys_change_while_the_server_serves(start_timed: Start, secret: Mounted
     secret.change(f"{NEW}\n")
     until(lambda: post(server, OLD).status_code == 401, server.process)
     assert post(server, NEW).status_code == 200
-    before = len(server.messages())
+    until(lambda: said(server, "the API keys were read anew") == 2, server.process)
     secret.change("")
-    until(lambda: post(server, NEW).ok and len(server.messages()) > before, server.process)
-    (line,) = server.messages()[before:]
-    assert line.startswith("dctnet: the API keys stay as they were: ")
+    stay = "the API keys stay as they were: "
+    until(lambda: post(server, NEW).ok and said(server, stay) == 1, server.process)
+    assert server.messages()[-1].startswith(f"dctnet: {stay}")
 
 
 def test_no_key_is_in_a_log_a_metric_or_an_answer(

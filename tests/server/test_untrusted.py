@@ -25,7 +25,7 @@ from dctnet.http.problems import (
 )
 from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
 from loadtest.processes import memory, reset_peak_memory
-from tests.server.conftest import BOUND_S, Server, until
+from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
 from tests.support.corpus_answers import require_picture, require_problem
@@ -70,7 +70,7 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
     assert server.worker() == worker
     # Whoever makes a temporary file, even one without a name, first tries the folder.
     assert (list(temporary.iterdir()), temporary.stat().st_mtime_ns) == ([], untouched)
-    assert len(server.requests()) == len(corpus())
+    assert len(logged(server, len(corpus()))) == len(corpus())
     assert [line for line in server.messages() if not line.startswith("dctnet: ")] == []
     # Eight clients keep far fewer bodies than the queue could.
     limits |= {"queue": 8, "uploads": 0}

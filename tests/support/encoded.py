@@ -44,7 +44,7 @@ def of_kinds() -> dict[str, bytes]:
     turned = rgb.transpose(Image.Transpose.ROTATE_90)
     transparent = rgb.convert("RGBA")
     transparent.putalpha(200)
-    frames = {"save_all": True, "append_images": [rgb.rotate(180)]}
+    frames: dict[str, Any] = {"save_all": True, "append_images": [rgb.rotate(180)]}
     return {
         "JPEG": encoded(rgb, "JPEG"),
         "progressive JPEG": encoded(rgb, "JPEG", progressive=True),

@@ -1,6 +1,7 @@
 """The parts of ICC profiles, to build ordinary and hostile ones."""
 
 import struct
+from typing import Any
 
 from PIL import ImageCms
 
@@ -16,7 +17,7 @@ def lab() -> bytes:
     return _undated(ImageCms.createProfile("LAB"))
 
 
-def _undated(profile: ImageCms.core.CmsProfile) -> bytes:
+def _undated(profile: Any) -> bytes:
     """Return a profile without its date, so that it is the same in every run."""
     dated = ImageCms.ImageCmsProfile(profile).tobytes()
     return dated[:24] + bytes(12) + dated[36:]
