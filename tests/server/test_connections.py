@@ -1,5 +1,6 @@
 """Connections end in every way that clients know, and none is counted or held afterwards."""
 
+import signal
 import socket
 import struct
 import time
@@ -146,6 +147,22 @@ def test_a_large_last_response_comes_whole_although_its_client_sent_more(
     assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
     assert len(body) > 2_900_000
+
+
+def test_half_sent_responses_are_completed_after_sigterm(start_timed: Start) -> None:
+    server = start_timed(0, DCTNET_SLOTS=2, DCTNET_DRAIN_DELAY=0)
+    with silent_readers(server, 24, cartoon_of_noise(600)) as clients:
+        first = [client.recv(1) for client in clients]
+        server.process.send_signal(signal.SIGTERM)
+        with ThreadPoolExecutor(24) as pool:
+            answers = [
+                start + more for start, more in zip(first, pool.map(rest, clients), strict=True)
+            ]
+    assert server.process.wait(BOUND_S) == 0
+    for answer in answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert f"content-length: {len(body)}".encode() in head.lower()
 
 
 WAYS: list[Callable[[Server], object]] = [

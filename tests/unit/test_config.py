@@ -36,7 +36,7 @@ from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.reading import CROWDED
 from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
-from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S
+from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
@@ -382,7 +382,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
 def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
     _, fixed = (ROOT / "docs/settings.md").read_text().split("## What cannot be set")
     values = [row.split("|")[2].strip() for row in fixed.splitlines() if row.startswith("| ")]
-    assert values[1:26] == [
+    assert values[1:27] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"{RESERVED_THREADS}",
         f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {descriptors.RESERVED}",
@@ -392,6 +392,7 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
         f"{MAX_ACCEPT_LOOP_AGE_S:g} s",
         f"{ACCEPT_PAUSE_S:g} s",
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
+        f"{MAX_LATE_ACCEPT_S:g} s",
         f"{LINGER_S:g} s",
         f"{CROWDED * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
