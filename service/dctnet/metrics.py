@@ -43,6 +43,8 @@ class Unread(StrEnum):
     """It had not read all of it by the response's deadline."""
     MEMORY = "memory"
     """Unsent responses had more bytes than allowed, and this one had progressed least recently."""
+    CONNECTIONS = "connections"
+    """A new client needed its connection, and it had progressed least recently."""
     SHUTDOWN = "shutdown"
     """The replica had to exit."""
 

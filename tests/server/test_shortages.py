@@ -17,6 +17,7 @@ from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
 from loadtest.processes import memory, processor_time
 from tests.server.conftest import BOUND_S, Server, end, until
+from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded import encoded, gradient
 
 Start = Callable[..., Server]
@@ -26,6 +27,10 @@ STACK_BYTES = 8 * 1024 * 1024
 
 
 IMAGES = [encoded(gradient(40, 24), format) for format in ("PNG", "JPEG", "WEBP", "AVIF")]
+
+
+ROOM = 40
+"""Connections that the limit of open files leaves, where a test fills them."""
 
 
 @contextmanager
@@ -86,6 +91,18 @@ def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
         assert clients[0].recv(1) == b""  # The oldest has made room.
         assert open_files(worker) <= room + RESERVED
     assert server.worker() == worker
+
+
+def test_silent_readers_make_room_where_they_have_all_connections(
+    start_within: Callable[..., Server],
+) -> None:
+    server = start_within(*with_open_files(ROOM + RESERVED))
+    with silent_readers(server, ROOM + 10, cartoon_of_noise(700)):
+        until(
+            lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0,
+            server.process,
+        )
+        assert healthy(server)
 
 
 def test_the_soft_limit_is_raised_for_all_connections(

@@ -4,6 +4,8 @@ import hashlib
 import inspect
 from collections.abc import Callable
 from importlib.metadata import version
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.base import Worker as BaseWorker
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.server.reading import TimedUnreader
 from dctnet.server.worker import Worker
 
@@ -64,3 +67,23 @@ def test_every_overridden_method_is_pinned(ours: type, base: type) -> None:
     pinned = {method.__name__ for method in SUMS}
     overridden = {name for name in vars(ours) if callable(getattr(base, name, None))}
     assert overridden - {"__init__"} <= pinned
+
+
+def test_a_lack_of_memory_in_the_event_loop_pauses_accepting_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_out(worker: Worker, timeout: float) -> None:
+        raise MemoryError
+
+    counted: list[str] = []
+    worker = object.__new__(Worker)
+    worker.alive, worker._accepting = True, False
+    worker.nr_conns, worker.worker_connections = 0, 1
+    worker._sending, worker._lingering = {}, {}
+    replica = SimpleNamespace(accept_loop=Heartbeat())
+    monkeypatch.setattr(Worker, "replica", replica)
+    monkeypatch.setattr(Worker, "_count_shortage", lambda _, resource: counted.append(resource))
+    monkeypatch.setattr(ThreadWorker, "wait_for_and_dispatch_events", run_out)
+    worker.wait_for_and_dispatch_events(0.0)
+    assert counted == ["memory"]
+    assert worker._accept_resumes_at > monotonic()

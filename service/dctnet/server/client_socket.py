@@ -98,7 +98,10 @@ class ClientSocket(socket.socket):
         self._sent_bytes = 0
         self._began_at = 0.0
         self._mark = 0
+        self._marked_at = 0.0
+        self._seen_bytes = 0
         self.progressed_at = inf
+        """When the client was last seen to have read something, a monotonic time."""
         self.unread: Unread | None = None
         """Why the response could not be sent: the connection is of no more use."""
         self._callbacks: list[Callable[[Unread | None], None]] = []
@@ -129,8 +132,8 @@ class ClientSocket(socket.socket):
             if not left:
                 return
             if not self._queue:
-                self._began_at = self.progressed_at = monotonic()
-                self._mark = self._delivered()
+                self._began_at = self._marked_at = self.progressed_at = monotonic()
+                self._mark = self._seen_bytes = self._delivered()
             self._queue.append(left)
         # Outside of the lock: it may cut off other connections, which take their own.
         self._responses.hold(self, len(data))
@@ -158,9 +161,11 @@ class ClientSocket(socket.socket):
         if now >= self._began_at + limits.timeout:
             return Unread.DEADLINE
         delivered = self._delivered()
+        if delivered > self._seen_bytes:
+            self._seen_bytes, self.progressed_at = delivered, now
         if delivered - self._mark >= limits.idle_timeout * limits.min_rate:
-            self._mark, self.progressed_at = delivered, now
-        if now >= self.progressed_at + limits.idle_timeout:
+            self._mark, self._marked_at = delivered, now
+        if now >= self._marked_at + limits.idle_timeout:
             return Unread.TOO_SLOW
         return None
 

@@ -142,7 +142,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         timeout = min([timeout, *(moment - now for moment in coming)])
         if self._sending or self._lingering:
             timeout = min(timeout, CHECK_INTERVAL_S)
-        super().wait_for_and_dispatch_events(timeout)
+        try:
+            super().wait_for_and_dispatch_events(timeout)
+        except MemoryError:  # The connections that there are give it back.
+            self._count_shortage(Resource.MEMORY)
+            self._pause_accepting()
         self.replica.accept_loop.beat()
         self._cut_off_overdue()
         self._end_lingering()
@@ -233,6 +237,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
         That is the one whose last response was sent longest ago. Without such ones it is the idle
         one that has waited longest: before its first request or between two, by which are more.
+        Without idle ones it is the one whose client has not read its response for longest.
         """
         if self.nr_conns < self.worker_connections:
             return
@@ -242,6 +247,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             conn = idle.popleft()
             self.poller.unregister(conn.sock)
             self._drop(conn)
+        elif self._sending:
+            min(self._sending, key=lambda sock: sock.progressed_at).cut_off(Unread.CONNECTIONS)
 
     def _drop(self, conn: Any) -> None:
         self.nr_conns -= 1
