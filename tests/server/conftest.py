@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,6 +94,18 @@ def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@contextmanager
+def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Open connections, each of which has sent these bytes."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+            clients.append(stack.enter_context(client))
+            client.sendall(data)
+        yield clients
 
 
 def logged(server: Server, number: int) -> list[dict[str, Any]]:

@@ -2,21 +2,20 @@
 
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
 
 import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from loadtest.processes import memory, processor_time
-from tests.server.conftest import BOUND_S, Server, until
+from loadtest.processes import memory, processor_time, reset_peak_memory
+from tests.server.conftest import BOUND_S, Server, connections
 
 Start = Callable[..., Server]
 HEADS = 370
 
 
 def head(size: int) -> bytes:
-    """A head of so many bytes, with no header that is too long by itself."""
+    """A head of this size, with no header that is too long by itself."""
     start, end = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"\r\n"
     fields = b""
     while (left := size - len(start) - len(fields) - len(end)) > 0:
@@ -50,17 +49,9 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server)
 def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
     server = start_timed(0)
     worker = server.worker()
-    memory_before, time_before = memory(worker, "VmRSS"), processor_time(worker)
-    unfinished = head(MAX_HEAD_BYTES)[:-2]
-    with ExitStack() as stack:
-        clients = []
-        for _ in range(HEADS):
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            clients.append(stack.enter_context(client))
-            client.sendall(unfinished)
-        until(lambda: server.metric("process_resident_memory_bytes") > 0, server.process)
+    memory_before, time_before = reset_peak_memory(worker), processor_time(worker)
+    with connections(server, HEADS, head(MAX_HEAD_BYTES)[:-2]) as clients:
         for client in clients:
             assert client.recv(4096).split()[1] == b"408"
-            cost = memory(worker, "VmRSS") - memory_before
-            assert cost < 40 * MIB
+    assert memory(worker, "VmHWM") - memory_before < 40 * MIB
     assert processor_time(worker) - time_before < 1

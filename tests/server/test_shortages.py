@@ -3,10 +3,9 @@
 import re
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
 from loadtest.processes import memory, processor_time
-from tests.server.conftest import BOUND_S, Server, end, until
+from tests.server.conftest import BOUND_S, Server, connections, end, until
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded import encoded, gradient
 
@@ -31,17 +30,6 @@ IMAGES = [encoded(gradient(40, 24), format) for format in ("PNG", "JPEG", "WEBP"
 
 ROOM = 40
 """Connections that the limit of open files leaves, where a test fills them."""
-
-
-@contextmanager
-def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
-    with ExitStack() as stack:
-        clients = []
-        for _ in range(number):
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            clients.append(stack.enter_context(client))
-            client.sendall(data)
-        yield clients
 
 
 def static_files(server: Server, session: requests.Session) -> list[str]:

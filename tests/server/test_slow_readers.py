@@ -62,7 +62,7 @@ def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: S
 
 
 def cartoon_of_noise(side: int) -> bytes:
-    """A request for a cartoon of so many random pixels, which cannot be compressed."""
+    """A request for a cartoon of side × side random pixels, which cannot be compressed."""
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     data = encoded(noise, "PNG", compress_level=0)
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
@@ -92,7 +92,7 @@ def test_a_client_that_leaves_its_response_is_counted(start_timed: Start) -> Non
     until(lambda: unread(server, "client_gone") == 1, server.process)
 
 
-def test_unread_responses_have_so_many_bytes_at_most_and_a_reader_gets_all_of_its_own(
+def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(
     start_timed: Start,
 ) -> None:
     request = cartoon_of_noise(1000)  # Of 3 million bytes, and so is its response.

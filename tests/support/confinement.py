@@ -102,7 +102,7 @@ KIND = "RLIMIT_DATA" if PARENT is None else f"cgroup v{PARENT[1]}"
 
 @contextmanager
 def confined(limit: int, threads: int) -> Iterator[Confinement]:
-    """Limit a command to so many bytes; `threads` is how many it may have at most."""
+    """Limit a command to these bytes; `threads` is how many it may have at most."""
     if PARENT is None:
         yield DataLimit(limit + threads * THREAD_STACK_BYTES)
         return

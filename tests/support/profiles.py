@@ -110,7 +110,7 @@ def lut8(inputs: int, grid: int, clut: bytes, *, outputs: int = 3) -> bytes:
 
 
 def lut16(inputs: int, grid: int, clut: bytes, *, outputs: int = 3, entries: int = 2) -> bytes:
-    """Return a lookup table of 16 bits, type mft2, whose curves have so many entries."""
+    """Return a lookup table of 16 bits, type mft2, whose curves have ``entries``."""
     points = [65535 * n // (entries - 1) for n in range(entries)]
     straight = struct.pack(f">{entries}H", *points)
     head = _lut_head(b"mft2", inputs, outputs, grid) + struct.pack(">HH", entries, entries)

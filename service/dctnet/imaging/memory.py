@@ -23,7 +23,7 @@ def is_out_of_memory(error: Exception, needed_bytes: int) -> bool:
 
 
 def _can_reserve(needed_bytes: int) -> bool:
-    """Return whether so many bytes of address space can be had; none of them is touched."""
+    """Return whether this much address space is available; none of it is touched."""
     try:
         mmap.mmap(-1, needed_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
     except OSError:

@@ -9,7 +9,7 @@ from dctnet.config import Address
 
 
 def require_free(address: Address) -> None:
-    """Raise OSError if nobody could listen there now."""
+    """Raise OSError if the server could not listen there now."""
     with listening(address):
         pass
 

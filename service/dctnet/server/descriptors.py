@@ -10,7 +10,7 @@ MIN_CONNECTIONS = 16
 
 
 def connections_within_limit(wanted: int) -> int:
-    """Raise the soft limit for so many connections, and return how many there may be.
+    """Raise the soft limit for these connections, and return how many it leaves room for.
 
     Raises OSError where the hard limit leaves less than ``MIN_CONNECTIONS``.
     """

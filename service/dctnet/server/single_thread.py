@@ -1,6 +1,6 @@
 """A single-threaded HTTP/1.1 server for short requests, with a bound on all that a client can hold.
 
-It serves whoever is prompt, whatever others do: each step of a connection has a deadline, and at
+It serves prompt clients, whatever others do: each step of a connection has a deadline, and at
 the limit of connections the client that holds most of them loses its oldest. It starts no thread,
 and keeps a few file descriptors in reserve.
 """
