@@ -43,7 +43,10 @@ CONSTANTS = re.compile(
 )
 ERRORS = {"Error", "error"}
 
-PILLOW_MODULES = {"AvifImagePlugin", "Image", "ImageCms"}
+PILLOW_MODULES = {
+    *("Image", "ImageCms"),
+    *("AvifImagePlugin", "JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
+}
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging told apart.
     "models/known_answer.py": "['PNG']",

@@ -54,13 +54,14 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
             **g.record,
             "bytes_out": response.content_length,
         }
+        _count_processing(metrics, facts)
         parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
         started, place = g.started, g.get("queued")
 
         def end(unread: Unread | None) -> None:
             facts["unread"] = unread
             moments = Moments(started, monotonic(), place)
-            _count(metrics, facts, moments.ended - moments.started)
+            _count_response(metrics, facts, moments.ended - moments.started)
             if facts["route"] in UNLOGGED:
                 return
             if tracing is not None:
@@ -74,14 +75,18 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
     return after_request
 
 
-def _count(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
-    route, method = facts["route"], _method(facts["method"])
-    metrics.requests.labels(route, method, facts["status"]).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+def _count_processing(metrics: Metrics, facts: dict[str, Any]) -> None:
+    """Count what is over before the response is sent, which may take a slow reader minutes."""
     for stage, took in facts.get("stages", {}).items():
         metrics.stage_seconds.labels(stage).observe(took)
     if "shed" in facts:
         metrics.shed.labels(facts["shed"]).inc()
+
+
+def _count_response(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
+    route, method = facts["route"], _method(facts["method"])
+    metrics.requests.labels(route, method, facts["status"]).inc()
+    metrics.request_seconds.labels(route).observe(seconds)
 
 
 def _write(facts: dict[str, Any]) -> None:
