@@ -59,7 +59,7 @@ def service(
     release.install()
     ready = loads(entrance.url(fresh))
     capacity = ready.capacity()
-    assert capacity.right == capacity.sent
+    require_nothing_lost(capacity, fresh)
     return Service(release, ready, STEADY * capacity.throughput)
 
 
