@@ -93,6 +93,23 @@ def test_silent_readers_make_room_where_they_have_all_connections(
         assert healthy(server)
 
 
+def test_liveness_is_red_while_the_accept_loop_hangs_and_green_when_it_goes_on(
+    start_timed: Start, tmp_path: Path
+) -> None:
+    hanging = tmp_path / "hanging"
+    server = start_timed(0, TIMED_LOOP_HANGS=hanging)
+    assert server.probe("/livez") == 200
+    hanging.touch()
+    with connections(server, 1, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as (client,):
+        until(lambda: server.probe("/livez") == 503, server.process)
+        said = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
+        assert "[-]accept-loop" in said
+        assert "[+]progress" in said
+        hanging.unlink()
+        until(lambda: server.probe("/livez") == 200, server.process)
+        assert client.recv(4096).split()[1] == b"200"
+
+
 def test_the_soft_limit_is_raised_for_all_connections(
     start_within: Callable[..., Server],
 ) -> None:

@@ -4,7 +4,8 @@ It draws the negative of a picture after TIMED_SECONDS, in which pauses of the p
 as they would not for a computation. A picture that is SLOW pixels wide takes ten times as long, one
 that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide raises an error.
 Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is to make it so.
-It is no setting: it stands in for the engine in the code of this file.
+Its accept loop hangs while there is a file TIMED_LOOP_HANGS. These are no settings: they stand in
+for the engine, and for a fault, in the code of this file.
 """
 
 import os
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from math import ceil, inf
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from dctnet import tracing
 from dctnet.config import Settings
@@ -21,6 +23,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
 from dctnet.server.application import Server
+from dctnet.server.worker import Worker
 
 SLOW, HANGING, FAILING = 11, 13, 17
 STEP_S = 0.02
@@ -52,7 +55,21 @@ class TimedEngine:
         return Cartoon(255 - picture, 0, {"background": seconds})
 
 
+def hang_accept_loop(file: Path) -> None:
+    """Let the loop that accepts connections hang while the file exists."""
+    accept = Worker.accept
+
+    def hang(worker: Worker, listener: Any) -> None:
+        while file.exists():
+            time.sleep(STEP_S)
+        accept(worker, listener)
+
+    Worker.accept = hang
+
+
 if __name__ == "__main__":
+    if "TIMED_LOOP_HANGS" in os.environ:
+        hang_accept_loop(Path(os.environ["TIMED_LOOP_HANGS"]))
     engine = TimedEngine(float(os.environ["TIMED_SECONDS"]))
     settings = Settings.from_environment(os.environ)
     spans = tracing.from_environment(os.environ)
