@@ -245,6 +245,8 @@ class _Attack:
                 outcome = "still open"
             except OSError:
                 outcome = "reset"
+            except Exception as error:  # One kind of client must not end all others.
+                outcome = repr(error)
             self._count(kind, outcome)
             await asyncio.sleep(PAUSE_S)
 
@@ -262,7 +264,7 @@ async def _hold(address: Address, at_once: bytes, slowly: bytes = b"") -> str:
         writer.write(at_once)
         async with asyncio.timeout(HOLD_S):
             data = await reader.read(2**16)
-            outcome = data[9:12].decode() if data.startswith(b"HTTP/") else "closed"
+            outcome = data[9:12].decode("latin-1") if data.startswith(b"HTTP/") else "closed"
             while data:
                 data = await reader.read(2**16)
             return outcome
