@@ -58,7 +58,7 @@ class Replica:
         return work
 
     def rejection(self, cost: float, seconds: float) -> Reason | None:
-        """Submit an image that has so many seconds; return why it is rejected, None if not."""
+        """Submit an image with this much time left; return why it is rejected, None if not."""
         busy = self.admission.busy
         try:
             self.admission.check(self.clock() + seconds)

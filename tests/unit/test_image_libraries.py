@@ -48,7 +48,7 @@ PILLOW_MODULES = {
     *("AvifImagePlugin", "JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
 }
 PILLOW_FORMATS = {
-    "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging told apart.
+    "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.
     "models/known_answer.py": "['PNG']",
 }
 """The formats that `Image.open` may try, by module, as they are written there."""

@@ -73,7 +73,7 @@ def test_only_what_was_opened_is_there(path: Path, files: OpenFiles) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("none")])
-def test_what_is_no_regular_file_is_not_there_and_blocks_nobody(
+def test_what_is_no_regular_file_counts_as_missing_and_does_not_block(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "name")
