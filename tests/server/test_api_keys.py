@@ -94,7 +94,7 @@ def test_keys_change_while_the_server_serves(start_timed: Start, secret: Mounted
     secret.change(f"{NEW}\n")
     until(lambda: post(server, OLD).status_code == 401, server.process)
     assert post(server, NEW).status_code == 200
-    until(lambda: said(server, "the API keys were read anew") == 2, server.process)
+    until(lambda: said(server, "the API keys were read") == 2, server.process)
     secret.change("")
     stay = "the API keys stay as they were: "
     until(lambda: post(server, NEW).ok and said(server, stay) == 1, server.process)
