@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks.machine import describe
 from loadtest import client
 from loadtest.client import Closed, Plan, made
-from loadtest.server import serving
+from tests.support.process import serving
 
 CLIENTS = 50
 SIDE = 512

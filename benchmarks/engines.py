@@ -12,7 +12,7 @@ import numpy as np
 from dctnet.models import generator as model
 from dctnet.models.generator import LAYERS
 from dctnet.runtimes import Drawing, Generator, Pixels, native
-from loadtest.processes import memory
+from tests.support.process import memory
 
 Draw = Callable[[Pixels], Drawing]
 

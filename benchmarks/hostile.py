@@ -16,14 +16,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import hostile_clients
 from benchmarks.honest_clients import REJECTED, RIGHT, Attempt, HonestClients
@@ -35,8 +33,8 @@ from dctnet.cpus import available_cpus
 from dctnet.loading import load_engine
 from dctnet.memory import memory_bound
 from loadtest.client import equals, made
-from loadtest.processes import free_ports, only_child
-from loadtest.server import Server, started, wait_until_ready
+from tests.support.metrics import scrape
+from tests.support.process import READY_S, Server, only_child
 
 SETTINGS = {"DCTNET_MODEL": "demo", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
 HONEST_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
@@ -164,20 +162,14 @@ def measure(duration_s: float) -> Run:
     images = made(IMAGES, SIDE, SIDE, format="png")
     engine, _ = load_engine(settings)
     right = {image.name: engine.cartoonize(image.pixels()).picture for image in images}
-    ports = free_ports(2)
-    bind, management = (f"127.0.0.1:{port}" for port in ports)
-    environ = SETTINGS | {"DCTNET_BIND": bind, "DCTNET_MANAGEMENT_BIND": management}
-    command = [sys.executable, "-m", "dctnet", "serve"]
     with ExitStack() as stack:
+        server = Server(None, (), subprocess.PIPE, subprocess.PIPE, **SETTINGS)
+        stack.enter_context(server).wait_for(200, READY_S)
+        process, worker = server.process, server.worker()
+        management = int(server.management.rpartition(":")[2])
         hostile = stack.enter_context(
-            hostile_clients.prepared(("127.0.0.1", ports[0]), ("127.0.0.1", ports[1]))
+            hostile_clients.prepared(("127.0.0.1", server.port), ("127.0.0.1", management))
         )
-        process = stack.enter_context(
-            started(command, environ, subprocess.PIPE, stderr=subprocess.PIPE)
-        )
-        server = Server(f"http://{bind}", f"http://{management}", process)
-        wait_until_ready(server)
-        worker = only_child(process.pid)
         log = BadLogPipe(process)
         stack.enter_context(log.reading())
         seen = stack.enter_context(observing(process.pid, worker, server.management))
@@ -199,13 +191,10 @@ def measure(duration_s: float) -> Run:
 
 
 def _scraped(management: str) -> dict[str, float]:
-    with urllib.request.urlopen(f"{management}/metrics", timeout=10) as response:  # noqa: S310
-        text = response.read().decode()
     return {
         f"`{sample.name}` {', '.join(sample.labels.values())}".strip(): sample.value
-        for family in text_string_to_metric_families(text)
-        if family.name in METRICS
-        for sample in family.samples
+        for sample in scrape(management)
+        if sample.name.removesuffix("_total") in METRICS
     }
 
 

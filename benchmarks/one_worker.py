@@ -33,8 +33,8 @@ from dctnet.loading import load_engine
 from dctnet.runtimes import Pixels
 from loadtest import client
 from loadtest.client import Check, Closed, Picture, Plan, equals
-from loadtest.processes import family_memory, family_time, free_ports
-from loadtest.server import serving, started
+from tests.support.process import family_memory, family_time, free_ports, running, serving
+from tests.support.repo import environment
 
 Figures = dict[str, float]
 Found = dict[str, list[Figures]]
@@ -107,7 +107,7 @@ def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]
     limits = ["--timeout", str(TIMEOUT_S), "--keep-alive", "2", "--log-level", "warning"]
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *kind, *limits]
     command += ["--bind", f"127.0.0.1:{port}", "benchmarks.classic:app"]
-    with started(command, settings, subprocess.PIPE) as process:
+    with running(command, environment(**settings), subprocess.PIPE) as process:
         assert process.stdout is not None
         for _ in range(workers):
             if not process.stdout.readline():

@@ -15,8 +15,7 @@ from statistics import median
 
 from benchmarks.machine import describe
 from dctnet.engine import MAX_WORKING_SIDE
-from loadtest.processes import family_memory
-from loadtest.server import serving
+from tests.support.process import family_memory, serving
 
 SIDES = (960, MAX_WORKING_SIDE)
 """Caps of the working size: slots are warmed at 720×960, and at the default."""

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from loadtest.processes import memory
+from tests.support.process import memory
 
 if TYPE_CHECKING:
     import subprocess

@@ -27,7 +27,7 @@ from dctnet.server import allocator
 from loadtest import client
 from loadtest.client import Closed, Plan
 from loadtest.pictures import Picture
-from loadtest.server import Server, serving
+from tests.support.process import Server, serving
 
 SIDE, SLOTS, CLIENTS = 512, 2, 50
 QUALITY = 92

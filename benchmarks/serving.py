@@ -23,9 +23,8 @@ from dctnet.config import Settings
 from dctnet.loading import load_engine
 from loadtest import client, slow
 from loadtest.client import Closed, Open, Plan, equals, made
-from loadtest.processes import memory, only_child
-from loadtest.server import Server, serving
 from loadtest.slow import SlowPlan
+from tests.support.process import Server, memory, only_child, serving
 
 Figures = dict[str, float]
 

@@ -25,8 +25,7 @@ from dctnet.config import MIB, Settings
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.memory import slot_bytes
 from dctnet.preparing.pictures import PHOTOS
-from loadtest.processes import memory, only_child, reset_peak_memory
-from loadtest.server import serving
+from tests.support.process import memory, only_child, reset_peak_memory, serving
 
 SIDES = (8000, 5000)
 """Width and height in pixels: 40 MP, the default of `DCTNET_MAX_PIXELS`."""

@@ -4,7 +4,7 @@ import os
 import sys
 
 from loadtest import command
-from loadtest.server import serving
+from tests.support.process import serving
 
 LOAD = ("--clients", "50", "--duration", "30", "--timeout", "300")
 """A small machine takes minutes to draw what 50 clients want of it; that is no failure."""
@@ -14,7 +14,8 @@ def main() -> int:
     """Load the server and return the client's exit status; more options come after LOAD's."""
     if url := os.environ.get("DCTNET_URL"):
         return command.main([url, *LOAD, *sys.argv[1:]])
-    with serving() as server:
+    settings = {name: value for name, value in os.environ.items() if name.startswith("DCTNET_")}
+    with serving(**settings) as server:
         return command.main([server.url, *LOAD, *sys.argv[1:]])
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from dctnet.http.problems import KINDS, answer
 from dctnet.runtimes import Pixels
 from tests.api.conftest import AppFactory
 from tests.support.encoded import encoded, gradient
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 PICTURE = encoded(gradient(40, 24))
 
 

@@ -15,8 +15,9 @@ from dctnet.config import Settings
 from dctnet.engine import Cartoon
 from dctnet.runtimes import Pixels
 from tests.api.conftest import MODEL, replica_of
-from tests.support.admission import BOUND_S, eventually, in_background
+from tests.support.admission import BOUND_S, in_background
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import until
 
 PICTURE = encoded(gradient(40, 24))
 FIRST, SECOND, THIRD = "the-first-ticket", "the-second-ticket", "the-third-ticket"
@@ -73,7 +74,7 @@ def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) 
     sent = []
     for ahead, ticket in enumerate((FIRST, SECOND, THIRD)):
         sent.append(send(app, ticket))
-        eventually(lambda ticket=ticket, ahead=ahead: place(app, ticket) == ahead)
+        until(lambda ticket=ticket, ahead=ahead: place(app, ticket) == ahead)
     held.let.set()
     assert [future.result(BOUND_S).status_code for future in sent] == [200] * 3
     assert [place(app, ticket) for ticket in (FIRST, SECOND, THIRD)] == [None] * 3
@@ -81,14 +82,14 @@ def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) 
 
 def test_the_older_way_takes_tickets_too(app: Flask) -> None:
     send(app, FIRST, "/upload")
-    eventually(lambda: place(app, FIRST) == 0)
+    until(lambda: place(app, FIRST) == 0)
 
 
 def test_of_two_pictures_with_one_ticket_the_last_one_counts(app: Flask, held: Held) -> None:
     first = send(app, FIRST)
-    eventually(lambda: place(app, FIRST) == 0)
+    until(lambda: place(app, FIRST) == 0)
     second = send(app, FIRST)
-    eventually(lambda: place(app, FIRST) == 1)
+    until(lambda: place(app, FIRST) == 1)
     held.let.set()
     assert first.result(BOUND_S).status_code == second.result(BOUND_S).status_code == 200
     assert place(app, FIRST) is None

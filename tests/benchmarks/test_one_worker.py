@@ -13,7 +13,8 @@ import pytest
 from benchmarks import one_worker
 from benchmarks.one_worker import Artist, Figures, Running, Setup, ask, classic, tables, write
 from loadtest.client import equals, made
-from loadtest.processes import family_memory, family_time, proportional_memory
+from tests.support.process import family_memory, family_time, proportional_memory
+from tests.support.repo import ROOT
 
 TINY_SIDE = 64
 
@@ -134,5 +135,5 @@ def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path: Path) 
 
 
 def test_the_documentation_has_a_place_for_the_figures() -> None:
-    page = Path(__file__).parents[2] / "docs" / "why-one-worker.md"
+    page = ROOT / "docs" / "why-one-worker.md"
     assert len(one_worker.FIGURES.findall(page.read_text())) == 1

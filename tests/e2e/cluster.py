@@ -6,19 +6,17 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
-
-ROOT = Path(__file__).parents[2]
+from tests.support import polling
+from tests.support.repo import ROOT
 
 BOUND_S = 180
 """How long one change of the cluster may take."""
-
-POLL_S = 0.5
 
 
 class Refused(AssertionError):
@@ -54,13 +52,8 @@ def kubectl(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_
     return command("kubectl", *args, stdin=stdin, bound_s=bound_s)
 
 
-def until(what: str, found: Callable[[], T], bound_s: float = BOUND_S) -> T:
-    """Poll until something true is found, and return it."""
-    deadline = time.monotonic() + bound_s
-    while not (result := found()):
-        assert time.monotonic() < deadline, f"after {bound_s:g} s: {what}"
-        time.sleep(POLL_S)
-    return result
+until = partial(polling.until, bound_s=BOUND_S)
+"""As it is everywhere, with a cluster's bound."""
 
 
 class Namespace:

@@ -39,13 +39,15 @@ class Entrance:
 
     def url(self, namespace: Namespace) -> str:
         """Return where the service answers, when it does."""
-        address = self.given or until("no address", lambda: self._address(namespace), LONGEST_S)
+        address = self.given or until(
+            lambda: self._address(namespace), "no address", bound_s=LONGEST_S
+        )
         url = f"http://{address}"
         # Each process of a proxy learns of a route by itself.
         until(
-            "the proxy does not route",
             lambda: all(self._answers(url) for _ in range(ANSWERS)),
-            LONGEST_S,
+            "the proxy does not route",
+            bound_s=LONGEST_S,
         )
         return url
 

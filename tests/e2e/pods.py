@@ -53,7 +53,9 @@ def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
     def phase() -> str:
         return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.phase}")
 
-    until(f"the pod {name} has not ended", lambda: phase() in {"Succeeded", "Failed"}, bound_s)
+    until(
+        lambda: phase() in {"Succeeded", "Failed"}, f"the pod {name} has not ended", bound_s=bound_s
+    )
     said = namespace.kubectl("logs", name)
     assert phase() == "Succeeded", said
     return said

@@ -60,6 +60,6 @@ def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
 
     (one, *_) = release.ready_pods()
     fresh.kubectl("delete", "pod", one)
-    until("no other pod is ready", lambda: len(release.ready_pods()) == REPLICAS)
+    until(lambda: len(release.ready_pods()) == REPLICAS, "no other pod is ready")
     assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == asked
     note("fetching", {"seconds": seconds})

@@ -38,8 +38,8 @@ def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
                     "--delete-emptydir-data", "--ignore-daemonsets", f"--timeout={BOUND_S}s",
                 )  # fmt: skip
                 until(
-                    "the replicas are not ready elsewhere",
                     lambda: len(release.ready_pods()) == REPLICAS,
+                    "the replicas are not ready elsewhere",
                 )
                 assert node not in node_names(release)
             finally:

@@ -88,7 +88,7 @@ def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(
         assert "Succeeded" in said
         manifest = release.helm("get", "manifest", release.name)
         release.uninstall()
-        until("uninstalling leaves objects", lambda: fresh.objects() <= before)
+        until(lambda: fresh.objects() <= before, "uninstalling leaves objects")
         # Cluster-wide ones too, and those in other namespaces.
         left = kubectl("get", "--filename=-", "--ignore-not-found", "--output=name", stdin=manifest)
         assert left == ""

@@ -42,7 +42,7 @@ class Service:
         with self.loads.steady(self.rate) as result:
             time.sleep(AROUND_S)
             yield result
-            until("the replicas are not all ready", self.is_settled)
+            until(self.is_settled, "the replicas are not all ready")
             time.sleep(AROUND_S)
 
     def is_settled(self) -> bool:
@@ -115,7 +115,7 @@ def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_b
         assert set(before) <= set(release.ready_pods())
         assert len(release.pods()) > REPLICAS
         release.rollback()
-        until("the rollback leaves other pods", service.is_settled)
+        until(service.is_settled, "the rollback leaves other pods")
     report = result.result()
     note("failed upgrade and rollback", report)
     assert release.ready_pods() == before

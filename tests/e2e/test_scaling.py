@@ -35,9 +35,15 @@ def require_up_and_down(
     release.install()
     service = loads(entrance.url(release.namespace))
     with service.steady(TIMES * service.capacity().throughput) as result:
-        until("more load brings no replica", lambda: len(release.ready_pods()) > FEWEST, SCALING_S)
+        until(
+            lambda: len(release.ready_pods()) > FEWEST,
+            "more load brings no replica",
+            bound_s=SCALING_S,
+        )
         most = len(release.ready_pods())
-    until("without load the replicas stay", lambda: len(release.pods()) == FEWEST, SCALING_S)
+    until(
+        lambda: len(release.pods()) == FEWEST, "without load the replicas stay", bound_s=SCALING_S
+    )
     report = result.result()
     assert report.failed == report.wrong == 0, report.table()
     return {"replicas": most, "sent": report.sent, "right": report.right, "refused": report.refused}

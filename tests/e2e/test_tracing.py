@@ -42,7 +42,7 @@ def test_spans_reach_a_collector_through_the_network_policy(
         batches = map(json.loads, fresh.kubectl("logs", "collector").splitlines())
         return [batch for batch in batches if "POST /v1/cartoons" in batch["names"]]
 
-    (batch,) = until("no span of a picture has come", drawn)
+    (batch,) = until(drawn, "no span of a picture has come")
     assert {"queue", "decode", "background", "encode"} <= set(batch["names"])
     resource = batch["resource"]
     assert resource["service.name"] == release.name

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -20,6 +19,7 @@ from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.models.manifest import FileRecord
 from tests.hub.stand_in import Hub, running
+from tests.support.polling import until
 
 ANIME = "iic/cv_unet_person-image-cartoon_compound-models"
 BIG, BIG_SIZE = "cartoon_bg.pb", 3_000_000
@@ -290,20 +290,13 @@ def start(to: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_until(condition, what: str) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"still waiting: {what}"
-        time.sleep(0.01)
-
-
 def test_a_killed_fetch_leaves_no_model_and_is_resumed(
     hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.held_after[BIG] = 2_000_000
     partial = to.parent / ".anime.partial" / "anime%40master" / f"{BIG}.incomplete"
     with start(to) as process:
-        wait_until(lambda: partial.exists() and partial.stat().st_size > 1_900_000, "2 MB")
+        until(lambda: partial.exists() and partial.stat().st_size > 1_900_000, "2 MB")
         process.kill()
     assert not to.exists()
     there = partial.stat().st_size
@@ -319,7 +312,7 @@ def test_an_interrupted_fetch_ends_at_once_without_a_word(hub: Hub, to: Path) ->
     hub.held_after[BIG] = 0
     command = [sys.executable, "-m", "dctnet", "fetch", "anime"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: hub.asked_for(BIG), "the process to ask")
+        until(lambda: hub.asked_for(BIG), "the process to ask")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, said) == (130, "")
@@ -333,11 +326,9 @@ def has_open(process: subprocess.Popen[str], path: Path) -> bool:
 def test_of_two_processes_one_downloads_and_the_other_waits(hub: Hub, to: Path) -> None:
     hub.held_after[BIG] = 0
     with start(to) as first:
-        wait_until(lambda: hub.asked_for(BIG), "the first process to ask")
+        until(lambda: hub.asked_for(BIG), "the first process to ask")
         with start(to) as second:
-            wait_until(
-                lambda: has_open(second, to.parent / ".anime.lock"), "the second at the lock"
-            )
+            until(lambda: has_open(second, to.parent / ".anime.lock"), "the second at the lock")
             hub.held_after.clear()
             hub.released.set()
             answers = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]

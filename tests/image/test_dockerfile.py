@@ -4,14 +4,12 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from dctnet.config import SETTINGS, Settings
 from dctnet.server.application import gunicorn_options
-
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dctnet import __version__
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 ENGINES = ("docker", "podman", "buildah")
 BASE_BYTES = 100_000_000
 

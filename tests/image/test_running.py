@@ -17,8 +17,8 @@ import pytest
 
 import dctnet
 from tests.support.encoded import decoded, encoded
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 ENGINE = os.environ["CONTAINER_ENGINE"]
 IMAGE = os.environ["IMAGE"]
 BOUND_S = 400

@@ -9,8 +9,8 @@ import yaml
 
 from dctnet import metrics
 from dctnet.server import application
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 CHART = yaml.safe_load((ROOT / "helm" / "dctnet" / "Chart.yaml").read_text())
 VALUES = yaml.safe_load((ROOT / "helm" / "dctnet" / "values.yaml").read_text())

@@ -1,15 +1,14 @@
 """The table on moving from ingress-nginx says what the chart renders."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from k8s.render import find_helm, template
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "from-ingress-nginx.md"
 HEADINGS = ["what", "ingress-nginx", "HTTPRoute", "Envoy Gateway policy"]
 PREFIX = "nginx.ingress.kubernetes.io/"

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,8 @@ from loadtest.client import (
     run,
 )
 from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn, running
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "loadtest.client")
 
 

@@ -12,8 +12,8 @@ from loadtest.client import Report
 from loadtest.command import main
 from tests.loadtest.stand_in import BOUND_S, StandIn
 from tests.support.encoded import encoded, gradient
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")
 
 

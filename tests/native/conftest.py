@@ -4,13 +4,13 @@ import ctypes
 import platform
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from dctnet.runtimes import native
+from tests.support.repo import ROOT
 
-SOURCES = Path(__file__).parents[2] / "service/native"
+SOURCES = ROOT / "service/native"
 BUILD = SOURCES / "build"
 
 WIDTHS = ["own", "4", "16"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.native.conftest import BUILD, make
+from tests.support.repo import ROOT
 
-ZIG = Path(__file__).parents[2] / ".tools/zig/ziglang/zig"
+ZIG = ROOT / ".tools/zig/ziglang/zig"
 SYSROOT = Path("/usr/aarch64-linux-gnu/lib")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
 
 
 def test_where_nothing_can_be_built_one_line_says_what_computes_in_its_place(

@@ -10,10 +10,11 @@ from tests.page.stand_in import StandIn
 from tests.server.conftest import start_timed
 from tests.support.browser import Browser, chromium
 from tests.support.encoded import encoded, gradient
+from tests.support.repo import ROOT
 
 __all__ = ["start_timed"]
 
-PORTRAIT = Path(__file__).parents[2] / "docs/images/astronaut.jpg"
+PORTRAIT = ROOT / "docs/images/astronaut.jpg"
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from dctnet.http.problems import FULL
 from tests.api.conftest import MODEL
 from tests.page.conftest import PORTRAIT
 from tests.page.stand_in import StandIn, problem
-from tests.server.conftest import ready
 from tests.support.browser import DESKTOP, PHONE, Browser, chromium
+from tests.support.process import serving
 
 IMAGES = PORTRAIT.parent
 QUALITY = 85
@@ -30,7 +30,7 @@ def keep(browser: Browser, name: str, *, whole: bool = True) -> None:
 def main() -> None:
     """Take them all."""
     with TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
-        with ready(Path("demo"), Path(folder, "log")) as server:
+        with serving(Path(folder, "log"), DCTNET_MODEL="demo") as server:
             browser.open(server.url, size=DESKTOP)
             browser.choose(PORTRAIT)
             browser.reach("done")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import Server
 from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.process import Server
 
 UNFOLD = "for (const example of document.querySelectorAll('details')) example.open = true"
 

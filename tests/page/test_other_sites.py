@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.conftest import Server
 from tests.support.browser import Browser
+from tests.support.process import Server
 
 KEY = "the-key-of-the-other-site"
 

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from tests.page.conftest import PORTRAIT
-from tests.server.conftest import Server, ready
 from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.process import Server, serving
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`dctnet serve` with the demo model."""
-    with ready(Path("demo"), tmp_path_factory.mktemp("server") / "log") as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL="demo") as server:
         yield server
 
 

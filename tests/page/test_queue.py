@@ -10,10 +10,11 @@ import requests
 from dctnet.http.problems import FULL, STARTING
 from tests.page.conftest import PORTRAIT
 from tests.page.stand_in import StandIn, problem
-from tests.server.conftest import BOUND_S, Server, until
 from tests.server.timed import SLOW
 from tests.support.browser import Browser
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 
 def test_a_picture_waits_and_is_sent_again(
@@ -87,7 +88,7 @@ def test_the_full_queue_of_a_real_server_is_waited_out(
             pool.submit(requests.post, f"{server.url}/v1/cartoons", data=slow, timeout=BOUND_S)
             for _ in range(2)
         )
-        until(lambda: server.metric("dctnet_queue_depth") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") == 1)
         browser.choose(small)
         browser.reach("waiting")
         assert "Many people are waiting." in browser.text("#status")
@@ -107,7 +108,7 @@ def test_the_place_in_the_queue_of_a_real_server_is_told(
             pool.submit(requests.post, f"{server.url}/v1/cartoons", data=slow, timeout=BOUND_S)
             for _ in range(2)
         ]
-        until(lambda: server.metric("dctnet_queue_depth") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") == 1)
         browser.choose(small)
         browser.reach("queued")
         assert browser.text("#status") == "Waiting for its turn…"

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from prometheus_client.parser import text_string_to_metric_families
 
-from loadtest.server import serving
 from tests.support.chart import tool
+from tests.support.metrics import scrape
+from tests.support.process import serving
 
-ROOT = Path(__file__).parents[2]
 BOUND_S = 60
 """How long one answer may take here, on a busy machine too."""
 
@@ -56,9 +55,7 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
                 requests.get(server.url, timeout=BOUND_S),
             ):
                 assert answer.status_code == 200, answer.text
-            text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
-            for family in text_string_to_metric_families(text):
-                for sample in family.samples:
-                    key = sample.name, frozenset((sample.labels | TARGET).items())
-                    found[key].append(sample.value)
+            for sample in scrape(server.management):
+                key = sample.name, frozenset((sample.labels | TARGET).items())
+                found[key].append(sample.value)
     return found

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rules.conftest import ROOT, SCRAPES, TARGET, Series
+from tests.rules.conftest import SCRAPES, TARGET, Series
 from tests.rules.test_rules import ALERTS
 from tests.support import promql
+from tests.support.repo import ROOT
 
 DASHBOARDS = sorted((ROOT / "helm/dctnet/files/dashboards").glob("*.json"))
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.rules.conftest import ROOT, Series
+from tests.rules.conftest import Series
 from tests.support import promql
 from tests.support.markdown import anchors
+from tests.support.repo import ROOT
 
 RULES = ROOT / "helm/dctnet/files/rules/dctnet.yaml"
 CASES = sorted(Path(__file__).parent.glob("*.test.yaml"))

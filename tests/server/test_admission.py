@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, until
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import decoded, encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -27,12 +28,11 @@ def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Resp
 
 def busy(server: Server, queued: int = 0) -> None:
     """Wait until so many pictures wait and all slots compute."""
-    until(
+    server.until(
         lambda: (
             server.metric("dctnet_queue_depth") == queued
             and server.metric("dctnet_slots_busy") == server.metric("dctnet_slots")
-        ),
-        server.process,
+        )
     )
 
 
@@ -147,9 +147,9 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(
     busy(server, queued=5)
     for client in leavers:
         client.close()
-    until(lambda: server.metric("dctnet_queue_depth") == 0, server.process)
+    server.until(lambda: server.metric("dctnet_queue_depth") == 0)
     assert first.result().status_code == 200
-    until(lambda: server.metric("dctnet_abandoned_total", stage="queue") == 5, server.process)
+    server.until(lambda: server.metric("dctnet_abandoned_total", stage="queue") == 5)
     assert post(server).status_code == 200
     assert server.metric("dctnet_inferences_total", result="ok") == before + 2
 

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from dctnet.http.assets import addresses
-from tests.server.conftest import BOUND_S, Server
 from tests.support.encoded import decoded, encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 PICTURE = gradient(200, 300)
 MIB = 2**20

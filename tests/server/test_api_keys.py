@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.support.encoded import encoded, gradient
 from tests.support.mounted_secret import MountedSecret
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -49,7 +50,7 @@ def test_a_stranger_s_body_is_not_read(
         assert response.headers["Connection"] == "close"
         assert json.loads(response.read())["type"] == "urn:dctnet:problem:unauthorized"
         assert client.recv(1) == b""
-    until(lambda: refused(server) == 1, server.process)
+    server.until(lambda: refused(server) == 1)
     for reason in "starting", "draining", "full", "share", "late", "uploads":
         assert server.metric("dctnet_shed_total", reason=reason) == 0
 
@@ -59,7 +60,7 @@ def test_a_stranger_who_sends_on_reads_the_refusal(
 ) -> None:
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert post(server, WRONG, bytes(5_000_000)).status_code == 401
-    (line,) = logged(server, 1)
+    (line,) = server.logged(1)
     assert "bytes_in" not in line
     assert "shed" not in line
 
@@ -89,15 +90,15 @@ def test_keys_change_while_the_server_serves(start_timed: Start, secret: Mounted
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
     secret.change(f"{OLD}\n{NEW}\n")
-    until(lambda: post(server, NEW).status_code == 200, server.process)
+    server.until(lambda: post(server, NEW).status_code == 200)
     assert post(server, OLD).status_code == 200
     secret.change(f"{NEW}\n")
-    until(lambda: post(server, OLD).status_code == 401, server.process)
+    server.until(lambda: post(server, OLD).status_code == 401)
     assert post(server, NEW).status_code == 200
-    until(lambda: said(server, "the API keys were read") == 2, server.process)
+    server.until(lambda: said(server, "the API keys were read") == 2)
     secret.change("")
     stay = "the API keys stay as they were: "
-    until(lambda: post(server, NEW).ok and said(server, stay) == 1, server.process)
+    server.until(lambda: post(server, NEW).ok and said(server, stay) == 1)
     assert server.messages()[-1].startswith(f"dctnet: {stay}")
 
 
@@ -120,7 +121,7 @@ def test_no_key_is_in_a_log_a_metric_or_an_answer(
             answer = client.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 400 ")
         seen += repr(answer)
-    lines = logged(server, 12)
+    lines = server.logged(12)
     assert {line["status"] for line in lines} == {200, 401, 404}
     seen += json.dumps(lines) + "".join(server.messages())
     for path in "/metrics", "/readyz?verbose":

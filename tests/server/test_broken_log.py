@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
 from tests.server.timed import FAILING
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end
+from tests.support.repo import DCTNET
 
 REQUESTS = 200
 QUEUE_BYTES = 16 * 1024
@@ -127,9 +129,9 @@ def test_a_stream_that_cannot_be_written_costs_no_request(
     if form == "full":
         assert lost(server, stream) > 0
     elif stream == "stdout":
-        until(lambda: lost(server, stream) == REQUESTS, server.process)
+        server.until(lambda: lost(server, stream) == REQUESTS)
     else:
-        until(lambda: lost(server, stream) >= REQUESTS * 3, server.process)
+        server.until(lambda: lost(server, stream) >= REQUESTS * 3)
     started = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - started < 10
@@ -169,7 +171,7 @@ def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_kill
     for _ in range(2):
         killed = server.worker()
         os.kill(killed, signal.SIGKILL)
-        until(lambda killed=killed: children(server) - {killed} != set(), server.process)  # type: ignore[misc]
+        server.until(lambda killed=killed: children(server) - {killed} != set())  # type: ignore[misc]
         server.wait_for(200)
     assert server.stop() == 0
 
@@ -232,5 +234,5 @@ def read_until(fifo: Fifo, condition: Callable[[str], bool], server: Server) -> 
         text += more
         return not more and condition(text)
 
-    until(arrived, server.process)
+    server.until(arrived)
     return [line for line in text.splitlines() if line]

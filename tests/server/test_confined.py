@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, DCTNET, Server, end
 from tests.support.encoded import decoded, encoded
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end
+from tests.support.repo import DCTNET
 
 NOBODY = 65534
 CONFINED = (

@@ -13,8 +13,6 @@ import pytest
 
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
-from loadtest.processes import processor_time
-from tests.server.conftest import BOUND_S, Server, end, logged, until
 from tests.server.test_shortages import TIMED, open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -23,6 +21,8 @@ from tests.server.test_slow_readers import (
     health_within_a_second,
     silent_readers,
 )
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end, processor_time
 
 Start = Callable[..., Server]
 
@@ -72,7 +72,7 @@ def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(start_tim
     server = start_timed(0)
     for _ in range(20):
         reset(connected(server, ASKS_FIRST))
-    lines = [line for line in logged(server, 1) if line["status"] >= 500]
+    lines = [line for line in server.logged(1) if line["status"] >= 500]
     assert lines == []
     health_within_a_second(server)
     assert not any("Error" in line for line in server.messages())
@@ -195,7 +195,7 @@ def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(
         with held(connected(server) for _ in range(room + 50)):
             health_within_a_second(server)
             most = open_files(server.worker())
-        until(lambda: open_files(server.worker()) <= before, server.process)
+        server.until(lambda: open_files(server.worker()) <= before)
         return most
 
     try:
@@ -205,7 +205,7 @@ def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(
         with ThreadPoolExecutor(4) as pool:
             for way in WAYS:
                 list(pool.map(way, [server] * 200))
-        until(lambda: open_files(worker) <= idle_files, server.process)
+        server.until(lambda: open_files(worker) <= idle_files)
         assert abs(most_accepted() - before) <= 2  # One more or less answers for the health.
         assert server.worker() == worker
         spent = processor_time(worker)

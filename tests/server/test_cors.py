@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 ORIGIN, KEY = "https://a.example", "the-key-of-the-cors-test"
@@ -62,9 +63,9 @@ def test_a_page_may_read_when_to_come_again_and_ask_beforehand_while_all_is_take
 
     with ThreadPoolExecutor() as pool:
         drawn = [pool.submit(post)]
-        until(lambda: server.metric("dctnet_slots_busy") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_slots_busy") == 1)
         drawn.append(pool.submit(post))
-        until(lambda: server.metric("dctnet_queue_depth") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") == 1)
         refused = post()
         assert refused.status_code == 429
         assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -44,7 +45,7 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
     server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
     with ThreadPoolExecutor(64) as pool:
         batch = [pool.submit(post, server, **{"X-Api-Key": BATCH}) for _ in range(64)]
-        until(lambda: server.metric("dctnet_queue_depth") > 40, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") > 40)
         waits: list[float] = []
         began = time.monotonic()
         while server.metric("dctnet_queue_depth") > 2 and len(waits) < 8:
@@ -72,7 +73,7 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed: Start) -> None
     batch = {"X-Forwarded-For": "203.0.113.9, 192.0.2.1"}
     with ThreadPoolExecutor(4) as pool:
         served = [pool.submit(post, server, **batch) for _ in range(3)]
-        until(lambda: server.metric("dctnet_queue_depth") == 2, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") == 2)
         assert server.metric("dctnet_queue_clients") == 1
         refused = post(server, **batch)
         assert refused.status_code == 429
@@ -82,5 +83,5 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed: Start) -> None
         assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
         assert [answer.result().status_code for answer in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
-    text += "".join(server.messages()) + str(logged(server, 5))
+    text += "".join(server.messages()) + str(server.logged(5))
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import requests
 
-from tests.server.conftest import BOUND_S, Server, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -38,7 +39,7 @@ def test_whoever_waits_to_be_accepted_is_answered(start_timed: Start) -> None:
     os.kill(worker, signal.SIGSTOP)  # So that nobody is accepted before the end begins.
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = [pool.submit(post, server) for _ in range(CLIENTS)]
-        until(lambda: connections_to(server.port) >= CLIENTS, server.process)
+        server.until(lambda: connections_to(server.port) >= CLIENTS)
         server.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
         assert Counter(answer.result().status_code for answer in answers) == {200: CLIENTS}
@@ -59,7 +60,7 @@ def end_while_busy(server: Server, pool: ThreadPoolExecutor) -> None:
     for connection in connections:
         connection.connect()  # It is established, though perhaps not accepted yet.
     answers = [pool.submit(answered, connection) for connection in connections]
-    until(lambda: server.metric("dctnet_slots_busy") > 0, server.process)
+    server.until(lambda: server.metric("dctnet_slots_busy") > 0)
     assert server.stop() == 0
     assert Counter(answer.result() for answer in answers) == {200: CLIENTS}
 
@@ -78,7 +79,7 @@ def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(
     server = start_timed(0, DCTNET_DRAIN_DELAY=3)
     started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    until(lambda: server.probe("/readyz") == 503, server.process)
+    server.until(lambda: server.probe("/readyz") == 503)
     assert time.monotonic() - started < 1
     assert server.probe("/livez") == 200
     served = 0
@@ -97,7 +98,7 @@ def test_a_worker_that_is_killed_is_back_by_itself(start_timed: Start) -> None:
     server = start_timed(0)
     killed = server.worker()
     os.kill(killed, signal.SIGKILL)
-    until(lambda: _replaced(server, killed), server.process)
+    server.until(lambda: _replaced(server, killed))
     server.wait_for(200)
     assert post(server).status_code == 200
     assert server.stop() == 0

@@ -7,8 +7,9 @@ import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from loadtest.processes import memory, processor_time, reset_peak_memory
-from tests.server.conftest import BOUND_S, Server, connections
+from tests.server.conftest import connections
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, memory, processor_time, reset_peak_memory
 
 Start = Callable[..., Server]
 HEADS = 370

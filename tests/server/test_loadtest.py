@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import BOUND_S, Server
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
 
 

@@ -24,8 +24,8 @@ from dctnet.server.single_thread import (
     RESERVED_DESCRIPTORS,
     TIMEOUT_S,
 )
-from loadtest.processes import free_ports
-from tests.server.conftest import BOUND_S, Server, ready, until
+from tests.support.polling import BOUND_S, until
+from tests.support.process import Server, free_ports, serving
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 MARGIN_S = 3
@@ -48,7 +48,7 @@ SingleThreadServer(address, lambda head, _: Response(content, b"last" in head)).
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with ready(DEMO, tmp_path_factory.mktemp("server") / "log") as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
         yield server
 
 
@@ -65,7 +65,7 @@ def large() -> Iterator[Large]:
     (port,) = free_ports(1)
     process = subprocess.Popen([sys.executable, "-c", LARGE, str(port)])
     try:
-        until(lambda: is_listening(port), process)
+        until(lambda: is_listening(port), process=process)
         yield Large(port, process)
     finally:
         process.kill()
@@ -255,7 +255,7 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Conn
                 ended.setdefault(name, seconds)
         return len(ended) == 3
 
-    until(all_are_cut_off, server.process)
+    server.until(all_are_cut_off)
     for seconds in ended.values():
         assert TIMEOUT_S - 0.1 <= seconds <= TIMEOUT_S + MARGIN_S
     assert said_nothing(server)
@@ -266,8 +266,8 @@ def test_a_client_that_does_not_read_is_cut_off_in_time(large: Large) -> None:
     with sock:
         started = time.monotonic()
         sock.sendall(LIVEZ)
-        until(lambda: connections(large.port) == 1, large.process)
-        until(lambda: connections(large.port) == 0, large.process)
+        until(lambda: connections(large.port) == 1, process=large.process)
+        until(lambda: connections(large.port) == 0, process=large.process)
         assert TIMEOUT_S - 0.1 <= time.monotonic() - started <= TIMEOUT_S + MARGIN_S
 
 
@@ -276,7 +276,7 @@ def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: L
         sock.sendall(b"last\r\n\r\n")
         assert len(received(sock)) == LARGE_BYTES
         started = time.monotonic()
-        until(lambda: connections(large.port) == 0, large.process)
+        until(lambda: connections(large.port) == 0, process=large.process)
         assert time.monotonic() - started <= LINGER_S + MARGIN_S
 
 
@@ -286,7 +286,7 @@ def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: 
     assert one_response(others[-1])[0] == 200
     assert is_open(oldest)
     assert probe(server) == 200
-    until(lambda: not is_open(oldest), server.process)
+    server.until(lambda: not is_open(oldest))
     assert all(map(is_open, others))
 
 
@@ -333,7 +333,7 @@ def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> Non
         for _ in range(20):
             assert probe(server) == 200
     port = int(server.management.rpartition(":")[2])
-    until(lambda: connections(port) == 0, server.process)
+    server.until(lambda: connections(port) == 0)
     with ExitStack() as stack:
         held = [stack.enter_context(connected(server)) for _ in range(RESERVED_DESCRIPTORS)]
         for sock in held:

@@ -12,9 +12,11 @@ from benchmarks.slot_memory import encoded as large_image
 from dctnet.config import MIB, SPARE_THREADS, Settings
 from dctnet.memory import memory_bound
 from dctnet.models.folder import DEMO
-from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
 from tests.support.confinement import KIND, confined
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end
+from tests.support.repo import DCTNET
 
 SLOTS, QUEUE, UPLOADS, THREADS = 2, 8, 8, 2
 SETTINGS = {
@@ -63,19 +65,19 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
             # A full queue rejects by the headers: one place is left for the last.
             for _ in range(SLOTS + QUEUE - 1):
                 send(image)
-            until(lambda: server.metric("dctnet_slots_busy") == SLOTS, server.process)
+            server.until(lambda: server.metric("dctnet_slots_busy") == SLOTS)
             for _ in range(UPLOADS):
                 send(image[:-1])
-            until(lambda: server.metric("dctnet_uploads_active") == UPLOADS, server.process)
+            server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
             drawn = SLOTS + QUEUE - 1
 
             def finished() -> float:
                 return server.metric("dctnet_inferences_total", result="ok")
 
-            until(lambda: finished() == drawn, server.process)
+            server.until(lambda: finished() == drawn)
             assert server.metric("dctnet_uploads_active") == UPLOADS
             assert confinement.oom_kills() == 0
-        until(lambda: server.metric("dctnet_uploads_active") == 0, server.process)
+        server.until(lambda: server.metric("dctnet_uploads_active") == 0)
         small = encoded(gradient(40, 24))
         answer = requests.post(f"{server.url}/v1/cartoons", small, timeout=BOUND_S)
         assert answer.status_code == 200

@@ -9,8 +9,9 @@ from pathlib import Path
 import requests
 
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
-from tests.server.conftest import BOUND_S, Server, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 
@@ -34,7 +35,7 @@ def test_a_server_and_its_next_worker_use_the_files_that_were_verified(
     assert sample() == expected
     shutil.rmtree(folder)
     os.kill(server.worker(), signal.SIGKILL)
-    until(lambda: sum("ready;" in line for line in server.messages()) == 2, server.process)
+    server.until(lambda: sum("ready;" in line for line in server.messages()) == 2)
     server.wait_for(200)
     assert sample() == expected
     response = requests.post(

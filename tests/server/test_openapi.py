@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, DCTNET, ROOT, Server, end
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end
+from tests.support.repo import DCTNET, ROOT
 
 KEY = "the-key-of-the-openapi-test"
 MAX_EXAMPLES = 60

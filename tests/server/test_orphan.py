@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, end
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S, until
+from tests.support.process import Server, end
 
 Start = Callable[..., Server]
 SLOW_CLIENTS = 50
@@ -28,13 +29,6 @@ def has_ended(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def wait_for_end(pid: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not has_ended(pid):
-        assert time.monotonic() < deadline, "the worker outlives its arbiter"
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -90,7 +84,7 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
                 time.sleep(0.02)
             assert not has_ended(worker)
             assert in_flight.result() == 200
-            wait_for_end(worker, 10)
+            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
 
 
 def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
@@ -103,7 +97,7 @@ def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
         while server.metric("dctnet_slots_busy") == 0:
             pass
         with orphaned(server) as worker:
-            wait_for_end(worker, 6 + 3)
+            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=6 + 3)
         assert answer.result() == 504
 
 
@@ -114,7 +108,7 @@ def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path: Path, seconds: s
     try:
         server.wait_for(200 if seconds == "0" else 503)
         with orphaned(server) as worker:
-            wait_for_end(worker, 10)
+            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
     finally:
         end(server.process)
 
@@ -156,5 +150,5 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
                     assert time.monotonic() - started < 15, again.messages()
             assert again.process.poll() is None
             assert again.probe("/readyz") == 200
-            wait_for_end(worker, 5 + 5 + 3)
+            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=5 + 5 + 3)
             assert post(again, 40) == 200

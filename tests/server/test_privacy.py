@@ -11,7 +11,8 @@ import requests
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.server.conftest import BOUND_S, Server, logged
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 SHARED_MEMORY = Path("/dev/shm")
 CARRIED = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
@@ -86,7 +87,7 @@ def test_a_marker_in_a_picture_is_found_nowhere_afterwards(
         assert 400 <= answer.status_code < 500
         assert marker not in answer.content
         sent += 1
-    logged(server, sent)
+    server.logged(sent)
     metrics = requests.get(f"{server.management}/metrics", timeout=BOUND_S).content
     assert marker not in metrics
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.processes import only_child
-from tests.server.conftest import BOUND_S, DCTNET
+from tests.support.polling import BOUND_S
+from tests.support.process import only_child
+from tests.support.repo import DCTNET
 
 AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dctnet.models.folder import DEMO
-from tests.server.conftest import BOUND_S, Server, ready
 from tests.server.test_management import received
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, serving
 
 Start = Callable[..., Server]
 EVIL = "evil.example"
@@ -16,7 +17,7 @@ EVIL = "evil.example"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with ready(DEMO, tmp_path_factory.mktemp("server") / "log") as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
         yield server
 
 

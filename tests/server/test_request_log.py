@@ -5,8 +5,9 @@ from collections.abc import Callable
 import requests
 
 from dctnet.metrics import STAGES
-from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -21,7 +22,7 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(start_timed: Start) 
         headers={"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
         timeout=BOUND_S,
     )
-    (line,) = logged(server, 1)
+    (line,) = server.logged(1)
     assert line.pop("time").endswith("+00:00")  # type: ignore[attr-defined]
     assert 0 < line.pop("duration") < BOUND_S  # type: ignore[operator]
     stages = line.pop("stages")
@@ -44,12 +45,11 @@ def test_routes_and_methods_that_clients_make_up_add_no_series(start_timed: Star
     server = start_timed(0)
     for path in "/nothing", "/v1/cartoons/x", "/%00":
         requests.request("BREW", server.url + path, timeout=BOUND_S)
-    assert {line["route"] for line in logged(server, 3)} == {"none"}
-    until(
+    assert {line["route"] for line in server.logged(3)} == {"none"}
+    server.until(
         lambda: (
             server.metric("dctnet_requests_total", route="none", method="other", code="404") == 3
-        ),
-        server.process,
+        )
     )
 
 
@@ -60,7 +60,7 @@ def test_probes_write_no_line_but_are_counted(start_timed: Start) -> None:
     requests.get(f"{server.url}/health", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/tickets/any", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
-    (line,) = logged(server, 1)
+    (line,) = server.logged(1)
     assert line["route"] == "/v1/styles"
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
@@ -74,7 +74,7 @@ def test_a_refusal_says_why(start_timed: Start) -> None:
         headers={"X-Request-Timeout": "0.1"},
         timeout=BOUND_S,
     )
-    (line,) = logged(server, 1)
+    (line,) = server.logged(1)
     assert (line["status"], line["shed"], line["route"]) == (429, "late", "/upload")
 
 

@@ -14,10 +14,11 @@ import requests
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
-from loadtest.processes import memory, processor_time
-from tests.server.conftest import BOUND_S, Server, connections, end, until
+from tests.server.conftest import connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end, memory, processor_time
 
 Start = Callable[..., Server]
 TIMED = [sys.executable, "-m", "tests.server.timed"]
@@ -86,9 +87,8 @@ def test_silent_readers_make_room_where_they_have_all_connections(
 ) -> None:
     server = start_within(*with_open_files(ROOM + RESERVED))
     with silent_readers(server, ROOM + 10, cartoon_of_noise(700)):
-        until(
-            lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0,
-            server.process,
+        server.until(
+            lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0
         )
         assert healthy(server)
 
@@ -101,12 +101,12 @@ def test_liveness_is_red_while_the_accept_loop_hangs_and_green_when_it_goes_on(
     assert server.probe("/livez") == 200
     hanging.touch()
     with connections(server, 1, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as (client,):
-        until(lambda: server.probe("/livez") == 503, server.process)
+        server.until(lambda: server.probe("/livez") == 503)
         said = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
         assert "[-]accept-loop" in said
         assert "[+]progress" in said
         hanging.unlink()
-        until(lambda: server.probe("/livez") == 200, server.process)
+        server.until(lambda: server.probe("/livez") == 200)
         assert client.recv(4096).split()[1] == b"200"
 
 
@@ -137,7 +137,7 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
         limit = open_files(worker) + 5
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
         with connections(server, 50):
-            until(lambda: open_files(worker) == limit, server.process)
+            server.until(lambda: open_files(worker) == limit)
             before = processor_time(worker)
             for _ in range(50):
                 assert healthy(server, session)
@@ -149,7 +149,7 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
                 assert response.status_code == 200
             # Waiting for room takes no processor.
             assert processor_time(worker) - before < 1
-        until(lambda: healthy(server), server.process)
+        server.until(lambda: healthy(server))
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker
     assert server.stop() == 0
@@ -163,7 +163,7 @@ def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(
     limit = open_files(worker) + 10
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
     with connections(server, 30, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as clients:
-        until(lambda: open_files(worker) == limit, server.process)
+        server.until(lambda: open_files(worker) == limit)
         server.process.send_signal(signal.SIGTERM)
         for client in clients:
             assert client.recv(1000).startswith(b"HTTP/1.1 ")
@@ -179,10 +179,7 @@ def test_without_threads_requests_wait_for_those_that_there_are(start_timed: Sta
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
     # Each holds a thread until its headers are too late.
     with connections(server, 3 * RESERVED_THREADS, b"GET / HTTP/1.1\r\n"):
-        until(
-            lambda: server.metric("dctnet_shortages_total", resource="threads") > 0,
-            server.process,
-        )
+        server.until(lambda: server.metric("dctnet_shortages_total", resource="threads") > 0)
         assert healthy(server)
         assert server.probe("/livez") == server.probe("/readyz") == 200
     assert server.worker() == worker

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import BOUND_S, Server, end, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end
 
 PICTURE = encoded(gradient(40, 24))
 
@@ -63,7 +64,7 @@ def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(
     worker = server.worker()
     with ThreadPoolExecutor() as pool:
         in_flight = pool.submit(post, server)
-        until(lambda: server.metric("dctnet_slots_busy") > 0, server.process)
+        server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         if receiver == "process group":
             os.killpg(server.process.pid, number)
         else:
@@ -90,10 +91,7 @@ def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path: Path) -> Non
         os.close(child_side)
         os.close(terminal)
         assert [post(server) for _ in range(5)] == [200] * 5
-        until(
-            lambda: server.metric("dctnet_log_lines_lost_total", stream="stdout") == 5,
-            server.process,
-        )
+        server.until(lambda: server.metric("dctnet_log_lines_lost_total", stream="stdout") == 5)
         assert server.worker() == worker
         assert server.stop() == 0
     finally:

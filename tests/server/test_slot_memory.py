@@ -14,8 +14,8 @@ from dctnet.config import Settings
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.memory import slot_bytes
 from dctnet.models.folder import DEMO
-from loadtest.processes import memory, reset_peak_memory
-from tests.server.conftest import DCTNET, Server, end
+from tests.support.process import Server, end, memory, reset_peak_memory
+from tests.support.repo import DCTNET
 
 
 @pytest.fixture(scope="module")

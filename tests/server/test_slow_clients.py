@@ -8,7 +8,8 @@ import pytest
 
 from loadtest import client, slow
 from loadtest.client import Closed, Plan, made
-from tests.server.conftest import BOUND_S, Server, until
+from tests.support.polling import BOUND_S
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 SLOW = 100
@@ -41,7 +42,7 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
     with ThreadPoolExecutor(3) as pool:
         others = pool.submit(client.run, honest)
         reports = [pool.submit(slow.run, plan) for plan in plans]
-        until(lambda: depths.append(depth(server)) or others.done(), server.process)
+        server.until(lambda: depths.append(depth(server)) or others.done())
         for report in reports:
             assert report.result().by_status == {TOO_SLOW: SLOW}
     assert others.result().is_clean

@@ -9,9 +9,9 @@ import numpy as np
 import requests
 
 from dctnet.config import MIB
-from loadtest.processes import memory
-from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.support.encoded import encoded
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, memory
 
 Start = Callable[..., Server]
 
@@ -54,11 +54,11 @@ def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: S
     with silent_readers(server, SILENT, GET * PIPELINED):
         for _ in range(10):
             health_within_a_second(server)
-        until(lambda: unread(server, "too_slow") == SILENT, server.process)
+        server.until(lambda: unread(server, "too_slow") == SILENT)
         assert memory(worker, "VmRSS") - before < 150 * MIB
         health_within_a_second(server)
     assert server.worker() == worker
-    until(lambda: "too_slow" in {line.get("unread") for line in server.requests()}, server.process)
+    server.until(lambda: "too_slow" in {line.get("unread") for line in server.requests()})
 
 
 def cartoon_of_noise(side: int) -> bytes:
@@ -73,8 +73,8 @@ def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) 
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 1, cartoon_of_noise(1500)) as (client,):
         # A byte every 20 ms, of which the client's kernel has thousands at once.
-        until(lambda: bool(client.recv(1)) and unread(server, "too_slow") == 1, server.process)
-    (line,) = (line for line in logged(server, 1) if line["route"] == "/v1/cartoons")
+        server.until(lambda: bool(client.recv(1)) and unread(server, "too_slow") == 1)
+    (line,) = (line for line in server.logged(1) if line["route"] == "/v1/cartoons")
     assert (line["status"], line["unread"]) == (200, "too_slow")
     assert line["duration"] >= IDLE_TIMEOUT_S
 
@@ -82,14 +82,14 @@ def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) 
 def test_a_response_has_a_deadline(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_TIMEOUT=2, DCTNET_MIN_RESPONSE_RATE=1)
     with silent_readers(server, 1, cartoon_of_noise(1500)):
-        until(lambda: unread(server, "deadline") == 1, server.process)
+        server.until(lambda: unread(server, "deadline") == 1)
 
 
 def test_a_client_that_leaves_its_response_is_counted(start_timed: Start) -> None:
     server = start_timed(0)
     with silent_readers(server, 1, cartoon_of_noise(1500)) as (client,):
         client.recv(1)
-    until(lambda: unread(server, "client_gone") == 1, server.process)
+    server.until(lambda: unread(server, "client_gone") == 1)
 
 
 def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(
@@ -104,10 +104,10 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
     )
     worker = server.worker()
     with silent_readers(server, 1, request):
-        until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1)
         before = memory(worker, "VmRSS")
         with silent_readers(server, 12, request):
-            until(lambda: unread(server, "memory") == 13 - 3, server.process)
+            server.until(lambda: unread(server, "memory") == 13 - 3)
             assert memory(worker, "VmRSS") - before < 40_000_000
             body = request.partition(b"\r\n\r\n")[2]
             response = requests.post(f"{server.url}/v1/cartoons", body, timeout=BOUND_S)
@@ -135,6 +135,6 @@ def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(
         DCTNET_WATCHDOG_TIMEOUT=1,
     )
     with silent_readers(server, 1, cartoon_of_noise(1500)):
-        until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1, server.process)
+        server.until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1)
         assert server.stop() == 0
     assert "shutdown" in {line.get("unread") for line in server.requests()}

@@ -14,9 +14,10 @@ import pytest
 import requests
 
 from dctnet.models.folder import DEMO, REQUIRED_FILES
-from loadtest.processes import free_ports
-from tests.server.conftest import BOUND_S, DCTNET, Server, end, until
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S, until
+from tests.support.process import Server, end, free_ports
+from tests.support.repo import DCTNET
 from tests.support.tiny_model import describe
 
 Start = Callable[..., Server]
@@ -83,9 +84,7 @@ def test_a_server_whose_model_is_being_loaded_does_not_wait_for_that(
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     server = Server(tmp_path / "log", [sys.executable, "-m", "tests.server.timed"], **settings)
     try:
-        until(
-            lambda: any(" draws background" in line for line in server.messages()), server.process
-        )
+        server.until(lambda: any(" draws background" in line for line in server.messages()))
         assert server.stop(number) == 0
         assert all(line.startswith("dctnet: ") for line in server.messages())
     finally:
@@ -105,7 +104,7 @@ def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost(demo: Path) 
     master = subprocess.Popen([sys.executable, "-c", f"{slowly}; {serve}"], env=environ)
     children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
     try:
-        until(lambda: children.read_text() != "", master)
+        until(lambda: children.read_text() != "", process=master)
         master.send_signal(signal.SIGTERM)
         assert master.wait(BOUND_S) == 0
     finally:

@@ -19,11 +19,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 from dctnet.metrics import STAGES
 from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
-from loadtest.processes import free_ports
-from tests.server.conftest import BOUND_S, DCTNET, Server, end, logged, until
 from tests.server.timed import SLOW
 from tests.support.absent import run_without
 from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, end, free_ports
+from tests.support.repo import DCTNET
 
 Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
@@ -122,7 +123,7 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
     )
     after = time.time_ns()
     assert answer.status_code == 200
-    until(lambda: len(collector.spans()) == 1 + len(STAGES), server.process)
+    server.until(lambda: len(collector.spans()) == 1 + len(STAGES))
 
     (root,) = collector.served()
     assert root.name == "POST /v1/cartoons"
@@ -148,7 +149,7 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
     assert tuple(span.name for span in stages) == STAGES
     assert {span.trace_id.hex() for span in stages} == {TRACE}
     assert {span.parent_span_id for span in stages} == {root.span_id}
-    (line,) = logged(server, 1)
+    (line,) = server.logged(1)
     assert line["trace_id"] == TRACE
     for span in stages:
         seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
@@ -260,8 +261,8 @@ def test_a_client_may_ask_for_no_span_and_garbage_is_no_parent(
     odd = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "=" * 3000}
     for number, headers in enumerate([*garbage, unwanted, odd], 1):
         assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
-        logged(server, number)  # Its span was made before its line.
-    traces = [line["trace_id"] for line in logged(server, 6)]
+        server.logged(number)  # Its span was made before its line.
+    traces = [line["trace_id"] for line in server.logged(6)]
     assert traces[4:] == [TRACE, TRACE]
     assert server.stop() == 0
     spans = collector.served()
@@ -276,7 +277,7 @@ def draw_and_stop(server: Server, number: int) -> float:
         answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
         assert answer.status_code == 200
     # A line is written when the spans were made, so a thread that waits for the collector shows.
-    assert len(logged(server, number)) == number
+    assert len(server.logged(number)) == number
     assert time.monotonic() - began < EXPORT_TIMEOUT_S
     stopped = time.monotonic()
     assert server.stop() == 0

@@ -11,9 +11,11 @@ import requests
 
 from dctnet.models.folder import open_folder
 from dctnet.runtimes import choice
-from tests.server.conftest import BOUND_S, DCTNET, Server, ready
 from tests.support.absent import run_without
 from tests.support.faceboxes import write_faceboxes
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, serving
+from tests.support.repo import DCTNET
 from tests.support.tiny_model import describe
 
 NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
@@ -40,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Pat
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with ready(folder, tmp_path_factory.mktemp("server") / "log") as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=folder) as server:
         yield server
 
 

@@ -24,13 +24,13 @@ from dctnet.http.problems import (
     UNSUPPORTED_FORMAT,
 )
 from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
-from loadtest.processes import memory, reset_peak_memory
-from tests.server.conftest import BOUND_S, Server, logged, until
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
 from tests.support.corpus_answers import require_picture, require_problem
 from tests.support.encoded import decoded, encoded
 from tests.support.fuzz import changed_pictures, random_bytes
+from tests.support.polling import BOUND_S
+from tests.support.process import Server, memory, reset_peak_memory
 
 Start = Callable[..., Server]
 
@@ -70,7 +70,7 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
     assert server.worker() == worker
     # Whoever makes a temporary file, even one without a name, first tries the folder.
     assert (list(temporary.iterdir()), temporary.stat().st_mtime_ns) == ([], untouched)
-    assert len(logged(server, len(corpus()))) == len(corpus())
+    assert len(server.logged(len(corpus()))) == len(corpus())
     assert [line for line in server.messages() if not line.startswith("dctnet: ")] == []
     # Eight clients keep far fewer bodies than the queue could.
     limits |= {"queue": 8, "uploads": 0}
@@ -140,18 +140,18 @@ def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
         # One place is left free, since a full queue refuses by the headers.
         for _ in range(limits["slots"] + limits["queue"] - 1):
             send(large)
-        until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1, server.process)
+        server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)
         for _ in range(limits["uploads"]):
             send(large[:-1])
-        until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"], server.process)
+        server.until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"])
         assert server.metric("dctnet_slots_busy") == limits["slots"]
         held = memory(worker, "VmRSS") - before
         # What is measured is there; some of it is where the warm-up's memory was.
         bodies = (limits["queue"] + limits["uploads"]) * limits["max_bytes"]
         assert 0.5 * bodies < held
         assert memory(worker, "VmHWM") - before <= bound(**limits)
-    until(lambda: server.metric("dctnet_uploads_active") == 0, server.process)
-    until(lambda: server.metric("dctnet_queue_depth") == 0, server.process)
+    server.until(lambda: server.metric("dctnet_uploads_active") == 0)
+    server.until(lambda: server.metric("dctnet_queue_depth") == 0)
 
 
 FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}

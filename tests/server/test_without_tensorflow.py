@@ -11,10 +11,10 @@ import skimage.data
 
 from dctnet.models import manifest
 from dctnet.models.folder import DEMO, open_folder
-from loadtest.processes import free_ports
-from tests.server.conftest import DCTNET, Server
 from tests.support.absent import run_without
 from tests.support.encoded import encoded
+from tests.support.process import Server, free_ports
+from tests.support.repo import DCTNET
 
 HEAVY = ("tensorflow", "tf2onnx", "onnx", "modelscope", "modelscope_hub")
 

@@ -5,22 +5,22 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from prometheus_client.parser import text_string_to_metric_families
 
-from loadtest.processes import free_ports
+from tests.support import metrics
+from tests.support.polling import BOUND_S, until
+from tests.support.process import children, free_ports, running
+from tests.support.repo import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 SINGLE_HOST = ROOT / "single-host"
 
 PACKAGES = {
@@ -33,8 +33,6 @@ PACKAGES = {
 """Debian's, by what they install. Some of it lies where only root's PATH leads."""
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
-BOUND_S = 90
-"""How long anything may take here, on a busy machine too."""
 
 CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 
@@ -47,15 +45,6 @@ def require(*tools: str) -> None:
         pytest.skip(f"needs {names}: apt-get install --no-install-recommends {names}")
 
 
-def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes] | None" = None) -> None:
-    """Poll for a condition, while the process runs if there is one."""
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert process is None or process.poll() is None, f"{process} has ended"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 class Host:
     """A machine in a folder: its files are those that `configure.py` writes."""
 
@@ -65,7 +54,7 @@ class Host:
         for name in ("log", "cache", "temporary", "release"):
             (folder / name).mkdir()
         (folder / "release" / ".venv").symlink_to(sys.prefix)
-        first = free_ports_in_a_row(6)
+        first, *_ = free_ports(6, in_a_row=True)
         https, http = first + 4, first + 5
         self.url, self.http = f"https://localhost:{https}", f"http://localhost:{http}"
         self.replica_ports = [first, first + 1]
@@ -130,7 +119,7 @@ class Host:
     def _run(self, *command: object, check: bool = True) -> "subprocess.CompletedProcess[str]":
         completed = subprocess.run(
             [str(word) for word in command],
-            env=_environ(),
+            env=environment(PATH=PATH),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -170,12 +159,12 @@ class Host:
         with self.nginx_running(), self._process(*command) as supervisord:
             started = time.monotonic()
             try:
-                until(self.are_ready, supervisord)
+                until(self.are_ready, process=supervisord)
                 self.start_s = time.monotonic() - started
                 yield
             finally:
                 # Nobody asks the replicas any more, and their drain delay is long.
-                for pid in self._children(supervisord.pid):
+                for pid in children(supervisord.pid):
                     os.killpg(pid, signal.SIGKILL)
 
     @contextmanager
@@ -188,28 +177,22 @@ class Host:
         )
         command = ["nginx", "-c", self.folder / "main.conf", "-g", "daemon off;"]
         with self._process(*command) as nginx:
-            until(self._nginx_answers, nginx)
+            until(self._nginx_answers, process=nginx)
             yield
 
     @contextmanager
     def _process(self, *command: object) -> Iterator["subprocess.Popen[bytes]"]:
         words = [str(word) for word in command]
-        with (self.folder / f"{words[0]}.output").open("w") as output:
-            process = subprocess.Popen(words, env=_environ(), stdout=output, stderr=output)
+        said = self.folder / f"{words[0]}.output"
         try:
-            yield process
+            with (
+                said.open("w") as output,
+                running(words, environment(PATH=PATH), output, output) as process,
+            ):
+                yield process
         except BaseException:
-            print((self.folder / f"{words[0]}.output").read_text())
+            print(said.read_text())
             raise
-        finally:
-            process.terminate()
-            process.wait(BOUND_S)
-
-    @staticmethod
-    def _children(pid: int) -> list[int]:
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
 
     def _nginx_answers(self) -> bool:
         try:
@@ -230,12 +213,7 @@ class Host:
 
     def metric(self, number: int, name: str) -> float:
         """Return a replica's metric."""
-        url = f"http://127.0.0.1:{self.management_ports[number - 1]}/metrics"
-        for family in text_string_to_metric_families(requests.get(url, timeout=BOUND_S).text):
-            for sample in family.samples:
-                if sample.name == name:
-                    return sample.value
-        raise KeyError(name)
+        return metrics.metric(f"http://127.0.0.1:{self.management_ports[number - 1]}", name)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return requests.get(self.url + path, verify=self.certificate, timeout=BOUND_S, **options)
@@ -271,22 +249,6 @@ class Host:
         until(is_written)
         (line,) = found
         return line
-
-
-def _environ() -> dict[str, str]:
-    """What supervisord's service has: none of our settings. The package is this repository's."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "TF_"))}
-    return environ | {"PATH": PATH, "PYTHONPATH": f"{ROOT / 'service'}:{ROOT}"}
-
-
-def free_ports_in_a_row(number: int) -> int:
-    """Return the first of so many ports on which nobody listens."""
-    while True:
-        (first,) = free_ports(1)
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(first, first + number):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
 
 
 @pytest.fixture(scope="session")

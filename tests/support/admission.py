@@ -71,16 +71,6 @@ def leave_the_process() -> None:
     raise SystemExit
 
 
-def eventually(
-    condition: Callable[[], object], what: Callable[[], str] = str, bound: float = BOUND_S
-) -> None:
-    """Poll until the condition holds; fail with ``what`` if it does not in ``bound`` seconds."""
-    until = time.monotonic() + bound
-    while not condition():
-        assert time.monotonic() < until, what()
-        time.sleep(0.001)
-
-
 def patient() -> Callable[[], bool]:
     """Return what says that the client is there, for BOUND_S: so that no test waits for ever."""
     until = time.monotonic() + BOUND_S

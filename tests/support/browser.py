@@ -2,7 +2,6 @@
 
 import base64
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,11 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-ROOT = Path(__file__).parents[2]
+from tests.support.polling import BOUND_S, until
+from tests.support.repo import ROOT
+
 AXE = ROOT / ".tools/axe/axe_playwright_python/axe.min.js"
 
-BOUND_S = 60
-"""How long anything may take here, on a busy machine too."""
 
 DESKTOP, PHONE = (1100, 900), (320, 640)
 
@@ -95,10 +94,7 @@ class Browser:
         self, condition: Callable[[], object], what: Callable[[], str] = lambda: "it did not come"
     ) -> None:
         """Poll for a condition."""
-        deadline = time.monotonic() + BOUND_S
-        while not _tried(condition):
-            assert time.monotonic() < deadline, what()
-            time.sleep(0.02)
+        until(lambda: _tried(condition), what)
 
     def is_sideways(self) -> bool:
         """Say whether the page is wider than the window."""

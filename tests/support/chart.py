@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
+
 CHART = ROOT / "helm/dctnet"
 PROFILES = sorted((CHART / "ci").glob("*-values.yaml"))
 TOOLS = ROOT / ".tools/bin"

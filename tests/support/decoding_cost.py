@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dctnet.imaging import PictureError, decode
+from tests.support.repo import ROOT
 
 MAX_PIXELS = 10**8
 
@@ -33,7 +34,7 @@ def decoding_costs(*images: bytes) -> list[Cost]:
         capture_output=True,
         check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     return [Cost(*cost) for cost in pickle.loads(run.stdout)]
 

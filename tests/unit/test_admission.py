@@ -27,12 +27,12 @@ from tests.support.admission import (
     Thing,
     Work,
     WorkFailed,
-    eventually,
     fail,
     in_background,
     leave_the_process,
     patient,
 )
+from tests.support.polling import until
 
 
 class House:
@@ -143,7 +143,7 @@ def test_as_many_pictures_wait_as_the_queue_holds(house: Open, queue: int) -> No
         one.admission.check(FAR)
     assert caught.value.reason is Reason.FULL
     works[0].end()
-    eventually(lambda: one.admission.busy + one.admission.queued == queue + 1)
+    until(lambda: one.admission.busy + one.admission.queued == queue + 1)
     one.admission.check(FAR)
     one.submit()
     assert one.refusal().reason is Reason.FULL
@@ -226,7 +226,7 @@ def test_a_ticket_knows_its_place(house: Open) -> None:
     assert [ticket.place for ticket in (second, third)] == [0, 1]
     running.end()
     other.end()
-    eventually(lambda: third.place == 0)
+    until(lambda: third.place == 0)
 
 
 def test_a_client_leaves_places_for_the_others(house: Open) -> None:
@@ -301,7 +301,7 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
     assert one.admission.longest_running() == 7
     assert one.refusal().reason is Reason.FULL
     work.end()
-    eventually(lambda: one.admission.busy == 0)
+    until(lambda: one.admission.busy == 0)
     assert one.admission.longest_running() == 0
 
 
@@ -560,14 +560,14 @@ def test_stopping_drops_what_waits_and_ends_what_runs(house: Open) -> None:
     for work, ticket in works:
         work.end(lambda: "answer")
         assert ticket.result() == "answer"
-    eventually(lambda: not any(thread.is_alive() for thread in one.threads))
+    until(lambda: not any(thread.is_alive() for thread in one.threads))
     assert waiting.runs == 0
 
 
 def test_slots_that_wait_end_when_all_is_stopped(house: Open) -> None:
     one = house(slots=3)
     one.admission.stop()
-    eventually(lambda: not any(thread.is_alive() for thread in one.threads))
+    until(lambda: not any(thread.is_alive() for thread in one.threads))
 
 
 def test_nothing_is_taken_once_all_is_stopped(house: Open) -> None:
@@ -672,7 +672,7 @@ def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(
     assert body_left() is None
     kept_left = ref(kept) if how is Thing else None
     del ticket, kept
-    eventually(lambda: ticket_left() is None)
+    until(lambda: ticket_left() is None)
     assert kept_left is None or kept_left() is None
 
 
@@ -690,7 +690,7 @@ def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
     del body, ticket, caught
     assert things[0]() is not None
     work.end(how)
-    eventually(lambda: not any(thing() for thing in things))
+    until(lambda: not any(thing() for thing in things))
 
 
 def test_a_picture_that_is_dropped_keeps_nothing(house: Open, no_collector: None) -> None:
@@ -701,7 +701,7 @@ def test_a_picture_that_is_dropped_keeps_nothing(house: Open, no_collector: None
     things: list[ref[object]] = [ref(body), ref(ticket)]
     del body, ticket
     running.end()
-    eventually(lambda: not any(thing() for thing in things))
+    until(lambda: not any(thing() for thing in things))
 
 
 def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(house: Open) -> None:
@@ -748,4 +748,4 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(house: O
     assert {"answer", "ClientGone", "WorkFailed"} <= set(outcomes)
     assert most <= 3
     assert one.admission.uploads.held == one.admission.uploads.waiting == 0
-    eventually(lambda: one.admission.load_ratio == 0)
+    until(lambda: one.admission.load_ratio == 0)

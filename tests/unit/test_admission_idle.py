@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctnet.admission import Admission, ClientGone, Reason, Refused
-from tests.support.admission import BOUND_S, FAR, Clock, Work, eventually, patient
+from tests.support.admission import BOUND_S, FAR, Clock, Work, patient
+from tests.support.polling import until
 
 MAX_SERVICE_S = 30.0
 """The watchdog's timeout."""
@@ -69,7 +70,7 @@ class Replica:
             return refused.reason
         with pytest.raises(ClientGone):  # So it takes no time, and is no measurement.
             ticket.result()
-        eventually(lambda: self.admission.busy == busy and self.admission.queued == 0)
+        until(lambda: self.admission.busy == busy and self.admission.queued == 0)
         return None
 
 
@@ -129,7 +130,7 @@ def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs() -> None
     replica.clock.turn(1000)
     assert replica.admission.longest_running() == 2
     work.end()
-    eventually(lambda: replica.admission.busy == 0)
+    until(lambda: replica.admission.busy == 0)
     assert replica.admission.pace.seconds(1) == 2
     replica.admission.stop()
 

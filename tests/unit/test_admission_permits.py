@@ -6,7 +6,8 @@ from threading import Barrier
 import pytest
 
 from dctnet.admission import Permit, Permits
-from tests.support.admission import BOUND_S, eventually, in_background
+from tests.support.admission import BOUND_S, in_background
+from tests.support.polling import until
 
 
 def taken(permits: Permits) -> Permit:
@@ -72,7 +73,7 @@ def test_who_waits_gets_what_is_given_back() -> None:
     permits = Permits(1)
     first = taken(permits)
     waiter = in_background(lambda: permits.acquire(BOUND_S))
-    eventually(lambda: permits.waiting == 1)
+    until(lambda: permits.waiting == 1)
     assert not waiter.done()
     first.release()
     assert waiter.result(BOUND_S / 5) is not None
@@ -85,7 +86,7 @@ def test_who_asked_first_gets_the_first() -> None:
     waiters = []
     for place in range(1, 5):
         waiters.append(in_background(lambda: permits.acquire(BOUND_S)))
-        eventually(lambda place=place: permits.waiting == place)
+        until(lambda place=place: permits.waiting == place)
     for served, waiter in enumerate(waiters):
         assert not any(later.done() for later in waiters[served:])
         held.release()
@@ -98,7 +99,7 @@ def test_several_that_are_given_back_at_once_serve_as_many_waiters() -> None:
     permits = Permits(3)
     held = [taken(permits) for _ in range(3)]
     waiters = [in_background(lambda: permits.acquire(BOUND_S)) for _ in range(3)]
-    eventually(lambda: permits.waiting == 3)
+    until(lambda: permits.waiting == 3)
     for permit in held:
         permit.release()
     assert all(waiter.result(BOUND_S / 5) for waiter in waiters)
@@ -123,7 +124,7 @@ def test_one_client_cannot_hold_them_all() -> None:
     held = [permits.acquire(client="much") for _ in range(3)]
     assert permits.acquire(client="much") is None
     waiter = in_background(lambda: permits.acquire(BOUND_S, "much"))
-    eventually(lambda: permits.waiting == 1)
+    until(lambda: permits.waiting == 1)
     little = permits.acquire(client="little")
     assert little is not None
     little.release()
@@ -139,7 +140,7 @@ def test_clients_take_turns_for_them() -> None:
     waiters = []
     for number, client in enumerate(["much", "much", "little"], 1):
         waiters.append(in_background(lambda client=client: permits.acquire(BOUND_S, client)))
-        eventually(lambda number=number: permits.waiting == number)
+        until(lambda number=number: permits.waiting == number)
     for waiter in waiters[0], waiters[2], waiters[1]:
         held.release()
         permit = waiter.result(BOUND_S)
@@ -151,11 +152,11 @@ def test_who_gives_up_gets_none_and_makes_room_for_those_behind() -> None:
     permits = Permits(2)
     kept, held = taken(permits), taken(permits)
     short = in_background(lambda: permits.acquire(0.2))
-    eventually(lambda: permits.waiting == 1 or short.done())
+    until(lambda: permits.waiting == 1 or short.done())
     long = in_background(lambda: permits.acquire(BOUND_S))
     assert short.result(BOUND_S) is None
     assert permits.held == 2
-    eventually(lambda: permits.waiting == 1)
+    until(lambda: permits.waiting == 1)
     held.release()
     assert long.result(BOUND_S / 5) is not None
     kept.release()

@@ -45,10 +45,10 @@ from tests.support.admission import (
     Thing,
     Work,
     WorkFailed,
-    eventually,
     fail,
     leave_the_process,
 )
+from tests.support.polling import until
 
 NEVER = float("inf")
 
@@ -289,7 +289,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @invariant()
     def the_admission_comes_to_agree_with_the_model(self) -> None:
         self._serve()
-        eventually(self._agrees, self._disagreement, BOUND_S / 3)
+        until(self._agrees, self._disagreement, bound_s=BOUND_S / 3)
         assert self._admission.load_ratio == self._load() / self.slots
         assert self._admission.busy <= self.slots == self._admission.slots
         assert self._load() <= self.slots + self.places
@@ -307,13 +307,13 @@ class AdmissionMachine(RuleBasedStateMachine):
             self.the_admission_comes_to_agree_with_the_model()
             assert not self.queue
             self._admission.stop()
-            eventually(lambda: not any(thread.is_alive() for thread in self._threads))
+            until(lambda: not any(thread.is_alive() for thread in self._threads))
             while self.sending:
                 self.end_to_send_a_body_perhaps_again(self.sending[0])
                 self.the_admission_comes_to_agree_with_the_model()
             assert self._admission.uploads.held == self._admission.uploads.waiting == 0
             assert all(len(client.outcomes) == 1 for client in self.all)
-            eventually(lambda: not any(self._leftovers(client) for client in self.all))
+            until(lambda: not any(self._leftovers(client) for client in self.all))
         finally:
             for client in self.all:
                 client.work.end()

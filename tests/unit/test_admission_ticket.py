@@ -18,10 +18,10 @@ from tests.support.admission import (
     Clock,
     Thing,
     WorkFailed,
-    eventually,
     fail,
     in_background,
 )
+from tests.support.polling import until
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_waiter_is_woken_by_the_outcome(
     monkeypatch.setattr(ticket_module, "LOOK_S", 10 * BOUND_S)
     ticket = submit(admission)
     waiter = in_background(ticket.result)
-    eventually(lambda: sleeps(ticket))
+    until(lambda: sleeps(ticket))
     ticket.finish("answer", None)
     assert waiter.result(BOUND_S) == "answer"
 
@@ -118,7 +118,7 @@ def test_a_waiter_leaves_at_its_deadline_and_not_before(admission: Admission, cl
     clock.now = 4.999
     ticket.require_wanted()
     waiter = in_background(ticket.result)
-    eventually(lambda: sleeps(ticket))
+    until(lambda: sleeps(ticket))
     assert not waiter.done()
     clock.now = 5
     with pytest.raises(DeadlinePassed):
@@ -133,7 +133,7 @@ def test_a_waiter_leaves_when_its_client_is_gone(admission: Admission) -> None:
     here = [True]
     ticket = submit(admission, is_wanted=lambda: here[0])
     waiter = in_background(ticket.result)
-    eventually(lambda: sleeps(ticket))
+    until(lambda: sleeps(ticket))
     assert not waiter.done()
     here[0] = False
     with pytest.raises(ClientGone):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dctnet.admission import Admission, Refused, Ticket
-from tests.support.admission import FAR, Clock, Work, eventually
+from tests.support.admission import FAR, Clock, Work
+from tests.support.polling import until
 
 BATCH, PERSON = "batch", "person"
 
@@ -65,7 +66,7 @@ class Service:
     def _settle(self) -> None:
         """Wait until the slots have taken what they can, and note until when that takes."""
         number = len(self.pictures)
-        eventually(
+        until(
             lambda: (
                 self.admission.load_ratio == number / self.slots
                 and sum(p.work.started.is_set() for p in self.pictures) == min(self.slots, number)

@@ -37,8 +37,8 @@ from dctnet.server.reading import CROWDED
 from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
 
 
 def test_without_a_cluster_one_line_says_so_and_the_run_fails(tmp_path: Path) -> None:

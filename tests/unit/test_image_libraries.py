@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
+
 PACKAGE = ROOT / "service" / "dctnet"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

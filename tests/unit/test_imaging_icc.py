@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded import encoded
 from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
+from tests.support.repo import ROOT
 
 TRIES = 300
 MAX_CPU_S = 0.5
@@ -75,7 +75,7 @@ def test_any_profile_costs_little() -> None:
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     assert run.returncode == 0, run.stderr
     worst = json.loads(run.stdout)

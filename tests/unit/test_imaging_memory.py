@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 from dctnet.imaging import BrokenPicture, decode, is_out_of_memory
 from tests.support.encoded import encoded, gradient
 from tests.support.profile_samples import ordinary
+from tests.support.repo import ROOT
 
 SIDE = 1000
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF"]
@@ -60,7 +60,7 @@ def test_a_decoder_without_memory_raises_a_memory_error(format: str) -> None:
         capture_output=True,
         check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     outcomes = json.loads(run.stdout)
     assert outcomes[0] == "MemoryError"

@@ -7,7 +7,8 @@ import pytest
 
 from dctnet.lifecycle import pausable_clock
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S, PausableClock
-from tests.support.admission import Clock, eventually
+from tests.support.admission import Clock
+from tests.support.polling import until
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def test_it_ticks_by_itself_until_it_is_stopped(
     for _ in range(3):
         expected = clock._now + MAX_GAP_S
         real.turn(MAX_GAP_S)
-        eventually(partial(_reads, clock, expected))
+        until(partial(_reads, clock, expected))
     clock.stop()
-    eventually(lambda: all(thread.name != "pausable-clock" for thread in all_threads()))
+    until(lambda: all(thread.name != "pausable-clock" for thread in all_threads()))
 
 
 def _reads(clock: PausableClock, expected: float) -> bool:

@@ -3,25 +3,17 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES, LineStream, LogWriter
-
-BOUND_S = 30
+from tests.support.polling import BOUND_S, until
 
 
 def notice(number: int) -> str:
     return f"lost {number}"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class Pipe:

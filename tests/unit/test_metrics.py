@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from dctnet.config import Settings
 from dctnet.metrics import Metrics
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
+from tests.support.repo import ROOT
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs/serving.md"
+DOCUMENTATION = ROOT / "docs/serving.md"
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
 
@@ -30,10 +30,9 @@ def documented() -> dict[str, tuple[str, ...]]:
 
 
 def test_the_documentation_lists_every_metric(replica: Replica) -> None:
-    families = text_string_to_metric_families(generate_latest(replica.metrics.registry).decode())
     names = {
         family.name + ("_total" if family.type == "counter" else "")
-        for family in families
+        for family in replica.metrics.registry.collect()
         if family.name.startswith("dctnet_")
     }
     assert names == documented().keys()
@@ -42,8 +41,7 @@ def test_the_documentation_lists_every_metric(replica: Replica) -> None:
 def test_the_documentation_lists_every_label(replica: Replica) -> None:
     replica.metrics.requests.labels("/", "GET", 200)
     replica.metrics.request_seconds.labels("/")
-    text = generate_latest(replica.metrics.registry).decode()
-    for family in text_string_to_metric_families(text):
+    for family in replica.metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         if name.startswith("dctnet_"):
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}

@@ -1,6 +1,5 @@
-from pathlib import Path
-
 from dctnet.models.styles import DEMO_STYLE, STYLES
+from tests.support.repo import ROOT
 
 
 def test_the_seven_public_styles_have_the_hub_s_own_names() -> None:
@@ -28,7 +27,7 @@ def test_the_demo_model_is_no_public_style() -> None:
 
 
 def test_the_documentation_lists_the_styles_as_they_are() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    page = (ROOT / "docs" / "models.md").read_text()
     listed = [line for line in page.splitlines() if "](https://modelscope.cn/models/" in line]
     assert listed == [
         f"| `{style.name}` | {style.title} | [`{style.model_id}`]({style.source}) |"

@@ -10,8 +10,8 @@ import yaml
 
 from dctnet.config import SETTINGS, Settings
 from tests.support.markdown import tables
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "from-nginx-supervisor.md"
 SINGLE_HOST = ROOT / "single-host"
 COLUMNS = ("Kubernetes", "one machine")

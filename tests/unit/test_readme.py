@@ -22,10 +22,10 @@ import pytest
 import requests
 from PIL import Image
 
-from loadtest.processes import free_ports
 from tests.support.markdown import Block, anchors, blocks, commands, heading_levels, links
+from tests.support.process import free_ports
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 PAGES = [

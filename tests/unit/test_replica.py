@@ -9,7 +9,7 @@ from dctnet.config import Settings
 from dctnet.lifecycle.state import State
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
-from tests.support.admission import eventually
+from tests.support.polling import until
 
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
 
@@ -38,8 +38,8 @@ def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end() -> None:
 
     loaded = Event()
     replica = Replica(Settings.from_environment({}), MODEL, load)
-    eventually(lambda: not ticks())
+    until(lambda: not ticks())
     replica.start()
     assert ticks()
     replica.end()
-    eventually(lambda: not ticks())
+    until(lambda: not ticks())

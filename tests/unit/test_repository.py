@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 from pip._internal.models.index import PyPI, TestPyPI
 
 import dctnet
+from tests.support.repo import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
 

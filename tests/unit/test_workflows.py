@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repo import ROOT
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 
 MAY_WRITE = {

@@ -1,0 +1,247 @@
+"""Servers as an operator starts them: `dctnet serve` in a process of its own, ended by its id."""
+
+import itertools
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from tests.support import metrics
+from tests.support.polling import BOUND_S, until
+from tests.support.repo import environment
+
+T = TypeVar("T")
+
+READY_S = 300
+"""How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
+
+FIRST_PORT, PORTS_A_WORKER = 10_000, 2_000
+"""Below those that the kernel gives to clients (32768 and up), which could take a port between the
+moment when it was found free and its use."""
+
+
+def _ports() -> Iterator[int]:
+    """A test process's own ports, so that no two find the same one free."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 11
+    start = random.randrange(PORTS_A_WORKER)
+    for number in itertools.count(start):
+        yield FIRST_PORT + worker * PORTS_A_WORKER + number % PORTS_A_WORKER
+
+
+_PORTS = _ports()
+
+
+def free_ports(number: int, *, in_a_row: bool = False) -> list[int]:
+    """Return different ports of this machine on which nobody listens now."""
+    found: list[int] = []
+    while len(found) < number:
+        port = next(_PORTS)
+        if in_a_row and found and port != found[-1] + 1:
+            found.clear()
+        if _is_free(port):
+            found.append(port)
+        elif in_a_row:
+            found.clear()
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("", port)):
+        return True
+    return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    env: Mapping[str, str],
+    stdout: "int | IO[str] | None" = None,
+    stderr: "int | IO[str] | None" = None,
+    *,
+    cwd: Path | None = None,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a process, and end it at last, if need be by SIGKILL."""
+    process = subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr, cwd=cwd)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process by SIGTERM, and by SIGKILL where that does not end it."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(BOUND_S)
+        finally:
+            process.kill()
+            process.wait(BOUND_S)
+
+
+class Server:
+    """A running server; `stop` ends it, and so does the end of a ``with`` block."""
+
+    def __init__(
+        self,
+        log: Path | None = None,
+        command: Sequence[str | Path] = (),
+        stdout: int = subprocess.DEVNULL,
+        stderr: int | None = None,
+        /,
+        **settings: object,
+    ) -> None:
+        """Start it with settings of these names, on free ports.
+
+        With ``log`` it writes its requests to that file, and the rest to one beside it.
+        """
+        self.port, management = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.management = f"http://127.0.0.1:{management}"
+        binds: dict[str, object] = {
+            "DCTNET_BIND": f"127.0.0.1:{self.port}",
+            "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+        }
+        self._log = log
+        with ExitStack() as stack:
+            if log is not None:
+                stdout = stack.enter_context(log.open("w")).fileno()
+                stderr = stack.enter_context(self._messages.open("w")).fileno()
+            self.process = subprocess.Popen(
+                command or [sys.executable, "-m", "dctnet", "serve"],
+                env=environment(**binds | settings),
+                stdout=stdout,
+                stderr=stderr,
+            )
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end(self.process)
+
+    @property
+    def _messages(self) -> Path:
+        assert self._log is not None, "without a log, nothing is kept of what it writes"
+        return self._log.with_suffix(".err")
+
+    def messages(self) -> list[str]:
+        """All lines that it wrote to standard error until now: a thread of its writes them."""
+        return self._messages.read_text().splitlines()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The requests that it logged until now: a thread of its writes them."""
+        assert self._log is not None
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def logged(self, number: int) -> list[dict[str, Any]]:
+        """The requests that it logged, once there are so many."""
+        self.until(lambda: len(self.requests()) >= number)
+        return self.requests()
+
+    def probe(self, path: str) -> int:
+        """Ask a probe, and return its status."""
+        status = _status(self.management + path)
+        assert status is not None, f"nobody listens at {self.management}"
+        return status
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value, or 0 where it is not there yet."""
+        return metrics.metric(self.management, name, **labels)
+
+    def worker(self) -> int:
+        """Return the worker's process id."""
+        return only_child(self.process.pid)
+
+    def until(
+        self, found: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
+    ) -> T:
+        """Poll until something true is found, while it runs."""
+        return until(found, what, process=self.process, bound_s=bound_s)
+
+    def wait_for(self, status: int, bound_s: float = BOUND_S) -> None:
+        """Wait until `GET /health` answers so."""
+        self.until(
+            lambda: _status(f"{self.url}/health") == status, f"{self.url} is not {status}", bound_s
+        )
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(BOUND_S)
+
+
+def _status(url: str) -> int | None:
+    """The status of an answer, or None where nobody listens."""
+    try:
+        with urllib.request.urlopen(url, timeout=BOUND_S) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+    except OSError:
+        return None
+
+
+@contextmanager
+def serving(
+    log: Path | None = None, command: Sequence[str | Path] = (), /, **settings: object
+) -> Iterator[Server]:
+    """A server that is ready; it ends with the block."""
+    with Server(log, command, **settings) as server:
+        server.wait_for(200, READY_S)
+        yield server
+
+
+def only_child(pid: int) -> int:
+    """Return the id of a process's child; raise ValueError unless it has exactly one."""
+    (child,) = children(pid)
+    return child
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of a process's children."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def memory(pid: int, figure: str) -> int:
+    """Return a figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{figure}:")[2].split()[0]) * 1024
+
+
+def reset_peak_memory(pid: int) -> int:
+    """Begin a process's VmHWM at what is resident now, which is returned in bytes."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return memory(pid, "VmRSS")
+
+
+def proportional_memory(pid: int) -> int:
+    """Return a process's share of the memory it uses, in bytes: shared pages count in parts."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(rollup.partition("\nPss:")[2].split()[0]) * 1024
+
+
+def family_memory(pid: int) -> int:
+    """Return the proportional memory of a process and its children together, in bytes."""
+    return sum(map(proportional_memory, (pid, *children(pid))))
+
+
+def family_time(pid: int) -> float:
+    """Return what a process and its children have used of the processors, in seconds."""
+    return sum(map(processor_time, (pid, *children(pid))))
+
+
+def processor_time(pid: int) -> float:
+    """Return what a process has used of the processors, in seconds."""
+    # The name, in brackets, may have spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
