@@ -41,9 +41,12 @@ install-dev: $(VENV)/installed-dev $(NATIVE)/built ## Add to it what tests and c
 run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
+# Twice as many as there are processors: half of them wait for servers, timeouts and the browser.
+PROCESSES := $(shell echo $$((2 * $$(nproc))))
+
 .PHONY: test
 test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest --numprocesses=$(PROCESSES) --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
 .PHONY: e2e
@@ -98,7 +101,7 @@ manifests: install-dev $(helm) ## Render k8s/manifests from the chart
 	@$(BIN)/python k8s/render.py
 
 .PHONY: promises
-promises: $(BIN)/python ## Write docs/promises.md: what is promised, the tests that prove it, and figures
+promises: $(BIN)/python ## Write docs/promises.md from the marker of the tests that prove a promise
 	@$(BIN)/python -m tests.support.promises
 
 # The image: by the first of these engines that is here, with whatever BUILD_FLAGS it needs to.

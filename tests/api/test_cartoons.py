@@ -45,6 +45,7 @@ def test_the_answer_has_the_format_that_is_asked_for(client: FlaskClient, format
     assert np.abs(decoded(response.data).astype(int) - (255 - PICTURE)).mean() < 3
 
 
+@pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("kind", of_kinds())
 def test_every_kind_of_picture_is_answered_at_its_shown_size(
     client: FlaskClient, kind: str
@@ -54,6 +55,7 @@ def test_every_kind_of_picture_is_answered_at_its_shown_size(
     assert decoded(response.data).shape == (40, 24, 3)
 
 
+@pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
 def test_the_answer_has_the_pictures_size(client: FlaskClient, height: int, width: int) -> None:
     response = post(client, encoded(gradient(height, width)))
@@ -84,6 +86,7 @@ def test_each_stage_is_timed_in_milliseconds(client: FlaskClient) -> None:
     assert 0 < sum(float(duration) for _, duration in entries) < 60_000
 
 
+@pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_pictures_are_not_to_be_stored(client: FlaskClient) -> None:
     assert post(client).headers["Cache-Control"] == "no-store"
 
@@ -92,6 +95,7 @@ def test_the_loaded_style_may_be_named(client: FlaskClient) -> None:
     assert post(client, style="tiny").status_code == 200
 
 
+@pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_no_upload_is_written_to_a_file(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ class OutOfMemory(Broken):
         return super().cartoonize(picture)
 
 
+@pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app: AppFactory) -> None:
     app = make_app(engine=OutOfMemory())
     response = app.test_client().post("/v1/cartoons", data=PICTURE)

@@ -70,6 +70,7 @@ def place(app: Flask, ticket: str) -> int | None:
     return found
 
 
+@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
 def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) -> None:
     sent = []
     for ahead, ticket in enumerate((FIRST, SECOND, THIRD)):

@@ -217,6 +217,7 @@ EXPECTATIONS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 
 
+@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("line", "values", "expected"), EXPECTATIONS)
 def test_an_ingress_and_a_route_say_the_same(
@@ -226,6 +227,7 @@ def test_an_ingress_and_a_route_say_the_same(
     assert read(render(merged(WAYS[way], values))) == expected
 
 
+@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 def test_every_line_is_expected_of_both() -> None:
     assert {line for line, _, _ in EXPECTATIONS} == set(READERS)
 
@@ -238,6 +240,7 @@ def test_both_may_be_enabled_at_once() -> None:
     assert {"Ingress", "HTTPRoute"} <= render(merged(*WAYS.values())).kinds
 
 
+@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 def test_the_management_port_is_exposed_by_neither() -> None:
     made = render(merged(*WAYS.values(), {"service": {"type": "LoadBalancer"}}))
     assert [port["name"] for port in made.one("Service", "dctnet")["spec"]["ports"]] == ["http"]
@@ -303,6 +306,7 @@ def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> Non
     assert plain["rules"][0]["filters"][0]["requestRedirect"]["scheme"] == "https"
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize(
     ("path", "wrong"),
     [

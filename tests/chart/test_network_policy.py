@@ -37,6 +37,7 @@ def test_it_is_about_the_replicas_and_both_directions() -> None:
 CONTROLLERS = ("ingress-nginx", "envoy-gateway-system")
 
 
+@pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -57,6 +58,7 @@ def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(
     assert rule.get("from") == expected
 
 
+@pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -79,6 +81,7 @@ def dns(spec: Object) -> Object:
     return rule
 
 
+@pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 def test_nothing_goes_out_but_dns() -> None:
     spec = policy(DEMO)
     assert spec["egress"] == [dns(spec)]
@@ -95,6 +98,7 @@ def test_a_pod_that_fetches_its_model_may_reach_the_hub() -> None:
     assert hub["to"] == [{"ipBlock": {"cidr": cidr}} for cidr in source["cidrs"]]
 
 
+@pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.parametrize(
     "model",
     [

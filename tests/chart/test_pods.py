@@ -43,6 +43,7 @@ def restricted_breaches(pod: Object) -> list[str]:
     return found
 
 
+@pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 def test_every_pod_keeps_to_the_restricted_standard() -> None:
     seen = 0
     for made in rendered().values():
@@ -56,6 +57,7 @@ def test_every_pod_keeps_to_the_restricted_standard() -> None:
     assert seen >= 2 * len(PROFILES) + 4  # The default's init containers and test pod among them.
 
 
+@pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -294,6 +296,7 @@ def test_slots_that_are_named_have_their_memory() -> None:
     assert made.settings["DCTNET_SLOTS"] == "3"
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
 @pytest.mark.parametrize(
     "values",

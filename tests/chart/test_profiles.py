@@ -20,6 +20,7 @@ def test_the_profiles_are_those_that_are_promised() -> None:
     assert set(NAMES) >= promised
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 def test_kubeconform_takes_every_profile_strictly(tmp_path: Path) -> None:
     total = 0
     for minor in MINORS:

@@ -165,6 +165,7 @@ COMMON = {
 }
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence() -> None:
     seen: Counter[str] = Counter()
 

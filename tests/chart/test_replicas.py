@@ -51,6 +51,7 @@ BUDGETS = [
 TABLE = [(scaler, *row) for scaler in SCALERS for row in BUDGETS if row[0] or scaler == "fixed"]
 
 
+@pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.parametrize(("scaler", "least", "budget", "expected"), TABLE)
 def test_a_budget_is_made_for_more_than_one_replica(
     scaler: str, least: int, budget: dict[str, Any], expected: dict[str, Any] | None
@@ -121,6 +122,7 @@ def test_keda_asks_prometheus_for_the_load_of_this_release() -> None:
     )
 
 
+@pytest.mark.promise("Cluster: replicas follow the load")
 def test_scaling_is_quick_up_and_slow_down_whoever_scales() -> None:
     by_cpu = render().one("HorizontalPodAutoscaler")["spec"]["behavior"]
     by_keda = render(values("keda", 2, {})).one("ScaledObject")["spec"]["advanced"]
@@ -131,6 +133,7 @@ def test_scaling_is_quick_up_and_slow_down_whoever_scales() -> None:
     assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
 
 
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_rollout_takes_no_replica_away_before_its_successor_is_ready() -> None:
     strategy = render().deployment["spec"]["strategy"]
     assert strategy == {

@@ -37,6 +37,7 @@ def numbers(settings: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if name != "DCTNET_CPU_MILLIS"}
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize(
     ("request_s", "drain_s"), [(60, 10), (30.5, 7.25), (59.9, 10.2), (3600, 600), (31, 6)]
 )
@@ -66,6 +67,7 @@ def test_a_link_may_be_overridden(override: dict[str, float], where: str, value:
     assert chain(**override)[where] == value
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does() -> None:
     assert int(chain()["idle"].removesuffix("s")) < KEEP_ALIVE_S
     with pytest.raises(Exception, match="proxyIdle"):

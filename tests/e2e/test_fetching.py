@@ -29,6 +29,7 @@ def hub(upstream_demo: Path) -> Iterator[Hub]:
         yield hub
 
 
+@pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 @pytest.mark.needs("hub")
 def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
     fresh: Namespace, demo: dict[str, Any], hub: Hub, note: Note

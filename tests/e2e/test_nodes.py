@@ -17,6 +17,7 @@ def node_names(release: Release) -> list[str]:
     return [pod["spec"]["nodeName"] for pod in release.pods()]
 
 
+@pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.needs("nodes")
 def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
     fresh: Namespace,

@@ -43,6 +43,7 @@ def listening(namespace: Namespace, image: str) -> str:
     return f"{pods.address(namespace, 'listener')}:8000"
 
 
+@pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.needs("policies")
 def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nobody(
     fresh: Namespace, demo: dict[str, Any], image: str, entrance: Entrance

@@ -70,6 +70,7 @@ def test_there_are_profiles() -> None:
     assert len(PROFILES) >= 6
 
 
+@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(
     profile: Path, image: str, demo: dict[str, Any], note: Note

@@ -63,6 +63,7 @@ def service(
     return Service(release, ready, STEADY * capacity.throughput)
 
 
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
     service: Service, note: Note
 ) -> None:
@@ -81,6 +82,7 @@ def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
         require_nothing_lost(report, service.release.namespace)
 
 
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
     before = set(service.release.ready_pods())
     with service.under_load() as result:
@@ -92,6 +94,7 @@ def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
     require_nothing_lost(report, service.release.namespace)
 
 
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note) -> None:
     for turn in range(1, ROUNDS + 1):
         gone = service.release.ready_pods()[0]
@@ -103,6 +106,7 @@ def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note)
         require_nothing_lost(report, service.release.namespace)
 
 
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
     service: Service, note: Note
 ) -> None:

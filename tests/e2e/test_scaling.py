@@ -49,6 +49,7 @@ def require_up_and_down(
     return {"replicas": most, "sent": report.sent, "right": report.right, "refused": report.refused}
 
 
+@pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("metrics")
 def test_cpu_brings_replicas_and_their_end(
     demo: dict[str, Any],
@@ -62,6 +63,7 @@ def test_cpu_brings_replicas_and_their_end(
         note("cpu", require_up_and_down(Release(fresh, values), entrance, loads))
 
 
+@pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("keda")
 def test_the_load_ratio_brings_replicas_and_their_end_by_keda(
     demo: dict[str, Any],

@@ -23,6 +23,7 @@ def upstreams(upstream_demo: Path) -> Networks:
     return choice.load(open_folder(upstream_demo), threads=2)
 
 
+@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_cartoon_is_at_most_a_level_off(
     engine: Engine, reference: Engine, sample: Sample

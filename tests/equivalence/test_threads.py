@@ -22,6 +22,8 @@ PICTURES = [
 """Of five sizes, with a face, two, none, one cut by the border, and none in a strip."""
 
 
+@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Load: concurrent requests get their own responses")
 @pytest.mark.parametrize("runtime", ["engine", "reference"])
 def test_eight_threads_on_one_engine_draw_what_one_draws(
     request: pytest.FixtureRequest, runtime: str

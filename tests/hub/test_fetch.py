@@ -252,6 +252,7 @@ def test_a_cut_connection_is_resumed_within_one_run(
     assert (second.range, second.sent) == ("bytes=1000000-", 2_000_000)
 
 
+@pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 def test_a_download_that_broke_off_goes_on_where_it_stopped(
     hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +291,7 @@ def start(to: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 def test_a_killed_fetch_leaves_no_model_and_is_resumed(
     hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -323,6 +325,7 @@ def has_open(process: subprocess.Popen[str], path: Path) -> bool:
     return any(link.resolve() == path for link in Path(f"/proc/{process.pid}/fd").iterdir())
 
 
+@pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 def test_of_two_processes_one_downloads_and_the_other_waits(hub: Hub, to: Path) -> None:
     hub.held_after[BIG] = 0
     with start(to) as first:

@@ -89,6 +89,7 @@ def test_without_an_engine_it_says_what_it_needs(bin: Path, target: str) -> None
     assert "podman" in failed.stderr
 
 
+@pytest.mark.promise("Image: it adds at most 360 MB to its base image")
 def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin: Path) -> None:
     add(bin, "podman", added=5_000_000)
     fits = make(bin, "image-size", "IMAGE_BUDGET=5")
@@ -104,6 +105,7 @@ def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin: Path) 
     assert make(bin, "image-size", "IMAGE_BUDGET=5", "TARGET=tensorflow").returncode == 0
 
 
+@pytest.mark.promise("Image: it adds at most 360 MB to its base image")
 def test_the_budget_is_what_was_agreed() -> None:
     assert "\nIMAGE_BUDGET := 360\n" in (ROOT / "Makefile").read_text()
 

@@ -121,6 +121,7 @@ def start() -> Iterator[Callable[..., Container]]:
         yield start
 
 
+@pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
 def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(
     start: Callable[..., Container], astronaut: np.ndarray, suffix: str
@@ -195,6 +196,7 @@ def test_what_builds_is_not_in_it(suffix: str) -> None:
     ] == []
 
 
+@pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 @pytest.mark.parametrize(
     ("suffix", "found"), [("", "False"), ("-with-model", "False"), ("-tensorflow", "True")]
 )

@@ -59,6 +59,7 @@ def test_nginx_has_memory_for_a_hundred_of_the_largest_bodies() -> None:
     assert int(limit.removesuffix("Gi")) * 1024**3 > 100 * VALUES["limits"]["bytes"]
 
 
+@pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 @pytest.mark.parametrize("secret", ["$remote_addr", "$args", "$request_uri", "$http_"])
 def test_nginx_s_log_has_the_request_s_id_and_nothing_of_the_client(secret: str) -> None:
     config = values("ingress-nginx")["controller"]["config"]
@@ -80,6 +81,7 @@ def test_envoy_has_memory_for_the_bodies_of_all_its_connections() -> None:
     assert connections * (VALUES["limits"]["bytes"] + 65536) < limit
 
 
+@pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 def test_envoy_s_log_has_the_request_s_id_and_nothing_of_the_client() -> None:
     (setting,) = gateway("EnvoyProxy")["spec"]["telemetry"]["accessLog"]["settings"]
     logged = setting["format"]["json"]

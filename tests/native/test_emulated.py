@@ -14,6 +14,7 @@ ZIG = ROOT / ".tools/zig/ziglang/zig"
 SYSROOT = Path("/usr/aarch64-linux-gnu/lib")
 
 
+@pytest.mark.promise("Equivalence: aarch64 is within one level of x86-64")
 def test_aarch64_draws_what_this_machine_draws_within_one_level(tmp_path: Path) -> None:
     if shutil.which("qemu-aarch64") is None or not SYSROOT.exists():
         pytest.skip("needs an emulator: apt-get install qemu-user libc6-arm64-cross")

@@ -65,6 +65,7 @@ def _flat(level: int) -> Callable[[int, int], Pixels]:
     return lambda height, width: np.full((height, width, 3), level, np.uint8)
 
 
+@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     "make", [_noise, _flat(0), _flat(255), _flat(100)], ids=["noise", "black", "white", "grey"]
@@ -76,6 +77,7 @@ def test_artificial_pictures(
     require_equivalent(found, expected)
 
 
+@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", MODELS)
 def test_photographs(pairs: dict[str, Pair], model: str) -> None:
     for sample in SAMPLES[:3]:
@@ -84,6 +86,7 @@ def test_photographs(pairs: dict[str, Pair], model: str) -> None:
         require_equivalent(found, expected)
 
 
+@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", ["background", "random"])
 def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None:
     """Tiles are 6 pixels and 4, segments 48 and 96, bands 24, at full, half and quarter size.
@@ -108,6 +111,7 @@ def test_smallest_and_largest_working_size(
     require_equivalent(found, expected)
 
 
+@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
 def test_the_answer_does_not_depend_on_the_threads(
     pairs: dict[str, Pair], size: tuple[int, int]
@@ -118,6 +122,7 @@ def test_the_answer_does_not_depend_on_the_threads(
         np.testing.assert_array_equal(answer, answers[0])
 
 
+@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 def test_calls_at_once_do_not_disturb_each_other(pairs: dict[str, Pair]) -> None:
     generator, _ = pairs["background"]
     pictures = [_noise(64 + 16 * i, 96) for i in range(4)]

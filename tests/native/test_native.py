@@ -73,6 +73,7 @@ def test_memory_grows_to_the_largest_picture_and_is_given_back(
     assert scratches.nbytes == 0
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 def test_a_slots_memory_is_bounded_at_the_usual_working_size(
     scratches: native.Scratches, weights: Weights
 ) -> None:

@@ -10,6 +10,7 @@ from tests.page.stand_in import StandIn, problem
 from tests.support.browser import DESKTOP, PHONE, Browser
 
 
+@pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)])
 @pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
 def test_everybody_can_use_the_page_in_a_problem(
@@ -35,6 +36,7 @@ def test_everybody_can_use_the_page_while_a_picture_waits_for_its_turn(
     assert not browser.is_sideways()
 
 
+@pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [

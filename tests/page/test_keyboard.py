@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from selenium.webdriver import ActionChains, Keys
 
 from dctnet.http.problems import FULL
@@ -27,6 +28,7 @@ def outline(browser: Browser, selector: str) -> str:
     return browser[selector].value_of_css_property("outline-style")
 
 
+@pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
     stand_in: StandIn, browser: Browser, small: Path, downloads: Path
 ) -> None:

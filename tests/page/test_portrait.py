@@ -37,6 +37,7 @@ def shown(browser: Browser, selector: str) -> Image.Image:
 
 
 # Each two of a width, a language and a colour scheme come together.
+@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 @pytest.mark.parametrize(
     ("size", "language", "dark", "done"),
     [

@@ -25,6 +25,7 @@ def seen() -> dict[str, str]:
     return {}
 
 
+@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_problem_is_said_in_both_languages(
     stand_in: StandIn, browser: Browser, small: Path, kind: Kind, seen: dict[str, str]

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
+import pytest
 import requests
 
 from dctnet.http.problems import FULL, STARTING
@@ -77,6 +78,7 @@ def test_another_picture_takes_the_place_of_one_that_waits(
     assert stand_in.received == [small.read_bytes(), PORTRAIT.read_bytes()]
 
 
+@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 def test_the_full_queue_of_a_real_server_is_waited_out(
     start_timed: Callable[..., Server], browser: Browser, small: Path
 ) -> None:
@@ -97,6 +99,7 @@ def test_the_full_queue_of_a_real_server_is_waited_out(
     assert server.metric("dctnet_shed_total", reason="full") >= 1
 
 
+@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
 def test_the_place_in_the_queue_of_a_real_server_is_told(
     start_timed: Callable[..., Server], browser: Browser, small: Path
 ) -> None:

@@ -34,11 +34,13 @@ def test_prometheus_takes_the_rules(promtool) -> None:
     assert f"{len(ALL)} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
 
 
+@pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
 def test_the_rules_pass_their_unit_tests(promtool, path: Path) -> None:
     promtool("test", "rules", path)
 
 
+@pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: str) -> None:
     asked = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in cases()]
@@ -52,6 +54,7 @@ def test_a_recorded_series_is_read_by_a_rule_or_has_a_case(name: str) -> None:
     assert any(name in promql.recorded(expression) for expression in expressions)
 
 
+@pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_says_what_it_means_and_where_to_read_on(alert: str) -> None:
     rule = ALERTS[alert]

@@ -52,6 +52,7 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(64)
 
 
+@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
 def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
@@ -69,6 +70,7 @@ def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
     assert server.metric("dctnet_shed_total", reason="full") == 1
 
 
+@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
 def test_a_refusal_asks_for_no_body(start_timed: Start, pool: ThreadPoolExecutor) -> None:
     server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
     served = fill(server, pool, places=1)
@@ -93,6 +95,7 @@ def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(start_timed: Star
         np.testing.assert_array_equal(decoded(response.read()), 255 - gradient(40, 24))
 
 
+@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
 def test_a_whole_refused_picture_may_still_be_on_its_way(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
@@ -105,6 +108,7 @@ def test_a_whole_refused_picture_may_still_be_on_its_way(
     assert [answer.result().status_code for answer in served] == [200] * 2
 
 
+@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_picture_whose_turn_would_come_too_late_is_refused(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
@@ -118,6 +122,7 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(
     assert [answer.result().status_code for answer in served] == [200] * 4
 
 
+@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
     server = start_timed(0.1, DCTNET_SLOTS=1)
     late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
@@ -132,6 +137,7 @@ def test_a_deadline_that_is_no_time_is_said(start_timed: Start, timeout: str) ->
     assert post(server, **{"X-Request-Timeout": timeout}).status_code == 422
 
 
+@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_client_that_leaves_the_queue_costs_no_inference(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
@@ -154,6 +160,7 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(
     assert server.metric("dctnet_inferences_total", result="ok") == before + 2
 
 
+@pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
 def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(
     start_timed: Start,
 ) -> None:
@@ -174,6 +181,7 @@ LARGE = encoded(gradient(512, 1024))
 """An image of eight times the least cost, which shows an estimate that is too high."""
 
 
+@pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(
     start_timed: Start, pool: ThreadPoolExecutor
 ) -> None:
@@ -195,6 +203,7 @@ def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs
     assert server.metric("dctnet_shed_total", reason="late") == 0
 
 
+@pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 @pytest.mark.parametrize(("width", "format"), [(65_500, "png"), (16_383, "webp")])
 def test_thin_images_do_not_make_an_idle_replica_reject_others(
     start_timed: Start, width: int, format: str

@@ -48,6 +48,7 @@ def test_the_older_contract_is_kept(server: Server) -> None:
     assert (refused.status_code, list(refused.json())) == (415, ["error"])
 
 
+@pytest.mark.promise("Load: concurrent requests get their own responses")
 def test_requests_at_the_same_time_get_their_own_answers(server: Server) -> None:
     pictures = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
 
@@ -61,6 +62,7 @@ def test_requests_at_the_same_time_get_their_own_answers(server: Server) -> None
             np.testing.assert_array_equal(cartoon, 255 - picture)
 
 
+@pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("as_form", [False, True])
 def test_ten_mebibytes_pass_and_one_byte_more_does_not(server: Server, as_form: bool) -> None:
     def sent(data: bytes) -> requests.Response:

@@ -86,6 +86,7 @@ def said(server: Server, sentence: str) -> int:
     return sum(line.startswith(f"dctnet: {sentence}") for line in server.messages())
 
 
+@pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
@@ -102,6 +103,7 @@ def test_keys_change_while_the_server_serves(start_timed: Start, secret: Mounted
     assert server.messages()[-1].startswith(f"dctnet: {stay}")
 
 
+@pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_no_key_is_in_a_log_a_metric_or_an_answer(
     start_timed: Start, secret: MountedSecret
 ) -> None:

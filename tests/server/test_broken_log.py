@@ -117,6 +117,7 @@ def lost(server: Server, stream: str) -> int:
     return int(server.metric("dctnet_log_lines_lost_total", stream=stream))
 
 
+@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_stream_that_cannot_be_written_costs_no_request(
@@ -164,6 +165,7 @@ def test_a_server_starts_and_ends_with_both_streams_broken(
     assert server.stop() == 0
 
 
+@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
 def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(
     start_with: Callable[..., Server],
 ) -> None:
@@ -190,6 +192,7 @@ def test_the_descriptor_of_a_closed_stream_is_taken_by_nothing_else(
             assert Path(f"/proc/{pid}/fd/{descriptor}").readlink() == Path(os.devnull)
 
 
+@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
 def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(
     start_with: Callable[..., Server], fifo: Fifo
 ) -> None:

@@ -36,6 +36,8 @@ def confined(tmp_path: Path, tiny: Path) -> Iterator[Server]:
         end(server.process)
 
 
+@pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
+@pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_a_server_needs_neither_root_nor_a_disk(confined: Server, astronaut: np.ndarray) -> None:
     status = Path(f"/proc/{confined.worker()}/status").read_text()
     assert "CapEff:\t0000000000000000" in status

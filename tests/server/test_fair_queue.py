@@ -39,6 +39,7 @@ def keys(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.promise("Load: one client's many images shut out no other client")
 def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
     start_timed: Start, keys: Path
 ) -> None:
@@ -62,6 +63,7 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
     assert server.metric("dctnet_shed_total", reason="full") == 0
 
 
+@pytest.mark.promise("Load: one client's many images shut out no other client")
 def test_addresses_behind_a_trusted_proxy_take_turns(start_timed: Start) -> None:
     server = start_timed(
         1,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.encoded import encoded, gradient
@@ -26,6 +27,7 @@ def post(server: Server) -> requests.Response:
     return requests.post(f"{server.url}/v1/cartoons", data=PICTURE, timeout=BOUND_S)
 
 
+@pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 def test_whoever_was_connected_is_answered_in_fifty_rounds(start_timed: Start) -> None:
     """SIGTERM while requests run, wait in the queue and wait to be accepted: none is lost."""
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -33,6 +35,7 @@ def test_whoever_was_connected_is_answered_in_fifty_rounds(start_timed: Start) -
             end_while_busy(start_timed(0.02, DCTNET_SLOTS=2), pool)
 
 
+@pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 def test_whoever_waits_to_be_accepted_is_answered(start_timed: Start) -> None:
     server = start_timed(0.02, DCTNET_SLOTS=2)
     worker = server.worker()
@@ -73,6 +76,7 @@ def answered(connection: http.client.HTTPConnection) -> int:
     return response.status
 
 
+@pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(
     start_timed: Start,
 ) -> None:
@@ -94,6 +98,7 @@ def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(
     assert 3 <= time.monotonic() - started < 15
 
 
+@pytest.mark.promise("Single host: a killed replica comes back, and no request is lost")
 def test_a_worker_that_is_killed_is_back_by_itself(start_timed: Start) -> None:
     server = start_timed(0)
     killed = server.worker()

@@ -25,6 +25,7 @@ def head(size: int) -> bytes:
     return start + fields + end
 
 
+@pytest.mark.promise("Load: a request head has at most 32 KiB, and unfinished heads cost little")
 @pytest.mark.parametrize(
     ("size", "status"), [(MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")]
 )
@@ -47,6 +48,7 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server)
         assert client.recv(65536).split()[1] == b"415"
 
 
+@pytest.mark.promise("Load: a request head has at most 32 KiB, and unfinished heads cost little")
 def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
     server = start_timed(0)
     worker = server.worker()

@@ -235,6 +235,7 @@ def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect: Connect)
     assert received(sock).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
 def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Connect) -> None:
     started = time.monotonic()
     silent, trickling, idle = (connect() for _ in range(3))
@@ -261,6 +262,7 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Conn
     assert said_nothing(server)
 
 
+@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
 def test_a_client_that_does_not_read_is_cut_off_in_time(large: Large) -> None:
     sock = socket.create_connection(("127.0.0.1", large.port), BOUND_S)
     with sock:
@@ -280,6 +282,7 @@ def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: L
         assert time.monotonic() - started <= LINGER_S + MARGIN_S
 
 
+@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
 def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: Connect) -> None:
     oldest, *others = [connect() for _ in range(MAX_CONNECTIONS)]
     others[-1].sendall(LIVEZ)
@@ -290,6 +293,7 @@ def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: 
     assert all(map(is_open, others))
 
 
+@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
 def test_a_client_with_many_connections_takes_none_from_another(
     server: Server, connect: Connect
 ) -> None:
@@ -320,6 +324,7 @@ def test_connections_start_no_thread(server: Server, connect: Connect) -> None:
     assert len(list(threads.iterdir())) == before
 
 
+@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
 def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> None:
     server = start_timed(0)
     worker = server.worker()

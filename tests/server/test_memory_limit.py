@@ -37,6 +37,7 @@ RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("limited_by", [KIND])
 def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
     limited_by: str, tmp_path: Path

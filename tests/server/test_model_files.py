@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import requests
 
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
@@ -16,6 +17,7 @@ from tests.support.process import Server
 Start = Callable[..., Server]
 
 
+@pytest.mark.promise("Models: the files served are the files that were verified")
 def test_a_server_and_its_next_worker_use_the_files_that_were_verified(
     start: Start, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def schemathesis(folder: Path, server: Server, document: str | Path, *options: s
     )
 
 
+@pytest.mark.promise("API: it does what its OpenAPI document says")
 def test_a_server_does_what_its_document_says(server: Server, tmp_path: Path) -> None:
     document = f"{server.url}/openapi.json"
     done = schemathesis(tmp_path, server, document, "--max-examples", str(MAX_EXAMPLES))
@@ -89,6 +90,7 @@ def with_a_parameter_that_nobody_reads(document: Any) -> None:
     document["paths"]["/upload"]["post"]["parameters"].append(size)
 
 
+@pytest.mark.promise("API: it does what its OpenAPI document says")
 @pytest.mark.parametrize(
     ("lie", "finding"),
     [

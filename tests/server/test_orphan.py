@@ -69,6 +69,7 @@ def silent_reader(server: Server) -> Iterator[None]:
         yield
 
 
+@pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
     start_timed: Start,
 ) -> None:
@@ -87,6 +88,7 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
             until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
 
 
+@pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
     start_timed: Start,
 ) -> None:
@@ -113,6 +115,7 @@ def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path: Path, seconds: s
         end(server.process)
 
 
+@pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
     start_timed: Start, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
     return [path for path in files if marker in path.read_bytes()]
 
 
+@pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
 def test_a_marker_in_a_picture_is_found_nowhere_afterwards(
     start: Callable[..., Server], tiny: Path, tmp_path: Path, marker: bytes
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 import requests
 
 from dctnet.metrics import STAGES
@@ -14,6 +15,7 @@ PICTURE = encoded(gradient(40, 24))
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
+@pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(start_timed: Start) -> None:
     server = start_timed(0)
     answer = requests.post(

@@ -65,6 +65,7 @@ def with_open_files(limit: int) -> list[str]:
     return ["sh", "-c", f'ulimit -n {limit} && exec "$0" "$@"']
 
 
+@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
 def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
     start_within: Callable[..., Server],
 ) -> None:
@@ -127,6 +128,7 @@ def test_too_few_files_for_any_connection_are_a_sentence(tmp_path: Path) -> None
     assert line.startswith(f"dctnet: The limit of {RESERVED} open files leaves no room")
 
 
+@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
 def test_without_files_those_who_are_connected_are_served_and_others_when_there_is_room(
     start_timed: Start,
 ) -> None:
@@ -171,6 +173,7 @@ def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(
         assert server.process.wait(BOUND_S) == 0
 
 
+@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
 def test_without_threads_requests_wait_for_those_that_there_are(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2)
     worker = server.worker()

@@ -56,6 +56,7 @@ def post(server: Server) -> int:
     return requests.post(f"{server.url}/v1/cartoons", data=PICTURE, timeout=BOUND_S).status_code
 
 
+@pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 @pytest.mark.parametrize("receiver", ["arbiter", "worker", "process group"])
 @pytest.mark.parametrize("number", OTHERS, ids=lambda number: str(getattr(number, "name", number)))
 def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(

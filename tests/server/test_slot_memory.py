@@ -30,6 +30,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, int
         end(server.process)
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize(
     ("kind", "content", "formats"),
     [

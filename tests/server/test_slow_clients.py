@@ -28,6 +28,7 @@ def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow.SlowPl
     )
 
 
+@pytest.mark.promise("Load: slow senders end with 408 and take no slot from others")
 def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(
     start_timed: Start,
 ) -> None:

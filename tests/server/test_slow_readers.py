@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
+import pytest
 import requests
 
 from dctnet.config import MIB
@@ -47,6 +48,7 @@ def health_within_a_second(server: Server) -> None:
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
 def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     worker = server.worker()
@@ -69,6 +71,7 @@ def cartoon_of_noise(side: int) -> bytes:
     return head.encode() + data
 
 
+@pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
 def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 1, cartoon_of_noise(1500)) as (client,):
@@ -79,6 +82,7 @@ def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) 
     assert line["duration"] >= IDLE_TIMEOUT_S
 
 
+@pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
 def test_a_response_has_a_deadline(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_TIMEOUT=2, DCTNET_MIN_RESPONSE_RATE=1)
     with silent_readers(server, 1, cartoon_of_noise(1500)):
@@ -92,6 +96,7 @@ def test_a_client_that_leaves_its_response_is_counted(start_timed: Start) -> Non
     server.until(lambda: unread(server, "client_gone") == 1)
 
 
+@pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
 def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(
     start_timed: Start,
 ) -> None:
@@ -115,6 +120,7 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
             assert len(response.content) > 2_900_000
 
 
+@pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
 def test_silent_readers_do_not_hold_up_the_end(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 50, GET * PIPELINED) as clients:

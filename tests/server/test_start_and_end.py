@@ -42,6 +42,7 @@ def serve(*arguments: str, **environ: str) -> tuple[int, list[str]]:
     return run.returncode, run.stdout.splitlines()
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_server_answers_while_its_model_is_loading_and_ctrl_c_ends_it(
     start: Start, tiny: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_server_whose_model_is_being_loaded_does_not_wait_for_that(
         end(server.process)
 
 
+@pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost(demo: Path) -> None:
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(3))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
@@ -264,10 +266,12 @@ def test_a_bad_option_is_wrong_usage_and_has_an_example() -> None:
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_model_that_is_missing_is_one_sentence() -> None:
     assert serve(DCTNET_MODEL="/none") == (3, ["dctnet: There is no model folder /none."])
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 @pytest.mark.parametrize("name", REQUIRED_FILES)
 def test_a_model_that_is_damaged_is_one_sentence(tiny: Path, tmp_path: Path, name: str) -> None:
     broken = tmp_path / "broken"
@@ -278,6 +282,7 @@ def test_a_model_that_is_damaged_is_one_sentence(tiny: Path, tmp_path: Path, nam
     assert f"broken/{name} is cut short" in line
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(
     tiny: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,8 @@ def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
     return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
 
 
+@pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
+@pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
 def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
     start_timed: Start, tmp_path: Path
 ) -> None:
@@ -84,6 +86,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
 def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
@@ -116,6 +119,7 @@ def large() -> bytes:
     return encoded(noise, "PNG", compress_level=0)
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
     start_timed: Start, large: bytes
 ) -> None:
@@ -158,6 +162,7 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 """Those that are read, and what makes Pillow write them fast."""
 
 
+@pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(
     start_timed: Start,
 ) -> None:

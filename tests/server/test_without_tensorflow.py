@@ -25,6 +25,7 @@ def libraries(process: int) -> set[str]:
     return {line.split(maxsplit=5)[5] for line in maps if "/" in line}
 
 
+@pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 def test_a_server_of_the_demo_model_has_loaded_no_tensorflow(
     start: Callable[[Path], Server],
 ) -> None:
@@ -61,6 +62,7 @@ def _addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 SERVE = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
 
 
+@pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 @pytest.mark.usefixtures("_addresses")
 def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_with_one_sentence(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +77,7 @@ def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_wi
     )
 
 
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.usefixtures("_addresses")
 @pytest.mark.parametrize("name", ["cartoon_bg.npz", "detector.onnx", "known-answer.png"])
 def test_a_flipped_bit_stops_the_start_with_a_sentence_that_names_the_file(
@@ -87,6 +90,7 @@ def test_a_flipped_bit_stops_the_start_with_a_sentence_that_names_the_file(
     assert said.startswith(f"dctnet: The model file {folder / name} is not the one in the manifest")
 
 
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.usefixtures("_addresses")
 def test_a_flipped_bit_of_the_manifest_stops_the_start_of_a_pinned_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -116,6 +116,7 @@ def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host:
     assert nginx_s == ours
 
 
+@pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_no_picture_is_written_to_a_file(host: Host) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
     answer = host.post(encoded(noise))

@@ -66,6 +66,7 @@ def stand_ins(host: Host, *statuses: int | None) -> Iterator[list[StandIn]]:
         yield made
 
 
+@pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 @pytest.mark.parametrize("status", [429, 502, 503])
 def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word(
     lone_nginx: Host, status: int
@@ -81,6 +82,7 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
     assert access["upstream_status"] == f"{status}, {status}"
 
 
+@pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 @pytest.mark.parametrize("status", [400, 413, 422, 500, 504])
 def test_what_another_replica_would_answer_too_is_not_tried_again(
     lone_nginx: Host, status: int
@@ -90,6 +92,7 @@ def test_what_another_replica_would_answer_too_is_not_tried_again(
         assert sum(len(replica.asked) for replica in replicas) == 1
 
 
+@pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx: Host) -> None:
     with stand_ins(lone_nginx, None, None) as replicas:
         answer = lone_nginx.post(b"picture")

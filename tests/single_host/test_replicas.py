@@ -36,6 +36,7 @@ def statuses_of_tries(host: Host) -> "Counter[str]":
     return Counter(line["upstream_status"] for line in host.accesses() if line["path"] == CARTOONS)
 
 
+@pytest.mark.promise("Single host: a killed replica comes back, and no request is lost")
 def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host: Host) -> None:
     before = statuses_of_tries(host)
     with load(host) as reports:
@@ -48,6 +49,7 @@ def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host:
     assert (statuses_of_tries(host) - before)["502, 200"] > 0
 
 
+@pytest.mark.promise("Single host: an update loses no request and stops at a broken replica")
 def test_supervisorctl_update_replaces_replicas_one_after_another_and_nothing_is_lost(
     host: Host,
 ) -> None:
@@ -70,6 +72,7 @@ def test_supervisorctl_update_replaces_replicas_one_after_another_and_nothing_is
     assert nothing_is_lost(reports[0])
 
 
+@pytest.mark.promise("Single host: an update loses no request and stops at a broken replica")
 def test_the_update_that_looks_at_readiness_needs_no_drain_delay(quick_host: Host) -> None:
     old = [quick_host.pid(1), quick_host.pid(2)]
     with load(quick_host) as reports:
@@ -98,6 +101,7 @@ def test_the_update_that_looks_at_readiness_needs_no_drain_delay(quick_host: Hos
     assert quick_host.are_ready()
 
 
+@pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(
     make_host: Callable[..., Host],
 ) -> None:

@@ -704,6 +704,7 @@ def test_a_picture_that_is_dropped_keeps_nothing(house: Open, no_collector: None
     until(lambda: not any(thing() for thing in things))
 
 
+@pytest.mark.promise("Load: no queued image is lost or computed twice")
 def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(house: Open) -> None:
     clients, pictures = 8, 40
     one = house(slots=3, queue=4, uploads=2)

@@ -1,5 +1,6 @@
 """Clients take turns: nobody waits for all of another's, and each one's own order is kept."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,6 +87,7 @@ def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
     return queue
 
 
+@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
 @ALLOWED
 @given(steps=steps)
 def test_a_place_is_the_turn_in_which_an_item_is_popped(steps: list[tuple[str, str]]) -> None:

@@ -74,6 +74,7 @@ class Replica:
         return None
 
 
+@pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 @pytest.mark.parametrize("occupied", [0, 1])
 @settings(max_examples=150, derandomize=True, database=None, deadline=None)
 @given(

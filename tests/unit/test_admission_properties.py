@@ -467,6 +467,7 @@ def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
     return name is None or sum(one.name == name for one in taken) < 3 * free
 
 
+@pytest.mark.promise("Load: no queued image is lost or computed twice")
 def test_whatever_happens_the_admission_does_what_its_model_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -89,6 +89,7 @@ def keep_busy(service: Service, seconds: float) -> None:
             service.submit(BATCH, seconds)
 
 
+@pytest.mark.promise("Load: one client's many images shut out no other client")
 @settings(max_examples=60, derandomize=True, database=None, deadline=None)
 @given(
     slots=st.integers(1, 3),

@@ -110,6 +110,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(file: Path) -> None:
     assert "that is no regular file." in refusal(file.parent)
 
 
+@pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_every_key_is_compared_in_constant_time_wherever_one_fits(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_every_key_is_compared_in_constant_time_wherever_one_fits(
         assert len(set(compared)) == 3
 
 
+@pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_no_key_is_kept(file: Path) -> None:
     assert OLD not in repr(vars(keys_of(file, OLD.encode())))
 

@@ -251,6 +251,7 @@ def needy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder.parent / "tiny-prepared", "the node 'tower_0/beta'"
 
 
+@pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(
     needy: tuple[Path, str],
 ) -> None:
@@ -287,6 +288,7 @@ def test_parts_of_one_graph_have_one_set_of_files(
     assert "seconds" in json.loads(capsys.readouterr().out)["inference"]
 
 
+@pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 def test_such_a_folder_is_drawn_by_both_runtimes(
     needy: tuple[Path, str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

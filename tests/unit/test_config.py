@@ -182,6 +182,7 @@ def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused() -> None:
     assert Settings.from_environment(times).watchdog_timeout == 19.9
 
 
+@pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize(
     ("variable", "least", "most"),
     [
@@ -214,6 +215,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
 
+@pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize(
     ("variable", "least", "most", "unit"),
     [

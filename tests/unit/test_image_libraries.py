@@ -83,6 +83,7 @@ def is_allowed(name: str, where: str) -> bool:
     )
 
 
+@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
     used = {
         (name, module(path))
@@ -95,6 +96,7 @@ def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
     assert {name for name, _ in used} >= PIXEL_FUNCTIONS
 
 
+@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 @pytest.mark.parametrize(
     "source",
     [
@@ -117,6 +119,7 @@ def test_other_attributes_of_opencv_are_found(source: str) -> None:
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
+@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 def test_pillow_opens_the_listed_formats_only() -> None:
     opened = {}
     for path in SOURCES:
@@ -135,6 +138,7 @@ def test_pillow_opens_the_listed_formats_only() -> None:
     assert opened == PILLOW_FORMATS
 
 
+@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 def test_no_file_sets_a_variable_of_opencv() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],

@@ -98,6 +98,7 @@ def test_an_animation_is_its_primary_item() -> None:
         assert image.n_frames == 1
 
 
+@pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 def test_metadata_do_not_reach_the_decoder() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a description"

@@ -80,6 +80,7 @@ def _inspected(data: bytes) -> tuple[int, int] | PictureError:
         return error
 
 
+@pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
 def test_inspecting_it_asks_no_decoder_and_says_the_same(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
@@ -103,6 +104,7 @@ def test_inspecting_it_asks_no_decoder_and_says_the_same(
 CALLS_A_CHUNK = 10
 
 
+@pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name)
 def test_inspecting_it_takes_few_calls_and_little_memory(sample: Sample) -> None:
     """Calls, each of a tenth of a microsecond, are the same however busy the machine is."""

@@ -145,6 +145,7 @@ def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas() -> None
     np.testing.assert_array_equal(decode(data, ENOUGH), expected)
 
 
+@pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_each_exif_orientation_is_applied(orientation: int) -> None:
     upright = gradient(6, 4)
@@ -202,6 +203,7 @@ def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
         decode(data[: int(len(data) * share)], ENOUGH)
 
 
+@pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> None:
     data = encoded(gradient(30, 20), format)
@@ -210,6 +212,7 @@ def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> No
         decode(data, 599)
 
 
+@pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 def test_too_many_pixels_are_refused_from_the_header_alone() -> None:
     # A megabyte of such zeros would decode to gigabytes.
     bomb = png_header(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))

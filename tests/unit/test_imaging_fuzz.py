@@ -42,6 +42,7 @@ def becomes_a_picture_or_a_refusal(data: bytes) -> None:
     assert 0 < rgb.shape[0] * rgb.shape[1] <= MAX_PIXELS
 
 
+@pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
 @pytest.mark.filterwarnings("error")
 @tries(0.1)
 @given(random_bytes())
@@ -49,6 +50,7 @@ def test_random_bytes(data: bytes) -> None:
     becomes_a_picture_or_a_refusal(data)
 
 
+@pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
 @pytest.mark.filterwarnings("error")
 @tries(0.9)
 @given(changed_pictures())

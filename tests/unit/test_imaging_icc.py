@@ -42,6 +42,7 @@ def converted_by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
     return np.asarray(ImageCms.buildTransform(source, target, image.mode, "RGB").apply(image))
 
 
+@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
 @pytest.mark.parametrize("name", ordinary())
 def test_an_ordinary_profile_is_converted_exactly_as_before(name: str) -> None:
     mode, profile = ordinary()[name]
@@ -52,6 +53,7 @@ def test_an_ordinary_profile_is_converted_exactly_as_before(name: str) -> None:
     assert ignored == name.startswith("sRGB-like")
 
 
+@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
 @pytest.mark.parametrize(
     ("format", "mode"), [(f, mode) for f, modes in MODES.items() for mode in modes]
 )
@@ -65,6 +67,7 @@ def test_a_costly_profile_costs_little_in_each_format_and_mode(format: str, mode
     assert max(cost.peak_bytes for cost in costs) < baseline.peak_bytes + MAX_BYTES
 
 
+@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
 def test_any_profile_costs_little() -> None:
     asked_for = os.environ.get("FUZZ_TRIES")
     tries = int(asked_for or TRIES)

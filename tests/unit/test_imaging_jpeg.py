@@ -19,6 +19,7 @@ def test_the_size_is_the_frame_headers() -> None:
     assert (container.profile, container.orientation) == (b"", 1)
 
 
+@pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 @pytest.mark.parametrize("marker", [COMMENT, EXIF, PROFILE, 0xED, 0xEF])
 def test_metadata_do_not_reach_the_decoder(marker: int) -> None:
     assert read(with_segments(JPEG, segment(marker, b"Exif\0\0 MPF\0 8BIM"))).data == JPEG

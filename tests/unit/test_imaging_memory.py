@@ -44,6 +44,7 @@ print(json.dumps(outcomes))
 """
 
 
+@pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_decoder_without_memory_raises_a_memory_error(format: str) -> None:
     """With each limit from 1 to 40 MiB, so that each allocation is the one that fails."""

@@ -129,6 +129,7 @@ def layered(image: Image.Image, **options: Any) -> bytes:
 SIDES = [(8, 8), (64, 64), (512, 512), (1000, 1000)]
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("kind", costly_kinds())
 def test_decoding_takes_no_more_memory_a_pixel_than_is_documented(kind: str) -> None:
     """Of large images by the pixel, and of small ones and of noise by the fixed part on top."""

@@ -42,6 +42,7 @@ def ignored(*_: float) -> None:
     """Take no measurement."""
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_slot_draws_the_known_picture_twice(tmp_path: Path) -> None:
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
@@ -68,6 +69,7 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path: Path) -> None:
     assert measured == [20]
 
 
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> None:
     almost = 255 - PICTURE
     almost[: len(almost) // 2] += 1

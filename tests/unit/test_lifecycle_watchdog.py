@@ -75,6 +75,7 @@ def test_it_watches_by_itself() -> None:
 
 
 class TestProbes:
+    @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
     def test_only_liveness_is_red_while_a_computation_hangs(self, replica: Fixture) -> None:
         replica.running = 2 * TIMEOUT
         replica.watchdog.look()

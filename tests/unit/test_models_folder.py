@@ -133,6 +133,7 @@ def flip(path: Path, place: float) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
 def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(
@@ -174,6 +175,7 @@ def test_another_digest_than_the_expected_one_is_refused(model: Path) -> None:
     assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
 
 
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model: Path) -> None:
     digest = manifest.digest((model / "manifest.json").read_bytes())
     (model / "cartoon_bg.pb").write_bytes(b"other weights")

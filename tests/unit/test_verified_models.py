@@ -69,6 +69,7 @@ def link_elsewhere(path: Path) -> None:
 SWAPS = [replace, link_elsewhere, Path.unlink]
 
 
+@pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
 def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(
     folder: Path, swap: Callable[[Path], None]
@@ -79,6 +80,7 @@ def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(
     check_answer(load(model), model)
 
 
+@pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
 def test_nothing_of_an_upstream_model_is_loaded_from_a_path_after_verification(
     upstream: Path, swap: Callable[[Path], None]
@@ -90,6 +92,7 @@ def test_nothing_of_an_upstream_model_is_loaded_from_a_path_after_verification(
     np.testing.assert_array_equal(load(model).cartoonize(image).picture, 255 - image)
 
 
+@pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("name", LOADED_OF_DEMO)
 def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(
     folder: Path, name: str
@@ -102,6 +105,7 @@ def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(
         check_answer(load(model), model)
 
 
+@pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
 def test_the_sample_is_the_one_that_was_verified(
     folder: Path, swap: Callable[[Path], None]

@@ -1,0 +1,43 @@
+"""The order of the tests, and what may run beside what: for `pytest --numprocesses`.
+
+By `--dist=loadgroup` each process gets the next group of tests, in the order of their collection.
+"""
+
+import fcntl
+from collections.abc import Iterator
+
+import pytest
+
+SLOWEST_FIRST = ("server", "page", "native", "hub", "single_host", "k8s", "chart", "equivalence")
+"""Folders of `tests/` whose tests start first, so that no long one starts last."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests together that share what their file made once; those marked `alone` come last."""
+    for item in items:
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        elif not item.get_closest_marker("xdist_group") and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.nodeid.split("/")[1]
+        slow = SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
+        return item.get_closest_marker("alone") is not None, slow
+
+    items.sort(key=place)
+
+
+def _shares(item: pytest.Item) -> bool:
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(d[-1].scope in {"module", "class"} for d in definitions)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test that is marked `alone` run when no other process runs one."""
+    assert item.config.cache is not None
+    with (item.config.cache.mkdir("alone") / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        return (yield)
