@@ -1,0 +1,56 @@
+"""Fair queueing in the admission: turns, queue positions and quotas of clients."""
+
+from dctnet.admission import ClientGone, Reason
+from tests.support.admission import BOUND_S, FAR, MakeHarness, refusal
+from tests.support.polling import until
+
+
+def test_clients_take_turns_and_each_one_s_order_is_kept(harness: MakeHarness) -> None:
+    one = harness()
+    running, _ = one.occupy(client="much")
+    works = [one.submit(client="much")[0] for _ in range(3)]
+    works.insert(0, one.submit(client="little")[0])
+    works.insert(2, one.submit(client="little")[0])
+    assert one.admission.clients == 2
+    running.end()
+    for served, work in enumerate(works):
+        assert work.started.wait(BOUND_S)
+        assert not any(later.started.is_set() for later in works[served + 1 :])
+        work.end()
+
+
+def test_a_ticket_knows_its_place(harness: MakeHarness) -> None:
+    one = harness()
+    running, drawn = one.occupy(client="much")
+    _, second = one.submit(client="much")
+    _, third = one.submit(client="much")
+    assert [ticket.place for ticket in (drawn, second, third)] == [0, 1, 2]
+    other, _ = one.submit(client="little")
+    assert [ticket.place for ticket in (second, third)] == [1, 3]
+    one.admission.withdraw(second, ClientGone())
+    assert [ticket.place for ticket in (second, third)] == [0, 1]
+    running.end()
+    other.end()
+    until(lambda: third.place == 0)
+
+
+def test_a_client_leaves_places_for_the_others(harness: MakeHarness) -> None:
+    one = harness(queue=7)
+    one.occupy(client="much")
+    tickets = [one.submit(client="much")[1] for _ in range(5)]
+    assert one.refusal(client="much").reason is Reason.SHARE
+    one.admission.withdraw(tickets[0], ClientGone())
+    one.submit(client="much")
+    assert one.refusal(client="much").reason is Reason.SHARE
+    assert refusal(lambda: one.admission.check(FAR, "much")).reason is Reason.SHARE
+    one.admission.check(FAR, "little")
+    one.submit(client="little")
+    one.submit(client="another")
+    assert one.refusal(client="new").reason is Reason.FULL
+
+
+def test_a_free_slot_is_for_whoever_comes(harness: MakeHarness) -> None:
+    one = harness(slots=4, queue=0)
+    for _ in range(4):
+        one.occupy(client="much")
+    assert one.refusal(client="much").reason is Reason.FULL
