@@ -15,28 +15,29 @@ from dctnet.models.errors import ModelError
 from dctnet.models.files import OpenFiles
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import Networks, choice
-from dctnet.runtimes import tensorflow as runtime
 
-tf = runtime.tf
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 
-def _write(path: Path, build: Callable[[], Any]) -> None:
+def _write(path: Path, build: Callable[[Any], Any]) -> None:
+    from dctnet.runtimes.tensorflow import tf  # Costs seconds.
+
     with tf.Graph().as_default() as graph:
-        build()
+        build(tf)
     path.write_bytes(graph.as_graph_def().SerializeToString())
 
 
-def _inverted() -> None:
+def _inverted(tf: Any) -> None:
     picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
     tf.cast(255 - picture, tf.uint8, name="output_image")
 
 
-def _doubled() -> None:
+def _doubled(tf: Any) -> None:
     picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
     tf.multiply(picture, 2, name="output_image")
 
 
-def _three_boxes_of_which_two_count() -> None:
+def _three_boxes_of_which_two_count(tf: Any) -> None:
     images = tf.placeholder(tf.float32, [1, 512, 512, 3], "tower_0/images")
     tf.placeholder(tf.bool, [], "training_flag")
     boxes = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8], [0.0, 0.0, 0.0, 0.0]]
@@ -46,7 +47,7 @@ def _three_boxes_of_which_two_count() -> None:
     tf.constant([2], tf.int32, name="tower_0/num_detections")
 
 
-def _numbers_times_the_mean() -> None:
+def _numbers_times_the_mean(tf: Any) -> None:
     images = tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
     tf.placeholder(tf.bool, [], "training_flag")
     numbers = tf.range(143.0)[tf.newaxis] * tf.reduce_mean(images)
@@ -132,7 +133,7 @@ def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
 def test_a_graph_of_another_network_is_named_with_what_it_lacks(
     folder: Path, name: str, tensor: str
 ) -> None:
-    _write(folder / name, lambda: tf.constant(1))
+    _write(folder / name, lambda tf: tf.constant(1))
     said = f"{name} is not a graph of DCT-Net: it has no tensor {tensor}:0.$"
     with pytest.raises(ModelError, match=said):
         load(folder)

@@ -14,6 +14,8 @@ from tests.support.encoded import gradient
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_tiny_model
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
