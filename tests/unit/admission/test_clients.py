@@ -1,22 +1,8 @@
 """Fair queueing in the admission: turns, queue positions and quotas of clients."""
 
 from dctnet.admission import ClientGone, Reason
-from tests.support.admission import BOUND_S, FAR, MakeHarness, refusal
+from tests.support.admission import FAR, MakeHarness, refusal
 from tests.support.polling import until
-
-
-def test_clients_take_turns_and_each_one_s_order_is_kept(harness: MakeHarness) -> None:
-    one = harness()
-    running, _ = one.occupy(client="much")
-    works = [one.submit(client="much")[0] for _ in range(3)]
-    works.insert(0, one.submit(client="little")[0])
-    works.insert(2, one.submit(client="little")[0])
-    assert one.admission.clients == 2
-    running.end()
-    for served, work in enumerate(works):
-        assert work.started.wait(BOUND_S)
-        assert not any(later.started.is_set() for later in works[served + 1 :])
-        work.end()
 
 
 def test_a_ticket_knows_its_place(harness: MakeHarness) -> None:
