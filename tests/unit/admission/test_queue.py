@@ -20,21 +20,6 @@ from tests.support.admission import (
 from tests.support.polling import until
 
 
-@pytest.mark.parametrize("slots", [1, 3])
-def test_as_many_pictures_are_computed_as_there_are_slots(harness: MakeHarness, slots: int) -> None:
-    one = harness(slots=slots)
-    running = [one.occupy() for _ in range(slots)]
-    waiting, ticket = one.submit()
-    assert (one.admission.busy, one.admission.queued) == (slots, 1)
-    assert not waiting.started.is_set()
-    work, first = running[0]
-    work.end()
-    first.result()
-    assert waiting.started.wait(BOUND_S)
-    waiting.end()
-    ticket.result()
-
-
 @pytest.mark.parametrize("queue", [0, 1, 3])
 def test_as_many_pictures_wait_as_the_queue_holds(harness: MakeHarness, queue: int) -> None:
     one = harness(slots=2, queue=queue)
@@ -73,25 +58,6 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness: MakeHarness
         assert one.admission.load_ratio == 0
         one.occupy()
         assert one.refusal().reason is Reason.FULL
-
-
-def test_pictures_are_computed_in_the_order_in_which_they_came(harness: MakeHarness) -> None:
-    one = harness()
-    works = [one.submit()[0] for _ in range(5)]
-    for served, work in enumerate(works):
-        assert work.started.wait(BOUND_S)
-        assert not any(later.started.is_set() for later in works[served + 1 :])
-        work.end()
-
-
-def test_the_load_is_what_runs_and_waits_for_each_slot(harness: MakeHarness) -> None:
-    one = harness(slots=2)
-    assert one.admission.load_ratio == 0
-    one.occupy()
-    assert one.admission.load_ratio == 0.5
-    one.occupy()
-    one.submit()
-    assert one.admission.load_ratio == 1.5
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
