@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import Invalid, Object, Objects, merged, nested, render
+from tests.support.chart import Object, Objects, assert_schema_rejects, merged, nested, render
 
 HOSTS = ["a.example.org", "b.example.org"]
 NGINX = "nginx.ingress.kubernetes.io/"
 
-WAYS = {
-    "ingress": {"ingress": {"enabled": True}},
-    "gateway": {
-        "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"}
-    },
+INGRESS = {"ingress": {"enabled": True}}
+GATEWAY = {
+    "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"},
 }
+
+
+def both(*values: dict[str, Any]) -> Objects:
+    return render(merged(INGRESS, GATEWAY, *values))
 
 
 def annotation(made: Objects, name: str) -> str | None:
@@ -174,75 +176,84 @@ BYTES = 10 * 1024 * 1024 + 64 * 1024
 ALL = {"broken connection", "429", "502", "503"}
 TLS = {"expose": {"hosts": HOSTS, "tls": {"enabled": True}}}
 
-# What values make of which line; both ways.
-EXPECTATIONS: list[tuple[str, dict[str, Any], Any]] = [
-    ("hosts", {}, []),
-    ("hosts", nested("expose.hosts", HOSTS), HOSTS),
-    ("hosts", nested("expose.hosts", ["*.example.org"]), ["*.example.org"]),
-    ("backend", {}, {("dctnet", 80)}),
-    ("backend", nested("service.port", 8000), {("dctnet", 8000)}),
-    ("path", {}, {("Prefix", "/")}),
-    ("body in bytes", {}, BYTES),
-    ("body in bytes", nested("limits.bytes", 1024), 1024 + 64 * 1024),
-    ("body in bytes", nested("limits.bytes", 1073741824), 1073741824 + 64 * 1024),
-    ("bytes kept to try again", {}, BYTES),
-    ("tries", {}, 3),
-    ("tries", nested("expose.tries", 1), 1),
-    ("tries", nested("expose.tries", 2), 2),
-    ("tried again", {}, ALL),
-    ("tried again", nested("expose.tries", 1), set()),
-    ("seconds to connect", {}, 5),
-    ("balancer", {}, "round_robin"),
-    ("requests a second", {}, None),
-    ("requests a second", nested("expose.rateLimit.requestsPerSecond", 50), 50),
-    ("certificates", nested("expose.hosts", HOSTS), []),
-    ("certificates", TLS, [(host, "dctnet-tls") for host in HOSTS]),
+# What values make of the lines, both ways.
+EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
-        "certificates",
-        merged(TLS, nested("expose.tls.secretName", "mine")),
-        [(host, "mine") for host in HOSTS],
-    ),
-    ("issuer", TLS, {}),
-    (
-        "issuer",
-        merged(TLS, nested("expose.tls.issuer", "ca")),
-        {"cert-manager.io/issuer": "ca"},
+        {},
+        {
+            "hosts": [],
+            "backend": {("dctnet", 80)},
+            "path": {("Prefix", "/")},
+            "body in bytes": BYTES,
+            "bytes kept to try again": BYTES,
+            "tries": 3,
+            "tried again": ALL,
+            "seconds to connect": 5,
+            "balancer": "round_robin",
+            "requests a second": None,
+        },
     ),
     (
-        "issuer",
+        {
+            "expose": {
+                "hosts": HOSTS,
+                "tries": 1,
+                "rateLimit": {"requestsPerSecond": 50},
+                "tls": {"issuer": "ca"},
+            },
+            "service": {"port": 8000},
+            "limits": {"bytes": 1024},
+        },
+        {
+            "hosts": HOSTS,
+            "backend": {("dctnet", 8000)},
+            "body in bytes": 1024 + 64 * 1024,
+            "tries": 1,
+            "tried again": set(),
+            "requests a second": 50,
+            "certificates": [],
+            "issuer": {},
+        },
+    ),
+    (
+        {"expose": {"hosts": ["*.example.org"], "tries": 2}, "limits": {"bytes": 1073741824}},
+        {"hosts": ["*.example.org"], "body in bytes": 1073741824 + 64 * 1024, "tries": 2},
+    ),
+    (TLS, {"certificates": [(host, "dctnet-tls") for host in HOSTS], "issuer": {}}),
+    (
+        merged(TLS, {"expose": {"tls": {"secretName": "mine", "issuer": "ca"}}}),
+        {
+            "certificates": [(host, "mine") for host in HOSTS],
+            "issuer": {"cert-manager.io/issuer": "ca"},
+        },
+    ),
+    (
         merged(TLS, nested("expose.tls.clusterIssuer", "ca")),
-        {"cert-manager.io/cluster-issuer": "ca"},
+        {"issuer": {"cert-manager.io/cluster-issuer": "ca"}},
     ),
-    ("issuer", nested("expose.tls.issuer", "ca"), {}),
 ]
 
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("line", "values", "expected"), EXPECTATIONS)
-def test_an_ingress_and_a_route_say_the_same(
-    way: str, line: str, values: dict[str, Any], expected: Any
-) -> None:
-    read = READERS[line][0 if way == "ingress" else 1]
-    assert read(render(merged(WAYS[way], values))) == expected
+@pytest.mark.parametrize(("values", "lines"), EXPECTATIONS)
+def test_an_ingress_and_a_route_say_the_same(values: dict[str, Any], lines: dict[str, Any]) -> None:
+    made = both(values)
+    for number in (0, 1):
+        assert {line: READERS[line][number](made) for line in lines} == lines
 
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 def test_every_line_is_expected_of_both() -> None:
-    assert {line for line, _, _ in EXPECTATIONS} == set(READERS)
+    assert {line for _, lines in EXPECTATIONS for line in lines} == set(READERS)
 
 
 def test_nothing_is_exposed_by_default() -> None:
     assert not render().kinds & {"Ingress", "HTTPRoute", "Gateway", "BackendTrafficPolicy"}
 
 
-def test_both_may_be_enabled_at_once() -> None:
-    assert {"Ingress", "HTTPRoute"} <= render(merged(*WAYS.values())).kinds
-
-
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 def test_the_management_port_is_exposed_by_neither() -> None:
-    made = render(merged(*WAYS.values(), {"service": {"type": "LoadBalancer"}}))
+    made = both({"service": {"type": "LoadBalancer"}})
     assert [port["name"] for port in made.one("Service", "dctnet")["spec"]["ports"]] == ["http"]
     assert made.one("Service", "dctnet-management")["spec"]["clusterIP"] == "None"
     assert {name for name, _ in nginx_backends(made)} == {"dctnet"}
@@ -250,9 +261,9 @@ def test_the_management_port_is_exposed_by_neither() -> None:
 
 
 def test_a_limit_of_connections_is_ingress_nginx_s_alone() -> None:
-    limited = nested("expose.rateLimit.connections", 7)
-    assert annotation(render(merged(WAYS["ingress"], limited)), "limit-connections") == "7"
-    assert policy(render(merged(WAYS["gateway"], limited))) == policy(render(WAYS["gateway"]))
+    limited = both(nested("expose.rateLimit.connections", 7))
+    assert annotation(limited, "limit-connections") == "7"
+    assert policy(limited) == policy(both())
 
 
 @pytest.mark.parametrize(
@@ -269,14 +280,14 @@ def test_a_route_itself_tries_again_only_where_it_is_told_to(
     retries: str, tries: int, expected: dict[str, Any] | None
 ) -> None:
     values = {"gateway": {"retries": retries}, "expose": {"tries": tries}}
-    made = render(merged(WAYS["gateway"], values))
+    made = render(merged(GATEWAY, values))
     assert rule(made).get("retry") == expected
     assert bool(made.all("BackendTrafficPolicy")) == (retries == "envoy")
     assert rule(made)["timeouts"] == {"request": "70s"}
 
 
 def test_a_broken_replica_is_left_out_for_a_while_but_never_a_full_one() -> None:
-    passive = policy(render(WAYS["gateway"]))["healthCheck"]["passive"]
+    passive = policy(both())["healthCheck"]["passive"]
     assert passive["consecutiveLocalOriginFailures"] == 1
     assert passive["splitExternalLocalOriginErrors"] is True
     assert passive["consecutive5XxErrors"] == passive["consecutiveGatewayErrors"] == 0
@@ -289,12 +300,12 @@ def test_a_route_attaches_to_the_gateways_that_are_named() -> None:
     made = render(values)
     assert route(made)["parentRefs"] == parents
     assert not made.all("Gateway")
-    with_its_own = render(merged(values, nested("gateway.create", True), WAYS["gateway"]))
+    with_its_own = render(merged(values, GATEWAY))
     assert route(with_its_own)["parentRefs"] == [*parents, {"name": "dctnet"}]
 
 
 def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> None:
-    made = render(merged(WAYS["gateway"], TLS))
+    made = both(TLS)
     listeners = {each["name"]: each for each in made.one("Gateway")["spec"]["listeners"]}
     assert set(listeners) == {"http", "https-0", "https-1"}
     assert route(made)["parentRefs"] == [
@@ -307,9 +318,14 @@ def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> Non
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-@pytest.mark.parametrize(
-    ("path", "wrong"),
-    [
+def test_what_a_proxy_would_take_in_silence_is_refused() -> None:
+    annotations = {
+        "proxy-buffers-number": "four",
+        "proxy-buffer-size": "ten",
+        "enable-cors": "yes",
+        "proxy-buffering": "true",
+    }
+    wrong = [
         ("expose.tries", 0),
         ("expose.tries", 4),
         ("expose.tries", "2"),
@@ -322,22 +338,16 @@ def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> Non
         ("timeouts.proxyRead", "65s"),
         ("timeouts.proxyTotal", 0),
         ("ingress.loadBalance", "least_conn"),
-        ("ingress.annotations", {f"{NGINX}proxy-buffers-number": "four"}),
-        ("ingress.annotations", {f"{NGINX}proxy-buffer-size": "ten"}),
-        ("ingress.annotations", {f"{NGINX}enable-cors": "yes"}),
-        ("ingress.annotations", {f"{NGINX}enable-cors": True}),
-        ("ingress.annotations", {f"{NGINX}proxy-buffering": "true"}),
         ("gateway.retries", "always"),
-    ],
-)
-def test_what_a_proxy_would_take_in_silence_is_refused(path: str, wrong: object) -> None:
-    with pytest.raises(Invalid, match=path.rpartition(".")[2]):
-        render(merged(WAYS["ingress"], nested(path, wrong)))
+        ("ingress.annotations", {f"{NGINX}enable-cors": True}),
+        *(("ingress.annotations", {NGINX + name: value}) for name, value in annotations.items()),
+    ]
+    assert_schema_rejects(wrong, beside=INGRESS)
 
 
 def test_annotations_and_labels_of_ones_own_are_kept() -> None:
     own = {"annotations": {"example.org/a": "1"}, "labels": {"team": "b"}}
-    made = render(merged(*WAYS.values(), {"ingress": own, "gateway": own}))
+    made = both({"ingress": own, "gateway": own})
     for kind in ("Ingress", "HTTPRoute"):
         assert made.one(kind)["metadata"]["annotations"]["example.org/a"] == "1"
         assert made.one(kind)["metadata"]["labels"]["team"] == "b"
@@ -345,5 +355,5 @@ def test_annotations_and_labels_of_ones_own_are_kept() -> None:
 
 @pytest.mark.parametrize(("name", "expected"), [("", None), ("internal", "internal")])
 def test_an_ingress_names_its_class(name: str, expected: str | None) -> None:
-    made = render(merged(WAYS["ingress"], nested("ingress.className", name)))
+    made = both(nested("ingress.className", name))
     assert made.one("Ingress")["spec"].get("ingressClassName") == expected
