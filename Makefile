@@ -42,7 +42,7 @@ run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
 # Twice as many as there are processors: half of them wait for servers, timeouts and the browser.
-PROCESSES := $(shell echo $$((2 * $$(nproc))))
+PROCESSES = $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: test
 test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
