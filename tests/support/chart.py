@@ -59,8 +59,8 @@ def tool(name: str) -> str:
 def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a program of tools.mk to its end."""
     command = [tool(name), *map(str, arguments)]
-    # It ends within a second: a fifth of its CPU time would be spent on collecting garbage.
-    env = environment(GOGC="off")
+    # It ends within a second or two: much of its CPU time would be spent on collecting garbage.
+    env = environment(GOGC=400)
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **options)
 
 
