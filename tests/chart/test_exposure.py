@@ -3,7 +3,6 @@
 What an HTTPRoute has no words for is Envoy Gateway's policy's, and the table says so.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,10 +26,6 @@ def annotation(made: Objects, name: str) -> str | None:
     return made.one("Ingress")["metadata"]["annotations"].get(f"{NGINX}{name}")
 
 
-def seconds(text: str) -> int:
-    return int(text.removesuffix("s"))
-
-
 def route(made: Objects) -> Object:
     """The route that leads to the replicas."""
     return made.one("HTTPRoute", "dctnet")["spec"]
@@ -50,127 +45,77 @@ def policy(made: Objects) -> Object:
     return spec
 
 
-def nginx_hosts(made: Objects) -> list[str]:
-    return [each["host"] for each in made.one("Ingress")["spec"]["rules"] if "host" in each]
+def said_by_ingress(made: Objects) -> dict[str, Any]:
+    """What ingress-nginx is told, line by line."""
+    ingress = made.one("Ingress")
+    rules = ingress["spec"]["rules"]
+    paths = [path for each in rules for path in each["http"]["paths"]]
+    services = [path["backend"]["service"] for path in paths]
+    ports = {port["name"]: port["port"] for port in made.one("Service", "dctnet")["spec"]["ports"]}
 
+    def number(name: str) -> int:
+        return int(annotation(made, name) or 0)
 
-def nginx_backends(made: Objects) -> set[tuple[str, str]]:
-    service = made.one("Service", "dctnet")
-    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
-    return {
-        (path["backend"]["service"]["name"], ports[path["backend"]["service"]["port"]["name"]])
-        for each in made.one("Ingress")["spec"]["rules"]
-        for path in each["http"]["paths"]
-    }
-
-
-def nginx_paths(made: Objects) -> set[tuple[str, str]]:
-    return {
-        (path["pathType"], path["path"])
-        for each in made.one("Ingress")["spec"]["rules"]
-        for path in each["http"]["paths"]
-    }
-
-
-def nginx_tries(made: Objects) -> int:
-    if annotation(made, "proxy-next-upstream") == "off":
-        return 1
-    return int(annotation(made, "proxy-next-upstream-tries") or 0)
-
-
-def nginx_retried(made: Objects) -> set[str]:
-    told = set((annotation(made, "proxy-next-upstream") or "").split())
+    tried_again = set((annotation(made, "proxy-next-upstream") or "").split())
     # nginx tries a POST again only with `non_idempotent`.
-    assert told == {"off"} or "non_idempotent" in told
-    codes = {word.removeprefix("http_") for word in told if word.startswith("http_")}
-    return codes | ({"broken connection"} if "error" in told else set())
+    assert tried_again == {"off"} or "non_idempotent" in tried_again
+    codes = {word.removeprefix("http_") for word in tried_again if word.startswith("http_")}
+    return {
+        "hosts": [each["host"] for each in rules if "host" in each],
+        "backend": {(each["name"], ports[each["port"]["name"]]) for each in services},
+        "path": {(path["pathType"], path["path"]) for path in paths},
+        "body in bytes": number("proxy-body-size"),
+        "bytes kept to try again": number("client-body-buffer-size"),
+        "tries": 1 if tried_again == {"off"} else number("proxy-next-upstream-tries"),
+        "tried again": codes | ({"broken connection"} if "error" in tried_again else set()),
+        "seconds to connect": number("proxy-connect-timeout"),
+        "balancer": annotation(made, "load-balance"),
+        "requests a second": number("limit-rps") or None,
+        "certificates": [
+            (host, each["secretName"])
+            for each in ingress["spec"].get("tls", [])
+            for host in each["hosts"]
+        ],
+        "issuer": issuer(ingress),
+    }
 
 
-def envoy_tries(made: Objects) -> int:
-    return 1 + policy(made).get("retry", {}).get("numRetries", 0)
-
-
-def envoy_retried(made: Objects) -> set[str]:
-    on = policy(made).get("retry", {}).get("retryOn", {"triggers": [], "httpStatusCodes": []})
-    triggers = set(on["triggers"])
-    codes = {str(code) for code in on["httpStatusCodes"]}
+def said_by_route(made: Objects) -> dict[str, Any]:
+    """What the Gateway, the route and Envoy Gateway's policy are told, line by line."""
+    gateway, told = made.one("Gateway"), policy(made)
+    retry = told.get("retry", {"numRetries": 0, "retryOn": {"triggers": [], "httpStatusCodes": []}})
+    triggers = set(retry["retryOn"]["triggers"])
+    codes = {str(code) for code in retry["retryOn"]["httpStatusCodes"]}
     assert ("retriable-status-codes" in triggers) == bool(codes)
     broken = {"connect-failure", "refused-stream", "reset"} <= triggers
     assert not triggers & {"5xx", "gateway-error"}  # They would try timeouts again.
-    return codes | ({"broken connection"} if broken else set())
+    limits = [each["limit"] for each in told.get("rateLimit", {}).get("local", {}).get("rules", [])]
+    assert all(each["unit"] == "Second" for each in limits)
+    matches = [each["path"] for each in rule(made)["matches"]]
+    return {
+        "hosts": route(made).get("hostnames", []),
+        "backend": {(each["name"], each["port"]) for each in rule(made)["backendRefs"]},
+        "path": {(each["type"].removeprefix("Path"), each["value"]) for each in matches},
+        "body in bytes": int(told["requestBuffer"]["limit"]),
+        "bytes kept to try again": int(told["requestBuffer"]["limit"]),
+        "tries": 1 + retry["numRetries"],
+        "tried again": codes | ({"broken connection"} if broken else set()),
+        "seconds to connect": int(told["timeout"]["tcp"]["connectTimeout"].removesuffix("s")),
+        "balancer": {"RoundRobin": "round_robin"}[told["loadBalancer"]["type"]],
+        "requests a second": limits[0]["requests"] if limits else None,
+        "certificates": [
+            (each["hostname"], each["tls"]["certificateRefs"][0]["name"])
+            for each in gateway["spec"]["listeners"]
+            if each["protocol"] == "HTTPS"
+        ],
+        "issuer": issuer(gateway),
+    }
 
 
-def nginx_certificate(made: Objects) -> list[tuple[str, str]]:
-    return [
-        (host, each["secretName"])
-        for each in made.one("Ingress")["spec"].get("tls", [])
-        for host in each["hosts"]
-    ]
+def issuer(object_: Object) -> dict[str, str]:
+    annotations = object_["metadata"].get("annotations", {})
+    return {key: value for key, value in annotations.items() if key.startswith("cert-manager")}
 
-
-def gateway_certificate(made: Objects) -> list[tuple[str, str]]:
-    return [
-        (each["hostname"], each["tls"]["certificateRefs"][0]["name"])
-        for each in made.one("Gateway")["spec"]["listeners"]
-        if each["protocol"] == "HTTPS"
-    ]
-
-
-def issuers(kind: str) -> Callable[[Objects], dict[str, str]]:
-    def read(made: Objects) -> dict[str, str]:
-        annotations = made.one(kind)["metadata"].get("annotations", {})
-        return {key: value for key, value in annotations.items() if key.startswith("cert-manager")}
-
-    return read
-
-
-def nginx_limit(made: Objects) -> int | None:
-    told = annotation(made, "limit-rps")
-    return int(told) if told else None
-
-
-def envoy_limit(made: Objects) -> int | None:
-    limits = policy(made).get("rateLimit", {}).get("local", {}).get("rules", [])
-    assert all(each["limit"]["unit"] == "Second" for each in limits)
-    return limits[0]["limit"]["requests"] if limits else None
-
-
-# Each line: how it is read from an Ingress, and from a route with its policy.
-READERS: dict[str, tuple[Callable[[Objects], Any], Callable[[Objects], Any]]] = {
-    "hosts": (nginx_hosts, lambda made: route(made).get("hostnames", [])),
-    "backend": (
-        nginx_backends,
-        lambda made: {(each["name"], each["port"]) for each in rule(made)["backendRefs"]},
-    ),
-    "path": (
-        nginx_paths,
-        lambda made: {
-            (each["path"]["type"].removeprefix("Path"), each["path"]["value"])
-            for each in rule(made)["matches"]
-        },
-    ),
-    "body in bytes": (
-        lambda made: int(annotation(made, "proxy-body-size") or 0),
-        lambda made: int(policy(made)["requestBuffer"]["limit"]),
-    ),
-    "bytes kept to try again": (
-        lambda made: int(annotation(made, "client-body-buffer-size") or 0),
-        lambda made: int(policy(made)["requestBuffer"]["limit"]),
-    ),
-    "tries": (nginx_tries, envoy_tries),
-    "tried again": (nginx_retried, envoy_retried),
-    "seconds to connect": (
-        lambda made: int(annotation(made, "proxy-connect-timeout") or 0),
-        lambda made: seconds(policy(made)["timeout"]["tcp"]["connectTimeout"]),
-    ),
-    "balancer": (
-        lambda made: annotation(made, "load-balance"),
-        lambda made: {"RoundRobin": "round_robin"}[policy(made)["loadBalancer"]["type"]],
-    ),
-    "requests a second": (nginx_limit, envoy_limit),
-    "certificates": (nginx_certificate, gateway_certificate),
-    "issuer": (issuers("Ingress"), issuers("Gateway")),
-}
 
 BYTES = 10 * 1024 * 1024 + 64 * 1024
 ALL = {"broken connection", "429", "502", "503"}
@@ -238,13 +183,14 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("values", "lines"), EXPECTATIONS)
 def test_an_ingress_and_a_route_say_the_same(values: dict[str, Any], lines: dict[str, Any]) -> None:
     made = both(values)
-    for number in (0, 1):
-        assert {line: READERS[line][number](made) for line in lines} == lines
+    for said in (said_by_ingress(made), said_by_route(made)):
+        assert {line: said[line] for line in lines} == lines
 
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 def test_every_line_is_expected_of_both() -> None:
-    assert {line for _, lines in EXPECTATIONS for line in lines} == set(READERS)
+    expected = {line for _, lines in EXPECTATIONS for line in lines}
+    assert expected == said_by_ingress(both()).keys() == said_by_route(both()).keys()
 
 
 def test_nothing_is_exposed_by_default() -> None:
@@ -256,8 +202,8 @@ def test_the_management_port_is_exposed_by_neither() -> None:
     made = both({"service": {"type": "LoadBalancer"}})
     assert [port["name"] for port in made.one("Service", "dctnet")["spec"]["ports"]] == ["http"]
     assert made.one("Service", "dctnet-management")["spec"]["clusterIP"] == "None"
-    assert {name for name, _ in nginx_backends(made)} == {"dctnet"}
-    assert [each["name"] for each in rule(made)["backendRefs"]] == ["dctnet"]
+    for said in (said_by_ingress(made), said_by_route(made)):
+        assert {name for name, _ in said["backend"]} == {"dctnet"}
 
 
 def test_a_limit_of_connections_is_ingress_nginx_s_alone() -> None:

@@ -275,12 +275,6 @@ def test_resources_are_merged_over_defaults_that_fit_together(
     assert (made["limits"]["cpu"], made["limits"]["memory"]) == limits
 
 
-def test_slots_that_are_named_have_their_memory() -> None:
-    made = render(merged(DEMO, {"slots": 3}))
-    assert made.container["resources"]["limits"]["memory"] == bound(3, 2)
-    assert made.settings["DCTNET_SLOTS"] == "3"
-
-
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
 @pytest.mark.parametrize(

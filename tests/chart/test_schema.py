@@ -128,11 +128,6 @@ def test_the_examples_of_what_is_passed_on_fit_it() -> None:
     assert tried >= 15
 
 
-def test_the_schema_is_as_make_chart_docs_leaves_it() -> None:
-    text = (CHART / "values.schema.json").read_text()
-    assert describe.formatted(describe.described(SCHEMA, TEXTS)) + "\n" == text
-
-
 def test_a_changed_comment_is_seen(tmp_path: Path) -> None:
     shutil.copytree(CHART.parent, tmp_path / "helm")
     values = tmp_path / "helm/dctnet/values.yaml"

@@ -48,7 +48,8 @@ def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) ->
     assert made["graceful"] == ceil(drain_s + request_s) + 5
     assert made["grace"] == made["graceful"] + 5
     assert made["read"] == made["send"] == ceil(request_s) + 5
-    assert made["tries"] == ceil(request_s)
+    assert made["tries"] == ceil(request_s)  # nginx begins no other after a read timeout.
+    # Without `backendRequest`: a gateway never ends one try to begin another.
     assert made["route"] == {"request": f"{ceil(request_s) + 10}s"}
 
 
@@ -65,12 +66,3 @@ def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does() -> N
     with pytest.raises(Exception, match="proxyIdle"):
         render({"timeouts": {"proxyIdle": KEEP_ALIVE_S}})
     assert render({"timeouts": {"proxyIdle": KEEP_ALIVE_S - 1}}).deployment
-
-
-def test_nginx_begins_no_other_try_after_a_read_timeout() -> None:
-    assert chain()["tries"] < chain()["read"]
-    assert chain(proxyRead=61)["tries"] < 61
-
-
-def test_a_gateway_never_ends_one_try_to_begin_another() -> None:
-    assert "backendRequest" not in chain()["route"]
