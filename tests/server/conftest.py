@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model
@@ -27,9 +28,27 @@ def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of frozen graphs, for which a server imports TensorFlow: seconds of processor time."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     write_tiny_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the demo model, a prepared one, for all tests that leave it as they found it."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
+        yield server
+
+
+TIMED = [sys.executable, "-m", "tests.server.timed"]
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes no time to draw, for all tests that leave it as they found it."""
+    with serving(tmp_path_factory.mktemp("timed") / "log", TIMED, TIMED_SECONDS=0) as server:
+        yield server
 
 
 @pytest.fixture
@@ -50,17 +69,7 @@ def start_timed(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     with ExitStack() as stack:
 
         def start(seconds: float, **settings: object) -> Server:
-            command = [sys.executable, "-m", "tests.server.timed"]
             log = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
-            server = Server(log, command, TIMED_SECONDS=seconds, **settings)
-            stack.enter_context(server).wait_for(200)
-            return server
+            return stack.enter_context(serving(log, TIMED, TIMED_SECONDS=seconds, **settings))
 
         yield start
-
-
-@pytest.fixture(scope="module")
-def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One that is ready, for all tests of a file."""
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=tiny) as server:
-        yield server

@@ -1,20 +1,29 @@
 """What a running server answers over HTTP."""
 
 import http.client
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
 
+from dctnet.config import MIB
 from dctnet.http.assets import addresses
 from tests.support.encoded import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
+from tests.support.process import Server, serving
 
 PICTURE = gradient(200, 300)
-MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of frozen graphs, as upstream ships them."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=tiny) as server:
+        yield server
 
 
 def post(server: Server, path: str, **arguments: Any) -> requests.Response:
