@@ -28,7 +28,7 @@ def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of frozen graphs, for which a server imports TensorFlow: seconds of processor time."""
+    """A model of frozen graphs: to import TensorFlow for them costs a server four seconds."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     write_tiny_model(folder)
     return folder

@@ -9,6 +9,7 @@ accept loop hangs. These are no settings: they stand in for the engine, and for 
 of this file.
 """
 
+import gc
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,8 @@ def hang_accept_loop(file: Path) -> None:
 
 
 def serve() -> None:
+    # The arbiter and the worker each end by looking for garbage in all that was imported.
+    gc.freeze()
     if "TIMED_LOOP_HANGS" in os.environ:
         hang_accept_loop(Path(os.environ["TIMED_LOOP_HANGS"]))
     held = os.environ.get("TIMED_HELD")
