@@ -118,6 +118,7 @@ def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
 
 
 def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server: Server) -> None:
+    server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
     assert model.startswith("dctnet: the model is tiny@v1, from /")
     assert listening == f"dctnet: listening on {server.url}"

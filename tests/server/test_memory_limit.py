@@ -15,10 +15,10 @@ from dctnet.models.folder import DEMO
 from tests.support.confinement import KIND, confined
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end
+from tests.support.process import serving
 from tests.support.repo import DCTNET
 
-SLOTS, QUEUE, UPLOADS, THREADS = 2, 8, 8, 2
+SLOTS, QUEUE, UPLOADS, THREADS = 2, 4, 4, 2
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
@@ -50,9 +50,8 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])
-        server = Server(tmp_path / "log", command, DCTNET_MODEL=DEMO, **SETTINGS)
-        s.callback(end, server.process)
-        server.wait_for(200)
+        log = tmp_path / "log"
+        server = s.enter_context(serving(log, command, DCTNET_MODEL=DEMO, **SETTINGS))
         worker = server.worker()
         with ExitStack() as clients:
 
