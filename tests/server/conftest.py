@@ -7,11 +7,22 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from dctnet.models.folder import DEMO
+from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model
+
+Start = Callable[..., Server]
+TIMED = [sys.executable, "-m", "tests.server.timed"]
+PICTURE = encoded(gradient(40, 24))
+
+
+def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
+    """Send an image, by default a small one."""
+    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
 
 
 @contextmanager
@@ -41,9 +52,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-TIMED = [sys.executable, "-m", "tests.server.timed"]
-
-
 @pytest.fixture(scope="session")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that takes no time to draw, for all tests that leave it as they found it."""
@@ -52,7 +60,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a server with a model; whatever runs at the end of the test is ended."""
     with ExitStack() as stack:
 
@@ -64,7 +72,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def start_timed(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_timed(tmp_path: Path) -> Iterator[Start]:
     """Starts servers whose engine waits on the clock, and waits until they are ready."""
     with ExitStack() as stack:
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,20 +14,15 @@ import numpy as np
 import pytest
 import requests
 
+from tests.server.conftest import PICTURE, Start, post
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 ORIGIN = "https://a.example"
 HUNG_WITHIN_S = 10
 """How late on a busy machine the response may be to a request that hangs for two seconds."""
-
-
-def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
-    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
 
 
 def busy(server: Server, queued: int = 0) -> None:

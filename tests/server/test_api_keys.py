@@ -3,20 +3,17 @@
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.server.conftest import TIMED
-from tests.support.encoded import encoded, gradient
+from tests.server.conftest import PICTURE, TIMED, Start, post
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 OLD, NEW, WRONG = "the-old-key-of-the-test", "the-new-key-of-the-test", "a-wrong-key-of-the-test"
 
 
@@ -35,10 +32,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def post(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
-    return requests.post(
-        f"{server.url}/v1/cartoons", data=data, headers={"X-Api-Key": key}, timeout=BOUND_S
-    )
+def post_as(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
+    return post(server, data, **{"X-Api-Key": key})
 
 
 def refused(server: Server) -> float:
@@ -65,7 +60,7 @@ def test_a_stranger_s_body_is_not_read(locked: Server, more: str, length: str) -
 
 
 def test_a_stranger_who_sends_on_reads_the_refusal(locked: Server) -> None:
-    response = post(locked, WRONG, bytes(5_000_000))
+    response = post_as(locked, WRONG, bytes(5_000_000))
     assert response.status_code == 401
     request = response.headers["X-Request-Id"]
     (line,) = locked.until(lambda: [r for r in locked.requests() if r["request_id"] == request])
@@ -94,17 +89,17 @@ def said(server: Server, sentence: str) -> int:
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
-    assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
+    assert (post_as(server, OLD).status_code, post_as(server, NEW).status_code) == (200, 401)
     secret.change(f"{OLD}\n{NEW}\n")
-    server.until(lambda: post(server, NEW).status_code == 200)
-    assert post(server, OLD).status_code == 200
+    server.until(lambda: post_as(server, NEW).status_code == 200)
+    assert post_as(server, OLD).status_code == 200
     secret.change(f"{NEW}\n")
-    server.until(lambda: post(server, OLD).status_code == 401)
-    assert post(server, NEW).status_code == 200
+    server.until(lambda: post_as(server, OLD).status_code == 401)
+    assert post_as(server, NEW).status_code == 200
     server.until(lambda: said(server, "the API keys were read") == 2)
     secret.change("")
     stay = "the API keys stay as they were: "
-    server.until(lambda: post(server, NEW).ok and said(server, stay) == 1)
+    server.until(lambda: post_as(server, NEW).ok and said(server, stay) == 1)
     assert server.messages()[-1].startswith(f"dctnet: {stay}")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
-from tests.server.conftest import TIMED
+from tests.server.conftest import TIMED, Start
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -24,8 +24,6 @@ from tests.server.test_slow_readers import (
 )
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, processor_time, serving
-
-Start = Callable[..., Server]
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 ASKS_FIRST = b"""POST /v1/cartoons HTTP/1.1\r

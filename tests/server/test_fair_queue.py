@@ -3,27 +3,17 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.encoded import encoded, gradient
+from tests.server.conftest import Start, post
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
 SERVICE_S = 0.3
-
-
-def post(server: Server, **headers: str) -> requests.Response:
-    return requests.post(
-        f"{server.url}/v1/cartoons", data=PICTURE, headers=headers, timeout=BOUND_S
-    )
 
 
 def waited(answer: requests.Response) -> float:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,14 +14,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.encoded import encoded, gradient
+from tests.server.conftest import PICTURE, Start, post
 from tests.support.metrics import metric
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, running
 from tests.support.repo import environment
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 ROUNDS = 50
 REPLICAS = 10
 """How many are started at once, which is cheaper than one by one."""
@@ -31,10 +28,6 @@ CLIENTS = 24
 """More than slots, queue and threads could start at once: some wait in the listener's backlog."""
 
 DRAIN_DELAY_S, NOT_READY_WITHIN_S, DRAINED_WITHIN_S = 3, 1, 15
-
-
-def post(server: Server) -> requests.Response:
-    return requests.post(f"{server.url}/v1/cartoons", data=PICTURE, timeout=BOUND_S)
 
 
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")

@@ -1,17 +1,15 @@
 """The head of a request has a limit, and heads that are never finished cost little."""
 
 import socket
-from collections.abc import Callable
 
 import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from tests.server.conftest import connections
+from tests.server.conftest import Start, connections
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, processor_time, reset_peak_memory
 
-Start = Callable[..., Server]
 HEADS = 370
 
 

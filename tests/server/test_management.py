@@ -21,6 +21,7 @@ from dctnet.server.single_thread import (
     RESERVED_DESCRIPTORS,
     TIMEOUT_S,
 )
+from tests.server.conftest import Start
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, free_ports, processor_time, running
 from tests.support.repo import environment
@@ -29,7 +30,6 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 MARGIN_S = 3
 """How much later than its time something may happen on a busy machine."""
 
-Start = Callable[..., Server]
 Connect = Callable[..., socket.socket]
 
 
