@@ -150,11 +150,6 @@ def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Star
     assert post(server).status_code == 200
 
 
-@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan"])
-def test_a_deadline_that_is_no_time_is_said(timed: Server, timeout: str) -> None:
-    assert post(timed, **{"X-Request-Timeout": timeout}).status_code == 422
-
-
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_client_that_leaves_the_queue_costs_no_inference(
     start_timed: Start, pool: ThreadPoolExecutor, held: Path

@@ -49,14 +49,6 @@ def test_a_face_is_drawn(server: Server) -> None:
     assert (decoded(response.content) == (255, 0, 0)).all(axis=2).any()
 
 
-def test_the_older_contract_is_kept(server: Server) -> None:
-    response = post(server, "/upload", files={"file": ("me.jpg", encoded(PICTURE, "JPEG"))})
-    assert response.headers["Content-Disposition"] == "attachment; filename=result.png"
-    assert decoded(response.content).shape == PICTURE.shape
-    refused = post(server, "/upload", files={"file": ("me.jpg", b"hello")})
-    assert (refused.status_code, list(refused.json())) == (415, ["error"])
-
-
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 def test_requests_at_the_same_time_get_their_own_answers(server: Server) -> None:
     pictures = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]

@@ -4,16 +4,15 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
-from tests.server.conftest import TIMED, Start
+from tests.server.conftest import TIMED, Start, connections
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -51,19 +50,13 @@ def rest(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-@contextmanager
-def held(clients: Iterator[socket.socket]) -> Iterator[list[socket.socket]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(client) for client in clients]
-
-
 @pytest.mark.alone
 def test_clients_that_do_not_close_after_their_last_response_delay_no_one(
     start_timed: Start,
 ) -> None:
     server = start_timed(0)
     last = b"GET /v1/styles HTTP/1.0\r\n\r\n"
-    with held(connected(server, last) for _ in range(900)):
+    with connections(server, 900, last):
         health_within_a_second(server)
     assert server.stop() == 0
 
@@ -94,8 +87,8 @@ def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path: Path) -> None
     with (
         serving(tmp_path / "log", command, **settings) as server,
         silent_readers(server, 40, GET * PIPELINED),
-        held(connected(server, b"GET / HTTP/1.1\r\n") for _ in range(threads - 20)),
-        held(connected(server, HEALTH) for _ in range(140)) as idle,
+        connections(server, threads - 20, b"GET / HTTP/1.1\r\n"),
+        connections(server, 140, HEALTH) as idle,
     ):
         for _ in range(3):
             health_within_a_second(server)
@@ -187,7 +180,7 @@ def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(
     def most_accepted(server: Server) -> int:
         """Files that the worker has open when more connections than fit were opened."""
         before = open_files(server.worker())
-        with held(connected(server) for _ in range(room + 50)):
+        with connections(server, room + 50):
             server.wait_for(200)
             most = open_files(server.worker())
         server.until(lambda: open_files(server.worker()) <= before)

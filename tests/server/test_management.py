@@ -1,8 +1,10 @@
 """The management port: probes are answered whatever other clients of it do, within bounds."""
 
 import contextlib
+import http.client
 import re
 import resource
+import select
 import socket
 import struct
 import sys
@@ -87,30 +89,14 @@ def exchange(server: Server, request: bytes, client: str = "127.0.0.1") -> bytes
 
 def one_response(sock: socket.socket) -> tuple[int, bytes]:
     """Read a response of a connection that stays open: its status and its content."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = sock.recv(65536)
-        assert part, data
-        data += part
-    head, _, content = data.partition(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: (\d+)", head)
-    assert length
-    while len(content) < int(length[1]):
-        content += sock.recv(65536)
-    return int(head.split()[1]), content
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return response.status, response.read()
 
 
 def is_open(sock: socket.socket) -> bool:
     """Whether the server has not closed a connection on which it has nothing to send."""
-    sock.setblocking(False)
-    try:
-        return bool(sock.recv(1))
-    except BlockingIOError:
-        return True
-    except ConnectionResetError:
-        return False
-    finally:
-        sock.settimeout(BOUND_S)
+    return not select.select([sock], [], [], 0)[0]
 
 
 def probe(server: Server, client: str = "127.0.0.1") -> int:
