@@ -1,7 +1,6 @@
 """One JSON line a request, and the metrics that go with it."""
 
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import requests
 
 from dctnet.metrics import STAGES
+from tests.server.conftest import TIMED
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -24,7 +24,7 @@ SECONDS = 0.5
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {"TIMED_SECONDS": SECONDS, "DCTNET_MAX_WORKING_SIDE": LARGEST}
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, [sys.executable, "-m", "tests.server.timed"], **settings) as server:
+    with serving(log, TIMED, **settings) as server:
         yield server
 
 

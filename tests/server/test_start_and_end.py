@@ -18,13 +18,13 @@ from dctnet.models import manifest
 from dctnet.models.folder import DEMO, REQUIRED_FILES, open_folder
 from dctnet.runtimes import choice
 from dctnet.server import application
+from tests.server.conftest import TIMED
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, serving
 from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_unloadable_model
 
-TIMED = [sys.executable, "-m", "tests.server.timed"]
 END_S = 30
 """How long the end of an idle server may take, in seconds: it takes less than one."""
 Serve = Callable[..., tuple[int, str]]
