@@ -32,7 +32,7 @@ def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow.SlowPl
 def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(
     start_timed: Start,
 ) -> None:
-    server = start_timed(0.05, DCTNET_SLOTS=2, DCTNET_HEADER_TIMEOUT=4)
+    server = start_timed(0.1, DCTNET_SLOTS=2, DCTNET_HEADER_TIMEOUT=4)
     plans = [slow_plan(server, part) for part in ("headers", "body")]
     honest = Plan(
         url=f"{server.url}/v1/cartoons",

@@ -21,6 +21,8 @@ PIPELINED = 16
 """Requests of a connection: their responses are more than the kernel holds of a connection."""
 GET = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 IDLE_TIMEOUT_S = 3
+PROMPT_S = 2
+"""What a response takes at most beside silent readers: less than one that waits for them."""
 UNSENT_SIDE = 700
 """Sides of a cartoon of noise that is larger than the kernel's buffers of a connection."""
 
@@ -44,24 +46,24 @@ def unread(server: Server, reason: str) -> float:
     return server.metric("dctnet_unread_responses_total", reason=reason)
 
 
-def health_within_a_second(server: Server) -> None:
+def require_prompt_health(server: Server) -> None:
     started = time.monotonic()
     assert requests.get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PROMPT_S
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-@pytest.mark.alone  # A second is long for a health check, but on a busy machine.
+@pytest.mark.alone  # Its bound is too close for a machine that runs other tests too.
 def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: Start) -> None:
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     worker = server.worker()
     before = memory(worker, "VmRSS")
     with silent_readers(server, SILENT, GET * PIPELINED):
         for _ in range(10):
-            health_within_a_second(server)
+            require_prompt_health(server)
         server.until(lambda: unread(server, "too_slow") == SILENT)
         assert memory(worker, "VmRSS") - before < 150 * MIB
-        health_within_a_second(server)
+        require_prompt_health(server)
     assert server.worker() == worker
     server.until(lambda: "too_slow" in {line.get("unread") for line in server.requests()})
 

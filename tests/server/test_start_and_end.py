@@ -68,7 +68,7 @@ def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path: P
         assert time.monotonic() - started < END_S
         lines = server.messages()
         assert lines[:3] == [
-            f"dctnet: the model is demo@v1, from {DEMO}",
+            f"dctnet: the model is demo, from {DEMO}",
             "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
             "dctnet: a picture needs an API key; there are 2",
         ]
