@@ -23,6 +23,8 @@ GET = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 IDLE_TIMEOUT_S = 3
 PROMPT_S = 2
 """What a response takes at most beside silent readers: less than one that waits for them."""
+END_S = 30
+"""How long the end may take on a busy machine: half of what it takes with readers that stay."""
 UNSENT_SIDE = 700
 """Sides of a cartoon of noise that is larger than the kernel's buffers of a connection."""
 
@@ -108,6 +110,7 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
         0,
         DCTNET_SLOTS=1,
         DCTNET_MAX_UNSENT_BYTES=10_000_000,
+        DCTNET_RESPONSE_IDLE_TIMEOUT=100,
         DCTNET_FAIRNESS="none",
     )
     worker = server.worker()
@@ -131,7 +134,7 @@ def test_silent_readers_do_not_hold_up_the_end(start_timed: Start) -> None:
             client.recv(1)
         started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 3 * IDLE_TIMEOUT_S
+        assert time.monotonic() - started < END_S
 
 
 def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(
