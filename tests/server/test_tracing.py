@@ -265,8 +265,7 @@ def draw_and_stop(server: Server, number: int) -> float:
 
 
 EXPORT_TIMEOUT_S = 60
-PATIENCE_S = 30
-"""What an end takes at most that waits for no collector: half of one that does, in seconds."""
+MARGIN_S = 5
 EAGER = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": EXPORT_TIMEOUT_S,
     "OTEL_BSP_SCHEDULE_DELAY": 1,
@@ -278,20 +277,22 @@ FULL = {
 }
 
 
+@pytest.mark.alone
 def test_a_collector_that_hangs_costs_no_request(start_timed: Start) -> None:
     with collecting(hangs=True) as collector:
         server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER, **FULL)
         took = draw_and_stop(server, 20)
         assert collector.asked.is_set()
-    assert FLUSH_S < took < FLUSH_S + PATIENCE_S
+    assert FLUSH_S < took < FLUSH_S + MARGIN_S
     assert "dctnet: tracing: Queue full, dropping Span." in server.messages()
 
 
+@pytest.mark.alone
 def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed: Start) -> None:
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **EAGER)
-    assert draw_and_stop(server, 20) < FLUSH_S + PATIENCE_S
+    assert draw_and_stop(server, 20) < FLUSH_S + MARGIN_S
     (line,) = [line for line in server.messages() if "tracing" in line]
     assert line.startswith("dctnet: tracing: Transient error ")
     assert "Traceback" not in "".join(server.messages())
