@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,6 +27,7 @@ BIG, BIG_SIZE = "cartoon_bg.pb", 3_000_000
 LIMIT_SECONDS = 60
 
 
+@cache
 def content(name: str, revision: str) -> bytes:
     size = BIG_SIZE if name == BIG else 1000
     return random.Random(f"{name}@{revision}").randbytes(size)

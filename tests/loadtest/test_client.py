@@ -207,7 +207,7 @@ def test_connections_are_used_again_unless_each_request_is_to_have_its_own(
     before = server.connections
     assert loaded(server, "right", pictures, new_connections=True).right == 8
     assert server.connections == before + 8
-    assert [headers["Connection"] for headers in server.requests[8:]] == ["close"] * 8
+    assert [request.headers["Connection"] for request in server.requests[8:]] == ["close"] * 8
 
 
 def test_a_server_that_closes_after_its_answer_is_connected_to_anew(
@@ -241,8 +241,8 @@ def test_servers_share_the_load(
 
 def test_headers_and_the_media_type_are_sent(server: StandIn, pictures: list[Picture]) -> None:
     loaded(server, "right", pictures, headers={"X-Api-Key": "secret"})
-    assert {headers["X-Api-Key"] for headers in server.requests} == {"secret"}
-    assert {headers["Content-Type"] for headers in server.requests} == {"image/png"}
+    assert {request.headers["X-Api-Key"] for request in server.requests} == {"secret"}
+    assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}
 
 
 def test_five_hundred_requests_are_on_their_way_at_once(

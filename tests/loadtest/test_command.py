@@ -65,13 +65,13 @@ def test_a_json_file_that_cannot_be_written_is_one_sentence_before_anything_is_s
 def test_an_open_load_can_send_a_picture_of_its_own_each_time(server: StandIn) -> None:
     load = ("--rate", "40", "--poisson", "--duration", "0.5", "--pictures", "each")
     assert main([server.url, *load, "--size", "30x20", "--format", "png"]) == 0
-    assert {headers["Content-Type"] for headers in server.requests} == {"image/png"}
+    assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}
 
 
 def test_headers_are_sent(server: StandIn) -> None:
     headers = ("--header", "X-Api-Key: a:b", "--header", "X-Other:c")
     assert main([server.url, *FEW, *headers]) == 0
-    sent = {(headers["X-Api-Key"], headers["X-Other"]) for headers in server.requests}
+    sent = {(it.headers["X-Api-Key"], it.headers["X-Other"]) for it in server.requests}
     assert sent == {("a:b", "c")}
 
 

@@ -1,13 +1,12 @@
 """Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.support import http_stub
 from tests.support.browser import Browser
 from tests.support.process import Server
 
@@ -30,26 +29,19 @@ try {
 """
 
 
-class Blank(BaseHTTPRequestHandler):
+class Blank(http_stub.Handler):
     """A site with one empty page."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Another site</title>")
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def respond(self) -> None:
+        page = b"<!doctype html><title>Another site</title>"
+        self.answer(200, page, {"Content-Type": "text/html"})
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
     """The origin of another site."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Blank) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with http_stub.serving(Blank) as stub:
+        yield stub.url
 
 
 def asked(browser: Browser, site: str, server: Server, key: str = KEY) -> Any:
