@@ -1,7 +1,8 @@
 """The application around the real engine, whose networks here are functions of numpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,12 +14,13 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.engine import Engine
+from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
 from tests.support.described import document_of, require_described
+from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
@@ -46,6 +48,32 @@ class _Red(_Negative):
 def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
     return box, np.array([picture.mean() / 255], np.float32)
+
+
+class Held:
+    """Draws as many pictures as it is let, after the two by which a slot is warmed up."""
+
+    def __init__(self) -> None:
+        self._let = Semaphore(2)
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def draw(self, number: int) -> None:
+        """Let it draw so many."""
+        self._let.release(number)
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        assert self._let.acquire(timeout=BOUND_S)
+        return Cartoon(picture, 0, {"background": 0.01})
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    """An engine for one slot; at the end nobody waits for it any more."""
+    held = Held()
+    yield held
+    held.draw(100)
 
 
 def tiny_engine() -> Engine:

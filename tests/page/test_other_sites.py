@@ -1,14 +1,14 @@
 """Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.page.stand_in import StandIn
 from tests.support import http_stub
 from tests.support.browser import Browser
-from tests.support.process import Server
 
 KEY = "the-key-of-the-other-site"
 
@@ -44,12 +44,6 @@ def site() -> Iterator[str]:
         yield stub.url
 
 
-def asked(browser: Browser, site: str, server: Server, key: str = KEY) -> Any:
-    """What a page of the site gets to know of the answer."""
-    browser.driver.get(site)
-    return browser.run(ASK, server.url, key)
-
-
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     file = tmp_path / "keys"
@@ -57,19 +51,27 @@ def keys(tmp_path: Path) -> Path:
     return file
 
 
+def asked(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
+    """What a page of the site gets to know of the answer."""
+    browser.driver.get(site)
+    return browser.run(ASK, server.url, key)
+
+
 def test_a_page_of_an_allowed_site_draws_and_reads_refusals(
-    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path
+    browser: Browser, site: str, keys: Path
 ) -> None:
-    server = start_timed(0, DCTNET_CORS_ORIGINS=site, DCTNET_API_KEYS_FILE=keys)
-    assert asked(browser, site, server) == [200, "abc", "timed@v1", None]
-    refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
-    assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
+    settings = {"DCTNET_CORS_ORIGINS": site, "DCTNET_API_KEYS_FILE": keys}
+    with StandIn(**settings).running() as server:
+        assert asked(browser, site, server) == [200, "abc", "tiny@v1", None]
+        refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
+        assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
 
 
 @pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])
 def test_a_page_of_any_other_site_gets_nowhere(
-    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path, allowed: str
+    browser: Browser, site: str, keys: Path, allowed: str
 ) -> None:
-    server = start_timed(0, DCTNET_CORS_ORIGINS=allowed, DCTNET_API_KEYS_FILE=keys)
-    assert asked(browser, site, server) == "TypeError"
-    assert server.metric("dctnet_requests_total", route="/v1/cartoons", method="POST") == 0
+    settings = {"DCTNET_CORS_ORIGINS": allowed, "DCTNET_API_KEYS_FILE": keys}
+    with StandIn(**settings).running() as server:
+        assert asked(browser, site, server) == "TypeError"
+        assert server.received == []
