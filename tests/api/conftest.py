@@ -1,6 +1,7 @@
 """The application around the real engine, whose networks here are functions of numpy."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
@@ -48,6 +49,22 @@ class _Red(_Negative):
 def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
     return box, np.array([picture.mean() / 255], np.float32)
+
+
+class Broken:
+    """Warms up two slots, with two pictures each, and then fails in one way."""
+
+    def __init__(self, fail: Callable[[], object]) -> None:
+        self._fail, self._warm_ups = fail, 4
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        if not self._warm_ups:
+            self._fail()
+        self._warm_ups -= 1
+        return Cartoon(picture, 0, {"background": 0.1})
 
 
 class Held:
@@ -114,6 +131,26 @@ def starting(settings: Settings) -> FlaskClient:
 @pytest.fixture(scope="session")
 def client(make_app: AppFactory) -> FlaskClient:
     return make_app().test_client()
+
+
+def with_keys(settings: Settings, folder: Path, *keys: str) -> Settings:
+    """The settings of a server that asks for one of these keys."""
+    file = folder / "keys"
+    file.write_text("\n".join(keys))
+    return replace(settings, api_keys_file=file)
+
+
+def refused(response: TestResponse, status: int, kind: str) -> str:
+    """The detail of a problem document, after a look at all else in it."""
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    problem = response.get_json()
+    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert problem["type"] == f"urn:dctnet:problem:{kind}"
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert "\n" not in problem["title"] + problem["detail"]
+    return str(problem["detail"])
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.config import Settings
-from tests.api.conftest import Held, replica_of
+from tests.api.conftest import Held, refused, replica_of
 from tests.support.admission import in_background
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
@@ -74,23 +74,13 @@ def test_a_refused_picture_has_no_place(client: FlaskClient) -> None:
     assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
 
 
-@pytest.mark.parametrize(
-    ("ticket", "status"),
-    [
-        ("a" * 15, 422),
-        ("a" * 16, 200),
-        ("azAZ09_-" * 8, 200),
-        ("a" * 65, 422),
-        ("a" * 15 + "/", 422),
-        ("a" * 15 + "\u00e9", 422),
-        ("", 422),
-    ],
-)
-def test_a_ticket_is_of_so_many_letters(client: FlaskClient, ticket: str, status: int) -> None:
+@pytest.mark.parametrize("ticket", ["a" * 16, "azAZ09_-" * 8])
+def test_a_ticket_is_16_to_64_letters(client: FlaskClient, ticket: str) -> None:
     headers = {"X-Dctnet-Ticket": ticket}
-    response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
-    assert response.status_code == status
-    if status == 422:
-        problem = response.get_json()
-        assert problem["type"] == "urn:dctnet:problem:bad-parameter"
-        assert "16 to 64 letters" in problem["detail"]
+    assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("ticket", ["", "a" * 15, "a" * 65, "a" * 15 + "/", "a" * 15 + "\u00e9"])
+def test_another_ticket_is_refused(client: FlaskClient, ticket: str) -> None:
+    response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Dctnet-Ticket": ticket})
+    assert "16 to 64 letters" in refused(response, 422, "bad-parameter")
