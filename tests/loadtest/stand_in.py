@@ -10,9 +10,7 @@ from contextlib import contextmanager
 
 from tests.support.encoded import decoded, encoded
 from tests.support.http_stub import Handler, Request, serving
-
-BOUND_S = 30
-"""How long anything may take here, on a busy machine too."""
+from tests.support.polling import BOUND_S
 
 MIXED = ("right", "429", "wrong", "500", "503-5", "right", "cut", "text")
 """What `/mixed` answers in turn."""
