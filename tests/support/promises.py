@@ -53,7 +53,8 @@ class Promises:
             self.outcomes[item.nodeid] = {"passed"}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        file, *_, name = report.nodeid.partition("[")[0].split("::")
+        test = report.nodeid.partition("[")[0].partition("@")[0]  # Without its group.
+        file, *_, name = test.split("::")
         if report.when == "call" or not report.passed:
             self.outcomes[f"{file}::{name}"].add(report.outcome)
 
