@@ -99,8 +99,9 @@ def test_connections_that_a_server_ends_are_counted_by_how(
 
 def test_connections_that_nobody_ends_are_still_open(pictures: list[Picture]) -> None:
     with serving(wait) as url:
-        report = slowly(url, pictures[0], bound_s=0.3)
-    assert report == SlowReport(**(vars(NOTHING) | {"still_open": 20}))
+        # Within the bound all must be connected, on a busy machine too.
+        report = slowly(url, pictures[0], connections=3, bound_s=2)
+    assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
