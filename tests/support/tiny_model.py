@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from dctnet.models import manifest
+from dctnet.models.folder import REQUIRED_FILES
 from dctnet.models.manifest import Manifest
 
 # A frontal face in iBUG's order, as x, y in 0..1 of its box, as far as the engine looks.
@@ -40,6 +41,14 @@ def _write(folder: Path, graphs: dict[str, bytes]) -> str:
     cv2.imwrite(str(folder / "alpha.jpg"), np.full((288, 288, 3), 255, np.uint8))
     (folder / "configuration.json").write_text(json.dumps({"framework": "Tensorflow"}))
     return describe(folder)
+
+
+def write_unloadable_model(folder: Path) -> None:
+    """Write a model as upstream ships one, whose manifest is right and whose graphs are not."""
+    folder.mkdir()
+    for name in REQUIRED_FILES:
+        (folder / name).write_bytes(b"no graph")
+    describe(folder)
 
 
 def describe(folder: Path, style: str = "tiny") -> str:
