@@ -11,6 +11,8 @@ from dctnet.engine.landmarks import MIN_FACE, find_landmarks
 from dctnet.runtimes import Floats
 from tests.support.hypothesis_profiles import examples
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 PICTURE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
 
 

@@ -42,7 +42,7 @@ from tests.support.admission import (
     BOUND_S,
     FAR,
     Clock,
-    Thing,
+    Payload,
     Work,
     WorkFailed,
     fail,
@@ -254,10 +254,12 @@ class AdmissionMachine(RuleBasedStateMachine):
             client.expected = Withdrawn
 
     @precondition(lambda self: self.running)
-    @rule(choice=st.integers(0, 2), how=st.sampled_from([Thing, Thing, fail, leave_the_process]))
+    @rule(
+        choice=st.integers(0, 2), how=st.sampled_from([Payload, Payload, fail, leave_the_process])
+    )
     def end_a_computation(self, choice: int, how: Callable[[], object]) -> None:
         client = self.running.pop(choice % len(self.running))
-        ends = {Thing: Thing, fail: WorkFailed, leave_the_process: SystemExit}
+        ends = {Payload: Payload, fail: WorkFailed, leave_the_process: SystemExit}
         client.expected = client.expected or ends[how]
         self.turns.end_turn(client.name)
         client.work.end(how)
@@ -300,7 +302,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             while self.running:
-                self.end_a_computation(0, Thing)
+                self.end_a_computation(0, Payload)
                 self.the_admission_comes_to_agree_with_the_model()
             for client in self.all:
                 if client.waiter is None:
@@ -322,7 +324,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             gc.enable()
 
     def _submit(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
-        client, body = Client(name, self.clock() + seconds), Thing()
+        client, body = Client(name, self.clock() + seconds), Payload()
 
         def submit() -> None:
             client.ticket = self._admission.submit(
