@@ -45,7 +45,7 @@ run: install ## Serve on http://127.0.0.1:8080
 PROCESSES := $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: test
-test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
+test: lint install-dev chart-tools $(axe) ## Check style and types, then run all tests with coverage
 	$(BIN)/pytest --numprocesses=$(PROCESSES) --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
