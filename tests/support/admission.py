@@ -1,10 +1,17 @@
-"""A clock that the test turns, work that the test ends, and clients that wait in threads."""
+"""Admission under test: a clock that the test turns, work that it ends, waiting threads."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Event, Thread
-from typing import TypeVar
+from functools import partial
+from math import inf
+from threading import Event, Thread, current_thread
+from threading import enumerate as all_threads
+from typing import Any, TypeVar
+
+import pytest
+
+from dctnet.admission import Admission, Refused, Ticket
 
 T = TypeVar("T")
 
@@ -29,8 +36,8 @@ class Clock:
         self.now += seconds
 
 
-class Thing:
-    """A body or an answer, whose life a weak reference tells."""
+class Payload:
+    """A request body or a result that a weak reference can watch."""
 
 
 class WorkFailed(Exception):
@@ -44,7 +51,7 @@ class Work:
         self.runs = 0
         self.started = Event()
         self._ended = Event()
-        self._end: Callable[[], object] = Thing
+        self._end: Callable[[], object] = Payload
 
     def __call__(self, _body: object = None) -> object:
         self.runs += 1
@@ -52,7 +59,7 @@ class Work:
         assert self._ended.wait(BOUND_S)
         return self._end()
 
-    def end(self, how: Callable[[], object] = Thing) -> None:
+    def end(self, how: Callable[[], object] = Payload) -> None:
         """Let it return what ``how`` returns, or raise what it raises."""
         self._end = how
         self._ended.set()
@@ -89,3 +96,84 @@ def in_background(call: Callable[[], T]) -> "Future[T]":
 
     Thread(target=run, daemon=True).start()
     return future
+
+
+def refusal(call: Callable[[], object]) -> Refused:
+    """Return with what it refuses."""
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value
+
+
+class AdmissionHarness:
+    """An Admission with its slots' threads, its clock, and the works that it was given."""
+
+    def __init__(
+        self,
+        *,
+        slots: int = 1,
+        queue: int = 9,
+        uploads: int = 1,
+        max_service_time: float = inf,
+        running_clock: Clock | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self.running_clock = running_clock or self.clock
+        self.admission = Admission(
+            slots=slots,
+            queue=queue,
+            uploads=uploads,
+            max_service_time=max_service_time,
+            clock=self.clock,
+            running_clock=self.running_clock,
+        )
+        self.works: list[Work] = []
+        others = set(all_threads())
+        self.prepared = self.admission.start(lambda: current_thread().name)
+        self.threads = set(all_threads()) - others
+
+    def submit(
+        self,
+        *,
+        cost: float = 1,
+        deadline: float = FAR,
+        is_wanted: Callable[[], bool] | None = None,
+        body: object = None,
+        client: str | None = None,
+    ) -> tuple[Work, Ticket[object]]:
+        work = Work()
+        ticket = self.admission.submit(
+            partial(work, body),
+            cost=cost,
+            deadline=deadline,
+            is_wanted=is_wanted or patient(),
+            client=client,
+        )
+        self.works.append(work)
+        return work, ticket
+
+    def occupy(self, **options: Any) -> tuple[Work, Ticket[object]]:
+        """Submit a picture and wait until a slot computes it."""
+        work, ticket = self.submit(**options)
+        assert work.started.wait(BOUND_S)
+        return work, ticket
+
+    def calibrate(self, seconds_per_cost: float) -> None:
+        """Measure as the warm-up does."""
+        self.admission.pace.calibrate(1, seconds_per_cost)
+
+    def refusal(self, **options: Any) -> Refused:
+        return refusal(lambda: self.submit(**options))
+
+    def close(self) -> None:
+        """Stop; fail where a slot's thread stays."""
+        self.admission.stop()
+        for work in self.works:
+            work.end()
+        for thread in self.threads:
+            thread.join(BOUND_S)
+        assert self.admission.busy == self.admission.queued == 0
+        assert not any(thread.is_alive() for thread in self.threads)
+
+
+MakeHarness = Callable[..., AdmissionHarness]

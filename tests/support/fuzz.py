@@ -1,6 +1,7 @@
 """Strategies of Hypothesis for bytes that a client may send for a picture."""
 
 from collections.abc import Callable
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -12,11 +13,6 @@ from tests.support.profile_samples import SPACES, costly, ordinary
 MAX_SEED_BYTES = 4096
 
 SIGNATURES = (b"", b"\xff\xd8\xff", PNG_SIGNATURE, b"RIFF\0\0\0\0WEBPVP8X", b"\0\0\0\x18ftypavif")
-SEEDS = {
-    sample.name: sample.data
-    for sample in corpus()
-    if sample.shapes and not sample.errors and len(sample.data) <= MAX_SEED_BYTES
-}
 TELLING = (
     b"\0",
     b"\xff",
@@ -30,6 +26,15 @@ TELLING = (
 Change = Callable[[bytes], bytes]
 
 
+@cache
+def seeds() -> dict[str, bytes]:
+    return {
+        sample.name: sample.data
+        for sample in corpus()
+        if sample.shapes and not sample.errors and len(sample.data) <= MAX_SEED_BYTES
+    }
+
+
 def random_bytes() -> st.SearchStrategy[bytes]:
     """Noise, behind a format's signature or none."""
     return st.builds(bytes.__add__, st.sampled_from(SIGNATURES), st.binary(max_size=400))
@@ -38,11 +43,16 @@ def random_bytes() -> st.SearchStrategy[bytes]:
 def changed_pictures() -> st.SearchStrategy[bytes]:
     """Pictures to which several things happened on their way."""
     changed = st.lists(_changes(), min_size=1, max_size=6)
-    return st.builds(_after, st.sampled_from(sorted(SEEDS)), changed, st.booleans())
+    return st.builds(_after, _seed_names(), changed, st.booleans())
+
+
+def _seed_names() -> st.SearchStrategy[str]:
+    """Made when the first is drawn: it encodes the corpus."""
+    return st.deferred(lambda: st.sampled_from(sorted(seeds())))
 
 
 def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
-    data = SEEDS[seed]
+    data = seeds()[seed]
     for change in changes:
         data = change(data) or b"\0"
     return with_right_checksums(data) if mend and data.startswith(PNG_SIGNATURE) else data
@@ -137,7 +147,7 @@ def _changes() -> st.SearchStrategy[Change]:
         st.builds(_inserted, _places(), inserts),
         st.builds(_left_out, _places(), st.integers(1, 64)),
         st.builds(_cut, _places()),
-        st.builds(_spliced, _places(), st.sampled_from(sorted(SEEDS)), _places()),
+        st.builds(_spliced, _places(), _seed_names(), _places()),
     )
 
 
@@ -166,5 +176,5 @@ def _cut(place: float) -> Change:
 
 
 def _spliced(place: float, other: str, other_place: float) -> Change:
-    rest = SEEDS[other][int(other_place * len(SEEDS[other])) :]
+    rest = seeds()[other][int(other_place * len(seeds()[other])) :]
     return lambda data: data[: int(place * len(data))] + rest

@@ -44,6 +44,11 @@ def containers(pod: Object) -> list[Object]:
     return [*(pod.get("initContainers") or []), *pod["containers"]]
 
 
+def images(objects: Iterable[Object]) -> set[str]:
+    """The images of all containers of all pods."""
+    return {each["image"] for _, pod in pods(objects) for each in containers(pod)}
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """The names that come more than once."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
@@ -80,9 +85,8 @@ def _named_wrong(each: Object) -> Iterator[str]:
 
 
 def _in_pod(pod: Object) -> Iterator[str]:
-    for part in ("volumes",):
-        for name in repeated(each["name"] for each in pod.get(part) or []):
-            yield f"two {part} are called {name}"
+    for name in repeated(each["name"] for each in pod.get("volumes") or []):
+        yield f"two volumes are called {name}"
     for name in repeated(each["name"] for each in containers(pod)):
         yield f"two containers are called {name}"
     for each in containers(pod):

@@ -7,13 +7,14 @@ import fcntl
 from collections.abc import Iterator
 
 import pytest
+from _pytest.nodeid import NodeId
 
 SLOWEST_FIRST = ("server", "page", "native", "hub", "single_host", "k8s", "chart", "equivalence")
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep tests together that share what their file made once; those marked `alone` come last."""
     for item in items:
         if item.get_closest_marker("alone"):
@@ -27,6 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.get_closest_marker("alone") is not None, slow
 
     items.sort(key=place)
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            if mark := item.get_closest_marker("xdist_group"):
+                # pytest-xdist 3.8 writes the group into `_nodeid`, which pytest 9.2 does not read.
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 def _shares(item: pytest.Item) -> bool:

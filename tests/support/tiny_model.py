@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from dctnet.models import manifest
+from dctnet.models.folder import REQUIRED_FILES
 from dctnet.models.manifest import Manifest
 
 # A frontal face in iBUG's order, as x, y in 0..1 of its box, as far as the engine looks.
@@ -23,12 +24,31 @@ LANDMARKS[30], LANDMARKS[48], LANDMARKS[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0
 
 def write_tiny_model(folder: Path) -> str:
     """Write the model into a new folder, with a manifest, and return the manifest's digest."""
+    graphs = {name: graph.as_graph_def().SerializeToString() for name, graph in _graphs().items()}
+    return _write(folder, graphs)
+
+
+def write_model_without_graphs(folder: Path) -> str:
+    """Write one that is verified like it and that nothing can load; needs no TensorFlow."""
+    names = "cartoon_bg.pb", "cartoon_h.pb", "detector.pb", "keypoints.pb"
+    return _write(folder, {name: f"no graph: {name}".encode() for name in names})
+
+
+def _write(folder: Path, graphs: dict[str, bytes]) -> str:
     folder.mkdir(parents=True)
-    for name, graph in _graphs().items():
-        (folder / name).write_bytes(graph.as_graph_def().SerializeToString())
+    for name, content in graphs.items():
+        (folder / name).write_bytes(content)
     cv2.imwrite(str(folder / "alpha.jpg"), np.full((288, 288, 3), 255, np.uint8))
     (folder / "configuration.json").write_text(json.dumps({"framework": "Tensorflow"}))
     return describe(folder)
+
+
+def write_unloadable_model(folder: Path) -> None:
+    """Write a model as upstream ships one, whose manifest is right and whose graphs are not."""
+    folder.mkdir()
+    for name in REQUIRED_FILES:
+        (folder / name).write_bytes(b"no graph")
+    describe(folder)
 
 
 def describe(folder: Path, style: str = "tiny") -> str:

@@ -8,14 +8,13 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
 from tests.support.repo import ROOT
 
 PACKAGE = ROOT / "service" / "dctnet"
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 PIXEL_FUNCTIONS = {
     "GaussianBlur",
@@ -55,24 +54,29 @@ PILLOW_FORMATS = {
 """The formats that `Image.open` may try, by module, as they are written there."""
 
 
-def module(path: Path) -> str:
-    return str(path.relative_to(PACKAGE))
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """All that the service's modules consist of, each with its module's path."""
+    return [
+        (str(path.relative_to(PACKAGE)), node)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+    ]
 
 
-def attributes_of_cv2(tree: ast.AST) -> Iterator[str]:
-    """Yield what is taken of OpenCV, `*` where that cannot be told from the source."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Attribute(value=ast.Name(id="cv2"), attr=name):
-                yield name
-            case ast.Import(names=names):
-                aliased = [a for a in names if a.name.split(".")[0] == "cv2" and a.asname]
-                nested = [a for a in names if a.name.startswith("cv2.")]
-                yield from "*" * bool(aliased or nested)
-            case ast.ImportFrom(module=str(source), names=names) if source.split(".")[0] == "cv2":
-                yield from (alias.name for alias in names)
-            case ast.Call(args=arguments):  # `getattr(cv2, name)`
-                yield from "*" * any(ast.unparse(argument) == "cv2" for argument in arguments)
+def attributes_of_cv2(node: ast.AST) -> Iterator[str]:
+    """Yield what a node takes of OpenCV, `*` where that cannot be told from the source."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="cv2"), attr=name):
+            yield name
+        case ast.Import(names=names):
+            aliased = [a for a in names if a.name.split(".")[0] == "cv2" and a.asname]
+            nested = [a for a in names if a.name.startswith("cv2.")]
+            yield from "*" * bool(aliased or nested)
+        case ast.ImportFrom(module=str(source), names=names) if source.split(".")[0] == "cv2":
+            yield from (alias.name for alias in names)
+        case ast.Call(args=arguments):  # `getattr(cv2, name)`
+            yield from "*" * any(isinstance(a, ast.Name) and a.id == "cv2" for a in arguments)
 
 
 def is_allowed(name: str, where: str) -> bool:
@@ -85,11 +89,7 @@ def is_allowed(name: str, where: str) -> bool:
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
-    used = {
-        (name, module(path))
-        for path in SOURCES
-        for name in attributes_of_cv2(ast.parse(path.read_text()))
-    }
+    used = {(name, module) for module, node in nodes() for name in attributes_of_cv2(node)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
     # Nothing is listed that is not used any more.
     assert used >= {(name, where) for name, modules in CODECS.items() for where in modules}
@@ -115,26 +115,25 @@ def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
     ],
 )
 def test_other_attributes_of_opencv_are_found(source: str) -> None:
-    names = [*attributes_of_cv2(ast.parse(source))]
+    names = [name for node in ast.walk(ast.parse(source)) for name in attributes_of_cv2(node)]
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
 def test_pillow_opens_the_listed_formats_only() -> None:
     opened = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            match node:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open")):
-                    formats = [k.value for k in node.keywords if k.arg == "formats"]
-                    assert module(path) not in opened
-                    opened[module(path)] = " ".join(map(ast.unparse, formats))
-                case ast.ImportFrom(module="PIL", names=names):
-                    assert {alias.asname or alias.name for alias in names} <= PILLOW_MODULES
-                case ast.ImportFrom(module=str(source)):
-                    assert not source.startswith("PIL.")
-                case ast.Import(names=names):
-                    assert not any(alias.name.split(".")[0] == "PIL" for alias in names)
+    for module, node in nodes():
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="Image"), attr="open")):
+                formats = [k.value for k in node.keywords if k.arg == "formats"]
+                assert module not in opened
+                opened[module] = " ".join(map(ast.unparse, formats))
+            case ast.ImportFrom(module="PIL", names=names):
+                assert {alias.asname or alias.name for alias in names} <= PILLOW_MODULES
+            case ast.ImportFrom(module=str(source)):
+                assert not source.startswith("PIL.")
+            case ast.Import(names=names):
+                assert not any(alias.name.split(".")[0] == "PIL" for alias in names)
     assert opened == PILLOW_FORMATS
 
 

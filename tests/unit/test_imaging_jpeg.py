@@ -6,7 +6,7 @@ from PIL import Image
 from dctnet.imaging import BrokenPicture
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded import of_kinds
 from tests.support.formats import segment, with_scans, with_segments
 
 JPEG = of_kinds()["JPEG"]
@@ -98,8 +98,3 @@ def test_a_profile_that_lacks_a_part_is_ignored() -> None:
 def test_a_damaged_header_is_said(data: bytes, words: str) -> None:
     with pytest.raises(BrokenPicture, match=words):
         read(data)
-
-
-def test_the_headers_of_a_large_picture_are_read_as_well() -> None:
-    container = read(encoded(gradient(300, 1000), "JPEG"))
-    assert (container.width, container.height) == (1000, 300)

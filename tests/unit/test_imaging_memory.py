@@ -15,7 +15,7 @@ from tests.support.encoded import encoded, gradient
 from tests.support.profile_samples import ordinary
 from tests.support.repo import ROOT
 
-SIDE = 1000
+SIDE = 600
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF"]
 
 DECODER = """
@@ -31,7 +31,7 @@ decode(small, 10**8)
 unlimited = resource.getrlimit(resource.RLIMIT_AS)
 outcomes = []
 for margin in range(1, 41):
-    resource.setrlimit(resource.RLIMIT_AS, (size() + margin * 2**20, unlimited[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (size() + margin * 2**19, unlimited[1]))
     try:
         decode(large, 10**8)
         outcomes.append("decoded")
@@ -47,7 +47,7 @@ print(json.dumps(outcomes))
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_decoder_without_memory_raises_a_memory_error(format: str) -> None:
-    """With each limit from 1 to 40 MiB, so that each allocation is the one that fails."""
+    """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
     profile = ordinary()["RGB of tables, version 4"][1]
     picture = Image.fromarray(gradient(SIDE, SIDE))
     options = {"JPEG": {"progressive": True}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}

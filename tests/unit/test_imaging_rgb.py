@@ -28,14 +28,10 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width"), SHAPES)
-def test_tiles_of_any_shape_have_no_seams(height: int, width: int) -> None:
-    picture = noise(height, width)
-    np.testing.assert_array_equal(upright_rgb(Image.fromarray(picture), b"", 1), picture)
-
-
-@pytest.mark.parametrize(("height", "width"), SHAPES)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_tiles_are_turned_as_one_picture(height: int, width: int, orientation: int) -> None:
+def test_tiles_have_no_seams_and_are_turned_as_one_picture(
+    height: int, width: int, orientation: int
+) -> None:
     picture = noise(height, width)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -72,7 +68,7 @@ def test_the_profile_of_grey_is_used_for_grey_alone_and_with_alpha(mode: str) ->
 
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
-NOISE = noise(1000, 1000, 4)
+NOISE = noise(600, 600, 4)
 
 
 def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
@@ -126,7 +122,7 @@ def layered(image: Image.Image, **options: Any) -> bytes:
     return avif(items, reference(b"auxl", 2, 1))
 
 
-SIDES = [(8, 8), (64, 64), (512, 512), (1000, 1000)]
+SIDES = [(8, 8), (64, 64), (512, 512), (600, 600)]
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
@@ -134,7 +130,7 @@ SIDES = [(8, 8), (64, 64), (512, 512), (1000, 1000)]
 def test_decoding_takes_no_more_memory_a_pixel_than_is_documented(kind: str) -> None:
     """Of large images by the pixel, and of small ones and of noise by the fixed part on top."""
     bytes_per_pixel, written = costly_kinds()[kind]
-    large = Image.fromarray(gradient(2400, 2500))
+    large = Image.fromarray(gradient(1800, 1900))
     large.putalpha(Image.linear_gradient("L").resize(large.size))
     small = [large.resize(size) for size in SIDES]
     small += [Image.fromarray(NOISE[:height, :width]) for height, width in SIDES]

@@ -86,8 +86,8 @@ def test_a_transform_has_as_many_small_blocks_as_allowed_and_no_more() -> None:
 @pytest.mark.parametrize("method", [0, 4, 6])
 @pytest.mark.parametrize("colors", [0, 2, 4, 16, 256])
 def test_what_libwebp_writes_is_not_rejected(method: int, colors: int) -> None:
-    noise = np.random.default_rng(0).integers(-9, 9, (117, 133, 3))
-    picture = Image.fromarray((gradient(117, 133) + noise).clip(0, 255).astype(np.uint8))
+    noise = np.random.default_rng(0).integers(-9, 9, (61, 67, 3))
+    picture = Image.fromarray((gradient(61, 67) + noise).clip(0, 255).astype(np.uint8))
     if colors:
         picture = picture.quantize(colors).convert("RGB")
     transparent = picture.copy()
@@ -97,7 +97,7 @@ def test_what_libwebp_writes_is_not_rejected(method: int, colors: int) -> None:
             for quality in 0, 100:
                 data = encoded(image, "WEBP", method=method, quality=quality, **options)
                 webp.require_modest(data)
-                assert decode(data, 10**6).shape == (117, 133, 3)
+                assert decode(data, 10**6).shape == (61, 67, 3)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dctnet.config import Settings
@@ -11,35 +10,17 @@ from dctnet.cpus import available_cpus
 from dctnet.loading import find_model, label, load_engine, network_threads
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from tests.support.encoded import gradient
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import write_model_without_graphs
 
 
 def settings(**variables: object) -> Settings:
     return Settings.from_environment({f"DCTNET_{k.upper()}": str(v) for k, v in variables.items()})
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    write_tiny_model(folder)
-    return folder
-
-
-def test_the_model_that_is_named_is_loaded(tiny: Path) -> None:
-    engine, model = load_engine(settings(model=tiny))
-    assert model.model == "example/tiny"
-    np.testing.assert_array_equal(
-        engine.cartoonize(gradient(40, 24)).picture, 255 - gradient(40, 24)
-    )
-
-
-def test_pictures_are_worked_on_at_the_side_that_is_set(tiny: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
-    small, _ = load_engine(settings(model=tiny, max_working_side=256))
-    large, _ = load_engine(settings(model=tiny))
-    np.testing.assert_array_equal(large.cartoonize(picture).picture, 255 - picture)
-    assert small.cartoonize(picture).picture.std() < 0.8 * picture.std()
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    write_model_without_graphs(tmp_path / "tiny")
+    return tmp_path / "tiny"
 
 
 def test_the_digest_that_is_set_pins_the_model(tiny: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe
     writer.write(b"\n")
     assert writer.lost == 1
     started = time.monotonic()
-    writer.flush(0.1)
+    writer.flush(0.01)
     assert time.monotonic() - started < FLUSH_TIMEOUT_S
     # It is read now: all that was kept arrives whole, and how many were not.
     assert pipe.read(size) == b"\n" * size

@@ -14,7 +14,7 @@ from dctnet.models.parts import PARTS, Part
 from dctnet.runtimes import native
 from dctnet.runtimes.choice import choose, explain
 from tests.support.absent import run_without
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import write_model_without_graphs
 
 FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
@@ -127,7 +127,7 @@ def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch: pytest.Mon
 
 
 def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "tiny")
+    write_model_without_graphs(tmp_path / "tiny")
     assert not open_folder(tmp_path / "tiny").is_prepared
     program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
     arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(tmp_path / "tiny"))
@@ -140,7 +140,7 @@ def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path: Path) -> 
 
 
 def test_doctor_without_tensorflow_says_it_too(tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "tiny")
+    write_model_without_graphs(tmp_path / "tiny")
     program = (
         "import os, sys; from dctnet.cli import main; os.environ['DCTNET_MODEL'] = sys.argv[1];"
         "sys.exit(main(['doctor', '--json']))"

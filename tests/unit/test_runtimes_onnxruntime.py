@@ -114,7 +114,11 @@ def test_a_generator_s_weights_must_lie_beside_its_graph(tmp_path: Path) -> None
         runtime.generator(tmp_path / "cartoon_h.onnx", 1)
 
 
-def test_it_says_nothing_and_brings_no_tensorflow(detector: Path) -> None:
+def test_it_says_nothing_keeps_nothing_in_the_home_folder_and_brings_no_tensorflow(
+    detector: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from dctnet.runtimes import onnxruntime\n"
@@ -122,26 +126,14 @@ def test_it_says_nothing_and_brings_no_tensorflow(detector: Path) -> None:
         "detect(np.zeros((512, 512, 3), np.uint8))\n"
         "assert not {'tensorflow', 'onnx', 'tf2onnx'} & set(sys.modules)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(detector)], capture_output=True, text=True, check=True
-    )
-    assert (run.stdout, run.stderr) == ("", "")
-
-
-def test_it_keeps_nothing_in_the_home_folder_and_reports_to_nobody(
-    detector: Path, tmp_path: Path
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    program = (
-        "import sys; from pathlib import Path; from dctnet.runtimes import onnxruntime;"
-        "onnxruntime.detector(Path(sys.argv[1]), 1)"
-    )
     unset = {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
     environ = {name: text for name, text in os.environ.items() if name not in unset}
-    subprocess.run(
-        [sys.executable, "-c", program, detector],
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(detector)],
         env=environ | {"HOME": str(home), "TMPDIR": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
         check=True,
     )
+    assert (run.stdout, run.stderr) == ("", "")
     assert list(home.rglob("*")) == []

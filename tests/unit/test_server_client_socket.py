@@ -54,12 +54,12 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def pair(stack: ExitStack, max_bytes: int = 10 * len(LARGE)) -> Pair:
-    return Pair(UnsentResponses(LIMITS, max_bytes), stack)
+@pytest.fixture
+def one(stack: ExitStack) -> Pair:
+    return Pair(UnsentResponses(LIMITS, max_bytes=10 * len(LARGE)), stack)
 
 
-def test_a_response_that_the_kernel_takes_leaves_nothing(stack: ExitStack) -> None:
-    one = pair(stack)
+def test_a_response_that_the_kernel_takes_leaves_nothing(one: Pair) -> None:
     one.server.sendall(b"hello")
     one.server.after_sending(one.ends.append)
     assert one.ends == [None]
@@ -67,8 +67,7 @@ def test_a_response_that_the_kernel_takes_leaves_nothing(stack: ExitStack) -> No
     assert one.client.recv(10) == b"hello"
 
 
-def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(stack: ExitStack) -> None:
-    one = pair(stack)
+def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one: Pair) -> None:
     pieces = [bytes([n]) * 300_000 for n in range(5)]
     for piece in pieces:
         one.server.sendall(piece)
@@ -82,9 +81,8 @@ def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(stack: ExitS
 
 
 def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(
-    stack: ExitStack, clock: list[float]
+    one: Pair, clock: list[float]
 ) -> None:
-    one = pair(stack)
     one.server.sendall(LARGE)
     clock[0] += LIMITS.idle_timeout - 0.01
     assert one.server.overdue() is None
@@ -94,9 +92,8 @@ def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(
 
 @pytest.mark.parametrize(("share", "reason"), [(0.5, Unread.TOO_SLOW), (1.5, None)])
 def test_a_client_must_read_at_the_minimum_rate(
-    stack: ExitStack, clock: list[float], share: float, reason: Unread | None
+    one: Pair, clock: list[float], share: float, reason: Unread | None
 ) -> None:
-    one = pair(stack)
     one.server.sendall(LARGE)
     one.read(int(share * LIMITS.idle_timeout * LIMITS.min_rate))
     clock[0] += LIMITS.idle_timeout
@@ -104,9 +101,8 @@ def test_a_client_must_read_at_the_minimum_rate(
 
 
 def test_a_response_has_a_deadline_however_fast_its_client_reads(
-    stack: ExitStack, clock: list[float]
+    one: Pair, clock: list[float]
 ) -> None:
-    one = pair(stack)
     one.server.sendall(LARGE)
     one.server.sendall(LARGE)
     clock[0] += LIMITS.timeout - 0.01
@@ -116,15 +112,13 @@ def test_a_response_has_a_deadline_however_fast_its_client_reads(
     assert one.server.overdue() is Unread.DEADLINE
 
 
-def test_the_end_of_the_replica_is_everyones_deadline(stack: ExitStack, clock: list[float]) -> None:
-    one = pair(stack)
+def test_the_end_of_the_replica_is_everyones_deadline(one: Pair, clock: list[float]) -> None:
     one.server.sendall(LARGE)
     assert one.server.overdue(ends_at=clock[0] + 0.01) is None
     assert one.server.overdue(ends_at=clock[0]) is Unread.SHUTDOWN
 
 
-def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(stack: ExitStack) -> None:
-    one = pair(stack)
+def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one: Pair) -> None:
     one.server.sendall(LARGE)
     one.server.after_sending(one.ends.append)
     one.server.cut_off(Unread.TOO_SLOW)
@@ -141,12 +135,11 @@ def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(stack: E
 
 
 def test_an_error_of_a_callback_does_not_keep_others_from_the_end(
-    stack: ExitStack, capsys: pytest.CaptureFixture[str]
+    one: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: Unread | None) -> None:
         raise ArithmeticError("tracing has failed")
 
-    one = pair(stack)
     one.server.after_sending(fail)
     one.server.sendall(LARGE)
     one.server.after_sending(fail)
@@ -158,8 +151,7 @@ def test_an_error_of_a_callback_does_not_keep_others_from_the_end(
     assert capsys.readouterr().err.count("ArithmeticError: tracing has failed") == 2
 
 
-def test_a_client_that_leaves_is_gone(stack: ExitStack) -> None:
-    one = pair(stack)
+def test_a_client_that_leaves_is_gone(one: Pair) -> None:
     one.server.sendall(LARGE)
     one.client.close()
     while not one.server.flush():

@@ -17,10 +17,9 @@ from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, KNOWN_ANSWER, ModelFolder
 from dctnet.models.known_answer import KnownAnswer
 from dctnet.replica import Replica
-from tests.support.encoded import gradient
-from tests.support.tiny_model import write_tiny_model
+from tests.support.file_swaps import SWAPS
+from tests.support.tiny_model import write_model_without_graphs
 
-OTHER = b"other content"
 DEMO_FILES = sorted(path.name for path in DEMO.iterdir())
 LOADED_OF_DEMO = sorted(set(DEMO_FILES) - {manifest.FILE_NAME, "LICENSES.md", "cartoon_bg.onnx"})
 SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
@@ -29,15 +28,6 @@ SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     shutil.copytree(DEMO, tmp_path / "model")
-    return tmp_path / "model"
-
-
-@pytest.fixture(params=["with a manifest", "without a manifest"])
-def upstream(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The tiny model, whose networks are frozen graphs."""
-    write_tiny_model(tmp_path / "model")
-    if request.param == "without a manifest":
-        (tmp_path / "model" / manifest.FILE_NAME).unlink()
     return tmp_path / "model"
 
 
@@ -55,20 +45,6 @@ def load(model: ModelFolder) -> Engine:
     return engine
 
 
-def replace(path: Path) -> None:
-    path.unlink()
-    path.write_bytes(OTHER)
-
-
-def link_elsewhere(path: Path) -> None:
-    path.unlink()
-    path.with_name("other").write_bytes(OTHER)
-    path.symlink_to("other")
-
-
-SWAPS = [replace, link_elsewhere, Path.unlink]
-
-
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
 def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(
@@ -78,18 +54,6 @@ def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(
     for name in DEMO_FILES:
         swap(folder / name)
     check_answer(load(model), model)
-
-
-@pytest.mark.promise("Models: the files served are the files that were verified")
-@pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_an_upstream_model_is_loaded_from_a_path_after_verification(
-    upstream: Path, swap: Callable[[Path], None]
-) -> None:
-    model = verify(upstream)
-    for path in list(upstream.iterdir()):
-        swap(path)
-    image = gradient(40, 24)
-    np.testing.assert_array_equal(load(model).cartoonize(image).picture, 255 - image)
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
@@ -119,7 +83,7 @@ def test_the_sample_is_the_one_that_was_verified(
 
 
 def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "model")
+    write_model_without_graphs(tmp_path / "model")
     black = np.zeros((8, 8, 3), np.uint8)
     KnownAnswer(black, black).write(tmp_path / "model")
     model = verify(tmp_path / "model")

@@ -69,17 +69,6 @@ def test_a_permit_is_given_back_when_its_block_fails() -> None:
     assert permits.held == 0
 
 
-def test_who_waits_gets_what_is_given_back() -> None:
-    permits = Permits(1)
-    first = taken(permits)
-    waiter = in_background(lambda: permits.acquire(BOUND_S))
-    until(lambda: permits.waiting == 1)
-    assert not waiter.done()
-    first.release()
-    assert waiter.result(BOUND_S / 5) is not None
-    assert (permits.held, permits.waiting) == (1, 0)
-
-
 def test_who_asked_first_gets_the_first() -> None:
     permits = Permits(1)
     held = taken(permits)

@@ -1,15 +1,15 @@
 """How long somebody waits beside a client that keeps all slots and its share of the queue busy."""
 
 import random
-from contextlib import suppress
-from math import ceil
+from contextlib import closing, suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission import Admission, Refused, Ticket
-from tests.support.admission import FAR, Clock, Work
+from dctnet.admission import Refused
+from tests.support.admission import AdmissionHarness, Work
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
 BATCH, PERSON = "batch", "person"
@@ -18,28 +18,24 @@ BATCH, PERSON = "batch", "person"
 class Picture:
     """One that waits or is computed."""
 
-    def __init__(self, client: str, seconds: float) -> None:
+    def __init__(self, client: str, seconds: float, work: Work) -> None:
         self.client = client
         self.seconds = seconds
-        self.work = Work()
-        self.ticket: Ticket[object] | None = None
+        self.work = work
         self.ends_at: float | None = None
         """When its computation ends; None before it began."""
 
 
-class Service:
-    """An Admission with its slots' threads, whose computations end when the test's clock says."""
+class Service(AdmissionHarness):
+    """One whose computations end when the test's clock says."""
 
     def __init__(self, slots: int, queue: int) -> None:
-        self.clock = Clock()
+        super().__init__(slots=slots, queue=queue)
         self.slots = slots
-        self.admission = Admission(slots=slots, queue=queue, uploads=1, clock=self.clock)
-        self.admission.start(lambda: None)
         self.pictures: list[Picture] = []
 
-    def submit(self, client: str, seconds: float) -> Picture:
-        picture = Picture(client, seconds)
-        picture.ticket = self.admission.submit(picture.work, cost=1, deadline=FAR, client=client)
+    def send(self, client: str, seconds: float) -> Picture:
+        picture = Picture(client, seconds, self.submit(client=client)[0])
         self.pictures.append(picture)
         self._settle()
         return picture
@@ -57,11 +53,6 @@ class Service:
 
     def of(self, client: str, *, waiting: bool) -> list[Picture]:
         return [p for p in self.pictures if p.client == client and (p.ends_at is None) == waiting]
-
-    def close(self) -> None:
-        self.admission.stop()
-        for picture in self.pictures:
-            picture.work.end()
 
     def _settle(self) -> None:
         """Wait until the slots have taken what they can, and note until when that takes."""
@@ -86,11 +77,11 @@ def keep_busy(service: Service, seconds: float) -> None:
     """Let the batch client send until it is refused."""
     with suppress(Refused):
         for _ in range(100):
-            service.submit(BATCH, seconds)
+            service.send(BATCH, seconds)
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60)
 @given(
     slots=st.integers(1, 3),
     queue=st.integers(8, 20),
@@ -100,28 +91,28 @@ def keep_busy(service: Service, seconds: float) -> None:
 def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
     slots: int, queue: int, pauses: list[float], randomly: random.Random
 ) -> None:
-    """A service time is at most 1 s here; most often it is enough to wait for one to end."""
-    service = Service(slots, queue)
-    try:
+    """A service time is at most 1 s here; two are needed only where all slots compute its own.
+
+    For each that ends then ends its turn, and the batch client's image goes first.
+    """
+    with closing(Service(slots, queue)) as service:
         for pause in pauses:
             keep_busy(service, randomly.uniform(0.1, 1.0))
             service.pass_time(service.clock() + pause)
             if service.of(PERSON, waiting=True):
                 continue
-            alone = not service.of(PERSON, waiting=False)
-            picture = service.submit(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
+            own = service.of(PERSON, waiting=False)
+            picture = service.send(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
             came = service.clock()
-            bound = 1 if alone else ceil(2 / slots)
+            bound = 1 if len(own) < slots else 2
             while picture.ends_at is None:
                 assert service.clock() <= came + bound
                 keep_busy(service, randomly.uniform(0.1, 1.0))
                 service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
             assert picture.ends_at - picture.seconds - came <= bound + 1e-9
-    finally:
-        service.close()
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60)
 @given(
     slots=st.integers(1, 3),
     before=st.lists(st.sampled_from([BATCH, BATCH, PERSON, "third"]), max_size=14),
@@ -132,18 +123,15 @@ def test_a_wait_is_predicted_for_each_client_as_it_will_be(
     slots: int, before: list[str], pause: float, client: str
 ) -> None:
     """Where each picture takes as long as the others, and nobody comes after it."""
-    service = Service(slots, queue=50)
-    try:
-        service.admission.pace.calibrate(1, 1.0)
-        for number, earlier in enumerate(before):
-            service.submit(earlier, 1.0)
+    with closing(Service(slots, queue=50)) as service:
+        service.calibrate(1.0)
+        for number, earlier in enumerate(before, 1):
+            service.send(earlier, 1.0)
             service.pass_time(service.clock() + 0.01 * number)  # No two end together.
         service.pass_time(service.clock() + pause)
         predicted = service.admission._wait(client)
         came = service.clock()
-        picture = service.submit(client, 1.0)
+        picture = service.send(client, 1.0)
         while picture.ends_at is None:
             service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
         assert picture.ends_at - 1.0 - came == pytest.approx(predicted, abs=1e-6)
-    finally:
-        service.close()

@@ -12,7 +12,7 @@ from threading import enumerate as all_threads
 from weakref import ref
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -42,12 +42,13 @@ from tests.support.admission import (
     BOUND_S,
     FAR,
     Clock,
-    Thing,
+    Payload,
     Work,
     WorkFailed,
     fail,
     leave_the_process,
 )
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
 NEVER = float("inf")
@@ -253,10 +254,12 @@ class AdmissionMachine(RuleBasedStateMachine):
             client.expected = Withdrawn
 
     @precondition(lambda self: self.running)
-    @rule(choice=st.integers(0, 2), how=st.sampled_from([Thing, Thing, fail, leave_the_process]))
+    @rule(
+        choice=st.integers(0, 2), how=st.sampled_from([Payload, Payload, fail, leave_the_process])
+    )
     def end_a_computation(self, choice: int, how: Callable[[], object]) -> None:
         client = self.running.pop(choice % len(self.running))
-        ends = {Thing: Thing, fail: WorkFailed, leave_the_process: SystemExit}
+        ends = {Payload: Payload, fail: WorkFailed, leave_the_process: SystemExit}
         client.expected = client.expected or ends[how]
         self.turns.end_turn(client.name)
         client.work.end(how)
@@ -299,7 +302,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             while self.running:
-                self.end_a_computation(0, Thing)
+                self.end_a_computation(0, Payload)
                 self.the_admission_comes_to_agree_with_the_model()
             for client in self.all:
                 if client.waiter is None:
@@ -321,7 +324,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             gc.enable()
 
     def _submit(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
-        client, body = Client(name, self.clock() + seconds), Thing()
+        client, body = Client(name, self.clock() + seconds), Payload()
 
         def submit() -> None:
             client.ticket = self._admission.submit(
@@ -474,12 +477,6 @@ def test_whatever_happens_the_admission_does_what_its_model_says(
     monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,
-        settings=settings(
-            max_examples=200,
-            stateful_step_count=50,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate],  # A failure waits, so that to shrink it takes hours.
-            deadline=None,
-        ),
+        # A failure waits, so that to shrink it takes hours.
+        settings=examples(200, stateful_step_count=50, phases=[Phase.generate]),
     )

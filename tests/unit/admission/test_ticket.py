@@ -1,11 +1,7 @@
 """A ticket: what its waiter gets, when it stops waiting, and what is let go."""
 
-import gc
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import partial
-from weakref import ref
+from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +12,6 @@ from tests.support.admission import (
     BOUND_S,
     FAR,
     Clock,
-    Thing,
     WorkFailed,
     fail,
     in_background,
@@ -33,14 +28,6 @@ def clock() -> Clock:
 def admission(clock: Clock) -> Admission:
     """One whose slots are not started, so that the test does what they do."""
     return Admission(slots=1, queue=9, uploads=1, clock=clock)
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """What only the garbage collector finds counts as kept."""
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def submit(
@@ -174,50 +161,3 @@ def test_a_ticket_tells_how_long_it_waited_and_how_long_it_ran(
     ticket.start()
     clock.turn(3)
     assert (ticket.waited, ticket.ran) == (2, 3)
-
-
-def test_a_ticket_keeps_neither_its_body_nor_its_answer(
-    admission: Admission, no_collector: None
-) -> None:
-    body, answer = Thing(), Thing()
-    things = [ref(body), ref(answer)]
-    ticket = submit(admission, partial(lambda body: None, body))
-    ticket.compute()
-    ticket.finish(answer, None)
-    del body
-    assert things[0]() is None
-    assert ticket.result() is answer
-    del answer
-    assert things[1]() is None
-
-
-def test_a_ticket_and_the_error_that_it_raised_do_not_keep_each_other(
-    admission: Admission, no_collector: None
-) -> None:
-    def wait() -> None:
-        ticket = submit(admission)
-        tickets.append(ref(ticket))
-        admission._queue.pop()
-        ticket.finish(None, WorkFailed())
-        ticket.result()
-
-    tickets: list[ref[Ticket[object]]] = []
-    with suppress(WorkFailed):
-        wait()
-    assert tickets[0]() is None
-
-
-@pytest.mark.parametrize(("now", "here"), [(5, True), (0, False)])
-def test_a_waiter_that_leaves_and_its_ticket_do_not_keep_each_other(
-    admission: Admission, clock: Clock, no_collector: None, now: float, here: bool
-) -> None:
-    def wait() -> None:
-        ticket = submit(admission, deadline=5, is_wanted=lambda: here)
-        tickets.append(ref(ticket))
-        clock.now = now
-        ticket.result()
-
-    tickets: list[ref[Ticket[object]]] = []
-    with suppress(DeadlinePassed, ClientGone):
-        wait()
-    assert tickets[0]() is None

@@ -1,0 +1,57 @@
+"""A model folder as upstream ships one, from its path to cartoons that TensorFlow draws."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dctnet.config import Settings
+from dctnet.loading import find_model, load_engine
+from dctnet.models import manifest
+from tests.support.encoded import gradient
+from tests.support.file_swaps import SWAPS
+from tests.support.tiny_model import write_tiny_model
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, whose networks are frozen graphs; not to be changed."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_tiny_model(folder)
+    return folder
+
+
+def settings(folder: Path, **variables: object) -> Settings:
+    environ = {f"DCTNET_{name.upper()}": str(value) for name, value in variables.items()}
+    return Settings.from_environment(environ | {"DCTNET_MODEL": str(folder)})
+
+
+def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
+    small, _ = load_engine(settings(tiny, max_working_side=256))
+    large, model = load_engine(settings(tiny))
+    assert model.model == "example/tiny"
+    np.testing.assert_array_equal(large.cartoonize(picture).picture, 255 - picture)
+    assert small.cartoonize(picture).picture.std() < 0.8 * picture.std()
+
+
+@pytest.mark.promise("Models: the files served are the files that were verified")
+@pytest.mark.parametrize("has_manifest", [True, False])
+@pytest.mark.parametrize("swap", SWAPS)
+def test_nothing_of_it_is_loaded_from_a_path_after_verification(
+    tiny: Path, tmp_path: Path, swap: Callable[[Path], None], has_manifest: bool
+) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "model"))
+    if not has_manifest:
+        (folder / manifest.FILE_NAME).unlink()
+    verified = find_model(settings(folder))
+    for path in list(folder.iterdir()):
+        swap(path)
+    image = gradient(40, 24)
+    engine, loaded = load_engine(settings(folder), verified)
+    assert loaded is verified
+    np.testing.assert_array_equal(engine.cartoonize(image).picture, 255 - image)

@@ -1,0 +1,42 @@
+"""Fair queueing in the admission: turns, queue positions and quotas of clients."""
+
+from dctnet.admission import ClientGone, Reason
+from tests.support.admission import FAR, MakeHarness, refusal
+from tests.support.polling import until
+
+
+def test_a_ticket_knows_its_place(harness: MakeHarness) -> None:
+    one = harness()
+    running, drawn = one.occupy(client="much")
+    _, second = one.submit(client="much")
+    _, third = one.submit(client="much")
+    assert [ticket.place for ticket in (drawn, second, third)] == [0, 1, 2]
+    other, _ = one.submit(client="little")
+    assert [ticket.place for ticket in (second, third)] == [1, 3]
+    one.admission.withdraw(second, ClientGone())
+    assert [ticket.place for ticket in (second, third)] == [0, 1]
+    running.end()
+    other.end()
+    until(lambda: third.place == 0)
+
+
+def test_a_client_leaves_places_for_the_others(harness: MakeHarness) -> None:
+    one = harness(queue=7)
+    one.occupy(client="much")
+    tickets = [one.submit(client="much")[1] for _ in range(5)]
+    assert one.refusal(client="much").reason is Reason.SHARE
+    one.admission.withdraw(tickets[0], ClientGone())
+    one.submit(client="much")
+    assert one.refusal(client="much").reason is Reason.SHARE
+    assert refusal(lambda: one.admission.check(FAR, "much")).reason is Reason.SHARE
+    one.admission.check(FAR, "little")
+    one.submit(client="little")
+    one.submit(client="another")
+    assert one.refusal(client="new").reason is Reason.FULL
+
+
+def test_a_free_slot_is_for_whoever_comes(harness: MakeHarness) -> None:
+    one = harness(slots=4, queue=0)
+    for _ in range(4):
+        one.occupy(client="much")
+    assert one.refusal(client="much").reason is Reason.FULL

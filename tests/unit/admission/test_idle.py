@@ -1,0 +1,124 @@
+"""Idle replica: what it has measured never keeps it from admitting an image."""
+
+from contextlib import closing
+from math import inf, nan, nextafter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dctnet.admission import ClientGone, Reason, Refused
+from tests.support.admission import AdmissionHarness, Clock
+from tests.support.hypothesis_profiles import examples
+from tests.support.polling import until
+
+MAX_SERVICE_S = 30.0
+"""The watchdog's timeout."""
+
+COSTS = st.one_of(st.sampled_from([65536.0, 8e6]), st.floats(1, 1e8))
+SECONDS = st.one_of(st.sampled_from([0.0, 0.35, 29.9, 40.0, 1e6]), st.floats(0, 100))
+NO_TIMES = st.sampled_from([inf, nan, -1.0])
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("job"), COSTS, SECONDS, SECONDS),
+        st.tuples(st.just("observe"), COSTS, st.one_of(SECONDS, NO_TIMES), st.just(0.0)),
+        st.tuples(st.just("turn"), st.just(1.0), SECONDS, st.just(0.0)),
+    ),
+    max_size=12,
+)
+
+
+def replica(slots: int = 1) -> AdmissionHarness:
+    """One whose computations have a clock of their own, that a pause of the process stops."""
+    return AdmissionHarness(
+        slots=slots, queue=4, max_service_time=MAX_SERVICE_S, running_clock=Clock()
+    )
+
+
+def run_job(one: AdmissionHarness, cost: float, seconds: float, pause: float) -> None:
+    """Compute an image, while which the process is paused."""
+    work, ticket = one.occupy(cost=cost)
+    one.running_clock.turn(seconds)
+    one.clock.turn(seconds + pause)
+    work.end()
+    ticket.result()
+
+
+def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | None:
+    """Submit an image with this much time left; return why it is rejected, None if not."""
+    busy, deadline = one.admission.busy, one.clock() + seconds
+    try:
+        one.admission.check(deadline)
+        _, ticket = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
+    except Refused as refused:
+        return refused.reason
+    with pytest.raises(ClientGone):  # So it takes no time, and is no measurement.
+        ticket.result()
+    until(lambda: one.admission.busy == busy and one.admission.queued == 0)
+    return None
+
+
+@pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
+@pytest.mark.parametrize("occupied", [0, 1])
+@examples(150)
+@given(
+    warm_up=st.tuples(COSTS, st.floats(1e-3, 10)),
+    events=EVENTS,
+    cost=COSTS,
+    seconds=st.floats(1e-3, 60),
+)
+def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
+    occupied: int,
+    warm_up: tuple[float, float],
+    events: list[tuple[str, float, float, float]],
+    cost: float,
+    seconds: float,
+) -> None:
+    """Whatever was measured, and also where another slot computes on and on."""
+    with closing(replica(slots=1 + occupied)) as one:
+        for _ in range(occupied):
+            one.occupy()
+        pace = one.admission.pace
+        pace.calibrate(*warm_up)
+        by_the_warm_up = min(cost / warm_up[0] * warm_up[1], MAX_SERVICE_S)
+        for name, *values in events:
+            if name == "job":
+                run_job(one, *values)
+            elif name == "observe":
+                pace.observe(*values[:2])
+            else:
+                one.clock.turn(values[1])
+            assert pace.seconds(cost) <= MAX_SERVICE_S
+            margin = 1e-9 * (one.clock() + by_the_warm_up)
+            assert rejection(one, cost, by_the_warm_up + margin + 1e-9) is None
+            if rejection(one, cost, seconds) is not None:
+                assert seconds <= pace.fresh(cost) + margin <= by_the_warm_up + 2 * margin
+
+
+def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(
+    slow: AdmissionHarness,
+) -> None:
+    assert rejection(slow, 1, 2) is Reason.LATE
+    assert rejection(slow, 1, nextafter(2, 3)) is None
+
+
+def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs() -> None:
+    with closing(replica()) as one:
+        one.calibrate(2)
+        work, _ = one.occupy()
+        one.running_clock.turn(2)
+        one.clock.turn(1000)
+        assert one.admission.longest_running() == 2
+        work.end()
+        until(lambda: one.admission.busy == 0)
+        assert one.admission.pace.seconds(1) == 2
+
+
+def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open() -> None:
+    """While a slot computes, the next image waits for it, and is predicted by the estimate."""
+    with closing(replica()) as one:
+        one.calibrate(0.1)
+        run_job(one, 1, 29, 0)
+        one.occupy()
+        one.admission.check(one.clock() + 1)
+        one.submit(deadline=one.clock() + 1)

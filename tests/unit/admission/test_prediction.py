@@ -1,0 +1,86 @@
+"""Deadline rejections: predicted completion times and `Retry-After`."""
+
+import pytest
+
+from dctnet.admission import Reason
+from tests.support.admission import AdmissionHarness, MakeHarness, refusal
+
+
+def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow: AdmissionHarness) -> None:
+    assert slow.refusal(deadline=2).reason is Reason.LATE
+    slow.submit(deadline=2.001)
+
+
+def test_a_picture_waits_for_what_runs_and_for_what_waits(slow: AdmissionHarness) -> None:
+    slow.occupy(cost=1)
+    slow.clock.turn(0.5)
+    slow.submit(cost=3)
+    end = 2 + 6 + 4
+    assert slow.refusal(cost=2, deadline=end).reason is Reason.LATE
+    slow.submit(cost=2, deadline=end + 0.001)
+
+
+def test_headers_are_refused_when_the_turn_comes_too_late(slow: AdmissionHarness) -> None:
+    slow.admission.check(0.001)
+    slow.occupy()
+    slow.submit()
+    assert refusal(lambda: slow.admission.check(4)).reason is Reason.LATE
+    slow.admission.check(4.001)
+
+
+def test_a_computation_that_is_late_is_expected_to_need_as_long_again(
+    slow: AdmissionHarness,
+) -> None:
+    slow.occupy()
+    slow.clock.now = 12
+    assert slow.refusal(deadline=12 + 10 + 2).reason is Reason.LATE
+    slow.submit(deadline=12 + 10 + 2.001)
+
+
+def test_a_computation_that_hangs_delays_only_its_own_slot(harness: MakeHarness) -> None:
+    one = harness(slots=2)
+    one.calibrate(2)
+    one.occupy()
+    one.clock.turn(1000)
+    one.occupy()
+    one.submit()
+    now = one.clock.now
+    assert one.refusal(deadline=now + 6).reason is Reason.LATE
+    one.submit(deadline=now + 6.001)
+
+
+@pytest.mark.parametrize(("queued", "seconds"), [(0, 1), (1, 2), (2, 3), (8, 9)])
+def test_who_is_refused_is_asked_to_return_when_half_of_the_queue_is_done(
+    slow: AdmissionHarness, queued: int, seconds: float
+) -> None:
+    slow.occupy()
+    for _ in range(queued):
+        slow.submit()
+    assert slow.refusal(deadline=slow.clock() + 0.5).retry_after == seconds
+
+
+def test_who_is_refused_is_asked_to_return_after_whole_seconds(slow: AdmissionHarness) -> None:
+    slow.occupy()
+    slow.submit(cost=1.01)
+    assert slow.refusal(deadline=0.5).retry_after == 3
+
+
+def test_who_finds_the_queue_full_is_told_when_to_return(harness: MakeHarness) -> None:
+    one = harness(queue=1)
+    one.calibrate(10)
+    one.occupy()
+    one.submit()
+    refused = one.refusal()
+    assert (refused.reason, refused.retry_after) == (Reason.FULL, 10)
+
+
+def test_what_is_predicted_for_a_client_heeds_its_turn(slow: AdmissionHarness) -> None:
+    slow.occupy(client="much")
+    for _ in range(4):
+        slow.submit(client="much")
+    refused = slow.refusal(client="much", deadline=10)
+    assert (refused.reason, refused.retry_after) == (Reason.LATE, 5)
+    refused = slow.refusal(client="little", deadline=4)
+    assert (refused.reason, refused.retry_after) == (Reason.LATE, 1)
+    slow.admission.check(2.001, "little")
+    slow.submit(client="little", deadline=4.001)

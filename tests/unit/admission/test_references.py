@@ -1,0 +1,133 @@
+"""An error says where it was raised, and keeps nothing of what was there."""
+
+import traceback
+from collections.abc import Callable
+from weakref import ref
+
+import pytest
+
+from dctnet.admission import ClientGone, DeadlinePassed
+from dctnet.admission.frames import empty_frames
+from tests.support.admission import MakeHarness, Payload, fail, leave_the_process
+from tests.support.polling import until
+
+
+def in_its_cause(body: object) -> None:
+    raise KeyError
+
+
+def in_its_context(body: object) -> None:
+    raise IndexError
+
+
+def in_both(first: object, second: object) -> None:
+    """Raise an error whose cause and whose context differ."""
+    cause: Exception | None = None
+    try:
+        in_its_cause(first)
+    except KeyError as error:
+        cause = error
+    try:
+        in_its_context(second)
+    except IndexError:
+        raise ValueError from cause
+
+
+def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go() -> None:
+    first, second = Payload(), Payload()
+    bodies = [ref(first), ref(second)]
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+        in_both(first, second)
+    first = second = None
+    assert all(body() for body in bodies)
+    empty_frames(caught.value)
+    assert not any(body() for body in bodies)
+
+
+def test_where_it_was_raised_stays_known() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+        in_both(None, None)
+    empty_frames(caught.value)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "in in_both" in text
+    assert "in in_its_cause" in text
+
+
+def test_errors_that_go_round_in_a_circle_come_to_an_end() -> None:
+    one, other = ValueError(), KeyError()
+    one.__cause__, other.__cause__ = other, one
+    empty_frames(one)
+
+
+def test_an_error_that_was_not_raised_has_nothing_to_let_go() -> None:
+    empty_frames(ValueError())
+
+
+@pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
+def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(
+    harness: MakeHarness, how: Callable[[], object], no_collector: None
+) -> None:
+    one = harness()
+    body = Payload()
+    work, ticket = one.submit(body=body)
+    body_left, ticket_left = ref(body), ref(ticket)
+    del body
+    work.end(how)
+    kept: object = None  # As the caller keeps an answer, and a log an error.
+    try:
+        kept = ticket.result()
+    except BaseException as error:
+        kept = error
+    assert body_left() is None
+    kept_left = ref(kept) if how is Payload else None
+    del ticket, kept
+    until(lambda: ticket_left() is None)
+    assert kept_left is None or kept_left() is None
+
+
+@pytest.mark.parametrize("how", [Payload, fail])
+def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
+    harness: MakeHarness, how: Callable[[], object], no_collector: None
+) -> None:
+    one = harness()
+    body = Payload()
+    work, ticket = one.occupy(body=body, deadline=5)
+    things: list[ref[object]] = [ref(body), ref(ticket)]
+    one.clock.turn(5)
+    with pytest.raises(DeadlinePassed) as caught:
+        ticket.result()
+    del body, ticket, caught
+    assert things[0]() is not None
+    work.end(how)
+    until(lambda: not any(thing() for thing in things))
+
+
+def test_a_picture_that_is_dropped_keeps_nothing(harness: MakeHarness, no_collector: None) -> None:
+    one = harness()
+    running, _ = one.occupy()
+    body = Payload()
+    _, ticket = one.submit(body=body, is_wanted=lambda: False)
+    things: list[ref[object]] = [ref(body), ref(ticket)]
+    del body, ticket
+    running.end()
+    until(lambda: not any(thing() for thing in things))
+
+
+@pytest.mark.parametrize(("now", "here"), [(5, True), (0, False)])
+def test_a_waiter_that_leaves_the_queue_and_its_ticket_do_not_keep_each_other(
+    harness: MakeHarness, no_collector: None, now: float, here: bool
+) -> None:
+    one = harness()
+    one.occupy()
+    _, ticket = one.submit(deadline=5, is_wanted=lambda: here)
+    ticket_left = ref(ticket)
+    one.clock.now = now
+    kept: object = None
+    try:
+        ticket.result()
+    except (DeadlinePassed, ClientGone) as error:
+        kept = error
+    del ticket
+    assert kept is not None
+    del kept
+    assert ticket_left() is None

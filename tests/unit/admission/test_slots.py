@@ -1,0 +1,155 @@
+"""Slots: preparation, failures, and how they come free."""
+
+from collections.abc import Callable
+from threading import Event, Lock
+
+import pytest
+
+from dctnet.admission import Admission, DeadlinePassed, Reason, Stopped, Ticket
+from tests.support.admission import (
+    BOUND_S,
+    FAR,
+    MakeHarness,
+    Payload,
+    Work,
+    WorkFailed,
+    fail,
+    leave_the_process,
+    patient,
+    refusal,
+)
+from tests.support.polling import until
+
+
+@pytest.mark.parametrize(("how", "error"), [(fail, WorkFailed), (leave_the_process, SystemExit)])
+def test_work_that_raises_tells_its_waiter_and_frees_its_slot(
+    harness: MakeHarness, how: Callable[[], object], error: type[BaseException]
+) -> None:
+    one = harness(queue=0)
+    for _ in range(3):
+        work, ticket = one.occupy()
+        work.end(how)
+        with pytest.raises(error):
+            ticket.result()
+        assert one.admission.busy == 0
+
+
+def test_work_that_raises_says_nothing_of_the_pace(harness: MakeHarness) -> None:
+    one = harness()
+    one.calibrate(2)
+    work, ticket = one.occupy()
+    one.clock.turn(100)
+    work.end(fail)
+    with pytest.raises(WorkFailed):
+        ticket.result()
+    assert one.admission.pace.seconds(1) == 2
+
+
+def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
+    harness: MakeHarness,
+) -> None:
+    one = harness(queue=0)
+    work, ticket = one.occupy(deadline=5)
+    one.clock.turn(5)
+    with pytest.raises(DeadlinePassed):
+        ticket.result()
+    one.clock.turn(2)
+    assert one.admission.busy == 1
+    assert one.admission.longest_running() == 7
+    assert one.refusal().reason is Reason.FULL
+    work.end()
+    until(lambda: one.admission.busy == 0)
+    assert one.admission.longest_running() == 0
+
+
+def test_a_slot_is_free_before_its_waiter_is_told(
+    harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = harness()
+    busy: list[int] = []
+    finish = Ticket.finish
+
+    def look_and_finish(ticket: Ticket[object], *outcome: object) -> None:
+        busy.append(one.admission.busy)
+        finish(ticket, *outcome)
+
+    monkeypatch.setattr(Ticket, "finish", look_and_finish)
+    work, ticket = one.occupy()
+    work.end()
+    ticket.result()
+    assert busy == [0]
+
+
+def test_the_oldest_computation_is_the_longest_running(harness: MakeHarness) -> None:
+    one = harness(slots=2)
+    one.occupy()
+    one.clock.turn(3)
+    one.occupy()
+    one.clock.turn(1)
+    assert one.admission.longest_running() == 4
+
+
+def test_each_slot_is_prepared_by_its_thread(harness: MakeHarness) -> None:
+    one = harness(slots=2)
+    assert [p.result(BOUND_S) for p in one.prepared] == ["slot-0", "slot-1"]
+
+
+def test_a_slot_that_is_prepared_takes_no_picture_yet() -> None:
+    admission = Admission(slots=1, queue=1, uploads=1)
+    ready = Event()
+    admission.start(lambda: ready.wait(BOUND_S))
+    work = Work()
+    work.end()
+    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
+    assert admission.queued == 1
+    ready.set()
+    ticket.result()
+    admission.stop()
+
+
+def test_slots_are_started_once(harness: MakeHarness) -> None:
+    one = harness()
+    with pytest.raises(RuntimeError, match="started already"):
+        one.admission.start(Payload)
+    one.occupy()
+    second, _ = one.submit()
+    assert not second.started.is_set()
+
+
+def some_break(succeeds: list[bool]) -> Callable[[], None]:
+    """Return a preparation that succeeds, or raises, as said for each slot."""
+    left, lock = iter(succeeds), Lock()
+
+    def prepare() -> None:
+        with lock:
+            succeeded = next(left)
+        if not succeeded:
+            raise MemoryError
+
+    return prepare
+
+
+def test_a_slot_that_could_not_be_prepared_counts_no_more() -> None:
+    admission = Admission(slots=2, queue=0, uploads=1)
+    prepared = admission.start(some_break([False, True]))
+    errors = [type(p.exception(BOUND_S)) for p in prepared]
+    assert sorted(e.__name__ for e in errors) == ["MemoryError", "NoneType"]
+    assert admission.slots == 1
+    work = Work()
+    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
+    refusal(lambda: admission.submit(work, cost=1, deadline=FAR))
+    assert admission.load_ratio == 1
+    work.end()
+    ticket.result()
+    admission.stop()
+
+
+def test_where_no_slot_could_be_prepared_all_is_stopped() -> None:
+    admission = Admission(slots=2, queue=1, uploads=1)
+    ticket = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
+    for prepared in admission.start(some_break([False, False])):
+        assert isinstance(prepared.exception(BOUND_S), MemoryError)
+    with pytest.raises(Stopped):
+        ticket.result()
+    refusal(lambda: admission.submit(Payload, cost=1, deadline=FAR))
+    assert admission.load_ratio == 0
