@@ -45,13 +45,13 @@ run: install ## Serve on http://127.0.0.1:8080
 PROCESSES = $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: test
-test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
+test: lint install-dev chart-tools $(axe) ## Check style and types, then run all tests with coverage
 	$(BIN)/pytest --numprocesses=$(PROCESSES) --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
 .PHONY: e2e
 e2e: install-dev .tools/bin/helm ## Install the chart in the cluster of kubectl's current context, and try it there
-	@$(BIN)/pytest tests/e2e
+	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e
 
 .PHONY: loadtest
 loadtest: install-dev ## Load a server with 50 clients for 30 s: its own, or the one at DCTNET_URL
@@ -151,7 +151,7 @@ image-test: install-dev image ## Build the images of all targets, and try them f
 	CONTAINER_ENGINE=$(ENGINE) IMAGE=$(IMAGE):$(VERSION) $(BIN)/pytest tests/image
 
 .PHONY: lint
-lint: install-dev ## Check style, format and types
+lint: $(VENV)/installed-dev ## Check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

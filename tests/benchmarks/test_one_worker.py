@@ -13,7 +13,8 @@ import pytest
 from benchmarks import one_worker
 from benchmarks.one_worker import Artist, Figures, Running, Setup, ask, classic, tables, write
 from loadtest.client import equals, made
-from tests.support.process import family_memory, family_time, proportional_memory
+from tests.support.polling import BOUND_S
+from tests.support.process import children, family_memory, family_time, proportional_memory
 from tests.support.repo import ROOT
 
 TINY_SIDE = 64
@@ -25,44 +26,27 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def figures(**own: float) -> Figures:
-    names = (
-        "rate",
-        "used",
-        "p50",
-        "p95",
-        "health",
-        "memory",
-        "right",
-        "refused",
-        "failed",
-    )
+    names = ["rate", "used", "p50", "p95", "health", "memory", "right", "refused", "failed"]
     return dict.fromkeys(names, 1.0) | own
 
 
 def test_the_classic_service_draws_what_the_engine_draws_in_every_worker() -> None:
+    """Answers that are all wrong are no figures: there is no latency of right ones."""
     (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
     right = equals({picture.name: Artist("demo").draw(picture.pixels())}, tolerance=1)
+    wrong = equals({picture.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
     with classic(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
         (master,) = running.pids
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        assert len(children) == 2
-        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=30) as answer:
+        assert len(children(master)) == 2
+        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as answer:
             assert b"healthy" in answer.read()
         found = ask(running, picture, right, 16)
+        with pytest.raises(AssertionError, match="wrong"):
+            ask(running, picture, wrong, 1)
     assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
     assert found["memory"] > 50
     assert 0 < found["used"] < 60
     assert not Path(f"/proc/{master}").exists()
-
-
-def test_answers_that_are_all_wrong_are_no_figures() -> None:
-    (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
-    wrong = equals({picture.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
-    with (
-        classic(1, 1, DCTNET_MODEL="demo", DCTNET_SLOTS=1, DCTNET_THREADS=1) as running,
-        pytest.raises(AssertionError, match="wrong"),  # There is no latency of right ones.
-    ):
-        ask(running, picture, wrong, 1)
 
 
 def test_a_classic_service_that_cannot_start_is_said() -> None:

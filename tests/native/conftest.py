@@ -1,6 +1,7 @@
-"""What the tests of the native runtime share: the library, built, or a skip and why."""
+"""What the tests of the native runtime share: the libraries, built, or a skip and why."""
 
 import ctypes
+import fcntl
 import platform
 import shutil
 import subprocess
@@ -26,17 +27,28 @@ def make(*targets: str) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def build(*targets: str) -> None:
+    """Make files that tests in other processes may need too."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make(*targets)
+
+
 @pytest.fixture(scope="session")
 def built() -> None:
-    """The libraries are built: those of the package, and each width with its layers."""
-    make("libraries", "widths")
+    """The libraries are built: those of the package, and those of each width with its layers."""
+    build("libraries")
+    variants = {*native.VARIANTS[platform.machine()], *map(_variant, WIDTHS)}
+    libraries = [f"build/libdctnet-{variant}.so" for variant in sorted(variants)]
+    layers = [f"build/libdctnet-layers-{_variant(width)}.so" for width in WIDTHS]
+    build(*libraries, *layers)
 
 
 def _variant(width: str) -> str:
     """Return the build of a width: in instructions of its own where this processor has them."""
-    variants = native.VARIANTS[platform.machine()]
     if width == "own":
-        return variants[-1]
+        return native.VARIANTS[platform.machine()][-1]
     has_avx512 = native.pick() == "x86-64-v4"
     return "x86-64-v4" if width == "16" and has_avx512 else f"width-{width}"
 

@@ -3,8 +3,9 @@
 `make native-sanitize` runs it under the sanitizers.
 """
 
-from tests.native.conftest import make
+from tests.native.conftest import build, make
 
 
 def test_the_driver_finds_all_as_it_should_be() -> None:
+    build("build/driver")
     make("check")

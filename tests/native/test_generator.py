@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from dctnet.models.generator import LAYERS
+from dctnet.models.generator import LAYERS, Weights
 from dctnet.preparing.architecture import read_weights
 from dctnet.runtimes import Generator, Pixels, native
 from dctnet.runtimes import tensorflow as reference
 from tests.support import frozen
 from tests.support.levels import require_equivalent
 from tests.support.pictures import SAMPLES
+from tests.support.remembered import remembered
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 MODELS = ["background", "head", "random"]
 
@@ -36,24 +40,26 @@ def _random_constants() -> frozen.Constants:
 
 
 @pytest.fixture(scope="session")
-def graphs(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> dict[str, Path]:
-    """The frozen graphs of the demo model, and one with random weights."""
+def models(
+    tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path
+) -> dict[str, tuple[Weights, Generator]]:
+    """The weights of the demo model and random ones, with TensorFlow on their frozen graphs."""
     background, head = upstream_demo / "cartoon_bg.pb", upstream_demo / "cartoon_h.pb"
     random = tmp_path_factory.mktemp("graphs") / "random.pb"
     frozen.write_with(background, _random_constants(), random)
-    return {"background": background, "head": head, "random": random}
+    return {
+        name: (read_weights(path), remembered(reference.generator(path, threads=2)))
+        for name, path in zip(MODELS, [background, head, random], strict=True)
+    }
 
 
 @pytest.fixture(scope="session")
-def pairs(library: native.Library, graphs: dict[str, Path]) -> dict[str, Pair]:
+def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]]) -> dict[str, Pair]:
     """Both runtimes on each graph."""
     scratches = native.Scratches(library)
     return {
-        name: (
-            native.NativeGenerator(read_weights(path), scratches, threads=2),
-            reference.generator(path, threads=2),
-        )
-        for name, path in graphs.items()
+        name: (native.NativeGenerator(weights, scratches, threads=2), tensorflow)
+        for name, (weights, tensorflow) in models.items()
     }
 
 
@@ -100,13 +106,12 @@ def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None
     require_equivalent(*(np.concatenate(answers) for answers in both))
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("size", [(16, 16), (4, 4), (720, 1280)])
+@pytest.mark.parametrize(
+    ("model", "size"), [*product(MODELS, [(16, 16), (4, 4)]), ("background", (720, 1280))]
+)
 def test_smallest_and_largest_working_size(
     pairs: dict[str, Pair], model: str, size: tuple[int, int]
 ) -> None:
-    if size == (720, 1280) and model != "background":
-        return
     found, expected = (runtime(_noise(*size)) for runtime in pairs[model])
     require_equivalent(found, expected)
 

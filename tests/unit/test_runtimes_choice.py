@@ -1,6 +1,7 @@
 """The runtime of each network: the fastest that is installed and has its files."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -147,3 +148,23 @@ def test_doctor_without_tensorflow_says_it_too(tmp_path: Path) -> None:
     ended = run_without({"tensorflow"}, program, str(tmp_path / "tiny"))
     assert ended.returncode == 1
     assert "needs TensorFlow" in json.loads(ended.stdout)["inference"]["error"]
+
+
+def test_threads_that_load_networks_import_nothing() -> None:
+    """In CPython 3.11 an import can fail that meets another (gh-91351)."""
+    program = (
+        "import sys, threading\n"
+        "from dctnet.models.folder import DEMO, open_folder\n"
+        "from dctnet.runtimes import choice\n"
+        "main, found = threading.get_ident(), []\n"
+        "def note(event, args):\n"
+        "    if event == 'import' and threading.get_ident() != main:\n"
+        "        found.append(args[0])\n"
+        "sys.addaudithook(note)\n"
+        "choice.load(open_folder(DEMO), threads=2)\n"
+        "print(found)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"

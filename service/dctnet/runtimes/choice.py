@@ -113,11 +113,18 @@ def _why(runtime: str, part: parts.Part, wanted: str | None) -> str:
 def load(folder: ModelFolder, threads: int, wanted: str | None = None) -> Networks:
     """Load the networks of a verified folder, each into its runtime; raises ModelError."""
     runtimes = choose(folder, wanted)
+    # Here, so that no threads import at once: in CPython 3.11 an import fails with KeyError where
+    # garbage is collected meanwhile whose finalizer imports too (gh-91351), and so the more often,
+    # the more threads import.
+    modules = {
+        runtime: cast("Runtime", import_module(f"dctnet.runtimes.{runtime}"))
+        for runtime in dict.fromkeys(runtimes.values())
+    }
 
     def place(part: str) -> tuple[Runtime, Readable]:
         runtime = runtimes[part]
-        module = cast("Runtime", import_module(f"dctnet.runtimes.{runtime}"))
-        return module, folder.files[parts.file(folder.parts[part].same_as or part, runtime)]
+        file = parts.file(folder.parts[part].same_as or part, runtime)
+        return modules[runtime], folder.files[file]
 
     def generator(part: str) -> Generator:
         runtime, file = place(part)

@@ -1,0 +1,160 @@
+"""The demo model by upstream's pipeline, by the engine on TensorFlow, and prepared, without it."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from dctnet.engine import Cartoon, Engine, read_alpha
+from dctnet.models.folder import DEMO, open_folder
+from dctnet.models.manifest import digest
+from dctnet.preparing import comparison
+from dctnet.preparing.pictures import pictures
+from dctnet.runtimes import Detector, Networks, choice
+from tests.equivalence.compare import THREADS, TOLERANCE, difference, expected
+from tests.equivalence.golden import FOLDER, NAMES, RECORD, sha256
+from tests.support.levels import require_equivalent
+from tests.support.pictures import SAMPLES, Sample
+from tests.support.remembered import remembered
+from tests.support.upstream import Upstream
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
+GOLDEN = json.loads(RECORD.read_text())
+REMAKE = "make the golden pictures anew: .venv/bin/python -m tests.equivalence.golden"
+
+RUNS = {"engine": 96, "reference": 48}
+POOL = 8
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Networks:
+    return choice.load(open_folder(DEMO), THREADS)
+
+
+@pytest.fixture(scope="module")
+def engine(prepared: Networks) -> Engine:
+    return Engine(prepared, read_alpha(DEMO / "alpha.jpg"))
+
+
+@pytest.fixture(scope="module")
+def upstreams(upstream_demo: Path) -> Networks:
+    return choice.load(open_folder(upstream_demo), THREADS)
+
+
+@pytest.fixture(scope="module")
+def reference(upstreams: Networks, upstream_demo: Path) -> Engine:
+    """The engine on TensorFlow."""
+    return Engine(upstreams, read_alpha(upstream_demo / "alpha.jpg"))
+
+
+@pytest.fixture(scope="module")
+def drawn(reference: Engine) -> Callable[[Sample], Cartoon]:
+    """What the engine on TensorFlow draws of a sample, once for all tests."""
+    return cache(lambda sample: reference.cartoonize(sample.picture()))
+
+
+@pytest.fixture(scope="module")
+def detector(upstreams: Networks) -> Detector:
+    """TensorFlow's face detector, which looks at each picture once."""
+    return remembered(upstreams.detector)
+
+
+@pytest.fixture(scope="module")
+def upstream(upstream_demo: Path) -> Upstream:
+    """Upstream's own pipeline."""
+    return Upstream(upstream_demo)
+
+
+@pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_the_engine_draws_what_upstream_draws(
+    drawn: Callable[[Sample], Cartoon], upstream: Upstream, sample: Sample
+) -> None:
+    cartoon = drawn(sample)
+    assert cartoon.faces == sample.faces
+    assert difference(expected(upstream, sample.picture()), cartoon.picture) <= TOLERANCE
+
+
+@pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
+def test_the_samples_are_many_sizes_with_no_one_and_two_faces() -> None:
+    assert len({sample.picture().shape for sample in SAMPLES}) >= 8
+    assert {sample.faces for sample in SAMPLES} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_engine_draws_the_golden_picture(drawn: Callable[[Sample], Cartoon], name: str) -> None:
+    """It is what upstream once drew, kept in a file."""
+    golden = GOLDEN["pictures"][name]
+    sample = next(sample for sample in SAMPLES if sample.name == name)
+    assert sha256(sample.picture()) == golden["input"], REMAKE
+    cartoon = drawn(sample)
+    assert cartoon.faces == golden["faces"]
+    with Image.open(FOLDER / golden["file"]) as expected:
+        assert difference(np.asarray(expected), cartoon.picture) <= TOLERANCE
+
+
+def test_the_golden_pictures_were_made_with_this_demo_model() -> None:
+    assert GOLDEN["model"] == digest((DEMO / "manifest.json").read_bytes()), REMAKE
+    assert set(GOLDEN["pictures"]) == set(NAMES)
+
+
+@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_cartoon_is_at_most_a_level_off(
+    engine: Engine, drawn: Callable[[Sample], Cartoon], sample: Sample
+) -> None:
+    found, expected = engine.cartoonize(sample.picture()), drawn(sample)
+    assert found.faces == expected.faces == sample.faces
+    require_equivalent(found.picture, expected.picture)
+
+
+def test_the_detectors_find_the_same(prepared: Networks, detector: Detector) -> None:
+    compared = comparison.compare_detectors(prepared.detector, detector, pictures())
+    assert compared.inputs >= 50
+
+
+def test_the_landmarks_are_the_same(
+    prepared: Networks, upstreams: Networks, detector: Detector
+) -> None:
+    crops = comparison.face_crops(pictures(), detector)
+    compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
+    assert compared.inputs >= 50
+
+
+@pytest.fixture(scope="module")
+def small_pictures() -> list[np.ndarray]:
+    """Of five sizes, with a face, two, none, one cut by the border, and none in a strip."""
+    portrait = skimage.data.astronaut()
+    two_faces = np.hstack([portrait[20:280, 110:350], portrait[20:280, 350:110:-1]])
+    return [
+        np.ascontiguousarray(portrait[30:190, 140:310]),
+        cv2.resize(two_faces, (336, 182), interpolation=cv2.INTER_AREA),
+        cv2.resize(skimage.data.coffee(), (150, 100), interpolation=cv2.INTER_AREA),
+        np.ascontiguousarray(portrait[60:200, 205:300]),
+        np.zeros((16, 400, 3), np.uint8),
+    ]
+
+
+@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Load: concurrent requests get their own responses")
+@pytest.mark.parametrize("runtime", RUNS)
+def test_eight_threads_on_one_engine_draw_what_one_draws(
+    request: pytest.FixtureRequest, small_pictures: list[np.ndarray], runtime: str
+) -> None:
+    engine = request.getfixturevalue(runtime)
+    alone = [engine.cartoonize(picture) for picture in small_pictures]
+    assert {cartoon.faces for cartoon in alone} == {0, 1, 2}
+    order = np.random.default_rng(0).integers(0, len(alone), RUNS[runtime]).tolist()
+    with ThreadPoolExecutor(POOL) as pool:
+        together = list(pool.map(lambda i: engine.cartoonize(small_pictures[i]), order))
+    for i, cartoon in zip(order, together, strict=True):
+        assert cartoon.faces == alone[i].faces
+        assert np.array_equal(cartoon.picture, alone[i].picture)

@@ -1,0 +1,20 @@
+"""A network that computes each picture once."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def remembered(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function that keeps the answers of a slow one; nobody may change them."""
+    answers: dict[object, Any] = {}
+
+    def compute(picture: Any) -> Any:
+        key = picture.shape, hashlib.sha256(np.ascontiguousarray(picture)).digest()
+        if key not in answers:
+            answers[key] = network(picture)
+        return answers[key]
+
+    return compute
