@@ -18,7 +18,7 @@ from tests.server.test_slow_readers import (
     GET,
     PIPELINED,
     cartoon_of_noise,
-    health_within_a_second,
+    require_prompt_health,
     silent_readers,
 )
 from tests.support.polling import BOUND_S
@@ -57,7 +57,7 @@ def test_clients_that_do_not_close_after_their_last_response_delay_no_one(
     server = start_timed(0)
     last = b"GET /v1/styles HTTP/1.0\r\n\r\n"
     with connections(server, 900, last):
-        health_within_a_second(server)
+        require_prompt_health(server)
     assert server.stop() == 0
 
 
@@ -91,7 +91,7 @@ def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path: Path) -> None
         connections(server, 140, HEALTH) as idle,
     ):
         for _ in range(3):
-            health_within_a_second(server)
+            require_prompt_health(server)
         idle[0].settimeout(10)
         assert rest(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
 

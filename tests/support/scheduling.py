@@ -9,7 +9,17 @@ from collections.abc import Iterator
 import pytest
 from _pytest.nodeid import NodeId
 
-SLOWEST_FIRST = ("server", "page", "native", "hub", "runtimes", "single_host", "k8s", "chart", "equivalence")
+SLOWEST_FIRST = (
+    "server",
+    "page",
+    "native",
+    "hub",
+    "runtimes",
+    "single_host",
+    "k8s",
+    "chart",
+    "equivalence",
+)
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
 
 
