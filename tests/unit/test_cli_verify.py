@@ -82,22 +82,22 @@ def test_a_digest_of_63_digits_is_wrong_usage(
     assert "is not a sha256 of 64 hexadecimal digits" in capsys.readouterr().err
 
 
-def test_a_missing_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing."),
+        (b"contents", "is cut short: "),
+        (b"contents of alpha.JPG", "is not the one in the"),
+    ],
+)
+def test_a_file_that_is_missing_cut_short_or_changed_is_named(
+    model: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
     (model / "alpha.jpg").unlink()
-    said = complaint(capsys, str(model))
-    assert said == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
-
-
-def test_a_file_cut_short_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (model / "alpha.jpg").write_bytes(b"contents")
-    said = complaint(capsys, str(model))
-    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is cut short: ")
-
-
-def test_a_changed_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (model / "alpha.jpg").write_bytes(b"contents of alpha.JPG")
-    said = complaint(capsys, str(model))
-    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is not the one in the")
+    if content is not None:
+        (model / "alpha.jpg").write_bytes(content)
+    line = complaint(capsys, str(model))
+    assert line.startswith(f"dctnet: The model file {model / 'alpha.jpg'} {said}")
 
 
 def test_a_changed_manifest_needs_a_digest_to_be_noticed(

@@ -1,4 +1,4 @@
-"""What the documentation says to type works, both languages say the same, and links lead somewhere.
+"""What the documentation says to type works.
 
 The README's commands run in a copy of the repository that has this environment as its `.venv`: the
 installation itself is what `.ci/run` tries in a clean clone.
@@ -12,49 +12,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
 
-from tests.support.markdown import Block, anchors, blocks, commands, heading_levels, links
+from tests.support import http_stub
+from tests.support.markdown import Block, blocks, commands
+from tests.support.polling import BOUND_S, until
 from tests.support.process import free_ports
-from tests.support.repo import ROOT
+from tests.support.repo import ROOT, environment, kept_files
 
 README = ROOT / "README.md"
-CHINESE = ROOT / "README.zh-CN.md"
-PAGES = [
-    README,
-    CHINESE,
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "k8s").glob("*.md")),
-    ROOT / "single-host" / "README.md",
-]
+API = ROOT / "docs" / "api.md"
+PORTRAIT = ROOT / "docs" / "images" / "astronaut.jpg"
 
 LIBRARIES = Path("service/dctnet/runtimes/lib")
 """Where the native runtime is built, which is not kept in the repository."""
-
-BOUND_S = 120
-"""How long anything may take here, on a busy machine too."""
-
-
-def copied_files() -> list[Path]:
-    """Return what a clone would hold if the working tree were committed as it is."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    return [Path(name) for name in names if (ROOT / name).is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +39,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("curl") is None:
         pytest.skip("needs curl: apt-get install curl")
     copy = tmp_path_factory.mktemp("readme") / "dctnet"
-    for name in copied_files():
+    for name in kept_files():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)  # With its time, by which make decides.
     (copy / ".venv").symlink_to(sys.prefix)
@@ -79,21 +55,19 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports() -> dict[str, int]:
     """Free ports, instead of the documentation's."""
-    server, management = free_ports(2)
-    return {"8080": server, "9090": management}
+    return dict(zip(("8080", "9090"), free_ports(2), strict=True))
 
 
 @pytest.fixture(scope="module")
 def environ(copy: Path, ports: dict[str, int]) -> dict[str, str]:
-    """What a newcomer's shell has: nothing set, no model fetched."""
-    environ = {
-        k: v for k, v in os.environ.items() if not k.startswith(("DCTNET_", "MAKE", "MFLAGS"))
-    }
-    return environ | {
-        "DCTNET_BIND": f"127.0.0.1:{ports['8080']}",
-        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{ports['9090']}",
-        "DCTNET_MODELS_DIR": str(copy / "none"),
-    }
+    """What a newcomer's shell has: nothing set, no model fetched, the command on its path."""
+    return environment(
+        DCTNET_BIND=f"127.0.0.1:{ports['8080']}",
+        DCTNET_MANAGEMENT_BIND=f"127.0.0.1:{ports['9090']}",
+        DCTNET_MODELS_DIR=copy / "none",
+        PATH=f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}",
+        PYTHONPATH=copy / "service",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +85,7 @@ def server(copy: Path, ports: dict[str, int], environ: dict[str, str]) -> Iterat
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + BOUND_S
-        while not is_ready(ports["8080"]):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+        until(lambda: is_ready(ports["8080"]), log.read_text, process=process)
         yield log
     finally:
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and the server alike.
@@ -172,9 +142,8 @@ def test_what_the_readme_says_to_type_works_in_its_order(
         assert cartoon.shape == portrait.shape, name
         # Another picture than the photo, and yet a picture of it.
         assert 2 < np.abs(cartoon - portrait).mean() < 40, name
-    said = server.read_text()
-    assert "the model is demo" in said
-    assert "dctnet fetch anime" in said
+    for said in ("the model is demo", "dctnet fetch anime"):
+        until(lambda said=said: said in server.read_text(), server.read_text)
 
 
 @pytest.mark.parametrize("page", ["api.md", "models.md", "serving.md"])
@@ -186,57 +155,43 @@ def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
     environ: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    shutil.copy(copy / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
-    environ = environ | {"PATH": f"{copy / '.venv' / 'bin'}:{environ['PATH']}"}
+    shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
     blocks = [block for block in commands(copy / "docs" / page) if block.is_run]
     assert blocks
     for block in blocks:
         run(block, copy / "docs" / page, tmp_path, environ, ports)
 
 
-class Busy(BaseHTTPRequestHandler):
+class Busy(http_stub.Handler):
     """Draws at the second request, having asked at the first to wait."""
 
     tries = 0
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+    def do_POST(self) -> None:  # noqa: N802
+        self.body()
         type(self).tries += 1
-        status, body = (429, b"{}") if self.tries == 1 else (200, b"drawn")
-        self.send_response(status)
-        if status == 429:
-            self.send_header("Retry-After", "1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def busy() -> Iterator[int]:
-    """The port of a server that is busy at first."""
-    Busy.tries = 0
-    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as stand_in:
-        Thread(target=stand_in.serve_forever).start()
-        yield stand_in.server_port
-        stand_in.shutdown()
+        if self.tries == 1:
+            self.answer(429, b"{}", {"Retry-After": "1"})
+        else:
+            self.answer(200, b"drawn")
 
 
 PROGRAMS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}
 """What runs a program of a language, and the end of its file's name."""
 
 
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
 @pytest.fixture(params=PROGRAMS)
-def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     """Runs a page's program beside a picture, with a server at a port."""
     command, suffix = PROGRAMS[request.param]
     if shutil.which(command) is None:
         pytest.skip(f"needs {command}: apt-get install nodejs")
-    shutil.copy(ROOT / "docs" / "images" / "astronaut.jpg", tmp_path / "portrait.jpg")
+    shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
 
-    def run(port: int, page: Path = ROOT / "docs" / "api.md") -> Any:
+    def run(port: int, page: Path = API) -> "subprocess.CompletedProcess[str]":
         (block,) = blocks(page, request.param)
         file = tmp_path / f"program.{suffix}"
         file.write_text(typed(block, {"8080": port}))
@@ -252,9 +207,9 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any
     return run
 
 
-@pytest.mark.parametrize("page", [README, ROOT / "docs" / "api.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
 def test_a_program_draws(
-    page: Path, program: Callable[..., Any], server: Path, ports: dict[str, int], tmp_path: Path
+    page: Path, program: Program, server: Path, ports: dict[str, int], tmp_path: Path
 ) -> None:
     done = program(ports["8080"], page)
     assert done.returncode == 0, done.stderr
@@ -264,10 +219,12 @@ def test_a_program_draws(
 
 
 def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
-    program: Callable[..., Any], busy: int, tmp_path: Path
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = time.monotonic()
-    done = program(busy)
+    monkeypatch.setattr(Busy, "tries", 0)
+    with http_stub.serving(Busy) as busy:
+        started = time.monotonic()
+        done = program(busy.server_port)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started >= 1
     assert Busy.tries == 2
@@ -275,52 +232,10 @@ def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
 
 
 def test_a_program_of_the_api_s_page_says_what_is_wrong(
-    program: Callable[..., Any], server: Path, ports: dict[str, int], tmp_path: Path
+    program: Program, server: Path, ports: dict[str, int], tmp_path: Path
 ) -> None:
     (tmp_path / "portrait.jpg").write_text("hello")
     done = program(ports["8080"])
     assert done.returncode == 1
     assert "The picture's format is not supported: This is no JPEG" in done.stderr
     assert not (tmp_path / "cartoon.webp").exists()
-
-
-@pytest.mark.parametrize("language", ["sh", *PROGRAMS])
-def test_both_readmes_have_the_same_commands_and_programs(language: str) -> None:
-    assert [(block.text, block.note) for block in blocks(README, language)] == [
-        (block.text, block.note) for block in blocks(CHINESE, language)
-    ]
-
-
-def test_both_readmes_have_the_same_headings_and_links() -> None:
-    assert heading_levels(README) == heading_levels(CHINESE)
-    english, chinese = (
-        [link for link in links(page) if not link.startswith("README")]
-        for page in (README, CHINESE)
-    )
-    assert english == chinese
-    assert CHINESE.name in links(README)
-    assert README.name in links(CHINESE)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Path) -> None:
-    kept = {place for name in copied_files() for place in (name, *name.parents)}
-    for link in links(page):
-        if re.match(r"\w+:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        assert target.relative_to(ROOT) in kept, link
-        assert not anchor or anchor in anchors(target), link
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
-    languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
-    assert languages <= {"js", "json", "python", "sh", "text"}
-    notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
-    # They mark where figures are written, such as those of benchmarks/one_worker.py.
-    notes = [note for note in notes if not re.match(r"(end of )?figures\b", note)]
-    assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
-    # Each note is right before the block that it speaks of.
-    assert len(notes) == sum(bool(block.note) for block in commands(page))
