@@ -27,6 +27,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
 
 
+@pytest.mark.xdist_group("tensorflow")
 def test_the_process_writes_nothing_but_the_cartoons_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-import tensorflow.compat.v1 as tf
 
 from dctnet.engine import read_alpha
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
@@ -16,10 +15,17 @@ from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
 from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
-from demo_model.faces import detector as detector_graph
-from demo_model.faces import ibug, keypoints, mask, tflite
+from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import Scene, holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, collage, paste
+from tests.support.lazily import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+detector_graph = Lazily("demo_model.faces.detector")
+keypoints = Lazily("demo_model.faces.keypoints")
+tflite = Lazily("demo_model.faces.tflite")
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 # iBUG's number: where it is in the astronaut's picture, x and y, read off the enlarged picture.
 TRUE_PLACES = {
@@ -370,10 +376,12 @@ class TestTranslation:
 
     def test_a_channels_slope_counts_below_zero_alone(self) -> None:
         # TensorFlow's converter writes no PRELU, so there is no file to read it from.
+        from demo_model.faces.tflite import _prelu
+
         x = np.float32([[[[-2, -2], [3, 3]]]])
         slope = np.float16([0.25, -1]).reshape(1, 1, 2)
         with tf.Graph().as_default(), tf.Session() as opened:
-            bent = opened.run(tflite._prelu(None, slope)(tf.constant(x)))
+            bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
     def test_a_batch_gives_each_pictures_numbers(self) -> None:

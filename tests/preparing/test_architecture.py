@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from dctnet.models import generator as format
 from dctnet.models.errors import ModelError
 from dctnet.preparing import graph as graphs
 from dctnet.preparing.architecture import OUTPUT, generator, read_weights
 from dctnet.preparing.graph import Difference, Graph, Node
-from demo_model import network
+from tests.support.lazily import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+network = Lazily("demo_model.network")
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 
 @pytest.fixture(scope="module")

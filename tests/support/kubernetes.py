@@ -80,9 +80,8 @@ def _named_wrong(each: Object) -> Iterator[str]:
 
 
 def _in_pod(pod: Object) -> Iterator[str]:
-    for part in ("volumes",):
-        for name in repeated(each["name"] for each in pod.get(part) or []):
-            yield f"two {part} are called {name}"
+    for name in repeated(each["name"] for each in pod.get("volumes") or []):
+        yield f"two volumes are called {name}"
     for name in repeated(each["name"] for each in containers(pod)):
         yield f"two containers are called {name}"
     for each in containers(pod):

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-SLOWEST_FIRST = ("server", "page", "native", "hub", "single_host", "k8s", "chart", "equivalence")
+SLOWEST_FIRST = (
+    *("server", "page", "native", "cli", "demo_model", "preparing", "engine", "equivalence"),
+    *("hub", "single_host", "k8s", "chart", "docs"),
+)
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
 
 
