@@ -154,7 +154,7 @@ def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path: Path) 
     run = subprocess.run(
         [sys.executable, "-c", program, *options],
         cwd=tmp_path,
-        env=environment(),
+        env=environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD=1),
         capture_output=True,
         text=True,
         check=True,
