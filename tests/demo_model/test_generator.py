@@ -15,8 +15,6 @@ tf = Lazily("tensorflow.compat.v1")
 network = Lazily("demo_model.network")
 evaluate = Lazily("demo_model.evaluate")
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 GRAPHS = ("cartoon_bg.pb", "cartoon_h.pb")
 
 

@@ -13,8 +13,6 @@ from tests.support.lazily import Lazily
 tf = Lazily("tensorflow.compat.v1")
 onnx_graph = Lazily("demo_model.faces.onnx_graph")
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 SHAPE = (1, 4, 6, 6)
 RANDOM = np.random.default_rng(0)
 

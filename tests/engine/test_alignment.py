@@ -12,8 +12,6 @@ from tests.support.upstream import cartoon
 
 align_trans = Lazily("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 PICTURE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
 
 

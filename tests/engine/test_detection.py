@@ -9,8 +9,6 @@ from dctnet.engine.detection import MAX_FACES, find_faces
 from dctnet.runtimes import Floats, Pixels
 from tests.support.upstream import cartoon
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 
 class Network:
     """A detector that answers what it is told, and remembers what it was shown."""

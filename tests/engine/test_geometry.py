@@ -14,8 +14,6 @@ from dctnet.engine.geometry import (
 )
 from tests.support.upstream import cartoon
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 UNBOUNDED = 10**9
 
 sides = st.integers(1, 1600)

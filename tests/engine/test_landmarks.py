@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from dctnet.engine.landmarks import MIN_FACE, find_landmarks
 from dctnet.runtimes import Floats
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 PICTURE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
 
 

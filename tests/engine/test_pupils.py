@@ -10,8 +10,6 @@ from dctnet.engine.pupils import find_pupil, five_points
 from dctnet.runtimes import Pixels
 from tests.support.upstream import cartoon
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 
 def eyes_picture(seed: int) -> Pixels:
     """Return 120x160 pixels with smooth light and dark spots."""

@@ -27,8 +27,6 @@ tf = Lazily("tensorflow.compat.v1")
 tensorflow = Lazily("dctnet.runtimes.tensorflow")
 network = Lazily("demo_model.network")
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 
 def write(path: Path, build: Callable[[], Any]) -> Path:
     with tf.Graph().as_default() as graph:

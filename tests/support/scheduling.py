@@ -14,6 +14,9 @@ SLOWEST_FIRST = (
 )
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
 
+TENSORFLOW = ("demo_model", "preparing", "engine")
+"""Folders whose tests load TensorFlow: in one process, for that takes seconds."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
+        elif item.nodeid.split("/")[1] in TENSORFLOW:
+            item.add_marker(pytest.mark.xdist_group("tensorflow"))
         elif not item.get_closest_marker("xdist_group") and _shares(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,20 +29,23 @@ def _refuse(event: str, details: tuple[object, ...]) -> None:
 sys.addaudithook(_refuse)
 
 
-def _watched() -> Iterator[None]:
-    global _watching  # noqa: PLW0603
-    _watching = True
-    try:
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    with _watching_if_unit(collector):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    with _watching_if_unit(item):
+        return (yield)
+
+
+@contextmanager
+def _watching_if_unit(node: pytest.Item | pytest.Collector) -> Iterator[None]:
+    global _watching  # noqa: PLW0603
+    _watching = Path(__file__).parent in node.path.parents
+    try:
+        yield
     finally:
         _watching = False
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Iterator[None]:
-    return (yield from _watched())
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    return (yield from _watched())
