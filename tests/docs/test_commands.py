@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,59 +34,81 @@ LIBRARIES = Path("service/dctnet/runtimes/lib")
 """Where the native runtime is built, which is not kept in the repository."""
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody with a clone and a shell: nothing set, no model fetched."""
+
+    clone: Path
+    port: int
+    management: int
+
+    def types(self, block: Block, page: Path, folder: Path) -> None:
+        """Type a block's commands; the first that fails ends the test with what it said."""
+        environ = self.environment()
+        if page != README:  # The other pages expect the command on the path.
+            environ["PATH"] = f"{self.clone / '.venv' / 'bin'}:{environ['PATH']}"
+        completed = subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", self.words(block)],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=BOUND_S,
+            check=False,
+        )
+        assert completed.returncode == 0, f"{page.name}:{block.line}:\n{completed.stdout}"
+
+    def environment(self) -> dict[str, str]:
+        return environment(
+            DCTNET_BIND=f"127.0.0.1:{self.port}",
+            DCTNET_MANAGEMENT_BIND=f"127.0.0.1:{self.management}",
+            DCTNET_MODELS_DIR=self.clone / "none",
+            PYTHONPATH=self.clone / "service",
+        )
+
+    def words(self, block: Block) -> str:
+        """The block with free ports instead of the documentation's."""
+        text = re.sub(r"\b8080\b", str(self.port), block.text)
+        return re.sub(r"\b9090\b", str(self.management), text)
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, where commands may leave files."""
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+    """One with a copy of the repository, where commands may leave files."""
     if shutil.which("curl") is None:
         pytest.skip("needs curl: apt-get install curl")
-    copy = tmp_path_factory.mktemp("readme") / "dctnet"
+    clone = tmp_path_factory.mktemp("readme") / "dctnet"
     for name in kept_files():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)  # With its time, by which make decides.
-    (copy / ".venv").symlink_to(sys.prefix)
-    (copy / LIBRARIES).symlink_to(ROOT / LIBRARIES)
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, clone / name)  # With its time, by which make decides.
+    (clone / ".venv").symlink_to(sys.prefix)
+    (clone / LIBRARIES).symlink_to(ROOT / LIBRARIES)
     # Otherwise the copy would install itself into the environment that runs this test.
-    question = subprocess.run(["make", "--question", "install"], cwd=copy, check=False)
+    question = subprocess.run(["make", "--question", "install"], cwd=clone, check=False)
     assert question.returncode == 0, (
         "the environment is older than its lock: run `make install-dev`"
     )
-    return copy
+    return Newcomer(clone, *free_ports(2))
 
 
 @pytest.fixture(scope="module")
-def ports() -> dict[str, int]:
-    """Free ports, instead of the documentation's."""
-    return dict(zip(("8080", "9090"), free_ports(2), strict=True))
-
-
-@pytest.fixture(scope="module")
-def environ(copy: Path, ports: dict[str, int]) -> dict[str, str]:
-    """What a newcomer's shell has: nothing set, no model fetched, the command on its path."""
-    return environment(
-        DCTNET_BIND=f"127.0.0.1:{ports['8080']}",
-        DCTNET_MANAGEMENT_BIND=f"127.0.0.1:{ports['9090']}",
-        DCTNET_MODELS_DIR=copy / "none",
-        PATH=f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}",
-        PYTHONPATH=copy / "service",
-    )
-
-
-@pytest.fixture(scope="module")
-def server(copy: Path, ports: dict[str, int], environ: dict[str, str]) -> Iterator[Path]:
+def server(newcomer: Newcomer) -> Iterator[Path]:
     """The server that the README starts, ready; gives its log."""
     (start,) = [block for block in commands(README) if block.keeps_running]
-    log = copy.parent / "log"
+    log = newcomer.clone.parent / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["bash", "-ec", typed(start, ports)],
-            cwd=copy,
-            env=environ,
+            ["bash", "-ec", newcomer.words(start)],
+            cwd=newcomer.clone,
+            env=newcomer.environment(),
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     try:
-        until(lambda: is_ready(ports["8080"]), log.read_text, process=process)
+        until(lambda: is_ready(newcomer.port), log.read_text, process=process)
         yield log
     finally:
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and the server alike.
@@ -103,42 +126,13 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def typed(block: Block, ports: dict[str, int]) -> str:
-    text = block.text
-    for documented, port in ports.items():
-        text = re.sub(rf"\b{documented}\b", str(port), text)
-    return text
-
-
-def run(
-    block: Block, page: Path, folder: Path, environ: dict[str, str], ports: dict[str, int]
-) -> str:
-    """Type a block's commands; the first that fails ends the test with what it said."""
-    place = f"{page.name}:{block.line}"
-    completed = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", typed(block, ports)],
-        cwd=folder,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=BOUND_S,
-        check=False,
-    )
-    assert completed.returncode == 0, f"{place}:\n{completed.stdout}"
-    return completed.stdout
-
-
-def test_what_the_readme_says_to_type_works_in_its_order(
-    copy: Path, server: Path, ports: dict[str, int], environ: dict[str, str]
-) -> None:
+def test_what_the_readme_says_to_type_works_in_its_order(newcomer: Newcomer, server: Path) -> None:
     for block in commands(README):
         if block.is_run and not block.keeps_running:
-            run(block, README, copy, environ, ports)
-    portrait = np.asarray(Image.open(copy / "portrait.jpg"), dtype=float)
+            newcomer.types(block, README, newcomer.clone)
+    portrait = np.asarray(Image.open(newcomer.clone / "portrait.jpg"), dtype=float)
     for name in ("cartoon.png", "cartoon.webp", "cartoons/portrait.png"):
-        cartoon = np.asarray(Image.open(copy / name), dtype=float)
+        cartoon = np.asarray(Image.open(newcomer.clone / name), dtype=float)
         assert cartoon.shape == portrait.shape, name
         # Another picture than the photo, and yet a picture of it.
         assert 2 < np.abs(cartoon - portrait).mean() < 40, name
@@ -146,20 +140,17 @@ def test_what_the_readme_says_to_type_works_in_its_order(
         until(lambda said=said: said in server.read_text(), server.read_text)
 
 
-@pytest.mark.parametrize("page", ["api.md", "models.md", "serving.md"])
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("name", ["api.md", "models.md", "serving.md"])
 def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
-    page: str,
-    copy: Path,
-    server: Path,
-    ports: dict[str, int],
-    environ: dict[str, str],
-    tmp_path: Path,
+    name: str, newcomer: Newcomer, tmp_path: Path
 ) -> None:
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
-    blocks = [block for block in commands(copy / "docs" / page) if block.is_run]
-    assert blocks
-    for block in blocks:
-        run(block, copy / "docs" / page, tmp_path, environ, ports)
+    page = ROOT / "docs" / name
+    run = [block for block in commands(page) if block.is_run]
+    assert run
+    for block in run:
+        newcomer.types(block, page, tmp_path)
 
 
 class Busy(http_stub.Handler):
@@ -179,7 +170,6 @@ class Busy(http_stub.Handler):
 PROGRAMS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}
 """What runs a program of a language, and the end of its file's name."""
 
-
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -194,7 +184,7 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     def run(port: int, page: Path = API) -> "subprocess.CompletedProcess[str]":
         (block,) = blocks(page, request.param)
         file = tmp_path / f"program.{suffix}"
-        file.write_text(typed(block, {"8080": port}))
+        file.write_text(re.sub(r"\b8080\b", str(port), block.text))
         return subprocess.run(
             [command, file],
             cwd=tmp_path,
@@ -208,10 +198,9 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
 
 
 @pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
-def test_a_program_draws(
-    page: Path, program: Program, server: Path, ports: dict[str, int], tmp_path: Path
-) -> None:
-    done = program(ports["8080"], page)
+@pytest.mark.usefixtures("server")
+def test_a_program_draws(page: Path, program: Program, newcomer: Newcomer, tmp_path: Path) -> None:
+    done = program(newcomer.port, page)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "cartoon.webp") as cartoon:
         assert cartoon.format == "WEBP"
@@ -231,11 +220,12 @@ def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
     assert (tmp_path / "cartoon.webp").read_bytes() == b"drawn"
 
 
+@pytest.mark.usefixtures("server")
 def test_a_program_of_the_api_s_page_says_what_is_wrong(
-    program: Program, server: Path, ports: dict[str, int], tmp_path: Path
+    program: Program, newcomer: Newcomer, tmp_path: Path
 ) -> None:
     (tmp_path / "portrait.jpg").write_text("hello")
-    done = program(ports["8080"])
+    done = program(newcomer.port)
     assert done.returncode == 1
     assert "The picture's format is not supported: This is no JPEG" in done.stderr
     assert not (tmp_path / "cartoon.webp").exists()
