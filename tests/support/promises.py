@@ -54,6 +54,7 @@ class Promises:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         file, *_, name = report.nodeid.partition("[")[0].split("::")
+        name = name.partition("@")[0]  # Its group, by xdist.
         if report.when == "call" or not report.passed:
             self.outcomes[f"{file}::{name}"].add(report.outcome)
 

@@ -165,3 +165,10 @@ def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path: Path) 
         assert said.endswith(f"status {status}")
         assert "test_needs_curl: needs curl: apt-get install curl\n" in said
         assert ("these skips fail the run" in said) == bool(status)
+
+
+@pytest.mark.xdist_group("named")
+def test_a_group_that_runs_in_one_process_is_named_where_xdist_reads_it(
+    request: pytest.FixtureRequest,
+) -> None:
+    assert request.node.nodeid.endswith("@named") == ("PYTEST_XDIST_WORKER" in os.environ)
