@@ -42,7 +42,7 @@ run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
 # Twice as many as there are processors: half of them wait for servers, timeouts and the browser.
-PROCESSES := $(shell echo $$((2 * $$(nproc))))
+PROCESSES = $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: test
 test: lint chart-tools $(axe) ## Check style and types, then run all tests with coverage
@@ -54,7 +54,7 @@ test-unit: install-dev ## Run the unit tests alone, in less than a minute
 	$(BIN)/pytest tests/unit --numprocesses=$(PROCESSES)
 
 .PHONY: e2e
-e2e: install-dev $(helm) ## Install the chart in the cluster of kubectl's current context, and try it there
+e2e: install-dev .tools/bin/helm ## Install the chart in the cluster of kubectl's current context, and try it there
 	@$(BIN)/pytest tests/e2e
 
 .PHONY: loadtest
@@ -96,12 +96,12 @@ chart-lint: install-dev $(TOOLS) ## Check chart, Dockerfile and workflows by the
 	$(BIN)/pytest tests/chart/test_linters.py
 
 .PHONY: chart-docs
-chart-docs: install-dev $(helm-docs) ## Write the chart's README and its schema's texts from the values' comments
+chart-docs: install-dev .tools/bin/helm-docs ## Write the chart's README and its schema's texts from the values' comments
 	$(BIN)/python helm/describe.py
 	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm --sort-values-order=file
 
 .PHONY: manifests
-manifests: install-dev $(helm) ## Render k8s/manifests from the chart
+manifests: install-dev .tools/bin/helm ## Render k8s/manifests from the chart
 	@$(BIN)/python k8s/render.py
 
 .PHONY: promises

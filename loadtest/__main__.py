@@ -4,7 +4,7 @@ import os
 import sys
 
 from loadtest import command
-from tests.support.process import serving
+from tests.support.process import READY_S, Server
 
 LOAD = ("--clients", "50", "--duration", "30", "--timeout", "300")
 """A small machine takes minutes to draw what 50 clients want of it; that is no failure."""
@@ -15,7 +15,13 @@ def main() -> int:
     if url := os.environ.get("DCTNET_URL"):
         return command.main([url, *LOAD, *sys.argv[1:]])
     settings = {name: value for name, value in os.environ.items() if name.startswith("DCTNET_")}
-    with serving(**settings) as server:
+    with Server(**settings) as server:
+        try:
+            server.wait_for(200, READY_S)
+        except AssertionError:
+            if status := server.process.poll():  # It has said why.
+                return status
+            raise
         return command.main([server.url, *LOAD, *sys.argv[1:]])
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+import tests.support.hypothesis_profiles  # noqa: F401 - registers and loads them
+
 # A background job of a shell ignores Ctrl-C, and what a test interrupts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

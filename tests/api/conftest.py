@@ -1,7 +1,9 @@
 """The application around the real engine, whose networks here are functions of numpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,12 +15,13 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.engine import Engine
+from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
 from tests.support.described import document_of, require_described
+from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
@@ -46,6 +49,48 @@ class _Red(_Negative):
 def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
     return box, np.array([picture.mean() / 255], np.float32)
+
+
+class Broken:
+    """Warms up two slots, with two pictures each, and then fails in one way."""
+
+    def __init__(self, fail: Callable[[], object]) -> None:
+        self._fail, self._warm_ups = fail, 4
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        if not self._warm_ups:
+            self._fail()
+        self._warm_ups -= 1
+        return Cartoon(picture, 0, {"background": 0.1})
+
+
+class Held:
+    """Draws as many pictures as it is let, after the two by which a slot is warmed up."""
+
+    def __init__(self) -> None:
+        self._let = Semaphore(2)
+
+    def reserve(self, calls: int, /) -> None:
+        pass
+
+    def draw(self, number: int) -> None:
+        """Let it draw so many."""
+        self._let.release(number)
+
+    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+        assert self._let.acquire(timeout=BOUND_S)
+        return Cartoon(picture, 0, {"background": 0.01})
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    """An engine for one slot; at the end nobody waits for it any more."""
+    held = Held()
+    yield held
+    held.draw(100)
 
 
 def tiny_engine() -> Engine:
@@ -86,6 +131,26 @@ def starting(settings: Settings) -> FlaskClient:
 @pytest.fixture(scope="session")
 def client(make_app: AppFactory) -> FlaskClient:
     return make_app().test_client()
+
+
+def with_keys(settings: Settings, folder: Path, *keys: str) -> Settings:
+    """The settings of a server that asks for one of these keys."""
+    file = folder / "keys"
+    file.write_text("\n".join(keys))
+    return replace(settings, api_keys_file=file)
+
+
+def refused(response: TestResponse, status: int, kind: str) -> str:
+    """The detail of a problem document, after a look at all else in it."""
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    problem = response.get_json()
+    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert problem["type"] == f"urn:dctnet:problem:{kind}"
+    assert problem["status"] == status
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert "\n" not in problem["title"] + problem["detail"]
+    return str(problem["detail"])
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,17 @@
 
 import logging
 import re
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.engine import Cartoon
 from dctnet.http.assets import addresses
-from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.replica import Replica
-from dctnet.runtimes import Pixels
-from tests.api.conftest import MODEL, replica_of
+from tests.api.conftest import MODEL, Broken, refused, replica_of, with_keys
 from tests.support.encoded import encoded, gradient
 
 KEY, SECOND = "a-key==of-the=test/", "k" * 256
@@ -26,15 +21,10 @@ PICTURE = encoded(gradient(40, 24))
 SCRIPT = f"/static/{addresses()['page.js']}"
 
 
-def app_with_keys(settings: Settings, folder: Path, engine: Cartoonist | None = None) -> Flask:
-    file = folder / "keys"
-    file.write_text(f"{KEY}\n{SECOND}\n")
-    return create_app(replica_of(replace(settings, api_keys_file=file), engine=engine))
-
-
 @pytest.fixture(scope="module")
 def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    return app_with_keys(settings, tmp_path_factory.mktemp("keys")).test_client()
+    folder = tmp_path_factory.mktemp("keys")
+    return create_app(replica_of(with_keys(settings, folder, KEY, SECOND))).test_client()
 
 
 @pytest.mark.parametrize(
@@ -74,28 +64,19 @@ def test_a_key_opens_both_ways_to_a_cartoon(locked: FlaskClient, headers: dict[s
 def test_without_a_valid_key_the_answer_is_a_problem(
     locked: FlaskClient, headers: dict[str, str], words: str
 ) -> None:
-    refused = locked.post("/v1/cartoons", data=PICTURE, headers=headers)
-    assert refused.status_code == 401
-    assert refused.content_type == "application/problem+json"
-    assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert "Retry-After" not in refused.headers
-    assert refused.get_json() == {
-        "type": "urn:dctnet:problem:unauthorized",
-        "title": "An API key is needed",
-        "status": 401,
-        "detail": refused.get_json()["detail"],
-        "request_id": refused.headers["X-Request-Id"],
-    }
-    assert words in refused.get_json()["detail"]
+    response = locked.post("/v1/cartoons", data=PICTURE, headers=headers)
+    assert words in refused(response, 401, "unauthorized")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert "Retry-After" not in response.headers
+    assert response.get_json()["title"] == "An API key is needed"
 
 
 def test_the_older_way_says_it_in_its_own_words(locked: FlaskClient) -> None:
-    refused = locked.post("/upload", data={"file": (BytesIO(PICTURE), "me.png")})
-    assert refused.status_code == 401
-    assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert refused.get_json() == {
-        "error": "Send an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."
-    }
+    response = locked.post("/upload", data={"file": (BytesIO(PICTURE), "me.png")})
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    sentence = "Send an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."
+    assert response.get_json() == {"error": sentence}
 
 
 def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
@@ -103,20 +84,18 @@ def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
         assert locked.post(path, data=b"no picture").status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/v1/tickets/any", SCRIPT])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/openapi.json", "/health", "/v1/styles", "/v1/tickets/any", SCRIPT]
+)
 def test_the_other_addresses_ask_for_no_key(locked: FlaskClient, path: str) -> None:
     assert locked.get(path).status_code == 200
 
 
 def test_a_key_is_asked_for_while_the_model_loads(settings: Settings, tmp_path: Path) -> None:
-    file = tmp_path / "keys"
-    file.write_text(KEY)
-    app = create_app(Replica(replace(settings, api_keys_file=file), MODEL))
-    refused, late = (
-        app.test_client().post("/v1/cartoons", data=PICTURE, headers=headers).status_code
-        for headers in ({}, {"X-Api-Key": KEY})
-    )
-    assert (refused, late) == (401, 503)
+    client = create_app(Replica(with_keys(settings, tmp_path, KEY), MODEL)).test_client()
+    for headers, status in ({}, 401), ({"X-Api-Key": KEY}, 503):
+        response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
+        assert response.status_code == status
 
 
 def test_without_a_file_of_keys_none_is_asked_for(client: FlaskClient) -> None:
@@ -124,25 +103,11 @@ def test_without_a_file_of_keys_none_is_asked_for(client: FlaskClient) -> None:
         assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
 
 
-class Broken:
-    """Warms up two slots, with two images each, and then fails."""
-
-    _pictures = 0
-
-    def reserve(self, calls: int, /) -> None:
-        pass
-
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        self._pictures += 1
-        if self._pictures > 4:
-            raise RuntimeError("broken")
-        return Cartoon(picture, 0, {"background": 0.1})
-
-
 def test_a_key_is_in_no_report_of_a_defect(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = app_with_keys(settings, tmp_path, Broken()).test_client()
+    engine = Broken(lambda: {}["broken"])
+    client = create_app(replica_of(with_keys(settings, tmp_path, KEY), engine=engine)).test_client()
     with caplog.at_level(logging.DEBUG):
         failed = client.post("/v1/cartoons", data=PICTURE, headers={"X-Api-Key": KEY})
     assert failed.status_code == 500

@@ -10,7 +10,7 @@ from flask import Flask, request
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.http.clients import told_apart
-from tests.api.conftest import replica_of
+from tests.api.conftest import replica_of, with_keys
 from tests.support.encoded import encoded, gradient
 
 PICTURE = encoded(gradient(40, 24))
@@ -71,9 +71,7 @@ def clients_seen(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any
 ) -> list[object]:
     """Send a picture with each key, in both ways; return whose they counted as."""
-    file = folder / "keys"
-    file.write_text("\n".join(KEYS))
-    replica = replica_of(replace(settings, api_keys_file=file, **changed))
+    replica = replica_of(replace(with_keys(settings, folder, *KEYS), **changed))
     seen: list[object] = []
     submit = replica.admission.submit
 

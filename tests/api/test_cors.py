@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.replica import Replica
-from tests.api.conftest import MODEL, replica_of
+from tests.api.conftest import MODEL, replica_of, with_keys
 from tests.support.encoded import encoded, gradient
 
 ALLOWED, SECOND, STRANGER = "https://a.example", "http://localhost:3000", "https://b.example"
@@ -27,7 +28,7 @@ def shared(settings: Settings) -> FlaskClient:
     return client_for(settings, ALLOWED, SECOND)
 
 
-def preflight(client: FlaskClient, path: str, origin: str) -> object:
+def preflight(client: FlaskClient, path: str, origin: str) -> TestResponse:
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
@@ -44,14 +45,12 @@ def test_by_default_no_other_site_may_read_anything(client: FlaskClient, path: s
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("origin", [ALLOWED, SECOND])
-def test_a_page_of_an_allowed_site_may_read_every_answer(
-    shared: FlaskClient, path: str, origin: str
-) -> None:
-    response = shared.get(path, headers={"Origin": origin})
-    assert response.headers["Access-Control-Allow-Origin"] == origin
-    assert "Origin" in response.vary
-    assert "Access-Control-Allow-Credentials" not in response.headers
+def test_a_page_of_an_allowed_site_may_read_every_answer(shared: FlaskClient, path: str) -> None:
+    for origin in ALLOWED, SECOND:
+        response = shared.get(path, headers={"Origin": origin})
+        assert response.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in response.vary
+        assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -65,16 +64,14 @@ def test_another_site_s_page_may_read_nothing(shared: FlaskClient, origin: str) 
     assert "Origin" in response.vary
 
 
+def names(response: TestResponse, header: str) -> set[str]:
+    return set(response.headers[f"Access-Control-{header}"].split(", "))
+
+
 def test_a_page_may_read_the_headers_that_a_client_needs(shared: FlaskClient) -> None:
     response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
-    exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
-    assert set(exposed) == {
-        "Retry-After",
-        "Server-Timing",
-        "X-Dctnet-Faces",
-        "X-Dctnet-Model",
-        "X-Request-Id",
-    }
+    answers = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
+    assert names(response, "Expose-Headers") == answers
 
 
 @pytest.mark.parametrize("path", ["/v1/cartoons", "/upload", "/v1/styles"])
@@ -84,15 +81,10 @@ def test_a_browser_is_told_beforehand_what_it_may_send(shared: FlaskClient, path
     assert response.data == b""
     assert response.headers["Access-Control-Allow-Origin"] == ALLOWED
     assert response.headers["Access-Control-Max-Age"] == "7200"
-    assert "POST" in response.headers["Access-Control-Allow-Methods"].split(", ")
-    allowed = response.headers["Access-Control-Allow-Headers"].split(", ")
-    assert set(allowed) == {
-        "Authorization",
-        "Content-Type",
-        "X-Api-Key",
-        "X-Dctnet-Ticket",
-        "X-Request-Id",
-        "X-Request-Timeout",
+    assert "POST" in names(response, "Allow-Methods")
+    assert names(response, "Allow-Headers") == {
+        *("Authorization", "Content-Type", "X-Api-Key", "X-Dctnet-Ticket"),
+        *("X-Request-Id", "X-Request-Timeout"),
     }
 
 
@@ -104,9 +96,8 @@ def test_a_stranger_is_told_nothing_beforehand(shared: FlaskClient) -> None:
 def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(
     settings: Settings, tmp_path: Path
 ) -> None:
-    keys = tmp_path / "keys"
-    keys.write_text("a-key-of-the-cors-test")
-    settings = replace(settings, api_keys_file=keys, cors_origins=frozenset({ALLOWED}))
+    settings = with_keys(settings, tmp_path, "a-key-of-the-cors-test")
+    settings = replace(settings, cors_origins=frozenset({ALLOWED}))
     loading = create_app(Replica(settings, MODEL)).test_client()  # It has no slots yet.
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
     refused = loading.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})

@@ -8,10 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from dctnet.admission import Stopped
-from dctnet.engine import Cartoon
 from dctnet.http.problems import KINDS, answer
-from dctnet.runtimes import Pixels
-from tests.api.conftest import AppFactory
+from tests.api.conftest import AppFactory, Broken, refused
 from tests.support.encoded import encoded, gradient
 from tests.support.repo import ROOT
 
@@ -22,77 +20,45 @@ PICTURE = encoded(gradient(40, 24))
     "path", ["/nothing", "/v1/cartoons/", "/v1", "/static/nothing.css", "/%00"]
 )
 def test_an_unknown_path_is_said(client: FlaskClient, path: str) -> None:
-    response = client.get(path)
-    assert response.status_code == 404
-    assert response.content_type == "application/problem+json"
-    assert response.get_json()["type"] == "urn:dctnet:problem:not-found"
+    refused(client.get(path), 404, "not-found")
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles"])
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/v1/cartoons"])
 def test_another_method_is_said_with_the_right_ones(client: FlaskClient, path: str) -> None:
     response = client.delete(path)
-    assert response.status_code == 405
-    assert response.get_json()["type"] == "urn:dctnet:problem:method-not-allowed"
-    assert "GET" in response.headers["Allow"]
+    refused(response, 405, "method-not-allowed")
+    right = {"POST"} if path == "/v1/cartoons" else {"GET", "HEAD"}
+    assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", *right}
 
 
-class Broken:
-    """It breaks when it is ready."""
-
-    def __init__(self) -> None:
-        self._warm_ups = 4  # Two images for each of two slots.
-
-    def reserve(self, calls: int, /) -> None:
-        pass
-
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        if self._warm_ups:
-            self._warm_ups -= 1
-            return Cartoon(picture, 0, {"background": 0.1})
-        raise RuntimeError("the secret of the house")
+def fail() -> None:
+    raise RuntimeError("the secret of the house")
 
 
-def test_a_defect_is_told_to_the_log_but_not_to_the_client(
+def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_back(
     make_app: AppFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = make_app(engine=Broken()).test_client()
+    client = make_app(engine=Broken(fail)).test_client()
     with caplog.at_level(logging.ERROR):
-        response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
-    assert response.status_code == 500
-    assert "secret" not in response.text
-    assert response.get_json()["detail"].endswith("under abc.")
+        for _ in range(3):  # One more than there are slots.
+            response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
+            assert refused(response, 500, "internal").endswith("under abc.")
+            assert "secret" not in response.text
     assert "request abc failed" in caplog.text
     assert "the secret of the house" in caplog.text
 
 
-def test_a_defect_gives_its_slot_back(make_app: AppFactory) -> None:
-    client = make_app(engine=Broken()).test_client()
-    for _ in range(3):  # One more than there are slots.
-        assert client.post("/v1/cartoons", data=PICTURE).status_code == 500
-
-
-class OutOfMemory(Broken):
-    """It fails for lack of memory when it is ready, as NumPy does."""
-
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        if not self._warm_ups:
-            np.empty(2**62, np.uint8)
-        return super().cartoonize(picture)
-
-
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app: AppFactory) -> None:
-    app = make_app(engine=OutOfMemory())
+    app = make_app(engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy fails.
     response = app.test_client().post("/v1/cartoons", data=PICTURE)
-    assert response.status_code == 503
-    assert response.get_json()["type"] == "urn:dctnet:problem:out-of-memory"
+    refused(response, 503, "out-of-memory")
     assert response.headers["Retry-After"] == "5"
 
 
 def test_while_the_model_loads_the_client_is_asked_to_wait(starting: FlaskClient) -> None:
     response = starting.post("/v1/cartoons", data=PICTURE)
-    assert response.status_code == 503
-    assert response.get_json()["type"] == "urn:dctnet:problem:starting"
+    refused(response, 503, "starting")
     assert response.headers["Retry-After"] == "5"
 
 

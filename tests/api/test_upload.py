@@ -1,4 +1,4 @@
-"""``POST /upload``, the older contract."""
+"""``POST /upload`` and ``GET /health``, the older contract."""
 
 from io import BytesIO
 from typing import Any
@@ -58,3 +58,15 @@ def test_a_server_that_starts_says_so(starting: FlaskClient) -> None:
     response = post(starting, encoded(PICTURE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]
+
+
+def test_a_server_with_its_model_is_healthy(client: FlaskClient) -> None:
+    response = client.get("/health")
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "healthy", "model_loaded": True}
+
+
+def test_a_server_that_loads_its_model_is_not_yet(starting: FlaskClient) -> None:
+    response = starting.get("/health")
+    assert response.status_code == 503
+    assert response.get_json() == {"status": "starting", "model_loaded": False}

@@ -248,9 +248,8 @@ ELSEWHERE = {
     ),
 }
 
-CASES = {
-    **{name: ((values, {}), part, (beside, {})) for name, (values, part, beside) in GUARDS.items()},
-    **ELSEWHERE,
+CASES = ELSEWHERE | {
+    name: ((values, {}), part, (beside, {})) for name, (values, part, beside) in GUARDS.items()
 }
 
 

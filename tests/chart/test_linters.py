@@ -5,15 +5,13 @@
 
 import json
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.support.chart import CHART, PROFILES, ROOT, render, tool
+from tests.support.chart import CHART, PROFILES, Objects, render, run_tool
+from tests.support.repo import ROOT
 
-NAMES = [None, *(profile.name.removesuffix("-values.yaml") for profile in PROFILES)]
+NAMES = [None, *PROFILES]
 
 # Checks of kube-score that the chart does not follow, by the kind of object, each with the reason.
 NO_PULL = (
@@ -45,17 +43,11 @@ ANSWERED = {
 }
 
 
-def run(*command: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=check, cwd=ROOT
-    )
-
-
 @pytest.mark.parametrize("helm", ["helm", "helm3"])
 @pytest.mark.parametrize("name", NAMES)
 def test_helm_lint_finds_nothing(helm: str, name: str | None) -> None:
     values = ["--values", CHART / f"ci/{name}-values.yaml"] if name else []
-    said = run(tool(helm), "lint", "--strict", "--quiet", CHART, *values)
+    said = run_tool(helm, "lint", "--strict", "--quiet", CHART, *values)
     assert said.returncode == 0, said.stdout + said.stderr
     assert not re.search(r"\[(WARNING|ERROR)\]", said.stdout)
 
@@ -74,10 +66,10 @@ def test_helm_3_refuses_by_the_same_sentence() -> None:
     assert said[0] == said[1]
 
 
-def findings(text: str) -> set[tuple[str, str]]:
+def findings(objects: Objects) -> set[tuple[str, str]]:
     """What kube-score finds in objects: their kinds, each with the check's name."""
-    command = [tool("kube-score"), "score", "--output-format", "json", "-"]
-    said = subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+    text = "\n---\n".join(map(json.dumps, objects))
+    said = run_tool("kube-score", "score", "--output-format", "json", "-", input=text).stdout
     return {
         (each["type_meta"]["kind"], check["check"]["id"])
         for each in json.loads(said)
@@ -89,24 +81,23 @@ def findings(text: str) -> set[tuple[str, str]]:
 def test_kube_score_finds_only_what_is_answered() -> None:
     found: set[tuple[str, str]] = set()
     for name in NAMES:
-        found |= findings(yaml.safe_dump_all(list(render(profile=name))))
+        found |= findings(render(profile=name))
     assert found - set(ANSWERED) == set()
     assert set(ANSWERED) - found == set()  # An answer that nobody asks for is out of date.
 
 
 def test_kube_score_would_find_a_mistake() -> None:
-    careless = list(render({"securityContext": {"privileged": True}}))
-    found = findings(yaml.safe_dump_all(careless))
+    found = findings(render({"securityContext": {"privileged": True}}))
     assert ("Deployment", "container-security-context-privileged") in found
 
 
 def test_actionlint_finds_nothing_in_the_workflows() -> None:
     workflows = sorted((ROOT / ".github/workflows").glob("*.y*ml"))
     assert workflows
-    said = run(tool("actionlint"), "-no-color", *workflows)
+    said = run_tool("actionlint", "-no-color", *workflows, cwd=ROOT)
     assert said.returncode == 0, said.stdout
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
-    said = run(tool("hadolint"), ROOT / "Dockerfile")
+    said = run_tool("hadolint", "Dockerfile", cwd=ROOT)
     assert said.returncode == 0, said.stdout

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import merged, render
-from tests.support.kubernetes import containers
+from tests.support.chart import Objects, render
+from tests.support.kubernetes import images
 
 SHA = f"sha256:{'0' * 64}"
 REFERENCE = f"models/anime@{SHA}"
@@ -13,82 +13,50 @@ CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
 IMAGE = {"image": {"reference": REFERENCE, "pullPolicy": "IfNotPresent"}}
 WRITABLE = {"persistentVolumeClaim": {"claimName": "models"}}
 
-# Values below `model`; then the image's variant, the volume, DCTNET_MODEL, whether the pod fetches.
-SOURCES: dict[str, tuple[dict[str, Any], str, dict[str, Any] | None, str, bool]] = {
-    "modelscope": ({}, "tensorflow", {"emptyDir": {"sizeLimit": "4Gi"}}, "anime", True),
-    "modelscope, another style": (
-        {"style": "sketch"},
-        "tensorflow",
-        {"emptyDir": {"sizeLimit": "4Gi"}},
-        "sketch",
-        True,
-    ),
-    "modelscope, into a claim": (
-        {"cache": {"existingClaim": "models"}},
-        "tensorflow",
-        WRITABLE,
-        "anime",
-        True,
-    ),
+EMPTY = {"emptyDir": {"sizeLimit": "4Gi"}}
+
+# Values below `model`; then the volume and DCTNET_MODEL.
+FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
+    "modelscope": ({}, EMPTY, "anime"),
+    "modelscope, another style": ({"style": "sketch"}, EMPTY, "sketch"),
+    "modelscope, into a claim": ({"cache": {"existingClaim": "models"}}, WRITABLE, "anime"),
     "modelscope, into a claim that is made": (
         {"cache": {"create": True}},
-        "tensorflow",
         {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
         "anime",
-        True,
     ),
+}
+PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope, prepared before": (
         {"cache": {"existingClaim": "models", "prepared": True}},
-        "runtime",
         CLAIM,
         "anime",
-        False,
     ),
-    "claim": (
-        {"source": "existingClaim", "existingClaim": {"name": "models"}},
-        "runtime",
-        CLAIM,
-        "/model",
-        False,
-    ),
+    "claim": ({"source": "existingClaim", "existingClaim": {"name": "models"}}, CLAIM, "/model"),
     "claim's folder": (
         {"source": "existingClaim", "existingClaim": {"name": "models", "path": "a/b"}},
-        "runtime",
         CLAIM,
         "/model/a/b",
-        False,
     ),
-    "image": (
-        {"source": "image", "image": {"reference": REFERENCE}},
-        "runtime",
-        IMAGE,
-        "/model",
-        False,
-    ),
+    "image": ({"source": "image", "image": {"reference": REFERENCE}}, IMAGE, "/model"),
     "image's folder": (
         {"source": "image", "image": {"reference": REFERENCE, "path": "anime"}},
-        "runtime",
         IMAGE,
         "/model/anime",
-        False,
     ),
-    "baked": ({"source": "baked"}, "runtime", None, "/model", False),
-    "baked elsewhere": (
-        {"source": "baked", "baked": {"path": "/models/3d"}},
-        "runtime",
-        None,
-        "/models/3d",
-        False,
-    ),
-    "demo": ({"source": "demo"}, "runtime", None, "demo", False),
+    "baked": ({"source": "baked"}, None, "/model"),
+    "baked elsewhere": ({"source": "baked", "baked": {"path": "/models/3d"}}, None, "/models/3d"),
+    "demo": ({"source": "demo"}, None, "demo"),
 }
+SOURCES = FETCHED | PREPARED
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_source_has_its_image_its_volume_and_its_setting(source: str) -> None:
-    model, variant, volume, told, fetches = SOURCES[source]
+    model, volume, told = SOURCES[source]
+    fetches = source in FETCHED
     made = render({"model": model})
-    assert made.container["image"] == f"dctnet:0.1.0{'-tensorflow' * (variant == 'tensorflow')}"
+    assert images(made) == {"dctnet:0.1.0-tensorflow" if fetches else "dctnet:0.1.0"}
     assert made.settings["DCTNET_MODEL"] == told
     volumes = {each.pop("name"): each for each in made.pod["spec"]["volumes"]}
     assert volumes.get("model") == volume
@@ -98,9 +66,8 @@ def test_a_source_has_its_image_its_volume_and_its_setting(source: str) -> None:
     else:
         assert mounts["model"]["readOnly"] is True
         assert told.startswith("/model") == (mounts["model"]["mountPath"] == "/model")
-    assert [each["name"] for each in made.pod["spec"].get("initContainers", [])] == [
-        *(["fetch", "prepare"] if fetches else [])
-    ]
+    first = [each["name"] for each in made.pod["spec"].get("initContainers", [])]
+    assert first == (["fetch", "prepare"] if fetches else [])
     assert ("DCTNET_MODELS_DIR" in made.settings) == (model.get("source") is None)
     assert made.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
         "source", "modelscope"
@@ -108,17 +75,21 @@ def test_a_source_has_its_image_its_volume_and_its_setting(source: str) -> None:
     assert bool(made.all("PersistentVolumeClaim")) == (model.get("cache", {}).get("create", False))
 
 
+def chosen(source: str, variant: str = "tensorflow") -> Objects:
+    """Rendered with an image's variant that is named, and a digest if the source has one."""
+    digest = {} if source == "demo" else {"digest": SHA}
+    return render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
+
+
 # The others are refused: test_guards.py.
-VARIANTS = [(source, "tensorflow") for source in SOURCES]
-VARIANTS += [(source, "runtime") for source, (*_, fetches) in SOURCES.items() if not fetches]
-
-
-@pytest.mark.parametrize(("source", "variant"), VARIANTS)
+@pytest.mark.parametrize(
+    ("source", "variant"),
+    [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
+)
 def test_a_variant_that_is_named_is_taken_by_every_container(source: str, variant: str) -> None:
-    made = render({"model": SOURCES[source][0], "image": {"variant": variant}})
-    image = f"dctnet:0.1.0{'-tensorflow' * (variant == 'tensorflow')}"
-    pods = [made.pod["spec"], made.one("Pod")["spec"]]
-    assert {each["image"] for pod in pods for each in containers(pod)} == {image}
+    assert images(chosen(source, variant)) == {
+        "dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")
+    }
 
 
 @pytest.mark.parametrize(
@@ -165,8 +136,7 @@ def test_no_revision_is_asked_for_unless_one_is_named() -> None:
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("source", [name for name in SOURCES if name != "demo"])
 def test_a_digest_pins_the_model_of_every_source_that_has_one(source: str) -> None:
-    made = render({"model": merged(SOURCES[source][0], {"digest": SHA})})
-    assert made.settings["DCTNET_MODEL_DIGEST"] == SHA
+    assert chosen(source).settings["DCTNET_MODEL_DIGEST"] == SHA
 
 
 def test_a_claim_that_is_made_stays_when_the_release_goes() -> None:

@@ -6,26 +6,30 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, Invalid, merged, nested, render
+from tests.support.chart import CHART, Objects, merged, render
 
 DEMO = {"model": {"source": "demo"}}
 MONITORS = {"serviceMonitor": ("ServiceMonitor", "endpoints")}
 MONITORS["podMonitor"] = ("PodMonitor", "podMetricsEndpoints")
 
 
-def made(**metrics: Any) -> Any:
+def made(**metrics: Any) -> Objects:
     return render(merged(DEMO, {"metrics": metrics}))
+
+
+def prometheus_annotations(objects: Objects) -> dict[str, str]:
+    annotations = objects.pod["metadata"]["annotations"]
+    return {key: value for key, value in annotations.items() if "prometheus" in key}
 
 
 def test_nothing_of_an_operator_is_made_by_default() -> None:
     default = render(DEMO)
     assert not default.kinds & {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
-    assert not [each for each in default.pod["metadata"]["annotations"] if "prometheus" in each]
+    assert prometheus_annotations(default) == {}
 
 
 def test_pods_may_be_annotated_for_a_prometheus_without_operator() -> None:
-    annotations = made(podAnnotations=True).pod["metadata"]["annotations"]
-    assert {key: value for key, value in annotations.items() if "prometheus" in key} == {
+    assert prometheus_annotations(made(podAnnotations=True)) == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9090",
         "prometheus.io/path": "/metrics",
@@ -52,13 +56,6 @@ def test_a_monitor_scrapes_the_management_port(monitor: str) -> None:
             **{key: told[key] for key in told if key not in {"enabled", "labels"}},
         }
     ]
-
-
-@pytest.mark.parametrize("monitor", MONITORS)
-@pytest.mark.parametrize("interval", ["15", "0s", "1d2", 15])
-def test_an_interval_is_written_as_prometheus_reads_it(monitor: str, interval: object) -> None:
-    with pytest.raises(Invalid, match="interval"):
-        render(nested(f"metrics.{monitor}.interval", interval))
 
 
 def test_the_rules_are_the_file_s_as_they_are() -> None:

@@ -59,20 +59,11 @@ def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["monitoring"], [HERE, *namespaces("monitoring")]),
-        ([], [HERE]),
-        (["a", "b"], [HERE, *namespaces("a", "b")]),
-    ],
-)
-def test_the_management_port_is_open_to_prometheus_alone(
-    names: list[str], expected: list[Object]
-) -> None:
-    values = {"networkPolicy": {"prometheusNamespaces": names}}
-    (rule,) = rules(policy(DEMO, values), "management")
-    assert rule["from"] == expected
+@pytest.mark.parametrize("names", [None, [], ["a", "b"]])
+def test_the_management_port_is_open_to_prometheus_alone(names: list[str] | None) -> None:
+    told = {} if names is None else {"networkPolicy": {"prometheusNamespaces": names}}
+    (rule,) = rules(policy(DEMO, told), "management")
+    assert rule["from"] == [HERE, *namespaces(*(["monitoring"] if names is None else names))]
     assert len(rule["ports"]) == 1
 
 

@@ -8,16 +8,11 @@ import yaml
 
 from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound
-from tests.support.chart import PROFILES, Object, Objects, leaf, merged, nested, render
+from tests.support.chart import PROFILES, Object, merged, nested, render
 from tests.support.kubernetes import containers, pods
 
 DEMO = {"model": {"source": "demo"}}
-PROFILE_NAMES = [profile.name.removesuffix("-values.yaml") for profile in PROFILES]
 EXTRA = {"name": "more", "image": "example/more:1"}
-
-
-def rendered() -> dict[str, Objects]:
-    return {"default": render()} | {name: render(profile=name) for name in PROFILE_NAMES}
 
 
 def restricted_breaches(pod: Object) -> list[str]:
@@ -46,8 +41,8 @@ def restricted_breaches(pod: Object) -> list[str]:
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 def test_every_pod_keeps_to_the_restricted_standard() -> None:
     seen = 0
-    for made in rendered().values():
-        for name, pod in pods(made):
+    for profile in [None, *PROFILES]:
+        for name, pod in pods(render(profile=profile)):
             seen += len(containers(pod))
             assert restricted_breaches(pod) == [], name
             for each in containers(pod):
@@ -58,20 +53,25 @@ def test_every_pod_keeps_to_the_restricted_standard() -> None:
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("podSecurityContext.runAsNonRoot", False),
-        ("podSecurityContext.runAsUser", 0),
-        ("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
-        ("securityContext.allowPrivilegeEscalation", True),
-        ("securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
-        ("securityContext.privileged", True),
-        ("extraVolumes", [{"name": "root", "hostPath": {"path": "/"}}]),
-    ],
-)
-def test_what_breaks_the_standard_is_seen(path: str, value: object) -> None:
-    assert restricted_breaches(render(merged(DEMO, nested(path, value))).pod["spec"])
+def test_what_breaks_the_standard_is_seen() -> None:
+    wrong = [
+        nested("podSecurityContext.runAsNonRoot", False),
+        nested("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
+        nested("securityContext.allowPrivilegeEscalation", True),
+        nested("securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+        nested("securityContext.privileged", True),
+        nested("extraVolumes", [{"name": "root", "hostPath": {"path": "/"}}]),
+    ]
+    assert restricted_breaches(render(merged(DEMO, *wrong)).pod["spec"]) == [
+        "volume root",
+        "dctnet runs as root",
+        "dctnet may gain privileges",
+        "dctnet is privileged",
+        "dctnet keeps capabilities",
+        "dctnet has no seccomp profile",
+    ]
+    root = render(merged(DEMO, nested("podSecurityContext.runAsUser", 0)))
+    assert restricted_breaches(root.pod["spec"]) == ["dctnet runs as root"]
 
 
 def test_the_user_is_the_image_s_and_a_number() -> None:
@@ -101,52 +101,48 @@ def test_three_probes_look_at_the_management_port(variant: str) -> None:
         }
 
 
-@pytest.mark.parametrize("probe", ["startup", "readiness", "liveness"])
-def test_each_probe_can_be_changed(probe: str) -> None:
+def test_each_probe_can_be_changed() -> None:
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
-    made = render(merged(DEMO, {"probes": {probe: numbers}})).container[f"{probe}Probe"]
-    assert {key: made[key] for key in numbers} == numbers
+    probes = {"startup": numbers, "readiness": numbers, "liveness": numbers | {"periodSeconds": 6}}
+    container = render(merged(DEMO, {"probes": probes})).container
+    for probe, told in probes.items():
+        assert container[f"{probe}Probe"].items() >= told.items()
 
 
-# What changes the settings rolls the pods; what the pod template does not know of leaves them.
+# What changes the settings rolls the pods, most of it by the ConfigMap's checksum; what the pod
+# template does not know of leaves them.
 ROLLS = [
-    ("queue", 65),
-    ("timeouts.request", 61),
-    ("limits.workingSide", 1024),
-    ("model.digest", "0" * 64),
-    ("runtime", "native"),
-    ("image.tag", "0.2.0"),
-    ("resources", {"limits": {"cpu": "4"}}),
+    ("queue", 65, True),
+    ("timeouts.request", 61, True),
+    ("limits.workingSide", 1024, True),
+    ("model.digest", "0" * 64, True),
+    ("runtime", "native", True),
+    ("image.tag", "0.2.0", False),
+    ("resources", {"limits": {"cpu": "4"}}, False),
 ]
 STAYS = [
     ("service.type", "NodePort"),
     ("ingress.enabled", True),
     ("networkPolicy.enabled", False),
     ("autoscaling.maxReplicas", 9),
-    ("autoscaling.enabled", False),
     ("tests.enabled", False),
     ("timeouts.proxyTotal", 99),
 ]
 BAKED = {"model": {"source": "baked"}}
 
 
-@pytest.mark.parametrize(("path", "value"), ROLLS)
-def test_a_changed_setting_replaces_the_pods(path: str, value: object) -> None:
-    assert render(merged(BAKED, nested(path, value))).pod != render(BAKED).pod
+@pytest.mark.parametrize(("path", "value", "in_configmap"), ROLLS)
+def test_a_changed_setting_replaces_the_pods(path: str, value: object, in_configmap: bool) -> None:
+    changed, before = render(merged(BAKED, nested(path, value))).pod, render(BAKED).pod
+    assert changed != before
+    checksums = {each["metadata"]["annotations"]["checksum/config"] for each in (changed, before)}
+    assert len(checksums) == 1 + in_configmap
 
 
-@pytest.mark.parametrize("path", [path for path, _ in ROLLS[:5]])
-def test_a_setting_in_the_configmap_changes_the_checksum(path: str) -> None:
-    changed = render(merged(BAKED, nested(path, dict(ROLLS)[path])))
-    checksums = [
-        made.pod["metadata"]["annotations"]["checksum/config"] for made in (changed, render(BAKED))
-    ]
-    assert checksums[0] != checksums[1]
-
-
-@pytest.mark.parametrize(("path", "value"), STAYS)
-def test_what_is_beside_the_pods_leaves_them(path: str, value: object) -> None:
-    assert render(merged(BAKED, nested(path, value))).pod == render(BAKED).pod
+def test_what_is_beside_the_pods_leaves_them() -> None:
+    changed = merged(BAKED, *(nested(path, value) for path, value in STAYS))
+    fixed = nested("autoscaling.enabled", False)
+    assert render(changed).pod == render(merged(changed, fixed)).pod == render(BAKED).pod
 
 
 def test_replicas_spread_over_nodes_and_zones() -> None:
@@ -172,41 +168,30 @@ def test_or_as_they_are_told(own: list[Object]) -> None:
     assert made.pod["spec"]["topologySpreadConstraints"] == own
 
 
-# Where what a user adds is found: in the pod's spec, or in the container that serves.
-POD_EXTRAS = [
-    ("affinity", {"podAffinity": {}}, "affinity"),
-    ("nodeSelector", {"disk": "ssd"}, "nodeSelector"),
-    ("tolerations", [{"operator": "Exists"}], "tolerations"),
-    ("priorityClassName", "high", "priorityClassName"),
-    ("runtimeClassName", "gvisor", "runtimeClassName"),
-    ("podSecurityContext", {"fsGroup": 7}, "securityContext.fsGroup"),
-]
+def test_what_kubernetes_knows_of_a_pod_is_passed_on() -> None:
+    told: dict[str, Any] = {
+        "affinity": {"podAffinity": {}},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "high",
+        "runtimeClassName": "gvisor",
+    }
+    spec = render(merged(DEMO, told, nested("podSecurityContext.fsGroup", 7))).pod["spec"]
+    assert {name: spec[name] for name in told} == told
+    assert spec["securityContext"]["fsGroup"] == 7
+    assert not told.keys() & render(DEMO).pod["spec"].keys()
 
 
-@pytest.mark.parametrize(("path", "value", "place"), POD_EXTRAS)
-def test_what_kubernetes_knows_of_a_pod_is_passed_on(path: str, value: Any, place: str) -> None:
-    found = leaf(render(merged(DEMO, {path: value})).pod["spec"], place)
-    assert found == (7 if path == "podSecurityContext" else value)
-
-
-def test_the_default_leaves_them_out() -> None:
-    spec = render(DEMO).pod["spec"]
-    assert not {place for _, _, place in POD_EXTRAS[:5]} & set(spec)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "place"),
-    [
-        ("extraEnv", {"name": "TZ", "value": "UTC"}, "env"),
-        ("extraEnvFrom", {"secretRef": {"name": "more"}}, "envFrom"),
-        ("extraVolumeMounts", {"name": "more", "mountPath": "/more"}, "volumeMounts"),
-    ],
-)
-def test_what_is_added_to_the_container_comes_after_its_own(
-    path: str, value: Object, place: str
-) -> None:
-    before, after = render(DEMO), render(merged(DEMO, {path: [value]}))
-    assert after.container[place] == [*before.container[place], value]
+def test_what_is_added_to_the_container_comes_after_its_own() -> None:
+    added = {
+        "env": ("extraEnv", {"name": "TZ", "value": "UTC"}),
+        "envFrom": ("extraEnvFrom", {"secretRef": {"name": "more"}}),
+        "volumeMounts": ("extraVolumeMounts", {"name": "more", "mountPath": "/more"}),
+    }
+    before = render(DEMO).container
+    after = render(merged(DEMO, {path: [value] for path, value in added.values()})).container
+    for place, (_, value) in added.items():
+        assert after[place] == [*before[place], value]
 
 
 def test_volumes_and_containers_may_be_added() -> None:
@@ -288,12 +273,6 @@ def test_resources_are_merged_over_defaults_that_fit_together(
     made = render(merged(DEMO, {"resources": resources})).container["resources"]
     assert (made["requests"]["cpu"], made["requests"]["memory"]) == requests
     assert (made["limits"]["cpu"], made["limits"]["memory"]) == limits
-
-
-def test_slots_that_are_named_have_their_memory() -> None:
-    made = render(merged(DEMO, {"slots": 3}))
-    assert made.container["resources"]["limits"]["memory"] == bound(3, 2)
-    assert made.settings["DCTNET_SLOTS"] == "3"
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")

@@ -68,15 +68,19 @@ def test_a_budget_is_made_for_more_than_one_replica(
 
 
 @pytest.mark.parametrize(
-    ("scaler", "replicas", "kind"),
-    [("fixed", 3, None), ("cpu", None, "HorizontalPodAutoscaler"), ("keda", None, "ScaledObject")],
+    ("scaler", "replicas", "kinds"),
+    [
+        ("fixed", 5, set()),
+        ("cpu", None, {"HorizontalPodAutoscaler"}),
+        ("keda", None, {"ScaledObject"}),
+    ],
 )
 def test_one_alone_sets_the_number_of_replicas(
-    scaler: str, replicas: int | None, kind: str | None
+    scaler: str, replicas: int | None, kinds: set[str]
 ) -> None:
-    made = render(values(scaler, 3, {}))
+    made = render(values(scaler, 5, ON))
     assert made.deployment["spec"].get("replicas") == replicas
-    assert made.kinds & {"HorizontalPodAutoscaler", "ScaledObject"} == ({kind} if kind else set())
+    assert made.kinds & {"HorizontalPodAutoscaler", "ScaledObject"} == kinds
 
 
 def test_the_autoscaler_looks_at_the_replicas_own_cpu() -> None:

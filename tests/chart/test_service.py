@@ -1,13 +1,11 @@
 """The API's Service, the test that `helm test` runs, and what an installation says."""
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, merged, render, tool
+from tests.support.chart import CHART, merged, render, run_tool
 
 DEMO = {"model": {"source": "demo"}}
 INGRESS = {"ingress": {"enabled": True}}
@@ -82,13 +80,14 @@ def test_the_test_can_be_left_out() -> None:
     assert ("ConfigMap", "dctnet-test") not in made.names()
 
 
-def notes(tmp_path: Path, values: dict[str, Any]) -> str:
+def notes(*values: dict[str, Any]) -> str:
     """What `helm install` prints; no cluster is asked."""
-    file = tmp_path / "values.yaml"
-    file.write_text(json.dumps(values))
-    command = [tool("helm"), "install", "dctnet", str(CHART), "--dry-run=client"]
-    command += ["--namespace", "pictures", "--values", str(file), "--kubeconfig", "/dev/null"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    options = ["--dry-run=client", "--namespace", "pictures", "--kubeconfig", "/dev/null"]
+    run = run_tool(
+        *("helm", "install", "dctnet", CHART, *options, "--values", "-"),
+        input=json.dumps(merged(*values)),
+    )
+    assert run.returncode == 0, run.stderr
     return run.stdout.partition("NOTES:\n")[2]
 
 
@@ -105,10 +104,8 @@ def notes(tmp_path: Path, values: dict[str, Any]) -> str:
         ({"service": {"type": "LoadBalancer", "port": 81}}, "http://$ADDRESS:81"),
     ],
 )
-def test_an_installation_says_the_exact_command(
-    tmp_path: Path, values: dict[str, Any], url: str
-) -> None:
-    said = notes(tmp_path, merged(DEMO, values))
+def test_an_installation_says_the_exact_command(values: dict[str, Any], url: str) -> None:
+    said = notes(DEMO, values)
     assert f'curl --data-binary @portrait.jpg "{url}/v1/cartoons" -o cartoon.png' in said
     assert ("ADDRESS=$(kubectl" in said) == ("$ADDRESS" in url)
     assert ("port-forward" in said) == ("127.0.0.1" in url)
@@ -116,13 +113,13 @@ def test_an_installation_says_the_exact_command(
     assert "demo model" in said
 
 
-def test_it_names_the_header_where_keys_are_asked_for(tmp_path: Path) -> None:
-    said = notes(tmp_path, merged(DEMO, {"apiKeys": {"existingSecret": "k"}}))
+def test_it_names_the_header_where_keys_are_asked_for() -> None:
+    said = notes(DEMO, {"apiKeys": {"existingSecret": "k"}})
     assert '-H "Authorization: Bearer $KEY"' in said
 
 
-def test_it_says_that_pods_fetch_their_model_and_how_to_do_that_once(tmp_path: Path) -> None:
-    said = notes(tmp_path, {})
+def test_it_says_that_pods_fetch_their_model_and_how_to_do_that_once() -> None:
+    said = notes()
     assert "-c fetch --follow" in said
     assert "model.cache" in said
-    assert "model.cache" not in notes(tmp_path, {"model": {"cache": {"create": True}}})
+    assert "model.cache" not in notes({"model": {"cache": {"create": True}}})

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE, align, cut_head
 from dctnet.runtimes import Floats
+from tests.support.hypothesis_profiles import examples
 from tests.support.lazily import Lazily
 from tests.support.upstream import cartoon
 
@@ -21,7 +22,7 @@ def moved(points: Floats, scale: float, degrees: float, shift: tuple[float, floa
     return (scale * points @ rotation.T + shift).astype(np.float32)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     scale=st.floats(0.1, 3),
     degrees=st.floats(-180, 180),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.engine.geometry import (
@@ -12,6 +12,7 @@ from dctnet.engine.geometry import (
     resize,
     working_size,
 )
+from tests.support.hypothesis_profiles import examples
 from tests.support.upstream import cartoon
 
 UNBOUNDED = 10**9
@@ -19,7 +20,7 @@ UNBOUNDED = 10**9
 sides = st.integers(1, 1600)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(height=sides, width=sides)
 def test_the_working_picture_is_upstreams(height: int, width: int) -> None:
     picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -28,7 +29,7 @@ def test_the_working_picture_is_upstreams(height: int, width: int) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_padding_is_upstreams(height: int, width: int) -> None:
     picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.engine.landmarks import MIN_FACE, find_landmarks
 from dctnet.runtimes import Floats
+from tests.support.hypothesis_profiles import examples
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
 
@@ -36,7 +37,7 @@ def upstream_landmarks(picture: Any, box: Floats) -> Any:
     return landmarks._one_shot_run(picture, box.copy(), 0)[0]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     x=st.floats(-30, 380, width=32),
     y=st.floats(-30, 280, width=32),

@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.engine.pupils import find_pupil, five_points
 from dctnet.runtimes import Pixels
+from tests.support.hypothesis_profiles import examples
 from tests.support.upstream import cartoon
 
 
@@ -17,7 +18,7 @@ def eyes_picture(seed: int) -> Pixels:
     return cv2.GaussianBlur(noise, (0, 0), 2)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     seed=st.integers(0, 50),
     center=st.tuples(st.integers(-5, 165), st.integers(-5, 125)),

@@ -7,15 +7,14 @@ the files, whole or by ``Range``. The shapes of the answers follow what that cli
 
 import hashlib
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.http_stub import Handler, serving
 
 COMMITTED = 1_665_300_000  # Seconds since 1970: 2022-10-09T07:20:00Z.
 
@@ -90,36 +89,15 @@ class Hub:
 @contextmanager
 def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
     """Serve the hub on a free port of an address of this machine until the end of the block."""
-
-    class Handler(_Handler):
-        pass
-
-    Handler.hub = hub
-    server = _Server((host, 0), Handler)
-    hub.address = f"http://{host}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(_Handler, host, hub=hub) as stub:
+        hub.address, hub.released = stub.url, stub.released
         yield hub
-    finally:
-        hub.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that were killed: the test holds it against the command."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     hub: Hub
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def respond(self) -> None:
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         revision, path = query.get("Revision", ""), query.get("FilePath", "")
@@ -127,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.paths.add(url.path)
         self.hub.headers.append(dict(self.headers))
         if self.hub.garbage is not None:
-            self._answer(HTTPStatus.OK, self.hub.garbage)
+            self.answer(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
             self._refuse(self.hub.status)
         elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
@@ -166,16 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = len(sent) < len(rest) or held is not None
 
     def _answer_json(self, answer: object) -> None:
-        self._answer(HTTPStatus.OK, json.dumps(answer).encode())
+        self.answer(HTTPStatus.OK, json.dumps(answer).encode())
 
     def _refuse(self, status: HTTPStatus) -> None:
-        self._answer(status, json.dumps({"Code": status, "Message": "no"}).encode())
-
-    def _answer(self, status: HTTPStatus, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(status, json.dumps({"Code": status, "Message": "no"}).encode())

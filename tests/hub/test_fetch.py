@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from dctnet.cli import main
 from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES, open_folder
-from dctnet.models.manifest import FileRecord
+from dctnet.models.manifest import FileRecord, Manifest
 from tests.hub.stand_in import Hub, running
 from tests.support.polling import until
 
@@ -26,6 +27,7 @@ BIG, BIG_SIZE = "cartoon_bg.pb", 3_000_000
 LIMIT_SECONDS = 60
 
 
+@cache
 def content(name: str, revision: str) -> bytes:
     size = BIG_SIZE if name == BIG else 1000
     return random.Random(f"{name}@{revision}").randbytes(size)
@@ -87,43 +89,44 @@ def refusal(capsys: pytest.CaptureFixture[str], to: Path):
     return run
 
 
-def fetched(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+@pytest.fixture
+def fetched(capsys: pytest.CaptureFixture[str]):
     """Run a fetch that must succeed without a word of complaint; return its lines."""
-    assert main(["fetch", *(arguments or ["anime"])]) == 0
-    said = capsys.readouterr()
-    assert said.err == ""
-    return said.out.splitlines()
+
+    def run(*arguments: str) -> list[str]:
+        assert main(["fetch", *(arguments or ["anime"])]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out.splitlines()
+
+    return run
 
 
 def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def test_a_model_is_fetched_with_what_it_needs_and_its_readme(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
+def manifest_of(folder: Path) -> Manifest:
+    path = folder / manifest.FILE_NAME
+    return manifest.decode(path.read_bytes(), path)
+
+
+def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(
+    hub: Hub, to: Path, fetched
 ) -> None:
-    fetched(capsys)
+    hub.revisions["master"]["LICENSE"] = b"to whom it may concern"
+    fetched()
     expected = {name: content(name, "master") for name in (*REQUIRED_FILES, "README.md")}
+    expected["LICENSE"] = b"to whom it may concern"
     assert visible(to) == sorted([*expected, "manifest.json"])
     for name, whole in expected.items():
         assert (to / name).read_bytes() == whole
     assert {asked.path for asked in hub.asked} == set(expected)
 
 
-def test_a_licence_is_fetched_where_there_is_one(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hub.revisions["master"]["LICENSE"] = b"to whom it may concern"
-    fetched(capsys)
-    assert (to / "LICENSE").read_bytes() == b"to whom it may concern"
-
-
-def test_the_manifest_says_every_sum_and_what_the_hub_reported(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetched(capsys, "anime", "--revision", "v1.0")
-    path = to / "manifest.json"
-    written = manifest.decode(path.read_bytes(), path)
+def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub: Hub, to: Path, fetched) -> None:
+    fetched("anime", "--revision", "v1.0")
+    written = manifest_of(to)
     assert (written.style, written.model, written.revision) == ("anime", ANIME, "v1.0")
     assert written.files == {
         name: FileRecord(hashlib.sha256(whole).hexdigest(), len(whole))
@@ -137,79 +140,56 @@ def test_the_manifest_says_every_sum_and_what_the_hub_reported(
     )
 
 
-def test_the_last_line_is_the_digest_that_pins_the_model(
-    to: Path, capsys: pytest.CaptureFixture[str]
+def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_beside_it(
+    hub: Hub, to: Path, home: Path, fetched
 ) -> None:
-    lines = fetched(capsys)
-    assert lines == [
-        f"anime at revision master is fetched: {to}",
-        "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:",
-        hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest(),
-    ]
-    assert open_folder(to, lines[-1]).integrity == "pinned"
-
-
-def test_nothing_but_the_model_and_an_empty_lock_stays_behind(
-    to: Path, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetched(capsys)
+    lines = fetched()
+    pin = "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:"
+    digest = hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest()
+    assert lines == [f"anime at revision master is fetched: {to}", pin, digest]
+    assert open_folder(to, digest).integrity == "pinned"
     assert sorted(path.name for path in to.parent.iterdir()) == [".anime.lock", "anime"]
     assert (to.parent / ".anime.lock").stat().st_size == 0
     assert list(home.iterdir()) == []
 
+    # A second one downloads nothing and asks nothing.
+    hub.paths.clear()
+    there = f"anime at revision master was there already, and is whole: {to}"
+    assert fetched() == [there, pin, digest]
+    assert hub.paths == set()
 
-def test_a_login_on_the_machine_is_not_used(
-    hub: Hub, home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    # Elsewhere it has the same digest.
+    assert fetched("anime", "--to", str(to.parent / "b"))[-1] == digest
+
+
+def test_a_login_on_the_machine_is_not_used(hub: Hub, home: Path, fetched) -> None:
     from modelscope_hub import HubConfig
 
     HubConfig(config_dir=home / ".modelscope").save_token("secret")
-    fetched(capsys)
+    fetched()
     assert hub.headers
     assert "secret" not in json.dumps(hub.headers)
 
 
 def test_a_token_in_the_environment_is_used(
-    hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    hub: Hub, fetched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "mine")
-    fetched(capsys)
+    fetched()
     assert "Bearer mine" in [headers.get("Authorization") for headers in hub.headers]
 
 
-def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(tmp_path: Path, fetched) -> None:
     chosen = tmp_path / "volume" / "model"
     chosen.mkdir(parents=True)
-    fetched(capsys, "anime", "--to", str(chosen))
+    fetched("anime", "--to", str(chosen))
     assert open_folder(chosen).style == "anime"
 
 
-def test_a_second_fetch_downloads_nothing_and_asks_nothing(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    digest = fetched(capsys)[-1]
-    hub.paths.clear()
-    assert fetched(capsys) == [
-        f"anime at revision master was there already, and is whole: {to}",
-        "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:",
-        digest,
-    ]
-    assert hub.paths == set()
-
-
-def test_a_revision_that_is_fetched_again_has_the_same_digest(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    digests = {fetched(capsys, "anime", "--to", str(tmp_path / name))[-1] for name in ("a", "b")}
-    assert len(digests) == 1
-
-
 def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
-    to: Path, capsys: pytest.CaptureFixture[str]
+    to: Path, fetched, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetched(capsys)
+    fetched()
     (to / "detector.pb").write_bytes(b"")
     assert main(["fetch", "anime"]) == 1
     said = capsys.readouterr().err
@@ -221,9 +201,9 @@ def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
 
 @pytest.mark.parametrize("other", [["3d", "--to", "{to}"], ["anime", "--revision", "v1.0"]])
 def test_a_folder_that_holds_another_model_is_left_alone(
-    to: Path, capsys: pytest.CaptureFixture[str], other: list[str]
+    to: Path, fetched, capsys: pytest.CaptureFixture[str], other: list[str]
 ) -> None:
-    digest = fetched(capsys)[-1]
+    digest = fetched()[-1]
     assert main(["fetch", *(word.format(to=to) for word in other)]) == 1
     assert f"{to} already holds anime at revision master" in capsys.readouterr().err
     assert open_folder(to).digest == digest
@@ -241,11 +221,9 @@ def test_what_was_not_fetched_is_never_replaced(to: Path, refusal, kind: str) ->
     assert (to / "diary.txt" if kind == "folder" else to).read_text() == "mine"
 
 
-def test_a_cut_connection_is_resumed_within_one_run(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cut_connection_is_resumed_within_one_run(hub: Hub, to: Path, fetched) -> None:
     hub.cut_after[BIG] = [1_000_000]
-    fetched(capsys)
+    fetched()
     assert (to / BIG).read_bytes() == content(BIG, "master")
     first, second = hub.asked_for(BIG)
     assert (first.range, first.sent) == (None, 1_000_000)
@@ -254,7 +232,7 @@ def test_a_cut_connection_is_resumed_within_one_run(
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 def test_a_download_that_broke_off_goes_on_where_it_stopped(
-    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str]
+    hub: Hub, to: Path, refusal, fetched
 ) -> None:
     hub.cut_after[BIG] = [1_000_000, 500_000]
     said = refusal()
@@ -262,26 +240,27 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert f"{BIG} of {ANIME} at revision master" in said
     assert not to.exists()
     hub.asked.clear()
-    fetched(capsys)
+    fetched()
     assert [(a.path, a.range, a.sent) for a in hub.asked] == [(BIG, "bytes=1500000-", 1_500_000)]
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
 def test_one_revision_is_not_continued_with_the_bytes_of_another(
-    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str]
+    hub: Hub, to: Path, refusal, fetched
 ) -> None:
     hub.listed_sums[BIG] = None
     hub.cut_after[BIG] = [1_000_000, 500_000]
     refusal()
-    fetched(capsys, "anime", "--revision", "v1.0")
+    fetched("anime", "--revision", "v1.0")
     assert (to / BIG).read_bytes() == content(BIG, "v1.0")
 
 
-def start(to: Path) -> subprocess.Popen[str]:
-    """Fetch in a process of its own."""
+def start(to: Path, options: str = "", then: str = "") -> subprocess.Popen[str]:
+    """Fetch in a process of its own, which prints whether it downloaded, or what `then` gives."""
     script = (
         "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
-        "print(fetch('anime', Path(sys.argv[1])).downloaded)"
+        f"downloaded = fetch('anime', Path(sys.argv[1]), {options}).downloaded;"
+        f"print({then or 'downloaded'})"
     )
     return subprocess.Popen(
         [sys.executable, "-c", script, str(to)],
@@ -292,9 +271,7 @@ def start(to: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_killed_fetch_leaves_no_model_and_is_resumed(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub: Hub, to: Path, fetched) -> None:
     hub.held_after[BIG] = 2_000_000
     partial = to.parent / ".anime.partial" / "anime%40master" / f"{BIG}.incomplete"
     with start(to) as process:
@@ -304,7 +281,7 @@ def test_a_killed_fetch_leaves_no_model_and_is_resumed(
     there = partial.stat().st_size
     hub.held_after.clear()
     hub.asked.clear()
-    fetched(capsys)
+    fetched()
     (again,) = hub.asked_for(BIG)
     assert (again.range, again.sent) == (f"bytes={there}-", BIG_SIZE - there)
     assert (to / BIG).read_bytes() == content(BIG, "master")
@@ -349,15 +326,11 @@ def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(
     assert not list(to.parent.glob("**/alpha.jpg*"))
 
 
-def test_a_sum_that_is_not_listed_is_summed_all_the_same(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sum_that_is_not_listed_is_summed_all_the_same(hub: Hub, to: Path, fetched) -> None:
     hub.listed_sums["alpha.jpg"] = None
-    fetched(capsys)
+    fetched()
     whole = content("alpha.jpg", "master")
-    path = to / "manifest.json"
-    written = manifest.decode(path.read_bytes(), path).files["alpha.jpg"]
-    assert written.sha256 == hashlib.sha256(whole).hexdigest()
+    assert manifest_of(to).files["alpha.jpg"].sha256 == hashlib.sha256(whole).hexdigest()
 
 
 def test_an_unknown_style_is_refused_without_a_request(hub: Hub, refusal) -> None:
@@ -399,24 +372,18 @@ def test_a_refusal_of_the_hub_is_told_with_its_status(
     assert ("detector.pb of" in said) == (where == "for a file")
 
 
-def test_a_hub_that_does_not_tell_its_revisions_will_do(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hub.without_revisions = True
-    fetched(capsys)
-    path = to / "manifest.json"
-    report = manifest.decode(path.read_bytes(), path).hub
-    assert report is not None
-    assert report.revision is None
-
-
+@pytest.mark.parametrize("lacking", ["all", "this one"])
 def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
-    hub: Hub, to: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    hub: Hub,
+    to: Path,
+    fetched,
+    monkeypatch: pytest.MonkeyPatch,
+    lacking: str,
 ) -> None:
+    hub.without_revisions = lacking == "all"
     monkeypatch.setattr(Hub, "list_revisions", lambda _: {"Data": {"RevisionMap": {"Tags": []}}})
-    fetched(capsys)
-    path = to / "manifest.json"
-    report = manifest.decode(path.read_bytes(), path).hub
+    fetched()
+    report = manifest_of(to).hub
     assert report is not None
     assert report.revision is None
 
@@ -438,11 +405,11 @@ def test_without_a_network_the_hub_is_named(refusal, monkeypatch: pytest.MonkeyP
 
 
 def test_a_password_in_the_hub_s_address_is_not_repeated(
-    hub: Hub, to: Path, refusal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    hub: Hub, to: Path, refusal, fetched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address.replace("//", "//me:secret@"))
     assert "secret" not in refusal("anime", "--revision", "v9")
-    fetched(capsys)
+    fetched()
     assert "secret" not in (to / "manifest.json").read_text()
 
 
@@ -468,26 +435,13 @@ def test_without_the_client_the_package_to_install_is_named(
     assert "pip install 'dctnet[reference]'" in refusal()
 
 
-def test_the_client_brings_no_machine_learning_along(to: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
-        "fetch('anime', Path(sys.argv[1]));"
-        "print({'torch', 'tensorflow', 'numpy'} & set(sys.modules))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", script, str(to)], capture_output=True, text=True, check=True
-    )
-    assert (run.stdout, run.stderr) == ("set()\n", "")
-
-
-def test_a_person_sees_how_far_the_download_is(to: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from dctnet.models.fetch import fetch;"
-        "fetch('anime', Path(sys.argv[1]), show_progress=True)"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", script, str(to)], capture_output=True, text=True, check=True
-    )
-    assert "100%" in run.stderr
-    assert "7/7" in run.stderr
-    assert "modelscope_hub" not in run.stderr
+def test_a_person_sees_how_far_the_download_is_and_no_machine_learning_comes_along(
+    to: Path,
+) -> None:
+    packages = "{'torch', 'tensorflow', 'numpy'} & set(sys.modules)"
+    with start(to, "show_progress=True", packages) as process:
+        out, err = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, out) == (0, "set()\n")
+    assert "100%" in err
+    assert "7/7" in err
+    assert "modelscope_hub" not in err

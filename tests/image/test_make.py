@@ -1,6 +1,5 @@
 """`make image` and `make image-size`, with stand-ins for the engines."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dctnet import __version__
-from tests.support.repo import ROOT
+from tests.support.repo import ROOT, environment
 
 ENGINES = ("docker", "podman", "buildah")
 BASE_BYTES = 100_000_000
@@ -39,11 +38,10 @@ def add(bin: Path, engine: str, added: int = 0) -> None:
 
 
 def make(bin: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     return subprocess.run(
         ["make", "--silent", *arguments],
         cwd=ROOT,
-        env=environ | {"PATH": str(bin)},
+        env=environment(PATH=bin),
         capture_output=True,
         text=True,
         check=False,

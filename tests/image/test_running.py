@@ -17,7 +17,8 @@ import pytest
 
 import dctnet
 from tests.support.encoded import decoded, encoded
-from tests.support.repo import ROOT
+from tests.support.polling import until
+from tests.support.repo import environment
 
 ENGINE = os.environ["CONTAINER_ENGINE"]
 IMAGE = os.environ["IMAGE"]
@@ -82,10 +83,12 @@ class Container:
         return int(code), model, body
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + BOUND_S
-        while (answer := self.ask("http://127.0.0.1:9090/readyz")) is None or answer[0] != 200:
+        def is_ready() -> bool:
             assert self.inspect("{{.State.Running}}") == "true", self.log()
-            assert time.monotonic() < deadline, self.log()
+            answer = self.ask("http://127.0.0.1:9090/readyz")
+            return answer is not None and answer[0] == 200
+
+        until(is_ready, lambda: f"not ready: {self.log()}", bound_s=BOUND_S)
 
     def draw(self, picture: np.ndarray) -> tuple[np.ndarray, str]:
         """Send a picture, and return its cartoon and the model's name."""
@@ -171,9 +174,7 @@ def test_sigterm_before_the_server_has_its_handlers_ends_it(
 ) -> None:
     # The kernel drops what process 1 does not handle, and Gunicorn's handlers come late.
     container = start(IMAGE)
-    deadline = time.monotonic() + BOUND_S
-    while "the model is demo" not in container.log():
-        assert time.monotonic() < deadline
+    until(lambda: "the model is demo" in container.log(), bound_s=BOUND_S)
     # Killed by the engine it would be 137. It may take the whole graceful timeout: a worker that is
     # forked this moment does not heed SIGTERM.
     assert container.stop() in {0, 143}
@@ -225,8 +226,7 @@ def test_the_image_of_tensorflow_prepares_a_model_that_the_other_serves(
     models = tmp_path / "models"
     models.mkdir()
     upstream = [sys.executable, "-m", "demo_model.upstream", models / "mine"]
-    environ = os.environ | {"PYTHONPATH": str(ROOT / "service")}
-    subprocess.run(upstream, env=environ, check=True, timeout=BOUND_S)
+    subprocess.run(upstream, env=environment(), check=True, timeout=BOUND_S)
     for path in models, *models.rglob("*"):
         path.chmod(path.stat().st_mode | 0o077)  # For whatever user is in there.
     mount = ("--volume", f"{models}:/models")

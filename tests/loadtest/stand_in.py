@@ -5,15 +5,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from tests.support.encoded import decoded, encoded
-
-BOUND_S = 30
-"""How long anything may take here, on a busy machine too."""
+from tests.support.http_stub import Handler, Request, serving
+from tests.support.polling import BOUND_S
 
 MIXED = ("right", "429", "wrong", "500", "503-5", "right", "cut", "text")
 """What `/mixed` answers in turn."""
@@ -22,75 +19,52 @@ STALL_S = 1.0
 """How long `/stalls` answers nobody after its first request came."""
 
 
-class StandIn(ThreadingHTTPServer):
+class StandIn:
     """Draws the negative of a picture, or does what the path says instead."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 1024
+    url: str
+    requests: list[Request]
+    """All of them, in the order in which they came."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
         self.lock = threading.Lock()
         self.connections = 0
-        self.requests: list[Any] = []
-        """The headers of all requests, in the order in which they came."""
         self.in_flight = 0
         self.most_in_flight = 0
-        self.ended = threading.Event()
         self.turns = itertools.cycle(MIXED)
         self.stalled_until: float | None = None
         self.crowds = {"crowd-10": threading.Barrier(10), "crowd-500": threading.Barrier(500)}
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up here on purpose."""
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: StandIn
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
+    stand_in: StandIn
 
     def setup(self) -> None:
         super().setup()
         self.answered = 0
-        with self.server.lock:
-            self.server.connections += 1
+        with self.stand_in.lock:
+            self.stand_in.connections += 1
 
-    def log_message(self, *_: object) -> None:
-        """Be silent."""
-
-    def do_POST(self) -> None:
-        server = self.server
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        with server.lock:
-            server.requests.append(self.headers)
-            server.in_flight += 1
-            server.most_in_flight = max(server.most_in_flight, server.in_flight)
+    def respond(self) -> None:
+        stand_in, body = self.stand_in, self.body()
+        with stand_in.lock:
+            stand_in.in_flight += 1
+            stand_in.most_in_flight = max(stand_in.most_in_flight, stand_in.in_flight)
             path = self.path.strip("/")
-            name = next(server.turns) if path == "mixed" else path
+            name = next(stand_in.turns) if path == "mixed" else path
         _BEHAVIOURS.get(name, _status)(self, name, body)
         self.answered += 1
 
     def answer(
         self,
         status: int,
-        body: bytes,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
         content_type: str | None = "image/png",
-        *,
-        headers: dict[str, str] | None = None,
-        missing: int = 0,
     ) -> None:
         self.left()
-        self.send_response(status)
-        if content_type:
-            self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[: len(body) - missing])
+        typed = {"Content-Type": content_type} if content_type else {}
+        super().answer(status, body, {**typed, **(headers or {})})
 
     def reset(self) -> None:
         self.left()
@@ -100,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def hang(self) -> None:
-        self.server.ended.wait(BOUND_S)
+        self.server.released.wait(BOUND_S)
         self.close_connection = True
 
     def speak_no_http(self) -> None:
@@ -109,20 +83,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def cut(self, body: bytes) -> None:
-        self.answer(200, body, missing=1)
+        """Send all but the last byte."""
+        self.left()
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:-1])
         self.close_connection = True
 
     def stall(self) -> None:
         """Wait until the stall that the first request began is over."""
-        with self.server.lock:
-            if self.server.stalled_until is None:
-                self.server.stalled_until = time.monotonic() + STALL_S
-        self.server.ended.wait(max(0.0, self.server.stalled_until - time.monotonic()))
+        with self.stand_in.lock:
+            if self.stand_in.stalled_until is None:
+                self.stand_in.stalled_until = time.monotonic() + STALL_S
+        self.server.released.wait(max(0.0, self.stand_in.stalled_until - time.monotonic()))
 
     def left(self) -> None:
         """Say that a request is on its way no more, before its client can know and ask again."""
-        with self.server.lock:
-            self.server.in_flight -= 1
+        with self.stand_in.lock:
+            self.stand_in.in_flight -= 1
 
 
 def negative(data: bytes) -> bytes:
@@ -152,14 +132,14 @@ def _stalls(handler: _Handler, name: str, body: bytes) -> None:
 
 def _crowd(handler: _Handler, name: str, body: bytes) -> None:
     """Answer nobody before so many have come."""
-    handler.server.crowds[name].wait(BOUND_S)
+    handler.stand_in.crowds[name].wait(BOUND_S)
     _right(handler, name, body)
 
 
 def _status(handler: _Handler, name: str, _: bytes) -> None:
     """Answer with a status, and what stands behind it as Retry-After."""
     status, _, retry_after = name.partition("-")
-    handler.answer(int(status), b"", headers={"Retry-After": retry_after} if retry_after else {})
+    handler.answer(int(status), headers={"Retry-After": retry_after} if retry_after else {})
 
 
 _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -169,8 +149,10 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "v1/cartoons": _right,
     "wrong": lambda handler, _, body: handler.answer(200, body),
     "smaller": lambda handler, _, body: handler.answer(200, encoded(decoded(body)[1:])),
-    "text": lambda handler, _, __: handler.answer(200, b"hello", "text/plain; charset=utf-8"),
-    "untyped": lambda handler, _, body: handler.answer(200, negative(body), None),
+    "text": lambda handler, _, __: handler.answer(
+        200, b"hello", content_type="text/plain; charset=utf-8"
+    ),
+    "untyped": lambda handler, _, body: handler.answer(200, negative(body), content_type=None),
     "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
     "half-a-picture": _half_a_picture,
     "cut": lambda handler, _, body: handler.cut(negative(body)),
@@ -178,9 +160,7 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "right-then-reset": _right_then_reset,
     "hang": lambda handler, _, __: handler.hang(),
     "not-http": lambda handler, _, __: handler.speak_no_http(),
-    "closes": lambda handler, _, body: handler.answer(
-        200, negative(body), headers={"Connection": "close"}
-    ),
+    "closes": lambda handler, _, body: handler.answer(200, negative(body), {"Connection": "close"}),
     "stalls": _stalls,
     "crowd-10": _crowd,
     "crowd-500": _crowd,
@@ -191,12 +171,7 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
 
 @contextmanager
 def running() -> Iterator[StandIn]:
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.ended.set()
-            server.shutdown()
-            thread.join()
+    stand_in = StandIn()
+    with serving(_Handler, stand_in=stand_in) as stub:
+        stand_in.url, stand_in.requests = stub.url, stub.requests
+        yield stand_in

@@ -1,7 +1,6 @@
 """What the client counts and measures."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -24,9 +23,13 @@ from loadtest.client import (
     made,
     run,
 )
-from tests.loadtest.stand_in import BOUND_S, MIXED, STALL_S, StandIn, running
+from tests.loadtest.stand_in import MIXED, STALL_S, StandIn, running
+from tests.support.polling import BOUND_S
+from tests.support.process import free_ports
 from tests.support.repo import ROOT
 
+LATE_S = 5
+"""How late the client may see on a busy machine that a time is over."""
 COMMAND = (sys.executable, "-m", "loadtest.client")
 
 
@@ -104,12 +107,8 @@ def test_every_picture_has_its_own_right_answer(server: StandIn, pictures: list[
     another = dict(zip(right, [*list(right.values())[1:], right[pictures[0].name]], strict=True))
     report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(another))
     assert report.wrong_by_kind == {"pixels": 40}
-
-
-def test_an_answer_may_differ_by_the_tolerance_and_no_more(
-    server: StandIn, pictures: list[Picture]
-) -> None:
-    near = {name: np.clip(right, 4, None) - 4 for name, right in negatives(pictures).items()}
+    # It may differ by the tolerance and no more.
+    near = {name: np.clip(picture, 4, None) - 4 for name, picture in right.items()}
     assert loaded(server, "right", pictures, check=equals(near, 4)).right == len(pictures)
     assert loaded(server, "right", pictures, check=equals(near, 3)).wrong == len(pictures)
 
@@ -145,12 +144,11 @@ def test_what_does_not_answer_in_time_has_failed(server: StandIn, pictures: list
     assert report.failed_by_kind == {"timeout": len(pictures)}
     spread = report.latency_s["failed"]
     assert spread is not None
-    assert 0.2 <= spread.p50 < 1
+    assert 0.2 <= spread.p50 < 0.2 + LATE_S
 
 
 def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures: list[Picture]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     report = run(Plan(url=url, pictures=pictures, arrivals=Closed(clients=2, duration_s=0.5)))
     assert 2 <= report.sent <= 12
     assert report.failed_by_kind == {"connect": report.sent}
@@ -185,9 +183,9 @@ def test_an_open_load_waits_for_no_answer(server: StandIn, pictures: list[Pictur
 
 
 def test_a_load_for_a_time_ends_after_it(server: StandIn, pictures: list[Picture]) -> None:
-    report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.5))
+    report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.2))
     assert report.sent == report.right == len(server.requests) > 2
-    assert 0.5 <= report.duration_s < 2.5
+    assert 0.2 <= report.duration_s < 0.2 + LATE_S
     assert report.throughput == pytest.approx(report.right / report.span_s)
 
 
@@ -199,7 +197,7 @@ def test_closed_clients_never_ask_for_more_than_they_are(
     assert len(server.requests) == 100
 
 
-def test_connections_are_used_again_unless_each_request_is_to_have_its_own(
+def test_connections_are_used_again_unless_either_side_closes_them(
     server: StandIn, pictures: list[Picture]
 ) -> None:
     assert loaded(server, "right", pictures).right == 8
@@ -207,14 +205,10 @@ def test_connections_are_used_again_unless_each_request_is_to_have_its_own(
     before = server.connections
     assert loaded(server, "right", pictures, new_connections=True).right == 8
     assert server.connections == before + 8
-    assert [headers["Connection"] for headers in server.requests[8:]] == ["close"] * 8
-
-
-def test_a_server_that_closes_after_its_answer_is_connected_to_anew(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+    assert [request.headers["Connection"] for request in server.requests[8:]] == ["close"] * 8
+    # A server may close after its answer, too.
     assert loaded(server, "closes", pictures).right == 8
-    assert server.connections == 8
+    assert server.connections == before + 16
 
 
 def test_a_large_picture_is_sent_whole(server: StandIn) -> None:
@@ -237,12 +231,6 @@ def test_servers_share_the_load(
     assert (report.right, sum(counts)) == (12, 12)
     # Clients that are answered sooner ask more often; an open load does not wait for them.
     assert min(counts) >= (6 if isinstance(arrivals, Open) else 2)
-
-
-def test_headers_and_the_media_type_are_sent(server: StandIn, pictures: list[Picture]) -> None:
-    loaded(server, "right", pictures, headers={"X-Api-Key": "secret"})
-    assert {headers["X-Api-Key"] for headers in server.requests} == {"secret"}
-    assert {headers["Content-Type"] for headers in server.requests} == {"image/png"}
 
 
 def test_five_hundred_requests_are_on_their_way_at_once(
@@ -288,16 +276,6 @@ def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server: StandIn) -> N
     assert completed.stderr.count("\n") == 1
 
 
-def test_a_load_can_run_beside_other_work_in_a_thread(
-    server: StandIn, pictures: list[Picture]
-) -> None:
-    reports: list[Report] = []
-    thread = threading.Thread(target=lambda: reports.append(loaded(server, "right", pictures)))
-    thread.start()
-    thread.join(BOUND_S)
-    assert reports[0].right == len(pictures)
-
-
 def test_a_plan_without_pictures_is_refused() -> None:
     with pytest.raises(LoadError, match="at least one picture"):
         Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))
@@ -310,7 +288,7 @@ def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(
     server: StandIn, pictures: list[Picture], arrivals: Open | Closed
 ) -> None:
     stop = threading.Event()
-    timer = threading.Timer(0.5, stop.set)
+    timer = threading.Timer(0.2, stop.set)
     timer.start()
     plan = Plan(url=f"{server.url}/right", pictures=pictures, arrivals=arrivals)
     report = run(plan, stop)

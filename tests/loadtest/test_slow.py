@@ -12,6 +12,8 @@ import pytest
 from loadtest import slow
 from loadtest.client import Picture
 from loadtest.slow import SlowPlan, SlowReport
+from tests.support.polling import BOUND_S
+from tests.support.process import free_ports
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 NOTHING = SlowReport(by_status={}, closed=0, reset=0, still_open=0, unconnected=0)
@@ -42,7 +44,7 @@ def serving(behaviour: Behaviour) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(BOUND_S)
         yield urls[0]
     finally:
         loop.call_soon_threadsafe(ended.set)
@@ -72,7 +74,7 @@ async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
 
 
 def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
-    defaults = {"connections": 20, "part": "headers", "bound_s": 10, "interval_s": 0.02}
+    defaults = {"connections": 20, "part": "headers", "bound_s": BOUND_S, "interval_s": 0.02}
     return slow.run(SlowPlan(url=url, picture=picture, **(defaults | plan)))
 
 
@@ -97,8 +99,9 @@ def test_connections_that_a_server_ends_are_counted_by_how(
 
 def test_connections_that_nobody_ends_are_still_open(pictures: list[Picture]) -> None:
     with serving(wait) as url:
-        report = slowly(url, pictures[0], bound_s=0.3)
-    assert report == SlowReport(**(vars(NOTHING) | {"still_open": 20}))
+        # Within the bound all must be connected, on a busy machine too.
+        report = slowly(url, pictures[0], connections=3, bound_s=2)
+    assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
@@ -124,6 +127,5 @@ def test_bytes_come_one_by_one_and_are_a_request(pictures: list[Picture], part: 
 
 
 def test_a_server_that_is_not_there_accepts_none(pictures: list[Picture]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     assert slowly(url, pictures[0], connections=3).unconnected == 3

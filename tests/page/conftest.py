@@ -6,15 +6,24 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.api.conftest import held
 from tests.page.stand_in import StandIn
-from tests.server.conftest import start_timed
 from tests.support.browser import Browser, chromium
 from tests.support.encoded import encoded, gradient
 from tests.support.repo import ROOT
 
-__all__ = ["start_timed"]
+__all__ = ["held"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
+FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_docs"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let two processes at most start a browser, with about half of the time each."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            group = "page, first" if item.path.stem in FIRST_GROUP else "page, second"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

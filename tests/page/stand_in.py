@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.http.problems import MEDIA_TYPE, Kind, document
+from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
 from tests.api.conftest import MODEL, replica_of
 
@@ -40,10 +41,13 @@ def problem(kind: Kind, retry_after: int | None = None) -> Answer:
 
 
 class StandIn:
-    """A server for the page."""
+    """A server for the page, by the application with these settings."""
 
-    def __init__(self, model: ModelFolder = MODEL) -> None:
-        self._application = create_app(replica_of(Settings.from_environment({}), model))
+    def __init__(
+        self, model: ModelFolder = MODEL, engine: Cartoonist | None = None, **settings: object
+    ) -> None:
+        told = Settings.from_environment({name: str(value) for name, value in settings.items()})
+        self._application = create_app(replica_of(told, model, engine))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self.forget()
@@ -56,19 +60,22 @@ class StandIn:
         self.cartoons: list[bytes] = []
         self.answers: deque[Answer] = deque()
         self.place: int | None = None
+        """What is told of any ticket in place of the truth."""
         self.asked = 0
-        """How often somebody asked for it."""
+        """How often somebody asked for a place."""
         self.held: Event | None = None
         """What an answer waits for."""
 
     def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/v1/tickets/"):
             self.asked += 1
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [json.dumps({"place": self.place}).encode()]
-        if environ["PATH_INFO"] != "/v1/cartoons":
+            if self.place is not None:
+                start_response("200 OK", [("Content-Type", "application/json")])
+                return [json.dumps({"place": self.place}).encode()]
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v1/cartoons"):
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        cartoons = self.cartoons  # One that is late is not the next test's.
         self.received.append(body)
         self.keys.append(environ.get("HTTP_X_API_KEY"))
         self.queries.append(environ["QUERY_STRING"])
@@ -80,17 +87,19 @@ class StandIn:
             return [answer.body]
         environ["wsgi.input"] = BytesIO(body)
         cartoon = b"".join(self._application(environ, start_response))
-        self.cartoons.append(cartoon)
+        cartoons.append(cartoon)
         return [cartoon]
 
     @contextmanager
     def running(self) -> Iterator["StandIn"]:
         """Serve until the end of the block."""
-        thread = threading.Thread(target=self._server.serve_forever)
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield self
         finally:
+            if self.held is not None:
+                self.held.set()
             self._server.shutdown()
             thread.join()
             self._server.server_close()

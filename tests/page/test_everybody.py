@@ -1,7 +1,9 @@
-"""axe-core finds nothing that keeps anybody from using the page, in whatever state it is."""
+"""axe-core finds nothing that keeps anybody from using the page, in whatever state it is.
+
+The first page and the result are in test_portrait.py, a place in the queue is in test_queue.py.
+"""
 
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -11,44 +13,31 @@ from tests.support.browser import DESKTOP, PHONE, Browser
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)])
 @pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
 def test_everybody_can_use_the_page_in_a_problem(
-    stand_in: StandIn, browser: Browser, small: Path, kind: Kind, size: tuple[int, int], dark: bool
+    stand_in: StandIn, browser: Browser, small: Path, kind: Kind
 ) -> None:
-    browser.open(stand_in.url, size=size, dark=dark)
+    browser.open(stand_in.url)
     stand_in.answers.append(problem(kind, 3600))
     browser.choose(small)
     browser.reach("waiting", "worthAClick", "locked")
-    assert browser.barriers() == []
-    assert not browser.is_sideways()
-
-
-def test_everybody_can_use_the_page_while_a_picture_waits_for_its_turn(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
-    browser.open(stand_in.url, size=PHONE)
-    stand_in.held, stand_in.place = Event(), 12
-    browser.choose(small)
-    browser.reach("queued")
-    assert browser.text("#place") == "Place 12 in the queue"
-    assert browser.barriers() == []
-    assert not browser.is_sideways()
+    for size, dark in (DESKTOP, True), (PHONE, False):
+        browser.emulate(size, dark=dark)
+        assert browser.barriers() == []
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-@pytest.mark.parametrize(
-    ("damage", "rule"),
-    [
-        ("document.getElementById('drop').style.color = '#eee'", "contrast"),
-        ("document.querySelector('h1').textContent = ''", "Headings"),
-        ("document.getElementById('file').parentElement.outerHTML = '<input type=file>'", "label"),
-    ],
-)
-def test_a_page_that_somebody_cannot_use_is_found(
-    stand_in: StandIn, browser: Browser, damage: str, rule: str
-) -> None:
+def test_a_page_that_somebody_cannot_use_is_found(stand_in: StandIn, browser: Browser) -> None:
     browser.open(stand_in.url)
-    assert browser.barriers() == []
-    browser.driver.execute_script(damage)
-    assert rule in " ".join(browser.barriers())
+    found = browser.barriers()
+    assert found == []
+    for damage, barrier in [
+        ("getElementById('drop').style.color = '#eee'", "contrast"),
+        ("querySelector('h1').textContent = ''", "Headings"),
+        ("getElementById('file').parentElement.outerHTML = '<input type=file>'", "label"),
+        ("body.style.minWidth = '200vw'", "wider than the window"),
+    ]:
+        assert barrier not in " ".join(found)
+        browser.driver.execute_script(f"document.{damage}")
+        found = browser.barriers()
+        assert barrier in " ".join(found)

@@ -1,11 +1,12 @@
 """The page by the keyboard alone, and what a screen reader is told."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
-from dctnet.http.problems import FULL
+from dctnet.http.problems import FULL, STARTING
 from tests.page.stand_in import StandIn, problem
 from tests.support.browser import Browser
 
@@ -67,43 +68,50 @@ def test_the_focus_of_somebody_who_went_on_is_left_alone(
     stand_in: StandIn, browser: Browser, small: Path
 ) -> None:
     browser.open(stand_in.url)
-    stand_in.answers.append(problem(FULL, 2))
+    stand_in.held = Event()
     browser.choose(small)
-    browser.reach("waiting")
+    browser.reach("drawing")
     browser["#languages [value=zh]"].click()
+    stand_in.held.set()
     browser.reach("done")
     assert browser.focused() == "zh"
 
 
-def test_what_happens_is_read_aloud_but_not_each_second(
+def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
     stand_in: StandIn, browser: Browser, small: Path
 ) -> None:
     browser.open(stand_in.url)
     browser.run(
         """
-        window.heard = [];
-        new MutationObserver(() => {
-          const text = document.getElementById("status").textContent;
-          if (text !== window.heard.at(-1)) window.heard.push(text);
-        }).observe(document.getElementById("status"), { childList: true });
+        window.heard = { status: [], countdown: [] };
+        for (const [id, texts] of Object.entries(window.heard)) {
+          const element = document.getElementById(id);
+          new MutationObserver(() => {
+            if (element.textContent !== texts.at(-1)) texts.push(element.textContent);
+          }).observe(element, { childList: true });
+        }
         """
     )
     assert browser["#status"].aria_role == "status"
     assert browser["#problem"].aria_role == "alert"
     assert browser["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
-    stand_in.answers.append(problem(FULL, 2))
+    stand_in.answers.extend([problem(STARTING, 1), problem(FULL, 2)])
     browser.choose(small)
     browser.reach("done")
     heard = browser.run("return window.heard")
-    assert [text.split()[0] for text in heard] == [
-        "Preparing",
-        "Sending",
-        "Drawing",
-        "Many",
-        "Sending",
-        "Drawing",
-        "Done",
+    sent = ["Sending", "Drawing"]
+    assert [text.split()[0] for text in heard["status"]] == (
+        ["Preparing", *sent, "The", *sent, "Many", *sent, "Done"]
+    )
+    assert heard["status"][3].startswith("The service is starting.")
+    assert heard["status"][6].startswith("Many people are waiting.")
+    assert [text for text in heard["countdown"] if text] == [
+        "Attempt 2 in 1 second",
+        "Attempt 3 in 2 seconds",
+        "Attempt 3 in 1 second",
     ]
+    assert len(stand_in.received) == 3
+    assert not browser.shows("#countdown")
 
 
 def test_the_progress_of_sending_is_shown(
@@ -111,7 +119,7 @@ def test_the_progress_of_sending_is_shown(
 ) -> None:
     browser.open(stand_in.url)
     path = tmp_path / "unreadable.heic"
-    path.write_bytes(bytes(600_000))
+    path.write_bytes(bytes(300_000))
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
     browser.cdp("Network.enable")
     browser.cdp("Network.emulateNetworkConditions", uploadThroughput=400_000, **conditions)

@@ -1,15 +1,14 @@
 """Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
 
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.page.stand_in import StandIn
+from tests.support import http_stub
 from tests.support.browser import Browser
-from tests.support.process import Server
 
 KEY = "the-key-of-the-other-site"
 
@@ -30,32 +29,19 @@ try {
 """
 
 
-class Blank(BaseHTTPRequestHandler):
+class Blank(http_stub.Handler):
     """A site with one empty page."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Another site</title>")
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def respond(self) -> None:
+        page = b"<!doctype html><title>Another site</title>"
+        self.answer(200, page, {"Content-Type": "text/html"})
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
     """The origin of another site."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Blank) as server:
-        Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def asked(browser: Browser, site: str, server: Server, key: str = KEY) -> Any:
-    """What a page of the site gets to know of the answer."""
-    browser.driver.get(site)
-    return browser.run(ASK, server.url, key)
+    with http_stub.serving(Blank) as stub:
+        yield stub.url
 
 
 @pytest.fixture
@@ -65,19 +51,27 @@ def keys(tmp_path: Path) -> Path:
     return file
 
 
+def asked(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
+    """What a page of the site gets to know of the answer."""
+    browser.driver.get(site)
+    return browser.run(ASK, server.url, key)
+
+
 def test_a_page_of_an_allowed_site_draws_and_reads_refusals(
-    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path
+    browser: Browser, site: str, keys: Path
 ) -> None:
-    server = start_timed(0, DCTNET_CORS_ORIGINS=site, DCTNET_API_KEYS_FILE=keys)
-    assert asked(browser, site, server) == [200, "abc", "timed@v1", None]
-    refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
-    assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
+    settings = {"DCTNET_CORS_ORIGINS": site, "DCTNET_API_KEYS_FILE": keys}
+    with StandIn(**settings).running() as server:
+        assert asked(browser, site, server) == [200, "abc", "tiny@v1", None]
+        refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
+        assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
 
 
 @pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])
 def test_a_page_of_any_other_site_gets_nowhere(
-    browser: Browser, site: str, start_timed: Callable[..., Server], keys: Path, allowed: str
+    browser: Browser, site: str, keys: Path, allowed: str
 ) -> None:
-    server = start_timed(0, DCTNET_CORS_ORIGINS=allowed, DCTNET_API_KEYS_FILE=keys)
-    assert asked(browser, site, server) == "TypeError"
-    assert server.metric("dctnet_requests_total", route="/v1/cartoons", method="POST") == 0
+    settings = {"DCTNET_CORS_ORIGINS": allowed, "DCTNET_API_KEYS_FILE": keys}
+    with StandIn(**settings).running() as server:
+        assert asked(browser, site, server) == "TypeError"
+        assert server.received == []

@@ -52,7 +52,6 @@ def test_a_portrait_goes_in_and_a_cartoon_comes_out(
 ) -> None:
     browser.open(server.url, size=size, language=language, dark=dark)
     assert browser.barriers() == []
-    assert not browser.is_sideways()
     assert browser.shows("#drop", "#styles", ".note")
     named = "demo model" if language.startswith("en") else "演示模型"
     assert named in browser.text(".note")
@@ -67,7 +66,6 @@ def test_a_portrait_goes_in_and_a_cartoon_comes_out(
     change = np.abs(np.asarray(cartoon, float) - np.asarray(original))
     assert 2 < change.mean() < 40
     assert browser.barriers() == []
-    assert not browser.is_sideways()
     assert browser.complaints() == []
 
 

@@ -25,7 +25,7 @@ def has_slider(browser: Browser) -> bool:
     return browser["#split"].value_of_css_property("display") != "none"
 
 
-def test_the_download_is_the_answer_under_the_name_of_the_picture(
+def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
     stand_in: StandIn, browser: Browser, small: Path, downloads: Path
 ) -> None:
     drawn(stand_in, browser, small)
@@ -36,9 +36,6 @@ def test_the_download_is_the_answer_under_the_name_of_the_picture(
     assert file.read_bytes() == stand_in.cartoons[0]
     file.unlink()
 
-
-def test_the_slider_follows_the_pointer(stand_in: StandIn, browser: Browser, small: Path) -> None:
-    drawn(stand_in, browser, small)
     assert share(browser) == "50%"
     box = browser["#compare"]
     width = box.size["width"]

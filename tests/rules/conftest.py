@@ -1,15 +1,13 @@
 """Prometheus's own tool, the chart's rules and dashboards, and what a real replica exposes."""
 
-import subprocess
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 from PIL import Image
 
-from tests.support.chart import tool
+from tests.support.chart import run_tool
 from tests.support.metrics import scrape
 from tests.support.process import serving
 
@@ -27,17 +25,18 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
 fewer, and lack the first ones."""
 
 
-@pytest.fixture(scope="session")
-def promtool() -> Callable[..., str]:
-    """Runs promtool, and returns what it printed; fails the test where promtool fails."""
-    found = tool("promtool")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests together that look at the same scrapes."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("rules"))
 
-    def run(*args: str | Path) -> str:
-        done = subprocess.run([found, *args], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
-    return run
+def promtool(*arguments: str | Path) -> str:
+    """Run promtool, and return what it printed; fail the test where promtool fails."""
+    done = run_tool("promtool", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")

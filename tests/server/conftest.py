@@ -7,10 +7,22 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
+from dctnet.models.folder import DEMO
+from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model
+
+Start = Callable[..., Server]
+TIMED = [sys.executable, "-m", "tests.server.timed"]
+PICTURE = encoded(gradient(40, 24))
+
+
+def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
+    """Send an image, by default a small one."""
+    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
 
 
 @contextmanager
@@ -27,13 +39,28 @@ def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of frozen graphs: to import TensorFlow for them costs a server four seconds."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     write_tiny_model(folder)
     return folder
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the demo model, a prepared one, for all tests that leave it as they found it."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes no time to draw, for all tests that leave it as they found it."""
+    with serving(tmp_path_factory.mktemp("timed") / "log", TIMED, TIMED_SECONDS=0) as server:
+        yield server
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a server with a model; whatever runs at the end of the test is ended."""
     with ExitStack() as stack:
 
@@ -45,22 +72,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def start_timed(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_timed(tmp_path: Path) -> Iterator[Start]:
     """Starts servers whose engine waits on the clock, and waits until they are ready."""
     with ExitStack() as stack:
 
         def start(seconds: float, **settings: object) -> Server:
-            command = [sys.executable, "-m", "tests.server.timed"]
             log = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
-            server = Server(log, command, TIMED_SECONDS=seconds, **settings)
-            stack.enter_context(server).wait_for(200)
-            return server
+            return stack.enter_context(serving(log, TIMED, TIMED_SECONDS=seconds, **settings))
 
         yield start
-
-
-@pytest.fixture(scope="module")
-def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One that is ready, for all tests of a file."""
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=tiny) as server:
-        yield server

@@ -6,24 +6,23 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 
+from tests.server.conftest import PICTURE, Start, post
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
-
-
-def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
-    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
+ORIGIN = "https://a.example"
+HUNG_WITHIN_S = 10
+"""How late on a busy machine the response may be to a request that hangs for two seconds."""
 
 
 def busy(server: Server, queued: int = 0) -> None:
@@ -52,40 +51,71 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(64)
 
 
-@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_as_many_as_there_are_places_are_served_and_one_more_is_refused_at_once(
-    start_timed: Start, pool: ThreadPoolExecutor
-) -> None:
-    server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=2)
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    """A file while which exists no picture is done."""
+    return tmp_path / "held"
+
+
+@pytest.fixture
+def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[Server]:
+    """A server whose slot and two places are taken until the end, when all three are served."""
+    server = start_timed(
+        0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE=2, DCTNET_CORS_ORIGINS=ORIGIN
+    )
+    held.touch()
     served = fill(server, pool, places=2)
+    yield server
+    assert not any(answer.done() for answer in served)
+    held.unlink()
+    assert [answer.result().status_code for answer in served] == [200] * 3
+
+
+@pytest.mark.alone
+@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
+def test_one_more_than_there_are_places_is_refused_at_once(full: Server) -> None:
     started = time.monotonic()
-    refused = post(server)
+    refused = post(full)
     assert time.monotonic() - started < 0.5
     assert refused.status_code == 429
     assert refused.json()["type"] == "urn:dctnet:problem:full"
     assert 1 <= int(refused.headers["Retry-After"]) <= 6
     assert refused.headers["Connection"] == "close"
-    assert server.probe("/readyz") == server.probe("/livez") == 200
-    assert [answer.result().status_code for answer in served] == [200] * 3
-    assert server.metric("dctnet_shed_total", reason="full") == 1
+    assert full.probe("/readyz") == full.probe("/livez") == 200
+    assert full.metric("dctnet_shed_total", reason="full") == 1
 
 
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_a_refusal_asks_for_no_body(start_timed: Start, pool: ThreadPoolExecutor) -> None:
-    server = start_timed(2, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
-    served = fill(server, pool, places=1)
-    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(
+    full: Server, pool: ThreadPoolExecutor
+) -> None:
+    """A client that sends it all the same reads the refusal, not a connection that was reset."""
+    with socket.create_connection(("127.0.0.1", full.port), BOUND_S) as client:
         client.sendall(
             b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
             b"Expect: 100-continue\r\n\r\n"
         )
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
-    assert [answer.result().status_code for answer in served] == [200] * 2
+    large = bytes(5_000_000)
+    answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
+    assert answers == {429: 20}
+    # A page of another site may read when to come again, and may ask beforehand.
+    refused = post(full, Origin=ORIGIN)
+    assert refused.status_code == 429
+    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+    exposed = refused.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"Retry-After", "X-Request-Id"} <= set(exposed) & set(refused.headers)
+    preflight = requests.options(
+        f"{full.url}/v1/cartoons",
+        headers={"Origin": ORIGIN, "Access-Control-Request-Method": "POST"},
+        timeout=BOUND_S,
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(start_timed: Start) -> None:
-    server = start_timed(0)
-    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed: Server) -> None:
+    with socket.create_connection(("127.0.0.1", timed.port), BOUND_S) as client:
         head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
         client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -95,30 +125,19 @@ def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(start_timed: Star
         np.testing.assert_array_equal(decoded(response.read()), 255 - gradient(40, 24))
 
 
-@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_a_whole_refused_picture_may_still_be_on_its_way(
-    start_timed: Start, pool: ThreadPoolExecutor
-) -> None:
-    """Its client reads the refusal, not a connection that was reset."""
-    server = start_timed(3, DCTNET_SLOTS=1, DCTNET_QUEUE=1)
-    served = fill(server, pool, places=1)
-    large = bytes(5_000_000)
-    answers = Counter(r.status_code for r in pool.map(lambda _: post(server, large), range(20)))
-    assert answers == {429: 20}
-    assert [answer.result().status_code for answer in served] == [200] * 2
-
-
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_picture_whose_turn_would_come_too_late_is_refused(
-    start_timed: Start, pool: ThreadPoolExecutor
+    start_timed: Start, pool: ThreadPoolExecutor, held: Path
 ) -> None:
-    server = start_timed(1, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
+    server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the picture that tells the pace.
+    held.touch()
     served = [pool.submit(post, server, size) for _ in range(4)]
     busy(server, queued=3)
-    late = post(server, size, **{"X-Request-Timeout": "2"})
+    late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
     assert server.metric("dctnet_shed_total", reason="late") == 1
+    held.unlink()
     assert [answer.result().status_code for answer in served] == [200] * 4
 
 
@@ -131,17 +150,12 @@ def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Star
     assert post(server).status_code == 200
 
 
-@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan"])
-def test_a_deadline_that_is_no_time_is_said(start_timed: Start, timeout: str) -> None:
-    server = start_timed(0)
-    assert post(server, **{"X-Request-Timeout": timeout}).status_code == 422
-
-
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_client_that_leaves_the_queue_costs_no_inference(
-    start_timed: Start, pool: ThreadPoolExecutor
+    start_timed: Start, pool: ThreadPoolExecutor, held: Path
 ) -> None:
-    server = start_timed(2, DCTNET_SLOTS=1)
+    server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
+    held.touch()
     first = pool.submit(post, server)
     busy(server)
     before = server.metric("dctnet_inferences_total", result="ok")
@@ -154,6 +168,7 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(
     for client in leavers:
         client.close()
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
+    held.unlink()
     assert first.result().status_code == 200
     server.until(lambda: server.metric("dctnet_abandoned_total", stage="queue") == 5)
     assert post(server).status_code == 200
@@ -168,7 +183,7 @@ def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(
     started = time.monotonic()
     hung = post(server, encoded(gradient(20, HANGING)))
     assert hung.status_code == 504
-    assert 2 <= time.monotonic() - started < 10
+    assert 2 <= time.monotonic() - started < HUNG_WITHIN_S
     assert server.probe("/livez") == 503
     assert server.probe("/readyz") == server.probe("/startupz") == 200
     assert server.metric("dctnet_watchdog_trips_total") == 1
@@ -210,7 +225,7 @@ def test_thin_images_do_not_make_an_idle_replica_reject_others(
 ) -> None:
     """Their working size is tiny; decoding and encoding take a hundred times as long."""
     server = start_timed(0.02, DCTNET_SLOTS=1, DCTNET_THREADS=1)
-    thin = encoded(np.tile(gradient(610, 500), (1, 132, 1))[:, :width], "JPEG")
+    thin = encoded(np.tile(gradient(305, 500), (1, 132, 1))[:, :width], "JPEG")
     for _ in range(4):
         answer = requests.post(
             f"{server.url}/v1/cartoons?format={format}", data=thin, timeout=BOUND_S

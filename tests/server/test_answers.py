@@ -1,20 +1,29 @@
 """What a running server answers over HTTP."""
 
 import http.client
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
 
+from dctnet.config import MIB
 from dctnet.http.assets import addresses
 from tests.support.encoded import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
+from tests.support.process import Server, serving
 
 PICTURE = gradient(200, 300)
-MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of frozen graphs, as upstream ships them."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=tiny) as server:
+        yield server
 
 
 def post(server: Server, path: str, **arguments: Any) -> requests.Response:
@@ -38,14 +47,6 @@ def test_a_face_is_drawn(server: Server) -> None:
     response = post(server, "/v1/cartoons", data=white)
     assert response.headers["X-Dctnet-Faces"] == "1"
     assert (decoded(response.content) == (255, 0, 0)).all(axis=2).any()
-
-
-def test_the_older_contract_is_kept(server: Server) -> None:
-    response = post(server, "/upload", files={"file": ("me.jpg", encoded(PICTURE, "JPEG"))})
-    assert response.headers["Content-Disposition"] == "attachment; filename=result.png"
-    assert decoded(response.content).shape == PICTURE.shape
-    refused = post(server, "/upload", files={"file": ("me.jpg", b"hello")})
-    assert (refused.status_code, list(refused.json())) == (415, ["error"])
 
 
 @pytest.mark.promise("Load: concurrent requests get their own responses")
@@ -109,6 +110,7 @@ def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
 
 
 def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server: Server) -> None:
+    server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
     assert model.startswith("dctnet: the model is tiny@v1, from /")
     assert listening == f"dctnet: listening on {server.url}"

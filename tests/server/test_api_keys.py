@@ -3,19 +3,17 @@
 import http.client
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.encoded import encoded, gradient
+from tests.server.conftest import PICTURE, TIMED, Start, post
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
+from tests.support.process import Server, serving
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 OLD, NEW, WRONG = "the-old-key-of-the-test", "the-new-key-of-the-test", "a-wrong-key-of-the-test"
 
 
@@ -24,10 +22,18 @@ def secret(tmp_path: Path) -> MountedSecret:
     return MountedSecret(tmp_path / "secret", "keys", f"{OLD}\n")
 
 
-def post(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
-    return requests.post(
-        f"{server.url}/v1/cartoons", data=data, headers={"X-Api-Key": key}, timeout=BOUND_S
-    )
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that asks for the old key."""
+    folder = tmp_path_factory.mktemp("locked")
+    (folder / "keys").write_text(OLD)
+    settings = {"DCTNET_API_KEYS_FILE": folder / "keys"}
+    with serving(folder / "log", TIMED, TIMED_SECONDS=0, **settings) as server:
+        yield server
+
+
+def post_as(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
+    return post(server, data, **{"X-Api-Key": key})
 
 
 def refused(server: Server) -> float:
@@ -36,11 +42,9 @@ def refused(server: Server) -> float:
 
 @pytest.mark.parametrize("more", ["Expect: 100-continue\r\n", ""], ids=["continue", "plain"])
 @pytest.mark.parametrize("length", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
-def test_a_stranger_s_body_is_not_read(
-    start_timed: Start, secret: MountedSecret, more: str, length: str
-) -> None:
-    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
-    with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
+def test_a_stranger_s_body_is_not_read(locked: Server, more: str, length: str) -> None:
+    before = refused(locked)
+    with socket.create_connection(("127.0.0.1", locked.port), BOUND_S) as client:
         head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nX-Api-Key: {WRONG}\r\n{length}\r\n{more}"
         client.sendall(f"{head}\r\n".encode())  # And not one byte of the body.
         response = http.client.HTTPResponse(client)
@@ -50,26 +54,22 @@ def test_a_stranger_s_body_is_not_read(
         assert response.headers["Connection"] == "close"
         assert json.loads(response.read())["type"] == "urn:dctnet:problem:unauthorized"
         assert client.recv(1) == b""
-    server.until(lambda: refused(server) == 1)
+    locked.until(lambda: refused(locked) == before + 1)
     for reason in "starting", "draining", "full", "share", "late", "uploads":
-        assert server.metric("dctnet_shed_total", reason=reason) == 0
+        assert locked.metric("dctnet_shed_total", reason=reason) == 0
 
 
-def test_a_stranger_who_sends_on_reads_the_refusal(
-    start_timed: Start, secret: MountedSecret
-) -> None:
-    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
-    assert post(server, WRONG, bytes(5_000_000)).status_code == 401
-    (line,) = server.logged(1)
+def test_a_stranger_who_sends_on_reads_the_refusal(locked: Server) -> None:
+    response = post_as(locked, WRONG, bytes(5_000_000))
+    assert response.status_code == 401
+    request = response.headers["X-Request-Id"]
+    (line,) = locked.until(lambda: [r for r in locked.requests() if r["request_id"] == request])
     assert "bytes_in" not in line
     assert "shed" not in line
 
 
-def test_a_refusal_without_a_body_leaves_the_connection_open(
-    start_timed: Start, secret: MountedSecret
-) -> None:
-    server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
+def test_a_refusal_without_a_body_leaves_the_connection_open(locked: Server) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
     sockets = set()
     for key, body, status in ((WRONG, b"", 401), (OLD, PICTURE, 200)):
         client.request("POST", "/v1/cartoons", body, {"X-Api-Key": key})
@@ -89,17 +89,17 @@ def said(server: Server, sentence: str) -> int:
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
 def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
-    assert (post(server, OLD).status_code, post(server, NEW).status_code) == (200, 401)
+    assert (post_as(server, OLD).status_code, post_as(server, NEW).status_code) == (200, 401)
     secret.change(f"{OLD}\n{NEW}\n")
-    server.until(lambda: post(server, NEW).status_code == 200)
-    assert post(server, OLD).status_code == 200
+    server.until(lambda: post_as(server, NEW).status_code == 200)
+    assert post_as(server, OLD).status_code == 200
     secret.change(f"{NEW}\n")
-    server.until(lambda: post(server, OLD).status_code == 401)
-    assert post(server, NEW).status_code == 200
+    server.until(lambda: post_as(server, OLD).status_code == 401)
+    assert post_as(server, NEW).status_code == 200
     server.until(lambda: said(server, "the API keys were read") == 2)
     secret.change("")
     stay = "the API keys stay as they were: "
-    server.until(lambda: post(server, NEW).ok and said(server, stay) == 1)
+    server.until(lambda: post_as(server, NEW).ok and said(server, stay) == 1)
     assert server.messages()[-1].startswith(f"dctnet: {stay}")
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import requests
 
+from dctnet.models.folder import DEMO
 from tests.support.encoded import decoded, encoded
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end
+from tests.support.process import Server, serving
 from tests.support.repo import DCTNET
 
 NOBODY = 65534
@@ -24,16 +25,13 @@ CONFINED = (
 
 
 @pytest.fixture
-def confined(tmp_path: Path, tiny: Path) -> Iterator[Server]:
+def confined(tmp_path: Path) -> Iterator[Server]:
     probe = subprocess.run([*CONFINED, "touch", tmp_path / "x"], capture_output=True, check=False)
     if b"Read-only file system" not in probe.stderr:
         pytest.skip("needs util-linux's unshare, and a kernel that lets users have namespaces")
-    server = Server(tmp_path / "log", [*CONFINED, DCTNET, "serve"], DCTNET_MODEL=tiny, HOME="")
-    try:
-        server.wait_for(200)
+    command = [*CONFINED, DCTNET, "serve"]
+    with serving(tmp_path / "log", command, DCTNET_MODEL=DEMO, HOME="") as server:
         yield server
-    finally:
-        end(server.process)
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")

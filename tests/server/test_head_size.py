@@ -1,17 +1,15 @@
 """The head of a request has a limit, and heads that are never finished cost little."""
 
 import socket
-from collections.abc import Callable
 
 import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from tests.server.conftest import connections
+from tests.server.conftest import Start, connections
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, processor_time, reset_peak_memory
 
-Start = Callable[..., Server]
 HEADS = 370
 
 
@@ -50,7 +48,7 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server)
 
 @pytest.mark.promise("Load: a request head has at most 32 KiB, and unfinished heads cost little")
 def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
-    server = start_timed(0)
+    server = start_timed(0, DCTNET_HEADER_TIMEOUT=4)
     worker = server.worker()
     memory_before, time_before = reset_peak_memory(worker), processor_time(worker)
     with connections(server, HEADS, head(MAX_HEAD_BYTES)[:-2]) as clients:

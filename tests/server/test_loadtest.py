@@ -1,26 +1,25 @@
 """``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
 
-import os
 import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
-from tests.support.repo import ROOT
+from tests.support.repo import ROOT, environment
 
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
 
 
-def loaded(**environ: str) -> "subprocess.CompletedProcess[str]":
+def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "loadtest", *SHORT],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'service'}"} | environ,
+        env=environment(**settings),
         capture_output=True,
         text=True,
         timeout=3 * BOUND_S,
@@ -28,8 +27,8 @@ def loaded(**environ: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_server_of_its_own_is_started_loaded_and_ended(tiny: Path) -> None:
-    completed = loaded(DCTNET_MODEL=str(tiny))
+def test_a_server_of_its_own_is_started_loaded_and_ended() -> None:
+    completed = loaded(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
     assert re.search(r"sent (\d+): \1 right, 0 refused, 0 failed, 0 wrong", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)

@@ -1,22 +1,21 @@
 """The management port: probes are answered whatever other clients of it do, within bounds."""
 
 import contextlib
+import http.client
 import re
 import resource
+import select
 import socket
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from dctnet.config import MIB
-from dctnet.models.folder import DEMO
 from dctnet.server.single_thread import (
     LINGER_S,
     MAX_CONNECTIONS,
@@ -24,14 +23,15 @@ from dctnet.server.single_thread import (
     RESERVED_DESCRIPTORS,
     TIMEOUT_S,
 )
+from tests.server.conftest import Start
 from tests.support.polling import BOUND_S, until
-from tests.support.process import Server, free_ports, serving
+from tests.support.process import Server, free_ports, processor_time, running
+from tests.support.repo import environment
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 MARGIN_S = 3
 """How much later than its time something may happen on a busy machine."""
 
-Start = Callable[..., Server]
 Connect = Callable[..., socket.socket]
 
 
@@ -47,29 +47,12 @@ SingleThreadServer(address, lambda head, _: Response(content, b"last" in head)).
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
-        yield server
-
-
-class Large(NamedTuple):
-    """A server of large responses."""
-
-    port: int
-    process: "subprocess.Popen[bytes]"
-
-
-@pytest.fixture(scope="module")
-def large() -> Iterator[Large]:
-    """A server whose responses are larger than what the kernel keeps of them."""
+def large() -> Iterator[int]:
+    """The port of a server whose responses are larger than what the kernel keeps of them."""
     (port,) = free_ports(1)
-    process = subprocess.Popen([sys.executable, "-c", LARGE, str(port)])
-    try:
+    with running([sys.executable, "-c", LARGE, str(port)], environment()) as process:
         until(lambda: is_listening(port), process=process)
-        yield Large(port, process)
-    finally:
-        process.kill()
-        process.wait(BOUND_S)
+        yield port
 
 
 @pytest.fixture
@@ -106,30 +89,14 @@ def exchange(server: Server, request: bytes, client: str = "127.0.0.1") -> bytes
 
 def one_response(sock: socket.socket) -> tuple[int, bytes]:
     """Read a response of a connection that stays open: its status and its content."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = sock.recv(65536)
-        assert part, data
-        data += part
-    head, _, content = data.partition(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: (\d+)", head)
-    assert length
-    while len(content) < int(length[1]):
-        content += sock.recv(65536)
-    return int(head.split()[1]), content
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return response.status, response.read()
 
 
 def is_open(sock: socket.socket) -> bool:
     """Whether the server has not closed a connection on which it has nothing to send."""
-    sock.setblocking(False)
-    try:
-        return bool(sock.recv(1))
-    except BlockingIOError:
-        return True
-    except ConnectionResetError:
-        return False
-    finally:
-        sock.settimeout(BOUND_S)
+    return not select.select([sock], [], [], 0)[0]
 
 
 def probe(server: Server, client: str = "127.0.0.1") -> int:
@@ -152,11 +119,6 @@ def is_listening(port: int) -> bool:
 def connections(port: int) -> int:
     """How many connections a server holds."""
     return len(kernel_states(port)) - 1
-
-
-def processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def test_requests_follow_one_another_on_a_connection(connect: Connect) -> None:
@@ -263,22 +225,22 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Conn
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_a_client_that_does_not_read_is_cut_off_in_time(large: Large) -> None:
-    sock = socket.create_connection(("127.0.0.1", large.port), BOUND_S)
+def test_a_client_that_does_not_read_is_cut_off_in_time(large: int) -> None:
+    sock = socket.create_connection(("127.0.0.1", large), BOUND_S)
     with sock:
         started = time.monotonic()
         sock.sendall(LIVEZ)
-        until(lambda: connections(large.port) == 1, process=large.process)
-        until(lambda: connections(large.port) == 0, process=large.process)
+        until(lambda: connections(large) == 1)
+        until(lambda: connections(large) == 0)
         assert TIMEOUT_S - 0.1 <= time.monotonic() - started <= TIMEOUT_S + MARGIN_S
 
 
-def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: Large) -> None:
-    with socket.create_connection(("127.0.0.1", large.port), BOUND_S) as sock:
+def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: int) -> None:
+    with socket.create_connection(("127.0.0.1", large), BOUND_S) as sock:
         sock.sendall(b"last\r\n\r\n")
         assert len(received(sock)) == LARGE_BYTES
         started = time.monotonic()
-        until(lambda: connections(large.port) == 0, process=large.process)
+        until(lambda: connections(large) == 0)
         assert time.monotonic() - started <= LINGER_S + MARGIN_S
 
 
@@ -330,7 +292,7 @@ def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> Non
     worker = server.worker()
     highest = max(int(path.name) for path in Path(f"/proc/{worker}/fd").iterdir())
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
-    before = processor_seconds(worker)
+    before = processor_time(worker)
     with ExitStack() as stack:
         # They fill the gaps below the limit, and then take each other's places.
         for _ in range(MAX_CONNECTIONS):
@@ -344,5 +306,5 @@ def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> Non
         for sock in held:
             sock.sendall(LIVEZ)
             assert one_response(sock)[0] == 200
-    assert processor_seconds(worker) - before < 1
+    assert processor_time(worker) - before < 1
     assert said_nothing(server)

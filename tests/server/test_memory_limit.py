@@ -15,10 +15,10 @@ from dctnet.models.folder import DEMO
 from tests.support.confinement import KIND, confined
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end
+from tests.support.process import serving
 from tests.support.repo import DCTNET
 
-SLOTS, QUEUE, UPLOADS, THREADS = 2, 8, 8, 2
+SLOTS, QUEUE, UPLOADS, THREADS = 2, 4, 4, 2
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
@@ -33,6 +33,9 @@ SETTINGS = {
     # Less than the unread responses have here, so that some of them are dropped.
     "DCTNET_MAX_UNSENT_BYTES": 32 * MIB,
 }
+DRAWN_S = 300
+"""How long a busy machine may take to draw all of them."""
+
 RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
 
@@ -50,9 +53,8 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])
-        server = Server(tmp_path / "log", command, DCTNET_MODEL=DEMO, **SETTINGS)
-        s.callback(end, server.process)
-        server.wait_for(200)
+        log = tmp_path / "log"
+        server = s.enter_context(serving(log, command, DCTNET_MODEL=DEMO, **SETTINGS))
         worker = server.worker()
         with ExitStack() as clients:
 
@@ -75,7 +77,7 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
             def finished() -> float:
                 return server.metric("dctnet_inferences_total", result="ok")
 
-            server.until(lambda: finished() == drawn)
+            server.until(lambda: finished() == drawn, bound_s=DRAWN_S)
             assert server.metric("dctnet_uploads_active") == UPLOADS
             assert confinement.oom_kills() == 0
         server.until(lambda: server.metric("dctnet_uploads_active") == 0)

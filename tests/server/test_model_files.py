@@ -3,18 +3,15 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
+from tests.server.conftest import Start
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
-
-Start = Callable[..., Server]
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")

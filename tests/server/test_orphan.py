@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.timed import HANGING, SLOW
+from tests.server.conftest import TIMED
+from tests.server.timed import HANGING
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
-from tests.support.process import Server, end
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 SLOW_CLIENTS = 50
@@ -71,19 +71,18 @@ def silent_reader(server: Server) -> Iterator[None]:
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
-    start_timed: Start,
+    start_timed: Start, tmp_path: Path
 ) -> None:
-    server = start_timed(0.5, DCTNET_DRAIN_DELAY=60)
+    held = tmp_path / "held"
+    server = start_timed(0, DCTNET_DRAIN_DELAY=60, TIMED_HELD=held)
+    held.touch()
     with ThreadPoolExecutor() as pool:
-        in_flight = pool.submit(post, server, SLOW)  # 5 seconds.
-        while server.metric("dctnet_slots_busy") == 0:
-            pass
+        in_flight = pool.submit(post, server, 24)
+        server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
-            deadline = time.monotonic() + 3
-            while is_listening(server):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            until(lambda: not is_listening(server), "the worker keeps its ports", bound_s=3)
             assert not has_ended(worker)
+            held.unlink()
             assert in_flight.result() == 200
             until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
 
@@ -96,8 +95,7 @@ def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
     server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
     with ThreadPoolExecutor() as pool, silent_reader(server):
         answer = pool.submit(post, server, HANGING)
-        while server.metric("dctnet_slots_busy") == 0:
-            pass
+        server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
             until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=6 + 3)
         assert answer.result() == 504
@@ -105,21 +103,19 @@ def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])
 def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path: Path, seconds: str) -> None:
-    command = [sys.executable, "-m", "tests.server.timed"]
-    server = Server(tmp_path / "log", command, TIMED_SECONDS=seconds, DCTNET_REQUEST_TIMEOUT=600)
-    try:
+    settings = {"TIMED_SECONDS": seconds, "DCTNET_REQUEST_TIMEOUT": 600}
+    with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
         with orphaned(server) as worker:
             until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
-    finally:
-        end(server.process)
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
     start_timed: Start, tmp_path: Path
 ) -> None:
-    server = start_timed(0, DCTNET_REQUEST_TIMEOUT=5, DCTNET_WATCHDOG_TIMEOUT=4)
+    # The graceful timeout is 5 s beyond the request's.
+    server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
     with ExitStack() as stack:
         for number in range(SLOW_CLIENTS):
             client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
@@ -139,13 +135,13 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
             while True:
                 again = Server(
                     tmp_path / "again",
-                    [sys.executable, "-m", "tests.server.timed"],
+                    TIMED,
                     TIMED_SECONDS=0,
                     DCTNET_BIND=f"127.0.0.1:{server.port}",
                     DCTNET_MANAGEMENT_BIND=server.management.removeprefix("http://"),
                 )
                 again.port, again.url, again.management = server.port, server.url, server.management
-                stack.callback(end, again.process)
+                stack.enter_context(again)
                 try:
                     again.wait_for(200)
                     break
@@ -153,5 +149,5 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
                     assert time.monotonic() - started < 15, again.messages()
             assert again.process.poll() is None
             assert again.probe("/readyz") == 200
-            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=5 + 5 + 3)
+            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=1 + 5 + 3)
             assert post(again, 40) == 200

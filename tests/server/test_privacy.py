@@ -11,6 +11,7 @@ import requests
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
@@ -59,11 +60,11 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 
 @pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
 def test_a_marker_in_a_picture_is_found_nowhere_afterwards(
-    start: Callable[..., Server], tiny: Path, tmp_path: Path, marker: bytes
+    start: Callable[..., Server], tmp_path: Path, marker: bytes
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    server = start(tiny, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
+    server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
     server.wait_for(200)
     sent = 0
     for data in pictures(marker):

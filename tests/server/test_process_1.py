@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.polling import BOUND_S
-from tests.support.process import only_child
-from tests.support.repo import DCTNET
+from tests.support.process import only_child, running
+from tests.support.repo import DCTNET, environment
 
 AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 
@@ -25,15 +25,13 @@ def _namespaces() -> None:
 def test_sigterm_ends_a_download_that_hangs_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hub:
         hub.settimeout(BOUND_S)
-        environ = os.environ | {
-            "MODELSCOPE_ENDPOINT": f"http://127.0.0.1:{hub.getsockname()[1]}",
-            "DCTNET_MODELS_DIR": str(tmp_path),
-        }
-        command = subprocess.Popen([*AS_PROCESS_1, DCTNET, "fetch", "anime"], env=environ)
-        try:
-            with hub.accept()[0]:  # It is connected, and never answered.
-                os.kill(only_child(command.pid), signal.SIGTERM)
-                assert command.wait(10) == 128 + signal.SIGTERM
-        finally:
-            command.kill()
-            command.wait(BOUND_S)
+        env = environment(
+            MODELSCOPE_ENDPOINT=f"http://127.0.0.1:{hub.getsockname()[1]}",
+            DCTNET_MODELS_DIR=tmp_path,
+        )
+        with (
+            running([*AS_PROCESS_1, DCTNET, "fetch", "anime"], env) as command,
+            hub.accept()[0],  # It is connected, and never answered.
+        ):
+            os.kill(only_child(command.pid), signal.SIGTERM)
+            assert command.wait(10) == 128 + signal.SIGTERM

@@ -2,23 +2,16 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from dctnet.models.folder import DEMO
 from tests.server.test_management import received
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, serving
+from tests.support.process import Server
 
 Start = Callable[..., Server]
 EVIL = "evil.example"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
-        yield server
 
 
 def exchange(server: Server, head: str) -> tuple[int, bytes]:

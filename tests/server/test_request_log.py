@@ -1,35 +1,57 @@
 """One JSON line a request, and the metrics that go with it."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
 
 from dctnet.metrics import STAGES
+from tests.server.conftest import TIMED
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
+from tests.support.process import Server, serving
 
-Start = Callable[..., Server]
 PICTURE = encoded(gradient(40, 24))
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+LARGEST = 256
+"""Longest side that is drawn, in pixels: an image of this size is due after SECONDS."""
+SECONDS = 0.5
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {"TIMED_SECONDS": SECONDS, "DCTNET_MAX_WORKING_SIDE": LARGEST}
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, TIMED, **settings) as server:
+        yield server
+
+
+@pytest.fixture
+def logged(server: Server) -> Callable[[int], list[dict[str, Any]]]:
+    """Waits for so many new lines, and returns all new ones."""
+    before = len(server.requests())
+    return lambda number: server.logged(before + number)[before:]
+
+
+Logged = Callable[[int], list[dict[str, Any]]]
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
-def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(start_timed: Start) -> None:
-    server = start_timed(0)
+def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server: Server, logged: Logged) -> None:
     answer = requests.post(
         f"{server.url}/v1/cartoons?format=webp",
         data=PICTURE,
         headers={"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
         timeout=BOUND_S,
     )
-    (line,) = server.logged(1)
-    assert line.pop("time").endswith("+00:00")  # type: ignore[attr-defined]
-    assert 0 < line.pop("duration") < BOUND_S  # type: ignore[operator]
+    (line,) = logged(1)
+    assert line.pop("time").endswith("+00:00")
+    assert SECONDS < line.pop("duration") < BOUND_S
     stages = line.pop("stages")
-    assert stages.keys() <= set(STAGES)  # type: ignore[attr-defined]
-    assert {"queue", "decode", "background", "encode"} <= stages.keys()  # type: ignore[attr-defined]
+    assert stages.keys() <= set(STAGES)
+    assert {"queue", "decode", "background", "encode"} <= stages.keys()
     assert line == {
         "request_id": "mine",
         "trace_id": TRACE,
@@ -43,47 +65,39 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(start_timed: Start) 
     }
 
 
-def test_routes_and_methods_that_clients_make_up_add_no_series(start_timed: Start) -> None:
-    server = start_timed(0)
+def test_routes_and_methods_that_clients_make_up_add_no_series(
+    server: Server, logged: Logged
+) -> None:
     for path in "/nothing", "/v1/cartoons/x", "/%00":
         requests.request("BREW", server.url + path, timeout=BOUND_S)
-    assert {line["route"] for line in server.logged(3)} == {"none"}
-    server.until(
-        lambda: (
-            server.metric("dctnet_requests_total", route="none", method="other", code="404") == 3
-        )
-    )
+    assert {line["route"] for line in logged(3)} == {"none"}
+    series = {"route": "none", "method": "other", "code": "404"}
+    server.until(lambda: server.metric("dctnet_requests_total", **series) == 3)
 
 
-def test_probes_write_no_line_but_are_counted(start_timed: Start) -> None:
-    server = start_timed(0)
+def test_probes_write_no_line_but_are_counted(server: Server, logged: Logged) -> None:
     for path in "/livez", "/readyz?verbose", "/metrics", "/nothing":
         server.probe(path)
     requests.get(f"{server.url}/health", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/tickets/any", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
-    (line,) = server.logged(1)
+    (line,) = logged(1)
     assert line["route"] == "/v1/styles"
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
 
-def test_a_refusal_says_why(start_timed: Start) -> None:
-    server = start_timed(0.5, DCTNET_MAX_WORKING_SIDE=256)
-    large = encoded(gradient(256, 256))
+def test_a_refusal_says_why(server: Server, logged: Logged) -> None:
     requests.post(
         f"{server.url}/upload",
-        files={"file": large},
-        headers={"X-Request-Timeout": "0.1"},
+        files={"file": encoded(gradient(LARGEST, LARGEST))},
+        headers={"X-Request-Timeout": f"{SECONDS / 5}"},
         timeout=BOUND_S,
     )
-    (line,) = server.logged(1)
+    (line,) = logged(1)
     assert (line["status"], line["shed"], line["route"]) == (429, "late", "/upload")
 
 
-def test_what_is_no_request_is_answered_and_counted(start_timed: Start) -> None:
-    import socket
-
-    server = start_timed(0)
+def test_what_is_no_request_is_answered_and_counted(server: Server) -> None:
     for sent, status in (
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\n", 431),
@@ -94,4 +108,5 @@ def test_what_is_no_request_is_answered_and_counted(start_timed: Start) -> None:
             answer = client.makefile("rb").read()
         assert answer.startswith(f"HTTP/1.1 {status} ".encode())
         assert b"application/problem+json" in answer
-        assert server.metric("dctnet_requests_total", route="none", code=str(status)) == 1
+        series = {"route": "none", "code": str(status)}
+        server.until(lambda: server.metric("dctnet_requests_total", **series) == 1)  # noqa: B023

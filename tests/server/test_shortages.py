@@ -3,7 +3,6 @@
 import re
 import resource
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,14 +13,13 @@ import requests
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
-from tests.server.conftest import connections
+from tests.server.conftest import TIMED, connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end, memory, processor_time
+from tests.support.process import Server, memory, processor_time, serving
 
 Start = Callable[..., Server]
-TIMED = [sys.executable, "-m", "tests.server.timed"]
 STACK_BYTES = 8 * 1024 * 1024
 """Address space of one thread's stack, by default."""
 
@@ -52,11 +50,9 @@ def start_within(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts a server by a command before its own."""
     with ExitStack() as stack:
 
-        def start(*before: str, **settings: object) -> Server:
-            server = Server(tmp_path / "log", [*before, *TIMED], TIMED_SECONDS=0, **settings)
-            stack.callback(end, server.process)
-            server.wait_for(200)
-            return server
+        def start(*before: str) -> Server:
+            command = [*before, *TIMED]
+            return stack.enter_context(serving(tmp_path / "log", command, TIMED_SECONDS=0))
 
         yield start
 
@@ -69,29 +65,23 @@ def with_open_files(limit: int) -> list[str]:
 def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
     start_within: Callable[..., Server],
 ) -> None:
-    room = 100
-    server = start_within(*with_open_files(room + RESERVED))
+    server = start_within(*with_open_files(ROOM + RESERVED))
     worker = server.worker()
     wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
-    message = f"the limit of open files leaves room for {room} connections, not {wanted}"
+    message = f"the limit of open files leaves room for {ROOM} connections, not {wanted}"
     assert f"dctnet: {message}" in server.messages()
-    with connections(server, 2 * room) as clients:
+    with connections(server, 2 * ROOM) as clients:
         assert healthy(server)
         clients[0].settimeout(BOUND_S)
         assert clients[0].recv(1) == b""  # The oldest has made room.
-        assert open_files(worker) <= room + RESERVED
-    assert server.worker() == worker
-
-
-def test_silent_readers_make_room_where_they_have_all_connections(
-    start_within: Callable[..., Server],
-) -> None:
-    server = start_within(*with_open_files(ROOM + RESERVED))
+        assert open_files(worker) <= ROOM + RESERVED
+    # So have silent readers, which have all connections.
     with silent_readers(server, ROOM + 10, cartoon_of_noise(700)):
         server.until(
             lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0
         )
         assert healthy(server)
+    assert server.worker() == worker
 
 
 def test_liveness_is_red_while_the_accept_loop_hangs_and_green_when_it_goes_on(

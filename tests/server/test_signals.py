@@ -4,7 +4,7 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import requests
 
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end
+from tests.support.process import Server, serving
 
 PICTURE = encoded(gradient(40, 24))
 
@@ -40,16 +40,8 @@ runpy.run_module("tests.server.timed", run_name="__main__")
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A replica in a process group of its own."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    server = Server(log, [sys.executable, "-c", IN_A_SESSION], TIMED_SECONDS=0.3)
-    try:
-        server.wait_for(200)
-        yield server
-    finally:
-        end(server.process)
+SETTLE_S = 1
+"""Time for what a signal begins, such as another worker, in seconds."""
 
 
 def post(server: Server) -> int:
@@ -58,36 +50,42 @@ def post(server: Server) -> int:
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 @pytest.mark.parametrize("receiver", ["arbiter", "worker", "process group"])
-@pytest.mark.parametrize("number", OTHERS, ids=lambda number: str(getattr(number, "name", number)))
 def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(
-    server: Server, number: int, receiver: str
+    tmp_path: Path, receiver: str
 ) -> None:
-    worker = server.worker()
-    with ThreadPoolExecutor() as pool:
-        in_flight = pool.submit(post, server)
-        server.until(lambda: server.metric("dctnet_slots_busy") > 0)
-        if receiver == "process group":
-            os.killpg(server.process.pid, number)
-        else:
-            os.kill(worker if receiver == "worker" else server.process.pid, number)
-        assert in_flight.result() == 200
-    assert post(server) == 200
-    assert server.process.poll() is None
-    assert server.worker() == worker
-    assert server.probe("/readyz") == 200
+    command = [sys.executable, "-c", IN_A_SESSION]
+    held = tmp_path / "held"
+    with serving(tmp_path / "log", command, TIMED_SECONDS=0, TIMED_HELD=held) as server:
+        worker = server.worker()
+
+        def as_it_was() -> bool:
+            processes = server.process.poll(), server.worker()
+            return processes == (None, worker) and server.probe("/readyz") == 200
+
+        held.touch()
+        with ThreadPoolExecutor() as pool:
+            try:
+                in_flight = pool.submit(post, server)
+                server.until(lambda: server.metric("dctnet_slots_busy") > 0)
+                for number in OTHERS:
+                    if receiver == "process group":
+                        os.killpg(server.process.pid, number)
+                    else:
+                        os.kill(worker if receiver == "worker" else server.process.pid, number)
+                    assert as_it_was(), number
+                time.sleep(SETTLE_S)
+                assert as_it_was()
+            finally:
+                held.unlink()
+            assert in_flight.result() == 200
+        assert post(server) == 200
 
 
 def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path: Path) -> None:
     terminal, child_side = pty.openpty()
     name = os.ttyname(child_side)
-    server = Server(
-        tmp_path / "log",
-        [sys.executable, "-c", IN_A_SESSION],
-        TIMED_SECONDS=0.3,
-        TERMINAL=name,
-    )
-    try:
-        server.wait_for(200)
+    command = [sys.executable, "-c", IN_A_SESSION]
+    with serving(tmp_path / "log", command, TIMED_SECONDS=0, TERMINAL=name) as server:
         worker = server.worker()
         os.close(child_side)
         os.close(terminal)
@@ -95,5 +93,3 @@ def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path: Path) -> Non
         server.until(lambda: server.metric("dctnet_log_lines_lost_total", stream="stdout") == 5)
         assert server.worker() == worker
         assert server.stop() == 0
-    finally:
-        end(server.process)

@@ -4,10 +4,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 import requests
@@ -20,10 +19,11 @@ from dctnet.metrics import STAGES
 from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
 from tests.server.timed import SLOW
+from tests.support import http_stub
 from tests.support.absent import run_without
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, end, free_ports
+from tests.support.process import Server, free_ports, serving
 from tests.support.repo import DCTNET
 
 Start = Callable[..., Server]
@@ -34,41 +34,12 @@ NEVER = 600_000
 
 
 class Collector:
-    """Takes what is exported by OTLP over HTTP, or takes it and never answers."""
+    """What was exported by OTLP over HTTP."""
 
-    def __init__(self, hangs: bool = False) -> None:
+    def __init__(self) -> None:
+        self.url = ""
         self.bodies: list[bytes] = []
-        self.asked, self._released = Event(), Event()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                assert (self.path, self.headers["Content-Type"]) == (
-                    "/v1/traces",
-                    "application/x-protobuf",
-                )
-                collector.asked.set()
-                if hangs:
-                    collector._released.wait(BOUND_S)
-                    return
-                collector.bodies.append(body)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._released.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self.asked = Event()
 
     def resources(self) -> list[ResourceSpans]:
         return [
@@ -90,9 +61,31 @@ class Collector:
         return [span for span in self.spans() if span.kind == Span.SPAN_KIND_SERVER]
 
 
+@contextmanager
+def collecting(*, hangs: bool = False) -> Iterator[Collector]:
+    """A collector, or one that takes what is sent and never answers."""
+    collector = Collector()
+
+    class Handler(http_stub.Handler):
+        def do_POST(self) -> None:  # noqa: N802 - the name of http.server.
+            sent = self.path, self.headers["Content-Type"]
+            assert sent == ("/v1/traces", "application/x-protobuf")
+            body = self.body()
+            collector.asked.set()
+            if hangs:
+                self.server.released.wait(BOUND_S)
+                return
+            collector.bodies.append(body)
+            self.answer(200)
+
+    with http_stub.serving(Handler) as stub:
+        collector.url = stub.url
+        yield collector
+
+
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with closing(Collector()) as collector:
+    with collecting() as collector:
         yield collector
 
 
@@ -164,7 +157,7 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
     assert ends[-1] < root.end_time_unix_nano
 
 
-def test_the_last_spans_are_sent_when_the_server_ends(
+def test_the_end_sends_the_last_spans_where_clients_may_ask_for_none_and_garbage_is_no_parent(
     start_timed: Start, collector: Collector
 ) -> None:
     server = start_timed(
@@ -173,14 +166,26 @@ def test_the_last_spans_are_sent_when_the_server_ends(
         OTEL_BSP_SCHEDULE_DELAY=NEVER,
         OTEL_SERVICE_NAME="cartoons",
     )
-    answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
-    assert answer.status_code == 200
+    good = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+    garbage: list[dict[str, str]] = [
+        {},
+        {"traceparent": "00-" + "0" * 32 + f"-{PARENT}-01"},
+        {"traceparent": f"ff-{TRACE}-{PARENT}-01"},
+        {"traceparent": "\xe9" * 55, "tracestate": "\xe9=,=,,"},
+        {"traceparent": f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01"},
+    ]
+    unwanted = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+    odd = good | {"tracestate": "=" * 3000}
+    for number, headers in enumerate([*garbage, unwanted, odd], 1):
+        assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
+        server.logged(number)  # Its span was made before its line.
+    traces = [line["trace_id"] for line in server.logged(7)]
+    assert traces[5:] == [TRACE, TRACE]
     assert not collector.asked.is_set()
     assert server.stop() == 0
-    (root,) = collector.served()
-    (line,) = server.requests()
-    assert line["trace_id"] == root.trace_id.hex()
-    assert root.parent_span_id == b""
+    spans = collector.served()
+    assert [span.parent_span_id.hex() for span in spans] == [*[""] * 5, PARENT]
+    assert [span.trace_id.hex() for span in spans] == [*traces[:5], TRACE]
     (resource,) = collector.resources()
     assert attributes(resource.resource.attributes)["service.name"] == "cartoons"
 
@@ -245,31 +250,6 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(
             assert private.encode() not in body
 
 
-def test_a_client_may_ask_for_no_span_and_garbage_is_no_parent(
-    start_timed: Start, collector: Collector
-) -> None:
-    server = start_timed(
-        0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=NEVER
-    )
-    garbage = [
-        {"traceparent": "00-" + "0" * 32 + f"-{PARENT}-01"},
-        {"traceparent": f"ff-{TRACE}-{PARENT}-01"},
-        {"traceparent": "\xe9" * 55, "tracestate": "\xe9=,=,,"},
-        {"traceparent": f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01"},
-    ]
-    unwanted = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
-    odd = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "=" * 3000}
-    for number, headers in enumerate([*garbage, unwanted, odd], 1):
-        assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
-        server.logged(number)  # Its span was made before its line.
-    traces = [line["trace_id"] for line in server.logged(6)]
-    assert traces[4:] == [TRACE, TRACE]
-    assert server.stop() == 0
-    spans = collector.served()
-    assert [span.parent_span_id.hex() for span in spans] == ["", "", "", "", PARENT]
-    assert [span.trace_id.hex() for span in spans] == [*traces[:4], TRACE]
-
-
 def draw_and_stop(server: Server, number: int) -> float:
     """Draw pictures, for which nobody waits, and return how long the server took to end."""
     began = time.monotonic()
@@ -285,51 +265,48 @@ def draw_and_stop(server: Server, number: int) -> float:
 
 
 EXPORT_TIMEOUT_S = 60
+MARGIN_S = 5
 EAGER = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": EXPORT_TIMEOUT_S,
     "OTEL_BSP_SCHEDULE_DELAY": 1,
+}
+FULL = {
     # More spans than fit are made before the first ones are sent.
     "OTEL_BSP_MAX_QUEUE_SIZE": 8,
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4,
 }
 
 
+@pytest.mark.alone
 def test_a_collector_that_hangs_costs_no_request(start_timed: Start) -> None:
-    with closing(Collector(hangs=True)) as collector:
-        server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER)
+    with collecting(hangs=True) as collector:
+        server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER, **FULL)
         took = draw_and_stop(server, 20)
         assert collector.asked.is_set()
-    assert FLUSH_S < took < FLUSH_S + 5
+    assert FLUSH_S < took < FLUSH_S + MARGIN_S
     assert "dctnet: tracing: Queue full, dropping Span." in server.messages()
 
 
+@pytest.mark.alone
 def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed: Start) -> None:
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
-    server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY=1)
-    assert draw_and_stop(server, 20) < FLUSH_S + 5
+    server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **EAGER)
+    assert draw_and_stop(server, 20) < FLUSH_S + MARGIN_S
     (line,) = [line for line in server.messages() if "tracing" in line]
     assert line.startswith("dctnet: tracing: Transient error ")
     assert "Traceback" not in "".join(server.messages())
 
 
-def test_a_server_imports_opentelemetry_only_where_a_collector_is_set(
-    tmp_path: Path, collector: Collector
-) -> None:
-    for name, settings in ("without", {}), ("with", {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}):
-        command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
-        server = Server(tmp_path / name, command, DCTNET_MODEL="demo", **settings)
-        try:
-            server.wait_for(200)
-            answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
-            assert answer.status_code == 200
-            assert server.stop() == 0
-        finally:
-            end(server.process)
-        imported = {line.rpartition("|")[2].strip() for line in server.messages()}
-        assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
-        assert ("opentelemetry.sdk.trace" in imported) == (name == "with")
-        assert any(module.startswith("opentelemetry") for module in imported) == (name == "with")
+def test_a_server_imports_no_opentelemetry_where_no_collector_is_set(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
+    with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
+        answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
+        assert answer.status_code == 200
+        assert server.stop() == 0
+    imported = {line.rpartition("|")[2].strip() for line in server.messages()}
+    assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
+    assert [module for module in imported if module.startswith("opentelemetry")] == []
 
 
 @pytest.mark.parametrize("missing", ["opentelemetry", "requests"])

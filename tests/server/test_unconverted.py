@@ -1,100 +1,47 @@
-"""A prepared model whose detector does not convert says so wherever it is asked."""
+"""A server of a prepared model whose detector does not convert names it and the reason."""
 
-import json
 import shutil
-import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
-from dctnet.models.folder import open_folder
+from dctnet.models import manifest
+from dctnet.models.folder import DEMO, open_folder
+from dctnet.models.parts import Part
 from dctnet.runtimes import choice
-from tests.support.absent import run_without
-from tests.support.faceboxes import write_faceboxes
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, serving
-from tests.support.repo import DCTNET
-from tests.support.tiny_model import describe
+from tests.support.process import serving
 
 NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Path:
-    """The demo model with a detector of upstream's shape, one of whose nodes is not known."""
-    from dctnet.preparing import networks
-    from dctnet.preparing.prepare import prepare
-    from dctnet.runtimes.tensorflow import tf
-
-    source = tmp_path_factory.mktemp("unconverted") / "model"
-    shutil.copytree(upstream_demo, source)
-    detector = tf.GraphDef.FromString(write_faceboxes())
-    (scores,) = (node for node in detector.node if node.name == "tower_0/scores")
-    scores.op = "Erfinv"
-    (source / "detector.pb").write_bytes(detector.SerializeToString())
-    describe(source)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "DRAWN", 20)
-        return prepare(open_folder(source), source.parent / "prepared").folder.path
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=folder) as server:
-        yield server
-
-
-def test_it_keeps_the_detectors_frozen_graph_alone(folder: Path) -> None:
-    graphs = {path.name for path in folder.iterdir() if path.suffix in {".pb", ".onnx", ".npz"}}
-    assert graphs == {
-        "cartoon_bg.npz",
-        "cartoon_bg.onnx",
-        "detector.pb",
-        "keypoints.onnx",
-    }
-
-
 @pytest.fixture
-def runtime(folder: Path) -> str:
-    """What draws: native where it is built."""
-    words = choice.summary(open_folder(folder))
-    assert words.removeprefix("native+") == "onnxruntime+tensorflow"
-    return words
+def folder(tmp_path: Path, upstream_demo: Path) -> Path:
+    """The demo model as `prepare` leaves it where the detector keeps its frozen graph."""
+    folder = tmp_path / "unconverted"
+    shutil.copytree(DEMO, folder)
+    (folder / "detector.onnx").unlink()
+    shutil.copy(upstream_demo / "detector.pb", folder)
+    described = manifest.decode((folder / manifest.FILE_NAME).read_bytes(), folder)
+    assert described.preparation is not None
+    parts = {**described.preparation.parts, "detector": Part(("tensorflow",), NODE)}
+    files = {
+        path.name: manifest.record(path)
+        for path in folder.iterdir()
+        if path.name != manifest.FILE_NAME
+    }
+    preparation = replace(described.preparation, parts=parts)
+    manifest.write(folder, replace(described, files=files, preparation=preparation))
+    return folder
 
 
-def test_readyz_names_the_runtimes_and_the_part_with_its_reason(
-    server: Server, runtime: str
-) -> None:
-    said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
-    assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in said
-
-
-def test_the_metric_names_the_runtimes(server: Server, runtime: str) -> None:
-    assert server.metric("dctnet_model_info", runtime=runtime) == 1
-
-
-def test_doctor_names_the_runtimes_and_the_part_with_its_reason(
-    folder: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DCTNET_MODEL", str(folder))
-    run = subprocess.run([DCTNET, "doctor", "--json"], capture_output=True, text=True, check=True)
-    model = json.loads(run.stdout)["model"]
-    assert model["runtime"] == runtime
-    needing = {name: why for name, why in model.items() if name.endswith("_needs_tensorflow")}
-    assert needing == {"detector_needs_tensorflow": NODE}
-
-
-def test_without_tensorflow_it_ends_with_a_sentence_that_names_file_and_node(
-    folder: Path, tmp_path: Path
-) -> None:
-    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(folder))
-    ended = run_without({"tensorflow"}, program, *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == (
-        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
-        f" detector.pb ({NODE}): install dctnet with its `reference` extra, or take the"
-        " `tensorflow` image.\n"
-    )
+def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(folder: Path) -> None:
+    runtime = choice.summary(open_folder(folder))
+    # Native where it is built.
+    assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
+    with serving(DCTNET_MODEL=folder) as server:
+        said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
+        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in said
+        assert server.metric("dctnet_model_info", runtime=runtime) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -29,6 +29,7 @@ from tests.support.corpus import MAX_PIXELS, Sample, corpus
 from tests.support.corpus_answers import require_picture, require_problem
 from tests.support.encoded import decoded, encoded
 from tests.support.fuzz import changed_pictures, random_bytes
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, reset_peak_memory
 
@@ -91,7 +92,7 @@ def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed: St
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
 
-    @settings(max_examples=TRIES, derandomize=True, database=None, deadline=None)
+    @examples(TRIES)
     @given(st.lists(random_bytes() | changed_pictures(), min_size=4, max_size=4))
     def post(bodies: list[bytes]) -> None:
         for response in pool.map(lambda data: requests.post(url, data, timeout=BOUND_S), bodies):

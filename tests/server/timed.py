@@ -4,10 +4,12 @@ It draws the negative of a picture after TIMED_SECONDS, in which pauses of the p
 as they would not for a computation. A picture that is SLOW pixels wide takes ten times as long, one
 that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide raises an error.
 Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is to make it so.
-Its accept loop hangs while there is a file TIMED_LOOP_HANGS. These are no settings: they stand in
-for the engine, and for a fault, in the code of this file.
+While there is a file TIMED_HELD, no picture is done; while there is a file TIMED_LOOP_HANGS, the
+accept loop hangs. These are no settings: they stand in for the engine, and for a fault, in the code
+of this file.
 """
 
+import gc
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +37,8 @@ MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no ma
 class TimedEngine:
     """Draws after a while without using the processor."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, held: Path | None = None) -> None:
+        self._seconds, self._held = seconds, held
 
     def reserve(self, calls: int, /) -> None:
         if self._seconds == inf:
@@ -52,6 +54,8 @@ class TimedEngine:
         steps = ceil(seconds / STEP_S)
         for _ in range(steps):
             time.sleep(seconds / steps)
+        while self._held and self._held.exists():
+            time.sleep(STEP_S)
         return Cartoon(255 - picture, 0, {"background": seconds})
 
 
@@ -67,10 +71,17 @@ def hang_accept_loop(file: Path) -> None:
     Worker.accept = hang
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    # The arbiter and the worker each end by looking for garbage in all that was imported.
+    gc.freeze()
     if "TIMED_LOOP_HANGS" in os.environ:
         hang_accept_loop(Path(os.environ["TIMED_LOOP_HANGS"]))
-    engine = TimedEngine(float(os.environ["TIMED_SECONDS"]))
+    held = os.environ.get("TIMED_HELD")
+    engine = TimedEngine(float(os.environ["TIMED_SECONDS"]), Path(held) if held else None)
     settings = Settings.from_environment(os.environ)
     spans = tracing.from_environment(os.environ)
     Server(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()
+
+
+if __name__ == "__main__":
+    serve()

@@ -19,7 +19,7 @@ import requests
 from tests.support import metrics
 from tests.support.polling import BOUND_S, until
 from tests.support.process import children, free_ports, running
-from tests.support.repo import ROOT, environment
+from tests.support.repo import DCTNET, ROOT, environment
 
 SINGLE_HOST = ROOT / "single-host"
 
@@ -51,9 +51,10 @@ class Host:
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
         self.logs = folder / "log"
-        for name in ("log", "cache", "temporary", "release"):
-            (folder / name).mkdir()
-        (folder / "release" / ".venv").symlink_to(sys.prefix)
+        self.program = folder / "release/.venv/bin/dctnet"
+        for path in self.logs, folder / "cache", folder / "temporary", self.program.parent:
+            path.mkdir(parents=True)
+        self.program.symlink_to(DCTNET)
         first, *_ = free_ports(6, in_a_row=True)
         https, http = first + 4, first + 5
         self.url, self.http = f"https://localhost:{https}", f"http://localhost:{http}"
@@ -240,14 +241,7 @@ class Host:
 
     def access(self, request_id: str) -> dict[str, Any]:
         """Return a request's line, which nginx writes after its answer."""
-        found: list[dict[str, Any]] = []
-
-        def is_written() -> bool:
-            found[:] = [line for line in self.accesses() if line["request_id"] == request_id]
-            return bool(found)
-
-        until(is_written)
-        (line,) = found
+        (line,) = until(lambda: [a for a in self.accesses() if a["request_id"] == request_id])
         return line
 
 
@@ -264,7 +258,7 @@ def make_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Host]:
 
 @pytest.fixture(scope="session")
 def host(make_host: Callable[..., Host]) -> Iterator[Host]:
-    """One that runs, for all tests."""
+    """One that runs, for all tests that leave it as it is."""
     host = make_host()
     with host.running():
         yield host

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
 from loadtest.client import Open, Plan, Report, equals, made, run
-from tests.single_host.conftest import BOUND_S, Host, until
+from tests.single_host.conftest import Host
+from tests.support.encoded import decoded
+from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
-"""Pictures a second, which one replica draws in a fraction of it: what is refused under a load
+"""Pictures a second, which one replica draws in half of it: what is refused under a load
 that is too much for the machine is a question of its own."""
 PICTURES = made(8, 96, 96)
 SOME = 5
@@ -68,4 +68,4 @@ def _drawn(host: Host, data: bytes) -> np.ndarray:
     """The right answer to a picture."""
     answer = host.post(data)
     assert answer.status_code == 200, answer.text
-    return np.asarray(Image.open(BytesIO(answer.content)).convert("RGB"))
+    return decoded(answer.content)

@@ -52,6 +52,9 @@ def test_without_packages_an_empty_file_makes_every_file(tmp_path: Path) -> None
     files = written(tmp_path, "")
     assert set(files) == FILES
     assert not [name for name, text in files.items() if "@{" in text]
+    # Replicas end before systemd kills supervisord.
+    found = programs(files["supervisor.conf"])
+    assert int(found["program:dctnet-1"]["stopwaitsecs"]) < SYSTEMD_STOP_S
 
 
 def test_every_file_has_as_many_replicas_as_are_asked_for(tmp_path: Path) -> None:
@@ -78,9 +81,7 @@ def test_a_container_may_take_the_memory_bound_of_its_replica(tmp_path: Path) ->
     for number in 1, 2:
         service = yaml.safe_load(files["compose.yaml"])["services"][f"dctnet-{number}"]
         assert service["mem_limit"] == f"{ceil(bound / MIB)}m"
-
-
-def test_a_memory_limit_that_is_set_replaces_the_bound(tmp_path: Path) -> None:
+    # One that is set replaces it.
     services = yaml.safe_load(written(tmp_path, "MEMORY=5g\n")["compose.yaml"])["services"]
     assert services["dctnet-1"]["mem_limit"] == "5g"
 
@@ -101,11 +102,6 @@ def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path: Path) -
     assert programs(files["supervisor.conf"])["program:dctnet-1"]["stopwaitsecs"] == "38"
     services = yaml.safe_load(files["compose.yaml"])["services"]
     assert services["dctnet-1"]["stop_grace_period"] == "38s"
-
-
-def test_with_the_defaults_replicas_end_before_systemd_kills_supervisord(tmp_path: Path) -> None:
-    found = programs(written(tmp_path, "")["supervisor.conf"])
-    assert int(found["program:dctnet-1"]["stopwaitsecs"]) < SYSTEMD_STOP_S
 
 
 def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import requests
 
 from dctnet.server.application import KEEP_ALIVE_S
 from loadtest.client import made
-from tests.single_host.conftest import BOUND_S, SINGLE_HOST, Host, require, until
+from tests.single_host.conftest import SINGLE_HOST, Host, require
 from tests.support.encoded import encoded
+from tests.support.polling import BOUND_S, until
+
+pytestmark = pytest.mark.xdist_group("single host")  # So that there is one.
 
 MAX_BYTES = 10 * 1024 * 1024
 FORM_BYTES = 64 * 1024

@@ -1,69 +1,50 @@
 """How nginx treats replicas that refuse, hang or are not there; stand-ins take their place."""
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.single_host.conftest import Host, until
+from tests.single_host.conftest import Host
+from tests.support.http_stub import Handler, Stub, serving
+from tests.support.polling import until
 
+READ_TIMEOUT_S = 6
+"""How long nginx waits for an answer: 5 s more than the request timeout."""
 REFUSAL = b'{"type":"urn:dctnet:problem:full"}\n'
 
 
-class StandIn:
-    """Answers every request with one status, or never, and keeps the headers that it got."""
+class Replica(Handler):
+    """Answers every request with one status, or never."""
 
-    def __init__(self, port: int, status: int | None) -> None:
-        self.asked: list[dict[str, str]] = []
-        self._let_go = threading.Event()
-        stand_in = self
+    protocol_version = "HTTP/1.0"  # A connection an answer, so that it ends with its server.
+    status: int | None
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                stand_in.asked.append(dict(self.headers))
-                if status is None:
-                    stand_in._let_go.wait()
-                    return
-                self.send_response(status)
-                self.send_header("Content-Type", "application/problem+json")
-                self.send_header("Content-Length", str(len(REFUSAL)))
-                self.send_header("Retry-After", "7")
-                self.end_headers()
-                self.wfile.write(REFUSAL)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def end(self) -> None:
-        self._let_go.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def respond(self) -> None:
+        self.body()
+        if self.status is None:
+            self.server.released.wait()
+        else:
+            headers = {"Content-Type": "application/problem+json", "Retry-After": "7"}
+            self.answer(self.status, REFUSAL, headers)
 
 
 @pytest.fixture(scope="module")
 def lone_nginx(make_host: Callable[..., Host]) -> Iterator[Host]:
-    """nginx without replicas; it waits 6 s for an answer, 5 more than the request timeout."""
-    host = make_host(DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
+    """nginx without replicas."""
+    host = make_host(DCTNET_REQUEST_TIMEOUT=READ_TIMEOUT_S - 5, DCTNET_WATCHDOG_TIMEOUT=0.5)
     with host.nginx_running():
         yield host
 
 
 @contextmanager
-def stand_ins(host: Host, *statuses: int | None) -> Iterator[list[StandIn]]:
+def stand_ins(host: Host, *statuses: int | None) -> Iterator[list[Stub]]:
     with ExitStack() as stack:
-        made = [StandIn(port, s) for port, s in zip(host.replica_ports, statuses, strict=False)]
-        for stand_in in made:
-            stack.callback(stand_in.end)
-        yield made
+        yield [
+            stack.enter_context(serving(Replica, port=port, status=status))
+            for port, status in zip(host.replica_ports, statuses, strict=False)
+        ]
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
@@ -77,7 +58,7 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
             assert answer.status_code == status
             assert answer.headers["Retry-After"] == "7"
             assert answer.content == REFUSAL
-            assert [len(replica.asked) for replica in replicas] == [tries, tries]
+            assert [len(replica.requests) for replica in replicas] == [tries, tries]
     access = lone_nginx.access(answer.headers["X-Request-Id"])
     assert access["upstream_status"] == f"{status}, {status}"
 
@@ -89,18 +70,19 @@ def test_what_another_replica_would_answer_too_is_not_tried_again(
 ) -> None:
     with stand_ins(lone_nginx, status, status) as replicas:
         assert lone_nginx.post(b"picture").status_code == status
-        assert sum(len(replica.asked) for replica in replicas) == 1
+        assert sum(len(replica.requests) for replica in replicas) == 1
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx: Host) -> None:
     with stand_ins(lone_nginx, None, None) as replicas:
         answer = lone_nginx.post(b"picture")
-        assert sum(len(replica.asked) for replica in replicas) == 1
+        assert sum(len(replica.requests) for replica in replicas) == 1
     assert answer.status_code == 504
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
-    assert 6 <= lone_nginx.access(answer.headers["X-Request-Id"])["duration"] < 7
+    duration = lone_nginx.access(answer.headers["X-Request-Id"])["duration"]
+    assert READ_TIMEOUT_S <= duration < 2 * READ_TIMEOUT_S  # Not twice.
 
 
 def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx: Host) -> None:
@@ -130,7 +112,7 @@ def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx: Host)
     }
     with stand_ins(lone_nginx, 200, 200) as replicas:
         lone_nginx.post(b"picture", headers=forged)
-        (asked,) = replicas[0].asked + replicas[1].asked
+        ((_, _, asked),) = replicas[0].requests + replicas[1].requests
     host = lone_nginx.url.removeprefix("https://")
     expected = {
         "Host": "localhost",
@@ -148,11 +130,11 @@ def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx: Host)
 def test_the_least_busy_replica_is_asked(lone_nginx: Host) -> None:
     with stand_ins(lone_nginx, None, 200) as (hanging, quick), ThreadPoolExecutor() as pool:
         first = [pool.submit(lone_nginx.post, b"picture") for _ in range(2)]
-        until(lambda: bool(hanging.asked))
+        until(lambda: bool(hanging.requests))
         for _ in range(5):
             assert lone_nginx.post(b"picture").status_code == 200
-        assert len(hanging.asked) == 1
-        hanging.end()
+        assert len(hanging.requests) == 1
+        hanging.released.set()
         # The one that hung is an error by then, and was tried again.
         assert [answer.result().status_code for answer in first] == [200, 200]
-        assert len(quick.asked) == 7
+        assert len(quick.requests) == 7

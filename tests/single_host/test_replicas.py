@@ -1,6 +1,7 @@
 """Replicas die, are full and are replaced under load, and nobody loses an answer."""
 
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,16 +14,31 @@ import pytest
 import requests
 
 from loadtest.client import Report, made
-from tests.single_host.conftest import BOUND_S, Host, until
+from tests.server.timed import SLOW
+from tests.single_host.conftest import Host
 from tests.single_host.load import load
+from tests.support.encoded import encoded, gradient
+from tests.support.polling import BOUND_S, until
+from tests.support.repo import DCTNET
 
 CARTOONS = "/v1/cartoons"
+TIMED_S = 0.15
+"""How long a picture takes."""
 
 
-@pytest.fixture
-def quick_host(make_host: Callable[..., Host]) -> Iterator[Host]:
-    """One of its own: a test breaks it. Its replicas end as soon as they can."""
+@pytest.fixture(scope="module")
+def host(make_host: Callable[..., Host]) -> Iterator[Host]:
+    """One that runs the real server around an engine that waits instead of computing.
+
+    So replicas start soon, and a load leaves the processors to what it is about.
+    """
     host = make_host()
+    host.program.unlink()
+    host.program.write_text(
+        f'#!/bin/sh\n[ "$DCTNET_MODEL" = demo ] || exec {DCTNET} "$@"\n'
+        f"TIMED_SECONDS={TIMED_S} exec {sys.executable} -m tests.server.timed\n"
+    )
+    host.program.chmod(0o755)
     with host.running():
         yield host
 
@@ -50,72 +66,59 @@ def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host:
 
 
 @pytest.mark.promise("Single host: an update loses no request and stops at a broken replica")
-def test_supervisorctl_update_replaces_replicas_one_after_another_and_nothing_is_lost(
+def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(
     host: Host,
 ) -> None:
-    # As the README says: longer than a replica takes to be ready.
-    host.configure(DCTNET_DRAIN_DELAY=ceil(3 * host.start_s))
-    host.supervisorctl("update")
-    until(host.are_ready)
     old = [host.pid(1), host.pid(2)]
-    with load(host) as reports:
-        host.configure(DCTNET_UPLOADS=32)
-        said = host.supervisorctl("update")
-        until(host.are_ready)
-    assert re.findall(r"dctnet-(\d): (\w+)", said) == [
-        ("1", "stopped"),
-        ("1", "updated"),
-        ("2", "stopped"),
-        ("2", "updated"),
-    ]
-    assert not {host.pid(1), host.pid(2)} & {*old}
-    assert nothing_is_lost(reports[0])
-
-
-@pytest.mark.promise("Single host: an update loses no request and stops at a broken replica")
-def test_the_update_that_looks_at_readiness_needs_no_drain_delay(quick_host: Host) -> None:
-    old = [quick_host.pid(1), quick_host.pid(2)]
-    with load(quick_host) as reports:
-        quick_host.configure(DCTNET_UPLOADS=32)
-        update = quick_host.update()
-    assert update.returncode == 0, update.stdout
-    assert re.findall(r"dctnet-\d: ready", update.stdout) == ["dctnet-1: ready", "dctnet-2: ready"]
-    assert not {quick_host.pid(1), quick_host.pid(2)} & {*old}
-    assert nothing_is_lost(reports[0])
 
     # One that cannot become ready is the only one that is replaced.
-    serving = quick_host.pid(2)
-    with load(quick_host) as reports:
-        quick_host.configure(DCTNET_MODEL="/none")
-        update = quick_host.update("--ready-within", "3")
+    with load(host) as reports:
+        host.configure(DCTNET_MODEL="/none")
+        update = host.update("--ready-within", "1")
     assert update.returncode == 1
-    log = quick_host.logs / "dctnet-1.messages.log"
-    assert f"dctnet-1 was not ready within 3 s, and {log} should say why" in update.stdout
-    assert "There is no model folder /none." in log.read_text()
-    assert quick_host.pid(2) == serving
+    log = host.logs / "dctnet-1.messages.log"
+    assert f"dctnet-1 was not ready within 1 s, and {log} should say why" in update.stdout
+    until(lambda: "There is no model folder /none." in log.read_text())
+    assert host.pid(2) == old[1]
     assert nothing_is_lost(reports[0])
 
-    # The way back is the old settings.
-    quick_host.configure(DCTNET_MODEL="demo")
-    assert quick_host.update().returncode == 0
-    assert quick_host.are_ready()
+    # As `update.py` looks at readiness, those that it replaces need no drain delay.
+    with load(host) as reports:
+        # As the README says for what follows: longer than a replica takes to be ready.
+        host.configure(DCTNET_MODEL="demo", DCTNET_DRAIN_DELAY=ceil(3 * host.start_s))
+        update = host.update()
+    assert update.returncode == 0, update.stdout
+    assert re.findall(r"dctnet-\d: ready", update.stdout) == ["dctnet-1: ready", "dctnet-2: ready"]
+    new = [host.pid(1), host.pid(2)]
+    assert not {*new} & {*old}
+    assert nothing_is_lost(reports[0])
+
+    # supervisord alone does not, but replaces one after another.
+    with load(host) as reports:
+        host.configure(DCTNET_UPLOADS=32, DCTNET_DRAIN_DELAY=0)
+        said = host.supervisorctl("update")
+        until(host.are_ready)
+    words = re.findall(r"dctnet-(\d): (\w+)", said)
+    assert words == [(number, word) for number in "12" for word in ("stopped", "updated")]
+    assert not {host.pid(1), host.pid(2)} & {*new}
+    assert nothing_is_lost(reports[0])
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
-def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(
-    make_host: Callable[..., Host],
-) -> None:
-    host = make_host(DCTNET_QUEUE=1)
+def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host: Host) -> None:
+    host.configure(DCTNET_QUEUE=1)
+    host.supervisorctl("update", "dctnet-1")
+    until(host.are_ready)
+    before = statuses_of_tries(host)
     (small,) = made(1, 64, 64)
-    with host.running():
-        with filled(host.replica_ports[0]):
-            until(lambda: post_to(host.replica_ports[0], small.data) == 429)
-            until(lambda: answered(host, small.data)["upstream_status"] == "429, 200")
-            # It is asked again at once, which a proxy that counts failures would not do.
-            until(lambda: answered(host, small.data)["upstream_status"] == "429, 200")
-        first = f"127.0.0.1:{host.replica_ports[0]}"
-        until(lambda: answered(host, small.data)["upstream"] == first)
-    assert set(statuses_of_tries(host)) == {"200", "429, 200"}
+    with filled(host.replica_ports[0]):
+        until(lambda: post_to(host.replica_ports[0], small.data) == 429)
+        until(lambda: answered(host, small.data)["upstream_status"] == "429, 200")
+        # It is asked again at once, which a proxy that counts failures would not do.
+        until(lambda: answered(host, small.data)["upstream_status"] == "429, 200")
+    first = f"127.0.0.1:{host.replica_ports[0]}"
+    until(lambda: answered(host, small.data)["upstream"] == first)
+    assert set(statuses_of_tries(host) - before) == {"200", "429, 200"}
 
 
 def answered(host: Host, data: bytes) -> dict[str, Any]:
@@ -133,12 +136,13 @@ def post_to(port: int, data: bytes) -> int:
 @contextmanager
 def filled(port: int) -> Iterator[None]:
     """Keep a replica full, which draws one picture and lets one wait, without nginx."""
-    (large,) = made(1, 960, 720)
+    slow = encoded(gradient(20, SLOW))
     emptied = threading.Event()
 
     def client() -> None:
         while not emptied.is_set():
-            post_to(port, large.data)
+            if post_to(port, slow) == 429:
+                emptied.wait(TIMED_S / 5)
 
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client) for _ in range(4)]

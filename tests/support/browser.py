@@ -33,6 +33,15 @@ class Browser:
         self, url: str, *, language: str = "en", size: tuple[int, int] = DESKTOP, dark: bool = False
     ) -> None:
         """Open a page anew, as somebody does who was never there."""
+        self.emulate(size, dark=dark)
+        self.cdp("Emulation.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
+        self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
+        self.driver.get_log("browser")
+        self.driver.get(f"{url}/")
+        self.until(lambda: self.shows("#styles"))
+
+    def emulate(self, size: tuple[int, int], *, dark: bool = False) -> None:
+        """Be a window of this size, or a phone, whose user likes light or dark pages."""
         width, height = size
         is_phone = size == PHONE
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
@@ -40,11 +49,6 @@ class Browser:
         self.cdp("Emulation.setTouchEmulationEnabled", enabled=is_phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.cdp("Emulation.setEmulatedMedia", features=[scheme])
-        self.cdp("Emulation.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
-        self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
-        self.driver.get_log("browser")
-        self.driver.get(f"{url}/")
-        self.until(lambda: self.shows("#styles"))
 
     def cdp(self, command: str, **parameters: Any) -> Any:
         """Send a command of Chrome's DevTools Protocol."""
@@ -96,11 +100,6 @@ class Browser:
         """Poll for a condition."""
         until(lambda: _tried(condition), what)
 
-    def is_sideways(self) -> bool:
-        """Say whether the page is wider than the window."""
-        root = "document.documentElement"
-        return bool(self.driver.execute_script(f"return {root}.scrollWidth > {root}.clientWidth"))
-
     def picture(self, *, whole: bool) -> bytes:
         """Return a PNG of the whole page, or of what is in the window."""
         shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)
@@ -111,13 +110,19 @@ class Browser:
         return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
 
     def barriers(self) -> list[str]:
-        """What keeps people from using the page, by axe-core."""
+        """What keeps people from using the page: by axe-core, or that it is too wide."""
         if not AXE.exists():
             pytest.skip("needs axe-core: make tools")
         if not self.driver.execute_script("return 'axe' in window"):
             self.driver.execute_script(AXE.read_text())
-        found = self.run("return (await axe.run()).violations")
-        return [
+        found, is_sideways = self.run(
+            """
+            const { violations } = await axe.run({ resultTypes: ["violations"] });
+            const root = document.documentElement;
+            return [violations, root.scrollWidth > root.clientWidth];
+            """
+        )
+        return ["The page is wider than the window."] * is_sideways + [
             f"{rule['impact']}: {rule['help']}: {node['html']}"
             for rule in found
             for node in rule["nodes"]

@@ -4,19 +4,20 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import count
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-from tests.support.repo import ROOT
+from tests.support.repo import ROOT, TOOLS, environment
 
 CHART = ROOT / "helm/dctnet"
-PROFILES = sorted((CHART / "ci").glob("*-values.yaml"))
-TOOLS = ROOT / ".tools/bin"
+PROFILES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*"))]
 SCHEMAS = ROOT / ".tools/schemas"
 
 Object = dict[str, Any]
@@ -53,6 +54,14 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"needs {name}: make tools")
     return found
+
+
+def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a program of tools.mk to its end."""
+    command = [tool(name), *map(str, arguments)]
+    # It ends within a second or two: much of its CPU time would be spent on collecting garbage.
+    env = environment(GOGC=400)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **options)
 
 
 class Objects:
@@ -156,15 +165,11 @@ def _rendered(
     apis: tuple[str, ...],
     helm: str,
 ) -> str:
-    command = [tool(helm), "template", release, str(CHART), "--namespace", "pictures"]
-    command += ["--kube-version", kubernetes]
-    for api in apis:
-        command += ["--api-versions", api]
+    command = [helm, "template", release, CHART, "--namespace", "pictures"]
+    command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
-        command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
-    run = subprocess.run(
-        [*command, "--values", "-"], input=values, capture_output=True, text=True, check=False
-    )
+        command += ["--values", CHART / f"ci/{profile}-values.yaml"]
+    run = run_tool(*command, "--values", "-", input=values)
     if run.returncode:
         raise failure(run.stderr)
     documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
@@ -179,6 +184,29 @@ def failure(said: str) -> Exception:
     if "schema" in said:
         return Invalid(said)
     return AssertionError(said)
+
+
+def assert_schema_rejects(
+    wrong: Iterable[tuple[str, Any]], beside: Mapping[str, Any] | None = None
+) -> None:
+    """Assert that the schema rejects each of these values, by its path.
+
+    Helm tells all that it rejects at once, so that one call tries a value for each path.
+    """
+    calls: dict[int, dict[str, Any]] = defaultdict(dict)
+    for path, value in wrong:
+        first = next(number for number in count() if path not in calls[number])
+        calls[first][path] = value
+    for values in calls.values():
+        with pytest.raises(Invalid) as invalid:
+            render(merged(beside or {}, *(nested(path, value) for path, value in values.items())))
+        said = str(invalid.value)
+        # Null takes a default away: then the schema misses the value where it should lie.
+        found = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", said)
+        rejected = [f"{place}/{missing}/" for place, missing in found]
+        for path, value in values.items():
+            place = f"/{path.replace('.', '/')}/"
+            assert any(each.startswith(place) for each in rejected), f"{path}: {value!r}\n{said}"
 
 
 @cache

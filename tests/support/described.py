@@ -58,4 +58,4 @@ def _require_headers(document: dict[str, Any], described: Any, response: TestRes
 
 def _require_valid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
     whole = {"components": document["components"], **schema}
-    jsonschema.validate(value, whole, cls=jsonschema.Draft202012Validator)
+    jsonschema.Draft202012Validator(whole).validate(value)

@@ -44,6 +44,11 @@ def containers(pod: Object) -> list[Object]:
     return [*(pod.get("initContainers") or []), *pod["containers"]]
 
 
+def images(objects: Iterable[Object]) -> set[str]:
+    """The images of all containers of all pods."""
+    return {each["image"] for _, pod in pods(objects) for each in containers(pod)}
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """The names that come more than once."""
     return sorted(name for name, count in Counter(names).items() if count > 1)

@@ -1,22 +1,23 @@
 """Images with ICC profiles of all kinds, converted in a process of their own.
 
-As a program, it tries a number of profiles and prints the cost of the costliest as JSON. The tries
-are the same in each run, or others with `--random`.
+As a program, it prints the cost of the costliest as JSON.
 """
 
 import json
 import sys
 import time
-from argparse import ArgumentParser
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from PIL import Image
 
 from dctnet.imaging.rgb import upright_rgb
 from tests.support.decoding_cost import begin_peak, peak
 from tests.support.fuzz import profiles
+from tests.support.hypothesis_profiles import examples
+
+TRIES = 300
 
 
 @dataclass
@@ -28,19 +29,13 @@ class Worst:
     peak_bytes: int = 0
 
 
-def fuzz(tries: int, random: bool) -> Worst:
-    """Convert an image of 64 x 64 pixels from as many profiles."""
+def fuzz() -> Worst:
+    """Convert an image of 64 x 64 pixels from all profiles."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
     images = {mode: Image.fromarray(noise, "CMYK").convert(mode) for mode in ("RGB", "L", "CMYK")}
     worst = Worst()
 
-    @settings(
-        max_examples=tries,
-        derandomize=not random,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @examples(TRIES, suppress_health_check=list(HealthCheck))
     @given(profiles())
     def convert(sample: tuple[str, bytes]) -> None:
         mode, profile = sample
@@ -56,8 +51,4 @@ def fuzz(tries: int, random: bool) -> Worst:
 
 
 if __name__ == "__main__":
-    parser = ArgumentParser()
-    parser.add_argument("tries", type=int)
-    parser.add_argument("--random", action="store_true")
-    arguments = parser.parse_args()
-    json.dump(asdict(fuzz(arguments.tries, arguments.random)), sys.stdout)
+    json.dump(asdict(fuzz()), sys.stdout)

@@ -53,8 +53,8 @@ class Promises:
             self.outcomes[item.nodeid] = {"passed"}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        file, *_, name = report.nodeid.partition("[")[0].split("::")
-        name = name.partition("@")[0]  # Its group, by xdist.
+        # A test in a group of pytest-xdist has `@GROUP` behind its name.
+        file, *_, name = report.nodeid.partition("[")[0].partition("@")[0].split("::")
         if report.when == "call" or not report.passed:
             self.outcomes[f"{file}::{name}"].add(report.outcome)
 

@@ -21,14 +21,14 @@ TENSORFLOW = ("demo_model", "preparing", "engine")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests together that share what their file made once; those marked `alone` come last.
-
-    xdist 3.8 reads a group at the end of a test's id, but cannot write it there with pytest 9.2.
-    """
-    if getattr(config.option, "loadgroup", False):
-        for item in items:
-            if group := _group(item):
-                item._id = NodeId.parse(f"{item.nodeid}@{group}")
+    """Keep tests together that share what their file made once; those marked `alone` come last."""
+    for item in items:
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        elif item.nodeid.split("/")[1] in TENSORFLOW:
+            item.add_marker(pytest.mark.xdist_group("tensorflow"))
+        elif not item.get_closest_marker("xdist_group") and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
     def place(item: pytest.Item) -> tuple[bool, int]:
         folder = item.nodeid.split("/")[1]
@@ -36,16 +36,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return item.get_closest_marker("alone") is not None, slow
 
     items.sort(key=place)
-
-
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("alone"):
-        return "alone"
-    if item.nodeid.split("/")[1] in TENSORFLOW:
-        return "tensorflow"
-    if marker := item.get_closest_marker("xdist_group"):
-        return str(marker.args[0])
-    return item.nodeid.partition("::")[0] if _shares(item) else ""
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            if mark := item.get_closest_marker("xdist_group"):
+                # pytest-xdist 3.8 writes the group into `_nodeid`, which pytest 9.2 does not read.
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 def _shares(item: pytest.Item) -> bool:

@@ -3,11 +3,12 @@
 from math import exp, inf, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.admission.estimate import DECAY_TIME_S, MAX_STEP, WEIGHT, Pace
 from tests.support.admission import Clock
+from tests.support.hypothesis_profiles import examples
 
 MAX_SECONDS = 30.0
 
@@ -135,7 +136,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None)
+@examples(500)
 @given(warm_up=st.tuples(COSTS, st.floats(0, 100)), events=EVENTS, cost=COSTS)
 def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(
     warm_up: tuple[float, float], events: list[tuple[str, float, float]], cost: float

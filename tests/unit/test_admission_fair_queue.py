@@ -1,12 +1,11 @@
 """Clients take turns: nobody waits for all of another's, and each one's own order is kept."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.admission.fair_queue import FairQueue
-
-ALLOWED = settings(max_examples=300, derandomize=True, database=None, deadline=None)
+from tests.support.hypothesis_profiles import examples
 
 
 def queue_of(items: str) -> FairQueue[str]:
@@ -88,7 +87,7 @@ def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
 
 
 @pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
-@ALLOWED
+@examples(300)
 @given(steps=steps)
 def test_a_place_is_the_turn_in_which_an_item_is_popped(steps: list[tuple[str, str]]) -> None:
     queue = queue_after(steps)
@@ -100,7 +99,7 @@ def test_a_place_is_the_turn_in_which_an_item_is_popped(steps: list[tuple[str, s
     }
 
 
-@ALLOWED
+@examples(300)
 @given(steps=steps, newcomer=st.sampled_from("abcde"))
 def test_what_is_ahead_of_a_newcomer_is_what_is_popped_before_it(
     steps: list[tuple[str, str]], newcomer: str

@@ -3,11 +3,12 @@
 from math import inf, nan, nextafter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.admission import Admission, ClientGone, Reason, Refused
 from tests.support.admission import BOUND_S, FAR, Clock, Work, patient
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
 MAX_SERVICE_S = 30.0
@@ -76,7 +77,7 @@ class Replica:
 
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 @pytest.mark.parametrize("occupied", [0, 1])
-@settings(max_examples=150, derandomize=True, database=None, deadline=None)
+@examples(150)
 @given(
     warm_up=st.tuples(COSTS, st.floats(1e-3, 10)),
     events=EVENTS,

@@ -12,7 +12,7 @@ from threading import enumerate as all_threads
 from weakref import ref
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -48,6 +48,7 @@ from tests.support.admission import (
     fail,
     leave_the_process,
 )
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
 NEVER = float("inf")
@@ -474,12 +475,6 @@ def test_whatever_happens_the_admission_does_what_its_model_says(
     monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,
-        settings=settings(
-            max_examples=200,
-            stateful_step_count=50,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate],  # A failure waits, so that to shrink it takes hours.
-            deadline=None,
-        ),
+        # A failure waits, so that to shrink it takes hours.
+        settings=examples(200, stateful_step_count=50, phases=[Phase.generate]),
     )

@@ -5,11 +5,12 @@ from contextlib import suppress
 from math import ceil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.admission import Admission, Refused, Ticket
 from tests.support.admission import FAR, Clock, Work
+from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
 BATCH, PERSON = "batch", "person"
@@ -90,7 +91,7 @@ def keep_busy(service: Service, seconds: float) -> None:
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60)
 @given(
     slots=st.integers(1, 3),
     queue=st.integers(8, 20),
@@ -121,7 +122,7 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
         service.close()
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@examples(60)
 @given(
     slots=st.integers(1, 3),
     before=st.lists(st.sampled_from([BATCH, BATCH, PERSON, "third"]), max_size=14),

@@ -5,12 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.engine.alignment import HEAD_SIDE
 from dctnet.engine.blending import blend, read_alpha
 from dctnet.models.errors import ModelError
+from tests.support.hypothesis_profiles import examples
 
 RNG = np.random.default_rng(0)
 HEAD = RNG.integers(0, 256, (HEAD_SIDE, HEAD_SIDE, 3), dtype=np.uint8)
@@ -18,7 +19,7 @@ ALPHA = cv2.GaussianBlur(RNG.random((HEAD_SIDE, HEAD_SIDE), dtype=np.float32), (
 CANVAS = RNG.integers(0, 256, (240, 320, 3)).astype(np.float32)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     scale=st.floats(0.05, 3),
     angle=st.floats(-np.pi, np.pi),

@@ -1,7 +1,4 @@
-"""ICC profiles are converted as LittleCMS converts them, at a bounded cost.
-
-`FUZZ_TRIES=20000 pytest tests/unit/test_imaging_icc.py` tries more, and others in each run.
-"""
+"""ICC profiles are converted as LittleCMS converts them, at a bounded cost."""
 
 import json
 import os
@@ -11,6 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageCms
 
 from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricted
@@ -18,10 +16,11 @@ from dctnet.imaging.rgb import upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded import encoded
+from tests.support.hypothesis_profiles import scaled
+from tests.support.profile_fuzz import TRIES
 from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
 from tests.support.repo import ROOT
 
-TRIES = 300
 MAX_CPU_S = 0.5
 MAX_BYTES = 50 * 10**6
 """What an image may cost more than the same one without a profile."""
@@ -69,20 +68,18 @@ def test_a_costly_profile_costs_little_in_each_format_and_mode(format: str, mode
 
 @pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
 def test_any_profile_costs_little() -> None:
-    asked_for = os.environ.get("FUZZ_TRIES")
-    tries = int(asked_for or TRIES)
-    arguments = [str(tries), *(["--random"] if asked_for else [])]
+    profile = {"HYPOTHESIS_PROFILE": "small" if settings().derandomize else "large"}
     run = subprocess.run(
-        [sys.executable, "-m", "tests.support.profile_fuzz", *arguments],
+        [sys.executable, "-m", "tests.support.profile_fuzz"],
         check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | profile | {"PYTHONPATH": os.pathsep.join(sys.path)},
         cwd=ROOT,
     )
     assert run.returncode == 0, run.stderr
     worst = json.loads(run.stdout)
-    assert worst["tries"] >= tries
+    assert worst["tries"] >= scaled(TRIES)
     assert worst["cpu_s"] < MAX_CPU_S
     assert worst["peak_bytes"] < MAX_BYTES
 
