@@ -156,12 +156,9 @@ def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
 class Busy(http_stub.Handler):
     """Draws at the second request, having asked at the first to wait."""
 
-    tries = 0
-
-    def do_POST(self) -> None:  # noqa: N802
+    def respond(self) -> None:
         self.body()
-        type(self).tries += 1
-        if self.tries == 1:
+        if len(self.server.requests) == 1:
             self.answer(429, b"{}", {"Retry-After": "1"})
         else:
             self.answer(200, b"drawn")
@@ -208,15 +205,14 @@ def test_a_program_draws(page: Path, program: Program, newcomer: Newcomer, tmp_p
 
 
 def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Busy, "tries", 0)
     with http_stub.serving(Busy) as busy:
         started = time.monotonic()
         done = program(busy.server_port)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started >= 1
-    assert Busy.tries == 2
+    assert len(busy.requests) == 2
     assert (tmp_path / "cartoon.webp").read_bytes() == b"drawn"
 
 
