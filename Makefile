@@ -49,6 +49,10 @@ test: lint install-dev chart-tools $(axe) ## Check style and types, then run all
 	$(BIN)/pytest --numprocesses=$(PROCESSES) --cov --cov-report=
 	$(BIN)/python tests/coverage_floor.py
 
+.PHONY: test-unit
+test-unit: install-dev ## Run the unit tests alone, in less than a minute
+	$(BIN)/pytest tests/unit --numprocesses=$(PROCESSES)
+
 .PHONY: e2e
 e2e: install-dev .tools/bin/helm ## Install the chart in the cluster of kubectl's current context, and try it there
 	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e

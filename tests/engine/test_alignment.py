@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans import (
-    get_reference_facial_points,
-)
 
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE, align, cut_head
 from dctnet.runtimes import Floats
 from tests.support.hypothesis_profiles import examples
+from tests.support.lazily import Lazily
 from tests.support.upstream import cartoon
+
+align_trans = Lazily("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
 
@@ -45,7 +45,7 @@ def test_the_head_and_the_way_back_are_upstreams(
         PICTURE,
         points,
         ratio=0.75,
-        reference_pts=get_reference_facial_points(default_square=True),
+        reference_pts=align_trans.get_reference_facial_points(default_square=True),
         crop_size=(HEAD_SIDE, HEAD_SIDE),
         return_trans_inv=True,
     )

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Protocol
 from uuid import uuid4
 
+from tests.support.polling import until
+
 ROOT = Path("/sys/fs/cgroup")
-REMOVAL_S = 30
 
 THREAD_STACK_BYTES = 8 * 1024 * 1024
 """What RLIMIT_DATA counts of a thread, most of which is never touched."""
@@ -119,7 +119,5 @@ def confined(limit: int, threads: int) -> Iterator[Confinement]:
 
 def _remove(folder: Path) -> None:
     """Remove a cgroup, whose last process may still be on its way out."""
-    deadline = monotonic() + REMOVAL_S
-    while (folder / "cgroup.procs").read_text() and monotonic() < deadline:
-        sleep(0.05)
+    until(lambda: not (folder / "cgroup.procs").read_text(), f"{folder} is in use")
     folder.rmdir()

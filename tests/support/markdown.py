@@ -46,11 +46,6 @@ def blocks(page: Path, language: str) -> list[Block]:
     ]
 
 
-def heading_levels(page: Path) -> list[int]:
-    """Return how deep each heading is."""
-    return [len(level) for level in re.findall(r"^(#+) ", _prose(page), re.MULTILINE)]
-
-
 def anchors(page: Path) -> set[str]:
     """Return the names by which links reach the page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)

@@ -10,17 +10,13 @@ import pytest
 from _pytest.nodeid import NodeId
 
 SLOWEST_FIRST = (
-    "server",
-    "page",
-    "native",
-    "hub",
-    "runtimes",
-    "single_host",
-    "k8s",
-    "chart",
-    "equivalence",
+    *("equivalence", "preparing", "server", "page", "native", "single_host", "chart", "cli", "hub"),
+    *("docs", "runtimes", "k8s"),
 )
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
+
+TENSORFLOW = ("demo_model", "preparing", "engine")
+"""Folders whose tests load TensorFlow: in one process, for that takes seconds."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -29,6 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
+        elif item.nodeid.split("/")[1] in TENSORFLOW:
+            item.add_marker(pytest.mark.xdist_group("tensorflow"))
         elif not item.get_closest_marker("xdist_group") and _shares(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,7 @@ def _stand_ins() -> Iterator[None]:
                 del sys.modules[name]
 
 
+@cache
 def _import() -> tuple[ModuleType, type[Any]]:
     # Upstream writes an index of its sources into its cache, and chooses a GPU for the process.
     with (
@@ -75,15 +77,25 @@ def _import() -> tuple[ModuleType, type[Any]]:
     return cartoon, ImageCartoonPipeline
 
 
-cartoon, _Pipeline = _import()
+class _Cartoon:
+    """The package `modelscope.models.cv.cartoon`, imported when it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest looks for marks of its own.
+            raise AttributeError(name)
+        return getattr(_import()[0], name)
+
+
+cartoon = _Cartoon()
 
 
 class Upstream:
     """The pipeline `image-portrait-stylization` on one model folder."""
 
     def __init__(self, folder: Path) -> None:
+        _, pipeline = _import()
         with _stand_ins():
-            self._pipeline = _Pipeline(str(folder), device="cpu")
+            self._pipeline = pipeline(str(folder), device="cpu")
 
     def cartoonize(self, picture: Any) -> Any:
         """Return upstream's cartoon of an HxWx3 uint8 RGB picture: RGB, uint8 or float32.

@@ -1,11 +1,5 @@
-"""``dctnet cartoonize``, by calls of its main function and as a process."""
+"""``dctnet cartoonize``, by calls of its main function; `tests/cli` has it as a process."""
 
-import os
-import pty
-import select
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +7,21 @@ import pytest
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
+from dctnet.runtimes import choice
 from tests.support.encoded import decoded, encoded, gradient
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import NEGATIVE
 
 PICTURE = gradient(40, 24)
-DCTNET = Path(sys.executable).with_name("dctnet")
+
 
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    write_tiny_model(folder)
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def _surroundings(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two pictures, and the tiny model in the settings."""
+def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory with two pictures, and the demo model with other networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DCTNET_MODEL", str(tiny))
+    monkeypatch.setattr(choice, "load", lambda *_: NEGATIVE)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
     Path("a.png").write_bytes(encoded(PICTURE))
     Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
@@ -52,8 +40,9 @@ def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_format_is_what_is_asked_for(format: str) -> None:
-    assert main(["cartoonize", "a.png", "--out", "out", "--format", format]) == 0
+def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(format: str) -> None:
+    for _ in range(2):
+        assert main(["cartoonize", "a.png", "--out", "out", "--format", format]) == 0
     (path,) = Path("out").iterdir()
     assert path.name == f"a.{format}"
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - PICTURE)).mean() < 3
@@ -114,12 +103,6 @@ def test_places_are_chosen_around_all_pictures_of_the_call() -> None:
     ]
 
 
-def test_a_second_run_replaces_the_cartoons_of_the_first() -> None:
-    for _ in range(2):
-        assert main(["cartoonize", "a.png", "--out", "out"]) == 0
-    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -175,61 +158,3 @@ def test_an_image_without_enough_memory_is_left_out(
     monkeypatch.setattr("dctnet.imaging.decode", without_memory)
     assert main(["cartoonize", "a.png", "--out", "out"]) == 1
     assert lines(capsys)[1] == ["dctnet: a.png is left out: There is not enough memory for it."]
-
-
-def test_the_process_writes_nothing_but_the_cartoons_names() -> None:
-    """A file's name need not be text, nor its cartoon's."""
-    name = b"\xff.png"
-    Path(os.fsdecode(name)).write_bytes(encoded(PICTURE))
-    run = subprocess.run(
-        [DCTNET, "cartoonize", name, "--out", "out"], capture_output=True, check=False
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, b"out/" + name + b"\n", b"")
-
-
-def test_a_terminal_shows_a_bar_that_is_gone_at_the_end() -> None:
-    master, slave = pty.openpty()
-    command = [DCTNET, "cartoonize", "a.png", "none.png", "b.jpg", "--out", "out"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave) as process:
-        os.close(slave)
-        shown = read_all(master)
-    assert process.returncode == 1
-    assert "0/3 a.png" in shown
-    assert "[########----------------] 1/3 none.png" in shown
-    assert "2/3 b.jpg" in shown
-    assert "\r\x1b[Kdctnet: none.png is left out: No such file or directory.\r\n" in shown
-    assert shown.endswith("\r\x1b[K")
-
-
-def read_all(terminal: int) -> str:
-    data = b""
-    while select.select([terminal], [], [], 60)[0]:
-        try:
-            data += os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is closed.
-            break
-    os.close(terminal)
-    return data.decode()
-
-
-def test_ctrl_c_ends_a_run_without_a_word_of_its_own() -> None:
-    command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True) as process:
-        assert process.stdout.readline() == "out/a.png\n"
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == ""
-    assert len(list(Path("out").iterdir())) < 2000
-
-
-def test_a_reader_that_has_enough_ends_a_run_without_a_word() -> None:
-    command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        err = process.stderr.read()
-    assert process.returncode == 1
-    assert err == ""

@@ -13,24 +13,17 @@ def _one_fetched_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sketch").mkdir()
 
 
-def test_the_table_names_every_style_and_says_which_is_fetched(
+def test_the_table_names_every_style_says_which_is_fetched_and_how_to_fetch_another(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["styles"]) == 0
-    heading, *rows = capsys.readouterr().out.splitlines()[: len(STYLES) + 1]
+    heading, *rows = capsys.readouterr().out.splitlines()
     assert heading.split() == ["STYLE", "FETCHED", "TITLE", "MODEL"]
-    for style, row in zip(STYLES.values(), rows, strict=True):
+    for style, row in zip(STYLES.values(), rows, strict=False):
         fetched = "yes" if style.name == "sketch" else "no"
         assert row.split() == [style.name, fetched, *style.title.split(), style.model_id]
-
-
-def test_the_demo_model_and_the_way_to_another_are_named(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    main(["styles"])
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert "demo" in last
-    assert "dctnet fetch STYLE" in last
+    assert "demo" in rows[-1]
+    assert "dctnet fetch STYLE" in rows[-1]
 
 
 def test_a_program_gets_licences_and_sources_too(capsys: pytest.CaptureFixture[str]) -> None:

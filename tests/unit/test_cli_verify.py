@@ -82,34 +82,14 @@ def test_a_digest_of_63_digits_is_wrong_usage(
     assert "is not a sha256 of 64 hexadecimal digits" in capsys.readouterr().err
 
 
-def test_a_missing_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_with_a_model_is_one_line(
+    models: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`test_models_folder.py` has all that may be."""
+    assert complaint(capsys, str(models / "gone")).endswith(f"no model folder {models / 'gone'}.")
     (model / "alpha.jpg").unlink()
     said = complaint(capsys, str(model))
     assert said == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
-
-
-def test_a_file_cut_short_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (model / "alpha.jpg").write_bytes(b"contents")
-    said = complaint(capsys, str(model))
-    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is cut short: ")
-
-
-def test_a_changed_file_is_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (model / "alpha.jpg").write_bytes(b"contents of alpha.JPG")
-    said = complaint(capsys, str(model))
-    assert said.startswith(f"dctnet: The model file {model / 'alpha.jpg'} is not the one in the")
-
-
-def test_a_changed_manifest_needs_a_digest_to_be_noticed(
-    model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    digest = digest_of(model)
-    (model / "cartoon_h.pb").write_bytes(b"other weights")
-    files = {name: manifest.record(model / name) for name in REQUIRED_FILES}
-    manifest.write(model, Manifest("sketch", "iic/some-model", "v1.0", files))
-    assert main(["verify", str(model)]) == 0
-    capsys.readouterr()
-    assert "somebody changed it" in complaint(capsys, str(model), "--digest", digest)
 
 
 def test_a_folder_without_a_manifest_cannot_be_verified(
@@ -118,9 +98,3 @@ def test_a_folder_without_a_manifest_cannot_be_verified(
     (model / "manifest.json").unlink()
     said = complaint(capsys, str(model))
     assert "no manifest, so there is nothing to check it against" in said
-
-
-def test_a_folder_that_is_not_there_is_named(
-    models: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert complaint(capsys, str(models / "gone")).endswith(f"no model folder {models / 'gone'}.")

@@ -4,56 +4,53 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "coverage_floor.py"
+import pytest
+
+from tests import coverage_floor
+
 UNTESTED_BRANCH = "def sign(x):\n    if x < 0:\n        x = -x\n    return x\nsign(-1)\n"
 TESTED = UNTESTED_BRANCH + "sign(1)\n"
 UNTESTED_LINE = TESTED + "def unused():\n    return 1\n"
+BELOW = ", but it must be at least 95 %"
 
 
-def floor(folder: Path, **sources: str) -> tuple[int, list[str]]:
-    """Measure a run of packages with these sources; return the floor's status and lines."""
-    for package, source in sources.items():
-        (folder / "dctnet" / package).mkdir(parents=True)
-        (folder / "dctnet" / package / "code.py").write_text(source)
-    script = "".join(f"import dctnet.{package}.code\n" for package in sources)
-    (folder / "dctnet" / "__init__.py").touch()  # A package wins over the installed dctnet.
-    (folder / "script.py").write_text(script)
-    # Without the settings of any project.
-    options = ["--rcfile=/dev/null", "--branch", "--source=dctnet"]
-    subprocess.run(
-        [sys.executable, "-m", "coverage", "run", *options, "script.py"], cwd=folder, check=True
-    )
-    run = subprocess.run(
-        [sys.executable, SCRIPT], cwd=folder, stdout=subprocess.PIPE, text=True, check=False
-    )
-    return run.returncode, run.stdout.splitlines()
-
-
-def test_what_is_covered_passes(tmp_path: Path) -> None:
-    status, lines = floor(tmp_path, engine=TESTED, models=TESTED)
-    assert status == 0
-    assert lines == [
-        "dctnet/engine: 100.0 % of lines covered",
-        "dctnet/engine: 100.0 % of branches covered",
-        "dctnet/models: 100.0 % of lines covered",
-        "dctnet/models: 100.0 % of branches covered",
+@pytest.mark.parametrize(
+    ("sources", "shares"),
+    [
+        ({"engine": TESTED, "models": TESTED}, [100, 100, 100, 100]),
+        ({"engine": TESTED, "models": UNTESTED_LINE}, [100, 100, 87.5, 100]),
+        ({"engine": UNTESTED_BRANCH}, [100, 50, 0, 0]),
+    ],
+    ids=["everything", "not a line", "not a branch and not a package"],
+)
+def test_every_share_of_lines_and_of_branches_is_held_to_the_floor(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sources: dict[str, str],
+    shares: list[float],
+) -> None:
+    measure(tmp_path, sources)
+    monkeypatch.chdir(tmp_path)
+    assert coverage_floor.main() == (min(shares) < 95)
+    said = [f"{share:.1f} % of {{}} covered{BELOW if share < 95 else ''}" for share in shares]
+    assert capsys.readouterr().out.splitlines() == [
+        f"dctnet/engine: {said[0].format('lines')}",
+        f"dctnet/engine: {said[1].format('branches')}",
+        f"dctnet/models: {said[2].format('lines')}",
+        f"dctnet/models: {said[3].format('branches')}",
     ]
 
 
-def test_an_untested_branch_fails_though_every_line_is_covered(tmp_path: Path) -> None:
-    status, lines = floor(tmp_path, engine=UNTESTED_BRANCH, models=TESTED)
-    assert status == 1
-    assert lines[0] == "dctnet/engine: 100.0 % of lines covered"
-    assert lines[1] == "dctnet/engine: 50.0 % of branches covered, but it must be at least 95 %"
-
-
-def test_an_untested_line_fails(tmp_path: Path) -> None:
-    status, lines = floor(tmp_path, engine=TESTED, models=UNTESTED_LINE)
-    assert status == 1
-    assert lines[2].endswith("% of lines covered, but it must be at least 95 %")
-
-
-def test_a_package_that_no_test_imports_fails(tmp_path: Path) -> None:
-    status, lines = floor(tmp_path, engine=TESTED)
-    assert status == 1
-    assert lines[2] == "dctnet/models: 0.0 % of lines covered, but it must be at least 95 %"
+def measure(folder: Path, sources: dict[str, str]) -> None:
+    """Measure a run of packages with these sources."""
+    for package, source in sources.items():
+        (folder / "dctnet" / package).mkdir(parents=True)
+        (folder / "dctnet" / package / "code.py").write_text(source)
+    (folder / "dctnet" / "__init__.py").touch()  # A package wins over the installed dctnet.
+    script = "".join(f"import dctnet.{package}.code\n" for package in sources)
+    (folder / "script.py").write_text(script)
+    # Without the settings of any project.
+    options = ["--rcfile=/dev/null", "--branch", "--source=dctnet"]
+    command = [sys.executable, "-m", "coverage", "run", *options, "script.py"]
+    subprocess.run(command, cwd=folder, check=True)

@@ -1,5 +1,6 @@
 import shutil
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def refusal(path: Path, digest: str | None = None) -> str:
     return message
 
 
-def test_a_whole_folder_is_opened(model: Path) -> None:
+def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model: Path) -> None:
     digest = manifest.digest((model / "manifest.json").read_bytes())
+    assert open_folder(model, digest).integrity == "pinned"
     assert open_folder(model) == ModelFolder(
         model, "sketch", "iic/some-model", "v1.0", digest, "unpinned"
     )
@@ -134,26 +136,20 @@ def flip(path: Path, place: float) -> None:
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
-@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
-def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(
-    tmp_path: Path, name: str, place: float
-) -> None:
+def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path: Path, name: str) -> None:
     """Of the manifest, which vouches for the others, by the digest that it is pinned by."""
     path = tmp_path / "demo"
     shutil.copytree(DEMO, path)
     digest = open_folder(path).digest
-    flip(path / name, place)
-    said = refusal(path, digest)
-    if name == manifest.FILE_NAME:
-        assert said.startswith(f"The manifest of {path} has the digest ")
-    else:
-        assert said.startswith(f"The model file {path / name} is not the one in the manifest: ")
-
-
-def test_a_folder_with_the_expected_digest_is_pinned(model: Path) -> None:
-    digest = manifest.digest((model / "manifest.json").read_bytes())
-    assert open_folder(model, digest).integrity == "pinned"
+    for place in (0.0, 0.5, 1.0):
+        flip(path / name, place)
+        said = refusal(path, digest)
+        flip(path / name, place)
+        if name == manifest.FILE_NAME:
+            assert said.startswith(f"The manifest of {path} has the digest ")
+        else:
+            assert said.startswith(f"The model file {path / name} is not the one in the manifest: ")
 
 
 def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path: Path) -> None:
@@ -161,18 +157,14 @@ def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path: Pa
     assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
 
 
-def test_a_digest_cannot_be_demanded_of_a_folder_without_a_manifest(tmp_path: Path) -> None:
-    path = an_upstream_folder(tmp_path / "whatever")
-    said = refusal(path, "0" * 64)
-    assert said == (
-        f"{path} has no manifest.json, so it cannot be held against the digest {'0' * 64}."
-    )
-
-
-def test_another_digest_than_the_expected_one_is_refused(model: Path) -> None:
+def test_another_digest_than_the_expected_one_and_none_are_refused(model: Path) -> None:
     found = manifest.digest((model / "manifest.json").read_bytes())
     said = refusal(model, "0" * 64)
     assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
+    (model / "manifest.json").unlink()
+    assert refusal(model, "0" * 64) == (
+        f"{model} has no manifest.json, so it cannot be held against the digest {'0' * 64}."
+    )
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
@@ -185,43 +177,41 @@ def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model: 
 
 
 @pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_missing_file_is_named(model: Path, name: str) -> None:
+def test_a_missing_file_is_named_with_a_manifest_and_without(model: Path, name: str) -> None:
     (model / name).unlink()
     assert refusal(model) == f"The model file {model / name} is missing."
+    (model / "manifest.json").unlink()
+    assert refusal(model) == f"{model} is not a complete model: it lacks {name}."
 
 
-@pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_missing_file_is_named_without_a_manifest_too(tmp_path: Path, name: str) -> None:
-    path = an_upstream_folder(tmp_path / "whatever")
-    (path / name).unlink()
-    assert refusal(path) == f"{path} is not a complete model: it lacks {name}."
+def without_the_last_byte(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
 
 
-def test_a_file_cut_short_is_named(model: Path) -> None:
-    whole = (model / "detector.pb").read_bytes()
-    (model / "detector.pb").write_bytes(whole[:-1])
-    assert refusal(model) == (
-        f"The model file {model / 'detector.pb'} is cut short:"
-        f" it has {len(whole) - 1} of {len(whole)} bytes."
-    )
+def with_one_byte_more(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\0")
 
 
-@pytest.mark.parametrize("change", ["one bit", "one byte more"])
-def test_a_changed_file_is_named(model: Path, change: str) -> None:
-    path = model / "keypoints.pb"
-    content = bytearray(path.read_bytes())
-    if change == "one bit":
-        content[0] ^= 1
-    else:
-        content.append(0)
-    path.write_bytes(content)
-    assert refusal(model).startswith(f"The model file {path} is not the one in the manifest: ")
+def as_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
-def test_a_folder_in_the_place_of_a_file_counts_as_missing(model: Path) -> None:
-    (model / "alpha.jpg").unlink()
-    (model / "alpha.jpg").mkdir()
-    assert refusal(model) == f"The model file {model / 'alpha.jpg'} is missing."
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_the_last_byte, "is cut short: it has 22 of 23 bytes."),
+        (lambda path: flip(path, 0), "is not the one in the manifest: "),
+        (with_one_byte_more, "is not the one in the manifest: "),
+        (as_a_folder, "is missing."),
+    ],
+)
+def test_a_file_that_is_not_what_it_was_is_named(
+    model: Path, change: Callable[[Path], None], said: str
+) -> None:
+    path = model / "detector.pb"
+    change(path)
+    assert refusal(model).startswith(f"The model file {path} {said}")
 
 
 def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model: Path) -> None:
@@ -231,31 +221,23 @@ def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model: Path) -> Non
     )
 
 
-def test_a_broken_manifest_is_refused(model: Path) -> None:
-    (model / "manifest.json").write_text("{")
-    assert refusal(model).startswith(f"{model / 'manifest.json'} is not a manifest")
+def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model: Path) -> None:
+    path = model / "manifest.json"
+    path.write_text("{")
+    assert refusal(model).startswith(f"{path} is not a manifest")
+    as_a_folder(path)
+    assert refusal(model) == f"Cannot read the model {path}: Is a directory."
 
 
-def test_a_manifest_that_cannot_be_read_is_refused(model: Path) -> None:
-    (model / "manifest.json").unlink()
-    (model / "manifest.json").mkdir()
-    assert refusal(model) == f"Cannot read the model {model / 'manifest.json'}: Is a directory."
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_what_is_no_model_folder_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
-
-
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert refusal(tmp_path / "file") == (
         f"{tmp_path / 'file'} is not a folder, so it cannot be a model."
     )
-
-
-def test_some_other_folder_is_no_model(tmp_path: Path) -> None:
-    said = refusal(tmp_path)
-    assert said == f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
+    assert refusal(tmp_path) == (
+        f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
+    )
 
 
 def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path: Path) -> None:
@@ -277,21 +259,15 @@ def test_verifying_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     assert peak < 2 * MIB
 
 
-def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
-    assert locate(str(tmp_path / "any"), tmp_path) == tmp_path / "any"
-
-
-def test_a_folder_in_the_working_directory_is_a_path(
+def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine").mkdir()
+    (tmp_path / "models" / "sketch").mkdir(parents=True)
+    assert locate(str(tmp_path / "any"), tmp_path / "models") == tmp_path / "any"
     assert locate("mine", tmp_path / "models") == Path("mine")
-
-
-def test_a_fetched_style_is_found_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "sketch").mkdir()
-    assert locate("sketch", tmp_path) == tmp_path / "sketch"
+    assert locate("sketch", tmp_path / "models") == tmp_path / "models" / "sketch"
 
 
 def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(
@@ -321,12 +297,9 @@ def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
         assert name in str(caught.value)
 
 
-def test_with_no_model_named_the_demo_model_is_taken(tmp_path: Path) -> None:
+def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path: Path) -> None:
     (tmp_path / "sketch").mkdir()
     assert locate(None, tmp_path) == DEMO
-
-
-def test_with_no_model_named_a_fetched_anime_comes_first(tmp_path: Path) -> None:
     (tmp_path / "anime").mkdir()
     assert locate(None, tmp_path) == tmp_path / "anime"
 

@@ -51,18 +51,20 @@ def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path: Path) -> None:
     assert manifest.record(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
 
 
-@pytest.mark.parametrize("hub", [a_manifest().hub, None, HubReport("http://h", None, "2024-01-01")])
-def test_what_is_written_is_read_back(tmp_path: Path, hub: HubReport | None) -> None:
-    written = Manifest("s", "m", "r", a_manifest().files, hub)
-    manifest.write(tmp_path, written)
-    path = tmp_path / "manifest.json"
-    assert manifest.decode(path.read_bytes(), path) == written
-
-
-@pytest.mark.parametrize("source", ["ab" * 32, None])
-def test_how_a_folder_was_prepared_is_read_back(tmp_path: Path, source: str | None) -> None:
-    preparation = replace(a_preparation(), source=source)
-    written = replace(a_manifest(), preparation=preparation)
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            replace(a_manifest(), hub=hub)
+            for hub in (a_manifest().hub, None, HubReport("http://h", None, "2024-01-01"))
+        ),
+        *(
+            replace(a_manifest(), preparation=replace(a_preparation(), source=source))
+            for source in ("ab" * 32, None)
+        ),
+    ],
+)
+def test_what_is_written_is_read_back(tmp_path: Path, written: Manifest) -> None:
     manifest.write(tmp_path, written)
     path = tmp_path / "manifest.json"
     assert manifest.decode(path.read_bytes(), path) == written

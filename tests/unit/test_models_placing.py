@@ -19,14 +19,12 @@ def names(path: Path) -> list[str]:
     return sorted(child.name for child in path.iterdir())
 
 
-def test_a_folder_is_put_in_its_place(tmp_path: Path) -> None:
-    put(a_folder(tmp_path / "new", "new"), tmp_path / "place")
-    assert names(tmp_path) == ["place"]
-    assert (tmp_path / "place" / "file").read_text() == "new"
-
-
-def test_a_folder_that_was_there_is_replaced(tmp_path: Path) -> None:
-    a_folder(tmp_path / "place", "old")
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(
+    tmp_path: Path, replaces: bool
+) -> None:
+    if replaces:
+        a_folder(tmp_path / "place", "old")
     put(a_folder(tmp_path / "new", "new"), tmp_path / "place")
     assert names(tmp_path) == ["place"]
     assert (tmp_path / "place" / "file").read_text() == "new"

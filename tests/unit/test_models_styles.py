@@ -20,9 +20,6 @@ def test_every_style_says_what_it_is_and_where_it_comes_from() -> None:
         assert style.title
         assert "Apache-2.0" in style.licence
         assert style.source == f"https://modelscope.cn/models/{style.model_id}"
-
-
-def test_the_demo_model_is_no_public_style() -> None:
     assert DEMO_STYLE not in STYLES
 
 

@@ -1,54 +1,11 @@
-"""A converted graph has the same bytes in every run."""
-
-import hashlib
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+"""A converted graph has one spelling."""
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-import pytest
 from onnx import TensorProto, helper
 
 from dctnet.preparing.canonical import make_canonical
-
-CONVERT = """
-import sys
-from pathlib import Path
-from dctnet.preparing.conversion import convert
-from dctnet.runtimes import tensors
-for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    model = convert(Path(path), getattr(tensors, signature))
-    Path(path + sys.argv[0]).write_bytes(model.SerializeToString(deterministic=True))
-"""
-
-
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> dict[str, Path]:
-    """The demo model's networks, by their signatures' names."""
-    folder = tmp_path_factory.mktemp("graphs")
-    files = {"DETECTOR": "detector", "LANDMARKS": "keypoints", "GENERATOR": "cartoon_bg"}
-    for name, stem in files.items():
-        shutil.copyfile(upstream_demo / f"{stem}.pb", folder / name)
-    return {name: folder / name for name in files}
-
-
-def convert(graphs: dict[str, Path], seed: int) -> dict[str, str]:
-    """Convert in a process that hashes strings by the seed; return the sums of what it wrote."""
-    suffix = f".{seed}.onnx"
-    program = f"import sys; sys.argv[0] = {suffix!r}\n{CONVERT}"
-    arguments = [word for name, path in graphs.items() for word in (str(path), name)]
-    environ = os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, "-c", program, *arguments], env=environ, check=True)
-    written = {name: Path(f"{path}{suffix}") for name, path in graphs.items()}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in written.items()}
-
-
-def test_two_processes_that_hash_otherwise_write_the_same_bytes(graphs: dict[str, Path]) -> None:
-    assert convert(graphs, 1) == convert(graphs, 2)
 
 
 def a_model(*nodes: onnx.NodeProto, constants: dict[str, list[float]]) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from pip._internal.models.index import PyPI, TestPyPI
 
 import dctnet
-from tests.support.repo import ROOT
+from tests.support.repo import ROOT, environment, kept_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
@@ -113,13 +113,11 @@ def registry_hosts() -> set[str]:
 def test_no_file_names_the_host_of_a_package_registry() -> None:
     hosts = [host.encode() for host in registry_hosts()]
     assert len(hosts) >= 8
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    files = [ROOT / os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    files = [ROOT / name for name in kept_files()]
     assert ROOT / "pyproject.toml" in files
     naming = [
         str(file.relative_to(ROOT))
         for file in files
-        if file.is_file()
         for content in [file.read_bytes()]
         if any(host in content for host in hosts)
     ]
@@ -139,24 +137,38 @@ def test_make_alone_lists_every_target_that_is_not_a_file() -> None:
     assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == targets
 
 
-@pytest.mark.parametrize(("ci", "status"), [("", 0), ("0", 0), ("1", 1), ("true", 1)])
-def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(
-    tmp_path: Path, ci: str, status: int
-) -> None:
+def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"
         "def test_passes(): pass\n"
         "def test_needs_curl(): pytest.skip('needs curl: apt-get install curl')\n"
     )
+    program = (
+        "import os, sys, pytest\n"
+        "for os.environ['CI'] in ('', '0', '1', 'true'):\n"
+        "    status = pytest.main(sys.argv[1:])\n"
+        "    print('status', int(status), 'end')\n"
+    )
+    options = ["-p", "no:cacheprovider", "-c", os.devnull, tmp_path]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, tmp_path],
+        [sys.executable, "-c", program, *options],
         cwd=tmp_path,
-        env=os.environ | {"CI": ci},
+        env=environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD=1),
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    assert run.returncode == status
-    assert "test_needs_curl: needs curl: apt-get install curl\n" in run.stdout
-    assert ("these skips fail the run" in run.stdout) == bool(status)
+    *runs, rest = run.stdout.split(" end\n")
+    assert rest == ""
+    for status, said in zip((0, 0, 1, 1), runs, strict=True):
+        assert said.endswith(f"status {status}")
+        assert "test_needs_curl: needs curl: apt-get install curl\n" in said
+        assert ("these skips fail the run" in said) == bool(status)
+
+
+@pytest.mark.xdist_group("named")
+def test_a_group_that_runs_in_one_process_is_named_where_xdist_reads_it(
+    request: pytest.FixtureRequest,
+) -> None:
+    assert request.node.nodeid.endswith("@named") == ("PYTEST_XDIST_WORKER" in os.environ)

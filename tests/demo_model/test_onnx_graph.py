@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-import tensorflow.compat.v1 as tf
 from onnx import TensorProto, helper
 
-from demo_model.faces.onnx_graph import UnsupportedGraphError, translate
+from tests.support.lazily import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+onnx_graph = Lazily("demo_model.faces.onnx_graph")
 
 SHAPE = (1, 4, 6, 6)
 RANDOM = np.random.default_rng(0)
@@ -57,7 +59,7 @@ def test_an_operation_computes_what_onnx_runtime_computes(model: onnx.ModelProto
     x = floats(*SHAPE)
     (wanted,) = ort.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})
     with tf.Graph().as_default(), tf.Session() as session:
-        found = session.run(translate(model.graph, {"x": tf.constant(x)})["y"])
+        found = session.run(onnx_graph.translate(model.graph, {"x": tf.constant(x)})["y"])
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -72,5 +74,5 @@ def test_an_operation_computes_what_onnx_runtime_computes(model: onnx.ModelProto
     ids=["operation", "attribute", "groups", "dilations"],
 )
 def test_anything_else_is_refused_by_its_name(model: onnx.ModelProto, said: str) -> None:
-    with tf.Graph().as_default(), pytest.raises(UnsupportedGraphError, match=said):
-        translate(model.graph, {"x": tf.placeholder(tf.float32, SHAPE)})
+    with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=said):
+        onnx_graph.translate(model.graph, {"x": tf.placeholder(tf.float32, SHAPE)})

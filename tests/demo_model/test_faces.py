@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-import tensorflow.compat.v1 as tf
 
 from dctnet.engine import read_alpha
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
@@ -16,10 +15,15 @@ from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
 from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
-from demo_model.faces import detector as detector_graph
-from demo_model.faces import ibug, keypoints, mask, tflite
+from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import Scene, holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, collage, paste
+from tests.support.lazily import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+detector_graph = Lazily("demo_model.faces.detector")
+keypoints = Lazily("demo_model.faces.keypoints")
+tflite = Lazily("demo_model.faces.tflite")
 
 # iBUG's number: where it is in the astronaut's picture, x and y, read off the enlarged picture.
 TRUE_PLACES = {
@@ -49,11 +53,6 @@ def detector() -> Detector:
 @pytest.fixture(scope="module")
 def landmarker() -> Landmarker:
     return onnxruntime.landmarker(DEMO / "keypoints.onnx", threads=1)
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> Pixels:
-    return np.asarray(skimage.data.astronaut())
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +127,9 @@ class TestDetector:
 
 
 class TestLandmarks:
-    @pytest.mark.parametrize("number", TRUE_PLACES)
-    def test_the_astronauts_features_are_where_they_are(
-        self, number: int, landmarks: Floats
-    ) -> None:
-        assert np.linalg.norm(landmarks[number] - TRUE_PLACES[number]) < FEW_PIXELS
+    def test_the_astronauts_features_are_where_they_are(self, landmarks: Floats) -> None:
+        for number, place in TRUE_PLACES.items():
+            assert np.linalg.norm(landmarks[number] - place) < FEW_PIXELS, number
 
     def test_landmarks_are_in_ibugs_order(self, landmarks: Floats) -> None:
         x, y = landmarks.T
@@ -189,16 +186,13 @@ def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(
 
 
 class TestMask:
-    def test_it_is_white_over_the_face_and_black_at_the_rim(self) -> None:
+    def test_it_is_white_over_the_face_and_fades_to_black_at_the_rim_without_a_step(self) -> None:
         alpha = read_alpha(DEMO / "alpha.jpg")
         assert alpha.shape == (HEAD_SIDE, HEAD_SIDE) == (mask.SIDE, mask.SIDE)
         for x, y in np.rint(REFERENCE).astype(int):
             assert alpha[y, x] > 0.99
         for rim in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
             assert rim.max() < 0.02
-
-    def test_it_fades_without_a_visible_step(self) -> None:
-        alpha = read_alpha(DEMO / "alpha.jpg")
         assert np.abs(np.diff(alpha, axis=0)).max() < 0.06
         assert np.abs(np.diff(alpha, axis=1)).max() < 0.06
 
@@ -209,12 +203,17 @@ class TestMask:
 
 
 class TestMapFromMesh:
-    def test_each_landmark_is_a_point_of_the_mesh_of_its_own(self) -> None:
+    def test_each_landmark_is_a_point_of_the_mesh_of_its_own_and_is_mirrored(self) -> None:
         assert len(ibug.LANDMARKS) == len(set(ibug.LANDMARKS)) == 68
         assert all(0 <= point < ibug.MESH_POINTS for point in ibug.LANDMARKS)
-
-    def test_mirroring_landmarks_twice_changes_nothing(self) -> None:
         assert (MIRRORED[MIRRORED] == np.arange(68)).all()
+
+
+def nothing_found() -> tuple[Floats, Floats, Floats]:
+    """The detector's views, and an answer to each in which no anchor has a face."""
+    frames = detector_graph.frames()
+    raw = np.zeros((len(frames), 2304, 16), np.float32)
+    return frames, raw, np.full((len(frames), 2304, 1), -200, np.float32)
 
 
 class TestDetectorGraph:
@@ -236,9 +235,7 @@ class TestDetectorGraph:
         assert covered.max() == 4
 
     def test_a_box_lands_where_its_view_shows_it(self) -> None:
-        frames = detector_graph.frames()
-        raw = np.zeros((len(frames), 2304, 16), np.float32)
-        logits = np.full((len(frames), 2304, 1), -200, np.float32)
+        frames, raw, logits = nothing_found()
         middle = 24 * 48 + 24  # The anchor just right of and below the middle of each view.
         raw[:, middle] = [-2, -2, 48, 24, *range(12)]  # To the middle; a quarter by an eighth.
         logits[:, middle] = 3
@@ -253,17 +250,14 @@ class TestDetectorGraph:
         assert (np.delete(scores, middle, axis=1) < 1e-6).all()
 
     def test_blazefaces_threshold_becomes_upstreams(self) -> None:
-        frames = detector_graph.frames()
-        raw = np.zeros((len(frames), 2304, 16), np.float32)
+        _, raw, logits = nothing_found()
         threshold = detector_graph.THRESHOLD
-        logits = np.full((len(frames), 2304, 1), np.log(threshold / (1 - threshold)), np.float32)
+        logits[:] = np.log(threshold / (1 - threshold))
         _, scores = evaluate(detector_graph.decode, raw, logits)
         assert np.allclose(scores, 0.8, atol=1e-6)
 
     def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self) -> None:
-        frames = detector_graph.frames()
-        raw = np.zeros((len(frames), 2304, 16), np.float32)
-        logits = np.full((len(frames), 2304, 1), -200, np.float32)
+        frames, raw, logits = nothing_found()
         corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
         for anchor in corner:
             raw[:, anchor, 2:4] = 20
@@ -370,10 +364,12 @@ class TestTranslation:
 
     def test_a_channels_slope_counts_below_zero_alone(self) -> None:
         # TensorFlow's converter writes no PRELU, so there is no file to read it from.
+        from demo_model.faces.tflite import _prelu
+
         x = np.float32([[[[-2, -2], [3, 3]]]])
         slope = np.float16([0.25, -1]).reshape(1, 1, 2)
         with tf.Graph().as_default(), tf.Session() as opened:
-            bent = opened.run(tflite._prelu(None, slope)(tf.constant(x)))
+            bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
     def test_a_batch_gives_each_pictures_numbers(self) -> None:

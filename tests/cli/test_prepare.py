@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ from dctnet.models.parts import PARTS
 from dctnet.preparing import networks
 from dctnet.preparing.pictures import PHOTOS
 from dctnet.runtimes import choice
-from dctnet.runtimes.tensorflow import tf
-from demo_model import network
 from tests.support.absent import run_without
+from tests.support.lazily import Lazily
 from tests.support.tiny_model import describe, write_tiny_model
+
+tf = Lazily("tensorflow.compat.v1")
+network = Lazily("demo_model.network")
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 Captured = pytest.CaptureFixture[str]
 
 HUB = HubReport("https://hub.example", {"Revision": "master", "CreatedAt": 1660000000}, None)
+
+MAIN = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
 
 KNOWN_FILES = {
     "alpha.jpg",
@@ -45,9 +52,10 @@ KNOWN_FILES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_pictures() -> Iterator[None]:
-    """Every picture is looked at by the face networks, and few are drawn."""
+    """Every picture is looked at by the face networks, and few are drawn; they are made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "DRAWN", 20)
+        patch.setattr(networks, "pictures", cache(networks.pictures))
         yield
 
 
@@ -103,12 +111,11 @@ def complaint(captured: Captured, *arguments: str) -> str:
     return line.removeprefix("dctnet: ")
 
 
-def test_a_prepared_folder_holds_what_serving_needs_and_no_frozen_graph(prepared: Path) -> None:
+def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made(
+    source: Path, prepared: Path
+) -> None:
     assert names(prepared) == KNOWN_FILES
     assert (prepared / "README.md").read_text() == "the model's licence"
-
-
-def test_its_manifest_says_of_what_and_by_what_it_was_made(source: Path, prepared: Path) -> None:
     described = json.loads((prepared / "manifest.json").read_text())
     assert (described["style"], described["model"]) == ("sketch", "iic/sketch")
     assert described["revision"] == "master"
@@ -169,30 +176,6 @@ def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(
     assert (prepared / "manifest.json").stat() == before
 
 
-def test_one_that_is_damaged_is_made_anew(source: Path, prepared: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(prepared, copy)
-    (copy / "detector.onnx").write_bytes(b"damaged")
-    assert main(["prepare", str(source), "--output", str(copy)]) == 0
-    assert open_folder(copy).is_prepared
-    assert names(tmp_path) == {"copy", ".copy.lock"}
-
-
-def test_another_model_is_replaced_by_force_alone(
-    prepared: Path, tmp_path: Path, capsys: Captured
-) -> None:
-    write_tiny_model(tmp_path / "tiny")
-    copy = tmp_path / "copy"
-    shutil.copytree(prepared, copy)
-    arguments = (str(tmp_path / "tiny"), "--output", str(copy))
-    assert complaint(capsys, *arguments) == (
-        f"{copy} already holds another model, iic/sketch: choose another folder with --output, or"
-        " replace it with --force."
-    )
-    assert main(["prepare", *arguments, "--force"]) == 0
-    assert open_folder(copy).model == "example/tiny"
-
-
 @pytest.mark.parametrize("options", [(), ("--force",)])
 def test_a_folder_of_something_else_is_never_replaced(
     source: Path, tmp_path: Path, capsys: Captured, options: tuple[str, ...]
@@ -205,19 +188,17 @@ def test_a_folder_of_something_else_is_never_replaced(
     assert names(place) == {"dear.txt"}
 
 
-def test_a_prepared_folder_is_not_prepared_again(prepared: Path, capsys: Captured) -> None:
+def test_a_model_is_neither_prepared_twice_nor_overwritten(
+    source: Path, prepared: Path, capsys: Captured
+) -> None:
     assert complaint(capsys, str(prepared)) == f"{prepared} is prepared already."
-
-
-def test_the_model_itself_is_not_overwritten(source: Path, capsys: Captured) -> None:
     for place in (source, source / "inside", source.parent):
         said = complaint(capsys, str(source), "--output", str(place), "--force")
         assert "lie in one another: choose another folder with --output." in said
 
 
 def test_without_tensorflow_it_is_said_what_to_install(source: Path) -> None:
-    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
-    ended = run_without({"tensorflow", "tf2onnx", "onnx"}, program, "prepare", str(source))
+    ended = run_without({"tensorflow", "tf2onnx", "onnx"}, MAIN, "prepare", str(source))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         "dctnet: Preparing a model needs tensorflow and tf2onnx and onnx, which is not installed:"
@@ -269,14 +250,32 @@ def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(
     assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}
 
 
-def test_parts_of_one_graph_have_one_set_of_files(
-    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+def test_one_that_is_damaged_is_made_anew(needy: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = needy
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "detector.onnx").write_bytes(b"damaged")
+    assert main(["prepare", str(folder.parent / "tiny"), "--output", str(copy)]) == 0
+    assert open_folder(copy).is_prepared
+    assert names(tmp_path) == {"copy", ".copy.lock"}
+
+
+def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_force_alone(
+    prepared: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They take the place of another model, by force alone."""
     write_tiny_model(tmp_path / "twins")
     shutil.copyfile(tmp_path / "twins/cartoon_bg.pb", tmp_path / "twins/cartoon_h.pb")
     describe(tmp_path / "twins")
-    assert main(["prepare", str(tmp_path / "twins")]) == 0
-    folder = tmp_path / "twins-prepared"
+    folder = tmp_path / "copy"
+    shutil.copytree(prepared, folder)
+    arguments = (str(tmp_path / "twins"), "--output", str(folder))
+    assert complaint(capsys, *arguments) == (
+        f"{folder} already holds another model, iic/sketch: choose another folder with --output, or"
+        " replace it with --force."
+    )
+    assert main(["prepare", *arguments, "--force"]) == 0
+    assert open_folder(folder).model == "example/tiny"
     graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
     assert graphs == {"cartoon_bg.pb", "detector.onnx", "keypoints.onnx"}
     parts = preparation(folder)["parts"]
@@ -305,9 +304,8 @@ def test_such_a_folder_ends_a_process_without_tensorflow_with_one_sentence(
     needy: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, _ = needy
-    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
     arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(folder))
-    ended = run_without({"tensorflow"}, program, *arguments)
+    ended = run_without({"tensorflow"}, MAIN, *arguments)
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
     assert line.startswith(

@@ -6,12 +6,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
-from demo_model import network
-from demo_model.evaluate import SIDES, colour_shift, generator, nyquist_energy, psnr
 from demo_model.filter import INK_DARKEST, cartoon, soft_steps
 from demo_model.pictures import HELD_OUT, TRAINING, resized
+from tests.support.lazily import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+network = Lazily("demo_model.network")
+evaluate = Lazily("demo_model.evaluate")
 
 GRAPHS = ("cartoon_bg.pb", "cartoon_h.pb")
 
@@ -67,25 +69,25 @@ def test_a_graph_is_the_one_that_the_script_writes(upstream_demo: Path, name: st
 
 @pytest.fixture(scope="module")
 def generate(upstream_demo: Path) -> Any:
-    return generator(upstream_demo / "cartoon_bg.pb")
+    return evaluate.generator(upstream_demo / "cartoon_bg.pb")
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
 def test_the_generator_draws_what_the_filter_draws(generate: Any, name: str) -> None:
     photo = resized(HELD_OUT[name].read(), 512)
     drawn, wanted = generate(photo), cartoon(photo)
-    assert psnr(drawn, wanted) >= 26
-    assert colour_shift(drawn, wanted) <= 3
-    assert nyquist_energy(drawn) <= nyquist_energy(photo)
+    assert evaluate.psnr(drawn, wanted) >= 26
+    assert evaluate.colour_shift(drawn, wanted) <= 3
+    assert evaluate.nyquist_energy(drawn) <= evaluate.nyquist_energy(photo)
 
 
 def test_the_measures_tell_good_from_bad() -> None:
-    photo = resized(HELD_OUT["astronaut"].read(), min(SIDES))
-    assert psnr(photo, photo) > 60
-    assert colour_shift(cv2.add(photo // 2, (8.0, 0, 0, 0)), photo // 2) == pytest.approx(
+    photo = resized(HELD_OUT["astronaut"].read(), min(evaluate.SIDES))
+    assert evaluate.psnr(photo, photo) > 60
+    assert evaluate.colour_shift(cv2.add(photo // 2, (8.0, 0, 0, 0)), photo // 2) == pytest.approx(
         8, abs=0.1
     )
     checkered = photo // 2
     checkered[::2, ::2] += 4
     checkered[1::2, 1::2] += 4
-    assert nyquist_energy(checkered) > nyquist_energy(photo // 2) + 1
+    assert evaluate.nyquist_energy(checkered) > evaluate.nyquist_energy(photo // 2) + 1

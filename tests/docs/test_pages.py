@@ -1,0 +1,58 @@
+"""Links lead somewhere; commands are in blocks that tests know, and the same in both languages.
+
+Whether the commands work is what `test_commands.py` tries.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support import promises
+from tests.support.markdown import anchors, blocks, commands, links
+from tests.support.repo import ROOT, kept_files
+
+README = ROOT / "README.md"
+CHINESE = ROOT / "README.zh-CN.md"
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "k8s").glob("*.md")),
+    ROOT / "single-host" / "README.md",
+]
+LANGUAGES = {"js", "json", "python", "sh", "text"}
+
+
+@pytest.mark.parametrize("language", ["sh", "python", "js"])
+def test_both_readmes_have_the_same_commands_and_programs(language: str) -> None:
+    assert [(block.text, block.note) for block in blocks(README, language)] == [
+        (block.text, block.note) for block in blocks(CHINESE, language)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Path) -> None:
+    kept = {place for name in kept_files() for place in (name, *name.parents)}
+    for link in links(page):
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.relative_to(ROOT) in kept, link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
+    languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
+    assert languages <= LANGUAGES
+    notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
+    # They mark where figures are written, such as those of benchmarks/one_worker.py.
+    notes = [note for note in notes if not re.match(r"(end of )?figures\b", note)]
+    assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
+    # Each note is right before the block that it speaks of.
+    assert len(notes) == sum(bool(block.note) for block in commands(page))
+
+
+def test_the_page_of_promises_is_made_of_the_markers() -> None:
+    assert (ROOT / "docs" / "promises.md").read_text() == promises.page(), "run `make promises`"
