@@ -132,6 +132,7 @@ def test_generators_of_a_process_share_their_memory(
     assert (shared.lent, len(shared._all)) == (0, max(before, 1))
 
 
+@pytest.mark.alone
 def test_a_profile_names_where_the_time_went(scratches: native.Scratches, weights: Weights) -> None:
     generator = native.NativeGenerator(weights, scratches)
     with scratches.borrow() as scratch:
