@@ -3,7 +3,6 @@
 import logging
 import re
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,7 +37,7 @@ def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Flas
         {"Authorization": f"Bearer {KEY}", "X-Api-Key": WRONG},
     ],
 )
-def test_a_key_opens_both_ways_to_a_cartoon(locked: FlaskClient, headers: dict[str, str]) -> None:
+def test_a_key_opens_both_ways_to_a_cartoon(locked, headers):
     assert locked.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
     form = {"file": (BytesIO(PICTURE), "me.png")}
     assert locked.post("/upload", data=form, headers=headers).status_code == 200
@@ -61,9 +60,7 @@ def test_a_key_opens_both_ways_to_a_cartoon(locked: FlaskClient, headers: dict[s
         ({"X-Api-Key": "schlüssel"}, "The API key is not valid."),
     ],
 )
-def test_without_a_valid_key_the_answer_is_a_problem(
-    locked: FlaskClient, headers: dict[str, str], words: str
-) -> None:
+def test_without_a_valid_key_the_answer_is_a_problem(locked, headers, words):
     response = locked.post("/v1/cartoons", data=PICTURE, headers=headers)
     assert words in refused(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -71,7 +68,7 @@ def test_without_a_valid_key_the_answer_is_a_problem(
     assert response.get_json()["title"] == "An API key is needed"
 
 
-def test_the_older_way_says_it_in_its_own_words(locked: FlaskClient) -> None:
+def test_the_older_way_says_it_in_its_own_words(locked):
     response = locked.post("/upload", data={"file": (BytesIO(PICTURE), "me.png")})
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -79,7 +76,7 @@ def test_the_older_way_says_it_in_its_own_words(locked: FlaskClient) -> None:
     assert response.get_json() == {"error": sentence}
 
 
-def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
+def test_a_stranger_learns_nothing_more(locked):
     for path in "/v1/cartoons?style=no-such-style", "/v1/cartoons?format=gif":
         assert locked.post(path, data=b"no picture").status_code == 401
 
@@ -87,25 +84,23 @@ def test_a_stranger_learns_nothing_more(locked: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/docs", "/openapi.json", "/health", "/v1/styles", "/v1/tickets/any", SCRIPT]
 )
-def test_the_other_addresses_ask_for_no_key(locked: FlaskClient, path: str) -> None:
+def test_the_other_addresses_ask_for_no_key(locked, path):
     assert locked.get(path).status_code == 200
 
 
-def test_a_key_is_asked_for_while_the_model_loads(settings: Settings, tmp_path: Path) -> None:
+def test_a_key_is_asked_for_while_the_model_loads(settings, tmp_path):
     client = create_app(Replica(with_keys(settings, tmp_path, KEY), MODEL)).test_client()
     for headers, status in ({}, 401), ({"X-Api-Key": KEY}, 503):
         response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
         assert response.status_code == status
 
 
-def test_without_a_file_of_keys_none_is_asked_for(client: FlaskClient) -> None:
+def test_without_a_file_of_keys_none_is_asked_for(client):
     for headers in {}, {"Authorization": f"Bearer {WRONG}"}:
         assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
 
 
-def test_a_key_is_in_no_report_of_a_defect(
-    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_is_in_no_report_of_a_defect(settings, tmp_path, caplog):
     engine = Broken(lambda: {}["broken"])
     client = create_app(replica_of(with_keys(settings, tmp_path, KEY), engine=engine)).test_client()
     with caplog.at_level(logging.DEBUG):
@@ -115,7 +110,7 @@ def test_a_key_is_in_no_report_of_a_defect(
     assert KEY not in caplog.text + failed.text
 
 
-def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client: FlaskClient) -> None:
+def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client):
     page = client.get("/").text
     assert re.search(r'<form id="unlock" hidden>', page)
     assert re.search(r'<input id="key" type="password" autocomplete="off"', page)

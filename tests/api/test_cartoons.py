@@ -4,7 +4,6 @@ import re
 import tempfile
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from dctnet.app import create_app
-from dctnet.config import Settings
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, refused, replica_of
 from tests.support.encoded import decoded, encoded, gradient, of_kinds
 
@@ -26,7 +24,7 @@ def post(client: FlaskClient, data: bytes = encoded(PICTURE), **parameters: str)
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_the_cartoon_of_a_picture_is_the_answer_and_not_to_be_stored(client: FlaskClient) -> None:
+def test_the_cartoon_of_a_picture_is_the_answer_and_not_to_be_stored(client):
     for response in post(client), post(client, style="tiny"):  # The loaded one may be named.
         assert response.status_code == 200
         assert response.content_type == "image/png"
@@ -34,14 +32,14 @@ def test_the_cartoon_of_a_picture_is_the_answer_and_not_to_be_stored(client: Fla
         np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
 
 
-def test_the_picture_may_be_a_form_field(client: FlaskClient) -> None:
+def test_the_picture_may_be_a_form_field(client):
     form = {"file": (BytesIO(encoded(PICTURE)), "me.png"), "other": "text"}
     response = client.post("/v1/cartoons", data=form)
     np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_answer_has_the_format_that_is_asked_for(client: FlaskClient, format: str) -> None:
+def test_the_answer_has_the_format_that_is_asked_for(client, format):
     response = post(client, format=format)
     assert response.content_type == f"image/{format}"
     assert np.abs(decoded(response.data).astype(int) - (255 - PICTURE)).mean() < 3
@@ -49,9 +47,7 @@ def test_the_answer_has_the_format_that_is_asked_for(client: FlaskClient, format
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("kind", of_kinds())
-def test_every_kind_of_picture_is_answered_at_its_shown_size(
-    client: FlaskClient, kind: str
-) -> None:
+def test_every_kind_of_picture_is_answered_at_its_shown_size(client, kind):
     response = post(client, of_kinds()[kind])
     assert response.status_code == 200
     assert decoded(response.data).shape == (40, 24, 3)
@@ -59,13 +55,13 @@ def test_every_kind_of_picture_is_answered_at_its_shown_size(
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
-def test_the_answer_has_the_pictures_size(client: FlaskClient, height: int, width: int) -> None:
+def test_the_answer_has_the_pictures_size(client, height, width):
     response = post(client, encoded(gradient(height, width)))
     assert decoded(response.data).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize(("level", "faces"), [(255, "1"), (0, "0")])
-def test_headers_tell_the_model_and_the_faces(client: FlaskClient, level: int, faces: str) -> None:
+def test_headers_tell_the_model_and_the_faces(client, level, faces):
     response = post(client, encoded(np.full((256, 256, 3), level, np.uint8)))
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
     assert response.headers["X-Dctnet-Faces"] == faces
@@ -73,7 +69,7 @@ def test_headers_tell_the_model_and_the_faces(client: FlaskClient, level: int, f
     assert red.any() == (faces == "1")
 
 
-def test_each_stage_is_timed_in_milliseconds(client: FlaskClient) -> None:
+def test_each_stage_is_timed_in_milliseconds(client):
     timing = post(client).headers["Server-Timing"]
     entries = re.findall(r"(\w+);dur=(\d+\.\d)(?:, |$)", timing)
     stages = ["queue", "decode", "background", "faces", "head", "blend", "encode"]
@@ -82,9 +78,7 @@ def test_each_stage_is_timed_in_milliseconds(client: FlaskClient) -> None:
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_no_upload_is_written_to_a_file(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     """Werkzeug would write one of more than 500 kB."""
     app = create_app(replica_of(replace(settings, max_bytes=2_000_000)))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
@@ -96,7 +90,7 @@ def test_no_upload_is_written_to_a_file(
     assert response.status_code == 200
 
 
-def test_no_picture_is_refused(client: FlaskClient) -> None:
+def test_no_picture_is_refused(client):
     for response in (
         client.post("/v1/cartoons"),
         post(client, b""),
@@ -109,12 +103,12 @@ def test_no_picture_is_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
-def test_what_is_no_allowed_picture_is_refused(client: FlaskClient, data: bytes) -> None:
+def test_what_is_no_allowed_picture_is_refused(client, data):
     assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_cut_off_picture_is_refused(client: FlaskClient, format: str) -> None:
+def test_a_cut_off_picture_is_refused(client, format):
     data = encoded(PICTURE, format)
     refused(post(client, data[: len(data) // 2]), 422, "broken-picture")
 
@@ -137,18 +131,18 @@ def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
     ]
 
 
-def test_as_many_bytes_as_allowed_pass_and_one_more_is_refused(client: FlaskClient) -> None:
+def test_as_many_bytes_as_allowed_pass_and_one_more_is_refused(client):
     assert [response.status_code for response in of_size(client, MAX_BYTES)] == [200] * 3
     for response in of_size(client, MAX_BYTES + 1):
         assert f"at most {MAX_BYTES} bytes" in refused(response, 413, "too-many-bytes")
 
 
-def test_other_fields_may_not_add_without_end(client: FlaskClient) -> None:
+def test_other_fields_may_not_add_without_end(client):
     form = {"file": (BytesIO(padded(MAX_BYTES)), "me.png"), "other": (BytesIO(bytes(70_000)), "x")}
     refused(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
 
 
-def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client: FlaskClient) -> None:
+def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client):
     assert post(client, encoded(np.zeros((1, MAX_PIXELS, 3), np.uint8))).status_code == 200
     one_more = post(client, encoded(np.zeros((1, MAX_PIXELS + 1, 3), np.uint8)))
     detail = refused(one_more, 413, "too-many-pixels")
@@ -156,18 +150,18 @@ def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client: FlaskCli
 
 
 @pytest.mark.parametrize("style", ["anime", "", "TINY"])
-def test_a_style_that_is_not_loaded_is_refused(client: FlaskClient, style: str) -> None:
+def test_a_style_that_is_not_loaded_is_refused(client, style):
     detail = refused(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; 'tiny' is."
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
-def test_an_unknown_format_is_refused(client: FlaskClient, format: str) -> None:
+def test_an_unknown_format_is_refused(client, format):
     detail = refused(post(client, format=format), 422, "bad-parameter")
     assert detail == f"The format {format!r} is none of png, jpeg, webp."
 
 
-def test_a_picture_too_long_for_the_format_is_refused(client: FlaskClient) -> None:
+def test_a_picture_too_long_for_the_format_is_refused(client):
     data = encoded(np.zeros((1, 20_000, 3), np.uint8))
     assert post(client, data, format="png").status_code == 200
     detail = refused(post(client, data, format="webp"), 422, "bad-parameter")
@@ -175,13 +169,13 @@ def test_a_picture_too_long_for_the_format_is_refused(client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize("seconds", ["5", "5.5", "0.5e1", "1e400"])
-def test_a_deadline_is_a_number_as_json_writes_one(client: FlaskClient, seconds: str) -> None:
+def test_a_deadline_is_a_number_as_json_writes_one(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     assert client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "+5", "1_0", "inf", "nan", ""])
-def test_a_deadline_that_is_none_is_refused(client: FlaskClient, seconds: str) -> None:
+def test_a_deadline_that_is_none_is_refused(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     response = client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers)
     refused(response, 422, "bad-parameter")

@@ -49,18 +49,16 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
         ("", "198.51.100.7", "None"),
     ],
 )
-def test_a_client_s_address_is_the_last_that_a_trusted_proxy_saw(
-    peer: str, forwarded: str | None, client: str
-) -> None:
+def test_a_client_s_address_is_the_last_that_a_trusted_proxy_saw(peer, forwarded, client):
     assert client_of(peer, forwarded) == client
 
 
-def test_without_trusted_proxies_a_peer_is_a_client() -> None:
+def test_without_trusted_proxies_a_peer_is_a_client():
     assert client_of("127.0.0.1", "198.51.100.7", DCTNET_TRUSTED_PROXIES="") == "127.0.0.1"
 
 
 @pytest.mark.parametrize("fairness", ["none", "key"])
-def test_addresses_count_only_where_they_are_asked_for(fairness: str) -> None:
+def test_addresses_count_only_where_they_are_asked_for(fairness):
     assert client_of("192.0.2.1", DCTNET_FAIRNESS=fairness) == "None"
 
 
@@ -88,8 +86,8 @@ def clients_seen(
 
 
 def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    settings, tmp_path, monkeypatch
+):
     first, same, second, as_well = clients_seen(settings, tmp_path, monkeypatch)
     assert first == same
     assert second == as_well
@@ -99,9 +97,7 @@ def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
         assert not any(key in str(client) or key.encode() in bytes(client) for key in KEYS)
 
 
-def test_the_setting_wins_over_keys(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_setting_wins_over_keys(settings, tmp_path, monkeypatch):
     by_address = Settings.from_environment(BY_ADDRESS).fairness
     seen = clients_seen(settings, tmp_path, monkeypatch, fairness=by_address)
     assert {str(client) for client in seen} == {"127.0.0.1"}

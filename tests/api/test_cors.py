@@ -1,7 +1,6 @@
 """CORS: which other sites' pages may use the API from a browser, and what they get to read."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,14 +37,14 @@ def preflight(client: FlaskClient, path: str, origin: str) -> TestResponse:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_by_default_no_other_site_may_read_anything(client: FlaskClient, path: str) -> None:
+def test_by_default_no_other_site_may_read_anything(client, path):
     for response in client.get(path, headers={"Origin": ALLOWED}), preflight(client, path, ALLOWED):
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
         assert "Vary" not in response.headers
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_of_an_allowed_site_may_read_every_answer(shared: FlaskClient, path: str) -> None:
+def test_a_page_of_an_allowed_site_may_read_every_answer(shared, path):
     for origin in ALLOWED, SECOND:
         response = shared.get(path, headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == origin
@@ -57,7 +56,7 @@ def test_a_page_of_an_allowed_site_may_read_every_answer(shared: FlaskClient, pa
     "origin",
     [STRANGER, "null", "", f"{ALLOWED}.evil.example", f"{ALLOWED}:8443", "http://a.example"],
 )
-def test_another_site_s_page_may_read_nothing(shared: FlaskClient, origin: str) -> None:
+def test_another_site_s_page_may_read_nothing(shared, origin):
     response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": origin})
     assert response.status_code == 200  # It is the browser that keeps the answer from the page.
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -68,14 +67,14 @@ def names(response: TestResponse, header: str) -> set[str]:
     return set(response.headers[f"Access-Control-{header}"].split(", "))
 
 
-def test_a_page_may_read_the_headers_that_a_client_needs(shared: FlaskClient) -> None:
+def test_a_page_may_read_the_headers_that_a_client_needs(shared):
     response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
     answers = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
     assert names(response, "Expose-Headers") == answers
 
 
 @pytest.mark.parametrize("path", ["/v1/cartoons", "/upload", "/v1/styles"])
-def test_a_browser_is_told_beforehand_what_it_may_send(shared: FlaskClient, path: str) -> None:
+def test_a_browser_is_told_beforehand_what_it_may_send(shared, path):
     response = preflight(shared, path, ALLOWED)
     assert response.status_code == 200
     assert response.data == b""
@@ -88,14 +87,12 @@ def test_a_browser_is_told_beforehand_what_it_may_send(shared: FlaskClient, path
     }
 
 
-def test_a_stranger_is_told_nothing_beforehand(shared: FlaskClient) -> None:
+def test_a_stranger_is_told_nothing_beforehand(shared):
     response = preflight(shared, "/v1/cartoons", STRANGER)
     assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
 
-def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(
-    settings: Settings, tmp_path: Path
-) -> None:
+def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(settings, tmp_path):
     settings = with_keys(settings, tmp_path, "a-key-of-the-cors-test")
     settings = replace(settings, cors_origins=frozenset({ALLOWED}))
     loading = create_app(Replica(settings, MODEL)).test_client()  # It has no slots yet.
@@ -105,7 +102,7 @@ def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(
     assert refused.headers["Access-Control-Allow-Origin"] == ALLOWED
 
 
-def test_a_star_lets_every_site_s_page_read(settings: Settings) -> None:
+def test_a_star_lets_every_site_s_page_read(settings):
     client = client_for(settings, "*")
     for origin in ALLOWED, STRANGER, "null":
         response = client.get("/v1/styles", headers={"Origin": origin})

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from flask.testing import FlaskClient
 
 from dctnet.http.docs import marked_up
 from dctnet.http.problems import KINDS
@@ -20,7 +19,7 @@ def page(make_app: AppFactory) -> str:
     return response.text
 
 
-def test_it_has_every_operation_parameter_and_status(client: FlaskClient, page: str) -> None:
+def test_it_has_every_operation_parameter_and_status(client, page):
     document = document_of(client.application)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -32,14 +31,14 @@ def test_it_has_every_operation_parameter_and_status(client: FlaskClient, page: 
             assert len(rows) == len(operation["parameters"]) > 0
 
 
-def test_it_has_every_type_of_problem(page: str) -> None:
+def test_it_has_every_type_of_problem(page):
     table = page.partition('<section id="problems">')[2].partition("</section>")[0]
     assert re.findall(r"<td><code>(urn:[\w:-]+)</code></td>", table) == [
         kind.type for kind in KINDS
     ]
 
 
-def test_it_has_no_script_and_nothing_from_elsewhere(client: FlaskClient, page: str) -> None:
+def test_it_has_no_script_and_nothing_from_elsewhere(client, page):
     assert not re.search(r"<script|<iframe|<object|style=| on\w+=|javascript:", page, re.IGNORECASE)
     assert not re.search(r"""(?:src|href)=["'](?:\w+:)?//""", page)
     links = re.findall(r'href="(static/[^"]+)"', page)
@@ -50,19 +49,19 @@ def test_it_has_no_script_and_nothing_from_elsewhere(client: FlaskClient, page: 
         assert not re.search(r"@import|url\(", response.text)
 
 
-def test_its_links_lead_somewhere(client: FlaskClient, page: str) -> None:
+def test_its_links_lead_somewhere(client, page):
     names = re.findall(r' id="([^"]+)"', page)
     assert len(set(names)) == len(names)
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(names)
     assert 'href="openapi.json"' in page
 
 
-def test_what_it_tells_is_text_and_no_markup(make_app: AppFactory) -> None:
+def test_what_it_tells_is_text_and_no_markup(make_app):
     page = make_app(replace(MODEL, style="<b>bold")).test_client().get("/docs").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
     assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
 
 
-def test_the_page_for_people_leads_to_it(client: FlaskClient) -> None:
+def test_the_page_for_people_leads_to_it(client):
     assert 'href="docs"' in client.get("/").text

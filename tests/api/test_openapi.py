@@ -51,7 +51,7 @@ def operations(document: Any) -> list[tuple[str, str, Any]]:
 
 
 @pytest.mark.parametrize("fixture", ["client", "locked", "starting"])
-def test_it_is_valid(request: pytest.FixtureRequest, fixture: str) -> None:
+def test_it_is_valid(request, fixture):
     response = request.getfixturevalue(fixture).get("/openapi.json")
     assert response.status_code == 200
     assert response.content_type == "application/json"
@@ -60,7 +60,7 @@ def test_it_is_valid(request: pytest.FixtureRequest, fixture: str) -> None:
     assert response.get_json()["info"]["version"] == dctnet.__version__
 
 
-def test_it_has_every_route_and_no_other(client: FlaskClient, document: Any) -> None:
+def test_it_has_every_route_and_no_other(client, document):
     routes = {
         (template(rule), method)
         for rule in client.application.url_map.iter_rules()
@@ -69,13 +69,13 @@ def test_it_has_every_route_and_no_other(client: FlaskClient, document: Any) -> 
     assert {(path, method) for path, method, _ in operations(document)} == routes
 
 
-def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document: Any) -> None:
+def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document):
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
     assert all(operation["summary"] for _, _, operation in operations(document))
 
 
-def test_every_kind_of_problem_has_an_example_that_is_one(document: Any) -> None:
+def test_every_kind_of_problem_has_an_example_that_is_one(document):
     examples = document["components"]["examples"]
     assert list(examples) == [kind.name for kind in KINDS]
     schema = {"components": document["components"], "$ref": "#/components/schemas/Problem"}
@@ -85,7 +85,7 @@ def test_every_kind_of_problem_has_an_example_that_is_one(document: Any) -> None
         assert (value["type"], value["status"]) == (kind.type, kind.status)
 
 
-def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked: FlaskClient) -> None:
+def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
     document = document_of(locked.application)
     answers = [
         (status, answer)
@@ -118,13 +118,13 @@ PROVOKED: dict[Kind, Callable[[FlaskClient], TestResponse]] = {
 
 
 @pytest.mark.parametrize("kind", PROVOKED, ids=lambda kind: kind.name)
-def test_an_example_says_what_the_server_says(locked: FlaskClient, kind: Kind) -> None:
+def test_an_example_says_what_the_server_says(locked, kind):
     problem = PROVOKED[kind](locked).get_json()
     assert problem["type"] == kind.type
     assert problem["detail"] == EXAMPLES[kind]
 
 
-def test_an_example_says_what_the_table_of_problems_says() -> None:
+def test_an_example_says_what_the_table_of_problems_says():
     details: dict[Kind, set[str]] = {}
     for kind, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
         details.setdefault(kind, set()).add(detail)
@@ -133,7 +133,7 @@ def test_an_example_says_what_the_table_of_problems_says() -> None:
         assert EXAMPLES[kind] in said
 
 
-def test_it_has_what_the_server_answers_to_no_request() -> None:
+def test_it_has_what_the_server_answers_to_no_request():
     slow, malformed = refusals.TooSlow(), errors.ParseException()
     failures = [slow, malformed, *(failure.__new__(failure) for failure in refusals._STATUS)]
     statuses = set()
@@ -147,13 +147,13 @@ def test_it_has_what_the_server_answers_to_no_request() -> None:
 
 
 @pytest.mark.parametrize("media_type", READ)
-def test_a_picture_may_be_of_each_type_that_it_names(client: FlaskClient, media_type: str) -> None:
+def test_a_picture_may_be_of_each_type_that_it_names(client, media_type):
     picture = encoded(gradient(40, 24), media_type.removeprefix("image/").upper())
     response = client.post("/v1/cartoons", data=picture, content_type=media_type)
     assert response.status_code == 200
 
 
-def test_it_tells_of_the_settings_and_of_the_model(settings: Settings) -> None:
+def test_it_tells_of_the_settings_and_of_the_model(settings):
     settings = replace(settings, max_bytes=54321, max_pixels=12345, request_timeout=7.5)
     document = document_of(create_app(Replica(settings, replace(MODEL, style="ink"))))
     parameters = document["components"]["parameters"]
@@ -165,7 +165,7 @@ def test_it_tells_of_the_settings_and_of_the_model(settings: Settings) -> None:
         assert "at most 54321 bytes and 12345 pixels" in body["description"]
 
 
-def test_keys_are_in_it_where_they_are_asked_for(document: Any, locked: FlaskClient) -> None:
+def test_keys_are_in_it_where_they_are_asked_for(document, locked):
     for told, asks in ((document, False), (document_of(locked.application), True)):
         for path, _, operation in operations(told):
             wanted = asks and path in {"/v1/cartoons", "/upload"}

@@ -3,21 +3,19 @@
 import re
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
 from dctnet.http import assets
 from dctnet.http.problems import KINDS
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL, AppFactory
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL
 
 
 def links(page: str) -> list[str]:
     return re.findall(r'(?:href|src)="(static/[^"]+)"', page)
 
 
-def test_the_page_names_the_model_and_knows_the_limits_of_the_service(client: FlaskClient) -> None:
+def test_the_page_names_the_model_and_knows_the_limits_of_the_service(client):
     response = client.get("/")
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
@@ -30,18 +28,18 @@ def test_the_page_names_the_model_and_knows_the_limits_of_the_service(client: Fl
         assert f'data-{side}-side="{pixels}"' in response.text
 
 
-def test_the_page_of_the_demo_model_says_how_to_get_another(make_app: AppFactory) -> None:
+def test_the_page_of_the_demo_model_says_how_to_get_another(make_app):
     page = make_app(replace(MODEL, style="demo")).test_client().get("/").text
     assert 'data-text="demo" data-style="anime"' in page
 
 
-def test_a_models_name_is_text_and_no_markup(make_app: AppFactory) -> None:
+def test_a_models_name_is_text_and_no_markup(make_app):
     page = make_app(replace(MODEL, style='"><b>bold')).test_client().get("/").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
 
 
-def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client: FlaskClient) -> None:
+def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client):
     found = links(client.get("/").text)
     addresses = {name: at for name, at in assets.addresses().items() if name != "docs.css"}
     assert sorted(found) == sorted(f"static/{address}" for address in addresses.values())
@@ -55,9 +53,7 @@ def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client: Flas
 
 
 @pytest.mark.parametrize("change", ["content", "name", "one more"])
-def test_another_content_has_other_addresses(
-    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_content_has_other_addresses(change, tmp_path, monkeypatch):
     before = assets.addresses()
     folder = tmp_path / "static"
     shutil.copytree(assets.FOLDER, folder)
@@ -76,14 +72,14 @@ def test_another_content_has_other_addresses(
     "name",
     ["page.css", "page.0123456789abcdef.css", "0123456789abcdef/page.css", "..", "../app.py"],
 )
-def test_under_any_other_name_there_is_nothing(client: FlaskClient, name: str) -> None:
+def test_under_any_other_name_there_is_nothing(client, name):
     response = client.get(f"/static/{name}")
     assert response.status_code == 404
     assert response.content_type == "application/problem+json"
     assert not response.cache_control.public
 
 
-def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
+def test_the_page_needs_nothing_from_elsewhere(client):
     page = client.get("/").text
     for link in links(page):
         page += client.get(f"/{link}").text
@@ -91,7 +87,7 @@ def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient) -> None:
     assert [a for a in addresses if "www.w3.org" not in a] == []
 
 
-def test_the_page_has_every_element_that_its_modules_ask_for(client: FlaskClient) -> None:
+def test_the_page_has_every_element_that_its_modules_ask_for(client):
     page = client.get("/").text
     modules = "".join(path.read_text() for path in assets.FOLDER.glob("*.js"))
     asked = set(re.findall(r'(?:byId|getElementById|show)\("([\w-]+)"', modules))
@@ -99,7 +95,7 @@ def test_the_page_has_every_element_that_its_modules_ask_for(client: FlaskClient
     assert asked <= set(re.findall(r'id="([\w-]+)"', page))
 
 
-def test_the_page_may_run_and_load_nothing_but_its_own_files(client: FlaskClient) -> None:
+def test_the_page_may_run_and_load_nothing_but_its_own_files(client):
     response = client.get("/")
     policy = dict(
         directive.strip().split(" ", 1)
@@ -118,13 +114,13 @@ def test_the_page_may_run_and_load_nothing_but_its_own_files(client: FlaskClient
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_problem_has_a_text_in_each_language(language: str) -> None:
+def test_every_problem_has_a_text_in_each_language(language):
     texts = (assets.FOLDER / "texts" / f"{language}.js").read_text()
     named = re.findall(r'^  "problem-([a-z-]+)":', texts, re.MULTILINE)
     assert {kind.name for kind in KINDS} <= set(named)
 
 
-def test_the_languages_have_the_same_texts() -> None:
+def test_the_languages_have_the_same_texts():
     names = [
         re.findall(r'^  "?([A-Za-z-]+)"?[:,]', path.read_text(), re.MULTILINE)
         for path in sorted((assets.FOLDER / "texts").iterdir())

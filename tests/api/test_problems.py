@@ -5,11 +5,10 @@ import re
 
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
 
 from dctnet.admission import Stopped
 from dctnet.http.problems import KINDS, answer
-from tests.api.conftest import AppFactory, Broken, refused
+from tests.api.conftest import Broken, refused
 from tests.support.encoded import encoded, gradient
 from tests.support.repo import ROOT
 
@@ -19,12 +18,12 @@ PICTURE = encoded(gradient(40, 24))
 @pytest.mark.parametrize(
     "path", ["/nothing", "/v1/cartoons/", "/v1", "/static/nothing.css", "/%00"]
 )
-def test_an_unknown_path_is_said(client: FlaskClient, path: str) -> None:
+def test_an_unknown_path_is_said(client, path):
     refused(client.get(path), 404, "not-found")
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/v1/cartoons"])
-def test_another_method_is_said_with_the_right_ones(client: FlaskClient, path: str) -> None:
+def test_another_method_is_said_with_the_right_ones(client, path):
     response = client.delete(path)
     refused(response, 405, "method-not-allowed")
     right = {"POST"} if path == "/v1/cartoons" else {"GET", "HEAD"}
@@ -36,8 +35,8 @@ def fail() -> None:
 
 
 def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_back(
-    make_app: AppFactory, caplog: pytest.LogCaptureFixture
-) -> None:
+    make_app, caplog
+):
     client = make_app(engine=Broken(fail)).test_client()
     with caplog.at_level(logging.ERROR):
         for _ in range(3):  # One more than there are slots.
@@ -49,22 +48,20 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
 
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
-def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app: AppFactory) -> None:
+def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app):
     app = make_app(engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy fails.
     response = app.test_client().post("/v1/cartoons", data=PICTURE)
     refused(response, 503, "out-of-memory")
     assert response.headers["Retry-After"] == "5"
 
 
-def test_while_the_model_loads_the_client_is_asked_to_wait(starting: FlaskClient) -> None:
+def test_while_the_model_loads_the_client_is_asked_to_wait(starting):
     response = starting.post("/v1/cartoons", data=PICTURE)
     refused(response, 503, "starting")
     assert response.headers["Retry-After"] == "5"
 
 
-def test_who_waited_in_vain_for_a_server_that_ends_is_told_when_to_try_again(
-    client: FlaskClient,
-) -> None:
+def test_who_waited_in_vain_for_a_server_that_ends_is_told_when_to_try_again(client):
     with client.application.test_request_context("/v1/cartoons", method="POST"):
         client.application.preprocess_request()
         response = answer(Stopped())
@@ -74,20 +71,20 @@ def test_who_waited_in_vain_for_a_server_that_ends_is_told_when_to_try_again(
 
 
 @pytest.mark.parametrize("offered", ["abc", "A.b_c-1", "x" * 128])
-def test_a_sane_request_id_is_kept(client: FlaskClient, offered: str) -> None:
+def test_a_sane_request_id_is_kept(client, offered):
     response = client.get("/health", headers={"X-Request-Id": offered})
     assert response.headers["X-Request-Id"] == offered
 
 
 @pytest.mark.parametrize("offered", ["", "x" * 129, "a b", 'a"b', "ü"])
-def test_another_request_id_is_replaced(client: FlaskClient, offered: str) -> None:
+def test_another_request_id_is_replaced(client, offered):
     answers = [client.get("/health", headers={"X-Request-Id": offered}) for _ in range(2)]
     first, second = (answer.headers["X-Request-Id"] for answer in answers)
     assert re.fullmatch("[0-9a-f]{32}", first)
     assert first != second
 
 
-def test_the_documentation_lists_each_kind_of_problem() -> None:
+def test_the_documentation_lists_each_kind_of_problem():
     rows = re.findall(
         r"^\| `urn:dctnet:problem:(\S+)` \| (\d+) \|",
         (ROOT / "docs/api.md").read_text(),

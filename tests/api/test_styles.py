@@ -10,12 +10,12 @@ from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
 from dctnet.replica import Replica
-from tests.api.conftest import MODEL, AppFactory, refused
+from tests.api.conftest import MODEL, refused
 
 SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
 
 
-def test_the_loaded_style_is_described(client: FlaskClient) -> None:
+def test_the_loaded_style_is_described(client):
     response = client.get("/v1/styles")
     assert response.get_json() == {
         "styles": [
@@ -33,7 +33,7 @@ def test_the_loaded_style_is_described(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(("style", "title"), [("handdrawn", "Hand-drawn"), ("demo", "Demo")])
-def test_a_style_has_a_title_for_people(make_app: AppFactory, style: str, title: str) -> None:
+def test_a_style_has_a_title_for_people(make_app, style, title):
     client = make_app(replace(MODEL, style=style)).test_client()
     assert client.get("/v1/styles").get_json()["styles"][0]["title"] == title
 
@@ -44,7 +44,7 @@ def loading(settings: Settings) -> FlaskClient:
     return create_app(Replica(settings, replace(MODEL, sample=SAMPLE))).test_client()
 
 
-def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading: FlaskClient) -> None:
+def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading):
     sample = loading.get("/v1/styles").get_json()["styles"][0]["sample"]
     response = loading.get(urljoin("/v1/styles", sample))
     assert response.status_code == 200
@@ -55,16 +55,16 @@ def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading: FlaskCl
     assert response.status_code == 304
 
 
-def test_a_model_without_a_known_answer_has_no_sample(make_app: AppFactory) -> None:
+def test_a_model_without_a_known_answer_has_no_sample(make_app):
     client = make_app(replace(MODEL, sample=None)).test_client()
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] is None
     assert client.get("/v1/styles/tiny/sample").status_code == 404
 
 
-def test_a_style_that_is_not_loaded_has_no_sample(loading: FlaskClient) -> None:
+def test_a_style_that_is_not_loaded_has_no_sample(loading):
     refused(loading.get("/v1/styles/anime/sample"), 404, "not-found")
 
 
 @pytest.mark.parametrize("style", ["..", "%2e%2e", "..%2fdemo"])
-def test_no_other_file_is_reached(loading: FlaskClient, style: str) -> None:
+def test_no_other_file_is_reached(loading, style):
     assert loading.get(f"/v1/styles/{style}/sample").status_code == 404

@@ -5,7 +5,6 @@ from io import BytesIO
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
@@ -43,7 +42,7 @@ def place(app: Flask, ticket: str) -> int | None:
 
 
 @pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
-def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) -> None:
+def test_a_picture_s_place_is_told_until_it_is_answered(app, held):
     sent = []
     for ahead, ticket in enumerate((FIRST, SECOND, THIRD)):
         sent.append(send(app, ticket))
@@ -53,12 +52,12 @@ def test_a_picture_s_place_is_told_until_it_is_answered(app: Flask, held: Held) 
     assert [place(app, ticket) for ticket in (FIRST, SECOND, THIRD)] == [None] * 3
 
 
-def test_the_older_way_takes_tickets_too(app: Flask) -> None:
+def test_the_older_way_takes_tickets_too(app):
     send(app, FIRST, "/upload")
     until(lambda: place(app, FIRST) == 0)
 
 
-def test_of_two_pictures_with_one_ticket_the_last_one_counts(app: Flask, held: Held) -> None:
+def test_of_two_pictures_with_one_ticket_the_last_one_counts(app, held):
     first = send(app, FIRST)
     until(lambda: place(app, FIRST) == 0)
     second = send(app, FIRST)
@@ -68,19 +67,19 @@ def test_of_two_pictures_with_one_ticket_the_last_one_counts(app: Flask, held: H
     assert place(app, FIRST) is None
 
 
-def test_a_refused_picture_has_no_place(client: FlaskClient) -> None:
+def test_a_refused_picture_has_no_place(client):
     refused = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
     assert refused.status_code == 415
     assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
 
 
 @pytest.mark.parametrize("ticket", ["a" * 16, "azAZ09_-" * 8])
-def test_a_ticket_is_16_to_64_letters(client: FlaskClient, ticket: str) -> None:
+def test_a_ticket_is_16_to_64_letters(client, ticket):
     headers = {"X-Dctnet-Ticket": ticket}
     assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("ticket", ["", "a" * 15, "a" * 65, "a" * 15 + "/", "a" * 15 + "\u00e9"])
-def test_another_ticket_is_refused(client: FlaskClient, ticket: str) -> None:
+def test_another_ticket_is_refused(client, ticket):
     response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Dctnet-Ticket": ticket})
     assert "16 to 64 letters" in refused(response, 422, "bad-parameter")

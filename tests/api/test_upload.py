@@ -17,7 +17,7 @@ def post(client: FlaskClient, data: bytes) -> Any:
     return client.post("/upload", data={"file": (BytesIO(data), "me.jpg")})
 
 
-def test_the_answer_is_a_png_to_be_saved(client: FlaskClient) -> None:
+def test_the_answer_is_a_png_to_be_saved(client):
     response = post(client, encoded(PICTURE))
     assert response.status_code == 200
     assert response.content_type == "image/png"
@@ -36,9 +36,7 @@ def test_the_answer_is_a_png_to_be_saved(client: FlaskClient) -> None:
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
 )
-def test_an_error_is_one_sentence(
-    client: FlaskClient, data: bytes, status: int, words: str
-) -> None:
+def test_an_error_is_one_sentence(client, data, status, words):
     response = post(client, data)
     assert response.status_code == status
     assert response.content_type == "application/json"
@@ -47,26 +45,26 @@ def test_an_error_is_one_sentence(
     assert response.headers["X-Request-Id"]
 
 
-def test_another_method_is_refused(client: FlaskClient) -> None:
+def test_another_method_is_refused(client):
     response = client.get("/upload")
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
     assert response.get_json().keys() == {"error"}
 
 
-def test_a_server_that_starts_says_so(starting: FlaskClient) -> None:
+def test_a_server_that_starts_says_so(starting):
     response = post(starting, encoded(PICTURE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]
 
 
-def test_a_server_with_its_model_is_healthy(client: FlaskClient) -> None:
+def test_a_server_with_its_model_is_healthy(client):
     response = client.get("/health")
     assert response.status_code == 200
     assert response.get_json() == {"status": "healthy", "model_loaded": True}
 
 
-def test_a_server_that_loads_its_model_is_not_yet(starting: FlaskClient) -> None:
+def test_a_server_that_loads_its_model_is_not_yet(starting):
     response = starting.get("/health")
     assert response.status_code == 503
     assert response.get_json() == {"status": "starting", "model_loaded": False}

@@ -45,9 +45,7 @@ def _page(path: Path, engines: list[str]) -> str:
 
 
 @pytest.mark.usefixtures("without_mnn")
-def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(
-    tmp_path: Path,
-) -> None:
+def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(tmp_path):
     assert _names(tmp_path) == LOCKED
     text = _page(tmp_path / "page.md", LOCKED)
     assert "\nMNN was not measured, " in text
@@ -55,7 +53,7 @@ def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(
 
 
 @pytest.mark.usefixtures("with_mnn")
-def test_mnn_is_measured_where_it_is_installed(tmp_path: Path) -> None:
+def test_mnn_is_measured_where_it_is_installed(tmp_path):
     names = _names(tmp_path)
     assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
     text = _page(tmp_path / "page.md", names)
@@ -64,7 +62,7 @@ def test_mnn_is_measured_where_it_is_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_an_engine_may_be_a_level_from_tensorflow_and_no_more(levels: int) -> None:
+def test_an_engine_may_be_a_level_from_tensorflow_and_no_more(levels):
     wanted = np.full((16, 16, 3), 9, np.uint8)
     found = wanted.copy()
     found[3, 4, 1] -= levels

@@ -30,9 +30,7 @@ def attempt(
 
 
 @pytest.mark.parametrize(("minutes", "number", "long"), [(30, 14, 1), (5, 2, 1), (1, 2, 0)])
-def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(
-    minutes: float, number: int, long: int
-) -> None:
+def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(minutes, number, long):
     pauses = list(pause_schedule(60 * minutes))
     assert len(pauses) == number
     assert [length for _, length in pauses].count(LONG_PAUSE_S) == long
@@ -40,7 +38,7 @@ def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(
         assert offset + length < following
 
 
-def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost() -> None:
+def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost():
     lost, excused = failures(
         [
             attempt(90, 141, "status 504", 504),
@@ -57,7 +55,7 @@ def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost() -> None:
     assert excused == 1
 
 
-def test_a_retry_that_is_rejected_again_was_not_admitted() -> None:
+def test_a_retry_that_is_rejected_again_was_not_admitted():
     attempts = [
         attempt(0, 1, REJECTED, 429),
         attempt(0, 9, RIGHT, client=1),
@@ -68,7 +66,7 @@ def test_a_retry_that_is_rejected_again_was_not_admitted() -> None:
     assert retries(attempts) == (2, 1)
 
 
-def test_red_probes_of_a_pause_are_counted_apart() -> None:
+def test_red_probes_of_a_pause_are_counted_apart():
     after_s = SHORT.end_s + PAUSE_MARGIN_S
     probes = [
         Probe("/livez", 299, 304, None),
@@ -80,6 +78,6 @@ def test_red_probes_of_a_pause_are_counted_apart() -> None:
     assert red(probes, "/livez", [SHORT]) == (2, 1)
 
 
-def test_throughput_has_recovered_when_the_first_full_window_begins() -> None:
+def test_throughput_has_recovered_when_the_first_full_window_begins():
     assert recovery_s(lambda begin, end: 9 if begin >= 1004 else 2, 1000, 9) == 4
     assert recovery_s(lambda begin, end: 9 * (end <= 1000 + AFTER_S), 1000, 9.1) == float("inf")

@@ -30,7 +30,7 @@ def figures(**own: float) -> Figures:
     return dict.fromkeys(names, 1.0) | own
 
 
-def test_the_classic_service_draws_what_the_engine_draws_in_every_worker() -> None:
+def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
     """Answers that are all wrong are no figures: there is no latency of right ones."""
     (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
     right = equals({picture.name: Artist("demo").draw(picture.pixels())}, tolerance=1)
@@ -49,7 +49,7 @@ def test_the_classic_service_draws_what_the_engine_draws_in_every_worker() -> No
     assert not Path(f"/proc/{master}").exists()
 
 
-def test_a_classic_service_that_cannot_start_is_said() -> None:
+def test_a_classic_service_that_cannot_start_is_said():
     with (
         pytest.raises(SystemExit, match="could not be started"),
         classic(1, 1, DCTNET_MODEL="no-such-model"),
@@ -57,7 +57,7 @@ def test_a_classic_service_that_cannot_start_is_said() -> None:
         pytest.fail("there is no such model")
 
 
-def test_memory_and_time_are_those_of_a_process_and_its_children() -> None:
+def test_memory_and_time_are_those_of_a_process_and_its_children():
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"1\" * 10**8; "
     code += "sum(range(10**7)); "
     code += "print(flush=True); input()'])"
@@ -71,7 +71,7 @@ def test_memory_and_time_are_those_of_a_process_and_its_children() -> None:
         parent.communicate(b"\n")
 
 
-def test_ratios_are_taken_within_a_round_and_outcomes_are_summed() -> None:
+def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
     found = {
         "one": [figures(rate=1, right=5), figures(rate=4, right=5), figures(rate=2, right=5)],
         "four": [
@@ -88,7 +88,7 @@ def test_ratios_are_taken_within_a_round_and_outcomes_are_summed() -> None:
     assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.0 |"
 
 
-def test_every_second_round_goes_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_second_round_goes_the_other_way(monkeypatch):
     order: list[str] = []
 
     def start(name: str) -> AbstractContextManager[Running]:
@@ -105,7 +105,7 @@ def test_every_second_round_goes_the_other_way(monkeypatch: pytest.MonkeyPatch) 
     assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]
 
 
-def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path: Path) -> None:
+def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- figures -->\nold\n<!-- end of figures -->\nAfter.\n")
     for text in ("new \\1", "newer"):
@@ -118,6 +118,6 @@ def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path: Path) 
         write(page, "new")
 
 
-def test_the_documentation_has_a_place_for_the_figures() -> None:
+def test_the_documentation_has_a_place_for_the_figures():
     page = ROOT / "docs" / "why-one-worker.md"
     assert len(one_worker.FIGURES.findall(page.read_text())) == 1

@@ -181,24 +181,24 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
 @pytest.mark.parametrize(("values", "lines"), EXPECTATIONS)
-def test_an_ingress_and_a_route_say_the_same(values: dict[str, Any], lines: dict[str, Any]) -> None:
+def test_an_ingress_and_a_route_say_the_same(values, lines):
     made = both(values)
     for said in (said_by_ingress(made), said_by_route(made)):
         assert {line: said[line] for line in lines} == lines
 
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
-def test_every_line_is_expected_of_both() -> None:
+def test_every_line_is_expected_of_both():
     expected = {line for _, lines in EXPECTATIONS for line in lines}
     assert expected == said_by_ingress(both()).keys() == said_by_route(both()).keys()
 
 
-def test_nothing_is_exposed_by_default() -> None:
+def test_nothing_is_exposed_by_default():
     assert not render().kinds & {"Ingress", "HTTPRoute", "Gateway", "BackendTrafficPolicy"}
 
 
 @pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
-def test_the_management_port_is_exposed_by_neither() -> None:
+def test_the_management_port_is_exposed_by_neither():
     made = both({"service": {"type": "LoadBalancer"}})
     assert [port["name"] for port in made.one("Service", "dctnet")["spec"]["ports"]] == ["http"]
     assert made.one("Service", "dctnet-management")["spec"]["clusterIP"] == "None"
@@ -206,7 +206,7 @@ def test_the_management_port_is_exposed_by_neither() -> None:
         assert {name for name, _ in said["backend"]} == {"dctnet"}
 
 
-def test_a_limit_of_connections_is_ingress_nginx_s_alone() -> None:
+def test_a_limit_of_connections_is_ingress_nginx_s_alone():
     limited = both(nested("expose.rateLimit.connections", 7))
     assert annotation(limited, "limit-connections") == "7"
     assert policy(limited) == policy(both())
@@ -222,9 +222,7 @@ def test_a_limit_of_connections_is_ingress_nginx_s_alone() -> None:
         ("envoy", 2, None),
     ],
 )
-def test_a_route_itself_tries_again_only_where_it_is_told_to(
-    retries: str, tries: int, expected: dict[str, Any] | None
-) -> None:
+def test_a_route_itself_tries_again_only_where_it_is_told_to(retries, tries, expected):
     values = {"gateway": {"retries": retries}, "expose": {"tries": tries}}
     made = render(merged(GATEWAY, values))
     assert rule(made).get("retry") == expected
@@ -232,7 +230,7 @@ def test_a_route_itself_tries_again_only_where_it_is_told_to(
     assert rule(made)["timeouts"] == {"request": "70s"}
 
 
-def test_a_broken_replica_is_left_out_for_a_while_but_never_a_full_one() -> None:
+def test_a_broken_replica_is_left_out_for_a_while_but_never_a_full_one():
     passive = policy(both())["healthCheck"]["passive"]
     assert passive["consecutiveLocalOriginFailures"] == 1
     assert passive["splitExternalLocalOriginErrors"] is True
@@ -240,7 +238,7 @@ def test_a_broken_replica_is_left_out_for_a_while_but_never_a_full_one() -> None
     assert passive["maxEjectionPercent"] == 50
 
 
-def test_a_route_attaches_to_the_gateways_that_are_named() -> None:
+def test_a_route_attaches_to_the_gateways_that_are_named():
     parents = [{"name": "public", "namespace": "edge", "sectionName": "https"}]
     values = {"gateway": {"enabled": True, "parentRefs": parents}}
     made = render(values)
@@ -250,7 +248,7 @@ def test_a_route_attaches_to_the_gateways_that_are_named() -> None:
     assert route(with_its_own)["parentRefs"] == [*parents, {"name": "dctnet"}]
 
 
-def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> None:
+def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate():
     made = both(TLS)
     listeners = {each["name"]: each for each in made.one("Gateway")["spec"]["listeners"]}
     assert set(listeners) == {"http", "https-0", "https-1"}
@@ -264,7 +262,7 @@ def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate() -> Non
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_what_a_proxy_would_take_in_silence_is_refused() -> None:
+def test_what_a_proxy_would_take_in_silence_is_refused():
     annotations = {
         "proxy-buffers-number": "four",
         "proxy-buffer-size": "ten",
@@ -291,7 +289,7 @@ def test_what_a_proxy_would_take_in_silence_is_refused() -> None:
     assert_schema_rejects(wrong, beside=INGRESS)
 
 
-def test_annotations_and_labels_of_ones_own_are_kept() -> None:
+def test_annotations_and_labels_of_ones_own_are_kept():
     own = {"annotations": {"example.org/a": "1"}, "labels": {"team": "b"}}
     made = both({"ingress": own, "gateway": own})
     for kind in ("Ingress", "HTTPRoute"):
@@ -300,6 +298,6 @@ def test_annotations_and_labels_of_ones_own_are_kept() -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), [("", None), ("internal", "internal")])
-def test_an_ingress_names_its_class(name: str, expected: str | None) -> None:
+def test_an_ingress_names_its_class(name, expected):
     made = both(nested("ingress.className", name))
     assert made.one("Ingress")["spec"].get("ingressClassName") == expected

@@ -263,20 +263,20 @@ def sentence(case: str) -> str:
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("case", CASES)
-def test_a_guard_refuses_with_its_sentence(case: str) -> None:
+def test_a_guard_refuses_with_its_sentence(case):
     assert CASES[case][1] in sentence(case)
     assert sentence(case).endswith(".")
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("case", CASES)
-def test_one_step_beside_it_renders(case: str) -> None:
+def test_one_step_beside_it_renders(case):
     values, cluster = CASES[case][2]
     assert render(values, **cluster).deployment
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_every_guard_of_the_templates_is_among_these() -> None:
+def test_every_guard_of_the_templates_is_among_these():
     written = "".join(file.read_text() for file in CHART.glob("templates/*.*"))
     guards = re.findall(r'fail (?:\(printf )?"(dctnet: [^"]*)"', written)
     assert len(guards) == len(re.findall(r"\bfail\b", written))

@@ -45,7 +45,7 @@ ANSWERED = {
 
 @pytest.mark.parametrize("helm", ["helm", "helm3"])
 @pytest.mark.parametrize("name", NAMES)
-def test_helm_lint_finds_nothing(helm: str, name: str | None) -> None:
+def test_helm_lint_finds_nothing(helm, name):
     values = ["--values", CHART / f"ci/{name}-values.yaml"] if name else []
     said = run_tool(helm, "lint", "--strict", "--quiet", CHART, *values)
     assert said.returncode == 0, said.stdout + said.stderr
@@ -53,11 +53,11 @@ def test_helm_lint_finds_nothing(helm: str, name: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_helm_3_makes_the_same_of_a_profile_as_helm_4(name: str | None) -> None:
+def test_helm_3_makes_the_same_of_a_profile_as_helm_4(name):
     assert list(render(profile=name, helm="helm3")) == list(render(profile=name))
 
 
-def test_helm_3_refuses_by_the_same_sentence() -> None:
+def test_helm_3_refuses_by_the_same_sentence():
     said = []
     for helm in ("helm", "helm3"):
         with pytest.raises(Exception, match="dctnet: ") as refused:
@@ -78,7 +78,7 @@ def findings(objects: Objects) -> set[tuple[str, str]]:
     }
 
 
-def test_kube_score_finds_only_what_is_answered() -> None:
+def test_kube_score_finds_only_what_is_answered():
     found: set[tuple[str, str]] = set()
     for name in NAMES:
         found |= findings(render(profile=name))
@@ -86,18 +86,18 @@ def test_kube_score_finds_only_what_is_answered() -> None:
     assert set(ANSWERED) - found == set()  # An answer that nobody asks for is out of date.
 
 
-def test_kube_score_would_find_a_mistake() -> None:
+def test_kube_score_would_find_a_mistake():
     found = findings(render({"securityContext": {"privileged": True}}))
     assert ("Deployment", "container-security-context-privileged") in found
 
 
-def test_actionlint_finds_nothing_in_the_workflows() -> None:
+def test_actionlint_finds_nothing_in_the_workflows():
     workflows = sorted((ROOT / ".github/workflows").glob("*.y*ml"))
     assert workflows
     said = run_tool("actionlint", "-no-color", *workflows, cwd=ROOT)
     assert said.returncode == 0, said.stdout
 
 
-def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+def test_hadolint_finds_nothing_in_the_dockerfile():
     said = run_tool("hadolint", "Dockerfile", cwd=ROOT)
     assert said.returncode == 0, said.stdout

@@ -52,7 +52,7 @@ SOURCES = FETCHED | PREPARED
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_source_has_its_image_its_volume_and_its_setting(source: str) -> None:
+def test_a_source_has_its_image_its_volume_and_its_setting(source):
     model, volume, told = SOURCES[source]
     fetches = source in FETCHED
     made = render({"model": model})
@@ -86,7 +86,7 @@ def chosen(source: str, variant: str = "tensorflow") -> Objects:
     ("source", "variant"),
     [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
 )
-def test_a_variant_that_is_named_is_taken_by_every_container(source: str, variant: str) -> None:
+def test_a_variant_that_is_named_is_taken_by_every_container(source, variant):
     assert images(chosen(source, variant)) == {
         "dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")
     }
@@ -96,9 +96,7 @@ def test_a_variant_that_is_named_is_taken_by_every_container(source: str, varian
     ("variant", "failures", "request_", "limit"),
     [("runtime", 120, "640Mi", "4101Mi"), ("tensorflow", 300, "1500Mi", "6801Mi")],
 )
-def test_a_variant_has_its_time_to_start_and_its_memory(
-    variant: str, failures: int, request_: str, limit: str
-) -> None:
+def test_a_variant_has_its_time_to_start_and_its_memory(variant, failures, request_, limit):
     container = render({"model": {"source": "demo"}, "image": {"variant": variant}}).container
     assert container["startupProbe"]["failureThreshold"] == failures
     assert container["resources"] == {
@@ -107,7 +105,7 @@ def test_a_variant_has_its_time_to_start_and_its_memory(
     }
 
 
-def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served() -> None:
+def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served():
     model = {
         "style": "handdrawn",
         "revision": "v1.0",
@@ -129,17 +127,17 @@ def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served() -> No
     assert not [each for each in prepare["env"] if each["name"].startswith("MODELSCOPE")]
 
 
-def test_no_revision_is_asked_for_unless_one_is_named() -> None:
+def test_no_revision_is_asked_for_unless_one_is_named():
     assert render().pod["spec"]["initContainers"][0]["args"] == ["fetch", "anime"]
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("source", [name for name in SOURCES if name != "demo"])
-def test_a_digest_pins_the_model_of_every_source_that_has_one(source: str) -> None:
+def test_a_digest_pins_the_model_of_every_source_that_has_one(source):
     assert chosen(source).settings["DCTNET_MODEL_DIGEST"] == SHA
 
 
-def test_a_claim_that_is_made_stays_when_the_release_goes() -> None:
+def test_a_claim_that_is_made_stays_when_the_release_goes():
     cache = {"create": True, "size": "9Gi", "storageClassName": "fast"}
     claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim", "dctnet-model")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
@@ -150,7 +148,7 @@ def test_a_claim_that_is_made_stays_when_the_release_goes() -> None:
     }
 
 
-def test_a_rollout_waits_for_the_start_and_for_a_model_that_is_fetched() -> None:
+def test_a_rollout_waits_for_the_start_and_for_a_model_that_is_fetched():
     def deadline(values: dict[str, Any]) -> int:
         return render(values).deployment["spec"]["progressDeadlineSeconds"]
 

@@ -22,13 +22,13 @@ def prometheus_annotations(objects: Objects) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if "prometheus" in key}
 
 
-def test_nothing_of_an_operator_is_made_by_default() -> None:
+def test_nothing_of_an_operator_is_made_by_default():
     default = render(DEMO)
     assert not default.kinds & {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
     assert prometheus_annotations(default) == {}
 
 
-def test_pods_may_be_annotated_for_a_prometheus_without_operator() -> None:
+def test_pods_may_be_annotated_for_a_prometheus_without_operator():
     assert prometheus_annotations(made(podAnnotations=True)) == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9090",
@@ -37,7 +37,7 @@ def test_pods_may_be_annotated_for_a_prometheus_without_operator() -> None:
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
-def test_a_monitor_scrapes_the_management_port(monitor: str) -> None:
+def test_a_monitor_scrapes_the_management_port(monitor):
     kind, endpoints = MONITORS[monitor]
     told = {
         "enabled": True,
@@ -58,14 +58,14 @@ def test_a_monitor_scrapes_the_management_port(monitor: str) -> None:
     ]
 
 
-def test_the_rules_are_the_file_s_as_they_are() -> None:
+def test_the_rules_are_the_file_s_as_they_are():
     rule = made(prometheusRule={"enabled": True, "labels": {"a": "b"}}).one("PrometheusRule")
     assert rule["metadata"]["labels"]["a"] == "b"
     assert rule["spec"] == yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())
     assert rule["spec"]["groups"]
 
 
-def test_every_dashboard_is_a_configmap_that_the_sidecar_finds() -> None:
+def test_every_dashboard_is_a_configmap_that_the_sidecar_finds():
     told = {
         "enabled": True,
         "namespace": "grafana",
@@ -86,7 +86,7 @@ def test_every_dashboard_is_a_configmap_that_the_sidecar_finds() -> None:
         assert each["metadata"]["annotations"]["folder"] == "Cartoons"
 
 
-def test_a_dashboard_is_in_the_release_s_namespace_unless_told() -> None:
+def test_a_dashboard_is_in_the_release_s_namespace_unless_told():
     found = made(dashboards={"enabled": True}).one("ConfigMap", "dctnet-dashboard")
     assert found["metadata"]["namespace"] == "pictures"
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"

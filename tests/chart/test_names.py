@@ -1,7 +1,5 @@
 """What objects are called, how they are labelled and select one another, which image is taken."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.chart import Object, Objects, merged, render
@@ -34,9 +32,7 @@ EVERYTHING = {
         ("c" * 51, {}, "c" * 51),
     ],
 )
-def test_objects_are_called_after_the_release(
-    release: str, values: dict[str, Any], name: str
-) -> None:
+def test_objects_are_called_after_the_release(release, values, name):
     made = render(merged(EVERYTHING, values), release=release)
     assert made.deployment["metadata"]["name"] == name
     for each in made:
@@ -46,7 +42,7 @@ def test_objects_are_called_after_the_release(
             assert LABEL.fullmatch(each["metadata"]["name"])
 
 
-def test_every_object_has_the_common_labels() -> None:
+def test_every_object_has_the_common_labels():
     made = render(
         merged(EVERYTHING, {"commonLabels": {"team": "a"}, "commonAnnotations": {"b": "c"}}),
         release="cartoons",
@@ -65,7 +61,7 @@ def test_every_object_has_the_common_labels() -> None:
         assert each["annotations"]["b"] == "c"
 
 
-def test_labels_of_the_chart_s_own_are_not_overridden() -> None:
+def test_labels_of_the_chart_s_own_are_not_overridden():
     stolen = {"app.kubernetes.io/name": "other"}
     made = render({"commonLabels": stolen, "podLabels": stolen})
     assert made.pod["metadata"]["labels"]["app.kubernetes.io/name"] == "dctnet"
@@ -78,7 +74,7 @@ def selected(made: Objects, selector: Object) -> set[str]:
     return {name for name, labels in labelled.items() if selector.items() <= labels.items()}
 
 
-def test_every_selector_takes_the_replicas_and_not_the_test() -> None:
+def test_every_selector_takes_the_replicas_and_not_the_test():
     made = render(merged(EVERYTHING, {"commonLabels": {"team": "a"}, "podLabels": {"b": "c"}}))
     assert made.all("Pod")
     selectors = {
@@ -93,7 +89,7 @@ def test_every_selector_takes_the_replicas_and_not_the_test() -> None:
         assert not {"team", "b", "app.kubernetes.io/version"} & set(selector)
 
 
-def test_a_monitor_takes_the_management_service_alone() -> None:
+def test_a_monitor_takes_the_management_service_alone():
     made = render(EVERYTHING)
     selector = made.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
     services = [
@@ -107,7 +103,7 @@ def test_a_monitor_takes_the_management_service_alone() -> None:
     assert selected(by_pods, selector) == {"Deployment"}
 
 
-def test_every_port_that_is_named_is_there() -> None:
+def test_every_port_that_is_named_is_there():
     made = render(EVERYTHING)
     ports = {port["name"] for port in made.container["ports"]}
     for service in made.all("Service"):
@@ -117,7 +113,7 @@ def test_every_port_that_is_named_is_there() -> None:
     assert endpoint["port"] == port["name"]
 
 
-def test_the_management_service_shows_every_replica() -> None:
+def test_the_management_service_shows_every_replica():
     spec = render().one("Service", "dctnet-management")["spec"]
     assert spec["clusterIP"] == "None"
     assert spec["publishNotReadyAddresses"] is True
@@ -146,11 +142,11 @@ SHA = f"sha256:{'0' * 64}"
         ),
     ],
 )
-def test_every_container_takes_the_image_that_is_named(values: dict[str, Any], image: str) -> None:
+def test_every_container_takes_the_image_that_is_named(values, image):
     assert images(render(values)) == {image}
 
 
-def test_pull_secrets_are_global_s_then_the_image_s_each_once() -> None:
+def test_pull_secrets_are_global_s_then_the_image_s_each_once():
     made = render(
         {"global": {"imagePullSecrets": ["a", "b"]}, "image": {"pullSecrets": ["b", "c"]}}
     )
@@ -168,7 +164,7 @@ def test_pull_secrets_are_global_s_then_the_image_s_each_once() -> None:
         ({"create": False, "name": "own"}, "own", False),
     ],
 )
-def test_a_service_account_is_made_or_named(account: Object, used: str, made_: bool) -> None:
+def test_a_service_account_is_made_or_named(account, used, made_):
     made = render({"serviceAccount": account})
     assert made.pod["spec"]["serviceAccountName"] == used
     accounts = made.all("ServiceAccount")
@@ -176,7 +172,7 @@ def test_a_service_account_is_made_or_named(account: Object, used: str, made_: b
     assert all(each["automountServiceAccountToken"] is False for each in accounts)
 
 
-def test_names_that_look_like_numbers_stay_names() -> None:
+def test_names_that_look_like_numbers_stay_names():
     made = render(
         {
             "fullnameOverride": "e3",

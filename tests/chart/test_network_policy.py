@@ -27,7 +27,7 @@ def rules(spec: Object, port: str) -> list[Object]:
     return [rule for rule in spec["ingress"] if {"port": port, "protocol": "TCP"} in rule["ports"]]
 
 
-def test_it_is_about_the_replicas_and_both_directions() -> None:
+def test_it_is_about_the_replicas_and_both_directions():
     made = render(DEMO)
     spec = made.one("NetworkPolicy")["spec"]
     assert spec["podSelector"] == made.deployment["spec"]["selector"]
@@ -51,16 +51,14 @@ CONTROLLERS = ("ingress-nginx", "envoy-gateway-system")
         ),
     ],
 )
-def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(
-    values: dict[str, Any], expected: list[Object] | None
-) -> None:
+def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(values, expected):
     (rule,) = rules(policy(DEMO, values), "http")
     assert rule.get("from") == expected
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.parametrize("names", [None, [], ["a", "b"]])
-def test_the_management_port_is_open_to_prometheus_alone(names: list[str] | None) -> None:
+def test_the_management_port_is_open_to_prometheus_alone(names):
     told = {} if names is None else {"networkPolicy": {"prometheusNamespaces": names}}
     (rule,) = rules(policy(DEMO, told), "management")
     assert rule["from"] == [HERE, *namespaces(*(["monitoring"] if names is None else names))]
@@ -73,7 +71,7 @@ def dns(spec: Object) -> Object:
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
-def test_nothing_goes_out_but_dns() -> None:
+def test_nothing_goes_out_but_dns():
     spec = policy(DEMO)
     assert spec["egress"] == [dns(spec)]
     assert {each["protocol"] for each in dns(spec)["ports"]} == {"UDP", "TCP"}
@@ -81,7 +79,7 @@ def test_nothing_goes_out_but_dns() -> None:
     assert dns(spec)["to"]
 
 
-def test_a_pod_that_fetches_its_model_may_reach_the_hub() -> None:
+def test_a_pod_that_fetches_its_model_may_reach_the_hub():
     source = {"cidrs": ["198.51.100.0/24", "2001:db8::/32"], "ports": [443, 8443]}
     spec = policy({"networkPolicy": {"modelSource": source}})
     (hub,) = [rule for rule in spec["egress"] if rule != dns(spec)]
@@ -100,7 +98,7 @@ def test_a_pod_that_fetches_its_model_may_reach_the_hub() -> None:
         {"source": "demo"},
     ],
 )
-def test_a_pod_that_has_its_model_may_not(model: dict[str, Any]) -> None:
+def test_a_pod_that_has_its_model_may_not(model):
     spec = policy({"model": model})
     assert spec["egress"] == [dns(spec)]
 
@@ -113,7 +111,7 @@ def test_a_pod_that_has_its_model_may_not(model: dict[str, Any]) -> None:
         ("http://192.0.2.7", 80),
     ],
 )
-def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint: str, port: int) -> None:
+def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint, port):
     tracing = {"tracing": {"endpoint": endpoint}}
     spec = policy(DEMO, tracing, {"networkPolicy": {"collectorNamespaces": ["a", "b"]}})
     (collector,) = [rule for rule in spec["egress"] if rule != dns(spec)]
@@ -121,7 +119,7 @@ def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint: str, por
     assert collector["to"] == [HERE, *namespaces("a", "b")]
 
 
-def test_rules_of_ones_own_are_added() -> None:
+def test_rules_of_ones_own_are_added():
     more: dict[str, Any] = {
         "extraIngress": [{"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}],
         "extraEgress": [{"ports": [{"port": 4317, "protocol": "TCP"}]}],
@@ -131,5 +129,5 @@ def test_rules_of_ones_own_are_added() -> None:
     assert spec["egress"] == without["egress"] + more["extraEgress"]
 
 
-def test_it_can_be_left_out() -> None:
+def test_it_can_be_left_out():
     assert "NetworkPolicy" not in render({"networkPolicy": {"enabled": False}}).kinds

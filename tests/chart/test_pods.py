@@ -39,7 +39,7 @@ def restricted_breaches(pod: Object) -> list[str]:
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
-def test_every_pod_keeps_to_the_restricted_standard() -> None:
+def test_every_pod_keeps_to_the_restricted_standard():
     seen = 0
     for profile in [None, *PROFILES]:
         for name, pod in pods(render(profile=profile)):
@@ -53,7 +53,7 @@ def test_every_pod_keeps_to_the_restricted_standard() -> None:
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
-def test_what_breaks_the_standard_is_seen() -> None:
+def test_what_breaks_the_standard_is_seen():
     wrong = [
         nested("podSecurityContext.runAsNonRoot", False),
         nested("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
@@ -74,7 +74,7 @@ def test_what_breaks_the_standard_is_seen() -> None:
     assert restricted_breaches(root.pod["spec"]) == ["dctnet runs as root"]
 
 
-def test_the_user_is_the_image_s_and_a_number() -> None:
+def test_the_user_is_the_image_s_and_a_number():
     context = render(DEMO).pod["spec"]["securityContext"]
     assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (10001,) * 3
 
@@ -87,7 +87,7 @@ PROBES = {
 
 
 @pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
-def test_three_probes_look_at_the_management_port(variant: str) -> None:
+def test_three_probes_look_at_the_management_port(variant):
     container = render(merged(DEMO, {"image": {"variant": variant}})).container
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": 8080, "management": 9090}
@@ -101,7 +101,7 @@ def test_three_probes_look_at_the_management_port(variant: str) -> None:
         }
 
 
-def test_each_probe_can_be_changed() -> None:
+def test_each_probe_can_be_changed():
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
     probes = {"startup": numbers, "readiness": numbers, "liveness": numbers | {"periodSeconds": 6}}
     container = render(merged(DEMO, {"probes": probes})).container
@@ -132,20 +132,20 @@ BAKED = {"model": {"source": "baked"}}
 
 
 @pytest.mark.parametrize(("path", "value", "in_configmap"), ROLLS)
-def test_a_changed_setting_replaces_the_pods(path: str, value: object, in_configmap: bool) -> None:
+def test_a_changed_setting_replaces_the_pods(path, value, in_configmap):
     changed, before = render(merged(BAKED, nested(path, value))).pod, render(BAKED).pod
     assert changed != before
     checksums = {each["metadata"]["annotations"]["checksum/config"] for each in (changed, before)}
     assert len(checksums) == 1 + in_configmap
 
 
-def test_what_is_beside_the_pods_leaves_them() -> None:
+def test_what_is_beside_the_pods_leaves_them():
     changed = merged(BAKED, *(nested(path, value) for path, value in STAYS))
     fixed = nested("autoscaling.enabled", False)
     assert render(changed).pod == render(merged(changed, fixed)).pod == render(BAKED).pod
 
 
-def test_replicas_spread_over_nodes_and_zones() -> None:
+def test_replicas_spread_over_nodes_and_zones():
     made = render(DEMO)
     spread = made.pod["spec"]["topologySpreadConstraints"]
     assert [each["topologyKey"] for each in spread] == [
@@ -163,12 +163,12 @@ def test_replicas_spread_over_nodes_and_zones() -> None:
     "own",
     [[], [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]],
 )
-def test_or_as_they_are_told(own: list[Object]) -> None:
+def test_or_as_they_are_told(own):
     made = render(merged(DEMO, {"topologySpreadConstraints": own}))
     assert made.pod["spec"]["topologySpreadConstraints"] == own
 
 
-def test_what_kubernetes_knows_of_a_pod_is_passed_on() -> None:
+def test_what_kubernetes_knows_of_a_pod_is_passed_on():
     told: dict[str, Any] = {
         "affinity": {"podAffinity": {}},
         "nodeSelector": {"disk": "ssd"},
@@ -182,7 +182,7 @@ def test_what_kubernetes_knows_of_a_pod_is_passed_on() -> None:
     assert not told.keys() & render(DEMO).pod["spec"].keys()
 
 
-def test_what_is_added_to_the_container_comes_after_its_own() -> None:
+def test_what_is_added_to_the_container_comes_after_its_own():
     added = {
         "env": ("extraEnv", {"name": "TZ", "value": "UTC"}),
         "envFrom": ("extraEnvFrom", {"secretRef": {"name": "more"}}),
@@ -194,7 +194,7 @@ def test_what_is_added_to_the_container_comes_after_its_own() -> None:
         assert after[place] == [*before[place], value]
 
 
-def test_volumes_and_containers_may_be_added() -> None:
+def test_volumes_and_containers_may_be_added():
     values = {
         "extraVolumes": [{"name": "more", "emptyDir": {}}],
         "extraContainers": [EXTRA],
@@ -206,13 +206,13 @@ def test_volumes_and_containers_may_be_added() -> None:
     assert [each["name"] for each in spec["initContainers"]] == ["first", "fetch", "prepare"]
 
 
-def test_what_is_added_to_the_environment_reaches_the_containers_that_fetch() -> None:
+def test_what_is_added_to_the_environment_reaches_the_containers_that_fetch():
     proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     for each in render({"extraEnv": [proxy]}).pod["spec"]["initContainers"]:
         assert proxy in each["env"]
 
 
-def test_objects_may_be_added_and_are_templates() -> None:
+def test_objects_may_be_added_and_are_templates():
     object_ = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -224,7 +224,7 @@ def test_objects_may_be_added_and_are_templates() -> None:
     assert yaml.safe_dump(added["data"]) == "namespace: pictures\n"
 
 
-def test_what_a_user_adds_never_takes_a_name_of_the_chart_s() -> None:
+def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():
     for path, value in [
         ("extraVolumes", {"name": "tmp", "emptyDir": {}}),
         ("extraContainers", EXTRA | {"name": "dctnet"}),
@@ -234,7 +234,7 @@ def test_what_a_user_adds_never_takes_a_name_of_the_chart_s() -> None:
             render({path: [value]})
 
 
-def test_the_cpu_limit_is_told_by_the_downward_api() -> None:
+def test_the_cpu_limit_is_told_by_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
     assert variable == {
         "name": "DCTNET_CPU_MILLIS",
@@ -267,9 +267,7 @@ def bound(slots: int, threads: int, tensorflow: bool = False, **environ: object)
         ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
     ],
 )
-def test_resources_are_merged_over_defaults_that_fit_together(
-    resources: Object, requests: tuple[Any, Any], limits: tuple[Any, Any]
-) -> None:
+def test_resources_are_merged_over_defaults_that_fit_together(resources, requests, limits):
     made = render(merged(DEMO, {"resources": resources})).container["resources"]
     assert (made["requests"]["cpu"], made["requests"]["memory"]) == requests
     assert (made["limits"]["cpu"], made["limits"]["memory"]) == limits
@@ -296,9 +294,7 @@ def test_resources_are_merged_over_defaults_that_fit_together(
         {"limits": {"unsentBytes": 268435457}},
     ],
 )
-def test_the_memory_limit_is_the_services_bound_for_any_values(
-    values: Object, variant: str
-) -> None:
+def test_the_memory_limit_is_the_services_bound_for_any_values(values, variant):
     made = render(merged(DEMO, values | {"image": {"variant": variant}}))
     told = made.one("ConfigMap", "dctnet")["data"]
     expected = bound(

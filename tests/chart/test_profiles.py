@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,13 +11,13 @@ from tests.support.chart import CHART, PROFILES, SCHEMAS, Objects, faults, rende
 from tests.support.kubernetes import mistakes
 
 
-def test_the_profiles_are_those_that_are_promised() -> None:
+def test_the_profiles_are_those_that_are_promised():
     promised = {"airgapped", "gateway", "ha", "minimal", "monitoring", "restricted"}
     assert set(PROFILES) >= promised
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_kubeconform_takes_every_profile_strictly(tmp_path: Path) -> None:
+def test_kubeconform_takes_every_profile_strictly(tmp_path):
     total = 0
     for minor in MINORS:
         folder = tmp_path / minor
@@ -38,12 +37,12 @@ def test_kubeconform_takes_every_profile_strictly(tmp_path: Path) -> None:
     assert total == 0  # Every object was looked at.
 
 
-def test_a_profile_makes_nothing_that_kubernetes_would_refuse() -> None:
+def test_a_profile_makes_nothing_that_kubernetes_would_refuse():
     for name in PROFILES:
         assert mistakes(render(profile=name)) == [], name
 
 
-def test_the_image_source_is_valid_where_it_can_be_rendered() -> None:
+def test_the_image_source_is_valid_where_it_can_be_rendered():
     reference = f"models/anime@sha256:{'0' * 64}"
     made = render({"model": {"source": "image", "image": {"reference": reference}}})
     assert faults(made, "1.36") == faults(made, "1.37") == []
@@ -54,7 +53,7 @@ def every_kind() -> Objects:
     return Objects([*profiles, *render({"model": {"cache": {"create": True}}})])
 
 
-def test_the_schemas_refuse_a_misspelt_field_of_every_kind() -> None:
+def test_the_schemas_refuse_a_misspelt_field_of_every_kind():
     kinds = set()
     for each in every_kind():
         kinds.add(each["kind"])
@@ -64,7 +63,7 @@ def test_the_schemas_refuse_a_misspelt_field_of_every_kind() -> None:
     assert len(kinds) >= 14
 
 
-def test_the_chart_says_which_versions_of_kubernetes_it_takes() -> None:
+def test_the_chart_says_which_versions_of_kubernetes_it_takes():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     oldest = min(MINORS, key=lambda minor: int(minor.partition(".")[2]))
     assert chart["kubeVersion"] == f">={oldest}.0-0"
@@ -73,6 +72,6 @@ def test_the_chart_says_which_versions_of_kubernetes_it_takes() -> None:
     assert render({"model": {"source": "demo"}}, kubernetes="1.29.0-gke.100").deployment
 
 
-def test_no_profile_names_a_host_that_images_come_from() -> None:
+def test_no_profile_names_a_host_that_images_come_from():
     for profile in CHART.glob("ci/*"):
         assert not re.search(r"registry: \S+\.", profile.read_text())

@@ -168,7 +168,7 @@ COMMON = {"suppress_health_check": list(HealthCheck), "phases": [Phase.generate]
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence() -> None:
+def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence():
     seen: Counter[str] = Counter()
 
     @examples(150, **COMMON)
@@ -182,9 +182,7 @@ def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence() -> Non
 
 @examples(30, **COMMON)
 @given(some_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
-def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(
-    values: dict[str, Any], path: str
-) -> None:
+def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(values, path):
     """Helm takes null as: forget the default."""
     try:
         check(merged(values, nested(path, None)), "dctnet", "1.36")
@@ -192,7 +190,7 @@ def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(
         event("invalid")
 
 
-def test_the_schema_refuses_what_it_does_not_know() -> None:
+def test_the_schema_refuses_what_it_does_not_know():
     sections = [section for section in SECTIONS if section != "global"]
     with pytest.raises(Invalid) as invalid:
         render(merged({"nonesuch": 1}, *(nested(f"{each}.nonesuch", 1) for each in sections)))

@@ -53,9 +53,7 @@ TABLE = [(scaler, *row) for scaler in SCALERS for row in BUDGETS if row[0] or sc
 
 @pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.parametrize(("scaler", "least", "budget", "expected"), TABLE)
-def test_a_budget_is_made_for_more_than_one_replica(
-    scaler: str, least: int, budget: dict[str, Any], expected: dict[str, Any] | None
-) -> None:
+def test_a_budget_is_made_for_more_than_one_replica(scaler, least, budget, expected):
     made = render(values(scaler, least, budget))
     budgets = [each["spec"] for each in made.all("PodDisruptionBudget")]
     if expected is None:
@@ -75,15 +73,13 @@ def test_a_budget_is_made_for_more_than_one_replica(
         ("keda", None, {"ScaledObject"}),
     ],
 )
-def test_one_alone_sets_the_number_of_replicas(
-    scaler: str, replicas: int | None, kinds: set[str]
-) -> None:
+def test_one_alone_sets_the_number_of_replicas(scaler, replicas, kinds):
     made = render(values(scaler, 5, ON))
     assert made.deployment["spec"].get("replicas") == replicas
     assert made.kinds & {"HorizontalPodAutoscaler", "ScaledObject"} == kinds
 
 
-def test_the_autoscaler_looks_at_the_replicas_own_cpu() -> None:
+def test_the_autoscaler_looks_at_the_replicas_own_cpu():
     spec = render({"autoscaling": {"targetCPUUtilization": 90}}).one("HorizontalPodAutoscaler")[
         "spec"
     ]
@@ -101,7 +97,7 @@ def test_the_autoscaler_looks_at_the_replicas_own_cpu() -> None:
     }
 
 
-def test_the_autoscaler_may_look_at_the_load() -> None:
+def test_the_autoscaler_may_look_at_the_load():
     apis = ("custom.metrics.k8s.io/v1beta2",)
     scaled = {"autoscaling": {"metric": "load", "targetLoadRatio": 2.5}}
     made = render(merged(scaled, {"metrics": {"podAnnotations": True}}), apis=apis)
@@ -110,7 +106,7 @@ def test_the_autoscaler_may_look_at_the_load() -> None:
     assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "2.5"}
 
 
-def test_keda_asks_prometheus_for_the_load_of_this_release() -> None:
+def test_keda_asks_prometheus_for_the_load_of_this_release():
     spec = render(values("keda", 2, {}), release="cartoons").one("ScaledObject")["spec"]
     assert spec["scaleTargetRef"] == {"name": "cartoons-dctnet"}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 9)
@@ -127,7 +123,7 @@ def test_keda_asks_prometheus_for_the_load_of_this_release() -> None:
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
-def test_scaling_is_quick_up_and_slow_down_whoever_scales() -> None:
+def test_scaling_is_quick_up_and_slow_down_whoever_scales():
     by_cpu = render().one("HorizontalPodAutoscaler")["spec"]["behavior"]
     by_keda = render(values("keda", 2, {})).one("ScaledObject")["spec"]["advanced"]
     assert by_keda["horizontalPodAutoscalerConfig"]["behavior"] == by_cpu
@@ -138,7 +134,7 @@ def test_scaling_is_quick_up_and_slow_down_whoever_scales() -> None:
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_rollout_takes_no_replica_away_before_its_successor_is_ready() -> None:
+def test_a_rollout_takes_no_replica_away_before_its_successor_is_ready():
     strategy = render().deployment["spec"]["strategy"]
     assert strategy == {
         "type": "RollingUpdate",

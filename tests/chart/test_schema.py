@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -37,7 +36,7 @@ def place(path: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def test_every_value_is_described_by_a_comment() -> None:
+def test_every_value_is_described_by_a_comment():
     undescribed = [
         path
         for path in leaves(values_yaml())
@@ -47,13 +46,13 @@ def test_every_value_is_described_by_a_comment() -> None:
     assert len(TEXTS) > 150
 
 
-def test_every_value_is_in_the_schema_and_described_there() -> None:
+def test_every_value_is_in_the_schema_and_described_there():
     assert {path: place(path)["description"] for path in TEXTS} == TEXTS
     typed = {"type", "enum", "anyOf", "allOf"}
     assert [path for path in TEXTS if not typed & place(path).keys()] == []
 
 
-def test_the_schema_has_no_value_that_the_chart_has_not() -> None:
+def test_the_schema_has_no_value_that_the_chart_has_not():
     def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
         found = []
         for key, inner in schema.get("properties", {}).items():
@@ -85,7 +84,7 @@ def kinds(schema: dict[str, Any]) -> list[str]:
     return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
 
 
-def test_the_schema_is_closed_wherever_the_chart_owns_the_shape() -> None:
+def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
     is_open = [
         where
         for where, each in parts(SCHEMA)
@@ -102,7 +101,7 @@ def test_the_schema_is_closed_wherever_the_chart_owns_the_shape() -> None:
     }
 
 
-def test_every_number_has_bounds() -> None:
+def test_every_number_has_bounds():
     unbounded = [
         where
         for where, each in parts(SCHEMA)
@@ -112,13 +111,13 @@ def test_every_number_has_bounds() -> None:
     assert unbounded == []
 
 
-def test_it_is_a_schema_of_draft_7() -> None:
+def test_it_is_a_schema_of_draft_7():
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.Draft7Validator(SCHEMA).validate(values_yaml())
 
 
-def test_the_examples_of_what_is_passed_on_fit_it() -> None:
+def test_the_examples_of_what_is_passed_on_fit_it():
     tried = 0
     for _, each in parts(SCHEMA):
         for example in each.get("examples", []):
@@ -128,7 +127,7 @@ def test_the_examples_of_what_is_passed_on_fit_it() -> None:
     assert tried >= 15
 
 
-def test_a_changed_comment_is_seen(tmp_path: Path) -> None:
+def test_a_changed_comment_is_seen(tmp_path):
     shutil.copytree(CHART.parent, tmp_path / "helm")
     values = tmp_path / "helm/dctnet/values.yaml"
     command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
@@ -139,14 +138,14 @@ def test_a_changed_comment_is_seen(tmp_path: Path) -> None:
     assert "make chart-docs" in run.stderr
 
 
-def test_the_readme_is_as_make_chart_docs_leaves_it() -> None:
+def test_the_readme_is_as_make_chart_docs_leaves_it():
     options = ["--dry-run", "--log-level=warning", "--sort-values-order=file"]
     run = run_tool("helm-docs", *options, "--chart-search-root", CHART.parent)
     assert run.returncode == 0
     assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
 
 
-def test_a_value_that_would_break_later_is_refused_at_once() -> None:
+def test_a_value_that_would_break_later_is_refused_at_once():
     intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
     assert_schema_rejects(
         [
@@ -173,5 +172,5 @@ def test_a_value_that_would_break_later_is_refused_at_once() -> None:
     )
 
 
-def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition() -> None:
+def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition():
     assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment

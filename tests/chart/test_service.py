@@ -28,15 +28,13 @@ HOST = {"expose": {"hosts": ["a.example.org"]}}
         ),
     ],
 )
-def test_the_service_has_its_type_and_port(
-    service: dict[str, Any], type_: str, port: dict[str, int]
-) -> None:
+def test_the_service_has_its_type_and_port(service, type_, port):
     spec = render(merged(DEMO, {"service": service})).one("Service", "dctnet")["spec"]
     assert spec["type"] == type_
     assert spec["ports"] == [{"name": "http", "targetPort": "http", "appProtocol": "http", **port}]
 
 
-def test_the_service_has_labels_and_annotations_of_its_own() -> None:
+def test_the_service_has_labels_and_annotations_of_its_own():
     own = {"annotations": {"a": "1"}, "labels": {"b": "2"}}
     made = render(merged(DEMO, {"service": own}))
     metadata = made.one("Service", "dctnet")["metadata"]
@@ -47,9 +45,7 @@ def test_the_service_has_labels_and_annotations_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("model", "style"), [({}, "anime"), ({"style": "3d"}, "3d"), ({"source": "demo"}, "demo")]
 )
-def test_the_test_asks_the_service_for_what_it_should_draw(
-    model: dict[str, str], style: str
-) -> None:
+def test_the_test_asks_the_service_for_what_it_should_draw(model, style):
     made = render({"model": model, "service": {"port": 81}, "tests": {"timeout": 77}})
     pod = made.one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
@@ -65,7 +61,7 @@ def test_the_test_asks_the_service_for_what_it_should_draw(
     assert script.rstrip() == (CHART / "files/draws.py").read_text().rstrip()
 
 
-def test_the_test_has_the_keys_where_there_are_some() -> None:
+def test_the_test_has_the_keys_where_there_are_some():
     pod = render(merged(DEMO, {"apiKeys": {"existingSecret": "k", "key": "mine"}})).one("Pod")
     (container,) = pod["spec"]["containers"]
     assert {"name": "KEYS", "value": "/etc/dctnet/api-keys/mine"} in container["env"]
@@ -74,7 +70,7 @@ def test_the_test_has_the_keys_where_there_are_some() -> None:
     ]
 
 
-def test_the_test_can_be_left_out() -> None:
+def test_the_test_can_be_left_out():
     made = render(merged(DEMO, {"tests": {"enabled": False}}))
     assert not made.all("Pod")
     assert ("ConfigMap", "dctnet-test") not in made.names()
@@ -104,7 +100,7 @@ def notes(*values: dict[str, Any]) -> str:
         ({"service": {"type": "LoadBalancer", "port": 81}}, "http://$ADDRESS:81"),
     ],
 )
-def test_an_installation_says_the_exact_command(values: dict[str, Any], url: str) -> None:
+def test_an_installation_says_the_exact_command(values, url):
     said = notes(DEMO, values)
     assert f'curl --data-binary @portrait.jpg "{url}/v1/cartoons" -o cartoon.png' in said
     assert ("ADDRESS=$(kubectl" in said) == ("$ADDRESS" in url)
@@ -113,12 +109,12 @@ def test_an_installation_says_the_exact_command(values: dict[str, Any], url: str
     assert "demo model" in said
 
 
-def test_it_names_the_header_where_keys_are_asked_for() -> None:
+def test_it_names_the_header_where_keys_are_asked_for():
     said = notes(DEMO, {"apiKeys": {"existingSecret": "k"}})
     assert '-H "Authorization: Bearer $KEY"' in said
 
 
-def test_it_says_that_pods_fetch_their_model_and_how_to_do_that_once() -> None:
+def test_it_says_that_pods_fetch_their_model_and_how_to_do_that_once():
     said = notes()
     assert "-c fetch --follow" in said
     assert "model.cache" in said

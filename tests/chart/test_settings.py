@@ -73,13 +73,13 @@ def told(values: dict[str, Any]) -> dict[str, str]:
     return render(merged(BAKED, values)).one("ConfigMap", "dctnet")["data"]
 
 
-def test_every_setting_is_a_value_or_named_here() -> None:
+def test_every_setting_is_a_value_or_named_here():
     assert set(BY_VARIABLE) == set(VALUES) | set(LISTS) | OTHERS
     assert set(told({"slots": 1, "model": {"digest": "0" * 64}})) - set(VALUES) == {"DCTNET_MODEL"}
 
 
 @pytest.mark.parametrize("variable", VALUES)
-def test_a_default_is_the_service_s(variable: str) -> None:
+def test_a_default_is_the_service_s(variable):
     setting = BY_VARIABLE[variable]
     written = told({}).get(variable)
     if variable == "DCTNET_DRAIN_DELAY":  # A proxy in front of it takes seconds to learn.
@@ -92,7 +92,7 @@ def test_a_default_is_the_service_s(variable: str) -> None:
         assert setting.parse(written) == setting.default({})
 
 
-def test_a_value_reaches_the_service_as_it_is() -> None:
+def test_a_value_reaches_the_service_as_it_is():
     written = told(merged(*(nested(path, value) for path, value in VALUES.values())))
     for variable, (_, value) in VALUES.items():
         assert BY_VARIABLE[variable].parse(written[variable]) == value, variable
@@ -126,23 +126,23 @@ BOUNDED = [variable for variable, (path, _) in VALUES.items() if node(path)]
 
 
 @pytest.mark.parametrize("variable", BOUNDED)
-def test_the_schema_s_bounds_are_the_service_s(variable: str) -> None:
+def test_the_schema_s_bounds_are_the_service_s(variable):
     path, _ = VALUES[variable]
     for bound, beyond in bounds(path):
         assert allowed(variable, bound)
         assert not allowed(variable, beyond)
 
 
-def test_the_schema_rejects_what_is_beyond_its_bounds() -> None:
+def test_the_schema_rejects_what_is_beyond_its_bounds():
     paths = [VALUES[variable][0] for variable in BOUNDED]
     assert_schema_rejects((path, beyond) for path in paths for _, beyond in bounds(path))
 
 
-def test_most_settings_are_bounded() -> None:
+def test_most_settings_are_bounded():
     assert len(BOUNDED) == len(VALUES) - 3  # A runtime's name, a digest and `fairness.by` are not.
 
 
-def test_a_list_reaches_the_service_whole() -> None:
+def test_a_list_reaches_the_service_whole():
     written = told(merged(*(nested(path, items) for path, items, _ in LISTS.values())))
     for variable, (_, items, _) in LISTS.items():
         read = BY_VARIABLE[variable].parse(written[variable])
@@ -151,7 +151,7 @@ def test_a_list_reaches_the_service_whole() -> None:
         assert variable not in told({})
 
 
-def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema() -> None:
+def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema():
     items = [(path, [item]) for path, _, wrong in LISTS.values() for item in wrong]
     sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS + 1)]
     tracing = [
@@ -163,12 +163,12 @@ def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema() -> No
     assert_schema_rejects([*items, ("cors.origins", sites), *tracing])
 
 
-def test_every_site_s_pages_may_be_let_in() -> None:
+def test_every_site_s_pages_may_be_let_in():
     written = told({"cors": {"origins": ["*"]}})["DCTNET_CORS_ORIGINS"]
     assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == {ANY_ORIGIN}
 
 
-def test_as_many_sites_as_the_service_takes() -> None:
+def test_as_many_sites_as_the_service_takes():
     sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS)]
     written = told({"cors": {"origins": sites}})["DCTNET_CORS_ORIGINS"]
     assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == set(sites)
@@ -185,7 +185,7 @@ def traced(tracing: dict[str, Any]) -> dict[str, str]:
     return variables
 
 
-def test_spans_are_named_after_the_release_and_the_pod() -> None:
+def test_spans_are_named_after_the_release_and_the_pod():
     assert traced({"endpoint": "http://collector:4318", "sampleRatio": 0.25}) == {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "OTEL_SERVICE_NAME": "dctnet",
@@ -199,18 +199,18 @@ def test_spans_are_named_after_the_release_and_the_pod() -> None:
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
 
 
-def test_without_a_collector_there_is_nothing_of_tracing() -> None:
+def test_without_a_collector_there_is_nothing_of_tracing():
     assert traced({"sampleRatio": 0.5}) == {}
 
 
-def test_the_settings_are_taken_by_the_service_all_together() -> None:
+def test_the_settings_are_taken_by_the_service_all_together():
     settings = Settings.from_environment(told({"model": {"digest": "sha256:" + "A" * 64}}))
     assert settings.model == "/model"
     assert settings.model_digest == "a" * 64
     assert (settings.slots, settings.queue) == (Settings.from_environment({}).slots, 64)
 
 
-def test_nothing_secret_is_in_a_configmap_or_in_plain_sight() -> None:
+def test_nothing_secret_is_in_a_configmap_or_in_plain_sight():
     secret = {"existingSecret": "cartoon-keys", "key": "mine"}
     model = {"tokenSecret": {"name": "hub", "key": "token"}}
     made = render({"apiKeys": secret, "model": model})
@@ -233,5 +233,5 @@ def test_nothing_secret_is_in_a_configmap_or_in_plain_sight() -> None:
     assert mount == {"name": "api-keys", "mountPath": "/etc/dctnet/api-keys", "readOnly": True}
 
 
-def test_without_keys_there_is_nothing_of_them() -> None:
+def test_without_keys_there_is_nothing_of_them():
     assert "api-keys" not in json.dumps(list(render()))

@@ -41,7 +41,7 @@ def numbers(settings: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("request_s", "drain_s"), [(60, 10), (30.5, 7.25), (59.9, 10.2), (3600, 600), (31, 6)]
 )
-def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) -> None:
+def test_the_chain_follows_from_the_request(request_s, drain_s):
     made = chain(request=request_s, drainDelay=drain_s)
     assert made["request"] == request_s
     assert made["drain"] == drain_s
@@ -53,7 +53,7 @@ def test_the_chain_follows_from_the_request(request_s: float, drain_s: float) ->
     assert made["route"] == {"request": f"{ceil(request_s) + 10}s"}
 
 
-def test_each_link_may_be_overridden_and_changes_no_other() -> None:
+def test_each_link_may_be_overridden_and_changes_no_other():
     told = {"terminationGracePeriod": 100, "proxyRead": 61, "proxyTotal": 200}
     changed = {"grace": 100, "read": 61, "send": 61, "route": {"request": "200s"}}
     changed |= {"idle": "30s", "watchdog": 12.5}
@@ -61,7 +61,7 @@ def test_each_link_may_be_overridden_and_changes_no_other() -> None:
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does() -> None:
+def test_idle_connections_are_closed_by_the_proxy_before_the_replica_does():
     assert int(chain()["idle"].removesuffix("s")) < KEEP_ALIVE_S
     with pytest.raises(Exception, match="proxyIdle"):
         render({"timeouts": {"proxyIdle": KEEP_ALIVE_S}})

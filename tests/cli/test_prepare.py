@@ -111,9 +111,7 @@ def complaint(captured: Captured, *arguments: str) -> str:
     return line.removeprefix("dctnet: ")
 
 
-def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made(
-    source: Path, prepared: Path
-) -> None:
+def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made(source, prepared):
     assert names(prepared) == KNOWN_FILES
     assert (prepared / "README.md").read_text() == "the model's licence"
     described = json.loads((prepared / "manifest.json").read_text())
@@ -127,7 +125,7 @@ def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made
     assert set(made["tools"]) == {"dctnet", "onnx", "onnxruntime", "tensorflow", "tf2onnx"}
 
 
-def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared: Path) -> None:
+def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared):
     parts = preparation(prepared)["parts"]
     assert set(parts) == set(PARTS)
     for name in ("background", "head"):
@@ -140,9 +138,7 @@ def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared: Pat
     assert all(part["reason"] == part["same_as"] == "" for part in parts.values())
 
 
-def test_it_draws_what_tensorflow_draws(
-    source: Path, prepared: Path, astronaut: np.ndarray
-) -> None:
+def test_it_draws_what_tensorflow_draws(source, prepared, astronaut):
     def drawn(folder: Path) -> np.ndarray:
         networks = choice.load(open_folder(folder), 1)
         return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).picture
@@ -150,7 +146,7 @@ def test_it_draws_what_tensorflow_draws(
     assert np.abs(drawn(source).astype(int) - drawn(prepared)).max() <= 1
 
 
-def test_it_draws_without_tensorflow(prepared: Path, tmp_path: Path) -> None:
+def test_it_draws_without_tensorflow(prepared, tmp_path):
     program = (
         "import sys; from dctnet.cli import main; status = main(sys.argv[1:]);"
         "sys.exit(status or 'tensorflow' in sys.modules)"
@@ -162,9 +158,7 @@ def test_it_draws_without_tensorflow(prepared: Path, tmp_path: Path) -> None:
     assert ended.stdout == f"{tmp_path / 'coffee.png'}\n"
 
 
-def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(
-    prepared: Path, capsys: Captured
-) -> None:
+def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(prepared, capsys):
     before = (prepared / "manifest.json").stat()
     assert main(["prepare", "sketch"]) == 0
     out, err = capsys.readouterr()
@@ -177,9 +171,7 @@ def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(
 
 
 @pytest.mark.parametrize("options", [(), ("--force",)])
-def test_a_folder_of_something_else_is_never_replaced(
-    source: Path, tmp_path: Path, capsys: Captured, options: tuple[str, ...]
-) -> None:
+def test_a_folder_of_something_else_is_never_replaced(source, tmp_path, capsys, options):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").touch()
     place = tmp_path / "letters"
@@ -188,16 +180,14 @@ def test_a_folder_of_something_else_is_never_replaced(
     assert names(place) == {"dear.txt"}
 
 
-def test_a_model_is_neither_prepared_twice_nor_overwritten(
-    source: Path, prepared: Path, capsys: Captured
-) -> None:
+def test_a_model_is_neither_prepared_twice_nor_overwritten(source, prepared, capsys):
     assert complaint(capsys, str(prepared)) == f"{prepared} is prepared already."
     for place in (source, source / "inside", source.parent):
         said = complaint(capsys, str(source), "--output", str(place), "--force")
         assert "lie in one another: choose another folder with --output." in said
 
 
-def test_without_tensorflow_it_is_said_what_to_install(source: Path) -> None:
+def test_without_tensorflow_it_is_said_what_to_install(source):
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, MAIN, "prepare", str(source))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
@@ -207,9 +197,7 @@ def test_without_tensorflow_it_is_said_what_to_install(source: Path) -> None:
     )
 
 
-def test_a_place_that_cannot_be_written_is_named(
-    source: Path, tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_place_that_cannot_be_written_is_named(source, tmp_path, capsys):
     (tmp_path / "file").touch()
     said = complaint(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
     assert said.startswith(f"Cannot write {tmp_path / 'file'}: ")
@@ -233,9 +221,7 @@ def needy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(
-    needy: tuple[Path, str],
-) -> None:
+def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(needy):
     folder, node = needy
     parts = preparation(folder)["parts"]
     for name, found in (("background", "'sub': it is Sub"), ("head", "'add': it is AddV2")):
@@ -250,7 +236,7 @@ def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(
     assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}
 
 
-def test_one_that_is_damaged_is_made_anew(needy: tuple[Path, str], tmp_path: Path) -> None:
+def test_one_that_is_damaged_is_made_anew(needy, tmp_path):
     folder, _ = needy
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
@@ -261,8 +247,8 @@ def test_one_that_is_damaged_is_made_anew(needy: tuple[Path, str], tmp_path: Pat
 
 
 def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_force_alone(
-    prepared: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    prepared, tmp_path, capsys, monkeypatch
+):
     """They take the place of another model, by force alone."""
     write_tiny_model(tmp_path / "twins")
     shutil.copyfile(tmp_path / "twins/cartoon_bg.pb", tmp_path / "twins/cartoon_h.pb")
@@ -288,9 +274,7 @@ def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_f
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_such_a_folder_is_drawn_by_both_runtimes(
-    needy: tuple[Path, str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_such_a_folder_is_drawn_by_both_runtimes(needy, capsys, monkeypatch):
     folder, node = needy
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     assert main(["doctor", "--json"]) == 0
@@ -300,9 +284,7 @@ def test_such_a_folder_is_drawn_by_both_runtimes(
     assert node in model["landmarks_needs_tensorflow"]
 
 
-def test_such_a_folder_ends_a_process_without_tensorflow_with_one_sentence(
-    needy: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_such_a_folder_ends_a_process_without_tensorflow_with_one_sentence(needy, tmp_path):
     folder, _ = needy
     arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(folder))
     ended = run_without({"tensorflow"}, MAIN, *arguments)

@@ -16,7 +16,7 @@ from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
 from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
 from demo_model.faces import ibug, mask
-from demo_model.faces.evaluate import Scene, holds, landmarks_in, relative_error, scenes
+from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, collage, paste
 from tests.support.lazily import Lazily
 
@@ -82,16 +82,14 @@ def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
 
 
 class TestDetector:
-    def test_the_astronaut_has_one_face(self, astronaut: Pixels, detector: Detector) -> None:
+    def test_the_astronaut_has_one_face(self, astronaut, detector):
         (box,) = find_faces(astronaut, detector)
         assert np.allclose((box[:2] + box[2:]) / 2, (225, 119), atol=8)
         assert np.allclose(box[2:] - box[:2], 114, atol=12)
 
     @pytest.mark.parametrize("name", ["coffee", "chelsea", "brick"])
     @pytest.mark.parametrize("side", [300, 720])
-    def test_a_cup_a_cat_and_a_wall_have_none(
-        self, name: str, side: int, detector: Detector
-    ) -> None:
+    def test_a_cup_a_cat_and_a_wall_have_none(self, name, side, detector):
         picture = np.asarray(getattr(skimage.data, name)())
         if picture.ndim == 2:
             picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
@@ -99,7 +97,7 @@ class TestDetector:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         assert len(find_faces(picture, detector)) == 0
 
-    def test_two_faces_are_two(self, detector: Detector) -> None:
+    def test_two_faces_are_two(self, detector):
         placements = [Placement(150, (250, 300)), Placement(100, (480, 350), mirrored=True)]
         picture = collage(720, 720, seed=0)
         for placement in placements:
@@ -109,9 +107,7 @@ class TestDetector:
         for placement in placements:
             assert sum(holds(box, placement) for box in boxes) == 1
 
-    def test_answers_have_upstreams_shapes_and_ranges(
-        self, upstream_demo: Path, astronaut: Pixels
-    ) -> None:
+    def test_answers_have_upstreams_shapes_and_ranges(self, upstream_demo, astronaut):
         names = ["tower_0/boxes:0", "tower_0/scores:0", "tower_0/num_detections:0"]
         boxes, scores, count = session(upstream_demo, "detector.pb")(names, astronaut[np.newaxis])
         assert boxes.shape == (1, 32, 4)
@@ -127,11 +123,11 @@ class TestDetector:
 
 
 class TestLandmarks:
-    def test_the_astronauts_features_are_where_they_are(self, landmarks: Floats) -> None:
+    def test_the_astronauts_features_are_where_they_are(self, landmarks):
         for number, place in TRUE_PLACES.items():
             assert np.linalg.norm(landmarks[number] - place) < FEW_PIXELS, number
 
-    def test_landmarks_are_in_ibugs_order(self, landmarks: Floats) -> None:
+    def test_landmarks_are_in_ibugs_order(self, landmarks):
         x, y = landmarks.T
         assert (np.diff(x[:17]) >= -1).all()  # The jaw, from left to right,
         assert y[:17].argmax() in (7, 8, 9)  # with the chin in the middle,
@@ -146,9 +142,7 @@ class TestLandmarks:
         assert y[51] < y[62] < y[66] < y[57]
 
     @pytest.mark.parametrize("turn", [-25, 0, 25])
-    def test_answers_have_upstreams_shapes_and_ranges(
-        self, upstream_demo: Path, turn: float
-    ) -> None:
+    def test_answers_have_upstreams_shapes_and_ranges(self, upstream_demo, turn):
         picture = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
         run = session(upstream_demo, "keypoints.pb")
         (prediction,) = run(["tower_0/prediction:0"], picture[np.newaxis])
@@ -161,7 +155,7 @@ class TestLandmarks:
         assert abs(roll - turn) < 6  # She holds her head a little to the side.
         assert (prediction[0, 139:] == 0).all()
 
-    def test_noise_has_finite_landmarks(self, upstream_demo: Path) -> None:
+    def test_noise_has_finite_landmarks(self, upstream_demo):
         noise = np.random.default_rng(0).uniform(0, 255, (1, 160, 160, 3))
         run = session(upstream_demo, "keypoints.pb")
         for picture in (noise, np.zeros_like(noise)):
@@ -171,9 +165,7 @@ class TestLandmarks:
 @pytest.mark.parametrize(
     "scene", TESTED, ids=lambda s: f"{s.size} {s.change} {'x'.join(map(str, s.shape))}"
 )
-def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(
-    scene: Scene, detector: Detector, landmarker: Landmarker, astronaut: Pixels
-) -> None:
+def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(scene, detector, landmarker, astronaut):
     picture = scene.picture()
     hits = [box for box in find_faces(picture, detector) if holds(box, scene.placement)]
     assert len(hits) == 1
@@ -186,7 +178,7 @@ def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(
 
 
 class TestMask:
-    def test_it_is_white_over_the_face_and_fades_to_black_at_the_rim_without_a_step(self) -> None:
+    def test_it_is_white_over_the_face_and_fades_to_black_at_the_rim_without_a_step(self):
         alpha = read_alpha(DEMO / "alpha.jpg")
         assert alpha.shape == (HEAD_SIDE, HEAD_SIDE) == (mask.SIDE, mask.SIDE)
         for x, y in np.rint(REFERENCE).astype(int):
@@ -196,14 +188,14 @@ class TestMask:
         assert np.abs(np.diff(alpha, axis=0)).max() < 0.06
         assert np.abs(np.diff(alpha, axis=1)).max() < 0.06
 
-    def test_the_committed_file_is_the_one_drawn(self) -> None:
+    def test_the_committed_file_is_the_one_drawn(self):
         drawn = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
         committed = cv2.imread(str(DEMO / "alpha.jpg"), cv2.IMREAD_GRAYSCALE)
         assert cv2.absdiff(drawn, committed).max() <= 2  # Encoders differ by rounding.
 
 
 class TestMapFromMesh:
-    def test_each_landmark_is_a_point_of_the_mesh_of_its_own_and_is_mirrored(self) -> None:
+    def test_each_landmark_is_a_point_of_the_mesh_of_its_own_and_is_mirrored(self):
         assert len(ibug.LANDMARKS) == len(set(ibug.LANDMARKS)) == 68
         assert all(0 <= point < ibug.MESH_POINTS for point in ibug.LANDMARKS)
         assert (MIRRORED[MIRRORED] == np.arange(68)).all()
@@ -217,7 +209,7 @@ def nothing_found() -> tuple[Floats, Floats, Floats]:
 
 
 class TestDetectorGraph:
-    def test_anchors_are_the_middles_of_the_cells_row_by_row(self) -> None:
+    def test_anchors_are_the_middles_of_the_cells_row_by_row(self):
         anchors = detector_graph.anchors()
         assert anchors.shape == (48 * 48, 2)
         assert np.allclose(anchors[0], (0.5 / 48, 0.5 / 48))
@@ -225,7 +217,7 @@ class TestDetectorGraph:
         assert np.allclose(anchors[48], (0.5 / 48, 1.5 / 48))
         assert np.allclose(anchors[-1], (47.5 / 48, 47.5 / 48))
 
-    def test_tiles_cover_the_picture_and_overlap(self) -> None:
+    def test_tiles_cover_the_picture_and_overlap(self):
         tiles = np.rint(detector_graph.frames()[1:-1] * 512).astype(int)
         covered = np.zeros((512, 512), int)
         for y1, x1, y2, x2 in tiles:
@@ -234,7 +226,7 @@ class TestDetectorGraph:
         assert covered.min() == 1
         assert covered.max() == 4
 
-    def test_a_box_lands_where_its_view_shows_it(self) -> None:
+    def test_a_box_lands_where_its_view_shows_it(self):
         frames, raw, logits = nothing_found()
         middle = 24 * 48 + 24  # The anchor just right of and below the middle of each view.
         raw[:, middle] = [-2, -2, 48, 24, *range(12)]  # To the middle; a quarter by an eighth.
@@ -249,14 +241,14 @@ class TestDetectorGraph:
         assert (scores[:, middle] > 0.9).all()
         assert (np.delete(scores, middle, axis=1) < 1e-6).all()
 
-    def test_blazefaces_threshold_becomes_upstreams(self) -> None:
+    def test_blazefaces_threshold_becomes_upstreams(self):
         _, raw, logits = nothing_found()
         threshold = detector_graph.THRESHOLD
         logits[:] = np.log(threshold / (1 - threshold))
         _, scores = evaluate(detector_graph.decode, raw, logits)
         assert np.allclose(scores, 0.8, atol=1e-6)
 
-    def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self) -> None:
+    def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self):
         frames, raw, logits = nothing_found()
         corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
         for anchor in corner:
@@ -269,7 +261,7 @@ class TestDetectorGraph:
         assert np.flatnonzero(first).tolist() == [whole, 1, half]
         assert np.flatnonzero(last).tolist() == [whole, len(frames) - 2, half]
 
-    def test_of_overlapping_boxes_the_best_stays(self) -> None:
+    def test_of_overlapping_boxes_the_best_stays(self):
         boxes = [[0.1, 0.1, 0.3, 0.3], [0.12, 0.1, 0.32, 0.3], [0.6, 0.6, 0.8, 0.8], [0, 0, 1, 1]]
         kept, scores = evaluate(
             detector_graph.suppress, np.float32(boxes), np.float32([0.85, 0.95, 0.9, 0.79])
@@ -277,7 +269,7 @@ class TestDetectorGraph:
         assert np.allclose(kept, [boxes[1], boxes[2]])
         assert np.allclose(scores, [0.95, 0.9])
 
-    def test_boxes_become_squares_about_their_middles(self) -> None:
+    def test_boxes_become_squares_about_their_middles(self):
         (box,) = evaluate(detector_graph.enlarge, np.float32([[0.2, 0.4, 0.4, 0.5]]))
         half = 0.2 * detector_graph.BOX_SCALE / 2
         assert np.allclose(box, [0.3 - half, 0.45 - half, 0.3 + half, 0.45 + half])
@@ -285,7 +277,7 @@ class TestDetectorGraph:
 
 class TestKeypointsGraph:
     @pytest.mark.parametrize("turn", [-30, 0, 90])
-    def test_a_frame_is_upright_about_the_turned_face(self, turn: float) -> None:
+    def test_a_frame_is_upright_about_the_turned_face(self, turn):
         turned = np.radians(turn)
         rotation = np.array([[np.cos(turned), np.sin(turned)], [-np.sin(turned), np.cos(turned)]])
         upright = np.random.default_rng(0).uniform(-0.1, 0.1, (468, 2))
@@ -297,7 +289,7 @@ class TestKeypointsGraph:
         assert np.allclose(middle, [[0.4, 0.6]], atol=1e-5)
         assert np.allclose(axes, rotation * 0.6 * keypoints.ROOM, atol=1e-5)
 
-    def test_resampling_is_opencvs_warp(self) -> None:
+    def test_resampling_is_opencvs_warp(self):
         picture = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
         picture = cv2.GaussianBlur(picture, (0, 0), 3)
         turn, scale = np.radians(20), 0.7
@@ -336,7 +328,7 @@ def translated(model: bytes, x: Any) -> Any:
 
 
 class TestTranslation:
-    def test_operations_give_tensorflows_numbers_from_weights_in_float16(self) -> None:
+    def test_operations_give_tensorflows_numbers_from_weights_in_float16(self):
         random = np.random.default_rng(0)
 
         def weights(*shape: int) -> Any:
@@ -362,7 +354,7 @@ class TestTranslation:
         large = [n for n in graph.as_graph_def().node if n.op == "Const" and n.ByteSize() > 150]
         assert [node.attr["dtype"].type for node in large] == [tf.float16.as_datatype_enum] * 2
 
-    def test_a_channels_slope_counts_below_zero_alone(self) -> None:
+    def test_a_channels_slope_counts_below_zero_alone(self):
         # TensorFlow's converter writes no PRELU, so there is no file to read it from.
         from demo_model.faces.tflite import _prelu
 
@@ -372,7 +364,7 @@ class TestTranslation:
             bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
-    def test_a_batch_gives_each_pictures_numbers(self) -> None:
+    def test_a_batch_gives_each_pictures_numbers(self):
         def network(x: Any) -> Any:
             return tf.reshape(tf.nn.max_pool2d(x, 2, 2, "SAME"), [1, -1, 3])
 
@@ -381,19 +373,19 @@ class TestTranslation:
         (both,) = translated(model, x)
         assert np.allclose(both[1], evaluate(network, x[1:])[0])
 
-    def test_an_operation_that_is_not_known_is_refused_by_its_name(self) -> None:
+    def test_an_operation_that_is_not_known_is_refused_by_its_name(self):
         model = converted(tf.nn.tanh, (1, 8, 8, 3))
         with pytest.raises(tflite.UnsupportedModelError, match="operation TANH"):
             tflite.Network(model)
 
-    def test_resizing_by_another_rule_is_refused(self) -> None:
+    def test_resizing_by_another_rule_is_refused(self):
         def network(x: Any) -> Any:
             return tf.raw_ops.ResizeBilinear(images=x, size=[16, 16], align_corners=True)
 
         with pytest.raises(tflite.UnsupportedModelError, match="RESIZE_BILINEAR"):
             tflite.Network(converted(network, (1, 8, 8, 3)))
 
-    def test_sparse_rows_are_filled_up_with_zeros(self) -> None:
+    def test_sparse_rows_are_filled_up_with_zeros(self):
         values, indices = np.float16([1, 2, 3]), np.uint8([3, 0, 2])
         dense = tflite.expand(values, np.uint8([0, 1, 1, 3]), indices, np.array([3, 1, 4]))
         assert dense.dtype == np.float16

@@ -126,7 +126,7 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def test_what_the_readme_says_to_type_works_in_its_order(newcomer: Newcomer, server: Path) -> None:
+def test_what_the_readme_says_to_type_works_in_its_order(newcomer, server):
     for block in commands(README):
         if block.is_run and not block.keeps_running:
             newcomer.types(block, README, newcomer.clone)
@@ -142,9 +142,7 @@ def test_what_the_readme_says_to_type_works_in_its_order(newcomer: Newcomer, ser
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("name", ["api.md", "models.md", "serving.md"])
-def test_what_a_page_says_to_type_works_beside_the_readme_s_server(
-    name: str, newcomer: Newcomer, tmp_path: Path
-) -> None:
+def test_what_a_page_says_to_type_works_beside_the_readme_s_server(name, newcomer, tmp_path):
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
     page = ROOT / "docs" / name
     run = [block for block in commands(page) if block.is_run]
@@ -196,7 +194,7 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
 
 @pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
 @pytest.mark.usefixtures("server")
-def test_a_program_draws(page: Path, program: Program, newcomer: Newcomer, tmp_path: Path) -> None:
+def test_a_program_draws(page, program, newcomer, tmp_path):
     done = program(newcomer.port, page)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "cartoon.webp") as cartoon:
@@ -204,9 +202,7 @@ def test_a_program_draws(page: Path, program: Program, newcomer: Newcomer, tmp_p
         assert cartoon.size == Image.open(tmp_path / "portrait.jpg").size
 
 
-def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
-    program: Program, tmp_path: Path
-) -> None:
+def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(program, tmp_path):
     with http_stub.serving(Busy) as busy:
         started = time.monotonic()
         done = program(busy.server_port)
@@ -217,9 +213,7 @@ def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(
 
 
 @pytest.mark.usefixtures("server")
-def test_a_program_of_the_api_s_page_says_what_is_wrong(
-    program: Program, newcomer: Newcomer, tmp_path: Path
-) -> None:
+def test_a_program_of_the_api_s_page_says_what_is_wrong(program, newcomer, tmp_path):
     (tmp_path / "portrait.jpg").write_text("hello")
     done = program(newcomer.port)
     assert done.returncode == 1

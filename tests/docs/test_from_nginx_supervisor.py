@@ -101,13 +101,13 @@ def _wrong_setting(name: str, value: str | None, machine: Any) -> str | None:
     return None if given == default else f"{name} is {default!r}"
 
 
-def test_what_the_tables_name_exists_and_has_the_value(machine: Any, lines: set[str]) -> None:
+def test_what_the_tables_name_exists_and_has_the_value(machine, lines):
     assert CELLS
     found = {cell: wrong for cell in CELLS if (wrong := unknown(cell, machine, lines))}
     assert found == {}
 
 
-def test_what_does_not_exist_is_found(machine: Any, lines: set[str]) -> None:
+def test_what_does_not_exist_is_found(machine, lines):
     wrong = [
         *("timeouts.request: 61", "timeouts.requests", "queue: 65", "REPLICAS=3", "REPLICA"),
         *("DCTNET_REQUEST_TIMEOUT=61", "DCTNET_QUEUE=65", "DCTNET_QUEUES", "GET /healthz"),
@@ -117,7 +117,7 @@ def test_what_does_not_exist_is_found(machine: Any, lines: set[str]) -> None:
     assert [cell for cell in wrong if not unknown(cell, machine, lines)] == []
 
 
-def test_the_prose_names_only_settings_and_values_that_exist() -> None:
+def test_the_prose_names_only_settings_and_values_that_exist():
     prose = "\n".join(line for line in PAGE.read_text().splitlines() if line[:1] != "|")
     assert set(re.findall(r"DCTNET_[A-Z_]+", prose)) <= VARIABLES.keys()
     named = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", prose)

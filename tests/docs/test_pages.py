@@ -4,7 +4,6 @@ Whether the commands work is what `test_commands.py` tries.
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -24,14 +23,14 @@ LANGUAGES = {"js", "json", "python", "sh", "text"}
 
 
 @pytest.mark.parametrize("language", ["sh", "python", "js"])
-def test_both_readmes_have_the_same_commands_and_programs(language: str) -> None:
+def test_both_readmes_have_the_same_commands_and_programs(language):
     assert [(block.text, block.note) for block in blocks(README, language)] == [
         (block.text, block.note) for block in blocks(CHINESE, language)
     ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Path) -> None:
+def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page):
     kept = {place for name in kept_files() for place in (name, *name.parents)}
     for link in links(page):
         if re.match(r"\w+:", link):
@@ -43,7 +42,7 @@ def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page: Pat
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
+def test_commands_are_in_blocks_that_the_tests_know(page):
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
     assert languages <= LANGUAGES
     notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
@@ -54,5 +53,5 @@ def test_commands_are_in_blocks_that_the_tests_know(page: Path) -> None:
     assert len(notes) == sum(bool(block.note) for block in commands(page))
 
 
-def test_the_page_of_promises_is_made_of_the_markers() -> None:
+def test_the_page_of_promises_is_made_of_the_markers():
     assert (ROOT / "docs" / "promises.md").read_text() == promises.page(), "run `make promises`"

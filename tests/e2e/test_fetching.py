@@ -6,13 +6,11 @@ The hub is a stand-in on this machine; what it has is the demo model in the form
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dctnet.models.folder import REQUIRED_FILES
-from tests.e2e.cluster import Namespace, Release, until
-from tests.e2e.conftest import Note
+from tests.e2e.cluster import Release, until
 from tests.hub.stand_in import Hub, running
 
 MODEL = "iic/cv_unet_person-image-cartoon_compound-models"
@@ -31,9 +29,7 @@ def hub(upstream_demo: Path) -> Iterator[Hub]:
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 @pytest.mark.needs("hub")
-def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
-    fresh: Namespace, demo: dict[str, Any], hub: Hub, note: Note
-) -> None:
+def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, note):
     host, port = hub.address.removeprefix("http://").split(":")
     image = demo["image"] | {"tag": f"{demo['image']['tag']}-tensorflow"}
     release = Release(

@@ -6,7 +6,7 @@ from tests.e2e.cluster import ROOT, kubectl
 
 
 @pytest.mark.parametrize("folder", ["manifests", "overlay-example"])
-def test_the_cluster_takes_every_object_as_kustomize_builds_it(folder: str) -> None:
+def test_the_cluster_takes_every_object_as_kustomize_builds_it(folder):
     built = kubectl("kustomize", ROOT / "k8s" / folder)
     # A dry run makes no namespace for the others to be in: they go into one that exists.
     elsewhere = built.replace("namespace: dctnet\n", "namespace: default\n")

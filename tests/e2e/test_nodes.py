@@ -1,14 +1,9 @@
 """A node that is drained under load: its replica goes elsewhere, and nothing is lost."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from tests.e2e.cluster import BOUND_S, Namespace, Release, kubectl, merged, until
-from tests.e2e.conftest import Note
-from tests.e2e.entrance import Entrance
-from tests.e2e.load import STEADY, Loads, require_nothing_lost
+from tests.e2e.cluster import BOUND_S, Release, kubectl, merged, until
+from tests.e2e.load import STEADY, require_nothing_lost
 
 REPLICAS = 2
 
@@ -20,12 +15,8 @@ def node_names(release: Release) -> list[str]:
 @pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.needs("nodes")
 def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
-    fresh: Namespace,
-    demo: dict[str, Any],
-    entrance: Entrance,
-    loads: Callable[[str], Loads],
-    note: Note,
-) -> None:
+    fresh, demo, entrance, loads, note
+):
     release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": REPLICAS})
     release.install()
     assert len(set(node_names(release))) == REPLICAS

@@ -2,18 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.e2e import pods, prober
 from tests.e2e.cluster import Namespace, Release, kubectl, merged
-from tests.e2e.conftest import Note
-from tests.e2e.entrance import Entrance
-from tests.e2e.load import Loads
 
 TIMES = 3
 OVERLOAD_S = float(os.environ.get("E2E_OVERLOAD_S", "300"))
@@ -38,13 +33,8 @@ def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
 
 @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
 def test_at_three_times_capacity_no_probe_fails_and_nothing_restarts(
-    fresh: Namespace,
-    demo: dict[str, Any],
-    image: str,
-    entrance: Entrance,
-    loads: Callable[[str], Loads],
-    note: Note,
-) -> None:
+    fresh, demo, image, entrance, loads, note
+):
     release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
     release.install()
     service = loads(entrance.url(fresh))

@@ -1,12 +1,9 @@
 """Who may talk to replicas, and with whom they may talk: tried by TCP from inside the cluster."""
 
-from typing import Any
-
 import pytest
 
 from tests.e2e import pods
 from tests.e2e.cluster import Namespace, Release, merged, namespace
-from tests.e2e.entrance import Entrance
 
 API, MANAGEMENT = 8080, 9090
 
@@ -46,8 +43,8 @@ def listening(namespace: Namespace, image: str) -> str:
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.needs("policies")
 def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nobody(
-    fresh: Namespace, demo: dict[str, Any], image: str, entrance: Entrance
-) -> None:
+    fresh, demo, image, entrance
+):
     release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
     release.install()
     (replica,) = release.pods()

@@ -4,14 +4,12 @@ import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dctnet.api_keys import MIN_LENGTH
 from tests.e2e import pods
 from tests.e2e.cluster import Namespace, Release, is_ready, kubectl, namespace, until
-from tests.e2e.conftest import Note
 from tests.e2e.watching import watching
 
 NEEDS = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
@@ -66,15 +64,13 @@ BEFORE: dict[str, Callable[[Namespace, str], None]] = {
 """What must be there before a profile is installed, by the profile's name."""
 
 
-def test_there_are_profiles() -> None:
+def test_there_are_profiles():
     assert len(PROFILES) >= 6
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(
-    profile: Path, image: str, demo: dict[str, Any], note: Note
-) -> None:
+def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(profile, image, demo, note):
     with namespace("dctnet-e2e") as fresh:
         if prepare := BEFORE.get(name_of(profile)):
             prepare(fresh, image)

@@ -11,7 +11,6 @@ import pytest
 
 from loadtest.client import Report
 from tests.e2e.cluster import Namespace, Refused, Release, merged, until
-from tests.e2e.conftest import Note
 from tests.e2e.entrance import Entrance
 from tests.e2e.load import STEADY, Loads, require_nothing_lost
 from tests.e2e.watching import watching
@@ -64,9 +63,7 @@ def service(
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
-    service: Service, note: Note
-) -> None:
+def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(service, note):
     release = service.release
     for turn in range(1, ROUNDS + 1):
         before = set(release.ready_pods())
@@ -83,7 +80,7 @@ def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
+def test_a_rollback_loses_nothing(service, note):
     before = set(service.release.ready_pods())
     with service.under_load() as result:
         seconds = service.release.rollback()
@@ -95,7 +92,7 @@ def test_a_rollback_loses_nothing(service: Service, note: Note) -> None:
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note) -> None:
+def test_a_pod_deleted_with_no_grace_loses_nothing(service, note):
     for turn in range(1, ROUNDS + 1):
         gone = service.release.ready_pods()[0]
         with service.under_load() as result:
@@ -107,9 +104,7 @@ def test_a_pod_deleted_with_no_grace_loses_nothing(service: Service, note: Note)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
-    service: Service, note: Note
-) -> None:
+def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(service, note):
     """They look for another model than there is, and end."""
     release = service.release
     before = release.ready_pods()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.cluster import Release, merged, namespace, until
-from tests.e2e.conftest import Note
 from tests.e2e.entrance import Entrance
 from tests.e2e.load import Loads
 
@@ -51,12 +50,7 @@ def require_up_and_down(
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("metrics")
-def test_cpu_brings_replicas_and_their_end(
-    demo: dict[str, Any],
-    entrance: Entrance,
-    loads: Callable[[str], Loads],
-    note: Note,
-) -> None:
+def test_cpu_brings_replicas_and_their_end(demo, entrance, loads, note):
     scaling = {"enabled": True, "minReplicas": FEWEST, "maxReplicas": MOST, "behavior": AT_ONCE}
     with namespace("dctnet-e2e") as fresh:
         values = merged(merged(demo, entrance.values()), {"autoscaling": scaling})
@@ -65,12 +59,7 @@ def test_cpu_brings_replicas_and_their_end(
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("keda")
-def test_the_load_ratio_brings_replicas_and_their_end_by_keda(
-    demo: dict[str, Any],
-    entrance: Entrance,
-    loads: Callable[[str], Loads],
-    note: Note,
-) -> None:
+def test_the_load_ratio_brings_replicas_and_their_end_by_keda(demo, entrance, loads, note):
     prometheus = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
     scaling = {
         "enabled": True,

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.e2e import pods
-from tests.e2e.cluster import Namespace, Release, until
+from tests.e2e.cluster import Release, until
 
 COLLECT = """
 import json
@@ -29,9 +29,7 @@ HTTPServer(("", 4318), Collector).serve_forever()
 """
 
 
-def test_spans_reach_a_collector_through_the_network_policy(
-    fresh: Namespace, demo: dict[str, Any], image: str
-) -> None:
+def test_spans_reach_a_collector_through_the_network_policy(fresh, demo, image):
     pods.start(fresh, image, "collector", COLLECT)
     tracing = {"endpoint": f"http://{pods.address(fresh, 'collector')}:4318"}
     release = Release(fresh, demo | {"tracing": tracing})

@@ -31,14 +31,7 @@ def moved(points: Floats, scale: float, degrees: float, shift: tuple[float, floa
     mirrored=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_the_head_and_the_way_back_are_upstreams(
-    scale: float,
-    degrees: float,
-    shift: tuple[float, float],
-    noise: float,
-    mirrored: bool,
-    seed: int,
-) -> None:
+def test_the_head_and_the_way_back_are_upstreams(scale, degrees, shift, noise, mirrored, seed):
     points = REFERENCE + np.random.default_rng(seed).normal(0, noise, (5, 2))
     points = moved(points * ([-1, 1] if mirrored else [1, 1]), scale, degrees, shift)
     expected_head, expected_back = cartoon.warp_and_crop_face(
@@ -56,7 +49,7 @@ def test_the_head_and_the_way_back_are_upstreams(
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -120])
-def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees: float) -> None:
+def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees):
     points = moved(REFERENCE, 0.5, degrees, (70, 40))
     alignment = align(points)
     assert alignment is not None
@@ -66,5 +59,5 @@ def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees: float) -> Non
     np.testing.assert_allclose(back, points, atol=1e-3)
 
 
-def test_points_that_coincide_have_no_alignment() -> None:
+def test_points_that_coincide_have_no_alignment():
     assert align(np.full((5, 2), 77, np.float32)) is None

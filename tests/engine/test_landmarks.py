@@ -46,7 +46,7 @@ def upstream_landmarks(picture: Any, box: Floats) -> Any:
     width=st.floats(30, 450, width=32),
     stretch=st.floats(0.625, 1.625, width=32),
 )
-def test_landmarks_are_upstreams(x: float, y: float, width: float, stretch: float) -> None:
+def test_landmarks_are_upstreams(x, y, width, stretch):
     box = np.array([x, y, x + width, y + width * stretch], np.float32)
     expected = upstream_landmarks(PICTURE, box)
     found = find_landmarks(PICTURE, box, Network())
@@ -67,9 +67,7 @@ def test_landmarks_are_upstreams(x: float, y: float, width: float, stretch: floa
         (1, 1, False),
     ],
 )
-def test_a_box_is_drawn_when_one_side_exceeds_the_least(
-    width: int, height: int, drawn: bool
-) -> None:
+def test_a_box_is_drawn_when_one_side_exceeds_the_least(width, height, drawn):
     box = np.array([50, 50, 50 + width, 50 + height], np.float32)
     assert (find_landmarks(PICTURE, box, Network()) is not None) == drawn
 
@@ -83,5 +81,5 @@ def test_a_box_is_drawn_when_one_side_exceeds_the_least(
         (200, 100, 100, 200),  # Inside out.
     ],
 )
-def test_a_box_that_misses_the_picture_is_no_face(box: tuple[int, int, int, int]) -> None:
+def test_a_box_that_misses_the_picture_is_no_face(box):
     assert find_landmarks(PICTURE, np.array(box, np.float32), Network()) is None

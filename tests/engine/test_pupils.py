@@ -24,9 +24,7 @@ def eyes_picture(seed: int) -> Pixels:
     center=st.tuples(st.integers(-5, 165), st.integers(-5, 125)),
     size=st.tuples(st.integers(0, 25), st.integers(0, 14)),
 )
-def test_the_five_points_are_upstreams(
-    seed: int, center: tuple[int, int], size: tuple[int, int]
-) -> None:
+def test_the_five_points_are_upstreams(seed, center, size):
     picture = eyes_picture(seed)
     rng = np.random.default_rng(seed)
     landmarks = rng.integers(0, 100, (68, 2)).astype(np.float32)
@@ -36,7 +34,7 @@ def test_the_five_points_are_upstreams(
     np.testing.assert_array_equal(five_points(picture, landmarks), expected)
 
 
-def test_the_pupil_is_the_middle_of_what_is_dark() -> None:
+def test_the_pupil_is_the_middle_of_what_is_dark():
     picture = np.full((60, 60, 3), 230, np.uint8)
     cv2.circle(picture, (33, 28), 4, (20, 20, 20), -1)
     eye = np.array([[15, 28], [25, 20], [38, 20], [48, 28], [38, 37]], np.float32)
@@ -56,16 +54,16 @@ def test_the_pupil_is_the_middle_of_what_is_dark() -> None:
         [[10, 40], [20, 61], [30, 50]],
     ],
 )
-def test_an_eye_that_is_closed_or_leaves_the_picture_has_no_pupil(eye: list[list[int]]) -> None:
+def test_an_eye_that_is_closed_or_leaves_the_picture_has_no_pupil(eye):
     assert find_pupil(np.zeros((60, 60, 3), np.uint8), np.array(eye, np.float32)) is None
 
 
-def test_an_eye_at_the_very_border_has_one() -> None:
+def test_an_eye_at_the_very_border_has_one():
     eye = np.array([[0, 0], [60, 0], [60, 60], [0, 60]], np.float32)
     assert find_pupil(eyes_picture(1)[:60, :60], eye) is not None
 
 
-def test_with_one_pupil_missing_both_eyes_take_their_mean() -> None:
+def test_with_one_pupil_missing_both_eyes_take_their_mean():
     landmarks = np.random.default_rng(3).integers(20, 100, (68, 2)).astype(np.float32)
     landmarks[36:42] = 50  # Closed.
     points = five_points(eyes_picture(2), landmarks)

@@ -75,22 +75,20 @@ def upstream(upstream_demo: Path) -> Upstream:
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_the_engine_draws_what_upstream_draws(
-    drawn: Callable[[Sample], Cartoon], upstream: Upstream, sample: Sample
-) -> None:
+def test_the_engine_draws_what_upstream_draws(drawn, upstream, sample):
     cartoon = drawn(sample)
     assert cartoon.faces == sample.faces
     assert difference(expected(upstream, sample.picture()), cartoon.picture) <= TOLERANCE
 
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
-def test_the_samples_are_many_sizes_with_no_one_and_two_faces() -> None:
+def test_the_samples_are_many_sizes_with_no_one_and_two_faces():
     assert len({sample.picture().shape for sample in SAMPLES}) >= 8
     assert {sample.faces for sample in SAMPLES} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_engine_draws_the_golden_picture(drawn: Callable[[Sample], Cartoon], name: str) -> None:
+def test_the_engine_draws_the_golden_picture(drawn, name):
     """It is what upstream once drew, kept in a file."""
     golden = GOLDEN["pictures"][name]
     sample = next(sample for sample in SAMPLES if sample.name == name)
@@ -101,29 +99,25 @@ def test_the_engine_draws_the_golden_picture(drawn: Callable[[Sample], Cartoon],
         assert difference(np.asarray(expected), cartoon.picture) <= TOLERANCE
 
 
-def test_the_golden_pictures_were_made_with_this_demo_model() -> None:
+def test_the_golden_pictures_were_made_with_this_demo_model():
     assert GOLDEN["model"] == digest((DEMO / "manifest.json").read_bytes()), REMAKE
     assert set(GOLDEN["pictures"]) == set(NAMES)
 
 
 @pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_cartoon_is_at_most_a_level_off(
-    engine: Engine, drawn: Callable[[Sample], Cartoon], sample: Sample
-) -> None:
+def test_a_cartoon_is_at_most_a_level_off(engine, drawn, sample):
     found, expected = engine.cartoonize(sample.picture()), drawn(sample)
     assert found.faces == expected.faces == sample.faces
     require_equivalent(found.picture, expected.picture)
 
 
-def test_the_detectors_find_the_same(prepared: Networks, detector: Detector) -> None:
+def test_the_detectors_find_the_same(prepared, detector):
     compared = comparison.compare_detectors(prepared.detector, detector, pictures())
     assert compared.inputs >= 50
 
 
-def test_the_landmarks_are_the_same(
-    prepared: Networks, upstreams: Networks, detector: Detector
-) -> None:
+def test_the_landmarks_are_the_same(prepared, upstreams, detector):
     crops = comparison.face_crops(pictures(), detector)
     compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
     assert compared.inputs >= 50
@@ -146,9 +140,7 @@ def small_pictures() -> list[np.ndarray]:
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 @pytest.mark.parametrize("runtime", RUNS)
-def test_eight_threads_on_one_engine_draw_what_one_draws(
-    request: pytest.FixtureRequest, small_pictures: list[np.ndarray], runtime: str
-) -> None:
+def test_eight_threads_on_one_engine_draw_what_one_draws(request, small_pictures, runtime):
     engine = request.getfixturevalue(runtime)
     alone = [engine.cartoonize(picture) for picture in small_pictures]
     assert {cartoon.faces for cartoon in alone} == {0, 1, 2}

@@ -111,9 +111,7 @@ def manifest_of(folder: Path) -> Manifest:
     return manifest.decode(path.read_bytes(), path)
 
 
-def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(
-    hub: Hub, to: Path, fetched
-) -> None:
+def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(hub, to, fetched):
     hub.revisions["master"]["LICENSE"] = b"to whom it may concern"
     fetched()
     expected = {name: content(name, "master") for name in (*REQUIRED_FILES, "README.md")}
@@ -124,7 +122,7 @@ def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(
     assert {asked.path for asked in hub.asked} == set(expected)
 
 
-def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub: Hub, to: Path, fetched) -> None:
+def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub, to, fetched):
     fetched("anime", "--revision", "v1.0")
     written = manifest_of(to)
     assert (written.style, written.model, written.revision) == ("anime", ANIME, "v1.0")
@@ -141,8 +139,8 @@ def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub: Hub, to: Pat
 
 
 def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_beside_it(
-    hub: Hub, to: Path, home: Path, fetched
-) -> None:
+    hub, to, home, fetched
+):
     lines = fetched()
     pin = "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:"
     digest = hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest()
@@ -162,7 +160,7 @@ def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_b
     assert fetched("anime", "--to", str(to.parent / "b"))[-1] == digest
 
 
-def test_a_login_on_the_machine_is_not_used(hub: Hub, home: Path, fetched) -> None:
+def test_a_login_on_the_machine_is_not_used(hub, home, fetched):
     from modelscope_hub import HubConfig
 
     HubConfig(config_dir=home / ".modelscope").save_token("secret")
@@ -171,24 +169,20 @@ def test_a_login_on_the_machine_is_not_used(hub: Hub, home: Path, fetched) -> No
     assert "secret" not in json.dumps(hub.headers)
 
 
-def test_a_token_in_the_environment_is_used(
-    hub: Hub, fetched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_in_the_environment_is_used(hub, fetched, monkeypatch):
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "mine")
     fetched()
     assert "Bearer mine" in [headers.get("Authorization") for headers in hub.headers]
 
 
-def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(tmp_path: Path, fetched) -> None:
+def test_a_folder_can_be_chosen_and_an_empty_one_is_filled(tmp_path, fetched):
     chosen = tmp_path / "volume" / "model"
     chosen.mkdir(parents=True)
     fetched("anime", "--to", str(chosen))
     assert open_folder(chosen).style == "anime"
 
 
-def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
-    to: Path, fetched, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(to, fetched, capsys):
     fetched()
     (to / "detector.pb").write_bytes(b"")
     assert main(["fetch", "anime"]) == 1
@@ -200,9 +194,7 @@ def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(
 
 
 @pytest.mark.parametrize("other", [["3d", "--to", "{to}"], ["anime", "--revision", "v1.0"]])
-def test_a_folder_that_holds_another_model_is_left_alone(
-    to: Path, fetched, capsys: pytest.CaptureFixture[str], other: list[str]
-) -> None:
+def test_a_folder_that_holds_another_model_is_left_alone(to, fetched, capsys, other):
     digest = fetched()[-1]
     assert main(["fetch", *(word.format(to=to) for word in other)]) == 1
     assert f"{to} already holds anime at revision master" in capsys.readouterr().err
@@ -210,7 +202,7 @@ def test_a_folder_that_holds_another_model_is_left_alone(
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_was_not_fetched_is_never_replaced(to: Path, refusal, kind: str) -> None:
+def test_what_was_not_fetched_is_never_replaced(to, refusal, kind):
     to.parent.mkdir()
     if kind == "folder":
         to.mkdir()
@@ -221,7 +213,7 @@ def test_what_was_not_fetched_is_never_replaced(to: Path, refusal, kind: str) ->
     assert (to / "diary.txt" if kind == "folder" else to).read_text() == "mine"
 
 
-def test_a_cut_connection_is_resumed_within_one_run(hub: Hub, to: Path, fetched) -> None:
+def test_a_cut_connection_is_resumed_within_one_run(hub, to, fetched):
     hub.cut_after[BIG] = [1_000_000]
     fetched()
     assert (to / BIG).read_bytes() == content(BIG, "master")
@@ -231,9 +223,7 @@ def test_a_cut_connection_is_resumed_within_one_run(hub: Hub, to: Path, fetched)
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_download_that_broke_off_goes_on_where_it_stopped(
-    hub: Hub, to: Path, refusal, fetched
-) -> None:
+def test_a_download_that_broke_off_goes_on_where_it_stopped(hub, to, refusal, fetched):
     hub.cut_after[BIG] = [1_000_000, 500_000]
     said = refusal()
     assert "the connection broke off" in said
@@ -245,9 +235,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
-def test_one_revision_is_not_continued_with_the_bytes_of_another(
-    hub: Hub, to: Path, refusal, fetched
-) -> None:
+def test_one_revision_is_not_continued_with_the_bytes_of_another(hub, to, refusal, fetched):
     hub.listed_sums[BIG] = None
     hub.cut_after[BIG] = [1_000_000, 500_000]
     refusal()
@@ -271,7 +259,7 @@ def start(to: Path, options: str = "", then: str = "") -> subprocess.Popen[str]:
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub: Hub, to: Path, fetched) -> None:
+def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub, to, fetched):
     hub.held_after[BIG] = 2_000_000
     partial = to.parent / ".anime.partial" / "anime%40master" / f"{BIG}.incomplete"
     with start(to) as process:
@@ -287,7 +275,7 @@ def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub: Hub, to: Path, fetch
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
-def test_an_interrupted_fetch_ends_at_once_without_a_word(hub: Hub, to: Path) -> None:
+def test_an_interrupted_fetch_ends_at_once_without_a_word(hub, to):
     hub.held_after[BIG] = 0
     command = [sys.executable, "-m", "dctnet", "fetch", "anime"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -303,7 +291,7 @@ def has_open(process: subprocess.Popen[str], path: Path) -> bool:
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_of_two_processes_one_downloads_and_the_other_waits(hub: Hub, to: Path) -> None:
+def test_of_two_processes_one_downloads_and_the_other_waits(hub, to):
     hub.held_after[BIG] = 0
     with start(to) as first:
         until(lambda: hub.asked_for(BIG), "the first process to ask")
@@ -315,9 +303,7 @@ def test_of_two_processes_one_downloads_and_the_other_waits(hub: Hub, to: Path) 
     assert answers == [("True\n", ""), ("False\n", "")]
 
 
-def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(
-    hub: Hub, to: Path, refusal
-) -> None:
+def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(hub, to, refusal):
     hub.listed_sums["alpha.jpg"] = "0" * 64
     said = refusal()
     assert f"What the hub sent as alpha.jpg of {ANIME}" in said
@@ -326,43 +312,41 @@ def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(
     assert not list(to.parent.glob("**/alpha.jpg*"))
 
 
-def test_a_sum_that_is_not_listed_is_summed_all_the_same(hub: Hub, to: Path, fetched) -> None:
+def test_a_sum_that_is_not_listed_is_summed_all_the_same(hub, to, fetched):
     hub.listed_sums["alpha.jpg"] = None
     fetched()
     whole = content("alpha.jpg", "master")
     assert manifest_of(to).files["alpha.jpg"].sha256 == hashlib.sha256(whole).hexdigest()
 
 
-def test_an_unknown_style_is_refused_without_a_request(hub: Hub, refusal) -> None:
+def test_an_unknown_style_is_refused_without_a_request(hub, refusal):
     said = refusal("../anima")
     assert "There is no public style '../anima': the styles are anime, 3d," in said
     assert hub.paths == set()
 
 
-def test_an_unknown_revision_is_named(hub: Hub, refusal) -> None:
+def test_an_unknown_revision_is_named(hub, refusal):
     assert refusal("anime", "--revision", "v9") == (
         f"dctnet: There is no {ANIME} at revision v9 on the hub {hub.address}: check the revision"
         " and MODELSCOPE_ENDPOINT."
     )
 
 
-def test_a_revision_without_a_model_is_named(hub: Hub, refusal) -> None:
+def test_a_revision_without_a_model_is_named(hub, refusal):
     hub.revisions["empty"] = {"README.md": b"soon"}
     said = refusal("anime", "--revision", "empty")
     assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in said
     assert hub.asked == []
 
 
-def test_a_file_that_is_listed_but_not_there_is_named(hub: Hub, refusal) -> None:
+def test_a_file_that_is_listed_but_not_there_is_named(hub, refusal):
     hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
     assert f"There is no keypoints.pb of {ANIME} at revision master" in refusal()
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN])
 @pytest.mark.parametrize("where", ["everywhere", "for a file"])
-def test_a_refusal_of_the_hub_is_told_with_its_status(
-    hub: Hub, refusal, status: HTTPStatus, where: str
-) -> None:
+def test_a_refusal_of_the_hub_is_told_with_its_status(hub, refusal, status, where):
     if where == "everywhere":
         hub.status = status
     else:
@@ -374,12 +358,8 @@ def test_a_refusal_of_the_hub_is_told_with_its_status(
 
 @pytest.mark.parametrize("lacking", ["all", "this one"])
 def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
-    hub: Hub,
-    to: Path,
-    fetched,
-    monkeypatch: pytest.MonkeyPatch,
-    lacking: str,
-) -> None:
+    hub, to, fetched, monkeypatch, lacking
+):
     hub.without_revisions = lacking == "all"
     monkeypatch.setattr(Hub, "list_revisions", lambda _: {"Data": {"RevisionMap": {"Tags": []}}})
     fetched()
@@ -389,12 +369,12 @@ def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
 
 
 @pytest.mark.parametrize("garbage", [b"<html>Sign in to the Wi-Fi</html>", b"[1, 2]", b"null"])
-def test_what_is_no_hub_is_told_apart(hub: Hub, refusal, garbage: bytes) -> None:
+def test_what_is_no_hub_is_told_apart(hub, refusal, garbage):
     hub.garbage = garbage
     assert "is MODELSCOPE_ENDPOINT the address of a hub?" in refusal()
 
 
-def test_without_a_network_the_hub_is_named(refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_hub_is_named(refusal, monkeypatch):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are refused.
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -404,22 +384,20 @@ def test_without_a_network_the_hub_is_named(refusal, monkeypatch: pytest.MonkeyP
     assert address in said
 
 
-def test_a_password_in_the_hub_s_address_is_not_repeated(
-    hub: Hub, to: Path, refusal, fetched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_in_the_hub_s_address_is_not_repeated(hub, to, refusal, fetched, monkeypatch):
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address.replace("//", "//me:secret@"))
     assert "secret" not in refusal("anime", "--revision", "v9")
     fetched()
     assert "secret" not in (to / "manifest.json").read_text()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, refusal) -> None:
+def test_a_place_that_cannot_be_written_is_named(tmp_path, refusal):
     (tmp_path / "file").touch()
     said = refusal("anime", "--to", str(tmp_path / "file" / "anime"))
     assert said.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
 
 
-def test_a_full_disk_is_told_apart_from_a_broken_network(to: Path, refusal) -> None:
+def test_a_full_disk_is_told_apart_from_a_broken_network(to, refusal):
     staged = to.parent / ".anime.partial" / "anime%40master"
     staged.mkdir(parents=True)
     (staged / f"{BIG}.incomplete").symlink_to("/dev/full")
@@ -428,16 +406,12 @@ def test_a_full_disk_is_told_apart_from_a_broken_network(to: Path, refusal) -> N
     assert "No space left on device" in said
 
 
-def test_without_the_client_the_package_to_install_is_named(
-    refusal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_client_the_package_to_install_is_named(refusal, monkeypatch):
     monkeypatch.setitem(sys.modules, "modelscope_hub", None)
     assert "pip install 'dctnet[reference]'" in refusal()
 
 
-def test_a_person_sees_how_far_the_download_is_and_no_machine_learning_comes_along(
-    to: Path,
-) -> None:
+def test_a_person_sees_how_far_the_download_is_and_no_machine_learning_comes_along(to):
     packages = "{'torch', 'tensorflow', 'numpy'} & set(sys.modules)"
     with start(to, "show_progress=True", packages) as process:
         out, err = process.communicate(timeout=LIMIT_SECONDS)

@@ -72,7 +72,7 @@ def copied() -> list[str]:
     ]
 
 
-def test_what_is_copied_is_kept_in_the_repository_and_not_ignored() -> None:
+def test_what_is_copied_is_kept_in_the_repository_and_not_ignored():
     assert len(copied()) >= 7
     for source in copied():
         listed = subprocess.run(
@@ -95,11 +95,11 @@ def test_what_is_copied_is_kept_in_the_repository_and_not_ignored() -> None:
         "requirements/dev.txt",
     ],
 )
-def test_nothing_else_of_the_repository_goes_into_a_build(path: str) -> None:
+def test_nothing_else_of_the_repository_goes_into_a_build(path):
     assert ignored(path)
 
 
-def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache() -> None:
+def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache():
     installs = re.findall(r"pip [^&]* install [^&]*", " && ".join(of("RUN")))
     assert len(installs) == 4
     for command in installs:
@@ -112,9 +112,7 @@ def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache(
 
 
 @pytest.mark.parametrize("target", ["runtime", "with-model", "tensorflow"])
-def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(
-    target: str,
-) -> None:
+def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(target):
     assert chain(target)[-2:] == ["confined", "${BASE}"]
     programs = " ".join(run for stage in chain(target)[:-1] for run in of("RUN", stage))
     assert not re.search(r"\b(apt-get|pip|make|g\+\+)\b", programs)
@@ -123,28 +121,28 @@ def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(
     assert f"--from={environments[target]} /opt/dctnet /opt/dctnet" in copies
 
 
-def test_a_build_that_names_no_target_makes_the_one_that_serves() -> None:
+def test_a_build_that_names_no_target_makes_the_one_that_serves():
     assert list(stages())[-1] == "runtime"
 
 
-def test_the_base_image_is_one_for_all_and_has_a_python_that_the_package_takes() -> None:
+def test_the_base_image_is_one_for_all_and_has_a_python_that_the_package_takes():
     assert of("ARG", "") == ["BASE=python:3.12-slim-bookworm"]
     assert {base for base in stages().values() if base not in stages()} == {"${BASE}", "scratch"}
 
 
-def test_the_user_is_a_number_which_kubernetes_can_tell_from_root() -> None:
+def test_the_user_is_a_number_which_kubernetes_can_tell_from_root():
     assert of("USER") == ["10001:10001"]
     assert "--owner=10001 --group=10001 /models" in of("RUN", "confined")[0]
 
 
 @pytest.mark.parametrize("word", ["ENTRYPOINT", "CMD"])
-def test_no_shell_stands_between_a_signal_and_the_command(word: str) -> None:
+def test_no_shell_stands_between_a_signal_and_the_command(word):
     (command,) = of(word)
     assert json.loads(command) == {"ENTRYPOINT": ["dctnet"], "CMD": ["serve"]}[word]
     assert of("STOPSIGNAL") == ["SIGTERM"]
 
 
-def test_it_listens_on_the_ports_of_the_defaults_at_every_address() -> None:
+def test_it_listens_on_the_ports_of_the_defaults_at_every_address():
     variables = environment()
     ours = {name: text for name, text in variables.items() if name.startswith("DCTNET_")}
     assert ours.keys() <= {setting.variable for setting in SETTINGS}
@@ -156,7 +154,7 @@ def test_it_listens_on_the_ports_of_the_defaults_at_every_address() -> None:
     assert str(image.models_dir) == "/models"
 
 
-def test_the_health_check_asks_both_probes_and_takes_no_shell() -> None:
+def test_the_health_check_asks_both_probes_and_takes_no_shell():
     (check,) = of("HEALTHCHECK")
     command = json.loads(check.partition("CMD ")[2])
     assert command[:2] == ["python", "-c"]
@@ -165,7 +163,7 @@ def test_the_health_check_asks_both_probes_and_takes_no_shell() -> None:
     assert "('livez', 'readyz')" in command[2]
 
 
-def test_each_image_says_of_which_source_it_is() -> None:
+def test_each_image_says_of_which_source_it_is():
     for stage in "tensorflow", "serving":
         (labels,) = of("LABEL", stage)
         for name in "version", "revision", "source":
@@ -173,7 +171,7 @@ def test_each_image_says_of_which_source_it_is() -> None:
             assert name.upper() in of("ARG", stage)
 
 
-def test_docker_gives_less_time_to_end_than_a_replica_may_take() -> None:
+def test_docker_gives_less_time_to_end_than_a_replica_may_take():
     # Why docs/image.md has --stop-timeout in its command.
     graceful = gunicorn_options(Settings.from_environment({}))["graceful_timeout"]
     (given,) = set(re.findall(r"--stop-timeout[= ](\d+)", (ROOT / "docs/image.md").read_text()))

@@ -49,7 +49,7 @@ def make(bin: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("here", [ENGINES, ENGINES[1:], ENGINES[2:]])
-def test_the_first_engine_that_is_here_builds(bin: Path, here: tuple[str, ...]) -> None:
+def test_the_first_engine_that_is_here_builds(bin, here):
     for engine in here:
         add(bin, engine)
     built = make(bin, "image")
@@ -60,7 +60,7 @@ def test_the_first_engine_that_is_here_builds(bin: Path, here: tuple[str, ...]) 
     assert ("--format docker" in built.stdout) == (here[0] != "docker")
 
 
-def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin: Path) -> None:
+def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin):
     add(bin, "docker")
     said = make(
         bin, "image", "TARGET=tensorflow", "IMAGE=box/dctnet", "SOURCE=x", "BUILD_FLAGS=--y"
@@ -70,7 +70,7 @@ def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin: Path) ->
     assert "--build-arg SOURCE=x --y .\n" in said.stdout
 
 
-def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin: Path) -> None:
+def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin):
     add(bin, "podman")
     said = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
     assert " --build-context model=/models/mine " in said.stdout
@@ -80,7 +80,7 @@ def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin: Path) -> Non
 
 
 @pytest.mark.parametrize("target", ["image", "image-size"])
-def test_without_an_engine_it_says_what_it_needs(bin: Path, target: str) -> None:
+def test_without_an_engine_it_says_what_it_needs(bin, target):
     failed = make(bin, target)
     assert failed.returncode != 0
     assert "docker" in failed.stderr
@@ -88,7 +88,7 @@ def test_without_an_engine_it_says_what_it_needs(bin: Path, target: str) -> None
 
 
 @pytest.mark.promise("Image: it adds at most 360 MB to its base image")
-def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin: Path) -> None:
+def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin):
     add(bin, "podman", added=5_000_000)
     fits = make(bin, "image-size", "IMAGE_BUDGET=5")
     assert (fits.returncode, fits.stderr) == (0, "")
@@ -104,11 +104,11 @@ def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin: Path) 
 
 
 @pytest.mark.promise("Image: it adds at most 360 MB to its base image")
-def test_the_budget_is_what_was_agreed() -> None:
+def test_the_budget_is_what_was_agreed():
     assert "\nIMAGE_BUDGET := 360\n" in (ROOT / "Makefile").read_text()
 
 
-def test_an_engine_that_fails_is_no_small_image(bin: Path) -> None:
+def test_an_engine_that_fails_is_no_small_image(bin):
     program = bin / "podman"
     program.write_text(f"#!{shutil.which('sh')}\nexit 125\n")
     program.chmod(0o755)

@@ -34,12 +34,12 @@ def seconds(text: str) -> int:
     return int(text.removesuffix("s"))
 
 
-def test_nginx_closes_idle_connections_before_the_replicas_do() -> None:
+def test_nginx_closes_idle_connections_before_the_replicas_do():
     kept = int(values("ingress-nginx")["controller"]["config"]["upstream-keepalive-timeout"])
     assert kept == VALUES["timeouts"]["proxyIdle"] < application.KEEP_ALIVE_S
 
 
-def test_nginx_lets_requests_end_when_it_reloads_and_when_it_ends() -> None:
+def test_nginx_lets_requests_end_when_it_reloads_and_when_it_ends():
     controller = values("ingress-nginx")["controller"]
     workers = seconds(controller["config"]["worker-shutdown-timeout"])
     assert workers > PROXY_TOTAL_S
@@ -47,34 +47,34 @@ def test_nginx_lets_requests_end_when_it_reloads_and_when_it_ends() -> None:
     assert controller["terminationGracePeriodSeconds"] >= spreading + workers + exiting
 
 
-def test_nginx_refuses_as_the_service_does_and_replaces_no_answer_of_it() -> None:
+def test_nginx_refuses_as_the_service_does_and_replaces_no_answer_of_it():
     config = values("ingress-nginx")["controller"]["config"]
     assert config["limit-req-status-code"] == config["limit-conn-status-code"] == "429"
     assert "custom-http-errors" not in config
     assert "proxy-next-upstream" not in config
 
 
-def test_nginx_has_memory_for_a_hundred_of_the_largest_bodies() -> None:
+def test_nginx_has_memory_for_a_hundred_of_the_largest_bodies():
     limit = values("ingress-nginx")["controller"]["resources"]["limits"]["memory"]
     assert int(limit.removesuffix("Gi")) * 1024**3 > 100 * VALUES["limits"]["bytes"]
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 @pytest.mark.parametrize("secret", ["$remote_addr", "$args", "$request_uri", "$http_"])
-def test_nginx_s_log_has_the_request_s_id_and_nothing_of_the_client(secret: str) -> None:
+def test_nginx_s_log_has_the_request_s_id_and_nothing_of_the_client(secret):
     config = values("ingress-nginx")["controller"]["config"]
     assert '"request_id":"$req_id"' in config["log-format-upstream"]
     assert secret not in config["log-format-upstream"]
 
 
-def test_envoy_waits_for_an_answer_longer_than_a_replica_takes() -> None:
+def test_envoy_waits_for_an_answer_longer_than_a_replica_takes():
     http = gateway("ClientTrafficPolicy")["spec"]["timeout"]["http"]
     assert seconds(http["streamIdleTimeout"]) > PROXY_READ_S
     shutdown = gateway("EnvoyProxy")["spec"]["shutdown"]
     assert seconds(shutdown["drainTimeout"]) > PROXY_TOTAL_S
 
 
-def test_envoy_has_memory_for_the_bodies_of_all_its_connections() -> None:
+def test_envoy_has_memory_for_the_bodies_of_all_its_connections():
     envoy = gateway("EnvoyProxy")["spec"]["provider"]["kubernetes"]["envoyDeployment"]
     limit = int(envoy["container"]["resources"]["limits"]["memory"].removesuffix("Gi")) * 1024**3
     connections = gateway("ClientTrafficPolicy")["spec"]["connection"]["connectionLimit"]["value"]
@@ -82,14 +82,14 @@ def test_envoy_has_memory_for_the_bodies_of_all_its_connections() -> None:
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
-def test_envoy_s_log_has_the_request_s_id_and_nothing_of_the_client() -> None:
+def test_envoy_s_log_has_the_request_s_id_and_nothing_of_the_client():
     (setting,) = gateway("EnvoyProxy")["spec"]["telemetry"]["accessLog"]["settings"]
     logged = setting["format"]["json"]
     assert logged["request_id"] == "%REQ(X-REQUEST-ID)%"
     assert not re.search(r"DOWNSTREAM|FORWARDED|REQ\(:PATH\)|QUERY|USER-AGENT", str(logged))
 
 
-def test_the_gateway_s_parts_name_each_other_and_a_namespace_that_replicas_let_in() -> None:
+def test_the_gateway_s_parts_name_each_other_and_a_namespace_that_replicas_let_in():
     entrance, policy = gateway("Gateway"), gateway("ClientTrafficPolicy")
     (target,) = policy["spec"]["targetRefs"]
     assert target["name"] == entrance["metadata"]["name"]
@@ -102,7 +102,7 @@ def test_the_gateway_s_parts_name_each_other_and_a_namespace_that_replicas_let_i
     assert "ingress-nginx" in let_in
 
 
-def test_prometheus_and_grafana_take_what_the_chart_makes() -> None:
+def test_prometheus_and_grafana_take_what_the_chart_makes():
     stack = values("kube-prometheus-stack")
     spec = stack["prometheus"]["prometheusSpec"]
     for kind in ("serviceMonitor", "podMonitor", "rule"):
@@ -114,7 +114,7 @@ def test_prometheus_and_grafana_take_what_the_chart_makes() -> None:
     assert VALUES["networkPolicy"]["prometheusNamespaces"] == ["monitoring"]
 
 
-def test_the_adapter_serves_the_metric_that_the_autoscaler_asks_for() -> None:
+def test_the_adapter_serves_the_metric_that_the_autoscaler_asks_for():
     (rule,) = values("prometheus-adapter")["rules"]["custom"]
     name = VALUES["autoscaling"]["customMetric"]["name"]
     assert rule["name"]["as"] == name
@@ -122,7 +122,7 @@ def test_the_adapter_serves_the_metric_that_the_autoscaler_asks_for() -> None:
     assert f'"{name.removeprefix("dctnet_")}"' in Path(metrics.__file__).read_text()
 
 
-def test_kind_brings_the_controller_s_node_ports_to_this_machine() -> None:
+def test_kind_brings_the_controller_s_node_ports_to_this_machine():
     ports = values("ingress-nginx-kind")["controller"]["service"]["nodePorts"]
     nodes = yaml.safe_load((K8S / "kind.yaml").read_text())["nodes"]
     mapped = {
@@ -136,7 +136,7 @@ def test_kind_brings_the_controller_s_node_ports_to_this_machine() -> None:
 
 
 @pytest.mark.parametrize("name", ["argocd", "flux"])
-def test_gitops_installs_this_chart_with_values_that_it_has(name: str) -> None:
+def test_gitops_installs_this_chart_with_values_that_it_has(name):
     documents = list(yaml.safe_load_all((K8S / "gitops" / f"{name}.yaml").read_text()))
     specs = [document.get("spec", {}) for document in documents]
     if name == "argocd":
@@ -156,7 +156,7 @@ def test_gitops_installs_this_chart_with_values_that_it_has(name: str) -> None:
     known(given, VALUES)
 
 
-def test_every_file_that_a_comment_names_is_there() -> None:
+def test_every_file_that_a_comment_names_is_there():
     named = {
         name
         for path in K8S.rglob("*.yaml")

@@ -57,9 +57,7 @@ def at(content: Any, path: str) -> Any:
     return content
 
 
-def test_the_table_has_every_annotation_that_the_chart_sets_and_no_other(
-    rendered: dict[str, Any],
-) -> None:
+def test_the_table_has_every_annotation_that_the_chart_sets_and_no_other(rendered):
     set_by_chart = {
         name.removeprefix(PREFIX)
         for name in rendered["Ingress"]["metadata"]["annotations"]
@@ -69,7 +67,7 @@ def test_the_table_has_every_annotation_that_the_chart_sets_and_no_other(
     assert named - {"upstream-keepalive-timeout"} == set_by_chart
 
 
-def test_the_annotations_have_the_values_that_the_table_says(rendered: dict[str, Any]) -> None:
+def test_the_annotations_have_the_values_that_the_table_says(rendered):
     annotations = rendered["Ingress"]["metadata"]["annotations"]
     checked = [
         (name, value)
@@ -82,7 +80,7 @@ def test_the_annotations_have_the_values_that_the_table_says(rendered: dict[str,
         assert annotations[PREFIX + name] == value, name
 
 
-def test_the_route_says_what_the_table_says(rendered: dict[str, Any]) -> None:
+def test_the_route_says_what_the_table_says(rendered):
     rule = rendered["HTTPRoute"]["spec"]["rules"][0]
     checked = [
         (name, value)
@@ -96,7 +94,7 @@ def test_the_route_says_what_the_table_says(rendered: dict[str, Any]) -> None:
     assert "backendRequest" not in rule["timeouts"]
 
 
-def test_retries_are_where_the_table_says(rendered: dict[str, Any]) -> None:
+def test_retries_are_where_the_table_says(rendered):
     found = dict(
         setting
         for row in ROWS
@@ -115,7 +113,7 @@ def test_retries_are_where_the_table_says(rendered: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("rendered", ["envoy"], indirect=True)
-def test_the_policy_says_what_the_table_says(rendered: dict[str, Any]) -> None:
+def test_the_policy_says_what_the_table_says(rendered):
     spec = rendered["BackendTrafficPolicy"]["spec"]
     cells = [row["Envoy Gateway policy"] for row in ROWS]
     for name, value in (setting for cell in cells for setting in said(cell)):

@@ -54,9 +54,7 @@ def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> 
         ("204", "status 204"),
     ],
 )
-def test_a_request_without_an_answer_that_counts_has_failed(
-    server: StandIn, pictures: list[Picture], path: str, kind: str
-) -> None:
+def test_a_request_without_an_answer_that_counts_has_failed(server, pictures, path, kind):
     report = loaded(server, path, pictures)
     assert report.failed_by_kind == {kind: len(pictures)}
     assert (report.sent, report.right, report.refused, report.wrong) == (len(pictures), 0, 0, 0)
@@ -75,9 +73,7 @@ def test_a_request_without_an_answer_that_counts_has_failed(
         ("cut", "cut short", ""),
     ],
 )
-def test_an_answer_that_is_not_the_picture_is_wrong(
-    server: StandIn, pictures: list[Picture], path: str, kind: str, sentence: str
-) -> None:
+def test_an_answer_that_is_not_the_picture_is_wrong(server, pictures, path, kind, sentence):
     report = loaded(server, path, pictures)
     assert report.wrong_by_kind == {kind: len(pictures)}
     assert (report.sent, report.right, report.refused, report.failed) == (len(pictures), 0, 0, 0)
@@ -88,9 +84,7 @@ def test_an_answer_that_is_not_the_picture_is_wrong(
     ("path", "lacking"),
     [("429", 8), ("429-soon", 8), ("429--1", 8), ("429-date", 0), ("503", 8), ("503-5", 0)],
 )
-def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(
-    server: StandIn, pictures: list[Picture], path: str, lacking: int
-) -> None:
+def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, pictures, path, lacking):
     report = loaded(server, path, pictures)
     assert (report.sent, report.refused, report.refused_without_retry_after) == (8, 8, lacking)
     assert report.is_clean
@@ -99,7 +93,7 @@ def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(
     assert refused.count == 8
 
 
-def test_every_picture_has_its_own_right_answer(server: StandIn, pictures: list[Picture]) -> None:
+def test_every_picture_has_its_own_right_answer(server, pictures):
     right = negatives(pictures)
     arrivals = Closed(clients=4, requests=40)
     report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(right))
@@ -113,9 +107,7 @@ def test_every_picture_has_its_own_right_answer(server: StandIn, pictures: list[
     assert loaded(server, "right", pictures, check=equals(near, 3)).wrong == len(pictures)
 
 
-def test_the_same_answer_to_the_same_picture_is_checked_once(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+def test_the_same_answer_to_the_same_picture_is_checked_once(server, pictures):
     checked: list[str] = []  # Appending is safe from all threads.
 
     def check(picture: Picture, _: Any) -> None:
@@ -126,7 +118,7 @@ def test_the_same_answer_to_the_same_picture_is_checked_once(
     assert Counter(checked) == {picture.name: 1 for picture in pictures}
 
 
-def test_a_mixed_run_adds_up(server: StandIn, pictures: list[Picture]) -> None:
+def test_a_mixed_run_adds_up(server, pictures):
     arrivals = Closed(clients=7, requests=5 * len(MIXED))
     check = equals(negatives(pictures))
     report = loaded(server, "mixed", pictures, arrivals=arrivals, check=check)
@@ -138,7 +130,7 @@ def test_a_mixed_run_adds_up(server: StandIn, pictures: list[Picture]) -> None:
     assert counts == {"all": 40, "right": 10, "refused": 10, "failed": 5, "wrong": 15}
 
 
-def test_what_does_not_answer_in_time_has_failed(server: StandIn, pictures: list[Picture]) -> None:
+def test_what_does_not_answer_in_time_has_failed(server, pictures):
     arrivals = Closed(clients=8, requests=8)
     report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
     assert report.failed_by_kind == {"timeout": len(pictures)}
@@ -147,7 +139,7 @@ def test_what_does_not_answer_in_time_has_failed(server: StandIn, pictures: list
     assert 0.2 <= spread.p50 < 0.2 + LATE_S
 
 
-def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures: list[Picture]) -> None:
+def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     report = run(Plan(url=url, pictures=pictures, arrivals=Closed(clients=2, duration_s=0.5)))
     assert 2 <= report.sent <= 12
@@ -155,15 +147,13 @@ def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures: list[Pi
     assert report.throughput == 0
 
 
-def test_nothing_is_sent_twice(server: StandIn, pictures: list[Picture]) -> None:
+def test_nothing_is_sent_twice(server, pictures):
     report = loaded(server, "right-then-reset", pictures, arrivals=Closed(clients=1, requests=8))
     assert (report.right, report.failed_by_kind) == (4, {"reset": 4})
     assert len(server.requests) == report.sent == 8
 
 
-def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(server, pictures):
     # With one connection they cannot even be sent before the first is answered.
     arrivals = Open(rate=20, requests=20)
     report = loaded(server, "stalls", pictures, arrivals=arrivals, connections=1)
@@ -176,30 +166,26 @@ def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(
     assert STALL_S < spread.max < 5 * STALL_S
 
 
-def test_an_open_load_waits_for_no_answer(server: StandIn, pictures: list[Picture]) -> None:
+def test_an_open_load_waits_for_no_answer(server, pictures):
     report = loaded(server, "crowd-10", pictures, arrivals=Open(rate=40, duration_s=0.25))
     assert (report.sent, report.right) == (10, 10)
     assert server.most_in_flight == 10
 
 
-def test_a_load_for_a_time_ends_after_it(server: StandIn, pictures: list[Picture]) -> None:
+def test_a_load_for_a_time_ends_after_it(server, pictures):
     report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.2))
     assert report.sent == report.right == len(server.requests) > 2
     assert 0.2 <= report.duration_s < 0.2 + LATE_S
     assert report.throughput == pytest.approx(report.right / report.span_s)
 
 
-def test_closed_clients_never_ask_for_more_than_they_are(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+def test_closed_clients_never_ask_for_more_than_they_are(server, pictures):
     loaded(server, "right", pictures, arrivals=Closed(clients=3, requests=100))
     assert 1 <= server.most_in_flight <= 3
     assert len(server.requests) == 100
 
 
-def test_connections_are_used_again_unless_either_side_closes_them(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+def test_connections_are_used_again_unless_either_side_closes_them(server, pictures):
     assert loaded(server, "right", pictures).right == 8
     assert server.connections <= 2
     before = server.connections
@@ -211,20 +197,18 @@ def test_connections_are_used_again_unless_either_side_closes_them(
     assert server.connections == before + 16
 
 
-def test_a_large_picture_is_sent_whole(server: StandIn) -> None:
+def test_a_large_picture_is_sent_whole(server):
     pictures = made(1, 1000, 800, format="png")
     assert len(pictures[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
     assert loaded(server, "right", pictures, check=equals(negatives(pictures))).right == 1
 
 
-def test_an_idle_connection_is_closed_by_the_client_first() -> None:
+def test_an_idle_connection_is_closed_by_the_client_first():
     assert KEEP_ALIVE_S > 1.5 * IDLE_S
 
 
 @pytest.mark.parametrize("arrivals", [Closed(clients=4, requests=12), Open(rate=200, requests=12)])
-def test_servers_share_the_load(
-    server: StandIn, pictures: list[Picture], arrivals: Closed | Open
-) -> None:
+def test_servers_share_the_load(server, pictures, arrivals):
     with running() as other:
         report = loaded(server, "right", pictures, arrivals=arrivals, others=[f"{other.url}/right"])
         counts = len(server.requests), len(other.requests)
@@ -233,9 +217,7 @@ def test_servers_share_the_load(
     assert min(counts) >= (6 if isinstance(arrivals, Open) else 2)
 
 
-def test_five_hundred_requests_are_on_their_way_at_once(
-    server: StandIn, pictures: list[Picture]
-) -> None:
+def test_five_hundred_requests_are_on_their_way_at_once(server, pictures):
     report = loaded(server, "crowd-500", pictures, arrivals=Closed(clients=500, requests=500))
     assert report.right == 500
     assert server.connections == 500
@@ -255,9 +237,7 @@ def limited(limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(("limit", "status"), [("-Sn 120", 0), ("-n 120", 1)])
-def test_the_limit_of_open_files_is_raised_or_named(
-    server: StandIn, limit: str, status: int
-) -> None:
+def test_the_limit_of_open_files_is_raised_or_named(server, limit, status):
     load = ("--clients", "100", "--requests", "100", "--size", "8x8")
     completed = limited(limit, server.url, *load)
     assert completed.returncode == status, completed.stderr
@@ -269,14 +249,14 @@ def test_the_limit_of_open_files_is_raised_or_named(
     )
 
 
-def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server: StandIn) -> None:
+def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server):
     completed = limited("-f 8", server.url, "--requests", "16", "--size", "100x100")
     assert completed.returncode == 1
     assert completed.stderr.startswith("Answers cannot be kept in /")
     assert completed.stderr.count("\n") == 1
 
 
-def test_a_plan_without_pictures_is_refused() -> None:
+def test_a_plan_without_pictures_is_refused():
     with pytest.raises(LoadError, match="at least one picture"):
         Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))
 
@@ -284,9 +264,7 @@ def test_a_plan_without_pictures_is_refused() -> None:
 @pytest.mark.parametrize(
     "arrivals", [Open(rate=20, duration_s=600), Closed(clients=2, duration_s=600)]
 )
-def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(
-    server: StandIn, pictures: list[Picture], arrivals: Open | Closed
-) -> None:
+def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(server, pictures, arrivals):
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
     timer.start()

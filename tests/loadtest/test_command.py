@@ -1,21 +1,16 @@
 """The command ``python -m loadtest.client``: its exit status, what it prints and writes."""
 
-from pathlib import Path
-
 import pytest
 
 from loadtest.client import Report
 from loadtest.command import main
-from tests.loadtest.stand_in import StandIn
 from tests.support.encoded import encoded, gradient
 from tests.support.process import free_ports
 
 FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")
 
 
-def test_right_answers_are_success_and_a_server_s_url_is_enough(
-    server: StandIn, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
     assert main([server.url, *FEW]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 pictures\n")
@@ -32,13 +27,13 @@ def test_right_answers_are_success_and_a_server_s_url_is_enough(
     ],
 )
 def test_refusals_are_success_but_no_failures_or_wrong_answers_and_the_table_names_them(
-    server: StandIn, capsys: pytest.CaptureFixture[str], path: str, status: int, line: str
-) -> None:
+    server, capsys, path, status, line
+):
     assert main([f"{server.url}/{path}", *FEW]) == status
     assert f"\n{line}\n" in capsys.readouterr().out
 
 
-def test_the_json_file_holds_the_report(server: StandIn, tmp_path: Path) -> None:
+def test_the_json_file_holds_the_report(server, tmp_path):
     file = tmp_path / "report.json"
     main([f"{server.url}/mixed", *FEW, "--json", str(file)])
     report = Report.from_json(file.read_text())
@@ -48,36 +43,34 @@ def test_the_json_file_holds_the_report(server: StandIn, tmp_path: Path) -> None
 
 
 def test_a_json_file_that_cannot_be_written_is_one_sentence_before_anything_is_sent(
-    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    server, tmp_path, capsys
+):
     file = tmp_path / "none" / "report.json"
     assert main([server.url, *FEW, "--json", str(file)]) == 1
     assert capsys.readouterr().err == f"{file}: No such file or directory.\n"
     assert server.requests == []
 
 
-def test_an_open_load_can_send_a_picture_of_its_own_each_time(server: StandIn) -> None:
+def test_an_open_load_can_send_a_picture_of_its_own_each_time(server):
     load = ("--rate", "40", "--poisson", "--duration", "0.3", "--pictures", "each")
     assert main([server.url, *load, "--size", "30x20", "--format", "png"]) == 0
     assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}
 
 
-def test_headers_are_sent(server: StandIn) -> None:
+def test_headers_are_sent(server):
     headers = ("--header", "X-Api-Key: a:b", "--header", "X-Other:c")
     assert main([server.url, *FEW, *headers]) == 0
     sent = {(it.headers["X-Api-Key"], it.headers["X-Other"]) for it in server.requests}
     assert sent == {("a:b", "c")}
 
 
-def test_a_folder_s_pictures_are_sent_instead(
-    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_s_pictures_are_sent_instead(server, tmp_path, capsys):
     (tmp_path / "me.jpg").write_bytes(encoded(gradient(20, 30), "JPEG"))
     assert main([server.url, "--requests", "2", "--folder", str(tmp_path)]) == 0
     assert ", 1 picture\n" in capsys.readouterr().out
 
 
-def test_a_server_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_not_there_is_one_sentence(capsys):
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert main([f"http://{address}"]) == 1
     said = capsys.readouterr()
@@ -99,9 +92,7 @@ def test_a_server_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixtur
         (["http://h", "--duration", "2", "--requests", "3"], "not allowed with argument"),
     ],
 )
-def test_wrong_usage_is_named(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
+def test_wrong_usage_is_named(capsys, arguments, sentence):
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 2
@@ -121,8 +112,6 @@ def test_wrong_usage_is_named(
         (["--folder", "/none"], "/none: No such file or directory."),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
+def test_a_plan_that_makes_no_sense_is_one_sentence(capsys, arguments, sentence):
     assert main(["http://127.0.0.1:1", "--size", "8x8", *arguments]) == 1
     assert capsys.readouterr().err == f"{sentence}\n"

@@ -1,7 +1,5 @@
 """The pictures that are sent."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +9,7 @@ from tests.support.encoded import encoded, gradient
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png"])
-def test_made_pictures_are_distinct_and_the_same_for_a_seed(format: str) -> None:
+def test_made_pictures_are_distinct_and_the_same_for_a_seed(format):
     pictures = made(12, 64, 48, format=format, seed=3)
     assert len({picture.data for picture in pictures}) == 12
     assert len({picture.name for picture in pictures}) == 12
@@ -23,12 +21,12 @@ def test_made_pictures_are_distinct_and_the_same_for_a_seed(format: str) -> None
         assert picture.media_type == f"image/{format}"
 
 
-def test_a_made_picture_is_about_as_large_as_a_photo() -> None:
+def test_a_made_picture_is_about_as_large_as_a_photo():
     (picture,) = made(1, 512, 512)
     assert 0.5 < 8 * len(picture.data) / 512**2 < 4  # Bits a pixel.
 
 
-def test_a_folder_s_pictures_come_by_name_and_upright(tmp_path: Path) -> None:
+def test_a_folder_s_pictures_come_by_name_and_upright(tmp_path):
     picture = Image.fromarray(gradient(20, 30))
     exif = Image.Exif()
     exif[0x0112] = 6  # To be turned by 90 degrees.
@@ -42,6 +40,6 @@ def test_a_folder_s_pictures_come_by_name_and_upright(tmp_path: Path) -> None:
     np.testing.assert_array_equal(upright.pixels(), gradient(20, 30))
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(LoadError, match=r"has no JPEG, PNG or WebP\."):
         from_folder(tmp_path)

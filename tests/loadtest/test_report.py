@@ -25,7 +25,7 @@ def report(samples: list[Sample] = SAMPLES) -> Report:
     return summarise(samples, [0.001, 0.003], url="http://h/", load="a load", started="now")
 
 
-def test_counts_latencies_and_throughput_are_of_the_requests() -> None:
+def test_counts_latencies_and_throughput_are_of_the_requests():
     made = report()
     assert (made.sent, made.right, made.refused, made.failed, made.wrong) == (6, 2, 2, 1, 1)
     assert made.refused_without_retry_after == 1
@@ -40,7 +40,7 @@ def test_counts_latencies_and_throughput_are_of_the_requests() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
-def test_percentiles_are_numpy_s(seconds: list[float]) -> None:
+def test_percentiles_are_numpy_s(seconds):
     spread = Percentiles.of(seconds)
     assert spread is not None
     assert spread.count == len(seconds)
@@ -51,12 +51,12 @@ def test_percentiles_are_numpy_s(seconds: list[float]) -> None:
     assert spread.max == max(seconds)
 
 
-def test_a_report_survives_being_written_and_read() -> None:
+def test_a_report_survives_being_written_and_read():
     for made in report(), report([]):
         assert Report.from_json(made.to_json()) == made
 
 
-def test_the_json_has_the_documented_members() -> None:
+def test_the_json_has_the_documented_members():
     members = json.loads(report().to_json())
     assert members["schema"] == 1
     assert members["latency_s"]["right"].keys() == {"count", "p50", "p90", "p95", "p99", "max"}
@@ -67,23 +67,23 @@ def test_the_json_has_the_documented_members() -> None:
     }
 
 
-def test_another_schema_is_not_read() -> None:
+def test_another_schema_is_not_read():
     with pytest.raises(ValueError, match="schema is 2, not 1"):
         Report.from_json(report().to_json().replace('"schema": 1', '"schema": 2'))
 
 
-def test_counts_that_do_not_add_up_are_no_report() -> None:
+def test_counts_that_do_not_add_up_are_no_report():
     with pytest.raises(AssertionError):
         replace(report(), sent=7)
 
 
-def test_few_examples_are_kept_each_once() -> None:
+def test_few_examples_are_kept_each_once():
     samples = [Sample(0, i, "wrong", "pixels", f"Answer {i // 2}.") for i in range(100)]
     examples = report(samples).examples
     assert examples == [f"pixels: Answer {i}." for i in range(EXAMPLES)]
 
 
-def test_the_table_is_for_people() -> None:
+def test_the_table_is_for_people():
     assert report().table() == (
         "http://h/: a load\n"
         "\n"

@@ -89,15 +89,13 @@ def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
         (close, "headers", {"closed": 20}),
     ],
 )
-def test_connections_that_a_server_ends_are_counted_by_how(
-    pictures: list[Picture], behaviour: Behaviour, part: str, ends: dict[str, object]
-) -> None:
+def test_connections_that_a_server_ends_are_counted_by_how(pictures, behaviour, part, ends):
     with serving(behaviour) as url:
         report = slowly(url, pictures[0], part=part)
     assert report == SlowReport(**(vars(NOTHING) | ends))
 
 
-def test_connections_that_nobody_ends_are_still_open(pictures: list[Picture]) -> None:
+def test_connections_that_nobody_ends_are_still_open(pictures):
     with serving(wait) as url:
         # Within the bound all must be connected, on a busy machine too.
         report = slowly(url, pictures[0], connections=3, bound_s=2)
@@ -105,7 +103,7 @@ def test_connections_that_nobody_ends_are_still_open(pictures: list[Picture]) ->
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
-def test_bytes_come_one_by_one_and_are_a_request(pictures: list[Picture], part: str) -> None:
+def test_bytes_come_one_by_one_and_are_a_request(pictures, part):
     received: list[bytes] = []
 
     async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,6 +124,6 @@ def test_bytes_come_one_by_one_and_are_a_request(pictures: list[Picture], part: 
         assert pictures[0].data.startswith(b"".join(drops))
 
 
-def test_a_server_that_is_not_there_accepts_none(pictures: list[Picture]) -> None:
+def test_a_server_that_is_not_there_accepts_none(pictures):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     assert slowly(url, pictures[0], connections=3).unconnected == 3

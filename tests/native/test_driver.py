@@ -6,6 +6,6 @@
 from tests.native.conftest import build, make
 
 
-def test_the_driver_finds_all_as_it_should_be() -> None:
+def test_the_driver_finds_all_as_it_should_be():
     build("build/driver")
     make("check")

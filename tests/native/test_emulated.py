@@ -24,7 +24,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.promise("Equivalence: aarch64 is within one level of x86-64")
-def test_aarch64_draws_what_this_machine_draws_within_one_level(answers: Path) -> None:
+def test_aarch64_draws_what_this_machine_draws_within_one_level(answers):
     if shutil.which("qemu-aarch64") is None or not SYSROOT.exists():
         pytest.skip("needs an emulator: apt-get install qemu-user libc6-arm64-cross")
     if not ZIG.exists():
@@ -33,7 +33,7 @@ def test_aarch64_draws_what_this_machine_draws_within_one_level(answers: Path) -
     make("compare", f"ANSWERS={answers}", "ARCHITECTURE=aarch64")
 
 
-def test_answers_two_levels_apart_are_found(answers: Path, tmp_path: Path) -> None:
+def test_answers_two_levels_apart_are_found(answers, tmp_path):
     make("compare", f"ANSWERS={answers}")
     values = bytearray(answers.read_bytes())
     values[1000] += 2 if values[1000] < 128 else -2
@@ -47,7 +47,7 @@ def test_answers_two_levels_apart_are_found(answers: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs a processor of x86-64")
-def test_a_processor_without_the_instructions_is_told_and_not_harmed() -> None:
+def test_a_processor_without_the_instructions_is_told_and_not_harmed():
     if shutil.which("qemu-x86_64") is None:
         pytest.skip("needs an emulator: apt-get install qemu-user")
     build("build/driver")

@@ -76,16 +76,14 @@ def _flat(level: int) -> Callable[[int, int], Pixels]:
 @pytest.mark.parametrize(
     "make", [_noise, _flat(0), _flat(255), _flat(100)], ids=["noise", "black", "white", "grey"]
 )
-def test_artificial_pictures(
-    pairs: dict[str, Pair], model: str, make: Callable[[int, int], Pixels]
-) -> None:
+def test_artificial_pictures(pairs, model, make):
     found, expected = (runtime(make(208, 272)) for runtime in pairs[model])
     require_equivalent(found, expected)
 
 
 @pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", MODELS)
-def test_photographs(pairs: dict[str, Pair], model: str) -> None:
+def test_photographs(pairs, model):
     for sample in SAMPLES[:3]:
         picture = cv2.resize(sample.picture()[:, :, ::-1], (288, 288))
         found, expected = (runtime(picture) for runtime in pairs[model])
@@ -94,7 +92,7 @@ def test_photographs(pairs: dict[str, Pair], model: str) -> None:
 
 @pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", ["background", "random"])
-def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None:
+def test_all_remainders_of_the_sides(pairs, model):
     """Tiles are 6 pixels and 4, segments 48 and 96, bands 24, at full, half and quarter size.
 
     The remainders of multiples of 16 come again after 48 rows and 96 columns; those of multiples of
@@ -109,18 +107,14 @@ def test_all_remainders_of_the_sides(pairs: dict[str, Pair], model: str) -> None
 @pytest.mark.parametrize(
     ("model", "size"), [*product(MODELS, [(16, 16), (4, 4)]), ("background", (720, 1280))]
 )
-def test_smallest_and_largest_working_size(
-    pairs: dict[str, Pair], model: str, size: tuple[int, int]
-) -> None:
+def test_smallest_and_largest_working_size(pairs, model, size):
     found, expected = (runtime(_noise(*size)) for runtime in pairs[model])
     require_equivalent(found, expected)
 
 
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
-def test_the_answer_does_not_depend_on_the_threads(
-    pairs: dict[str, Pair], size: tuple[int, int]
-) -> None:
+def test_the_answer_does_not_depend_on_the_threads(pairs, size):
     generator, _ = pairs["background"]
     answers = [generator.draw(_noise(*size), threads) for threads in (1, 2, 3, 8)]
     for answer in answers[1:]:
@@ -128,7 +122,7 @@ def test_the_answer_does_not_depend_on_the_threads(
 
 
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
-def test_calls_at_once_do_not_disturb_each_other(pairs: dict[str, Pair]) -> None:
+def test_calls_at_once_do_not_disturb_each_other(pairs):
     generator, _ = pairs["background"]
     pictures = [_noise(64 + 16 * i, 96) for i in range(4)]
     alone = [generator(picture) for picture in pictures]

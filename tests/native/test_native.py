@@ -28,41 +28,37 @@ def scratches(built: None) -> native.Scratches:
     return native.Scratches(native.library(native.pick()))
 
 
-def test_the_library_has_as_many_weights(scratches: native.Scratches) -> None:
+def test_the_library_has_as_many_weights(scratches):
     count = sum(int(np.prod(shape)) for name, shape in shapes() if name != EPSILON)
     assert scratches.library.dctnet_weight_count() == count
 
 
-def test_too_few_weights_are_refused(scratches: native.Scratches, weights: Weights) -> None:
+def test_too_few_weights_are_refused(scratches, weights):
     with pytest.raises(native.NativeError, match="weights are not as many"):
         native.NativeGenerator({EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratches)
 
 
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
-def test_a_size_that_the_graph_does_not_take_is_refused(
-    scratches: native.Scratches, weights: Weights, size: tuple[int, int]
-) -> None:
+def test_a_size_that_the_graph_does_not_take_is_refused(scratches, weights, size):
     generator = native.NativeGenerator(weights, scratches)
     with pytest.raises(native.NativeError, match="no multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
-def test_what_is_no_picture_is_refused(scratches: native.Scratches, weights: Weights) -> None:
+def test_what_is_no_picture_is_refused(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     with pytest.raises(ValueError, match="HxWx3 uint8"):
         generator(np.zeros((16, 16, 4), np.uint8))
 
 
-def test_a_picture_need_not_be_contiguous(scratches: native.Scratches, weights: Weights) -> None:
+def test_a_picture_need_not_be_contiguous(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
     mirrored = picture[:, ::-1]
     np.testing.assert_array_equal(generator(mirrored), generator(mirrored.copy()))
 
 
-def test_memory_grows_to_the_largest_picture_and_is_given_back(
-    scratches: native.Scratches, weights: Weights
-) -> None:
+def test_memory_grows_to_the_largest_picture_and_is_given_back(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     assert scratches.nbytes == 0
     generator(np.zeros((96, 96, 3), np.uint8))
@@ -74,14 +70,12 @@ def test_memory_grows_to_the_largest_picture_and_is_given_back(
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_a_slots_memory_is_bounded_at_the_usual_working_size(
-    scratches: native.Scratches, weights: Weights
-) -> None:
+def test_a_slots_memory_is_bounded_at_the_usual_working_size(scratches, weights):
     native.NativeGenerator(weights, scratches)(np.zeros((720, 960, 3), np.uint8))
     assert scratches.nbytes < 110e6
 
 
-def test_memory_is_reserved_for_each_call(scratches: native.Scratches, weights: Weights) -> None:
+def test_memory_is_reserved_for_each_call(scratches, weights):
     generator = native.NativeGenerator(weights, scratches, threads=2)
     generator.reserve(3, 96, 160)
     held = scratches.nbytes
@@ -91,7 +85,7 @@ def test_memory_is_reserved_for_each_call(scratches: native.Scratches, weights: 
     assert scratches.nbytes == held > 0
 
 
-def test_no_memory_is_reserved_for_what_cannot_be_drawn(scratches: native.Scratches) -> None:
+def test_no_memory_is_reserved_for_what_cannot_be_drawn(scratches):
     with scratches.borrow() as scratch, pytest.raises(native.NativeError, match="multiple of 4"):
         scratch.reserve(90, 96, 1)
     assert scratches.nbytes == 0
@@ -107,9 +101,7 @@ class Counting(native.NativeGenerator):
         return super().draw_in(scratch, picture, threads)
 
 
-def test_calls_that_go_on_at_once_share_the_threads(
-    scratches: native.Scratches, weights: Weights
-) -> None:
+def test_calls_that_go_on_at_once_share_the_threads(scratches, weights):
     generator, picture = Counting(weights, scratches, threads=4), np.zeros((16, 16, 3), np.uint8)
     generator.counts = []
     generator(picture)
@@ -120,9 +112,7 @@ def test_calls_that_go_on_at_once_share_the_threads(
     assert generator.counts == [4, 2, 1]
 
 
-def test_generators_of_a_process_share_their_memory(
-    built: None, weights: Weights, tmp_path: Path
-) -> None:
+def test_generators_of_a_process_share_their_memory(built, weights, tmp_path):
     shared = native._shared_scratches(native.pick())
     before = len(shared._all)  # Of the tests that ran earlier.
     write(tmp_path / "x.npz", weights)
@@ -133,7 +123,7 @@ def test_generators_of_a_process_share_their_memory(
 
 
 @pytest.mark.alone
-def test_a_profile_names_where_the_time_went(scratches: native.Scratches, weights: Weights) -> None:
+def test_a_profile_names_where_the_time_went(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     with scratches.borrow() as scratch:
         generator.draw_in(scratch, np.zeros((96, 96, 3), np.uint8), 1)
@@ -142,7 +132,7 @@ def test_a_profile_names_where_the_time_went(scratches: native.Scratches, weight
     assert all(seconds > 0 for seconds in profile.values())
 
 
-def test_an_absent_variant_is_named(built: None) -> None:
+def test_an_absent_variant_is_named(built):
     with pytest.raises(native.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"):
         native.library("vax")
 
@@ -156,19 +146,19 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])
-def test_a_variant_is_for_processors_that_have_its_instructions(built: None, variant: str) -> None:
+def test_a_variant_is_for_processors_that_have_its_instructions(built, variant):
     has = set(Path("/proc/cpuinfo").read_text().split())
     assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
 
 
-def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_library_that_is_none_is_refused(tmp_path):
     path = tmp_path / "libdctnet-broken.so"
     path.write_bytes(b"no library")
     with pytest.raises(native.NativeError, match="cannot be loaded"):
         native.Library(path)
 
 
-def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_library_of_another_version_is_refused(tmp_path):
     source, path = tmp_path / "old.c", tmp_path / "libdctnet-old.so"
     source.write_text("int dctnet_version(void) { return 1; }")
     compiler = shutil.which("gcc") or shutil.which("clang")
@@ -179,7 +169,7 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
         native.Library(path)
 
 
-def test_where_nothing_is_built_the_choice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_is_built_the_choice_says_so(monkeypatch):
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
     with pytest.raises(native.NativeError, match="not built for vax"):
         native.pick()

@@ -1,14 +1,12 @@
 """The API's page, to which the page for people leads."""
 
-from pathlib import Path
-
 from tests.page.stand_in import StandIn
-from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.browser import DESKTOP, PHONE
 
 UNFOLD = "for (const example of document.querySelectorAll('details')) example.open = true"
 
 
-def test_everybody_can_read_what_the_api_does(browser: Browser, tmp_path: Path) -> None:
+def test_everybody_can_read_what_the_api_does(browser, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("a-key-of-the-docs-test")
     with StandIn(DCTNET_API_KEYS_FILE=keys).running() as stand_in:

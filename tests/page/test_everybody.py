@@ -3,20 +3,16 @@
 The first page and the result are in test_portrait.py, a place in the queue is in test_queue.py.
 """
 
-from pathlib import Path
-
 import pytest
 
-from dctnet.http.problems import FULL, INTERNAL, UNAUTHORIZED, Kind
-from tests.page.stand_in import StandIn, problem
-from tests.support.browser import DESKTOP, PHONE, Browser
+from dctnet.http.problems import FULL, INTERNAL, UNAUTHORIZED
+from tests.page.stand_in import problem
+from tests.support.browser import DESKTOP, PHONE
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 @pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
-def test_everybody_can_use_the_page_in_a_problem(
-    stand_in: StandIn, browser: Browser, small: Path, kind: Kind
-) -> None:
+def test_everybody_can_use_the_page_in_a_problem(stand_in, browser, small, kind):
     browser.open(stand_in.url)
     stand_in.answers.append(problem(kind, 3600))
     browser.choose(small)
@@ -27,7 +23,7 @@ def test_everybody_can_use_the_page_in_a_problem(
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-def test_a_page_that_somebody_cannot_use_is_found(stand_in: StandIn, browser: Browser) -> None:
+def test_a_page_that_somebody_cannot_use_is_found(stand_in, browser):
     browser.open(stand_in.url)
     found = browser.barriers()
     assert found == []

@@ -1,13 +1,12 @@
 """The page by the keyboard alone, and what a screen reader is told."""
 
-from pathlib import Path
 from threading import Event
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
 from dctnet.http.problems import FULL, STARTING
-from tests.page.stand_in import StandIn, problem
+from tests.page.stand_in import problem
 from tests.support.browser import Browser
 
 
@@ -31,8 +30,8 @@ def outline(browser: Browser, selector: str) -> str:
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
-    stand_in: StandIn, browser: Browser, small: Path, downloads: Path
-) -> None:
+    stand_in, browser, small, downloads
+):
     browser.open(stand_in.url)
     tab_to(browser, "en")
     tab_to(browser, "zh")
@@ -64,9 +63,7 @@ def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
     file.unlink()
 
 
-def test_the_focus_of_somebody_who_went_on_is_left_alone(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_the_focus_of_somebody_who_went_on_is_left_alone(stand_in, browser, small):
     browser.open(stand_in.url)
     stand_in.held = Event()
     browser.choose(small)
@@ -78,8 +75,8 @@ def test_the_focus_of_somebody_who_went_on_is_left_alone(
 
 
 def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+    stand_in, browser, small
+):
     browser.open(stand_in.url)
     browser.run(
         """
@@ -114,9 +111,7 @@ def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_sec
     assert not browser.shows("#countdown")
 
 
-def test_the_progress_of_sending_is_shown(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_the_progress_of_sending_is_shown(stand_in, browser, tmp_path):
     browser.open(stand_in.url)
     path = tmp_path / "unreadable.heic"
     path.write_bytes(bytes(300_000))

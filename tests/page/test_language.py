@@ -1,11 +1,9 @@
 """English and Chinese, by the browser's language or by choice."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.page.stand_in import StandIn
 from tests.support.browser import Browser
 
 ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
@@ -25,14 +23,14 @@ def heading(browser: Browser) -> tuple[str, str | None]:
     ],
 )
 def test_the_page_speaks_the_first_language_of_the_browser_that_it_knows(
-    stand_in: StandIn, browser: Browser, accepted: str, expected: tuple[str, str]
-) -> None:
+    stand_in, browser, accepted, expected
+):
     browser.open(stand_in.url, language=accepted)
     assert heading(browser) == expected
     assert browser.driver.title == expected[0]
 
 
-def test_a_language_that_was_chosen_is_remembered(stand_in: StandIn, browser: Browser) -> None:
+def test_a_language_that_was_chosen_is_remembered(stand_in, browser):
     browser.open(stand_in.url)
     browser[CHINESE].click()
     assert heading(browser) == ("人像转卡通", "zh-CN")
@@ -42,9 +40,7 @@ def test_a_language_that_was_chosen_is_remembered(stand_in: StandIn, browser: Br
     browser.until(lambda: heading(browser) == ("人像转卡通", "zh-CN"))
 
 
-def test_all_that_is_shown_changes_with_the_language(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_all_that_is_shown_changes_with_the_language(stand_in, browser, small):
     browser.open(stand_in.url)
     browser.choose(small)
     browser.reach("done")
@@ -70,9 +66,7 @@ def test_all_that_is_shown_changes_with_the_language(
     assert not re.search(r"[\u4e00-\u9fff]", "".join(texts[ENGLISH]))
 
 
-def test_a_browser_that_stores_nothing_still_changes_its_language(
-    stand_in: StandIn, browser: Browser
-) -> None:
+def test_a_browser_that_stores_nothing_still_changes_its_language(stand_in, browser):
     source = """
         Object.defineProperty(window, "localStorage", { get() { throw new Error("forbidden"); } });
     """

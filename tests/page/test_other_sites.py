@@ -57,9 +57,7 @@ def asked(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
     return browser.run(ASK, server.url, key)
 
 
-def test_a_page_of_an_allowed_site_draws_and_reads_refusals(
-    browser: Browser, site: str, keys: Path
-) -> None:
+def test_a_page_of_an_allowed_site_draws_and_reads_refusals(browser, site, keys):
     settings = {"DCTNET_CORS_ORIGINS": site, "DCTNET_API_KEYS_FILE": keys}
     with StandIn(**settings).running() as server:
         assert asked(browser, site, server) == [200, "abc", "tiny@v1", None]
@@ -68,9 +66,7 @@ def test_a_page_of_an_allowed_site_draws_and_reads_refusals(
 
 
 @pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])
-def test_a_page_of_any_other_site_gets_nowhere(
-    browser: Browser, site: str, keys: Path, allowed: str
-) -> None:
+def test_a_page_of_any_other_site_gets_nowhere(browser, site, keys, allowed):
     settings = {"DCTNET_CORS_ORIGINS": allowed, "DCTNET_API_KEYS_FILE": keys}
     with StandIn(**settings).running() as server:
         assert asked(browser, site, server) == "TypeError"

@@ -25,9 +25,7 @@ def sent(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
     return received
 
 
-def test_a_large_photo_is_made_smaller_upright_and_bare(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_large_photo_is_made_smaller_upright_and_bare(stand_in, browser, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # To be turned by 90 degrees.
     exif[0x010E] = MARKER.decode()
@@ -52,9 +50,7 @@ def test_a_large_photo_is_made_smaller_upright_and_bare(
     assert Image.open(BytesIO(stand_in.cartoons[0])).size == (720, 960)
 
 
-def test_what_is_transparent_in_a_large_picture_is_white(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_what_is_transparent_in_a_large_picture_is_white(stand_in, browser, tmp_path):
     pixels = np.zeros((1000, 1000, 4), np.uint8)
     pixels[:, 500:] = (200, 30, 30, 255)
     path = tmp_path / "cut out.png"
@@ -65,26 +61,20 @@ def test_what_is_transparent_in_a_large_picture_is_white(
     assert np.abs(picture[:, 370:].astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_a_small_picture_is_sent_as_it_is_for_the_loaded_style(
-    stand_in: StandIn, browser: Browser
-) -> None:
+def test_a_small_picture_is_sent_as_it_is_for_the_loaded_style(stand_in, browser):
     assert sent(stand_in, browser, PORTRAIT) == PORTRAIT.read_bytes()
     (query,) = stand_in.queries
     assert "style=tiny" in query.split("&")
 
 
-def test_a_format_that_only_the_browser_reads_is_sent_as_a_jpeg(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_format_that_only_the_browser_reads_is_sent_as_a_jpeg(stand_in, browser, tmp_path):
     path = tmp_path / "old.bmp"
     path.write_bytes(encoded(gradient(40, 24), "BMP"))
     picture = Image.open(BytesIO(sent(stand_in, browser, path)))
     assert (picture.format, picture.size) == ("JPEG", (24, 40))
 
 
-def test_a_file_that_the_browser_cannot_read_is_sent_as_it_is(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_file_that_the_browser_cannot_read_is_sent_as_it_is(stand_in, browser, tmp_path):
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
     assert sent(stand_in, browser, path) == path.read_bytes()
@@ -97,9 +87,7 @@ FIT = """
 """
 
 
-def test_the_service_does_not_scale_again_what_the_page_has_scaled(
-    stand_in: StandIn, browser: Browser
-) -> None:
+def test_the_service_does_not_scale_again_what_the_page_has_scaled(stand_in, browser):
     browser.open(stand_in.url)
     for long_side in 256, 1280, 4096:
         numbers = random.Random(long_side)

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,9 +46,7 @@ def shown(browser: Browser, selector: str) -> Image.Image:
         (PHONE, "zh-TW", False, "找到 1 张人脸。"),
     ],
 )
-def test_a_portrait_goes_in_and_a_cartoon_comes_out(
-    server: Server, browser: Browser, size: tuple[int, int], language: str, dark: bool, done: str
-) -> None:
+def test_a_portrait_goes_in_and_a_cartoon_comes_out(server, browser, size, language, dark, done):
     browser.open(server.url, size=size, language=language, dark=dark)
     assert browser.barriers() == []
     assert browser.shows("#drop", "#styles", ".note")
@@ -69,9 +66,7 @@ def test_a_portrait_goes_in_and_a_cartoon_comes_out(
     assert browser.complaints() == []
 
 
-def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(
-    server: Server, browser: Browser
-) -> None:
+def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(server, browser):
     browser.open(server.url)
     assert browser.text("#styles label") == "Demo"
     assert browser["#styles input"].is_selected()
@@ -80,9 +75,7 @@ def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(
     assert sample.get_attribute("alt") == "A portrait in the style Demo"
 
 
-def test_a_file_that_is_no_picture_is_refused_by_the_server(
-    server: Server, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_picture_is_refused_by_the_server(server, browser, tmp_path):
     browser.open(server.url)
     path = tmp_path / "it.jpg"
     for content, said in [

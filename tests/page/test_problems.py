@@ -1,7 +1,6 @@
 """Each type of problem is said, in the language of whoever reads it."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from dctnet.http.problems import (
     UNAUTHORIZED,
 )
 from tests.page.conftest import PORTRAIT
-from tests.page.stand_in import Answer, StandIn, problem
+from tests.page.stand_in import Answer, problem
 from tests.support.browser import Browser
 
 ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
@@ -28,9 +27,7 @@ def said(browser: Browser) -> str:
 
 
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
-def test_a_problem_is_said_in_both_languages(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_a_problem_is_said_in_both_languages(stand_in, browser, small):
     browser.open(stand_in.url)
     texts: list[str] = []
     for kind in KINDS:
@@ -53,9 +50,7 @@ def test_a_problem_is_said_in_both_languages(
     assert not {"undefined", "NaN"} & set(" ".join(texts).split())
 
 
-def test_the_answers_of_a_proxy_are_said_too(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_the_answers_of_a_proxy_are_said_too(stand_in, browser, small):
     browser.open(stand_in.url)
     for answer, text in [
         (Answer(413, b"<html>"), "too large"),
@@ -69,9 +64,7 @@ def test_the_answers_of_a_proxy_are_said_too(
         browser.until(lambda text=text: text in said(browser), lambda: said(browser))
 
 
-def test_a_server_that_is_out_of_reach_is_said_and_tried_again(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_a_server_that_is_out_of_reach_is_said_and_tried_again(stand_in, browser, small):
     browser.open(stand_in.url)
     conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     browser.cdp("Network.enable")
@@ -88,9 +81,7 @@ def test_a_server_that_is_out_of_reach_is_said_and_tried_again(
     assert browser.text("#problem") == ""
 
 
-def test_a_file_that_is_too_large_is_not_sent(
-    stand_in: StandIn, browser: Browser, tmp_path: Path
-) -> None:
+def test_a_file_that_is_too_large_is_not_sent(stand_in, browser, tmp_path):
     browser.open(stand_in.url)
     path = tmp_path / "large.heic"
     path.write_bytes(bytes(10 * 1024 * 1024 + 1))
@@ -100,9 +91,7 @@ def test_a_file_that_is_too_large_is_not_sent(
     assert stand_in.received == []
 
 
-def test_a_key_is_asked_for_and_kept_in_memory_alone(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_a_key_is_asked_for_and_kept_in_memory_alone(stand_in, browser, small):
     browser.open(stand_in.url)
     stand_in.answers.extend([problem(UNAUTHORIZED), problem(UNAUTHORIZED)])
     browser.choose(small)

@@ -10,19 +10,18 @@ import requests
 from requests import Response
 
 from dctnet.http.problems import FULL
-from tests.api.conftest import Held
 from tests.page.conftest import PORTRAIT
 from tests.page.stand_in import StandIn, problem
 from tests.server.timed import SLOW
-from tests.support.browser import PHONE, Browser
+from tests.support.browser import PHONE
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import serving
 
 
 def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_picture(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+    stand_in, browser, small
+):
     browser.open(stand_in.url)
     stand_in.answers.extend([problem(FULL, 1), problem(FULL, 1)])
     browser.choose(small)
@@ -41,7 +40,7 @@ def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_picture(
     assert stand_in.received == [small.read_bytes()] * 2 + [PORTRAIT.read_bytes()]
 
 
-def test_a_drawing_can_be_stopped(stand_in: StandIn, browser: Browser, small: Path) -> None:
+def test_a_drawing_can_be_stopped(stand_in, browser, small):
     browser.open(stand_in.url)
     stand_in.held = Event()
     browser.choose(small)
@@ -54,7 +53,7 @@ def test_a_drawing_can_be_stopped(stand_in: StandIn, browser: Browser, small: Pa
 
 
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
-def test_the_full_queue_of_a_real_server_is_waited_out(browser: Browser, small: Path) -> None:
+def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
     slow = encoded(gradient(20, SLOW))
     command = [sys.executable, "-m", "tests.server.timed"]
     settings = {"TIMED_SECONDS": 0.2, "DCTNET_SLOTS": 1, "DCTNET_QUEUE": 1}
@@ -89,7 +88,7 @@ def enqueue(server: StandIn, pool: Executor, picture: Path, place: int) -> Futur
 
 
 @pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
-def test_the_place_in_the_queue_is_told(held: Held, browser: Browser, small: Path) -> None:
+def test_the_place_in_the_queue_is_told(held, browser, small):
     with StandIn(engine=held, DCTNET_SLOTS=1).running() as server, ThreadPoolExecutor() as pool:
         browser.open(server.url)
         before = [enqueue(server, pool, small, place) for place in (0, 1)]
@@ -105,9 +104,7 @@ def test_the_place_in_the_queue_is_told(held: Held, browser: Browser, small: Pat
         assert [answer.result().status_code for answer in before] == [200, 200]
 
 
-def test_the_last_place_that_was_learnt_is_shown(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_the_last_place_that_was_learnt_is_shown(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
     stand_in.held = Event()
     browser.choose(small)
@@ -125,7 +122,7 @@ def test_the_last_place_that_was_learnt_is_shown(
     browser.reach("done")
 
 
-def test_a_deadline_that_passed_is_said(held: Held, browser: Browser, small: Path) -> None:
+def test_a_deadline_that_passed_is_said(held, browser, small):
     timeouts = {"DCTNET_REQUEST_TIMEOUT": 0.6, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
     with StandIn(engine=held, **timeouts, DCTNET_SLOTS=1).running() as server:
         browser.open(server.url)

@@ -26,8 +26,8 @@ def has_slider(browser: Browser) -> bool:
 
 
 def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
-    stand_in: StandIn, browser: Browser, small: Path, downloads: Path
-) -> None:
+    stand_in, browser, small, downloads
+):
     drawn(stand_in, browser, small)
     browser["#download"].click()
     file = downloads / "Some one-cartoon.jpg"
@@ -48,8 +48,8 @@ def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
 
 
 def test_a_picture_that_the_browser_cannot_show_has_a_cartoon_without_a_slider(
-    stand_in: StandIn, browser: Browser, small: Path, tmp_path: Path
-) -> None:
+    stand_in, browser, small, tmp_path
+):
     drawn(stand_in, browser, small)
     cartoon = stand_in.cartoons[0]
     # As the answer to a format that the service reads and this browser does not.

@@ -1,14 +1,9 @@
 """A picture is chosen, pasted or dropped."""
 
-from pathlib import Path
-
-from tests.page.stand_in import StandIn
-from tests.support.browser import PHONE, Browser
+from tests.support.browser import PHONE
 
 
-def test_a_picture_is_dropped_anywhere_on_the_page(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_a_picture_is_dropped_anywhere_on_the_page(stand_in, browser, small):
     browser.open(stand_in.url)
     dragged = {"items": [], "files": [str(small)], "dragOperationsMask": 1}
     where = {"x": 500, "y": 700}
@@ -21,7 +16,7 @@ def test_a_picture_is_dropped_anywhere_on_the_page(
     assert browser["#drop"].get_attribute("class") == ""
 
 
-def test_a_picture_is_pasted(stand_in: StandIn, browser: Browser) -> None:
+def test_a_picture_is_pasted(stand_in, browser):
     browser.open(stand_in.url)
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     browser.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
@@ -43,9 +38,7 @@ def test_a_picture_is_pasted(stand_in: StandIn, browser: Browser) -> None:
     assert browser["#download"].get_attribute("download") == "image-cartoon.jpg"
 
 
-def test_the_same_picture_can_be_chosen_or_taken_again(
-    stand_in: StandIn, browser: Browser, small: Path
-) -> None:
+def test_the_same_picture_can_be_chosen_or_taken_again(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
     assert browser.text("#take") == "Take a photo"
     assert browser["#camera"].get_attribute("capture") == "user"

@@ -1,8 +1,7 @@
 """The generator's frozen graph is read where it is the known one, node for node, and only there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +43,7 @@ def difference(graph: Graph, *changed: Node) -> Difference:
 
 
 @pytest.mark.parametrize("name", ["cartoon_bg.pb", "cartoon_h.pb"])
-def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(
-    upstream_demo: Path, name: str
-) -> None:
+def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(upstream_demo, name):
     weights = read_weights(upstream_demo / name)
     definition = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
     stored = {
@@ -88,7 +85,7 @@ def is_weight(node: Node) -> bool:
     return node.name.endswith(("/weights", "/biases"))
 
 
-def test_every_attribute_and_the_operation_of_every_node_count(graph: Graph) -> None:
+def test_every_attribute_and_the_operation_of_every_node_count(graph):
     tried = 0
     for name in used(graph):
         node = graph[name]
@@ -111,7 +108,7 @@ def test_every_attribute_and_the_operation_of_every_node_count(graph: Graph) -> 
     assert tried > 700
 
 
-def test_every_connection_counts(graph: Graph) -> None:
+def test_every_connection_counts(graph):
     for name in used(graph):
         node = graph[name]
         for place, given in enumerate(node.inputs):
@@ -123,7 +120,7 @@ def test_every_connection_counts(graph: Graph) -> None:
             difference(graph, replace(node, inputs=node.inputs[:-1]))
 
 
-def test_a_weight_must_have_its_shape_and_be_finite(graph: Graph) -> None:
+def test_a_weight_must_have_its_shape_and_be_finite(graph):
     for layer in format.LAYERS:
         for name in (layer.weights, layer.biases):
             node = graph[f"generator/{name}"]
@@ -140,7 +137,7 @@ def test_a_weight_must_have_its_shape_and_be_finite(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize(("epsilon", "good"), [(1e-2, True), (1e-8, True), (0, False), (-1, False)])
-def test_the_filter_s_epsilon_is_the_graph_s_own(graph: Graph, epsilon: float, good: bool) -> None:
+def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
     node = graph["add_6/y"]
     value = np.array(epsilon, np.float32)
     changed = replace(node, attributes={**node.attributes, "value": value})
@@ -151,7 +148,7 @@ def test_the_filter_s_epsilon_is_the_graph_s_own(graph: Graph, epsilon: float, g
         assert "and should be positive" in str(difference(graph, changed))
 
 
-def test_a_skip_from_another_layer_is_named(graph: Graph) -> None:
+def test_a_skip_from_another_layer_is_named(graph):
     node = graph["add_5"]
     found = difference(graph, replace(node, inputs=(node.inputs[0], "LeakyRelu_12")))
     assert str(found) == "the node 'add_5': its input is 'LeakyRelu_12', and should be 'LeakyRelu'"
@@ -185,14 +182,12 @@ def test_a_skip_from_another_layer_is_named(graph: Graph) -> None:
         ),
     ],
 )
-def test_what_is_found_and_what_is_expected_are_said(
-    graph: Graph, node: str, change: dict[str, Any], said: str
-) -> None:
+def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
     changed = replace(graph[node], attributes={**graph[node].attributes, **change})
     assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
 
 
-def test_a_graph_of_another_output_is_refused(graph: Graph) -> None:
+def test_a_graph_of_another_output_is_refused(graph):
     with pytest.raises(Difference, match="the node 'output_image': there is none of that name"):
         graphs.match({"x": graph["sub"]}, OUTPUT, generator())
 
@@ -210,22 +205,20 @@ def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
     return nodes
 
 
-def test_a_graph_that_tensorflow_1_froze_is_known_too(graph: Graph) -> None:
+def test_a_graph_that_tensorflow_1_froze_is_known_too(graph):
     frozen = as_tensorflow_1_freezes_it(graph)
     weights = graphs.match(frozen, OUTPUT, generator())
     for name, value in graphs.match(graph, OUTPUT, generator()).items():
         assert np.array_equal(weights[name], value)
 
 
-def test_what_the_output_does_not_need_does_not_count(graph: Graph) -> None:
+def test_what_the_output_does_not_need_does_not_count(graph):
     loose = Node("loose", "Assert", ("sub",), {})
     graphs.match({**graph, "loose": loose}, OUTPUT, generator())
     assert "depthwise/Shape" in graph.keys() - used(graph)
 
 
-def test_a_graph_from_before_an_attribute_has_its_default(
-    upstream_demo: Path, tmp_path: Path
-) -> None:
+def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_path):
     definition = tf.GraphDef.FromString((upstream_demo / "cartoon_bg.pb").read_bytes())
     for node in definition.node:
         for name in ("half_pixel_centers", "explicit_paddings", "Truncate"):
@@ -235,7 +228,7 @@ def test_a_graph_from_before_an_attribute_has_its_default(
 
 
 @pytest.mark.parametrize("write", [lambda path: None, lambda path: path.write_bytes(b"no graph")])
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path, write: Callable[[Path], Any]) -> None:
+def test_a_file_that_is_no_graph_is_named(tmp_path, write):
     path = tmp_path / "cartoon_h.pb"
     write(path)
     with pytest.raises(ModelError, match=r"cartoon_h\.pb"):

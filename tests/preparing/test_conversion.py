@@ -54,7 +54,7 @@ def converted(path: Path, signature: tensors.Signature) -> Path:
     return target
 
 
-def test_a_detector_of_upstream_s_shape_is_converted(tmp_path: Path) -> None:
+def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
     path = tmp_path / "detector.pb"
     path.write_bytes(write_faceboxes())
@@ -83,9 +83,7 @@ def test_a_detector_of_upstream_s_shape_is_converted(tmp_path: Path) -> None:
         lambda mean: tf.fill([1, 143], tf.atan2([mean, mean], [-1.0, 2.0])[0]),
     ],
 )
-def test_what_is_converted_computes_the_same(
-    tmp_path: Path, calculate: Callable[[Any], Any]
-) -> None:
+def test_what_is_converted_computes_the_same(tmp_path, calculate):
     path = write(tmp_path / "keypoints.pb", landmarks_by(calculate))
     ours = onnxruntime.landmarker(converted(path, tensors.LANDMARKS), 1)
     reference = tensorflow.landmarker(path, 1)
@@ -94,9 +92,7 @@ def test_what_is_converted_computes_the_same(
         assert ours(face) == pytest.approx(reference(face), rel=1e-6)
 
 
-def test_an_operation_that_is_not_known_is_named_with_its_node(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
     def unknown(mean: Any) -> Any:
         return tf.fill([1, 143], tf.math.betainc(mean, 2.0, 0.5, name="tower_0/beta"))
 
@@ -111,13 +107,13 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(
     assert logging.getLogger("tf2onnx").handlers == handlers
 
 
-def test_a_graph_without_the_tensors_is_refused(tmp_path: Path) -> None:
+def test_a_graph_without_the_tensors_is_refused(tmp_path):
     path = write(tmp_path / "keypoints.pb", lambda: tf.constant(1.0))
     with pytest.raises(NotConvertible, match=r"^tf2onnx: .*tower_0"):
         convert(path, tensors.LANDMARKS)
 
 
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_graph_is_named(tmp_path):
     (tmp_path / "detector.pb").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"detector\.pb is not a frozen TensorFlow graph"):
         convert(tmp_path / "detector.pb", tensors.DETECTOR)
@@ -148,9 +144,7 @@ def model(frozen: Path) -> onnx.ModelProto:
     return convert(frozen, tensors.GENERATOR)
 
 
-def test_a_generator_takes_its_weights_from_the_file_of_weights(
-    tmp_path: Path, frozen: Path, model: onnx.ModelProto, weights: dict[str, np.ndarray]
-) -> None:
+def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen, model, weights):
     path = tmp_path / "cartoon_bg.onnx"
     path.write_bytes(without_weights(model, weights).SerializeToString())
     assert path.stat().st_size < 50_000
@@ -169,9 +163,7 @@ def test_a_generator_takes_its_weights_from_the_file_of_weights(
     assert np.abs(onnxruntime.generator(path, 1)(picture).astype(int) - wanted).max() > 1
 
 
-def test_a_weight_that_the_graph_has_not_is_named(
-    model: onnx.ModelProto, weights: dict[str, np.ndarray]
-) -> None:
+def test_a_weight_that_the_graph_has_not_is_named(model, weights):
     other = weights | {"Conv_3/weights": weights["Conv_3/weights"] * 2}
     with pytest.raises(NotConvertible, match=r"^the converted graph lacks Conv_3/weights$"):
         without_weights(model, other)
@@ -188,9 +180,7 @@ for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def test_a_process_that_hashes_otherwise_writes_the_same_bytes(
-    tmp_path: Path, upstream_demo: Path
-) -> None:
+def test_a_process_that_hashes_otherwise_writes_the_same_bytes(tmp_path, upstream_demo):
     """This process hashes strings by a random seed."""
     signatures = {"detector": "DETECTOR", "keypoints": "LANDMARKS", "cartoon_bg": "GENERATOR"}
     paths = {stem: tmp_path / f"{stem}.pb" for stem in signatures}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rules.conftest import SCRAPES, TARGET, Series, promtool
+from tests.rules.conftest import SCRAPES, TARGET, promtool
 from tests.rules.test_rules import ALERTS
 from tests.support import promql
 from tests.support.repo import ROOT
@@ -42,12 +42,12 @@ def expressions(path: Path) -> list[str]:
     return found
 
 
-def test_there_is_a_dashboard() -> None:
+def test_there_is_a_dashboard():
     assert DASHBOARDS
 
 
 @each_dashboard
-def test_a_dashboard_is_one_that_grafana_10_takes(path: Path) -> None:
+def test_a_dashboard_is_one_that_grafana_10_takes(path):
     dashboard = read(path)
     assert dashboard["schemaVersion"] >= 39
     assert re.fullmatch(r"[a-z0-9-]{1,40}", dashboard["uid"])
@@ -58,7 +58,7 @@ def test_a_dashboard_is_one_that_grafana_10_takes(path: Path) -> None:
 
 
 @each_dashboard
-def test_a_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
+def test_a_panel_says_what_it_shows_and_in_which_unit(path):
     titles = [panel["title"] for panel in panels(path)]
     assert len(titles) == len(set(titles))
     for panel in panels(path):
@@ -70,7 +70,7 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
 
 
 @each_dashboard
-def test_panels_lie_side_by_side(path: Path) -> None:
+def test_panels_lie_side_by_side(path):
     taken: set[tuple[int, int]] = set()
     for panel in read(path)["panels"]:
         at = panel["gridPos"]
@@ -85,7 +85,7 @@ def test_panels_lie_side_by_side(path: Path) -> None:
 
 
 @each_dashboard
-def test_a_dashboard_names_no_data_source(path: Path) -> None:
+def test_a_dashboard_names_no_data_source(path):
     sources = re.findall(r'"uid": "(.*)"', path.read_text())
     assert set(sources) == {"${datasource}", read(path)["uid"]}
     for panel in panels(path):
@@ -93,7 +93,7 @@ def test_a_dashboard_names_no_data_source(path: Path) -> None:
 
 
 @each_dashboard
-def test_a_dashboard_uses_the_variables_that_it_has(path: Path) -> None:
+def test_a_dashboard_uses_the_variables_that_it_has(path):
     dashboard = read(path)
     names = {variable["name"] for variable in dashboard["templating"]["list"]}
     used = set(re.findall(r"\$\{?([a-z]\w*)", path.read_text()))
@@ -109,7 +109,7 @@ def test_a_dashboard_uses_the_variables_that_it_has(path: Path) -> None:
 
 
 @each_dashboard
-def test_prometheus_takes_the_queries(path: Path, tmp_path: Path) -> None:
+def test_prometheus_takes_the_queries(path, tmp_path):
     rules = [
         {"record": f"panel:query:{number}", "expr": expression}
         for number, expression in enumerate(expressions(path))
@@ -120,7 +120,7 @@ def test_prometheus_takes_the_queries(path: Path, tmp_path: Path) -> None:
 
 
 @each_dashboard
-def test_queries_ask_for_metrics_and_labels_that_exist(path: Path, scrapes: Series) -> None:
+def test_queries_ask_for_metrics_and_labels_that_exist(path, scrapes):
     labels: dict[str, set[str]] = {}
     for name, pairs in scrapes:
         labels.setdefault(name, set()).update(dict(pairs))
@@ -134,7 +134,7 @@ def test_queries_ask_for_metrics_and_labels_that_exist(path: Path, scrapes: Seri
 
 
 @each_dashboard
-def test_queries_select_values_that_a_replica_exposes(path: Path, scrapes: Series) -> None:
+def test_queries_select_values_that_a_replica_exposes(path, scrapes):
     unseen = {("code", "429"), ("code", "5..")}
     for expression in expressions(path):
         for matcher in promql.matchers(expression):
@@ -146,9 +146,7 @@ def test_queries_select_values_that_a_replica_exposes(path: Path, scrapes: Serie
 
 
 @each_dashboard
-def test_a_replica_that_draws_is_seen_in_every_panel(
-    path: Path, scrapes: Series, tmp_path: Path
-) -> None:
+def test_a_replica_that_draws_is_seen_in_every_panel(path, scrapes, tmp_path):
     series = [
         {
             "series": f"{name}{{{', '.join(f'{k}={json.dumps(v)}' for k, v in pairs)}}}",
@@ -170,13 +168,13 @@ def test_a_replica_that_draws_is_seen_in_every_panel(
     promtool("test", "rules", written)
 
 
-def test_a_panel_that_an_alert_names_is_there() -> None:
+def test_a_panel_that_an_alert_names_is_there():
     titles = {panel["title"] for path in DASHBOARDS for panel in panels(path)}
     for alert, rule in ALERTS.items():
         named = re.findall(r'panel "(.+?)"', rule["annotations"]["description"])
         assert set(named) <= titles, alert
 
 
-def test_the_labels_of_targets_are_those_that_the_documentation_asks_for() -> None:
+def test_the_labels_of_targets_are_those_that_the_documentation_asks_for():
     page = (ROOT / "docs/monitoring.md").read_text()
     assert all(f"`{label}`" in page for label in TARGET)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.rules.conftest import Series, promtool
+from tests.rules.conftest import promtool
 from tests.support import promql
 from tests.support.markdown import anchors
 from tests.support.repo import ROOT
@@ -28,31 +28,31 @@ ASKED = [
 """Every question that the unit tests of the rules ask."""
 
 
-def test_prometheus_takes_the_rules() -> None:
+def test_prometheus_takes_the_rules():
     assert f"{len(ALL)} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
-def test_the_rules_pass_their_unit_tests() -> None:
+def test_the_rules_pass_their_unit_tests():
     assert promtool("test", "rules", *CASES).count("SUCCESS") == len(CASES) > 0
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: str) -> None:
+def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert):
     asked = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in ASKED]
     outcomes = {bool(samples) for match, samples in asked if match and match[1] == alert}
     assert outcomes == {True, False}
 
 
-def test_a_recorded_series_is_read_by_a_rule_or_has_a_case() -> None:
+def test_a_recorded_series_is_read_by_a_rule_or_has_a_case():
     expressions = [each["expr"] for each in [*ASKED, *ALL]]
     assert set(RECORDED) <= set.union(*map(promql.recorded, expressions))
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_says_what_it_means_and_where_to_read_on(alert: str) -> None:
+def test_an_alert_says_what_it_means_and_where_to_read_on(alert):
     rule = ALERTS[alert]
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
@@ -63,24 +63,24 @@ def test_an_alert_says_what_it_means_and_where_to_read_on(alert: str) -> None:
     assert anchor in anchors(ROOT / page)
 
 
-def test_the_runbook_has_no_entry_for_an_alert_that_is_gone() -> None:
+def test_the_runbook_has_no_entry_for_an_alert_that_is_gone():
     entries = re.findall(r"^## (Dctnet\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
     assert entries == list(ALERTS)
 
 
-def test_the_page_on_monitoring_lists_every_recorded_series() -> None:
+def test_the_page_on_monitoring_lists_every_recorded_series():
     page = (ROOT / "docs/monitoring.md").read_text()
     assert set(re.findall(r"`(\w+:\w+:\w+)`", page)) == RECORDED.keys()
 
 
-def test_rules_read_only_what_is_recorded_or_scraped(scrapes: Series) -> None:
+def test_rules_read_only_what_is_recorded_or_scraped(scrapes):
     names = {name for name, _ in scrapes} | {"up"}
     for rule in ALL:
         assert promql.recorded(rule["expr"]) <= RECORDED.keys()
         assert promql.scraped(rule["expr"]) <= names
 
 
-def test_no_rule_selects_a_release() -> None:
+def test_no_rule_selects_a_release():
     for rule in ALL:
         asked = {matcher.label for matcher in promql.matchers(rule["expr"])}
         assert not asked & {"namespace", "job", "pod", "instance"}

@@ -88,7 +88,7 @@ def networks(graphs: Path) -> Networks:
     return load(graphs)
 
 
-def test_the_background_and_the_head_have_a_graph_each(networks: Networks) -> None:
+def test_the_background_and_the_head_have_a_graph_each(networks):
     picture = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
     assert np.array_equal(networks.background(picture), 255 - picture)
     assert networks.background(picture).dtype == np.uint8
@@ -96,26 +96,26 @@ def test_the_background_and_the_head_have_a_graph_each(networks: Networks) -> No
     assert networks.head(picture).dtype == np.float32
 
 
-def test_only_the_boxes_that_count_are_returned(networks: Networks) -> None:
+def test_only_the_boxes_that_count_are_returned(networks):
     boxes, scores = networks.detector(np.full((512, 512, 3), 255, np.uint8))
     assert boxes == pytest.approx(np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]))
     assert scores == pytest.approx([1.0, 0.5])
 
 
-def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks: Networks) -> None:
+def test_landmarks_are_the_first_136_numbers_as_x_and_y(networks):
     landmarks = networks.landmarks(np.full((160, 160, 3), 2, np.float32))
     assert np.array_equal(landmarks, 2 * np.arange(136, dtype=np.float32).reshape(68, 2))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder: Path, name: str) -> None:
+def test_a_graph_that_is_not_there_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
         load(folder)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
+def test_a_file_that_is_no_graph_is_named(folder, name):
     (folder / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
         load(folder)
@@ -130,16 +130,14 @@ def test_a_file_that_is_no_graph_is_named(folder: Path, name: str) -> None:
         ("keypoints.pb", "tower_0/prediction"),
     ],
 )
-def test_a_graph_of_another_network_is_named_with_what_it_lacks(
-    folder: Path, name: str, tensor: str
-) -> None:
+def test_a_graph_of_another_network_is_named_with_what_it_lacks(folder, name, tensor):
     _write(folder / name, lambda tf: tf.constant(1))
     said = f"{name} is not a graph of DCT-Net: it has no tensor {tensor}:0.$"
     with pytest.raises(ModelError, match=said):
         load(folder)
 
 
-def test_its_import_is_silent_hides_nothing_and_turns_onednn_on(tmp_path: Path) -> None:
+def test_its_import_is_silent_hides_nothing_and_turns_onednn_on(tmp_path):
     """A line that something writes in the midst of the import comes through."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"

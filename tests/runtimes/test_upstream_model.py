@@ -1,7 +1,6 @@
 """A model folder as upstream ships one, from its path to cartoons that TensorFlow draws."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def settings(folder: Path, **variables: object) -> Settings:
     return Settings.from_environment(environ | {"DCTNET_MODEL": str(folder)})
 
 
-def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny: Path) -> None:
+def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny):
     picture = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
     small, _ = load_engine(settings(tiny, max_working_side=256))
     large, model = load_engine(settings(tiny))
@@ -42,9 +41,7 @@ def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tin
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("has_manifest", [True, False])
 @pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_it_is_loaded_from_a_path_after_verification(
-    tiny: Path, tmp_path: Path, swap: Callable[[Path], None], has_manifest: bool
-) -> None:
+def test_nothing_of_it_is_loaded_from_a_path_after_verification(tiny, tmp_path, swap, has_manifest):
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     if not has_manifest:
         (folder / manifest.FILE_NAME).unlink()

@@ -73,7 +73,7 @@ def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[S
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_one_more_than_there_are_places_is_refused_at_once(full: Server) -> None:
+def test_one_more_than_there_are_places_is_refused_at_once(full):
     started = time.monotonic()
     refused = post(full)
     assert time.monotonic() - started < 0.5
@@ -86,9 +86,7 @@ def test_one_more_than_there_are_places_is_refused_at_once(full: Server) -> None
 
 
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(
-    full: Server, pool: ThreadPoolExecutor
-) -> None:
+def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool):
     """A client that sends it all the same reads the refusal, not a connection that was reset."""
     with socket.create_connection(("127.0.0.1", full.port), BOUND_S) as client:
         client.sendall(
@@ -114,7 +112,7 @@ def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(
     assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed: Server) -> None:
+def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed):
     with socket.create_connection(("127.0.0.1", timed.port), BOUND_S) as client:
         head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
         client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
@@ -126,9 +124,7 @@ def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed: Server) ->
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_picture_whose_turn_would_come_too_late_is_refused(
-    start_timed: Start, pool: ThreadPoolExecutor, held: Path
-) -> None:
+def test_a_picture_whose_turn_would_come_too_late_is_refused(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the picture that tells the pace.
     held.touch()
@@ -142,7 +138,7 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Start) -> None:
+def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=1)
     late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504
@@ -151,9 +147,7 @@ def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed: Star
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_client_that_leaves_the_queue_costs_no_inference(
-    start_timed: Start, pool: ThreadPoolExecutor, held: Path
-) -> None:
+def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, held):
     server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
     held.touch()
     first = pool.submit(post, server)
@@ -176,9 +170,7 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(
 
 
 @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(
-    start_timed: Start,
-) -> None:
+def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_REQUEST_TIMEOUT=2, DCTNET_WATCHDOG_TIMEOUT=1)
     started = time.monotonic()
     hung = post(server, encoded(gradient(20, HANGING)))
@@ -197,9 +189,7 @@ LARGE = encoded(gradient(512, 1024))
 
 
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
-def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(
-    start_timed: Start, pool: ThreadPoolExecutor
-) -> None:
+def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(start_timed, pool):
     server = start_timed(0.1, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=7, DCTNET_WATCHDOG_TIMEOUT=3)
     paused = pool.submit(post, server, encoded(gradient(40, SLOW)))  # Takes a second.
     busy(server)
@@ -220,9 +210,7 @@ def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs
 
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 @pytest.mark.parametrize(("width", "format"), [(65_500, "png"), (16_383, "webp")])
-def test_thin_images_do_not_make_an_idle_replica_reject_others(
-    start_timed: Start, width: int, format: str
-) -> None:
+def test_thin_images_do_not_make_an_idle_replica_reject_others(start_timed, width, format):
     """Their working size is tiny; decoding and encoding take a hundred times as long."""
     server = start_timed(0.02, DCTNET_SLOTS=1, DCTNET_THREADS=1)
     thin = encoded(np.tile(gradient(305, 500), (1, 132, 1))[:, :width], "JPEG")

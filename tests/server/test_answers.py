@@ -30,7 +30,7 @@ def post(server: Server, path: str, **arguments: Any) -> requests.Response:
     return requests.post(server.url + path, timeout=BOUND_S, **arguments)
 
 
-def test_a_picture_is_drawn(server: Server) -> None:
+def test_a_picture_is_drawn(server):
     response = post(server, "/v1/cartoons", data=encoded(PICTURE))
     assert response.status_code == 200
     np.testing.assert_array_equal(decoded(response.content), 255 - PICTURE)
@@ -42,7 +42,7 @@ def test_a_picture_is_drawn(server: Server) -> None:
     assert response.headers["Server-Timing"].startswith("queue;dur=")
 
 
-def test_a_face_is_drawn(server: Server) -> None:
+def test_a_face_is_drawn(server):
     white = encoded(np.full((400, 400, 3), 255, np.uint8))
     response = post(server, "/v1/cartoons", data=white)
     assert response.headers["X-Dctnet-Faces"] == "1"
@@ -50,7 +50,7 @@ def test_a_face_is_drawn(server: Server) -> None:
 
 
 @pytest.mark.promise("Load: concurrent requests get their own responses")
-def test_requests_at_the_same_time_get_their_own_answers(server: Server) -> None:
+def test_requests_at_the_same_time_get_their_own_answers(server):
     pictures = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
 
     def draw(picture: Any) -> Any:
@@ -65,7 +65,7 @@ def test_requests_at_the_same_time_get_their_own_answers(server: Server) -> None
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("as_form", [False, True])
-def test_ten_mebibytes_pass_and_one_byte_more_does_not(server: Server, as_form: bool) -> None:
+def test_ten_mebibytes_pass_and_one_byte_more_does_not(server, as_form):
     def sent(data: bytes) -> requests.Response:
         if as_form:
             return post(server, "/v1/cartoons", files={"file": ("me.png", data)})
@@ -80,7 +80,7 @@ def test_ten_mebibytes_pass_and_one_byte_more_does_not(server: Server, as_form: 
         assert refused.json()["type"] == "urn:dctnet:problem:too-many-bytes"
 
 
-def test_a_body_without_a_length_is_read_to_its_end(server: Server) -> None:
+def test_a_body_without_a_length_is_read_to_its_end(server):
     data = encoded(PICTURE)
     pieces = (data[i : i + 1000] for i in range(0, len(data), 1000))
     response = post(server, "/v1/cartoons", data=pieces)
@@ -89,7 +89,7 @@ def test_a_body_without_a_length_is_read_to_its_end(server: Server) -> None:
     assert post(server, "/v1/cartoons", data=endless).status_code == 413
 
 
-def test_a_connection_serves_one_request_after_another(server: Server) -> None:
+def test_a_connection_serves_one_request_after_another(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
     sockets = set()
     for body in encoded(PICTURE), b"hello", b"", encoded(PICTURE):
@@ -102,14 +102,14 @@ def test_a_connection_serves_one_request_after_another(server: Server) -> None:
     connection.close()
 
 
-def test_the_page_and_the_other_addresses_answer(server: Server) -> None:
+def test_the_page_and_the_other_addresses_answer(server):
     assets = [f"/static/{address}" for address in addresses().values()]
     for path in "/", "/v1/styles", "/health", *assets:
         assert requests.get(server.url + path, timeout=BOUND_S).status_code == 200
     assert requests.get(server.url + "/nothing", timeout=BOUND_S).status_code == 404
 
 
-def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server: Server) -> None:
+def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server):
     server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
     assert model.startswith("dctnet: the model is tiny@v1, from /")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, TIMED, Start, post
+from tests.server.conftest import PICTURE, TIMED, post
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -42,7 +42,7 @@ def refused(server: Server) -> float:
 
 @pytest.mark.parametrize("more", ["Expect: 100-continue\r\n", ""], ids=["continue", "plain"])
 @pytest.mark.parametrize("length", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
-def test_a_stranger_s_body_is_not_read(locked: Server, more: str, length: str) -> None:
+def test_a_stranger_s_body_is_not_read(locked, more, length):
     before = refused(locked)
     with socket.create_connection(("127.0.0.1", locked.port), BOUND_S) as client:
         head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nX-Api-Key: {WRONG}\r\n{length}\r\n{more}"
@@ -59,7 +59,7 @@ def test_a_stranger_s_body_is_not_read(locked: Server, more: str, length: str) -
         assert locked.metric("dctnet_shed_total", reason=reason) == 0
 
 
-def test_a_stranger_who_sends_on_reads_the_refusal(locked: Server) -> None:
+def test_a_stranger_who_sends_on_reads_the_refusal(locked):
     response = post_as(locked, WRONG, bytes(5_000_000))
     assert response.status_code == 401
     request = response.headers["X-Request-Id"]
@@ -68,7 +68,7 @@ def test_a_stranger_who_sends_on_reads_the_refusal(locked: Server) -> None:
     assert "shed" not in line
 
 
-def test_a_refusal_without_a_body_leaves_the_connection_open(locked: Server) -> None:
+def test_a_refusal_without_a_body_leaves_the_connection_open(locked):
     client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
     sockets = set()
     for key, body, status in ((WRONG, b"", 401), (OLD, PICTURE, 200)):
@@ -87,7 +87,7 @@ def said(server: Server, sentence: str) -> int:
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_keys_change_while_the_server_serves(start_timed: Start, secret: MountedSecret) -> None:
+def test_keys_change_while_the_server_serves(start_timed, secret):
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert (post_as(server, OLD).status_code, post_as(server, NEW).status_code) == (200, 401)
     secret.change(f"{OLD}\n{NEW}\n")
@@ -104,9 +104,7 @@ def test_keys_change_while_the_server_serves(start_timed: Start, secret: Mounted
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_no_key_is_in_a_log_a_metric_or_an_answer(
-    start_timed: Start, secret: MountedSecret
-) -> None:
+def test_no_key_is_in_a_log_a_metric_or_an_answer(start_timed, secret):
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     seen = ""
     for key, status in ((OLD, 200), (WRONG, 401)):

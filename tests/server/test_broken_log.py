@@ -120,9 +120,7 @@ def lost(server: Server, stream: str) -> int:
 @pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_stream_that_cannot_be_written_costs_no_request(
-    start_with: Callable[..., Server], form: str, stream: str
-) -> None:
+def test_a_stream_that_cannot_be_written_costs_no_request(start_with, form, stream):
     server = start_with(form, stream)
     send(server, stream)
     assert server.probe("/livez") == 200
@@ -147,9 +145,7 @@ def test_a_stream_that_cannot_be_written_costs_no_request(
     ("form", "frozen"),
     [("full", True), ("closed", False), ("no reader", True), ("no space", False)],
 )
-def test_a_server_starts_and_ends_with_both_streams_broken(
-    start_with: Callable[..., Server], tiny: Path, form: str, frozen: bool
-) -> None:
+def test_a_server_starts_and_ends_with_both_streams_broken(start_with, tiny, form, frozen):
     """The real command; with frozen graphs TensorFlow's libraries write to descriptor 2 themselves.
 
     They meet a pipe that is full and a write that fails.
@@ -176,9 +172,7 @@ def test_a_server_starts_and_ends_with_both_streams_broken(
 
 
 @pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(
-    start_with: Callable[..., Server],
-) -> None:
+def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(start_with):
     server = start_with("full", "stderr")
     for _ in range(2):
         killed = server.worker()
@@ -189,9 +183,7 @@ def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_kill
 
 
 @pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(
-    start_with: Callable[..., Server], fifo: Fifo
-) -> None:
+def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(start_with, fifo):
     server = start_with("full", "stdout")
     send(server, "stdout")
     assert lost(server, "stdout") > 0
@@ -208,9 +200,7 @@ def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(
     assert server.stop() == 0
 
 
-def test_tracebacks_that_were_kept_arrive_whole_once_standard_error_is_read(
-    start_with: Callable[..., Server], fifo: Fifo
-) -> None:
+def test_tracebacks_that_were_kept_arrive_whole_once_standard_error_is_read(start_with, fifo):
     server = start_with("full", "stderr")
     send(server, "stderr")
     assert lost(server, "stderr") > 0

@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import requests
 
@@ -36,7 +35,7 @@ def confined(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_a_server_needs_neither_root_nor_a_disk(confined: Server, astronaut: np.ndarray) -> None:
+def test_a_server_needs_neither_root_nor_a_disk(confined, astronaut):
     status = Path(f"/proc/{confined.worker()}/status").read_text()
     assert "CapEff:\t0000000000000000" in status
     limits = Path(f"/proc/{confined.worker()}/limits").read_text()

@@ -6,13 +6,12 @@ import struct
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
-from tests.server.conftest import TIMED, Start, connections
+from tests.server.conftest import TIMED, connections
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -51,9 +50,7 @@ def rest(client: socket.socket) -> bytes:
 
 
 @pytest.mark.alone
-def test_clients_that_do_not_close_after_their_last_response_delay_no_one(
-    start_timed: Start,
-) -> None:
+def test_clients_that_do_not_close_after_their_last_response_delay_no_one(start_timed):
     server = start_timed(0)
     last = b"GET /v1/styles HTTP/1.0\r\n\r\n"
     with connections(server, 900, last):
@@ -61,7 +58,7 @@ def test_clients_that_do_not_close_after_their_last_response_delay_no_one(
     assert server.stop() == 0
 
 
-def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(timed: Server) -> None:
+def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(timed):
     before = len(timed.requests())
     for _ in range(20):
         reset(connected(timed, ASKS_FIRST))
@@ -72,7 +69,7 @@ def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(timed: Se
 
 
 @pytest.mark.alone
-def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path: Path) -> None:
+def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path):
     threads = 1 + 1 + 1 + SPARE_THREADS
     room = threads + 140
     command = [*with_open_files(room + RESERVED), *TIMED]
@@ -96,7 +93,7 @@ def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path: Path) -> None
         assert rest(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
 
 
-def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed: Server) -> None:
+def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
     cartoon = cartoon_of_noise(500)
     requests = [GET, HEALTH, cartoon, b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"] * 12
     last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -125,9 +122,7 @@ def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed: Ser
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_a_large_last_response_comes_whole_although_its_client_sent_more(
-    timed: Server, version: bytes
-) -> None:
+def test_a_large_last_response_comes_whole_although_its_client_sent_more(timed, version):
     request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
     request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
     with silent_readers(timed, 1, request + bytes(100_000)) as (client,):
@@ -137,7 +132,7 @@ def test_a_large_last_response_comes_whole_although_its_client_sent_more(
     assert len(body) > 2_900_000
 
 
-def test_half_sent_responses_are_completed_after_sigterm(start_timed: Start) -> None:
+def test_half_sent_responses_are_completed_after_sigterm(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_DRAIN_DELAY=0)
     with silent_readers(server, 24, cartoon_of_noise(600)) as clients:
         first = [client.recv(1) for client in clients]
@@ -171,9 +166,7 @@ WAYS: list[Callable[[Server], object]] = [
 """How a connection may end. Each is called with the server."""
 
 
-def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(
-    tmp_path: Path,
-) -> None:
+def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(tmp_path):
     room = 300
     command = [*with_open_files(room + RESERVED), *TIMED]
 

@@ -41,9 +41,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.parametrize(
     ("key", "length", "status"), [("none", 1000, 401), (KEY, 2_000_000_000, 413)]
 )
-def test_a_page_may_read_why_its_request_was_refused(
-    strict: Server, key: str, length: int, status: int
-) -> None:
+def test_a_page_may_read_why_its_request_was_refused(strict, key, length, status):
     head = f"POST /v1/cartoons HTTP/1.1\nHost: x\nOrigin: {ORIGIN}\nContent-Length: {length}\n"
     refused, headers = sent(strict, f"{head}X-Api-Key: {key}\n\n")
     assert refused == status
@@ -52,9 +50,7 @@ def test_a_page_may_read_why_its_request_was_refused(
     assert SECURITY.items() <= headers.items()
 
 
-def test_what_is_no_request_is_answered_with_the_security_headers_and_a_name(
-    strict: Server,
-) -> None:
+def test_what_is_no_request_is_answered_with_the_security_headers_and_a_name(strict):
     status, headers = sent(strict, "NONSENSE\n\n")
     assert status == 400
     assert SECURITY.items() <= headers.items()

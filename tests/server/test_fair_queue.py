@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import Start, post
+from tests.server.conftest import post
 from tests.support.polling import BOUND_S
 
 BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
@@ -30,9 +30,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
-    start_timed: Start, keys: Path
-) -> None:
+def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_timed, keys):
     server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
     with ThreadPoolExecutor(64) as pool:
         batch = [pool.submit(post, server, **{"X-Api-Key": BATCH}) for _ in range(64)]
@@ -54,7 +52,7 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_addresses_behind_a_trusted_proxy_take_turns(start_timed: Start, tmp_path: Path) -> None:
+def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
     server = start_timed(
         0.4,
         TIMED_HELD=tmp_path / "held",

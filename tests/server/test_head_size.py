@@ -6,9 +6,9 @@ import pytest
 
 from dctnet.config import MIB
 from dctnet.server.reading import MAX_HEAD_BYTES
-from tests.server.conftest import Start, connections
+from tests.server.conftest import connections
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, memory, processor_time, reset_peak_memory
+from tests.support.process import memory, processor_time, reset_peak_memory
 
 HEADS = 370
 
@@ -27,9 +27,7 @@ def head(size: int) -> bytes:
 @pytest.mark.parametrize(
     ("size", "status"), [(MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")]
 )
-def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(
-    server: Server, size: int, status: bytes
-) -> None:
+def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(server, size, status):
     data = head(size)
     assert len(data) == size
     with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
@@ -37,7 +35,7 @@ def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(
         assert client.recv(65536).split()[1] == status
 
 
-def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server) -> None:
+def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server):
     body = b"x" * 10_000
     data = head(MAX_HEAD_BYTES - 100).replace(b"GET /health", b"POST /v1/cartoons")
     data = data[:-2] + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -47,7 +45,7 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server: Server)
 
 
 @pytest.mark.promise("Load: a request head has at most 32 KiB, and unfinished heads cost little")
-def test_hundreds_of_unfinished_heads_cost_little(start_timed: Start) -> None:
+def test_hundreds_of_unfinished_heads_cost_little(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=4)
     worker = server.worker()
     memory_before, time_before = reset_peak_memory(worker), processor_time(worker)

@@ -9,7 +9,6 @@ import pytest
 
 from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
 from tests.support.repo import ROOT, environment
 
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
@@ -27,7 +26,7 @@ def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_server_of_its_own_is_started_loaded_and_ended() -> None:
+def test_a_server_of_its_own_is_started_loaded_and_ended():
     completed = loaded(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
     assert re.search(r"sent (\d+): \1 right, 0 refused, 0 failed, 0 wrong", completed.stdout)
@@ -36,13 +35,13 @@ def test_a_server_of_its_own_is_started_loaded_and_ended() -> None:
         socket.create_connection(("127.0.0.1", int(port)))
 
 
-def test_a_server_of_its_own_that_cannot_start_says_why() -> None:
+def test_a_server_of_its_own_that_cannot_start_says_why():
     completed = loaded(DCTNET_MODEL="/none")
     assert (completed.returncode, completed.stdout) == (3, "")
     assert completed.stderr == "dctnet: There is no model folder /none.\n"
 
 
-def test_a_server_that_is_there_is_loaded_instead(server: Server) -> None:
+def test_a_server_that_is_there_is_loaded_instead(server):
     completed = loaded(DCTNET_URL=server.url)
     assert completed.returncode == 0, completed.stderr
     assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 pictures")

@@ -23,7 +23,6 @@ from dctnet.server.single_thread import (
     RESERVED_DESCRIPTORS,
     TIMEOUT_S,
 )
-from tests.server.conftest import Start
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, free_ports, processor_time, running
 from tests.support.repo import environment
@@ -121,7 +120,7 @@ def connections(port: int) -> int:
     return len(kernel_states(port)) - 1
 
 
-def test_requests_follow_one_another_on_a_connection(connect: Connect) -> None:
+def test_requests_follow_one_another_on_a_connection(connect):
     sock = connect()
     for _ in range(3):
         sock.sendall(LIVEZ)
@@ -132,7 +131,7 @@ def test_requests_follow_one_another_on_a_connection(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz?verbose", "/metrics", "/none"])
-def test_head_is_answered_like_get_without_the_content(server: Server, path: str) -> None:
+def test_head_is_answered_like_get_without_the_content(server, path):
     def parts(method: str) -> tuple[bytes, bytes]:
         request = f"{method} {path} HTTP/1.1\r\nConnection: close\r\n\r\n"
         head, _, content = exchange(server, request.encode()).partition(b"\r\n\r\n")
@@ -160,9 +159,7 @@ def test_head_is_answered_like_get_without_the_content(server: Server, path: str
         (b"GET /livez HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", 431),
     ],
 )
-def test_a_strange_request_is_answered_once_and_its_connection_ends(
-    server: Server, request_: bytes, status: int
-) -> None:
+def test_a_strange_request_is_answered_once_and_its_connection_ends(server, request_, status):
     response = exchange(server, request_)
     assert response.split()[1] == str(status).encode()
     assert response.count(b"HTTP/1.1 ") == 1
@@ -175,21 +172,21 @@ def said_nothing(server: Server) -> bool:
     return all(line.startswith("dctnet: ") for line in server.messages())
 
 
-def test_the_response_names_no_version(server: Server) -> None:
+def test_the_response_names_no_version(server):
     for request in LIVEZ.replace(b"1.1", b"1.0"), b"x\r\n\r\n":
         servers = re.findall(rb"Server: (.*)\r\n", exchange(server, request))
         assert servers == [b"dctnet"]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
-def test_a_request_head_is_bounded(server: Server, beyond: int) -> None:
+def test_a_request_head_is_bounded(server, beyond):
     head = b"GET /livez HTTP/1.0\r\nx: \r\n\r\n"
     filling = b"a" * (MAX_HEAD_BYTES - len(head) + beyond)
     response = exchange(server, head.replace(b"x: ", b"x: " + filling))
     assert response.split()[1] == (b"431" if beyond else b"200")
 
 
-def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect: Connect) -> None:
+def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect):
     sock = connect()
     sock.sendall(b"G" * MAX_HEAD_BYTES)
     assert is_open(sock)
@@ -198,7 +195,7 @@ def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect: Connect)
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Connect) -> None:
+def test_slow_and_idle_clients_are_cut_off_in_time(server, connect):
     started = time.monotonic()
     silent, trickling, idle = (connect() for _ in range(3))
     idle.sendall(LIVEZ)
@@ -225,7 +222,7 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server: Server, connect: Conn
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_a_client_that_does_not_read_is_cut_off_in_time(large: int) -> None:
+def test_a_client_that_does_not_read_is_cut_off_in_time(large):
     sock = socket.create_connection(("127.0.0.1", large), BOUND_S)
     with sock:
         started = time.monotonic()
@@ -235,7 +232,7 @@ def test_a_client_that_does_not_read_is_cut_off_in_time(large: int) -> None:
         assert TIMEOUT_S - 0.1 <= time.monotonic() - started <= TIMEOUT_S + MARGIN_S
 
 
-def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: int) -> None:
+def test_a_client_that_does_not_close_is_closed_after_its_last_response(large):
     with socket.create_connection(("127.0.0.1", large), BOUND_S) as sock:
         sock.sendall(b"last\r\n\r\n")
         assert len(received(sock)) == LARGE_BYTES
@@ -245,7 +242,7 @@ def test_a_client_that_does_not_close_is_closed_after_its_last_response(large: i
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: Connect) -> None:
+def test_the_oldest_connection_makes_room_at_the_limit(server, connect):
     oldest, *others = [connect() for _ in range(MAX_CONNECTIONS)]
     others[-1].sendall(LIVEZ)
     assert one_response(others[-1])[0] == 200
@@ -256,9 +253,7 @@ def test_the_oldest_connection_makes_room_at_the_limit(server: Server, connect: 
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_a_client_with_many_connections_takes_none_from_another(
-    server: Server, connect: Connect
-) -> None:
+def test_a_client_with_many_connections_takes_none_from_another(server, connect):
     scraper = connect("127.0.0.2")
     for _ in range(3 * MAX_CONNECTIONS):
         connect("127.0.0.3")
@@ -267,7 +262,7 @@ def test_a_client_with_many_connections_takes_none_from_another(
     assert one_response(scraper)[0] == 200
 
 
-def test_early_leavers_leave_no_trace(server: Server) -> None:
+def test_early_leavers_leave_no_trace(server):
     for number in range(50):
         with connected(server) as sock:
             sock.sendall((b"GET /metrics HTTP/1.1\r\n\r\n", b"GET", b"")[number % 3])
@@ -277,7 +272,7 @@ def test_early_leavers_leave_no_trace(server: Server) -> None:
     assert said_nothing(server)
 
 
-def test_connections_start_no_thread(server: Server, connect: Connect) -> None:
+def test_connections_start_no_thread(server, connect):
     threads = Path(f"/proc/{server.worker()}/task")
     before = len(list(threads.iterdir()))
     for _ in range(MAX_CONNECTIONS):
@@ -287,7 +282,7 @@ def test_connections_start_no_thread(server: Server, connect: Connect) -> None:
 
 
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_probes_are_answered_without_file_descriptors(start_timed: Start) -> None:
+def test_probes_are_answered_without_file_descriptors(start_timed):
     server = start_timed(0)
     worker = server.worker()
     highest = max(int(path.name) for path in Path(f"/proc/{worker}/fd").iterdir())

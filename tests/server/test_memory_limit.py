@@ -3,7 +3,6 @@
 import socket
 from contextlib import ExitStack
 from math import ceil
-from pathlib import Path
 
 import pytest
 import requests
@@ -42,9 +41,7 @@ RECEIVED_BYTES = 4096
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("limited_by", [KIND])
-def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(
-    limited_by: str, tmp_path: Path
-) -> None:
+def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(limited_by, tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB

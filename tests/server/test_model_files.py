@@ -3,21 +3,17 @@
 import os
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 import requests
 
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
-from tests.server.conftest import Start
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
-def test_a_server_and_its_next_worker_use_the_files_that_were_verified(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tmp_path):
     folder, secret = tmp_path / "model", tmp_path / "secret"
     shutil.copytree(DEMO, folder)
     secret.write_text("a secret")

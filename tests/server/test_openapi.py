@@ -66,7 +66,7 @@ def schemathesis(folder: Path, server: Server, document: str | Path, *options: s
 
 
 @pytest.mark.promise("API: it does what its OpenAPI document says")
-def test_a_server_does_what_its_document_says(server: Server, tmp_path: Path) -> None:
+def test_a_server_does_what_its_document_says(server, tmp_path):
     document = f"{server.url}/openapi.json"
     done = schemathesis(tmp_path, server, document, "--max-examples", str(MAX_EXAMPLES))
     assert done.returncode == 0, done.stdout
@@ -77,7 +77,7 @@ def test_a_server_does_what_its_document_says(server: Server, tmp_path: Path) ->
 
 
 @pytest.mark.promise("API: it does what its OpenAPI document says")
-def test_a_document_that_lies_is_found_out(server: Server, tmp_path: Path) -> None:
+def test_a_document_that_lies_is_found_out(server, tmp_path):
     document = requests.get(f"{server.url}/openapi.json", timeout=BOUND_S).json()
     upload = document["paths"]["/upload"]["post"]
     del upload["responses"]["422"]

@@ -70,9 +70,7 @@ def silent_reader(server: Server) -> Iterator[None]:
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
-    start_timed: Start, tmp_path: Path
-) -> None:
+def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_timed, tmp_path):
     held = tmp_path / "held"
     server = start_timed(0, DCTNET_DRAIN_DELAY=60, TIMED_HELD=held)
     held.touch()
@@ -88,9 +86,7 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
-    start_timed: Start,
-) -> None:
+def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(start_timed):
     # The graceful timeout is 5 s beyond the request's.
     server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
     with ThreadPoolExecutor() as pool, silent_reader(server):
@@ -102,7 +98,7 @@ def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(
 
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])
-def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path: Path, seconds: str) -> None:
+def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path, seconds):
     settings = {"TIMED_SECONDS": seconds, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
@@ -111,9 +107,7 @@ def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path: Path, seconds: s
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(
-    start_timed: Start, tmp_path: Path
-) -> None:
+def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start_timed, tmp_path):
     # The graceful timeout is 5 s beyond the request's.
     server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
     with ExitStack() as stack:

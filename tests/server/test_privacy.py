@@ -2,7 +2,7 @@
 
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
-from tests.support.process import Server
 
 SHARED_MEMORY = Path("/dev/shm")
 CARRIED = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
@@ -59,9 +58,7 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 
 
 @pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
-def test_a_marker_in_a_picture_is_found_nowhere_afterwards(
-    start: Callable[..., Server], tmp_path: Path, marker: bytes
-) -> None:
+def test_a_marker_in_a_picture_is_found_nowhere_afterwards(start, tmp_path, marker):
     home = tmp_path / "home"
     home.mkdir()
     server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ def _namespaces() -> None:
         pytest.skip("needs util-linux's unshare, and a kernel that lets users have namespaces")
 
 
-def test_sigterm_ends_a_download_that_hangs_at_once(tmp_path: Path) -> None:
+def test_sigterm_ends_a_download_that_hangs_at_once(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as hub:
         hub.settimeout(BOUND_S)
         env = environment(

@@ -38,9 +38,7 @@ def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int,
         ("GET /health HTTP/1.0\r\nHost: x\r\nHost: x\r\n", 400),
     ],
 )
-def test_a_request_needs_the_host_that_its_version_asks_for(
-    server: Server, head: str, status: int
-) -> None:
+def test_a_request_needs_the_host_that_its_version_asks_for(server, head, status):
     found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
     assert found == status
     if status == 400:
@@ -53,7 +51,7 @@ def require_problem(data: bytes) -> None:
     assert json.loads(content)["type"] == "urn:dctnet:problem:bad-request"
 
 
-def test_a_later_request_of_a_connection_needs_a_host_too(server: Server) -> None:
+def test_a_later_request_of_a_connection_needs_a_host_too(server):
     first, second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n"
     status, data = exchange(server, first + second)
     assert status == 200
@@ -74,7 +72,7 @@ def test_a_later_request_of_a_connection_needs_a_host_too(server: Server) -> Non
         "a!$&'()*+,;=~",
     ],
 )
-def test_a_host_with_an_optional_port_is_accepted(server: Server, host: str) -> None:
+def test_a_host_with_an_optional_port_is_accepted(server, host):
     assert get(server, "/health", host=host)[0] == 200
 
 
@@ -104,7 +102,7 @@ def test_a_host_with_an_optional_port_is_accepted(server: Server, host: str) -> 
     ],
 )
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_malformed_host_is_rejected(server: Server, host: str, version: str) -> None:
+def test_a_malformed_host_is_rejected(server, host, version):
     head = f"GET /health HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     status, data = exchange(server, head)
     assert status == 400
@@ -145,7 +143,7 @@ VARIANTS = (
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_response_redirects_or_repeats_the_host(server: Server, variant: str) -> None:
+def test_no_response_redirects_or_repeats_the_host(server, variant):
     for route in ROUTES:
         for method in "GET", "HEAD", "OPTIONS", "POST":
             target = variant.format(route)
@@ -164,7 +162,7 @@ def test_no_response_redirects_or_repeats_the_host(server: Server, variant: str)
 @pytest.mark.parametrize(
     "path", ["//v1/styles", "/v1//styles", "/%2fv1/styles", "http://x//v1/styles", "/docs/", "//"]
 )
-def test_another_spelling_of_a_path_is_not_found(server: Server, path: str) -> None:
+def test_another_spelling_of_a_path_is_not_found(server, path):
     status, data = get(server, path, host=EVIL)
     assert status == 404
     assert b"urn:dctnet:problem:not-found" in data
@@ -184,13 +182,13 @@ def test_another_spelling_of_a_path_is_not_found(server: Server, path: str) -> N
         "X-Forwarded-Protocol: ssl",
     ],
 )
-def test_no_header_changes_the_path_or_the_scheme(server: Server, header: str) -> None:
+def test_no_header_changes_the_path_or_the_scheme(server, header):
     """Whatever the peer is: Gunicorn trusts loopback by default."""
     assert get(server, "/v1/styles", header)[0] == 200
     assert get(server, "/none", header)[0] == 404
 
 
-def test_no_variable_changes_the_path_or_whom_to_trust(start_timed: Start) -> None:
+def test_no_variable_changes_the_path_or_whom_to_trust(start_timed):
     server = start_timed(0, SCRIPT_NAME="/v1", FORWARDED_ALLOW_IPS="*")
     assert get(server, "/health")[0] == 200
     assert get(server, "/v1/styles", "SCRIPT_NAME: /v1")[0] == 200

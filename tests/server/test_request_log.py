@@ -39,7 +39,7 @@ Logged = Callable[[int], list[dict[str, Any]]]
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
-def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server: Server, logged: Logged) -> None:
+def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
     answer = requests.post(
         f"{server.url}/v1/cartoons?format=webp",
         data=PICTURE,
@@ -65,9 +65,7 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server: Server, logg
     }
 
 
-def test_routes_and_methods_that_clients_make_up_add_no_series(
-    server: Server, logged: Logged
-) -> None:
+def test_routes_and_methods_that_clients_make_up_add_no_series(server, logged):
     for path in "/nothing", "/v1/cartoons/x", "/%00":
         requests.request("BREW", server.url + path, timeout=BOUND_S)
     assert {line["route"] for line in logged(3)} == {"none"}
@@ -75,7 +73,7 @@ def test_routes_and_methods_that_clients_make_up_add_no_series(
     server.until(lambda: server.metric("dctnet_requests_total", **series) == 3)
 
 
-def test_probes_write_no_line_but_are_counted(server: Server, logged: Logged) -> None:
+def test_probes_write_no_line_but_are_counted(server, logged):
     for path in "/livez", "/readyz?verbose", "/metrics", "/nothing":
         server.probe(path)
     requests.get(f"{server.url}/health", timeout=BOUND_S)
@@ -86,7 +84,7 @@ def test_probes_write_no_line_but_are_counted(server: Server, logged: Logged) ->
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
 
-def test_a_refusal_says_why(server: Server, logged: Logged) -> None:
+def test_a_refusal_says_why(server, logged):
     requests.post(
         f"{server.url}/upload",
         files={"file": encoded(gradient(LARGEST, LARGEST))},
@@ -97,7 +95,7 @@ def test_a_refusal_says_why(server: Server, logged: Logged) -> None:
     assert (line["status"], line["shed"], line["route"]) == (429, "late", "/upload")
 
 
-def test_what_is_no_request_is_answered_and_counted(server: Server) -> None:
+def test_what_is_no_request_is_answered_and_counted(server):
     for sent, status in (
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\n", 431),

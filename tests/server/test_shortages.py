@@ -62,9 +62,7 @@ def with_open_files(limit: int) -> list[str]:
 
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
-def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
-    start_within: Callable[..., Server],
-) -> None:
+def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(start_within):
     server = start_within(*with_open_files(ROOM + RESERVED))
     worker = server.worker()
     wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
@@ -85,8 +83,8 @@ def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(
 
 
 def test_liveness_is_red_while_the_accept_loop_hangs_and_green_when_it_goes_on(
-    start_timed: Start, tmp_path: Path
-) -> None:
+    start_timed, tmp_path
+):
     hanging = tmp_path / "hanging"
     server = start_timed(0, TIMED_LOOP_HANGS=hanging)
     assert server.probe("/livez") == 200
@@ -101,16 +99,14 @@ def test_liveness_is_red_while_the_accept_loop_hangs_and_green_when_it_goes_on(
         assert client.recv(4096).split()[1] == b"200"
 
 
-def test_the_soft_limit_is_raised_for_all_connections(
-    start_within: Callable[..., Server],
-) -> None:
+def test_the_soft_limit_is_raised_for_all_connections(start_within):
     server = start_within("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
     soft, _ = resource.prlimit(server.worker(), resource.RLIMIT_NOFILE)
     assert soft > SPARE_THREADS + 1024
     assert not any("limit of open files" in line for line in server.messages())
 
 
-def test_too_few_files_for_any_connection_are_a_sentence(tmp_path: Path) -> None:
+def test_too_few_files_for_any_connection_are_a_sentence(tmp_path):
     command = [*with_open_files(RESERVED), *TIMED]
     server = Server(tmp_path / "log", command, TIMED_SECONDS=0)
     assert server.process.wait(BOUND_S) == 1
@@ -120,8 +116,8 @@ def test_too_few_files_for_any_connection_are_a_sentence(tmp_path: Path) -> None
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
 def test_without_files_those_who_are_connected_are_served_and_others_when_there_is_room(
-    start_timed: Start,
-) -> None:
+    start_timed,
+):
     server = start_timed(0)
     worker = server.worker()
     with requests.Session() as session:
@@ -147,9 +143,7 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
     assert server.stop() == 0
 
 
-def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(
-    start_timed: Start,
-) -> None:
+def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(start_timed):
     server = start_timed(0, DCTNET_DRAIN_DELAY=0)
     worker = server.worker()
     limit = open_files(worker) + 10
@@ -164,7 +158,7 @@ def test_clients_that_wait_for_a_file_when_the_replica_drains_are_served(
 
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
-def test_without_threads_requests_wait_for_those_that_there_are(start_timed: Start) -> None:
+def test_without_threads_requests_wait_for_those_that_there_are(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2)
     worker = server.worker()
     # A limit of threads does not hold for root, but room for no more of their stacks does.

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -50,9 +49,7 @@ def post(server: Server) -> int:
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 @pytest.mark.parametrize("receiver", ["arbiter", "worker", "process group"])
-def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(
-    tmp_path: Path, receiver: str
-) -> None:
+def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(tmp_path, receiver):
     command = [sys.executable, "-c", IN_A_SESSION]
     held = tmp_path / "held"
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, TIMED_HELD=held) as server:
@@ -81,7 +78,7 @@ def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(
         assert post(server) == 200
 
 
-def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path: Path) -> None:
+def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path):
     terminal, child_side = pty.openpty()
     name = os.ttyname(child_side)
     command = [sys.executable, "-c", IN_A_SESSION]

@@ -34,8 +34,8 @@ def real() -> Iterator[tuple[Server, int]]:
     ],
 )
 def test_the_largest_image_takes_no_more_on_a_slot_than_the_bound_counts(
-    real: tuple[Server, int], kind: str, content: str, format: str
-) -> None:
+    real, kind, content, format
+):
     server, ready = real
     settings = Settings.from_environment({})
     assert SIDES[0] * SIDES[1] == settings.max_pixels

@@ -29,9 +29,7 @@ def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow.SlowPl
 
 
 @pytest.mark.promise("Load: slow senders end with 408 and take no slot from others")
-def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(
-    start_timed: Start,
-) -> None:
+def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=2, DCTNET_HEADER_TIMEOUT=4)
     plans = [slow_plan(server, part) for part in ("headers", "body")]
     honest = Plan(
@@ -55,7 +53,7 @@ def depth(server: Server) -> float:
     return server.metric("dctnet_queue_depth")
 
 
-def test_a_client_that_is_alone_has_the_whole_patience(start_timed: Start) -> None:
+def test_a_client_that_is_alone_has_the_whole_patience(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_GRACE=2)
     for part in "headers", "body":
         started = monotonic()

@@ -54,7 +54,7 @@ def require_prompt_health(server: Server) -> None:
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed: Start) -> None:
+def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     worker = server.worker()
     before = memory(worker, "VmRSS")
@@ -77,7 +77,7 @@ def cartoon_of_noise(side: int) -> bytes:
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) -> None:
+def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)) as (client,):
         # A byte every 20 ms, of which the client's kernel has thousands at once.
@@ -89,7 +89,7 @@ def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed: Start) 
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_a_response_has_a_deadline(start_timed: Start) -> None:
+def test_a_response_has_a_deadline(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_TIMEOUT=2, DCTNET_MIN_RESPONSE_RATE=1)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)):
         server.until(lambda: unread(server, "deadline") == 1)
@@ -100,9 +100,7 @@ def test_a_response_has_a_deadline(start_timed: Start) -> None:
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(
-    start_timed: Start,
-) -> None:
+def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(start_timed):
     request = cartoon_of_noise(1000)  # Of 3 million bytes, and so is its response.
     server = start_timed(
         0,
@@ -126,7 +124,7 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_silent_readers_do_not_hold_up_the_end(start_timed: Start) -> None:
+def test_silent_readers_do_not_hold_up_the_end(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 50, GET * PIPELINED) as clients:
         for client in clients:
@@ -136,9 +134,7 @@ def test_silent_readers_do_not_hold_up_the_end(start_timed: Start) -> None:
         assert time.monotonic() - started < 3 * IDLE_TIMEOUT_S
 
 
-def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(
-    start_timed: Start,
-) -> None:
+def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(start_timed):
     server = start_timed(
         0,
         DCTNET_RESPONSE_IDLE_TIMEOUT=100,

@@ -33,8 +33,8 @@ Serve = Callable[..., tuple[int, str]]
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_that_to_end(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+    tmp_path, number
+):
     # With this timeout the master would wait for ten minutes, and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
@@ -47,14 +47,14 @@ def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_
         assert all(line.startswith("dctnet: ") for line in server.messages())
 
 
-def test_ctrl_c_ends_a_server_that_imports_tensorflow(tiny: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_server_that_imports_tensorflow(tiny, tmp_path):
     with Server(tmp_path / "log", DCTNET_MODEL=tiny) as server:
         server.wait_for(503)
         assert server.stop(signal.SIGINT) == 0
         assert all(line.startswith("dctnet: ") for line in server.messages())
 
 
-def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path: Path) -> None:
+def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("0123456789abcdef\nfedcba9876543210\n")
     with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
@@ -79,7 +79,7 @@ def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path: P
 
 
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
-def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost() -> None:
+def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost():
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
     # With this timeout the master would wait for ten minutes, and 5 s.
@@ -99,12 +99,12 @@ def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_model_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
+def test_a_model_that_is_missing_is_one_sentence(tmp_path):
     said = ["dctnet: There is no model folder /none."]
     assert ended(tmp_path / "log", DCTNET_MODEL="/none") == (3, said)
 
 
-def test_an_address_in_use_is_one_sentence(tmp_path: Path) -> None:
+def test_an_address_in_use_is_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         status, (line,) = ended(tmp_path / "log", DCTNET_BIND=address)
@@ -112,14 +112,14 @@ def test_an_address_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert (status, line) == (1, f"dctnet: Cannot listen on {address}: {sentence}")
 
 
-def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path: Path) -> None:
+def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
     status, (*_, line) = ended(tmp_path / "log", "--bind", "8080")
     assert status == 2
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
     broken = tmp_path / "broken"
     write_unloadable_model(broken)
     status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
@@ -157,7 +157,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("management", ["127.0.0.1", "0.0.0.0", "localhost", "[::]"])
-def test_one_port_for_both_listeners_is_one_sentence(serve: Serve, management: str) -> None:
+def test_one_port_for_both_listeners_is_one_sentence(serve, management):
     (port,) = free_ports(1)
     status, line = serve(
         DCTNET_BIND=f"127.0.0.1:{port}", DCTNET_MANAGEMENT_BIND=f"{management}:{port}"
@@ -171,9 +171,7 @@ def test_one_port_for_both_listeners_is_one_sentence(serve: Serve, management: s
 
 @pytest.mark.parametrize("variable", ["DCTNET_BIND", "DCTNET_MANAGEMENT_BIND"])
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64, "192.0.2.1"])
-def test_a_host_that_is_not_this_machine_is_one_sentence(
-    serve: Serve, variable: str, host: str
-) -> None:
+def test_a_host_that_is_not_this_machine_is_one_sentence(serve, variable, host):
     status, line = serve(**{variable: f"{host}:8080"})
     assert status == 1
     assert line.startswith(f"dctnet: Cannot listen on {host}:8080: ")
@@ -181,9 +179,7 @@ def test_a_host_that_is_not_this_machine_is_one_sentence(
 
 
 @pytest.mark.parametrize("name", ["none", "file", "/proc"])
-def test_a_worker_directory_that_cannot_be_written_is_one_sentence(
-    serve: Serve, tmp_path: Path, name: str
-) -> None:
+def test_a_worker_directory_that_cannot_be_written_is_one_sentence(serve, tmp_path, name):
     (tmp_path / "file").touch()
     folder = tmp_path / name
     status, line = serve(DCTNET_WORKER_DIR=folder)
@@ -192,9 +188,7 @@ def test_a_worker_directory_that_cannot_be_written_is_one_sentence(
     assert line.endswith(". Choose another folder with DCTNET_WORKER_DIR.")
 
 
-def test_no_folder_for_temporary_files_is_one_sentence(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
     """Simulated: a process of root's can write in most folders."""
     monkeypatch.setattr(config, "SHARED_MEMORY", Path("/none"))
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
@@ -206,7 +200,7 @@ def test_no_folder_for_temporary_files_is_one_sentence(
     )
 
 
-def test_a_bad_setting_is_one_sentence(serve: Serve) -> None:
+def test_a_bad_setting_is_one_sentence(serve):
     status, line = serve(DCTNET_SLOTS=0)
     assert status == 1
     assert line.startswith("dctnet: DCTNET_SLOTS is '0', but it must be ")
@@ -220,9 +214,7 @@ def test_a_bad_setting_is_one_sentence(serve: Serve) -> None:
         ("# A comment.\nsecret\n", "line 2 of it is no key, which is 16 to 256 printable ASCII"),
     ],
 )
-def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(
-    serve: Serve, tmp_path: Path, text: str | None, why: str
-) -> None:
+def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(serve, tmp_path, text, why):
     file = tmp_path / "keys"
     if text is not None:
         file.write_text(text)
@@ -234,7 +226,7 @@ def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 @pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_model_that_is_damaged_is_one_sentence(serve: Serve, tmp_path: Path, name: str) -> None:
+def test_a_model_that_is_damaged_is_one_sentence(serve, tmp_path, name):
     write_unloadable_model(tmp_path / "broken")
     (tmp_path / "broken" / name).write_bytes(b"")
     status, line = serve(DCTNET_MODEL=tmp_path / "broken")
@@ -246,9 +238,7 @@ def test_a_model_that_is_damaged_is_one_sentence(serve: Serve, tmp_path: Path, n
 @pytest.mark.parametrize(
     "name", ["cartoon_bg.npz", "detector.onnx", "known-answer.png", manifest.FILE_NAME]
 )
-def test_a_flipped_bit_is_one_sentence_that_names_the_file(
-    serve: Serve, tmp_path: Path, name: str
-) -> None:
+def test_a_flipped_bit_is_one_sentence_that_names_the_file(serve, tmp_path, name):
     folder = tmp_path / "demo"
     shutil.copytree(DEMO, folder)
     content = bytearray((folder / name).read_bytes())

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -101,9 +100,7 @@ def attributes(pairs: "list[KeyValue]") -> dict[str, object]:
     return {pair.key: value(pair.value) for pair in pairs}
 
 
-def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
-    start: Start, collector: Collector
-) -> None:
+def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(start, collector):
     server = start(DEMO, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
     server.wait_for(200)
     before = time.time_ns()
@@ -158,8 +155,8 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(
 
 
 def test_the_end_sends_the_last_spans_where_clients_may_ask_for_none_and_garbage_is_no_parent(
-    start_timed: Start, collector: Collector
-) -> None:
+    start_timed, collector
+):
     server = start_timed(
         0,
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces",
@@ -190,9 +187,7 @@ def test_the_end_sends_the_last_spans_where_clients_may_ask_for_none_and_garbage
     assert attributes(resource.resource.attributes)["service.name"] == "cartoons"
 
 
-def test_errors_are_spans_that_hold_nothing_of_the_clients_own(
-    start_timed: Start, collector: Collector, tmp_path: Path
-) -> None:
+def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, collector, tmp_path):
     key, secret = "k3y-0123456789abcdef", "s3cret"
     keys = tmp_path / "keys"
     keys.write_text(key)
@@ -278,7 +273,7 @@ FULL = {
 
 
 @pytest.mark.alone
-def test_a_collector_that_hangs_costs_no_request(start_timed: Start) -> None:
+def test_a_collector_that_hangs_costs_no_request(start_timed):
     with collecting(hangs=True) as collector:
         server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER, **FULL)
         took = draw_and_stop(server, 20)
@@ -288,7 +283,7 @@ def test_a_collector_that_hangs_costs_no_request(start_timed: Start) -> None:
 
 
 @pytest.mark.alone
-def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed: Start) -> None:
+def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed):
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **EAGER)
@@ -298,7 +293,7 @@ def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed:
     assert "Traceback" not in "".join(server.messages())
 
 
-def test_a_server_imports_no_opentelemetry_where_no_collector_is_set(tmp_path: Path) -> None:
+def test_a_server_imports_no_opentelemetry_where_no_collector_is_set(tmp_path):
     command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
     with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
         answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
@@ -310,9 +305,7 @@ def test_a_server_imports_no_opentelemetry_where_no_collector_is_set(tmp_path: P
 
 
 @pytest.mark.parametrize("missing", ["opentelemetry", "requests"])
-def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(monkeypatch, missing):
     port, management = free_ports(2)
     monkeypatch.setenv("DCTNET_MODEL", "demo")
     monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{port}")

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, upstream_demo: Path) -> Path:
     return folder
 
 
-def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(folder: Path) -> None:
+def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(folder):
     runtime = choice.summary(open_folder(folder))
     # Native where it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"

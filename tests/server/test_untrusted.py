@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,9 +47,7 @@ def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 @pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
-def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(
-    start_timed: Start, tmp_path: Path
-) -> None:
+def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, tmp_path):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     untouched = temporary.stat().st_mtime_ns
@@ -88,7 +85,7 @@ REFUSALS = {
 
 
 @pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
-def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed: Start) -> None:
+def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
 
@@ -121,9 +118,7 @@ def large() -> bytes:
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(
-    start_timed: Start, large: bytes
-) -> None:
+def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(start_timed, large):
     limits = {"slots": 2, "queue": 32, "uploads": 32, "max_bytes": 2 * MIB}
     assert 0.9 * limits["max_bytes"] < len(large) <= limits["max_bytes"]
     server = start_timed(
@@ -164,9 +159,7 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
-def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(
-    start_timed: Start,
-) -> None:
+def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(start_timed):
     """The decoders really fail: the worker may take only a little more address space."""
     server = start_timed(0, DCTNET_SLOTS=1)
     worker = server.worker()

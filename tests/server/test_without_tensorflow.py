@@ -23,14 +23,14 @@ def libraries(process: int) -> set[str]:
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_a_server_of_the_demo_model_has_loaded_no_tensorflow() -> None:
+def test_a_server_of_the_demo_model_has_loaded_no_tensorflow():
     with serving(DCTNET_MODEL=DEMO) as server:
         loaded = libraries(server.process.pid) | libraries(server.worker())
     assert any("onnxruntime" in path for path in loaded)
     assert [path for path in loaded if "tensorflow" in path.lower()] == []
 
 
-def test_the_engine_of_the_demo_model_imports_nothing_that_prepares(tmp_path: Path) -> None:
+def test_the_engine_of_the_demo_model_imports_nothing_that_prepares(tmp_path):
     (tmp_path / "astronaut.png").write_bytes(encoded(skimage.data.astronaut()))
     program = (
         "import sys; from dctnet.cli import main; status = main(sys.argv[1:]);"
@@ -48,8 +48,8 @@ def test_the_engine_of_the_demo_model_imports_nothing_that_prepares(tmp_path: Pa
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_with_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tmp_path, monkeypatch
+):
     folder = tmp_path / "frozen"
     write_unloadable_model(folder)
     monkeypatch.setenv("DCTNET_MODEL", str(folder))

@@ -48,7 +48,7 @@ def seconds(directive: str, nginx: str) -> int:
     return int(value)
 
 
-def test_without_packages_an_empty_file_makes_every_file(tmp_path: Path) -> None:
+def test_without_packages_an_empty_file_makes_every_file(tmp_path):
     files = written(tmp_path, "")
     assert set(files) == FILES
     assert not [name for name, text in files.items() if "@{" in text]
@@ -57,7 +57,7 @@ def test_without_packages_an_empty_file_makes_every_file(tmp_path: Path) -> None
     assert int(found["program:dctnet-1"]["stopwaitsecs"]) < SYSTEMD_STOP_S
 
 
-def test_every_file_has_as_many_replicas_as_are_asked_for(tmp_path: Path) -> None:
+def test_every_file_has_as_many_replicas_as_are_asked_for(tmp_path):
     files = written(tmp_path, "REPLICAS=3\nAPI_PORT=7001\nMANAGEMENT_PORT=7101\n")
     ports = ["7001", "7002", "7003"]
     assert re.findall(r"server 127\.0\.0\.1:(\d+) max_fails=0;", files["nginx.conf"]) == ports
@@ -74,7 +74,7 @@ def test_every_file_has_as_many_replicas_as_are_asked_for(tmp_path: Path) -> Non
         assert found[f"program:dctnet-{number}"]["environment"] == pairs
 
 
-def test_a_container_may_take_the_memory_bound_of_its_replica(tmp_path: Path) -> None:
+def test_a_container_may_take_the_memory_bound_of_its_replica(tmp_path):
     values = {"DCTNET_SLOTS": "3", "DCTNET_THREADS": "2", "DCTNET_MAX_PIXELS": "1000000"}
     files = written(tmp_path, "".join(f"{name}={value}\n" for name, value in values.items()))
     bound = memory_bound(Settings.from_environment(values), 2)
@@ -86,7 +86,7 @@ def test_a_container_may_take_the_memory_bound_of_its_replica(tmp_path: Path) ->
     assert services["dctnet-1"]["mem_limit"] == "5g"
 
 
-def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path: Path) -> None:
+def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path):
     files = written(
         tmp_path,
         "DCTNET_REQUEST_TIMEOUT=19.5\nDCTNET_WATCHDOG_TIMEOUT=10\nDCTNET_DRAIN_DELAY=8\n"
@@ -104,7 +104,7 @@ def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path: Path) -
     assert services["dctnet-1"]["stop_grace_period"] == "38s"
 
 
-def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path: Path) -> None:
+def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path):
     nginx = written(tmp_path, "LISTEN=0.0.0.0 [::]\nSERVER_NAME=a.example\n")["nginx.conf"]
     assert re.findall(r"listen (.*);", nginx) == [
         *("0.0.0.0:80", "[::]:80"),
@@ -133,9 +133,7 @@ def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path
         ('USER=a"b', "settings.env:1: this is not NAME=value, or has a character like $."),
     ],
 )
-def test_a_mistake_is_one_sentence_and_nothing_is_written(
-    tmp_path: Path, text: str, said: str
-) -> None:
+def test_a_mistake_is_one_sentence_and_nothing_is_written(tmp_path, text, said):
     completed = configure(tmp_path, text)
     assert completed.returncode == 1
     (line,) = completed.stderr.splitlines()
@@ -143,7 +141,7 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(
     assert not (tmp_path / "made").exists()
 
 
-def test_the_compose_file_is_valid(tmp_path: Path) -> None:
+def test_the_compose_file_is_valid(tmp_path):
     require("docker-compose")
     written(tmp_path, "DCTNET_MODEL=demo\n")
     completed = subprocess.run(

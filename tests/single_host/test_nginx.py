@@ -11,7 +11,7 @@ import requests
 
 from dctnet.server.application import KEEP_ALIVE_S
 from loadtest.client import made
-from tests.single_host.conftest import SINGLE_HOST, Host, require
+from tests.single_host.conftest import SINGLE_HOST, require
 from tests.support.encoded import encoded
 from tests.support.polling import BOUND_S, until
 
@@ -22,14 +22,14 @@ FORM_BYTES = 64 * 1024
 PICTURE = made(1, 64, 64)[0].data
 
 
-def test_nginx_has_nothing_to_say_against_its_configuration(host: Host) -> None:
+def test_nginx_has_nothing_to_say_against_its_configuration(host):
     said = host.nginx("-t").splitlines()
     assert [line.split(": ", 1)[0] for line in said] == ["nginx", "nginx"], said
     assert said[0].endswith("syntax is ok")
     assert said[1].endswith("test is successful")
 
 
-def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host: Host) -> None:
+def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host):
     assert host.post(PICTURE).headers["X-Dctnet-Faces"] == "0"
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(host.url, timeout=BOUND_S)  # Whoever does not know the certificate.
@@ -43,7 +43,7 @@ def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host: Host) -> None:
     assert ssl.HAS_TLSv1_3
 
 
-def test_http_leads_to_https_with_the_method_and_the_body(host: Host) -> None:
+def test_http_leads_to_https_with_the_method_and_the_body(host):
     url = f"{host.http}/v1/cartoons?format=webp"
     answer = requests.post(url, PICTURE, allow_redirects=False, timeout=BOUND_S)
     assert answer.status_code == 308
@@ -53,7 +53,7 @@ def test_http_leads_to_https_with_the_method_and_the_body(host: Host) -> None:
     assert followed.headers["Content-Type"] == "image/webp"
 
 
-def test_one_id_is_in_the_answer_in_nginx_s_log_and_in_the_replica_s(host: Host) -> None:
+def test_one_id_is_in_the_answer_in_nginx_s_log_and_in_the_replica_s(host):
     answer = host.post(PICTURE, headers={"X-Request-Id": "a.Sane_id-1"})
     # Two headers would be joined by a comma.
     assert answer.headers["X-Request-Id"] == "a.Sane_id-1"
@@ -64,14 +64,14 @@ def test_one_id_is_in_the_answer_in_nginx_s_log_and_in_the_replica_s(host: Host)
 
 
 @pytest.mark.parametrize("offered", [None, "", 'forged","status":200', "a b", "a" * 129])
-def test_an_id_that_could_forge_a_line_is_replaced(host: Host, offered: str | None) -> None:
+def test_an_id_that_could_forge_a_line_is_replaced(host, offered):
     answer = host.post(PICTURE, headers={"X-Request-Id": offered})
     made_id = answer.headers["X-Request-Id"]
     assert re.fullmatch("[0-9a-f]{32}", made_id)
     assert host.access(made_id)["status"] == 200
 
 
-def test_a_line_of_the_access_log_says_what_became_of_a_request(host: Host) -> None:
+def test_a_line_of_the_access_log_says_what_became_of_a_request(host):
     path = '/no"such\\page\x7f'
     access = host.access(host.get(f"{path}?secret").headers["X-Request-Id"])
     assert access.pop("upstream") in {f"127.0.0.1:{port}" for port in host.replica_ports}
@@ -93,7 +93,7 @@ def test_a_line_of_the_access_log_says_what_became_of_a_request(host: Host) -> N
 _TIMED = {"time", "request_id", "duration", "bytes_in", "bytes_out", "upstream_duration"}
 
 
-def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host: Host) -> None:
+def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host):
     largest = PICTURE + bytes(MAX_BYTES - len(PICTURE))  # Decoders stop at a JPEG's end.
     assert host.post(largest).status_code == 200
     # As a form it has a head of its own.
@@ -120,7 +120,7 @@ def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host:
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_no_picture_is_written_to_a_file(host: Host) -> None:
+def test_no_picture_is_written_to_a_file(host):
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
     answer = host.post(encoded(noise))
     assert len(answer.content) > 100_000
@@ -128,7 +128,7 @@ def test_no_picture_is_written_to_a_file(host: Host) -> None:
     assert "temporary file" not in (host.logs / "nginx-error.log").read_text()
 
 
-def test_what_the_page_needs_comes_from_the_cache_and_keeps_its_headers(host: Host) -> None:
+def test_what_the_page_needs_comes_from_the_cache_and_keeps_its_headers(host):
     style = re.search(r'href="(static/[^"]+\.css)"', host.get("/").text)[1]
     answers = [host.get(f"/{style}") for _ in range(2)]
     assert [answer.headers["X-Cache-Status"] for answer in answers] == ["MISS", "HIT"]
@@ -142,7 +142,7 @@ def test_what_the_page_needs_comes_from_the_cache_and_keeps_its_headers(host: Ho
     assert host.get(f"/{style}?other").headers["X-Cache-Status"] == "HIT"
 
 
-def test_a_file_that_one_replica_lacks_is_asked_of_the_other(host: Host) -> None:
+def test_a_file_that_one_replica_lacks_is_asked_of_the_other(host):
     answer = host.get("/static/page.of-another-release.css")
     assert answer.status_code == 404
     access = host.access(answer.headers["X-Request-Id"])
@@ -150,7 +150,7 @@ def test_a_file_that_one_replica_lacks_is_asked_of_the_other(host: Host) -> None
     assert {*access["upstream"].split(", ")} == {f"127.0.0.1:{p}" for p in host.replica_ports}
 
 
-def test_health_is_passed_on_and_not_logged(host: Host) -> None:
+def test_health_is_passed_on_and_not_logged(host):
     answer = host.get("/health")
     assert answer.json() == {"status": "healthy", "model_loaded": True}
     identity = host.get("/").headers["X-Request-Id"]
@@ -159,7 +159,7 @@ def test_health_is_passed_on_and_not_logged(host: Host) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/livez", "/startupz"])
-def test_the_management_port_cannot_be_reached_through_it(host: Host, path: str) -> None:
+def test_the_management_port_cannot_be_reached_through_it(host, path):
     url = f"http://127.0.0.1:{host.management_ports[0]}{path}"
     assert requests.get(url, timeout=BOUND_S).ok
     assert host.get(path).status_code == 404
@@ -167,13 +167,13 @@ def test_the_management_port_cannot_be_reached_through_it(host: Host, path: str)
         assert host.get(trick).status_code == 404
 
 
-def test_idle_connections_are_closed_by_nginx_first() -> None:
+def test_idle_connections_are_closed_by_nginx_first():
     template = (SINGLE_HOST / "templates" / "nginx.conf").read_text()
     (seconds,) = re.findall(r"keepalive_timeout (\d+)s;", template)
     assert int(seconds) < KEEP_ALIVE_S
 
 
-def test_logs_rotate_and_nginx_goes_on_in_a_new_file(host: Host) -> None:
+def test_logs_rotate_and_nginx_goes_on_in_a_new_file(host):
     require("logrotate")
     before = host.get("/").headers["X-Request-Id"]
     host.access(before)

@@ -50,8 +50,8 @@ def stand_ins(host: Host, *statuses: int | None) -> Iterator[list[Stub]]:
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 @pytest.mark.parametrize("status", [429, 502, 503])
 def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word(
-    lone_nginx: Host, status: int
-) -> None:
+    lone_nginx, status
+):
     with stand_ins(lone_nginx, status, status) as replicas:
         for tries in (1, 2, 3):  # None of them counts as dead after it.
             answer = lone_nginx.post(b"picture")
@@ -65,16 +65,14 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 @pytest.mark.parametrize("status", [400, 413, 422, 500, 504])
-def test_what_another_replica_would_answer_too_is_not_tried_again(
-    lone_nginx: Host, status: int
-) -> None:
+def test_what_another_replica_would_answer_too_is_not_tried_again(lone_nginx, status):
     with stand_ins(lone_nginx, status, status) as replicas:
         assert lone_nginx.post(b"picture").status_code == status
         assert sum(len(replica.requests) for replica in replicas) == 1
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
-def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx: Host) -> None:
+def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx):
     with stand_ins(lone_nginx, None, None) as replicas:
         answer = lone_nginx.post(b"picture")
         assert sum(len(replica.requests) for replica in replicas) == 1
@@ -85,7 +83,7 @@ def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx: H
     assert READ_TIMEOUT_S <= duration < 2 * READ_TIMEOUT_S  # Not twice.
 
 
-def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx: Host) -> None:
+def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx):
     answer = lone_nginx.post(b"picture")
     assert answer.status_code == 502
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -101,7 +99,7 @@ def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx: H
     assert (access["method"], access["path"]) == ("POST", "/v1/cartoons")
 
 
-def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx: Host) -> None:
+def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx):
     forged = {
         "X-Forwarded-For": "10.0.0.1",
         "X-Forwarded-Proto": "gopher",
@@ -127,7 +125,7 @@ def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx: Host)
     assert "Connection" not in asked
 
 
-def test_the_least_busy_replica_is_asked(lone_nginx: Host) -> None:
+def test_the_least_busy_replica_is_asked(lone_nginx):
     with stand_ins(lone_nginx, None, 200) as (hanging, quick), ThreadPoolExecutor() as pool:
         first = [pool.submit(lone_nginx.post, b"picture") for _ in range(2)]
         until(lambda: bool(hanging.requests))

@@ -53,7 +53,7 @@ def statuses_of_tries(host: Host) -> "Counter[str]":
 
 
 @pytest.mark.promise("Single host: a killed replica comes back, and no request is lost")
-def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host: Host) -> None:
+def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host):
     before = statuses_of_tries(host)
     with load(host) as reports:
         until(lambda: host.metric(1, "dctnet_slots_busy") > 0)
@@ -66,9 +66,7 @@ def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host:
 
 
 @pytest.mark.promise("Single host: an update loses no request and stops at a broken replica")
-def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(
-    host: Host,
-) -> None:
+def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host):
     old = [host.pid(1), host.pid(2)]
 
     # One that cannot become ready is the only one that is replaced.
@@ -105,7 +103,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
-def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host: Host) -> None:
+def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host):
     host.configure(DCTNET_QUEUE=1)
     host.supervisorctl("update", "dctnet-1")
     until(host.are_ready)

@@ -40,7 +40,7 @@ def replace(file: Path, text: str) -> None:
     new.rename(file)
 
 
-def test_each_line_is_a_key_but_for_blank_ones_and_comments(file: Path) -> None:
+def test_each_line_is_a_key_but_for_blank_ones_and_comments(file):
     keys = keys_of(file, f"# For müller\r\n\n  {OLD}\t\r\n \n   # {OTHER}\n{NEW}".encode())
     assert len(keys) == 2
     assert keys.accept(OLD)
@@ -58,13 +58,13 @@ def test_each_line_is_a_key_but_for_blank_ones_and_comments(file: Path) -> None:
         assert not keys.accept(other)
 
 
-def test_a_key_may_have_every_printable_character_of_ascii_but_the_space(file: Path) -> None:
+def test_a_key_may_have_every_printable_character_of_ascii_but_the_space(file):
     every = "".join(map(chr, range(0x21, 0x7F)))
     assert keys_of(file, every.encode()).accept(every)
 
 
 @pytest.mark.parametrize("length", [MIN_LENGTH, MAX_LENGTH])
-def test_a_key_is_taken_at_its_limits(file: Path, length: int) -> None:
+def test_a_key_is_taken_at_its_limits(file, length):
     assert keys_of(file, b"k" * length).accept("k" * length)
 
 
@@ -80,7 +80,7 @@ def test_a_key_is_taken_at_its_limits(file: Path, length: int) -> None:
         "\ufeff" + OLD,
     ],
 )
-def test_another_line_is_refused_by_its_number_and_not_repeated(file: Path, key: str) -> None:
+def test_another_line_is_refused_by_its_number_and_not_repeated(file, key):
     file.write_text(f"{OLD}\n# more\n{key}\n")
     sentence = refusal(file)
     assert sentence == (
@@ -90,12 +90,12 @@ def test_another_line_is_refused_by_its_number_and_not_repeated(file: Path, key:
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", f"# {OLD}\n"])
-def test_a_file_without_a_key_is_refused(file: Path, content: str) -> None:
+def test_a_file_without_a_key_is_refused(file, content):
     file.write_text(content)
     assert refusal(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
 
 
-def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file: Path) -> None:
+def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file):
     line = f"{OLD}\n".encode()
     full = line + b"#" * (MAX_FILE_BYTES - len(line))
     assert keys_of(file, full).accept(OLD)
@@ -103,7 +103,7 @@ def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file: Path) -
     assert "that has more than 65536 bytes." in refusal(file)
 
 
-def test_what_is_no_file_is_refused_without_waiting_for_it(file: Path) -> None:
+def test_what_is_no_file_is_refused_without_waiting_for_it(file):
     assert "that cannot be read: No such file or directory." in refusal(file)
     os.mkfifo(file)
     assert "that is no regular file." in in_background(lambda: refusal(file)).result(BOUND_S)
@@ -111,9 +111,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(file: Path) -> None:
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_every_key_is_compared_in_constant_time_wherever_one_fits(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_key_is_compared_in_constant_time_wherever_one_fits(file, monkeypatch):
     compared: list[bytes] = []
 
     def compare(offered: bytes, known: bytes) -> bool:
@@ -130,7 +128,7 @@ def test_every_key_is_compared_in_constant_time_wherever_one_fits(
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_no_key_is_kept(file: Path) -> None:
+def test_no_key_is_kept(file):
     assert OLD not in repr(vars(keys_of(file, OLD.encode())))
 
 
@@ -156,9 +154,7 @@ def changing(request: pytest.FixtureRequest, file: Path) -> tuple[Path, Change]:
     return file, file.write_text
 
 
-def test_a_change_holds_at_the_next_look(
-    changing: tuple[Path, Change], clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_change_holds_at_the_next_look(changing, clock, capsys):
     path, change = changing
     keys = ApiKeys(path, clock)
     change(f"{OLD}\n{NEW}")
@@ -189,13 +185,7 @@ def test_a_change_holds_at_the_next_look(
         (lambda file: (file.unlink(), file.mkdir()), "that is no regular file"),
     ],
 )
-def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(
-    file: Path,
-    clock: Clock,
-    capsys: pytest.CaptureFixture[str],
-    broken: Callable[[Path], object],
-    why: str,
-) -> None:
+def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, capsys, broken, why):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     broken(file)
@@ -215,9 +205,7 @@ def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(
     assert not keys.accept(OLD)
 
 
-def test_each_change_for_the_worse_is_said(
-    file: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_change_for_the_worse_is_said(file, clock, capsys):
     file.write_text(OLD)
     aside = file.with_name("aside")
     keys = ApiKeys(file, clock)
@@ -236,9 +224,7 @@ def test_each_change_for_the_worse_is_said(
     assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
 
 
-def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(
-    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(file, clock, monkeypatch):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     replace(file, NEW)
@@ -254,9 +240,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(
     assert keys.accept(NEW)
 
 
-def test_nobody_waits_for_a_slow_disk(
-    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_waits_for_a_slow_disk(file, clock, monkeypatch):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     replace(file, NEW)

@@ -25,7 +25,7 @@ I am no log line: port.cc:153]
 """
 
 
-def test_chatter_is_dropped_and_all_else_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
+def test_chatter_is_dropped_and_all_else_comes_through(capfd):
     os.write(2, b"before\n")
     with without_chatter():
         os.write(2, (CHATTER + WORTH_READING).encode())
@@ -34,21 +34,21 @@ def test_chatter_is_dropped_and_all_else_comes_through(capfd: pytest.CaptureFixt
     assert capfd.readouterr().err == (f"before\n{WORTH_READING}not ended\nafter\n{CHATTER}")
 
 
-def test_more_than_a_pipe_holds_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
+def test_more_than_a_pipe_holds_comes_through(capfd):
     line = "x" * 99 + "\n"
     with without_chatter():
         os.write(2, (line * 10_000).encode())
     assert capfd.readouterr().err == line * 10_000
 
 
-def test_an_exception_gives_standard_error_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_gives_standard_error_back(capfd):
     with pytest.raises(KeyError), without_chatter():
         raise KeyError
     os.write(2, CHATTER.encode())
     assert capfd.readouterr().err == CHATTER
 
 
-def test_of_many_threads_every_line_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
+def test_of_many_threads_every_line_comes_through(capfd):
     def start(number: int) -> None:
         with without_chatter():
             os.write(2, f"{CHATTER}line {number}\n".encode())
@@ -64,7 +64,7 @@ def test_of_many_threads_every_line_comes_through(capfd: pytest.CaptureFixture[s
     assert last == "after"
 
 
-def test_the_last_words_of_a_process_that_aborts_come_through() -> None:
+def test_the_last_words_of_a_process_that_aborts_come_through():
     program = (
         "import os\n"
         "from dctnet.runtimes.chatter import without_chatter\n"
@@ -77,7 +77,7 @@ def test_the_last_words_of_a_process_that_aborts_come_through() -> None:
     assert run.stderr == b"this machine has no AVX\n"
 
 
-def test_a_standard_error_that_is_not_read_holds_up_nothing() -> None:
+def test_a_standard_error_that_is_not_read_holds_up_nothing():
     program = (
         "import os\n"
         "from dctnet.runtimes.chatter import without_chatter\n"

@@ -32,7 +32,7 @@ def lines(captured: Captured) -> tuple[list[str], list[str]]:
     return out.splitlines(), err.splitlines()
 
 
-def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys: Captured) -> None:
+def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys):
     assert main(["cartoonize", "a.png", "b.jpg", "--out", "new/folder"]) == 0
     assert lines(capsys) == (["new/folder/a.png", "new/folder/b.png"], [])
     cartoon = decoded(Path("new/folder/a.png").read_bytes())
@@ -40,7 +40,7 @@ def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(format: str) -> None:
+def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(format):
     for _ in range(2):
         assert main(["cartoonize", "a.png", "--out", "out", "--format", format]) == 0
     (path,) = Path("out").iterdir()
@@ -48,9 +48,7 @@ def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(for
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - PICTURE)).mean() < 3
 
 
-def test_a_bad_picture_is_named_and_left_out(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "960")
     Path("text.png").write_text("hello")
     Path("cut.png").write_bytes(encoded(PICTURE)[:-50])
@@ -75,7 +73,7 @@ def test_a_bad_picture_is_named_and_left_out(
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
 
 
-def test_pictures_of_one_name_do_not_overwrite_one_another() -> None:
+def test_pictures_of_one_name_do_not_overwrite_one_another():
     Path("other").mkdir()
     Path("other/a.jpg").write_bytes(encoded(PICTURE[::-1], "JPEG", quality=100))
     assert main(["cartoonize", "a.png", "other/a.jpg", "a.png", "--out", "out"]) == 0
@@ -86,14 +84,14 @@ def test_pictures_of_one_name_do_not_overwrite_one_another() -> None:
     assert np.abs(second.astype(int) - first[::-1]).max() < 9
 
 
-def test_no_picture_is_overwritten_by_its_own_cartoon() -> None:
+def test_no_picture_is_overwritten_by_its_own_cartoon():
     before = Path("a.png").read_bytes()
     assert main(["cartoonize", "a.png", "--out", "."]) == 0
     assert Path("a.png").read_bytes() == before
     np.testing.assert_array_equal(decoded(Path("a-2.png").read_bytes()), 255 - PICTURE)
 
 
-def test_places_are_chosen_around_all_pictures_of_the_call() -> None:
+def test_places_are_chosen_around_all_pictures_of_the_call():
     pictures = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
     assert output_paths(pictures, Path(), "png") == [
         Path("a-3.png"),
@@ -113,9 +111,7 @@ def test_places_are_chosen_around_all_pictures_of_the_call() -> None:
         (["--out", "out", "--style", "baroque"], "There is no style and no folder 'baroque'"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
-    capsys: Captured, arguments: list[str], sentence: str
-) -> None:
+def test_what_cannot_be_done_is_one_sentence(capsys, arguments, sentence):
     assert main(["cartoonize", "a.png", *arguments]) == 1
     out, (line,) = lines(capsys)
     assert out == []
@@ -123,13 +119,13 @@ def test_what_cannot_be_done_is_one_sentence(
     assert sentence in line
 
 
-def test_a_place_that_cannot_be_written_ends_the_run(capsys: Captured) -> None:
+def test_a_place_that_cannot_be_written_ends_the_run(capsys):
     Path("out/a.png").mkdir(parents=True)
     assert main(["cartoonize", "a.png", "b.jpg", "--out", "out"]) == 1
     assert lines(capsys) == ([], ["dctnet: out/a.png: Is a directory."])
 
 
-def test_a_bad_setting_is_one_sentence(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_setting_is_one_sentence(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "none")
     assert main(["cartoonize", "a.png", "--out", "out"]) == 1
     (line,) = lines(capsys)[1]
@@ -139,9 +135,7 @@ def test_a_bad_setting_is_one_sentence(capsys: Captured, monkeypatch: pytest.Mon
     )
 
 
-def test_a_variable_that_is_no_setting_is_named_and_nothing_more(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variable_that_is_no_setting_is_named_and_nothing_more(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_PORT", "tcp://10.0.0.1:80")
     assert main(["cartoonize", "a.png", "--out", "out"]) == 0
     assert lines(capsys)[1] == [
@@ -149,9 +143,7 @@ def test_a_variable_that_is_no_setting_is_named_and_nothing_more(
     ]
 
 
-def test_an_image_without_enough_memory_is_left_out(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_without_enough_memory_is_left_out(capsys, monkeypatch):
     def without_memory(data: bytes, max_pixels: int) -> None:
         raise MemoryError
 

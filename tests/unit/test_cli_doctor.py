@@ -2,7 +2,6 @@
 
 import json
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,9 +32,7 @@ def report(captured: Captured) -> dict[str, Any]:
     return found
 
 
-def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(
-    capsys: Captured,
-) -> None:
+def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsys):
     assert main(["doctor", "--json"]) == 0
     found = report(capsys)
     assert found["healthy"] is True
@@ -58,9 +55,7 @@ def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(
     assert "FAILED" not in out
 
 
-def test_a_model_that_is_missing_fails_and_all_else_is_reported(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_missing_fails_and_all_else_is_reported(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MODEL", "/none")
     assert main(["doctor", "--json"]) == 1
     found = report(capsys)
@@ -70,9 +65,7 @@ def test_a_model_that_is_missing_fails_and_all_else_is_reported(
     assert found["versions"]["dctnet"] == __version__
 
 
-def test_a_model_that_is_broken_fails_for_a_person_too(
-    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_broken_fails_for_a_person_too(capsys, tmp_path, monkeypatch):
     for file in DEMO.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
     monkeypatch.setenv("DCTNET_MODEL", str(tmp_path))
@@ -80,9 +73,7 @@ def test_a_model_that_is_broken_fails_for_a_person_too(
     assert "model: FAILED\n  error: " in capsys.readouterr().out
 
 
-def test_an_address_in_use_is_said_and_is_no_failure(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_in_use_is_said_and_is_no_failure(capsys, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{server.getsockname()[1]}")
         assert main(["doctor", "--json"]) == 0
@@ -99,12 +90,10 @@ def test_an_address_in_use_is_said_and_is_no_failure(
         ("model name: avx\n", []),
     ],
 )
-def test_processor_features_are_read_on_both_architectures(
-    tmp_path: Path, cpuinfo: str, features: list[str]
-) -> None:
+def test_processor_features_are_read_on_both_architectures(tmp_path, cpuinfo, features):
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert cpu_features(tmp_path / "cpuinfo") == features
 
 
-def test_a_machine_that_lists_no_features_has_none_known(tmp_path: Path) -> None:
+def test_a_machine_that_lists_no_features_has_none_known(tmp_path):
     assert cpu_features(tmp_path / "none") == []

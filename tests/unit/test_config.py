@@ -49,7 +49,7 @@ def refusal(variable: str, text: str) -> str:
     return str(caught.value)
 
 
-def test_nothing_needs_to_be_set() -> None:
+def test_nothing_needs_to_be_set():
     processors = max(1, int(available_cpus()))
     assert Settings.from_environment({"HOME": "/home/someone"}) == Settings(
         bind=Address("127.0.0.1", 8080),
@@ -84,7 +84,7 @@ def test_nothing_needs_to_be_set() -> None:
     )
 
 
-def test_every_setting_can_be_set() -> None:
+def test_every_setting_can_be_set():
     settings = {
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
@@ -125,7 +125,7 @@ def test_every_setting_can_be_set() -> None:
         assert getattr(read, setting.field) == settings[setting.variable][1]
 
 
-def test_origins_are_taken_as_browsers_write_them() -> None:
+def test_origins_are_taken_as_browsers_write_them():
     origins = "https://a.example, http://localhost:3000,http://[::1]:8080,https://10.0.0.1:8443"
     read = Settings.from_environment({"DCTNET_CORS_ORIGINS": origins}).cors_origins
     assert read == {origin.strip() for origin in origins.split(",")}
@@ -162,26 +162,24 @@ NO_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
         ("FAIRNESS", ["KEY"], "must be none, key or address."),
     ],
 )
-def test_what_cannot_be_a_value_is_refused_with_what_can(
-    variable: str, texts: list[str], said: str
-) -> None:
+def test_what_cannot_be_a_value_is_refused_with_what_can(variable, texts, said):
     for text in texts:
         assert said in refusal(f"DCTNET_{variable}", text), text
 
 
-def test_there_are_at_most_so_many_origins() -> None:
+def test_there_are_at_most_so_many_origins():
     origins = [f"https://{number}.example" for number in range(MAX_ORIGINS + 1)]
     read = Settings.from_environment({"DCTNET_CORS_ORIGINS": ",".join(origins[1:])})
     assert len(read.cors_origins) == MAX_ORIGINS
     assert f"at most {MAX_ORIGINS} origins" in refusal("DCTNET_CORS_ORIGINS", ",".join(origins))
 
 
-def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin() -> None:
+def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin():
     times = {"DCTNET_DRAIN_DELAY": "1.5", "DCTNET_REQUEST_TIMEOUT": "31"}
     assert Settings.from_environment(times).graceful_timeout == 33 + GRACEFUL_MARGIN_S
 
 
-def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused() -> None:
+def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
     times = {"DCTNET_REQUEST_TIMEOUT": "20", "DCTNET_WATCHDOG_TIMEOUT": "20"}
     with pytest.raises(SettingsError, match="DCTNET_WATCHDOG_TIMEOUT is 20, but it must be less"):
         Settings.from_environment(times)
@@ -200,9 +198,7 @@ def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused() -> None:
         ("DCTNET_RESPONSE_IDLE_TIMEOUT", 0.1, 600),
     ],
 )
-def test_a_time_is_taken_at_its_limits_and_refused_past_them(
-    variable: str, least: float, most: float
-) -> None:
+def test_a_time_is_taken_at_its_limits_and_refused_past_them(variable, least, most):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
@@ -210,14 +206,14 @@ def test_a_time_is_taken_at_its_limits_and_refused_past_them(
         assert f"a number of seconds from {least:g} to {most:g}." in refusal(variable, text)
 
 
-def test_a_request_may_take_at_most_an_hour_and_a_computation_less() -> None:
+def test_a_request_may_take_at_most_an_hour_and_a_computation_less():
     longest = {"DCTNET_REQUEST_TIMEOUT": "3600", "DCTNET_WATCHDOG_TIMEOUT": "3599"}
     assert Settings.from_environment(longest).request_timeout == 3600
     assert "from 0.1 to 3600." in refusal("DCTNET_REQUEST_TIMEOUT", "3600.1")
     assert "from 0.1 to 3600." in refusal("DCTNET_WATCHDOG_TIMEOUT", "0.05")
 
 
-def test_an_empty_variable_counts_as_unset() -> None:
+def test_an_empty_variable_counts_as_unset():
     empty = {setting.variable: "" for setting in SETTINGS}
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
@@ -239,9 +235,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("DCTNET_MAX_UNSENT_BYTES", 1024**2, 64 * 1024**3, "bytes"),
     ],
 )
-def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(
-    variable: str, least: int, most: int, unit: str
-) -> None:
+def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(variable, least, most, unit):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
@@ -255,7 +249,7 @@ def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(
     ("text", "host", "port"),
     [("127.0.0.1:1", "127.0.0.1", 1), ("[::]:65535", "::", 65535), ("box:80", "box", 80)],
 )
-def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+def test_an_address_is_a_host_and_a_port(text, host, port):
     address = Settings.from_environment({"DCTNET_BIND": text}).bind
     assert address == Address(host, port)
     assert str(address) == text
@@ -270,20 +264,16 @@ def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> Non
         ({"HOME": "/h", "DCTNET_MODELS_DIR": "/models"}, "/models"),
     ],
 )
-def test_models_are_kept_in_the_cache_of_whoever_runs_it(
-    environ: dict[str, str], folder: str
-) -> None:
+def test_models_are_kept_in_the_cache_of_whoever_runs_it(environ, folder):
     assert Settings.from_environment(environ).models_dir == Path(folder)
 
 
-def test_runtime_and_threads_may_be_left_to_the_program() -> None:
+def test_runtime_and_threads_may_be_left_to_the_program():
     assert Settings.from_environment({"DCTNET_RUNTIME": "auto"}).runtime is None
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
 
 
-def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
     def of_eight(*, limit: float) -> float:
         return min(8, limit)
 
@@ -305,7 +295,7 @@ def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(
     assert (settings.slots, network_threads(settings)) == (3, 5)
 
 
-def test_variables_that_are_no_settings_are_named() -> None:
+def test_variables_that_are_no_settings_are_named():
     environ = {"DCTNET_PORT": "tcp://10.0.0.1:80", "DCTNET_BIND": "box:80", "DCTNET_A": "", "B": ""}
     assert unknown_variables(environ) == ["DCTNET_A", "DCTNET_PORT"]
 
@@ -313,13 +303,13 @@ def test_variables_that_are_no_settings_are_named() -> None:
 ROWS = [tuple(row.values()) for table in tables(ROOT / "docs/settings.md") for row in table]
 
 
-def test_the_documentation_lists_each_setting_with_its_limits_and_its_default() -> None:
+def test_the_documentation_lists_each_setting_with_its_limits_and_its_default():
     assert [row[:3] for row in ROWS if row[0].startswith("`DCTNET_")] == [
         (f"`{setting.variable}`", setting.allowed, setting.default_in_words) for setting in SETTINGS
     ]
 
 
-def test_a_default_that_is_a_value_is_the_documented_one() -> None:
+def test_a_default_that_is_a_value_is_the_documented_one():
     checked = 0
     for setting in SETTINGS:
         if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_in_words):
@@ -328,7 +318,7 @@ def test_a_default_that_is_a_value_is_the_documented_one() -> None:
     assert checked >= 20
 
 
-def test_the_documentation_lists_the_limits_that_cannot_be_set() -> None:
+def test_the_documentation_lists_the_limits_that_cannot_be_set():
     assert [row[1] for row in ROWS if len(row) == 3][:26] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"{RESERVED_THREADS}",

@@ -24,12 +24,8 @@ BELOW = ", but it must be at least 95 %"
     ids=["everything", "not a line", "not a branch and not a package"],
 )
 def test_every_share_of_lines_and_of_branches_is_held_to_the_floor(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    sources: dict[str, str],
-    shares: list[float],
-) -> None:
+    tmp_path, capsys, monkeypatch, sources, shares
+):
     measure(tmp_path, sources)
     monkeypatch.chdir(tmp_path)
     assert coverage_floor.main() == (min(shares) < 95)

@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.support.repo import ROOT
 
 
-def test_without_a_cluster_one_line_says_so_and_the_run_fails(tmp_path: Path) -> None:
+def test_without_a_cluster_one_line_says_so_and_the_run_fails(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/e2e"],
         cwd=ROOT,

@@ -56,7 +56,7 @@ def red_pixels(picture: Pixels) -> Any:
     return (picture == (255, 0, 0)).all(axis=2)
 
 
-def test_without_a_face_the_whole_picture_is_the_background_networks() -> None:
+def test_without_a_face_the_whole_picture_is_the_background_networks():
     picture = photo(250, 333)
     cartoon = engine().cartoonize(picture)
     np.testing.assert_array_equal(cartoon.picture, picture // 2)
@@ -66,7 +66,7 @@ def test_without_a_face_the_whole_picture_is_the_background_networks() -> None:
     assert cartoon.stages["head"] == 0
 
 
-def test_a_head_is_drawn_where_the_face_is_and_nowhere_else() -> None:
+def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
     picture = photo(512, 512)
     cartoon = engine((100, 150, 260, 310)).cartoonize(picture)
     assert cartoon.faces == 1
@@ -91,16 +91,14 @@ def test_a_head_is_drawn_where_the_face_is_and_nowhere_else() -> None:
         ([(3000, 3000, 3200, 3200)], 0),  # Nowhere.
     ],
 )
-def test_faces_anywhere_and_however_many_give_a_picture(
-    boxes: list[tuple[float, float, float, float]], faces: int
-) -> None:
+def test_faces_anywhere_and_however_many_give_a_picture(boxes, faces):
     cartoon = engine(*boxes).cartoonize(photo(512, 512))
     assert cartoon.picture.shape == (512, 512, 3)
     assert cartoon.picture.dtype == np.uint8
     assert cartoon.faces == faces
 
 
-def test_of_overlapping_heads_the_smallest_is_drawn_last() -> None:
+def test_of_overlapping_heads_the_smallest_is_drawn_last():
     colours = iter([(0, 0, 255), (0, 255, 0)])
     boxes = (100, 100, 200, 200), (110, 110, 300, 300)
     drawn = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
@@ -111,7 +109,7 @@ def test_of_overlapping_heads_the_smallest_is_drawn_last() -> None:
     np.testing.assert_array_equal(drawn.picture[260, 205], [255, 0, 0])
 
 
-def test_points_that_coincide_are_no_face() -> None:
+def test_points_that_coincide_are_no_face():
     point = np.full((68, 2), 0.5, np.float32)
     picture = photo(512, 512)
     cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(picture)
@@ -122,12 +120,12 @@ def test_points_that_coincide_are_no_face() -> None:
 @pytest.mark.parametrize(
     "shape", [(16, 4000), (4000, 16), (1, 1), (1, 2000), (15, 17), (800, 1300)]
 )
-def test_a_picture_of_any_shape_comes_back_at_its_size(shape: tuple[int, int]) -> None:
+def test_a_picture_of_any_shape_comes_back_at_its_size(shape):
     cartoon = engine((100, 100, 300, 300)).cartoonize(photo(*shape))
     assert cartoon.picture.shape == (*shape, 3)
 
 
-def test_the_networks_never_see_a_side_beyond_the_cap() -> None:
+def test_the_networks_never_see_a_side_beyond_the_cap():
     seen = []
 
     def background(picture: Pixels) -> Drawing:
@@ -141,7 +139,7 @@ def test_the_networks_never_see_a_side_beyond_the_cap() -> None:
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
-def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape: tuple[int, int]) -> None:
+def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
     image = photo(*shape)
     before = image.copy()
     cartoon = engine((100, 100, 300, 300)).cartoonize(image)
@@ -149,7 +147,7 @@ def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape: tuple[int, int
     np.testing.assert_array_equal(image, before)
 
 
-def test_levels_beyond_the_range_are_cut_and_fractions_rounded() -> None:
+def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 
     def background(picture: Pixels) -> Drawing:
@@ -168,6 +166,6 @@ def test_levels_beyond_the_range_are_cut_and_fractions_rounded() -> None:
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_picture_is_refused(picture: Any) -> None:
+def test_what_is_no_rgb_picture_is_refused(picture):
     with pytest.raises(ValueError, match=r"picture"):
         engine().cartoonize(picture)

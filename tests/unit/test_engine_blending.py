@@ -1,7 +1,5 @@
 """Laying heads onto the picture, against upstream's formula on the whole picture."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -25,7 +23,7 @@ CANVAS = RNG.integers(0, 256, (240, 320, 3)).astype(np.float32)
     angle=st.floats(-np.pi, np.pi),
     shift=st.tuples(st.floats(-600, 700), st.floats(-600, 700)),
 )
-def test_the_blend_is_upstreams(scale: float, angle: float, shift: tuple[float, float]) -> None:
+def test_the_blend_is_upstreams(scale, angle, shift):
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     to_picture = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
     size = (CANVAS.shape[1], CANVAS.shape[0])
@@ -39,13 +37,13 @@ def test_the_blend_is_upstreams(scale: float, angle: float, shift: tuple[float, 
     np.testing.assert_allclose(canvas, expected, atol=1e-3)
 
 
-def test_a_head_outside_of_the_picture_changes_nothing() -> None:
+def test_a_head_outside_of_the_picture_changes_nothing():
     canvas = CANVAS.copy()
     blend(canvas, HEAD, ALPHA, np.array([[1.0, 0, 1000], [0, 1, 0]]))
     np.testing.assert_array_equal(canvas, CANVAS)
 
 
-def test_the_mask_is_read_as_upstream_reads_it(tmp_path: Path) -> None:
+def test_the_mask_is_read_as_upstream_reads_it(tmp_path):
     mask = RNG.integers(0, 256, (400, 300, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "alpha.jpg"), mask)
     expected = cv2.imread(str(tmp_path / "alpha.jpg"))
@@ -57,7 +55,7 @@ def test_the_mask_is_read_as_upstream_reads_it(tmp_path: Path) -> None:
     assert 0 <= alpha.min() < alpha.max() <= 1
 
 
-def test_a_mask_that_is_no_picture_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_mask_that_is_no_picture_is_said_in_one_line(tmp_path):
     path = tmp_path / "alpha.jpg"
     path.write_bytes(b"no picture")
     with pytest.raises(ModelError, match=r"alpha\.jpg is not a picture"):

@@ -88,7 +88,7 @@ def is_allowed(name: str, where: str) -> bool:
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
+def test_the_service_uses_only_the_listed_attributes_of_opencv():
     used = {(name, module) for module, node in nodes() for name in attributes_of_cv2(node)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
     # Nothing is listed that is not used any more.
@@ -114,13 +114,13 @@ def test_the_service_uses_only_the_listed_attributes_of_opencv() -> None:
         "getattr(cv2, name)",
     ],
 )
-def test_other_attributes_of_opencv_are_found(source: str) -> None:
+def test_other_attributes_of_opencv_are_found(source):
     names = [name for node in ast.walk(ast.parse(source)) for name in attributes_of_cv2(node)]
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_pillow_opens_the_listed_formats_only() -> None:
+def test_pillow_opens_the_listed_formats_only():
     opened = {}
     for module, node in nodes():
         match node:
@@ -138,7 +138,7 @@ def test_pillow_opens_the_listed_formats_only() -> None:
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_no_file_sets_a_variable_of_opencv() -> None:
+def test_no_file_sets_a_variable_of_opencv():
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],
         cwd=ROOT,

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +25,7 @@ MEMORY_GROWTH_MIB = 64
 """Sixteen megapixels' worth of bytes for pictures of one, and room for what libraries keep."""
 
 
-def test_the_corpus_is_large_and_each_sample_has_its_name() -> None:
+def test_the_corpus_is_large_and_each_sample_has_its_name():
     assert len(corpus()) >= 300
     assert len({sample.name for sample in corpus()}) == len(corpus())
     assert all(sample.errors or sample.shapes for sample in corpus())
@@ -37,7 +35,7 @@ def sums() -> dict[str, str]:
     return {sample.name: hashlib.sha256(sample.data).hexdigest() for sample in corpus()}
 
 
-def test_it_is_the_same_in_every_run() -> None:
+def test_it_is_the_same_in_every_run():
     """In a process with other hashes, which makes it at least a second later than this one."""
     code = f"import json; from {__name__} import sums; print(json.dumps(sums()))"
     run = subprocess.run(
@@ -55,9 +53,7 @@ CALLS_A_CHUNK = 10
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(
-    family: Callable[[], Iterable[Sample]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(family, monkeypatch):
     for sample in family():
         print(sample.name)  # The last one is at fault where this fails.
         outcome = _decoded(sample.data)
@@ -158,7 +154,7 @@ sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
 """
 
 
-def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path: Path) -> None:
+def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path):
     """In a process of its own, whose memory and warnings are its own."""
     harmless = sum(sample.name.startswith("whole ") for sample in corpus())
     samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())

@@ -40,30 +40,30 @@ ENOUGH = 1_000_000
         ("animated AVIF", 12),
     ],
 )
-def test_the_colours_are_the_pictures(kind: str, tolerance: int) -> None:
+def test_the_colours_are_the_pictures(kind, tolerance):
     rgb = decode(of_kinds()[kind], ENOUGH).astype(int)
     assert np.abs(rgb - gradient(40, 24)).max() <= tolerance
 
 
-def test_grey_has_three_equal_channels() -> None:
+def test_grey_has_three_equal_channels():
     grey = gradient(7, 9)[:, :, 0]
     for data in encoded(grey), encoded(Image.fromarray(grey).convert("LA")):
         np.testing.assert_array_equal(decode(data, ENOUGH), np.stack([grey] * 3, axis=-1))
 
 
-def test_one_pixel_is_a_picture() -> None:
+def test_one_pixel_is_a_picture():
     np.testing.assert_array_equal(
         decode(encoded(np.array([[[1, 2, 3]]], np.uint8)), ENOUGH), [[[1, 2, 3]]]
     )
 
 
-def test_transparency_is_laid_on_white() -> None:
+def test_transparency_is_laid_on_white():
     rgba = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 0, 100, 128]]], np.uint8)
     rgb = decode(encoded(rgba), ENOUGH).astype(int)
     assert np.abs(rgb - [[[255, 255, 255], [0, 0, 0], [227, 127, 177]]]).max() <= 1
 
 
-def test_the_transparent_colour_of_a_palette_is_white() -> None:
+def test_the_transparent_colour_of_a_palette_is_white():
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -71,7 +71,7 @@ def test_the_transparent_colour_of_a_palette_is_white() -> None:
     np.testing.assert_array_equal(rgb, [[[255, 255, 255], [40, 50, 60]]])
 
 
-def test_16_bits_are_scaled_to_8_and_their_transparent_shade_is_white() -> None:
+def test_16_bits_are_scaled_to_8_and_their_transparent_shade_is_white():
     wide = np.array([[0, 257, 4660, 32896, 65535]], np.uint16)
     for options, shade in ({}, 18), ({"transparency": 4660}, 255):
         rgb = decode(encoded(wide, **options), ENOUGH)
@@ -79,7 +79,7 @@ def test_16_bits_are_scaled_to_8_and_their_transparent_shade_is_white() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_the_transparent_shade_of_few_bits_is_white(depth: int) -> None:
+def test_the_transparent_shade_of_few_bits_is_white(depth):
     """The second of four pixels; Pillow takes the shade for one of 8 bits."""
     most = 2**depth - 1
     row = "".join(f"{shade:0{depth}b}" for shade in (0, most, 0, 0)).ljust(16, "0")
@@ -92,7 +92,7 @@ def test_the_transparent_shade_of_few_bits_is_white(depth: int) -> None:
         )
 
 
-def test_the_transparent_colour_of_16_bits_is_white() -> None:
+def test_the_transparent_colour_of_16_bits_is_white():
     header = png_header(2, 1, 16, 2)
     rows = b"\0" + bytes.fromhex("123456789abc 000000000000")
     rgb = decode(png(header, rows, chunk(b"tRNS", bytes.fromhex("123456789abc"))), ENOUGH)
@@ -100,13 +100,13 @@ def test_the_transparent_colour_of_16_bits_is_white() -> None:
 
 
 @pytest.mark.parametrize(("colour", "pixel"), [(4, "8000 8000"), (6, "8000 8000 8000 8000")])
-def test_16_bits_with_alpha_are_laid_on_white(colour: int, pixel: str) -> None:
+def test_16_bits_with_alpha_are_laid_on_white(colour, pixel):
     rows = b"\0" + bytes.fromhex(pixel)
     rgb = decode(png(png_header(1, 1, 16, colour), rows), ENOUGH).astype(int)
     assert np.abs(rgb - 191).max() <= 1
 
 
-def test_cmyk_is_inverted_with_adobes_marker_and_without() -> None:
+def test_cmyk_is_inverted_with_adobes_marker_and_without():
     """As every browser does; the others write no CMYK JPEG."""
     white = encoded(Image.new("CMYK", (16, 16)), "JPEG")
     at = white.index(b"\xff\xee")
@@ -115,13 +115,13 @@ def test_cmyk_is_inverted_with_adobes_marker_and_without() -> None:
         np.testing.assert_array_equal(decode(data, ENOUGH), np.full((16, 16, 3), 255))
 
 
-def test_of_several_pictures_in_a_jpeg_the_first_counts() -> None:
+def test_of_several_pictures_in_a_jpeg_the_first_counts():
     first, second = (Image.new("RGB", (16, 16), colour) for colour in ("white", "black"))
     rgb = decode(encoded(first, "MPO", save_all=True, append_images=[second]), ENOUGH)
     np.testing.assert_array_equal(rgb, np.full((16, 16, 3), 255))
 
 
-def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas() -> None:
+def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas():
     frames = [Image.new("RGBA", (8, 8), (0, 0, 0, 0)) for _ in range(2)]
     frames[0].paste("red", (2, 2, 6, 6))
     data = encoded(frames[0], "WEBP", lossless=True, save_all=True, append_images=frames[1:])
@@ -132,7 +132,7 @@ def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas() -> None
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_each_exif_orientation_is_applied(orientation: int) -> None:
+def test_each_exif_orientation_is_applied(orientation):
     upright = gradient(6, 4)
     # What a camera stores so that the orientation's turn gives the upright picture.
     stored = {
@@ -151,7 +151,7 @@ def test_each_exif_orientation_is_applied(orientation: int) -> None:
     np.testing.assert_array_equal(rgb, upright)
 
 
-def test_a_profile_is_converted_to_srgb() -> None:
+def test_a_profile_is_converted_to_srgb():
     exchanged = red_and_blue_exchanged()
     red = np.full((2, 2, 3), (255, 0, 0), np.uint8)
     rgb = decode(encoded(red, icc_profile=exchanged), ENOUGH).astype(int)
@@ -159,7 +159,7 @@ def test_a_profile_is_converted_to_srgb() -> None:
 
 
 @pytest.mark.parametrize("useless", [lab(), b"no profile"])
-def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless: bytes) -> None:
+def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless):
     picture = gradient(6, 4)
     data = encoded(picture, icc_profile=useless)
     np.testing.assert_array_equal(decode(data, ENOUGH), picture)
@@ -168,14 +168,14 @@ def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless: byt
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
-def test_what_is_no_allowed_format_is_refused(data: bytes) -> None:
+def test_what_is_no_allowed_format_is_refused(data):
     with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF picture\.$"):
         decode(data, ENOUGH)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
+def test_a_cut_off_picture_is_broken(format, share):
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(picture, format)
     with pytest.raises(BrokenPicture, match="damaged"):
@@ -184,7 +184,7 @@ def test_a_cut_off_picture_is_broken(format: str, share: float) -> None:
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> None:
+def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format):
     data = encoded(gradient(30, 20), format)
     assert decode(data, 600).shape == (30, 20, 3)
     with pytest.raises(TooManyPixels, match="20 x 30 = 600 pixels; at most 599 are allowed"):
@@ -192,7 +192,7 @@ def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format: str) -> No
 
 
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
-def test_too_many_pixels_are_refused_from_the_header_alone() -> None:
+def test_too_many_pixels_are_refused_from_the_header_alone():
     # A megabyte of such zeros would decode to gigabytes.
     bomb = png_header(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
     tracemalloc.start()
@@ -205,15 +205,13 @@ def test_too_many_pixels_are_refused_from_the_header_alone() -> None:
     assert peak < 1_000_000
 
 
-def test_the_default_limit_does_not_end_in_a_warning_of_pillows(
-    recwarn: pytest.WarningsRecorder,
-) -> None:
+def test_the_default_limit_does_not_end_in_a_warning_of_pillows(recwarn):
     with pytest.raises(BrokenPicture):
         decode(png_header(6000, 6000 + 666), 40_000_000)
     assert not recwarn.list
 
 
-def test_a_side_as_long_as_allowed_passes_and_a_longer_one_does_not() -> None:
+def test_a_side_as_long_as_allowed_passes_and_a_longer_one_does_not():
     def black(width: int) -> bytes:
         return png(png_header(width, 1, 1, 0), bytes(MAX_SIDE // 8 + 2))
 
@@ -223,7 +221,7 @@ def test_a_side_as_long_as_allowed_passes_and_a_longer_one_does_not() -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_exif_that_counts_gigabytes_costs_nothing(format: str) -> None:
+def test_exif_that_counts_gigabytes_costs_nothing(format):
     """Four thousand values that all are the same megabyte: a general reader keeps them all."""
     greedy = exif(entries=4000, value_bytes=10**6, padding=10**6)
     parts = [greedy[:6] + greedy[at : at + 65_000] for at in range(6, len(greedy), 65_000)]
@@ -242,7 +240,7 @@ def test_exif_that_counts_gigabytes_costs_nothing(format: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Tag data")
-def test_damaged_metadata_is_nobodys_warning() -> None:
+def test_damaged_metadata_is_nobodys_warning():
     damaged = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x02\xff\xff\xff\xff\0\0\xff\xff"
     picture = encoded(gradient(20, 20), "JPEG", exif=damaged)
     with pytest.warns(UserWarning, match="EXIF"):

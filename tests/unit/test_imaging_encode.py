@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from dctnet.imaging import MEDIA_TYPES, Format, TooLongForFormat, encode, require_encodable
+from dctnet.imaging import MEDIA_TYPES, TooLongForFormat, encode, require_encodable
 from tests.support.encoded import decoded, gradient
 
 MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
 
 
 @pytest.mark.parametrize(("format", "tolerance"), [("png", 0), ("jpeg", 2), ("webp", 2.5)])
-def test_each_format_holds_the_picture(format: Format, tolerance: float) -> None:
+def test_each_format_holds_the_picture(format, tolerance):
     picture = gradient(40, 24)
     data = encode(picture, format)
     assert data.startswith(MAGIC[format])
@@ -18,16 +18,14 @@ def test_each_format_holds_the_picture(format: Format, tolerance: float) -> None
 
 
 @pytest.mark.parametrize("format", MEDIA_TYPES)
-def test_one_pixel_can_be_encoded(format: Format) -> None:
+def test_one_pixel_can_be_encoded(format):
     assert decoded(encode(np.zeros((1, 1, 3), np.uint8), format)).shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize(
     ("format", "longest"), [("png", 1_000_000), ("jpeg", 65_500), ("webp", 16_383)]
 )
-def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_refused(
-    format: Format, longest: int
-) -> None:
+def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_refused(format, longest):
     assert encode(np.zeros((1, longest, 3), np.uint8), format).startswith(MAGIC[format])
     sentence = f"{longest + 1} x 1 pixels is too long for {format}, which holds at most {longest}"
     with pytest.raises(TooLongForFormat, match=sentence):

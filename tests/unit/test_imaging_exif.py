@@ -17,13 +17,13 @@ def exif(order: str, *entries: tuple[int, int, int, int]) -> bytes:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_it_is_found_among_others_in_both_byte_orders(order: str, value: int) -> None:
+def test_it_is_found_among_others_in_both_byte_orders(order, value):
     data = exif(order, (0x010F, 2, 1, 7), (0x0112, 3, 1, value), (0x0131, 2, 1, 7))
     assert orientation(data) == value
     assert orientation(data.removeprefix(b"Exif\0\0")) == value
 
 
-def test_it_is_found_in_what_pillow_writes() -> None:
+def test_it_is_found_in_what_pillow_writes():
     data = Image.Exif()
     data[0x010E], data[0x0112] = "a long description", 5
     assert orientation(data.tobytes()) == 5
@@ -46,5 +46,5 @@ def test_it_is_found_in_what_pillow_writes() -> None:
         b"II*\0\x08\0\0\0\xff\xff",
     ],
 )
-def test_damaged_or_silent_data_leave_the_picture_as_it_is(data: bytes) -> None:
+def test_damaged_or_silent_data_leave_the_picture_as_it_is(data):
     assert orientation(data) == 1

@@ -29,7 +29,7 @@ def becomes_a_picture_or_a_refusal(data: bytes) -> None:
 @pytest.mark.filterwarnings("error")
 @examples(200, **LIMITS)
 @given(random_bytes())
-def test_random_bytes(data: bytes) -> None:
+def test_random_bytes(data):
     becomes_a_picture_or_a_refusal(data)
 
 
@@ -37,5 +37,5 @@ def test_random_bytes(data: bytes) -> None:
 @pytest.mark.filterwarnings("error")
 @examples(1800, **LIMITS)
 @given(changed_pictures())
-def test_changed_pictures(data: bytes) -> None:
+def test_changed_pictures(data):
     becomes_a_picture_or_a_refusal(data)

@@ -13,7 +13,7 @@ JPEG = of_kinds()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
 
 
-def test_the_size_is_the_frame_headers() -> None:
+def test_the_size_is_the_frame_headers():
     container = read(JPEG)
     assert (container.width, container.height) == (24, 40)
     assert (container.profile, container.orientation) == (b"", 1)
@@ -21,27 +21,27 @@ def test_the_size_is_the_frame_headers() -> None:
 
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 @pytest.mark.parametrize("marker", [COMMENT, EXIF, PROFILE, 0xED, 0xEF])
-def test_metadata_do_not_reach_the_decoder(marker: int) -> None:
+def test_metadata_do_not_reach_the_decoder(marker):
     assert read(with_segments(JPEG, segment(marker, b"Exif\0\0 MPF\0 8BIM"))).data == JPEG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder() -> None:
+def test_what_follows_the_picture_does_not_reach_the_decoder():
     assert read(JPEG + b"PK\x03\x04" + JPEG).data == JPEG
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "grey JPEG", "CMYK JPEG"])
-def test_a_file_without_metadata_is_kept_as_it_is(kind: str) -> None:
+def test_a_file_without_metadata_is_kept_as_it_is(kind):
     assert read(of_kinds()[kind]).data == of_kinds()[kind]
 
 
-def test_the_first_exif_data_count() -> None:
+def test_the_first_exif_data_count():
     first, second = (Image.Exif() for _ in range(2))
     first[0x0112], second[0x0112] = 3, 6
     data = with_segments(JPEG, segment(EXIF, first.tobytes()), segment(EXIF, second.tobytes()))
     assert read(data).orientation == 3
 
 
-def test_as_many_scans_as_allowed_pass_and_one_more_does_not() -> None:
+def test_as_many_scans_as_allowed_pass_and_one_more_does_not():
     progressive = of_kinds()["progressive JPEG"]
     data = with_scans(progressive, MAX_SCANS)
     assert read(data).data == data
@@ -49,12 +49,12 @@ def test_as_many_scans_as_allowed_pass_and_one_more_does_not() -> None:
         read(with_scans(progressive, MAX_SCANS + 1))
 
 
-def test_what_looks_like_a_scan_within_metadata_is_none() -> None:
+def test_what_looks_like_a_scan_within_metadata_is_none():
     comment = segment(COMMENT, with_scans(of_kinds()["progressive JPEG"], 2 * MAX_SCANS))
     assert read(with_segments(JPEG, comment)).data == JPEG
 
 
-def test_as_many_segments_as_allowed_pass_and_one_more_does_not() -> None:
+def test_as_many_segments_as_allowed_pass_and_one_more_does_not():
     # Of JFIF, two of quantization, the frame, four of Huffman tables, and the scan.
     comments = segment(COMMENT, b"") * (MAX_SEGMENTS - 9)
     assert read(with_segments(JPEG, comments)).data == JPEG
@@ -73,13 +73,13 @@ def in_parts(profile: bytes) -> bytes:
     return with_segments(JPEG, *reversed(labelled))
 
 
-def test_a_profile_as_long_as_allowed_is_joined_and_a_longer_one_ignored() -> None:
+def test_a_profile_as_long_as_allowed_is_joined_and_a_longer_one_ignored():
     profile = bytes(range(256)) * (MAX_PROFILE_BYTES // 256)
     assert read(in_parts(profile)).profile == profile
     assert read(in_parts(profile + b"x")).profile == b""
 
 
-def test_a_profile_that_lacks_a_part_is_ignored() -> None:
+def test_a_profile_that_lacks_a_part_is_ignored():
     second_of_two = segment(PROFILE, b"ICC_PROFILE\0\x02\x02 profile")
     assert read(with_segments(JPEG, second_of_two)).profile == b""
     assert read(with_segments(JPEG, second_of_two, second_of_two)).profile == b""
@@ -95,6 +95,6 @@ def test_a_profile_that_lacks_a_part_is_ignored() -> None:
         (with_segments(JPEG, segment(0xC0, bytes(15))), "two frame headers"),
     ],
 )
-def test_a_damaged_header_is_said(data: bytes, words: str) -> None:
+def test_a_damaged_header_is_said(data, words):
     with pytest.raises(BrokenPicture, match=words):
         read(data)

@@ -13,7 +13,7 @@ from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_ch
 PNG = of_kinds()["PNG"]
 
 
-def test_the_size_is_the_headers() -> None:
+def test_the_size_is_the_headers():
     container = read(PNG)
     assert (container.width, container.height) == (24, 40)
     assert (container.profile, container.orientation) == (b"", 1)
@@ -21,15 +21,15 @@ def test_the_size_is_the_headers() -> None:
 
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 @pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"acTL", b"fdAT", b"pHYs", b"prIv"])
-def test_other_chunks_do_not_reach_the_decoder(name: bytes) -> None:
+def test_other_chunks_do_not_reach_the_decoder(name):
     assert read(with_chunks(PNG, chunk(name, b"x\0\0x"))).data == PNG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder() -> None:
+def test_what_follows_the_picture_does_not_reach_the_decoder():
     assert read(PNG + PNG).data == PNG
 
 
-def test_the_pixels_are_joined_in_one_chunk() -> None:
+def test_the_pixels_are_joined_in_one_chunk():
     pixels = zlib.compress(bytes(25 * 40))
     parts = [chunk(b"IDAT", pixels[at : at + 1]) for at in range(len(pixels))]
     header = png_header(24, 40, 8, 0)
@@ -37,12 +37,12 @@ def test_the_pixels_are_joined_in_one_chunk() -> None:
     assert read(header + b"".join(parts) + chunk(b"IEND")).data == whole
 
 
-def test_a_missing_end_is_nobodys_loss() -> None:
+def test_a_missing_end_is_nobodys_loss():
     assert read(PNG[:-12]).data == PNG
     assert read(PNG[:-5]).data == PNG
 
 
-def test_as_many_chunks_as_allowed_pass_and_one_more_does_not() -> None:
+def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
     texts = chunk(b"tEXt") * (MAX_CHUNKS - 3)  # Beside the header, the pixels and the end.
     assert read(with_chunks(PNG, texts)).data == PNG
     with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
@@ -54,17 +54,17 @@ def with_profile(profile: bytes, cut: int = 0) -> bytes:
     return with_chunks(PNG, chunk(b"iCCP", b"name\0\0" + deflated[: len(deflated) - cut]))
 
 
-def test_a_profile_as_long_as_allowed_is_inflated_and_a_longer_one_ignored() -> None:
+def test_a_profile_as_long_as_allowed_is_inflated_and_a_longer_one_ignored():
     assert read(with_profile(bytes(MAX_PROFILE_BYTES))).profile == bytes(MAX_PROFILE_BYTES)
     assert read(with_profile(bytes(MAX_PROFILE_BYTES + 1))).profile == b""
 
 
-def test_a_damaged_profile_is_ignored() -> None:
+def test_a_damaged_profile_is_ignored():
     assert read(with_profile(bytes(99), cut=5)).profile == b""
     assert read(with_chunks(PNG, chunk(b"iCCP", b"no zero"))).profile == b""
 
 
-def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored() -> None:
+def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored():
     damaged = bytearray(chunk(b"tRNS", bytes(6)))
     damaged[-1] ^= 1
     assert read(with_chunks(PNG, bytes(damaged))).data == PNG
@@ -82,7 +82,7 @@ def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored() -> None:
         (PNG[:-13], "cut off"),
     ],
 )
-def test_a_damaged_chunk_that_the_picture_needs_is_said(data: bytes, words: str) -> None:
+def test_a_damaged_chunk_that_the_picture_needs_is_said(data, words):
     with pytest.raises(BrokenPicture, match=words):
         read(data)
 
@@ -101,9 +101,7 @@ def test_a_damaged_chunk_that_the_picture_needs_is_said(data: bytes, words: str)
         (8, 3, b"\1\2\3", b"\1\2"),
     ],
 )
-def test_a_transparent_colour_is_fitted_to_decoded_pixels(
-    depth: int, colour: int, given: bytes, fitted: bytes
-) -> None:
+def test_a_transparent_colour_is_fitted_to_decoded_pixels(depth, colour, given, fitted):
     palette = chunk(b"PLTE", bytes(6))
     header = png_header(1, 1, depth, colour)
     expected = png(header, bytes(9), palette, chunk(b"tRNS", fitted))

@@ -12,7 +12,7 @@ LOSSLESS = of_kinds()["lossless WebP"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in of_kinds() if "WebP" in kind])
-def test_each_codec_tells_its_size(kind: str) -> None:
+def test_each_codec_tells_its_size(kind):
     container = read(of_kinds()[kind])
     assert (container.width, container.height) == (24, 40)
     assert container.data == of_kinds()[kind]
@@ -20,7 +20,7 @@ def test_each_codec_tells_its_size(kind: str) -> None:
 
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (16383, 3), (3, 16383)])
-def test_sides_of_all_lengths_are_read(height: int, width: int, lossless: bool) -> None:
+def test_sides_of_all_lengths_are_read(height, width, lossless):
     container = read(encoded(gradient(height, width), "WEBP", lossless=lossless))
     assert (container.width, container.height) == (width, height)
 
@@ -29,28 +29,28 @@ def with_chunks(*chunks: bytes) -> bytes:
     return webp(webp_canvas(24, 40, flags=0x28), *chunks, LOSSLESS[12:])
 
 
-def test_metadata_are_found_between_other_chunks() -> None:
+def test_metadata_are_found_between_other_chunks():
     exif = webp_chunk(b"EXIF", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0")
     data = with_chunks(webp_chunk(b"odd ", b"x"), webp_chunk(b"ICCP", b"profile"), exif)
     container = read(data)
     assert (container.profile, container.orientation) == (b"profile", 6)
 
 
-def test_as_many_chunks_as_allowed_pass_and_one_more_does_not() -> None:
+def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
     chunks = webp_chunk(b"odd ") * (MAX_CHUNKS - 2)  # Beside the canvas and the pixels.
     assert read(with_chunks(chunks)).width == 24
     with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
         read(with_chunks(chunks, webp_chunk(b"odd ")))
 
 
-def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored() -> None:
+def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored():
     profile = bytes(MAX_PROFILE_BYTES)
     assert read(with_chunks(webp_chunk(b"ICCP", profile))).profile == profile
     assert read(with_chunks(webp_chunk(b"ICCP", profile + b"x"))).profile == b""
 
 
 @pytest.mark.parametrize("length", [12, 16, 20, 29])
-def test_a_header_that_is_cut_off_is_said(length: int) -> None:
+def test_a_header_that_is_cut_off_is_said(length):
     for kind in "WebP", "lossless WebP", "animated WebP":
         with pytest.raises(BrokenPicture, match="header is damaged or cut off"):
             read(of_kinds()[kind][:length])

@@ -43,7 +43,7 @@ def ignored(*_: float) -> None:
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_slot_draws_the_known_picture_twice(tmp_path: Path) -> None:
+def test_a_slot_draws_the_known_picture_twice(tmp_path):
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
     KnownAnswer(PICTURE, 255 - PICTURE).write(tmp_path)
@@ -51,13 +51,13 @@ def test_a_slot_draws_the_known_picture_twice(tmp_path: Path) -> None:
     assert engine.sizes == [PICTURE.shape] * 2
 
 
-def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path: Path) -> None:
+def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path):
     measured: list[tuple[float, ...]] = []
     warm_up(Negative(), model_in(tmp_path), lambda *pair: measured.append(pair))
     assert measured == [(256 * 256, 0.25)]
 
 
-def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path: Path) -> None:
+def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
     class Paused(Negative):
         def cartoonize(self, picture: Pixels, /) -> Cartoon:
             cartoon = super().cartoonize(picture)
@@ -70,7 +70,7 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> None:
+def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
     almost = 255 - PICTURE
     almost[: len(almost) // 2] += 1
     KnownAnswer(PICTURE, almost).write(tmp_path)
@@ -83,12 +83,12 @@ def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path: Path) -> Non
     assert str(tmp_path) in str(caught.value)
 
 
-def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path: Path) -> None:
+def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path):
     with pytest.raises(WrongAnswer, match="nothing but one colour"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
-def test_the_picture_has_many_colours() -> None:
+def test_the_picture_has_many_colours():
     drawn = picture(256, 256)
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000

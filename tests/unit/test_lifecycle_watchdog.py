@@ -35,7 +35,7 @@ def replica() -> Fixture:
     return fixture
 
 
-def test_as_long_as_allowed_is_progress_and_longer_is_not(replica: Fixture) -> None:
+def test_as_long_as_allowed_is_progress_and_longer_is_not(replica):
     replica.running = TIMEOUT
     replica.watchdog.look()
     assert replica.lifecycle.state is State.READY
@@ -44,7 +44,7 @@ def test_as_long_as_allowed_is_progress_and_longer_is_not(replica: Fixture) -> N
     assert replica.lifecycle.state is State.STUCK
 
 
-def test_each_computation_that_hangs_trips_it_once(replica: Fixture) -> None:
+def test_each_computation_that_hangs_trips_it_once(replica):
     for _ in range(2):
         replica.running = 2 * TIMEOUT
         replica.watchdog.look()
@@ -55,7 +55,7 @@ def test_each_computation_that_hangs_trips_it_once(replica: Fixture) -> None:
     assert replica.trips == 2
 
 
-def test_a_replica_that_ends_does_not_become_stuck(replica: Fixture) -> None:
+def test_a_replica_that_ends_does_not_become_stuck(replica):
     replica.lifecycle.to(State.DRAINING)
     replica.running = 2 * TIMEOUT
     replica.watchdog.look()
@@ -63,7 +63,7 @@ def test_a_replica_that_ends_does_not_become_stuck(replica: Fixture) -> None:
     assert replica.trips == 0
 
 
-def test_it_watches_by_itself() -> None:
+def test_it_watches_by_itself():
     fixture = Fixture(timeout=0.2)
     tripped = threading.Event()
     fixture.trip = tripped.set  # type: ignore[method-assign]
@@ -76,28 +76,28 @@ def test_it_watches_by_itself() -> None:
 
 class TestProbes:
     @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-    def test_only_liveness_is_red_while_a_computation_hangs(self, replica: Fixture) -> None:
+    def test_only_liveness_is_red_while_a_computation_hangs(self, replica):
         replica.running = 2 * TIMEOUT
         replica.watchdog.look()
         assert not replica.probes["/livez"].ask().passed
         assert replica.probes["/readyz"].ask().passed
         assert replica.probes["/startupz"].ask().passed
 
-    def test_liveness_waits_for_no_look_of_the_watchdog(self, replica: Fixture) -> None:
+    def test_liveness_waits_for_no_look_of_the_watchdog(self, replica):
         replica.running = TIMEOUT + 0.001
         assert not replica.probes["/livez"].ask().passed
 
-    def test_a_replica_that_starts_is_alive_and_no_more(self) -> None:
+    def test_a_replica_that_starts_is_alive_and_no_more(self):
         fixture = Fixture()
         passed = {path: probe.ask().passed for path, probe in fixture.probes.items()}
         assert passed == {"/startupz": False, "/readyz": False, "/livez": True}
 
-    def test_a_replica_that_ends_is_not_ready(self, replica: Fixture) -> None:
+    def test_a_replica_that_ends_is_not_ready(self, replica):
         replica.lifecycle.to(State.DRAINING)
         passed = {path: probe.ask().passed for path, probe in replica.probes.items()}
         assert passed == {"/startupz": True, "/readyz": False, "/livez": True}
 
-    def test_a_verdict_names_its_checks(self, replica: Fixture) -> None:
+    def test_a_verdict_names_its_checks(self, replica):
         assert replica.probes["/readyz"].ask().lines == (
             "[+]state: the replica is ready",
             "[+]model: a model",
@@ -111,9 +111,7 @@ class TestProbes:
         )
 
 
-def test_liveness_turns_red_when_the_accept_loop_stops_and_green_when_it_goes_on(
-    replica: Fixture,
-) -> None:
+def test_liveness_turns_red_when_the_accept_loop_stops_and_green_when_it_goes_on(replica):
     replica.now = 100.0
     assert replica.probes["/livez"].ask().passed  # It has not begun.
     replica.accept_loop.beat()

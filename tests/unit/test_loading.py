@@ -23,22 +23,20 @@ def tiny(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
-def test_the_digest_that_is_set_pins_the_model(tiny: Path) -> None:
+def test_the_digest_that_is_set_pins_the_model(tiny):
     digest = find_model(settings(model=tiny)).digest
     assert find_model(settings(model=tiny, model_digest=digest)).integrity == "pinned"
     with pytest.raises(ModelError, match="another model"):
         find_model(settings(model=tiny, model_digest="0" * 64))
 
 
-def test_without_tensorflow_it_is_said_what_to_install(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_tensorflow_it_is_said_what_to_install(tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ModelError, match="install dctnet with its `reference` extra"):
         load_engine(settings(model=tiny))
 
 
-def test_threads_are_those_that_are_set_or_the_processors() -> None:
+def test_threads_are_those_that_are_set_or_the_processors():
     assert network_threads(settings(threads=7)) == 7
     assert network_threads(settings()) == max(1, int(available_cpus()))
 
@@ -52,6 +50,6 @@ def test_threads_are_those_that_are_set_or_the_processors() -> None:
         ("unknown", "", "folder"),
     ],
 )
-def test_a_model_is_named_in_one_printable_word(style: str, revision: str, word: str) -> None:
+def test_a_model_is_named_in_one_printable_word(style, revision, word):
     model = ModelFolder(Path("folder"), style, "folder", revision, None, "no manifest")
     assert label(model) == word

@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -58,7 +57,7 @@ def pipe() -> Iterator[Pipe]:
     pipe.close()
 
 
-def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
+def test_lines_are_written_in_their_order(pipe):
     writer = pipe.log_writer()
     lines = [f"line {number}\n".encode() for number in range(1000)]
     for line in lines:
@@ -68,7 +67,7 @@ def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
     assert writer.lost == 0
 
 
-def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe: Pipe) -> None:
+def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
@@ -87,7 +86,7 @@ def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe
     assert got.count(b"lost 1\n") == 1
 
 
-def test_losses_come_in_runs_until_half_the_queue_is_free(pipe: Pipe) -> None:
+def test_losses_come_in_runs_until_half_the_queue_is_free(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
@@ -104,7 +103,7 @@ def test_losses_come_in_runs_until_half_the_queue_is_free(pipe: Pipe) -> None:
     assert writer.lost == 2
 
 
-def test_many_threads_lose_no_line_and_break_none(pipe: Pipe) -> None:
+def test_many_threads_lose_no_line_and_break_none(pipe):
     writer = pipe.log_writer()
     stream = LineStream(writer, pipe.writer)
     got: list[bytes] = []
@@ -138,9 +137,7 @@ def test_many_threads_lose_no_line_and_break_none(pipe: Pipe) -> None:
 
 
 @pytest.mark.parametrize("how", ["closed", "no reader", "no space"])
-def test_lines_that_the_system_rejects_are_counted_and_announced_later(
-    tmp_path: Path, how: str
-) -> None:
+def test_lines_that_the_system_rejects_are_counted_and_announced_later(tmp_path, how):
     pipe = Pipe()
     writer = LogWriter(pipe.writer, notice)
     if how == "closed":
@@ -162,9 +159,7 @@ def test_lines_that_the_system_rejects_are_counted_and_announced_later(
     assert writer.lost == 6
 
 
-def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(tmp_path, monkeypatch):
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     room = 9  # Bytes on the disk.
     write = os.write
@@ -188,7 +183,7 @@ def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(
     assert writer.lost == 1
 
 
-def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe: Pipe) -> None:
+def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe):
     size = pipe.fill()
     os.set_blocking(pipe.writer, False)
     writer = pipe.log_writer()
@@ -197,7 +192,7 @@ def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe:
     assert writer.lost == 0
 
 
-def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe: Pipe) -> None:
+def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     writer.write(b"parent\n")
@@ -212,9 +207,7 @@ def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe: Pipe) -
     assert sorted(pipe.read(len(b"parent\nchild\n")).splitlines()) == [b"child", b"parent"]
 
 
-def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(pipe, monkeypatch):
     def fail(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -228,7 +221,7 @@ def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(
     assert pipe.read(13) == b"first\nsecond\n"
 
 
-def test_a_finalizer_may_log_while_its_thread_logs(pipe: Pipe) -> None:
+def test_a_finalizer_may_log_while_its_thread_logs(pipe):
     writer = pipe.log_writer()
     with writer._lock:
         writer.write(b"line\n")

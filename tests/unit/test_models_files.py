@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,25 +37,21 @@ def replace(path: Path) -> None:
 
 
 @pytest.mark.parametrize("swap", [link_elsewhere, replace, Path.unlink])
-def test_a_path_that_leads_elsewhere_changes_nothing(
-    path: Path, files: OpenFiles, swap: Callable[[Path], None]
-) -> None:
+def test_a_path_that_leads_elsewhere_changes_nothing(path, files, swap):
     swap(path)
     assert files["file"].read_bytes() == CONTENT
     assert files["file"].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", CONTENT[:-1], CONTENT + b"!", CONTENT.swapcase()])
-def test_a_file_that_is_changed_in_place_is_an_error(
-    path: Path, files: OpenFiles, content: bytes
-) -> None:
+def test_a_file_that_is_changed_in_place_is_an_error(path, files, content):
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
         files["file"].read_bytes()
     assert str(caught.value) == f"The model file {path} has changed since it was opened."
 
 
-def test_symbolic_links_are_followed_when_a_file_is_opened(path: Path) -> None:
+def test_symbolic_links_are_followed_when_a_file_is_opened(path):
     """Kubernetes and the caches of hubs mount and keep files so."""
     (path.parent / "..data").symlink_to(path.parent)
     (path.parent / "linked").symlink_to("..data/file")
@@ -64,7 +59,7 @@ def test_symbolic_links_are_followed_when_a_file_is_opened(path: Path) -> None:
     assert files["linked"].read_bytes() == CONTENT
 
 
-def test_only_what_was_opened_is_there(path: Path, files: OpenFiles) -> None:
+def test_only_what_was_opened_is_there(path, files):
     (path.parent / "file.npz").write_bytes(b"not opened")
     assert "file" in files
     assert "file.npz" not in files
@@ -74,20 +69,18 @@ def test_only_what_was_opened_is_there(path: Path, files: OpenFiles) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("none")])
-def test_what_is_no_regular_file_counts_as_missing_and_does_not_block(
-    tmp_path: Path, make: Callable[[Path], None]
-) -> None:
+def test_what_is_no_regular_file_counts_as_missing_and_does_not_block(tmp_path, make):
     make(tmp_path / "name")
     with pytest.raises(FileNotFoundError):
         OpenFiles(tmp_path, ["name"])
 
 
-def test_an_empty_file_is_read_as_one(tmp_path: Path) -> None:
+def test_an_empty_file_is_read_as_one(tmp_path):
     (tmp_path / "empty").touch()
     assert OpenFiles(tmp_path, ["empty"])["empty"].read_bytes() == b""
 
 
-def test_opening_returns_the_size_and_the_checksum(path: Path) -> None:
+def test_opening_returns_the_size_and_the_checksum(path):
     record = OpenFiles(path.parent).open("file")
     assert record == FileRecord(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 
@@ -101,7 +94,7 @@ def descriptors(path: Path) -> int:
     return opened
 
 
-def test_descriptors_are_closed_with_the_last_reference(path: Path) -> None:
+def test_descriptors_are_closed_with_the_last_reference(path):
     files = OpenFiles(path.parent, ["file"])
     file = files["file"]
     assert descriptors(path) == 1
@@ -111,6 +104,6 @@ def test_descriptors_are_closed_with_the_last_reference(path: Path) -> None:
     assert descriptors(path) == 0
 
 
-def test_a_file_that_was_closed_is_not_there(files: OpenFiles) -> None:
+def test_a_file_that_was_closed_is_not_there(files):
     files.close("file")
     assert "file" not in files

@@ -1,6 +1,5 @@
 import shutil
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,7 +72,7 @@ def refusal(path: Path, digest: str | None = None) -> str:
     return message
 
 
-def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model: Path) -> None:
+def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model):
     digest = manifest.digest((model / "manifest.json").read_bytes())
     assert open_folder(model, digest).integrity == "pinned"
     assert open_folder(model) == ModelFolder(
@@ -81,23 +80,21 @@ def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model: Path) -> No
     )
 
 
-def test_a_prepared_folder_is_told_by_its_manifest_and_says_who_computes_what(
-    tmp_path: Path,
-) -> None:
+def test_a_prepared_folder_is_told_by_its_manifest_and_says_who_computes_what(tmp_path):
     folder = open_folder(write_prepared(tmp_path / "prepared"))
     assert folder.is_prepared
     assert folder.parts == PREPARED
     assert (folder.style, folder.model, folder.revision) == ("sketch", "iic/some-model", "v1.0")
 
 
-def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model: Path) -> None:
+def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model):
     folder = open_folder(model)
     assert not folder.is_prepared
     assert folder.parts == dict.fromkeys(PARTS, AS_UPSTREAM)
 
 
 @pytest.mark.parametrize("name", PREPARED_FILES)
-def test_every_file_of_a_prepared_folder_counts(tmp_path: Path, name: str) -> None:
+def test_every_file_of_a_prepared_folder_counts(tmp_path, name):
     path = write_prepared(tmp_path / "prepared")
     content = bytearray((path / name).read_bytes())
     content[0] ^= 1
@@ -108,13 +105,13 @@ def test_every_file_of_a_prepared_folder_counts(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", PREPARED_FILES)
-def test_a_prepared_folder_must_list_what_its_parts_need(tmp_path: Path, name: str) -> None:
+def test_a_prepared_folder_must_list_what_its_parts_need(tmp_path, name):
     others = tuple(other for other in PREPARED_FILES if other != name)
     path = write_prepared(tmp_path / "prepared", others)
     assert refusal(path) == f"The manifest of {path} does not list {name}, which a model needs."
 
 
-def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path: Path) -> None:
+def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path):
     path = write_prepared(tmp_path / "prepared")
     described = manifest.decode((path / "manifest.json").read_bytes(), path)
     assert described.preparation is not None
@@ -137,7 +134,7 @@ def flip(path: Path, place: float) -> None:
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
-def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path: Path, name: str) -> None:
+def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path, name):
     """Of the manifest, which vouches for the others, by the digest that it is pinned by."""
     path = tmp_path / "demo"
     shutil.copytree(DEMO, path)
@@ -152,12 +149,12 @@ def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path: Path, na
             assert said.startswith(f"The model file {path / name} is not the one in the manifest: ")
 
 
-def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path: Path) -> None:
+def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path):
     path = an_upstream_folder(tmp_path / "whatever")
     assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
 
 
-def test_another_digest_than_the_expected_one_and_none_are_refused(model: Path) -> None:
+def test_another_digest_than_the_expected_one_and_none_are_refused(model):
     found = manifest.digest((model / "manifest.json").read_bytes())
     said = refusal(model, "0" * 64)
     assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
@@ -168,7 +165,7 @@ def test_another_digest_than_the_expected_one_and_none_are_refused(model: Path) 
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
-def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model: Path) -> None:
+def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model):
     digest = manifest.digest((model / "manifest.json").read_bytes())
     (model / "cartoon_bg.pb").write_bytes(b"other weights")
     write_manifest(model)
@@ -177,7 +174,7 @@ def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model: 
 
 
 @pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_missing_file_is_named_with_a_manifest_and_without(model: Path, name: str) -> None:
+def test_a_missing_file_is_named_with_a_manifest_and_without(model, name):
     (model / name).unlink()
     assert refusal(model) == f"The model file {model / name} is missing."
     (model / "manifest.json").unlink()
@@ -206,22 +203,20 @@ def as_a_folder(path: Path) -> None:
         (as_a_folder, "is missing."),
     ],
 )
-def test_a_file_that_is_not_what_it_was_is_named(
-    model: Path, change: Callable[[Path], None], said: str
-) -> None:
+def test_a_file_that_is_not_what_it_was_is_named(model, change, said):
     path = model / "detector.pb"
     change(path)
     assert refusal(model).startswith(f"The model file {path} {said}")
 
 
-def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model: Path) -> None:
+def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model):
     write_manifest(model, REQUIRED_FILES[1:])
     assert refusal(model) == (
         f"The manifest of {model} does not list alpha.jpg, which a model needs."
     )
 
 
-def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model: Path) -> None:
+def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model):
     path = model / "manifest.json"
     path.write_text("{")
     assert refusal(model).startswith(f"{path} is not a manifest")
@@ -229,7 +224,7 @@ def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model: Path) -> 
     assert refusal(model) == f"Cannot read the model {path}: Is a directory."
 
 
-def test_what_is_no_model_folder_is_named(tmp_path: Path) -> None:
+def test_what_is_no_model_folder_is_named(tmp_path):
     assert refusal(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
     (tmp_path / "file").touch()
     assert refusal(tmp_path / "file") == (
@@ -240,12 +235,12 @@ def test_what_is_no_model_folder_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path: Path) -> None:
+def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path):
     said = refusal(tmp_path / "\x1b[31m\nred")
     assert said.endswith("?[31m red.")
 
 
-def test_verifying_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
+def test_verifying_does_not_hold_a_file_in_memory(tmp_path):
     path = an_upstream_folder(tmp_path / "model")
     with (path / "cartoon_bg.pb").open("wb") as file:
         file.truncate(64 * MIB)
@@ -259,9 +254,7 @@ def test_verifying_does_not_hold_a_file_in_memory(tmp_path: Path) -> None:
     assert peak < 2 * MIB
 
 
-def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine").mkdir()
     (tmp_path / "models" / "sketch").mkdir(parents=True)
@@ -270,9 +263,7 @@ def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(
     assert locate("sketch", tmp_path / "models") == tmp_path / "models" / "sketch"
 
 
-def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("sketch").mkdir()
     Path("demo").mkdir()
@@ -281,7 +272,7 @@ def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(
     assert locate("demo", tmp_path / "models") == DEMO
 
 
-def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path: Path) -> None:
+def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path):
     with pytest.raises(ModelError) as caught:
         locate("3d", tmp_path)
     assert (
@@ -289,7 +280,7 @@ def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path: Path) -> Non
     )
 
 
-def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_style_names_the_known_ones(tmp_path):
     with pytest.raises(ModelError) as caught:
         locate("mange", tmp_path)
     assert "no style and no folder 'mange'" in str(caught.value)
@@ -297,7 +288,7 @@ def test_an_unknown_style_names_the_known_ones(tmp_path: Path) -> None:
         assert name in str(caught.value)
 
 
-def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path: Path) -> None:
+def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path):
     (tmp_path / "sketch").mkdir()
     assert locate(None, tmp_path) == DEMO
     (tmp_path / "anime").mkdir()
@@ -305,9 +296,7 @@ def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path
 
 
 @pytest.mark.parametrize("model", ["anime", None])
-def test_the_prepared_folder_of_a_style_comes_before_the_fetched_one(
-    tmp_path: Path, model: str | None
-) -> None:
+def test_the_prepared_folder_of_a_style_comes_before_the_fetched_one(tmp_path, model):
     for name in ("anime", "anime-prepared"):
         (tmp_path / name).mkdir()
     assert locate(model, tmp_path) == tmp_path / "anime-prepared"

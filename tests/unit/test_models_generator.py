@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cartoon_bg.npz"
 
 
-def test_what_is_written_is_read_back_in_the_order_of_the_layers(path: Path) -> None:
+def test_what_is_written_is_read_back_in_the_order_of_the_layers(path):
     weights = generator.read(path)
     assert list(weights) == [name for name, _ in generator.shapes()]
     for name, value in some_weights().items():
@@ -36,13 +35,13 @@ def test_what_is_written_is_read_back_in_the_order_of_the_layers(path: Path) -> 
         assert weights[name].flags.c_contiguous
 
 
-def test_the_same_weights_are_the_same_bytes(path: Path) -> None:
+def test_the_same_weights_are_the_same_bytes(path):
     turned = dict(reversed(list(some_weights().items())))
     generator.write(path.parent / "again.npz", turned)
     assert path.read_bytes() == (path.parent / "again.npz").read_bytes()
 
 
-def test_any_reader_of_npz_reads_it(path: Path) -> None:
+def test_any_reader_of_npz_reads_it(path):
     """Uncompressed `.npy` arrays in a zip archive, as numpy documents them."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -53,7 +52,7 @@ def test_any_reader_of_npz_reads_it(path: Path) -> None:
     assert np.array_equal(first, some_weights()["Conv/weights"])
 
 
-def test_the_network_has_18_convolutions_and_a_filter() -> None:
+def test_the_network_has_18_convolutions_and_a_filter():
     assert len(generator.LAYERS) == 18
     assert sum(np.prod(shape, dtype=int) for _, shape in generator.shapes()) == 1_467_076
 
@@ -64,7 +63,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path: Path) -> None:
+def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path):
     program = (
         "import sys, pathlib\n"
         "from dctnet.models import generator\n"
@@ -78,7 +77,7 @@ def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path: Path) -
     assert run.stdout == "[]\n"
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_named(tmp_path):
     assert refusal(tmp_path / "w.npz") == (
         f"The weights {tmp_path / 'w.npz'} cannot be read: No such file or directory."
     )
@@ -100,20 +99,18 @@ def flipped(content: bytes) -> bytes:
     ],
     ids=["empty", "text", "a head alone", "cut short", "a flipped bit"],
 )
-def test_a_file_that_is_not_as_it_was_written_is_refused(
-    path: Path, change: Callable[[bytes], bytes]
-) -> None:
+def test_a_file_that_is_not_as_it_was_written_is_refused(path, change):
     path.write_bytes(change(path.read_bytes()))
     assert refusal(path) == f"{path} is not a file of weights."
 
 
-def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+def test_pickled_objects_are_never_loaded(tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, allow_pickle=True, **{"Conv/weights": np.array([{}], object)})
     assert refusal(path) == f"{path} is not a file of weights."
 
 
-def test_an_array_too_many_or_too_few_is_refused(tmp_path: Path) -> None:
+def test_an_array_too_many_or_too_few_is_refused(tmp_path):
     weights = some_weights()
     np.savez(tmp_path / "more.npz", **weights, more=np.zeros(1))
     del weights["Conv_9/biases"]
@@ -125,6 +122,6 @@ def test_an_array_too_many_or_too_few_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other", [np.zeros((3, 3, 64, 63), np.float32), np.zeros((3, 3, 64, 64), np.float64)]
 )
-def test_an_array_of_another_shape_or_type_is_named(tmp_path: Path, other: np.ndarray) -> None:
+def test_an_array_of_another_shape_or_type_is_named(tmp_path, other):
     np.savez(tmp_path / "w.npz", **some_weights() | {"Conv_6/weights": other})
     assert f"Conv_6/weights is {other.dtype} of shape {other.shape}" in refusal(tmp_path / "w.npz")

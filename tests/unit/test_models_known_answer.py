@@ -28,7 +28,7 @@ def files_in(folder: Path) -> OpenFiles:
     return OpenFiles(folder, (path.name for path in folder.iterdir()))
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_what_was_written_is_read(tmp_path):
     assert KnownAnswer.read(files_in(tmp_path)) is None
     KNOWN.write(tmp_path)
     read = KnownAnswer.read(files_in(tmp_path))
@@ -39,7 +39,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [KNOWN_PICTURE, KNOWN_ANSWER])
 @pytest.mark.parametrize("content", [None, b"no picture", JPEG], ids=["none", "text", "JPEG"])
-def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes | None) -> None:
+def test_what_cannot_be_read_is_said(tmp_path, name, content):
     KNOWN.write(tmp_path)
     if content is None and name == KNOWN_PICTURE:
         (tmp_path / name).unlink()
@@ -49,7 +49,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes |
         KnownAnswer.read(files_in(tmp_path))
 
 
-def test_a_difference_is_the_mean_of_all_values() -> None:
+def test_a_difference_is_the_mean_of_all_values():
     assert KNOWN.difference(KNOWN.cartoon) == 0
     one_off = KNOWN.cartoon.copy()
     one_off[0, 0, 0] = 40
@@ -57,7 +57,7 @@ def test_a_difference_is_the_mean_of_all_values() -> None:
     assert KNOWN.difference(KNOWN.cartoon[:-1]) == inf
 
 
-def test_the_demo_models_answer_takes_all_its_networks() -> None:
+def test_the_demo_models_answer_takes_all_its_networks():
     known = KnownAnswer.read(files_in(DEMO))
     assert known is not None
     networks = choice.load(open_folder(DEMO), threads=1)

@@ -46,7 +46,7 @@ def document(**changes: object) -> bytes:
     return json.dumps(data | changes).encode()
 
 
-def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path: Path) -> None:
+def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert manifest.record(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
 
@@ -64,13 +64,13 @@ def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_written_is_read_back(tmp_path: Path, written: Manifest) -> None:
+def test_what_is_written_is_read_back(tmp_path, written):
     manifest.write(tmp_path, written)
     path = tmp_path / "manifest.json"
     assert manifest.decode(path.read_bytes(), path) == written
 
 
-def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one() -> None:
+def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one():
     assert "preparation" not in json.loads(manifest.encode(a_manifest()))
 
 
@@ -97,18 +97,18 @@ def parts(**changes: object) -> dict[str, object]:
         (document(preparation="x"), "the preparation is missing or of the wrong type"),
     ],
 )
-def test_a_preparation_that_cannot_be_understood_is_refused(content: bytes, said: str) -> None:
+def test_a_preparation_that_cannot_be_understood_is_refused(content, said):
     with pytest.raises(ModelError) as caught:
         manifest.decode(content, HERE)
     assert said in str(caught.value)
 
 
-def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path: Path) -> None:
+def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path):
     digest = manifest.write(tmp_path, a_manifest())
     assert digest == hashlib.sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
 
 
-def test_a_manifest_has_one_spelling() -> None:
+def test_a_manifest_has_one_spelling():
     described = a_manifest()
     turned = Manifest(
         described.style,
@@ -123,7 +123,7 @@ def test_a_manifest_has_one_spelling() -> None:
     assert list(json.loads(content)) == sorted(json.loads(content))
 
 
-def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
     (tmp_path / "manifest.json").write_text("old")
     manifest.write(tmp_path, a_manifest())
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
@@ -150,7 +150,7 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path: Path) -> 
         (document(hub={}), "the hub's endpoint is missing"),
     ],
 )
-def test_what_is_no_manifest_of_this_format_is_refused(content: bytes, said: str) -> None:
+def test_what_is_no_manifest_of_this_format_is_refused(content, said):
     with pytest.raises(ModelError, match=said) as caught:
         manifest.decode(content, HERE)
     assert str(caught.value).startswith("model/manifest.json is not a manifest that can be used: ")
@@ -159,15 +159,13 @@ def test_what_is_no_manifest_of_this_format_is_refused(content: bytes, said: str
 @pytest.mark.parametrize(
     "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "..\\x", "", "."]
 )
-def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name: str) -> None:
+def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name):
     files = {name: {"sha256": SUM_OF_ABC, "size": 3}}
     with pytest.raises(ModelError, match="which is no path inside of the folder"):
         manifest.decode(document(files=files), HERE)
 
 
-def test_the_maintainers_command_writes_a_manifest_of_every_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_maintainers_command_writes_a_manifest_of_every_file(tmp_path, capsys):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "licence.md").write_bytes(b"abc")
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
@@ -182,7 +180,7 @@ def test_the_maintainers_command_writes_a_manifest_of_every_file(
     )
 
 
-def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_path: Path) -> None:
+def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_path):
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
     command = [sys.executable, "-m", "dctnet.models.manifest", str(tmp_path), "--style", "demo"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -193,9 +191,7 @@ def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_pa
     )
 
 
-def test_the_maintainers_command_names_a_folder_that_is_not_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_maintainers_command_names_a_folder_that_is_not_there(tmp_path, capsys):
     nowhere = str(tmp_path / "nowhere")
     assert manifest.main([nowhere, "--style", "s", "--model", "m", "--revision", "r"]) == 1
     assert capsys.readouterr().err == (

@@ -20,9 +20,7 @@ def names(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(
-    tmp_path: Path, replaces: bool
-) -> None:
+def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, replaces):
     if replaces:
         a_folder(tmp_path / "place", "old")
     put(a_folder(tmp_path / "new", "new"), tmp_path / "place")
@@ -30,9 +28,7 @@ def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(
     assert (tmp_path / "place" / "file").read_text() == "new"
 
 
-def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path, monkeypatch):
     a_folder(tmp_path / "place", "old")
     new = a_folder(tmp_path / "new", "new")
     rename = Path.rename
@@ -48,7 +44,7 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(
     assert (tmp_path / "place" / "file").read_text() == "old"
 
 
-def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path: Path) -> None:
+def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
     a_folder(tmp_path / ".place.new", "of a process that was killed")
     with staging(tmp_path / "place") as folder:
         assert names(folder) == []
@@ -56,7 +52,7 @@ def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path: Path) -> None
     assert names(tmp_path) == []
 
 
-def test_of_two_processes_one_waits(tmp_path: Path) -> None:
+def test_of_two_processes_one_waits(tmp_path):
     place = tmp_path / "not" / "there yet" / "place"
     with (
         making(place, "--to"),

@@ -2,7 +2,7 @@ from dctnet.models.styles import DEMO_STYLE, STYLES
 from tests.support.repo import ROOT
 
 
-def test_the_seven_public_styles_have_the_hub_s_own_names() -> None:
+def test_the_seven_public_styles_have_the_hub_s_own_names():
     assert {name: style.model_id for name, style in STYLES.items()} == {
         "anime": "iic/cv_unet_person-image-cartoon_compound-models",
         "3d": "iic/cv_unet_person-image-cartoon-3d_compound-models",
@@ -14,7 +14,7 @@ def test_the_seven_public_styles_have_the_hub_s_own_names() -> None:
     }
 
 
-def test_every_style_says_what_it_is_and_where_it_comes_from() -> None:
+def test_every_style_says_what_it_is_and_where_it_comes_from():
     for name, style in STYLES.items():
         assert style.name == name
         assert style.title
@@ -23,7 +23,7 @@ def test_every_style_says_what_it_is_and_where_it_comes_from() -> None:
     assert DEMO_STYLE not in STYLES
 
 
-def test_the_documentation_lists_the_styles_as_they_are() -> None:
+def test_the_documentation_lists_the_styles_as_they_are():
     page = (ROOT / "docs" / "models.md").read_text()
     listed = [line for line in page.splitlines() if "](https://modelscope.cn/models/" in line]
     assert listed == [

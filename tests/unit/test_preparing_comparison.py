@@ -31,21 +31,21 @@ def detector(boxes: Floats = BOXES, scores: Floats = SCORES) -> Detector:
     return detect
 
 
-def test_the_same_faces_in_another_order_are_the_same() -> None:
+def test_the_same_faces_in_another_order_are_the_same():
     turned = detector(BOXES[::-1], SCORES[::-1])
     assert compare_detectors(turned, detector(), PICTURES) == Compared(
         3, {"boxes": 0.0, "scores": 0.0}
     )
 
 
-def test_boxes_that_the_engine_does_not_read_do_not_count() -> None:
+def test_boxes_that_the_engine_does_not_read_do_not_count():
     other = BOXES.copy()
     other[2] = 0.5
     assert compare_detectors(detector(other), detector(), PICTURES).differences["boxes"] == 0
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place: int) -> None:
+def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
     near, far = BOXES.copy(), BOXES.copy()
     near[place, 2] += MAX_BOX_DIFFERENCE * 0.9
     far[place, 2] += MAX_BOX_DIFFERENCE * 1.1
@@ -55,24 +55,24 @@ def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place: int)
         compare_detectors(detector(far), detector(), PICTURES)
 
 
-def test_a_score_too_far_off_is_refused() -> None:
+def test_a_score_too_far_off_is_refused():
     far = SCORES - np.float32(MAX_SCORE_DIFFERENCE * 1.1)
     with pytest.raises(Differs, match="its scores differ"):
         compare_detectors(detector(scores=far), detector(), PICTURES)
 
 
-def test_a_face_too_few_is_refused() -> None:
+def test_a_face_too_few_is_refused():
     with pytest.raises(Differs, match=r"^on picture 1 of 3 it finds 1 faces, and TensorFlow 2$"):
         compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), PICTURES)
 
 
-def test_one_face_twice_is_not_two_faces() -> None:
+def test_one_face_twice_is_not_two_faces():
     twice = BOXES[[0, 0, 2]]
     with pytest.raises(Differs, match="its boxes differ"):
         compare_detectors(detector(twice), detector(), PICTURES)
 
 
-def test_what_is_no_number_is_refused() -> None:
+def test_what_is_no_number_is_refused():
     with pytest.raises(Differs, match="differ from TensorFlow's by nan"):
         compare_landmarkers(lambda x: x[0, :68, :2] * np.nan, lambda x: x[0, :68, :2], crops())
 
@@ -81,7 +81,7 @@ def crops() -> list[Floats]:
     return [np.zeros((160, 160, 3), np.float32)] * 4
 
 
-def test_landmarks_are_compared_up_to_the_limit() -> None:
+def test_landmarks_are_compared_up_to_the_limit():
     def off(by: float) -> Compared:
         return compare_landmarkers(
             lambda _: np.full((68, 2), by, np.float32), lambda _: np.zeros((68, 2)), crops()
@@ -92,7 +92,7 @@ def test_landmarks_are_compared_up_to_the_limit() -> None:
         off(MAX_LANDMARK_DIFFERENCE * 1.1)
 
 
-def test_drawings_may_differ_by_a_level() -> None:
+def test_drawings_may_differ_by_a_level():
     pictures = [drawable(picture) for picture in PICTURES]
     assert MAX_LEVEL_DIFFERENCE == 1
     found = compare_generators(lambda x: x // 2 + 1, lambda x: x // 2, pictures)
@@ -103,14 +103,14 @@ def test_drawings_may_differ_by_a_level() -> None:
         compare_generators(lambda x: x.astype(np.float32), lambda x: x, pictures)
 
 
-def test_a_drawable_picture_has_sides_that_are_multiples_of_16() -> None:
+def test_a_drawable_picture_has_sides_that_are_multiples_of_16():
     for shape in ((2, 640, 3), (512, 512, 3), (300, 420, 3), (16, 16, 3)):
         made = drawable(np.zeros(shape, np.uint8))
         assert made.shape[0] % 16 == made.shape[1] % 16 == 0
         assert max(made.shape) <= 304
 
 
-def test_the_middle_of_a_picture_is_a_crop_and_so_is_every_face() -> None:
+def test_the_middle_of_a_picture_is_a_crop_and_so_is_every_face():
     found = face_crops(PICTURES, detector())
     assert len(found) == 3 * (1 + 2)
     assert all(crop.shape == (160, 160, 3) and crop.dtype == np.float32 for crop in found)

@@ -5,7 +5,7 @@ import numpy as np
 from dctnet.preparing.pictures import PHOTOS, pictures
 
 
-def test_there_are_more_than_fifty_different_ones_and_each_time_the_same() -> None:
+def test_there_are_more_than_fifty_different_ones_and_each_time_the_same():
     first, second = pictures(), pictures()
     assert len(first) == 58
     assert all(picture.dtype == np.uint8 and picture.shape[2:] == (3,) for picture in first)
@@ -13,7 +13,7 @@ def test_there_are_more_than_fifty_different_ones_and_each_time_the_same() -> No
     assert len({(picture.shape, picture.tobytes()) for picture in first}) == 58
 
 
-def test_every_photo_has_its_licence_stated() -> None:
+def test_every_photo_has_its_licence_stated():
     stated = (PHOTOS / "LICENSES.md").read_text()
     photos = [path.name for path in PHOTOS.iterdir() if path.suffix == ".jpg"]
     assert photos

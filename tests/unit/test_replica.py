@@ -14,7 +14,7 @@ from tests.support.polling import until
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
 
 
-def test_a_replica_drains_and_is_stopped_when_all_is_answered() -> None:
+def test_a_replica_drains_and_is_stopped_when_all_is_answered():
     replica = Replica(Settings.from_environment({}), MODEL)
     replica.drain()
     assert replica.lifecycle.state is State.DRAINING
@@ -22,13 +22,13 @@ def test_a_replica_drains_and_is_stopped_when_all_is_answered() -> None:
     assert replica.lifecycle.state is State.STOPPED
 
 
-def test_a_replica_that_was_not_told_to_end_is_not_stopped() -> None:
+def test_a_replica_that_was_not_told_to_end_is_not_stopped():
     replica = Replica(Settings.from_environment({}), MODEL)
     replica.end()
     assert replica.lifecycle.state is State.STARTING
 
 
-def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end() -> None:
+def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end():
     def load(_: Settings) -> NoReturn:
         loaded.wait()
         raise AssertionError

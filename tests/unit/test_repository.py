@@ -7,7 +7,6 @@ import sys
 import tomllib
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,7 +56,7 @@ def pins(name: str) -> set[Requirement]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name: str) -> None:
+def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name):
     for block in blocks(name):
         pin, *hashes = block.splitlines()
         assert re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^#]+)? \\", pin)
@@ -67,7 +66,7 @@ def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name: str) -> 
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_satisfies_what_the_project_asks_for(name: str) -> None:
+def test_a_lock_satisfies_what_the_project_asks_for(name):
     locked: dict[str, list[Requirement]] = {}
     for pin in pins(name):
         locked.setdefault(canonicalize_name(pin.name), []).append(pin)
@@ -82,7 +81,7 @@ def test_a_lock_satisfies_what_the_project_asks_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(("smaller", "larger"), NESTED)
-def test_a_larger_lock_has_the_versions_of_a_smaller_one(smaller: str, larger: str) -> None:
+def test_a_larger_lock_has_the_versions_of_a_smaller_one(smaller, larger):
     # Not by their markers: what else is in the larger lock may need a package elsewhere, too.
     few, many = (
         {(pin.name, str(pin.specifier)) for pin in pins(name)} for name in (smaller, larger)
@@ -110,7 +109,7 @@ def registry_hosts() -> set[str]:
     return {host for host in hosts if re.search(r"[a-z]\.[a-z]", host)}
 
 
-def test_no_file_names_the_host_of_a_package_registry() -> None:
+def test_no_file_names_the_host_of_a_package_registry():
     hosts = [host.encode() for host in registry_hosts()]
     assert len(hosts) >= 8
     files = [ROOT / name for name in kept_files()]
@@ -124,20 +123,20 @@ def test_no_file_names_the_host_of_a_package_registry() -> None:
     assert naming == []
 
 
-def test_the_version_is_one_everywhere() -> None:
+def test_the_version_is_one_everywhere():
     headings = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == dctnet.__version__
     assert version("dctnet") == dctnet.__version__
 
 
-def test_make_alone_lists_every_target_that_is_not_a_file() -> None:
+def test_make_alone_lists_every_target_that_is_not_a_file():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"install", "run", "test"} <= set(targets)
     assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == targets
 
 
-def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path: Path) -> None:
+def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"
@@ -168,7 +167,5 @@ def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path: Path) 
 
 
 @pytest.mark.xdist_group("named")
-def test_a_group_that_runs_in_one_process_is_named_where_xdist_reads_it(
-    request: pytest.FixtureRequest,
-) -> None:
+def test_a_group_that_runs_in_one_process_is_named_where_xdist_reads_it(request):
     assert request.node.nodeid.endswith("@named") == ("PYTEST_XDIST_WORKER" in os.environ)

@@ -38,21 +38,21 @@ def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
 
 
-def test_generators_are_computed_natively_where_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_generators_are_computed_natively_where_they_can(monkeypatch):
     monkeypatch.setattr(native, "reason_against", lambda: "")
     faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
     assert choose(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
 
 
-def test_a_prepared_folder_needs_no_tensorflow() -> None:
+def test_a_prepared_folder_needs_no_tensorflow():
     assert choose(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
 
 
-def test_a_part_that_does_not_convert_is_computed_by_tensorflow() -> None:
+def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
     assert choose(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
 
 
-def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow() -> None:
+def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
     folder = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
     assert choose(folder) == dict.fromkeys(PARTS, "tensorflow")
 
@@ -63,9 +63,7 @@ def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
     return str(caught.value)
 
 
-def test_the_runtime_that_is_wanted_computes_the_generators(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
     monkeypatch.setattr(native, "reason_against", lambda: "")
     assert choose(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
     assert refusal(PREPARED, "tensorflow") == (
@@ -74,14 +72,14 @@ def test_the_runtime_that_is_wanted_computes_the_generators(
     )
 
 
-def test_a_runtime_that_is_wanted_and_not_here_is_said() -> None:
+def test_a_runtime_that_is_wanted_and_not_here_is_said():
     assert refusal(PREPARED, "native") == (
         "DCTNET_RUNTIME is native, which cannot be used here."
         " The native runtime is not built for vax."
     )
 
 
-def test_it_is_said_which_runtime_draws_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
     assert explain(PREPARED) == (
         "onnxruntime draws background and head: The native runtime is not built for vax"
     )
@@ -104,9 +102,7 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_without_tensorflow_model_file_node_and_remedy_are_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     assert refusal(NEEDY) == (
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
@@ -120,13 +116,13 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(
     )
 
 
-def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
     assert "needs onnxruntime, which is not installed" in said
 
 
-def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path: Path) -> None:
+def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path):
     write_model_without_graphs(tmp_path / "tiny")
     assert not open_folder(tmp_path / "tiny").is_prepared
     program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -139,7 +135,7 @@ def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path: Path) -> 
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
-def test_doctor_without_tensorflow_says_it_too(tmp_path: Path) -> None:
+def test_doctor_without_tensorflow_says_it_too(tmp_path):
     write_model_without_graphs(tmp_path / "tiny")
     program = (
         "import os, sys; from dctnet.cli import main; os.environ['DCTNET_MODEL'] = sys.argv[1];"
@@ -150,7 +146,7 @@ def test_doctor_without_tensorflow_says_it_too(tmp_path: Path) -> None:
     assert "needs TensorFlow" in json.loads(ended.stdout)["inference"]["error"]
 
 
-def test_threads_that_load_networks_import_nothing() -> None:
+def test_threads_that_load_networks_import_nothing():
     """In CPython 3.11 an import can fail that meets another (gh-91351)."""
     program = (
         "import sys, threading\n"

@@ -59,7 +59,7 @@ def one(stack: ExitStack) -> Pair:
     return Pair(UnsentResponses(LIMITS, max_bytes=10 * len(LARGE)), stack)
 
 
-def test_a_response_that_the_kernel_takes_leaves_nothing(one: Pair) -> None:
+def test_a_response_that_the_kernel_takes_leaves_nothing(one):
     one.server.sendall(b"hello")
     one.server.after_sending(one.ends.append)
     assert one.ends == [None]
@@ -67,7 +67,7 @@ def test_a_response_that_the_kernel_takes_leaves_nothing(one: Pair) -> None:
     assert one.client.recv(10) == b"hello"
 
 
-def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one: Pair) -> None:
+def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one):
     pieces = [bytes([n]) * 300_000 for n in range(5)]
     for piece in pieces:
         one.server.sendall(piece)
@@ -80,9 +80,7 @@ def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one: Pair) -
     assert one.server._responses.total_bytes == 0
 
 
-def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(
-    one: Pair, clock: list[float]
-) -> None:
+def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(one, clock):
     one.server.sendall(LARGE)
     clock[0] += LIMITS.idle_timeout - 0.01
     assert one.server.overdue() is None
@@ -91,18 +89,14 @@ def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(
 
 
 @pytest.mark.parametrize(("share", "reason"), [(0.5, Unread.TOO_SLOW), (1.5, None)])
-def test_a_client_must_read_at_the_minimum_rate(
-    one: Pair, clock: list[float], share: float, reason: Unread | None
-) -> None:
+def test_a_client_must_read_at_the_minimum_rate(one, clock, share, reason):
     one.server.sendall(LARGE)
     one.read(int(share * LIMITS.idle_timeout * LIMITS.min_rate))
     clock[0] += LIMITS.idle_timeout
     assert one.server.overdue() is reason
 
 
-def test_a_response_has_a_deadline_however_fast_its_client_reads(
-    one: Pair, clock: list[float]
-) -> None:
+def test_a_response_has_a_deadline_however_fast_its_client_reads(one, clock):
     one.server.sendall(LARGE)
     one.server.sendall(LARGE)
     clock[0] += LIMITS.timeout - 0.01
@@ -112,13 +106,13 @@ def test_a_response_has_a_deadline_however_fast_its_client_reads(
     assert one.server.overdue() is Unread.DEADLINE
 
 
-def test_the_end_of_the_replica_is_everyones_deadline(one: Pair, clock: list[float]) -> None:
+def test_the_end_of_the_replica_is_everyones_deadline(one, clock):
     one.server.sendall(LARGE)
     assert one.server.overdue(ends_at=clock[0] + 0.01) is None
     assert one.server.overdue(ends_at=clock[0]) is Unread.SHUTDOWN
 
 
-def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one: Pair) -> None:
+def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one):
     one.server.sendall(LARGE)
     one.server.after_sending(one.ends.append)
     one.server.cut_off(Unread.TOO_SLOW)
@@ -134,9 +128,7 @@ def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one: Pai
         one.read(len(LARGE))
 
 
-def test_an_error_of_a_callback_does_not_keep_others_from_the_end(
-    one: Pair, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
     def fail(_: Unread | None) -> None:
         raise ArithmeticError("tracing has failed")
 
@@ -151,7 +143,7 @@ def test_an_error_of_a_callback_does_not_keep_others_from_the_end(
     assert capsys.readouterr().err.count("ArithmeticError: tracing has failed") == 2
 
 
-def test_a_client_that_leaves_is_gone(one: Pair) -> None:
+def test_a_client_that_leaves_is_gone(one):
     one.server.sendall(LARGE)
     one.client.close()
     while not one.server.flush():
@@ -160,9 +152,7 @@ def test_a_client_that_leaves_is_gone(one: Pair) -> None:
     assert one.server._responses.total_bytes == 0
 
 
-def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress_goes(
-    stack: ExitStack, clock: list[float]
-) -> None:
+def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress_goes(stack, clock):
     unsent = UnsentResponses(LIMITS, max_bytes=3 * len(LARGE))
     stalled, reading, newest = (Pair(unsent, stack) for _ in range(3))
     for one in reading, stalled, newest:
@@ -182,7 +172,7 @@ def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress
     assert unsent.total_bytes == unsent.max_bytes
 
 
-def test_one_response_may_be_larger_than_the_limit(stack: ExitStack) -> None:
+def test_one_response_may_be_larger_than_the_limit(stack):
     unsent = UnsentResponses(LIMITS, max_bytes=len(LARGE) - 1)
     small, large = Pair(unsent, stack), Pair(unsent, stack)
     small.server.sendall(LARGE[:-1])

@@ -21,7 +21,7 @@ def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_some_threads_are_started_with_the_pool() -> None:
+def test_some_threads_are_started_with_the_pool():
     before = threading.active_count()
     with ReservedThreadPool(LARGE_POOL, lambda: None):
         assert threading.active_count() - before == RESERVED_THREADS
@@ -29,9 +29,7 @@ def test_some_threads_are_started_with_the_pool() -> None:
         assert threading.active_count() - before == 3
 
 
-def test_jobs_wait_for_a_thread_where_no_more_can_be_started(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_jobs_wait_for_a_thread_where_no_more_can_be_started(monkeypatch):
     shortages: list[int] = []
     go_on = threading.Event()
     with ReservedThreadPool(LARGE_POOL, lambda: shortages.append(1)) as pool:
@@ -45,6 +43,6 @@ def test_jobs_wait_for_a_thread_where_no_more_can_be_started(
         assert all(job.result(60) for job in blocked)
 
 
-def test_a_pool_without_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_without_a_thread_is_an_error(monkeypatch):
     with no_more_threads(monkeypatch), pytest.raises(RuntimeError, match="can't start new thread"):
         ReservedThreadPool(LARGE_POOL, lambda: None)

@@ -51,27 +51,25 @@ def text_sum(method: Callable[..., Any]) -> str:
     return hashlib.sha256(inspect.getsource(method).encode()).hexdigest()[:16]
 
 
-def test_gunicorn_is_the_version_that_the_worker_was_written_for() -> None:
+def test_gunicorn_is_the_version_that_the_worker_was_written_for():
     assert version("gunicorn") == WRITTEN_FOR, READ_AGAIN
 
 
 @pytest.mark.parametrize("method", SUMS, ids=lambda method: method.__qualname__)
-def test_a_method_that_is_overridden_has_not_changed(method: Callable[..., Any]) -> None:
+def test_a_method_that_is_overridden_has_not_changed(method):
     assert text_sum(method) == SUMS[method], READ_AGAIN
 
 
 @pytest.mark.parametrize(
     ("ours", "base"), [(Worker, ThreadWorker), (TimedUnreader, SocketUnreader)]
 )
-def test_every_overridden_method_is_pinned(ours: type, base: type) -> None:
+def test_every_overridden_method_is_pinned(ours, base):
     pinned = {method.__name__ for method in SUMS}
     overridden = {name for name in vars(ours) if callable(getattr(base, name, None))}
     assert overridden - {"__init__"} <= pinned
 
 
-def test_a_lack_of_memory_in_the_event_loop_pauses_accepting_and_ends_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_lack_of_memory_in_the_event_loop_pauses_accepting_and_ends_nothing(monkeypatch):
     def run_out(worker: Worker, timeout: float) -> None:
         raise MemoryError
 

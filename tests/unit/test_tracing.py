@@ -20,7 +20,7 @@ ADDRESS = "http://collector:4318"
         {ENDPOINT: ADDRESS, "OTEL_TRACES_EXPORTER": "none"},
     ],
 )
-def test_no_spans_are_made_unless_they_are_asked_for(environ: dict[str, str]) -> None:
+def test_no_spans_are_made_unless_they_are_asked_for(environ):
     assert from_environment(environ) is None
 
 
@@ -34,7 +34,7 @@ def test_no_spans_are_made_unless_they_are_asked_for(environ: dict[str, str]) ->
         ({ENDPOINT: ADDRESS, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "collector:4318"),
     ],
 )
-def test_an_endpoint_asks_for_them(environ: dict[str, str], host: str) -> None:
+def test_an_endpoint_asks_for_them(environ, host):
     tracing = from_environment(environ)
     assert tracing is not None
     assert tracing.host == host
@@ -43,7 +43,7 @@ def test_an_endpoint_asks_for_them(environ: dict[str, str], host: str) -> None:
 @pytest.mark.parametrize(
     "address", ["collector:4318", "grpc://collector:4317", "http://", "http://["]
 )
-def test_an_endpoint_that_is_no_address_is_refused(address: str) -> None:
+def test_an_endpoint_that_is_no_address_is_refused(address):
     with pytest.raises(SettingsError) as refused:
         from_environment({ENDPOINT: address})
     assert str(refused.value) == (
@@ -54,7 +54,7 @@ def test_an_endpoint_that_is_no_address_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     "name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
 )
-def test_a_protocol_that_is_not_spoken_is_refused(name: str) -> None:
+def test_a_protocol_that_is_not_spoken_is_refused(name):
     with pytest.raises(SettingsError) as refused:
         from_environment({ENDPOINT: ADDRESS, name: "grpc"})
     assert str(refused.value) == f"{name} is 'grpc', but it must be http/protobuf."

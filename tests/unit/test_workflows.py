@@ -35,7 +35,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
     return [step for _, job in jobs(path) for step in job.get("steps", [])]
 
 
-def test_the_documentation_lists_the_workflows() -> None:
+def test_the_documentation_lists_the_workflows():
     listed = [
         row["workflow"]
         for table in tables(ROOT / "docs" / "development.md")
@@ -46,7 +46,7 @@ def test_the_documentation_lists_the_workflows() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path: Path) -> None:
+def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path):
     used = re.findall(r"^ *(?:- )?uses: *(.*)$", path.read_text(), re.MULTILINE)
     assert len(used) == len([s for s in steps(path) if "uses" in s]) + len(
         [job for _, job in jobs(path) if "uses" in job]
@@ -58,14 +58,14 @@ def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path
             assert re.fullmatch(r"[\w-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-def test_an_action_has_one_version_in_all_workflows() -> None:
+def test_an_action_has_one_version_in_all_workflows():
     text = "".join(path.read_text() for path in WORKFLOWS)
     used = set(re.findall(r"uses: ([\w-]+/[\w.-]+)(@.*)", text))
     assert len(used) == len({action for action, _ in used})
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_permissions_are_none_but_for_what_a_job_asks_for(path: Path) -> None:
+def test_permissions_are_none_but_for_what_a_job_asks_for(path):
     assert parsed(path)["permissions"] == {}
     for name, job in jobs(path):
         write = {scope for scope, access in job["permissions"].items() if access != "read"}
@@ -73,14 +73,14 @@ def test_permissions_are_none_but_for_what_a_job_asks_for(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_job_ends_and_runs_do_not_pile_up(path: Path) -> None:
+def test_a_job_ends_and_runs_do_not_pile_up(path):
     assert {"group", "cancel-in-progress"} <= parsed(path)["concurrency"].keys()
     for name, job in jobs(path):
         assert "uses" in job or 0 < job["timeout-minutes"] <= 150, name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path: Path) -> None:
+def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path):
     # YAML 1.1 reads the key `on` as true.
     triggers = parsed(path)[True]
     assert "pull_request_target" not in triggers
@@ -95,7 +95,7 @@ def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path:
             assert not other or re.fullmatch(r"[0-9a-f]{40}", step["with"]["ref"])
 
 
-def test_what_the_workflows_have_make_do_is_in_the_makefile() -> None:
+def test_what_the_workflows_have_make_do_is_in_the_makefile():
     commands = [step.get("run", "") for path in WORKFLOWS for step in steps(path)]
     asked = {
         target
@@ -108,7 +108,7 @@ def test_what_the_workflows_have_make_do_is_in_the_makefile() -> None:
     assert asked <= set(" ".join(targets).split())
 
 
-def test_the_chart_is_installed_on_three_minors_of_kubernetes_in_a_row_by_digest() -> None:
+def test_the_chart_is_installed_on_three_minors_of_kubernetes_in_a_row_by_digest():
     (matrix,) = [
         job["strategy"]["matrix"]
         for name, job in jobs(ROOT / ".github" / "workflows" / "chart.yaml")

@@ -1,11 +1,11 @@
 """Fair queueing in the admission: turns, queue positions and quotas of clients."""
 
 from dctnet.admission import ClientGone, Reason
-from tests.support.admission import FAR, MakeHarness, refusal
+from tests.support.admission import FAR, refusal
 from tests.support.polling import until
 
 
-def test_a_ticket_knows_its_place(harness: MakeHarness) -> None:
+def test_a_ticket_knows_its_place(harness):
     one = harness()
     running, drawn = one.occupy(client="much")
     _, second = one.submit(client="much")
@@ -20,7 +20,7 @@ def test_a_ticket_knows_its_place(harness: MakeHarness) -> None:
     until(lambda: third.place == 0)
 
 
-def test_a_client_leaves_places_for_the_others(harness: MakeHarness) -> None:
+def test_a_client_leaves_places_for_the_others(harness):
     one = harness(queue=7)
     one.occupy(client="much")
     tickets = [one.submit(client="much")[1] for _ in range(5)]
@@ -35,7 +35,7 @@ def test_a_client_leaves_places_for_the_others(harness: MakeHarness) -> None:
     assert one.refusal(client="new").reason is Reason.FULL
 
 
-def test_a_free_slot_is_for_whoever_comes(harness: MakeHarness) -> None:
+def test_a_free_slot_is_for_whoever_comes(harness):
     one = harness(slots=4, queue=0)
     for _ in range(4):
         one.occupy(client="much")

@@ -3,11 +3,11 @@
 import pytest
 
 from dctnet.admission import Reason, Stopped
-from tests.support.admission import FAR, AdmissionHarness, MakeHarness, refusal
+from tests.support.admission import FAR, refusal
 from tests.support.polling import until
 
 
-def test_while_draining_who_waits_little_is_taken(slow: AdmissionHarness) -> None:
+def test_while_draining_who_waits_little_is_taken(slow):
     slow.occupy(client="much")
     slow.submit(client="much")
     slow.admission.drain(ends_at=5)
@@ -15,7 +15,7 @@ def test_while_draining_who_waits_little_is_taken(slow: AdmissionHarness) -> Non
     slow.submit(client="little")
 
 
-def test_while_draining_what_can_be_finished_is_taken(slow: AdmissionHarness) -> None:
+def test_while_draining_what_can_be_finished_is_taken(slow):
     slow.admission.drain(ends_at=4)
     slow.admission.check(FAR)
     slow.occupy()
@@ -24,13 +24,13 @@ def test_while_draining_what_can_be_finished_is_taken(slow: AdmissionHarness) ->
     slow.submit(cost=0.999)
 
 
-def test_the_earliest_end_counts(slow: AdmissionHarness) -> None:
+def test_the_earliest_end_counts(slow):
     slow.admission.drain(ends_at=1)
     slow.admission.drain(ends_at=100)
     assert slow.refusal().reason is Reason.DRAINING
 
 
-def test_headers_are_refused_once_the_end_is_there(harness: MakeHarness) -> None:
+def test_headers_are_refused_once_the_end_is_there(harness):
     one = harness()
     one.admission.drain(ends_at=10)
     one.clock.now = 9.999
@@ -39,7 +39,7 @@ def test_headers_are_refused_once_the_end_is_there(harness: MakeHarness) -> None
     assert refusal(lambda: one.admission.check(FAR)).reason is Reason.DRAINING
 
 
-def test_what_waits_when_draining_begins_is_computed(harness: MakeHarness) -> None:
+def test_what_waits_when_draining_begins_is_computed(harness):
     one = harness()
     running, _ = one.occupy()
     waiting, ticket = one.submit()
@@ -49,7 +49,7 @@ def test_what_waits_when_draining_begins_is_computed(harness: MakeHarness) -> No
     assert ticket.result() == "answer"
 
 
-def test_stopping_drops_what_waits_and_ends_what_runs(harness: MakeHarness) -> None:
+def test_stopping_drops_what_waits_and_ends_what_runs(harness):
     one = harness(slots=2)
     works = [one.occupy() for _ in range(2)]
     waiting, dropped = one.submit()
@@ -64,7 +64,7 @@ def test_stopping_drops_what_waits_and_ends_what_runs(harness: MakeHarness) -> N
     assert waiting.runs == 0
 
 
-def test_nothing_is_taken_once_all_is_stopped(harness: MakeHarness) -> None:
+def test_nothing_is_taken_once_all_is_stopped(harness):
     one = harness(queue=0)
     one.occupy()
     one.admission.stop()

@@ -26,13 +26,13 @@ def pace(clock: Clock) -> Pace:
     return pace
 
 
-def test_nothing_is_predicted_before_the_first_calibration() -> None:
+def test_nothing_is_predicted_before_the_first_calibration():
     pace = Pace()
     pace.observe(cost=1, seconds=5)
     assert pace.seconds(1_000_000) == pace.fresh(1_000_000) == 0
 
 
-def test_the_prediction_grows_with_the_cost(pace: Pace) -> None:
+def test_the_prediction_grows_with_the_cost(pace):
     assert pace.seconds(0) == 0
     assert pace.seconds(2) == pytest.approx(2)
     assert pace.seconds(8) == pytest.approx(8)
@@ -41,7 +41,7 @@ def test_the_prediction_grows_with_the_cost(pace: Pace) -> None:
 @pytest.mark.parametrize(
     ("slots", "baseline"), [([3], 3), ([5, 3], 3), ([0.1, 100, 3], 3), ([4, 0.1, 100, 3], 3)]
 )
-def test_the_baseline_is_the_median_of_the_slots(slots: list[float], baseline: float) -> None:
+def test_the_baseline_is_the_median_of_the_slots(slots, baseline):
     pace = Pace()
     for seconds in slots:
         pace.calibrate(cost=1, seconds=seconds)
@@ -49,20 +49,20 @@ def test_the_baseline_is_the_median_of_the_slots(slots: list[float], baseline: f
 
 
 @pytest.mark.parametrize("seconds", [-1, inf, -inf, nan])
-def test_what_is_no_time_is_no_measurement(pace: Pace, seconds: float) -> None:
+def test_what_is_no_time_is_no_measurement(pace, seconds):
     pace.calibrate(cost=1, seconds=seconds)
     pace.observe(cost=1, seconds=seconds)
     assert pace.seconds(1) == pace.fresh(1) == 1
 
 
-def test_each_measurement_moves_the_prediction_by_its_weight(pace: Pace) -> None:
+def test_each_measurement_moves_the_prediction_by_its_weight(pace):
     pace.observe(cost=10, seconds=20)
     assert pace.seconds(1) == pytest.approx(1 + WEIGHT)
     pace.observe(cost=10, seconds=0)
     assert pace.seconds(1) == pytest.approx((1 + WEIGHT) * (1 - WEIGHT))
 
 
-def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace: Pace) -> None:
+def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace):
     pace.observe(cost=1, seconds=MAX_STEP)
     at_the_limit = pace.seconds(1)
     assert at_the_limit == pytest.approx(1 + WEIGHT * (MAX_STEP - 1))
@@ -72,7 +72,7 @@ def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace: Pace) -> 
     assert other.seconds(1) == at_the_limit
 
 
-def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pace: Pace) -> None:
+def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pace):
     for _ in range(10):
         pace.observe(cost=1, seconds=10)
     assert 8 < pace.seconds(1) < 10
@@ -83,7 +83,7 @@ def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pac
     assert 1 < pace.seconds(1) < 2
 
 
-def test_it_decays_towards_the_baseline_from_above_and_from_below(clock: Clock) -> None:
+def test_it_decays_towards_the_baseline_from_above_and_from_below(clock):
     for seconds, sign in ((3, 1), (0, -1)):
         pace = Pace(MAX_SECONDS, clock)
         pace.calibrate(cost=1, seconds=1)
@@ -96,9 +96,7 @@ def test_it_decays_towards_the_baseline_from_above_and_from_below(clock: Clock) 
         assert pace.seconds(1) == pytest.approx(1)
 
 
-def test_jobs_that_take_long_one_after_another_are_predicted_to_take_as_long(
-    clock: Clock, pace: Pace
-) -> None:
+def test_jobs_that_take_long_one_after_another_are_predicted_to_take_as_long(clock, pace):
     """The time that they take is no time without a measurement."""
     for _ in range(30):
         clock.turn(20)
@@ -106,12 +104,12 @@ def test_jobs_that_take_long_one_after_another_are_predicted_to_take_as_long(
     assert pace.seconds(10) == pytest.approx(20, rel=0.01)
 
 
-def test_a_prediction_is_at_most_what_the_watchdog_allows(pace: Pace) -> None:
+def test_a_prediction_is_at_most_what_the_watchdog_allows(pace):
     assert pace.seconds(MAX_SECONDS) == MAX_SECONDS
     assert pace.seconds(MAX_SECONDS + 1) == pace.fresh(MAX_SECONDS + 1) == MAX_SECONDS
 
 
-def test_fresh_is_the_lower_of_baseline_and_estimate(pace: Pace) -> None:
+def test_fresh_is_the_lower_of_baseline_and_estimate(pace):
     pace.observe(cost=1, seconds=3)
     assert pace.fresh(1) == 1 < pace.seconds(1)
     for _ in range(9):
@@ -135,9 +133,7 @@ EVENTS = st.lists(
 
 @examples(500)
 @given(warm_up=st.tuples(COSTS, st.floats(0, 100)), events=EVENTS, cost=COSTS)
-def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(
-    warm_up: tuple[float, float], events: list[tuple[str, float, float]], cost: float
-) -> None:
+def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(warm_up, events, cost):
     clock = Clock()
     pace = Pace(MAX_SECONDS, clock)
     pace.calibrate(*warm_up)

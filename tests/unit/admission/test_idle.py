@@ -68,12 +68,8 @@ def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | No
     seconds=st.floats(1e-3, 60),
 )
 def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
-    occupied: int,
-    warm_up: tuple[float, float],
-    events: list[tuple[str, float, float, float]],
-    cost: float,
-    seconds: float,
-) -> None:
+    occupied, warm_up, events, cost, seconds
+):
     """Whatever was measured, and also where another slot computes on and on."""
     with closing(replica(slots=1 + occupied)) as one:
         for _ in range(occupied):
@@ -95,14 +91,12 @@ def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
                 assert seconds <= pace.fresh(cost) + margin <= by_the_warm_up + 2 * margin
 
 
-def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(
-    slow: AdmissionHarness,
-) -> None:
+def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(slow):
     assert rejection(slow, 1, 2) is Reason.LATE
     assert rejection(slow, 1, nextafter(2, 3)) is None
 
 
-def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs() -> None:
+def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs():
     with closing(replica()) as one:
         one.calibrate(2)
         work, _ = one.occupy()
@@ -114,7 +108,7 @@ def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs() -> None
         assert one.admission.pace.seconds(1) == 2
 
 
-def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open() -> None:
+def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open():
     """While a slot computes, the next image waits for it, and is predicted by the estimate."""
     with closing(replica()) as one:
         one.calibrate(0.1)

@@ -17,7 +17,7 @@ def taken(permits: Permits) -> Permit:
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
-def test_as_many_are_handed_out_as_there_are_and_no_more(capacity: int) -> None:
+def test_as_many_are_handed_out_as_there_are_and_no_more(capacity):
     permits = Permits(capacity)
     for held in range(1, capacity + 1):
         assert permits.acquire() is not None
@@ -27,7 +27,7 @@ def test_as_many_are_handed_out_as_there_are_and_no_more(capacity: int) -> None:
     assert permits.waiting == 0
 
 
-def test_what_is_given_back_is_handed_out_again() -> None:
+def test_what_is_given_back_is_handed_out_again():
     permits = Permits(1)
     taken(permits).release()
     assert permits.held == 0
@@ -35,7 +35,7 @@ def test_what_is_given_back_is_handed_out_again() -> None:
     assert permits.acquire() is None
 
 
-def test_a_permit_is_given_back_once_however_often_it_is_released() -> None:
+def test_a_permit_is_given_back_once_however_often_it_is_released():
     permits = Permits(3)
     other = taken(permits)
     with taken(permits) as permit:
@@ -47,7 +47,7 @@ def test_a_permit_is_given_back_once_however_often_it_is_released() -> None:
     assert permits.held == 0
 
 
-def test_a_permit_is_given_back_once_by_threads_that_release_it_together() -> None:
+def test_a_permit_is_given_back_once_by_threads_that_release_it_together():
     permits = Permits(10)
     kept = [taken(permits) for _ in range(5)]
     together = Barrier(4)
@@ -62,14 +62,14 @@ def test_a_permit_is_given_back_once_by_threads_that_release_it_together() -> No
     assert permits.held == len(kept)
 
 
-def test_a_permit_is_given_back_when_its_block_fails() -> None:
+def test_a_permit_is_given_back_when_its_block_fails():
     permits = Permits(1)
     with pytest.raises(ValueError, match="body"), taken(permits):
         raise ValueError("body")
     assert permits.held == 0
 
 
-def test_who_asked_first_gets_the_first() -> None:
+def test_who_asked_first_gets_the_first():
     permits = Permits(1)
     held = taken(permits)
     waiters = []
@@ -84,7 +84,7 @@ def test_who_asked_first_gets_the_first() -> None:
         held = permit
 
 
-def test_several_that_are_given_back_at_once_serve_as_many_waiters() -> None:
+def test_several_that_are_given_back_at_once_serve_as_many_waiters():
     permits = Permits(3)
     held = [taken(permits) for _ in range(3)]
     waiters = [in_background(lambda: permits.acquire(BOUND_S)) for _ in range(3)]
@@ -95,20 +95,20 @@ def test_several_that_are_given_back_at_once_serve_as_many_waiters() -> None:
     assert permits.held == 3
 
 
-def test_a_free_one_is_not_taken_from_who_is_before_in_line() -> None:
+def test_a_free_one_is_not_taken_from_who_is_before_in_line():
     permits = Permits(1)
     permits._line.push(None, Permit(permits))  # One that has not asked itself yet.
     assert permits.acquire() is None
 
 
-def test_one_that_is_free_beside_those_for_the_line_is_handed_out() -> None:
+def test_one_that_is_free_beside_those_for_the_line_is_handed_out():
     permits = Permits(2)
     permits._line.push(None, Permit(permits))
     assert permits.acquire() is not None
     assert permits.acquire() is None
 
 
-def test_one_client_cannot_hold_them_all() -> None:
+def test_one_client_cannot_hold_them_all():
     permits = Permits(4)
     held = [permits.acquire(client="much") for _ in range(3)]
     assert permits.acquire(client="much") is None
@@ -123,7 +123,7 @@ def test_one_client_cannot_hold_them_all() -> None:
     assert waiter.result(BOUND_S) is not None
 
 
-def test_clients_take_turns_for_them() -> None:
+def test_clients_take_turns_for_them():
     permits = Permits(1)
     held = taken(permits)
     waiters = []
@@ -137,7 +137,7 @@ def test_clients_take_turns_for_them() -> None:
         held = permit
 
 
-def test_who_gives_up_gets_none_and_makes_room_for_those_behind() -> None:
+def test_who_gives_up_gets_none_and_makes_room_for_those_behind():
     permits = Permits(2)
     kept, held = taken(permits), taken(permits)
     short = in_background(lambda: permits.acquire(0.2))
@@ -152,7 +152,7 @@ def test_who_gives_up_gets_none_and_makes_room_for_those_behind() -> None:
     assert permits.held == 1
 
 
-def test_one_waits_as_long_as_is_said() -> None:
+def test_one_waits_as_long_as_is_said():
     permits = Permits(0)
     started = time.monotonic()
     assert permits.acquire(0.1) is None

@@ -3,15 +3,15 @@
 import pytest
 
 from dctnet.admission import Reason
-from tests.support.admission import AdmissionHarness, MakeHarness, refusal
+from tests.support.admission import refusal
 
 
-def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow: AdmissionHarness) -> None:
+def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow):
     assert slow.refusal(deadline=2).reason is Reason.LATE
     slow.submit(deadline=2.001)
 
 
-def test_a_picture_waits_for_what_runs_and_for_what_waits(slow: AdmissionHarness) -> None:
+def test_a_picture_waits_for_what_runs_and_for_what_waits(slow):
     slow.occupy(cost=1)
     slow.clock.turn(0.5)
     slow.submit(cost=3)
@@ -20,7 +20,7 @@ def test_a_picture_waits_for_what_runs_and_for_what_waits(slow: AdmissionHarness
     slow.submit(cost=2, deadline=end + 0.001)
 
 
-def test_headers_are_refused_when_the_turn_comes_too_late(slow: AdmissionHarness) -> None:
+def test_headers_are_refused_when_the_turn_comes_too_late(slow):
     slow.admission.check(0.001)
     slow.occupy()
     slow.submit()
@@ -28,16 +28,14 @@ def test_headers_are_refused_when_the_turn_comes_too_late(slow: AdmissionHarness
     slow.admission.check(4.001)
 
 
-def test_a_computation_that_is_late_is_expected_to_need_as_long_again(
-    slow: AdmissionHarness,
-) -> None:
+def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow):
     slow.occupy()
     slow.clock.now = 12
     assert slow.refusal(deadline=12 + 10 + 2).reason is Reason.LATE
     slow.submit(deadline=12 + 10 + 2.001)
 
 
-def test_a_computation_that_hangs_delays_only_its_own_slot(harness: MakeHarness) -> None:
+def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
     one = harness(slots=2)
     one.calibrate(2)
     one.occupy()
@@ -50,22 +48,20 @@ def test_a_computation_that_hangs_delays_only_its_own_slot(harness: MakeHarness)
 
 
 @pytest.mark.parametrize(("queued", "seconds"), [(0, 1), (1, 2), (2, 3), (8, 9)])
-def test_who_is_refused_is_asked_to_return_when_half_of_the_queue_is_done(
-    slow: AdmissionHarness, queued: int, seconds: float
-) -> None:
+def test_who_is_refused_is_asked_to_return_when_half_of_the_queue_is_done(slow, queued, seconds):
     slow.occupy()
     for _ in range(queued):
         slow.submit()
     assert slow.refusal(deadline=slow.clock() + 0.5).retry_after == seconds
 
 
-def test_who_is_refused_is_asked_to_return_after_whole_seconds(slow: AdmissionHarness) -> None:
+def test_who_is_refused_is_asked_to_return_after_whole_seconds(slow):
     slow.occupy()
     slow.submit(cost=1.01)
     assert slow.refusal(deadline=0.5).retry_after == 3
 
 
-def test_who_finds_the_queue_full_is_told_when_to_return(harness: MakeHarness) -> None:
+def test_who_finds_the_queue_full_is_told_when_to_return(harness):
     one = harness(queue=1)
     one.calibrate(10)
     one.occupy()
@@ -74,7 +70,7 @@ def test_who_finds_the_queue_full_is_told_when_to_return(harness: MakeHarness) -
     assert (refused.reason, refused.retry_after) == (Reason.FULL, 10)
 
 
-def test_what_is_predicted_for_a_client_heeds_its_turn(slow: AdmissionHarness) -> None:
+def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
     slow.occupy(client="much")
     for _ in range(4):
         slow.submit(client="much")

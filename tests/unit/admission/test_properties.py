@@ -471,9 +471,7 @@ def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
-def test_whatever_happens_the_admission_does_what_its_model_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_whatever_happens_the_admission_does_what_its_model_says(monkeypatch):
     monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,

@@ -1,7 +1,6 @@
 """Admission queue: capacity, order, dropped and withdrawn jobs."""
 
 import random
-from collections.abc import Callable
 from functools import partial
 from threading import Event, Lock
 
@@ -11,7 +10,6 @@ from dctnet.admission import Admission, ClientGone, DeadlinePassed, Reason, Refu
 from tests.support.admission import (
     BOUND_S,
     FAR,
-    MakeHarness,
     Payload,
     WorkFailed,
     in_background,
@@ -21,7 +19,7 @@ from tests.support.polling import until
 
 
 @pytest.mark.parametrize("queue", [0, 1, 3])
-def test_as_many_pictures_wait_as_the_queue_holds(harness: MakeHarness, queue: int) -> None:
+def test_as_many_pictures_wait_as_the_queue_holds(harness, queue):
     one = harness(slots=2, queue=queue)
     works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
@@ -34,7 +32,7 @@ def test_as_many_pictures_wait_as_the_queue_holds(harness: MakeHarness, queue: i
     assert one.refusal().reason is Reason.FULL
 
 
-def test_free_slots_are_places_even_before_they_take_their_picture() -> None:
+def test_free_slots_are_places_even_before_they_take_their_picture():
     admission = Admission(slots=2, queue=1, uploads=1)
     for _ in range(3):
         admission.submit(Payload, cost=1, deadline=FAR)
@@ -43,7 +41,7 @@ def test_free_slots_are_places_even_before_they_take_their_picture() -> None:
 
 
 @pytest.mark.parametrize("uploads", [1, 2])
-def test_as_many_bodies_are_received_as_may_be(harness: MakeHarness, uploads: int) -> None:
+def test_as_many_bodies_are_received_as_may_be(harness, uploads):
     one = harness(uploads=uploads)
     permits = [one.admission.upload(0) for _ in range(uploads)]
     refused = refusal(lambda: one.admission.upload(0))
@@ -52,7 +50,7 @@ def test_as_many_bodies_are_received_as_may_be(harness: MakeHarness, uploads: in
     one.admission.upload(0)
 
 
-def test_a_body_that_is_received_has_neither_slot_nor_place(harness: MakeHarness) -> None:
+def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
     one = harness(queue=0)
     with one.admission.upload(0):
         assert one.admission.load_ratio == 0
@@ -61,7 +59,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness: MakeHarness
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
-def test_a_picture_costs_more_than_nothing(harness: MakeHarness, cost: float) -> None:
+def test_a_picture_costs_more_than_nothing(harness, cost):
     with pytest.raises(ValueError, match="cost is more than 0"):
         harness().submit(cost=cost)
 
@@ -75,8 +73,8 @@ def breaks() -> bool:
     [(5, lambda: True, DeadlinePassed), (0, lambda: False, ClientGone), (0, breaks, OSError)],
 )
 def test_a_picture_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
-    harness: MakeHarness, now: float, is_wanted: Callable[[], bool], error: type[Exception]
-) -> None:
+    harness, now, is_wanted, error
+):
     one = harness()
     running, _ = one.occupy()
     unwanted, ticket = one.submit(deadline=5, is_wanted=is_wanted)
@@ -90,7 +88,7 @@ def test_a_picture_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
     assert one.admission.busy == 1
 
 
-def test_a_picture_whose_deadline_is_not_there_yet_is_computed(harness: MakeHarness) -> None:
+def test_a_picture_whose_deadline_is_not_there_yet_is_computed(harness):
     one = harness()
     running, _ = one.occupy()
     last, _ = one.submit(deadline=5)
@@ -99,7 +97,7 @@ def test_a_picture_whose_deadline_is_not_there_yet_is_computed(harness: MakeHarn
     assert last.started.wait(BOUND_S)
 
 
-def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness: MakeHarness) -> None:
+def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
     one = harness(slots=2)
     looked, look_on = Event(), Event()
 
@@ -115,7 +113,7 @@ def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness: Make
     assert slow.started.wait(BOUND_S)
 
 
-def test_a_ticket_that_is_withdrawn_leaves_the_queue_with_its_error(harness: MakeHarness) -> None:
+def test_a_ticket_that_is_withdrawn_leaves_the_queue_with_its_error(harness):
     one = harness()
     running, _ = one.occupy()
     work, ticket = one.submit()
@@ -129,7 +127,7 @@ def test_a_ticket_that_is_withdrawn_leaves_the_queue_with_its_error(harness: Mak
     assert work.runs == 0
 
 
-def test_a_ticket_that_is_computed_cannot_be_withdrawn(harness: MakeHarness) -> None:
+def test_a_ticket_that_is_computed_cannot_be_withdrawn(harness):
     work, ticket = (one := harness()).occupy()
     one.admission.withdraw(ticket, ClientGone())
     assert one.admission.busy == 1
@@ -138,9 +136,7 @@ def test_a_ticket_that_is_computed_cannot_be_withdrawn(harness: MakeHarness) -> 
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
-def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(
-    harness: MakeHarness,
-) -> None:
+def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness):
     clients, pictures = 8, 40
     one = harness(slots=3, queue=4, uploads=2)
     running, most = 0, 0

@@ -1,14 +1,13 @@
 """An error says where it was raised, and keeps nothing of what was there."""
 
 import traceback
-from collections.abc import Callable
 from weakref import ref
 
 import pytest
 
 from dctnet.admission import ClientGone, DeadlinePassed
 from dctnet.admission.frames import empty_frames
-from tests.support.admission import MakeHarness, Payload, fail, leave_the_process
+from tests.support.admission import Payload, fail, leave_the_process
 from tests.support.polling import until
 
 
@@ -33,7 +32,7 @@ def in_both(first: object, second: object) -> None:
         raise ValueError from cause
 
 
-def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go() -> None:
+def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go():
     first, second = Payload(), Payload()
     bodies = [ref(first), ref(second)]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
@@ -44,7 +43,7 @@ def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go() -> None:
     assert not any(body() for body in bodies)
 
 
-def test_where_it_was_raised_stays_known() -> None:
+def test_where_it_was_raised_stays_known():
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
         in_both(None, None)
     empty_frames(caught.value)
@@ -53,20 +52,18 @@ def test_where_it_was_raised_stays_known() -> None:
     assert "in in_its_cause" in text
 
 
-def test_errors_that_go_round_in_a_circle_come_to_an_end() -> None:
+def test_errors_that_go_round_in_a_circle_come_to_an_end():
     one, other = ValueError(), KeyError()
     one.__cause__, other.__cause__ = other, one
     empty_frames(one)
 
 
-def test_an_error_that_was_not_raised_has_nothing_to_let_go() -> None:
+def test_an_error_that_was_not_raised_has_nothing_to_let_go():
     empty_frames(ValueError())
 
 
 @pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
-def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(
-    harness: MakeHarness, how: Callable[[], object], no_collector: None
-) -> None:
+def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(harness, how, no_collector):
     one = harness()
     body = Payload()
     work, ticket = one.submit(body=body)
@@ -86,9 +83,7 @@ def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(
 
 
 @pytest.mark.parametrize("how", [Payload, fail])
-def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
-    harness: MakeHarness, how: Callable[[], object], no_collector: None
-) -> None:
+def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(harness, how, no_collector):
     one = harness()
     body = Payload()
     work, ticket = one.occupy(body=body, deadline=5)
@@ -102,7 +97,7 @@ def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(
     until(lambda: not any(thing() for thing in things))
 
 
-def test_a_picture_that_is_dropped_keeps_nothing(harness: MakeHarness, no_collector: None) -> None:
+def test_a_picture_that_is_dropped_keeps_nothing(harness, no_collector):
     one = harness()
     running, _ = one.occupy()
     body = Payload()
@@ -115,8 +110,8 @@ def test_a_picture_that_is_dropped_keeps_nothing(harness: MakeHarness, no_collec
 
 @pytest.mark.parametrize(("now", "here"), [(5, True), (0, False)])
 def test_a_waiter_that_leaves_the_queue_and_its_ticket_do_not_keep_each_other(
-    harness: MakeHarness, no_collector: None, now: float, here: bool
-) -> None:
+    harness, no_collector, now, here
+):
     one = harness()
     one.occupy()
     _, ticket = one.submit(deadline=5, is_wanted=lambda: here)

@@ -9,7 +9,6 @@ from dctnet.admission import Admission, DeadlinePassed, Reason, Stopped, Ticket
 from tests.support.admission import (
     BOUND_S,
     FAR,
-    MakeHarness,
     Payload,
     Work,
     WorkFailed,
@@ -22,9 +21,7 @@ from tests.support.polling import until
 
 
 @pytest.mark.parametrize(("how", "error"), [(fail, WorkFailed), (leave_the_process, SystemExit)])
-def test_work_that_raises_tells_its_waiter_and_frees_its_slot(
-    harness: MakeHarness, how: Callable[[], object], error: type[BaseException]
-) -> None:
+def test_work_that_raises_tells_its_waiter_and_frees_its_slot(harness, how, error):
     one = harness(queue=0)
     for _ in range(3):
         work, ticket = one.occupy()
@@ -34,7 +31,7 @@ def test_work_that_raises_tells_its_waiter_and_frees_its_slot(
         assert one.admission.busy == 0
 
 
-def test_work_that_raises_says_nothing_of_the_pace(harness: MakeHarness) -> None:
+def test_work_that_raises_says_nothing_of_the_pace(harness):
     one = harness()
     one.calibrate(2)
     work, ticket = one.occupy()
@@ -45,9 +42,7 @@ def test_work_that_raises_says_nothing_of_the_pace(harness: MakeHarness) -> None
     assert one.admission.pace.seconds(1) == 2
 
 
-def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
-    harness: MakeHarness,
-) -> None:
+def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(harness):
     one = harness(queue=0)
     work, ticket = one.occupy(deadline=5)
     one.clock.turn(5)
@@ -62,9 +57,7 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
     assert one.admission.longest_running() == 0
 
 
-def test_a_slot_is_free_before_its_waiter_is_told(
-    harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slot_is_free_before_its_waiter_is_told(harness, monkeypatch):
     one = harness()
     busy: list[int] = []
     finish = Ticket.finish
@@ -80,7 +73,7 @@ def test_a_slot_is_free_before_its_waiter_is_told(
     assert busy == [0]
 
 
-def test_the_oldest_computation_is_the_longest_running(harness: MakeHarness) -> None:
+def test_the_oldest_computation_is_the_longest_running(harness):
     one = harness(slots=2)
     one.occupy()
     one.clock.turn(3)
@@ -89,12 +82,12 @@ def test_the_oldest_computation_is_the_longest_running(harness: MakeHarness) -> 
     assert one.admission.longest_running() == 4
 
 
-def test_each_slot_is_prepared_by_its_thread(harness: MakeHarness) -> None:
+def test_each_slot_is_prepared_by_its_thread(harness):
     one = harness(slots=2)
     assert [p.result(BOUND_S) for p in one.prepared] == ["slot-0", "slot-1"]
 
 
-def test_a_slot_that_is_prepared_takes_no_picture_yet() -> None:
+def test_a_slot_that_is_prepared_takes_no_picture_yet():
     admission = Admission(slots=1, queue=1, uploads=1)
     ready = Event()
     admission.start(lambda: ready.wait(BOUND_S))
@@ -107,7 +100,7 @@ def test_a_slot_that_is_prepared_takes_no_picture_yet() -> None:
     admission.stop()
 
 
-def test_slots_are_started_once(harness: MakeHarness) -> None:
+def test_slots_are_started_once(harness):
     one = harness()
     with pytest.raises(RuntimeError, match="started already"):
         one.admission.start(Payload)
@@ -129,7 +122,7 @@ def some_break(succeeds: list[bool]) -> Callable[[], None]:
     return prepare
 
 
-def test_a_slot_that_could_not_be_prepared_counts_no_more() -> None:
+def test_a_slot_that_could_not_be_prepared_counts_no_more():
     admission = Admission(slots=2, queue=0, uploads=1)
     prepared = admission.start(some_break([False, True]))
     errors = [type(p.exception(BOUND_S)) for p in prepared]
@@ -144,7 +137,7 @@ def test_a_slot_that_could_not_be_prepared_counts_no_more() -> None:
     admission.stop()
 
 
-def test_where_no_slot_could_be_prepared_all_is_stopped() -> None:
+def test_where_no_slot_could_be_prepared_all_is_stopped():
     admission = Admission(slots=2, queue=1, uploads=1)
     ticket = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
     for prepared in admission.start(some_break([False, False])):

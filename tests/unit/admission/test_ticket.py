@@ -44,7 +44,7 @@ def sleeps(ticket: Ticket[object]) -> bool:
     return bool(ticket._changed._waiters)
 
 
-def test_the_waiter_gets_what_the_work_returned(admission: Admission) -> None:
+def test_the_waiter_gets_what_the_work_returned(admission):
     ticket = submit(admission, lambda: 7)
     assert ticket.state is State.QUEUED
     answer = ticket.compute()
@@ -54,15 +54,13 @@ def test_the_waiter_gets_what_the_work_returned(admission: Admission) -> None:
     assert ticket.result() == 7
 
 
-def test_an_answer_may_be_none(admission: Admission) -> None:
+def test_an_answer_may_be_none(admission):
     ticket = submit(admission, lambda: None)
     ticket.finish(ticket.compute(), None)
     assert ticket.result() is None
 
 
-def test_the_waiter_gets_the_error_of_the_work_and_where_it_was_raised(
-    admission: Admission,
-) -> None:
+def test_the_waiter_gets_the_error_of_the_work_and_where_it_was_raised(admission):
     ticket = submit(admission, fail)
     with pytest.raises(WorkFailed) as raised:
         ticket.compute()
@@ -73,7 +71,7 @@ def test_the_waiter_gets_the_error_of_the_work_and_where_it_was_raised(
     assert "in fail" in "".join(traceback.format_exception(caught.value))
 
 
-def test_one_that_ends_without_being_computed_was_dropped(admission: Admission) -> None:
+def test_one_that_ends_without_being_computed_was_dropped(admission):
     ticket = submit(admission)
     ticket.finish(None, ClientGone())
     assert ticket.state is State.DROPPED
@@ -81,7 +79,7 @@ def test_one_that_ends_without_being_computed_was_dropped(admission: Admission) 
         ticket.result()
 
 
-def test_a_result_is_handed_over_once(admission: Admission) -> None:
+def test_a_result_is_handed_over_once(admission):
     ticket = submit(admission)
     ticket.finish(ticket.compute(), None)
     ticket.result()
@@ -89,9 +87,7 @@ def test_a_result_is_handed_over_once(admission: Admission) -> None:
         ticket.result()
 
 
-def test_a_waiter_is_woken_by_the_outcome(
-    admission: Admission, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_waiter_is_woken_by_the_outcome(admission, monkeypatch):
     monkeypatch.setattr(ticket_module, "LOOK_S", 10 * BOUND_S)
     ticket = submit(admission)
     waiter = in_background(ticket.result)
@@ -100,7 +96,7 @@ def test_a_waiter_is_woken_by_the_outcome(
     assert waiter.result(BOUND_S) == "answer"
 
 
-def test_a_waiter_leaves_at_its_deadline_and_not_before(admission: Admission, clock: Clock) -> None:
+def test_a_waiter_leaves_at_its_deadline_and_not_before(admission, clock):
     ticket = submit(admission, deadline=5)
     clock.now = 4.999
     ticket.require_wanted()
@@ -116,7 +112,7 @@ def test_a_waiter_leaves_at_its_deadline_and_not_before(admission: Admission, cl
     assert ticket.state is State.DROPPED
 
 
-def test_a_waiter_leaves_when_its_client_is_gone(admission: Admission) -> None:
+def test_a_waiter_leaves_when_its_client_is_gone(admission):
     here = [True]
     ticket = submit(admission, is_wanted=lambda: here[0])
     waiter = in_background(ticket.result)
@@ -130,9 +126,7 @@ def test_a_waiter_leaves_when_its_client_is_gone(admission: Admission) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError, SystemExit])
-def test_a_waiter_that_is_broken_off_leaves_the_queue(
-    admission: Admission, error: type[BaseException]
-) -> None:
+def test_a_waiter_that_is_broken_off_leaves_the_queue(admission, error):
     def breaks() -> bool:
         raise error
 
@@ -143,18 +137,14 @@ def test_a_waiter_that_is_broken_off_leaves_the_queue(
     assert ticket.state is State.DROPPED
 
 
-def test_an_answer_that_is_there_is_handed_over_even_after_the_deadline(
-    admission: Admission, clock: Clock
-) -> None:
+def test_an_answer_that_is_there_is_handed_over_even_after_the_deadline(admission, clock):
     ticket = submit(admission, deadline=5, is_wanted=lambda: False)
     ticket.finish(ticket.compute(), None)
     clock.now = 6
     assert ticket.result() is not None
 
 
-def test_a_ticket_tells_how_long_it_waited_and_how_long_it_ran(
-    admission: Admission, clock: Clock
-) -> None:
+def test_a_ticket_tells_how_long_it_waited_and_how_long_it_ran(admission, clock):
     ticket = submit(admission)
     clock.turn(2)
     assert (ticket.waited, ticket.ran) == (2, 0)

@@ -1,6 +1,5 @@
 """How long somebody waits beside a client that keeps all slots and its share of the queue busy."""
 
-import random
 from contextlib import closing, suppress
 
 import pytest
@@ -89,8 +88,8 @@ def keep_busy(service: Service, seconds: float) -> None:
     randomly=st.randoms(use_true_random=False),
 )
 def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
-    slots: int, queue: int, pauses: list[float], randomly: random.Random
-) -> None:
+    slots, queue, pauses, randomly
+):
     """A service time is at most 1 s here; two are needed only where all slots compute its own.
 
     For each that ends then ends its turn, and the batch client's image goes first.
@@ -119,9 +118,7 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
     pause=st.floats(0.01, 3.0),
     client=st.sampled_from([BATCH, PERSON, "newcomer"]),
 )
-def test_a_wait_is_predicted_for_each_client_as_it_will_be(
-    slots: int, before: list[str], pause: float, client: str
-) -> None:
+def test_a_wait_is_predicted_for_each_client_as_it_will_be(slots, before, pause, client):
     """Where each picture takes as long as the others, and nobody comes after it."""
     with closing(Service(slots, queue=50)) as service:
         service.calibrate(1.0)
