@@ -23,7 +23,7 @@ from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, serving
 from tests.support.repo import DCTNET
-from tests.support.tiny_model import write_unloadable_model
+from tests.support.tiny_model import write_model_without_graphs
 
 END_S = 30
 """How long the end of an idle server may take, in seconds: it takes less than one."""
@@ -121,7 +121,7 @@ def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
     broken = tmp_path / "broken"
-    write_unloadable_model(broken)
+    write_model_without_graphs(broken)
     status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
     assert status == 3
     assert lines[2] == f"dctnet: {broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
@@ -227,7 +227,7 @@ def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(serve, t
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 @pytest.mark.parametrize("name", REQUIRED_FILES)
 def test_a_model_that_is_damaged_is_one_sentence(serve, tmp_path, name):
-    write_unloadable_model(tmp_path / "broken")
+    write_model_without_graphs(tmp_path / "broken")
     (tmp_path / "broken" / name).write_bytes(b"")
     status, line = serve(DCTNET_MODEL=tmp_path / "broken")
     assert status == 3
