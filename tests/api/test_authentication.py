@@ -5,25 +5,13 @@ import re
 from io import BytesIO
 
 import pytest
-from flask.testing import FlaskClient
 
-from dctnet.app import create_app
-from dctnet.config import Settings
 from dctnet.http.assets import addresses
-from dctnet.replica import Replica
-from tests.api.conftest import MODEL, Broken, refused, replica_of, with_keys
-from tests.support.encoded import encoded, gradient
+from tests.api.conftest import KEYS, PICTURE, Broken, client_of, refused, starting_with
 
-KEY, SECOND = "a-key==of-the=test/", "k" * 256
+KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
-PICTURE = encoded(gradient(40, 24))
 SCRIPT = f"/static/{addresses()['page.js']}"
-
-
-@pytest.fixture(scope="module")
-def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    folder = tmp_path_factory.mktemp("keys")
-    return create_app(replica_of(with_keys(settings, folder, KEY, SECOND))).test_client()
 
 
 @pytest.mark.parametrize(
@@ -88,8 +76,8 @@ def test_the_other_addresses_ask_for_no_key(locked, path):
     assert locked.get(path).status_code == 200
 
 
-def test_a_key_is_asked_for_while_the_model_loads(settings, tmp_path):
-    client = create_app(Replica(with_keys(settings, tmp_path, KEY), MODEL)).test_client()
+def test_a_key_is_asked_for_while_the_model_loads(with_keys):
+    client = starting_with(with_keys)
     for headers, status in ({}, 401), ({"X-Api-Key": KEY}, 503):
         response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
         assert response.status_code == status
@@ -100,9 +88,8 @@ def test_without_a_file_of_keys_none_is_asked_for(client):
         assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
 
 
-def test_a_key_is_in_no_report_of_a_defect(settings, tmp_path, caplog):
-    engine = Broken(lambda: {}["broken"])
-    client = create_app(replica_of(with_keys(settings, tmp_path, KEY), engine=engine)).test_client()
+def test_a_key_is_in_no_report_of_a_defect(with_keys, caplog):
+    client = client_of(with_keys, engine=Broken(lambda: {}["broken"]))
     with caplog.at_level(logging.DEBUG):
         failed = client.post("/v1/cartoons", data=PICTURE, headers={"X-Api-Key": KEY})
     assert failed.status_code == 500
