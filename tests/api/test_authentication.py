@@ -1,7 +1,6 @@
 """API keys, where they are asked for: who is answered, and who with 401."""
 
 import logging
-import re
 from io import BytesIO
 
 import pytest
@@ -95,9 +94,3 @@ def test_a_key_is_in_no_report_of_a_defect(with_keys, caplog):
     assert failed.status_code == 500
     assert "broken" in caplog.text
     assert KEY not in caplog.text + failed.text
-
-
-def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client):
-    page = client.get("/").text
-    assert re.search(r'<form id="unlock" hidden>', page)
-    assert re.search(r'<input id="key" type="password" autocomplete="off"', page)

@@ -62,7 +62,3 @@ def test_what_it_tells_is_text_and_no_markup(settings):
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
     assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
-
-
-def test_the_page_for_people_leads_to_it(client):
-    assert 'href="docs"' in client.get("/").text
