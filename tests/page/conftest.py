@@ -15,7 +15,7 @@ from tests.support.repo import ROOT
 __all__ = ["held"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
-FIRST_GROUP = {"test_portrait", "test_problems", "test_photo"}
+FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,8 +11,7 @@ from tests.support.browser import Browser
 
 
 def press(browser: Browser, *keys: str) -> None:
-    for key in keys:
-        ActionChains(browser.driver).send_keys(key).perform()
+    ActionChains(browser.driver).send_keys(*keys).perform()
 
 
 def tab_to(browser: Browser, name: str) -> None:
