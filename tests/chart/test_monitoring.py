@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, Objects, merged, render
+from tests.support.chart import CHART, DEMO, Objects, merged, render
 
-DEMO = {"model": {"source": "demo"}}
 MONITORS = {"serviceMonitor": ("ServiceMonitor", "endpoints")}
 MONITORS["podMonitor"] = ("PodMonitor", "podMetricsEndpoints")
 

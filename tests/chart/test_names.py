@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.chart import Object, Objects, merged, render
+from tests.support.chart import DIGEST, Object, Objects, merged, render
 from tests.support.kubernetes import LABEL, images, pods
 
 EVERYTHING = {
@@ -119,9 +119,6 @@ def test_the_management_service_shows_every_replica():
     assert spec["publishNotReadyAddresses"] is True
 
 
-SHA = f"sha256:{'0' * 64}"
-
-
 @pytest.mark.parametrize(
     ("values", "image"),
     [
@@ -129,7 +126,7 @@ SHA = f"sha256:{'0' * 64}"
         ({"model": {"source": "demo"}}, "dctnet:0.1.0"),
         ({"image": {"tag": "1"}}, "dctnet:1"),
         ({"image": {"tag": "1", "variant": "tensorflow"}}, "dctnet:1"),
-        ({"image": {"digest": SHA}}, f"dctnet:0.1.0-tensorflow@{SHA}"),
+        ({"image": {"digest": DIGEST}}, f"dctnet:0.1.0-tensorflow@{DIGEST}"),
         ({"image": {"registry": "r.example:5000"}}, "r.example:5000/dctnet:0.1.0-tensorflow"),
         (
             {"image": {"registry": "r.example", "repository": "a/b"}},

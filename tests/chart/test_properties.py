@@ -11,11 +11,19 @@ import yaml
 from hypothesis import HealthCheck, Phase, event, given
 from hypothesis import strategies as st
 
-from tests.support.chart import CHART, Invalid, Refused, faults, merged, nested, render
+from tests.support.chart import (
+    CHART,
+    IMAGE,
+    SCHEMA,
+    Invalid,
+    Refused,
+    faults,
+    merged,
+    nested,
+    render,
+)
 from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import mistakes
-
-SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
 TEXTS = st.one_of(
     st.sampled_from(
@@ -112,7 +120,7 @@ SHAPES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
     {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
-    {"model": {"source": "image", "image": {"reference": f"models/anime@sha256:{'0' * 64}"}}},
+    IMAGE,
     {
         "expose": {"hosts": ["a.example.org", "b.example.org"], "tls": {"enabled": True}},
         "ingress": {"enabled": True},

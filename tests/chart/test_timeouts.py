@@ -7,14 +7,12 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.server.application import KEEP_ALIVE_S
-from tests.support.chart import render
-
-GATEWAY = {"enabled": True, "parentRefs": [{"name": "public"}], "retries": "envoy"}
+from tests.support.chart import GATEWAY, INGRESS, merged, render
 
 
 def chain(**timeouts: Any) -> dict[str, Any]:
-    values = {"timeouts": timeouts, "ingress": {"enabled": True}, "gateway": GATEWAY}
-    made = render(values)
+    retries = {"gateway": {"retries": "envoy"}}
+    made = render(merged(INGRESS, GATEWAY, retries, {"timeouts": timeouts}))
     annotations = made.one("Ingress")["metadata"]["annotations"]
     nginx = "nginx.ingress.kubernetes.io/proxy"
     policy = made.one("BackendTrafficPolicy")["spec"]

@@ -19,6 +19,16 @@ from tests.support.repo import ROOT, TOOLS, environment
 CHART = ROOT / "helm/dctnet"
 PROFILES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*"))]
 SCHEMAS = ROOT / ".tools/schemas"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
+
+# Values that several tests give.
+DIGEST = f"sha256:{'0' * 64}"
+DEMO = {"model": {"source": "demo"}}
+BAKED = {"model": {"source": "baked"}}
+IMAGE = {"model": {"source": "image", "image": {"reference": f"models/anime@{DIGEST}"}}}
+INGRESS = {"ingress": {"enabled": True}}
+GATEWAY = {"gateway": {"enabled": True, "parentRefs": [{"name": "public"}]}}
 
 Object = dict[str, Any]
 
@@ -82,10 +92,6 @@ class Objects:
         found = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
         assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
         return found[0]
-
-    def names(self) -> set[tuple[str, str]]:
-        """Kind and name of each."""
-        return {(each["kind"], each["metadata"]["name"]) for each in self._objects}
 
     @property
     def kinds(self) -> set[str]:
@@ -170,20 +176,13 @@ def _rendered(
     if profile:
         command += ["--values", CHART / f"ci/{profile}-values.yaml"]
     run = run_tool(*command, "--values", "-", input=values)
-    if run.returncode:
-        raise failure(run.stderr)
+    if sentence := re.search(r": (dctnet: .*)", run.stderr):
+        raise Refused(sentence[1].strip())
+    if run.returncode and "schema" in run.stderr:
+        raise Invalid(run.stderr)
+    assert run.returncode == 0, run.stderr
     documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
     return json.dumps([document for document in documents if document])
-
-
-def failure(said: str) -> Exception:
-    """Return what Helm's words stand for."""
-    sentence = re.search(r": (dctnet: .*)", said)
-    if sentence:
-        return Refused(sentence[1].strip())
-    if "schema" in said:
-        return Invalid(said)
-    return AssertionError(said)
 
 
 def assert_schema_rejects(
@@ -207,12 +206,6 @@ def assert_schema_rejects(
         for path, value in values.items():
             place = f"/{path.replace('.', '/')}/"
             assert any(each.startswith(place) for each in rejected), f"{path}: {value!r}\n{said}"
-
-
-@cache
-def values_yaml() -> dict[str, Any]:
-    """The chart's default values."""
-    return yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 @cache
