@@ -9,11 +9,12 @@ import yaml
 
 from dctnet import metrics
 from dctnet.server import application
+from tests.support import chart
+from tests.support.chart import DEFAULTS as VALUES
 from tests.support.repo import ROOT
 
 K8S = ROOT / "k8s"
-CHART = yaml.safe_load((ROOT / "helm" / "dctnet" / "Chart.yaml").read_text())
-VALUES = yaml.safe_load((ROOT / "helm" / "dctnet" / "values.yaml").read_text())
+CHART = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())
 
 PROXY_READ_S = VALUES["timeouts"]["request"] + 5
 PROXY_TOTAL_S = VALUES["timeouts"]["request"] + 10

@@ -158,24 +158,17 @@ def render(
     helm: str = "helm",
 ) -> Objects:
     """Render the chart; raise Refused or Invalid where that fails."""
+    command = [helm, "template", release, str(CHART), "--namespace", "pictures"]
+    command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
+    if profile:
+        command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
     text = json.dumps(values or {}, sort_keys=True)
-    return Objects(json.loads(_rendered(text, profile, release, kubernetes, tuple(apis), helm)))
+    return Objects(json.loads(_rendered(*command, "--values", "-", values=text)))
 
 
 @cache  # As text, so that no test can change what another one gets.
-def _rendered(
-    values: str,
-    profile: str | None,
-    release: str,
-    kubernetes: str,
-    apis: tuple[str, ...],
-    helm: str,
-) -> str:
-    command = [helm, "template", release, CHART, "--namespace", "pictures"]
-    command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
-    if profile:
-        command += ["--values", CHART / f"ci/{profile}-values.yaml"]
-    run = run_tool(*command, "--values", "-", input=values)
+def _rendered(*command: str, values: str) -> str:
+    run = run_tool(*command, input=values)
     if sentence := re.search(r": (dctnet: .*)", run.stderr):
         raise Refused(sentence[1].strip())
     if run.returncode and "schema" in run.stderr:
