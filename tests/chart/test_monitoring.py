@@ -8,8 +8,10 @@ import yaml
 
 from tests.support.chart import CHART, DEMO, Objects, merged, render
 
-MONITORS = {"serviceMonitor": ("ServiceMonitor", "endpoints")}
-MONITORS["podMonitor"] = ("PodMonitor", "podMetricsEndpoints")
+MONITORS = {
+    "serviceMonitor": ("ServiceMonitor", "endpoints"),
+    "podMonitor": ("PodMonitor", "podMetricsEndpoints"),
+}
 
 
 def made(**metrics: Any) -> Objects:

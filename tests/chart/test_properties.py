@@ -25,11 +25,12 @@ from tests.support.chart import (
 from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import mistakes
 
+ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
 TEXTS = st.one_of(
     st.sampled_from(
         ["", "yes", "null", "1e3", "0x1f", "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]
     ),
-    st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20),
+    st.text(ASCII, max_size=20),
 )
 
 
@@ -55,8 +56,7 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     if "pattern" not in schema:
         return TEXTS.filter(lambda text: schema.get("minLength", 0) <= len(text) <= longest)
     pattern = schema["pattern"].removesuffix("$") + r"\Z"  # Python's $ lets a line feed follow.
-    ascii_only = st.characters(codec="ascii", exclude_categories=["Cc"])
-    return st.from_regex(pattern, alphabet=ascii_only).filter(lambda text: len(text) <= longest)
+    return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
 
 
 def integers(schema: dict[str, Any]) -> st.SearchStrategy[int]:
@@ -112,10 +112,7 @@ def values_of(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any
 
 VALUES = {path: admitted(schema) for path, schema in values_of(SCHEMA).items()}
 SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
-
 RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
-
-
 SHAPES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),

@@ -15,6 +15,7 @@ from tests.support.chart import (
     assert_schema_rejects,
     render,
     run_tool,
+    schema_at,
 )
 
 PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
@@ -34,13 +35,6 @@ def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
 
 
-def place(path: tuple[str, ...]) -> dict[str, Any]:
-    found = SCHEMA
-    for key in path:
-        found = found["properties"][key]
-    return found
-
-
 def test_every_value_is_described_by_a_comment():
     undescribed = [
         path
@@ -52,9 +46,9 @@ def test_every_value_is_described_by_a_comment():
 
 
 def test_every_value_is_in_the_schema_and_described_there():
-    assert {path: place(path)["description"] for path in TEXTS} == TEXTS
+    assert {path: schema_at(path)["description"] for path in TEXTS} == TEXTS
     typed = {"type", "enum", "anyOf", "allOf"}
-    assert [path for path in TEXTS if not typed & place(path).keys()] == []
+    assert [path for path in TEXTS if not typed & schema_at(path).keys()] == []
 
 
 def test_the_schema_has_no_value_that_the_chart_has_not():

@@ -8,12 +8,12 @@ from dctnet.config import ANY_ORIGIN, MAX_ORIGINS, SETTINGS, Settings
 from tests.support.chart import (
     BAKED,
     DEFAULTS,
-    SCHEMA,
     assert_schema_rejects,
     leaf,
     merged,
     nested,
     render,
+    schema_at,
 )
 
 BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
@@ -97,9 +97,7 @@ def test_a_value_reaches_the_service_as_it_is():
 
 
 def node(path: str) -> dict[str, Any]:
-    place = SCHEMA
-    for key in path.split("."):
-        place = place["properties"][key]
+    place = schema_at(path.split("."))
     numeric = [each for each in place.get("anyOf", [place]) if "minimum" in each]
     return numeric[0] if numeric else {}
 

@@ -61,11 +61,10 @@ def test_nginx_has_memory_for_a_hundred_of_the_largest_bodies():
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
-@pytest.mark.parametrize("secret", ["$remote_addr", "$args", "$request_uri", "$http_"])
-def test_nginx_s_log_has_the_request_s_id_and_nothing_of_the_client(secret):
-    config = values("ingress-nginx")["controller"]["config"]
-    assert '"request_id":"$req_id"' in config["log-format-upstream"]
-    assert secret not in config["log-format-upstream"]
+def test_nginx_s_log_has_the_request_s_id_and_nothing_of_the_client():
+    logged = values("ingress-nginx")["controller"]["config"]["log-format-upstream"]
+    assert '"request_id":"$req_id"' in logged
+    assert not re.search(r"\$(remote_addr|args|request_uri|http_)", logged)
 
 
 def test_envoy_waits_for_an_answer_longer_than_a_replica_takes():

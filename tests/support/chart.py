@@ -148,6 +148,14 @@ def leaf(values: Mapping[str, Any], path: str) -> Any:
     return values
 
 
+def schema_at(path: Iterable[str]) -> dict[str, Any]:
+    """Return what the schema says of a value."""
+    found = SCHEMA
+    for key in path:
+        found = found["properties"][key]
+    return found
+
+
 def render(
     values: Mapping[str, Any] | None = None,
     *,
