@@ -1,6 +1,5 @@
 """The runtime of each network: the fastest that is installed and has its files."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder, open_folder
+from dctnet.models.folder import ModelFolder
 from dctnet.models.parts import PARTS, Part
 from dctnet.runtimes import native
 from dctnet.runtimes.choice import choose, explain
-from tests.support.absent import run_without
-from tests.support.tiny_model import write_model_without_graphs
 
 FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
@@ -120,30 +117,6 @@ def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
     assert "needs onnxruntime, which is not installed" in said
-
-
-def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path):
-    write_model_without_graphs(tmp_path / "tiny")
-    assert not open_folder(tmp_path / "tiny").is_prepared
-    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(tmp_path / "tiny"))
-    ended = run_without({"tensorflow"}, program, *arguments)
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(
-        f"dctnet: The model example/tiny in {tmp_path / 'tiny'} needs TensorFlow"
-    )
-    assert (ended.returncode, ended.stdout) == (1, "")
-
-
-def test_doctor_without_tensorflow_says_it_too(tmp_path):
-    write_model_without_graphs(tmp_path / "tiny")
-    program = (
-        "import os, sys; from dctnet.cli import main; os.environ['DCTNET_MODEL'] = sys.argv[1];"
-        "sys.exit(main(['doctor', '--json']))"
-    )
-    ended = run_without({"tensorflow"}, program, str(tmp_path / "tiny"))
-    assert ended.returncode == 1
-    assert "needs TensorFlow" in json.loads(ended.stdout)["inference"]["error"]
 
 
 def test_threads_that_load_networks_import_nothing():
