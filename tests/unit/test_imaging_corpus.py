@@ -80,15 +80,13 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
     Calls, each of a tenth of a microsecond, are the same however busy the machine is.
     """
     profile = cProfile.Profile()
-    inspected = profile.runcall(_inspected, data)
-    calls = sum(entry.callcount for entry in profile.getstats())
-    assert calls <= CALLS_A_CHUNK * MAX_CHUNKS
-    tracemalloc.start()  # Not before, as it would count each call's number, slowly.
+    tracemalloc.start()
     try:
-        _inspected(data)
+        inspected = profile.runcall(_inspected, data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert sum(entry.callcount for entry in profile.getstats()) <= CALLS_A_CHUNK * MAX_CHUNKS
     assert peak <= 3 * len(data) + 2 * MAX_PROFILE_BYTES + 100_000
     return inspected
 
