@@ -25,6 +25,7 @@ PREPARED = ModelFolder(
     GENERATORS | FACES,
     is_prepared=True,
 )
+UPSTREAM = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
 NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
 NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow",), NODE)})
 
@@ -50,8 +51,7 @@ def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
 
 
 def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
-    folder = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
-    assert choose(folder) == dict.fromkeys(PARTS, "tensorflow")
+    assert choose(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
 
 
 def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
@@ -83,8 +83,7 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
     assert explain(PREPARED, "onnxruntime") == (
         "onnxruntime draws background and head: DCTNET_RUNTIME says so"
     )
-    upstream = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
-    assert explain(upstream) == (
+    assert explain(UPSTREAM) == (
         "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
     )
     half = replace(PREPARED, parts=PREPARED.parts | {"head": Part(("tensorflow",), NODE)})
@@ -105,8 +104,7 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
         f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
     )
-    upstream = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
-    assert refusal(upstream) == (
+    assert refusal(UPSTREAM) == (
         "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
         " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
         " with its `reference` extra, or take the `tensorflow` image."
