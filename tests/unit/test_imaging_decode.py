@@ -14,7 +14,7 @@ from dctnet.imaging import (
     decode,
 )
 from dctnet.imaging.decode import MAX_SIDE
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded import encoded, gradient, of_kinds, without_adobe_marker
 from tests.support.formats import chunk, exif, png, png_header, segment, with_chunks, with_segments
 from tests.support.profiles import lab, red_and_blue_exchanged
 
@@ -101,9 +101,7 @@ def test_16_bits_with_alpha_are_laid_on_white(colour, pixel):
 def test_cmyk_is_inverted_with_adobes_marker_and_without():
     """As every browser does; the others write no CMYK JPEG."""
     white = encoded(Image.new("CMYK", (16, 16)), "JPEG")
-    at = white.index(b"\xff\xee")
-    unmarked = white[:at] + white[at + 2 + int.from_bytes(white[at + 2 : at + 4]) :]
-    for data in white, unmarked:
+    for data in white, without_adobe_marker(white):
         np.testing.assert_array_equal(decode(data, ENOUGH), np.full((16, 16, 3), 255))
 
 
