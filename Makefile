@@ -41,8 +41,9 @@ install-dev: $(VENV)/installed-dev $(NATIVE)/built ## Add to it what tests and c
 run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
-# Twice as many as there are processors: half of them wait for servers, timeouts and the browser.
-PROCESSES = $(shell echo $$((2 * $$(nproc))))
+# Twice as many as there are processors, for half of them wait for servers, timeouts and the browser;
+# no more than 8, each of which takes up to 1 GB.
+PROCESSES = $(shell n=$$(nproc); echo $$((n > 4 ? 8 : 2 * n)))
 
 .PHONY: test
 test: lint install-dev chart-tools $(axe) ## Check style and types, then run all tests with coverage

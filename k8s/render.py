@@ -35,21 +35,11 @@ def find_helm() -> str | None:
     return shutil.which("helm", path=f"{os.environ['PATH']}{os.pathsep}{ROOT / '.tools' / 'bin'}")
 
 
-def template(helm: str, values: Path | str, given: str | None = None) -> str:
-    """Return what the chart renders; the values may be ``-``, and then they are given."""
-    command = [helm, "template", "dctnet", ROOT / "helm" / "dctnet", "--values", values]
-    return subprocess.run(
-        [*command, "--kube-version", KUBERNETES],
-        input=given,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
 def render(helm: str) -> dict[str, str]:
     """Return every file's text by its name: one for each kind of object, and the settings."""
-    rendered = template(helm, VALUES)
+    command = [helm, "template", "dctnet", ROOT / "helm" / "dctnet", "--values", VALUES]
+    command += ["--kube-version", KUBERNETES]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     files: dict[str, str] = {}
     for document in re.split(r"^---\n(?:# Source: .*\n)?", rendered, flags=re.MULTILINE):
         content = yaml.safe_load(document)

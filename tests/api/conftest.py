@@ -21,16 +21,17 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
 from tests.support.described import document_of, require_described
+from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
 MAX_PIXELS = 90_000
+KEYS = "a-key==of-the=test/", "k" * 256
+PICTURE = encoded(gradient(40, 24))
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 
 _DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
-
-AppFactory = Callable[..., Flask]
 
 
 class _Negative:
@@ -114,30 +115,39 @@ def settings() -> Settings:
     return Settings.from_environment({"DCTNET_SLOTS": "2", **limits})
 
 
-@pytest.fixture(scope="session")
-def make_app(settings: Settings) -> AppFactory:
-    def make(model: ModelFolder = MODEL, engine: Cartoonist | None = None) -> Flask:
-        return create_app(replica_of(settings, model, engine))
+def client_of(
+    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+) -> FlaskClient:
+    """A client of a server that is ready."""
+    return create_app(replica_of(settings, model, engine)).test_client()
 
-    return make
+
+def starting_with(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
+    """A client of a server whose model is still being loaded."""
+    return create_app(Replica(settings, model)).test_client()
+
+
+@pytest.fixture(scope="session")
+def client(settings: Settings) -> FlaskClient:
+    return client_of(settings)
 
 
 @pytest.fixture
 def starting(settings: Settings) -> FlaskClient:
-    """A server whose model is still being loaded."""
-    return create_app(Replica(settings, MODEL)).test_client()
+    return starting_with(settings)
 
 
 @pytest.fixture(scope="session")
-def client(make_app: AppFactory) -> FlaskClient:
-    return make_app().test_client()
-
-
-def with_keys(settings: Settings, folder: Path, *keys: str) -> Settings:
-    """The settings of a server that asks for one of these keys."""
-    file = folder / "keys"
-    file.write_text("\n".join(keys))
+def with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of a server that asks for one of the keys."""
+    file = tmp_path_factory.mktemp("keys") / "keys"
+    file.write_text("\n".join(KEYS))
     return replace(settings, api_keys_file=file)
+
+
+@pytest.fixture(scope="session")
+def locked(with_keys: Settings) -> FlaskClient:
+    return client_of(with_keys)
 
 
 def refused(response: TestResponse, status: int, kind: str) -> str:

@@ -1,29 +1,16 @@
 """API keys, where they are asked for: who is answered, and who with 401."""
 
 import logging
-import re
 from io import BytesIO
 
 import pytest
-from flask.testing import FlaskClient
 
-from dctnet.app import create_app
-from dctnet.config import Settings
 from dctnet.http.assets import addresses
-from dctnet.replica import Replica
-from tests.api.conftest import MODEL, Broken, refused, replica_of, with_keys
-from tests.support.encoded import encoded, gradient
+from tests.api.conftest import KEYS, PICTURE, Broken, client_of, refused, starting_with
 
-KEY, SECOND = "a-key==of-the=test/", "k" * 256
+KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
-PICTURE = encoded(gradient(40, 24))
 SCRIPT = f"/static/{addresses()['page.js']}"
-
-
-@pytest.fixture(scope="module")
-def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    folder = tmp_path_factory.mktemp("keys")
-    return create_app(replica_of(with_keys(settings, folder, KEY, SECOND))).test_client()
 
 
 @pytest.mark.parametrize(
@@ -88,8 +75,8 @@ def test_the_other_addresses_ask_for_no_key(locked, path):
     assert locked.get(path).status_code == 200
 
 
-def test_a_key_is_asked_for_while_the_model_loads(settings, tmp_path):
-    client = create_app(Replica(with_keys(settings, tmp_path, KEY), MODEL)).test_client()
+def test_a_key_is_asked_for_while_the_model_loads(with_keys):
+    client = starting_with(with_keys)
     for headers, status in ({}, 401), ({"X-Api-Key": KEY}, 503):
         response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
         assert response.status_code == status
@@ -100,17 +87,10 @@ def test_without_a_file_of_keys_none_is_asked_for(client):
         assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
 
 
-def test_a_key_is_in_no_report_of_a_defect(settings, tmp_path, caplog):
-    engine = Broken(lambda: {}["broken"])
-    client = create_app(replica_of(with_keys(settings, tmp_path, KEY), engine=engine)).test_client()
+def test_a_key_is_in_no_report_of_a_defect(with_keys, caplog):
+    client = client_of(with_keys, engine=Broken(lambda: {}["broken"]))
     with caplog.at_level(logging.DEBUG):
         failed = client.post("/v1/cartoons", data=PICTURE, headers={"X-Api-Key": KEY})
     assert failed.status_code == 500
     assert "broken" in caplog.text
     assert KEY not in caplog.text + failed.text
-
-
-def test_the_page_has_a_field_for_the_key_which_is_not_shown_at_first(client):
-    page = client.get("/").text
-    assert re.search(r'<form id="unlock" hidden>', page)
-    assert re.search(r'<input id="key" type="password" autocomplete="off"', page)

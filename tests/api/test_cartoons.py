@@ -12,8 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from dctnet.app import create_app
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, refused, replica_of
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, refused
 from tests.support.encoded import decoded, encoded, gradient, of_kinds
 
 PICTURE = gradient(40, 24)
@@ -80,11 +79,11 @@ def test_each_stage_is_timed_in_milliseconds(client):
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     """Werkzeug would write one of more than 500 kB."""
-    app = create_app(replica_of(replace(settings, max_bytes=2_000_000)))
+    client = client_of(replace(settings, max_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
     picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
     boundary, form = encode_multipart({"file": picture})
-    response = app.test_client().post(
+    response = client.post(
         "/v1/cartoons", data=form, content_type=f"multipart/form-data; boundary={boundary}"
     )
     assert response.status_code == 200

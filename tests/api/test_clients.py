@@ -1,7 +1,6 @@
 """Who takes turns with whom: told by its key, by its address, or not at all."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,8 @@ from flask import Flask, request
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.http.clients import told_apart
-from tests.api.conftest import replica_of, with_keys
-from tests.support.encoded import encoded, gradient
+from tests.api.conftest import KEYS, PICTURE, replica_of
 
-PICTURE = encoded(gradient(40, 24))
 BY_ADDRESS = {"DCTNET_FAIRNESS": "address", "DCTNET_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8"}
 
 
@@ -62,14 +59,9 @@ def test_addresses_count_only_where_they_are_asked_for(fairness):
     assert client_of("192.0.2.1", DCTNET_FAIRNESS=fairness) == "None"
 
 
-KEYS = "a-key-of-the-test", "another-key-of-the-test"
-
-
-def clients_seen(
-    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any
-) -> list[object]:
+def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Send a picture with each key, in both ways; return whose they counted as."""
-    replica = replica_of(replace(with_keys(settings, folder, *KEYS), **changed))
+    replica = replica_of(settings)
     seen: list[object] = []
     submit = replica.admission.submit
 
@@ -86,9 +78,9 @@ def clients_seen(
 
 
 def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
-    settings, tmp_path, monkeypatch
+    with_keys, monkeypatch
 ):
-    first, same, second, as_well = clients_seen(settings, tmp_path, monkeypatch)
+    first, same, second, as_well = clients_seen(with_keys, monkeypatch)
     assert first == same
     assert second == as_well
     assert None not in {first, second}
@@ -97,7 +89,7 @@ def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
         assert not any(key in str(client) or key.encode() in bytes(client) for key in KEYS)
 
 
-def test_the_setting_wins_over_keys(settings, tmp_path, monkeypatch):
+def test_the_setting_wins_over_keys(with_keys, monkeypatch):
     by_address = Settings.from_environment(BY_ADDRESS).fairness
-    seen = clients_seen(settings, tmp_path, monkeypatch, fairness=by_address)
+    seen = clients_seen(replace(with_keys, fairness=by_address), monkeypatch)
     assert {str(client) for client in seen} == {"127.0.0.1"}

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.app import create_app
 from dctnet.config import MIB, Settings
-from tests.api.conftest import replica_of
+from tests.api.conftest import client_of
 from tests.support.corpus import MAX_PIXELS, corpus
 from tests.support.corpus_answers import require_picture, require_problem
 
@@ -15,8 +14,7 @@ from tests.support.corpus_answers import require_picture, require_problem
 @pytest.fixture(scope="module")
 def roomy(settings: Settings) -> FlaskClient:
     """A client of a server that takes all samples as they are."""
-    settings = replace(settings, max_bytes=10 * MIB, max_pixels=MAX_PIXELS)
-    return create_app(replica_of(settings)).test_client()
+    return client_of(replace(settings, max_bytes=10 * MIB, max_pixels=MAX_PIXELS))
 
 
 @pytest.mark.filterwarnings("error")

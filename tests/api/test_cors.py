@@ -6,25 +6,16 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.replica import Replica
-from tests.api.conftest import MODEL, replica_of, with_keys
-from tests.support.encoded import encoded, gradient
+from tests.api.conftest import PICTURE, client_of, starting_with
 
 ALLOWED, SECOND, STRANGER = "https://a.example", "http://localhost:3000", "https://b.example"
-PICTURE = encoded(gradient(40, 24))
 PATHS = ["/", "/health", "/v1/styles", "/openapi.json", "/nothing"]
-
-
-def client_for(settings: Settings, *origins: str) -> FlaskClient:
-    settings = replace(settings, cors_origins=frozenset(origins))
-    return create_app(replica_of(settings)).test_client()
 
 
 @pytest.fixture(scope="module")
 def shared(settings: Settings) -> FlaskClient:
-    return client_for(settings, ALLOWED, SECOND)
+    return client_of(replace(settings, cors_origins=frozenset({ALLOWED, SECOND})))
 
 
 def preflight(client: FlaskClient, path: str, origin: str) -> TestResponse:
@@ -61,6 +52,8 @@ def test_another_site_s_page_may_read_nothing(shared, origin):
     assert response.status_code == 200  # It is the browser that keeps the answer from the page.
     assert "Access-Control-Allow-Origin" not in response.headers
     assert "Origin" in response.vary
+    beforehand = preflight(shared, "/v1/cartoons", origin)
+    assert not [name for name, _ in beforehand.headers if name.startswith("Access-Control")]
 
 
 def names(response: TestResponse, header: str) -> set[str]:
@@ -87,15 +80,9 @@ def test_a_browser_is_told_beforehand_what_it_may_send(shared, path):
     }
 
 
-def test_a_stranger_is_told_nothing_beforehand(shared):
-    response = preflight(shared, "/v1/cartoons", STRANGER)
-    assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
-
-
-def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(settings, tmp_path):
-    settings = with_keys(settings, tmp_path, "a-key-of-the-cors-test")
-    settings = replace(settings, cors_origins=frozenset({ALLOWED}))
-    loading = create_app(Replica(settings, MODEL)).test_client()  # It has no slots yet.
+def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(with_keys):
+    # It has no slots yet.
+    loading = starting_with(replace(with_keys, cors_origins=frozenset({ALLOWED})))
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
     refused = loading.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
     assert refused.status_code == 401
@@ -103,7 +90,7 @@ def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(settings, tmp_p
 
 
 def test_a_star_lets_every_site_s_page_read(settings):
-    client = client_for(settings, "*")
+    client = client_of(replace(settings, cors_origins=frozenset({"*"})))
     for origin in ALLOWED, STRANGER, "null":
         response = client.get("/v1/styles", headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == "*"

@@ -4,16 +4,17 @@ import re
 from dataclasses import replace
 
 import pytest
+from flask.testing import FlaskClient
 
 from dctnet.http.docs import marked_up
 from dctnet.http.problems import KINDS
-from tests.api.conftest import MODEL, AppFactory
+from tests.api.conftest import MODEL, client_of
 from tests.support.described import document_of
 
 
 @pytest.fixture(scope="module")
-def page(make_app: AppFactory) -> str:
-    response = make_app().test_client().get("/docs")
+def page(client: FlaskClient) -> str:
+    response = client.get("/docs")
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
     return response.text
@@ -56,12 +57,8 @@ def test_its_links_lead_somewhere(client, page):
     assert 'href="openapi.json"' in page
 
 
-def test_what_it_tells_is_text_and_no_markup(make_app):
-    page = make_app(replace(MODEL, style="<b>bold")).test_client().get("/docs").text
+def test_what_it_tells_is_text_and_no_markup(settings):
+    page = client_of(settings, replace(MODEL, style="<b>bold")).get("/docs").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
     assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
-
-
-def test_the_page_for_people_leads_to_it(client):
-    assert 'href="docs"' in client.get("/").text

@@ -15,26 +15,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import TestResponse
 
 import dctnet
-from dctnet.app import create_app
-from dctnet.config import Settings
 from dctnet.http import problems
 from dctnet.http.openapi import EXAMPLES, READ, UNSERVABLE
 from dctnet.http.problems import KINDS, Kind
-from dctnet.replica import Replica
 from dctnet.server import refusals
-from tests.api.conftest import MODEL, replica_of, with_keys
+from tests.api.conftest import KEYS, MODEL, PICTURE, client_of
 from tests.support.described import document_of, template
 from tests.support.encoded import encoded, gradient
 
-KEY = "a-key-of-the-openapi-test"
-PICTURE = encoded(gradient(40, 24))
 JPEG = encoded(gradient(40, 24), "JPEG")
-
-
-@pytest.fixture(scope="module")
-def locked(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    settings = with_keys(settings, tmp_path_factory.mktemp("keys"), KEY)
-    return create_app(replica_of(settings)).test_client()
 
 
 @pytest.fixture
@@ -104,7 +93,7 @@ def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
 
 
 def post(client: FlaskClient, query: str, data: bytes = PICTURE) -> TestResponse:
-    return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEY})
+    return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEYS[0]})
 
 
 PROVOKED: dict[Kind, Callable[[FlaskClient], TestResponse]] = {
@@ -155,7 +144,7 @@ def test_a_picture_may_be_of_each_type_that_it_names(client, media_type):
 
 def test_it_tells_of_the_settings_and_of_the_model(settings):
     settings = replace(settings, max_bytes=54321, max_pixels=12345, request_timeout=7.5)
-    document = document_of(create_app(Replica(settings, replace(MODEL, style="ink"))))
+    document = document_of(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
     assert parameters["style"]["schema"] == {"enum": ["ink"], "default": "ink"}
     assert parameters["format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}

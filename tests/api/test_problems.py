@@ -8,11 +8,8 @@ import pytest
 
 from dctnet.admission import Stopped
 from dctnet.http.problems import KINDS, answer
-from tests.api.conftest import Broken, refused
-from tests.support.encoded import encoded, gradient
+from tests.api.conftest import PICTURE, Broken, client_of, refused
 from tests.support.repo import ROOT
-
-PICTURE = encoded(gradient(40, 24))
 
 
 @pytest.mark.parametrize(
@@ -35,9 +32,9 @@ def fail() -> None:
 
 
 def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_back(
-    make_app, caplog
+    settings, caplog
 ):
-    client = make_app(engine=Broken(fail)).test_client()
+    client = client_of(settings, engine=Broken(fail))
     with caplog.at_level(logging.ERROR):
         for _ in range(3):  # One more than there are slots.
             response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
@@ -48,9 +45,9 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
 
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
-def test_an_engine_out_of_memory_asks_the_client_to_try_again(make_app):
-    app = make_app(engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy fails.
-    response = app.test_client().post("/v1/cartoons", data=PICTURE)
+def test_an_engine_out_of_memory_asks_the_client_to_try_again(settings):
+    client = client_of(settings, engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy.
+    response = client.post("/v1/cartoons", data=PICTURE)
     refused(response, 503, "out-of-memory")
     assert response.headers["Retry-After"] == "5"
 

@@ -6,11 +6,9 @@ from urllib.parse import urljoin
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.models.folder import DEMO, KNOWN_ANSWER
-from dctnet.replica import Replica
-from tests.api.conftest import MODEL, refused
+from tests.api.conftest import MODEL, client_of, refused, starting_with
 
 SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
 
@@ -33,15 +31,15 @@ def test_the_loaded_style_is_described(client):
 
 
 @pytest.mark.parametrize(("style", "title"), [("handdrawn", "Hand-drawn"), ("demo", "Demo")])
-def test_a_style_has_a_title_for_people(make_app, style, title):
-    client = make_app(replace(MODEL, style=style)).test_client()
+def test_a_style_has_a_title_for_people(settings, style, title):
+    client = client_of(settings, replace(MODEL, style=style))
     assert client.get("/v1/styles").get_json()["styles"][0]["title"] == title
 
 
 @pytest.fixture
 def loading(settings: Settings) -> FlaskClient:
     """A server whose model is still being loaded, and has a known answer."""
-    return create_app(Replica(settings, replace(MODEL, sample=SAMPLE))).test_client()
+    return starting_with(settings, replace(MODEL, sample=SAMPLE))
 
 
 def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading):
@@ -55,16 +53,12 @@ def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading):
     assert response.status_code == 304
 
 
-def test_a_model_without_a_known_answer_has_no_sample(make_app):
-    client = make_app(replace(MODEL, sample=None)).test_client()
+def test_a_model_without_a_known_answer_has_no_sample(settings):
+    client = client_of(settings, replace(MODEL, sample=None))
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] is None
     assert client.get("/v1/styles/tiny/sample").status_code == 404
 
 
-def test_a_style_that_is_not_loaded_has_no_sample(loading):
-    refused(loading.get("/v1/styles/anime/sample"), 404, "not-found")
-
-
-@pytest.mark.parametrize("style", ["..", "%2e%2e", "..%2fdemo"])
-def test_no_other_file_is_reached(loading, style):
-    assert loading.get(f"/v1/styles/{style}/sample").status_code == 404
+@pytest.mark.parametrize("style", ["anime", "..", "%2e%2e", "..%2fdemo"])
+def test_no_other_sample_or_file_is_reached(loading, style):
+    refused(loading.get(f"/v1/styles/{style}/sample"), 404, "not-found")

@@ -7,21 +7,17 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from dctnet.app import create_app
 from dctnet.config import Settings
-from tests.api.conftest import Held, refused, replica_of
+from tests.api.conftest import PICTURE, Held, client_of, refused
 from tests.support.admission import in_background
-from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 
-PICTURE = encoded(gradient(40, 24))
 FIRST, SECOND, THIRD = "the-first-ticket", "the-second-ticket", "the-third-ticket"
 
 
 @pytest.fixture
 def app(held: Held) -> Flask:
-    settings = Settings.from_environment({"DCTNET_SLOTS": "1"})
-    return create_app(replica_of(settings, engine=held))
+    return client_of(Settings.from_environment({"DCTNET_SLOTS": "1"}), engine=held).application
 
 
 def send(app: Flask, ticket: str, path: str = "/v1/cartoons") -> Future[TestResponse]:

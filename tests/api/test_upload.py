@@ -52,19 +52,11 @@ def test_another_method_is_refused(client):
     assert response.get_json().keys() == {"error"}
 
 
-def test_a_server_that_starts_says_so(starting):
+def test_a_server_that_loads_its_model_says_so_and_is_not_healthy_yet(client, starting):
     response = post(starting, encoded(PICTURE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]
-
-
-def test_a_server_with_its_model_is_healthy(client):
-    response = client.get("/health")
-    assert response.status_code == 200
-    assert response.get_json() == {"status": "healthy", "model_loaded": True}
-
-
-def test_a_server_that_loads_its_model_is_not_yet(starting):
-    response = starting.get("/health")
-    assert response.status_code == 503
-    assert response.get_json() == {"status": "starting", "model_loaded": False}
+    for server, status, word in (starting, 503, "starting"), (client, 200, "healthy"):
+        response = server.get("/health")
+        assert response.status_code == status
+        assert response.get_json() == {"status": word, "model_loaded": status == 200}

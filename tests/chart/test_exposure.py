@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import Object, Objects, assert_schema_rejects, merged, nested, render
+from tests.support.chart import (
+    INGRESS,
+    Object,
+    Objects,
+    assert_schema_rejects,
+    merged,
+    nested,
+    render,
+)
 
 HOSTS = ["a.example.org", "b.example.org"]
 NGINX = "nginx.ingress.kubernetes.io/"
 
-INGRESS = {"ingress": {"enabled": True}}
-GATEWAY = {
-    "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"},
-}
+GATEWAY = nested(
+    "gateway", {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"}
+)
 
 
 def both(*values: dict[str, Any]) -> Objects:

@@ -6,13 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import APIS, CHART, Refused, merged, render
+from tests.support.chart import (
+    APIS,
+    CHART,
+    DEMO,
+    DIGEST,
+    GATEWAY,
+    IMAGE,
+    INGRESS,
+    Refused,
+    merged,
+    render,
+)
 
-SHA = f"sha256:{'0' * 64}"
 SCRAPED = {"metrics": {"podAnnotations": True}}
-INGRESS = {"ingress": {"enabled": True}}
-GATEWAY = {"gateway": {"enabled": True, "parentRefs": [{"name": "public"}]}}
-IMAGE = {"model": {"source": "image", "image": {"reference": f"models/anime@{SHA}"}}}
+KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
+TLS = {"expose": {"tls": {"enabled": True}}}
 
 
 def timeouts(**seconds: Any) -> dict[str, Any]:
@@ -21,6 +30,10 @@ def timeouts(**seconds: Any) -> dict[str, Any]:
 
 def replicas(least: int, **budget: Any) -> dict[str, Any]:
     return {"autoscaling": {"minReplicas": least}, "podDisruptionBudget": budget}
+
+
+def annotated(name: str, value: str) -> dict[str, Any]:
+    return merged(INGRESS, {"ingress": {"annotations": {name: value}}})
 
 
 def model(**values: Any) -> dict[str, Any]:
@@ -85,11 +98,9 @@ GUARDS = {
         {"autoscaling": {"minReplicas": 6}},
     ),
     "KEDA with nothing that scrapes": (
-        {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}},
+        KEDA,
         "autoscaling.metric is keda, but nothing scrapes the replicas",
-        merged(
-            SCRAPED, {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
-        ),
+        merged(SCRAPED, KEDA),
     ),
     "KEDA without Prometheus": (
         merged(SCRAPED, {"autoscaling": {"metric": "keda"}}),
@@ -147,9 +158,9 @@ GUARDS = {
         model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
     ),
     "digest of the demo model": (
-        model(source="demo", digest=SHA),
+        model(source="demo", digest=DIGEST),
         "model.digest pins a model folder, but the demo model is part of the image",
-        model(source="demo"),
+        DEMO,
     ),
     "preparing with the image that cannot": (
         {"image": {"variant": "runtime"}},
@@ -179,9 +190,9 @@ GUARDS = {
         model(cache={"create": True}),
     ),
     "HTTPS without hosts": (
-        {"expose": {"tls": {"enabled": True}}},
+        TLS,
         "expose.tls.enabled needs expose.hosts",
-        {"expose": {"tls": {"enabled": True}, "hosts": ["a.example.org"]}},
+        merged(TLS, {"expose": {"hosts": ["a.example.org"]}}),
     ),
     "two issuers": (
         {"expose": {"tls": {"issuer": "a", "clusterIssuer": "b"}}},
@@ -199,15 +210,9 @@ GUARDS = {
         {"gateway": {"enabled": True, "create": True, "className": "envoy"}},
     ),
     "annotation that the chart sets": (
-        merged(
-            INGRESS,
-            {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"}}},
-        ),
+        annotated("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
         "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
-        merged(
-            INGRESS,
-            {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/enable-cors": "true"}}},
-        ),
+        annotated("nginx.ingress.kubernetes.io/enable-cors", "true"),
     ),
     "two monitors": (
         {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},

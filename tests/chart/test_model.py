@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import Objects, render
+from tests.support.chart import DIGEST, render
 from tests.support.kubernetes import images
 
-SHA = f"sha256:{'0' * 64}"
-REFERENCE = f"models/anime@{SHA}"
+REFERENCE = f"models/anime@{DIGEST}"
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
 IMAGE = {"image": {"reference": REFERENCE, "pullPolicy": "IfNotPresent"}}
 WRITABLE = {"persistentVolumeClaim": {"claimName": "models"}}
@@ -66,8 +65,8 @@ def test_a_source_has_its_image_its_volume_and_its_setting(source):
     else:
         assert mounts["model"]["readOnly"] is True
         assert told.startswith("/model") == (mounts["model"]["mountPath"] == "/model")
-    first = [each["name"] for each in made.pod["spec"].get("initContainers", [])]
-    assert first == (["fetch", "prepare"] if fetches else [])
+    first = [each["args"] for each in made.pod["spec"].get("initContainers", [])]
+    assert first == ([["fetch", told], ["prepare", told]] if fetches else [])
     assert ("DCTNET_MODELS_DIR" in made.settings) == (model.get("source") is None)
     assert made.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
         "source", "modelscope"
@@ -75,34 +74,17 @@ def test_a_source_has_its_image_its_volume_and_its_setting(source):
     assert bool(made.all("PersistentVolumeClaim")) == (model.get("cache", {}).get("create", False))
 
 
-def chosen(source: str, variant: str = "tensorflow") -> Objects:
-    """Rendered with an image's variant that is named, and a digest if the source has one."""
-    digest = {} if source == "demo" else {"digest": SHA}
-    return render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
-
-
 # The others are refused: test_guards.py.
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
     ("source", "variant"),
     [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
 )
-def test_a_variant_that_is_named_is_taken_by_every_container(source, variant):
-    assert images(chosen(source, variant)) == {
-        "dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")
-    }
-
-
-@pytest.mark.parametrize(
-    ("variant", "failures", "request_", "limit"),
-    [("runtime", 120, "640Mi", "4101Mi"), ("tensorflow", 300, "1500Mi", "6801Mi")],
-)
-def test_a_variant_has_its_time_to_start_and_its_memory(variant, failures, request_, limit):
-    container = render({"model": {"source": "demo"}, "image": {"variant": variant}}).container
-    assert container["startupProbe"]["failureThreshold"] == failures
-    assert container["resources"] == {
-        "requests": {"cpu": "1", "memory": request_},
-        "limits": {"cpu": "2", "memory": limit},
-    }
+def test_a_variant_is_taken_by_every_container_and_a_digest_pins_the_model(source, variant):
+    digest = {} if source == "demo" else {"digest": DIGEST}
+    made = render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
+    assert images(made) == {"dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")}
+    assert made.settings.get("DCTNET_MODEL_DIGEST") == digest.get("digest")
 
 
 def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served():
@@ -125,16 +107,6 @@ def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served():
     secret = {"secretKeyRef": {"name": "hub", "key": "secret"}}
     assert {"name": "MODELSCOPE_API_TOKEN", "valueFrom": secret} in fetch["env"]
     assert not [each for each in prepare["env"] if each["name"].startswith("MODELSCOPE")]
-
-
-def test_no_revision_is_asked_for_unless_one_is_named():
-    assert render().pod["spec"]["initContainers"][0]["args"] == ["fetch", "anime"]
-
-
-@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
-@pytest.mark.parametrize("source", [name for name in SOURCES if name != "demo"])
-def test_a_digest_pins_the_model_of_every_source_that_has_one(source):
-    assert chosen(source).settings["DCTNET_MODEL_DIGEST"] == SHA
 
 
 def test_a_claim_that_is_made_stays_when_the_release_goes():

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, Objects, merged, render
+from tests.support.chart import CHART, DEMO, Objects, merged, render
 
-DEMO = {"model": {"source": "demo"}}
-MONITORS = {"serviceMonitor": ("ServiceMonitor", "endpoints")}
-MONITORS["podMonitor"] = ("PodMonitor", "podMetricsEndpoints")
+MONITORS = {
+    "serviceMonitor": ("ServiceMonitor", "endpoints"),
+    "podMonitor": ("PodMonitor", "podMetricsEndpoints"),
+}
 
 
 def made(**metrics: Any) -> Objects:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.chart import Object, Objects, merged, render
-from tests.support.kubernetes import LABEL, images, pods
+from tests.support.chart import DIGEST, Object, Objects, merged, render
+from tests.support.kubernetes import images, mistakes, pods
 
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
@@ -38,8 +38,7 @@ def test_objects_are_called_after_the_release(release, values, name):
     for each in made:
         assert each["metadata"]["name"].startswith(name)
         assert each["metadata"]["namespace"] == "pictures"
-        if each["kind"] == "Service":
-            assert LABEL.fullmatch(each["metadata"]["name"])
+    assert mistakes(made) == []
 
 
 def test_every_object_has_the_common_labels():
@@ -119,9 +118,6 @@ def test_the_management_service_shows_every_replica():
     assert spec["publishNotReadyAddresses"] is True
 
 
-SHA = f"sha256:{'0' * 64}"
-
-
 @pytest.mark.parametrize(
     ("values", "image"),
     [
@@ -129,7 +125,7 @@ SHA = f"sha256:{'0' * 64}"
         ({"model": {"source": "demo"}}, "dctnet:0.1.0"),
         ({"image": {"tag": "1"}}, "dctnet:1"),
         ({"image": {"tag": "1", "variant": "tensorflow"}}, "dctnet:1"),
-        ({"image": {"digest": SHA}}, f"dctnet:0.1.0-tensorflow@{SHA}"),
+        ({"image": {"digest": DIGEST}}, f"dctnet:0.1.0-tensorflow@{DIGEST}"),
         ({"image": {"registry": "r.example:5000"}}, "r.example:5000/dctnet:0.1.0-tensorflow"),
         (
             {"image": {"registry": "r.example", "repository": "a/b"}},

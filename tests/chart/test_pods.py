@@ -8,10 +8,9 @@ import yaml
 
 from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound
-from tests.support.chart import PROFILES, Object, merged, nested, render
+from tests.support.chart import BAKED, DEMO, PROFILES, Object, merged, nested, render
 from tests.support.kubernetes import containers, pods
 
-DEMO = {"model": {"source": "demo"}}
 EXTRA = {"name": "more", "image": "example/more:1"}
 
 
@@ -86,9 +85,10 @@ PROBES = {
 }
 
 
-@pytest.mark.parametrize("variant", ["runtime", "tensorflow"])
-def test_three_probes_look_at_the_management_port(variant):
+@pytest.mark.parametrize(("variant", "memory"), [("runtime", "640Mi"), ("tensorflow", "1500Mi")])
+def test_a_variant_has_its_probes_of_the_management_port_and_its_memory(variant, memory):
     container = render(merged(DEMO, {"image": {"variant": variant}})).container
+    assert container["resources"]["requests"]["memory"] == memory
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": 8080, "management": 9090}
     for probe, (path, period, failures) in PROBES.items():
@@ -128,7 +128,6 @@ STAYS = [
     ("tests.enabled", False),
     ("timeouts.proxyTotal", 99),
 ]
-BAKED = {"model": {"source": "baked"}}
 
 
 @pytest.mark.parametrize(("path", "value", "in_configmap"), ROLLS)
@@ -145,7 +144,7 @@ def test_what_is_beside_the_pods_leaves_them():
     assert render(changed).pod == render(merged(changed, fixed)).pod == render(BAKED).pod
 
 
-def test_replicas_spread_over_nodes_and_zones():
+def test_replicas_spread_over_nodes_and_zones_or_as_they_are_told():
     made = render(DEMO)
     spread = made.pod["spec"]["topologySpreadConstraints"]
     assert [each["topologyKey"] for each in spread] == [
@@ -157,15 +156,9 @@ def test_replicas_spread_over_nodes_and_zones():
         assert each["whenUnsatisfiable"] == "ScheduleAnyway"
         assert each["labelSelector"] == made.deployment["spec"]["selector"]
         assert each["matchLabelKeys"] == ["pod-template-hash"]
-
-
-@pytest.mark.parametrize(
-    "own",
-    [[], [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]],
-)
-def test_or_as_they_are_told(own):
-    made = render(merged(DEMO, {"topologySpreadConstraints": own}))
-    assert made.pod["spec"]["topologySpreadConstraints"] == own
+    for own in [], [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]:
+        made = render(merged(DEMO, {"topologySpreadConstraints": own}))
+        assert made.pod["spec"]["topologySpreadConstraints"] == own
 
 
 def test_what_kubernetes_knows_of_a_pod_is_passed_on():
@@ -194,8 +187,10 @@ def test_what_is_added_to_the_container_comes_after_its_own():
         assert after[place] == [*before[place], value]
 
 
-def test_volumes_and_containers_may_be_added():
+def test_volumes_and_containers_may_be_added_and_a_variable_reaches_those_that_fetch():
+    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     values = {
+        "extraEnv": [proxy],
         "extraVolumes": [{"name": "more", "emptyDir": {}}],
         "extraContainers": [EXTRA],
         "extraInitContainers": [EXTRA | {"name": "first"}],
@@ -203,13 +198,9 @@ def test_volumes_and_containers_may_be_added():
     spec = render(values).pod["spec"]
     assert spec["volumes"][-1] == {"name": "more", "emptyDir": {}}
     assert [each["name"] for each in spec["containers"]] == ["dctnet", "more"]
-    assert [each["name"] for each in spec["initContainers"]] == ["first", "fetch", "prepare"]
-
-
-def test_what_is_added_to_the_environment_reaches_the_containers_that_fetch():
-    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
-    for each in render({"extraEnv": [proxy]}).pod["spec"]["initContainers"]:
-        assert proxy in each["env"]
+    first, *own = spec["initContainers"]
+    assert first["name"] == "first"
+    assert [each["name"] for each in own if proxy in each["env"]] == ["fetch", "prepare"]
 
 
 def test_objects_may_be_added_and_are_templates():
@@ -236,22 +227,13 @@ def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():
 
 def test_the_cpu_limit_is_told_by_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
-    assert variable == {
-        "name": "DCTNET_CPU_MILLIS",
-        "valueFrom": {
-            "resourceFieldRef": {
-                "containerName": "dctnet",
-                "resource": "limits.cpu",
-                "divisor": "1m",
-            }
-        },
-    }
+    limit = {"containerName": "dctnet", "resource": "limits.cpu", "divisor": "1m"}
+    assert variable == {"name": "DCTNET_CPU_MILLIS", "valueFrom": {"resourceFieldRef": limit}}
 
 
-def bound(slots: int, threads: int, tensorflow: bool = False, **environ: object) -> str:
+def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) -> str:
     """The memory bound of a replica with these settings, as the chart writes it."""
-    variables = {"DCTNET_SLOTS": slots} | environ
-    settings = Settings.from_environment({name: str(text) for name, text in variables.items()})
+    settings = Settings.from_environment({"DCTNET_SLOTS": str(slots)} | environ)
     return f"{ceil(memory_bound(settings, threads, tensorflow=tensorflow) / MIB)}Mi"
 
 

@@ -7,13 +7,18 @@ import pytest
 import yaml
 
 from tests.chart.schemas import MINORS
-from tests.support.chart import CHART, PROFILES, SCHEMAS, Objects, faults, render, run_tool
+from tests.support.chart import (
+    CHART,
+    DEMO,
+    IMAGE,
+    PROFILES,
+    SCHEMAS,
+    Objects,
+    faults,
+    render,
+    run_tool,
+)
 from tests.support.kubernetes import mistakes
-
-
-def test_the_profiles_are_those_that_are_promised():
-    promised = {"airgapped", "gateway", "ha", "minimal", "monitoring", "restricted"}
-    assert set(PROFILES) >= promised
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
@@ -43,19 +48,14 @@ def test_a_profile_makes_nothing_that_kubernetes_would_refuse():
 
 
 def test_the_image_source_is_valid_where_it_can_be_rendered():
-    reference = f"models/anime@sha256:{'0' * 64}"
-    made = render({"model": {"source": "image", "image": {"reference": reference}}})
+    made = render(IMAGE)
     assert faults(made, "1.36") == faults(made, "1.37") == []
 
 
-def every_kind() -> Objects:
-    profiles = [each for name in PROFILES for each in render(profile=name)]
-    return Objects([*profiles, *render({"model": {"cache": {"create": True}}})])
-
-
 def test_the_schemas_refuse_a_misspelt_field_of_every_kind():
+    profiles = [each for name in PROFILES for each in render(profile=name)]
     kinds = set()
-    for each in every_kind():
+    for each in [*profiles, *render({"model": {"cache": {"create": True}}})]:
         kinds.add(each["kind"])
         part = "spec" if "spec" in each else "metadata"
         each[part]["nonesuch"] = 1
@@ -69,7 +69,7 @@ def test_the_chart_says_which_versions_of_kubernetes_it_takes():
     assert chart["kubeVersion"] == f">={oldest}.0-0"
     with pytest.raises(AssertionError, match="chart requires kubeVersion"):
         render(kubernetes="1.28.15")
-    assert render({"model": {"source": "demo"}}, kubernetes="1.29.0-gke.100").deployment
+    assert render(DEMO, kubernetes="1.29.0-gke.100").deployment
 
 
 def test_no_profile_names_a_host_that_images_come_from():

@@ -80,14 +80,10 @@ def test_one_alone_sets_the_number_of_replicas(scaler, replicas, kinds):
 
 
 def test_the_autoscaler_looks_at_the_replicas_own_cpu():
-    spec = render({"autoscaling": {"targetCPUUtilization": 90}}).one("HorizontalPodAutoscaler")[
-        "spec"
-    ]
-    assert spec["scaleTargetRef"] == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "name": "dctnet",
-    }
+    made = render({"autoscaling": {"targetCPUUtilization": 90}})
+    spec = made.one("HorizontalPodAutoscaler")["spec"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "dctnet"}
+    assert spec["scaleTargetRef"] == target
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
     (metric,) = spec["metrics"]
     assert metric["containerResource"] == {
@@ -117,9 +113,8 @@ def test_keda_asks_prometheus_for_the_load_of_this_release():
         "threshold": "1.5",
     }
     asked = merged(values("keda", 2, {}), {"autoscaling": {"keda": {"query": "sum(up)"}}})
-    assert (
-        render(asked).one("ScaledObject")["spec"]["triggers"][0]["metadata"]["query"] == "sum(up)"
-    )
+    (trigger,) = render(asked).one("ScaledObject")["spec"]["triggers"]
+    assert trigger["metadata"]["query"] == "sum(up)"
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
@@ -136,7 +131,5 @@ def test_scaling_is_quick_up_and_slow_down_whoever_scales():
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_rollout_takes_no_replica_away_before_its_successor_is_ready():
     strategy = render().deployment["spec"]["strategy"]
-    assert strategy == {
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
-    }
+    one_more = {"maxUnavailable": 0, "maxSurge": 1}
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": one_more}

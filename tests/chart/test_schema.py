@@ -1,7 +1,6 @@
 """The schema and the README say of every value what ``values.yaml`` says of it."""
 
 import importlib.util
-import json
 import shutil
 import subprocess
 import sys
@@ -9,9 +8,16 @@ from typing import Any
 
 import jsonschema
 
-from tests.support.chart import CHART, assert_schema_rejects, render, run_tool, values_yaml
+from tests.support.chart import (
+    CHART,
+    DEFAULTS,
+    SCHEMA,
+    assert_schema_rejects,
+    render,
+    run_tool,
+    schema_at,
+)
 
-SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
 
 spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
@@ -29,17 +35,10 @@ def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
 
 
-def place(path: tuple[str, ...]) -> dict[str, Any]:
-    found = SCHEMA
-    for key in path:
-        found = found["properties"][key]
-    return found
-
-
 def test_every_value_is_described_by_a_comment():
     undescribed = [
         path
-        for path in leaves(values_yaml())
+        for path in leaves(DEFAULTS)
         if not any(path[:length] in TEXTS for length in range(1, len(path) + 1))
     ]
     assert undescribed == []
@@ -47,9 +46,9 @@ def test_every_value_is_described_by_a_comment():
 
 
 def test_every_value_is_in_the_schema_and_described_there():
-    assert {path: place(path)["description"] for path in TEXTS} == TEXTS
+    assert {path: schema_at(path)["description"] for path in TEXTS} == TEXTS
     typed = {"type", "enum", "anyOf", "allOf"}
-    assert [path for path in TEXTS if not typed & place(path).keys()] == []
+    assert [path for path in TEXTS if not typed & schema_at(path).keys()] == []
 
 
 def test_the_schema_has_no_value_that_the_chart_has_not():
@@ -114,7 +113,7 @@ def test_every_number_has_bounds():
 def test_it_is_a_schema_of_draft_7():
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    jsonschema.Draft7Validator(SCHEMA).validate(values_yaml())
+    jsonschema.Draft7Validator(SCHEMA).validate(DEFAULTS)
 
 
 def test_the_examples_of_what_is_passed_on_fit_it():

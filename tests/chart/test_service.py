@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, merged, render, run_tool
+from tests.support.chart import CHART, DEMO, INGRESS, merged, render, run_tool
 
-DEMO = {"model": {"source": "demo"}}
-INGRESS = {"ingress": {"enabled": True}}
 GATEWAY = {"gateway": {"enabled": True, "create": True, "className": "envoy"}}
 HOST = {"expose": {"hosts": ["a.example.org"]}}
 
@@ -73,7 +71,7 @@ def test_the_test_has_the_keys_where_there_are_some():
 def test_the_test_can_be_left_out():
     made = render(merged(DEMO, {"tests": {"enabled": False}}))
     assert not made.all("Pod")
-    assert ("ConfigMap", "dctnet-test") not in made.names()
+    assert [each["metadata"]["name"] for each in made.all("ConfigMap")] == ["dctnet"]
 
 
 def notes(*values: dict[str, Any]) -> str:
@@ -109,13 +107,9 @@ def test_an_installation_says_the_exact_command(values, url):
     assert "demo model" in said
 
 
-def test_it_names_the_header_where_keys_are_asked_for():
-    said = notes(DEMO, {"apiKeys": {"existingSecret": "k"}})
+def test_it_names_the_header_of_keys_and_says_that_pods_fetch_their_model_and_how_to_do_that_once():
+    said = notes({"apiKeys": {"existingSecret": "k"}})
     assert '-H "Authorization: Bearer $KEY"' in said
-
-
-def test_it_says_that_pods_fetch_their_model_and_how_to_do_that_once():
-    said = notes()
     assert "-c fetch --follow" in said
     assert "model.cache" in said
     assert "model.cache" not in notes({"model": {"cache": {"create": True}}})

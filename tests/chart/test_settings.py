@@ -1,22 +1,21 @@
 """The values that become settings: the same defaults and bounds as the service's, and no secret."""
 
-import json
 from typing import Any
 
 import pytest
 
 from dctnet.config import ANY_ORIGIN, MAX_ORIGINS, SETTINGS, Settings
 from tests.support.chart import (
-    CHART,
+    BAKED,
+    DEFAULTS,
     assert_schema_rejects,
     leaf,
     merged,
     nested,
     render,
-    values_yaml,
+    schema_at,
 )
 
-SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 
 # Each setting that is a value of the chart, and a value that is allowed but no default.
@@ -65,7 +64,6 @@ OTHERS = {
     "DCTNET_CPU_MILLIS",
     "DCTNET_API_KEYS_FILE",
 }
-BAKED = {"model": {"source": "baked"}}
 
 
 def told(values: dict[str, Any]) -> dict[str, str]:
@@ -85,7 +83,7 @@ def test_a_default_is_the_service_s(variable):
     if variable == "DCTNET_DRAIN_DELAY":  # A proxy in front of it takes seconds to learn.
         assert written == "10"
     elif written is None:  # Left to the service.
-        assert leaf(values_yaml(), VALUES[variable][0]) in {None, ""}
+        assert leaf(DEFAULTS, VALUES[variable][0]) in {None, ""}
     elif written == "auto":
         assert setting.parse(written) is None
     else:
@@ -99,9 +97,7 @@ def test_a_value_reaches_the_service_as_it_is():
 
 
 def node(path: str) -> dict[str, Any]:
-    place = SCHEMA
-    for key in path.split("."):
-        place = place["properties"][key]
+    place = schema_at(path.split("."))
     numeric = [each for each in place.get("anyOf", [place]) if "minimum" in each]
     return numeric[0] if numeric else {}
 
@@ -136,9 +132,6 @@ def test_the_schema_s_bounds_are_the_service_s(variable):
 def test_the_schema_rejects_what_is_beyond_its_bounds():
     paths = [VALUES[variable][0] for variable in BOUNDED]
     assert_schema_rejects((path, beyond) for path in paths for _, beyond in bounds(path))
-
-
-def test_most_settings_are_bounded():
     assert len(BOUNDED) == len(VALUES) - 3  # A runtime's name, a digest and `fairness.by` are not.
 
 
@@ -163,29 +156,22 @@ def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema():
     assert_schema_rejects([*items, ("cors.origins", sites), *tracing])
 
 
-def test_every_site_s_pages_may_be_let_in():
-    written = told({"cors": {"origins": ["*"]}})["DCTNET_CORS_ORIGINS"]
-    assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == {ANY_ORIGIN}
-
-
-def test_as_many_sites_as_the_service_takes():
-    sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS)]
+@pytest.mark.parametrize(
+    "sites", [[ANY_ORIGIN], [f"https://{number}.example.org" for number in range(MAX_ORIGINS)]]
+)
+def test_every_site_s_pages_may_be_let_in_or_as_many_as_the_service_takes(sites):
     written = told({"cors": {"origins": sites}})["DCTNET_CORS_ORIGINS"]
     assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == set(sites)
 
 
 def traced(tracing: dict[str, Any]) -> dict[str, str]:
     """What the replicas are told of tracing."""
-    made = render(merged(BAKED, {"tracing": tracing}))
-    data = made.one("ConfigMap", "dctnet")["data"]
-    variables = {name: value for name, value in data.items() if name.startswith("OTEL_")}
-    for each in made.container["env"]:
-        if each["name"].startswith("OTEL_"):
-            variables[each["name"]] = each["value"]
-    return variables
+    settings = render(merged(BAKED, {"tracing": tracing})).settings
+    return {name: value for name, value in settings.items() if name.startswith("OTEL_")}
 
 
-def test_spans_are_named_after_the_release_and_the_pod():
+def test_spans_are_named_after_the_release_and_the_pod_where_there_is_a_collector():
+    assert traced({"sampleRatio": 0.5}) == {}
     assert traced({"endpoint": "http://collector:4318", "sampleRatio": 0.25}) == {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "OTEL_SERVICE_NAME": "dctnet",
@@ -197,10 +183,6 @@ def test_spans_are_named_after_the_release_and_the_pod():
     names = [each["name"] for each in env]
     # A variable is put into another only if it stands before it.
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
-
-
-def test_without_a_collector_there_is_nothing_of_tracing():
-    assert traced({"sampleRatio": 0.5}) == {}
 
 
 def test_the_settings_are_taken_by_the_service_all_together():
@@ -231,7 +213,4 @@ def test_nothing_secret_is_in_a_configmap_or_in_plain_sight():
     (mount,) = [each for each in made.container["volumeMounts"] if each["name"] == "api-keys"]
     # A file that is mounted by subPath never changes.
     assert mount == {"name": "api-keys", "mountPath": "/etc/dctnet/api-keys", "readOnly": True}
-
-
-def test_without_keys_there_is_nothing_of_them():
-    assert "api-keys" not in json.dumps(list(render()))
+    assert "api-keys" not in str(list(render()))  # Without keys there is nothing of them.

@@ -7,22 +7,21 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.server.application import KEEP_ALIVE_S
-from tests.support.chart import render
-
-GATEWAY = {"enabled": True, "parentRefs": [{"name": "public"}], "retries": "envoy"}
+from tests.support.chart import GATEWAY, INGRESS, merged, render
 
 
 def chain(**timeouts: Any) -> dict[str, Any]:
-    values = {"timeouts": timeouts, "ingress": {"enabled": True}, "gateway": GATEWAY}
-    made = render(values)
+    retries = {"gateway": {"retries": "envoy"}}
+    made = render(merged(INGRESS, GATEWAY, retries, {"timeouts": timeouts}))
+    settings = made.settings | {"DCTNET_CPU_MILLIS": "2000"}  # Which the kubelet fills in.
     annotations = made.one("Ingress")["metadata"]["annotations"]
     nginx = "nginx.ingress.kubernetes.io/proxy"
     policy = made.one("BackendTrafficPolicy")["spec"]
     return {
-        "request": float(made.settings["DCTNET_REQUEST_TIMEOUT"]),
-        "watchdog": float(made.settings["DCTNET_WATCHDOG_TIMEOUT"]),
-        "drain": float(made.settings["DCTNET_DRAIN_DELAY"]),
-        "graceful": Settings.from_environment(numbers(made.settings)).graceful_timeout,
+        "request": float(settings["DCTNET_REQUEST_TIMEOUT"]),
+        "watchdog": float(settings["DCTNET_WATCHDOG_TIMEOUT"]),
+        "drain": float(settings["DCTNET_DRAIN_DELAY"]),
+        "graceful": Settings.from_environment(settings).graceful_timeout,
         "grace": made.pod["spec"]["terminationGracePeriodSeconds"],
         "read": int(annotations[f"{nginx}-read-timeout"]),
         "send": int(annotations[f"{nginx}-send-timeout"]),
@@ -30,11 +29,6 @@ def chain(**timeouts: Any) -> dict[str, Any]:
         "route": made.one("HTTPRoute")["spec"]["rules"][0]["timeouts"],
         "idle": policy["timeout"]["http"]["connectionIdleTimeout"],
     }
-
-
-def numbers(settings: dict[str, str]) -> dict[str, str]:
-    """The settings without the one that the kubelet fills in."""
-    return {name: value for name, value in settings.items() if name != "DCTNET_CPU_MILLIS"}
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")

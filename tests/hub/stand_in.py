@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.http_stub import Handler, serving
+from tests.support.http_stub import Handler, Request, serving
 
 COMMITTED = 1_665_300_000  # Seconds since 1970: 2022-10-09T07:20:00Z.
 
@@ -24,7 +24,6 @@ class Asked:
     """A request for a file, and how many bytes of the file went out for it."""
 
     path: str
-    revision: str
     range: str | None
     sent: int
 
@@ -56,17 +55,14 @@ class Hub:
 
     asked: list[Asked] = field(default_factory=list)
     """The requests for files, in the order in which they came."""
-    paths: set[str] = field(default_factory=set)
-    """The paths of all requests."""
-    headers: list[dict[str, str]] = field(default_factory=list)
-    """The headers of all requests."""
+    requests: list[Request] = field(default_factory=list)
+    """All requests."""
 
     def asked_for(self, path: str) -> list[Asked]:
         """The requests for one file."""
         return [asked for asked in self.asked if asked.path == path]
 
     def list_files(self, revision: str) -> object:
-        """The answer to the question for a revision's files."""
         entries = [
             {
                 "Name": path.rsplit("/", 1)[-1],
@@ -81,7 +77,6 @@ class Hub:
         return {"Code": 200, "Data": {"Files": entries}, "Success": True}
 
     def list_revisions(self) -> object:
-        """The answer to the question for the revisions."""
         tags = [{"Revision": name, "CreatedAt": COMMITTED, "Tree": {}} for name in self.revisions]
         return {"Code": 200, "Data": {"RevisionMap": {"Branches": [], "Tags": tags}}}
 
@@ -90,7 +85,7 @@ class Hub:
 def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
     """Serve the hub on a free port of an address of this machine until the end of the block."""
     with serving(_Handler, host, hub=hub) as stub:
-        hub.address, hub.released = stub.url, stub.released
+        hub.address, hub.released, hub.requests = stub.url, stub.released, stub.requests
         yield hub
 
 
@@ -102,8 +97,6 @@ class _Handler(Handler):
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         revision, path = query.get("Revision", ""), query.get("FilePath", "")
         model = f"/api/v1/models/{self.hub.model}"
-        self.hub.paths.add(url.path)
-        self.hub.headers.append(dict(self.headers))
         if self.hub.garbage is not None:
             self.answer(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
@@ -128,7 +121,7 @@ class _Handler(Handler):
         rest = content[start:]
         cuts = self.hub.cut_after.get(path)
         sent = rest[: cuts.pop(0)] if cuts else rest
-        self.hub.asked.append(Asked(path, revision, asked_range, len(sent)))
+        self.hub.asked.append(Asked(path, asked_range, len(sent)))
         self.send_response(HTTPStatus.PARTIAL_CONTENT if asked_range else HTTPStatus.OK)
         self.send_header("Content-Length", str(len(rest)))
         if asked_range:

@@ -2,27 +2,20 @@
 
 from typing import Any
 
-import pytest
 import yaml
 
-from k8s.render import BY_HAND, HEADER, MANIFESTS, find_helm, render
+from k8s.render import BY_HAND, HEADER, MANIFESTS, render
+from tests.support.chart import tool
 
 KUSTOMIZATION = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
-
-
-@pytest.fixture(scope="module")
-def rendered() -> dict[str, str]:
-    helm = find_helm()
-    if helm is None:
-        pytest.skip("needs helm: make tools")
-    return render(helm)
 
 
 def objects(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
 
 
-def test_what_is_kept_is_what_the_chart_renders_today(rendered):
+def test_what_is_kept_is_what_the_chart_renders_today():
+    rendered = render(tool("helm"))
     kept = {path.name: path.read_text() for path in MANIFESTS.iterdir()}
     assert kept.keys() == rendered.keys() | BY_HAND
     for name, text in rendered.items():
@@ -69,10 +62,7 @@ def test_it_is_the_default_installation_with_an_ingress():
     (deployment,) = objects("deployment.yaml")
     pod = deployment["spec"]["template"]
     assert pod["metadata"]["labels"]["dctnet.io/model-source"] == "modelscope"
-    assert [container["name"] for container in pod["spec"]["initContainers"]] == [
-        "fetch",
-        "prepare",
-    ]
+    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["fetch", "prepare"]
     (ingress,) = objects("ingress.yaml")
     assert ingress["spec"]["ingressClassName"] == "nginx"
 

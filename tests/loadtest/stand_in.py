@@ -1,8 +1,6 @@
 """A real HTTP server that answers as its paths say: rightly, wrongly, cut short, or never."""
 
 import itertools
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +15,9 @@ MIXED = ("right", "429", "wrong", "500", "503-5", "right", "cut", "text")
 
 STALL_S = 1.0
 """How long `/stalls` answers nobody after its first request came."""
+
+
+PNG = {"Content-Type": "image/png"}
 
 
 class StandIn:
@@ -56,53 +57,11 @@ class _Handler(Handler):
         self.answered += 1
 
     def answer(
-        self,
-        status: int,
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        content_type: str | None = "image/png",
+        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
     ) -> None:
-        self.left()
-        typed = {"Content-Type": content_type} if content_type else {}
-        super().answer(status, body, {**typed, **(headers or {})})
-
-    def reset(self) -> None:
-        self.left()
-        # Closing with a linger time of zero sends RST.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-        self.close_connection = True
-
-    def hang(self) -> None:
-        self.server.released.wait(BOUND_S)
-        self.close_connection = True
-
-    def speak_no_http(self) -> None:
-        self.left()
-        self.wfile.write(b"who is there?\r\n\r\n")
-        self.close_connection = True
-
-    def cut(self, body: bytes) -> None:
-        """Send all but the last byte."""
-        self.left()
-        self.send_response(200)
-        self.send_header("Content-Type", "image/png")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[:-1])
-        self.close_connection = True
-
-    def stall(self) -> None:
-        """Wait until the stall that the first request began is over."""
-        with self.stand_in.lock:
-            if self.stand_in.stalled_until is None:
-                self.stand_in.stalled_until = time.monotonic() + STALL_S
-        self.server.released.wait(max(0.0, self.stand_in.stalled_until - time.monotonic()))
-
-    def left(self) -> None:
-        """Say that a request is on its way no more, before its client can know and ask again."""
-        with self.stand_in.lock:
+        with self.stand_in.lock:  # Before its client can know and ask again.
             self.stand_in.in_flight -= 1
+        super().answer(status, body, headers)
 
 
 def negative(data: bytes) -> bytes:
@@ -125,8 +84,29 @@ def _half_a_picture(handler: _Handler, _: str, body: bytes) -> None:
     handler.answer(200, data[: len(data) // 2])
 
 
-def _stalls(handler: _Handler, name: str, body: bytes) -> None:
-    handler.stall()
+def _cut(handler: _Handler, _: str, body: bytes) -> None:
+    """Send all but the last byte."""
+    data = negative(body)
+    handler.answer(200, data[:-1], PNG | {"Content-Length": str(len(data))})
+    handler.close_connection = True
+
+
+def _hang(handler: _Handler, *_: object) -> None:
+    handler.server.released.wait(BOUND_S)
+    handler.close_connection = True
+
+
+def _speak_no_http(handler: _Handler, *_: object) -> None:
+    handler.wfile.write(b"who is there?\r\n\r\n")
+    handler.close_connection = True
+
+
+def _stall(handler: _Handler, name: str, body: bytes) -> None:
+    """Answer rightly when the stall that the first request began is over."""
+    stand_in = handler.stand_in
+    with stand_in.lock:
+        stand_in.stalled_until = stand_in.stalled_until or time.monotonic() + STALL_S
+    handler.server.released.wait(max(0.0, stand_in.stalled_until - time.monotonic()))
     _right(handler, name, body)
 
 
@@ -150,18 +130,20 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "wrong": lambda handler, _, body: handler.answer(200, body),
     "smaller": lambda handler, _, body: handler.answer(200, encoded(decoded(body)[1:])),
     "text": lambda handler, _, __: handler.answer(
-        200, b"hello", content_type="text/plain; charset=utf-8"
+        200, b"hello", {"Content-Type": "text/plain; charset=utf-8"}
     ),
-    "untyped": lambda handler, _, body: handler.answer(200, negative(body), content_type=None),
+    "untyped": lambda handler, _, body: handler.answer(200, negative(body), {}),
     "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
     "half-a-picture": _half_a_picture,
-    "cut": lambda handler, _, body: handler.cut(negative(body)),
+    "cut": _cut,
     "reset": lambda handler, _, __: handler.reset(),
     "right-then-reset": _right_then_reset,
-    "hang": lambda handler, _, __: handler.hang(),
-    "not-http": lambda handler, _, __: handler.speak_no_http(),
-    "closes": lambda handler, _, body: handler.answer(200, negative(body), {"Connection": "close"}),
-    "stalls": _stalls,
+    "hang": _hang,
+    "not-http": _speak_no_http,
+    "closes": lambda handler, _, body: handler.answer(
+        200, negative(body), PNG | {"Connection": "close"}
+    ),
+    "stalls": _stall,
     "crowd-10": _crowd,
     "crowd-500": _crowd,
     "429-date": lambda handler, _, __: _status(handler, f"429-{_DATE}", b""),

@@ -28,8 +28,6 @@ from tests.support.polling import BOUND_S
 from tests.support.process import free_ports
 from tests.support.repo import ROOT
 
-LATE_S = 5
-"""How late the client may see on a busy machine that a time is over."""
 COMMAND = (sys.executable, "-m", "loadtest.client")
 
 
@@ -130,13 +128,14 @@ def test_a_mixed_run_adds_up(server, pictures):
     assert counts == {"all": 40, "right": 10, "refused": 10, "failed": 5, "wrong": 15}
 
 
+@pytest.mark.alone
 def test_what_does_not_answer_in_time_has_failed(server, pictures):
     arrivals = Closed(clients=8, requests=8)
     report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
     assert report.failed_by_kind == {"timeout": len(pictures)}
     spread = report.latency_s["failed"]
     assert spread is not None
-    assert 0.2 <= spread.p50 < 0.2 + LATE_S
+    assert 0.2 <= spread.p50 < 1
 
 
 def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures):
@@ -172,10 +171,11 @@ def test_an_open_load_waits_for_no_answer(server, pictures):
     assert server.most_in_flight == 10
 
 
+@pytest.mark.alone
 def test_a_load_for_a_time_ends_after_it(server, pictures):
     report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.2))
     assert report.sent == report.right == len(server.requests) > 2
-    assert 0.2 <= report.duration_s < 0.2 + LATE_S
+    assert 0.2 <= report.duration_s < 2.2
     assert report.throughput == pytest.approx(report.right / report.span_s)
 
 

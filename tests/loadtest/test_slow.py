@@ -1,76 +1,33 @@
 """Slow clients, and how a server gets rid of them."""
 
-import asyncio
-import socket
-import struct
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from loadtest import slow
 from loadtest.client import Picture
 from loadtest.slow import SlowPlan, SlowReport
+from tests.support.http_stub import Handler, serving
 from tests.support.polling import BOUND_S
 from tests.support.process import free_ports
 
-Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 NOTHING = SlowReport(by_status={}, closed=0, reset=0, still_open=0, unconnected=0)
 
 
-@contextmanager
-def serving(behaviour: Behaviour) -> Iterator[str]:
-    """A server that does this with every connection, in a thread; gives its URL."""
-
-    async def serve() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=1024)
-        urls.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/cartoons")
-        ready.set()
-        async with server:
-            await ended.wait()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await behaviour(reader, writer)
-        except ConnectionError:  # The client has enough.
-            pass
-        finally:
-            writer.close()
-
-    urls: list[str] = []
-    ready, ended = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(BOUND_S)
-        yield urls[0]
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
-        loop.close()
+def answer_408(handler: Handler) -> None:
+    handler.rfile.read(3)
+    handler.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
 
-async def answer_408(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readexactly(3)
-    writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
-    await writer.drain()
+def close(handler: Handler) -> None:
+    handler.rfile.read(1)
 
 
-async def close(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.readexactly(1)
+def reset(handler: Handler) -> None:
+    handler.rfile.read(3)
+    handler.reset()
 
 
-async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.readexactly(3)
-    # Closing with a linger time of zero sends RST.
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-
-
-async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.read(-1)
+def wait(handler: Handler) -> None:
+    handler.server.released.wait()
 
 
 def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
@@ -90,15 +47,15 @@ def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
     ],
 )
 def test_connections_that_a_server_ends_are_counted_by_how(pictures, behaviour, part, ends):
-    with serving(behaviour) as url:
-        report = slowly(url, pictures[0], part=part)
+    with serving(Handler, handle=behaviour) as stub:
+        report = slowly(stub.url, pictures[0], part=part)
     assert report == SlowReport(**(vars(NOTHING) | ends))
 
 
 def test_connections_that_nobody_ends_are_still_open(pictures):
-    with serving(wait) as url:
+    with serving(Handler, handle=wait) as stub:
         # Within the bound all must be connected, on a busy machine too.
-        report = slowly(url, pictures[0], connections=3, bound_s=2)
+        report = slowly(stub.url, pictures[0], connections=3, bound_s=2)
     assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
@@ -106,14 +63,15 @@ def test_connections_that_nobody_ends_are_still_open(pictures):
 def test_bytes_come_one_by_one_and_are_a_request(pictures, part):
     received: list[bytes] = []
 
-    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"X-Slow: aaa" if part == "headers" else b"\r\n\r\n")
-        received.append(head)
-        received.extend([await reader.read(500), await reader.read(500)])
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
+    def collect(handler: Handler) -> None:
+        head = b""
+        while (b"X-Slow: aaa" if part == "headers" else b"\r\n\r\n") not in head:
+            head += handler.rfile.read(1)
+        received.extend([head, handler.rfile.read1(500), handler.rfile.read1(500)])
+        handler.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    with serving(collect) as url:
+    with serving(Handler, handle=collect) as stub:
+        url = f"{stub.url}/v1/cartoons"
         report = slowly(url, pictures[0], part=part, connections=1, interval_s=0.005)
     assert report.by_status == {400: 1}
     head, *drops = received

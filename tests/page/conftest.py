@@ -15,7 +15,7 @@ from tests.support.repo import ROOT
 __all__ = ["held"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
-FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_docs"}
+FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,6 +51,13 @@ def stand_in(serving: StandIn) -> Iterator[StandIn]:
     yield serving
     if serving.held is not None:
         serving.held.set()
+
+
+@pytest.fixture
+def page(stand_in: StandIn, browser: Browser) -> Browser:
+    """The browser with the page of that server."""
+    browser.open(stand_in.url)
+    return browser
 
 
 @pytest.fixture(scope="session")

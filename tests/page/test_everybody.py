@@ -6,26 +6,24 @@ The first page and the result are in test_portrait.py, a place in the queue is i
 import pytest
 
 from dctnet.http.problems import FULL, INTERNAL, UNAUTHORIZED
-from tests.page.stand_in import problem
+from tests.page.stand_in import StandIn, problem
 from tests.support.browser import DESKTOP, PHONE
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 @pytest.mark.parametrize("kind", [FULL, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
-def test_everybody_can_use_the_page_in_a_problem(stand_in, browser, small, kind):
-    browser.open(stand_in.url)
+def test_everybody_can_use_the_page_in_a_problem(stand_in, page, small, kind):
     stand_in.answers.append(problem(kind, 3600))
-    browser.choose(small)
-    browser.reach("waiting", "worthAClick", "locked")
+    page.choose(small)
+    page.reach("waiting", "worthAClick", "locked")
     for size, dark in (DESKTOP, True), (PHONE, False):
-        browser.emulate(size, dark=dark)
-        assert browser.barriers() == []
+        page.emulate(size, dark=dark)
+        assert page.barriers() == []
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-def test_a_page_that_somebody_cannot_use_is_found(stand_in, browser):
-    browser.open(stand_in.url)
-    found = browser.barriers()
+def test_a_page_that_somebody_cannot_use_is_found(page):
+    found = page.barriers()
     assert found == []
     for damage, barrier in [
         ("getElementById('drop').style.color = '#eee'", "contrast"),
@@ -34,6 +32,20 @@ def test_a_page_that_somebody_cannot_use_is_found(stand_in, browser):
         ("body.style.minWidth = '200vw'", "wider than the window"),
     ]:
         assert barrier not in " ".join(found)
-        browser.driver.execute_script(f"document.{damage}")
-        found = browser.barriers()
+        page.driver.execute_script(f"document.{damage}")
+        found = page.barriers()
         assert barrier in " ".join(found)
+
+
+def test_everybody_can_read_what_the_api_does(browser, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-the-docs-test")
+    with StandIn(DCTNET_API_KEYS_FILE=keys).running() as stand_in:
+        browser.open(stand_in.url)
+        browser["a[href=docs]"].click()
+        browser.until(lambda: browser.shows("#draw", "#problems", "#headers", "#objects"))
+        browser.run("for (const it of document.querySelectorAll('details')) it.open = true")
+        for size, dark in (DESKTOP, False), (PHONE, True):
+            browser.emulate(size, dark=dark)
+            assert browser.barriers() == []
+        assert browser.complaints() == []

@@ -11,8 +11,7 @@ from tests.support.browser import Browser
 
 
 def press(browser: Browser, *keys: str) -> None:
-    for key in keys:
-        ActionChains(browser.driver).send_keys(key).perform()
+    ActionChains(browser.driver).send_keys(*keys).perform()
 
 
 def tab_to(browser: Browser, name: str) -> None:
@@ -30,55 +29,52 @@ def outline(browser: Browser, selector: str) -> str:
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
 def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
-    stand_in, browser, small, downloads
+    stand_in, page, small, downloads
 ):
-    browser.open(stand_in.url)
-    tab_to(browser, "en")
-    tab_to(browser, "zh")
-    tab_to(browser, "file")
-    assert outline(browser, "#drop") == "solid"
+    tab_to(page, "en")
+    tab_to(page, "zh")
+    tab_to(page, "file")
+    assert outline(page, "#drop") == "solid"
     stand_in.answers.append(problem(FULL, 3600))
-    browser.driver.switch_to.active_element.send_keys(str(small))
-    browser.reach("waiting")
+    page.driver.switch_to.active_element.send_keys(str(small))
+    page.reach("waiting")
 
-    tab_to(browser, "stop")
-    assert outline(browser, "#stop") == "solid"
-    press(browser, Keys.SPACE)
-    browser.reach("stopped")
-    assert browser.focused() == "again"
-    press(browser, Keys.ENTER)
-    browser.reach("done")
+    tab_to(page, "stop")
+    assert outline(page, "#stop") == "solid"
+    press(page, Keys.SPACE)
+    page.reach("stopped")
+    assert page.focused() == "again"
+    press(page, Keys.ENTER)
+    page.reach("done")
 
-    assert browser.focused() == "result-title"
-    tab_to(browser, "split")
-    assert outline(browser, "#compare") == "solid"
-    press(browser, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
-    assert browser["#split"].get_attribute("aria-valuetext") == "53 % original"
-    press(browser, Keys.HOME)
-    assert browser["#split"].get_attribute("aria-valuetext") == "0 % original"
-    tab_to(browser, "download")
-    press(browser, Keys.ENTER)
+    assert page.focused() == "result-title"
+    tab_to(page, "split")
+    assert outline(page, "#compare") == "solid"
+    press(page, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert page["#split"].get_attribute("aria-valuetext") == "53 % original"
+    press(page, Keys.HOME)
+    assert page["#split"].get_attribute("aria-valuetext") == "0 % original"
+    tab_to(page, "download")
+    press(page, Keys.ENTER)
     file = downloads / "Some one-cartoon.jpg"
-    browser.until(file.exists)
+    page.until(file.exists)
     file.unlink()
 
 
-def test_the_focus_of_somebody_who_went_on_is_left_alone(stand_in, browser, small):
-    browser.open(stand_in.url)
+def test_the_focus_of_somebody_who_went_on_is_left_alone(stand_in, page, small):
     stand_in.held = Event()
-    browser.choose(small)
-    browser.reach("drawing")
-    browser["#languages [value=zh]"].click()
+    page.choose(small)
+    page.reach("drawing")
+    page["#languages [value=zh]"].click()
     stand_in.held.set()
-    browser.reach("done")
-    assert browser.focused() == "zh"
+    page.reach("done")
+    assert page.focused() == "zh"
 
 
 def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
-    stand_in, browser, small
+    stand_in, page, small
 ):
-    browser.open(stand_in.url)
-    browser.run(
+    page.run(
         """
         window.heard = { status: [], countdown: [] };
         for (const [id, texts] of Object.entries(window.heard)) {
@@ -89,13 +85,13 @@ def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_sec
         }
         """
     )
-    assert browser["#status"].aria_role == "status"
-    assert browser["#problem"].aria_role == "alert"
-    assert browser["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
+    assert page["#status"].aria_role == "status"
+    assert page["#problem"].aria_role == "alert"
+    assert page["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
     stand_in.answers.extend([problem(STARTING, 1), problem(FULL, 2)])
-    browser.choose(small)
-    browser.reach("done")
-    heard = browser.run("return window.heard")
+    page.choose(small)
+    page.reach("done")
+    heard = page.run("return window.heard")
     sent = ["Sending", "Drawing"]
     assert [text.split()[0] for text in heard["status"]] == (
         ["Preparing", *sent, "The", *sent, "Many", *sent, "Done"]
@@ -108,18 +104,14 @@ def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_sec
         "Attempt 3 in 1 second",
     ]
     assert len(stand_in.received) == 3
-    assert not browser.shows("#countdown")
+    assert not page.shows("#countdown")
 
 
-def test_the_progress_of_sending_is_shown(stand_in, browser, tmp_path):
-    browser.open(stand_in.url)
+def test_the_progress_of_sending_is_shown(page, tmp_path):
     path = tmp_path / "unreadable.heic"
     path.write_bytes(bytes(300_000))
-    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
-    browser.cdp("Network.enable")
-    browser.cdp("Network.emulateNetworkConditions", uploadThroughput=400_000, **conditions)
-    try:
-        browser.run(
+    with page.network(upload=400_000):
+        page.run(
             """
             window.shares = [];
             const progress = document.getElementById("progress");
@@ -128,10 +120,8 @@ def test_the_progress_of_sending_is_shown(stand_in, browser, tmp_path):
             }).observe(progress, { attributes: true, attributeFilter: ["value"] });
             """
         )
-        browser.choose(path)
-        browser.reach("failed")
-        shares = browser.run("return window.shares")
-    finally:
-        browser.cdp("Network.emulateNetworkConditions", uploadThroughput=-1, **conditions)
+        page.choose(path)
+        page.reach("failed")
+        shares = page.run("return window.shares")
     assert shares == sorted(shares)
     assert any(0 < share < 1 for share in shares)

@@ -30,23 +30,21 @@ def test_the_page_speaks_the_first_language_of_the_browser_that_it_knows(
     assert browser.driver.title == expected[0]
 
 
-def test_a_language_that_was_chosen_is_remembered(stand_in, browser):
-    browser.open(stand_in.url)
-    browser[CHINESE].click()
-    assert heading(browser) == ("人像转卡通", "zh-CN")
-    assert browser[CHINESE].get_attribute("aria-pressed") == "true"
-    assert browser[ENGLISH].get_attribute("aria-pressed") == "false"
-    browser.driver.refresh()
-    browser.until(lambda: heading(browser) == ("人像转卡通", "zh-CN"))
+def test_a_language_that_was_chosen_is_remembered(page):
+    page[CHINESE].click()
+    assert heading(page) == ("人像转卡通", "zh-CN")
+    assert page[CHINESE].get_attribute("aria-pressed") == "true"
+    assert page[ENGLISH].get_attribute("aria-pressed") == "false"
+    page.driver.refresh()
+    page.until(lambda: heading(page) == ("人像转卡通", "zh-CN"))
 
 
-def test_all_that_is_shown_changes_with_the_language(stand_in, browser, small):
-    browser.open(stand_in.url)
-    browser.choose(small)
-    browser.reach("done")
+def test_all_that_is_shown_changes_with_the_language(page, small):
+    page.choose(small)
+    page.reach("done")
     texts = {}
     for language in CHINESE, ENGLISH:
-        browser[language].click()
+        page[language].click()
         script = """
             const texts = [];
             for (const element of document.querySelectorAll("*")) {
@@ -58,7 +56,7 @@ def test_all_that_is_shown_changes_with_the_language(stand_in, browser, small):
             }
             return texts.filter((text) => text !== "");
         """
-        texts[language] = browser.run(script)
+        texts[language] = page.run(script)
     assert len(texts[ENGLISH]) == len(texts[CHINESE]) > 25
     same = {a for a, b in zip(texts[ENGLISH], texts[CHINESE], strict=True) if a == b}
     # A style that no language has a word for, and a word that is the same in both.

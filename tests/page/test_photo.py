@@ -87,18 +87,17 @@ FIT = """
 """
 
 
-def test_the_service_does_not_scale_again_what_the_page_has_scaled(stand_in, browser):
-    browser.open(stand_in.url)
+def test_the_service_does_not_scale_again_what_the_page_has_scaled(page):
     for long_side in 256, 1280, 4096:
         numbers = random.Random(long_side)
         sizes = [[numbers.randint(1, 9000), numbers.randint(1, 9000)] for _ in range(2000)]
         limits = {"shortSide": 720, "longSide": long_side, "maxPixels": 40_000_000}
-        fits = browser.run(FIT, sizes, limits)
+        fits = page.run(FIT, sizes, limits)
         for (width, height), (fit_width, fit_height) in zip(sizes, fits, strict=True):
             wanted = working_size(height, width, long_side)
             assert abs(fit_height - wanted[0]) <= 1
             assert abs(fit_width - wanted[1]) <= 1
             assert working_size(fit_height, fit_width, long_side) == (fit_height, fit_width)
     # Nor does it get more pixels than it takes.
-    ((width, height),) = browser.run(FIT, [[3000, 4000]], limits | {"maxPixels": 90_000})
+    ((width, height),) = page.run(FIT, [[3000, 4000]], limits | {"maxPixels": 90_000})
     assert 85_000 < width * height <= 90_000

@@ -19,37 +19,33 @@ from tests.support.polling import BOUND_S, until
 from tests.support.process import serving
 
 
-def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_picture(
-    stand_in, browser, small
-):
-    browser.open(stand_in.url)
+def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_picture(stand_in, page, small):
     stand_in.answers.extend([problem(FULL, 1), problem(FULL, 1)])
-    browser.choose(small)
-    browser.reach("waiting")
-    browser["#stop"].click()
-    assert browser.text("#status") == "Stopped."
-    assert browser.state() == "stopped"
-    assert browser.focused() == "again"
-    browser["#again"].click()
-    browser.reach("waiting")
-    browser.choose(PORTRAIT)
-    browser.reach("done")
+    page.choose(small)
+    page.reach("waiting")
+    page["#stop"].click()
+    assert page.text("#status") == "Stopped."
+    assert page.state() == "stopped"
+    assert page.focused() == "again"
+    page["#again"].click()
+    page.reach("waiting")
+    page.choose(PORTRAIT)
+    page.reach("done")
     # Longer than either would have waited.
-    browser.run("await new Promise((resolve) => setTimeout(resolve, 1500))")
-    assert browser.state() == "done"
+    page.run("await new Promise((resolve) => setTimeout(resolve, 1500))")
+    assert page.state() == "done"
     assert stand_in.received == [small.read_bytes()] * 2 + [PORTRAIT.read_bytes()]
 
 
-def test_a_drawing_can_be_stopped(stand_in, browser, small):
-    browser.open(stand_in.url)
+def test_a_drawing_can_be_stopped(stand_in, page, small):
     stand_in.held = Event()
-    browser.choose(small)
-    browser.reach("drawing")
-    assert browser.text("#status") == "Drawing the cartoon…"
-    browser["#stop"].click()
+    page.choose(small)
+    page.reach("drawing")
+    assert page.text("#status") == "Drawing the cartoon…"
+    page["#stop"].click()
     stand_in.held.set()
-    browser.until(lambda: len(stand_in.cartoons) == 1)
-    assert browser.state() == "stopped"
+    page.until(lambda: len(stand_in.cartoons) == 1)
+    assert page.state() == "stopped"
 
 
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")

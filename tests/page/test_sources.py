@@ -3,24 +3,22 @@
 from tests.support.browser import PHONE
 
 
-def test_a_picture_is_dropped_anywhere_on_the_page(stand_in, browser, small):
-    browser.open(stand_in.url)
+def test_a_picture_is_dropped_anywhere_on_the_page(stand_in, page, small):
     dragged = {"items": [], "files": [str(small)], "dragOperationsMask": 1}
     where = {"x": 500, "y": 700}
     for event in "dragEnter", "dragOver":
-        browser.cdp("Input.dispatchDragEvent", type=event, data=dragged, **where)
-    browser.until(lambda: "over" in (browser["#drop"].get_attribute("class") or ""))
-    browser.cdp("Input.dispatchDragEvent", type="drop", data=dragged, **where)
-    browser.reach("done")
+        page.cdp("Input.dispatchDragEvent", type=event, data=dragged, **where)
+    page.until(lambda: "over" in (page["#drop"].get_attribute("class") or ""))
+    page.cdp("Input.dispatchDragEvent", type="drop", data=dragged, **where)
+    page.reach("done")
     assert stand_in.received == [small.read_bytes()]
-    assert browser["#drop"].get_attribute("class") == ""
+    assert page["#drop"].get_attribute("class") == ""
 
 
-def test_a_picture_is_pasted(stand_in, browser):
-    browser.open(stand_in.url)
+def test_a_picture_is_pasted(stand_in, page):
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
-    browser.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
-    copied = browser.run(
+    page.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
+    copied = page.run(
         """
         const canvas = Object.assign(document.createElement("canvas"), { width: 50, height: 30 });
         canvas.getContext("2d").fillRect(10, 10, 20, 10);
@@ -31,11 +29,11 @@ def test_a_picture_is_pasted(stand_in, browser):
     )
     assert copied > 0
     press = {"key": "v", "code": "KeyV", "windowsVirtualKeyCode": 86, "modifiers": 2}
-    browser.cdp("Input.dispatchKeyEvent", type="keyDown", commands=["paste"], **press)
-    browser.cdp("Input.dispatchKeyEvent", type="keyUp", **press)
-    browser.reach("done")
+    page.cdp("Input.dispatchKeyEvent", type="keyDown", commands=["paste"], **press)
+    page.cdp("Input.dispatchKeyEvent", type="keyUp", **press)
+    page.reach("done")
     assert stand_in.received[0].startswith(b"\x89PNG")
-    assert browser["#download"].get_attribute("download") == "image-cartoon.jpg"
+    assert page["#download"].get_attribute("download") == "image-cartoon.jpg"
 
 
 def test_the_same_picture_can_be_chosen_or_taken_again(stand_in, browser, small):

@@ -1,20 +1,34 @@
-"""The dashboards are whole, ask for what exists, and show something of a replica that draws."""
+"""The dashboards are whole; they and the rules ask for what a replica that draws exposes."""
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
+from PIL import Image
 
-from tests.rules.conftest import SCRAPES, TARGET, promtool
-from tests.rules.test_rules import ALERTS
+from tests.rules.test_rules import ALERTS, ALL, RECORDED, promtool
 from tests.support import promql
+from tests.support.metrics import scrape
+from tests.support.process import serving
 from tests.support.repo import ROOT
 
 DASHBOARDS = sorted((ROOT / "helm/dctnet/files/dashboards").glob("*.json"))
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+
+SCRAPES = 6
+"""How often a replica is scraped, with two cartoons in between."""
+
+TARGET = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
+"""What Prometheus adds to each series, as docs/monitoring.md asks for."""
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
+"""The values of each series, by its name and labels, one a scrape; those that appeared later have
+fewer, and lack the first ones."""
 
 VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$job": ".*"}
 """What Grafana puts in: a rate spans four scrapes, and `All` matches everything."""
@@ -24,6 +38,27 @@ PANELS = {"stat", "timeseries", "heatmap", "state-timeline", "table"}
 
 UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
 """Names of units that Grafana knows; it shows a misspelt one as a suffix."""
+
+
+@pytest.fixture(scope="module")
+def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
+    """What a real server with the demo model exposes while it draws."""
+    portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
+    Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
+    picture = portrait.read_bytes()
+    found: Series = defaultdict(list)
+    with serving(DCTNET_MODEL="demo") as server:
+        for _ in range(SCRAPES):
+            for answer in (
+                requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=60),
+                requests.post(f"{server.url}/upload", files={"file": picture}, timeout=60),
+                requests.get(server.url, timeout=60),
+            ):
+                assert answer.status_code == 200, answer.text
+            for sample in scrape(server.management):
+                key = sample.name, frozenset((sample.labels | TARGET).items())
+                found[key].append(sample.value)
+    return found
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -40,10 +75,6 @@ def expressions(path: Path) -> list[str]:
     for variable, value in VARIABLES.items():
         found = [expression.replace(variable, value) for expression in found]
     return found
-
-
-def test_there_is_a_dashboard():
-    assert DASHBOARDS
 
 
 @each_dashboard
@@ -120,29 +151,27 @@ def test_prometheus_takes_the_queries(path, tmp_path):
 
 
 @each_dashboard
-def test_queries_ask_for_metrics_and_labels_that_exist(path, scrapes):
-    labels: dict[str, set[str]] = {}
+def test_queries_ask_for_metrics_labels_and_values_that_a_replica_exposes(path, scrapes):
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for name, pairs in scrapes:
-        labels.setdefault(name, set()).update(dict(pairs))
-    for expression in expressions(path):
-        metrics = promql.scraped(expression)
-        assert metrics <= labels.keys()
-        known = set.union(*(labels[metric] for metric in metrics))
-        assert promql.grouping(expression) <= known
-        for matcher in promql.matchers(expression):
-            assert matcher.label in labels[matcher.metric]
-
-
-@each_dashboard
-def test_queries_select_values_that_a_replica_exposes(path, scrapes):
+        for label, value in pairs:
+            seen[name][label].add(value)
     unseen = {("code", "429"), ("code", "5..")}
     for expression in expressions(path):
+        metrics = promql.scraped(expression)
+        assert metrics <= seen.keys()
+        assert promql.grouping(expression) <= set().union(*(seen[metric] for metric in metrics))
         for matcher in promql.matchers(expression):
-            values = {
-                dict(pairs)[matcher.label] for name, pairs in scrapes if name == matcher.metric
-            }
+            values = seen[matcher.metric][matcher.label]
             if (matcher.label, matcher.value) not in unseen:
                 assert any(matcher.admits(value) for value in values), matcher
+
+
+def test_rules_read_only_what_is_recorded_or_scraped(scrapes):
+    names = {name for name, _ in scrapes} | {"up"}
+    for rule in ALL:
+        assert promql.recorded(rule["expr"]) <= RECORDED.keys()
+        assert promql.scraped(rule["expr"]) <= names
 
 
 @each_dashboard
@@ -173,8 +202,3 @@ def test_a_panel_that_an_alert_names_is_there():
     for alert, rule in ALERTS.items():
         named = re.findall(r'panel "(.+?)"', rule["annotations"]["description"])
         assert set(named) <= titles, alert
-
-
-def test_the_labels_of_targets_are_those_that_the_documentation_asks_for():
-    page = (ROOT / "docs/monitoring.md").read_text()
-    assert all(f"`{label}`" in page for label in TARGET)

@@ -1,9 +1,10 @@
 """Servers as an operator starts them: `dctnet serve` in a process of its own."""
 
+import http.client
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,25 +17,61 @@ from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model
 
 Start = Callable[..., Server]
+LISTENING, ESTABLISHED = "0A", "01"
 TIMED = [sys.executable, "-m", "tests.server.timed"]
 PICTURE = encoded(gradient(40, 24))
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
-def post(server: Server, data: bytes = PICTURE, **headers: str) -> requests.Response:
+def post(
+    server: Server, data: object = PICTURE, query: str = "", **headers: str
+) -> requests.Response:
     """Send an image, by default a small one."""
-    return requests.post(f"{server.url}/v1/cartoons", data=data, headers=headers, timeout=BOUND_S)
+    url = f"{server.url}/v1/cartoons{query}"
+    return requests.post(url, data=data, headers=headers, timeout=BOUND_S)
+
+
+def connected(server: Server, data: bytes = b"") -> socket.socket:
+    """Open a connection and send these bytes."""
+    client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
+    client.sendall(data)
+    return client
+
+
+def response_on(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
+    """Read a response of a connection that may stay open, and its content."""
+    response = http.client.HTTPResponse(client)
+    response.begin()
+    return response, response.read()
+
+
+def received(client: socket.socket, *ends: type[OSError]) -> bytes:
+    """All that comes until the server closes, or until an error that is an end too."""
+    parts = []
+    with suppress(*ends):
+        while part := client.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def kernel_sockets(port: int) -> list[tuple[str, bool]]:
+    """This machine's sockets of a port: their state, and whether a process has them.
+
+    The states are the kernel's numbers.
+    """
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [(row[3], row[9] != "0") for row in rows if row[1].endswith(f":{port:04X}")]
 
 
 @contextmanager
 def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
     """Open connections, each of which has sent these bytes."""
     with ExitStack() as stack:
-        clients = []
-        for _ in range(number):
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            clients.append(stack.enter_context(client))
-            client.sendall(data)
-        yield clients
+        yield [stack.enter_context(connected(server, data)) for _ in range(number)]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """A server that is asked for more than it can do."""
 
-import http.client
 import os
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, Start, post
+from tests.server.conftest import PICTURE, Start, connected, connections, post, response_on
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
@@ -26,22 +24,23 @@ HUNG_WITHIN_S = 10
 
 
 def busy(server: Server, queued: int = 0) -> None:
-    """Wait until so many pictures wait and all slots compute."""
+    """Wait until so many pictures wait and the only slot computes."""
     server.until(
         lambda: (
             server.metric("dctnet_queue_depth") == queued
-            and server.metric("dctnet_slots_busy") == server.metric("dctnet_slots")
+            and server.metric("dctnet_slots_busy") == 1
         )
     )
 
 
 def fill(
-    server: Server, pool: ThreadPoolExecutor, places: int
+    server: Server, pool: ThreadPoolExecutor, held: Path, places: int, data: bytes = PICTURE
 ) -> "list[Future[requests.Response]]":
-    """Send a picture to the only slot, and one to each place in the queue; return what comes."""
-    served = [pool.submit(post, server)]
+    """Hold the only slot, and send pictures to it and to places in the queue; what comes."""
+    held.touch()
+    served = [pool.submit(post, server, data)]
     busy(server)
-    served += [pool.submit(post, server) for _ in range(places)]
+    served += [pool.submit(post, server, data) for _ in range(places)]
     busy(server, queued=places)
     return served
 
@@ -63,8 +62,7 @@ def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[S
     server = start_timed(
         0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE=2, DCTNET_CORS_ORIGINS=ORIGIN
     )
-    held.touch()
-    served = fill(server, pool, places=2)
+    served = fill(server, pool, held, places=2)
     yield server
     assert not any(answer.done() for answer in served)
     held.unlink()
@@ -88,11 +86,8 @@ def test_one_more_than_there_are_places_is_refused_at_once(full):
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
 def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool):
     """A client that sends it all the same reads the refusal, not a connection that was reset."""
-    with socket.create_connection(("127.0.0.1", full.port), BOUND_S) as client:
-        client.sendall(
-            b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
-            b"Expect: 100-continue\r\n\r\n"
-        )
+    head = b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
+    with connected(full, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
     large = bytes(5_000_000)
     answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
@@ -113,23 +108,19 @@ def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool
 
 
 def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed):
-    with socket.create_connection(("127.0.0.1", timed.port), BOUND_S) as client:
-        head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
-        client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
+    with connected(timed, f"{head}Expect: 100-continue\r\n\r\n".encode()) as client:
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(PICTURE)
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        np.testing.assert_array_equal(decoded(response.read()), 255 - gradient(40, 24))
+        _, content = response_on(client)
+    np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_picture_whose_turn_would_come_too_late_is_refused(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the picture that tells the pace.
-    held.touch()
-    served = [pool.submit(post, server, size) for _ in range(4)]
-    busy(server, queued=3)
+    served = fill(server, pool, held, 3, size)
     late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
     assert server.metric("dctnet_shed_total", reason="late") == 1
@@ -149,18 +140,11 @@ def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed):
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
 def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, held):
     server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
-    held.touch()
-    first = pool.submit(post, server)
-    busy(server)
+    (first,) = fill(server, pool, held, places=0)
     before = server.metric("dctnet_inferences_total", result="ok")
-    leavers = []
-    for _ in range(5):
-        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
-        client.request("POST", "/v1/cartoons", PICTURE)
-        leavers.append(client)
-    busy(server, queued=5)
-    for client in leavers:
-        client.close()
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
+    with connections(server, 5, head.encode() + PICTURE):
+        busy(server, queued=5)
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
     held.unlink()
     assert first.result().status_code == 200
@@ -188,6 +172,7 @@ LARGE = encoded(gradient(512, 1024))
 """An image of eight times the least cost, which shows an estimate that is too high."""
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(start_timed, pool):
     server = start_timed(0.1, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=7, DCTNET_WATCHDOG_TIMEOUT=3)
@@ -215,9 +200,6 @@ def test_thin_images_do_not_make_an_idle_replica_reject_others(start_timed, widt
     server = start_timed(0.02, DCTNET_SLOTS=1, DCTNET_THREADS=1)
     thin = encoded(np.tile(gradient(305, 500), (1, 132, 1))[:, :width], "JPEG")
     for _ in range(4):
-        answer = requests.post(
-            f"{server.url}/v1/cartoons?format={format}", data=thin, timeout=BOUND_S
-        )
-        assert answer.status_code == 200
+        assert post(server, thin, f"?format={format}").status_code == 200
     assert post(server, LARGE, **{"X-Request-Timeout": "2"}).status_code == 200
     assert server.metric("dctnet_shed_total", reason="late") == 0

@@ -1,19 +1,19 @@
-"""API keys of a running server: refused from the headers, changed while it serves, never told."""
+"""API keys and CORS: refused from the headers, keys changed while it serves and never told."""
 
 import http.client
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, TIMED, post
+from tests.server.conftest import PICTURE, SECURITY, TIMED, connected, post, received, response_on
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 
+ORIGIN = "https://a.example"
 OLD, NEW, WRONG = "the-old-key-of-the-test", "the-new-key-of-the-test", "a-wrong-key-of-the-test"
 
 
@@ -24,10 +24,10 @@ def secret(tmp_path: Path) -> MountedSecret:
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that asks for the old key."""
+    """A server that asks for the old key and lets another site's page read its answers."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text(OLD)
-    settings = {"DCTNET_API_KEYS_FILE": folder / "keys"}
+    settings = {"DCTNET_API_KEYS_FILE": folder / "keys", "DCTNET_CORS_ORIGINS": ORIGIN}
     with serving(folder / "log", TIMED, TIMED_SECONDS=0, **settings) as server:
         yield server
 
@@ -41,20 +41,33 @@ def refused(server: Server) -> float:
 
 
 @pytest.mark.parametrize("more", ["Expect: 100-continue\r\n", ""], ids=["continue", "plain"])
-@pytest.mark.parametrize("length", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
-def test_a_stranger_s_body_is_not_read(locked, more, length):
+@pytest.mark.parametrize(
+    ("key", "length", "status", "problem"),
+    [
+        (WRONG, "Content-Length: 9000000", 401, "unauthorized"),
+        (WRONG, "Transfer-Encoding: chunked", 401, "unauthorized"),
+        (OLD, "Content-Length: 2000000000", 413, "too-many-bytes"),
+    ],
+)
+def test_a_body_that_is_refused_is_not_read_and_a_page_may_read_why(
+    locked, more, key, length, status, problem
+):
     before = refused(locked)
-    with socket.create_connection(("127.0.0.1", locked.port), BOUND_S) as client:
-        head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nX-Api-Key: {WRONG}\r\n{length}\r\n{more}"
-        client.sendall(f"{head}\r\n".encode())  # And not one byte of the body.
-        response = http.client.HTTPResponse(client)
-        response.begin()
-        assert response.status == 401
-        assert response.headers["WWW-Authenticate"] == "Bearer"
-        assert response.headers["Connection"] == "close"
-        assert json.loads(response.read())["type"] == "urn:dctnet:problem:unauthorized"
+    head = (
+        f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Api-Key: {key}\r\n"
+        f"{length}\r\n{more}\r\n"
+    )
+    with connected(locked, head.encode()) as client:  # And not one byte of the body.
+        response, content = response_on(client)
         assert client.recv(1) == b""
-    locked.until(lambda: refused(locked) == before + 1)
+    assert response.status == status
+    assert response.headers["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
+    assert response.headers["Connection"] == "close"
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert response.headers["Vary"] == "Origin"
+    assert SECURITY.items() <= dict(response.headers).items()
+    assert json.loads(content)["type"] == f"urn:dctnet:problem:{problem}"
+    locked.until(lambda: refused(locked) == before + (status == 401))
     for reason in "starting", "draining", "full", "share", "late", "uploads":
         assert locked.metric("dctnet_shed_total", reason=reason) == 0
 
@@ -116,9 +129,9 @@ def test_no_key_is_in_a_log_a_metric_or_an_answer(start_timed, secret):
                 assert answer.status_code == (404 if path == "/nothing" else status)
                 seen += f"{answer.headers} {answer.content!r}"
     for head in f"X-Api-Key: {OLD}\0", f"X-Api-Key : {OLD}", f"Authorization: Bearer\r\n{OLD}":
-        with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
-            client.sendall(f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
-            answer = client.makefile("rb").read()
+        request = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
+        with connected(server, request.encode()) as client:
+            answer = received(client)
         assert answer.startswith(b"HTTP/1.1 400 ")
         seen += repr(answer)
     lines = server.logged(12)

@@ -11,7 +11,7 @@ import pytest
 
 from dctnet.config import SPARE_THREADS
 from dctnet.server.descriptors import RESERVED
-from tests.server.conftest import TIMED, connections
+from tests.server.conftest import TIMED, connected, connections, received
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -24,18 +24,10 @@ from tests.support.polling import BOUND_S
 from tests.support.process import Server, processor_time, serving
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-ASKS_FIRST = b"""POST /v1/cartoons HTTP/1.1\r
-Host: x\r
-Content-Length: 100000\r
-Expect: 100-continue\r
-\r
-"""
-
-
-def connected(server: Server, data: bytes = b"") -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-    client.sendall(data)
-    return client
+ASKS_FIRST = (
+    b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+    b"Expect: 100-continue\r\n\r\n"
+)
 
 
 def reset(client: socket.socket) -> None:
@@ -44,9 +36,12 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
-def rest(client: socket.socket) -> bytes:
-    """All that comes until the server closes."""
-    return b"".join(iter(lambda: client.recv(65536), b""))
+def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
+    """Require that a response has as many bytes as it says, and return how many."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
+    assert f"content-length: {len(body)}".encode() in head.lower()
+    return len(body)
 
 
 @pytest.mark.alone
@@ -90,7 +85,7 @@ def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path):
         for _ in range(3):
             require_prompt_health(server)
         idle[0].settimeout(10)
-        assert rest(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
+        assert received(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
 
 
 def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
@@ -99,7 +94,7 @@ def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
     last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with silent_readers(timed, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
         sending = pool.submit(client.sendall, b"".join([*requests, last]))
-        answers = rest(client)
+        answers = received(client)
         sending.result()
     sizes = []
     while answers:
@@ -126,10 +121,7 @@ def test_a_large_last_response_comes_whole_although_its_client_sent_more(timed, 
     request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
     request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
     with silent_readers(timed, 1, request + bytes(100_000)) as (client,):
-        head, _, body = rest(client).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
-    assert f"content-length: {len(body)}".encode() in head.lower()
-    assert len(body) > 2_900_000
+        assert require_whole(received(client), version) > 2_900_000
 
 
 def test_half_sent_responses_are_completed_after_sigterm(start_timed):
@@ -138,14 +130,10 @@ def test_half_sent_responses_are_completed_after_sigterm(start_timed):
         first = [client.recv(1) for client in clients]
         server.process.send_signal(signal.SIGTERM)
         with ThreadPoolExecutor(24) as pool:
-            answers = [
-                start + more for start, more in zip(first, pool.map(rest, clients), strict=True)
-            ]
+            rests = list(pool.map(received, clients))
     assert server.process.wait(BOUND_S) == 0
-    for answer in answers:
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-        assert f"content-length: {len(body)}".encode() in head.lower()
+    for start, rest in zip(first, rests, strict=True):
+        require_whole(start + rest)
 
 
 CARTOON = cartoon_of_noise(300)
@@ -159,8 +147,8 @@ WAYS: list[Callable[[Server], object]] = [
     lambda server: connected(server, b"\x16\x03\x01 is TLS\r\n\r\n").close(),
     lambda server: reset(connected(server, ASKS_FIRST)),
     lambda server: reset(connected(server, ASKS_FIRST + b"\x89PNG")),
-    lambda server: rest(connected(server, b"GET /health HTTP/1.0\r\n\r\n")),
-    lambda server: rest(connected(server, b"GET /none HTTP/1.0\r\n\r\n" + bytes(50_000))),
+    lambda server: received(connected(server, b"GET /health HTTP/1.0\r\n\r\n")),
+    lambda server: received(connected(server, b"GET /none HTTP/1.0\r\n\r\n" + bytes(50_000))),
     lambda server: connected(server, CARTOON).close(),
 ]
 """How a connection may end. Each is called with the server."""

@@ -4,7 +4,6 @@ import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -22,15 +21,10 @@ def waited(answer: requests.Response) -> float:
     return float(milliseconds) / 1000
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    file = tmp_path / "keys"
-    file.write_text(f"{BATCH}\n{PERSON}\n")
-    return file
-
-
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_timed, keys):
+def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_timed, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{BATCH}\n{PERSON}\n")
     server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
     with ThreadPoolExecutor(64) as pool:
         batch = [pool.submit(post, server, **{"X-Api-Key": BATCH}) for _ in range(64)]

@@ -9,12 +9,11 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, post
+from tests.server.conftest import ESTABLISHED, PICTURE, kernel_sockets, post
 from tests.support.metrics import metric
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, running
@@ -55,20 +54,16 @@ def test_whoever_waits_to_be_accepted_is_answered(start_timed):
     os.kill(worker, signal.SIGSTOP)  # So that nobody is accepted before the end begins.
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = [pool.submit(post, server) for _ in range(CLIENTS)]
-        server.until(lambda: connections_to(server.port) >= CLIENTS)
+        server.until(lambda: established(server.port) >= CLIENTS)
         server.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
         assert Counter(answer.result().status_code for answer in answers) == {200: CLIENTS}
     assert server.process.wait(BOUND_S) == 0
 
 
-def connections_to(port: int) -> int:
-    """How many connections to a port of this machine are established, accepted or not."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = [line.split() for line in lines]
-    return sum(
-        local.endswith(f":{port:04X}") and state == "01" for _, local, _, state, *_ in fields
-    )
+def established(port: int) -> int:
+    """How many connections to a port are established, accepted or not."""
+    return sum(state == ESTABLISHED for state, _ in kernel_sockets(port))
 
 
 def end_while_busy(pid: int, port: int, management: str, pool: ThreadPoolExecutor) -> None:
@@ -96,6 +91,7 @@ def answered(connection: http.client.HTTPConnection) -> int:
     return response.status
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(start_timed):
     server = start_timed(0, DCTNET_DRAIN_DELAY=DRAIN_DELAY_S)

@@ -1,7 +1,6 @@
 """The management port: probes are answered whatever other clients of it do, within bounds."""
 
 import contextlib
-import http.client
 import re
 import resource
 import select
@@ -23,6 +22,7 @@ from dctnet.server.single_thread import (
     RESERVED_DESCRIPTORS,
     TIMEOUT_S,
 )
+from tests.server.conftest import LISTENING, kernel_sockets, received, response_on
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, free_ports, processor_time, running
 from tests.support.repo import environment
@@ -32,7 +32,6 @@ MARGIN_S = 3
 """How much later than its time something may happen on a busy machine."""
 
 Connect = Callable[..., socket.socket]
-
 
 LARGE_BYTES = 50 * MIB
 LARGE = f"""
@@ -50,7 +49,7 @@ def large() -> Iterator[int]:
     """The port of a server whose responses are larger than what the kernel keeps of them."""
     (port,) = free_ports(1)
     with running([sys.executable, "-c", LARGE, str(port)], environment()) as process:
-        until(lambda: is_listening(port), process=process)
+        until(lambda: (LISTENING, True) in kernel_sockets(port), process=process)
         yield port
 
 
@@ -59,38 +58,27 @@ def connect(server: Server) -> Iterator[Connect]:
     """Opens connections to the management port, from one address or another."""
     with ExitStack() as stack:
 
-        def connect(client: str = "127.0.0.1") -> socket.socket:
-            return stack.enter_context(connected(server, client))
+        def connect(client: str = "127.0.0.1", port: int | None = None) -> socket.socket:
+            return stack.enter_context(connected(server, client, port))
 
         yield connect
 
 
-def connected(server: Server, client: str = "127.0.0.1") -> socket.socket:
-    address = ("127.0.0.1", int(server.management.rpartition(":")[2]))
+def connected(server: Server, client: str = "127.0.0.1", port: int | None = None) -> socket.socket:
+    address = ("127.0.0.1", port or int(server.management.rpartition(":")[2]))
     return socket.create_connection(address, BOUND_S, (client, 0))
-
-
-def received(sock: socket.socket) -> bytes:
-    """All that comes until the server closes."""
-    parts = []
-    with contextlib.suppress(ConnectionResetError):
-        while part := sock.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
 
 
 def exchange(server: Server, request: bytes, client: str = "127.0.0.1") -> bytes:
     """Send a request, and return all that comes until the server closes."""
     with connected(server, client) as sock:
         sock.sendall(request)
-        return received(sock)
+        return received(sock, ConnectionResetError)
 
 
 def one_response(sock: socket.socket) -> tuple[int, bytes]:
-    """Read a response of a connection that stays open: its status and its content."""
-    response = http.client.HTTPResponse(sock)
-    response.begin()
-    return response.status, response.read()
+    response, content = response_on(sock)
+    return response.status, content
 
 
 def is_open(sock: socket.socket) -> bool:
@@ -104,20 +92,9 @@ def probe(server: Server, client: str = "127.0.0.1") -> int:
     return int(exchange(server, request, client).split()[1])
 
 
-def kernel_states(port: int) -> list[str]:
-    """The states of the server's sockets of a port, as the kernel numbers them."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    # A socket that its process has closed belongs to no inode.
-    return [row[3] for row in rows if row[1].endswith(f":{port:04X}") and row[9] != "0"]
-
-
-def is_listening(port: int) -> bool:
-    return "0A" in kernel_states(port)
-
-
 def connections(port: int) -> int:
     """How many connections a server holds."""
-    return len(kernel_states(port)) - 1
+    return sum(held and state != LISTENING for state, held in kernel_sockets(port))
 
 
 def test_requests_follow_one_another_on_a_connection(connect):
@@ -163,6 +140,7 @@ def test_a_strange_request_is_answered_once_and_its_connection_ends(server, requ
     response = exchange(server, request_)
     assert response.split()[1] == str(status).encode()
     assert response.count(b"HTTP/1.1 ") == 1
+    assert re.findall(rb"Server: (.*)\r\n", response) == [b"dctnet"]
     assert b"rubbish" not in response
     assert said_nothing(server)
 
@@ -170,12 +148,6 @@ def test_a_strange_request_is_answered_once_and_its_connection_ends(server, requ
 def said_nothing(server: Server) -> bool:
     """Whether it wrote nothing to standard error but the lines of its start."""
     return all(line.startswith("dctnet: ") for line in server.messages())
-
-
-def test_the_response_names_no_version(server):
-    for request in LIVEZ.replace(b"1.1", b"1.0"), b"x\r\n\r\n":
-        servers = re.findall(rb"Server: (.*)\r\n", exchange(server, request))
-        assert servers == [b"dctnet"]
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
@@ -191,13 +163,17 @@ def test_a_request_line_without_an_end_is_cut_off_at_the_bound(connect):
     sock.sendall(b"G" * MAX_HEAD_BYTES)
     assert is_open(sock)
     sock.sendall(b"G")
-    assert received(sock).startswith(b"HTTP/1.1 431 ")
+    assert received(sock, ConnectionResetError).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_slow_and_idle_clients_are_cut_off_in_time(server, connect):
+def test_slow_idle_and_unreading_clients_are_cut_off_in_time(server, connect, large):
     started = time.monotonic()
     silent, trickling, idle = (connect() for _ in range(3))
+    unreading = connect("127.0.0.1", large)
+    unreading.sendall(LIVEZ)
+    until(lambda: connections(large) == 1)
     idle.sendall(LIVEZ)
     assert one_response(idle)[0] == 200
     sent = 0
@@ -213,7 +189,9 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server, connect):
         for name, sock in {"silent": silent, "trickling": trickling, "idle": idle}.items():
             if not is_open(sock):
                 ended.setdefault(name, seconds)
-        return len(ended) == 3
+        if connections(large) == 0:
+            ended.setdefault("unreading", seconds)
+        return len(ended) == 4
 
     server.until(all_are_cut_off)
     for seconds in ended.values():
@@ -221,17 +199,7 @@ def test_slow_and_idle_clients_are_cut_off_in_time(server, connect):
     assert said_nothing(server)
 
 
-@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
-def test_a_client_that_does_not_read_is_cut_off_in_time(large):
-    sock = socket.create_connection(("127.0.0.1", large), BOUND_S)
-    with sock:
-        started = time.monotonic()
-        sock.sendall(LIVEZ)
-        until(lambda: connections(large) == 1)
-        until(lambda: connections(large) == 0)
-        assert TIMEOUT_S - 0.1 <= time.monotonic() - started <= TIMEOUT_S + MARGIN_S
-
-
+@pytest.mark.alone
 def test_a_client_that_does_not_close_is_closed_after_its_last_response(large):
     with socket.create_connection(("127.0.0.1", large), BOUND_S) as sock:
         sock.sendall(b"last\r\n\r\n")

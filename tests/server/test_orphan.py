@@ -4,22 +4,25 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import requests
 
-from tests.server.conftest import TIMED
+from tests.server.conftest import LISTENING, TIMED, connected, kernel_sockets, post
 from tests.server.timed import HANGING
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server
 
-Start = Callable[..., Server]
 SLOW_CLIENTS = 50
+AT_ONCE_S = 30
+"""Bound of what takes a moment, also on a busy machine; otherwise it would take a minute."""
+BY_TIMEOUT_S = 1 + 5
+"""Graceful timeout where a request has a second: 5 s beyond it."""
+SHORT = {"DCTNET_REQUEST_TIMEOUT": 1, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
 
 
 def has_ended(pid: int) -> bool:
@@ -44,16 +47,13 @@ def orphaned(server: Server) -> Iterator[int]:
             os.kill(worker, signal.SIGKILL)
 
 
-def post(server: Server, width: int) -> int:
-    picture = encoded(gradient(24, width))
-    return requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=BOUND_S).status_code
+def require_end(worker: int, bound_s: float) -> None:
+    until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=bound_s)
 
 
 def is_listening(server: Server) -> bool:
     ports = server.port, int(server.management.rpartition(":")[2])
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    listening = {line.split()[1] for line in lines if line.split()[3] == "0A"}
-    return any(local.endswith(f":{port:04X}") for local in listening for port in ports)
+    return LISTENING in {state for port in ports for state, _ in kernel_sockets(port)}
 
 
 @contextmanager
@@ -75,26 +75,26 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_
     server = start_timed(0, DCTNET_DRAIN_DELAY=60, TIMED_HELD=held)
     held.touch()
     with ThreadPoolExecutor() as pool:
-        in_flight = pool.submit(post, server, 24)
+        in_flight = pool.submit(post, server)
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
-            until(lambda: not is_listening(server), "the worker keeps its ports", bound_s=3)
+            until(lambda: not is_listening(server), "the worker keeps its ports", bound_s=AT_ONCE_S)
             assert not has_ended(worker)
             held.unlink()
-            assert in_flight.result() == 200
-            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
+            assert in_flight.result().status_code == 200
+            require_end(worker, AT_ONCE_S)
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(start_timed):
-    # The graceful timeout is 5 s beyond the request's.
-    server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
+    server = start_timed(0, **SHORT)
     with ThreadPoolExecutor() as pool, silent_reader(server):
-        answer = pool.submit(post, server, HANGING)
+        answer = pool.submit(post, server, encoded(gradient(24, HANGING)))
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
-            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=6 + 3)
-        assert answer.result() == 504
+            require_end(worker, BY_TIMEOUT_S + 3)
+        assert answer.result().status_code == 504
 
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])
@@ -103,25 +103,21 @@ def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path, seconds):
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
         with orphaned(server) as worker:
-            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=10)
+            require_end(worker, AT_ONCE_S)
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
 def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start_timed, tmp_path):
-    # The graceful timeout is 5 s beyond the request's.
-    server = start_timed(0, DCTNET_REQUEST_TIMEOUT=1, DCTNET_WATCHDOG_TIMEOUT=0.5)
+    server = start_timed(0, **SHORT)
+    unfinished = (
+        b"",
+        b"GET / HTTP/1.1\r\nHost:",
+        b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n.",
+    )
     with ExitStack() as stack:
         for number in range(SLOW_CLIENTS):
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            stack.enter_context(client)
-            # Idle, in its headers, and in its body.
-            client.sendall(
-                (
-                    b"",
-                    b"GET / HTTP/1.1\r\nHost:",
-                    b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n.",
-                )[number % 3]
-            )
+            stack.enter_context(connected(server, unfinished[number % len(unfinished)]))
         stack.enter_context(silent_reader(server))
         with orphaned(server) as worker:
             started = time.monotonic()
@@ -143,5 +139,5 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start
                     assert time.monotonic() - started < 15, again.messages()
             assert again.process.poll() is None
             assert again.probe("/readyz") == 200
-            until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=1 + 5 + 3)
-            assert post(again, 40) == 200
+            require_end(worker, BY_TIMEOUT_S + 3)
+            assert post(again).status_code == 200

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from dctnet.models.folder import DEMO
+from tests.server.conftest import post
 from tests.support.polling import BOUND_S
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -66,9 +67,7 @@ def test_a_marker_in_a_picture_is_found_nowhere_afterwards(start, tmp_path, mark
     sent = 0
     for data in pictures(marker):
         for format in "png", "jpeg", "webp":
-            answer = requests.post(
-                f"{server.url}/v1/cartoons?format={format}", data=data, timeout=BOUND_S
-            )
+            answer = post(server, data, f"?format={format}")
             assert answer.status_code == 200
             assert marker not in answer.content
             with Image.open(BytesIO(answer.content)) as cartoon:

@@ -1,6 +1,5 @@
 """One JSON line a request, and the metrics that go with it."""
 
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,12 +7,12 @@ import pytest
 import requests
 
 from dctnet.metrics import STAGES
-from tests.server.conftest import TIMED
+from tests.server.conftest import PICTURE, SECURITY, TIMED, connected, post, response_on
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 
-PICTURE = encoded(gradient(40, 24))
+Logged = Callable[[int], list[dict[str, Any]]]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 LARGEST = 256
 """Longest side that is drawn, in pixels: an image of this size is due after SECONDS."""
@@ -29,23 +28,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def logged(server: Server) -> Callable[[int], list[dict[str, Any]]]:
+def logged(server: Server) -> Logged:
     """Waits for so many new lines, and returns all new ones."""
     before = len(server.requests())
     return lambda number: server.logged(before + number)[before:]
 
 
-Logged = Callable[[int], list[dict[str, Any]]]
-
-
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
-    answer = requests.post(
-        f"{server.url}/v1/cartoons?format=webp",
-        data=PICTURE,
-        headers={"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
-        timeout=BOUND_S,
-    )
+    headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    answer = post(server, query="?format=webp", **headers)
     (line,) = logged(1)
     assert line.pop("time").endswith("+00:00")
     assert SECONDS < line.pop("duration") < BOUND_S
@@ -95,16 +87,18 @@ def test_a_refusal_says_why(server, logged):
     assert (line["status"], line["shed"], line["route"]) == (429, "late", "/upload")
 
 
-def test_what_is_no_request_is_answered_and_counted(server):
+def test_what_is_no_request_is_answered_with_a_name_and_the_security_headers_and_counted(server):
     for sent, status in (
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
     ):
-        with socket.create_connection(("127.0.0.1", server.port), BOUND_S) as client:
-            client.sendall(sent)
-            answer = client.makefile("rb").read()
-        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-        assert b"application/problem+json" in answer
+        with connected(server, sent) as client:
+            answer, _ = response_on(client)
+            assert client.recv(1) == b""
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert SECURITY.items() <= dict(answer.headers).items()
+        assert len(answer.headers["X-Request-Id"]) == 32
         series = {"route": "none", "code": str(status)}
         server.until(lambda: server.metric("dctnet_requests_total", **series) == 1)  # noqa: B023

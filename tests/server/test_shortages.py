@@ -19,14 +19,10 @@ from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, processor_time, serving
 
-Start = Callable[..., Server]
 STACK_BYTES = 8 * 1024 * 1024
 """Address space of one thread's stack, by default."""
 
-
 IMAGES = [encoded(gradient(40, 24), format) for format in ("PNG", "JPEG", "WEBP", "AVIF")]
-
-
 ROOM = 40
 """Connections that the limit of open files leaves, where a test fills them."""
 

@@ -8,13 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 
-from tests.support.encoded import encoded, gradient
-from tests.support.polling import BOUND_S
-from tests.support.process import Server, serving
-
-PICTURE = encoded(gradient(40, 24))
+from tests.server.conftest import post
+from tests.support.process import serving
 
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL}
 FAULTS = {"ABRT", "BUS", "FPE", "ILL", "SEGV", "SYS", "TRAP"}
@@ -37,14 +33,8 @@ if terminal := os.environ.get("TERMINAL"):
     os.dup2(controlling, 2)
 runpy.run_module("tests.server.timed", run_name="__main__")
 """
-
-
 SETTLE_S = 1
 """Time for what a signal begins, such as another worker, in seconds."""
-
-
-def post(server: Server) -> int:
-    return requests.post(f"{server.url}/v1/cartoons", data=PICTURE, timeout=BOUND_S).status_code
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
@@ -74,8 +64,8 @@ def test_a_signal_that_does_not_end_a_replica_leaves_it_as_it_is(tmp_path, recei
                 assert as_it_was()
             finally:
                 held.unlink()
-            assert in_flight.result() == 200
-        assert post(server) == 200
+            assert in_flight.result().status_code == 200
+        assert post(server).status_code == 200
 
 
 def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path):
@@ -86,7 +76,7 @@ def test_a_terminal_that_closes_leaves_a_replica_as_it_is(tmp_path):
         worker = server.worker()
         os.close(child_side)
         os.close(terminal)
-        assert [post(server) for _ in range(5)] == [200] * 5
+        assert [post(server).status_code for _ in range(5)] == [200] * 5
         server.until(lambda: server.metric("dctnet_log_lines_lost_total", stream="stdout") == 5)
         assert server.worker() == worker
         assert server.stop() == 0

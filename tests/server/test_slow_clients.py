@@ -1,6 +1,5 @@
 """Clients that send a byte now and then, so as to use up a server."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
@@ -11,7 +10,6 @@ from loadtest.client import Closed, Plan, made
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
-Start = Callable[..., Server]
 SLOW = 100
 """Slow clients of each kind; 100 with slow bodies are more than may send at once."""
 TOO_SLOW = 408
@@ -41,16 +39,12 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
     with ThreadPoolExecutor(3) as pool:
         others = pool.submit(client.run, honest)
         reports = [pool.submit(slow.run, plan) for plan in plans]
-        server.until(lambda: depths.append(depth(server)) or others.done())
+        server.until(lambda: depths.append(server.metric("dctnet_queue_depth")) or others.done())
         for report in reports:
             assert report.result().by_status == {TOO_SLOW: SLOW}
     assert others.result().is_clean
     assert others.result().refused == 0
     assert max(depths) <= 4  # The queue is the others' alone.
-
-
-def depth(server: Server) -> float:
-    return server.metric("dctnet_queue_depth")
 
 
 def test_a_client_that_is_alone_has_the_whole_patience(start_timed):

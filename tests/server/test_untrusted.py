@@ -1,8 +1,6 @@
 """Broken, hostile and large pictures, sent to a real server: what they cost and what they leave."""
 
 import resource
-import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -23,6 +21,7 @@ from dctnet.http.problems import (
     UNSUPPORTED_FORMAT,
 )
 from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
+from tests.server.conftest import connections, post
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
 from tests.support.corpus_answers import require_picture, require_problem
@@ -30,9 +29,7 @@ from tests.support.encoded import decoded, encoded
 from tests.support.fuzz import changed_pictures, random_bytes
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, memory, reset_peak_memory
-
-Start = Callable[..., Server]
+from tests.support.process import memory, reset_peak_memory
 
 SPOOLED_BYTES = 500 * 1024
 """What of a form Werkzeug would keep in memory by default."""
@@ -56,13 +53,13 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, t
     worker = server.worker()
     before = reset_peak_memory(worker)
 
-    def post(sample: Sample) -> requests.Response:
+    def post_sample(sample: Sample) -> requests.Response:
         as_form = len(sample.data) > SPOOLED_BYTES
         body = {"files": {"file": sample.data}} if as_form else {"data": sample.data}
         return requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
 
     with ThreadPoolExecutor(8) as pool:
-        for sample, response in zip(corpus(), pool.map(post, corpus()), strict=True):
+        for sample, response in zip(corpus(), pool.map(post_sample, corpus()), strict=True):
             if response.status_code == 200:
                 require_picture(sample, response.content)
             else:
@@ -91,17 +88,16 @@ def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed):
 
     @examples(TRIES)
     @given(st.lists(random_bytes() | changed_pictures(), min_size=4, max_size=4))
-    def post(bodies: list[bytes]) -> None:
-        for response in pool.map(lambda data: requests.post(url, data, timeout=BOUND_S), bodies):
+    def post_all(bodies: list[bytes]) -> None:
+        for response in pool.map(lambda data: post(server, data), bodies):
             if response.status_code == 200:
                 assert decoded(response.content).size
             else:
                 assert response.headers["Content-Type"] == MEDIA_TYPE
                 assert (response.json()["type"], response.status_code) in REFUSALS
 
-    url = f"{server.url}/v1/cartoons"
     with ThreadPoolExecutor(4) as pool:
-        post()
+        post_all()
     assert server.worker() == worker
     assert [line for line in server.messages() if not line.startswith("dctnet: ")] == []
 
@@ -121,28 +117,18 @@ def large() -> bytes:
 def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(start_timed, large):
     limits = {"slots": 2, "queue": 32, "uploads": 32, "max_bytes": 2 * MIB}
     assert 0.9 * limits["max_bytes"] < len(large) <= limits["max_bytes"]
-    server = start_timed(
-        0,
-        **as_settings(limits),
-        DCTNET_MAX_PIXELS=MAX_PIXELS,
-        DCTNET_REQUEST_TIMEOUT=30,
-        DCTNET_WATCHDOG_TIMEOUT=29,
-    )
+    timeouts = {"DCTNET_REQUEST_TIMEOUT": 30, "DCTNET_WATCHDOG_TIMEOUT": 29}
+    server = start_timed(0, **as_settings(limits), **timeouts, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
     before = reset_peak_memory(worker)
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
+    request = head.encode() + large
     with ExitStack() as stack:
-
-        def send(data: bytes) -> None:
-            client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
-            stack.enter_context(client).sendall(head.encode() + data)
-
         # One place is left free, since a full queue refuses by the headers.
-        for _ in range(limits["slots"] + limits["queue"] - 1):
-            send(large)
+        drawn = limits["slots"] + limits["queue"] - 1
+        stack.enter_context(connections(server, drawn, request))
         server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)
-        for _ in range(limits["uploads"]):
-            send(large[:-1])
+        stack.enter_context(connections(server, limits["uploads"], request[:-1]))
         server.until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"])
         assert server.metric("dctnet_slots_busy") == limits["slots"]
         held = memory(worker, "VmRSS") - before
@@ -163,22 +149,21 @@ def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(start
     """The decoders really fail: the worker may take only a little more address space."""
     server = start_timed(0, DCTNET_SLOTS=1)
     worker = server.worker()
-    url = f"{server.url}/v1/cartoons"
     small, large = (
         {format: encoded(Image.new("RGB", size), format, **FORMATS[format]) for format in FORMATS}
         for size in ((64, 64), (6000, 6000))
     )
     for data in small.values():  # Whatever is loaded on first use is there.
-        assert requests.post(url, data, timeout=BOUND_S).status_code == 200
+        assert post(server, data).status_code == 200
     limit = memory(worker, "VmSize") + 60 * MIB
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
     for count, format in enumerate(FORMATS, 1):
-        response = requests.post(url, large[format], timeout=BOUND_S)
+        response = post(server, large[format])
         assert response.status_code == 503
         assert response.json()["type"] == OUT_OF_MEMORY.type
         assert int(response.headers["Retry-After"]) > 0
         assert server.metric("dctnet_out_of_memory_total", stage="decode") == count
-        response = requests.post(url, small[format], timeout=BOUND_S)
+        response = post(server, small[format])
         assert response.status_code == 200
         np.testing.assert_allclose(decoded(response.content).shape, (64, 64, 3))
     assert server.worker() == worker

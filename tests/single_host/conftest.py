@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +31,6 @@ PACKAGES = {
 }
 """Debian's, by what they install. Some of it lies where only root's PATH leads."""
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-
-
-CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 
 
 def require(*tools: str) -> None:
@@ -81,8 +77,6 @@ class Host:
             "DCTNET_SLOTS": 1,
             "DCTNET_THREADS": 1,
         } | settings
-        self.start_s = 0.0
-        """How long the replicas took to be ready, beside whatever else this machine does."""
         self.configure()
         self._write_mains()
 
@@ -158,10 +152,8 @@ class Host:
         """Run supervisord and nginx, from when every replica is ready; end them at last."""
         command = ["supervisord", "--nodaemon", "-c", self.folder / "supervisord.conf"]
         with self.nginx_running(), self._process(*command) as supervisord:
-            started = time.monotonic()
             try:
                 until(self.are_ready, process=supervisord)
-                self.start_s = time.monotonic() - started
                 yield
             finally:
                 # Nobody asks the replicas any more, and their drain delay is long.
@@ -172,7 +164,8 @@ class Host:
     def nginx_running(self) -> Iterator[None]:
         """Run nginx alone, from when it answers; end it at last."""
         self._run(
-            *("openssl", "req", "-x509", *CURVE, "-nodes", "-days", "1", "-subj", "/CN=localhost"),
+            *("openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", "/CN=localhost"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
             *("-addext", "subjectAltName=DNS:localhost"),
             *("-keyout", self.folder / "key.pem", "-out", self.certificate),
         )

@@ -71,6 +71,7 @@ def test_what_another_replica_would_answer_too_is_not_tried_again(lone_nginx, st
         assert sum(len(replica.requests) for replica in replicas) == 1
 
 
+@pytest.mark.alone
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx):
     with stand_ins(lone_nginx, None, None) as replicas:
@@ -80,7 +81,7 @@ def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx):
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == answer.headers["X-Request-Id"]
     duration = lone_nginx.access(answer.headers["X-Request-Id"])["duration"]
-    assert READ_TIMEOUT_S <= duration < 2 * READ_TIMEOUT_S  # Not twice.
+    assert READ_TIMEOUT_S <= duration < READ_TIMEOUT_S + 1
 
 
 def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx):

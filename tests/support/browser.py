@@ -17,8 +17,6 @@ from tests.support.polling import BOUND_S, until
 from tests.support.repo import ROOT
 
 AXE = ROOT / ".tools/axe/axe_playwright_python/axe.min.js"
-
-
 DESKTOP, PHONE = (1100, 900), (320, 640)
 
 
@@ -64,6 +62,18 @@ class Browser:
         value, error = self.driver.execute_async_script(source, *arguments)
         assert error is None, error
         return value
+
+    @contextmanager
+    def network(self, *, offline: bool = False, upload: int = -1) -> Iterator[None]:
+        """A connection that is broken, or sends so many bytes a second, within the block."""
+        usual = {"offline": False, "uploadThroughput": -1, "latency": 0, "downloadThroughput": -1}
+        self.cdp("Network.enable")
+        emulate = "Network.emulateNetworkConditions"
+        self.cdp(emulate, **(usual | {"offline": offline, "uploadThroughput": upload}))
+        try:
+            yield
+        finally:
+            self.cdp(emulate, **usual)
 
     def __getitem__(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)

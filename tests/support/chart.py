@@ -19,6 +19,16 @@ from tests.support.repo import ROOT, TOOLS, environment
 CHART = ROOT / "helm/dctnet"
 PROFILES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*"))]
 SCHEMAS = ROOT / ".tools/schemas"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
+
+# Values that several tests give.
+DIGEST = f"sha256:{'0' * 64}"
+DEMO = {"model": {"source": "demo"}}
+BAKED = {"model": {"source": "baked"}}
+IMAGE = {"model": {"source": "image", "image": {"reference": f"models/anime@{DIGEST}"}}}
+INGRESS = {"ingress": {"enabled": True}}
+GATEWAY = {"gateway": {"enabled": True, "parentRefs": [{"name": "public"}]}}
 
 Object = dict[str, Any]
 
@@ -83,10 +93,6 @@ class Objects:
         assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
         return found[0]
 
-    def names(self) -> set[tuple[str, str]]:
-        """Kind and name of each."""
-        return {(each["kind"], each["metadata"]["name"]) for each in self._objects}
-
     @property
     def kinds(self) -> set[str]:
         return {each["kind"] for each in self._objects}
@@ -142,6 +148,14 @@ def leaf(values: Mapping[str, Any], path: str) -> Any:
     return values
 
 
+def schema_at(path: Iterable[str]) -> dict[str, Any]:
+    """Return what the schema says of a value."""
+    found = SCHEMA
+    for key in path:
+        found = found["properties"][key]
+    return found
+
+
 def render(
     values: Mapping[str, Any] | None = None,
     *,
@@ -152,38 +166,24 @@ def render(
     helm: str = "helm",
 ) -> Objects:
     """Render the chart; raise Refused or Invalid where that fails."""
+    command = [helm, "template", release, str(CHART), "--namespace", "pictures"]
+    command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
+    if profile:
+        command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
     text = json.dumps(values or {}, sort_keys=True)
-    return Objects(json.loads(_rendered(text, profile, release, kubernetes, tuple(apis), helm)))
+    return Objects(json.loads(_rendered(*command, "--values", "-", values=text)))
 
 
 @cache  # As text, so that no test can change what another one gets.
-def _rendered(
-    values: str,
-    profile: str | None,
-    release: str,
-    kubernetes: str,
-    apis: tuple[str, ...],
-    helm: str,
-) -> str:
-    command = [helm, "template", release, CHART, "--namespace", "pictures"]
-    command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
-    if profile:
-        command += ["--values", CHART / f"ci/{profile}-values.yaml"]
-    run = run_tool(*command, "--values", "-", input=values)
-    if run.returncode:
-        raise failure(run.stderr)
+def _rendered(*command: str, values: str) -> str:
+    run = run_tool(*command, input=values)
+    if sentence := re.search(r": (dctnet: .*)", run.stderr):
+        raise Refused(sentence[1].strip())
+    if run.returncode and "schema" in run.stderr:
+        raise Invalid(run.stderr)
+    assert run.returncode == 0, run.stderr
     documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
     return json.dumps([document for document in documents if document])
-
-
-def failure(said: str) -> Exception:
-    """Return what Helm's words stand for."""
-    sentence = re.search(r": (dctnet: .*)", said)
-    if sentence:
-        return Refused(sentence[1].strip())
-    if "schema" in said:
-        return Invalid(said)
-    return AssertionError(said)
 
 
 def assert_schema_rejects(
@@ -207,12 +207,6 @@ def assert_schema_rejects(
         for path, value in values.items():
             place = f"/{path.replace('.', '/')}/"
             assert any(each.startswith(place) for each in rejected), f"{path}: {value!r}\n{said}"
-
-
-@cache
-def values_yaml() -> dict[str, Any]:
-    """The chart's default values."""
-    return yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 @cache

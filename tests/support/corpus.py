@@ -15,7 +15,7 @@ from dctnet.imaging.decode import MAX_SIDE
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS
 from tests.support import formats as f
 from tests.support import profiles
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded import encoded, gradient, of_kinds, without_adobe_marker
 
 MAX_PIXELS = 1_000_000
 """The limit under which the samples are to be decoded."""
@@ -56,7 +56,7 @@ def _picture(format: str, **options: object) -> bytes:
     return encoded(gradient(HEIGHT, WIDTH), format, **options)
 
 
-def _refused(name: str, data: bytes, errors: frozenset[type[PictureError]]) -> Sample:
+def _refused(name: str, data: bytes, errors: frozenset[type[PictureError]] = BROKEN) -> Sample:
     return Sample(name, data, errors, shapes=())
 
 
@@ -131,10 +131,10 @@ def sides() -> Made:
     avif = _picture("AVIF")
     for width, height in (0, 0), (0, HEIGHT), (WIDTH, 0):
         sizes = f"of {width} x {height}"
-        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), BROKEN)
-        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)), BROKEN)
-        yield _refused(f"WebP {sizes}", _with_vp8_size(vp8, width, height), BROKEN)
-        yield _refused(f"AVIF {sizes}", f.with_announced_size(avif, width, height), BROKEN)
+        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height))
+        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)))
+        yield _refused(f"WebP {sizes}", _with_vp8_size(vp8, width, height))
+        yield _refused(f"AVIF {sizes}", f.with_announced_size(avif, width, height))
     for width, height in (65535, 65535), (65500, 65500), (1001, 1000), (65535, 16):
         sizes = f"that announces {width} x {height}"
         yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), LARGE)
@@ -144,7 +144,7 @@ def sides() -> Made:
         avif_like = f.with_announced_size(avif, width, height)
         yield _refused(f"AVIF {sizes}", avif_like, LARGE | BROKEN)
     for width, height in (2**31 - 1, 1), (1, 2**32 - 1), (2**32 - 1, 2**32 - 1), (MAX_SIDE + 1, 1):
-        yield _refused(f"PNG of {width} x {height}", f.png_header(width, height) + vp8, BROKEN)
+        yield _refused(f"PNG of {width} x {height}", f.png_header(width, height) + vp8)
         rows = f.png(f.png_header(width, height, 1, 0), bytes(MAX_SIDE // 8 + 2))
         yield _refused(f"black PNG of {width} x {height}", rows, LARGE)
     yield _refused("WebP of 2^24 x 2^24", f.webp(f.webp_canvas(2**24, 2**24), vp8l[12:]), LARGE)
@@ -181,7 +181,7 @@ def lying_headers() -> Made:
     for depth in 0, 3, 8, 32:
         for colour in 1, 5, 7:
             data = f.png_header(WIDTH, HEIGHT, depth, colour) + image[33:]
-            yield _refused(f"PNG of depth {depth} and colour type {colour}", data, BROKEN)
+            yield _refused(f"PNG of depth {depth} and colour type {colour}", data)
         data = f.png_header(WIDTH, HEIGHT, depth, 0) + f.chunk(b"tRNS", b"\0\0") + image[33:]
         yield Sample(f"PNG of depth {depth} with a transparent shade", data, BROKEN)
     for lossless in False, True:
@@ -189,7 +189,7 @@ def lying_headers() -> Made:
         for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
             data = f.webp(f.webp_canvas(width, height), webp[12:])
             kind = "lossless " * lossless
-            yield _refused(f"{kind}WebP whose canvas is {width} x {height}", data, BROKEN)
+            yield _refused(f"{kind}WebP whose canvas is {width} x {height}", data)
     avif = _picture("AVIF")
     for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
         data = f.with_announced_size(avif, width, height)
@@ -197,18 +197,14 @@ def lying_headers() -> Made:
     for marker in 0xC0, 0xC2:
         body = b"\x08\x00\x01\x00\x01\x03\x01\x11\0\x02\x11\0\x03\x11\0"
         data = f.with_segments(_picture("JPEG"), f.segment(marker, body))
-        yield _refused(f"JPEG with a second frame header {marker:x}", data, BROKEN)
-    yield _refused("PNG with two headers", f.with_chunks(image, image[8:33]), BROKEN)
-    yield _refused(
-        "PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)), BROKEN
-    )
-    yield _refused("PNG without pixels", image[:33] + f.chunk(b"IEND"), BROKEN)
-    yield _refused(
-        "PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")), BROKEN
-    )
-    yield _refused("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:], BROKEN)
+        yield _refused(f"JPEG with a second frame header {marker:x}", data)
+    yield _refused("PNG with two headers", f.with_chunks(image, image[8:33]))
+    yield _refused("PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)))
+    yield _refused("PNG without pixels", image[:33] + f.chunk(b"IEND"))
+    yield _refused("PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")))
+    yield _refused("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:])
     yield Sample("PNG without an end", image[:-12])
-    yield _refused("JPEG that ends before its pixels", _picture("JPEG")[:2] + f.EOI, BROKEN)
+    yield _refused("JPEG that ends before its pixels", _picture("JPEG")[:2] + f.EOI)
 
 
 _GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
@@ -241,10 +237,8 @@ def png_bombs() -> Made:
         data = f.with_chunks(image, many)
         yield Sample(f"PNG with 50000 empty chunks {name.decode()}", data, may)
     data = f.with_chunks(image, f.chunk(b"IDAT") * 100_000)
-    yield _refused("PNG with 100000 empty chunks IDAT", data, BROKEN)
-    yield _refused(
-        "PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2), BROKEN
-    )
+    yield _refused("PNG with 100000 empty chunks IDAT", data)
+    yield _refused("PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2))
     yield Sample(
         "PNG with EXIF that counts 64 MB", f.with_chunks(image, f.chunk(b"eXIf", _GREEDY[6:]))
     )
@@ -253,24 +247,20 @@ def png_bombs() -> Made:
 def jpeg_bombs() -> Made:
     jpeg, progressive = _picture("JPEG"), _picture("JPEG", progressive=True)
     yield Sample(f"JPEG with {MAX_SCANS} scans", f.with_scans(progressive, MAX_SCANS))
-    yield _refused(
-        f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1), BROKEN
-    )
-    yield _refused("JPEG with 9999 scans", f.with_scans(progressive, 9999), BROKEN)
+    yield _refused(f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1))
+    yield _refused("JPEG with 9999 scans", f.with_scans(progressive, 9999))
     hidden = f.segment(0xFE, f.with_scans(progressive, 200))
     yield Sample("JPEG with 200 scans in a comment", f.with_segments(jpeg, hidden))
-    before = sum(1 for _ in _segments(jpeg))
     for more, errors in (0, frozenset()), (1, BROKEN):
-        comments = f.segment(0xFE, b"") * (MAX_SEGMENTS - before + more)
+        # Beside the nine that Pillow writes.
+        comments = f.segment(0xFE, b"") * (MAX_SEGMENTS - 9 + more)
         yield Sample(
             f"JPEG with {MAX_SEGMENTS + more} segments",
             f.with_segments(jpeg, comments),
             errors,
             () if errors else ((HEIGHT, WIDTH),),
         )
-    yield _refused(
-        "JPEG with a million short markers", f.with_segments(jpeg, b"\xff\x02" * 10**6), BROKEN
-    )
+    yield _refused("JPEG with a million short markers", f.with_segments(jpeg, b"\xff\x02" * 10**6))
     yield Sample("JPEG with a million bytes of fill", f.with_segments(jpeg, b"\xff" * 10**6))
     yield Sample("JPEG with a million restarts", jpeg[:-2] + b"\xff\xd0" * 10**6 + jpeg[-2:])
     large = f.segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 20
@@ -296,7 +286,7 @@ def webp_bombs() -> Made:
     )
     chunks = f.webp_chunk(b"junk") * 100_000
     data = f.webp(extended, chunks, lossless[12:])
-    yield _refused("WebP with 100000 unknown chunks", data, BROKEN)
+    yield _refused("WebP with 100000 unknown chunks", data)
     yield _refused(
         "WebP of one large canvas",
         f.webp(f.webp_canvas(16383, 16383, 2), *animated[1:], frames),
@@ -311,49 +301,36 @@ def avif_bombs() -> Made:
     black = encoded(Image.new("L", (2048, 2048)), "AVIF", speed=10)
     for side in 16, 64, 999:
         data = f.with_announced_size(black, side, side)
-        yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data, BROKEN)
+        yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data)
     avif = _picture("AVIF")
-    picture, large = _item(avif, WIDTH, HEIGHT), _item(avif, 9999, 9999)
-    alpha = f.Item(b"av01", large.contents, (*large.properties, f.ALPHA))
+    picture, large = f.av1(avif, WIDTH, HEIGHT), f.av1(avif, 9999, 9999)
+    alpha = f.av1(avif, 9999, 9999, f.ALPHA)
     data = f.avif([picture, alpha], f.reference(b"auxl", 2, 1))
-    yield _refused("AVIF with an alpha to be enlarged to 9999 x 9999", data, BROKEN)
+    yield _refused("AVIF with an alpha to be enlarged to 9999 x 9999", data)
     for name, sides in (("a tile to be enlarged", (WIDTH, HEIGHT)), ("a grid", (9999, 9999))):
         whole = f.Item(b"grid", f.grid(1, 1, *sides), (f.ispe(WIDTH, HEIGHT),))
         data = f.avif([whole, large], f.reference(b"dimg", 1, 2))
-        yield _refused(f"AVIF with {name} to 9999 x 9999", data, BROKEN)
+        yield _refused(f"AVIF with {name} to 9999 x 9999", data)
     frames = f.Item(b"av01", picture.contents * 9999, picture.properties)
-    yield _refused("AVIF with 9999 frames", f.avif([frames]), BROKEN)
+    yield _refused("AVIF with 9999 frames", f.avif([frames]))
     units = f.Item(b"av01", picture.contents + b"\x7a\0" * 99_999, picture.properties)
-    yield _refused("AVIF with 99999 units of AV1", f.avif([units]), BROKEN)
+    yield _refused("AVIF with 99999 units of AV1", f.avif([units]))
     kinds = struct.pack(">IH", 0, 60_000) + f.infe(1, b"av01") * 60_000
-    yield _refused("AVIF with 60000 items", f.avif([picture], iinf=kinds), BROKEN)
+    yield _refused("AVIF with 60000 items", f.avif([picture], iinf=kinds))
     many = f.reference(b"dimg", 1, *range(2, 60_000))
-    yield _refused("AVIF with 60000 references", f.avif([picture], many), BROKEN)
+    yield _refused("AVIF with 60000 references", f.avif([picture], many))
     pieces = struct.pack(">IHHHHHH", 1 << 24, 1 << 12, 1, 1, 0, 0, 65_535)
-    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([picture], iloc=pieces), BROKEN)
+    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([picture], iloc=pieces))
     links = f.Item(b"junk", b"", (f.box(b"junk", bytes(100_000)),) * 255)
     yield Sample("AVIF with 25500 links to 100 kB", f.avif([picture, *[links] * 100]))
     boxes = f.box(b"free") * 99_999
     yield Sample("AVIF with 99999 groups", f.avif([picture], grpl=boxes))
     yield Sample("AVIF with 99999 boxes behind", avif + boxes)
-    yield _refused("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:], BROKEN)
+    yield _refused("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:])
     track = functools.reduce(
         lambda body, name: f.box(name, body), (b"stbl", b"minf", b"mdia"), boxes
     )
     yield Sample("AVIF with 99999 boxes in a track", avif + f.box(b"moov", f.box(b"trak", track)))
-
-
-def _item(avif: bytes, width: int, height: int) -> f.Item:
-    """Return what a file codes as an item that announces another size."""
-    properties = f.ispe(width, height), f.box(b"av1C", f.contents(avif, b"av1C"))
-    return f.Item(b"av01", f.contents(avif, b"mdat"), properties)
-
-
-def _segments(jpeg: bytes) -> Iterator[int]:
-    """Yield where the segments are, up to the scan's."""
-    for at in range(2, len(jpeg) - 1):
-        if jpeg[at] == 0xFF and jpeg[at + 1] in {0xE0, 0xDB, 0xC0, 0xC4, 0xDA}:
-            yield at
 
 
 def polyglots() -> Made:
@@ -382,12 +359,10 @@ def polyglots() -> Made:
     yield Sample(
         "JPEG with PNG in EXIF", f.with_segments(jpeg, f.segment(0xE1, b"Exif\0\0" + image))
     )
-    yield _refused("PNG's signature and then JPEG", f.PNG_SIGNATURE + jpeg, BROKEN)
-    yield _refused("JPEG's signature and then PNG", b"\xff\xd8\xff" + image, BROKEN)
-    yield _refused("WebP's signature and then PNG", b"RIFF\0\0\0\0WEBP" + image, BROKEN)
-    yield _refused(
-        "AVIF's first box and then PNG", f.box(b"ftyp", b"avif\0\0\0\0avif") + image, BROKEN
-    )
+    yield _refused("PNG's signature and then JPEG", f.PNG_SIGNATURE + jpeg)
+    yield _refused("JPEG's signature and then PNG", b"\xff\xd8\xff" + image)
+    yield _refused("WebP's signature and then PNG", b"RIFF\0\0\0\0WEBP" + image)
+    yield _refused("AVIF's first box and then PNG", f.box(b"ftyp", b"avif\0\0\0\0avif") + image)
 
 
 def wrong_types() -> Made:
@@ -482,9 +457,8 @@ def kinds_of_jpeg() -> Made:
     yield Sample(
         "JPEG with a broken index of an MPO", f.with_segments(_picture("JPEG"), broken_index)
     )
-    yield Sample(
-        "CMYK JPEG without Adobe's marker", _without_adobe(encoded(rgb.convert("CMYK"), "JPEG"))
-    )
+    cmyk = encoded(rgb.convert("CMYK"), "JPEG")
+    yield Sample("CMYK JPEG without Adobe's marker", without_adobe_marker(cmyk))
     for subsampling in "4:4:4", "4:2:2", "4:2:0":
         for options in {"progressive": True}, {"restart_marker_blocks": 1}, {"optimize": True}:
             data = _picture("JPEG", subsampling=subsampling, **options)
@@ -493,9 +467,9 @@ def kinds_of_jpeg() -> Made:
 
 
 def kinds_of_avif() -> Made:
-    tile = _item(encoded(gradient(64, 64), "AVIF"), 64, 64)
-    grey = _item(encoded(gradient(64, 64)[:, :, 0], "AVIF"), 64, 64)
-    alpha = f.Item(grey.kind, grey.contents, (*grey.properties, f.ALPHA))
+    tile = f.av1(encoded(gradient(64, 64), "AVIF"), 64, 64)
+    coded = encoded(gradient(64, 64)[:, :, 0], "AVIF")
+    grey, alpha = f.av1(coded, 64, 64), f.av1(coded, 64, 64, f.ALPHA)
     one = f.Item(b"grid", f.grid(1, 1, WIDTH, HEIGHT), (f.ispe(WIDTH, HEIGHT),))
     yield Sample("AVIF of a tile", f.avif([one, tile], f.reference(b"dimg", 1, 2)))
     two = f.Item(b"grid", f.grid(2, 1, 64, 128), (f.ispe(64, 128),))
@@ -528,15 +502,12 @@ def odd_metadata() -> Made:
             yield Sample(
                 f"{format} of orientation {orientation}", _picture(format, exif=exif.tobytes())
             )
+    damaged = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x02\xff\xff\xff\xff\0\0\xff\xff"
+    yield Sample("JPEG with damaged EXIF", _picture("JPEG", exif=damaged))
     for number, total in (0, 1), (1, 0), (2, 1), (1, 2), (255, 255):
         part = f.segment(0xE2, b"ICC_PROFILE\0" + bytes((number, total)) + srgb)
         data = f.with_segments(_picture("JPEG"), part)
         yield Sample(f"JPEG with part {number} of {total} of a profile", data)
-
-
-def _without_adobe(jpeg: bytes) -> bytes:
-    at = jpeg.index(b"\xff\xee")
-    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4]) :]
 
 
 FAMILIES = (

@@ -31,6 +31,11 @@ def gradient(height: int, width: int) -> Any:
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
+def without_adobe_marker(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xee")
+    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4]) :]
+
+
 @functools.cache
 def of_kinds() -> dict[str, bytes]:
     """Return one picture of 24x40 (width x height) of each kind that people have.

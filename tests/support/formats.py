@@ -111,6 +111,12 @@ class Item:
     properties: tuple[bytes, ...] = ()
 
 
+def av1(avif: bytes, width: int, height: int, *properties: bytes) -> Item:
+    """Return what an AVIF codes as an item that announces a size."""
+    described = ispe(width, height), box(b"av1C", contents(avif, b"av1C"))
+    return Item(b"av01", contents(avif, b"mdat"), (*described, *properties))
+
+
 def reference(name: bytes, source: int, *targets: int) -> bytes:
     """Return a box of `iref`."""
     count = len(targets)

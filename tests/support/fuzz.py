@@ -35,6 +35,13 @@ def seeds() -> dict[str, bytes]:
     }
 
 
+SEED_NAMES = st.deferred(lambda: st.sampled_from(sorted(seeds())))
+"""Made when the first is drawn: it encodes the corpus."""
+
+PLACES = st.floats(0, 1, exclude_max=True)
+"""Where in a picture something happens, as a share of its length."""
+
+
 def random_bytes() -> st.SearchStrategy[bytes]:
     """Noise, behind a format's signature or none."""
     return st.builds(bytes.__add__, st.sampled_from(SIGNATURES), st.binary(max_size=400))
@@ -43,12 +50,7 @@ def random_bytes() -> st.SearchStrategy[bytes]:
 def changed_pictures() -> st.SearchStrategy[bytes]:
     """Pictures to which several things happened on their way."""
     changed = st.lists(_changes(), min_size=1, max_size=6)
-    return st.builds(_after, _seed_names(), changed, st.booleans())
-
-
-def _seed_names() -> st.SearchStrategy[str]:
-    """Made when the first is drawn: it encodes the corpus."""
-    return st.deferred(lambda: st.sampled_from(sorted(seeds())))
+    return st.builds(_after, SEED_NAMES, changed, st.booleans())
 
 
 def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
@@ -61,12 +63,16 @@ def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
 def profiles() -> st.SearchStrategy[tuple[str, bytes]]:
     """ICC profiles, built of odd parts or damaged on their way, each with the mode of its image."""
     return st.one_of(
-        st.builds(_built, st.sampled_from(sorted(SPACES)), _tags(), _versions(), _spaces()),
+        st.builds(_built, st.sampled_from(sorted(SPACES)), _tags(), VERSIONS, CONNECTION_SPACES),
         st.builds(_damaged, st.sampled_from(PROFILES), st.lists(_changes(), max_size=4)),
     )
 
 
 PROFILES = [*ordinary().values(), *((mode, d) for mode in SPACES for d in costly(mode).values())]
+
+VERSIONS = st.sampled_from((2, 4, 5, 9))
+CONNECTION_SPACES = st.sampled_from((b"XYZ ", b"Lab ", b"RGB ", b"CMYK", b"\0\0\0\0"))
+POINTS = st.lists(st.integers(0, 65535), max_size=8)
 
 TAGS = [b"desc", b"wtpt", b"chad", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC"]
 TAGS += [name + bytes([digit]) for name in (b"A2B", b"B2A", b"D2B", b"B2D") for digit in b"0123"]
@@ -84,20 +90,12 @@ def _built(mode: str, tags: dict[bytes, bytes], version: int, space: bytes) -> t
     return mode, p.profile(SPACES[mode], tags, connection_space=space, version=version)
 
 
-def _versions() -> st.SearchStrategy[int]:
-    return st.sampled_from((2, 4, 5, 9))
-
-
-def _spaces() -> st.SearchStrategy[bytes]:
-    return st.sampled_from((b"XYZ ", b"Lab ", b"RGB ", b"CMYK", b"\0\0\0\0"))
-
-
 def _tags() -> st.SearchStrategy[dict[bytes, bytes]]:
     numbers = st.floats(-32768, 32767, width=32)
     channels = st.integers(0, 16)
     sides = st.integers(0, 255)
     curves = st.one_of(
-        st.builds(lambda points, times: p.curve(*points * times), _points(), st.integers(0, 4000)),
+        st.builds(lambda points, times: p.curve(*points * times), POINTS, st.integers(0, 4000)),
         st.builds(p.gamma, st.floats(0, 255)),
         st.sampled_from((1, 3, 4, 5, 7)).flatmap(
             lambda count: st.builds(p.parametric, *[numbers] * count)
@@ -107,7 +105,7 @@ def _tags() -> st.SearchStrategy[dict[bytes, bytes]]:
     bodies = st.one_of(
         curves,
         st.builds(p.xyz, numbers, numbers, numbers),
-        st.builds(p.description, st.text("sRGB ", max_size=20), _versions()),
+        st.builds(p.description, st.text("sRGB ", max_size=20), VERSIONS),
         st.builds(p.lut8, channels, sides, cluts, outputs=st.just(3) | channels),
         st.builds(
             p.lut16,
@@ -130,24 +128,15 @@ def _tags() -> st.SearchStrategy[dict[bytes, bytes]]:
     return st.dictionaries(st.sampled_from(TAGS), bodies, max_size=12)
 
 
-def _points() -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(0, 65535), max_size=8)
-
-
-def _places() -> st.SearchStrategy[float]:
-    """Where in a picture something happens, as a share of its length."""
-    return st.floats(0, 1, exclude_max=True)
-
-
 def _changes() -> st.SearchStrategy[Change]:
     inserts = st.binary(min_size=1, max_size=12) | st.sampled_from(TELLING)
     return st.one_of(
-        st.builds(_flipped, _places(), st.integers(0, 7)),
-        st.builds(_overwritten, _places(), inserts),
-        st.builds(_inserted, _places(), inserts),
-        st.builds(_left_out, _places(), st.integers(1, 64)),
-        st.builds(_cut, _places()),
-        st.builds(_spliced, _places(), _seed_names(), _places()),
+        st.builds(_flipped, PLACES, st.integers(0, 7)),
+        st.builds(_overwritten, PLACES, inserts),
+        st.builds(_inserted, PLACES, inserts),
+        st.builds(_left_out, PLACES, st.integers(1, 64)),
+        st.builds(_cut, PLACES),
+        st.builds(_spliced, PLACES, SEED_NAMES, PLACES),
     )
 
 

@@ -1,5 +1,7 @@
 """A server on loopback whose answers a test chooses: a subclass of `Handler` and `serving`."""
 
+import socket
+import struct
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -49,11 +51,16 @@ class Handler(BaseHTTPRequestHandler):
     ) -> None:
         """Send a whole answer."""
         self.send_response(status)
-        for name, value in (headers or {}).items():
+        for name, value in ({"Content-Length": str(len(body))} | dict(headers or {})).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def reset(self) -> None:
+        """End the connection without an answer; closing with a linger time of zero sends RST."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing: what a test says of a request is in its assertions."""

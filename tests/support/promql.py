@@ -1,7 +1,6 @@
 """What a PromQL expression selects and keeps, for comparing it with what a replica exposes."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 OURS = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
@@ -50,8 +49,4 @@ def matchers(expression: str) -> list[Matcher]:
 
 def grouping(expression: str) -> set[str]:
     """Return the labels that its aggregations and joins name."""
-    return {label for found in _GROUPING.findall(expression) for label in _labels(found)}
-
-
-def _labels(listed: str) -> Iterable[str]:
-    return filter(None, (label.strip() for label in listed.split(",")))
+    return set(re.findall(r"\w+", " ".join(_GROUPING.findall(expression))))

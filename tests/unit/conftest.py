@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.admission import Clock
+
 HEAVY = {"tensorflow", "tf2onnx", "modelscope", "selenium"}
 PROGRAMS = {"helm", "promtool", "nginx", "supervisord", "chromium", "chromedriver", "node"}
 
@@ -49,3 +51,8 @@ def _watching_if_unit(node: pytest.Item | pytest.Collector) -> Iterator[None]:
         yield
     finally:
         _watching = False
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

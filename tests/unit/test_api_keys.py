@@ -11,7 +11,7 @@ import pytest
 from dctnet import api_keys
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, ApiKeys
 from dctnet.config import SettingsError
-from tests.support.admission import BOUND_S, Clock, in_background
+from tests.support.admission import BOUND_S, in_background
 from tests.support.mounted_secret import MountedSecret
 
 OLD, NEW, OTHER = ("0123456789abcdef", "fedcba9876543210", "a-key-of-nobody!")
@@ -135,11 +135,6 @@ def test_no_key_is_kept(file):
 # Rotation.
 
 Change = Callable[[str], object]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture(params=["mounted", "replaced", "edited"])

@@ -32,11 +32,6 @@ def v1(folder: Path, quota: int) -> None:
     (folder / "cpu.cfs_period_us").write_text("100000\n")
 
 
-def test_a_quota_of_version_2_binds(root):
-    v2(root, "50000 100000")
-    assert available_cpus(root, own(root, "0::/")) == 0.5
-
-
 def test_a_quota_further_up_binds_too(root):
     v2(root / "pod" / "container", "max 100000")
     v2(root / "pod", "25000 100000")

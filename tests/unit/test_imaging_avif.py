@@ -1,6 +1,7 @@
 """AVIF files are taken apart: only what the picture needs, and announces, reaches libavif."""
 
 import struct
+from dataclasses import replace
 from io import BytesIO
 from itertools import product
 
@@ -15,9 +16,9 @@ from tests.support.encoded import encoded, gradient, of_kinds
 from tests.support.formats import (
     ALPHA,
     Item,
+    av1,
     avif,
     box,
-    contents,
     grid,
     ispe,
     reference,
@@ -32,8 +33,7 @@ def coded(picture: np.ndarray, *properties: bytes, size: tuple[int, int] | None 
     """An item of AV1, which may announce another size (width, height) than it has."""
     data = encoded(picture, "AVIF", speed=10)
     height, width = picture.shape[:2]
-    described = ispe(*(size or (width, height))), box(b"av1C", contents(data, b"av1C"))
-    return Item(b"av01", contents(data, b"mdat"), (*described, *properties))
+    return av1(data, *(size or (width, height)), *properties)
 
 
 SMALL = coded(gradient(64, 64))
@@ -224,8 +224,8 @@ def test_a_picture_may_code_as_often_its_pixels_as_allowed_but_no_more():
     """In layers, of which libavif decodes all."""
     layer = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
     for layers in MAX_CODED, MAX_CODED + 1:
-        properties = ispe(1024, 1024), box(b"av1C", contents(layer, b"av1C"))
-        data = avif([Item(b"av01", contents(layer, b"mdat") * layers, properties)])
+        item = av1(layer, 1024, 1024)
+        data = avif([replace(item, contents=item.contents * layers)])
         if layers == MAX_CODED:
             assert decode(data, ENOUGH).shape == (1024, 1024, 3)
         else:

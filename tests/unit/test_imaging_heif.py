@@ -133,9 +133,7 @@ def test_items_cannot_share_their_bytes_to_be_more_than_the_file():
         heif.read(overlapping((size + 1) // 2 + 1))
 
 
-@pytest.mark.parametrize("length", range(0, len(AVIF), 7))
+@pytest.mark.parametrize("length", range(28, len(AVIF), 7))
 def test_a_file_that_is_cut_off_is_said(length):
-    if length < 28:
-        return
     with pytest.raises(BrokenPicture, match="AVIF is damaged"):
         read_avif(AVIF[:length])

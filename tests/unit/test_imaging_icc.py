@@ -1,14 +1,10 @@
 """ICC profiles are converted as LittleCMS converts them, at a bounded cost."""
 
-import json
-import os
-import subprocess
-import sys
 from io import BytesIO
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, given
 from PIL import Image, ImageCms
 
 from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricted
@@ -16,10 +12,9 @@ from dctnet.imaging.rgb import upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded import encoded
-from tests.support.hypothesis_profiles import scaled
-from tests.support.profile_fuzz import TRIES
+from tests.support.fuzz import profiles
+from tests.support.hypothesis_profiles import examples, scaled
 from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
-from tests.support.repo import ROOT
 
 MAX_CPU_S = 0.5
 MAX_BYTES = 50 * 10**6
@@ -27,6 +22,9 @@ MAX_BYTES = 50 * 10**6
 
 MODES = {"JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "L"), "WEBP": ("RGB",), "AVIF": ("RGB",)}
 """The modes of the images of each format, once decoded."""
+FORMATS = {"RGB": "PNG", "L": "PNG", "CMYK": "JPEG"}
+
+TRIES = 300
 
 
 def noise(mode: str, side: int = 64) -> Image.Image:
@@ -67,20 +65,20 @@ def test_a_costly_profile_costs_little_in_each_format_and_mode(format):
 
 @pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
 def test_any_profile_costs_little():
-    profile = {"HYPOTHESIS_PROFILE": "small" if settings().derandomize else "large"}
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.support.profile_fuzz"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | profile | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=ROOT,
-    )
-    assert run.returncode == 0, run.stderr
-    worst = json.loads(run.stdout)
-    assert worst["tries"] >= scaled(TRIES)
-    assert worst["cpu_s"] < MAX_CPU_S
-    assert worst["peak_bytes"] < MAX_BYTES
+    files = []
+
+    @examples(TRIES, suppress_health_check=list(HealthCheck))
+    @given(profiles())
+    def add(sample: tuple[str, bytes]) -> None:
+        mode, profile = sample
+        files.append(encoded(noise(mode), FORMATS[mode], icc_profile=profile))
+
+    add()
+    costs = decoding_costs(encoded(noise("RGB")), *files)
+    assert len(costs) >= scaled(TRIES)
+    assert max(cost.cpu_s for cost in costs) < MAX_CPU_S
+    assert max(cost.peak_bytes for cost in costs) < MAX_BYTES
+    assert not any(cost.is_rejected for cost in costs)
 
 
 @pytest.mark.parametrize("name", ["D2B0", "D2B1", "D2B2", "D2B3", "B2D0"])

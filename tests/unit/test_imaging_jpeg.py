@@ -13,12 +13,6 @@ JPEG = of_kinds()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
 
 
-def test_the_size_is_the_frame_headers():
-    container = read(JPEG)
-    assert (container.width, container.height) == (24, 40)
-    assert (container.profile, container.orientation) == (b"", 1)
-
-
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 @pytest.mark.parametrize("marker", [COMMENT, EXIF, PROFILE, 0xED, 0xEF])
 def test_metadata_do_not_reach_the_decoder(marker):

@@ -13,12 +13,6 @@ from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_ch
 PNG = of_kinds()["PNG"]
 
 
-def test_the_size_is_the_headers():
-    container = read(PNG)
-    assert (container.width, container.height) == (24, 40)
-    assert (container.profile, container.orientation) == (b"", 1)
-
-
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
 @pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"acTL", b"fdAT", b"pHYs", b"prIv"])
 def test_other_chunks_do_not_reach_the_decoder(name):

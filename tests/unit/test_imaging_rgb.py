@@ -1,6 +1,7 @@
 """Decoded pixels become upright RGB a tile at a time, without seams and large copies."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from dctnet.imaging import (
 from dctnet.imaging.rgb import upright_rgb
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded import encoded, gradient
-from tests.support.formats import ALPHA, Item, avif, box, contents, ispe, reference
+from tests.support.formats import ALPHA, av1, avif, reference
 from tests.support.profile_samples import ordinary
 from tests.support.profiles import linear_grey, red_and_blue_exchanged
 
@@ -110,14 +111,9 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
 
 def layered(image: Image.Image, **options: Any) -> bytes:
     """Return an AVIF of three layers and an alpha: as many as are decoded."""
-    size = ispe(*image.size)
-    items = []
-    for mode, layers in ("RGB", 3), ("L", 1):
-        data = encoded(image.convert(mode), "AVIF", **options)
-        config = box(b"av1C", contents(data, b"av1C"))
-        properties = (size, config) if mode == "RGB" else (size, config, ALPHA)
-        items.append(Item(b"av01", contents(data, b"mdat") * layers, properties))
-    return avif(items, reference(b"auxl", 2, 1))
+    colour, grey = (encoded(image.convert(mode), "AVIF", **options) for mode in ("RGB", "L"))
+    item, alpha = av1(colour, *image.size), av1(grey, *image.size, ALPHA)
+    return avif([replace(item, contents=item.contents * 3), alpha], reference(b"auxl", 2, 1))
 
 
 SIDES = [(8, 8), (64, 64), (512, 512), (600, 600)]

@@ -8,16 +8,17 @@ from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S, probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.watchdog import Watchdog
+from tests.support.polling import BOUND_S
 
 TIMEOUT = 30.0
 
 
 class Fixture:
-    def __init__(self, timeout: float = TIMEOUT) -> None:
+    def __init__(self) -> None:
         self.running = 0.0
         self.trips = 0
         self.lifecycle = Lifecycle()
-        self.watchdog = Watchdog(self.lifecycle, lambda: self.running, timeout, self.trip)
+        self.watchdog = Watchdog(self.lifecycle, lambda: self.running, TIMEOUT, self.trip)
         self.now = 0.0
         self.accept_loop = Heartbeat(lambda: self.now)
         self.probes = probes(
@@ -63,15 +64,12 @@ def test_a_replica_that_ends_does_not_become_stuck(replica):
     assert replica.trips == 0
 
 
-def test_it_watches_by_itself():
-    fixture = Fixture(timeout=0.2)
+def test_it_watches_by_itself(replica):
     tripped = threading.Event()
-    fixture.trip = tripped.set  # type: ignore[method-assign]
-    fixture.watchdog = Watchdog(fixture.lifecycle, lambda: 1.0, 0.2, tripped.set)
-    fixture.lifecycle.to(State.READY)
-    fixture.watchdog.start()
-    assert tripped.wait(10)
-    fixture.watchdog.stop()
+    watchdog = Watchdog(replica.lifecycle, lambda: 1.0, 0.2, tripped.set)
+    watchdog.start()
+    assert tripped.wait(BOUND_S)
+    watchdog.stop()
 
 
 class TestProbes:

@@ -1,13 +1,12 @@
 """From settings to a model, its engine and its name."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
-from dctnet.loading import find_model, label, load_engine, network_threads
+from dctnet.loading import find_model, label, network_threads
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from tests.support.tiny_model import write_model_without_graphs
@@ -28,12 +27,6 @@ def test_the_digest_that_is_set_pins_the_model(tiny):
     assert find_model(settings(model=tiny, model_digest=digest)).integrity == "pinned"
     with pytest.raises(ModelError, match="another model"):
         find_model(settings(model=tiny, model_digest="0" * 64))
-
-
-def test_without_tensorflow_it_is_said_what_to_install(tiny, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(ModelError, match="install dctnet with its `reference` extra"):
-        load_engine(settings(model=tiny))
 
 
 def test_threads_are_those_that_are_set_or_the_processors():

@@ -67,6 +67,7 @@ def test_lines_are_written_in_their_order(pipe):
     assert writer.lost == 0
 
 
+@pytest.mark.alone
 def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()

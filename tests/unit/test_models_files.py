@@ -10,6 +10,7 @@ import pytest
 from dctnet.models.errors import ModelError
 from dctnet.models.files import OpenFiles
 from dctnet.models.manifest import FileRecord
+from tests.support.file_swaps import SWAPS
 
 CONTENT = b"what was verified"
 
@@ -25,18 +26,7 @@ def files(path: Path) -> OpenFiles:
     return OpenFiles(path.parent, ["file"])
 
 
-def link_elsewhere(path: Path) -> None:
-    (path.parent / "other").write_bytes(b"something else")
-    path.unlink()
-    path.symlink_to("other")
-
-
-def replace(path: Path) -> None:
-    (path.parent / "other").write_bytes(b"something else")
-    (path.parent / "other").replace(path)
-
-
-@pytest.mark.parametrize("swap", [link_elsewhere, replace, Path.unlink])
+@pytest.mark.parametrize("swap", SWAPS)
 def test_a_path_that_leads_elsewhere_changes_nothing(path, files, swap):
     swap(path)
     assert files["file"].read_bytes() == CONTENT
@@ -49,14 +39,6 @@ def test_a_file_that_is_changed_in_place_is_an_error(path, files, content):
     with pytest.raises(ModelError) as caught:
         files["file"].read_bytes()
     assert str(caught.value) == f"The model file {path} has changed since it was opened."
-
-
-def test_symbolic_links_are_followed_when_a_file_is_opened(path):
-    """Kubernetes and the caches of hubs mount and keep files so."""
-    (path.parent / "..data").symlink_to(path.parent)
-    (path.parent / "linked").symlink_to("..data/file")
-    files = OpenFiles(path.parent, ["linked"])
-    assert files["linked"].read_bytes() == CONTENT
 
 
 def test_only_what_was_opened_is_there(path, files):

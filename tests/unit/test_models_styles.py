@@ -2,18 +2,6 @@ from dctnet.models.styles import DEMO_STYLE, STYLES
 from tests.support.repo import ROOT
 
 
-def test_the_seven_public_styles_have_the_hub_s_own_names():
-    assert {name: style.model_id for name, style in STYLES.items()} == {
-        "anime": "iic/cv_unet_person-image-cartoon_compound-models",
-        "3d": "iic/cv_unet_person-image-cartoon-3d_compound-models",
-        "handdrawn": "iic/cv_unet_person-image-cartoon-handdrawn_compound-models",
-        "sketch": "iic/cv_unet_person-image-cartoon-sketch_compound-models",
-        "artstyle": "iic/cv_unet_person-image-cartoon-artstyle_compound-models",
-        "sd-design": "iic/cv_unet_person-image-cartoon-sd-design_compound-models",
-        "sd-illustration": "iic/cv_unet_person-image-cartoon-sd-illustration_compound-models",
-    }
-
-
 def test_every_style_says_what_it_is_and_where_it_comes_from():
     for name, style in STYLES.items():
         assert style.name == name

@@ -1,6 +1,5 @@
 """The runtime of each network: the fastest that is installed and has its files."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder, open_folder
+from dctnet.models.folder import ModelFolder
 from dctnet.models.parts import PARTS, Part
 from dctnet.runtimes import native
 from dctnet.runtimes.choice import choose, explain
-from tests.support.absent import run_without
-from tests.support.tiny_model import write_model_without_graphs
 
 FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
@@ -28,6 +25,7 @@ PREPARED = ModelFolder(
     GENERATORS | FACES,
     is_prepared=True,
 )
+UPSTREAM = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
 NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
 NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow",), NODE)})
 
@@ -53,8 +51,7 @@ def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
 
 
 def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
-    folder = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
-    assert choose(folder) == dict.fromkeys(PARTS, "tensorflow")
+    assert choose(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
 
 
 def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
@@ -86,8 +83,7 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
     assert explain(PREPARED, "onnxruntime") == (
         "onnxruntime draws background and head: DCTNET_RUNTIME says so"
     )
-    upstream = ModelFolder(Path("m"), "m", "m", "", None, "no manifest")
-    assert explain(upstream) == (
+    assert explain(UPSTREAM) == (
         "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
     )
     half = replace(PREPARED, parts=PREPARED.parts | {"head": Part(("tensorflow",), NODE)})
@@ -108,8 +104,7 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
         f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
     )
-    upstream = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
-    assert refusal(upstream) == (
+    assert refusal(UPSTREAM) == (
         "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
         " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
         " with its `reference` extra, or take the `tensorflow` image."
@@ -120,30 +115,6 @@ def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
     assert "needs onnxruntime, which is not installed" in said
-
-
-def test_a_process_without_tensorflow_ends_with_one_sentence(tmp_path):
-    write_model_without_graphs(tmp_path / "tiny")
-    assert not open_folder(tmp_path / "tiny").is_prepared
-    program = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
-    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(tmp_path / "tiny"))
-    ended = run_without({"tensorflow"}, program, *arguments)
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(
-        f"dctnet: The model example/tiny in {tmp_path / 'tiny'} needs TensorFlow"
-    )
-    assert (ended.returncode, ended.stdout) == (1, "")
-
-
-def test_doctor_without_tensorflow_says_it_too(tmp_path):
-    write_model_without_graphs(tmp_path / "tiny")
-    program = (
-        "import os, sys; from dctnet.cli import main; os.environ['DCTNET_MODEL'] = sys.argv[1];"
-        "sys.exit(main(['doctor', '--json']))"
-    )
-    ended = run_without({"tensorflow"}, program, str(tmp_path / "tiny"))
-    assert ended.returncode == 1
-    assert "needs TensorFlow" in json.loads(ended.stdout)["inference"]["error"]
 
 
 def test_threads_that_load_networks_import_nothing():

@@ -15,7 +15,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.server.reading import TimedUnreader
-from dctnet.server.worker import Worker
+from dctnet.server.worker import ACCEPT_PAUSE_S, Worker
 
 WRITTEN_FOR = "27.0.1"
 READ_AGAIN = (
@@ -82,6 +82,7 @@ def test_a_lack_of_memory_in_the_event_loop_pauses_accepting_and_ends_nothing(mo
     monkeypatch.setattr(Worker, "replica", replica)
     monkeypatch.setattr(Worker, "_count_shortage", lambda _, resource: counted.append(resource))
     monkeypatch.setattr(ThreadWorker, "wait_for_and_dispatch_events", run_out)
+    before = monotonic()
     worker.wait_for_and_dispatch_events(0.0)
     assert counted == ["memory"]
-    assert worker._accept_resumes_at > monotonic()
+    assert worker._accept_resumes_at >= before + ACCEPT_PAUSE_S

@@ -14,11 +14,6 @@ MAX_SECONDS = 30.0
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def pace(clock: Clock) -> Pace:
     """One whose baseline is a second per unit of cost."""
     pace = Pace(MAX_SECONDS, clock)

@@ -88,15 +88,6 @@ def test_a_picture_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
     assert one.admission.busy == 1
 
 
-def test_a_picture_whose_deadline_is_not_there_yet_is_computed(harness):
-    one = harness()
-    running, _ = one.occupy()
-    last, _ = one.submit(deadline=5)
-    one.clock.turn(4.999)
-    running.end()
-    assert last.started.wait(BOUND_S)
-
-
 def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
     one = harness(slots=2)
     looked, look_on = Event(), Event()
@@ -111,28 +102,6 @@ def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
     assert not slow.started.is_set()
     look_on.set()
     assert slow.started.wait(BOUND_S)
-
-
-def test_a_ticket_that_is_withdrawn_leaves_the_queue_with_its_error(harness):
-    one = harness()
-    running, _ = one.occupy()
-    work, ticket = one.submit()
-    one.admission.withdraw(ticket, ClientGone())
-    one.admission.withdraw(ticket, Stopped())
-    assert one.admission.queued == 0
-    with pytest.raises(ClientGone):
-        ticket.result()
-    running.end()
-    one.occupy()
-    assert work.runs == 0
-
-
-def test_a_ticket_that_is_computed_cannot_be_withdrawn(harness):
-    work, ticket = (one := harness()).occupy()
-    one.admission.withdraw(ticket, ClientGone())
-    assert one.admission.busy == 1
-    work.end(lambda: "answer")
-    assert ticket.result() == "answer"
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")

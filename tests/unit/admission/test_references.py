@@ -1,11 +1,13 @@
-"""An error says where it was raised, and keeps nothing of what was there."""
+"""An error says where it was raised, and keeps nothing of what was there.
+
+What jobs leave behind however they end is in `test_properties.py`.
+"""
 
 import traceback
 from weakref import ref
 
 import pytest
 
-from dctnet.admission import ClientGone, DeadlinePassed
 from dctnet.admission.frames import empty_frames
 from tests.support.admission import Payload, fail, leave_the_process
 from tests.support.polling import until
@@ -80,49 +82,3 @@ def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(harness, how, no_co
     del ticket, kept
     until(lambda: ticket_left() is None)
     assert kept_left is None or kept_left() is None
-
-
-@pytest.mark.parametrize("how", [Payload, fail])
-def test_a_waiter_that_left_leaves_nothing_when_the_computation_ends(harness, how, no_collector):
-    one = harness()
-    body = Payload()
-    work, ticket = one.occupy(body=body, deadline=5)
-    things: list[ref[object]] = [ref(body), ref(ticket)]
-    one.clock.turn(5)
-    with pytest.raises(DeadlinePassed) as caught:
-        ticket.result()
-    del body, ticket, caught
-    assert things[0]() is not None
-    work.end(how)
-    until(lambda: not any(thing() for thing in things))
-
-
-def test_a_picture_that_is_dropped_keeps_nothing(harness, no_collector):
-    one = harness()
-    running, _ = one.occupy()
-    body = Payload()
-    _, ticket = one.submit(body=body, is_wanted=lambda: False)
-    things: list[ref[object]] = [ref(body), ref(ticket)]
-    del body, ticket
-    running.end()
-    until(lambda: not any(thing() for thing in things))
-
-
-@pytest.mark.parametrize(("now", "here"), [(5, True), (0, False)])
-def test_a_waiter_that_leaves_the_queue_and_its_ticket_do_not_keep_each_other(
-    harness, no_collector, now, here
-):
-    one = harness()
-    one.occupy()
-    _, ticket = one.submit(deadline=5, is_wanted=lambda: here)
-    ticket_left = ref(ticket)
-    one.clock.now = now
-    kept: object = None
-    try:
-        ticket.result()
-    except (DeadlinePassed, ClientGone) as error:
-        kept = error
-    del ticket
-    assert kept is not None
-    del kept
-    assert ticket_left() is None

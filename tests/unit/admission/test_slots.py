@@ -1,7 +1,6 @@
 """Slots: preparation, failures, and how they come free."""
 
-from collections.abc import Callable
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
@@ -13,22 +12,10 @@ from tests.support.admission import (
     Work,
     WorkFailed,
     fail,
-    leave_the_process,
     patient,
     refusal,
 )
 from tests.support.polling import until
-
-
-@pytest.mark.parametrize(("how", "error"), [(fail, WorkFailed), (leave_the_process, SystemExit)])
-def test_work_that_raises_tells_its_waiter_and_frees_its_slot(harness, how, error):
-    one = harness(queue=0)
-    for _ in range(3):
-        work, ticket = one.occupy()
-        work.end(how)
-        with pytest.raises(error):
-            ticket.result()
-        assert one.admission.busy == 0
 
 
 def test_work_that_raises_says_nothing_of_the_pace(harness):
@@ -109,38 +96,14 @@ def test_slots_are_started_once(harness):
     assert not second.started.is_set()
 
 
-def some_break(succeeds: list[bool]) -> Callable[[], None]:
-    """Return a preparation that succeeds, or raises, as said for each slot."""
-    left, lock = iter(succeeds), Lock()
-
-    def prepare() -> None:
-        with lock:
-            succeeded = next(left)
-        if not succeeded:
-            raise MemoryError
-
-    return prepare
-
-
-def test_a_slot_that_could_not_be_prepared_counts_no_more():
-    admission = Admission(slots=2, queue=0, uploads=1)
-    prepared = admission.start(some_break([False, True]))
-    errors = [type(p.exception(BOUND_S)) for p in prepared]
-    assert sorted(e.__name__ for e in errors) == ["MemoryError", "NoneType"]
-    assert admission.slots == 1
-    work = Work()
-    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
-    refusal(lambda: admission.submit(work, cost=1, deadline=FAR))
-    assert admission.load_ratio == 1
-    work.end()
-    ticket.result()
-    admission.stop()
-
-
 def test_where_no_slot_could_be_prepared_all_is_stopped():
     admission = Admission(slots=2, queue=1, uploads=1)
     ticket = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
-    for prepared in admission.start(some_break([False, False])):
+
+    def break_off() -> None:
+        raise MemoryError
+
+    for prepared in admission.start(break_off):
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
     with pytest.raises(Stopped):
         ticket.result()

@@ -20,11 +20,6 @@ from tests.support.polling import until
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def admission(clock: Clock) -> Admission:
     """One whose slots are not started, so that the test does what they do."""
     return Admission(slots=1, queue=9, uploads=1, clock=clock)

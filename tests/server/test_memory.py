@@ -1,23 +1,66 @@
-"""A replica at its memory limit: everything that clients can fill is full at once."""
+"""Memory of a real engine with the largest images: of each slot, and of a replica that is full.
+
+`benchmarks.slot_memory` measures all kinds of images; here are those that take the most of each
+decoder, and each encoder once.
+"""
 
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
 from math import ceil
 
 import pytest
-import requests
 
-from benchmarks.slot_memory import encoded as large_image
+from benchmarks import slot_memory
 from dctnet.config import MIB, SPARE_THREADS, Settings
-from dctnet.memory import memory_bound
+from dctnet.memory import memory_bound, slot_bytes
 from dctnet.models.folder import DEMO
+from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
-from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import serving
+from tests.support.process import Server, memory, reset_peak_memory, serving
 from tests.support.repo import DCTNET
 
-SLOTS, QUEUE, UPLOADS, THREADS = 2, 4, 4, 2
+pytestmark = pytest.mark.xdist_group("memory")  # They share an image.
+encoded = cache(slot_memory.encoded)
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[tuple[Server, int]]:
+    """A ready server of the demo model, and the worker's resident memory in bytes."""
+    with serving(DCTNET_MODEL=DEMO, DCTNET_SLOTS=1) as server:
+        yield server, memory(server.worker(), "VmRSS")
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+@pytest.mark.parametrize(
+    ("kind", "content", "format"),
+    [
+        ("WebP, alpha", "noise", "webp"),
+        ("AVIF, alpha", "photo", "png"),
+        ("JPEG, progressive", "photo", "jpeg"),
+        ("PNG, alpha", "noise", "png"),
+    ],
+)
+def test_the_largest_image_takes_no_more_on_a_slot_than_the_bound_counts(
+    real, kind, content, format
+):
+    server, ready = real
+    settings = Settings.from_environment({})
+    assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
+    image = encoded(kind, content)
+    bound = slot_bytes(replace(settings, max_bytes=len(image)))
+    worker = server.worker()
+    reset_peak_memory(worker)
+    assert slot_memory.cartoon(server.url, image, format)
+    peak = memory(worker, "VmHWM") - ready
+    # What is measured is there: the image itself, and another 8 bytes per pixel.
+    assert 11 * settings.max_pixels < peak <= bound
+
+
+SLOTS, QUEUE, UPLOADS, THREADS = 2, 2, 4, 2
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
@@ -40,12 +83,11 @@ RECEIVED_BYTES = 4096
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-@pytest.mark.parametrize("limited_by", [KIND])
-def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(limited_by, tmp_path):
+def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB
-    image = large_image("WebP, alpha", "noise")
+    image = encoded("WebP, alpha", "noise")
     assert 0.9 * settings.max_bytes < len(image) <= settings.max_bytes
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
@@ -63,25 +105,22 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(limi
                 client.sendall(head + data)
 
             # A full queue rejects by the headers: one place is left for the last.
-            for _ in range(SLOTS + QUEUE - 1):
+            drawn = SLOTS + QUEUE - 1
+            for _ in range(drawn):
                 send(image)
             server.until(lambda: server.metric("dctnet_slots_busy") == SLOTS)
             for _ in range(UPLOADS):
                 send(image[:-1])
             server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
-            drawn = SLOTS + QUEUE - 1
-
-            def finished() -> float:
-                return server.metric("dctnet_inferences_total", result="ok")
-
-            server.until(lambda: finished() == drawn, bound_s=DRAWN_S)
+            server.until(
+                lambda: server.metric("dctnet_inferences_total", result="ok") == drawn,
+                bound_s=DRAWN_S,
+            )
             assert server.metric("dctnet_uploads_active") == UPLOADS
             assert confinement.oom_kills() == 0
         server.until(lambda: server.metric("dctnet_uploads_active") == 0)
-        small = encoded(gradient(40, 24))
-        answer = requests.post(f"{server.url}/v1/cartoons", small, timeout=BOUND_S)
-        assert answer.status_code == 200
+        assert post(server).status_code == 200
         assert (confinement.oom_kills(), server.worker()) == (0, worker)
         peak = confinement.peak()
-        print(f"{limited_by}: {limit // MIB} MiB, of which {(peak or 0) // MIB} MiB were used")
+        print(f"{KIND}: {limit // MIB} MiB, of which {(peak or 0) // MIB} MiB were used")
         assert peak is None or peak > 0.5 * limit
