@@ -1,7 +1,5 @@
 """One worker beside many: what is measured of whom, and what is written of it."""
 
-import subprocess
-import sys
 import urllib.request
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -14,8 +12,7 @@ from benchmarks import one_worker
 from benchmarks.one_worker import Artist, Figures, Running, Setup, ask, classic, tables, write
 from loadtest.client import equals, made
 from tests.support.polling import BOUND_S
-from tests.support.process import children, family_memory, family_time, proportional_memory
-from tests.support.repo import ROOT
+from tests.support.process import children
 
 TINY_SIDE = 64
 
@@ -55,20 +52,6 @@ def test_a_classic_service_that_cannot_start_is_said():
         classic(1, 1, DCTNET_MODEL="no-such-model"),
     ):
         pytest.fail("there is no such model")
-
-
-def test_memory_and_time_are_those_of_a_process_and_its_children():
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = b\"1\" * 10**8; "
-    code += "sum(range(10**7)); "
-    code += "print(flush=True); input()'])"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as parent:
-        assert parent.stdout
-        parent.stdout.readline()
-        assert proportional_memory(parent.pid) < 10**8 < family_memory(parent.pid)
-        assert 0.05 < family_time(parent.pid) < 30
-        parent.communicate(b"\n")
 
 
 def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
@@ -116,8 +99,3 @@ def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path):
     page.write_text("Nothing.\n")
     with pytest.raises(SystemExit, match="no place for figures"):
         write(page, "new")
-
-
-def test_the_documentation_has_a_place_for_the_figures():
-    page = ROOT / "docs" / "why-one-worker.md"
-    assert len(one_worker.FIGURES.findall(page.read_text())) == 1

@@ -282,19 +282,3 @@ def test_such_a_folder_is_drawn_by_both_runtimes(needy, capsys, monkeypatch):
     assert model["prepared"] is True
     assert model["runtime"] == "onnxruntime+tensorflow"
     assert node in model["landmarks_needs_tensorflow"]
-
-
-def test_such_a_folder_ends_a_process_without_tensorflow_with_one_sentence(needy, tmp_path):
-    folder, _ = needy
-    arguments = ("cartoonize", "x.png", "--out", str(tmp_path), "--model", str(folder))
-    ended = run_without({"tensorflow"}, MAIN, *arguments)
-    (line,) = ended.stderr.splitlines()
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert line.startswith(
-        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
-        " cartoon_bg.pb (it is not the generator of DCT-Net: the node 'sub': it is Sub, and should"
-        " be Mul): "
-    )
-    assert line.endswith(
-        "install dctnet with its `reference` extra, or take the `tensorflow` image."
-    )

@@ -17,7 +17,7 @@ from dctnet.models.folder import DEMO
 from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
 from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
-from demo_model.faces.scenes import MIRRORED, Placement, collage, paste
+from demo_model.faces.scenes import MIRRORED, Placement, paste
 from tests.support.lazily import Lazily
 
 tf = Lazily("tensorflow.compat.v1")
@@ -96,30 +96,6 @@ class TestDetector:
         scale = side / min(picture.shape[:2])
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         assert len(find_faces(picture, detector)) == 0
-
-    def test_two_faces_are_two(self, detector):
-        placements = [Placement(150, (250, 300)), Placement(100, (480, 350), mirrored=True)]
-        picture = collage(720, 720, seed=0)
-        for placement in placements:
-            picture = paste(picture, placement)
-        boxes = find_faces(picture, detector)
-        assert len(boxes) == 2
-        for placement in placements:
-            assert sum(holds(box, placement) for box in boxes) == 1
-
-    def test_answers_have_upstreams_shapes_and_ranges(self, upstream_demo, astronaut):
-        names = ["tower_0/boxes:0", "tower_0/scores:0", "tower_0/num_detections:0"]
-        boxes, scores, count = session(upstream_demo, "detector.pb")(names, astronaut[np.newaxis])
-        assert boxes.shape == (1, 32, 4)
-        assert scores.shape == (1, 32)
-        assert (boxes.dtype, scores.dtype, count.dtype) == (np.float32, np.float32, np.int32)
-        assert count.tolist() == [1]
-        assert 0.8 < scores[0, 0] <= 1
-        assert not scores[0, 1:].any()
-        assert not boxes[0, 1:].any()
-        y1, x1, y2, x2 = boxes[0, 0]
-        assert 0 < y1 < y2 < 1
-        assert 0 < x1 < x2 < 1
 
 
 class TestLandmarks:

@@ -107,16 +107,6 @@ def test_what_the_tables_name_exists_and_has_the_value(machine, lines):
     assert found == {}
 
 
-def test_what_does_not_exist_is_found(machine, lines):
-    wrong = [
-        *("timeouts.request: 61", "timeouts.requests", "queue: 65", "REPLICAS=3", "REPLICA"),
-        *("DCTNET_REQUEST_TIMEOUT=61", "DCTNET_QUEUE=65", "DCTNET_QUEUES", "GET /healthz"),
-        *("proxy_read_timeout 66s", "proxy_read", "stopwaitsecs=8", "least_con"),
-        *("k8s/controllers/none.yaml", "helm downgrade"),
-    ]
-    assert [cell for cell in wrong if not unknown(cell, machine, lines)] == []
-
-
 def test_the_prose_names_only_settings_and_values_that_exist():
     prose = "\n".join(line for line in PAGE.read_text().splitlines() if line[:1] != "|")
     assert set(re.findall(r"DCTNET_[A-Z_]+", prose)) <= VARIABLES.keys()

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from loadtest.client import Report
 from tests.e2e.cluster import Namespace, Refused, Release, merged, until
+from tests.e2e.conftest import Note
 from tests.e2e.entrance import Entrance
 from tests.e2e.load import STEADY, Loads, require_nothing_lost
 from tests.e2e.watching import watching
@@ -36,13 +35,15 @@ class Service:
     """Requests a second of the steady load."""
 
     @contextmanager
-    def under_load(self) -> Iterator[Future[Report]]:
+    def losing_nothing(self, note: Note, change: str) -> Iterator[None]:
         """Load before, during and after a change, until the replicas are those that should be."""
         with self.loads.steady(self.rate) as result:
             time.sleep(AROUND_S)
-            yield result
+            yield
             until(self.is_settled, "the replicas are not all ready")
             time.sleep(AROUND_S)
+        note(change, result.result())
+        require_nothing_lost(result.result(), self.release.namespace)
 
     def is_settled(self) -> bool:
         """Whether there are the right replicas and none that is ending."""
@@ -69,38 +70,29 @@ def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(service, n
         before = set(release.ready_pods())
         with (
             watching(release.namespace, release.selector) as seen,
-            service.under_load() as result,
+            service.losing_nothing(note, f"upgrade {turn}"),
         ):
             seconds = release.upgrade({"podAnnotations": {"turn": str(turn)}})
-        report = result.result()
-        note(f"upgrade {turn}", report)
         note(f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())})
         assert not before & set(release.ready_pods())
-        require_nothing_lost(report, service.release.namespace)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_rollback_loses_nothing(service, note):
     before = set(service.release.ready_pods())
-    with service.under_load() as result:
+    with service.losing_nothing(note, "rollback"):
         seconds = service.release.rollback()
-    report = result.result()
-    note("rollback", report)
     note("rollback took", {"seconds": seconds})
     assert not before & set(service.release.ready_pods())
-    require_nothing_lost(report, service.release.namespace)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
 def test_a_pod_deleted_with_no_grace_loses_nothing(service, note):
     for turn in range(1, ROUNDS + 1):
         gone = service.release.ready_pods()[0]
-        with service.under_load() as result:
+        with service.losing_nothing(note, f"killed {turn}"):
             service.release.namespace.kubectl("delete", "pod", gone, "--grace-period=0", "--force")
-        report = result.result()
-        note(f"killed {turn}", report)
         assert gone not in service.release.ready_pods()
-        require_nothing_lost(report, service.release.namespace)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")

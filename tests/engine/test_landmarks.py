@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dctnet.engine.landmarks import MIN_FACE, find_landmarks
@@ -40,6 +40,7 @@ def upstream_landmarks(picture: Any, box: Floats) -> Any:
 
 
 @examples(200)
+@example(x=0, y=258, width=371, stretch=1.625)  # The window begins where the picture ends.
 @given(
     x=st.floats(-30, 380, width=32),
     y=st.floats(-30, 280, width=32),

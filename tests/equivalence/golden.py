@@ -19,7 +19,6 @@ from PIL import Image
 
 from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
-from demo_model.upstream import write_upstream_form
 from tests.equivalence.compare import expected
 from tests.support.pictures import SAMPLES, Picture
 from tests.support.upstream import Upstream
@@ -37,6 +36,8 @@ def sha256(picture: Picture) -> str:
 
 def main() -> None:
     """Run the command line."""
+    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+
     with TemporaryDirectory() as folder:
         write_upstream_form(Path(folder))
         upstream = Upstream(Path(folder))

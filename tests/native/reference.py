@@ -5,9 +5,6 @@ Algorithms", 2002, chapter 3): a sum of products whose every term goes through a
 is off by at most gamma(k) times the sum of the terms' magnitudes.
 """
 
-from fractions import Fraction
-from math import prod
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,88 +37,52 @@ def conv(x: Array, weights: Array, before: int, after: int, stride: int = 1) -> 
     )
 
 
-class Winograd:
-    """F(m, r) over the points 0, ±p for each p, and infinity, made from exact fractions."""
-
-    def __init__(self, outputs: int, taps: int, pairs: list[Fraction]) -> None:
-        points = [Fraction(0), *(sign * p for p in pairs for sign in (1, -1))]
-        self.outputs, self.taps, self.count = outputs, taps, outputs + taps - 1
-        assert len(points) == self.count - 1
-        others = [[q for q in points if q != p] for p in points]
-        last = [Fraction(0)] * (len(points))
-        self.a = np.array(
-            [[*(p**i for p in points), Fraction(i == outputs - 1)] for i in range(outputs)], float
-        )
-        self.g = np.array(
-            [
-                [p**i / prod(p - q for q in rest) for i in range(taps)]
-                for p, rest in zip(points, others, strict=True)
-            ]
-            + [[Fraction(i == taps - 1) for i in range(taps)]],
-            float,
-        )
-        self.b = np.array(
-            [[*_product(rest), *last[: self.count - len(rest) - 1]] for rest in others]
-            + [_product(points)],
-            float,
-        )
+def _winograd(outputs: int, taps: int, *pairs: float) -> tuple[Array, Array, Array]:
+    """Return the magnitudes of A, G and B of F(m, r) over the points 0, ±p for each p, infinity."""
+    points = [0.0, *(sign * p for p in pairs for sign in (1, -1))]
+    others = [[q for q in points if q != p] for p in points]
+    a = np.vander([*points, 0], outputs, increasing=True).T
+    g = np.vander([*points, 0], taps, increasing=True)
+    for i, point in enumerate(points):
+        g[i] /= np.prod(point - np.array(others[i]))
+    a[:, -1], g[-1] = np.eye(outputs)[-1], np.eye(taps)[-1]
+    # Of the polynomials with these roots, the constant coefficient first.
+    b = np.array([*([*np.poly(roots)[::-1], 0] for roots in others), np.poly(points)[::-1]])
+    return np.abs(a), np.abs(g), np.abs(b)
 
 
-def _product(roots: list[Fraction]) -> list[Fraction]:
-    """Return the coefficients of the product of (x - root), the constant first."""
-    coefficients = [Fraction(1)]
-    for root in roots:
-        shifted = [Fraction(0), *coefficients]
-        scaled = [*(-root * c for c in coefficients), Fraction(0)]
-        coefficients = [s + t for s, t in zip(shifted, scaled, strict=True)]
-    return coefficients
-
-
-F63 = Winograd(6, 3, [Fraction(1), Fraction(2), Fraction(1, 2)])
-F47 = Winograd(4, 7, [Fraction(3, 8), Fraction(3, 4), Fraction(5, 4), Fraction(5, 2)])
+A63, G63, B63 = _winograd(6, 3, 1, 2, 1 / 2)
+A47, G47, B47 = _winograd(4, 7, 3 / 8, 3 / 4, 5 / 4, 5 / 2)
 
 
 def winograd_2d_magnitude(x: Array, weights: Array) -> Array:
     """Return the sums of the magnitudes of the terms of F(6×6, 3×3), for each output."""
-    f = F63
     height, width = x.shape[:2]
-    rows, columns = -(-height // f.outputs), -(-width // f.outputs)
-    padded = np.pad(
-        np.abs(x),
-        (
-            (1, rows * f.outputs + 1 - height),
-            (1, columns * f.outputs + 1 - width),
-            (0, 0),
-        ),
-    )
-    a, b = np.abs(f.a), np.abs(f.b)
-    filters = np.einsum("pi,qj,ijco->pqco", np.abs(f.g), np.abs(f.g), np.abs(weights))
-    result = np.empty((rows * f.outputs, columns * f.outputs, weights.shape[3]))
-    for i in range(0, rows * f.outputs, f.outputs):
-        for j in range(0, columns * f.outputs, f.outputs):
-            tile = padded[i : i + f.count, j : j + f.count]
-            points = np.einsum("pi,qj,ijc->pqc", b, b, tile)
+    rows, columns = -(-height // 6) * 6, -(-width // 6) * 6
+    padded = np.pad(np.abs(x), ((1, rows + 1 - height), (1, columns + 1 - width), (0, 0)))
+    filters = np.einsum("pi,qj,ijco->pqco", G63, G63, np.abs(weights))
+    result = np.empty((rows, columns, weights.shape[3]))
+    for i in range(0, rows, 6):
+        for j in range(0, columns, 6):
+            points = np.einsum("pi,qj,ijc->pqc", B63, B63, padded[i : i + 8, j : j + 8])
             products = np.einsum("pqc,pqco->pqo", points, filters)
-            result[i : i + f.outputs, j : j + f.outputs] = np.einsum(
-                "ip,jq,pqo->ijo", a, a, products
-            )
+            result[i : i + 6, j : j + 6] = np.einsum("ip,jq,pqo->ijo", A63, A63, products)
     return result[:height, :width]
 
 
 def winograd_1d_magnitude(x: Array, weights: Array) -> Array:
     """Return the sums of the magnitudes of the terms of F(4, 7) along the height."""
-    f = F47
     height, width = x.shape[:2]
-    rows = -(-height // f.outputs)
-    padded = np.pad(np.abs(x), ((3, rows * f.outputs + 3 - height), (3, 3), (0, 0)))
-    filters = np.einsum("pi,ijco->pjco", np.abs(f.g), np.abs(weights))
-    result = np.empty((rows * f.outputs, width, weights.shape[3]))
-    for i in range(0, rows * f.outputs, f.outputs):
-        points = np.einsum("pi,ijc->pjc", np.abs(f.b), padded[i : i + f.count])
+    rows = -(-height // 4) * 4
+    padded = np.pad(np.abs(x), ((3, rows + 3 - height), (3, 3), (0, 0)))
+    filters = np.einsum("pi,ijco->pjco", G47, np.abs(weights))
+    result = np.empty((rows, width, weights.shape[3]))
+    for i in range(0, rows, 4):
+        points = np.einsum("pi,ijc->pjc", B47, padded[i : i + 10])
         products = sum(
             np.einsum("pxc,pco->pxo", points[:, j : j + width], filters[:, j]) for j in range(7)
         )
-        result[i : i + f.outputs] = np.einsum("ip,pxo->ixo", np.abs(f.a), products)
+        result[i : i + 4] = np.einsum("ip,pxo->ixo", A47, products)
     return result[:height]
 
 

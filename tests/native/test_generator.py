@@ -12,11 +12,12 @@ import pytest
 from dctnet.models.generator import LAYERS, Weights
 from dctnet.preparing.architecture import read_weights
 from dctnet.runtimes import Generator, Pixels, native
-from dctnet.runtimes import tensorflow as reference
-from tests.support import frozen
+from tests.support.lazily import Lazily
 from tests.support.levels import require_equivalent
 from tests.support.pictures import SAMPLES
 from tests.support.remembered import remembered
+
+tensorflow = Lazily("dctnet.runtimes.tensorflow")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -25,18 +26,24 @@ MODELS = ["background", "head", "random"]
 Pair = tuple[native.NativeGenerator, Generator]
 
 
-def _random_constants() -> frozen.Constants:
-    """Return weights of He et al.'s initialisation for leaky ReLU, and small biases."""
+def _random_graph(path: Path) -> bytes:
+    """A graph with weights of He et al.'s initialisation for leaky ReLU, and small biases."""
     random = np.random.default_rng(7)
-    replaced = {}
+    graph = tensorflow.tf.GraphDef.FromString(path.read_bytes())
+    nodes = {node.name: node for node in graph.node}
+
+    def replace(name: str, values: np.ndarray) -> None:
+        tensor = tensorflow.tf.make_tensor_proto(values.astype(np.float32))
+        nodes[f"generator/{name}"].attr["value"].tensor.CopyFrom(tensor)
+
     for layer in LAYERS:
         shape = (layer.side, layer.side, layer.inputs, layer.outputs)
         deviation = np.sqrt(2 / (1 + 0.2**2) / np.prod(shape[:3]))
         # A block adds to what it was given; the last layer should seldom leave -1..1.
         deviation *= 0.5 if layer.name.startswith("block") else 0.3 if layer.name == "Conv_9" else 1
-        replaced[f"generator/{layer.weights}"] = deviation * random.standard_normal(shape)
-        replaced[f"generator/{layer.biases}"] = 0.05 * random.standard_normal(layer.outputs)
-    return replaced
+        replace(layer.weights, deviation * random.standard_normal(shape))
+        replace(layer.biases, 0.05 * random.standard_normal(layer.outputs))
+    return bytes(graph.SerializeToString())
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +53,9 @@ def models(
     """The weights of the demo model and random ones, with TensorFlow on their frozen graphs."""
     background, head = upstream_demo / "cartoon_bg.pb", upstream_demo / "cartoon_h.pb"
     random = tmp_path_factory.mktemp("graphs") / "random.pb"
-    frozen.write_with(background, _random_constants(), random)
+    random.write_bytes(_random_graph(background))
     return {
-        name: (read_weights(path), remembered(reference.generator(path, threads=2)))
+        name: (read_weights(path), remembered(tensorflow.generator(path, threads=2)))
         for name, path in zip(MODELS, [background, head, random], strict=True)
     }
 
@@ -58,8 +65,8 @@ def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]])
     """Both runtimes on each graph."""
     scratches = native.Scratches(library)
     return {
-        name: (native.NativeGenerator(weights, scratches, threads=2), tensorflow)
-        for name, (weights, tensorflow) in models.items()
+        name: (native.NativeGenerator(weights, scratches, threads=2), reference)
+        for name, (weights, reference) in models.items()
     }
 
 

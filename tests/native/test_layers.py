@@ -119,6 +119,7 @@ def test_an_enlargement_with_the_skip(layers, channels, height, width):
     _require_within(found, true, gamma(5) * magnitude)
 
 
+@pytest.mark.xdist_group("tensorflow")
 def test_an_enlargement_is_tensorflows():
     low = np.arange(12.0).reshape(2, 3, 2)
     tf = pytest.importorskip("tensorflow").compat.v1

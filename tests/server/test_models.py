@@ -21,7 +21,7 @@ from tests.support.encoded import encoded
 from tests.support.polling import BOUND_S
 from tests.support.process import serving
 from tests.support.repo import DCTNET
-from tests.support.tiny_model import write_unloadable_model
+from tests.support.tiny_model import write_model_without_graphs
 
 HEAVY = {"tensorflow", "tf2onnx", "onnx", "modelscope", "modelscope_hub"}
 NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
@@ -50,7 +50,7 @@ def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_wi
     tmp_path, monkeypatch
 ):
     folder = tmp_path / "frozen"
-    write_unloadable_model(folder)
+    write_model_without_graphs(folder)
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     ended = run_without(HEAVY, "import sys; from dctnet.cli import main; sys.exit(main(['serve']))")
     assert (ended.returncode, ended.stdout) == (3, "")

@@ -23,7 +23,7 @@ from tests.support.encoded import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, serving
 from tests.support.repo import DCTNET
-from tests.support.tiny_model import write_unloadable_model
+from tests.support.tiny_model import write_model_without_graphs
 
 END_S = 30
 """How long the end of an idle server may take, in seconds: it takes less than one."""
@@ -115,7 +115,7 @@ def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
 @pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
 def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
     broken = tmp_path / "broken"
-    write_unloadable_model(broken)
+    write_model_without_graphs(broken)
     status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
     assert status == 3
     assert lines[2] == f"dctnet: {broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
@@ -212,7 +212,7 @@ def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
 def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
     folder = tmp_path / "broken"
     assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
-    write_unloadable_model(folder)
+    write_model_without_graphs(folder)
     for name in REQUIRED_FILES:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(b"")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
 from tests.support.polling import until
@@ -14,42 +13,27 @@ THREAD_STACK_BYTES = 8 * 1024 * 1024
 """What RLIMIT_DATA counts of a thread, most of which is never touched."""
 
 
-class Confinement(Protocol):
-    """A way to limit the memory of a command and its children."""
-
-    def command(self, command: list[str | Path]) -> list[str | Path]:
-        """Return the command that runs this one within the limit."""
-        ...
-
-    def oom_kills(self) -> int:
-        """Return how many processes were killed for memory."""
-        ...
-
-    def peak(self) -> int | None:
-        """Return the most that was used in bytes, where it is known."""
-        ...
-
-
 class Cgroup:
     """A memory cgroup of version 1 or 2."""
 
-    def __init__(self, folder: Path, version: int) -> None:
+    def __init__(self, folder: Path, version: int, limit: int) -> None:
         self._folder, self._version = folder, version
-
-    def limit(self, limit: int) -> None:
-        name = "memory.limit_in_bytes" if self._version == 1 else "memory.max"
-        (self._folder / name).write_text(str(limit))
+        name = "memory.limit_in_bytes" if version == 1 else "memory.max"
+        (folder / name).write_text(str(limit))
 
     def command(self, command: list[str | Path]) -> list[str | Path]:
+        """Return the command that runs this one within the limit."""
         script = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
         return ["sh", "-c", script, self._folder, *command]
 
     def oom_kills(self) -> int:
+        """Return how many processes were killed for memory."""
         name = "memory.oom_control" if self._version == 1 else "memory.events"
         lines = (self._folder / name).read_text().splitlines()
         return int(dict(line.split() for line in lines)["oom_kill"])
 
     def peak(self) -> int | None:
+        """Return the most that was used in bytes, where it is known."""
         name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
         file = self._folder / name  # Version 2 has none before Linux 5.19.
         return int(file.read_text()) if file.exists() else None
@@ -101,7 +85,7 @@ KIND = "RLIMIT_DATA" if PARENT is None else f"cgroup v{PARENT[1]}"
 
 
 @contextmanager
-def confined(limit: int, threads: int) -> Iterator[Confinement]:
+def confined(limit: int, threads: int) -> Iterator[Cgroup | DataLimit]:
     """Limit a command to these bytes; `threads` is how many it may have at most."""
     if PARENT is None:
         yield DataLimit(limit + threads * THREAD_STACK_BYTES)
@@ -110,14 +94,8 @@ def confined(limit: int, threads: int) -> Iterator[Confinement]:
     folder = parent / f"dctnet-{uuid4().hex}"
     folder.mkdir()
     try:
-        cgroup = Cgroup(folder, version)
-        cgroup.limit(limit)
-        yield cgroup
+        yield Cgroup(folder, version, limit)
     finally:
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a cgroup, whose last process may still be on its way out."""
-    until(lambda: not (folder / "cgroup.procs").read_text(), f"{folder} is in use")
-    folder.rmdir()
+        # Its last process may still be on its way out.
+        until(lambda: not (folder / "cgroup.procs").read_text(), f"{folder} is in use")
+        folder.rmdir()

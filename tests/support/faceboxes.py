@@ -9,6 +9,7 @@ the public implementations in TensorFlow have it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,8 @@ MAX_BOXES = 20
 MIN_SCORE = 0.1
 MAX_OVERLAP = 0.6
 
-# Side of a box in pixels, and how many boxes of it stand along each side of a cell.
-_ANCHORS = (((32, 4), (64, 2), (128, 1)), ((256, 1),), ((512, 1),))
-_STRIDES = (32, 64, 128)
+_ANCHORS = ((16, (1 / 16, 1 / 8, 1 / 4)), (8, (1 / 2,)), (4, (1,)))
+"""How many cells along a side, and the sides of each cell's boxes in 0..1."""
 
 
 def write_faceboxes(seed: int = 0) -> bytes:
@@ -67,10 +67,9 @@ class _FaceBoxes:
             x = self._conv(x, 256, 3, 2)
             features.append(x)
         encodings, logits = [], []
-        for feature, anchors in zip(features, _ANCHORS, strict=True):
-            count = sum(per_side**2 for _, per_side in anchors)
-            encodings.append(self._predict(feature, count, 4))
-            logits.append(self._predict(feature, count, 2))
+        for feature, (_, sides) in zip(features, _ANCHORS, strict=True):
+            encodings.append(self._predict(feature, len(sides), 4))
+            logits.append(self._predict(feature, len(sides), 2))
         scores = tf.nn.softmax(tf.concat(logits, axis=1) / 4.0 - [0.0, 1.0], axis=2)[:, :, 1]
         return self._decode(tf.concat(encodings, axis=1)), scores
 
@@ -127,21 +126,13 @@ class _FaceBoxes:
 
 def _anchors() -> Any:
     """Return the anchors as y, x of the middle, height, width in 0..1, Nx4 float32."""
-    anchors = []
-    for stride, sizes in zip(_STRIDES, _ANCHORS, strict=True):
-        cells = SIDE // stride
-        grid = (np.arange(cells) + 0.5) / cells
-        per_cell = []
-        for side, count in sizes:
-            steps = ((np.arange(count) + 0.5) / count - 0.5) * side / SIDE
-            y, x = np.meshgrid(steps, steps, indexing="ij")
-            sides = np.full_like(y, side / SIDE)
-            per_cell.append(np.stack([y, x, sides, sides], axis=-1).reshape(-1, 4))
-        offsets = np.concatenate(per_cell)
-        y, x = np.meshgrid(grid, grid, indexing="ij")
-        middles = np.stack([y, x, 0 * y, 0 * x], axis=-1)[:, :, np.newaxis]
-        anchors.append((middles + offsets).reshape(-1, 4))
-    return np.concatenate(anchors).astype(np.float32)
+    return np.float32(
+        [
+            (y / cells, x / cells, side, side)
+            for cells, sides in _ANCHORS
+            for y, x, side in product(np.arange(cells) + 0.5, np.arange(cells) + 0.5, sides)
+        ]
+    )
 
 
 def _suppress(tf: Any, boxes: Any, scores: Any) -> tuple[Any, Any, Any]:

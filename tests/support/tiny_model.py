@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from dctnet.models import manifest
-from dctnet.models.folder import REQUIRED_FILES
 from dctnet.models.manifest import Manifest
 from dctnet.runtimes import Networks
 
@@ -50,14 +49,6 @@ def _write(folder: Path, graphs: dict[str, bytes]) -> str:
     cv2.imwrite(str(folder / "alpha.jpg"), np.full((288, 288, 3), 255, np.uint8))
     (folder / "configuration.json").write_text(json.dumps({"framework": "Tensorflow"}))
     return describe(folder)
-
-
-def write_unloadable_model(folder: Path) -> None:
-    """Write a model as upstream ships one, whose manifest is right and whose graphs are not."""
-    folder.mkdir()
-    for name in REQUIRED_FILES:
-        (folder / name).write_bytes(b"no graph")
-    describe(folder)
 
 
 def describe(folder: Path, style: str = "tiny") -> str:

@@ -57,10 +57,11 @@ def _crop_window(box: Floats, height: int, width: int) -> tuple[int, int, int, i
 
 
 def _crop(picture: Pixels, left: int, top: int, right: int, bottom: int) -> Pixels | None:
-    """Cut a window out of the picture, filled where it leaves it; None where they do not meet."""
-    inside = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    if inside.size == 0:
+    """Cut a window out of the picture, filled where it leaves it; None where it is empty."""
+    if bottom <= top or right <= left:
         return None
+    # A window beside the picture is all fill, and drawn as upstream draws it.
+    inside = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     crop = np.full((bottom - top, right - left, 3), FILL_RGB, dtype=np.uint8)
     y, x = max(-top, 0), max(-left, 0)
     crop[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
