@@ -1,10 +1,14 @@
 """What loads TensorFlow or starts a server is no unit test: it belongs into another folder."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,21 +18,36 @@ HEAVY = {"tensorflow", "tf2onnx", "modelscope", "selenium"}
 PROGRAMS = {"helm", "promtool", "nginx", "supervisord", "chromium", "chromedriver", "node"}
 
 _watching = False
+_start = subprocess.Popen.__init__
 
 
-def _refuse(event: str, details: tuple[object, ...]) -> None:
-    """Fail a unit test that imports a heavy package or starts such a program."""
-    if not _watching:
-        return
-    if event == "import" and str(details[0]).partition(".")[0] in HEAVY:
-        pytest.fail(f"a unit test imports {details[0]}: keep it in another folder than tests/unit")
-    if event == "subprocess.Popen":
-        command = [os.fsdecode(word) for word in details[1] or ()]
-        if Path(command[0]).name in PROGRAMS or "serve" in command:
-            pytest.fail(f"a unit test starts {command}: keep it in another folder than tests/unit")
+class _NoHeavyPackages(MetaPathFinder, Loader):
+    """Finds them, as a test may ask whether they are there, but does not import them."""
+
+    def find_spec(self, name: str, path: Any, _: object = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if _watching and name in HEAVY else None
+        if spec is not None:
+            spec.loader = self
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        pytest.fail(f"a unit test imports {spec.name}: keep it in another folder than tests/unit")
+
+    def exec_module(self, _: object) -> None:
+        """Never come to."""
 
 
-sys.addaudithook(_refuse)
+def _start_if_light(process: "subprocess.Popen[Any]", command: Any, *rest: Any, **how: Any) -> None:
+    words = [command] if isinstance(command, str) else [os.fsdecode(word) for word in command]
+    if _watching and (Path(words[0]).name in PROGRAMS or "serve" in words):
+        pytest.fail(f"a unit test starts {words}: keep it in another folder than tests/unit")
+    _start(process, command, *rest, **how)
+
+
+# Not by an audit hook: it would run in each `sys.settrace`, and while one thread is in it, a thread
+# that starts under coverage fails.
+sys.meta_path.insert(0, _NoHeavyPackages())
+subprocess.Popen.__init__ = _start_if_light  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(wrapper=True)
