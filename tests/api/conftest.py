@@ -78,7 +78,7 @@ class Held:
         pass
 
     def draw(self, number: int) -> None:
-        """Let it draw so many."""
+        """Let it compute this number of cartoons."""
         self._let.release(number)
 
     def cartoonize(self, picture: Pixels, /) -> Cartoon:
@@ -88,7 +88,7 @@ class Held:
 
 @pytest.fixture
 def held() -> Iterator[Held]:
-    """An engine for one slot; at the end nobody waits for it any more."""
+    """An engine for one slot; the end of the test releases every request that waits for it."""
     held = Held()
     yield held
     held.draw(100)

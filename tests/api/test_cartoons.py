@@ -113,13 +113,13 @@ def test_a_cut_off_picture_is_refused(client, format):
 
 
 def padded(size: int) -> bytes:
-    """A picture of exactly so many bytes."""
+    """An image of exactly this size in bytes."""
     data = encoded(PICTURE)
     return data + bytes(size - len(data))
 
 
 def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
-    """Send a picture of so many bytes: announced, in a form, and as Gunicorn hands over a body
+    """Send an image of this size in bytes: announced, in a form, and as Gunicorn hands over a body
     whose size is not announced."""
     data = padded(size)
     unsized = {"wsgi.input": BytesIO(data), "wsgi.input_terminated": True}
