@@ -18,7 +18,7 @@ THIN = (65_500, 610)
 """Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""
 
 MAX_BYTES = 10 * MIB
-"""The default of `DCTNET_MAX_BYTES`."""
+"""The default of `DCTNET_MAX_BODY_BYTES`."""
 
 _GRAIN = 6
 """Sides of the squares of which noise is made, in pixels."""

@@ -113,7 +113,7 @@ def measured(url: str, worker: int, image: bytes) -> Iterator[int]:
 
 def most_of_bound(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
     """Return the largest peak as a share of what a slot may take with a body of this length."""
-    return max(peaks) / slot_bytes(replace(settings, max_bytes=len(image)))
+    return max(peaks) / slot_bytes(replace(settings, max_body_bytes=len(image)))
 
 
 def main() -> int:
@@ -127,7 +127,7 @@ def main() -> int:
         "DCTNET_RUNTIME": arguments.runtime,
         "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",
         # Some files of noise are larger than the default.
-        "DCTNET_MAX_BYTES": f"{64 * MIB}",
+        "DCTNET_MAX_BODY_BYTES": f"{64 * MIB}",
     }
     settings = Settings.from_environment(environ)
     print(f"{time.strftime('%Y-%m-%d')}, {describe()}, runtime {arguments.runtime}.")

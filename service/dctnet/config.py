@@ -90,33 +90,33 @@ class Settings:
     model: str | None
     model_digest: str | None
     models_dir: Path
-    cpu_millis: int | None
+    cpu_limit_millicores: int | None
     slots: int
     runtime: str | None
     threads: int | None
-    queue: int
-    uploads: int
+    queue_size: int
+    max_uploads: int
     fairness: Fairness
     trusted_proxies: tuple[Network, ...]
     request_timeout: float
     watchdog_timeout: float
     drain_delay: float
     header_timeout: float
-    upload_grace: float
-    upload_rate: int
+    upload_idle_timeout: float
+    min_upload_rate: int
     response_timeout: float
     response_idle_timeout: float
     min_response_rate: int
-    max_bytes: int
+    max_body_bytes: int
     max_pixels: int
     max_working_side: int
     max_unsent_bytes: int
-    worker_dir: Path | None
+    worker_tmp_dir: Path | None
 
     @property
     def cpus(self) -> float:
         """How many processors the process may use."""
-        return _cpus(self.cpu_millis)
+        return _cpus(self.cpu_limit_millicores)
 
     @property
     def threads_per_slot(self) -> float:
@@ -265,7 +265,7 @@ def _cpus(millis: int | None) -> float:
 
 def _slots(environ: Mapping[str, str]) -> int:
     # Where it is no number, its own row has refused it before.
-    millis = environ.get("DCTNET_CPU_MILLIS")
+    millis = environ.get("DCTNET_CPU_LIMIT_MILLICORES")
     return max(1, int(_cpus(int(millis) if millis else None)))
 
 
@@ -328,8 +328,8 @@ SETTINGS = (
         "`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in `/var/cache`",
     ),
     Setting(
-        "DCTNET_CPU_MILLIS",
-        "cpu_millis",
+        "DCTNET_CPU_LIMIT_MILLICORES",
+        "cpu_limit_millicores",
         *_whole_number(1, 1_024_000, "thousandths of a processor"),
         lambda _: None,
         "none: the affinity mask and the cgroup's quota count",
@@ -358,15 +358,15 @@ SETTINGS = (
         "`auto`: the processors, rounded down, but at least 1",
     ),
     Setting(
-        "DCTNET_QUEUE",
-        "queue",
+        "DCTNET_QUEUE_SIZE",
+        "queue_size",
         *_whole_number(1, 4096, "pictures"),
         lambda _: 64,
         "`64`",
     ),
     Setting(
-        "DCTNET_UPLOADS",
-        "uploads",
+        "DCTNET_MAX_UPLOADS",
+        "max_uploads",
         *_whole_number(1, 4096, "bodies"),
         lambda _: 64,
         "`64`",
@@ -416,15 +416,15 @@ SETTINGS = (
         "`10`",
     ),
     Setting(
-        "DCTNET_UPLOAD_GRACE",
-        "upload_grace",
+        "DCTNET_UPLOAD_IDLE_TIMEOUT",
+        "upload_idle_timeout",
         *_seconds(0.1, 600),
         lambda _: 5.0,
         "`5`",
     ),
     Setting(
-        "DCTNET_UPLOAD_RATE",
-        "upload_rate",
+        "DCTNET_MIN_UPLOAD_RATE",
+        "min_upload_rate",
         *_whole_number(1, 1024 * MIB, "bytes a second"),
         lambda _: 16 * KIB,
         "`16384` (16 KiB a second)",
@@ -451,8 +451,8 @@ SETTINGS = (
         "`16384` (16 KiB a second)",
     ),
     Setting(
-        "DCTNET_MAX_BYTES",
-        "max_bytes",
+        "DCTNET_MAX_BODY_BYTES",
+        "max_body_bytes",
         *_whole_number(KIB, 1024 * MIB, "bytes"),
         lambda _: 10 * MIB,
         "`10485760` (10 MiB)",
@@ -479,8 +479,8 @@ SETTINGS = (
         "`268435456` (256 MiB)",
     ),
     Setting(
-        "DCTNET_WORKER_DIR",
-        "worker_dir",
+        "DCTNET_WORKER_TMP_DIR",
+        "worker_tmp_dir",
         _path,
         "a folder's path",
         _shared_memory,

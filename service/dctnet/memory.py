@@ -56,7 +56,7 @@ def slot_bytes(settings: Settings) -> int:
         SLOT_BYTES
         + SLOT_BYTES_PER_COLUMN * settings.max_working_side
         + SLOT_BYTES_PER_PIXEL * settings.max_pixels
-        + SLOT_BODIES * settings.max_bytes
+        + SLOT_BODIES * settings.max_body_bytes
     )
 
 
@@ -71,11 +71,11 @@ def memory_bound(settings: Settings, network_threads: int, *, tensorflow: bool =
 
     `network_threads` is how many threads one image's networks may use.
     """
-    waiting = settings.queue + settings.uploads
+    waiting = settings.queue_size + settings.max_uploads
     return (
         (TENSORFLOW_PROCESS_BYTES if tensorflow else PROCESS_BYTES)
         + settings.slots * (reserved_bytes(settings, network_threads) + slot_bytes(settings))
-        + waiting * settings.max_bytes
+        + waiting * settings.max_body_bytes
         + (settings.slots + waiting + SPARE_THREADS) * THREAD_BYTES
         + unsent_bytes(settings)
     )

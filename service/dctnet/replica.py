@@ -52,8 +52,8 @@ class Replica:
         self._running_clock = PausableClock()
         self.admission = Admission(
             slots=settings.slots,
-            queue=settings.queue,
-            uploads=settings.uploads,
+            queue=settings.queue_size,
+            uploads=settings.max_uploads,
             max_service_time=settings.watchdog_timeout,
             running_clock=self._running_clock,
         )

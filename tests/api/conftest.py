@@ -111,7 +111,7 @@ def replica_of(
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    limits = {"DCTNET_MAX_BYTES": str(MAX_BYTES), "DCTNET_MAX_PIXELS": str(MAX_PIXELS)}
+    limits = {"DCTNET_MAX_BODY_BYTES": str(MAX_BYTES), "DCTNET_MAX_PIXELS": str(MAX_PIXELS)}
     return Settings.from_environment({"DCTNET_SLOTS": "2", **limits})
 
 

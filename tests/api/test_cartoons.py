@@ -79,7 +79,7 @@ def test_each_stage_is_timed_in_milliseconds(client):
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     """Werkzeug would write one of more than 500 kB."""
-    client = client_of(replace(settings, max_bytes=2_000_000))
+    client = client_of(replace(settings, max_body_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
     picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
     boundary, form = encode_multipart({"file": picture})

@@ -14,7 +14,7 @@ from tests.support.corpus_answers import require_picture, require_problem
 @pytest.fixture(scope="module")
 def roomy(settings: Settings) -> FlaskClient:
     """A client of a server that takes all samples as they are."""
-    return client_of(replace(settings, max_bytes=10 * MIB, max_pixels=MAX_PIXELS))
+    return client_of(replace(settings, max_body_bytes=10 * MIB, max_pixels=MAX_PIXELS))
 
 
 @pytest.mark.filterwarnings("error")

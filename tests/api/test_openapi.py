@@ -143,7 +143,7 @@ def test_a_picture_may_be_of_each_type_that_it_names(client, media_type):
 
 
 def test_it_tells_of_the_settings_and_of_the_model(settings):
-    settings = replace(settings, max_bytes=54321, max_pixels=12345, request_timeout=7.5)
+    settings = replace(settings, max_body_bytes=54321, max_pixels=12345, request_timeout=7.5)
     document = document_of(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
     assert parameters["style"]["schema"] == {"enum": ["ink"], "default": "ink"}

@@ -228,7 +228,10 @@ def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():
 def test_the_cpu_limit_is_told_by_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
     limit = {"containerName": "dctnet", "resource": "limits.cpu", "divisor": "1m"}
-    assert variable == {"name": "DCTNET_CPU_MILLIS", "valueFrom": {"resourceFieldRef": limit}}
+    assert variable == {
+        "name": "DCTNET_CPU_LIMIT_MILLICORES",
+        "valueFrom": {"resourceFieldRef": limit},
+    }
 
 
 def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) -> str:

@@ -23,18 +23,18 @@ VALUES = {
     "DCTNET_SLOTS": ("slots", 7),
     "DCTNET_THREADS": ("threads", 3),
     "DCTNET_RUNTIME": ("runtime", "native"),
-    "DCTNET_QUEUE": ("queue", 4096),
-    "DCTNET_UPLOADS": ("uploads", 4096),
+    "DCTNET_QUEUE_SIZE": ("queue", 4096),
+    "DCTNET_MAX_UPLOADS": ("uploads", 4096),
     "DCTNET_REQUEST_TIMEOUT": ("timeouts.request", 90.5),
     "DCTNET_WATCHDOG_TIMEOUT": ("timeouts.watchdog", 20.25),
     "DCTNET_DRAIN_DELAY": ("timeouts.drainDelay", 12.5),
     "DCTNET_HEADER_TIMEOUT": ("timeouts.header", 5),
-    "DCTNET_UPLOAD_GRACE": ("timeouts.uploadGrace", 2.5),
-    "DCTNET_UPLOAD_RATE": ("timeouts.uploadRate", 1073741824),
+    "DCTNET_UPLOAD_IDLE_TIMEOUT": ("timeouts.uploadGrace", 2.5),
+    "DCTNET_MIN_UPLOAD_RATE": ("timeouts.uploadRate", 1073741824),
     "DCTNET_RESPONSE_TIMEOUT": ("timeouts.response", 90.5),
     "DCTNET_RESPONSE_IDLE_TIMEOUT": ("timeouts.responseIdle", 2.5),
     "DCTNET_MIN_RESPONSE_RATE": ("timeouts.responseRate", 1073741824),
-    "DCTNET_MAX_BYTES": ("limits.bytes", 1073741824),
+    "DCTNET_MAX_BODY_BYTES": ("limits.bytes", 1073741824),
     "DCTNET_MAX_PIXELS": ("limits.pixels", 500000000),
     "DCTNET_MAX_WORKING_SIDE": ("limits.workingSide", 2048),
     "DCTNET_MAX_UNSENT_BYTES": ("limits.unsentBytes", 68719476736),
@@ -60,8 +60,8 @@ OTHERS = {
     "DCTNET_MANAGEMENT_BIND",
     "DCTNET_MODEL",
     "DCTNET_MODELS_DIR",
-    "DCTNET_WORKER_DIR",
-    "DCTNET_CPU_MILLIS",
+    "DCTNET_WORKER_TMP_DIR",
+    "DCTNET_CPU_LIMIT_MILLICORES",
     "DCTNET_API_KEYS_FILE",
 }
 
@@ -189,7 +189,7 @@ def test_the_settings_are_taken_by_the_service_all_together():
     settings = Settings.from_environment(told({"model": {"digest": "sha256:" + "A" * 64}}))
     assert settings.model == "/model"
     assert settings.model_digest == "a" * 64
-    assert (settings.slots, settings.queue) == (Settings.from_environment({}).slots, 64)
+    assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
 
 
 def test_nothing_secret_is_in_a_configmap_or_in_plain_sight():

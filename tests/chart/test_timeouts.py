@@ -13,7 +13,8 @@ from tests.support.chart import GATEWAY, INGRESS, merged, render
 def chain(**timeouts: Any) -> dict[str, Any]:
     retries = {"gateway": {"retries": "envoy"}}
     made = render(merged(INGRESS, GATEWAY, retries, {"timeouts": timeouts}))
-    settings = made.settings | {"DCTNET_CPU_MILLIS": "2000"}  # Which the kubelet fills in.
+    # The kubelet fills in the CPU limit.
+    settings = made.settings | {"DCTNET_CPU_LIMIT_MILLICORES": "2000"}
     annotations = made.one("Ingress")["metadata"]["annotations"]
     nginx = "nginx.ingress.kubernetes.io/proxy"
     policy = made.one("BackendTrafficPolicy")["spec"]

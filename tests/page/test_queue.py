@@ -52,7 +52,7 @@ def test_a_drawing_can_be_stopped(stand_in, page, small):
 def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
     slow = encoded(gradient(20, SLOW))
     command = [sys.executable, "-m", "tests.server.timed"]
-    settings = {"TIMED_SECONDS": 0.2, "DCTNET_SLOTS": 1, "DCTNET_QUEUE": 1}
+    settings = {"TIMED_SECONDS": 0.2, "DCTNET_SLOTS": 1, "DCTNET_QUEUE_SIZE": 1}
     with serving(None, command, **settings) as server, ThreadPoolExecutor() as pool:
         browser.open(server.url)
         first, second = (

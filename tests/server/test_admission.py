@@ -60,7 +60,7 @@ def held(tmp_path: Path) -> Path:
 def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[Server]:
     """A server whose slot and two places are taken until the end, when all three are served."""
     server = start_timed(
-        0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE=2, DCTNET_CORS_ORIGINS=ORIGIN
+        0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE_SIZE=2, DCTNET_CORS_ORIGINS=ORIGIN
     )
     served = fill(server, pool, held, places=2)
     yield server

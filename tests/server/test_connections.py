@@ -71,8 +71,8 @@ def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path):
     settings = {
         "TIMED_SECONDS": 0,
         "DCTNET_SLOTS": 1,
-        "DCTNET_QUEUE": 1,
-        "DCTNET_UPLOADS": 1,
+        "DCTNET_QUEUE_SIZE": 1,
+        "DCTNET_MAX_UPLOADS": 1,
         "DCTNET_HEADER_TIMEOUT": 60,
         "DCTNET_RESPONSE_IDLE_TIMEOUT": 60,
     }

@@ -51,7 +51,7 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         0.4,
         TIMED_HELD=tmp_path / "held",
         DCTNET_SLOTS=1,
-        DCTNET_QUEUE=3,
+        DCTNET_QUEUE_SIZE=3,
         DCTNET_FAIRNESS="address",
         DCTNET_TRUSTED_PROXIES="127.0.0.0/8",
     )

@@ -51,7 +51,7 @@ def test_the_largest_image_takes_no_more_on_a_slot_than_the_bound_counts(
     settings = Settings.from_environment({})
     assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
     image = encoded(kind, content)
-    bound = slot_bytes(replace(settings, max_bytes=len(image)))
+    bound = slot_bytes(replace(settings, max_body_bytes=len(image)))
     worker = server.worker()
     reset_peak_memory(worker)
     assert slot_memory.cartoon(server.url, image, format)
@@ -64,12 +64,12 @@ SLOTS, QUEUE, UPLOADS, THREADS = 2, 2, 4, 2
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
-    "DCTNET_QUEUE": QUEUE,
-    "DCTNET_UPLOADS": UPLOADS,
+    "DCTNET_QUEUE_SIZE": QUEUE,
+    "DCTNET_MAX_UPLOADS": UPLOADS,
     # All is still there when the last image is drawn.
     "DCTNET_REQUEST_TIMEOUT": 600,
     "DCTNET_WATCHDOG_TIMEOUT": 599,
-    "DCTNET_UPLOAD_GRACE": 600,
+    "DCTNET_UPLOAD_IDLE_TIMEOUT": 600,
     "DCTNET_RESPONSE_IDLE_TIMEOUT": 600,
     "DCTNET_RESPONSE_TIMEOUT": 3600,
     # Less than the unread responses have here, so that some of them are dropped.
@@ -88,7 +88,7 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(tmp_
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB
     image = encoded("WebP, alpha", "noise")
-    assert 0.9 * settings.max_bytes < len(image) <= settings.max_bytes
+    assert 0.9 * settings.max_body_bytes < len(image) <= settings.max_body_bytes
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])

@@ -48,7 +48,7 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
 
 
 def test_a_client_that_is_alone_has_the_whole_patience(start_timed):
-    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_GRACE=2)
+    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_IDLE_TIMEOUT=2)
     for part in "headers", "body":
         started = monotonic()
         report = slow.run(slow_plan(server, part, connections=1))

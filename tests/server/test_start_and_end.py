@@ -173,10 +173,10 @@ def test_one_port_for_both_listeners_is_one_sentence(serve, management):
         ),
         *(
             (
-                "DCTNET_WORKER_DIR",
+                "DCTNET_WORKER_TMP_DIR",
                 folder,
                 f"Cannot write the worker's heartbeat file in {folder}: ",
-                ". Choose another folder with DCTNET_WORKER_DIR.",
+                ". Choose another folder with DCTNET_WORKER_TMP_DIR.",
             )
             for folder in ("/none", __file__, "/proc")
         ),

@@ -90,7 +90,7 @@ def test_timeouts_and_limits_follow_from_the_replicas_settings(tmp_path):
     files = written(
         tmp_path,
         "DCTNET_REQUEST_TIMEOUT=19.5\nDCTNET_WATCHDOG_TIMEOUT=10\nDCTNET_DRAIN_DELAY=8\n"
-        "DCTNET_MAX_BYTES=1000000\nDCTNET_HEADER_TIMEOUT=3\nDCTNET_UPLOAD_GRACE=4\n",
+        "DCTNET_MAX_BODY_BYTES=1000000\nDCTNET_HEADER_TIMEOUT=3\nDCTNET_UPLOAD_IDLE_TIMEOUT=4\n",
     )
     nginx = files["nginx.conf"]
     assert seconds("proxy_read_timeout", nginx) == seconds("proxy_send_timeout", nginx) == 25
@@ -123,7 +123,10 @@ def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path
         ("REPLICAS=1", "REPLICAS must be at least 2, so that one serves at any time."),
         ("REPLICAS=two", "REPLICAS is 'two', but it must be a whole number."),
         ("DCTNET_BIND=0.0.0.0:80", "DCTNET_BIND follows from API_PORT and MANAGEMENT_PORT."),
-        ("DCTNET_QUEUE=0", "DCTNET_QUEUE is '0', but it must be a whole number of pictures "),
+        (
+            "DCTNET_QUEUE_SIZE=0",
+            "DCTNET_QUEUE_SIZE is '0', but it must be a whole number of pictures ",
+        ),
         (
             "DCTNET_REQUEST_TIMEOUT=20",
             "DCTNET_WATCHDOG_TIMEOUT is 30, but it must be less than DCTNET_REQUEST_TIMEOUT",

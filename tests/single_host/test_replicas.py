@@ -80,7 +80,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host)
         assert host.pid(2) == old[1]
 
         # As `update.py` looks at readiness, those that it replaces need no drain delay.
-        host.configure(DCTNET_MODEL="demo", DCTNET_UPLOADS=32)
+        host.configure(DCTNET_MODEL="demo", DCTNET_MAX_UPLOADS=32)
         began = time.monotonic()
         update = host.update()
         took_s = time.monotonic() - began
@@ -95,7 +95,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host)
         host.configure(DCTNET_DRAIN_DELAY=ceil(took_s))
         host.supervisorctl("update", "dctnet-2")
         until(host.are_ready)
-        host.configure(DCTNET_UPLOADS=16, DCTNET_DRAIN_DELAY=0)
+        host.configure(DCTNET_MAX_UPLOADS=16, DCTNET_DRAIN_DELAY=0)
         said = host.supervisorctl("update")
         until(host.are_ready)
     words = re.findall(r"dctnet-(\d): (\w+)", said)
@@ -106,7 +106,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host)
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host):
-    host.configure(DCTNET_QUEUE=1)
+    host.configure(DCTNET_QUEUE_SIZE=1)
     host.supervisorctl("update", "dctnet-1")
     until(host.are_ready)
     before = statuses_of_tries(host)

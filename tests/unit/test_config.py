@@ -55,10 +55,10 @@ def test_nothing_needs_to_be_set():
     assert settings.api_keys_file is settings.model is settings.model_digest is None
     assert settings.cors_origins == frozenset()
     assert settings.trusted_proxies == ()
-    assert settings.cpu_millis is None
+    assert settings.cpu_limit_millicores is None
     assert settings.slots == max(1, int(available_cpus()))
     writable = os.access(SHARED_MEMORY, os.W_OK)
-    assert settings.worker_dir == (SHARED_MEMORY if writable else None)
+    assert settings.worker_tmp_dir == (SHARED_MEMORY if writable else None)
 
 
 def test_every_setting_can_be_set():
@@ -70,12 +70,12 @@ def test_every_setting_can_be_set():
         "DCTNET_MODEL": ("sketch", "sketch"),
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
-        "DCTNET_CPU_MILLIS": ("1500", 1500),
+        "DCTNET_CPU_LIMIT_MILLICORES": ("1500", 1500),
         "DCTNET_SLOTS": ("3", 3),
         "DCTNET_RUNTIME": ("onnxruntime", "onnxruntime"),
         "DCTNET_THREADS": ("5", 5),
-        "DCTNET_QUEUE": ("7", 7),
-        "DCTNET_UPLOADS": ("9", 9),
+        "DCTNET_QUEUE_SIZE": ("7", 7),
+        "DCTNET_MAX_UPLOADS": ("9", 9),
         "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
         "DCTNET_TRUSTED_PROXIES": (
             "10.0.0.0/8, ::1",
@@ -85,16 +85,16 @@ def test_every_setting_can_be_set():
         "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
         "DCTNET_DRAIN_DELAY": ("1.5", 1.5),
         "DCTNET_HEADER_TIMEOUT": ("4", 4.0),
-        "DCTNET_UPLOAD_GRACE": ("3", 3.0),
-        "DCTNET_UPLOAD_RATE": ("1000", 1000),
+        "DCTNET_UPLOAD_IDLE_TIMEOUT": ("3", 3.0),
+        "DCTNET_MIN_UPLOAD_RATE": ("1000", 1000),
         "DCTNET_RESPONSE_TIMEOUT": ("90", 90.0),
         "DCTNET_RESPONSE_IDLE_TIMEOUT": ("7", 7.0),
         "DCTNET_MIN_RESPONSE_RATE": ("2000", 2000),
-        "DCTNET_MAX_BYTES": ("2048", 2048),
+        "DCTNET_MAX_BODY_BYTES": ("2048", 2048),
         "DCTNET_MAX_PIXELS": ("1000", 1000),
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
         "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
-        "DCTNET_WORKER_DIR": ("/run/dctnet", Path("/run/dctnet")),
+        "DCTNET_WORKER_TMP_DIR": ("/run/dctnet", Path("/run/dctnet")),
     }
     assert settings.keys() == {setting.variable for setting in SETTINGS}
     read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
@@ -170,7 +170,7 @@ def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
     [
         ("DCTNET_DRAIN_DELAY", 0, 600),
         ("DCTNET_HEADER_TIMEOUT", 0.1, 600),
-        ("DCTNET_UPLOAD_GRACE", 0.1, 600),
+        ("DCTNET_UPLOAD_IDLE_TIMEOUT", 0.1, 600),
         ("DCTNET_RESPONSE_TIMEOUT", 0.1, 3600),
         ("DCTNET_RESPONSE_IDLE_TIMEOUT", 0.1, 600),
     ],
@@ -199,14 +199,14 @@ def test_an_empty_variable_counts_as_unset():
 @pytest.mark.parametrize(
     ("variable", "least", "most", "unit"),
     [
-        ("DCTNET_CPU_MILLIS", 1, 1_024_000, "thousandths of a processor"),
+        ("DCTNET_CPU_LIMIT_MILLICORES", 1, 1_024_000, "thousandths of a processor"),
         ("DCTNET_SLOTS", 1, 256, "pictures"),
         ("DCTNET_THREADS", 1, 256, "threads"),
-        ("DCTNET_QUEUE", 1, 4096, "pictures"),
-        ("DCTNET_UPLOADS", 1, 4096, "bodies"),
-        ("DCTNET_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
+        ("DCTNET_QUEUE_SIZE", 1, 4096, "pictures"),
+        ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
+        ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
         ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes a second"),
-        ("DCTNET_MAX_BYTES", 1024, 1024**3, "bytes"),
+        ("DCTNET_MAX_BODY_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
         ("DCTNET_MAX_UNSENT_BYTES", 1024**2, 64 * 1024**3, "bytes"),
@@ -264,10 +264,10 @@ def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
         ("8000", 8),
         ("9000", 8),
     ]:
-        settings = Settings.from_environment({"DCTNET_CPU_MILLIS": millis})
+        settings = Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": millis})
         assert (settings.slots, network_threads(settings)) == (processors, processors)
-    assert Settings.from_environment({"DCTNET_CPU_MILLIS": "1500"}).cpus == 1.5
-    ours = {"DCTNET_CPU_MILLIS": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
+    assert Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": "1500"}).cpus == 1.5
+    ours = {"DCTNET_CPU_LIMIT_MILLICORES": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
     settings = Settings.from_environment(ours)
     assert (settings.slots, network_threads(settings)) == (3, 5)
 

@@ -49,7 +49,11 @@ def test_stages_with_one_thread_cost_more_beside_a_generator_with_several():
 
 @pytest.mark.parametrize(("slots", "threads"), [("1", "auto"), ("4", "auto"), ("1", "8")])
 def test_a_slot_of_one_cpu_or_less_has_one_thread(slots, threads):
-    environ = {"DCTNET_CPU_MILLIS": "1000", "DCTNET_SLOTS": slots, "DCTNET_THREADS": threads}
+    environ = {
+        "DCTNET_CPU_LIMIT_MILLICORES": "1000",
+        "DCTNET_SLOTS": slots,
+        "DCTNET_THREADS": threads,
+    }
     assert Settings.from_environment(environ).threads_per_slot == 1
 
 

@@ -25,9 +25,9 @@ def test_the_bound_of_the_defaults_with_two_slots_is_the_documented_one():
 @pytest.mark.parametrize(
     ("setting", "default", "more"),
     [
-        ("queue", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("uploads", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("max_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
+        ("queue_size", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("max_uploads", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("max_body_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
         ("max_pixels", 40_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
         ("max_working_side", 1280, 2 * (112 + 24) * KIB),
         ("max_unsent_bytes", 256 * MIB, 1),
@@ -46,7 +46,7 @@ def test_one_response_may_wait_however_large_it_is():
 
 def test_the_threads_that_wait_for_requests_count():
     settings = Settings.from_environment({"DCTNET_SLOTS": "1"})
-    assert (settings.queue, settings.uploads) == (64, 64)
+    assert (settings.queue_size, settings.max_uploads) == (64, 64)
     assert (1 + 64 + 64 + SPARE_THREADS) * memory.THREAD_BYTES < 40 * MIB
 
 

@@ -13,9 +13,9 @@ DCTNET_SLOTS: {{ . | int64 | quote }}
 {{- end }}
 DCTNET_THREADS: {{ .Values.threads | quote }}
 DCTNET_RUNTIME: {{ .Values.runtime | quote }}
-DCTNET_QUEUE: {{ .Values.queue | int64 | quote }}
-DCTNET_UPLOADS: {{ .Values.uploads | int64 | quote }}
-DCTNET_MAX_BYTES: {{ .Values.limits.bytes | int64 | quote }}
+DCTNET_QUEUE_SIZE: {{ .Values.queue | int64 | quote }}
+DCTNET_MAX_UPLOADS: {{ .Values.uploads | int64 | quote }}
+DCTNET_MAX_BODY_BYTES: {{ .Values.limits.bytes | int64 | quote }}
 DCTNET_MAX_PIXELS: {{ .Values.limits.pixels | int64 | quote }}
 DCTNET_MAX_WORKING_SIDE: {{ .Values.limits.workingSide | int64 | quote }}
 DCTNET_MAX_UNSENT_BYTES: {{ .Values.limits.unsentBytes | int64 | quote }}
@@ -24,8 +24,8 @@ DCTNET_REQUEST_TIMEOUT: {{ .request | quote }}
 DCTNET_WATCHDOG_TIMEOUT: {{ .watchdog | quote }}
 DCTNET_DRAIN_DELAY: {{ .drainDelay | quote }}
 DCTNET_HEADER_TIMEOUT: {{ .header | quote }}
-DCTNET_UPLOAD_GRACE: {{ .uploadGrace | quote }}
-DCTNET_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
+DCTNET_UPLOAD_IDLE_TIMEOUT: {{ .uploadGrace | quote }}
+DCTNET_MIN_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
 DCTNET_RESPONSE_TIMEOUT: {{ .response | quote }}
 DCTNET_RESPONSE_IDLE_TIMEOUT: {{ .responseIdle | quote }}
 DCTNET_MIN_RESPONSE_RATE: {{ .responseRate | int64 | quote }}

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return EXIT_BROKEN_MODEL
     try:
         _require_addresses(settings)
-        _require_worker_dir(settings.worker_dir)
+        _require_worker_tmp_dir(settings.worker_tmp_dir)
     except SettingsError as error:
         say(str(error))
         return 1
@@ -83,7 +83,7 @@ def _require_addresses(settings: Settings) -> None:
                 ) from error
 
 
-def _require_worker_dir(folder: Path | None) -> None:
+def _require_worker_tmp_dir(folder: Path | None) -> None:
     """Raise SettingsError unless the worker's heartbeat file can be made, as Gunicorn makes it."""
     try:
         with NamedTemporaryFile(dir=folder):
@@ -92,7 +92,7 @@ def _require_worker_dir(folder: Path | None) -> None:
         where = "in the system's folder for temporary files" if folder is None else f"in {folder}"
         raise SettingsError(
             f"Cannot write the worker's heartbeat file {where}: {error.strerror}. Choose another"
-            " folder with DCTNET_WORKER_DIR."
+            " folder with DCTNET_WORKER_TMP_DIR."
         ) from error
 
 

@@ -95,16 +95,16 @@ class Studio:
         if self._replica.lifecycle.state is State.STARTING:
             raise Refused(Reason.STARTING, RETRY_AFTER_STARTING_S)
         self._admission.check(order.due, order.client)
-        require_length(order.request, self._settings.max_bytes)
+        require_length(order.request, self._settings.max_body_bytes)
 
     def _receive(self, order: Order) -> bytes:
         """Return the picture's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
-        patience = min(self._settings.upload_grace * 2, order.due - monotonic())
+        patience = min(self._settings.upload_idle_timeout * 2, order.due - monotonic())
         with self._counting_out_of_memory("upload"), self._admission.upload(patience, order.client):
             connection(order.request).begin(order.due, lambda: uploads.waiting > 0)
             try:
-                data = read_picture(order.request, self._settings.max_bytes)
+                data = read_picture(order.request, self._settings.max_body_bytes)
             except Disconnected:
                 self._metrics.abandoned.labels("upload").inc()
                 raise

@@ -279,7 +279,7 @@ SECURITY_SCHEMES = {
 
 
 def _body(replica: Replica, content: Object) -> Object:
-    limits = f"{replica.settings.max_bytes} bytes and {replica.settings.max_pixels} pixels"
+    limits = f"{replica.settings.max_body_bytes} bytes and {replica.settings.max_pixels} pixels"
     return {
         "required": True,
         "description": f"A JPEG, PNG, WebP or AVIF picture of at most {limits}.",

@@ -81,7 +81,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
     """Return what differs from Gunicorn's defaults."""
-    threads = settings.slots + settings.queue + settings.uploads + SPARE_THREADS
+    threads = settings.slots + settings.queue_size + settings.max_uploads + SPARE_THREADS
     return {
         "bind": str(settings.bind),
         "workers": 1,
@@ -92,7 +92,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "graceful_timeout": settings.graceful_timeout,
         "timeout": HEARTBEAT_TIMEOUT_S,
         # The worker's heartbeat is a file, and writing to a busy disk can block.
-        "worker_tmp_dir": settings.worker_dir and str(settings.worker_dir),
+        "worker_tmp_dir": settings.worker_tmp_dir and str(settings.worker_tmp_dir),
         # Files are sent by the event loop, as everything else is.
         "sendfile": False,
         # It would be written to the home folder, which may be read-only.

@@ -272,7 +272,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         request_head.check(req)
         settings = self.replica.settings
         req.body = ClientBody(
-            req, conn.sock, conn.parser.unreader, settings.upload_grace, settings.upload_rate
+            req,
+            conn.sock,
+            conn.parser.unreader,
+            settings.upload_idle_timeout,
+            settings.min_upload_rate,
         )
         answered: object = super().handle_request(req, conn)
         return answered
