@@ -65,8 +65,8 @@ PAUSE_MARGIN_S = 2
 """A response this soon after a pause was delayed by it."""
 
 METRICS = (
-    "dctnet_shed",
-    "dctnet_abandoned",
+    "dctnet_rejected",
+    "dctnet_client_disconnects",
     "dctnet_unread_responses",
     "dctnet_shortages",
     "dctnet_out_of_memory",

@@ -83,9 +83,11 @@ class Metrics:
         self.stage_seconds = histogram(
             "stage_duration_seconds", "Each stage of a cartoon.", SECONDS, "stage"
         )
-        self.shed = counter("shed_total", "Requests refused before they cost anything.", "reason")
-        self.abandoned = counter(
-            "abandoned_total", "Requests whose client left, by what was going on.", "stage"
+        self.rejected = counter(
+            "rejected_total", "Requests refused before they cost anything.", "reason"
+        )
+        self.client_disconnects = counter(
+            "client_disconnects_total", "Requests whose client left, by what was going on.", "stage"
         )
         self.unread_responses = counter(
             "unread_responses_total", "Responses that were not read to the end.", "reason"
@@ -108,13 +110,13 @@ class Metrics:
         registry.register(_LogLosses())
         # Rates need a series that is there before the first event.
         for reason in Reason:
-            self.shed.labels(reason)
+            self.rejected.labels(reason)
         for stage in STAGES:
             self.stage_seconds.labels(stage)
         for result in ("ok", "error"):
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
-            self.abandoned.labels(stage)
+            self.client_disconnects.labels(stage)
         for why in Unread:
             self.unread_responses.labels(why)
         for resource in Resource:

@@ -36,7 +36,7 @@ QUIET_S = 60.0
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
 # What the log says of a picture too, by the names that it has there.
-_FACTS = ("bytes_in", "pixels", "faces", "shed")
+_FACTS = ("bytes_in", "pixels", "faces", "rejected")
 
 
 @dataclass(frozen=True, slots=True)

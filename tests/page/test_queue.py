@@ -65,7 +65,7 @@ def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
         assert "Many people are waiting." in browser.text("#status")
         browser.reach("done")
         assert first.result().status_code == second.result().status_code == 200
-        assert server.metric("dctnet_shed_total", reason="full") >= 1
+        assert server.metric("dctnet_rejected_total", reason="queue_full") >= 1
 
 
 def enqueue(server: StandIn, pool: Executor, picture: Path, place: int) -> Future[Response]:

@@ -80,7 +80,7 @@ def test_one_more_than_there_are_places_is_refused_at_once(full):
     assert 1 <= int(refused.headers["Retry-After"]) <= 6
     assert refused.headers["Connection"] == "close"
     assert full.probe("/readyz") == full.probe("/livez") == 200
-    assert full.metric("dctnet_shed_total", reason="full") == 1
+    assert full.metric("dctnet_rejected_total", reason="queue_full") == 1
 
 
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
@@ -123,7 +123,7 @@ def test_a_picture_whose_turn_would_come_too_late_is_refused(start_timed, pool, 
     served = fill(server, pool, held, 3, size)
     late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
-    assert server.metric("dctnet_shed_total", reason="late") == 1
+    assert server.metric("dctnet_rejected_total", reason="deadline") == 1
     held.unlink()
     assert [answer.result().status_code for answer in served] == [200] * 4
 
@@ -148,7 +148,7 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, he
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
     held.unlink()
     assert first.result().status_code == 200
-    server.until(lambda: server.metric("dctnet_abandoned_total", stage="queue") == 5)
+    server.until(lambda: server.metric("dctnet_client_disconnects_total", stage="queue") == 5)
     assert post(server).status_code == 200
     assert server.metric("dctnet_inferences_total", result="ok") == before + 2
 
@@ -190,7 +190,7 @@ def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs
     assert server.metric("dctnet_watchdog_trips_total") == 0
     assert server.metric("dctnet_state", state="ready") == 1
     assert post(server, LARGE).status_code == 200
-    assert server.metric("dctnet_shed_total", reason="late") == 0
+    assert server.metric("dctnet_rejected_total", reason="deadline") == 0
 
 
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
@@ -202,4 +202,4 @@ def test_thin_images_do_not_make_an_idle_replica_reject_others(start_timed, widt
     for _ in range(4):
         assert post(server, thin, f"?format={format}").status_code == 200
     assert post(server, LARGE, **{"X-Request-Timeout": "2"}).status_code == 200
-    assert server.metric("dctnet_shed_total", reason="late") == 0
+    assert server.metric("dctnet_rejected_total", reason="deadline") == 0

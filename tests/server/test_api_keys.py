@@ -68,8 +68,8 @@ def test_a_body_that_is_refused_is_not_read_and_a_page_may_read_why(
     assert SECURITY.items() <= dict(response.headers).items()
     assert json.loads(content)["type"] == f"urn:dctnet:problem:{problem}"
     locked.until(lambda: refused(locked) == before + (status == 401))
-    for reason in "starting", "draining", "full", "share", "late", "uploads":
-        assert locked.metric("dctnet_shed_total", reason=reason) == 0
+    for reason in "starting", "draining", "queue_full", "quota", "deadline", "upload_limit":
+        assert locked.metric("dctnet_rejected_total", reason=reason) == 0
 
 
 def test_a_stranger_who_sends_on_reads_the_refusal(locked):
@@ -78,7 +78,7 @@ def test_a_stranger_who_sends_on_reads_the_refusal(locked):
     request = response.headers["X-Request-Id"]
     (line,) = locked.until(lambda: [r for r in locked.requests() if r["request_id"] == request])
     assert "bytes_in" not in line
-    assert "shed" not in line
+    assert "rejected" not in line
 
 
 def test_a_refusal_without_a_body_leaves_the_connection_open(locked):

@@ -41,8 +41,8 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_ti
     assert max(waits) <= 2 * SERVICE_S, waits
     assert answers.keys() == {200, 429}  # It has its share of the places, and no more.
     assert answers[200] >= 49
-    assert server.metric("dctnet_shed_total", reason="share") == answers[429]
-    assert server.metric("dctnet_shed_total", reason="full") == 0
+    assert server.metric("dctnet_rejected_total", reason="quota") == answers[429]
+    assert server.metric("dctnet_rejected_total", reason="queue_full") == 0
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")

@@ -84,7 +84,7 @@ def test_a_refusal_says_why(server, logged):
         timeout=BOUND_S,
     )
     (line,) = logged(1)
-    assert (line["status"], line["shed"], line["route"]) == (429, "late", "/upload")
+    assert (line["status"], line["rejected"], line["route"]) == (429, "deadline", "/upload")
 
 
 def test_what_is_no_request_is_answered_with_a_name_and_the_security_headers_and_counted(server):

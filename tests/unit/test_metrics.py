@@ -52,6 +52,6 @@ def test_durations_have_the_buckets_of_the_objectives():
 
 def test_a_reason_has_a_series_before_its_first_event(replica):
     text = generate_latest(replica.metrics.registry).decode()
-    assert 'dctnet_shed_total{reason="full"} 0.0' in text
+    assert 'dctnet_rejected_total{reason="queue_full"} 0.0' in text
     assert "dctnet_load_ratio 0.0" in text
     assert 'dctnet_state{state="starting"} 1.0' in text

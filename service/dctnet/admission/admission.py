@@ -109,7 +109,7 @@ class Admission:
         """
         permit = self.uploads.acquire(timeout, client)
         if permit is None:
-            raise Refused(Reason.UPLOADS, MIN_RETRY_AFTER_S)
+            raise Refused(Reason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
         return permit
 
     def submit(
@@ -193,11 +193,11 @@ class Admission:
         # A free slot takes the next picture at once, so it counts as a place.
         places = self.slots + self.queue_capacity
         if self._shares.held >= places:
-            raise Refused(Reason.FULL, _retry_after(wait))
+            raise Refused(Reason.QUEUE_FULL, _retry_after(wait))
         if self._shares.held >= self.slots and not self._shares.allow(client, places):
-            raise Refused(Reason.SHARE, _retry_after(wait))
+            raise Refused(Reason.QUOTA, _retry_after(wait))
         if end >= deadline:
-            raise Refused(Reason.LATE, _retry_after(wait))
+            raise Refused(Reason.DEADLINE, _retry_after(wait))
 
     def _wait(self, client: Client) -> float:
         """Predict in how many seconds a slot is free for one more picture of a client."""

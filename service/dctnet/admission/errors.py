@@ -4,19 +4,19 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a request is refused; the label of the metric ``dctnet_shed_total``."""
+    """Why a request is refused; the label of the metric ``dctnet_rejected_total``."""
 
     STARTING = "starting"
     """The model is not ready yet."""
     DRAINING = "draining"
     """The process ends before the request could be finished."""
-    FULL = "full"
+    QUEUE_FULL = "queue_full"
     """No place is left in the queue."""
-    SHARE = "share"
+    QUOTA = "quota"
     """The client has its share of the places; the others are left for other clients."""
-    LATE = "late"
+    DEADLINE = "deadline"
     """The request's turn is predicted to come after its deadline."""
-    UPLOADS = "uploads"
+    UPLOAD_LIMIT = "upload_limit"
     """As many bodies are read as may be read at once, and none ended soon enough."""
 
 

@@ -106,7 +106,7 @@ class Studio:
             try:
                 data = read_picture(order.request, self._settings.max_body_bytes)
             except Disconnected:
-                self._metrics.abandoned.labels("upload").inc()
+                self._metrics.client_disconnects.labels("upload").inc()
                 raise
         record.add(bytes_in=len(data))
         return data
@@ -132,7 +132,7 @@ class Studio:
                 drawing = ticket.result()
         except ClientGone:
             stage = "queue" if ticket.started_at is None else "inference"
-            self._metrics.abandoned.labels(stage).inc()
+            self._metrics.client_disconnects.labels(stage).inc()
             raise
         except DeadlinePassed:
             record.add(stages={"queue": ticket.waited})

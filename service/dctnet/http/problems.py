@@ -96,10 +96,10 @@ _BY_PICTURE_ERROR: dict[type[PictureError], Kind] = {
 _BY_REASON: dict[Reason, tuple[Kind, str]] = {
     Reason.STARTING: (STARTING, "The model is still loading."),
     Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
-    Reason.FULL: (FULL, "Too many pictures wait already."),
-    Reason.SHARE: (FULL, "Too many pictures of this client wait already."),
-    Reason.LATE: (FULL, "This picture's turn would come after its deadline."),
-    Reason.UPLOADS: (FULL, "Too many pictures are being received already."),
+    Reason.QUEUE_FULL: (FULL, "Too many pictures wait already."),
+    Reason.QUOTA: (FULL, "Too many pictures of this client wait already."),
+    Reason.DEADLINE: (FULL, "This picture's turn would come after its deadline."),
+    Reason.UPLOAD_LIMIT: (FULL, "Too many pictures are being received already."),
 }
 
 _BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
@@ -149,7 +149,7 @@ def answer(error: Exception) -> Response:
     if kind is UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Refused):
-        record.add(shed=str(error.reason))
+        record.add(rejected=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))
     if isinstance(error, Stopped):
         response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))

@@ -79,8 +79,8 @@ def _count_processing(metrics: Metrics, facts: dict[str, Any]) -> None:
     """Count what is over before the response is sent, which may take a slow reader minutes."""
     for stage, took in facts.get("stages", {}).items():
         metrics.stage_seconds.labels(stage).observe(took)
-    if "shed" in facts:
-        metrics.shed.labels(facts["shed"]).inc()
+    if "rejected" in facts:
+        metrics.rejected.labels(facts["rejected"]).inc()
 
 
 def _count_response(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:

@@ -92,7 +92,7 @@ def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
 
 
 def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(slow):
-    assert rejection(slow, 1, 2) is Reason.LATE
+    assert rejection(slow, 1, 2) is Reason.DEADLINE
     assert rejection(slow, 1, nextafter(2, 3)) is None
 
 

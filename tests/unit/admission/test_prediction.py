@@ -7,7 +7,7 @@ from tests.support.admission import refusal
 
 
 def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow):
-    assert slow.refusal(deadline=2).reason is Reason.LATE
+    assert slow.refusal(deadline=2).reason is Reason.DEADLINE
     slow.submit(deadline=2.001)
 
 
@@ -16,7 +16,7 @@ def test_a_picture_waits_for_what_runs_and_for_what_waits(slow):
     slow.clock.turn(0.5)
     slow.submit(cost=3)
     end = 2 + 6 + 4
-    assert slow.refusal(cost=2, deadline=end).reason is Reason.LATE
+    assert slow.refusal(cost=2, deadline=end).reason is Reason.DEADLINE
     slow.submit(cost=2, deadline=end + 0.001)
 
 
@@ -24,14 +24,14 @@ def test_headers_are_refused_when_the_turn_comes_too_late(slow):
     slow.admission.check(0.001)
     slow.occupy()
     slow.submit()
-    assert refusal(lambda: slow.admission.check(4)).reason is Reason.LATE
+    assert refusal(lambda: slow.admission.check(4)).reason is Reason.DEADLINE
     slow.admission.check(4.001)
 
 
 def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow):
     slow.occupy()
     slow.clock.now = 12
-    assert slow.refusal(deadline=12 + 10 + 2).reason is Reason.LATE
+    assert slow.refusal(deadline=12 + 10 + 2).reason is Reason.DEADLINE
     slow.submit(deadline=12 + 10 + 2.001)
 
 
@@ -43,7 +43,7 @@ def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
     one.occupy()
     one.submit()
     now = one.clock.now
-    assert one.refusal(deadline=now + 6).reason is Reason.LATE
+    assert one.refusal(deadline=now + 6).reason is Reason.DEADLINE
     one.submit(deadline=now + 6.001)
 
 
@@ -67,7 +67,7 @@ def test_who_finds_the_queue_full_is_told_when_to_return(harness):
     one.occupy()
     one.submit()
     refused = one.refusal()
-    assert (refused.reason, refused.retry_after) == (Reason.FULL, 10)
+    assert (refused.reason, refused.retry_after) == (Reason.QUEUE_FULL, 10)
 
 
 def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
@@ -75,8 +75,8 @@ def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
     for _ in range(4):
         slow.submit(client="much")
     refused = slow.refusal(client="much", deadline=10)
-    assert (refused.reason, refused.retry_after) == (Reason.LATE, 5)
+    assert (refused.reason, refused.retry_after) == (Reason.DEADLINE, 5)
     refused = slow.refusal(client="little", deadline=4)
-    assert (refused.reason, refused.retry_after) == (Reason.LATE, 1)
+    assert (refused.reason, refused.retry_after) == (Reason.DEADLINE, 1)
     slow.admission.check(2.001, "little")
     slow.submit(client="little", deadline=4.001)

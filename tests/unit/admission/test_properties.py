@@ -201,7 +201,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def ask_to_send_a_body_at_once(self, name: Name) -> None:
         with pytest.raises(Refused) as refused:
             self._admission.upload(0, name)
-        assert refused.value.reason is Reason.UPLOADS
+        assert refused.value.reason is Reason.UPLOAD_LIMIT
 
     @rule(sender=senders)
     def end_to_send_a_body_perhaps_again(self, sender: Sender) -> None:
@@ -366,13 +366,13 @@ class AdmissionMachine(RuleBasedStateMachine):
             return {None}
         perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
         if load >= self.slots + self.places:
-            return perhaps | {Reason.FULL}
+            return perhaps | {Reason.QUEUE_FULL}
         taken, free = [*self.running, *self.queue], self.slots + self.places - load
         if load >= self.slots and not may_take(name, taken, free):
-            return perhaps | {Reason.SHARE}
+            return perhaps | {Reason.QUOTA}
         if now >= deadline:
-            return perhaps | {Reason.LATE}
-        return perhaps | ({None, Reason.LATE} if deadline < FAR else {None})
+            return perhaps | {Reason.DEADLINE}
+        return perhaps | ({None, Reason.DEADLINE} if deadline < FAR else {None})
 
     def _serve(self) -> None:
         """Do in the model what slots and those who wait do of themselves."""

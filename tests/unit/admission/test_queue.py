@@ -23,13 +23,13 @@ def test_as_many_pictures_wait_as_the_queue_holds(harness, queue):
     one = harness(slots=2, queue=queue)
     works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
-    assert one.refusal().reason is Reason.FULL
-    assert refusal(lambda: one.admission.check(FAR)).reason is Reason.FULL
+    assert one.refusal().reason is Reason.QUEUE_FULL
+    assert refusal(lambda: one.admission.check(FAR)).reason is Reason.QUEUE_FULL
     works[0].end()
     until(lambda: one.admission.busy + one.admission.queued == queue + 1)
     one.admission.check(FAR)
     one.submit()
-    assert one.refusal().reason is Reason.FULL
+    assert one.refusal().reason is Reason.QUEUE_FULL
 
 
 def test_free_slots_are_places_even_before_they_take_their_picture():
@@ -45,7 +45,7 @@ def test_as_many_bodies_are_received_as_may_be(harness, uploads):
     one = harness(uploads=uploads)
     permits = [one.admission.upload(0) for _ in range(uploads)]
     refused = refusal(lambda: one.admission.upload(0))
-    assert (refused.reason, refused.retry_after) == (Reason.UPLOADS, 1)
+    assert (refused.reason, refused.retry_after) == (Reason.UPLOAD_LIMIT, 1)
     permits[0].release()
     one.admission.upload(0)
 
@@ -55,7 +55,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
     with one.admission.upload(0):
         assert one.admission.load_ratio == 0
         one.occupy()
-        assert one.refusal().reason is Reason.FULL
+        assert one.refusal().reason is Reason.QUEUE_FULL
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])

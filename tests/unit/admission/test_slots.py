@@ -38,7 +38,7 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
     one.clock.turn(2)
     assert one.admission.busy == 1
     assert one.admission.longest_running() == 7
-    assert one.refusal().reason is Reason.FULL
+    assert one.refusal().reason is Reason.QUEUE_FULL
     work.end()
     until(lambda: one.admission.busy == 0)
     assert one.admission.longest_running() == 0
