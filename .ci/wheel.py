@@ -18,12 +18,12 @@ NEEDED = (
     f"{DEMO}known-answer.png",
     f"{DEMO}known-picture.png",
     f"{DEMO}manifest.json",
-    "dctnet/http/static/*.css",
-    "dctnet/http/static/*.js",
-    "dctnet/http/static/texts/*.js",
-    "dctnet/http/templates/*.html",
-    "dctnet/preparing/photos/*.jpg",
-    "dctnet/preparing/photos/LICENSES.md",
+    "dctnet/api/static/*.css",
+    "dctnet/api/static/*.js",
+    "dctnet/api/static/texts/*.js",
+    "dctnet/api/templates/*.html",
+    "dctnet/conversion/photos/*.jpg",
+    "dctnet/conversion/photos/LICENSES.md",
 )
 KEPT_OUT = ("demo_model/*", "tests/*")
 

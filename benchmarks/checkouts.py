@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.machine import describe
+from benchmarks.host import describe
 from loadtest import client
 from loadtest.client import Closed, Plan, made
 from tests.support.process import serving

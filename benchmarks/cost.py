@@ -21,10 +21,10 @@ from dctnet.engine.engine import MAX_WORKING_SIDE
 from dctnet.engine.geometry import resize, working_size
 from dctnet.imaging import Format, decode, encode
 from dctnet.models.folder import DEMO
-from dctnet.models.parts import file
+from dctnet.models.networks import file
 from dctnet.runtimes import Pixels, native
 
-PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/preparing/photos/astronaut.jpg"
+PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/conversion/photos/astronaut.jpg"
 
 SIDES: Final = {"photo": 2048, "noise": 1024}
 """Height and width of the measured images, in pixels: noise takes long, and is cheap to hold."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dctnet.models import generator as model
-from dctnet.models.generator import LAYERS
+from dctnet.models import generator_weights as model
+from dctnet.models.generator_weights import LAYERS
 from dctnet.runtimes import Drawing, Generator, Pixels, native
 from tests.support.process import memory
 

@@ -23,11 +23,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import mnn
-from benchmarks.apart import Apart, apart
 from benchmarks.engines import Engine, Sgemm
-from benchmarks.page import Found, plot, write
+from benchmarks.isolated import Apart, apart
+from benchmarks.report import Found, plot, write
+from dctnet.conversion.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.models.folder import DEMO
-from dctnet.preparing.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError
 

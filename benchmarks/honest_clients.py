@@ -11,10 +11,10 @@ from typing import Self
 
 import aiohttp
 
-from loadtest.answers import Answers, Check
 from loadtest.client import IDLE_S, PAUSE_S, REFUSALS
 from loadtest.exchange import Failure, Reply, exchange
-from loadtest.pictures import Picture
+from loadtest.images import Picture
+from loadtest.responses import Answers, Check
 
 TIMEOUT_S = 120
 """How long a request may take, in seconds: the server's deadline and a long pause of it."""

@@ -25,13 +25,13 @@ import numpy as np
 
 from benchmarks import hostile_clients
 from benchmarks.honest_clients import REJECTED, RIGHT, Attempt, HonestClients
+from benchmarks.host import describe
 from benchmarks.hostile_clients import HostileClients
-from benchmarks.machine import describe
 from benchmarks.replica_monitor import BadLogPipe, Observation, Probe, observing
 from dctnet.config import MIB, Settings
 from dctnet.cpus import available_cpus
-from dctnet.loading import load_engine
 from dctnet.memory import memory_bound
+from dctnet.model_loading import load_engine
 from loadtest.client import equals, made
 from tests.support.metrics import scrape
 from tests.support.process import READY_S, Server, only_child

@@ -22,10 +22,10 @@ import aiohttp
 
 from benchmarks import hostile_images
 from dctnet.config import KIB
-from loadtest import descriptors, slow
+from loadtest import file_descriptors, slow_clients
 from loadtest.exchange import Reply, exchange
-from loadtest.pictures import Picture, made
-from loadtest.slow import SlowPlan
+from loadtest.images import Picture, made
+from loadtest.slow_clients import SlowPlan
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -126,7 +126,7 @@ def prepared(server: Address, management: Address) -> Iterator[HostileClients]:
 
 def _run(pipe: "Connection[Result | str, str]", server: Address, management: Address) -> None:
     os.nice(NICENESS)
-    descriptors.allow(CONNECTIONS)
+    file_descriptors.allow(CONNECTIONS)
     attack = _Attack(server, management)
     pipe.send("ready")
     pipe.recv()
@@ -175,7 +175,7 @@ class _Attack:
             bound_s=HOLD_S,
         )
         while True:
-            report = slow.run(plan)
+            report = slow_clients.run(plan)
             for status, number in report.by_status.items():
                 self._count(kind, str(status), number)
             self._count(kind, "closed", report.closed)

@@ -9,10 +9,10 @@ from PIL import Image
 from benchmarks.slot_memory import SIDES
 from dctnet.config import MIB
 from dctnet.imaging.avif import MAX_CODED
-from loadtest.pictures import Picture
+from loadtest.images import Picture
 from tests.support import formats as f
 from tests.support import profile_samples, vp8l
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 
 THIN = (65_500, 610)
 """Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""

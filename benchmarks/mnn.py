@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dctnet.runtimes import Drawing, Generator, Pixels, tensors
-from dctnet.runtimes.tensors import Array
+from dctnet.runtimes import Drawing, Generator, Pixels, signatures
+from dctnet.runtimes.signatures import Array
 
-OUTPUT = tensors.GENERATOR.outputs[0].removesuffix(":0")
+OUTPUT = signatures.GENERATOR.outputs[0].removesuffix(":0")
 """MNN names tensors as TensorFlow names operations."""
 
 
@@ -61,7 +61,7 @@ def generator(path: Path, threads: int) -> Generator:
         finally:
             slots.append(slot)
 
-    return tensors.generator(run)
+    return signatures.generator(run)
 
 
 class _Slot:

@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import describe
+from benchmarks.host import describe
 from dctnet.config import MIB, Settings
+from dctnet.conversion.trial_images import PHOTOS
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.memory import slot_bytes
-from dctnet.preparing.pictures import PHOTOS
 from tests.support.process import memory, only_child, reset_peak_memory, serving
 
 SIDES = (8000, 5000)

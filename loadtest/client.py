@@ -15,13 +15,13 @@ from threading import Event
 
 import aiohttp
 
-from loadtest import descriptors
-from loadtest.answers import Answers, Check, equals
+from loadtest import file_descriptors
 from loadtest.arrivals import Arrivals, Closed, Open
 from loadtest.errors import LoadError
 from loadtest.exchange import CUT_SHORT, Failure, Reply, exchange, is_valid_retry_after
-from loadtest.pictures import Picture, from_folder, made
+from loadtest.images import Picture, from_folder, made
 from loadtest.report import Outcome, Percentiles, Report, Sample, summarise
+from loadtest.responses import Answers, Check, equals
 
 __all__ = [
     "Check",
@@ -109,7 +109,7 @@ def run(plan: Plan, stop: Event | None = None) -> Report:
         LoadError: This machine cannot carry it out. A server that does not answer is no error
             but a report of failures.
     """
-    descriptors.allow(plan.most_connections)
+    file_descriptors.allow(plan.most_connections)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with Answers() as answers:
         load = _Load(plan, answers, stop or Event())

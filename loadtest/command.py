@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from loadtest.arrivals import Arrivals, Closed, Open
 from loadtest.client import Plan, run
 from loadtest.errors import LoadError
-from loadtest.pictures import Picture, from_folder, made
+from loadtest.images import Picture, from_folder, made
 
 ENDPOINT = "/v1/cartoons"
 """Where pictures go when a URL names only a server."""

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import aiohttp
 
-from loadtest.pictures import Picture
+from loadtest.images import Picture
 
 CUT_SHORT = "cut short"
 """The kind of an answer whose body ended early."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
-from dctnet.models.parts import SUFFIXES
+from dctnet.models.networks import SUFFIXES
 
 PREFIX = "DCTNET_"
 KIB = 1024

@@ -214,7 +214,7 @@ def start() -> None:
     for number, (name, notice) in enumerate(
         (("stdout", _json_notice), ("stderr", _text_notice)), start=1
     ):
-        # A copy, since descriptor 2 may lead elsewhere for a while: runtimes/chatter.py.
+        # A copy, since descriptor 2 may lead elsewhere for a while: runtimes/stderr_filter.py.
         writer = LogWriter(os.dup(number) if is_open[name] else None, notice)
         _writers[name] = writer
         setattr(sys, name, LineStream(writer, number))

@@ -19,12 +19,12 @@ from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.warm_up import Cartoonist, warm_up
 from dctnet.lifecycle.watchdog import Watchdog
-from dctnet.loading import label, load_engine
 from dctnet.messages import say
 from dctnet.metrics import Metrics
+from dctnet.model_loading import label, load_engine
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from dctnet.runtimes import choice
+from dctnet.runtimes import selection
 from dctnet.tracing import Tracing
 
 Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
@@ -47,7 +47,7 @@ class Replica:
         self.settings = settings
         self.api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
         self.model = model
-        self.runtime = choice.summary(model, settings.runtime)
+        self.runtime = selection.summary(model, settings.runtime)
         self.lifecycle = Lifecycle()
         self._running_clock = PausableClock()
         self.admission = Admission(
@@ -108,7 +108,7 @@ class Replica:
         """Load the model and let every slot warm up; raise ModelError."""
         started = monotonic()
         self._engine, self.model = self._load(self.settings)
-        say(choice.explain(self.model, self.settings.runtime))
+        say(selection.explain(self.model, self.settings.runtime))
         # A slot must not find out in service that its memory cannot be had.
         self._engine.reserve(self.settings.slots)
         prepare = partial(warm_up, self._engine, self.model, self.admission.pace.calibrate)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from numpy.typing import NDArray
 
-from demo_model import pictures
+from demo_model import training_images
 from demo_model.filter import cartoon
 
 Pixels = NDArray[np.uint8]
@@ -63,9 +63,9 @@ def main() -> None:
     generate = generator(parser.parse_args().graph)
     print("| picture | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
     print("|---|---|---|---|---|---|")
-    for name, picture in pictures.HELD_OUT.items():
+    for name, picture in training_images.HELD_OUT.items():
         for side in SIDES:
-            photo = pictures.resized(picture.read(), side)
+            photo = training_images.resized(picture.read(), side)
             drawn, wanted = generate(photo), cartoon(photo)
             print(
                 f"| {name} | {side} | {psnr(drawn, wanted):.1f} "

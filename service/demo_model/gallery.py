@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from dctnet.config import Settings
-from dctnet.loading import load_engine
-from demo_model import pictures
+from dctnet.model_loading import load_engine
+from demo_model import training_images
 
 HEIGHT = 512
 """Of a drawn picture, in pixels."""
@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder = parser.parse_args().folder
     engine, _ = load_engine(Settings.from_environment({**os.environ, "DCTNET_MODEL": "demo"}))
-    for name, picture in pictures.HELD_OUT.items():
-        photo = pictures.resized(picture.read(), HEIGHT)
+    for name, picture in training_images.HELD_OUT.items():
+        photo = training_images.resized(picture.read(), HEIGHT)
         cartoon = engine.cartoonize(photo[:, :, ::-1]).picture[:, :, ::-1]
         pair = np.hstack([photo, np.full_like(photo[:, :8], 255), cartoon])
         file = folder / f"{name}-before-after.jpg"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dctnet.models import generator
+from dctnet.models import generator_weights
 
 Weights = Callable[[str], Any]
 """Gives the tensor of a weight by its name in the graph, such as `generator/Conv/weights`."""
@@ -23,7 +23,9 @@ CLIP = 0.999999
 
 
 WEIGHT_SHAPES = {
-    f"generator/{name}": shape for name, shape in generator.shapes() if name != generator.EPSILON
+    f"generator/{name}": shape
+    for name, shape in generator_weights.shapes()
+    if name != generator_weights.EPSILON
 }
 
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from demo_model import network, pictures
+from demo_model import network, training_images
 from demo_model.filter import cartoon
 
 SEED = 20
@@ -121,7 +121,7 @@ def run_of(step: int) -> int:
 def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a step's pictures and cartoons, BATCHxPATCHxPATCHx3 float32 BGR in [-1, 1]."""
     random = np.random.default_rng([SEED, step])
-    inputs = np.stack([pictures.patch(random, PATCH) for _ in range(BATCH)])
+    inputs = np.stack([training_images.patch(random, PATCH) for _ in range(BATCH)])
     return normalised(inputs), normalised(np.stack([cartoon(x) for x in inputs]))
 
 
@@ -143,7 +143,10 @@ def batches(start: int, stop: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def validation_set() -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the held-out pictures and their cartoons, each 1xHxWx3 float32 BGR in [-1, 1]."""
-    inputs = [pictures.resized(p.read(), VALIDATION_SIDE) for p in pictures.HELD_OUT.values()]
+    inputs = [
+        training_images.resized(p.read(), VALIDATION_SIDE)
+        for p in training_images.HELD_OUT.values()
+    ]
     return [(normalised(x)[np.newaxis], normalised(cartoon(x))[np.newaxis]) for x in inputs]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 import tensorflow.compat.v1 as tf
 
-from dctnet.models import generator, manifest, parts
+from dctnet.models import generator_weights, manifest, networks
 from dctnet.models.folder import (
     ALPHA,
     DEMO,
@@ -24,8 +24,8 @@ from dctnet.models.folder import (
     open_folder,
 )
 from dctnet.models.manifest import Manifest
-from dctnet.runtimes import tensors
-from dctnet.runtimes.tensors import TRAINING, Signature
+from dctnet.runtimes import signatures
+from dctnet.runtimes.signatures import TRAINING, Signature
 from demo_model import network
 from demo_model.faces.onnx_graph import translate
 
@@ -42,9 +42,9 @@ COPIED = (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER, "LICENSES.md")
 def write_upstream_form(folder: Path) -> str:
     """Write the demo model into an empty folder, and return its manifest's digest."""
     prepared = open_folder(DEMO)
-    for name in parts.PARTS:
+    for name in networks.PARTS:
         graph = _graph(prepared, name)
-        path = folder / parts.file(name, "tensorflow")
+        path = folder / networks.file(name, "tensorflow")
         path.write_bytes(graph.SerializeToString(deterministic=True))
     for name in COPIED:
         (folder / name).write_bytes(prepared.files.read(name))
@@ -57,11 +57,11 @@ def write_upstream_form(folder: Path) -> str:
 def _graph(prepared: ModelFolder, name: str) -> Any:
     """Return the frozen graph of a part."""
     stem = prepared.parts[name].same_as or name
-    if name in parts.GENERATORS:
-        weights = generator.read(prepared.files[parts.file(stem, "native")])
+    if name in networks.GENERATORS:
+        weights = generator_weights.read(prepared.files[networks.file(stem, "native")])
         return network.frozen_graph({f"generator/{key}": array for key, array in weights.items()})
-    signature = tensors.DETECTOR if name == "detector" else tensors.LANDMARKS
-    return _face_graph(prepared.files.read(parts.file(stem, "onnxruntime")), signature)
+    signature = signatures.DETECTOR if name == "detector" else signatures.LANDMARKS
+    return _face_graph(prepared.files.read(networks.file(stem, "onnxruntime")), signature)
 
 
 def _face_graph(model: bytes, signature: Signature) -> Any:

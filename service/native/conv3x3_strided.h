@@ -1,7 +1,7 @@
 // A 3×3 convolution of stride 2 and leaky ReLU, directly.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 #include "vector.h"
 #include "winograd.h"

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "map.h"
+#include "feature_map.h"
 #include "vector.h"
 #include "winograd.h"
 

@@ -2,7 +2,7 @@
 // along the height; along the width it stays direct. Ten multiplications make what 28 made.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {

@@ -3,7 +3,7 @@
 // few.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "guided_filter.h"
-#include "map.h"
+#include "feature_map.h"
 #include "pixels.h"
 #include "plan.h"
 #include "resize.h"

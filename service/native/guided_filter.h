@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 

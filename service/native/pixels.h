@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 

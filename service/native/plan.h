@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 

@@ -1,7 +1,7 @@
 // TensorFlow's ResizeBilinear by two, and the addition of the skip.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 

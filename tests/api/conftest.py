@@ -20,8 +20,8 @@ from dctnet.lifecycle.warm_up import Cartoonist
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
-from tests.support.described import document_of, require_described
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
+from tests.support.openapi_validation import document_of, require_described
 from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 
-from dctnet.http.assets import addresses
+from dctnet.api.static_files import addresses
 from tests.api.conftest import KEYS, PICTURE, Broken, client_of, refused, starting_with
 
 KEY, SECOND = KEYS

@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, refused
-from tests.support.encoded import decoded, encoded, gradient, of_kinds
+from tests.support.encoded_images import decoded, encoded, gradient, of_kinds
 
 PICTURE = gradient(40, 24)
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from dctnet.config import MIB, Settings
 from tests.api.conftest import client_of
 from tests.support.corpus import MAX_PIXELS, corpus
-from tests.support.corpus_answers import require_picture, require_problem
+from tests.support.corpus_expectations import require_picture, require_problem
 
 
 @pytest.fixture(scope="module")

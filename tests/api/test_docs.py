@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.http.docs import marked_up
-from dctnet.http.problems import KINDS
+from dctnet.api.docs import marked_up
+from dctnet.api.problems import KINDS
 from tests.api.conftest import MODEL, client_of
-from tests.support.described import document_of
+from tests.support.openapi_validation import document_of
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import TestResponse
 
 import dctnet
-from dctnet.http import problems
-from dctnet.http.openapi import EXAMPLES, READ, UNSERVABLE
-from dctnet.http.problems import KINDS, Kind
-from dctnet.server import refusals
+from dctnet.api import problems
+from dctnet.api.openapi import EXAMPLES, READ, UNSERVABLE
+from dctnet.api.problems import KINDS, Kind
+from dctnet.server import protocol_errors
 from tests.api.conftest import KEYS, MODEL, PICTURE, client_of
-from tests.support.described import document_of, template
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
+from tests.support.openapi_validation import document_of, template
 
 JPEG = encoded(gradient(40, 24), "JPEG")
 
@@ -123,11 +123,11 @@ def test_an_example_says_what_the_table_of_problems_says():
 
 
 def test_it_has_what_the_server_answers_to_no_request():
-    slow, malformed = refusals.TooSlow(), errors.ParseException()
-    failures = [slow, malformed, *(failure.__new__(failure) for failure in refusals._STATUS)]
+    slow, malformed = protocol_errors.TooSlow(), errors.ParseException()
+    failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
     statuses = set()
     for failure in failures:
-        answer = refusals.answer(failure)
+        answer = protocol_errors.answer(failure)
         kind, detail = UNSERVABLE[answer.status]
         assert f'"{kind.type}"'.encode() in answer.data
         assert f'"{detail}"'.encode() in answer.data

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dctnet.admission import Stopped
-from dctnet.http.problems import KINDS, answer
+from dctnet.api.problems import KINDS, answer
 from tests.api.conftest import PICTURE, Broken, client_of, refused
 from tests.support.repo import ROOT
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.conftest import MAX_BYTES
-from tests.support.encoded import decoded, encoded, gradient
+from tests.support.encoded_images import decoded, encoded, gradient
 
 PICTURE = gradient(40, 24)
 

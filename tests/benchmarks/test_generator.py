@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import page
+from benchmarks import report
 from benchmarks.generator import TUNED, kinds, require_same
 
 LOCKED = ["ONNX Runtime", TUNED, "TensorFlow without oneDNN"]
@@ -40,14 +40,14 @@ def _names(upstream: Path) -> list[str]:
 
 
 def _page(path: Path, engines: list[str]) -> str:
-    page.write(path, Answers(), engines, ["512x512"], [])
+    report.write(path, Answers(), engines, ["512x512"], [])
     return path.read_text()
 
 
 @pytest.mark.usefixtures("without_mnn")
 def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(tmp_path):
     assert _names(tmp_path) == LOCKED
-    text = _page(tmp_path / "page.md", LOCKED)
+    text = _page(tmp_path / "report.md", LOCKED)
     assert "\nMNN was not measured, " in text
     assert "`.venv/bin/pip install MNN`" in text
 
@@ -56,7 +56,7 @@ def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(tmp
 def test_mnn_is_measured_where_it_is_installed(tmp_path):
     names = _names(tmp_path)
     assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
-    text = _page(tmp_path / "page.md", names)
+    text = _page(tmp_path / "report.md", names)
     assert "MNN 9.8.7 " in text
     assert "not measured" not in text
 

@@ -55,8 +55,8 @@ def test_the_test_asks_the_service_for_what_it_should_draw(model, style):
         "STYLE": style,
         "TIMEOUT": "77",
     }
-    script = made.one("ConfigMap", "dctnet-test")["data"]["draws.py"]
-    assert script.rstrip() == (CHART / "files/draws.py").read_text().rstrip()
+    script = made.one("ConfigMap", "dctnet-test")["data"]["smoke_test.py"]
+    assert script.rstrip() == (CHART / "files/smoke_test.py").read_text().rstrip()
 
 
 def test_the_test_has_the_keys_where_there_are_some():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dctnet.config import Settings
-from dctnet.server.application import KEEP_ALIVE_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from tests.support.chart import GATEWAY, INGRESS, merged, render
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dctnet.models.folder import DEMO
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_tiny_model

@@ -12,16 +12,16 @@ import pytest
 
 from dctnet import __version__
 from dctnet.cli import main
+from dctnet.conversion import networks
+from dctnet.conversion.trial_images import PHOTOS
 from dctnet.engine import Engine, read_alpha
-from dctnet.models import generator, manifest
+from dctnet.models import generator_weights, manifest
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.parts import PARTS
-from dctnet.preparing import networks
-from dctnet.preparing.pictures import PHOTOS
-from dctnet.runtimes import choice
-from tests.support.absent import run_without
-from tests.support.lazily import Lazily
+from dctnet.models.networks import PARTS
+from dctnet.runtimes import selection
+from tests.support.lazy_import import Lazily
+from tests.support.missing_modules import run_without
 from tests.support.tiny_model import describe, write_tiny_model
 
 tf = Lazily("tensorflow.compat.v1")
@@ -71,7 +71,7 @@ def source(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Pat
     folder = tmp_path_factory.mktemp("models") / "sketch"
     write_tiny_model(folder)
     shutil.copyfile(upstream_demo / "cartoon_bg.pb", folder / "cartoon_bg.pb")
-    weights = generator.read(DEMO / "cartoon_bg.npz")
+    weights = generator_weights.read(DEMO / "cartoon_bg.npz")
     paler = {f"generator/{name}": array * np.float32(0.97) for name, array in weights.items()}
     (folder / "cartoon_h.pb").write_bytes(network.frozen_graph(paler).SerializeToString())
     (folder / "README.md").write_text("the model's licence")
@@ -140,7 +140,7 @@ def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared):
 
 def test_it_draws_what_tensorflow_draws(source, prepared, astronaut):
     def drawn(folder: Path) -> np.ndarray:
-        networks = choice.load(open_folder(folder), 1)
+        networks = selection.load(open_folder(folder), 1)
         return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).picture
 
     assert np.abs(drawn(source).astype(int) - drawn(prepared)).max() <= 1

@@ -18,7 +18,7 @@ from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
 from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, paste
-from tests.support.lazily import Lazily
+from tests.support.lazy_import import Lazily
 
 tf = Lazily("tensorflow.compat.v1")
 detector_graph = Lazily("demo_model.faces.detector")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from demo_model.filter import INK_DARKEST, cartoon, soft_steps
-from demo_model.pictures import HELD_OUT, TRAINING, resized
-from tests.support.lazily import Lazily
+from demo_model.training_images import HELD_OUT, TRAINING, resized
+from tests.support.lazy_import import Lazily
 
 tf = Lazily("tensorflow.compat.v1")
 network = Lazily("demo_model.network")

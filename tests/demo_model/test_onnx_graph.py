@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from tests.support.lazily import Lazily
+from tests.support.lazy_import import Lazily
 
 tf = Lazily("tensorflow.compat.v1")
 onnx_graph = Lazily("demo_model.faces.onnx_graph")

@@ -46,7 +46,7 @@ def test_commands_are_in_blocks_that_the_tests_know(page):
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
     assert languages <= LANGUAGES
     notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
-    # They mark where figures are written, such as those of benchmarks/one_worker.py.
+    # They mark where figures are written, such as those of benchmarks/process_model.py.
     notes = [note for note in notes if not re.match(r"(end of )?figures\b", note)]
     assert [note for note in notes if not re.match(r"not run: \w|keeps running$", note)] == []
     # Each note is right before the block that it speaks of.

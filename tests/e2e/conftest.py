@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from loadtest.client import Picture, Report
-from loadtest.pictures import Pixels
+from loadtest.images import Pixels
 from tests.e2e import load
 from tests.e2e.cluster import Namespace, Refused, kubectl, namespace
-from tests.e2e.entrance import Entrance
+from tests.e2e.ingress_or_gateway import Entrance
 from tests.e2e.load import Loads, counts
 
 Note = Callable[[str, dict[str, Any] | Report], None]

@@ -11,12 +11,12 @@ import cv2
 import skimage.data
 
 from dctnet.config import Settings
-from dctnet.loading import load_engine
+from dctnet.model_loading import load_engine
 from loadtest import client
 from loadtest.client import Closed, Open, Picture, Plan, Report, equals, made
-from loadtest.pictures import Pixels
+from loadtest.images import Pixels
 from tests.e2e.cluster import Namespace
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 
 SIDE = 96
 """Small, so that a small machine answers many: what is tried is the way there and back."""

@@ -10,7 +10,7 @@ import pytest
 from dctnet.api_keys import MIN_LENGTH
 from tests.e2e import pods
 from tests.e2e.cluster import Namespace, Release, is_ready, kubectl, namespace, until
-from tests.e2e.watching import watching
+from tests.e2e.pod_watch import watching
 
 NEEDS = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
 """What a cluster must have that a profile is installed in, by the profile's name."""

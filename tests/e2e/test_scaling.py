@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.cluster import Release, merged, namespace, until
-from tests.e2e.entrance import Entrance
+from tests.e2e.ingress_or_gateway import Entrance
 from tests.e2e.load import Loads
 
 FEWEST, MOST = 1, 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE, align, cut_head
 from dctnet.runtimes import Floats
 from tests.support.hypothesis_profiles import examples
-from tests.support.lazily import Lazily
+from tests.support.lazy_import import Lazily
 from tests.support.upstream import cartoon
 
 align_trans = Lazily("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")

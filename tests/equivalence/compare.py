@@ -16,8 +16,8 @@ import numpy as np
 from dctnet.engine import Engine, read_alpha
 from dctnet.imaging import decode
 from dctnet.models.folder import open_folder
-from dctnet.runtimes import choice
-from tests.support.pictures import SAMPLES, Picture
+from dctnet.runtimes import selection
+from tests.support.images import SAMPLES, Picture
 from tests.support.upstream import Upstream
 
 TOLERANCE = 1.0
@@ -28,7 +28,7 @@ THREADS = 2
 
 def load_engine(folder: Path) -> Engine:
     """Load the engine on a folder's networks as the service does."""
-    return Engine(choice.load(open_folder(folder), THREADS), read_alpha(folder / "alpha.jpg"))
+    return Engine(selection.load(open_folder(folder), THREADS), read_alpha(folder / "alpha.jpg"))
 
 
 def expected(upstream: Upstream, picture: Picture) -> np.ndarray:

@@ -20,7 +20,7 @@ from PIL import Image
 from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
 from tests.equivalence.compare import expected
-from tests.support.pictures import SAMPLES, Picture
+from tests.support.images import SAMPLES, Picture
 from tests.support.upstream import Upstream
 
 FOLDER = Path(__file__).parent / "golden"

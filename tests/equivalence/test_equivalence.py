@@ -12,17 +12,17 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from dctnet.conversion import comparison
+from dctnet.conversion.trial_images import pictures
 from dctnet.engine import Cartoon, Engine, read_alpha
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import digest
-from dctnet.preparing import comparison
-from dctnet.preparing.pictures import pictures
-from dctnet.runtimes import Detector, Networks, choice
+from dctnet.runtimes import Detector, Networks, selection
 from tests.equivalence.compare import THREADS, TOLERANCE, difference, expected
 from tests.equivalence.golden import FOLDER, NAMES, RECORD, sha256
-from tests.support.levels import require_equivalent
-from tests.support.pictures import SAMPLES, Sample
-from tests.support.remembered import remembered
+from tests.support.images import SAMPLES, Sample
+from tests.support.memoized import remembered
+from tests.support.pixel_levels import require_equivalent
 from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
@@ -36,7 +36,7 @@ POOL = 8
 
 @pytest.fixture(scope="module")
 def prepared() -> Networks:
-    return choice.load(open_folder(DEMO), THREADS)
+    return selection.load(open_folder(DEMO), THREADS)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def engine(prepared: Networks) -> Engine:
 
 @pytest.fixture(scope="module")
 def upstreams(upstream_demo: Path) -> Networks:
-    return choice.load(open_folder(upstream_demo), THREADS)
+    return selection.load(open_folder(upstream_demo), THREADS)
 
 
 @pytest.fixture(scope="module")

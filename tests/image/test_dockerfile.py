@@ -6,7 +6,7 @@ import re
 import pytest
 
 from dctnet.config import SETTINGS, Settings
-from dctnet.server.application import gunicorn_options
+from dctnet.server.gunicorn_app import gunicorn_options
 from tests.support.repo import ROOT, kept_files
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import dctnet
-from tests.support.encoded import decoded, encoded
+from tests.support.encoded_images import decoded, encoded
 from tests.support.polling import until
 from tests.support.repo import environment
 

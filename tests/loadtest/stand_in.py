@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from tests.support.encoded import decoded, encoded
+from tests.support.encoded_images import decoded, encoded
 from tests.support.http_stub import Handler, Request, serving
 from tests.support.polling import BOUND_S
 

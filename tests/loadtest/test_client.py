@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dctnet.server.application import KEEP_ALIVE_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from loadtest.client import (
     IDLE_S,
     Closed,

@@ -4,7 +4,7 @@ import pytest
 
 from loadtest.client import Report
 from loadtest.command import main
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.process import free_ports
 
 FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from dctnet.models.generator import LAYERS, Weights
-from dctnet.preparing.architecture import read_weights
+from dctnet.conversion.generator_graph import read_weights
+from dctnet.models.generator_weights import LAYERS, Weights
 from dctnet.runtimes import Generator, Pixels, native
-from tests.support.lazily import Lazily
-from tests.support.levels import require_equivalent
-from tests.support.pictures import SAMPLES
-from tests.support.remembered import remembered
+from tests.support.images import SAMPLES
+from tests.support.lazy_import import Lazily
+from tests.support.memoized import remembered
+from tests.support.pixel_levels import require_equivalent
 
 tensorflow = Lazily("dctnet.runtimes.tensorflow")
 

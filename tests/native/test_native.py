@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dctnet.models.generator import EPSILON, Weights, shapes, write
+from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
 from dctnet.runtimes import Pixels, native
 from tests.native.conftest import BUILD
 

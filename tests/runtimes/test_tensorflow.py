@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.models.files import OpenFiles
 from dctnet.models.folder import ModelFolder
-from dctnet.runtimes import Networks, choice
-from tests.support.lazily import Lazily
+from dctnet.models.open_files import OpenFiles
+from dctnet.runtimes import Networks, selection
+from tests.support.lazy_import import Lazily
 from tests.support.tiny_model import write_tiny_model
 
 tensorflow = Lazily("dctnet.runtimes.tensorflow")
@@ -45,7 +45,7 @@ def load(folder: Path) -> Networks:
     """Load what is in a folder now."""
     files = OpenFiles(folder, (path.name for path in folder.iterdir()))
     model = ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
-    return choice.load(model, threads=1)
+    return selection.load(model, threads=1)
 
 
 def test_the_background_and_the_head_have_a_graph_each(graphs):

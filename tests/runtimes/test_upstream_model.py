@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dctnet.config import Settings
-from dctnet.loading import find_model, load_engine
+from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
-from tests.support.encoded import gradient
+from tests.support.encoded_images import gradient
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_tiny_model
 

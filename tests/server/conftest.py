@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from dctnet.models.folder import DEMO
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model

@@ -14,7 +14,7 @@ import requests
 
 from tests.server.conftest import PICTURE, Start, connected, connections, post, response_on
 from tests.server.timed import HANGING, SLOW
-from tests.support.encoded import decoded, encoded, gradient
+from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 

@@ -15,7 +15,7 @@ import requests
 from dctnet.models.folder import DEMO
 from tests.server.conftest import post
 from tests.server.timed import FAILING
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, children, serving
 from tests.support.repo import DCTNET
@@ -39,7 +39,7 @@ runpy.run_module("tests.server.timed", run_name="__main__")
 WITH_A_LIBRARY = """
 import os, sys
 from dctnet.cli import main
-from dctnet.runtimes.chatter import without_chatter
+from dctnet.runtimes.stderr_filter import without_chatter
 def load():
     with without_chatter():
         os.write(2, b"a library writes to the descriptor itself\\n")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dctnet.config import SPARE_THREADS
-from dctnet.server.descriptors import RESERVED
+from dctnet.server.file_descriptors import RESERVED
 from tests.server.conftest import TIMED, connected, connections, received
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dctnet.config import MIB
-from dctnet.server.single_thread import (
+from dctnet.server.single_thread_server import (
     LINGER_S,
     MAX_CONNECTIONS,
     MAX_HEAD_BYTES,
@@ -37,7 +37,7 @@ LARGE_BYTES = 50 * MIB
 LARGE = f"""
 import sys
 from dctnet.config import Address
-from dctnet.server.single_thread import Response, SingleThreadServer
+from dctnet.server.single_thread_server import Response, SingleThreadServer
 content = bytes({LARGE_BYTES})
 address = Address("127.0.0.1", int(sys.argv[1]))
 SingleThreadServer(address, lambda head, _: Response(content, b"last" in head)).serve()

@@ -13,11 +13,11 @@ import skimage.data
 
 from dctnet.models import manifest
 from dctnet.models.folder import DEMO, KNOWN_ANSWER, open_folder
-from dctnet.models.parts import Part
-from dctnet.runtimes import choice
+from dctnet.models.networks import Part
+from dctnet.runtimes import selection
 from tests.server.conftest import post
-from tests.support.absent import run_without
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
+from tests.support.missing_modules import run_without
 from tests.support.polling import BOUND_S
 from tests.support.process import serving
 from tests.support.repo import DCTNET
@@ -38,7 +38,7 @@ def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry
         ]
         assert server.stop() == 0
     imported = {line.rpartition("|")[2].strip() for line in server.messages()}
-    assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
+    assert "dctnet.runtimes.signatures" in imported  # By the worker, when it loaded the model.
     roots = {module.partition(".")[0] for module in imported}
     assert not roots & (HEAVY | {"opentelemetry"})
     assert "onnxruntime" in libraries[1]
@@ -106,7 +106,7 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
 
 
 def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(unconverted):
-    runtime = choice.summary(open_folder(unconverted))
+    runtime = selection.summary(open_folder(unconverted))
     # Native where it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
     with serving(DCTNET_MODEL=unconverted) as server:

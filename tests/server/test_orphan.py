@@ -13,7 +13,7 @@ import pytest
 
 from tests.server.conftest import LISTENING, TIMED, connected, kernel_sockets, post
 from tests.server.timed import HANGING
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server
 

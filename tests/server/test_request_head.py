@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dctnet.config import MIB
-from dctnet.server.reading import MAX_HEAD_BYTES
+from dctnet.server.read_timeouts import MAX_HEAD_BYTES
 from tests.server.conftest import connected, connections, received
 from tests.support.process import Server, memory, processor_time, reset_peak_memory
 

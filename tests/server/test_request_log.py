@@ -8,7 +8,7 @@ import requests
 
 from dctnet.metrics import STAGES
 from tests.server.conftest import PICTURE, SECURITY, TIMED, connected, post, response_on
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 

@@ -11,11 +11,11 @@ import pytest
 import requests
 
 from dctnet.config import SPARE_THREADS
-from dctnet.server.descriptors import RESERVED
+from dctnet.server.file_descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
 from tests.server.conftest import TIMED, connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, processor_time, serving
 

@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from loadtest import client, slow
+from loadtest import client, slow_clients
 from loadtest.client import Closed, Plan, made
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
@@ -15,9 +15,9 @@ SLOW = 100
 TOO_SLOW = 408
 
 
-def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow.SlowPlan:
+def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
     (picture,) = made(1, 64, 64)
-    return slow.SlowPlan(
+    return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
         connections=connections,
         part=part,  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
     depths = []
     with ThreadPoolExecutor(3) as pool:
         others = pool.submit(client.run, honest)
-        reports = [pool.submit(slow.run, plan) for plan in plans]
+        reports = [pool.submit(slow_clients.run, plan) for plan in plans]
         server.until(lambda: depths.append(server.metric("dctnet_queue_depth")) or others.done())
         for report in reports:
             assert report.result().by_status == {TOO_SLOW: SLOW}
@@ -51,6 +51,6 @@ def test_a_client_that_is_alone_has_the_whole_patience(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_IDLE_TIMEOUT=2)
     for part in "headers", "body":
         started = monotonic()
-        report = slow.run(slow_plan(server, part, connections=1))
+        report = slow_clients.run(slow_plan(server, part, connections=1))
         assert report.by_status == {TOO_SLOW: 1}
         assert 2 <= monotonic() - started < 10

@@ -11,7 +11,7 @@ import requests
 
 from dctnet.config import MIB
 from tests.server.conftest import post
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory
 

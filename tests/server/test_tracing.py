@@ -18,8 +18,8 @@ from dctnet.tracing import FLUSH_S
 from tests.server.conftest import PICTURE, post
 from tests.server.timed import SLOW
 from tests.support import http_stub
-from tests.support.absent import run_without
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
+from tests.support.missing_modules import run_without
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, free_ports
 

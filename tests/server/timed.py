@@ -24,7 +24,7 @@ from dctnet.engine import Cartoon
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
-from dctnet.server.application import Server
+from dctnet.server.gunicorn_app import Server
 from dctnet.server.worker import Worker
 
 SLOW, HANGING, FAILING = 11, 13, 17

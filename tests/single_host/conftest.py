@@ -42,7 +42,7 @@ def require(*tools: str) -> None:
 
 
 class Host:
-    """A machine in a folder: its files are those that `configure.py` writes."""
+    """A machine in a folder: its files are those that `render.py` writes."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ class Host:
         lines = [f"{name}={value}\n" for name, value in self.settings.items()]
         (self.folder / "settings.env").write_text("".join(lines))
         self._run(
-            sys.executable, SINGLE_HOST / "configure.py", self.folder / "settings.env", self.folder
+            sys.executable, SINGLE_HOST / "render.py", self.folder / "settings.env", self.folder
         )
 
     def _write_mains(self) -> None:
@@ -132,10 +132,10 @@ class Host:
         return self._run("supervisorctl", "-c", self.folder / "supervisord.conf", *words).stdout
 
     def update(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        """Run `update.py`, whatever comes of it."""
+        """Run `rolling_update.py`, whatever comes of it."""
         return self._run(
             sys.executable,
-            SINGLE_HOST / "update.py",
+            SINGLE_HOST / "rolling_update.py",
             self.folder / "settings.env",
             f"--supervisord={self.folder / 'supervisord.conf'}",
             *options,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import requests
 
-from dctnet.server.application import KEEP_ALIVE_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from loadtest.client import made
 from tests.single_host.conftest import SINGLE_HOST, require
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 from tests.support.polling import BOUND_S, until
 
 pytestmark = pytest.mark.xdist_group("single host")  # So that there is one.

@@ -18,7 +18,7 @@ from loadtest.client import Report, made
 from tests.server.timed import SLOW
 from tests.single_host.conftest import Host
 from tests.single_host.load import load
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.repo import DCTNET
 
@@ -79,7 +79,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host)
         until(lambda: "There is no model folder /none." in log.read_text())
         assert host.pid(2) == old[1]
 
-        # As `update.py` looks at readiness, those that it replaces need no drain delay.
+        # As `rolling_update.py` looks at readiness, those that it replaces need no drain delay.
         host.configure(DCTNET_MODEL="demo", DCTNET_MAX_UPLOADS=32)
         began = time.monotonic()
         update = host.update()

@@ -15,7 +15,7 @@ from dctnet.imaging.decode import MAX_SIDE
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS
 from tests.support import formats as f
 from tests.support import profiles
-from tests.support.encoded import encoded, gradient, of_kinds, without_adobe_marker
+from tests.support.encoded_images import encoded, gradient, of_kinds, without_adobe_marker
 
 MAX_PIXELS = 1_000_000
 """The limit under which the samples are to be decoded."""

@@ -10,12 +10,13 @@ import pytest
 from _pytest.nodeid import NodeId
 
 SLOWEST_FIRST = (
-    *("equivalence", "preparing", "server", "page", "native", "single_host", "chart", "cli", "hub"),
+    *("equivalence", "conversion", "server", "web_ui", "native", "single_host", "chart"),
+    *("cli", "hub"),
     *("docs", "runtimes", "k8s"),
 )
 """Folders of `tests/` whose tests start first, so that no long one starts last."""
 
-TENSORFLOW = ("demo_model", "preparing", "engine")
+TENSORFLOW = ("demo_model", "conversion", "engine")
 """Folders whose tests load TensorFlow: in one process, for that takes seconds."""
 
 

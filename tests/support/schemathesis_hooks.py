@@ -3,8 +3,8 @@
 import schemathesis
 from hypothesis import strategies
 
-from dctnet.http.openapi import READ
-from tests.support.encoded import encoded, gradient
+from dctnet.api.openapi import READ
+from tests.support.encoded_images import encoded, gradient
 
 SIZES = [(1, 1), (3, 40), (40, 24)]
 

@@ -7,8 +7,8 @@ import pytest
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
-from dctnet.runtimes import choice
-from tests.support.encoded import decoded, encoded, gradient
+from dctnet.runtimes import selection
+from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.tiny_model import NEGATIVE
 
 PICTURE = gradient(40, 24)
@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A working directory with two pictures, and the demo model with other networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(choice, "load", lambda *_: NEGATIVE)
+    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
     Path("a.png").write_bytes(encoded(PICTURE))
     Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))

@@ -11,7 +11,7 @@ from dctnet.cli import main
 from dctnet.cli.doctor import cpu_features
 from dctnet.cpus import available_cpus
 from dctnet.models.folder import DEMO, open_folder
-from dctnet.runtimes import choice
+from dctnet.runtimes import selection
 from tests.support.tiny_model import NEGATIVE
 
 Captured = pytest.CaptureFixture[str]
@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 def _model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo model with other networks."""
     monkeypatch.setenv("DCTNET_MODEL", "demo")
-    monkeypatch.setattr(choice, "load", lambda *_: NEGATIVE)
+    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
 
 
 def report(captured: Captured) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsy
     assert found["model"]["model"] == "demo"
     assert len(found["model"]["digest"]) == 64
     assert found["model"]["integrity"] == "unpinned"
-    assert found["model"]["choice"] == choice.explain(open_folder(DEMO))
+    assert found["model"]["choice"] == selection.explain(open_folder(DEMO))
     assert found["inference"]["size"] == "512x512"
     assert 0 <= found["inference"]["seconds"] < 60
     assert main(["doctor"]) == 0

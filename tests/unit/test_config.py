@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.admission.estimate import DECAY_TIME_S, MAX_STEP
-from dctnet.admission.shares import TIMES_THE_FREE
+from dctnet.admission.quota import TIMES_THE_FREE
+from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP
+from dctnet.api.client_identity import IPV6_PREFIX
+from dctnet.api.upload_body import MULTIPART_OVERHEAD_BYTES
 from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
@@ -24,17 +26,15 @@ from dctnet.config import (
     unknown_variables,
 )
 from dctnet.cpus import available_cpus
-from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
-from dctnet.http.clients import IPV6_PREFIX
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
-from dctnet.loading import network_threads
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
-from dctnet.server import descriptors, reading
-from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS
+from dctnet.model_loading import network_threads
+from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
-from dctnet.server.reading import CROWDED
-from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
+from dctnet.server.read_timeouts import CROWDED
+from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
 from tests.support.markdown import tables
@@ -299,9 +299,9 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set():
     assert [row[1] for row in ROWS if len(row) == 3][:26] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"{RESERVED_THREADS}",
-        f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {descriptors.RESERVED}",
+        f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {file_descriptors.RESERVED}",
         f"{KEEP_ALIVE_S} s, or `DCTNET_HEADER_TIMEOUT` before its first request",
-        f"{reading.MAX_HEAD_BYTES // 1024} KiB",
+        f"{read_timeouts.MAX_HEAD_BYTES // 1024} KiB",
         f"{SEND_BUFFER_BYTES // 1024} KiB",
         f"{MAX_ACCEPT_LOOP_AGE_S:g} s",
         f"{ACCEPT_PAUSE_S:g} s",

@@ -32,7 +32,7 @@ PIXEL_FUNCTIONS = {
 CODECS = {
     "imdecode": {"engine/blending.py"},  # The head's mask, a verified file of the model folder.
     "imencode": {"imaging/encode.py"},
-    "imread": {"preparing/pictures.py"},  # Photos that ship with the package.
+    "imread": {"conversion/trial_images.py"},  # Photos that ship with the package.
 }
 """Functions of OpenCV that decode or encode, with the modules that may call them."""
 
@@ -47,7 +47,7 @@ PILLOW_MODULES = {
 }
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.
-    "models/known_answer.py": '["PNG"]',
+    "models/self_test.py": '["PNG"]',
 }
 """The formats that `Image.open` may try, by module, as they are written there."""
 

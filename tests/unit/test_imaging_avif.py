@@ -12,7 +12,7 @@ from PIL import Image, features
 from dctnet.imaging import BrokenPicture, decode
 from dctnet.imaging.avif import MAX_CODED, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, gradient, of_kinds
 from tests.support.formats import (
     ALPHA,
     Item,

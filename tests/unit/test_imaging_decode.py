@@ -14,7 +14,7 @@ from dctnet.imaging import (
     decode,
 )
 from dctnet.imaging.decode import MAX_SIDE
-from tests.support.encoded import encoded, gradient, of_kinds, without_adobe_marker
+from tests.support.encoded_images import encoded, gradient, of_kinds, without_adobe_marker
 from tests.support.formats import chunk, exif, png, png_header, segment, with_chunks, with_segments
 from tests.support.profiles import lab, red_and_blue_exchanged
 

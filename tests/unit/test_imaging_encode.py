@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dctnet.imaging import MEDIA_TYPES, TooLongForFormat, encode, require_encodable
-from tests.support.encoded import decoded, gradient
+from tests.support.encoded_images import decoded, gradient
 
 MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from dctnet.imaging import BrokenPicture, heif
 from dctnet.imaging.avif import read as read_avif
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import of_kinds
 from tests.support.formats import ALPHA, Item, avif, box, infe, ispe, reference
 
 AVIF = of_kinds()["transparent AVIF"]

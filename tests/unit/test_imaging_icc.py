@@ -11,7 +11,7 @@ from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricte
 from dctnet.imaging.rgb import upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 from tests.support.fuzz import profiles
 from tests.support.hypothesis_profiles import examples, scaled
 from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary

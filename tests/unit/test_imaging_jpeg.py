@@ -6,7 +6,7 @@ from PIL import Image
 from dctnet.imaging import BrokenPicture
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import of_kinds
 from tests.support.formats import segment, with_scans, with_segments
 
 JPEG = of_kinds()["JPEG"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dctnet.imaging import is_out_of_memory
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.profile_samples import ordinary
 from tests.support.repo import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from dctnet.imaging import BrokenPicture
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.png import read
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import of_kinds
 from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_chunks
 
 PNG = of_kinds()["PNG"]

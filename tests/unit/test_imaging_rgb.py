@@ -15,7 +15,7 @@ from dctnet.imaging import (
 )
 from dctnet.imaging.rgb import upright_rgb
 from tests.support.decoding_cost import decoding_costs
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.formats import ALPHA, av1, avif, reference
 from tests.support.profile_samples import ordinary
 from tests.support.profiles import linear_grey, red_and_blue_exchanged

@@ -7,7 +7,7 @@ from PIL import Image
 from dctnet.imaging import DECODE_FIXED_BYTES, BrokenPicture, decode, vp8l, webp
 from dctnet.imaging.vp8l import MAX_ENTROPY_PIXELS, MAX_TRANSFORM_PIXELS
 from tests.support.decoding_cost import decoding_costs
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.formats import webp as riff
 from tests.support.formats import webp_canvas, webp_chunk, webp_frame
 from tests.support.vp8l import BitWriter, header, lossless, stream

@@ -5,7 +5,7 @@ import pytest
 from dctnet.imaging import BrokenPicture
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.webp import read
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, gradient, of_kinds
 from tests.support.formats import webp, webp_canvas, webp_chunk
 
 LOSSLESS = of_kinds()["lossless WebP"]

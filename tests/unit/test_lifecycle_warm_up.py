@@ -7,9 +7,9 @@ import pytest
 
 from dctnet.engine import Cartoon
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
-from dctnet.models.files import OpenFiles
 from dctnet.models.folder import ModelFolder
-from dctnet.models.known_answer import KnownAnswer
+from dctnet.models.open_files import OpenFiles
+from dctnet.models.self_test import KnownAnswer
 from dctnet.runtimes import Pixels
 
 PICTURE = np.full((8, 9, 3), 100, np.uint8)

@@ -9,7 +9,7 @@ from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
 from dctnet.models.manifest import Manifest, Preparation
-from dctnet.models.parts import AS_UPSTREAM, PARTS, Part
+from dctnet.models.networks import AS_UPSTREAM, PARTS, Part
 from dctnet.models.styles import STYLES
 
 MIB = 2**20

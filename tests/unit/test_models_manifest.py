@@ -10,7 +10,7 @@ import pytest
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.manifest import FileRecord, HubReport, Manifest, Preparation
-from dctnet.models.parts import PARTS, Part
+from dctnet.models.networks import PARTS, Part
 
 SUM_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
 HERE = Path("model/manifest.json")

@@ -14,7 +14,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from dctnet.lifecycle.heartbeat import Heartbeat
-from dctnet.server.reading import TimedUnreader
+from dctnet.server.read_timeouts import TimedUnreader
 from dctnet.server.worker import ACCEPT_PAUSE_S, Worker
 
 WRITTEN_FOR = "27.0.1"

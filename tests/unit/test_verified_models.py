@@ -10,11 +10,11 @@ from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Engine
 from dctnet.lifecycle.warm_up import check_answer
-from dctnet.loading import find_model, load_engine
+from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, KNOWN_ANSWER, ModelFolder
-from dctnet.models.known_answer import KnownAnswer
+from dctnet.models.self_test import KnownAnswer
 from dctnet.replica import Replica
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_model_without_graphs

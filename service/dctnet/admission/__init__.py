@@ -3,8 +3,8 @@
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
 from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
 from dctnet.admission.fair_queue import Client
+from dctnet.admission.job import Ticket
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.ticket import Ticket
 
 __all__ = [
     "MIN_RETRY_AFTER_S",

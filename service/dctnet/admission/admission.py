@@ -13,12 +13,12 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from dctnet.admission.errors import Reason, Refused, Stopped
-from dctnet.admission.estimate import Pace
 from dctnet.admission.fair_queue import Client, FairQueue
-from dctnet.admission.frames import empty_frames
+from dctnet.admission.job import Ticket
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.shares import Shares
-from dctnet.admission.ticket import Ticket
+from dctnet.admission.quota import Shares
+from dctnet.admission.service_time import Pace
+from dctnet.admission.tracebacks import empty_frames
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from dctnet.admission.fair_queue import Client, FairQueue
-from dctnet.admission.shares import Shares
+from dctnet.admission.quota import Shares
 
 
 class Permit:

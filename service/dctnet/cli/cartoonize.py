@@ -46,7 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Draw every picture that can be read; return 1 when any could not."""
     from dctnet.imaging import PictureError
-    from dctnet.loading import load_engine
+    from dctnet.model_loading import load_engine
 
     if args.style or args.model:
         settings = replace(settings, model=args.style or args.model)

@@ -70,7 +70,7 @@ def _versions(_: Settings) -> Facts:
 
 
 def _processor(settings: Settings) -> Facts:
-    from dctnet.loading import network_threads
+    from dctnet.model_loading import network_threads
 
     return {
         "machine": platform.machine(),
@@ -97,7 +97,7 @@ def cpu_features(cpuinfo: Path) -> list[str]:
 
 
 def _address(settings: Settings) -> Facts:
-    from dctnet.server.address import require_free
+    from dctnet.server.bind_address import require_free
 
     try:
         require_free(settings.bind)
@@ -107,8 +107,8 @@ def _address(settings: Settings) -> Facts:
 
 
 def _model(settings: Settings) -> Facts:
-    from dctnet.loading import find_model
-    from dctnet.runtimes import choice
+    from dctnet.model_loading import find_model
+    from dctnet.runtimes import selection
 
     model = find_model(settings)
     return {
@@ -119,8 +119,8 @@ def _model(settings: Settings) -> Facts:
         "digest": model.digest,
         "integrity": model.integrity,
         "prepared": model.is_prepared,
-        "runtime": choice.summary(model, settings.runtime),
-        "choice": choice.explain(model, settings.runtime),
+        "runtime": selection.summary(model, settings.runtime),
+        "choice": selection.explain(model, settings.runtime),
         **{f"{name}_needs_tensorflow": reason for name, reason in model.unconverted.items()},
     }
 
@@ -128,7 +128,7 @@ def _model(settings: Settings) -> Facts:
 def _inference(settings: Settings) -> Facts:
     import numpy as np
 
-    from dctnet.loading import load_engine
+    from dctnet.model_loading import load_engine
 
     started = time.perf_counter()
     engine, _ = load_engine(settings)

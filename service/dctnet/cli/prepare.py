@@ -34,7 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Prepare, and print what came of it; the last line is the digest alone."""
-    from dctnet.preparing.prepare import STEPS, prepare
+    from dctnet.conversion.prepare import STEPS, prepare
 
     source = open_folder(locate(args.folder, settings.models_dir, prepared=False))
     to = args.output or _default_output(args.folder, source, settings.models_dir)

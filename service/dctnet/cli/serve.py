@@ -30,13 +30,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal ends the process."""
     from dctnet import tracing
-    from dctnet.loading import find_model, label
+    from dctnet.model_loading import find_model, label
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
     from dctnet.replica import Replica
-    from dctnet.runtimes.choice import choose
-    from dctnet.server.application import Server
+    from dctnet.runtimes.selection import choose
+    from dctnet.server.gunicorn_app import Server
 
     if args.bind:
         settings = replace(settings, bind=args.bind)
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _require_addresses(settings: Settings) -> None:
     """Raise SettingsError unless the server can listen on both its addresses at once."""
-    from dctnet.server.address import listening
+    from dctnet.server.bind_address import listening
 
     with ExitStack() as stack:
         for address, how in (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dctnet.engine.alignment import HEAD_SIDE
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.files import Readable
+from dctnet.models.open_files import Readable
 from dctnet.runtimes import Drawing, Floats
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from dctnet.models.known_answer import KnownAnswer
+from dctnet.models.self_test import KnownAnswer
 from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5

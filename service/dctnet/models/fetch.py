@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dctnet.models import manifest
+from dctnet.models.atomic_dir import making
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.placing import making
 from dctnet.models.styles import STYLES, Style
 
 if TYPE_CHECKING:

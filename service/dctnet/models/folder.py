@@ -8,9 +8,9 @@ from typing import Literal
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.files import OpenFiles
 from dctnet.models.manifest import FileRecord, HubReport, Manifest
-from dctnet.models.parts import AS_UPSTREAM, PARTS, SUFFIXES, Part, file, files
+from dctnet.models.networks import AS_UPSTREAM, PARTS, SUFFIXES, Part, file, files
+from dctnet.models.open_files import OpenFiles
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
 DEMO = Path(__file__).parent / "demo"

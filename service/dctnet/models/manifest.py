@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.parts import PARTS, SUFFIXES, Part
+from dctnet.models.networks import PARTS, SUFFIXES, Part
 
 FILE_NAME = "manifest.json"
 FORMAT = 1

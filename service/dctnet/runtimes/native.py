@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from dctnet.models import generator as model
-from dctnet.models.files import Readable
-from dctnet.models.generator import EPSILON, Weights
+from dctnet.models import generator_weights as model
+from dctnet.models.generator_weights import EPSILON, Weights
+from dctnet.models.open_files import Readable
 from dctnet.runtimes import Floats, Generator, Pixels
 
 LIBRARIES = Path(__file__).with_name("lib")

@@ -12,12 +12,12 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime as ort
 
-from dctnet.models import generator as weights
+from dctnet.models import generator_weights as weights
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.files import Readable
-from dctnet.models.parts import SUFFIXES
-from dctnet.runtimes import Detector, Generator, Landmarker, tensors
-from dctnet.runtimes.tensors import Run, Signature
+from dctnet.models.networks import SUFFIXES
+from dctnet.models.open_files import Readable
+from dctnet.runtimes import Detector, Generator, Landmarker, signatures
+from dctnet.runtimes.signatures import Run, Signature
 
 _ERROR = 3
 """The least severity that is logged, of 0 (verbose) to 4 (fatal)."""
@@ -31,17 +31,17 @@ def generator(path: Readable, threads: int) -> Generator:
     arrays = in_onnx_order(weights.read(path.with_suffix(SUFFIXES["native"])))
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
     options.add_external_initializers(list(arrays), values)
-    return tensors.generator(_function(path, tensors.GENERATOR, options))
+    return signatures.generator(_function(path, signatures.GENERATOR, options))
 
 
 def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector with so many threads; raises ModelError."""
-    return tensors.detector(_function(path, tensors.DETECTOR, _options(threads)))
+    return signatures.detector(_function(path, signatures.DETECTOR, _options(threads)))
 
 
 def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network with so many threads; raises ModelError."""
-    return tensors.landmarker(_function(path, tensors.LANDMARKS, _options(threads)))
+    return signatures.landmarker(_function(path, signatures.LANDMARKS, _options(threads)))
 
 
 def in_onnx_order(arrays: weights.Weights) -> weights.Weights:

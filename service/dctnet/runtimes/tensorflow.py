@@ -21,10 +21,10 @@ except FileNotFoundError:
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.files import Readable
-from dctnet.runtimes import Detector, Generator, Landmarker, tensors
-from dctnet.runtimes.chatter import without_chatter
-from dctnet.runtimes.tensors import Run, Signature
+from dctnet.models.open_files import Readable
+from dctnet.runtimes import Detector, Generator, Landmarker, signatures
+from dctnet.runtimes.signatures import Run, Signature
+from dctnet.runtimes.stderr_filter import without_chatter
 
 with without_chatter():
     import tensorflow.compat.v1 as tf
@@ -34,17 +34,17 @@ __all__ = ["detector", "generator", "import_graph", "landmarker", "tf"]
 
 def generator(path: Readable, threads: int) -> Generator:
     """Load a generator's frozen graph; a call may use so many threads. Raises ModelError."""
-    return tensors.generator(_function(path, tensors.GENERATOR, threads))
+    return signatures.generator(_function(path, signatures.GENERATOR, threads))
 
 
 def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector's frozen graph; a call may use so many threads. Raises ModelError."""
-    return tensors.detector(_function(path, tensors.DETECTOR, threads))
+    return signatures.detector(_function(path, signatures.DETECTOR, threads))
 
 
 def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network's frozen graph; a call may use so many threads. Raises ModelError."""
-    return tensors.landmarker(_function(path, tensors.LANDMARKS, threads))
+    return signatures.landmarker(_function(path, signatures.LANDMARKS, threads))
 
 
 def import_graph(path: Readable) -> Any:
@@ -68,7 +68,7 @@ def _function(path: Readable, signature: Signature, threads: int) -> Run:
     Raises ModelError where the graph cannot be read or lacks a tensor that upstream's has.
     """
     graph = import_graph(path)
-    flags = [] if signature is tensors.GENERATOR else [tensors.TRAINING]
+    flags = [] if signature is signatures.GENERATOR else [signatures.TRAINING]
     found = {f"{operation.name}:0" for operation in graph.get_operations()}
     for name in (*signature.outputs, signature.picture, *flags):
         if name not in found:

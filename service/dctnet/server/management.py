@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from prometheus_client.exposition import choose_encoder
 
 from dctnet.replica import Replica
-from dctnet.server.single_thread import Response, SingleThreadServer
+from dctnet.server.single_thread_server import Response, SingleThreadServer
 
 TEXT = "text/plain; charset=utf-8"
 

@@ -26,7 +26,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 from dctnet.config import GRACEFUL_MARGIN_S
 from dctnet.metrics import Resource, Unread
 from dctnet.replica import Replica
-from dctnet.server import allocator, core_dumps, forking, refusals, request_head
+from dctnet.server import core_dumps, fork_signals, host_header, malloc, protocol_errors
 from dctnet.server.client_socket import (
     SEND_BUFFER_BYTES,
     ClientSocket,
@@ -34,7 +34,7 @@ from dctnet.server.client_socket import (
     UnsentResponses,
 )
 from dctnet.server.management import Management
-from dctnet.server.reading import ClientBody, HeaderRule, TimedUnreader
+from dctnet.server.read_timeouts import ClientBody, HeaderRule, TimedUnreader
 from dctnet.server.thread_pool import ReservedThreadPool
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def init_process(self) -> None:
         """Let the probes answer before anything heavy is imported."""
         core_dumps.forbid()
-        allocator.keep_little()
+        malloc.keep_little()
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.management = Management(self.replica)
@@ -110,7 +110,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def init_signals(self) -> None:
         """Set the handlers, and then get the signals that were held since the fork."""
         super().init_signals()
-        forking.take_signals()
+        fork_signals.take_signals()
 
     def run(self) -> None:
         """Serve until the end, and then account for the responses that were not read."""
@@ -269,7 +269,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def handle_request(self, req: Any, conn: Any) -> object:
         """Give the application a body that is read within the rules."""
-        request_head.check(req)
+        host_header.check(req)
         settings = self.replica.settings
         req.body = ClientBody(
             req,
@@ -283,7 +283,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what is no request with a problem document."""
-        answer = refusals.answer(exc)
+        answer = protocol_errors.answer(exc)
         if answer is None:
             super().handle_error(req, client, addr, exc)
             return

@@ -15,7 +15,7 @@ import skimage.data
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models import folder
-from dctnet.runtimes import Floats, Landmarker, Networks, choice
+from dctnet.runtimes import Floats, Landmarker, Networks, selection
 from demo_model.faces.scenes import Pixels, Placement, Points, collage, paste
 
 SHAPES = ((720, 720), (720, 1080), (720, 1440), (1440, 720))
@@ -143,7 +143,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, nargs="?", default=folder.DEMO, help="a model folder")
-    networks = choice.load(folder.open_folder(parser.parse_args().model), threads=1)
+    networks = selection.load(folder.open_folder(parser.parse_args().model), threads=1)
     astronaut = skimage.data.astronaut()
     (box,) = find_faces(astronaut, networks.detector)
     truth = landmarks_in(astronaut, box, networks.landmarks)

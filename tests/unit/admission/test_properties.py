@@ -37,7 +37,7 @@ from dctnet.admission import (
     Stopped,
     Ticket,
 )
-from dctnet.admission import ticket as ticket_module
+from dctnet.admission import job as ticket_module
 from tests.support.admission import (
     BOUND_S,
     FAR,

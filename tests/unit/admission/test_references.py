@@ -8,7 +8,7 @@ from weakref import ref
 
 import pytest
 
-from dctnet.admission.frames import empty_frames
+from dctnet.admission.tracebacks import empty_frames
 from tests.support.admission import Payload, fail, leave_the_process
 from tests.support.polling import until
 

@@ -1,0 +1,210 @@
+"""How a replica with the demo model serves: fifty clients, overload, slow clients, memory.
+
+    .venv/bin/python -m benchmarks.overload [--rounds N] [QUESTION...]
+
+Each question is asked once a round, in turn; the medians are printed as a Markdown table.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from statistics import median
+from threading import Event
+
+import numpy as np
+
+from benchmarks.host import describe
+from benchmarks.probe_latency import probing
+from dctnet.config import Settings
+from dctnet.model_loading import load_engine
+from loadtest import client
+from loadtest.client import Closed, Open, Plan, equals, made
+from loadtest.slow_clients import SlowPlan
+from loadtest.slow_clients import run as run_slow_clients
+from tests.support.process import Server, memory, only_child, serving
+
+Figures = dict[str, float]
+
+SIDE = 512
+CLIENTS = 50
+REQUESTS = 200
+OVERLOAD = 3
+"""Arrivals in the overload, as a multiple of the throughput measured just before."""
+OVERLOAD_S = 60
+CAPACITY_S = 30
+CAPACITY_CLIENTS = 8
+"""Enough to keep every slot busy."""
+SLOW_CLIENTS = 100
+"""With slow headers, and as many with slow bodies."""
+SLOW_S = 30
+SOAK_REQUESTS = 2000
+SOAK_SKIPPED = 500
+"""Requests at the beginning whose memory does not count: caches fill, arenas grow."""
+SOAK_SIDES = ((64, 64), (96, 160), (200, 120), (256, 256))
+
+
+def fifty_clients(server: Server) -> Figures:
+    """Fifty clients at once, each with a picture of its own and its own right answer."""
+    pictures = made(CLIENTS, SIDE, SIDE, format="png")
+    engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
+    right = {picture.name: engine.cartoonize(picture.pixels()).picture for picture in pictures}
+    report = client.run(
+        Plan(
+            url=f"{server.url}/v1/cartoons",
+            arrivals=Closed(clients=CLIENTS, requests=REQUESTS),
+            pictures=pictures,
+            check=equals(right, tolerance=1),
+            timeout_s=120,
+        )
+    )
+    latency = report.latency_s["right"]
+    assert latency is not None
+    return {
+        "requests": report.sent,
+        "right": report.right,
+        "refused": report.refused,
+        "failed or wrong": report.failed + report.wrong,
+        "right answers a second": report.throughput,
+        "latency p50, s": latency.p50,
+        "latency p95, s": latency.p95,
+    }
+
+
+def overload(server: Server) -> Figures:
+    """Three times as many arrivals as the replica can draw, for a minute."""
+    url, pictures = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
+    within = Closed(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S)
+    capacity = client.run(Plan(url=url, arrivals=within, pictures=pictures)).throughput
+    arrivals = Open(rate=OVERLOAD * capacity, duration_s=OVERLOAD_S, poisson=True)
+    plan = Plan(url=url, arrivals=arrivals, pictures=pictures, timeout_s=120)
+    with probing([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
+        report = client.run(plan)
+    refused, right = report.latency_s["refused"], report.latency_s["right"]
+    assert right is not None
+    assert refused is not None
+    return {
+        "capacity, a second": capacity,
+        "requests": report.sent,
+        "right": report.right,
+        "refused": report.refused,
+        "refused without Retry-After": report.refused_without_retry_after,
+        "failed or wrong": report.failed + report.wrong,
+        # Arrivals end before the last right answer: what was queued then is drawn within the span.
+        "goodput of capacity, %": 100 * report.throughput / capacity,
+        "refusal p50, ms": 1000 * refused.p50,
+        "refusal p99, ms": 1000 * refused.p99,
+        "slowest right answer, s": right.max,
+        "probe p99, ms": 1000 * float(np.percentile(probes.seconds, 99)),
+        "probes red": probes.red,
+    }
+
+
+def slow_clients(server: Server) -> Figures:
+    """What is left of the throughput while 200 clients send one byte a second, again and again."""
+    url, pictures = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
+    plan = Plan(
+        url=url,
+        arrivals=Closed(clients=CAPACITY_CLIENTS, duration_s=SLOW_S),
+        pictures=pictures,
+        timeout_s=120,
+    )
+    dripping = SlowPlan(
+        url=url, connections=SLOW_CLIENTS, part="headers", picture=pictures[0], bound_s=SLOW_S
+    )
+    before = client.run(plan).throughput
+    done = Event()
+    with ThreadPoolExecutor(2) as pool:
+        headers = pool.submit(_drip, dripping, done)
+        bodies = pool.submit(_drip, replace(dripping, part="body"), done)
+        try:
+            beside = client.run(plan)
+        finally:
+            done.set()
+        came, too_slow = map(sum, zip(headers.result(), bodies.result(), strict=True))
+    # Before and after, since a machine's pace changes within minutes.
+    alone = (before + client.run(plan).throughput) / 2
+    return {
+        "alone, a second": alone,
+        "beside slow clients, a second": beside.throughput,
+        "left of the throughput, %": 100 * beside.throughput / alone,
+        "slow clients": came,
+        "slow clients that ended with 408": too_slow,
+        "others failed or refused": beside.sent - beside.right,
+    }
+
+
+def _drip(plan: SlowPlan, done: Event) -> tuple[int, int]:
+    """Let slow clients come again as soon as all have been ended; count them, and the 408s."""
+    came = too_slow = 0
+    while not done.is_set():
+        came += plan.connections
+        too_slow += run_slow_clients(plan).by_status.get(408, 0)
+    return came, too_slow
+
+
+def soak(server: Server) -> Figures:
+    """How memory grows over many requests of mixed sizes: slope and its 95 % bound."""
+    pictures = [
+        picture
+        for seed, (height, width) in enumerate(SOAK_SIDES)
+        for picture in made(4, width, height, seed=seed)
+    ]
+    worker = only_child(server.process.pid)
+    counts, sizes = [], []
+    step = 25
+    for done in range(step, SOAK_REQUESTS + step, step):
+        arrivals = Closed(clients=4, requests=step)
+        report = client.run(
+            Plan(url=f"{server.url}/v1/cartoons", arrivals=arrivals, pictures=pictures)
+        )
+        assert report.right == step, report.table()
+        if done > SOAK_SKIPPED:
+            counts.append(done)
+            sizes.append(memory(worker, "VmRSS") / 1024)
+    (slope, _), covariance = np.polyfit(counts, sizes, 1, cov=True)
+    bound = slope + 1.96 * np.sqrt(covariance[0, 0])
+    return {
+        "resident at the end, MiB": sizes[-1] / 1024,
+        "growth a request, KiB": float(slope),
+        "95 % bound, KiB": float(bound),
+    }
+
+
+QUESTIONS: dict[str, Callable[[Server], Figures]] = {
+    "fifty-clients": fifty_clients,
+    "overload": overload,
+    "slow-clients": slow_clients,
+    "soak": soak,
+}
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("questions", nargs="*", choices=[[], *QUESTIONS], help="default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    asked = arguments.questions or list(QUESTIONS)
+    found: dict[str, list[Figures]] = defaultdict(list)
+    for number in range(arguments.rounds):
+        for question in asked:
+            with serving(DCTNET_MODEL="demo") as server:
+                figures = QUESTIONS[question](server)
+            found[question].append(figures)
+            print(f"round {number + 1}, {question}: {figures}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
+    print("| question | figure | median | least | most |\n|---|---|---|---|---|")
+    for question in asked:
+        for name in found[question][0]:
+            values = [figures[name] for figures in found[question]]
+            cells = (f"{value:.4g}" for value in (median(values), min(values), max(values)))
+            print(f"| {question} | {name} | {' | '.join(cells)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""One replica of N slots beside N replicas of one slot, and beside two classic setups of Gunicorn.
+
+    .venv/bin/python -m benchmarks.process_model [--rounds N] [--page DIR/PAGE.md]
+
+All draw with the same engine. Each is started alone, once a round; fifty clients send portraits of
+512×512, each as soon as it has its answer, and `/health` is asked meanwhile. The figures are
+written into the page, between two comments.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+
+from benchmarks.host import describe
+from benchmarks.isolated import apart
+from benchmarks.overhead import portrait
+from benchmarks.probe_latency import probing
+from benchmarks.report import table
+from dctnet.config import Settings
+from dctnet.cpus import available_cpus
+from dctnet.model_loading import load_engine
+from dctnet.runtimes import Pixels
+from loadtest import client
+from loadtest.client import Check, Closed, Picture, Plan, equals
+from tests.support.process import family_memory, family_time, free_ports, running, serving
+from tests.support.repo import environment
+
+Figures = dict[str, float]
+Found = dict[str, list[Figures]]
+"""Of each setup, the figures of each round."""
+
+CLIENTS = 50
+WARM_UP = 16
+TIMEOUT_S = 300
+"""What the classic setups allow a request; the clients wait as long."""
+SAMPLE_S = 1.0
+"""How often memory is looked at: each look walks over all pages of the processes."""
+
+FIGURES = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
+
+MACHINE = """\
+Measured on {date} by
+
+```text
+.venv/bin/python -m benchmarks.process_model{arguments}
+```
+
+on {machine}, with the clients on the same machine. The load average was {load:.1f} before the run
+began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} pictures a
+second. Medians of {rounds} interleaved rounds of {requests} pictures, in brackets the least and the
+most; the ratios are taken within each round."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A setup that serves."""
+
+    urls: list[str]
+    """Of each of its servers."""
+    pids: list[int]
+    """Of their masters."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A setup, and how it is started."""
+
+    name: str
+    start: Callable[[], AbstractContextManager[Running]]
+
+
+class Artist:
+    """The engine, for the right answer."""
+
+    def __init__(self, model: str) -> None:
+        self._engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": model}))
+
+    def draw(self, pixels: Pixels) -> Pixels:
+        """Return the cartoon."""
+        return self._engine.cartoonize(pixels).picture
+
+
+@contextmanager
+def replicas(count: int, **settings: object) -> Iterator[Running]:
+    """Start so many replicas with these settings."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(**settings)) for _ in range(count)]
+        yield Running([each.url for each in servers], [each.process.pid for each in servers])
+
+
+@contextmanager
+def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]:
+    """Start the classic service under Gunicorn, and wait until every worker has its model."""
+    (port,) = free_ports(1)
+    kind = ["--worker-class", "sync"] if threads == 1 else ["--threads", str(threads)]
+    limits = ["--timeout", str(TIMEOUT_S), "--keep-alive", "2", "--log-level", "warning"]
+    command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *kind, *limits]
+    command += ["--bind", f"127.0.0.1:{port}", "benchmarks.baseline_app:app"]
+    with running(command, environment(**settings), subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(workers):
+            if not process.stdout.readline():
+                sys.exit("The classic service could not be started.")
+        yield Running([f"http://127.0.0.1:{port}"], [process.pid])
+
+
+def setups(model: str, slots: int, classic_threads: str) -> list[Setup]:
+    """Return what is compared; the first is what the others are held against."""
+    one = {"DCTNET_MODEL": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
+    old = one | {"DCTNET_THREADS": classic_threads}
+    return [
+        Setup(
+            f"one replica of {slots} slots",
+            lambda: replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
+        ),
+        Setup(f"{slots} replicas of one slot", lambda: replicas(slots, **one)),
+        Setup("Gunicorn, 4 sync workers", lambda: classic(4, 1, **old)),
+        Setup(
+            "Gunicorn, 4 workers of 2 threads",
+            lambda: classic(4, 2, **(old | {"DCTNET_SLOTS": 2})),
+        ),
+    ]
+
+
+@contextmanager
+def sampling(pids: Sequence[int]) -> Iterator[list[int]]:
+    """Look now and then at the memory of processes and their children, until the block ends."""
+    sizes: list[int] = []
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(SAMPLE_S):
+            sizes.append(sum(map(family_memory, pids)))
+
+    looking = Thread(target=look)
+    looking.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        looking.join()
+    sizes.append(sum(map(family_memory, pids)))
+
+
+def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figures:
+    """Let fifty clients send so many pictures, after some that warm up."""
+
+    def plan(clients: int, number: int) -> Plan:
+        first, *others = [f"{url}/v1/cartoons" for url in running.urls]
+        return Plan(
+            url=first,
+            others=others,
+            arrivals=Closed(clients=clients, requests=number),
+            pictures=[picture],
+            check=check,
+            timeout_s=TIMEOUT_S,
+        )
+
+    client.run(plan(WARM_UP // 2, WARM_UP))
+    used = sum(map(family_time, running.pids))
+    probes = probing([f"{url}/health" for url in running.urls])
+    with probes as health, sampling(running.pids) as sizes:
+        report = client.run(plan(CLIENTS, requests))
+    used = sum(map(family_time, running.pids)) - used
+    latency = report.latency_s["right"]
+    assert latency is not None, report.table()
+    return {
+        "rate": report.throughput,
+        "used": used / report.right,
+        "p50": latency.p50,
+        "p95": latency.p95,
+        # One after another: while one waits, none is asked, so that a median would flatter.
+        "health": max(health.seconds),
+        "memory": max(sizes) / 1e6,
+        "right": report.right,
+        "refused": report.refused,
+        "failed": report.failed + report.wrong,
+    }
+
+
+def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Iterator[Found]:
+    """Ask each setup once a round, every second time in the other order; yield what is there."""
+    picture = portrait()
+    with apart(Artist, model) as artist:
+        check = equals({picture.name: artist("draw", picture.pixels())}, tolerance=1)
+    found: Found = defaultdict(list)
+    for number in range(rounds):
+        for setup in compared if number % 2 == 0 else reversed(compared):
+            with setup.start() as running:
+                figures = ask(running, picture, check, requests)
+            found[setup.name].append(figures)
+            print(f"round {number + 1}, {setup.name}: {figures}", file=sys.stderr, flush=True)
+        yield {setup.name: found[setup.name] for setup in compared}
+
+
+def facts(found: Found, load: float, requests: int) -> str:
+    """Say when and where it was measured, and how busy the machine was."""
+    cpus = available_cpus()
+    rates = [figures["rate"] for figures in next(iter(found.values()))]
+    return MACHINE.format(
+        date=time.strftime("%Y-%m-%d"),
+        arguments=f" {shlex.join(sys.argv[1:])}" if sys.argv[1:] else "",
+        machine=describe(),
+        load=load,
+        cpus=cpus,
+        noise="other work ran beside it" if load > cpus / 4 else "it had little else to do",
+        least=min(rates),
+        most=max(rates),
+        rounds=len(rates),
+        requests=requests,
+    )
+
+
+def tables(found: Found) -> str:
+    """Return what became of the pictures, and what it cost."""
+    first = next(iter(found.values()))
+    costs, waits = [], []
+    for name, rounds in found.items():
+        of = {figure: [each[figure] for each in rounds] for figure in first[0]}
+
+        def times(figure: str, rounds: list[Figures] = rounds) -> str:
+            pairs = zip(rounds, first, strict=True)
+            return _spread([each[figure] / other[figure] for each, other in pairs], 2)
+
+        rates = [f"{median(of['rate']):.2f}", times("rate"), f"{median(of['used']):.2f}"]
+        costs.append([name, *rates, times("used"), f"{median(of['memory']):.0f}", times("memory")])
+        waits.append(
+            [
+                name,
+                *(f"{sum(of[outcome]):.0f}" for outcome in ("right", "refused", "failed")),
+                f"{median(of['p50']):.1f}",
+                _spread(of["p95"], 1),
+                f"{max(of['health']):.1f}",
+            ]
+        )
+    ratio = "times the first"
+    cost = ["pictures a second", ratio, "processor s a picture", ratio, "memory, MB", ratio]
+    outcomes = ["right", "refused", "failed or wrong"]
+    seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
+    both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)
+    return "\n\n".join(both)
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    middle, least, most = (
+        f"{value:.{digits}f}" for value in (median(values), min(values), max(values))
+    )
+    return f"{middle} ({least} to {most})"
+
+
+def write(page: Path, figures: str) -> None:
+    """Put the figures into the page, in the place of those that were there."""
+    text, count = FIGURES.subn(lambda _: figures + "\n", page.read_text())
+    if count != 1:
+        sys.exit(f"{page} has no place for figures: the comments `figures` and `end of figures`.")
+    page.write_text(text)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=200, help="a round; default: 200")
+    parser.add_argument("--model", default="demo", help="a prepared model; default: demo")
+    parser.add_argument(
+        "--classic-threads", default="1", help="DCTNET_THREADS of a classic worker; default: 1"
+    )
+    parser.add_argument("--page", type=Path, default=Path("docs/why-one-worker.md"))
+    arguments = parser.parse_args()
+    cpus, load = available_cpus(), os.getloadavg()[0]
+    compared = setups(arguments.model, max(1, int(cpus)), arguments.classic_threads)
+    # After each round, so that one who ends it early has those before.
+    for found in measure(compared, arguments.rounds, arguments.model, arguments.requests):
+        write(arguments.page, f"{facts(found, load, arguments.requests)}\n\n{tables(found)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

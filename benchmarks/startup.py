@@ -1,0 +1,101 @@
+"""What a replica costs: from the start of its process until it is ready, and its memory then.
+
+    .venv/bin/python -m benchmarks.startup [--rounds N] [--upstream DIR]
+
+Replicas are started one at a time, each kind once a round; the medians are printed as a Markdown
+table. `--upstream` is a folder as upstream ships it, by which TensorFlow stands beside.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.host import describe
+from dctnet.engine import MAX_WORKING_SIDE
+from tests.support.process import family_memory, serving
+
+SIDES = (960, MAX_WORKING_SIDE)
+"""Caps of the working size: slots are warmed at 720×960, and at the default."""
+
+SLOTS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of replica."""
+
+    runtime: str
+    model: str
+    slots: int
+    side: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one start of it cost."""
+
+    ready_s: float
+    """From the start of the process until `/readyz` answers 200."""
+    memory: int
+    """Bytes: the proportional set sizes of Gunicorn's master and worker together."""
+
+
+def start(kind: Kind) -> Cost:
+    """Start a replica, wait until it is ready, and end it."""
+    started = time.perf_counter()
+    with serving(
+        DCTNET_MODEL=kind.model,
+        DCTNET_SLOTS=kind.slots,
+        DCTNET_MAX_WORKING_SIDE=kind.side,
+        DCTNET_RUNTIME=kind.runtime,
+        # An installed package has its bytecode, and the first start writes what is missing.
+        PYTHONDONTWRITEBYTECODE="",
+    ) as server:
+        ready_s = time.perf_counter() - started
+        return Cost(ready_s, family_memory(server.process.pid))
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--model", default="demo", help="a prepared model; default: demo")
+    parser.add_argument("--upstream", metavar="DIR", help="a model in the upstream format")
+    arguments = parser.parse_args()
+    models = {"native": arguments.model}
+    if arguments.upstream:
+        models["tensorflow"] = arguments.upstream
+    kinds = [
+        Kind(runtime, model, slots, side)
+        for runtime, model in models.items()
+        for side in SIDES
+        for slots in SLOTS
+    ]
+    for runtime in models:  # What is read once more comes from the page cache.
+        start(next(kind for kind in kinds if kind.runtime == runtime))
+    found: dict[Kind, list[Cost]] = defaultdict(list)
+    for number in range(arguments.rounds):
+        for kind in kinds:
+            found[kind].append(start(kind))
+        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
+    print("| runtime | largest picture | slots | ready, s | least | most | PSS, MB |")
+    print("|---|---|---|---|---|---|---|")
+    for kind, costs in found.items():
+        seconds = [cost.ready_s for cost in costs]
+        cells = (
+            kind.runtime,
+            f"720×{kind.side}",
+            kind.slots,
+            *(f"{value:.2f}" for value in (median(seconds), min(seconds), max(seconds))),
+            f"{median(cost.memory for cost in costs) / 1e6:.0f}",
+        )
+        print("| " + " | ".join(map(str, cells)) + " |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

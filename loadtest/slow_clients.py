@@ -1,0 +1,116 @@
+"""Slow clients, as whoever wants to exhaust a server opens them: a byte now and then, for ever."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from loadtest import file_descriptors
+from loadtest.images import Picture
+
+_CLOSED, _RESET, _OPEN, _UNCONNECTED = "closed", "reset", "open", "unconnected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowPlan:
+    """Connections that take their time."""
+
+    url: str
+    """Where a picture would be posted; only ``http``."""
+    connections: int
+    part: Literal["headers", "body"]
+    """What comes slowly; the headers are sent at once where it is the body."""
+    picture: Picture
+    """The body, of which only the first bytes are ever sent."""
+    bound_s: float
+    """How long a connection is kept at most, in seconds."""
+    interval_s: float = 1.0
+    """The time from one byte to the next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowReport:
+    """How the connections ended; the counts add up to the plan's connections."""
+
+    by_status: dict[int, int]
+    """Those that were answered, such as with 408; 0 where the answer is not HTTP."""
+    closed: int
+    """Those that the server closed without an answer."""
+    reset: int
+    still_open: int
+    """Those that nobody had ended when the bound passed."""
+    unconnected: int
+    """Those that were never accepted."""
+
+
+def run(plan: SlowPlan) -> SlowReport:
+    """Open all connections at once and wait until each is ended, or the bound passes.
+
+    Raises:
+        LoadError: More connections are asked for than files may be open here.
+    """
+    file_descriptors.allow(plan.connections)
+    ends = asyncio.run(_ends(plan))
+    return SlowReport(
+        by_status={end: count for end, count in ends.items() if isinstance(end, int)},
+        closed=ends[_CLOSED],
+        reset=ends[_RESET],
+        still_open=ends[_OPEN],
+        unconnected=ends[_UNCONNECTED],
+    )
+
+
+async def _ends(plan: SlowPlan) -> Counter[int | str]:
+    return Counter(await asyncio.gather(*(_end(plan) for _ in range(plan.connections))))
+
+
+async def _end(plan: SlowPlan) -> int | str:
+    parts = urlsplit(plan.url)
+    try:
+        async with asyncio.timeout(plan.bound_s):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+    except (TimeoutError, OSError):
+        return _UNCONNECTED
+    dripping = asyncio.create_task(_drip(plan, writer))
+    try:
+        async with asyncio.timeout(plan.bound_s):
+            return _status(await reader.readline())
+    except TimeoutError:
+        return _OPEN
+    except OSError:
+        return _RESET
+    finally:
+        dripping.cancel()
+        writer.transport.abort()
+
+
+async def _drip(plan: SlowPlan, writer: asyncio.StreamWriter) -> None:
+    at_once, slowly = _bytes(plan)
+    writer.write(at_once)
+    for byte in slowly:
+        # Nothing is drained: what the server does not take is no reason to stop.
+        writer.write(bytes([byte]))
+        await asyncio.sleep(plan.interval_s)
+
+
+def _bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
+    parts = urlsplit(plan.url)
+    head = (
+        f"POST {parts.path or '/'} HTTP/1.1\r\n"
+        f"Host: {parts.netloc}\r\n"
+        f"Content-Type: {plan.picture.media_type}\r\n"
+        f"Content-Length: {len(plan.picture.data)}\r\n"
+    ).encode()
+    if plan.part == "body":
+        return head + b"\r\n", iter(plan.picture.data)
+    return b"", itertools.chain(head, b"X-Slow: ", itertools.repeat(ord("a")))
+
+
+def _status(line: bytes) -> int | str:
+    if not line:
+        return _CLOSED
+    version, _, rest = line.partition(b" ")
+    return int(rest[:3]) if version.startswith(b"HTTP/") and rest[:3].isdigit() else 0

@@ -1,0 +1,111 @@
+"""One JSON line a request, its metrics and its spans: written when the answer has been sent."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from flask import Response, g, request
+
+from dctnet.api import request_id
+from dctnet.api.connection import connection
+from dctnet.metrics import Metrics, Unread
+from dctnet.tracing import Moments, Tracing
+
+UNLOGGED = {"/health", "/v1/tickets/<ticket>"}
+"""Routes that are asked again and again; they are not traced either."""
+
+# RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def begin() -> None:
+    """Note when the request came."""
+    g.record = {}
+    g.started = monotonic()
+
+
+def add(**facts: Any) -> None:
+    """Add what is learnt of the request while it is served."""
+    g.record |= facts
+
+
+def queued(at: float) -> None:
+    """Note when the picture took its place in the queue; its stages follow from there."""
+    g.queued = at
+
+
+def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
+    """Make the handler that closes the record when the answer has been sent."""
+
+    def after_request(response: Response) -> Response:
+        if not connection(request).finished:
+            connection(request).close_after_answer()  # What is left unread is no next request.
+        facts: dict[str, Any] = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": request_id.current(),
+            "trace_id": _trace_id(request.headers.get("traceparent", "")),
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else "none",
+            "status": response.status_code,
+            **g.record,
+            "bytes_out": response.content_length,
+        }
+        _count_processing(metrics, facts)
+        parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
+        started, place = g.started, g.get("queued")
+
+        def end(unread: Unread | None) -> None:
+            facts["unread"] = unread
+            moments = Moments(started, monotonic(), place)
+            _count_response(metrics, facts, moments.ended - moments.started)
+            if facts["route"] in UNLOGGED:
+                return
+            if tracing is not None:
+                facts["trace_id"] = tracing.trace(facts, parent, moments)
+            _write({**facts, "duration": round(moments.ended - moments.started, 4)})
+
+        client = connection(request)
+        response.call_on_close(lambda: client.after_sending(end))
+        return response
+
+    return after_request
+
+
+def _count_processing(metrics: Metrics, facts: dict[str, Any]) -> None:
+    """Count what is over before the response is sent, which may take a slow reader minutes."""
+    for stage, took in facts.get("stages", {}).items():
+        metrics.stage_seconds.labels(stage).observe(took)
+    if "rejected" in facts:
+        metrics.rejected.labels(facts["rejected"]).inc()
+
+
+def _count_response(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
+    route, method = facts["route"], _method(facts["method"])
+    metrics.requests.labels(route, method, facts["status"]).inc()
+    metrics.request_seconds.labels(route).observe(seconds)
+
+
+def _write(facts: dict[str, Any]) -> None:
+    """Write one line to standard output, which never blocks: log_writer.py."""
+    line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
+    sys.stdout.write(line + "\n")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: round(seconds, 4) for key, seconds in value.items()}
+    return value
+
+
+def _method(method: str) -> str:
+    """Bound the values of the label: clients may send any word."""
+    return method if method in {"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE"} else "other"
+
+
+def _trace_id(traceparent: str) -> str | None:
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return match.group(1) if match else None

@@ -1,0 +1,34 @@
+"""``POST /v1/cartoons``: a picture in, its cartoon out."""
+
+from collections.abc import Callable
+
+from flask import Response, request
+
+from dctnet.api.cartoonize import Studio
+from dctnet.api.problems import BAD_PARAMETER, UNKNOWN_STYLE, Problem
+from dctnet.imaging import MEDIA_TYPES, Format
+from dctnet.models.folder import ModelFolder
+
+
+def view(model: ModelFolder, studio: Studio) -> Callable[[], Response]:
+    """Make the view function."""
+
+    def cartoons() -> Response:
+        _require_style(model)
+        return studio.draw(request, _format())
+
+    return cartoons
+
+
+def _require_style(model: ModelFolder) -> None:
+    style = request.args.get("style", model.style)
+    if style != model.style:
+        raise Problem(UNKNOWN_STYLE, f"The style {style!r} is not loaded; {model.style!r} is.")
+
+
+def _format() -> Format:
+    text = request.args.get("format", "png")
+    for format in MEDIA_TYPES:
+        if text == format:
+            return format
+    raise Problem(BAD_PARAMETER, f"The format {text!r} is none of {', '.join(MEDIA_TYPES)}.")

@@ -1,0 +1,27 @@
+"""Until when a request must be answered."""
+
+import re
+from time import monotonic
+
+from flask import Request
+
+from dctnet.api.problems import BAD_PARAMETER, Problem
+
+HEADER = "X-Request-Timeout"
+
+# As JSON writes one: Python would take more, such as 1_0 and nan.
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+def of(request: Request, most: float) -> float:
+    """Return the monotonic time by which the client wants its answer, at most in ``most`` seconds.
+
+    Raises Problem where the header is no positive number of seconds.
+    """
+    text = request.headers.get(HEADER)
+    if text is None:
+        return monotonic() + most
+    seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if seconds <= 0:
+        raise Problem(BAD_PARAMETER, f"{HEADER} is {text!r}, but it must be seconds, such as 2.5.")
+    return monotonic() + min(seconds, most)

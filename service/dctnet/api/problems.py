@@ -1,0 +1,183 @@
+"""Errors as problem documents (RFC 9457); ``docs/api.md`` lists the types."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from flask import Response, current_app, json, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from dctnet.admission import (
+    MIN_RETRY_AFTER_S,
+    ClientGone,
+    DeadlinePassed,
+    Reason,
+    Refused,
+    Stopped,
+)
+from dctnet.api import access_log, request_id
+from dctnet.api.connection import Disconnected, TooSlow
+from dctnet.imaging import (
+    BrokenPicture,
+    PictureError,
+    TooLongForFormat,
+    TooManyPixels,
+    UnsupportedFormat,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+RETRY_AFTER_OUT_OF_MEMORY_S = 5
+"""Seconds until a client should try again; about as long as a large image takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of error: its stable name, its status and its title."""
+
+    name: str
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        """The ``type`` member of the document, which clients may compare with."""
+        return f"urn:dctnet:problem:{self.name}"
+
+
+BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
+NO_PICTURE = Kind("no-picture", 400, "The request has no picture")
+UNAUTHORIZED = Kind("unauthorized", 401, "An API key is needed")
+NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
+METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address takes another method")
+TOO_SLOW = Kind("too-slow", 408, "The request came too slowly")
+TOO_MANY_BYTES = Kind("too-many-bytes", 413, "The picture has too many bytes")
+TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The picture has too many pixels")
+UNSUPPORTED_FORMAT = Kind("unsupported-format", 415, "The picture's format is not supported")
+BROKEN_PICTURE = Kind("broken-picture", 422, "The picture cannot be decoded")
+UNKNOWN_STYLE = Kind("unknown-style", 422, "This style is not loaded")
+BAD_PARAMETER = Kind("bad-parameter", 422, "A parameter has a value that is not allowed")
+FULL = Kind("full", 429, "The server is busy")
+CLIENT_GONE = Kind("client-gone", 499, "The client left before its answer")
+INTERNAL = Kind("internal", 500, "The server failed")
+STARTING = Kind("starting", 503, "The model is loading")
+OUT_OF_MEMORY = Kind("out-of-memory", 503, "The server is out of memory")
+DRAINING = Kind("draining", 503, "The server is about to end")
+DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in time")
+
+KINDS = (
+    BAD_REQUEST,
+    NO_PICTURE,
+    UNAUTHORIZED,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TOO_SLOW,
+    TOO_MANY_BYTES,
+    TOO_MANY_PIXELS,
+    UNSUPPORTED_FORMAT,
+    BROKEN_PICTURE,
+    UNKNOWN_STYLE,
+    BAD_PARAMETER,
+    FULL,
+    CLIENT_GONE,
+    INTERNAL,
+    STARTING,
+    OUT_OF_MEMORY,
+    DRAINING,
+    DEADLINE_PASSED,
+)
+
+_BY_PICTURE_ERROR: dict[type[PictureError], Kind] = {
+    TooManyPixels: TOO_MANY_PIXELS,
+    UnsupportedFormat: UNSUPPORTED_FORMAT,
+    BrokenPicture: BROKEN_PICTURE,
+    TooLongForFormat: BAD_PARAMETER,
+}
+
+_BY_REASON: dict[Reason, tuple[Kind, str]] = {
+    Reason.STARTING: (STARTING, "The model is still loading."),
+    Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
+    Reason.QUEUE_FULL: (FULL, "Too many pictures wait already."),
+    Reason.QUOTA: (FULL, "Too many pictures of this client wait already."),
+    Reason.DEADLINE: (FULL, "This picture's turn would come after its deadline."),
+    Reason.UPLOAD_LIMIT: (FULL, "Too many pictures are being received already."),
+}
+
+_BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
+    TooSlow: (TOO_SLOW, "The picture did not come fast enough."),
+    DeadlinePassed: (DEADLINE_PASSED, "The cartoon was not ready before the request's deadline."),
+    ClientGone: (CLIENT_GONE, "The client closed the connection while its picture waited."),
+    Disconnected: (CLIENT_GONE, "The client closed the connection before its picture was sent."),
+    Stopped: (DRAINING, "The server ended before it could draw this."),
+    MemoryError: (
+        OUT_OF_MEMORY,
+        "There is not enough memory for this image at the moment; try again later.",
+    ),
+}
+
+_BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
+
+
+class Problem(Exception):
+    """An error to answer with: its kind, and one sentence on this occurrence of it."""
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+def document(kind: Kind, status: int, detail: str, identity: str) -> dict[str, object]:
+    """Return the members of a problem document; ``identity`` is the request's id."""
+    return {
+        "type": kind.type,
+        "title": kind.title,
+        "status": status,
+        "detail": detail,
+        "request_id": identity,
+    }
+
+
+def answer(error: Exception) -> Response:
+    """Turn whatever an endpoint raised into an answer."""
+    problem = _problem(error)
+    kind = problem.kind
+    if request.path == "/upload":  # The older contract.
+        response = _json({"error": problem.detail}, kind.status, "application/json")
+    else:
+        members = document(kind, kind.status, problem.detail, request_id.current())
+        response = _json(members, kind.status, MEDIA_TYPE)
+    if kind is UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Refused):
+        access_log.add(rejected=str(error.reason))
+        response.headers["Retry-After"] = str(ceil(error.retry_after))
+    if isinstance(error, Stopped):
+        response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))
+    if isinstance(error, MemoryError):
+        current_app.logger.error("request %s: out of memory: %s", request_id.current(), error)
+        response.headers["Retry-After"] = str(RETRY_AFTER_OUT_OF_MEMORY_S)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+    return response
+
+
+def _json(members: dict[str, object], status: int, media_type: str) -> Response:
+    return Response(json.dumps(members) + "\n", status, content_type=media_type)
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Refused):
+        return Problem(*_BY_REASON[error.reason])
+    for kind, problem in _BY_ERROR.items():
+        if isinstance(error, kind):  # NumPy raises a MemoryError of its own.
+            return Problem(*problem)
+    if isinstance(error, PictureError):
+        return Problem(_BY_PICTURE_ERROR[type(error)], str(error))
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
+    # The client learns nothing but the id, under which the log has the rest.
+    identity = request_id.current()
+    current_app.logger.error("request %s failed", identity, exc_info=error)
+    return Problem(INTERNAL, f"The server failed; its log has the details under {identity}.")

@@ -1,0 +1,18 @@
+"""``POST /upload``: the older contract, kept for the clients that know it."""
+
+from collections.abc import Callable
+
+from flask import Response, request
+
+from dctnet.api.cartoonize import Studio
+
+
+def view(studio: Studio) -> Callable[[], Response]:
+    """Make the view function."""
+
+    def upload() -> Response:
+        response = studio.draw(request, "png")
+        response.headers["Content-Disposition"] = "attachment; filename=result.png"
+        return response
+
+    return upload

@@ -1,0 +1,75 @@
+"""The picture in a request's body, read within a limit and kept in memory."""
+
+import shutil
+from io import BytesIO
+from typing import IO, cast
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from dctnet.api.problems import NO_PICTURE, TOO_MANY_BYTES, Problem
+from dctnet.config import MIB
+
+FIELD = "file"
+
+MULTIPART_OVERHEAD_BYTES = 64 * 1024
+"""What boundaries, headers and other fields of a form may add to the picture's bytes."""
+
+CHUNK_BYTES = 64 * 1024
+"""How much of a body is read at a time."""
+
+
+class InMemoryRequest(Request):
+    """A request whose uploads stay in memory; Werkzeug writes those over 500 kB to a file."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return BytesIO()
+
+
+def require_length(request: Request, max_bytes: int) -> None:
+    """Raise Problem where the headers announce more than ``max_bytes``; nothing is read."""
+    allowed = max_bytes + (MULTIPART_OVERHEAD_BYTES if _is_form(request) else 0)
+    if (request.content_length or 0) > allowed:
+        raise _too_many(max_bytes)
+
+
+def read_picture(request: Request, max_bytes: int) -> bytes:
+    """Return the bytes of the form field ``file``, or else the whole body.
+
+    Raises Problem where there is none or it has more than ``max_bytes``; no more is ever read.
+    """
+    try:
+        data = (_from_form if _is_form(request) else _from_body)(request, max_bytes)
+    except RequestEntityTooLarge:
+        raise _too_many(max_bytes) from None
+    if len(data) > max_bytes:
+        raise _too_many(max_bytes)
+    if not data:
+        raise Problem(
+            NO_PICTURE,
+            f"Send the picture as the request's body or as the field `{FIELD}` of a form.",
+        )
+    return data
+
+
+def _is_form(request: Request) -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
+def _from_form(request: Request, max_bytes: int) -> bytes:
+    request.max_content_length = max_bytes + MULTIPART_OVERHEAD_BYTES
+    picture = request.files.get(FIELD)
+    return cast("BytesIO", picture.stream).getvalue() if picture else b""
+
+
+def _from_body(request: Request, max_bytes: int) -> bytes:
+    # One more than allowed: at the limit of a body without a length, Werkzeug just stops.
+    request.max_content_length = max_bytes + 1
+    received = BytesIO()  # Which hands out what it holds; Werkzeug's way would hold it twice.
+    shutil.copyfileobj(request.stream, received, CHUNK_BYTES)
+    return received.getvalue()
+
+
+def _too_many(max_bytes: int) -> Problem:
+    mebibytes = f"{max_bytes / MIB:.1f} MiB"
+    return Problem(TOO_MANY_BYTES, f"The picture may have at most {max_bytes} bytes ({mebibytes}).")

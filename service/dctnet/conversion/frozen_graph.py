@@ -1,0 +1,228 @@
+"""A frozen TensorFlow graph as plain values, and whether it is the one that is expected.
+
+TensorFlow is imported when a graph is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dctnet.models.open_files import Readable
+
+Array = NDArray[Any]
+
+_WITHOUT_EFFECT = frozenset({"use_cudnn_on_gpu"})
+"""Attributes that do not change what a node computes; those that begin with `_` do not either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a graph."""
+
+    name: str
+    operation: str
+    inputs: tuple[str, ...]
+    """Names of nodes; the first output of each is meant unless a colon and a number follow."""
+    attributes: Mapping[str, object]
+    """Numbers, strings, names of numpy's types, tuples of them; the value of a constant."""
+
+
+Graph = Mapping[str, Node]
+"""The nodes of a graph by their names."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Operation:
+    """A node that is expected. The same object twice means the same node twice."""
+
+    names: tuple[str, ...]
+    """What it may be called; all compute the same."""
+    inputs: tuple["Expected", ...]
+    attributes: Mapping[str, object]
+    """All that the node must have, but for those without effect."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Constant:
+    """A constant that is expected, of this type, shape and value."""
+
+    value: Array
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Weight:
+    """A float32 constant of this shape and any finite value, which is read."""
+
+    name: str
+    shape: tuple[int, ...]
+    positive: bool = False
+
+
+Expected: TypeAlias = Operation | Constant | Weight
+
+
+class Difference(Exception):
+    """A graph is not the one that is expected; says in which node, what it has and should have."""
+
+    def __init__(self, node: str, what: str) -> None:
+        super().__init__(f"the node {node!r}: {what}")
+        self.node = node
+
+
+def read(path: Readable) -> Graph:
+    """Read a frozen graph; raises ModelError where it cannot be read or is none."""
+    from dctnet.runtimes.tensorflow import import_graph
+
+    # TensorFlow writes out the defaults of attributes that an older version did not know.
+    definition = import_graph(path).as_graph_def()
+    return {
+        node.name: Node(
+            name=node.name,
+            operation=node.op,
+            inputs=tuple(node.input),
+            attributes={name: _plain(value) for name, value in node.attr.items()},
+        )
+        for node in definition.node
+    }
+
+
+def _plain(attribute: Any) -> object:
+    """Return the value of an attribute of a node without TensorFlow's types."""
+    from dctnet.runtimes.tensorflow import tf
+
+    kind = attribute.WhichOneof("value")
+    value: Any = getattr(attribute, kind) if kind else None
+    match kind:
+        case "type":
+            return tf.as_dtype(value).name
+        case "s":
+            return value.decode(errors="replace")
+        case "shape":
+            sides = tuple(None if side.size < 0 else side.size for side in value.dim)
+            return None if value.unknown_rank else sides
+        case "tensor":
+            return tf.make_ndarray(value)
+        case "list":
+            return tuple(number for _, numbers in value.ListFields() for number in numbers)
+        case _:
+            return value
+
+
+def match(graph: Graph, output: str, expected: Expected) -> dict[str, Array]:
+    """Walk from the node `output` towards the input and compare every node; return the weights.
+
+    An `Identity`, which is what freezing leaves of a variable, is passed through. Raises Difference
+    at the first node that differs.
+    """
+    if output not in graph:
+        raise Difference(output, "there is none of that name")
+    matching = _Matching(graph)
+    matching.visit(output, expected)
+    return matching.weights
+
+
+@dataclass(slots=True)
+class _Matching:
+    graph: Graph
+    weights: dict[str, Array] = field(default_factory=dict)
+    matched: dict[Expected, str] = field(default_factory=dict)
+    """What was found already, and in which node."""
+
+    def visit(self, name: str, expected: Expected) -> None:
+        node = self.graph[name]
+        match expected:
+            case Constant():
+                _compare_constant(node, expected.value)
+            case Weight():
+                self.matched[expected] = name
+                self.weights[expected.name] = _weight(node, expected)
+            case Operation():
+                self.matched[expected] = name
+                self._compare(node, expected)
+
+    def _compare(self, node: Node, expected: Operation) -> None:
+        if node.operation not in expected.names:
+            names = " or ".join(expected.names)
+            raise Difference(node.name, f"it is {node.operation}, and should be {names}")
+        _compare_attributes(node, expected.attributes)
+        if len(node.inputs) != len(expected.inputs):
+            raise Difference(
+                node.name,
+                f"it has {len(node.inputs)} inputs, and should have {len(expected.inputs)}",
+            )
+        for given, wanted in zip(node.inputs, expected.inputs, strict=True):
+            source = self._source(given)
+            known = self.matched.get(wanted, source)
+            if source not in self.graph:
+                raise Difference(node.name, f"its input {given!r} is not the output of a node")
+            if source != known:
+                raise Difference(node.name, f"its input is {given!r}, and should be {known!r}")
+            if wanted not in self.matched:
+                self.visit(source, wanted)
+
+    def _source(self, name: str) -> str:
+        """Return the node that an input comes from, past those that only hand on."""
+        node = self.graph.get(name.removesuffix(":0"))
+        while node is not None and node.operation == "Identity" and len(node.inputs) == 1:
+            name = node.inputs[0]
+            node = self.graph.get(name.removesuffix(":0"))
+        return name.removesuffix(":0")
+
+
+def _compare_constant(node: Node, wanted: Array) -> None:
+    found = _value(node)
+    same_kind = found.dtype == wanted.dtype and found.shape == wanted.shape
+    if not same_kind or not np.array_equal(found, wanted):
+        raise Difference(node.name, f"it is {_shown(found)}, and should be {_shown(wanted)}")
+
+
+def _weight(node: Node, expected: Weight) -> Array:
+    found = _value(node)
+    if found.dtype != np.float32 or found.shape != expected.shape:
+        raise Difference(
+            node.name,
+            f"it is {found.dtype} of shape {found.shape},"
+            f" and should be float32 of shape {expected.shape}",
+        )
+    if not np.isfinite(found).all():
+        raise Difference(node.name, "it has values that are not finite, and should have none")
+    if expected.positive and not (found > 0).all():
+        raise Difference(node.name, f"it is {_shown(found)}, and should be positive")
+    return found
+
+
+def _compare_attributes(node: Node, wanted: Mapping[str, object]) -> None:
+    found = {
+        name: value
+        for name, value in node.attributes.items()
+        if name not in _WITHOUT_EFFECT and not name.startswith("_")
+    }
+    for name in sorted(found.keys() | wanted.keys()):
+        if name not in wanted:
+            raise Difference(node.name, f"{name} is {found[name]}, and should not be there")
+        if name not in found:
+            raise Difference(node.name, f"{name} is not there, and should be {wanted[name]}")
+        if found[name] is not wanted[name] and found[name] != wanted[name]:
+            raise Difference(node.name, f"{name} is {found[name]}, and should be {wanted[name]}")
+
+
+def _value(node: Node) -> Array:
+    value = node.attributes.get("value")
+    if node.operation != "Const" or not isinstance(value, np.ndarray):
+        raise Difference(node.name, f"it is {node.operation}, and should be Const")
+    _compare_attributes(node, {"dtype": value.dtype.name, "value": value})
+    return value
+
+
+def _shown(value: Array) -> str:
+    values = np.unique(value)
+    if values.size == 1:
+        shown = str(values[0])
+    elif value.size <= 8:
+        shown = str(value.tolist())
+    else:
+        shown = f"{values.size} different values"
+    return f"{value.dtype} {shown} of shape {value.shape}"

@@ -1,0 +1,166 @@
+"""The generator of DCT-Net, node by node, as its frozen graphs have it.
+
+Upstream: `modelscope/exporters/cv/cartoon_translation_exporter.py`, `unet_generator` in
+`modelscope/models/cv/cartoon/network.py` and `guided_filter` in `loss.py` beside it. A reader of
+those finds the same names and the same order here.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from dctnet.conversion import frozen_graph
+from dctnet.conversion.frozen_graph import Constant, Expected, Operation, Weight
+from dctnet.models.generator_weights import BLOCKS, DOWN, EPSILON, UP, Layer, Weights
+from dctnet.models.open_files import Readable
+
+OUTPUT = "output_image"
+"""The name of the last node."""
+
+SLOPE = 0.2
+"""Of LeakyReLU where its input is negative."""
+
+RADIUS = 1
+"""Of the guided filter's boxes, in pixels."""
+
+CLIP = 0.999999
+"""What the drawing is clipped to on both sides before it becomes 0..255."""
+
+FLOAT, INT = "float32", "int32"
+
+_NO_MASKS = dict.fromkeys(
+    ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"), 0
+)
+
+
+def read_weights(path: Readable) -> Weights:
+    """Return the weights of a generator's frozen graph, untransformed.
+
+    Raises Difference where the graph is not the one that is described here, and ModelError where
+    the file is no frozen graph.
+    """
+    return frozen_graph.match(frozen_graph.read(path), OUTPUT, generator())
+
+
+def generator() -> Expected:
+    """Return the graph from its picture, HxWx3 in 0..255, to its drawing, HxWx3 uint8."""
+    picture = _operation("Placeholder", dtype=FLOAT, shape=(None, None, 3))
+    everything = _slice(picture, FLOAT, [0, 0, 0], [0, 0, 0], begin_mask=0b111, end_mask=0b111)
+    batch = _slice(everything, FLOAT, [0], [0], new_axis_mask=1)
+    photo = _minus(_over(batch, _number(127.5)), _number(1.0))
+    cartoon = _item(_guided_filter(photo, _unet(photo)), 0, FLOAT)
+    clipped = _floats("Maximum", _floats("Minimum", cartoon, _number(CLIP)), _number(-CLIP))
+    levels = _times(_plus(clipped, _number(1.0)), _number(127.5))
+    return _operation("Cast", levels, SrcT=FLOAT, DstT="uint8", Truncate=False)
+
+
+def _unet(photo: Expected) -> Expected:
+    x0 = _activated(photo, DOWN[0])
+    x1 = _activated(_activated(x0, DOWN[1]), DOWN[2])
+    x2 = _activated(_activated(x1, DOWN[3]), DOWN[4])
+    for first, second in BLOCKS:
+        x2 = _plus(_convolution(_activated(x2, first), second), x2)
+    x2 = _activated(x2, UP[0])
+    x3 = _activated(_activated(_plus(_twice_as_large(x2), x1), UP[1]), UP[2])
+    x4 = _activated(_plus(_twice_as_large(x3), x0), UP[3])
+    return _convolution(x4, UP[4])
+
+
+def _guided_filter(x: Expected, y: Expected) -> Expected:
+    """He, Sun and Tang, "Guided image filtering" (ECCV 2010), channel by channel."""
+    shape = _shape(x)
+    one = Constant(np.array(1, np.int32))
+    size = _pack(one, _item(shape, 1, INT), _item(shape, 2, INT), Constant(np.array(1, np.int32)))
+    ones = _operation("Fill", size, _number(1.0), T=FLOAT, index_type=INT)
+    n = _box_filter(ones, 1)
+    mean_x, mean_y = _over(_box_filter(x), n), _over(_box_filter(y), n)
+    cov_xy = _minus(_over(_box_filter(_times(x, y)), n), _times(mean_x, mean_y))
+    var_x = _minus(_over(_box_filter(_times(x, x)), n), _times(mean_x, mean_x))
+    a = _over(cov_xy, _plus(var_x, Weight(EPSILON, (), positive=True)))
+    b = _minus(mean_y, _times(a, mean_x))
+    mean_a, mean_b = _over(_box_filter(a), n), _over(_box_filter(b), n)
+    return _plus(_times(mean_a, x), mean_b)
+
+
+def _box_filter(x: Expected, channels: int = 3) -> Expected:
+    side = 2 * RADIUS + 1
+    kernel = Constant(np.full((side, side, channels, 1), 1 / side**2, np.float32))
+    return _convolve("DepthwiseConv2dNative", x, kernel, stride=1)
+
+
+def _activated(x: Expected, layer: Layer) -> Expected:
+    alpha = float(np.float32(SLOPE))
+    return _floats("LeakyRelu", _convolution(x, layer), alpha=alpha)
+
+
+def _convolution(x: Expected, layer: Layer) -> Expected:
+    kernel = Weight(layer.weights, (layer.side, layer.side, layer.inputs, layer.outputs))
+    y = _convolve("Conv2D", x, kernel, layer.stride)
+    return _floats("BiasAdd", y, Weight(layer.biases, (layer.outputs,)), data_format="NHWC")
+
+
+def _convolve(name: str, x: Expected, kernel: Expected, stride: int) -> Expected:
+    return _floats(
+        name,
+        x,
+        kernel,
+        strides=(1, stride, stride, 1),
+        padding="SAME",
+        explicit_paddings=(),
+        dilations=(1, 1, 1, 1),
+        data_format="NHWC",
+    )
+
+
+def _twice_as_large(x: Expected) -> Expected:
+    """Bilinear, the top left corners of both pictures in the same place."""
+    two = Constant(np.array(2, np.int32))
+    height, width = (_operation("Mul", _item(_shape(x), axis, INT), two, T=INT) for axis in (1, 2))
+    size = _pack(height, width)
+    return _floats("ResizeBilinear", x, size, align_corners=False, half_pixel_centers=False)
+
+
+def _shape(x: Expected) -> Expected:
+    return _operation("Shape", x, T=FLOAT, out_type=INT)
+
+
+def _pack(*numbers: Expected) -> Expected:
+    return _operation("Pack", *numbers, N=len(numbers), axis=0, T=INT)
+
+
+def _item(x: Expected, index: int, kind: str) -> Expected:
+    return _slice(x, kind, [index], [index + 1], shrink_axis_mask=1)
+
+
+def _slice(x: Expected, kind: str, begin: list[int], end: list[int], **masks: int) -> Expected:
+    places = (begin, end, [1] * len(begin))
+    constants = (Constant(np.array(numbers, np.int32)) for numbers in places)
+    return _operation("StridedSlice", x, *constants, T=kind, Index=INT, **(_NO_MASKS | masks))
+
+
+def _plus(x: Expected, y: Expected) -> Expected:
+    return Operation(("AddV2", "Add"), (x, y), {"T": FLOAT})
+
+
+def _minus(x: Expected, y: Expected) -> Expected:
+    return _floats("Sub", x, y)
+
+
+def _times(x: Expected, y: Expected) -> Expected:
+    return _floats("Mul", x, y)
+
+
+def _over(x: Expected, y: Expected) -> Expected:
+    return _floats("RealDiv", x, y)
+
+
+def _number(value: float) -> Expected:
+    return Constant(np.array(value, np.float32))
+
+
+def _floats(name: str, *inputs: Expected, **attributes: Any) -> Expected:
+    return _operation(name, *inputs, T=FLOAT, **attributes)
+
+
+def _operation(name: str, *inputs: Expected, **attributes: Any) -> Expected:
+    return Operation((name,), inputs, attributes)

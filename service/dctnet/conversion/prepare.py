@@ -1,0 +1,141 @@
+"""Makes a prepared folder: the networks, the known answer, and the manifest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from dctnet import __version__
+from dctnet.conversion.networks import prepare_networks, threads
+from dctnet.conversion.trial_images import portrait
+from dctnet.engine import Engine, read_alpha
+from dctnet.lifecycle.warm_up import check_answer
+from dctnet.models import manifest
+from dctnet.models.atomic_dir import making, put, staging
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
+from dctnet.models.manifest import Manifest, Preparation
+from dctnet.models.networks import PARTS, Part
+from dctnet.models.self_test import KnownAnswer
+from dctnet.runtimes import selection
+
+TOOLS = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
+"""The packages whose versions are recorded."""
+
+_NEEDED = ("tensorflow", "tf2onnx", "onnx")
+
+Report = Callable[[str], None]
+"""Is told what is being done now."""
+
+STEPS = len(PARTS) + 1
+"""How often `prepare` reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared folder that is in its place."""
+
+    folder: ModelFolder
+    made: bool
+    """False if it was there already, made of the same source by the same tools."""
+
+
+def prepare(
+    source: ModelFolder, to: Path, *, force: bool = False, report: Report = lambda _: None
+) -> Prepared:
+    """Prepare a verified folder in the upstream format into the folder ``to``.
+
+    The folder appears whole or not at all. One that is there is replaced if it was prepared of the
+    same source, and any model folder with ``force``. Raises ModelError, whose message says what
+    stood in the way and what to do.
+    """
+    _require_tools()
+    to = to.resolve()
+    _require_apart(source, to)
+    with making(to, "--output"):
+        existing = _existing(source, to, force)
+        if existing is not None:
+            return Prepared(existing, made=False)
+        with staging(to) as folder:
+            _fill(folder, source, report)
+            put(folder, to)
+        return Prepared(open_folder(to), made=True)
+
+
+def _require_tools() -> None:
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise ModelError(
+            f"Preparing a model needs {' and '.join(missing)}, which is not installed: run"
+            " `make install-reference`, `pip install 'dctnet[reference]'`, or take the"
+            " `tensorflow` image."
+        )
+
+
+def _require_apart(source: ModelFolder, to: Path) -> None:
+    if source.is_prepared:
+        raise ModelError(f"{source.path} is prepared already.")
+    path = source.path.resolve()
+    if path == to or path in to.parents or to in path.parents:
+        raise ModelError(
+            f"{to} and the model {path} lie in one another: choose another folder with --output."
+        )
+
+
+def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
+    """Return the folder that is there if it can stay; raise ModelError if it must not go."""
+    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+        return None
+    path = to / manifest.FILE_NAME
+    if not path.is_file():
+        raise ModelError(f"{to} is there already and is no prepared model: choose another folder.")
+    described = manifest.decode(path.read_bytes(), path)
+    if force:
+        return None
+    made = described.preparation
+    same = (
+        made is not None
+        and (described.style, described.model) == (source.style, source.model)
+        and made.source == source.digest
+    )
+    if not same:
+        raise ModelError(
+            f"{to} already holds another model, {described.model}: choose another folder with"
+            " --output, or replace it with --force."
+        )
+    assert made is not None
+    if source.digest is None or made.tools != _tools():
+        return None  # Nothing tells that it is up to date.
+    try:
+        return open_folder(to)
+    except ModelError:
+        return None  # It is damaged, and will be made anew.
+
+
+def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
+    made = prepare_networks(source.files, folder, report)
+    for name in (ALPHA, *NOTICES):
+        if name in source.files:
+            (folder / name).write_bytes(source.files.read(name))
+    report("known answer")
+    reference = Engine(selection.load(source, threads()), read_alpha(source.files[ALPHA]))
+    known = portrait()
+    KnownAnswer(known, reference.cartoonize(known).picture).write(folder)
+    _describe(folder, source, made)
+    prepared = open_folder(folder)
+    engine = Engine(selection.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))
+    check_answer(engine, prepared)
+
+
+def _describe(folder: Path, source: ModelFolder, made: dict[str, Part]) -> None:
+    files = {path.name: manifest.record(path) for path in sorted(folder.iterdir())}
+    preparation = Preparation(source.digest, _tools(), made)
+    manifest.write(
+        folder,
+        Manifest(source.style, source.model, source.revision, files, source.hub, preparation),
+    )
+
+
+def _tools() -> dict[str, str]:
+    return {"dctnet": __version__} | {tool: metadata.version(tool) for tool in TOOLS}

@@ -1,0 +1,54 @@
+"""A picture and its right cartoon, which a model folder may carry: by it a replica proves itself.
+
+Both files are lossless, so that the same numbers are compared everywhere.
+"""
+
+from dataclasses import dataclass
+from io import BytesIO
+from math import inf
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dctnet.models.errors import ModelError, reason
+from dctnet.models.folder import KNOWN_ANSWER, KNOWN_PICTURE
+from dctnet.models.open_files import Files, Readable
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """A picture and its cartoon, both HxWx3 uint8 RGB."""
+
+    picture: Pixels
+    cartoon: Pixels
+
+    @classmethod
+    def read(cls, files: Files) -> Self | None:
+        """Return a model folder's known answer, or None if it has none; raise ModelError."""
+        if KNOWN_ANSWER not in files:
+            return None
+        return cls(_read(files[KNOWN_PICTURE]), _read(files[KNOWN_ANSWER]))
+
+    def write(self, folder: Path) -> None:
+        """Put it into a folder; raise OSError."""
+        for name, pixels in (KNOWN_PICTURE, self.picture), (KNOWN_ANSWER, self.cartoon):
+            Image.fromarray(pixels).save(folder / name, optimize=True)
+
+    def difference(self, drawn: Pixels) -> float:
+        """Return how far a cartoon of the picture is from the right one, on average, of 255."""
+        if drawn.shape != self.cartoon.shape:
+            return inf
+        return float(np.abs(drawn.astype(np.int16) - self.cartoon).mean())
+
+
+def _read(file: Readable) -> Pixels:
+    try:
+        with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except OSError as error:  # Pillow's own error for what is no picture is one.
+        raise ModelError(f"Cannot read the known answer {file}: {reason(error)}.") from error

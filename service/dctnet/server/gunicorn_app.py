@@ -1,0 +1,130 @@
+"""The Gunicorn application around the Flask one: one worker, whose threads serve."""
+
+import os
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+
+from dctnet import log_writer
+from dctnet.app import create_app
+from dctnet.config import SPARE_THREADS, Settings
+from dctnet.messages import say
+from dctnet.replica import Replica
+from dctnet.server import file_descriptors, fork_signals, orphan
+
+SPARE_CONNECTIONS = 1024
+"""Connections beyond the threads, which wait for their next request."""
+
+KEEP_ALIVE_S = 75
+"""How long an idle connection stays: longer than the 60 s of common proxies, so that they close
+first and never send a request into a closing connection."""
+
+HEARTBEAT_TIMEOUT_S = 120
+"""How long the worker's main thread may be silent: importing TensorFlow from a cold disk blocks it
+for a while."""
+
+
+class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn's arbiter, which takes signals only to end."""
+
+    SIGNALS = fork_signals.ENDING
+
+    def init_signals(self) -> None:
+        """Set the handlers, and ignore the signals that have none."""
+        super().init_signals()
+        fork_signals.ignore_signals()
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
+    """Runs one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        """Take a replica that was not started yet: it starts in the worker."""
+        self.replica = replica
+        self.lifeline = orphan.Lifeline()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set Gunicorn's options; called by the base class."""
+        options = gunicorn_options(self.replica.settings)
+        wanted = options["worker_connections"]
+        try:
+            connections = file_descriptors.connections_within_limit(wanted)
+        except OSError as error:
+            say(str(error))
+            sys.exit(1)
+        if connections < wanted:
+            say(f"the limit of open files leaves room for {connections} connections, not {wanted}")
+        for name, value in (options | {"worker_connections": connections}).items():
+            self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal ends the process."""
+        log_writer.start()
+        # Gunicorn would cut it off every request's path.
+        os.environ.pop("SCRIPT_NAME", None)
+        fork_signals.hold_signals()
+        try:
+            ReplicaArbiter(self).run()
+        except RuntimeError as error:  # Gunicorn's word for a configuration that it cannot use.
+            say(str(error))
+            sys.exit(1)
+
+    def load(self) -> Flask:
+        """Make the application in the worker, and start to load the model behind its back."""
+        self.replica.start()
+        return create_app(self.replica)
+
+
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """Return what differs from Gunicorn's defaults."""
+    threads = settings.slots + settings.queue_size + settings.max_uploads + SPARE_THREADS
+    return {
+        "bind": str(settings.bind),
+        "workers": 1,
+        "worker_class": "dctnet.server.worker.Worker",
+        "threads": threads,
+        "worker_connections": threads + SPARE_CONNECTIONS,
+        "keepalive": KEEP_ALIVE_S,
+        "graceful_timeout": settings.graceful_timeout,
+        "timeout": HEARTBEAT_TIMEOUT_S,
+        # The worker's heartbeat is a file, and writing to a busy disk can block.
+        "worker_tmp_dir": settings.worker_tmp_dir and str(settings.worker_tmp_dir),
+        # Files are sent by the event loop, as everything else is.
+        "sendfile": False,
+        # It would be written to the home folder, which may be read-only.
+        "control_socket_disable": True,
+        # No client and no variable says for a proxy what the path, its prefix or the scheme is:
+        # headers whose names have an underscore are dropped, others are the application's.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "header_map": "drop",
+        "loglevel": "warning",
+        "when_ready": _say_where,
+        "post_fork": _become_worker,
+        "post_worker_init": orphan.watch,
+        "worker_exit": _end,
+    }
+
+
+def _say_where(arbiter: Any) -> None:
+    say(f"listening on http://{arbiter.cfg.bind[0]}")
+
+
+def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.app.lifeline.become_worker()
+    log_writer.start_threads()
+
+
+def _end(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.replica.end()
+    exit_in_flight = sys.exception()
+    ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
+    if ends_well and not worker.replica.lifecycle.was_ready:
+        log_writer.flush()
+        # Python would wait for the pools of threads in which the model is still loaded.
+        os._exit(0)

@@ -1,0 +1,105 @@
+"""``GET /``: the page, as the server sends it; tests/web_ui looks at it in a browser."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from dctnet.api import static_files
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, MODEL, client_of
+
+
+def links(page: str) -> list[str]:
+    return re.findall(r'(?:href|src)="(static/[^"]+)"', page)
+
+
+def test_the_page_names_the_model_and_knows_the_limits_of_the_service(client):
+    response = client.get("/")
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    assert 'data-model="tiny@v1"' in response.text
+    assert 'data-text="demo"' not in response.text
+    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS}
+    for name, limit in limits.items():
+        assert f'data-max-{name}="{limit}"' in response.text
+    for side, pixels in ("short", 720), ("long", 1280):
+        assert f'data-{side}-side="{pixels}"' in response.text
+
+
+def test_the_page_of_the_demo_model_says_how_to_get_another(settings):
+    page = client_of(settings, replace(MODEL, style="demo")).get("/").text
+    assert 'data-text="demo" data-style="anime"' in page
+
+
+def test_a_models_name_is_text_and_no_markup(settings):
+    page = client_of(settings, replace(MODEL, style='"><b>bold')).get("/").text
+    assert "<b>bold" not in page
+    assert "&lt;b&gt;bold" in page
+
+
+def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client):
+    found = links(client.get("/").text)
+    addresses = {name: at for name, at in static_files.addresses().items() if name != "docs.css"}
+    assert sorted(found) == sorted(f"static/{address}" for address in addresses.values())
+    responses = [client.get(f"/{link}") for link in found]
+    types = {response.mimetype for response in responses}
+    assert types == {"image/svg+xml", "text/css", "text/javascript"}
+    for response in responses:
+        assert response.cache_control.public
+        assert response.cache_control.immutable
+        assert response.cache_control.max_age == 365 * 24 * 60 * 60
+
+
+@pytest.mark.parametrize("change", ["content", "name", "one more"])
+def test_another_content_has_other_addresses(change, tmp_path, monkeypatch):
+    before = static_files.addresses()
+    folder = tmp_path / "static"
+    shutil.copytree(static_files.FOLDER, folder)
+    monkeypatch.setattr(static_files, "FOLDER", folder)
+    assert static_files.addresses() == before
+    if change == "content":
+        (folder / "texts" / "zh.js").write_text("export default {};")
+    elif change == "name":
+        (folder / "page.css").rename(folder / "other.css")
+    else:
+        (folder / "empty.js").touch()
+    assert not set(static_files.addresses().values()) & set(before.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["page.css", "page.0123456789abcdef.css", "0123456789abcdef/page.css", "..", "../app.py"],
+)
+def test_under_any_other_name_there_is_nothing(client, name):
+    response = client.get(f"/static/{name}")
+    assert response.status_code == 404
+    assert response.content_type == "application/problem+json"
+    assert not response.cache_control.public
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/").text
+    for link in links(page):
+        page += client.get(f"/{link}").text
+    addresses = re.findall(r"(?:https?:)?//[a-z][^\s\"')]*", page)
+    assert [a for a in addresses if "www.w3.org" not in a] == []
+
+
+def test_the_page_has_every_element_that_its_modules_ask_for(client):
+    page = client.get("/").text
+    modules = "".join(path.read_text() for path in static_files.FOLDER.glob("*.js"))
+    asked = set(re.findall(r'(?:byId|getElementById|show)\("([\w-]+)"', modules))
+    assert {"file", "key", "problem", "countdown"} <= asked
+    assert asked <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+def test_the_languages_have_the_same_texts():
+    names = [
+        re.findall(r'^  "?([A-Za-z-]+)"?[:,]', path.read_text(), re.MULTILINE)
+        for path in sorted((static_files.FOLDER / "texts").iterdir())
+    ]
+    # What only Chinese has are its own words for the styles.
+    english, chinese = (set(found) for found in names)
+    assert english
+    assert english <= chinese

@@ -1,0 +1,101 @@
+"""One worker beside many: what is measured of whom, and what is written of it."""
+
+import urllib.request
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import process_model
+from benchmarks.process_model import Artist, Figures, Running, Setup, ask, classic, tables, write
+from loadtest.client import equals, made
+from tests.support.polling import BOUND_S
+from tests.support.process import children
+
+TINY_SIDE = 64
+
+
+@pytest.fixture(autouse=True)
+def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_model, "WARM_UP", 4)
+
+
+def figures(**own: float) -> Figures:
+    names = ["rate", "used", "p50", "p95", "health", "memory", "right", "refused", "failed"]
+    return dict.fromkeys(names, 1.0) | own
+
+
+def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
+    """Answers that are all wrong are no figures: there is no latency of right ones."""
+    (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
+    right = equals({picture.name: Artist("demo").draw(picture.pixels())}, tolerance=1)
+    wrong = equals({picture.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
+    with classic(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
+        (master,) = running.pids
+        assert len(children(master)) == 2
+        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as answer:
+            assert b"healthy" in answer.read()
+        found = ask(running, picture, right, 16)
+        with pytest.raises(AssertionError, match="wrong"):
+            ask(running, picture, wrong, 1)
+    assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
+    assert found["memory"] > 50
+    assert 0 < found["used"] < 60
+    assert not Path(f"/proc/{master}").exists()
+
+
+def test_a_classic_service_that_cannot_start_is_said():
+    with (
+        pytest.raises(SystemExit, match="could not be started"),
+        classic(1, 1, DCTNET_MODEL="no-such-model"),
+    ):
+        pytest.fail("there is no such model")
+
+
+def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
+    found = {
+        "one": [figures(rate=1, right=5), figures(rate=4, right=5), figures(rate=2, right=5)],
+        "four": [
+            figures(rate=2, p95=3, refused=0),
+            figures(rate=4, p95=1, refused=2),
+            figures(rate=6, p95=2, refused=1),
+        ],
+    }
+    lines = tables(found).splitlines()
+    same = "1.00 (1.00 to 1.00)"
+    assert lines[2] == f"| one | 2.00 | {same} | 1.00 | {same} | 1 | {same} |"
+    assert lines[3] == f"| four | 4.00 | 2.00 (1.00 to 3.00) | 1.00 | {same} | 1 | {same} |"
+    assert lines[7] == "| one | 15 | 3 | 3 | 1.0 | 1.0 (1.0 to 1.0) | 1.0 |"
+    assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.0 |"
+
+
+def test_every_second_round_goes_the_other_way(monkeypatch):
+    order: list[str] = []
+
+    def start(name: str) -> AbstractContextManager[Running]:
+        order.append(name)
+        return nullcontext(Running([], []))
+
+    monkeypatch.setattr(process_model, "ask", lambda *_: figures())
+    compared = [Setup(name, partial(start, name)) for name in ("one", "four")]
+    counts = [
+        [(name, len(rounds)) for name, rounds in found.items()]
+        for found in process_model.measure(compared, 3, "demo", 1)
+    ]
+    assert order == ["one", "four", "four", "one", "one", "four"]
+    assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]
+
+
+def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- figures -->\nold\n<!-- end of figures -->\nAfter.\n")
+    for text in ("new \\1", "newer"):
+        write(page, text)
+        assert page.read_text() == (
+            f"Before.\n<!-- figures -->\n{text}\n<!-- end of figures -->\nAfter.\n"
+        )
+    page.write_text("Nothing.\n")
+    with pytest.raises(SystemExit, match="no place for figures"):
+        write(page, "new")

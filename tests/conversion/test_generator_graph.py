@@ -1,0 +1,235 @@
+"""The generator's frozen graph is read where it is the known one, node for node, and only there."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dctnet.conversion import frozen_graph as graphs
+from dctnet.conversion.frozen_graph import Difference, Graph, Node
+from dctnet.conversion.generator_graph import OUTPUT, generator, read_weights
+from dctnet.models import generator_weights as format
+from dctnet.models.errors import ModelError
+from tests.support.lazy_import import Lazily
+
+tf = Lazily("tensorflow.compat.v1")
+network = Lazily("demo_model.network")
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    path = tmp_path_factory.mktemp("graph") / "cartoon_bg.pb"
+    weights = network.initial_weights(0)
+    path.write_bytes(network.frozen_graph(weights).SerializeToString())
+    return graphs.read(path)
+
+
+def used(graph: Graph, name: str = OUTPUT) -> set[str]:
+    """The nodes that the output depends on."""
+    found, waiting = set(), [name]
+    while waiting:
+        node = graph[waiting.pop()]
+        found.add(node.name)
+        waiting += [name for name in node.inputs if name not in found]
+    return found
+
+
+def difference(graph: Graph, *changed: Node) -> Difference:
+    with pytest.raises(Difference) as caught:
+        graphs.match({**graph, **{node.name: node for node in changed}}, OUTPUT, generator())
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["cartoon_bg.pb", "cartoon_h.pb"])
+def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(upstream_demo, name):
+    weights = read_weights(upstream_demo / name)
+    definition = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
+    stored = {
+        node.name.removeprefix("generator/"): tf.make_ndarray(node.attr["value"].tensor)
+        for node in definition.node
+        if node.op == "Const"
+    }
+    assert sorted(weights) == sorted(name for name, _ in format.shapes())
+    assert weights[format.EPSILON] == np.float32(5e-3)
+    for layer in format.LAYERS:
+        assert np.array_equal(weights[layer.weights], stored[layer.weights])
+        assert np.array_equal(weights[layer.biases], stored[layer.biases])
+
+
+def other_values(value: Any) -> Iterator[Any]:
+    """Change a value of an attribute in every way that keeps its type, and a few that do not."""
+    match value:
+        case bool():
+            yield not value
+        case int():
+            yield value + 1
+        case float():
+            yield value * 1.01
+        case str():
+            yield {"NHWC": "NCHW", "SAME": "VALID", "float32": "float64"}.get(value, "int64")
+        case np.ndarray():
+            yield value + 1
+            yield value.astype(np.float64)
+            yield value[np.newaxis]
+        case tuple():
+            yield (*value, 1)
+            for place in range(len(value)):
+                yield (*value[:place], 7, *value[place + 1 :])
+        case _:
+            raise AssertionError(f"no other value of {value!r} is known")
+
+
+def is_weight(node: Node) -> bool:
+    return node.name.endswith(("/weights", "/biases"))
+
+
+def test_every_attribute_and_the_operation_of_every_node_count(graph):
+    tried = 0
+    for name in used(graph):
+        node = graph[name]
+        for attribute, value in node.attributes.items():
+            if attribute == "use_cudnn_on_gpu" or (attribute == "value" and is_weight(node)):
+                continue
+            if name == "add_6/y" and attribute == "value":
+                continue  # The filter's epsilon is the graph's own: see below.
+            for other in other_values(value):
+                changed = replace(node, attributes={**node.attributes, attribute: other})
+                assert difference(graph, changed).node == name, (name, attribute, other)
+                tried += 1
+            without = {k: v for k, v in node.attributes.items() if k != attribute}
+            assert difference(graph, replace(node, attributes=without)).node == name
+        added = replace(node, attributes={**node.attributes, "new": 1})
+        assert "new is 1, and should not be there" in str(difference(graph, added))
+        found = difference(graph, replace(node, operation="Relu"))
+        assert found.node == name
+        assert "it is Relu, and should be " in str(found)
+    assert tried > 700
+
+
+def test_every_connection_counts(graph):
+    for name in used(graph):
+        node = graph[name]
+        for place, given in enumerate(node.inputs):
+            for other in {"input_image", "sub", "LeakyRelu_2", "output_image:1", "none"} - {given}:
+                inputs = (*node.inputs[:place], other, *node.inputs[place + 1 :])
+                difference(graph, replace(node, inputs=inputs))
+        if node.inputs:
+            difference(graph, replace(node, inputs=(*node.inputs, "sub")))
+            difference(graph, replace(node, inputs=node.inputs[:-1]))
+
+
+def test_a_weight_must_have_its_shape_and_be_finite(graph):
+    for layer in format.LAYERS:
+        for name in (layer.weights, layer.biases):
+            node = graph[f"generator/{name}"]
+            value = np.asarray(node.attributes["value"])
+            for other, said in (
+                (value[..., :-1], "and should be float32 of shape"),
+                (value.astype(np.float64), "it is float64"),
+                (value * np.nan, "values that are not finite"),
+            ):
+                attributes = {"dtype": other.dtype.name, "value": other}
+                found = difference(graph, replace(node, attributes=attributes))
+                assert found.node == node.name
+                assert said in str(found)
+
+
+@pytest.mark.parametrize(("epsilon", "good"), [(1e-2, True), (1e-8, True), (0, False), (-1, False)])
+def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
+    node = graph["add_6/y"]
+    value = np.array(epsilon, np.float32)
+    changed = replace(node, attributes={**node.attributes, "value": value})
+    if good:
+        found = graphs.match({**graph, node.name: changed}, OUTPUT, generator())
+        assert found[format.EPSILON] == value
+    else:
+        assert "and should be positive" in str(difference(graph, changed))
+
+
+def test_a_skip_from_another_layer_is_named(graph):
+    node = graph["add_5"]
+    found = difference(graph, replace(node, inputs=(node.inputs[0], "LeakyRelu_12")))
+    assert str(found) == "the node 'add_5': its input is 'LeakyRelu_12', and should be 'LeakyRelu'"
+
+
+@pytest.mark.parametrize(
+    ("node", "change", "said"),
+    [
+        (
+            "generator/Conv_1/Conv2D",
+            {"strides": (1, 1, 1, 1)},
+            "strides is (1, 1, 1, 1), and should be (1, 2, 2, 1)",
+        ),
+        ("generator/Conv_9/Conv2D", {"padding": "VALID"}, "padding is VALID, and should be SAME"),
+        (
+            "ResizeBilinear",
+            {"half_pixel_centers": True},
+            "half_pixel_centers is True, and should be False",
+        ),
+        ("LeakyRelu_3", {"alpha": 0.1}, "alpha is 0.1, and should be 0.2"),
+        ("output_image", {"DstT": "int8"}, "DstT is int8, and should be uint8"),
+        (
+            "Const_1",
+            {"value": np.full((5, 5, 3, 1), 1 / 25, np.float32)},
+            "it is float32 0.04 of shape (5, 5, 3, 1), and should be float32 0.11111111 of shape",
+        ),
+        (
+            "clip_by_value/y",
+            {"value": np.array(-1, np.float32)},
+            "it is float32 -1.0 of shape (), and should be float32 -0.999999 of shape ()",
+        ),
+    ],
+)
+def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
+    changed = replace(graph[node], attributes={**graph[node].attributes, **change})
+    assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
+
+
+def test_a_graph_of_another_output_is_refused(graph):
+    with pytest.raises(Difference, match="the node 'output_image': there is none of that name"):
+        graphs.match({"x": graph["sub"]}, OUTPUT, generator())
+
+
+def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
+    """Variables are read through an Identity, additions are `Add`."""
+    nodes: dict[str, Node] = {}
+    for node in graph.values():
+        inputs = tuple(f"{name}/read" if is_weight(graph[name]) else name for name in node.inputs)
+        operation = "Add" if node.operation == "AddV2" else node.operation
+        nodes[node.name] = replace(node, operation=operation, inputs=inputs)
+        if is_weight(node):
+            read = Node(f"{node.name}/read", "Identity", (f"{node.name}:0",), {"T": "float32"})
+            nodes[read.name] = read
+    return nodes
+
+
+def test_a_graph_that_tensorflow_1_froze_is_known_too(graph):
+    frozen = as_tensorflow_1_freezes_it(graph)
+    weights = graphs.match(frozen, OUTPUT, generator())
+    for name, value in graphs.match(graph, OUTPUT, generator()).items():
+        assert np.array_equal(weights[name], value)
+
+
+def test_what_the_output_does_not_need_does_not_count(graph):
+    loose = Node("loose", "Assert", ("sub",), {})
+    graphs.match({**graph, "loose": loose}, OUTPUT, generator())
+    assert "depthwise/Shape" in graph.keys() - used(graph)
+
+
+def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_path):
+    definition = tf.GraphDef.FromString((upstream_demo / "cartoon_bg.pb").read_bytes())
+    for node in definition.node:
+        for name in ("half_pixel_centers", "explicit_paddings", "Truncate"):
+            node.attr.pop(name, None)
+    (tmp_path / "old.pb").write_bytes(definition.SerializeToString())
+    assert read_weights(tmp_path / "old.pb")
+
+
+@pytest.mark.parametrize("write", [lambda path: None, lambda path: path.write_bytes(b"no graph")])
+def test_a_file_that_is_no_graph_is_named(tmp_path, write):
+    path = tmp_path / "cartoon_h.pb"
+    write(path)
+    with pytest.raises(ModelError, match=r"cartoon_h\.pb"):
+        read_weights(path)

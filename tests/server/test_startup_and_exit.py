@@ -1,0 +1,242 @@
+"""How a server starts, fails to start, and ends."""
+
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from dctnet import config, log_writer
+from dctnet.cli import main
+from dctnet.models import manifest
+from dctnet.models.folder import DEMO, REQUIRED_FILES, open_folder
+from dctnet.runtimes import selection
+from dctnet.server import gunicorn_app
+from tests.server.conftest import TIMED
+from tests.support.encoded_images import encoded, gradient
+from tests.support.polling import BOUND_S, until
+from tests.support.process import Server, children, free_ports, serving
+from tests.support.repo import DCTNET
+from tests.support.tiny_model import write_model_without_graphs
+
+END_S = 30
+"""How long the end of an idle server may take, in seconds: it takes less than one."""
+Serve = Callable[..., tuple[int, str]]
+
+
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_that_to_end(
+    tmp_path, number
+):
+    # With this timeout the master would wait for ten minutes, and 5 s.
+    settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
+    with Server(tmp_path / "log", TIMED, **settings) as server:
+        server.until(lambda: any(" draws background" in line for line in server.messages()))
+        server.wait_for(503)
+        image = encoded(gradient(9, 9))
+        response = requests.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert server.stop(number) == 0
+        assert all(line.startswith("dctnet: ") for line in server.messages())
+
+
+def test_ctrl_c_ends_a_server_that_imports_tensorflow(tiny, tmp_path):
+    with Server(tmp_path / "log", DCTNET_MODEL=tiny) as server:
+        server.wait_for(503)
+        assert server.stop(signal.SIGINT) == 0
+        assert all(line.startswith("dctnet: ") for line in server.messages())
+
+
+def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("0123456789abcdef\nfedcba9876543210\n")
+    with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
+        with requests.Session() as session:  # Whose connection stays open.
+            # The page's script puts it into words: tests/web_ui/test_portrait.py.
+            assert 'data-text="demo"' in session.get(server.url, timeout=BOUND_S).text
+            styles = session.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
+            assert [style["name"] for style in styles] == ["demo"]
+            started = time.monotonic()
+            assert server.stop() == 0
+        assert time.monotonic() - started < END_S
+        lines = server.messages()
+        assert lines[:3] == [
+            f"dctnet: the model is demo, from {DEMO}",
+            "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
+            "dctnet: a picture needs an API key; there are 2",
+        ]
+        assert f"dctnet: {selection.explain(open_folder(DEMO))}" in lines
+        assert all(line.startswith("dctnet: ") for line in lines)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(server.url, timeout=BOUND_S)
+
+
+@pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
+def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost():
+    slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
+    serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
+    # With this timeout the master would wait for ten minutes, and 5 s.
+    settings = {"DCTNET_MODEL": DEMO, "DCTNET_REQUEST_TIMEOUT": 600}
+    with Server(None, [sys.executable, "-c", f"{slowly}; {serve}"], **settings) as server:
+        until(lambda: children(server.process.pid), process=server.process)
+        assert server.stop() == 0
+
+
+def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
+    """Run the command until it ends by itself; its exit status and its messages."""
+    command = [DCTNET, "serve", *arguments]
+    with Server(log, command, **{"DCTNET_MODEL": DEMO} | settings) as server:
+        status = server.process.wait(BOUND_S)
+    assert log.read_text() == ""
+    return status, server.messages()
+
+
+def test_an_address_in_use_is_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        status, (line,) = ended(tmp_path / "log", DCTNET_BIND=address)
+    sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
+    assert (status, line) == (1, f"dctnet: Cannot listen on {address}: {sentence}")
+
+
+def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
+    status, (*_, line) = ended(tmp_path / "log", "--bind", "8080")
+    assert status == 2
+    assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
+
+
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
+    broken = tmp_path / "broken"
+    write_model_without_graphs(broken)
+    status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
+    assert status == 3
+    assert lines[2] == f"dctnet: {broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
+    assert not any("Traceback" in line for line in lines)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Serve:
+    """`dctnet serve` in this process, until it would serve: its exit status and its one line."""
+
+    def never(_: gunicorn_app.Server) -> None:
+        pytest.fail("It would have served.")
+
+    monkeypatch.setattr(gunicorn_app.Server, "run", never)
+    monkeypatch.setattr(log_writer, "start", lambda: None)  # It is the end of capsys.
+    port, management = free_ports(2)
+    defaults = {
+        "DCTNET_BIND": f"127.0.0.1:{port}",
+        "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+        "DCTNET_MODEL": DEMO,
+    }
+
+    def serve(**settings: object) -> tuple[int, str]:
+        for name, value in (defaults | settings).items():
+            monkeypatch.setenv(name, str(value))
+        status = main(["serve"])
+        out, err = capsys.readouterr()
+        (line,) = err.splitlines()
+        assert out == ""
+        return status, line
+
+    return serve
+
+
+@pytest.mark.parametrize("management", ["127.0.0.1", "0.0.0.0", "localhost", "[::]"])
+def test_one_port_for_both_listeners_is_one_sentence(serve, management):
+    (port,) = free_ports(1)
+    status, line = serve(
+        DCTNET_BIND=f"127.0.0.1:{port}", DCTNET_MANAGEMENT_BIND=f"{management}:{port}"
+    )
+    assert status == 1
+    assert line == (
+        f"dctnet: Cannot listen on {management}:{port}: Address already in use."
+        " Choose another address with DCTNET_MANAGEMENT_BIND."
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "start", "end"),
+    [
+        *(
+            (variable, f"{host}:8080", f"Cannot listen on {host}:8080: ", f"{variable}.")
+            for variable in ("DCTNET_BIND", "DCTNET_MANAGEMENT_BIND")
+            for host in ("no-such-host.invalid", "a" * 64, "192.0.2.1")
+        ),
+        *(
+            (
+                "DCTNET_WORKER_TMP_DIR",
+                folder,
+                f"Cannot write the worker's heartbeat file in {folder}: ",
+                ". Choose another folder with DCTNET_WORKER_TMP_DIR.",
+            )
+            for folder in ("/none", __file__, "/proc")
+        ),
+        ("DCTNET_SLOTS", 0, "DCTNET_SLOTS is '0', but it must be ", "."),
+        (
+            "DCTNET_API_KEYS_FILE",
+            "/none",
+            "DCTNET_API_KEYS_FILE is '/none', but that cannot be",
+            "",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(serve, variable, value, start, end):
+    status, line = serve(**{variable: value})
+    assert status == 1
+    assert line.startswith(f"dctnet: {start}")
+    assert line.endswith(end)
+
+
+def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
+    """Simulated: a process of root's can write in most folders."""
+    monkeypatch.setattr(config, "SHARED_MEMORY", Path("/none"))
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    status, line = serve()
+    assert status == 1
+    assert line.startswith(
+        "dctnet: Cannot write the worker's heartbeat file in the system's folder"
+    )
+
+
+@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
+    folder = tmp_path / "broken"
+    assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
+    write_model_without_graphs(folder)
+    for name in REQUIRED_FILES:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(b"")
+        status, line = serve(DCTNET_MODEL=folder)
+        assert status == 3
+        assert f"broken/{name} is cut short" in line
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
+@pytest.mark.parametrize(
+    "name", ["cartoon_bg.npz", "detector.onnx", "known-answer.png", manifest.FILE_NAME]
+)
+def test_a_flipped_bit_is_one_sentence_that_names_the_file(serve, tmp_path, name):
+    folder = tmp_path / "demo"
+    shutil.copytree(DEMO, folder)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    if name == manifest.FILE_NAME:  # Only a pinned model's digest tells.
+        said = f"dctnet: The manifest of {folder} has the digest "
+        status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
+    else:
+        said = f"dctnet: The model file {folder / name} is not the one in the manifest"
+        status, line = serve(DCTNET_MODEL=folder)
+    assert status == 3
+    assert line.startswith(said)

@@ -1,0 +1,20 @@
+"""The pictures that converted networks are tried on."""
+
+import numpy as np
+
+from dctnet.conversion.trial_images import PHOTOS, pictures
+
+
+def test_there_are_more_than_fifty_different_ones_and_each_time_the_same():
+    first, second = pictures(), pictures()
+    assert len(first) == 58
+    assert all(picture.dtype == np.uint8 and picture.shape[2:] == (3,) for picture in first)
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+    assert len({(picture.shape, picture.tobytes()) for picture in first}) == 58
+
+
+def test_every_photo_has_its_licence_stated():
+    stated = (PHOTOS / "LICENSES.md").read_text()
+    photos = [path.name for path in PHOTOS.iterdir() if path.suffix == ".jpg"]
+    assert photos
+    assert all(f"`{name}`" in stated for name in photos)

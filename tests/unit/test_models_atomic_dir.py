@@ -1,0 +1,64 @@
+"""A folder appears whole or not at all."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from dctnet.models.atomic_dir import making, put, staging
+
+
+def a_folder(path: Path, content: str) -> Path:
+    path.mkdir()
+    (path / "file").write_text(content)
+    return path
+
+
+def names(path: Path) -> list[str]:
+    return sorted(child.name for child in path.iterdir())
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, replaces):
+    if replaces:
+        a_folder(tmp_path / "place", "old")
+    put(a_folder(tmp_path / "new", "new"), tmp_path / "place")
+    assert names(tmp_path) == ["place"]
+    assert (tmp_path / "place" / "file").read_text() == "new"
+
+
+def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path, monkeypatch):
+    a_folder(tmp_path / "place", "old")
+    new = a_folder(tmp_path / "new", "new")
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path == new:
+            raise OSError(28, os.strerror(28))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match="No space"):
+        put(new, tmp_path / "place")
+    assert (tmp_path / "place" / "file").read_text() == "old"
+
+
+def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
+    a_folder(tmp_path / ".place.new", "of a process that was killed")
+    with staging(tmp_path / "place") as folder:
+        assert names(folder) == []
+        (folder / "half").touch()
+    assert names(tmp_path) == []
+
+
+def test_of_two_processes_one_waits(tmp_path):
+    place = tmp_path / "not" / "there yet" / "place"
+    with (
+        making(place, "--to"),
+        (place.parent / ".place.lock").open("w") as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (place.parent / ".place.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,76 @@
+"""The known answer of a model folder: what it is, and what is said where it cannot be read."""
+
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dctnet.engine import Engine, read_alpha
+from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import DEMO, KNOWN_ANSWER, KNOWN_PICTURE, open_folder
+from dctnet.models.open_files import OpenFiles
+from dctnet.models.self_test import KnownAnswer
+from dctnet.runtimes import selection
+from tests.support.encoded_images import encoded, gradient
+
+KNOWN = KnownAnswer(
+    np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3), np.full((4, 5, 3), 100, np.uint8)
+)
+
+JPEG = encoded(gradient(5, 4), "JPEG")
+"""Both files are PNG: no other decoder is to open them."""
+
+
+def files_in(folder: Path) -> OpenFiles:
+    return OpenFiles(folder, (path.name for path in folder.iterdir()))
+
+
+def test_what_was_written_is_read(tmp_path):
+    assert KnownAnswer.read(files_in(tmp_path)) is None
+    KNOWN.write(tmp_path)
+    read = KnownAnswer.read(files_in(tmp_path))
+    assert read is not None
+    np.testing.assert_array_equal(read.picture, KNOWN.picture)
+    np.testing.assert_array_equal(read.cartoon, KNOWN.cartoon)
+
+
+@pytest.mark.parametrize("name", [KNOWN_PICTURE, KNOWN_ANSWER])
+@pytest.mark.parametrize("content", [None, b"no picture", JPEG], ids=["none", "text", "JPEG"])
+def test_what_cannot_be_read_is_said(tmp_path, name, content):
+    KNOWN.write(tmp_path)
+    if content is None and name == KNOWN_PICTURE:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content or b"")
+    with pytest.raises(ModelError, match=f"Cannot read the known answer .*{name}"):
+        KnownAnswer.read(files_in(tmp_path))
+
+
+def test_a_difference_is_the_mean_of_all_values():
+    assert KNOWN.difference(KNOWN.cartoon) == 0
+    one_off = KNOWN.cartoon.copy()
+    one_off[0, 0, 0] = 40
+    assert KNOWN.difference(one_off) == 1
+    assert KNOWN.difference(KNOWN.cartoon[:-1]) == inf
+
+
+def test_the_demo_models_answer_takes_all_its_networks():
+    known = KnownAnswer.read(files_in(DEMO))
+    assert known is not None
+    networks = selection.load(open_folder(DEMO), threads=1)
+    alpha = read_alpha(DEMO / "alpha.jpg")
+
+    def difference(**changed: object) -> float:
+        engine = Engine(replace(networks, **changed), alpha)  # type: ignore[arg-type]
+        return known.difference(engine.cartoonize(known.picture).picture)
+
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    assert difference() < MAX_MEAN_DIFFERENCE / 4
+    assert difference(background=lambda picture: picture) > MAX_MEAN_DIFFERENCE
+    assert difference(head=lambda picture: picture) > MAX_MEAN_DIFFERENCE
+    assert difference(detector=lambda _: nothing) > MAX_MEAN_DIFFERENCE
+    landmarks = networks.landmarks
+    assert difference(landmarks=lambda face: landmarks(face) + 0.1) > MAX_MEAN_DIFFERENCE

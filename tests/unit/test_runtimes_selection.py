@@ -1,0 +1,137 @@
+"""The runtime of each network: the fastest that is installed and has its files."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dctnet.models.errors import ModelError
+from dctnet.models.folder import ModelFolder
+from dctnet.models.networks import PARTS, Part
+from dctnet.runtimes import native
+from dctnet.runtimes.selection import choose, explain
+
+FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
+GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
+PREPARED = ModelFolder(
+    Path("/m/anime"),
+    "anime",
+    "iic/anime",
+    "master",
+    "ab" * 32,
+    "unpinned",
+    GENERATORS | FACES,
+    is_prepared=True,
+)
+UPSTREAM = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
+NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
+NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow",), NODE)})
+
+
+@pytest.fixture(autouse=True)
+def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a processor that the native runtime is not built for."""
+    monkeypatch.setattr(native.platform, "machine", lambda: "vax")
+
+
+def test_generators_are_computed_natively_where_they_can(monkeypatch):
+    monkeypatch.setattr(native, "reason_against", lambda: "")
+    faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
+    assert choose(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
+
+
+def test_a_prepared_folder_needs_no_tensorflow():
+    assert choose(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
+
+
+def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
+    assert choose(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
+
+
+def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
+    assert choose(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
+
+
+def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
+    with pytest.raises(ModelError) as caught:
+        choose(folder, wanted)
+    return str(caught.value)
+
+
+def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
+    monkeypatch.setattr(native, "reason_against", lambda: "")
+    assert choose(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
+    assert refusal(PREPARED, "tensorflow") == (
+        "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
+        " native or onnxruntime."
+    )
+
+
+def test_a_runtime_that_is_wanted_and_not_here_is_said():
+    assert refusal(PREPARED, "native") == (
+        "DCTNET_RUNTIME is native, which cannot be used here."
+        " The native runtime is not built for vax."
+    )
+
+
+def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
+    assert explain(PREPARED) == (
+        "onnxruntime draws background and head: The native runtime is not built for vax"
+    )
+    assert explain(PREPARED, "onnxruntime") == (
+        "onnxruntime draws background and head: DCTNET_RUNTIME says so"
+    )
+    assert explain(UPSTREAM) == (
+        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+    )
+    half = replace(PREPARED, parts=PREPARED.parts | {"head": Part(("tensorflow",), NODE)})
+    assert explain(half) == (
+        "onnxruntime draws background: The native runtime is not built for vax;"
+        f" tensorflow draws head: {NODE}"
+    )
+    assert explain(PREPARED, "native") == refusal(PREPARED, "native")
+    monkeypatch.setattr(native, "pick", lambda: "vax-11")
+    assert explain(PREPARED) == (
+        "native (vax-11) draws background and head: the fastest for this machine and model"
+    )
+
+
+def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert refusal(NEEDY) == (
+        "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
+        f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
+    )
+    assert refusal(UPSTREAM) == (
+        "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
+        " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
+        " with its `reference` extra, or take the `tensorflow` image."
+    )
+
+
+def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
+    assert "needs onnxruntime, which is not installed" in said
+
+
+def test_threads_that_load_networks_import_nothing():
+    """In CPython 3.11 an import can fail that meets another (gh-91351)."""
+    program = (
+        "import sys, threading\n"
+        "from dctnet.models.folder import DEMO, open_folder\n"
+        "from dctnet.runtimes import choice\n"
+        "main, found = threading.get_ident(), []\n"
+        "def note(event, args):\n"
+        "    if event == 'import' and threading.get_ident() != main:\n"
+        "        found.append(args[0])\n"
+        "sys.addaudithook(note)\n"
+        "choice.load(open_folder(DEMO), threads=2)\n"
+        "print(found)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"

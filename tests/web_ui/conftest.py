@@ -1,0 +1,68 @@
+"""The page in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.api.conftest import held
+from tests.support.browser import Browser, chromium
+from tests.support.encoded_images import encoded, gradient
+from tests.support.repo import ROOT
+from tests.web_ui.stand_in import StandIn
+
+__all__ = ["held"]
+
+PORTRAIT = ROOT / "docs/images/astronaut.jpg"
+FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let two processes at most start a browser, with about half of the time each."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            group = "page, first" if item.path.stem in FIRST_GROUP else "page, second"
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the browser puts what it downloads."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(downloads: Path) -> Iterator[Browser]:
+    with chromium(downloads) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[StandIn]:
+    with StandIn().running() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def stand_in(serving: StandIn) -> Iterator[StandIn]:
+    """A server whose answers may be chosen; nothing is left of another test's."""
+    serving.forget()
+    yield serving
+    if serving.held is not None:
+        serving.held.set()
+
+
+@pytest.fixture
+def page(stand_in: StandIn, browser: Browser) -> Browser:
+    """The browser with the page of that server."""
+    browser.open(stand_in.url)
+    return browser
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small picture that is sent as it is."""
+    path = tmp_path_factory.mktemp("pictures") / "Some one.png"
+    path.write_bytes(encoded(Image.fromarray(gradient(60, 40))))
+    return path

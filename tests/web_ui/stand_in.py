@@ -1,0 +1,105 @@
+"""The real application around a tiny engine, which keeps what is sent and may be told to answer."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from threading import Event
+from typing import Any
+
+from werkzeug.serving import make_server
+
+from dctnet.api.problems import MEDIA_TYPE, Kind, document
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.lifecycle.warm_up import Cartoonist
+from dctnet.models.folder import ModelFolder
+from tests.api.conftest import MODEL, replica_of
+
+Start = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered in the application's place."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def problem(kind: Kind, retry_after: int | None = None) -> Answer:
+    """The answer of a kind of problem."""
+    members = document(kind, kind.status, "A detail.", "the-id-of-the-request")
+    headers = {"Content-Type": MEDIA_TYPE}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Answer(kind.status, json.dumps(members).encode(), headers)
+
+
+class StandIn:
+    """A server for the page, by the application with these settings."""
+
+    def __init__(
+        self, model: ModelFolder = MODEL, engine: Cartoonist | None = None, **settings: object
+    ) -> None:
+        told = Settings.from_environment({name: str(value) for name, value in settings.items()})
+        self._application = create_app(replica_of(told, model, engine))
+        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.received: list[bytes] = []
+        self.queries: list[str] = []
+        self.keys: list[str | None] = []
+        self.cartoons: list[bytes] = []
+        self.answers: deque[Answer] = deque()
+        self.place: int | None = None
+        """What is told of any ticket in place of the truth."""
+        self.asked = 0
+        """How often somebody asked for a place."""
+        self.held: Event | None = None
+        """What an answer waits for."""
+
+    def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/v1/tickets/"):
+            self.asked += 1
+            if self.place is not None:
+                start_response("200 OK", [("Content-Type", "application/json")])
+                return [json.dumps({"place": self.place}).encode()]
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v1/cartoons"):
+            return self._application(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        cartoons = self.cartoons  # One that is late is not the next test's.
+        self.received.append(body)
+        self.keys.append(environ.get("HTTP_X_API_KEY"))
+        self.queries.append(environ["QUERY_STRING"])
+        if self.held is not None:
+            self.held.wait()
+        if self.answers:
+            answer = self.answers.popleft()
+            start_response(f"{answer.status} -", list(answer.headers.items()))
+            return [answer.body]
+        environ["wsgi.input"] = BytesIO(body)
+        cartoon = b"".join(self._application(environ, start_response))
+        cartoons.append(cartoon)
+        return [cartoon]
+
+    @contextmanager
+    def running(self) -> Iterator["StandIn"]:
+        """Serve until the end of the block."""
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            if self.held is not None:
+                self.held.set()
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()

@@ -1,0 +1,103 @@
+"""What is sent of a photo: no more than the service will use."""
+
+import random
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from dctnet.engine.geometry import working_size
+from tests.support.browser import Browser
+from tests.support.encoded_images import encoded, gradient
+from tests.web_ui.conftest import PORTRAIT
+from tests.web_ui.stand_in import StandIn
+
+MARKER = b"where-and-when-it-was-taken"
+
+
+def sent(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
+    """Choose a file, and return what the server receives."""
+    browser.open(stand_in.url)
+    browser.choose(path)
+    browser.reach("done", "failed", "worthAClick")
+    (received,) = stand_in.received
+    return received
+
+
+def test_a_large_photo_is_made_smaller_upright_and_bare(stand_in, browser, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be turned by 90 degrees.
+    exif[0x010E] = MARKER.decode()
+    portrait = Image.open(PORTRAIT).resize((2000, 1500), Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(0).integers(-9, 10, (1500, 2000, 3), np.int16)
+    photo = Image.fromarray((np.asarray(portrait) + noise).clip(0, 255).astype(np.uint8))
+    path = tmp_path / "IMG_0001.JPG"
+    photo.save(path, quality=95, exif=exif)
+    assert MARKER in path.read_bytes()
+    assert path.stat().st_size > 1_000_000
+
+    received = sent(stand_in, browser, path)
+    assert len(received) < path.stat().st_size / 4
+    assert MARKER not in received
+    picture = Image.open(BytesIO(received))
+    assert picture.format == "JPEG"
+    assert picture.size == (720, 960)
+    assert not picture.getexif()
+    wanted = ImageOps.exif_transpose(Image.open(path)).resize((720, 960), Image.Resampling.BOX)
+    difference = np.asarray(picture, float) - np.asarray(wanted)
+    assert np.abs(difference).mean() < 3
+    assert Image.open(BytesIO(stand_in.cartoons[0])).size == (720, 960)
+
+
+def test_what_is_transparent_in_a_large_picture_is_white(stand_in, browser, tmp_path):
+    pixels = np.zeros((1000, 1000, 4), np.uint8)
+    pixels[:, 500:] = (200, 30, 30, 255)
+    path = tmp_path / "cut out.png"
+    path.write_bytes(encoded(pixels))
+    picture = np.asarray(Image.open(BytesIO(sent(stand_in, browser, path))).convert("RGB"))
+    assert picture.shape == (720, 720, 3)
+    assert picture[:, :350].min() > 250
+    assert np.abs(picture[:, 370:].astype(int) - (200, 30, 30)).max() < 12
+
+
+def test_a_small_picture_is_sent_as_it_is_for_the_loaded_style(stand_in, browser):
+    assert sent(stand_in, browser, PORTRAIT) == PORTRAIT.read_bytes()
+    (query,) = stand_in.queries
+    assert "style=tiny" in query.split("&")
+
+
+def test_a_format_that_only_the_browser_reads_is_sent_as_a_jpeg(stand_in, browser, tmp_path):
+    path = tmp_path / "old.bmp"
+    path.write_bytes(encoded(gradient(40, 24), "BMP"))
+    picture = Image.open(BytesIO(sent(stand_in, browser, path)))
+    assert (picture.format, picture.size) == ("JPEG", (24, 40))
+
+
+def test_a_file_that_the_browser_cannot_read_is_sent_as_it_is(stand_in, browser, tmp_path):
+    path = tmp_path / "photo.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    assert sent(stand_in, browser, path) == path.read_bytes()
+    assert "in no format that can be read here" in browser.text("#problem")
+
+
+FIT = """
+    const { fit } = await import(document.querySelector("link[href$='/size.js']").href);
+    return given[0].map(([width, height]) => Object.values(fit(width, height, given[1])));
+"""
+
+
+def test_the_service_does_not_scale_again_what_the_page_has_scaled(page):
+    for long_side in 256, 1280, 4096:
+        numbers = random.Random(long_side)
+        sizes = [[numbers.randint(1, 9000), numbers.randint(1, 9000)] for _ in range(2000)]
+        limits = {"shortSide": 720, "longSide": long_side, "maxPixels": 40_000_000}
+        fits = page.run(FIT, sizes, limits)
+        for (width, height), (fit_width, fit_height) in zip(sizes, fits, strict=True):
+            wanted = working_size(height, width, long_side)
+            assert abs(fit_height - wanted[0]) <= 1
+            assert abs(fit_width - wanted[1]) <= 1
+            assert working_size(fit_height, fit_width, long_side) == (fit_height, fit_width)
+    # Nor does it get more pixels than it takes.
+    ((width, height),) = page.run(FIT, [[3000, 4000]], limits | {"maxPixels": 90_000})
+    assert 85_000 < width * height <= 90_000

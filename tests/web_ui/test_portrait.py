@@ -1,0 +1,89 @@
+"""A portrait goes into the page of a real server, and its cartoon comes out."""
+
+import base64
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.browser import DESKTOP, PHONE, Browser
+from tests.support.process import Server, serving
+from tests.web_ui.conftest import PORTRAIT
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`dctnet serve` with the demo model."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL="demo") as server:
+        yield server
+
+
+def shown(browser: Browser, selector: str) -> Image.Image:
+    """The picture that an image shows."""
+    script = """
+        const image = document.querySelector(given[0]);
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        canvas.width = image.naturalWidth;
+        canvas.height = image.naturalHeight;
+        canvas.getContext("2d").drawImage(image, 0, 0);
+        return canvas.toDataURL();
+    """
+    _, _, data = browser.run(script, selector).partition(",")
+    return Image.open(BytesIO(base64.b64decode(data))).convert("RGB")
+
+
+# Each two of a width, a language and a colour scheme come together.
+@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
+@pytest.mark.parametrize(
+    ("size", "language", "dark", "done"),
+    [
+        (DESKTOP, "en-GB", False, "1 face found."),
+        (DESKTOP, "zh-CN", True, "找到 1 张人脸。"),
+        (PHONE, "en-US", True, "1 face found."),
+        (PHONE, "zh-TW", False, "找到 1 张人脸。"),
+    ],
+)
+def test_a_portrait_goes_in_and_a_cartoon_comes_out(server, browser, size, language, dark, done):
+    browser.open(server.url, size=size, language=language, dark=dark)
+    assert browser.barriers() == []
+    assert browser.shows("#drop", "#styles", ".note")
+    named = "demo model" if language.startswith("en") else "演示模型"
+    assert named in browser.text(".note")
+    assert browser["#take"].is_displayed() == (size == PHONE)
+
+    browser.choose(PORTRAIT)
+    browser.reach("done")
+    assert done in browser.text("#status")
+    assert browser.shows("#result", "#download")
+    original, cartoon = shown(browser, "#original"), shown(browser, "#cartoon")
+    assert cartoon.size == original.size == Image.open(PORTRAIT).size
+    change = np.abs(np.asarray(cartoon, float) - np.asarray(original))
+    assert 2 < change.mean() < 40
+    assert browser.barriers() == []
+    assert browser.complaints() == []
+
+
+def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(server, browser):
+    browser.open(server.url)
+    assert browser.text("#styles label") == "Demo"
+    assert browser["#styles input"].is_selected()
+    sample = browser["#styles img"]
+    browser.until(lambda: sample.get_property("naturalWidth") == 224)
+    assert sample.get_attribute("alt") == "A portrait in the style Demo"
+
+
+def test_a_file_that_is_no_picture_is_refused_by_the_server(server, browser, tmp_path):
+    browser.open(server.url)
+    path = tmp_path / "it.jpg"
+    for content, said in [
+        (b"", "This file is empty."),
+        (b"hello", "in no format that can be read here"),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "This picture is damaged."),
+    ]:
+        path.write_bytes(content)
+        browser.choose(path)
+        browser.until(lambda said=said: said in browser.text("#problem"))
+        assert browser.state() == "failed"

@@ -1,0 +1,64 @@
+"""The cartoon beside its original, and what is kept of it."""
+
+from pathlib import Path
+
+from selenium.webdriver import ActionChains
+
+from tests.support.browser import Browser
+from tests.web_ui.stand_in import Answer, StandIn
+
+
+def drawn(stand_in: StandIn, browser: Browser, path: Path) -> None:
+    browser.open(stand_in.url)
+    browser.choose(path)
+    browser.reach("done")
+
+
+def share(browser: Browser) -> str:
+    """How much of the original is to be seen."""
+    style = "getComputedStyle(document.getElementById('compare'))"
+    return str(browser.driver.execute_script(f"return {style}.getPropertyValue('--split')"))
+
+
+def has_slider(browser: Browser) -> bool:
+    # Selenium takes what is transparent for hidden.
+    return browser["#split"].value_of_css_property("display") != "none"
+
+
+def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
+    stand_in, browser, small, downloads
+):
+    drawn(stand_in, browser, small)
+    browser["#download"].click()
+    file = downloads / "Some one-cartoon.jpg"
+    browser.until(file.exists)
+    browser.until(lambda: file.stat().st_size == len(stand_in.cartoons[0]))
+    assert file.read_bytes() == stand_in.cartoons[0]
+    file.unlink()
+
+    assert share(browser) == "50%"
+    box = browser["#compare"]
+    width = box.size["width"]
+    for part in 0.25, 0.75:
+        x = round(width * (part - 0.5))
+        ActionChains(browser.driver).move_to_element_with_offset(box, x, 0).click().perform()
+        assert abs(float(share(browser).rstrip("%")) - part * 100) < 2
+    # Both pictures lie on each other, whatever is shown of them.
+    assert browser["#original"].rect == browser["#cartoon"].rect
+
+
+def test_a_picture_that_the_browser_cannot_show_has_a_cartoon_without_a_slider(
+    stand_in, browser, small, tmp_path
+):
+    drawn(stand_in, browser, small)
+    cartoon = stand_in.cartoons[0]
+    # As the answer to a format that the service reads and this browser does not.
+    stand_in.answers.append(Answer(200, cartoon, {"Content-Type": "image/png"}))
+    path = tmp_path / "photo.heic"
+    path.write_bytes(b"unreadable")
+    browser.choose(path)
+    browser.until(lambda: has_slider(browser) is False)
+    assert browser.shows("#cartoon", "#download")
+    # The next one has it again.
+    browser.choose(small)
+    browser.until(lambda: has_slider(browser))
