@@ -18,8 +18,8 @@ from dctnet.models import generator_weights, manifest, networks
 from dctnet.models.folder import (
     ALPHA,
     DEMO,
-    KNOWN_ANSWER,
-    KNOWN_PICTURE,
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
     ModelFolder,
     open_folder,
 )
@@ -36,7 +36,7 @@ CONFIGURATION = {
 }
 """What `configuration.json` says of a public model, and the hub's client wants to know."""
 
-COPIED = (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER, "LICENSES.md")
+COPIED = (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT, "LICENSES.md")
 
 
 def write_upstream_form(folder: Path) -> str:

@@ -7,10 +7,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from dctnet.config import Settings
-from dctnet.models.folder import DEMO, KNOWN_ANSWER
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT
 from tests.api.conftest import MODEL, client_of, refused, starting_with
 
-SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
 
 def test_the_loaded_style_is_described(client):
@@ -38,7 +38,7 @@ def test_a_style_has_a_title_for_people(settings, style, title):
 
 @pytest.fixture
 def loading(settings: Settings) -> FlaskClient:
-    """A server whose model is still being loaded, and has a known answer."""
+    """A server whose model is still being loaded, and has a golden pair."""
     return starting_with(settings, replace(MODEL, sample=SAMPLE))
 
 

@@ -37,8 +37,8 @@ MAIN = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
 
 KNOWN_FILES = {
     "alpha.jpg",
-    "known-picture.png",
-    "known-answer.png",
+    "golden-input.png",
+    "golden-output.png",
     "cartoon_bg.npz",
     "cartoon_bg.onnx",
     "cartoon_h.npz",

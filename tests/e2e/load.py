@@ -1,4 +1,4 @@
-"""Pictures with known answers, sent by the load client through whatever lets clients in."""
+"""Pictures with expected results, sent by the load client through whatever lets clients in."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -12,7 +12,7 @@ import requests
 import skimage.data
 
 from dctnet.models import manifest
-from dctnet.models.folder import DEMO, KNOWN_ANSWER, open_folder
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, open_folder
 from dctnet.models.networks import Part
 from dctnet.runtimes import selection
 from tests.server.conftest import post
@@ -71,7 +71,7 @@ def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tm
     for path in list(folder.iterdir()):
         path.unlink()
         path.symlink_to(secret)
-    expected = (DEMO / KNOWN_ANSWER).read_bytes()
+    expected = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
     def sample() -> bytes:
         return requests.get(f"{server.url}/v1/styles/demo/sample", timeout=BOUND_S).content

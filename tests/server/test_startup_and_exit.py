@@ -30,7 +30,7 @@ END_S = 30
 Serve = Callable[..., tuple[int, str]]
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_that_to_end(
     tmp_path, number
@@ -112,7 +112,7 @@ def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
     broken = tmp_path / "broken"
     write_model_without_graphs(broken)
@@ -208,7 +208,7 @@ def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
     )
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
     folder = tmp_path / "broken"
     assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
@@ -224,7 +224,7 @@ def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
-    "name", ["cartoon_bg.npz", "detector.onnx", "known-answer.png", manifest.FILE_NAME]
+    "name", ["cartoon_bg.npz", "detector.onnx", "golden-output.png", manifest.FILE_NAME]
 )
 def test_a_flipped_bit_is_one_sentence_that_names_the_file(serve, tmp_path, name):
     folder = tmp_path / "demo"

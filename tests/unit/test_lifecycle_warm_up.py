@@ -1,4 +1,4 @@
-"""A slot is warm when it has drawn the known picture rightly, or one of ours at all."""
+"""A slot is warm when it has drawn the golden input rightly, or one of ours at all."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from dctnet.engine import Cartoon
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import OpenFiles
-from dctnet.models.self_test import KnownAnswer
+from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import Pixels
 
 PICTURE = np.full((8, 9, 3), 100, np.uint8)
@@ -42,12 +42,12 @@ def ignored(*_: float) -> None:
     """Take no measurement."""
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_slot_draws_the_known_picture_twice(tmp_path):
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
+def test_a_slot_draws_the_golden_input_twice(tmp_path):
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
-    KnownAnswer(PICTURE, 255 - PICTURE).write(tmp_path)
-    assert warm_up(engine, model_in(tmp_path), ignored) == "the known answer"
+    GoldenPair(PICTURE, 255 - PICTURE).write(tmp_path)
+    assert warm_up(engine, model_in(tmp_path), ignored) == "the golden pair"
     assert engine.sizes == [PICTURE.shape] * 2
 
 
@@ -69,15 +69,15 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
     assert measured == [20]
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
     almost = 255 - PICTURE
     almost[: len(almost) // 2] += 1
-    KnownAnswer(PICTURE, almost).write(tmp_path)
+    GoldenPair(PICTURE, almost).write(tmp_path)
     assert MAX_MEAN_DIFFERENCE == 0.5
-    assert warm_up(Negative(), model_in(tmp_path), ignored) == "the known answer"
+    assert warm_up(Negative(), model_in(tmp_path), ignored) == "the golden pair"
     almost[-1, -1, -1] += 1
-    KnownAnswer(PICTURE, almost).write(tmp_path)
+    GoldenPair(PICTURE, almost).write(tmp_path)
     with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)

@@ -43,8 +43,8 @@ PREPARED = {
 }
 PREPARED_FILES = (
     "alpha.jpg",
-    "known-picture.png",
-    "known-answer.png",
+    "golden-input.png",
+    "golden-output.png",
     "cartoon_bg.npz",
     "cartoon_bg.onnx",
     "cartoon_h.npz",

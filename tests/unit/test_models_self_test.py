@@ -1,4 +1,4 @@
-"""The known answer of a model folder: what it is, and what is said where it cannot be read."""
+"""The golden pair of a model folder: what it is, and what is said where it cannot be read."""
 
 from dataclasses import replace
 from math import inf
@@ -10,13 +10,13 @@ import pytest
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, KNOWN_ANSWER, KNOWN_PICTURE, open_folder
+from dctnet.models.folder import DEMO, GOLDEN_INPUT, GOLDEN_OUTPUT, open_folder
 from dctnet.models.open_files import OpenFiles
-from dctnet.models.self_test import KnownAnswer
+from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import selection
 from tests.support.encoded_images import encoded, gradient
 
-KNOWN = KnownAnswer(
+KNOWN = GoldenPair(
     np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3), np.full((4, 5, 3), 100, np.uint8)
 )
 
@@ -29,24 +29,24 @@ def files_in(folder: Path) -> OpenFiles:
 
 
 def test_what_was_written_is_read(tmp_path):
-    assert KnownAnswer.read(files_in(tmp_path)) is None
+    assert GoldenPair.read(files_in(tmp_path)) is None
     KNOWN.write(tmp_path)
-    read = KnownAnswer.read(files_in(tmp_path))
+    read = GoldenPair.read(files_in(tmp_path))
     assert read is not None
     np.testing.assert_array_equal(read.picture, KNOWN.picture)
     np.testing.assert_array_equal(read.cartoon, KNOWN.cartoon)
 
 
-@pytest.mark.parametrize("name", [KNOWN_PICTURE, KNOWN_ANSWER])
+@pytest.mark.parametrize("name", [GOLDEN_INPUT, GOLDEN_OUTPUT])
 @pytest.mark.parametrize("content", [None, b"no picture", JPEG], ids=["none", "text", "JPEG"])
 def test_what_cannot_be_read_is_said(tmp_path, name, content):
     KNOWN.write(tmp_path)
-    if content is None and name == KNOWN_PICTURE:
+    if content is None and name == GOLDEN_INPUT:
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_bytes(content or b"")
-    with pytest.raises(ModelError, match=f"Cannot read the known answer .*{name}"):
-        KnownAnswer.read(files_in(tmp_path))
+    with pytest.raises(ModelError, match=f"Cannot read the golden pair .*{name}"):
+        GoldenPair.read(files_in(tmp_path))
 
 
 def test_a_difference_is_the_mean_of_all_values():
@@ -58,7 +58,7 @@ def test_a_difference_is_the_mean_of_all_values():
 
 
 def test_the_demo_models_answer_takes_all_its_networks():
-    known = KnownAnswer.read(files_in(DEMO))
+    known = GoldenPair.read(files_in(DEMO))
     assert known is not None
     networks = selection.load(open_folder(DEMO), threads=1)
     alpha = read_alpha(DEMO / "alpha.jpg")

@@ -13,15 +13,15 @@ from dctnet.lifecycle.warm_up import check_answer
 from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, KNOWN_ANSWER, ModelFolder
-from dctnet.models.self_test import KnownAnswer
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, ModelFolder
+from dctnet.models.self_test import GoldenPair
 from dctnet.replica import Replica
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_model_without_graphs
 
 DEMO_FILES = sorted(path.name for path in DEMO.iterdir())
 LOADED_OF_DEMO = sorted(set(DEMO_FILES) - {manifest.FILE_NAME, "LICENSES.md", "cartoon_bg.onnx"})
-SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(folder
 @pytest.mark.parametrize("swap", SWAPS)
 def test_the_sample_is_the_one_that_was_verified(folder, swap):
     client = create_app(Replica(settings(folder), verify(folder))).test_client()
-    swap(folder / KNOWN_ANSWER)
+    swap(folder / GOLDEN_OUTPUT)
     assert client.get("/v1/styles/demo/sample").data == SAMPLE
     shutil.rmtree(folder)
     assert client.get("/v1/styles/demo/sample").data == SAMPLE
@@ -78,10 +78,10 @@ def test_the_sample_is_the_one_that_was_verified(folder, swap):
 def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path):
     write_model_without_graphs(tmp_path / "model")
     black = np.zeros((8, 8, 3), np.uint8)
-    KnownAnswer(black, black).write(tmp_path / "model")
+    GoldenPair(black, black).write(tmp_path / "model")
     model = verify(tmp_path / "model")
     assert model.sample is None
-    assert KnownAnswer.read(model.files) is None
+    assert GoldenPair.read(model.files) is None
     (tmp_path / "model" / manifest.FILE_NAME).unlink()
     assert verify(tmp_path / "model").sample is not None
 

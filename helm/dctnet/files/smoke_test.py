@@ -23,7 +23,7 @@ TIMEOUT_S = float(os.environ["TIMEOUT"])
 
 def main() -> None:
     """Raise for the first thing that is wrong; the last line says what was seen."""
-    portrait = files("dctnet").joinpath("models/demo/known-picture.png").read_bytes()
+    portrait = files("dctnet").joinpath("models/demo/golden-input.png").read_bytes()
     before = drawn()
     style, cartoon = post(portrait)
     height, width = pixels(portrait).shape[:2]

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from flask import Response, abort, send_file
 
-from dctnet.models.folder import KNOWN_ANSWER, ModelFolder
+from dctnet.models.folder import GOLDEN_OUTPUT, ModelFolder
 
 
 def view(model: ModelFolder) -> Callable[[str], Response]:
@@ -18,6 +18,6 @@ def view(model: ModelFolder) -> Callable[[str], Response]:
         if style != model.style or content is None:
             abort(404, f"There is no sample of the style {style!r}.")
         file = BytesIO(content)
-        return send_file(file, mimetype="image/png", download_name=KNOWN_ANSWER, etag=etag)
+        return send_file(file, mimetype="image/png", download_name=GOLDEN_OUTPUT, etag=etag)
 
     return sample

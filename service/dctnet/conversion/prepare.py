@@ -1,4 +1,4 @@
-"""Makes a prepared folder: the networks, the known answer, and the manifest."""
+"""Makes a prepared folder: the networks, the golden pair, and the manifest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dctnet.models.errors import ModelError
 from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
 from dctnet.models.manifest import Manifest, Preparation
 from dctnet.models.networks import PARTS, Part
-from dctnet.models.self_test import KnownAnswer
+from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import selection
 
 TOOLS = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
@@ -118,10 +118,10 @@ def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
     for name in (ALPHA, *NOTICES):
         if name in source.files:
             (folder / name).write_bytes(source.files.read(name))
-    report("known answer")
+    report("golden pair")
     reference = Engine(selection.load(source, threads()), read_alpha(source.files[ALPHA]))
     known = portrait()
-    KnownAnswer(known, reference.cartoonize(known).picture).write(folder)
+    GoldenPair(known, reference.cartoonize(known).picture).write(folder)
     _describe(folder, source, made)
     prepared = open_folder(folder)
     engine = Engine(selection.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))

@@ -8,7 +8,7 @@ import numpy as np
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from dctnet.models.self_test import KnownAnswer
+from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5
@@ -52,13 +52,13 @@ def picture(height: int, width: int) -> Pixels:
 def warm_up(
     engine: Cartoonist, model: ModelFolder, calibrate: Callable[[float, float], None]
 ) -> str:
-    """Draw the model's known picture, or one of ours if it has none; return what was compared.
+    """Draw the model's golden input, or one of ours if it has none; return what was compared.
 
     ``calibrate`` gets the picture's working pixels and the seconds of the background, the better of
     two runs: the first run of a runtime is slow, and the process may be paused in one of them.
-    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    Raises WrongAnswer, and ModelError where the golden pair cannot be read.
     """
-    known = KnownAnswer.read(model.files)
+    known = GoldenPair.read(model.files)
     drawn = known.picture if known else picture(SIDE, SIDE)
     cartoon = engine.cartoonize(drawn)
     if known:
@@ -68,22 +68,22 @@ def warm_up(
     height, width, _ = drawn.shape
     again = engine.cartoonize(drawn)
     calibrate(height * width, min(run.stages["background"] for run in (cartoon, again)))
-    return "the known answer" if known else "no known answer"
+    return "the golden pair" if known else "no golden pair"
 
 
 def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
-    """Draw the model's known picture, if it has one.
+    """Draw the model's golden input, if it has one.
 
-    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    Raises WrongAnswer, and ModelError where the golden pair cannot be read.
     """
-    if known := KnownAnswer.read(model.files):
+    if known := GoldenPair.read(model.files):
         _compare(known, engine.cartoonize(known.picture), model)
 
 
-def _compare(known: KnownAnswer, cartoon: Cartoon, model: ModelFolder) -> None:
+def _compare(known: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
     difference = known.difference(cartoon.picture)
     if difference > MAX_MEAN_DIFFERENCE:
         raise WrongAnswer(
-            f"The model in {model.path} does not draw its known answer: it is {difference:.3g} of"
+            f"The model in {model.path} does not draw its golden pair: it is {difference:.3g} of"
             f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
         )

@@ -31,8 +31,8 @@ REQUIRED_FILES = (
 ALPHA = "alpha.jpg"
 """The mask by which a head is laid onto the background."""
 
-KNOWN_PICTURE = "known-picture.png"
-KNOWN_ANSWER = "known-answer.png"
+GOLDEN_INPUT = "golden-input.png"
+GOLDEN_OUTPUT = "golden-output.png"
 """A picture, and what the reference runtime draws of it."""
 
 NOTICES = ("README.md", "LICENSE", "LICENSES.md")
@@ -42,8 +42,8 @@ LOADED_FILES = frozenset(
     (
         ALPHA,
         *NOTICES,
-        KNOWN_PICTURE,
-        KNOWN_ANSWER,
+        GOLDEN_INPUT,
+        GOLDEN_OUTPUT,
         *(file(part, runtime) for part in PARTS for runtime in SUFFIXES),
     )
 )
@@ -194,7 +194,7 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
 
 
 def _sample(verified: OpenFiles) -> bytes | None:
-    return verified.read(KNOWN_ANSWER) if KNOWN_ANSWER in verified else None
+    return verified.read(GOLDEN_OUTPUT) if GOLDEN_OUTPUT in verified else None
 
 
 def _verify(path: Path, described: Manifest) -> OpenFiles:
@@ -215,7 +215,7 @@ def _required(described: Manifest) -> Iterator[str]:
     if described.preparation is None:
         yield from REQUIRED_FILES
         return
-    yield from (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER)
+    yield from (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT)
     for name, part in described.preparation.parts.items():
         for runtime in part.runtimes:
             yield from files(part.same_as or name, runtime)

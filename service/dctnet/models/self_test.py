@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dctnet.models.errors import ModelError, reason
-from dctnet.models.folder import KNOWN_ANSWER, KNOWN_PICTURE
+from dctnet.models.folder import GOLDEN_INPUT, GOLDEN_OUTPUT
 from dctnet.models.open_files import Files, Readable
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class KnownAnswer:
+class GoldenPair:
     """A picture and its cartoon, both HxWx3 uint8 RGB."""
 
     picture: Pixels
@@ -29,14 +29,14 @@ class KnownAnswer:
 
     @classmethod
     def read(cls, files: Files) -> Self | None:
-        """Return a model folder's known answer, or None if it has none; raise ModelError."""
-        if KNOWN_ANSWER not in files:
+        """Return a model folder's golden pair, or None if it has none; raise ModelError."""
+        if GOLDEN_OUTPUT not in files:
             return None
-        return cls(_read(files[KNOWN_PICTURE]), _read(files[KNOWN_ANSWER]))
+        return cls(_read(files[GOLDEN_INPUT]), _read(files[GOLDEN_OUTPUT]))
 
     def write(self, folder: Path) -> None:
         """Put it into a folder; raise OSError."""
-        for name, pixels in (KNOWN_PICTURE, self.picture), (KNOWN_ANSWER, self.cartoon):
+        for name, pixels in (GOLDEN_INPUT, self.picture), (GOLDEN_OUTPUT, self.cartoon):
             Image.fromarray(pixels).save(folder / name, optimize=True)
 
     def difference(self, drawn: Pixels) -> float:
@@ -51,4 +51,4 @@ def _read(file: Readable) -> Pixels:
         with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except OSError as error:  # Pillow's own error for what is no picture is one.
-        raise ModelError(f"Cannot read the known answer {file}: {reason(error)}.") from error
+        raise ModelError(f"Cannot read the golden pair {file}: {reason(error)}.") from error
