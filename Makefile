@@ -72,7 +72,7 @@ NATIVELY := $(MAKE) --no-print-directory --silent -C service/native
 native: $(NATIVE)/built ## Build the native runtime, with the C++ compiler on the PATH or zig
 
 .PHONY: native-aarch64
-native-aarch64: $(ZIG) ## Run it for aarch64 under qemu, and compare its pictures with this machine's
+native-aarch64: $(ZIG) ## Run it for aarch64 under qemu, and compare its images with this machine's
 	@$(NATIVELY) write ANSWERS=build/answers
 	@$(NATIVELY) compare ANSWERS=build/answers ARCHITECTURE=aarch64
 

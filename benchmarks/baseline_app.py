@@ -20,15 +20,15 @@ READY = "ready"
 malloc.keep_little()
 settings = Settings.from_environment(os.environ)
 engine, _ = load_engine(settings)
-engine.reserve(settings.slots)  # As a replica does: what the largest pictures take.
+engine.reserve(settings.slots)  # As a replica does: what the largest images take.
 app = Flask(__name__)
 
 
 @app.post("/v1/cartoons")
 def cartoons() -> Response:
-    """Draw the picture in the body."""
+    """Draw the image in the body."""
     cartoon = engine.cartoonize(decode(request.get_data(), settings.max_pixels))
-    return Response(encode(cartoon.picture, "png"), content_type="image/png")
+    return Response(encode(cartoon.image, "png"), content_type="image/png")
 
 
 @app.get("/health")

@@ -29,7 +29,7 @@ def throughput(checkout: Path, requests: int) -> float:
             Plan(
                 url=f"{server.url}/v1/cartoons",
                 arrivals=Closed(clients=CLIENTS, requests=requests),
-                pictures=made(CLIENTS, SIDE, SIDE),
+                images=made(CLIENTS, SIDE, SIDE),
                 timeout_s=120,
             )
         )

@@ -90,17 +90,17 @@ def images() -> dict[str, Pixels]:
     return {"photo": (enlarged + grain).clip(0, 255).astype(np.uint8), "noise": noise}
 
 
-def encoded(image: Pixels, format: str, options: dict[str, object]) -> bytes:
+def encoded(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
     """Return an image as a file with a profile that has to be converted to sRGB."""
-    picture = Image.fromarray(image)
+    image = Image.fromarray(pixels)
     if mode := options.pop("mode", None):
-        picture = picture.convert(str(mode))
-        picture.putalpha(Image.fromarray(image[..., 0]))
+        image = image.convert(str(mode))
+        image.putalpha(Image.fromarray(pixels[..., 0]))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     # The decoder does not convert what calls itself sRGB.
     renamed = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
     buffer = BytesIO()
-    picture.save(buffer, format, icc_profile=renamed, **options)
+    image.save(buffer, format, icc_profile=renamed, **options)
     return buffer.getvalue()
 
 

@@ -16,10 +16,10 @@ from tests.support.process import memory
 
 Draw = Callable[[Pixels], Drawing]
 
-PICTURES = 2
+IMAGES = 2
 """Drawn by each caller where throughput is measured."""
 
-CROWD_PICTURES = 8
+CROWD_IMAGES = 8
 """The same where threads are chosen: there the first call has all of them, which must not count."""
 
 GEMM_SIDE = 2048
@@ -52,15 +52,15 @@ class Engine:
         self._loaded = memory(os.getpid(), "VmRSS")
 
     def draw(self, size: str) -> Drawing:
-        """Return the drawing of a picture of noise."""
-        return self._generate(_picture(size))
+        """Return the drawing of an image of noise."""
+        return self._generate(_image(size))
 
     def seconds(self, size: str) -> float:
-        """Draw one picture."""
+        """Draw one image."""
         return _timed(self._generate, size)
 
     def rate(self, size: str, callers: int) -> float:
-        """Let callers draw at once; return the pictures a second."""
+        """Let callers draw at once; return the images a second."""
         return _rate(self._generate, size, callers)
 
     def policy(self, size: str, threads: int) -> tuple[float, float]:
@@ -76,16 +76,16 @@ class Engine:
         first = _timed(chosen, size)
         told = _timed(all_threads, size) + _timed(all_threads, size)
         lone = told / (first + _timed(chosen, size))
-        before = _rate(chosen, size, threads, CROWD_PICTURES)
-        fixed = sum(_rate(one_thread, size, threads, CROWD_PICTURES) for _ in range(2))
-        crowd = (before + _rate(chosen, size, threads, CROWD_PICTURES)) / fixed
+        before = _rate(chosen, size, threads, CROWD_IMAGES)
+        fixed = sum(_rate(one_thread, size, threads, CROWD_IMAGES) for _ in range(2))
+        crowd = (before + _rate(chosen, size, threads, CROWD_IMAGES)) / fixed
         return lone, crowd
 
     def profile(self, size: str) -> dict[str, float]:
-        """Return where the seconds of one picture on one thread go, by stage; native only."""
+        """Return where the seconds of one image on one thread go, by stage; native only."""
         assert isinstance(self._generate, native.NativeGenerator)
         with self._generate.scratches.borrow() as scratch:
-            self._generate.draw_in(scratch, _picture(size), 1)
+            self._generate.draw_in(scratch, _image(size), 1)
             return scratch.profile()
 
     def costs(self) -> dict[str, float]:
@@ -128,19 +128,19 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
 
 
 def _timed(draw: Draw, size: str) -> float:
-    picture = _picture(size)
+    image = _image(size)
     started = time.perf_counter()
-    draw(picture)
+    draw(image)
     return time.perf_counter() - started
 
 
-def _rate(draw: Draw, size: str, callers: int, each: int = PICTURES) -> float:
-    pictures = [_picture(size)] * (callers * each)
+def _rate(draw: Draw, size: str, callers: int, each: int = IMAGES) -> float:
+    images = [_image(size)] * (callers * each)
     with ThreadPoolExecutor(callers) as pool:
         started = time.perf_counter()
-        for _ in pool.map(draw, pictures):
+        for _ in pool.map(draw, images):
             pass
-        return len(pictures) / (time.perf_counter() - started)
+        return len(images) / (time.perf_counter() - started)
 
 
 def pixels(size: str) -> int:
@@ -154,6 +154,6 @@ def _sides(size: str) -> tuple[int, int]:
     return height, width
 
 
-def _picture(size: str) -> Pixels:
+def _image(size: str) -> Pixels:
     height, width = _sides(size)
     return np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint8)

@@ -74,7 +74,7 @@ def require_same(engines: Engines, size: str) -> None:
     for (name, threads), engine in engines.items():
         levels = np.abs(engine("draw", size) - wanted).max()
         if levels > MAX_LEVEL_DIFFERENCE:
-            sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's picture.")
+            sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's image.")
 
 
 def ask_limits(limits: dict[int, Apart], found: Found) -> None:

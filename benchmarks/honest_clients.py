@@ -13,7 +13,7 @@ import aiohttp
 
 from loadtest.client import IDLE_S, PAUSE_S, REFUSALS
 from loadtest.exchange import Failure, Reply, exchange
-from loadtest.images import Picture
+from loadtest.images import SourceImage
 from loadtest.responses import Answers, Check
 
 TIMEOUT_S = 120
@@ -42,7 +42,7 @@ class HonestClients:
     """Closed-loop clients that retry what was rejected, when `Retry-After` is over."""
 
     def __init__(
-        self, url: str, addresses: Sequence[str], images: Sequence[Picture], check: Check
+        self, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> None:
         """Take the clients' source addresses, and the images that they send in turn."""
         self.attempts: list[Attempt] = []
@@ -58,7 +58,7 @@ class HonestClients:
     @classmethod
     @contextmanager
     def running(
-        cls, url: str, addresses: Sequence[str], images: Sequence[Picture], check: Check
+        cls, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> Iterator[Self]:
         """Send requests until the block ends; then wait for the last ones and judge all."""
         clients = cls(url, addresses, images, check)

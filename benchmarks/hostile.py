@@ -161,7 +161,7 @@ def measure(duration_s: float) -> Run:
     settings = Settings.from_environment(SETTINGS)
     images = made(IMAGES, SIDE, SIDE, format="png")
     engine, _ = load_engine(settings)
-    right = {image.name: engine.cartoonize(image.pixels()).picture for image in images}
+    right = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     with ExitStack() as stack:
         server = Server(None, (), subprocess.PIPE, subprocess.PIPE, **SETTINGS)
         stack.enter_context(server).wait_for(200, READY_S)

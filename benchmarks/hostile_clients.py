@@ -24,7 +24,7 @@ from benchmarks import hostile_images
 from dctnet.config import KIB
 from loadtest import file_descriptors, slow_clients
 from loadtest.exchange import Reply, exchange
-from loadtest.images import Picture, made
+from loadtest.images import SourceImage, made
 from loadtest.slow_clients import SlowPlan
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class _Attack:
             url=self._url,
             connections=SLOW_SENDERS,
             part=part,
-            picture=self._ordinary,
+            image=self._ordinary,
             bound_s=HOLD_S,
         )
         while True:
@@ -203,7 +203,7 @@ class _Attack:
                 session: aiohttp.ClientSession,
                 kind: str,
                 number: int,
-                of: Sequence[Picture],
+                of: Sequence[SourceImage],
                 query: str = "",
             ) -> None:
                 images = itertools.cycle(random.Random(0).sample(of, len(of)))  # noqa: S311 - A mixed order.
@@ -251,7 +251,7 @@ class _Attack:
             await asyncio.sleep(PAUSE_S)
 
 
-async def _cartoon(session: aiohttp.ClientSession, url: str, image: Picture) -> str:
+async def _cartoon(session: aiohttp.ClientSession, url: str, image: SourceImage) -> str:
     result = await exchange(session, url, image)
     return str(result.status) if isinstance(result, Reply) else result.kind
 

@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks.slot_memory import SIDES
 from dctnet.config import MIB
 from dctnet.imaging.avif import MAX_CODED
-from loadtest.images import Picture
+from loadtest.images import SourceImage
 from tests.support import formats as f
 from tests.support import profile_samples, vp8l
 from tests.support.encoded_images import encoded
@@ -34,11 +34,11 @@ _FORMATS = {
 _LAYER_SIDE = 2048
 
 
-def with_costly_profiles() -> list[Picture]:
+def with_costly_profiles() -> list[SourceImage]:
     """Return small images with each costly ICC profile, in each format and mode."""
     side = _PROFILE_SIDE
     return [
-        Picture(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
+        SourceImage(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
         for mode, formats in _FORMATS.items()
         for name, profile in profile_samples.costly(mode).items()
         for format in formats
@@ -46,30 +46,30 @@ def with_costly_profiles() -> list[Picture]:
     ]
 
 
-def thin_jpeg() -> Picture:
+def thin_jpeg() -> SourceImage:
     """Return noise of 40 MP that is 610 pixels high."""
     return _noise("thin JPEG", *THIN)
 
 
-def large_jpeg() -> Picture:
+def large_jpeg() -> SourceImage:
     """Return noise of 40 MP, which costs the most where the response is a WebP."""
     return _noise("large JPEG", *SIDES)
 
 
-def _noise(name: str, width: int, height: int) -> Picture:
+def _noise(name: str, width: int, height: int) -> SourceImage:
     """Return a JPEG of random squares."""
     grains = (height // _GRAIN, width // _GRAIN, 3)
     colours = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
     pixels = cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
     data = encoded(pixels, "JPEG", quality=25)
     assert len(data) <= MAX_BYTES, f"{name}: {len(data)} bytes"
-    return Picture(name, data, "image/jpeg", width, height)
+    return SourceImage(name, data, "image/jpeg", width, height)
 
 
-def with_large_decoders() -> list[Picture]:
+def with_large_decoders() -> list[SourceImage]:
     """Return files whose decoders take much memory: at the limits, and past them."""
     return [
-        Picture(name, data, f"image/{name.split()[0].lower()}", 1, 1)
+        SourceImage(name, data, f"image/{name.split()[0].lower()}", 1, 1)
         for name, data in _large_decoders()
     ]
 

@@ -50,14 +50,14 @@ def generator(path: Path, threads: int) -> Generator:
     """Load a converted generator; a call may use so many threads."""
     slots = [_Slot(path, threads)]
 
-    def run(picture: Array) -> list[Drawing]:
+    def run(image: Array) -> list[Drawing]:
         # A slot is for one call at a time, so there are as many as calls went on at once.
         try:
             slot = slots.pop()
         except IndexError:
             slot = _Slot(path, threads)
         try:
-            return [slot.draw(picture)]
+            return [slot.draw(image)]
         finally:
             slots.append(slot)
 
@@ -77,15 +77,15 @@ class _Slot:
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
         self._session = self._interpreter.createSession(settings)
 
-    def draw(self, picture: Array) -> Pixels:
-        """Draw a picture, float32; another size than the last's costs some hundredths more."""
+    def draw(self, image: Array) -> Pixels:
+        """Draw an image, float32; another size than the last's costs some hundredths more."""
         given = self._interpreter.getSessionInput(self._session)
-        if given.getShape() != picture.shape:
-            self._interpreter.resizeTensor(given, picture.shape)
+        if given.getShape() != image.shape:
+            self._interpreter.resizeTensor(given, image.shape)
             self._interpreter.resizeSession(self._session)
         # Of the same layout as the session's: else MNN transposes it, though it has no batch.
         layout = given.getDimensionType()
-        given.copyFrom(self._tensor(picture.shape, self._float, picture, layout))
+        given.copyFrom(self._tensor(image.shape, self._float, image, layout))
         if error := self._interpreter.runSession(self._session):
             raise RuntimeError(f"MNN answers with error {error}.")
         drawn = self._interpreter.getSessionOutput(self._session, OUTPUT)

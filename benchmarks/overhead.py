@@ -26,20 +26,20 @@ from dctnet.runtimes import Pixels
 from dctnet.server import malloc
 from loadtest import client
 from loadtest.client import Closed, Plan
-from loadtest.images import Picture
+from loadtest.images import SourceImage
 from tests.support.process import Server, serving
 
 SIDE, SLOTS, CLIENTS = 512, 2, 50
 QUALITY = 92
 
 
-def portrait() -> Picture:
+def portrait() -> SourceImage:
     """Return a portrait as clients send it."""
     photo = cv2.resize(read(PHOTOS / "astronaut.jpg"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     swapped = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert done
-    return Picture("portrait", data.tobytes(), "image/jpeg", SIDE, SIDE)
+    return SourceImage("portrait", data.tobytes(), "image/jpeg", SIDE, SIDE)
 
 
 class Bare:
@@ -51,29 +51,29 @@ class Bare:
         self._engine, _ = load_engine(settings)
         self._engine.reserve(SLOTS)
 
-    def rate(self, pixels: Pixels, pictures: int) -> float:
-        """Draw so many pictures on two threads; return how many were drawn a second."""
+    def rate(self, pixels: Pixels, images: int) -> float:
+        """Draw so many images on two threads; return how many were drawn a second."""
         with ThreadPoolExecutor(SLOTS) as pool:
             started = time.perf_counter()
-            cartoons = list(pool.map(self._engine.cartoonize, [pixels] * pictures))
+            cartoons = list(pool.map(self._engine.cartoonize, [pixels] * images))
             seconds = time.perf_counter() - started
         assert all(cartoon.faces == 1 for cartoon in cartoons), "The portrait has a face."
-        return pictures / seconds
+        return images / seconds
 
 
-def served(server: Server, picture: Picture, pictures: int) -> tuple[float, float]:
+def served(server: Server, image: SourceImage, images: int) -> tuple[float, float]:
     """Return the right answers a second, and the clients' share of the processors, 0..1."""
     plan = Plan(
         url=f"{server.url}/v1/cartoons",
-        arrivals=Closed(clients=CLIENTS, requests=pictures),
-        pictures=[picture],
+        arrivals=Closed(clients=CLIENTS, requests=images),
+        images=[image],
         timeout_s=120,
     )
     before = time.process_time()
     started = time.perf_counter()
     report = client.run(plan)
     share = (time.process_time() - before) / (time.perf_counter() - started) / available_cpus()
-    assert report.right == pictures, report.table()
+    assert report.right == images, report.table()
     return report.throughput, share
 
 
@@ -81,11 +81,11 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--pictures", type=int, default=200, help="a round and side; default: 200")
+    parser.add_argument("--images", type=int, default=200, help="a round and side; default: 200")
     parser.add_argument("--model", default="demo")
     arguments = parser.parse_args()
-    picture, count = portrait(), arguments.pictures
-    pixels = picture.pixels()
+    image, count = portrait(), arguments.images
+    pixels = image.pixels()
     alone, serving_rates, shares = [], [], []
     with (
         apart(Bare, arguments.model) as bare,
@@ -93,7 +93,7 @@ def main() -> int:
     ):
         for number in range(-1, arguments.rounds):
             rate = bare("rate", pixels, count)
-            served_rate, share = served(server, picture, count)
+            served_rate, share = served(server, image, count)
             print(
                 f"round {number + 1} of {arguments.rounds}: {rate:.2f} {served_rate:.2f}"
                 f" {share:.1%}",
@@ -107,8 +107,8 @@ def main() -> int:
     print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
     print("| figure | median | least | most |\n|---|---|---|---|")
     for name, values in (
-        ("bare engine, pictures a second", alone),
-        ("service, pictures a second", serving_rates),
+        ("bare engine, images a second", alone),
+        ("service, images a second", serving_rates),
         ("service of bare engine, %", 100 * ratios),
         ("clients' share of the processors, %", 100 * np.array(shares)),
     ):

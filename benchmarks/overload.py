@@ -48,15 +48,15 @@ SOAK_SIDES = ((64, 64), (96, 160), (200, 120), (256, 256))
 
 
 def fifty_clients(server: Server) -> Figures:
-    """Fifty clients at once, each with a picture of its own and its own right answer."""
-    pictures = made(CLIENTS, SIDE, SIDE, format="png")
+    """Fifty clients at once, each with an image of its own and its own right answer."""
+    images = made(CLIENTS, SIDE, SIDE, format="png")
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
-    right = {picture.name: engine.cartoonize(picture.pixels()).picture for picture in pictures}
+    right = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     report = client.run(
         Plan(
             url=f"{server.url}/v1/cartoons",
             arrivals=Closed(clients=CLIENTS, requests=REQUESTS),
-            pictures=pictures,
+            images=images,
             check=equals(right, tolerance=1),
             timeout_s=120,
         )
@@ -76,11 +76,11 @@ def fifty_clients(server: Server) -> Figures:
 
 def overload(server: Server) -> Figures:
     """Three times as many arrivals as the replica can draw, for a minute."""
-    url, pictures = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
+    url, images = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
     within = Closed(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S)
-    capacity = client.run(Plan(url=url, arrivals=within, pictures=pictures)).throughput
+    capacity = client.run(Plan(url=url, arrivals=within, images=images)).throughput
     arrivals = Open(rate=OVERLOAD * capacity, duration_s=OVERLOAD_S, poisson=True)
-    plan = Plan(url=url, arrivals=arrivals, pictures=pictures, timeout_s=120)
+    plan = Plan(url=url, arrivals=arrivals, images=images, timeout_s=120)
     with probing([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
         report = client.run(plan)
     refused, right = report.latency_s["refused"], report.latency_s["right"]
@@ -105,15 +105,15 @@ def overload(server: Server) -> Figures:
 
 def slow_clients(server: Server) -> Figures:
     """What is left of the throughput while 200 clients send one byte a second, again and again."""
-    url, pictures = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
+    url, images = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
     plan = Plan(
         url=url,
         arrivals=Closed(clients=CAPACITY_CLIENTS, duration_s=SLOW_S),
-        pictures=pictures,
+        images=images,
         timeout_s=120,
     )
     dripping = SlowPlan(
-        url=url, connections=SLOW_CLIENTS, part="headers", picture=pictures[0], bound_s=SLOW_S
+        url=url, connections=SLOW_CLIENTS, part="headers", image=images[0], bound_s=SLOW_S
     )
     before = client.run(plan).throughput
     done = Event()
@@ -148,19 +148,17 @@ def _drip(plan: SlowPlan, done: Event) -> tuple[int, int]:
 
 def soak(server: Server) -> Figures:
     """How memory grows over many requests of mixed sizes: slope and its 95 % bound."""
-    pictures = [
-        picture
+    images = [
+        image
         for seed, (height, width) in enumerate(SOAK_SIDES)
-        for picture in made(4, width, height, seed=seed)
+        for image in made(4, width, height, seed=seed)
     ]
     worker = only_child(server.process.pid)
     counts, sizes = [], []
     step = 25
     for done in range(step, SOAK_REQUESTS + step, step):
         arrivals = Closed(clients=4, requests=step)
-        report = client.run(
-            Plan(url=f"{server.url}/v1/cartoons", arrivals=arrivals, pictures=pictures)
-        )
+        report = client.run(Plan(url=f"{server.url}/v1/cartoons", arrivals=arrivals, images=images))
         assert report.right == step, report.table()
         if done > SOAK_SKIPPED:
             counts.append(done)

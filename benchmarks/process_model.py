@@ -32,7 +32,7 @@ from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
 from dctnet.runtimes import Pixels
 from loadtest import client
-from loadtest.client import Check, Closed, Picture, Plan, equals
+from loadtest.client import Check, Closed, Plan, SourceImage, equals
 from tests.support.process import family_memory, family_time, free_ports, running, serving
 from tests.support.repo import environment
 
@@ -57,8 +57,8 @@ Measured on {date} by
 ```
 
 on {machine}, with the clients on the same machine. The load average was {load:.1f} before the run
-began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} pictures a
-second. Medians of {rounds} interleaved rounds of {requests} pictures, in brackets the least and the
+began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} images a
+second. Medians of {rounds} interleaved rounds of {requests} images, in brackets the least and the
 most; the ratios are taken within each round."""
 
 
@@ -88,7 +88,7 @@ class Artist:
 
     def draw(self, pixels: Pixels) -> Pixels:
         """Return the cartoon."""
-        return self._engine.cartoonize(pixels).picture
+        return self._engine.cartoonize(pixels).image
 
 
 @contextmanager
@@ -153,8 +153,8 @@ def sampling(pids: Sequence[int]) -> Iterator[list[int]]:
     sizes.append(sum(map(family_memory, pids)))
 
 
-def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figures:
-    """Let fifty clients send so many pictures, after some that warm up."""
+def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Figures:
+    """Let fifty clients send so many images, after some that warm up."""
 
     def plan(clients: int, number: int) -> Plan:
         first, *others = [f"{url}/v1/cartoons" for url in running.urls]
@@ -162,7 +162,7 @@ def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figu
             url=first,
             others=others,
             arrivals=Closed(clients=clients, requests=number),
-            pictures=[picture],
+            images=[image],
             check=check,
             timeout_s=TIMEOUT_S,
         )
@@ -191,14 +191,14 @@ def ask(running: Running, picture: Picture, check: Check, requests: int) -> Figu
 
 def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Iterator[Found]:
     """Ask each setup once a round, every second time in the other order; yield what is there."""
-    picture = portrait()
+    image = portrait()
     with apart(Artist, model) as artist:
-        check = equals({picture.name: artist("draw", picture.pixels())}, tolerance=1)
+        check = equals({image.name: artist("draw", image.pixels())}, tolerance=1)
     found: Found = defaultdict(list)
     for number in range(rounds):
         for setup in compared if number % 2 == 0 else reversed(compared):
             with setup.start() as running:
-                figures = ask(running, picture, check, requests)
+                figures = ask(running, image, check, requests)
             found[setup.name].append(figures)
             print(f"round {number + 1}, {setup.name}: {figures}", file=sys.stderr, flush=True)
         yield {setup.name: found[setup.name] for setup in compared}
@@ -223,7 +223,7 @@ def facts(found: Found, load: float, requests: int) -> str:
 
 
 def tables(found: Found) -> str:
-    """Return what became of the pictures, and what it cost."""
+    """Return what became of the images, and what it cost."""
     first = next(iter(found.values()))
     costs, waits = [], []
     for name, rounds in found.items():
@@ -245,7 +245,7 @@ def tables(found: Found) -> str:
             ]
         )
     ratio = "times the first"
-    cost = ["pictures a second", ratio, "processor s a picture", ratio, "memory, MB", ratio]
+    cost = ["images a second", ratio, "processor s an image", ratio, "memory, MB", ratio]
     outcomes = ["right", "refused", "failed or wrong"]
     seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
     both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)

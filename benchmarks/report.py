@@ -50,13 +50,13 @@ that are told to take one:"""
 
 COSTS = """\
 Seconds from an interpreter with numpy to a generator that is loaded, the engine's imports included;
-resident MB then, and at most, with two callers and the largest pictures."""
+resident MB then, and at most, with two callers and the largest images."""
 
 BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 
 
 def share_of_limit(seconds: float, size: str, flops: float, of_seven: float = 1.0) -> float:
-    """Return how fast the reduced arithmetic of a picture goes, as a share of `flops` a second."""
+    """Return how fast the reduced arithmetic of an image goes, as a share of `flops` a second."""
     return 2 * multiplications(of_seven) * pixels(size) / seconds / flops
 
 
@@ -84,11 +84,11 @@ def bars(values: Sequence[tuple[str, float]], title: str, unit: str) -> str:
 
 
 def plot(path: Path, found: Found, engines: Sequence[str], sizes: Sequence[str]) -> None:
-    """Write a chart of the largest pictures on two threads."""
+    """Write a chart of the largest images on two threads."""
     size = sizes[-1]
     values = [(name, median(found["seconds", name, 2, size])) for name in engines]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(bars(values, f"Seconds a picture of {_times(size)}, two threads", "s"))
+    path.write_text(bars(values, f"Seconds an image of {_times(size)}, two threads", "s"))
 
 
 def write(
@@ -110,12 +110,12 @@ def write(
         MACHINE.format_map(facts),
         *([HELD] if "--avx2" in arguments else []),
         _mnn(engines),
-        f"![Seconds a picture](images/{path.stem}.svg)",
-        "## Seconds a picture",
+        f"![Seconds an image](images/{path.stem}.svg)",
+        "## Seconds an image",
         _latencies(found, engines, sizes),
         "How many times as fast the native runtime is as TensorFlow:",
         _times_as_fast(found, engines, native, sizes),
-        "## Two slots of one thread each, pictures a second",
+        "## Two slots of one thread each, images a second",
         _throughputs(found, engines, native, sizes),
         "## Share of the limit",
         LIMIT,

@@ -82,7 +82,7 @@ def main() -> int:
             found[kind].append(start(kind))
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
     print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
-    print("| runtime | largest picture | slots | ready, s | least | most | PSS, MB |")
+    print("| runtime | largest image | slots | ready, s | least | most | PSS, MB |")
     print("|---|---|---|---|---|---|---|")
     for kind, costs in found.items():
         seconds = [cost.ready_s for cost in costs]

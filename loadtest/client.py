@@ -1,4 +1,4 @@
-"""The load client: pictures to a server at planned times, and a report of what came back.
+"""The load client: images to a server at planned times, and a report of what came back.
 
 ``run(Plan(...))`` from Python, ``python -m loadtest.client URL`` from a shell.
 """
@@ -19,7 +19,7 @@ from loadtest import file_descriptors
 from loadtest.arrivals import Arrivals, Closed, Open
 from loadtest.errors import LoadError
 from loadtest.exchange import CUT_SHORT, Failure, Reply, exchange, is_valid_retry_after
-from loadtest.images import Picture, from_folder, made
+from loadtest.images import SourceImage, from_folder, made
 from loadtest.report import Outcome, Percentiles, Report, Sample, summarise
 from loadtest.responses import Answers, Check, equals
 
@@ -29,9 +29,9 @@ __all__ = [
     "LoadError",
     "Open",
     "Percentiles",
-    "Picture",
     "Plan",
     "Report",
+    "SourceImage",
     "equals",
     "from_folder",
     "made",
@@ -58,9 +58,9 @@ class Plan:
     """What is sent where and when."""
 
     url: str
-    """Where pictures are posted, such as ``http://127.0.0.1:8080/v1/cartoons``."""
+    """Where images are posted, such as ``http://127.0.0.1:8080/v1/cartoons``."""
     arrivals: Arrivals
-    pictures: Sequence[Picture]
+    images: Sequence[SourceImage]
     """Sent in turn, the first again after the last."""
     others: Sequence[str] = ()
     """More servers that share the load: each client of a closed one keeps to one of all, as behind
@@ -77,11 +77,11 @@ class Plan:
     ca_file: Path | None = None
     """The certificate to trust where the URL is ``https``, instead of those of this machine."""
     check: Check | None = None
-    """Looks at every answer that is a picture of the right size; `equals` makes one."""
+    """Looks at every answer that is an image of the right size; `equals` makes one."""
 
     def __post_init__(self) -> None:
-        if not self.pictures:
-            raise LoadError("A plan needs at least one picture.")
+        if not self.images:
+            raise LoadError("A plan needs at least one image.")
         if self.timeout_s <= 0 or self.connections <= 0:
             raise LoadError("A timeout and a number of connections must be positive.")
 
@@ -96,8 +96,8 @@ class Plan:
         return self.arrivals.clients if isinstance(self.arrivals, Closed) else self.connections
 
     def __str__(self) -> str:
-        pictures = f"{len(self.pictures)} picture{'s' * (len(self.pictures) > 1)}"
-        return f"{self.arrivals}, {pictures}"
+        images = f"{len(self.images)} image{'s' * (len(self.images) > 1)}"
+        return f"{self.arrivals}, {images}"
 
 
 def run(plan: Plan, stop: Event | None = None) -> Report:
@@ -117,7 +117,7 @@ def run(plan: Plan, stop: Event | None = None) -> Report:
             asyncio.run(load.run())
         except ExceptionGroup as group:  # What ended one task ended all the others.
             raise group.exceptions[0] from None
-        verdicts = answers.judge(plan.pictures, plan.check)
+        verdicts = answers.judge(plan.images, plan.check)
     for sample, number in load.drawn:
         if wrong := verdicts[number]:
             sample.outcome, sample.kind, sample.detail = "wrong", wrong.kind, wrong.detail
@@ -188,8 +188,8 @@ class _Load:
                 tasks.create_task(client(url))
 
     async def _request(self, due_s: float, url: str) -> Sample:
-        index = next(self._numbers) % len(self._plan.pictures)
-        result = await exchange(self._session, url, self._plan.pictures[index])
+        index = next(self._numbers) % len(self._plan.images)
+        result = await exchange(self._session, url, self._plan.images[index])
         sample = _sample(due_s, self._now(), result)
         self.samples.append(sample)
         if isinstance(result, Reply) and sample.outcome == "right":
@@ -209,7 +209,7 @@ class _Load:
 
 
 def _sample(due_s: float, ended_s: float, result: Reply | Failure) -> Sample:
-    """Classify a result; one of status 200 counts as right until its picture is checked."""
+    """Classify a result; one of status 200 counts as right until its image is checked."""
     if result.status in REFUSALS:
         lacks = not is_valid_retry_after(result.retry_after)
         return Sample(due_s, ended_s, "refused", lacks_retry_after=lacks)

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from loadtest.arrivals import Arrivals, Closed, Open
 from loadtest.client import Plan, run
 from loadtest.errors import LoadError
-from loadtest.images import Picture, from_folder, made
+from loadtest.images import SourceImage, from_folder, made
 
 ENDPOINT = "/v1/cartoons"
-"""Where pictures go when a URL names only a server."""
+"""Where images go when a URL names only a server."""
 
 REACHING_S = 10
 """How long the server's port may take to accept the connection that tries it, in seconds."""
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.client",
-        description="Send pictures to a dctnet server and report how it answered. "
+        description="Send images to a dctnet server and report how it answered. "
         "Nothing is sent twice. The exit status is 0 if all were answered rightly or refused.",
     )
     parser.add_argument(
@@ -76,14 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--format", choices=["jpeg", "png"], default="jpeg", help="default: jpeg")
     what.add_argument(
-        "--pictures",
-        type=_pictures,
+        "--images",
+        type=_images,
         default=16,
         metavar="K",
         help="how many distinct ones, sent in turn; `each` makes one for every request, which "
         "needs --rate or --requests; default: 16",
     )
-    what.add_argument("--folder", type=Path, metavar="DIR", help="send its pictures instead")
+    what.add_argument("--folder", type=Path, metavar="DIR", help="send its images instead")
     what.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     what.add_argument(
         "--header",
@@ -110,7 +110,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     return Plan(
         url=args.url,
         arrivals=arrivals,
-        pictures=_the_pictures(args, arrivals),
+        images=_the_images(args, arrivals),
         timeout_s=args.timeout,
         headers=dict(args.header),
         connections=args.connections,
@@ -135,12 +135,12 @@ def _arrivals(args: argparse.Namespace) -> Arrivals:
     )
 
 
-def _the_pictures(args: argparse.Namespace, arrivals: Arrivals) -> list[Picture]:
+def _the_images(args: argparse.Namespace, arrivals: Arrivals) -> list[SourceImage]:
     if args.folder:
         return from_folder(args.folder)
-    count = args.pictures or arrivals.count()
+    count = args.images or arrivals.count()
     if count is None:
-        raise LoadError("`--pictures each` needs --rate or --requests, to know how many.")
+        raise LoadError("`--images each` needs --rate or --requests, to know how many.")
     return made(count, *args.size, format=args.format, seed=args.seed)
 
 
@@ -178,7 +178,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _pictures(text: str) -> int:
+def _images(text: str) -> int:
     """Read a number, with 0 for ``each``."""
     if text == "each":
         return 0

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import aiohttp
 
-from loadtest.images import Picture
+from loadtest.images import SourceImage
 
 CUT_SHORT = "cut short"
 """The kind of an answer whose body ended early."""
@@ -36,15 +36,15 @@ class Failure:
     retry_after: str | None = None
 
 
-async def exchange(session: aiohttp.ClientSession, url: str, picture: Picture) -> Reply | Failure:
-    """Send a picture once; return as soon as the last byte of the answer is there."""
+async def exchange(session: aiohttp.ClientSession, url: str, image: SourceImage) -> Reply | Failure:
+    """Send an image once; return as soon as the last byte of the answer is there."""
     status: int | None = None
     retry_after: str | None = None
     try:
         async with session.post(
             url,
-            data=BytesIO(picture.data),  # Which aiohttp sends in pieces, with others between.
-            headers={"Content-Type": picture.media_type},
+            data=BytesIO(image.data),  # Which aiohttp sends in pieces, with others between.
+            headers={"Content-Type": image.media_type},
             allow_redirects=False,
         ) as response:
             status = response.status

@@ -1,4 +1,4 @@
-"""The pictures that are sent: made from a seed, or read from a folder."""
+"""The images that are sent: made from a seed, or read from a folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png"]
 
 NOISE = 3.0
-"""The standard deviation, in levels of 255, of a made picture's noise: that of a good camera. It
+"""The standard deviation, in levels of 255, of a made image's noise: that of a good camera. It
 keeps the codecs as busy as a photo does."""
 
 _QUALITY: dict[Format, list[int]] = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92], "png": []}
@@ -26,8 +26,8 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as it is sent."""
+class SourceImage:
+    """An image as it is sent."""
 
     name: str
     """Distinguishes it from all others of a plan."""
@@ -45,10 +45,10 @@ class Picture:
 
 def made(
     count: int, width: int, height: int, *, format: Format = "jpeg", seed: int = 0
-) -> list[Picture]:
-    """Make distinct pictures: smooth colours, shapes and a little noise; the same for a seed."""
+) -> list[SourceImage]:
+    """Make distinct images: smooth colours, shapes and a little noise; the same for a seed."""
     return [
-        Picture(
+        SourceImage(
             f"{seed}-{number}",
             _encoded(_drawn(np.random.default_rng([seed, number]), width, height), format),
             f"image/{format}",
@@ -59,32 +59,32 @@ def made(
     ]
 
 
-def from_folder(folder: Path) -> list[Picture]:
+def from_folder(folder: Path) -> list[SourceImage]:
     """Read all JPEG, PNG and WebP files of a folder, by name.
 
     Raises:
-        LoadError: The folder cannot be read, or has no picture.
+        LoadError: The folder cannot be read, or has no image.
     """
     try:
-        pictures = list(_read(sorted(path for path in folder.iterdir() if path.is_file())))
+        images = list(_read(sorted(path for path in folder.iterdir() if path.is_file())))
     except OSError as error:
         raise LoadError(f"{error.filename or folder}: {error.strerror or error}.") from None
-    if not pictures:
+    if not images:
         raise LoadError(f"The folder {folder} has no JPEG, PNG or WebP.")
-    return pictures
+    return images
 
 
-def _read(paths: list[Path]) -> Iterator[Picture]:
+def _read(paths: list[Path]) -> Iterator[SourceImage]:
     for path in paths:
         data = path.read_bytes()
         try:
             with Image.open(BytesIO(data)) as image:
                 media_type = MEDIA_TYPES.get(image.format or "")
                 width, height = ImageOps.exif_transpose(image).size
-        except OSError:  # Not a picture, such as a note on where the others are from.
+        except OSError:  # Not an image, such as a note on where the others are from.
             continue
         if media_type:
-            yield Picture(path.name, data, media_type, width, height)
+            yield SourceImage(path.name, data, media_type, width, height)
 
 
 def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
@@ -101,7 +101,7 @@ def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
     return np.asarray(np.clip(canvas, 0, 255), np.uint8)
 
 
-def _encoded(picture: Pixels, format: Format) -> bytes:
-    done, data = cv2.imencode(f".{format}", picture, _QUALITY[format])
+def _encoded(image: Pixels, format: Format) -> bytes:
+    done, data = cv2.imencode(f".{format}", image, _QUALITY[format])
     assert done, f"OpenCV cannot write {format}."
     return data.tobytes()

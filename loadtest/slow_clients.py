@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from loadtest import file_descriptors
-from loadtest.images import Picture
+from loadtest.images import SourceImage
 
 _CLOSED, _RESET, _OPEN, _UNCONNECTED = "closed", "reset", "open", "unconnected"
 
@@ -19,11 +19,11 @@ class SlowPlan:
     """Connections that take their time."""
 
     url: str
-    """Where a picture would be posted; only ``http``."""
+    """Where an image would be posted; only ``http``."""
     connections: int
     part: Literal["headers", "body"]
     """What comes slowly; the headers are sent at once where it is the body."""
-    picture: Picture
+    image: SourceImage
     """The body, of which only the first bytes are ever sent."""
     bound_s: float
     """How long a connection is kept at most, in seconds."""
@@ -101,11 +101,11 @@ def _bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
     head = (
         f"POST {parts.path or '/'} HTTP/1.1\r\n"
         f"Host: {parts.netloc}\r\n"
-        f"Content-Type: {plan.picture.media_type}\r\n"
-        f"Content-Length: {len(plan.picture.data)}\r\n"
+        f"Content-Type: {plan.image.media_type}\r\n"
+        f"Content-Length: {len(plan.image.data)}\r\n"
     ).encode()
     if plan.part == "body":
-        return head + b"\r\n", iter(plan.picture.data)
+        return head + b"\r\n", iter(plan.image.data)
     return b"", itertools.chain(head, b"X-Slow: ", itertools.repeat(ord("a")))
 
 

@@ -29,7 +29,7 @@ READ_MARGIN_S = 5
 TOTAL_MARGIN_S = 10
 """What both tries may take together beyond the request timeout."""
 FORM_BYTES = 64 * KIB
-"""What a request may hold beside its picture."""
+"""What a request may hold beside its image."""
 
 DERIVED = ("DCTNET_BIND", "DCTNET_MANAGEMENT_BIND")
 """What no file may set: it differs from replica to replica."""

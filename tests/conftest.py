@@ -18,9 +18,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """A portrait with one face, 512x512x3 uint8 RGB, read-only: NASA, public domain."""
-    picture = skimage.data.astronaut()
-    picture.setflags(write=False)
-    return picture
+    image = skimage.data.astronaut()
+    image.setflags(write=False)
+    return image
 
 
 @pytest.fixture(scope="session")

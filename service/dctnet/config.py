@@ -337,7 +337,7 @@ SETTINGS = (
     Setting(
         "DCTNET_SLOTS",
         "slots",
-        *_whole_number(1, 256, "pictures"),
+        *_whole_number(1, 256, "images"),
         _slots,
         "the processors, rounded down, but at least 1",
     ),
@@ -360,7 +360,7 @@ SETTINGS = (
     Setting(
         "DCTNET_QUEUE_SIZE",
         "queue_size",
-        *_whole_number(1, 4096, "pictures"),
+        *_whole_number(1, 4096, "images"),
         lambda _: 64,
         "`64`",
     ),

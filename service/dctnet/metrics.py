@@ -95,7 +95,7 @@ class Metrics:
         self.shortages = counter(
             "shortages_total", "Times that the system refused a resource.", "resource"
         )
-        self.inferences = counter("inferences_total", "Pictures computed.", "result")
+        self.inferences = counter("inferences_total", "Images computed.", "result")
         self.out_of_memory = counter(
             "out_of_memory_total", "Images rejected for lack of memory, by stage.", "stage"
         )
@@ -103,9 +103,9 @@ class Metrics:
             "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
         )
         self.faces = histogram("faces_per_image", "Faces drawn as heads.", FACES)
-        self.pixels = histogram("image_pixels", "Width by height of the pictures.", PIXELS)
+        self.pixels = histogram("image_pixels", "Width by height of the images.", PIXELS)
         self.model_load_seconds = Gauge(
-            "dctnet_model_load_seconds", "From the start to the first picture.", registry=registry
+            "dctnet_model_load_seconds", "From the start to the first image.", registry=registry
         )
         registry.register(_LogLosses())
         # Rates need a series that is there before the first event.
@@ -169,12 +169,12 @@ class _Gauges(Collector):
         """Yield each gauge with its value now."""
         admission = self._admission
         for name, documentation, value in (
-            ("queue_depth", "Pictures that wait for a slot.", admission.queued),
-            ("queue_capacity", "Pictures that may wait.", admission.queue_capacity),
-            ("queue_clients", "Clients whose pictures wait.", admission.clients),
-            ("slots", "Pictures that may be computed at once.", admission.slots),
-            ("slots_busy", "Pictures that are computed.", admission.busy),
-            ("load_ratio", "Pictures computed or waiting, a slot.", admission.load_ratio),
+            ("queue_depth", "Images that wait for a slot.", admission.queued),
+            ("queue_capacity", "Images that may wait.", admission.queue_capacity),
+            ("queue_clients", "Clients whose images wait.", admission.clients),
+            ("slots", "Images that may be computed at once.", admission.slots),
+            ("slots_busy", "Images that are computed.", admission.busy),
+            ("load_ratio", "Images computed or waiting, a slot.", admission.load_ratio),
             ("uploads_active", "Bodies that are received.", admission.uploads.held),
             (
                 "draining_seconds",

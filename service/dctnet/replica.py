@@ -128,7 +128,7 @@ class Replica:
         except ModelError as error:
             say(str(error))
             self._give_up()
-        except BaseException:  # Whatever it is, no picture will ever be drawn here.
+        except BaseException:  # Whatever it is, no image will ever be drawn here.
             traceback.print_exc()
             self._give_up()
 

@@ -35,7 +35,7 @@ QUIET_S = 60.0
 # Semantic conventions, HTTP: a method that is none of these is `_OTHER`, and is no span's name.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
-# What the log says of a picture too, by the names that it has there.
+# What the log says of an image too, by the names that it has there.
 _FACTS = ("bytes_in", "pixels", "faces", "rejected")
 
 

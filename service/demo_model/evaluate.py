@@ -1,4 +1,4 @@
-"""Measures the demo generator on held-out pictures against the filter that it learnt.
+"""Measures the demo generator on held-out images against the filter that it learnt.
 
 Prints a Markdown table: PSNR to the filter's cartoon, the largest difference of the mean colour of
 a channel, and the energy at the Nyquist frequency beside the photo's, at three sizes.
@@ -19,7 +19,7 @@ from demo_model.filter import cartoon
 Pixels = NDArray[np.uint8]
 
 SIDES = (256, 512, 1024)
-"""Shorter sides in pixels of the pictures measured."""
+"""Shorter sides in pixels of the images measured."""
 
 
 def generator(path: Path) -> Callable[[Pixels], Pixels]:
@@ -41,14 +41,14 @@ def colour_shift(drawn: Pixels, wanted: Pixels) -> float:
     return float(np.abs(drawn.mean((0, 1)) - wanted.mean((0, 1))).max())
 
 
-def nyquist_energy(picture: Pixels) -> float:
+def nyquist_energy(image: Pixels) -> float:
     """Return the mean square amplitude, in levels, of what alternates from pixel to pixel.
 
     A checkerboard or stripes of one pixel are at the Nyquist frequency in a direction: the rows and
     columns of the discrete Fourier transform at half the sampling rate. A Hann window keeps the
     jump from one border to the opposite one out of it.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float64)
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float64)
     height, width = (side // 2 * 2 for side in grey.shape)
     grey = grey[:height, :width]
     window = np.hanning(height)[:, np.newaxis] * np.hanning(width)
@@ -61,11 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("graph", type=Path, help="a generator, such as cartoon_bg.pb")
     generate = generator(parser.parse_args().graph)
-    print("| picture | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
+    print("| image | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
     print("|---|---|---|---|---|---|")
-    for name, picture in training_images.HELD_OUT.items():
+    for name, image in training_images.HELD_OUT.items():
         for side in SIDES:
-            photo = training_images.resized(picture.read(), side)
+            photo = training_images.resized(image.read(), side)
             drawn, wanted = generate(photo), cartoon(photo)
             print(
                 f"| {name} | {side} | {psnr(drawn, wanted):.1f} "

@@ -33,12 +33,12 @@ INK_SHARPNESS = 1.2
 INK_DARKEST = 0.06
 """What full ink leaves of the colour beneath."""
 INK_TEXTURE = 0.2
-"""Share of the unsmoothed picture in what the ink is drawn from."""
+"""Share of the unsmoothed image in what the ink is drawn from."""
 
 
-def cartoon(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def cartoon(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn a photo into its cartoon, both HxWx3 uint8 BGR; a pixel depends on some 20 around it."""
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
     smooth = lab
     for _ in range(SMOOTHING_ROUNDS):
         smooth = cv2.bilateralFilter(smooth, SMOOTHING_WIDTH, SMOOTHING_COLOUR, SMOOTHING_SPACE)

@@ -1,4 +1,4 @@
-"""Draws the documentation's before/after pictures: held-out photos beside the engine's answers."""
+"""Draws the documentation's before/after images: held-out photos beside the engine's answers."""
 
 import argparse
 import os
@@ -12,19 +12,19 @@ from dctnet.model_loading import load_engine
 from demo_model import training_images
 
 HEIGHT = 512
-"""Of a drawn picture, in pixels."""
+"""Of a drawn image, in pixels."""
 JPEG_QUALITY = 88
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("folder", type=Path, help="where the images go")
     folder = parser.parse_args().folder
     engine, _ = load_engine(Settings.from_environment({**os.environ, "DCTNET_MODEL": "demo"}))
-    for name, picture in training_images.HELD_OUT.items():
-        photo = training_images.resized(picture.read(), HEIGHT)
-        cartoon = engine.cartoonize(photo[:, :, ::-1]).picture[:, :, ::-1]
+    for name, image in training_images.HELD_OUT.items():
+        photo = training_images.resized(image.read(), HEIGHT)
+        cartoon = engine.cartoonize(photo[:, :, ::-1]).image[:, :, ::-1]
         pair = np.hstack([photo, np.full_like(photo[:, :8], 255), cartoon])
         file = folder / f"{name}-before-after.jpg"
         cv2.imwrite(str(file), pair, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

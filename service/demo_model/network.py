@@ -68,7 +68,7 @@ def _twice_as_large(x: Any) -> Any:
 
 
 def unet(x: Any, weights: Weights) -> Any:
-    """Turn pictures in [-1, 1] into unfiltered cartoons, both NxHxWx3, sides multiples of 4."""
+    """Turn images in [-1, 1] into unfiltered cartoons, both NxHxWx3, sides multiples of 4."""
     full = _activation(_convolution(x, "Conv", weights))
     half = _activation(_convolution(full, "Conv_1", weights, stride=2))
     half = _activation(_convolution(half, "Conv_2", weights))
@@ -115,8 +115,8 @@ def frozen_graph(weights: dict[str, np.ndarray]) -> Any:
     `output_image:0`, uint8 HxWx3 BGR.
     """
     with tf.Graph().as_default() as graph:
-        picture = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
-        x = picture[:, :, :][tf.newaxis] / 127.5 - 1.0
+        image = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
+        x = image[:, :, :][tf.newaxis] / 127.5 - 1.0
         y = unet(x, lambda name: tf.constant(weights[name], name=name))
         y = tf.clip_by_value(guided_filter(x, y)[0], -CLIP, CLIP)
         tf.cast((y + 1.0) * 127.5, tf.uint8, name="output_image")

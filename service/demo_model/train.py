@@ -36,7 +36,7 @@ AVERAGE_DECAY = 0.998
 DEFAULT_WORK = Path("~/.cache/dctnet-training")
 CHECKPOINT_STEPS = 400
 VALIDATION_SIDE = 320
-"""Shorter side in pixels of the held-out pictures that the validation loss is measured on."""
+"""Shorter side in pixels of the held-out images that the validation loss is measured on."""
 
 
 class Trainer:
@@ -119,7 +119,7 @@ def run_of(step: int) -> int:
 
 
 def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a step's pictures and cartoons, BATCHxPATCHxPATCHx3 float32 BGR in [-1, 1]."""
+    """Return a step's images and cartoons, BATCHxPATCHxPATCHx3 float32 BGR in [-1, 1]."""
     random = np.random.default_rng([SEED, step])
     inputs = np.stack([training_images.patch(random, PATCH) for _ in range(BATCH)])
     return normalised(inputs), normalised(np.stack([cartoon(x) for x in inputs]))
@@ -142,7 +142,7 @@ def batches(start: int, stop: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def validation_set() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the held-out pictures and their cartoons, each 1xHxWx3 float32 BGR in [-1, 1]."""
+    """Return the held-out images and their cartoons, each 1xHxWx3 float32 BGR in [-1, 1]."""
     inputs = [
         training_images.resized(p.read(), VALIDATION_SIDE)
         for p in training_images.HELD_OUT.values()

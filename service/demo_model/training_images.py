@@ -1,6 +1,6 @@
-"""The pictures of the demo model: where pinned packages keep them, and how they are varied.
+"""The images of the demo model: where pinned packages keep them, and how they are varied.
 
-Every picture's author and licence is listed in `dctnet/models/demo/LICENSES.md`.
+Every image's author and licence is listed in `dctnet/models/demo/LICENSES.md`.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture that an installed package carries."""
+class TrainingImage:
+    """An image that an installed package carries."""
 
     package: str
     path: str
@@ -21,46 +21,46 @@ class Picture:
     """How often training draws it, relative to the others."""
 
     def read(self) -> np.ndarray:
-        """Return the picture, HxWx3 uint8 BGR."""
+        """Return the image, HxWx3 uint8 BGR."""
         data = np.frombuffer(files(self.package).joinpath(self.path).read_bytes(), np.uint8)
         return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 TRAINING = {
-    "grace_hopper": Picture("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", 4),
-    "china": Picture("sklearn.datasets.images", "china.jpg", 2),
-    "flower": Picture("sklearn.datasets.images", "flower.jpg", 2),
-    "rocket": Picture("skimage.data", "rocket.jpg", 1.5),
-    "camera": Picture("skimage.data", "camera.png", 1.5),
-    "retina": Picture("skimage.data", "retina.jpg", 0.4),
-    "hubble": Picture("skimage.data", "hubble_deep_field.jpg", 0.4),
-    "ihc": Picture("skimage.data", "ihc.png", 0.4),
-    "coins": Picture("skimage.data", "coins.png", 0.3),
-    "brick": Picture("skimage.data", "brick.png", 0.3),
-    "grass": Picture("skimage.data", "grass.png", 0.4),
-    "gravel": Picture("skimage.data", "gravel.png", 0.4),
+    "grace_hopper": TrainingImage("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", 4),
+    "china": TrainingImage("sklearn.datasets.images", "china.jpg", 2),
+    "flower": TrainingImage("sklearn.datasets.images", "flower.jpg", 2),
+    "rocket": TrainingImage("skimage.data", "rocket.jpg", 1.5),
+    "camera": TrainingImage("skimage.data", "camera.png", 1.5),
+    "retina": TrainingImage("skimage.data", "retina.jpg", 0.4),
+    "hubble": TrainingImage("skimage.data", "hubble_deep_field.jpg", 0.4),
+    "ihc": TrainingImage("skimage.data", "ihc.png", 0.4),
+    "coins": TrainingImage("skimage.data", "coins.png", 0.3),
+    "brick": TrainingImage("skimage.data", "brick.png", 0.3),
+    "grass": TrainingImage("skimage.data", "grass.png", 0.4),
+    "gravel": TrainingImage("skimage.data", "gravel.png", 0.4),
 }
 
 HELD_OUT = {
-    "astronaut": Picture("skimage.data", "astronaut.png"),
-    "chelsea": Picture("skimage.data", "chelsea.png"),
-    "coffee": Picture("skimage.data", "coffee.png"),
+    "astronaut": TrainingImage("skimage.data", "astronaut.png"),
+    "chelsea": TrainingImage("skimage.data", "chelsea.png"),
+    "coffee": TrainingImage("skimage.data", "coffee.png"),
 }
 
 
-def resized(picture: np.ndarray, side: int) -> np.ndarray:
-    """Resize the picture's shorter side to `side` and cut both to multiples of 16."""
-    height, width = picture.shape[:2]
+def resized(image: np.ndarray, side: int) -> np.ndarray:
+    """Resize the image's shorter side to `side` and cut both to multiples of 16."""
+    height, width = image.shape[:2]
     scale = side / min(height, width)
     size = (max(side, round(width * scale)), max(side, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    larger = cv2.resize(picture, size, interpolation=way)
+    larger = cv2.resize(image, size, interpolation=way)
     return larger[: larger.shape[0] // 16 * 16, : larger.shape[1] // 16 * 16]
 
 
 @cache
 def _pyramid(name: str) -> list[np.ndarray]:
-    """The training picture at full, half and a quarter of its size."""
+    """The training image at full, half and a quarter of its size."""
     levels = [TRAINING[name].read()]
     for _ in range(2):
         levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
@@ -68,8 +68,8 @@ def _pyramid(name: str) -> list[np.ndarray]:
 
 
 def patch(random: np.random.Generator, side: int) -> np.ndarray:
-    """Draw a varied square of a training picture, side x side x 3 uint8 BGR."""
-    weights = np.array([picture.weight for picture in TRAINING.values()])
+    """Draw a varied square of a training image, side x side x 3 uint8 BGR."""
+    weights = np.array([image.weight for image in TRAINING.values()])
     name = list(TRAINING)[random.choice(len(TRAINING), p=weights / weights.sum())]
     square = _cut(_pyramid(name), random, side)
     square = _recoloured(square, random)
@@ -112,7 +112,7 @@ def _recoloured(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
     x = x * random.uniform(0.85, 1.15, 3).astype(np.float32)
     grey = x.mean(axis=2, keepdims=True)
     if np.ptp(square.astype(np.int16), axis=2).max() < 12:
-        # A grey picture gets two colours, one for its darks and one for its lights.
+        # A grey image gets two colours, one for its darks and one for its lights.
         dark, light = random.uniform(0, 0.4, 3), random.uniform(0.5, 1, 3)
         tinted = dark + (light - dark) * np.clip(grey, 0, 1)
         x = tinted.astype(np.float32) if random.random() < 0.7 else x
@@ -124,7 +124,7 @@ def _recoloured(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _with_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Flat and shaded shapes pasted over the picture: clean edges at every contrast."""
+    """Flat and shaded shapes pasted over the image: clean edges at every contrast."""
     side = square.shape[0]
     x = square.astype(np.float32)
     for _ in range(random.integers(1, 5)):
@@ -147,7 +147,7 @@ def _with_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _degraded(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Soft, noisy or compressed like a telephone's picture."""
+    """Soft, noisy or compressed like a telephone's image."""
     if random.random() < 0.2:
         square = cv2.GaussianBlur(square, (0, 0), random.uniform(0.5, 2))
     if random.random() < 0.25:

@@ -67,10 +67,10 @@ def _graph(prepared: ModelFolder, name: str) -> Any:
 def _face_graph(model: bytes, signature: Signature) -> Any:
     """Return the frozen graph of a face network, with upstream's tensors, from its ONNX model."""
     with tf.Graph().as_default() as graph:
-        picture = tf.placeholder(tf.float32, signature.shape, _operation(signature.picture))
+        image = tf.placeholder(tf.float32, signature.shape, _operation(signature.image))
         tf.placeholder(tf.bool, [], _operation(TRAINING))
         graph_of_onnx = onnx.load_model_from_string(model).graph
-        outputs = translate(graph_of_onnx, {signature.picture: picture})
+        outputs = translate(graph_of_onnx, {signature.image: image})
         for name in signature.outputs:
             tf.identity(outputs[name], name=_operation(name))
     return graph.as_graph_def()

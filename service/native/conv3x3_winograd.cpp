@@ -69,7 +69,7 @@ INLINE void multiply(const float* values, const float* weights, int chunks, floa
     });
 }
 
-// What of a tile's 6×6 outputs lies in the picture.
+// What of a tile's 6×6 outputs lies in the image.
 struct Extent {
     int height, width;
 };

@@ -16,7 +16,7 @@ template <class Conv, int kSegment>
 struct Strip {
     static constexpr int kPoints = SevenTaps::kPoints;
 
-    int height, pixels;                   // of the output, what lies in the picture
+    int height, pixels;                   // of the output, what lies in the image
     const float* rows[kPoints];           // the input's, from three pixels to the left on
     float* targets[SevenTaps::kOutputs];  // the output's
 

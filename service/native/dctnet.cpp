@@ -75,13 +75,13 @@ size_t dctnet_scratch_bytes(const dctnet_scratch* scratch) {
 }
 
 dctnet_status dctnet_draw(const dctnet_model* model, dctnet_scratch* scratch,
-                          const uint8_t* picture, uint8_t* cartoon, int height, int width,
+                          const uint8_t* image, uint8_t* cartoon, int height, int width,
                           int threads) {
-    if (!model || !scratch || !picture || !cartoon) return DCTNET_BAD_ARGUMENT;
+    if (!model || !scratch || !image || !cartoon) return DCTNET_BAD_ARGUMENT;
     if (!good_threads(threads)) return DCTNET_BAD_ARGUMENT;
     if (!good_side(height) || !good_side(width)) return DCTNET_BAD_SIZE;
     try {
-        model->generator.draw(picture, cartoon, height, width, threads, scratch->scratch);
+        model->generator.draw(image, cartoon, height, width, threads, scratch->scratch);
     } catch (const std::bad_alloc&) {
         return DCTNET_NO_MEMORY;
     }

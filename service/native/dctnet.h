@@ -17,7 +17,7 @@ extern "C" {
 /* Raised when a function or the order of the weights changes. */
 #define DCTNET_VERSION 2
 
-/* Pictures: sides are multiples of the first and at most the second. */
+/* Images: sides are multiples of the first and at most the second. */
 #define DCTNET_SIDE_MULTIPLE 4
 #define DCTNET_MAX_SIDE 8192
 #define DCTNET_MAX_THREADS 64
@@ -26,7 +26,7 @@ typedef enum {
     DCTNET_OK = 0,
     DCTNET_BAD_ARGUMENT = 1, /* a null pointer, or a count out of range */
     DCTNET_BAD_WEIGHTS = 2,  /* not as many weights as the network has */
-    DCTNET_BAD_SIZE = 3,     /* a picture's side is no multiple of 4, or too long */
+    DCTNET_BAD_SIZE = 3,     /* an image's side is no multiple of 4, or too long */
     DCTNET_NO_MEMORY = 4
 } dctnet_status;
 
@@ -55,10 +55,10 @@ DCTNET_API dctnet_status dctnet_model_create(const float *weights, size_t count,
                                              dctnet_model **model);
 DCTNET_API void dctnet_model_destroy(dctnet_model *model);
 
-/* The memory of one call at a time. It grows to what the largest picture needed. */
+/* The memory of one call at a time. It grows to what the largest image needed. */
 DCTNET_API dctnet_status dctnet_scratch_create(dctnet_scratch **scratch);
 DCTNET_API void dctnet_scratch_destroy(dctnet_scratch *scratch);
-/* Takes the memory that a picture of this size needs on so many threads, page by page. */
+/* Takes the memory that an image of this size needs on so many threads, page by page. */
 DCTNET_API dctnet_status dctnet_scratch_reserve(dctnet_scratch *scratch, int height, int width,
                                                 int threads);
 /* Gives the memory back to the system; the next call takes it again. */
@@ -66,11 +66,11 @@ DCTNET_API void dctnet_scratch_trim(dctnet_scratch *scratch);
 /* The bytes it holds. */
 DCTNET_API size_t dctnet_scratch_bytes(const dctnet_scratch *scratch);
 
-/* Draws the cartoon of `picture`: [height][width][3] bytes, BGR. `cartoon` has the same form and
+/* Draws the cartoon of `image`: [height][width][3] bytes, BGR. `cartoon` has the same form and
  * may not overlap it. `threads` threads compute it, the caller's among them; the answer is the
  * same, bit for bit, for any number of them. */
 DCTNET_API dctnet_status dctnet_draw(const dctnet_model *model, dctnet_scratch *scratch,
-                                     const uint8_t *picture, uint8_t *cartoon, int height,
+                                     const uint8_t *image, uint8_t *cartoon, int height,
                                      int width, int threads);
 
 /* Where the time of the scratch's last call went: DCTNET_STAGES wall-clock times in seconds, in the

@@ -59,7 +59,7 @@ class Map {
         assert(0 <= y && y < shape_.height);
         return first_ + (y % rows_) * stride_;
     }
-    // The same, for reading, where rows beyond the picture are zero.
+    // The same, for reading, where rows beyond the image are zero.
     const float* padded_row(int y) const {
         return 0 <= y && y < shape_.height ? row(y) : zeros_;
     }

@@ -17,7 +17,7 @@ namespace {
 // Of the first layer: at half size there are twice as many, at a quarter four times.
 constexpr int kChannels = 32;
 
-// The layers where the maps are largest, the first and the last, go down the picture in bands, so
+// The layers where the maps are largest, the first and the last, go down the image in bands, so
 // that what one writes the next reads from the cache. A layer lags behind the one before it by the
 // rows that it reaches below and by what is no whole tile; the rings between them hold a band and
 // that. The skip at full size, half of all memory if it were kept, is made once more for the last
@@ -38,7 +38,7 @@ int tiles(int rows, int tile) { return (rows + tile - 1) / tile; }
 enum Step { kDown, kDown2, kDown3, kDown4, kBody, kBody5, kUpHalf, kUpFull };
 
 struct Maps {
-    Map picture;       // normalised
+    Map image;       // normalised
     Map full;          // Conv, the skip at full size: a ring
     Map half_down;     // Conv_1
     Map half;          // Conv_2, the skip at half size
@@ -80,14 +80,14 @@ class Plan {
             shape.held = kRing;
             return shape;
         };
-        Shape picture = shape(1, 3);
-        picture.left = FirstConv::kLeft;
-        picture.right = FirstConv::right(width);
+        Shape image = shape(1, 3);
+        image.left = FirstConv::kLeft;
+        image.right = FirstConv::right(width);
         Shape full_up = ring(shape(1, kChannels));
         full_up.left = LastConv::kLeft;
         full_up.right = LastConv::right(width);
 
-        add(&Maps::picture, picture, kDown, kUpFull);
+        add(&Maps::image, image, kDown, kUpFull);
         add(&Maps::full, ring(for_strided(shape(1, kChannels))), kDown, kUpFull);
         add(&Maps::half_down, for_winograd(shape(2, kChannels)), kDown, kDown2);
         add(&Maps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpHalf);
@@ -234,7 +234,7 @@ void Generator::reserve(int height, int width, int threads, Scratch& scratch) {
     for (std::size_t i = 0; i < count; i += kFloatsAPage) memory[i] = 0;
 }
 
-void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int height, int width,
+void Generator::draw(const std::uint8_t* image, std::uint8_t* cartoon, int height, int width,
                      int threads, Scratch& scratch) const {
     const Plan plan(height, width);
     const std::size_t own = own_floats(width);
@@ -264,14 +264,14 @@ void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int hei
         constexpr auto kLeaky = WinogradConv::After::kLeakyRelu;
         constexpr auto kResidual = WinogradConv::After::kAddResidual;
 
-        begin(maps.picture);
+        begin(maps.image);
         share(Stage::kNormalise, height, [&](int y) {
-            normalise(picture + std::size_t(3) * width * y, 3 * width, maps.picture.row(y));
+            normalise(image + std::size_t(3) * width * y, 3 * width, maps.image.row(y));
         });
         const auto first_layer = [&](int from, int to) {
             const int first = from / FirstConv::kTileRows, end = tiles(to, FirstConv::kTileRows);
             share(Stage::kConv, FirstConv::items(maps.full, first, end), [&](int item) {
-                conv_.compute(maps.picture, maps.full, first, item, mine);
+                conv_.compute(maps.image, maps.full, first, item, mine);
             });
         };
         begin(maps.full);
@@ -335,13 +335,13 @@ void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int hei
                   });
             const int model_from = std::exchange(model, rows_ready(drawn, height, 1, 1));
             share(Stage::kGuidedModel, model - model_from, [&](int i) {
-                guided_model(maps.picture, maps.drawing, epsilon_, maps.slope, maps.offset,
+                guided_model(maps.image, maps.drawing, epsilon_, maps.slope, maps.offset,
                              model_from + i, mine);
             });
             const int out_from = std::exchange(out, rows_ready(model, height, 1, 1));
             share(Stage::kGuidedPixels, out - out_from, [&](int i) {
                 const int y = out_from + i;
-                guided_pixels(maps.picture, maps.slope, maps.offset, y,
+                guided_pixels(maps.image, maps.slope, maps.offset, y,
                               cartoon + std::size_t(3) * width * y, mine);
             });
         }

@@ -35,7 +35,7 @@ enum class Stage {
     kCount
 };
 
-// A call's memory. It grows to what the largest picture needed.
+// A call's memory. It grows to what the largest image needed.
 class Scratch {
   public:
     // At least `count` floats. Throws std::bad_alloc.
@@ -63,7 +63,7 @@ class Generator {
     Generator(const float* weights, float epsilon);
 
     // See dctnet_draw. Throws std::bad_alloc.
-    void draw(const std::uint8_t* picture, std::uint8_t* cartoon, int height, int width,
+    void draw(const std::uint8_t* image, std::uint8_t* cartoon, int height, int width,
               int threads, Scratch& scratch) const;
 
   private:

@@ -13,7 +13,7 @@ std::size_t row_floats(int width) {
     return round_up(static_cast<std::size_t>(width + 2) * kChannels, kFloatsALine);
 }
 
-// The reciprocal of how many pixels of the boxes in row y lie in the picture, but for the first and
+// The reciprocal of how many pixels of the boxes in row y lie in the image, but for the first and
 // the last column.
 float reciprocal_area(int y, int height) {
     const int rows = 1 + (y > 0) + (y + 1 < height);

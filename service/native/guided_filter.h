@@ -1,5 +1,5 @@
 // The guided filter of radius 1 (He, Sun & Tang, "Guided Image Filtering", 2013), channel by
-// channel, that keeps the picture's edges in the network's drawing; and the graph's last
+// channel, that keeps the image's edges in the network's drawing; and the graph's last
 // operations.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace dctnet {
 
-// What the maps must have. A mean is over the pixels of a 3×3 box that lie in the picture.
+// What the maps must have. A mean is over the pixels of a 3×3 box that lie in the image.
 inline constexpr int kGuidedLeft = 1, kGuidedRight = 1;
 
 // The floats of scratch memory that a row needs.

@@ -28,32 +28,32 @@ from tests.support.tiny_model import LANDMARKS
 MAX_BYTES = 100_000
 MAX_PIXELS = 90_000
 KEYS = "a-key==of-the=test/", "k" * 256
-PICTURE = encoded(gradient(40, 24))
+IMAGE = encoded(gradient(40, 24))
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 
 _DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 
 class _Negative:
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        return 255 - picture
+    def __call__(self, image: Pixels, /) -> Drawing:
+        return 255 - image
 
     def reserve(self, calls: int, height: int, width: int) -> None:
         pass
 
 
 class _Red(_Negative):
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        return np.full_like(picture, (0, 0, 255))  # BGR.
+    def __call__(self, image: Pixels, /) -> Drawing:
+        return np.full_like(image, (0, 0, 255))  # BGR.
 
 
-def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
+def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
-    return box, np.array([picture.mean() / 255], np.float32)
+    return box, np.array([image.mean() / 255], np.float32)
 
 
 class Broken:
-    """Warms up two slots, with two pictures each, and then fails in one way."""
+    """Warms up two slots, with two images each, and then fails in one way."""
 
     def __init__(self, fail: Callable[[], object]) -> None:
         self._fail, self._warm_ups = fail, 4
@@ -61,15 +61,15 @@ class Broken:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
         if not self._warm_ups:
             self._fail()
         self._warm_ups -= 1
-        return Cartoon(picture, 0, {"background": 0.1})
+        return Cartoon(image, 0, {"background": 0.1})
 
 
 class Held:
-    """Draws as many pictures as it is let, after the two by which a slot is warmed up."""
+    """Draws as many images as it is let, after the two by which a slot is warmed up."""
 
     def __init__(self) -> None:
         self._let = Semaphore(2)
@@ -81,9 +81,9 @@ class Held:
         """Let it compute this number of cartoons."""
         self._let.release(number)
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
         assert self._let.acquire(timeout=BOUND_S)
-        return Cartoon(picture, 0, {"background": 0.01})
+        return Cartoon(image, 0, {"background": 0.01})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from dctnet.api.static_files import addresses
-from tests.api.conftest import KEYS, PICTURE, Broken, client_of, refused, starting_with
+from tests.api.conftest import IMAGE, KEYS, Broken, client_of, refused, starting_with
 
 KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
@@ -25,8 +25,8 @@ SCRIPT = f"/static/{addresses()['page.js']}"
     ],
 )
 def test_a_key_opens_both_ways_to_a_cartoon(locked, headers):
-    assert locked.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
-    form = {"file": (BytesIO(PICTURE), "me.png")}
+    assert locked.post("/v1/cartoons", data=IMAGE, headers=headers).status_code == 200
+    form = {"file": (BytesIO(IMAGE), "me.png")}
     assert locked.post("/upload", data=form, headers=headers).status_code == 200
 
 
@@ -48,7 +48,7 @@ def test_a_key_opens_both_ways_to_a_cartoon(locked, headers):
     ],
 )
 def test_without_a_valid_key_the_answer_is_a_problem(locked, headers, words):
-    response = locked.post("/v1/cartoons", data=PICTURE, headers=headers)
+    response = locked.post("/v1/cartoons", data=IMAGE, headers=headers)
     assert words in refused(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert "Retry-After" not in response.headers
@@ -56,7 +56,7 @@ def test_without_a_valid_key_the_answer_is_a_problem(locked, headers, words):
 
 
 def test_the_older_way_says_it_in_its_own_words(locked):
-    response = locked.post("/upload", data={"file": (BytesIO(PICTURE), "me.png")})
+    response = locked.post("/upload", data={"file": (BytesIO(IMAGE), "me.png")})
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
     sentence = "Send an API key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY`."
@@ -65,7 +65,7 @@ def test_the_older_way_says_it_in_its_own_words(locked):
 
 def test_a_stranger_learns_nothing_more(locked):
     for path in "/v1/cartoons?style=no-such-style", "/v1/cartoons?format=gif":
-        assert locked.post(path, data=b"no picture").status_code == 401
+        assert locked.post(path, data=b"no image").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_the_other_addresses_ask_for_no_key(locked, path):
 def test_a_key_is_asked_for_while_the_model_loads(with_keys):
     client = starting_with(with_keys)
     for headers, status in ({}, 401), ({"X-Api-Key": KEY}, 503):
-        response = client.post("/v1/cartoons", data=PICTURE, headers=headers)
+        response = client.post("/v1/cartoons", data=IMAGE, headers=headers)
         assert response.status_code == status
 
 
 def test_without_a_file_of_keys_none_is_asked_for(client):
     for headers in {}, {"Authorization": f"Bearer {WRONG}"}:
-        assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+        assert client.post("/v1/cartoons", data=IMAGE, headers=headers).status_code == 200
 
 
 def test_a_key_is_in_no_report_of_a_defect(with_keys, caplog):
     client = client_of(with_keys, engine=Broken(lambda: {}["broken"]))
     with caplog.at_level(logging.DEBUG):
-        failed = client.post("/v1/cartoons", data=PICTURE, headers={"X-Api-Key": KEY})
+        failed = client.post("/v1/cartoons", data=IMAGE, headers={"X-Api-Key": KEY})
     assert failed.status_code == 500
     assert "broken" in caplog.text
     assert KEY not in caplog.text + failed.text

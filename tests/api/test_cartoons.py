@@ -15,38 +15,38 @@ from werkzeug.test import TestResponse, encode_multipart
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, refused
 from tests.support.encoded_images import decoded, encoded, gradient, of_kinds
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
-def post(client: FlaskClient, data: bytes = encoded(PICTURE), **parameters: str) -> Any:
+def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str) -> Any:
     return client.post("/v1/cartoons", data=data, query_string=parameters)
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_the_cartoon_of_a_picture_is_the_answer_and_not_to_be_stored(client):
+def test_the_cartoon_of_an_image_is_the_answer_and_not_to_be_stored(client):
     for response in post(client), post(client, style="tiny"):  # The loaded one may be named.
         assert response.status_code == 200
         assert response.content_type == "image/png"
         assert response.headers["Cache-Control"] == "no-store"
-        np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+        np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
-def test_the_picture_may_be_a_form_field(client):
-    form = {"file": (BytesIO(encoded(PICTURE)), "me.png"), "other": "text"}
+def test_the_image_may_be_a_form_field(client):
+    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "other": "text"}
     response = client.post("/v1/cartoons", data=form)
-    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
 def test_the_answer_has_the_format_that_is_asked_for(client, format):
     response = post(client, format=format)
     assert response.content_type == f"image/{format}"
-    assert np.abs(decoded(response.data).astype(int) - (255 - PICTURE)).mean() < 3
+    assert np.abs(decoded(response.data).astype(int) - (255 - IMAGE)).mean() < 3
 
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("kind", of_kinds())
-def test_every_kind_of_picture_is_answered_at_its_shown_size(client, kind):
+def test_every_kind_of_image_is_answered_at_its_shown_size(client, kind):
     response = post(client, of_kinds()[kind])
     assert response.status_code == 200
     assert decoded(response.data).shape == (40, 24, 3)
@@ -54,7 +54,7 @@ def test_every_kind_of_picture_is_answered_at_its_shown_size(client, kind):
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
-def test_the_answer_has_the_pictures_size(client, height, width):
+def test_the_answer_has_the_images_size(client, height, width):
     response = post(client, encoded(gradient(height, width)))
     assert decoded(response.data).shape == (height, width, 3)
 
@@ -81,40 +81,40 @@ def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     """Werkzeug would write one of more than 500 kB."""
     client = client_of(replace(settings, max_body_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
-    picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
-    boundary, form = encode_multipart({"file": picture})
+    image = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
+    boundary, form = encode_multipart({"file": image})
     response = client.post(
         "/v1/cartoons", data=form, content_type=f"multipart/form-data; boundary={boundary}"
     )
     assert response.status_code == 200
 
 
-def test_no_picture_is_refused(client):
+def test_no_image_is_refused(client):
     for response in (
         client.post("/v1/cartoons"),
         post(client, b""),
         client.post("/v1/cartoons", data={"file": (BytesIO(b""), "empty.png")}),
-        client.post("/v1/cartoons", data={"picture": (BytesIO(encoded(PICTURE)), "me.png")}),
+        client.post("/v1/cartoons", data={"image": (BytesIO(encoded(IMAGE)), "me.png")}),
         client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
         client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
-        assert "field `file`" in refused(response, 400, "no-picture")
+        assert "field `file`" in refused(response, 400, "missing-image")
 
 
-@pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
-def test_what_is_no_allowed_picture_is_refused(client, data):
+@pytest.mark.parametrize("data", [b"hello", encoded(IMAGE, "GIF"), bytes(1000)])
+def test_what_is_no_allowed_image_is_refused(client, data):
     assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_cut_off_picture_is_refused(client, format):
-    data = encoded(PICTURE, format)
-    refused(post(client, data[: len(data) // 2]), 422, "broken-picture")
+def test_a_cut_off_image_is_refused(client, format):
+    data = encoded(IMAGE, format)
+    refused(post(client, data[: len(data) // 2]), 422, "damaged-image")
 
 
 def padded(size: int) -> bytes:
     """An image of exactly this size in bytes."""
-    data = encoded(PICTURE)
+    data = encoded(IMAGE)
     return data + bytes(size - len(data))
 
 
@@ -160,7 +160,7 @@ def test_an_unknown_format_is_refused(client, format):
     assert detail == f"The format {format!r} is none of png, jpeg, webp."
 
 
-def test_a_picture_too_long_for_the_format_is_refused(client):
+def test_an_image_too_long_for_the_format_is_refused(client):
     data = encoded(np.zeros((1, 20_000, 3), np.uint8))
     assert post(client, data, format="png").status_code == 200
     detail = refused(post(client, data, format="webp"), 422, "bad-parameter")
@@ -170,11 +170,11 @@ def test_a_picture_too_long_for_the_format_is_refused(client):
 @pytest.mark.parametrize("seconds", ["5", "5.5", "0.5e1", "1e400"])
 def test_a_deadline_is_a_number_as_json_writes_one(client, seconds):
     headers = {"X-Request-Timeout": seconds}
-    assert client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers).status_code == 200
+    assert client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "+5", "1_0", "inf", "nan", ""])
 def test_a_deadline_that_is_none_is_refused(client, seconds):
     headers = {"X-Request-Timeout": seconds}
-    response = client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers)
+    response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
     refused(response, 422, "bad-parameter")

@@ -9,7 +9,7 @@ from flask import Flask, request
 from dctnet.api.client_identity import told_apart
 from dctnet.app import create_app
 from dctnet.config import Settings
-from tests.api.conftest import KEYS, PICTURE, replica_of
+from tests.api.conftest import IMAGE, KEYS, replica_of
 
 BY_ADDRESS = {"DCTNET_FAIRNESS": "address", "DCTNET_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8"}
 
@@ -60,7 +60,7 @@ def test_addresses_count_only_where_they_are_asked_for(fairness):
 
 
 def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Send a picture with each key, in both ways; return whose they counted as."""
+    """Send an image with each key, in both ways; return whose they counted as."""
     replica = replica_of(settings)
     seen: list[object] = []
     submit = replica.admission.submit
@@ -73,7 +73,7 @@ def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[ob
     client = create_app(replica).test_client()
     for key in KEYS:
         for headers in {"X-Api-Key": key}, {"Authorization": f"Bearer {key}", "X-Api-Key": "x"}:
-            assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+            assert client.post("/v1/cartoons", data=IMAGE, headers=headers).status_code == 200
     return seen
 
 

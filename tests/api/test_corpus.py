@@ -1,4 +1,4 @@
-"""Broken, hostile and odd pictures over HTTP: a cartoon or the right problem, never a defect."""
+"""Broken, hostile and odd images over HTTP: a cartoon or the right problem, never a defect."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from dctnet.config import MIB, Settings
 from tests.api.conftest import client_of
 from tests.support.corpus import MAX_PIXELS, corpus
-from tests.support.corpus_expectations import require_picture, require_problem
+from tests.support.corpus_expectations import require_image, require_problem
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def roomy(settings: Settings) -> FlaskClient:
 def test_the_answer_is_a_cartoon_or_the_right_problem(roomy, sample):
     response = roomy.post("/v1/cartoons", data=sample.data)
     if response.status_code == 200:
-        require_picture(sample, response.data)
+        require_image(sample, response.data)
     else:
         assert response.content_type == "application/problem+json"
         require_problem(sample, response.status_code, response.get_json())

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dctnet.config import Settings
-from tests.api.conftest import PICTURE, client_of, starting_with
+from tests.api.conftest import IMAGE, client_of, starting_with
 
 ALLOWED, SECOND, STRANGER = "https://a.example", "http://localhost:3000", "https://b.example"
 PATHS = ["/", "/health", "/v1/styles", "/openapi.json", "/nothing"]
@@ -48,7 +48,7 @@ def test_a_page_of_an_allowed_site_may_read_every_answer(shared, path):
     [STRANGER, "null", "", f"{ALLOWED}.evil.example", f"{ALLOWED}:8443", "http://a.example"],
 )
 def test_another_site_s_page_may_read_nothing(shared, origin):
-    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": origin})
+    response = shared.post("/v1/cartoons", data=IMAGE, headers={"Origin": origin})
     assert response.status_code == 200  # It is the browser that keeps the answer from the page.
     assert "Access-Control-Allow-Origin" not in response.headers
     assert "Origin" in response.vary
@@ -61,7 +61,7 @@ def names(response: TestResponse, header: str) -> set[str]:
 
 
 def test_a_page_may_read_the_headers_that_a_client_needs(shared):
-    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
+    response = shared.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
     answers = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
     assert names(response, "Expose-Headers") == answers
 
@@ -84,7 +84,7 @@ def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(with_keys):
     # It has no slots yet.
     loading = starting_with(replace(with_keys, cors_origins=frozenset({ALLOWED})))
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
-    refused = loading.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
+    refused = loading.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
     assert refused.status_code == 401
     assert refused.headers["Access-Control-Allow-Origin"] == ALLOWED
 

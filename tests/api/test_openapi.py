@@ -19,7 +19,7 @@ from dctnet.api import problems
 from dctnet.api.openapi import EXAMPLES, READ, UNSERVABLE
 from dctnet.api.problems import KINDS, Kind
 from dctnet.server import protocol_errors
-from tests.api.conftest import KEYS, MODEL, PICTURE, client_of
+from tests.api.conftest import IMAGE, KEYS, MODEL, client_of
 from tests.support.encoded_images import encoded, gradient
 from tests.support.openapi_validation import document_of, template
 
@@ -92,16 +92,16 @@ def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
     assert found == {(kind.name, str(kind.status)) for kind in KINDS}
 
 
-def post(client: FlaskClient, query: str, data: bytes = PICTURE) -> TestResponse:
+def post(client: FlaskClient, query: str, data: bytes = IMAGE) -> TestResponse:
     return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEYS[0]})
 
 
 PROVOKED: dict[Kind, Callable[[FlaskClient], TestResponse]] = {
-    problems.NO_PICTURE: lambda client: post(client, "", b""),
+    problems.MISSING_IMAGE: lambda client: post(client, "", b""),
     problems.UNAUTHORIZED: lambda client: client.post("/v1/cartoons", headers={"X-Api-Key": "x"}),
     problems.METHOD_NOT_ALLOWED: lambda client: client.delete("/health"),
     problems.UNSUPPORTED_FORMAT: lambda client: post(client, "", b"hello"),
-    problems.BROKEN_PICTURE: lambda client: post(client, "", JPEG[:-30]),
+    problems.DAMAGED_IMAGE: lambda client: post(client, "", JPEG[:-30]),
     problems.BAD_PARAMETER: lambda client: post(client, "?format=gif"),
 }
 
@@ -136,9 +136,9 @@ def test_it_has_what_the_server_answers_to_no_request():
 
 
 @pytest.mark.parametrize("media_type", READ)
-def test_a_picture_may_be_of_each_type_that_it_names(client, media_type):
-    picture = encoded(gradient(40, 24), media_type.removeprefix("image/").upper())
-    response = client.post("/v1/cartoons", data=picture, content_type=media_type)
+def test_an_image_may_be_of_each_type_that_it_names(client, media_type):
+    image = encoded(gradient(40, 24), media_type.removeprefix("image/").upper())
+    response = client.post("/v1/cartoons", data=image, content_type=media_type)
     assert response.status_code == 200
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dctnet.admission import Stopped
 from dctnet.api.problems import KINDS, answer
-from tests.api.conftest import PICTURE, Broken, client_of, refused
+from tests.api.conftest import IMAGE, Broken, client_of, refused
 from tests.support.repo import ROOT
 
 
@@ -37,7 +37,7 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
     client = client_of(settings, engine=Broken(fail))
     with caplog.at_level(logging.ERROR):
         for _ in range(3):  # One more than there are slots.
-            response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Request-Id": "abc"})
+            response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Request-Id": "abc"})
             assert refused(response, 500, "internal").endswith("under abc.")
             assert "secret" not in response.text
     assert "request abc failed" in caplog.text
@@ -47,13 +47,13 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_an_engine_out_of_memory_asks_the_client_to_try_again(settings):
     client = client_of(settings, engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy.
-    response = client.post("/v1/cartoons", data=PICTURE)
+    response = client.post("/v1/cartoons", data=IMAGE)
     refused(response, 503, "out-of-memory")
     assert response.headers["Retry-After"] == "5"
 
 
 def test_while_the_model_loads_the_client_is_asked_to_wait(starting):
-    response = starting.post("/v1/cartoons", data=PICTURE)
+    response = starting.post("/v1/cartoons", data=IMAGE)
     refused(response, 503, "starting")
     assert response.headers["Retry-After"] == "5"
 

@@ -1,4 +1,4 @@
-"""``GET /v1/tickets/TICKET``: the place in the queue of a picture that was sent with a ticket."""
+"""``GET /v1/tickets/TICKET``: the place in the queue of an image that was sent with a ticket."""
 
 from concurrent.futures import Future
 from io import BytesIO
@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from dctnet.config import Settings
-from tests.api.conftest import PICTURE, Held, client_of, refused
+from tests.api.conftest import IMAGE, Held, client_of, refused
 from tests.support.admission import in_background
 from tests.support.polling import BOUND_S, until
 
@@ -22,8 +22,8 @@ def app(held: Held) -> Flask:
 
 def send(app: Flask, ticket: str, path: str = "/v1/cartoons") -> Future[TestResponse]:
     headers = {"X-Dctnet-Ticket": ticket}
-    form = {"file": (BytesIO(PICTURE), "portrait.png")}
-    data = form if path == "/upload" else PICTURE
+    form = {"file": (BytesIO(IMAGE), "portrait.png")}
+    data = form if path == "/upload" else IMAGE
     return in_background(lambda: app.test_client().post(path, data=data, headers=headers))
 
 
@@ -38,7 +38,7 @@ def place(app: Flask, ticket: str) -> int | None:
 
 
 @pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
-def test_a_picture_s_place_is_told_until_it_is_answered(app, held):
+def test_an_image_s_place_is_told_until_it_is_answered(app, held):
     sent = []
     for ahead, ticket in enumerate((FIRST, SECOND, THIRD)):
         sent.append(send(app, ticket))
@@ -53,7 +53,7 @@ def test_the_older_way_takes_tickets_too(app):
     until(lambda: place(app, FIRST) == 0)
 
 
-def test_of_two_pictures_with_one_ticket_the_last_one_counts(app, held):
+def test_of_two_images_with_one_ticket_the_last_one_counts(app, held):
     first = send(app, FIRST)
     until(lambda: place(app, FIRST) == 0)
     second = send(app, FIRST)
@@ -63,7 +63,7 @@ def test_of_two_pictures_with_one_ticket_the_last_one_counts(app, held):
     assert place(app, FIRST) is None
 
 
-def test_a_refused_picture_has_no_place(client):
+def test_a_refused_image_has_no_place(client):
     refused = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
     assert refused.status_code == 415
     assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
@@ -72,10 +72,10 @@ def test_a_refused_picture_has_no_place(client):
 @pytest.mark.parametrize("ticket", ["a" * 16, "azAZ09_-" * 8])
 def test_a_ticket_is_16_to_64_letters(client, ticket):
     headers = {"X-Dctnet-Ticket": ticket}
-    assert client.post("/v1/cartoons", data=PICTURE, headers=headers).status_code == 200
+    assert client.post("/v1/cartoons", data=IMAGE, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("ticket", ["", "a" * 15, "a" * 65, "a" * 15 + "/", "a" * 15 + "\u00e9"])
 def test_another_ticket_is_refused(client, ticket):
-    response = client.post("/v1/cartoons", data=PICTURE, headers={"X-Dctnet-Ticket": ticket})
+    response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Dctnet-Ticket": ticket})
     assert "16 to 64 letters" in refused(response, 422, "bad-parameter")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from tests.api.conftest import MAX_BYTES
 from tests.support.encoded_images import decoded, encoded, gradient
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 def post(client: FlaskClient, data: bytes) -> Any:
@@ -18,21 +18,21 @@ def post(client: FlaskClient, data: bytes) -> Any:
 
 
 def test_the_answer_is_a_png_to_be_saved(client):
-    response = post(client, encoded(PICTURE))
+    response = post(client, encoded(IMAGE))
     assert response.status_code == 200
     assert response.content_type == "image/png"
     assert response.headers["Content-Disposition"] == "attachment; filename=result.png"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
-    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"", 400, "Send the picture"),
+        (b"", 400, "Send the image"),
         (b"hello", 415, "no JPEG, PNG, WebP or AVIF"),
-        (encoded(PICTURE)[:200], 422, "damaged"),
+        (encoded(IMAGE)[:200], 422, "damaged"),
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
 )
@@ -53,7 +53,7 @@ def test_another_method_is_refused(client):
 
 
 def test_a_server_that_loads_its_model_says_so_and_is_not_healthy_yet(client, starting):
-    response = post(starting, encoded(PICTURE))
+    response = post(starting, encoded(IMAGE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]
     for server, status, word in (starting, 503, "starting"), (client, 200, "healthy"):

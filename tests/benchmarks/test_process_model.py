@@ -29,17 +29,17 @@ def figures(**own: float) -> Figures:
 
 def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
     """Answers that are all wrong are no figures: there is no latency of right ones."""
-    (picture,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
-    right = equals({picture.name: Artist("demo").draw(picture.pixels())}, tolerance=1)
-    wrong = equals({picture.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
+    (image,) = made(1, TINY_SIDE, TINY_SIDE, format="png")
+    right = equals({image.name: Artist("demo").draw(image.pixels())}, tolerance=1)
+    wrong = equals({image.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
     with classic(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
         (master,) = running.pids
         assert len(children(master)) == 2
         with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as answer:
             assert b"healthy" in answer.read()
-        found = ask(running, picture, right, 16)
+        found = ask(running, image, right, 16)
         with pytest.raises(AssertionError, match="wrong"):
-            ask(running, picture, wrong, 1)
+            ask(running, image, wrong, 1)
     assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
     assert found["memory"] > 50
     assert 0 < found["used"] < 60

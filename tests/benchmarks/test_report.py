@@ -13,7 +13,7 @@ def test_the_reduced_arithmetic_is_that_of_the_design():
     assert 2 * multiplications(10 / 28) * 720 * 960 == pytest.approx(41.2e9, rel=0.01)
 
 
-def test_a_picture_in_half_the_time_is_at_twice_the_share():
+def test_an_image_in_half_the_time_is_at_twice_the_share():
     flops = 2 * multiplications() * 100 * 200
     assert share_of_limit(1.0, "100x200", flops) == pytest.approx(1)
     assert share_of_limit(0.5, "100x200", flops) == pytest.approx(2)

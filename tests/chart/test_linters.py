@@ -37,7 +37,7 @@ ANSWERED = {
         "The pod of `helm test` writes nothing: its root and its volumes are read-only."
     ),
     ("Pod", "container-resources"): (
-        "The pod of `helm test` sends one picture and ends; a CPU limit would only slow it."
+        "The pod of `helm test` sends one image and ends; a CPU limit would only slow it."
     ),
     ("Pod", "pod-networkpolicy"): "The pod of `helm test` listens on no port.",
 }

@@ -89,5 +89,5 @@ def test_every_dashboard_is_a_configmap_that_the_sidecar_finds():
 
 def test_a_dashboard_is_in_the_release_s_namespace_unless_told():
     found = made(dashboards={"enabled": True}).one("ConfigMap", "dctnet-dashboard")
-    assert found["metadata"]["namespace"] == "pictures"
+    assert found["metadata"]["namespace"] == "images"
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"

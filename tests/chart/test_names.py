@@ -37,7 +37,7 @@ def test_objects_are_called_after_the_release(release, values, name):
     assert made.deployment["metadata"]["name"] == name
     for each in made:
         assert each["metadata"]["name"].startswith(name)
-        assert each["metadata"]["namespace"] == "pictures"
+        assert each["metadata"]["namespace"] == "images"
     assert mistakes(made) == []
 
 

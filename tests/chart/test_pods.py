@@ -212,7 +212,7 @@ def test_objects_may_be_added_and_are_templates():
     }
     made = render(merged(DEMO, {"extraObjects": [object_]}), release="cartoons")
     added = made.one("ConfigMap", "cartoons-dctnet-more")
-    assert yaml.safe_dump(added["data"]) == "namespace: pictures\n"
+    assert yaml.safe_dump(added["data"]) == "namespace: images\n"
 
 
 def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():

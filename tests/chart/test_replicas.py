@@ -109,7 +109,7 @@ def test_keda_asks_prometheus_for_the_load_of_this_release():
     (trigger,) = spec["triggers"]
     assert trigger["metadata"] == {
         "serverAddress": PROMETHEUS,
-        "query": 'sum(dctnet_load_ratio{namespace="pictures",pod=~"cartoons-dctnet-.+"})',
+        "query": 'sum(dctnet_load_ratio{namespace="images",pod=~"cartoons-dctnet-.+"})',
         "threshold": "1.5",
     }
     asked = merged(values("keda", 2, {}), {"autoscaling": {"keda": {"query": "sum(up)"}}})

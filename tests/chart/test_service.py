@@ -76,7 +76,7 @@ def test_the_test_can_be_left_out():
 
 def notes(*values: dict[str, Any]) -> str:
     """What `helm install` prints; no cluster is asked."""
-    options = ["--dry-run=client", "--namespace", "pictures", "--kubeconfig", "/dev/null"]
+    options = ["--dry-run=client", "--namespace", "images", "--kubeconfig", "/dev/null"]
     run = run_tool(
         *("helm", "install", "dctnet", CHART, *options, "--values", "-"),
         input=json.dumps(merged(*values)),
@@ -103,7 +103,7 @@ def test_an_installation_says_the_exact_command(values, url):
     assert f'curl --data-binary @portrait.jpg "{url}/v1/cartoons" -o cartoon.png' in said
     assert ("ADDRESS=$(kubectl" in said) == ("$ADDRESS" in url)
     assert ("port-forward" in said) == ("127.0.0.1" in url)
-    assert "helm test dctnet -n pictures" in said
+    assert "helm test dctnet -n images" in said
     assert "demo model" in said
 
 

@@ -177,7 +177,7 @@ def test_spans_are_named_after_the_release_and_the_pod_where_there_is_a_collecto
         "OTEL_SERVICE_NAME": "dctnet",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": "0.25",
-        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=pictures,k8s.pod.name=$(POD_NAME)",
+        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=images,k8s.pod.name=$(POD_NAME)",
     }
     env = render(merged(BAKED, {"tracing": {"endpoint": "http://collector:4318"}})).container["env"]
     names = [each["name"] for each in env]

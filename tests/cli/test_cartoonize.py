@@ -15,16 +15,16 @@ from tests.support.polling import BOUND_S
 from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_tiny_model
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two pictures, and the demo model in the settings."""
+    """A working directory with two images, and the demo model in the settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DCTNET_MODEL", str(DEMO))
-    Path("a.png").write_bytes(encoded(PICTURE))
-    Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
+    Path("a.png").write_bytes(encoded(IMAGE))
+    Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
 
 
 @pytest.mark.xdist_group("tensorflow")
@@ -33,7 +33,7 @@ def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch
     write_tiny_model(tmp_path / "tiny")
     monkeypatch.setenv("DCTNET_MODEL", "./tiny")
     name = b"\xff.png"
-    Path(os.fsdecode(name)).write_bytes(encoded(PICTURE))
+    Path(os.fsdecode(name)).write_bytes(encoded(IMAGE))
     run = subprocess.run(
         [DCTNET, "cartoonize", name, "--out", "out"], capture_output=True, check=False
     )
@@ -83,7 +83,7 @@ def test_a_reader_that_has_enough_ends_a_run_without_a_word():
 
 
 def many() -> "subprocess.Popen[str]":
-    """A run with more pictures than a test waits for."""
+    """A run with more images than a test waits for."""
     command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True)

@@ -51,11 +51,11 @@ KNOWN_FILES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_pictures() -> Iterator[None]:
-    """Every picture is looked at by the face networks, and few are drawn; they are made once."""
+def _few_images() -> Iterator[None]:
+    """Every image is looked at by the face networks, and few are drawn; they are made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "DRAWN", 20)
-        patch.setattr(networks, "pictures", cache(networks.pictures))
+        patch.setattr(networks, "images", cache(networks.images))
         yield
 
 
@@ -141,7 +141,7 @@ def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared):
 def test_it_draws_what_tensorflow_draws(source, prepared, astronaut):
     def drawn(folder: Path) -> np.ndarray:
         networks = selection.load(open_folder(folder), 1)
-        return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).picture
+        return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).image
 
     assert np.abs(drawn(source).astype(int) - drawn(prepared)).max() <= 1
 

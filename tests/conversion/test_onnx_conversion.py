@@ -13,7 +13,7 @@ import pytest
 
 from dctnet.conversion.comparison import compare_detectors
 from dctnet.conversion.onnx_conversion import NotConvertible, convert, without_weights
-from dctnet.conversion.trial_images import pictures
+from dctnet.conversion.trial_images import images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
@@ -36,7 +36,7 @@ def write(path: Path, build: Callable[[], Any]) -> Path:
 
 
 def landmarks_by(calculate: Callable[[Any], Any]) -> Callable[[], None]:
-    """A landmark network whose 143 numbers are calculated of the picture's mean."""
+    """A landmark network whose 143 numbers are calculated of the image's mean."""
 
     def build() -> None:
         images = tf.placeholder(tf.float32, [None, 160, 160, 3], "tower_0/images")
@@ -60,7 +60,7 @@ def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
     path.write_bytes(write_faceboxes())
     ours = onnxruntime.detector(converted(path, signatures.DETECTOR), 1)
     reference = tensorflow.detector(path, 1)
-    tried = pictures()[::4]
+    tried = images()[::4]
     faces = []
 
     def counting(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,14 +153,14 @@ def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen
     reference = tensorflow.generator(frozen, 1)
     random = np.random.default_rng(0)
     for size in ((16, 16), (48, 80)):
-        picture = random.integers(0, 256, (*size, 3), np.uint8)
-        drawn, wanted = generate(picture), reference(picture)
+        image = random.integers(0, 256, (*size, 3), np.uint8)
+        drawn, wanted = generate(image), reference(image)
         assert drawn.dtype == np.uint8
         assert np.abs(drawn.astype(int) - wanted).max() <= 1
         assert np.ptp(wanted) > 50
     other = {name: value * np.float32(0.9) for name, value in weights.items()}
     format.write(path.with_suffix(".npz"), other)
-    assert np.abs(onnxruntime.generator(path, 1)(picture).astype(int) - wanted).max() > 1
+    assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - wanted).max() > 1
 
 
 def test_a_weight_that_the_graph_has_not_is_named(model, weights):

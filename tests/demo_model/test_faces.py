@@ -25,7 +25,7 @@ detector_graph = Lazily("demo_model.faces.detector")
 keypoints = Lazily("demo_model.faces.keypoints")
 tflite = Lazily("demo_model.faces.tflite")
 
-# iBUG's number: where it is in the astronaut's picture, x and y, read off the enlarged picture.
+# iBUG's number: where it is in the astronaut's image, x and y, read off the enlarged image.
 TRUE_PLACES = {
     36: (194, 101),  # outer corner of the eye on the left
     39: (213, 103),
@@ -90,12 +90,12 @@ class TestDetector:
     @pytest.mark.parametrize("name", ["coffee", "chelsea", "brick"])
     @pytest.mark.parametrize("side", [300, 720])
     def test_a_cup_a_cat_and_a_wall_have_none(self, name, side, detector):
-        picture = np.asarray(getattr(skimage.data, name)())
-        if picture.ndim == 2:
-            picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
-        scale = side / min(picture.shape[:2])
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        assert len(find_faces(picture, detector)) == 0
+        image = np.asarray(getattr(skimage.data, name)())
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        scale = side / min(image.shape[:2])
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        assert len(find_faces(image, detector)) == 0
 
 
 class TestLandmarks:
@@ -119,9 +119,9 @@ class TestLandmarks:
 
     @pytest.mark.parametrize("turn", [-25, 0, 25])
     def test_answers_have_upstreams_shapes_and_ranges(self, upstream_demo, turn):
-        picture = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
+        image = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
         run = session(upstream_demo, "keypoints.pb")
-        (prediction,) = run(["tower_0/prediction:0"], picture[np.newaxis])
+        (prediction,) = run(["tower_0/prediction:0"], image[np.newaxis])
         assert prediction.shape == (1, 143)
         assert prediction.dtype == np.float32
         assert ((prediction[0, :136] > 0) & (prediction[0, :136] < 1)).all()
@@ -134,18 +134,18 @@ class TestLandmarks:
     def test_noise_has_finite_landmarks(self, upstream_demo):
         noise = np.random.default_rng(0).uniform(0, 255, (1, 160, 160, 3))
         run = session(upstream_demo, "keypoints.pb")
-        for picture in (noise, np.zeros_like(noise)):
-            assert np.isfinite(run(["tower_0/prediction:0"], picture)[0]).all()
+        for image in (noise, np.zeros_like(noise)):
+            assert np.isfinite(run(["tower_0/prediction:0"], image)[0]).all()
 
 
 @pytest.mark.parametrize(
     "scene", TESTED, ids=lambda s: f"{s.size} {s.change} {'x'.join(map(str, s.shape))}"
 )
 def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(scene, detector, landmarker, astronaut):
-    picture = scene.picture()
-    hits = [box for box in find_faces(picture, detector) if holds(box, scene.placement)]
+    image = scene.image()
+    hits = [box for box in find_faces(image, detector) if holds(box, scene.placement)]
     assert len(hits) == 1
-    found = landmarks_in(picture, hits[0], landmarker)
+    found = landmarks_in(image, hits[0], landmarker)
     (box,) = find_faces(astronaut, detector)
     truth = landmarks_in(astronaut, box, landmarker)
     assert found is not None
@@ -193,7 +193,7 @@ class TestDetectorGraph:
         assert np.allclose(anchors[48], (0.5 / 48, 1.5 / 48))
         assert np.allclose(anchors[-1], (47.5 / 48, 47.5 / 48))
 
-    def test_tiles_cover_the_picture_and_overlap(self):
+    def test_tiles_cover_the_image_and_overlap(self):
         tiles = np.rint(detector_graph.frames()[1:-1] * 512).astype(int)
         covered = np.zeros((512, 512), int)
         for y1, x1, y2, x2 in tiles:
@@ -224,7 +224,7 @@ class TestDetectorGraph:
         _, scores = evaluate(detector_graph.decode, raw, logits)
         assert np.allclose(scores, 0.8, atol=1e-6)
 
-    def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self):
+    def test_a_box_over_a_seam_is_dropped_and_one_over_the_images_border_is_not(self):
         frames, raw, logits = nothing_found()
         corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
         for anchor in corner:
@@ -233,7 +233,7 @@ class TestDetectorGraph:
         _, scores = evaluate(detector_graph.decode, raw, logits)
         first, last = (scores.reshape(len(frames), 2304)[:, anchor] > 0.9 for anchor in corner)
         whole, half = 0, len(frames) - 1
-        # The picture's own corners belong to the first tile and to the last one.
+        # The image's own corners belong to the first tile and to the last one.
         assert np.flatnonzero(first).tolist() == [whole, 1, half]
         assert np.flatnonzero(last).tolist() == [whole, len(frames) - 2, half]
 
@@ -266,19 +266,19 @@ class TestKeypointsGraph:
         assert np.allclose(axes, rotation * 0.6 * keypoints.ROOM, atol=1e-5)
 
     def test_resampling_is_opencvs_warp(self):
-        picture = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
-        picture = cv2.GaussianBlur(picture, (0, 0), 3)
+        image = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
+        image = cv2.GaussianBlur(image, (0, 0), 3)
         turn, scale = np.radians(20), 0.7
         axes = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         middle = np.array([0.55, 0.4])
         (ours,) = evaluate(
-            keypoints.resample, picture[np.newaxis], np.float32([middle]), np.float32(axes)
+            keypoints.resample, image[np.newaxis], np.float32([middle]), np.float32(axes)
         )
         # From an output pixel's index to the input's: pixels' middles lie at halves.
         matrix = 160 / 192 * axes.T
         offset = (middle + axes.T @ np.full(2, 0.5 / 192 - 0.5)) * 160 - 0.5
         wanted = cv2.warpAffine(
-            picture,
+            image,
             np.column_stack([matrix, offset]),
             (192, 192),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -340,7 +340,7 @@ class TestTranslation:
             bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
-    def test_a_batch_gives_each_pictures_numbers(self):
+    def test_a_batch_gives_each_images_numbers(self):
         def network(x: Any) -> Any:
             return tf.reshape(tf.nn.max_pool2d(x, 2, 2, "SAME"), [1, -1, 3])
 

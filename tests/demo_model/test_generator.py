@@ -18,7 +18,7 @@ evaluate = Lazily("demo_model.evaluate")
 GRAPHS = ("cartoon_bg.pb", "cartoon_h.pb")
 
 
-def test_the_filter_leaves_a_flat_picture_flat():
+def test_the_filter_leaves_a_flat_image_flat():
     drawn = cartoon(np.full((64, 64, 3), (40, 120, 200), np.uint8))
     assert np.ptp(drawn, axis=(0, 1)).tolist() == [0, 0, 0]
 
@@ -40,9 +40,9 @@ def test_lightness_steps_rise_without_a_jump():
     assert 0 < INK_DARKEST < 1
 
 
-def test_the_held_out_pictures_are_not_trained_on():
-    trained = {(picture.package, picture.path) for picture in TRAINING.values()}
-    held_out = {(picture.package, picture.path) for picture in HELD_OUT.values()}
+def test_the_held_out_images_are_not_trained_on():
+    trained = {(image.package, image.path) for image in TRAINING.values()}
+    held_out = {(image.package, image.path) for image in HELD_OUT.values()}
     assert len(held_out) >= 3
     assert "astronaut" in HELD_OUT
     assert not trained & held_out

@@ -134,7 +134,7 @@ def test_what_the_readme_says_to_type_works_in_its_order(newcomer, server):
     for name in ("cartoon.png", "cartoon.webp", "cartoons/portrait.png"):
         cartoon = np.asarray(Image.open(newcomer.clone / name), dtype=float)
         assert cartoon.shape == portrait.shape, name
-        # Another picture than the photo, and yet a picture of it.
+        # Another image than the photo, and yet an image of it.
         assert 2 < np.abs(cartoon - portrait).mean() < 40, name
     for said in ("the model is demo", "dctnet fetch anime"):
         until(lambda said=said: said in server.read_text(), server.read_text)
@@ -170,7 +170,7 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(params=PROGRAMS)
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
-    """Runs a page's program beside a picture, with a server at a port."""
+    """Runs a page's program beside an image, with a server at a port."""
     command, suffix = PROGRAMS[request.param]
     if shutil.which(command) is None:
         pytest.skip(f"needs {command}: apt-get install nodejs")
@@ -217,5 +217,5 @@ def test_a_program_of_the_api_s_page_says_what_is_wrong(program, newcomer, tmp_p
     (tmp_path / "portrait.jpg").write_text("hello")
     done = program(newcomer.port)
     assert done.returncode == 1
-    assert "The picture's format is not supported: This is no JPEG" in done.stderr
+    assert "The image's format is not supported: This is no JPEG" in done.stderr
     assert not (tmp_path / "cartoon.webp").exists()

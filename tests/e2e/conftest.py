@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.client import Picture, Report
+from loadtest.client import Report, SourceImage
 from loadtest.images import Pixels
 from tests.e2e import load
 from tests.e2e.cluster import Namespace, Refused, kubectl, namespace
@@ -166,13 +166,13 @@ def fresh() -> Iterator[Namespace]:
 
 
 @pytest.fixture(scope="session")
-def known() -> tuple[list[Picture], dict[str, Pixels]]:
+def known() -> tuple[list[SourceImage], dict[str, Pixels]]:
     return load.known()
 
 
 @pytest.fixture(scope="session")
 def loads(
-    entrance: Entrance, known: tuple[list[Picture], dict[str, Pixels]]
+    entrance: Entrance, known: tuple[list[SourceImage], dict[str, Pixels]]
 ) -> Callable[[str], Loads]:
     """Makes the loads of the service at an address."""
     return lambda url: Loads(f"{url}/v1/cartoons", entrance.headers, *known)

@@ -1,4 +1,4 @@
-"""Pictures with expected results, sent by the load client through whatever lets clients in."""
+"""Images with expected results, sent by the load client through whatever lets clients in."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +13,7 @@ import skimage.data
 from dctnet.config import Settings
 from dctnet.model_loading import load_engine
 from loadtest import client
-from loadtest.client import Closed, Open, Picture, Plan, Report, equals, made
+from loadtest.client import Closed, Open, Plan, Report, SourceImage, equals, made
 from loadtest.images import Pixels
 from tests.e2e.cluster import Namespace
 from tests.support.encoded_images import encoded
@@ -39,9 +39,9 @@ class Loads:
     """Loads of one service; each returns what became of every request."""
 
     url: str
-    """Where pictures are posted."""
+    """Where images are posted."""
     headers: dict[str, str]
-    pictures: list[Picture]
+    images: list[SourceImage]
     right: dict[str, Pixels]
 
     def capacity(self) -> Report:
@@ -66,7 +66,7 @@ class Loads:
         plan = Plan(
             url=self.url,
             headers=self.headers,
-            pictures=self.pictures,
+            images=self.images,
             arrivals=arrivals,
             timeout_s=TIMEOUT_S,
             check=equals(self.right, tolerance=1),
@@ -74,13 +74,13 @@ class Loads:
         return client.run(plan, stop)
 
 
-def known() -> tuple[list[Picture], dict[str, Pixels]]:
-    """Return pictures, one with a face, and their right answers, drawn here by the demo model."""
+def known() -> tuple[list[SourceImage], dict[str, Pixels]]:
+    """Return images, one with a face, and their right answers, drawn here by the demo model."""
     portrait: Any = cv2.resize(skimage.data.astronaut(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    face = Picture("portrait", encoded(portrait), "image/png", SIDE, SIDE)
-    pictures = [face, *made(7, SIDE, SIDE, format="png")]
+    face = SourceImage("portrait", encoded(portrait), "image/png", SIDE, SIDE)
+    images = [face, *made(7, SIDE, SIDE, format="png")]
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
-    return pictures, {p.name: engine.cartoonize(p.pixels()).picture for p in pictures}
+    return images, {p.name: engine.cartoonize(p.pixels()).image for p in images}
 
 
 def require_nothing_lost(report: Report, namespace: Namespace) -> None:

@@ -34,13 +34,13 @@ def test_spans_reach_a_collector_through_the_network_policy(fresh, demo, image):
     tracing = {"endpoint": f"http://{pods.address(fresh, 'collector')}:4318"}
     release = Release(fresh, demo | {"tracing": tracing})
     release.install()
-    release.test()  # It draws a picture.
+    release.test()  # It draws an image.
 
     def drawn() -> list[dict[str, Any]]:
         batches = map(json.loads, fresh.kubectl("logs", "collector").splitlines())
         return [batch for batch in batches if "POST /v1/cartoons" in batch["names"]]
 
-    (batch,) = until(drawn, "no span of a picture has come")
+    (batch,) = until(drawn, "no span of an image has come")
     assert {"queue", "decode", "background", "encode"} <= set(batch["names"])
     resource = batch["resource"]
     assert resource["service.name"] == release.name

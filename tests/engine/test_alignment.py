@@ -13,7 +13,7 @@ from tests.support.upstream import cartoon
 
 align_trans = Lazily("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
 
 
 def moved(points: Floats, scale: float, degrees: float, shift: tuple[float, float]) -> Floats:
@@ -35,7 +35,7 @@ def test_the_head_and_the_way_back_are_upstreams(scale, degrees, shift, noise, m
     points = REFERENCE + np.random.default_rng(seed).normal(0, noise, (5, 2))
     points = moved(points * ([-1, 1] if mirrored else [1, 1]), scale, degrees, shift)
     expected_head, expected_back = cartoon.warp_and_crop_face(
-        PICTURE,
+        IMAGE,
         points,
         ratio=0.75,
         reference_pts=align_trans.get_reference_facial_points(default_square=True),
@@ -44,8 +44,8 @@ def test_the_head_and_the_way_back_are_upstreams(scale, degrees, shift, noise, m
     )
     alignment = align(points)
     assert alignment is not None
-    np.testing.assert_array_equal(alignment.to_picture, expected_back)
-    np.testing.assert_array_equal(cut_head(PICTURE, alignment), expected_head)
+    np.testing.assert_array_equal(alignment.to_image, expected_back)
+    np.testing.assert_array_equal(cut_head(IMAGE, alignment), expected_head)
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -120])
@@ -55,7 +55,7 @@ def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees):
     assert alignment is not None
     upright = points @ alignment.to_head[:, :2].T + alignment.to_head[:, 2]
     np.testing.assert_allclose(upright, REFERENCE, atol=1e-3)
-    back = REFERENCE @ alignment.to_picture[:, :2].T + alignment.to_picture[:, 2]
+    back = REFERENCE @ alignment.to_image[:, :2].T + alignment.to_image[:, 2]
     np.testing.assert_allclose(back, points, atol=1e-3)
 
 

@@ -18,8 +18,8 @@ class Network:
         self.scores = np.asarray(scores, np.float32)
         self.shown: Pixels | None = None
 
-    def __call__(self, picture: Pixels) -> tuple[Floats, Floats]:
-        self.shown = picture
+    def __call__(self, image: Pixels) -> tuple[Floats, Floats]:
+        self.shown = image
         return self.boxes, self.scores
 
     def run(self, _outputs: Any, feed_dict: dict[str, Any]) -> list[Any]:
@@ -32,7 +32,7 @@ class Network:
         return [rows, scores, np.array([len(self.boxes)])]
 
 
-def upstream_boxes(picture: Pixels, network: Network) -> Any:
+def upstream_boxes(image: Pixels, network: Network) -> Any:
     """Run upstream's FaceDetector, and FaceAna's choice of the largest, on the network."""
     analyser = cartoon.FaceAna.__new__(cartoon.FaceAna)
     analyser.top_k = 10
@@ -42,7 +42,7 @@ def upstream_boxes(picture: Pixels, network: Network) -> Any:
     detector.thres, detector.input_shape = 0.8, (512, 512, 3)
     detector._sess, detector.output_ops = network, None
     detector.input_image, detector.training = "images", "training"
-    boxes = detector(picture)
+    boxes = detector(image)
     return analyser.sort(boxes) if len(boxes) > analyser.top_k else boxes
 
 
@@ -50,15 +50,15 @@ def upstream_boxes(picture: Pixels, network: Network) -> Any:
 @pytest.mark.parametrize("count", [0, 1, 3, MAX_FACES, MAX_FACES + 1, 40])
 def test_boxes_are_upstreams(shape, count):
     rng = np.random.default_rng(count)
-    picture = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     corners = rng.uniform(0, 0.5, (count, 2))
     network = Network(
         np.hstack([corners, corners + rng.uniform(0.01, 0.5, (count, 2))]),
         rng.uniform(0.7, 1, count) if count < 10 else np.full(count, 0.9),
     )
-    expected = upstream_boxes(picture, network)
+    expected = upstream_boxes(image, network)
     shown = network.shown
-    found = find_faces(picture, network)
+    found = find_faces(image, network)
     np.testing.assert_array_equal(network.shown, shown)
     np.testing.assert_array_equal(found, np.reshape(expected, (-1, 5))[:, :4])
     assert len(found) <= MAX_FACES

@@ -22,20 +22,20 @@ sides = st.integers(1, 1600)
 
 @examples(60)
 @given(height=sides, width=sides)
-def test_the_working_picture_is_upstreams(height, width):
-    picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    expected = cartoon.resize_size(picture, size=720)
-    found = resize(picture, *working_size(height, width, UNBOUNDED))
+def test_the_working_image_is_upstreams(height, width):
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = cartoon.resize_size(image, size=720)
+    found = resize(image, *working_size(height, width, UNBOUNDED))
     np.testing.assert_array_equal(found, expected)
 
 
 @examples(60)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_padding_is_upstreams(height, width):
-    picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    expected, padded_height, padded_width = cartoon.padTo16x(picture)
+    image = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected, padded_height, padded_width = cartoon.padTo16x(image)
     assert (padded_height, padded_width) == (height, width)
-    np.testing.assert_array_equal(pad_to_multiple(picture), expected)
+    np.testing.assert_array_equal(pad_to_multiple(image), expected)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_both_sides_are_bounded_and_none_vanishes(height, width, expected):
 
 
 @given(height=st.integers(1, 50_000), width=st.integers(1, 50_000), cap=st.integers(16, 4000))
-def test_no_picture_exceeds_the_cap(height, width, cap):
+def test_no_image_exceeds_the_cap(height, width, cap):
     working = working_size(height, width, cap)
     assert 1 <= min(working) <= MAX_SHORT_SIDE
     assert max(working) <= cap

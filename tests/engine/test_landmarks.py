@@ -13,7 +13,7 @@ from tests.support.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
 
 
 class Network:
@@ -30,17 +30,17 @@ class Network:
         return self(face).reshape(1, 136), None
 
 
-def upstream_landmarks(picture: Any, box: Floats) -> Any:
+def upstream_landmarks(image: Any, box: Floats) -> Any:
     from modelscope.models.cv.cartoon.facelib.face_landmark import FaceLandmark
 
     landmarks = FaceLandmark.__new__(FaceLandmark)
     landmarks.min_face, landmarks.keypoint_num = 60, 136
     landmarks.simple_run = Network().simple_run
-    return landmarks._one_shot_run(picture, box.copy(), 0)[0]
+    return landmarks._one_shot_run(image, box.copy(), 0)[0]
 
 
 @examples(200)
-@example(x=0, y=258, width=371, stretch=1.625)  # The window begins where the picture ends.
+@example(x=0, y=258, width=371, stretch=1.625)  # The window begins where the image ends.
 @given(
     x=st.floats(-30, 380, width=32),
     y=st.floats(-30, 280, width=32),
@@ -49,8 +49,8 @@ def upstream_landmarks(picture: Any, box: Floats) -> Any:
 )
 def test_landmarks_are_upstreams(x, y, width, stretch):
     box = np.array([x, y, x + width, y + width * stretch], np.float32)
-    expected = upstream_landmarks(PICTURE, box)
-    found = find_landmarks(PICTURE, box, Network())
+    expected = upstream_landmarks(IMAGE, box)
+    found = find_landmarks(IMAGE, box, Network())
     if expected is None:
         assert found is None
     else:
@@ -70,17 +70,17 @@ def test_landmarks_are_upstreams(x, y, width, stretch):
 )
 def test_a_box_is_drawn_when_one_side_exceeds_the_least(width, height, drawn):
     box = np.array([50, 50, 50 + width, 50 + height], np.float32)
-    assert (find_landmarks(PICTURE, box, Network()) is not None) == drawn
+    assert (find_landmarks(IMAGE, box, Network()) is not None) == drawn
 
 
 @pytest.mark.parametrize(
     "box",
     [
-        (1000, 100, 1100, 200),  # Right of the picture.
+        (1000, 100, 1100, 200),  # Right of the image.
         (-300, 100, -200, 200),  # Left of it.
         (100, -900, 200, -800),  # Above.
         (200, 100, 100, 200),  # Inside out.
     ],
 )
-def test_a_box_that_misses_the_picture_is_no_face(box):
-    assert find_landmarks(PICTURE, np.array(box, np.float32), Network()) is None
+def test_a_box_that_misses_the_image_is_no_face(box):
+    assert find_landmarks(IMAGE, np.array(box, np.float32), Network()) is None

@@ -1,1 +1,1 @@
-"""The engine against the real upstream pipeline, on whole pictures."""
+"""The engine against the real upstream pipeline, on whole images."""

@@ -1,4 +1,4 @@
-"""Makes the golden pictures: what the real upstream pipeline makes of pictures with the demo model.
+"""Makes the golden images: what the real upstream pipeline makes of images with the demo model.
 
     .venv/bin/python -m tests.equivalence.golden
 
@@ -20,7 +20,7 @@ from PIL import Image
 from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
 from tests.equivalence.compare import expected
-from tests.support.images import SAMPLES, Picture
+from tests.support.images import SAMPLES, RgbImage
 from tests.support.upstream import Upstream
 
 FOLDER = Path(__file__).parent / "golden"
@@ -29,9 +29,9 @@ NAMES = ("face alone", "two faces", "one side a multiple of 16", "coffee")
 MADE_BY = ("modelscope", "tensorflow", "opencv-python-headless", "numpy", "scikit-image")
 
 
-def sha256(picture: Picture) -> str:
-    """Return the sum of a picture's values, HxWx3 uint8 RGB in rows."""
-    return hashlib.sha256(np.ascontiguousarray(picture)).hexdigest()
+def sha256(image: RgbImage) -> str:
+    """Return the sum of an image's values, HxWx3 uint8 RGB in rows."""
+    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
 
 
 def main() -> None:
@@ -41,23 +41,23 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         write_upstream_form(Path(folder))
         upstream = Upstream(Path(folder))
-    pictures = {}
+    images = {}
     for sample in SAMPLES:
         if sample.name not in NAMES:
             continue
-        picture = sample.picture()
-        drawn = np.rint(expected(upstream, picture)).astype(np.uint8)
+        image = sample.image()
+        drawn = np.rint(expected(upstream, image)).astype(np.uint8)
         file = f"{sample.name.replace(' ', '-')}.webp"
         Image.fromarray(drawn).save(FOLDER / file, lossless=True, quality=100, method=6)
-        pictures[sample.name] = {"file": file, "faces": sample.faces, "input": sha256(picture)}
+        images[sample.name] = {"file": file, "faces": sample.faces, "input": sha256(image)}
     record = {
         "made_by": "tests/equivalence/golden.py, with the pipeline image-portrait-stylization",
         "packages": {package: version(package) for package in MADE_BY},
         "model": digest((DEMO / "manifest.json").read_bytes()),
-        "pictures": pictures,
+        "images": images,
     }
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
-    sys.stdout.write(f"{len(pictures)} pictures in {FOLDER}\n")
+    sys.stdout.write(f"{len(images)} images in {FOLDER}\n")
 
 
 if __name__ == "__main__":

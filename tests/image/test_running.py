@@ -90,9 +90,9 @@ class Container:
 
         until(is_ready, lambda: f"not ready: {self.log()}", bound_s=BOUND_S)
 
-    def draw(self, picture: np.ndarray) -> tuple[np.ndarray, str]:
-        """Send a picture, and return its cartoon and the model's name."""
-        answer = self.ask("http://127.0.0.1:8080/v1/cartoons", encoded(picture))
+    def draw(self, image: np.ndarray) -> tuple[np.ndarray, str]:
+        """Send an image, and return its cartoon and the model's name."""
+        answer = self.ask("http://127.0.0.1:8080/v1/cartoons", encoded(image))
         assert answer is not None
         code, model, body = answer
         assert code == 200, body

@@ -1,10 +1,10 @@
-"""A server for each test, and few small pictures for all."""
+"""A server for each test, and few small images for all."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from loadtest.client import Picture, made
+from loadtest.client import SourceImage, made
 from tests.loadtest.stand_in import StandIn, running
 
 
@@ -15,6 +15,6 @@ def server() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> list[Picture]:
+def images() -> list[SourceImage]:
     """As PNG, so that their right answers are known to the level."""
     return made(8, 40, 24, format="png")

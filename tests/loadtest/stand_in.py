@@ -21,7 +21,7 @@ PNG = {"Content-Type": "image/png"}
 
 
 class StandIn:
-    """Draws the negative of a picture, or does what the path says instead."""
+    """Draws the negative of an image, or does what the path says instead."""
 
     url: str
     requests: list[Request]
@@ -79,7 +79,7 @@ def _right_then_reset(handler: _Handler, name: str, body: bytes) -> None:
         _right(handler, name, body)
 
 
-def _half_a_picture(handler: _Handler, _: str, body: bytes) -> None:
+def _half_an_image(handler: _Handler, _: str, body: bytes) -> None:
     data = negative(body)
     handler.answer(200, data[: len(data) // 2])
 
@@ -134,7 +134,7 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     ),
     "untyped": lambda handler, _, body: handler.answer(200, negative(body), {}),
     "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
-    "half-a-picture": _half_a_picture,
+    "half-a-image": _half_an_image,
     "cut": _cut,
     "reset": lambda handler, _, __: handler.reset(),
     "right-then-reset": _right_then_reset,

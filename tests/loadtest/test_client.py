@@ -16,9 +16,9 @@ from loadtest.client import (
     Closed,
     LoadError,
     Open,
-    Picture,
     Plan,
     Report,
+    SourceImage,
     equals,
     made,
     run,
@@ -31,14 +31,14 @@ from tests.support.repo import ROOT
 COMMAND = (sys.executable, "-m", "loadtest.client")
 
 
-def negatives(pictures: list[Picture]) -> dict[str, Any]:
-    return {picture.name: 255 - picture.pixels() for picture in pictures}
+def negatives(images: list[SourceImage]) -> dict[str, Any]:
+    return {image.name: 255 - image.pixels() for image in images}
 
 
-def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> Report:
-    """Send each picture once, or as the plan has it."""
-    plan = {"arrivals": Closed(clients=2, requests=len(pictures)), "timeout_s": BOUND_S} | plan
-    return run(Plan(url=f"{server.url}/{path}", pictures=pictures, **plan))
+def loaded(server: StandIn, path: str, images: list[SourceImage], **plan: Any) -> Report:
+    """Send each image once, or as the plan has it."""
+    plan = {"arrivals": Closed(clients=2, requests=len(images)), "timeout_s": BOUND_S} | plan
+    return run(Plan(url=f"{server.url}/{path}", images=images, **plan))
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> 
         ("204", "status 204"),
     ],
 )
-def test_a_request_without_an_answer_that_counts_has_failed(server, pictures, path, kind):
-    report = loaded(server, path, pictures)
-    assert report.failed_by_kind == {kind: len(pictures)}
-    assert (report.sent, report.right, report.refused, report.wrong) == (len(pictures), 0, 0, 0)
+def test_a_request_without_an_answer_that_counts_has_failed(server, images, path, kind):
+    report = loaded(server, path, images)
+    assert report.failed_by_kind == {kind: len(images)}
+    assert (report.sent, report.right, report.refused, report.wrong) == (len(images), 0, 0, 0)
     assert report.latency_s["right"] is None
     assert not report.is_clean
 
@@ -63,18 +63,18 @@ def test_a_request_without_an_answer_that_counts_has_failed(server, pictures, pa
 @pytest.mark.parametrize(
     ("path", "kind", "sentence"),
     [
-        ("smaller", "size", "The answer has 40x23 pixels, the picture 40x24."),
+        ("smaller", "size", "The answer has 40x23 pixels, the image 40x24."),
         ("text", "content type", "The answer is text/plain."),
         ("untyped", "content type", "The answer is of no type."),
         ("jpeg-as-png", "undecodable", "The answer is no image/png"),
-        ("half-a-picture", "undecodable", "The answer is no image/png"),
+        ("half-a-image", "undecodable", "The answer is no image/png"),
         ("cut", "cut short", ""),
     ],
 )
-def test_an_answer_that_is_not_the_picture_is_wrong(server, pictures, path, kind, sentence):
-    report = loaded(server, path, pictures)
-    assert report.wrong_by_kind == {kind: len(pictures)}
-    assert (report.sent, report.right, report.refused, report.failed) == (len(pictures), 0, 0, 0)
+def test_an_answer_that_is_not_the_image_is_wrong(server, images, path, kind, sentence):
+    report = loaded(server, path, images)
+    assert report.wrong_by_kind == {kind: len(images)}
+    assert (report.sent, report.right, report.refused, report.failed) == (len(images), 0, 0, 0)
     assert report.examples[0].startswith(f"{kind}: {sentence}")
 
 
@@ -82,8 +82,8 @@ def test_an_answer_that_is_not_the_picture_is_wrong(server, pictures, path, kind
     ("path", "lacking"),
     [("429", 8), ("429-soon", 8), ("429--1", 8), ("429-date", 0), ("503", 8), ("503-5", 0)],
 )
-def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, pictures, path, lacking):
-    report = loaded(server, path, pictures)
+def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, images, path, lacking):
+    report = loaded(server, path, images)
     assert (report.sent, report.refused, report.refused_without_retry_after) == (8, 8, lacking)
     assert report.is_clean
     refused = report.latency_s["refused"]
@@ -91,35 +91,35 @@ def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, pictur
     assert refused.count == 8
 
 
-def test_every_picture_has_its_own_right_answer(server, pictures):
-    right = negatives(pictures)
+def test_every_image_has_its_own_right_answer(server, images):
+    right = negatives(images)
     arrivals = Closed(clients=4, requests=40)
-    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(right))
+    report = loaded(server, "right", images, arrivals=arrivals, check=equals(right))
     assert (report.sent, report.right) == (40, 40)
-    another = dict(zip(right, [*list(right.values())[1:], right[pictures[0].name]], strict=True))
-    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(another))
+    another = dict(zip(right, [*list(right.values())[1:], right[images[0].name]], strict=True))
+    report = loaded(server, "right", images, arrivals=arrivals, check=equals(another))
     assert report.wrong_by_kind == {"pixels": 40}
     # It may differ by the tolerance and no more.
-    near = {name: np.clip(picture, 4, None) - 4 for name, picture in right.items()}
-    assert loaded(server, "right", pictures, check=equals(near, 4)).right == len(pictures)
-    assert loaded(server, "right", pictures, check=equals(near, 3)).wrong == len(pictures)
+    near = {name: np.clip(image, 4, None) - 4 for name, image in right.items()}
+    assert loaded(server, "right", images, check=equals(near, 4)).right == len(images)
+    assert loaded(server, "right", images, check=equals(near, 3)).wrong == len(images)
 
 
-def test_the_same_answer_to_the_same_picture_is_checked_once(server, pictures):
+def test_the_same_answer_to_the_same_image_is_checked_once(server, images):
     checked: list[str] = []  # Appending is safe from all threads.
 
-    def check(picture: Picture, _: Any) -> None:
-        checked.append(picture.name)
+    def check(image: SourceImage, _: Any) -> None:
+        checked.append(image.name)
 
     arrivals = Closed(clients=4, requests=40)
-    assert loaded(server, "right", pictures, arrivals=arrivals, check=check).right == 40
-    assert Counter(checked) == {picture.name: 1 for picture in pictures}
+    assert loaded(server, "right", images, arrivals=arrivals, check=check).right == 40
+    assert Counter(checked) == {image.name: 1 for image in images}
 
 
-def test_a_mixed_run_adds_up(server, pictures):
+def test_a_mixed_run_adds_up(server, images):
     arrivals = Closed(clients=7, requests=5 * len(MIXED))
-    check = equals(negatives(pictures))
-    report = loaded(server, "mixed", pictures, arrivals=arrivals, check=check)
+    check = equals(negatives(images))
+    report = loaded(server, "mixed", images, arrivals=arrivals, check=check)
     assert (report.sent, report.right, report.refused) == (40, 10, 10)
     assert report.refused_without_retry_after == 5
     assert report.failed_by_kind == {"status 500": 5}
@@ -129,33 +129,33 @@ def test_a_mixed_run_adds_up(server, pictures):
 
 
 @pytest.mark.alone
-def test_what_does_not_answer_in_time_has_failed(server, pictures):
+def test_what_does_not_answer_in_time_has_failed(server, images):
     arrivals = Closed(clients=8, requests=8)
-    report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
-    assert report.failed_by_kind == {"timeout": len(pictures)}
+    report = loaded(server, "hang", images, arrivals=arrivals, timeout_s=0.2)
+    assert report.failed_by_kind == {"timeout": len(images)}
     spread = report.latency_s["failed"]
     assert spread is not None
     assert 0.2 <= spread.p50 < 1
 
 
-def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures):
+def test_a_server_that_is_gone_is_not_tried_thousands_of_times(images):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    report = run(Plan(url=url, pictures=pictures, arrivals=Closed(clients=2, duration_s=0.5)))
+    report = run(Plan(url=url, images=images, arrivals=Closed(clients=2, duration_s=0.5)))
     assert 2 <= report.sent <= 12
     assert report.failed_by_kind == {"connect": report.sent}
     assert report.throughput == 0
 
 
-def test_nothing_is_sent_twice(server, pictures):
-    report = loaded(server, "right-then-reset", pictures, arrivals=Closed(clients=1, requests=8))
+def test_nothing_is_sent_twice(server, images):
+    report = loaded(server, "right-then-reset", images, arrivals=Closed(clients=1, requests=8))
     assert (report.right, report.failed_by_kind) == (4, {"reset": 4})
     assert len(server.requests) == report.sent == 8
 
 
-def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(server, pictures):
+def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(server, images):
     # With one connection they cannot even be sent before the first is answered.
     arrivals = Open(rate=20, requests=20)
-    report = loaded(server, "stalls", pictures, arrivals=arrivals, connections=1)
+    report = loaded(server, "stalls", images, arrivals=arrivals, connections=1)
     assert report.right == 20
     spread = report.latency_s["right"]
     assert spread is not None
@@ -165,42 +165,42 @@ def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(server
     assert STALL_S < spread.max < 5 * STALL_S
 
 
-def test_an_open_load_waits_for_no_answer(server, pictures):
-    report = loaded(server, "crowd-10", pictures, arrivals=Open(rate=40, duration_s=0.25))
+def test_an_open_load_waits_for_no_answer(server, images):
+    report = loaded(server, "crowd-10", images, arrivals=Open(rate=40, duration_s=0.25))
     assert (report.sent, report.right) == (10, 10)
     assert server.most_in_flight == 10
 
 
 @pytest.mark.alone
-def test_a_load_for_a_time_ends_after_it(server, pictures):
-    report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.2))
+def test_a_load_for_a_time_ends_after_it(server, images):
+    report = loaded(server, "right", images, arrivals=Closed(clients=2, duration_s=0.2))
     assert report.sent == report.right == len(server.requests) > 2
     assert 0.2 <= report.duration_s < 2.2
     assert report.throughput == pytest.approx(report.right / report.span_s)
 
 
-def test_closed_clients_never_ask_for_more_than_they_are(server, pictures):
-    loaded(server, "right", pictures, arrivals=Closed(clients=3, requests=100))
+def test_closed_clients_never_ask_for_more_than_they_are(server, images):
+    loaded(server, "right", images, arrivals=Closed(clients=3, requests=100))
     assert 1 <= server.most_in_flight <= 3
     assert len(server.requests) == 100
 
 
-def test_connections_are_used_again_unless_either_side_closes_them(server, pictures):
-    assert loaded(server, "right", pictures).right == 8
+def test_connections_are_used_again_unless_either_side_closes_them(server, images):
+    assert loaded(server, "right", images).right == 8
     assert server.connections <= 2
     before = server.connections
-    assert loaded(server, "right", pictures, new_connections=True).right == 8
+    assert loaded(server, "right", images, new_connections=True).right == 8
     assert server.connections == before + 8
     assert [request.headers["Connection"] for request in server.requests[8:]] == ["close"] * 8
     # A server may close after its answer, too.
-    assert loaded(server, "closes", pictures).right == 8
+    assert loaded(server, "closes", images).right == 8
     assert server.connections == before + 16
 
 
-def test_a_large_picture_is_sent_whole(server):
-    pictures = made(1, 1000, 800, format="png")
-    assert len(pictures[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
-    assert loaded(server, "right", pictures, check=equals(negatives(pictures))).right == 1
+def test_a_large_image_is_sent_whole(server):
+    images = made(1, 1000, 800, format="png")
+    assert len(images[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
+    assert loaded(server, "right", images, check=equals(negatives(images))).right == 1
 
 
 def test_an_idle_connection_is_closed_by_the_client_first():
@@ -208,17 +208,17 @@ def test_an_idle_connection_is_closed_by_the_client_first():
 
 
 @pytest.mark.parametrize("arrivals", [Closed(clients=4, requests=12), Open(rate=200, requests=12)])
-def test_servers_share_the_load(server, pictures, arrivals):
+def test_servers_share_the_load(server, images, arrivals):
     with running() as other:
-        report = loaded(server, "right", pictures, arrivals=arrivals, others=[f"{other.url}/right"])
+        report = loaded(server, "right", images, arrivals=arrivals, others=[f"{other.url}/right"])
         counts = len(server.requests), len(other.requests)
     assert (report.right, sum(counts)) == (12, 12)
     # Clients that are answered sooner ask more often; an open load does not wait for them.
     assert min(counts) >= (6 if isinstance(arrivals, Open) else 2)
 
 
-def test_five_hundred_requests_are_on_their_way_at_once(server, pictures):
-    report = loaded(server, "crowd-500", pictures, arrivals=Closed(clients=500, requests=500))
+def test_five_hundred_requests_are_on_their_way_at_once(server, images):
+    report = loaded(server, "crowd-500", images, arrivals=Closed(clients=500, requests=500))
     assert report.right == 500
     assert server.connections == 500
 
@@ -256,19 +256,19 @@ def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server):
     assert completed.stderr.count("\n") == 1
 
 
-def test_a_plan_without_pictures_is_refused():
-    with pytest.raises(LoadError, match="at least one picture"):
-        Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))
+def test_a_plan_without_images_is_refused():
+    with pytest.raises(LoadError, match="at least one image"):
+        Plan(url="http://127.0.0.1", images=[], arrivals=Closed(clients=1, requests=1))
 
 
 @pytest.mark.parametrize(
     "arrivals", [Open(rate=20, duration_s=600), Closed(clients=2, duration_s=600)]
 )
-def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(server, pictures, arrivals):
+def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(server, images, arrivals):
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
     timer.start()
-    plan = Plan(url=f"{server.url}/right", pictures=pictures, arrivals=arrivals)
+    plan = Plan(url=f"{server.url}/right", images=images, arrivals=arrivals)
     report = run(plan, stop)
     assert report.right == report.sent > 0
     assert report.duration_s < BOUND_S

@@ -7,13 +7,13 @@ from loadtest.command import main
 from tests.support.encoded_images import encoded, gradient
 from tests.support.process import free_ports
 
-FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")
+FEW = ("--clients", "2", "--requests", "4", "--images", "2", "--size", "30x20")
 
 
 def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
     assert main([server.url, *FEW]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 pictures\n")
+    assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 images\n")
     assert "sent 4: 4 right, 0 refused, 0 failed, 0 wrong" in said
     assert "p99" in said
 
@@ -51,8 +51,8 @@ def test_a_json_file_that_cannot_be_written_is_one_sentence_before_anything_is_s
     assert server.requests == []
 
 
-def test_an_open_load_can_send_a_picture_of_its_own_each_time(server):
-    load = ("--rate", "40", "--poisson", "--duration", "0.3", "--pictures", "each")
+def test_an_open_load_can_send_an_image_of_its_own_each_time(server):
+    load = ("--rate", "40", "--poisson", "--duration", "0.3", "--images", "each")
     assert main([server.url, *load, "--size", "30x20", "--format", "png"]) == 0
     assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}
 
@@ -64,10 +64,10 @@ def test_headers_are_sent(server):
     assert sent == {("a:b", "c")}
 
 
-def test_a_folder_s_pictures_are_sent_instead(server, tmp_path, capsys):
+def test_a_folder_s_images_are_sent_instead(server, tmp_path, capsys):
     (tmp_path / "me.jpg").write_bytes(encoded(gradient(20, 30), "JPEG"))
     assert main([server.url, "--requests", "2", "--folder", str(tmp_path)]) == 0
-    assert ", 1 picture\n" in capsys.readouterr().out
+    assert ", 1 image\n" in capsys.readouterr().out
 
 
 def test_a_server_that_is_not_there_is_one_sentence(capsys):
@@ -86,7 +86,7 @@ def test_a_server_that_is_not_there_is_one_sentence(capsys):
         (["localhost:8080"], "'localhost:8080' is no URL such as http://127.0.0.1:8080"),
         (["http://h:x"], "is no URL such as"),
         (["http://h", "--size", "0x5"], "'0x5' is not WIDTHxHEIGHT, such as 640x480"),
-        (["http://h", "--pictures", "0"], "'0' is neither a positive number nor `each`"),
+        (["http://h", "--images", "0"], "'0' is neither a positive number nor `each`"),
         (["http://h", "--header", "secret"], "'secret' is no header such as"),
         (["http://h", "--clients", "2", "--rate", "3"], "not allowed with argument --clients"),
         (["http://h", "--duration", "2", "--requests", "3"], "not allowed with argument"),
@@ -102,7 +102,7 @@ def test_wrong_usage_is_named(capsys, arguments, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--pictures", "each"], "`--pictures each` needs --rate or --requests, to know how many."),
+        (["--images", "each"], "`--images each` needs --rate or --requests, to know how many."),
         (["--clients", "0"], "There must be at least one client."),
         (["--rate", "-1"], "A rate must be positive."),
         (["--poisson"], "`--poisson` needs --rate: clients ask when they are free."),

@@ -1,4 +1,4 @@
-"""The pictures that are sent."""
+"""The images that are sent."""
 
 import numpy as np
 import pytest
@@ -9,30 +9,30 @@ from tests.support.encoded_images import encoded, gradient
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png"])
-def test_made_pictures_are_distinct_and_the_same_for_a_seed(format):
-    pictures = made(12, 64, 48, format=format, seed=3)
-    assert len({picture.data for picture in pictures}) == 12
-    assert len({picture.name for picture in pictures}) == 12
-    assert made(12, 64, 48, format=format, seed=3) == pictures
-    assert made(1, 64, 48, format=format, seed=4)[0].data != pictures[0].data
-    for picture in pictures:
-        assert (picture.width, picture.height) == (64, 48)
-        assert picture.pixels().shape == (48, 64, 3)
-        assert picture.media_type == f"image/{format}"
+def test_made_images_are_distinct_and_the_same_for_a_seed(format):
+    images = made(12, 64, 48, format=format, seed=3)
+    assert len({image.data for image in images}) == 12
+    assert len({image.name for image in images}) == 12
+    assert made(12, 64, 48, format=format, seed=3) == images
+    assert made(1, 64, 48, format=format, seed=4)[0].data != images[0].data
+    for image in images:
+        assert (image.width, image.height) == (64, 48)
+        assert image.pixels().shape == (48, 64, 3)
+        assert image.media_type == f"image/{format}"
 
 
-def test_a_made_picture_is_about_as_large_as_a_photo():
-    (picture,) = made(1, 512, 512)
-    assert 0.5 < 8 * len(picture.data) / 512**2 < 4  # Bits a pixel.
+def test_a_made_image_is_about_as_large_as_a_photo():
+    (image,) = made(1, 512, 512)
+    assert 0.5 < 8 * len(image.data) / 512**2 < 4  # Bits a pixel.
 
 
-def test_a_folder_s_pictures_come_by_name_and_upright(tmp_path):
-    picture = Image.fromarray(gradient(20, 30))
+def test_a_folder_s_images_come_by_name_and_upright(tmp_path):
+    image = Image.fromarray(gradient(20, 30))
     exif = Image.Exif()
     exif[0x0112] = 6  # To be turned by 90 degrees.
-    (tmp_path / "b.png").write_bytes(encoded(picture))
-    (tmp_path / "a.jpg").write_bytes(encoded(picture, "JPEG", exif=exif))
-    (tmp_path / "c.bmp").write_bytes(encoded(picture, "BMP"))
+    (tmp_path / "b.png").write_bytes(encoded(image))
+    (tmp_path / "a.jpg").write_bytes(encoded(image, "JPEG", exif=exif))
+    (tmp_path / "c.bmp").write_bytes(encoded(image, "BMP"))
     (tmp_path / "LICENSE").write_text("CC0")
     turned, upright = from_folder(tmp_path)
     assert (turned.name, turned.width, turned.height) == ("a.jpg", 20, 30)
@@ -40,6 +40,6 @@ def test_a_folder_s_pictures_come_by_name_and_upright(tmp_path):
     np.testing.assert_array_equal(upright.pixels(), gradient(20, 30))
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(LoadError, match=r"has no JPEG, PNG or WebP\."):
         from_folder(tmp_path)

@@ -17,7 +17,7 @@ SAMPLES = [
     Sample(1.0, 1.1, "refused", lacks_retry_after=True),
     Sample(1.0, 1.2, "refused"),
     Sample(2.0, 7.0, "failed", "timeout", "No whole answer came in time."),
-    Sample(2.0, 2.5, "wrong", "size", "The answer has 1x1 pixels, the picture 2x2."),
+    Sample(2.0, 2.5, "wrong", "size", "The answer has 1x1 pixels, the image 2x2."),
 ]
 
 
@@ -104,6 +104,6 @@ def test_the_table_is_for_people():
         "failed: timeout 1\n"
         "\n"
         "wrong: size 1\n"
-        "- size: The answer has 1x1 pixels, the picture 2x2.\n"
+        "- size: The answer has 1x1 pixels, the image 2x2.\n"
         "- timeout: No whole answer came in time.\n"
     )

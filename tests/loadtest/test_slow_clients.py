@@ -3,7 +3,7 @@
 import pytest
 
 from loadtest import slow_clients
-from loadtest.client import Picture
+from loadtest.client import SourceImage
 from loadtest.slow_clients import SlowPlan, SlowReport
 from tests.support.http_stub import Handler, serving
 from tests.support.polling import BOUND_S
@@ -30,9 +30,9 @@ def wait(handler: Handler) -> None:
     handler.server.released.wait()
 
 
-def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
+def slowly(url: str, image: SourceImage, **plan: object) -> SlowReport:
     defaults = {"connections": 20, "part": "headers", "bound_s": BOUND_S, "interval_s": 0.02}
-    return slow_clients.run(SlowPlan(url=url, picture=picture, **(defaults | plan)))
+    return slow_clients.run(SlowPlan(url=url, image=image, **(defaults | plan)))
 
 
 # Closing on bytes that were not read is a reset, so that `close` is tried with few bytes only.
@@ -46,21 +46,21 @@ def slowly(url: str, picture: Picture, **plan: object) -> SlowReport:
         (close, "headers", {"closed": 20}),
     ],
 )
-def test_connections_that_a_server_ends_are_counted_by_how(pictures, behaviour, part, ends):
+def test_connections_that_a_server_ends_are_counted_by_how(images, behaviour, part, ends):
     with serving(Handler, handle=behaviour) as stub:
-        report = slowly(stub.url, pictures[0], part=part)
+        report = slowly(stub.url, images[0], part=part)
     assert report == SlowReport(**(vars(NOTHING) | ends))
 
 
-def test_connections_that_nobody_ends_are_still_open(pictures):
+def test_connections_that_nobody_ends_are_still_open(images):
     with serving(Handler, handle=wait) as stub:
         # Within the bound all must be connected, on a busy machine too.
-        report = slowly(stub.url, pictures[0], connections=3, bound_s=2)
+        report = slowly(stub.url, images[0], connections=3, bound_s=2)
     assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
-def test_bytes_come_one_by_one_and_are_a_request(pictures, part):
+def test_bytes_come_one_by_one_and_are_a_request(images, part):
     received: list[bytes] = []
 
     def collect(handler: Handler) -> None:
@@ -72,16 +72,16 @@ def test_bytes_come_one_by_one_and_are_a_request(pictures, part):
 
     with serving(Handler, handle=collect) as stub:
         url = f"{stub.url}/v1/cartoons"
-        report = slowly(url, pictures[0], part=part, connections=1, interval_s=0.005)
+        report = slowly(url, images[0], part=part, connections=1, interval_s=0.005)
     assert report.by_status == {400: 1}
     head, *drops = received
     assert head.startswith(b"POST /v1/cartoons HTTP/1.1\r\nHost: 127.0.0.1:")
-    assert f"Content-Length: {len(pictures[0].data)}\r\n".encode() in head
+    assert f"Content-Length: {len(images[0].data)}\r\n".encode() in head
     assert all(len(drop) < 500 for drop in drops)
     if part == "body":
-        assert pictures[0].data.startswith(b"".join(drops))
+        assert images[0].data.startswith(b"".join(drops))
 
 
-def test_a_server_that_is_not_there_accepts_none(pictures):
+def test_a_server_that_is_not_there_accepts_none(images):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    assert slowly(url, pictures[0], connections=3).unconnected == 3
+    assert slowly(url, images[0], connections=3).unconnected == 3

@@ -97,7 +97,7 @@ def enlarged(low: Array) -> Array:
 
 
 def box_mean(x: Array) -> Array:
-    """Return the mean over the part of each pixel's 3×3 box that lies in the picture."""
+    """Return the mean over the part of each pixel's 3×3 box that lies in the image."""
     total, area = (
         sum(
             np.pad(values, ((1, 1), (1, 1), (0, 0)))[i : i + x.shape[0], j : j + x.shape[1]]

@@ -83,7 +83,7 @@ def _flat(level: int) -> Callable[[int, int], Pixels]:
 @pytest.mark.parametrize(
     "make", [_noise, _flat(0), _flat(255), _flat(100)], ids=["noise", "black", "white", "grey"]
 )
-def test_artificial_pictures(pairs, model, make):
+def test_artificial_images(pairs, model, make):
     found, expected = (runtime(make(208, 272)) for runtime in pairs[model])
     require_equivalent(found, expected)
 
@@ -92,8 +92,8 @@ def test_artificial_pictures(pairs, model, make):
 @pytest.mark.parametrize("model", MODELS)
 def test_photographs(pairs, model):
     for sample in SAMPLES[:3]:
-        picture = cv2.resize(sample.picture()[:, :, ::-1], (288, 288))
-        found, expected = (runtime(picture) for runtime in pairs[model])
+        image = cv2.resize(sample.image()[:, :, ::-1], (288, 288))
+        found, expected = (runtime(image) for runtime in pairs[model])
         require_equivalent(found, expected)
 
 
@@ -131,9 +131,9 @@ def test_the_answer_does_not_depend_on_the_threads(pairs, size):
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 def test_calls_at_once_do_not_disturb_each_other(pairs):
     generator, _ = pairs["background"]
-    pictures = [_noise(64 + 16 * i, 96) for i in range(4)]
-    alone = [generator(picture) for picture in pictures]
+    images = [_noise(64 + 16 * i, 96) for i in range(4)]
+    alone = [generator(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
-            for answer, expected in zip(pool.map(generator, pictures), alone, strict=True):
+            for answer, expected in zip(pool.map(generator, images), alone, strict=True):
                 np.testing.assert_array_equal(answer, expected)

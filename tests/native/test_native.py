@@ -45,20 +45,20 @@ def test_a_size_that_the_graph_does_not_take_is_refused(scratches, weights, size
         generator(np.zeros((*size, 3), np.uint8))
 
 
-def test_what_is_no_picture_is_refused(scratches, weights):
+def test_what_is_no_image_is_refused(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     with pytest.raises(ValueError, match="HxWx3 uint8"):
         generator(np.zeros((16, 16, 4), np.uint8))
 
 
-def test_a_picture_need_not_be_contiguous(scratches, weights):
+def test_an_image_need_not_be_contiguous(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-    mirrored = picture[:, ::-1]
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    mirrored = image[:, ::-1]
     np.testing.assert_array_equal(generator(mirrored), generator(mirrored.copy()))
 
 
-def test_memory_grows_to_the_largest_picture_and_is_given_back(scratches, weights):
+def test_memory_grows_to_the_largest_image_and_is_given_back(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     assert scratches.nbytes == 0
     generator(np.zeros((96, 96, 3), np.uint8))
@@ -96,19 +96,19 @@ class Counting(native.NativeGenerator):
 
     counts: list[int]
 
-    def draw_in(self, scratch: native.Scratch, picture: Pixels, threads: int) -> Pixels:
+    def draw_in(self, scratch: native.Scratch, image: Pixels, threads: int) -> Pixels:
         self.counts.append(threads)
-        return super().draw_in(scratch, picture, threads)
+        return super().draw_in(scratch, image, threads)
 
 
 def test_calls_that_go_on_at_once_share_the_threads(scratches, weights):
-    generator, picture = Counting(weights, scratches, threads=4), np.zeros((16, 16, 3), np.uint8)
+    generator, image = Counting(weights, scratches, threads=4), np.zeros((16, 16, 3), np.uint8)
     generator.counts = []
-    generator(picture)
+    generator(image)
     with scratches.borrow():
-        generator(picture)
+        generator(image)
         with scratches.borrow(), scratches.borrow(), scratches.borrow():
-            generator(picture)
+            generator(image)
     assert generator.counts == [4, 2, 1]
 
 
@@ -117,8 +117,8 @@ def test_generators_of_a_process_share_their_memory(built, weights, tmp_path):
     before = len(shared._all)  # Of the tests that ran earlier.
     write(tmp_path / "x.npz", weights)
     one, other = (native.generator(tmp_path / "x.npz", threads=1) for _ in range(2))
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-    np.testing.assert_array_equal(one(picture), other(picture))
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    np.testing.assert_array_equal(one(image), other(image))
     assert (shared.lent, len(shared._all)) == (0, max(before, 1))
 
 

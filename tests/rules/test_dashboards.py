@@ -45,13 +45,13 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
     """What a real server with the demo model exposes while it draws."""
     portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
     Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
-    picture = portrait.read_bytes()
+    image = portrait.read_bytes()
     found: Series = defaultdict(list)
     with serving(DCTNET_MODEL="demo") as server:
         for _ in range(SCRAPES):
             for answer in (
-                requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=60),
-                requests.post(f"{server.url}/upload", files={"file": picture}, timeout=60),
+                requests.post(f"{server.url}/v1/cartoons", data=image, timeout=60),
+                requests.post(f"{server.url}/upload", files={"file": image}, timeout=60),
                 requests.get(server.url, timeout=60),
             ):
                 assert answer.status_code == 200, answer.text

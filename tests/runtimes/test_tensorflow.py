@@ -30,8 +30,8 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs") / "tiny"
     write_tiny_model(folder)
     with tensorflow.tf.Graph().as_default() as graph:
-        picture = tensorflow.tf.placeholder(tensorflow.tf.float32, [None, None, 3], "input_image")
-        tensorflow.tf.multiply(picture, 2, name="output_image")
+        image = tensorflow.tf.placeholder(tensorflow.tf.float32, [None, None, 3], "input_image")
+        tensorflow.tf.multiply(image, 2, name="output_image")
     (folder / "cartoon_h.pb").write_bytes(graph.as_graph_def().SerializeToString())
     return folder
 
@@ -50,11 +50,11 @@ def load(folder: Path) -> Networks:
 
 def test_the_background_and_the_head_have_a_graph_each(graphs):
     networks = load(graphs)
-    picture = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
-    assert np.array_equal(networks.background(picture), 255 - picture)
-    assert networks.background(picture).dtype == np.uint8
-    assert np.array_equal(networks.head(picture), picture * np.float32(2))
-    assert networks.head(picture).dtype == np.float32
+    image = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
+    assert np.array_equal(networks.background(image), 255 - image)
+    assert networks.background(image).dtype == np.uint8
+    assert np.array_equal(networks.head(image), image * np.float32(2))
+    assert networks.head(image).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -30,12 +30,12 @@ def settings(folder: Path, **variables: object) -> Settings:
 
 
 def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny):
-    picture = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
     small, _ = load_engine(settings(tiny, max_working_side=256))
     large, model = load_engine(settings(tiny))
     assert model.model == "example/tiny"
-    np.testing.assert_array_equal(large.cartoonize(picture).picture, 255 - picture)
-    assert small.cartoonize(picture).picture.std() < 0.8 * picture.std()
+    np.testing.assert_array_equal(large.cartoonize(image).image, 255 - image)
+    assert small.cartoonize(image).image.std() < 0.8 * image.std()
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
@@ -51,4 +51,4 @@ def test_nothing_of_it_is_loaded_from_a_path_after_verification(tiny, tmp_path, 
     image = gradient(40, 24)
     engine, loaded = load_engine(settings(folder), verified)
     assert loaded is verified
-    np.testing.assert_array_equal(engine.cartoonize(image).picture, 255 - image)
+    np.testing.assert_array_equal(engine.cartoonize(image).image, 255 - image)

@@ -19,7 +19,7 @@ from tests.support.tiny_model import write_tiny_model
 Start = Callable[..., Server]
 LISTENING, ESTABLISHED = "0A", "01"
 TIMED = [sys.executable, "-m", "tests.server.timed"]
-PICTURE = encoded(gradient(40, 24))
+IMAGE = encoded(gradient(40, 24))
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -28,7 +28,7 @@ SECURITY = {
 
 
 def post(
-    server: Server, data: object = PICTURE, query: str = "", **headers: str
+    server: Server, data: object = IMAGE, query: str = "", **headers: str
 ) -> requests.Response:
     """Send an image, by default a small one."""
     url = f"{server.url}/v1/cartoons{query}"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, Start, connected, connections, post, response_on
+from tests.server.conftest import IMAGE, Start, connected, connections, post, response_on
 from tests.server.timed import HANGING, SLOW
 from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
@@ -24,7 +24,7 @@ HUNG_WITHIN_S = 10
 
 
 def busy(server: Server, queued: int = 0) -> None:
-    """Wait until so many pictures wait and the only slot computes."""
+    """Wait until so many images wait and the only slot computes."""
     server.until(
         lambda: (
             server.metric("dctnet_queue_depth") == queued
@@ -34,9 +34,9 @@ def busy(server: Server, queued: int = 0) -> None:
 
 
 def fill(
-    server: Server, pool: ThreadPoolExecutor, held: Path, places: int, data: bytes = PICTURE
+    server: Server, pool: ThreadPoolExecutor, held: Path, places: int, data: bytes = IMAGE
 ) -> "list[Future[requests.Response]]":
-    """Hold the only slot, and send pictures to it and to places in the queue; what comes."""
+    """Hold the only slot, and send images to it and to places in the queue; what comes."""
     held.touch()
     served = [pool.submit(post, server, data)]
     busy(server)
@@ -52,7 +52,7 @@ def pool() -> ThreadPoolExecutor:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Path:
-    """A file while which exists no picture is done."""
+    """A file while which exists no image is done."""
     return tmp_path / "held"
 
 
@@ -108,18 +108,18 @@ def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool
 
 
 def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed):
-    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n"
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n"
     with connected(timed, f"{head}Expect: 100-continue\r\n\r\n".encode()) as client:
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(PICTURE)
+        client.sendall(IMAGE)
         _, content = response_on(client)
     np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_picture_whose_turn_would_come_too_late_is_refused(start_timed, pool, held):
+def test_an_image_whose_turn_would_come_too_late_is_refused(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
-    size = encoded(gradient(256, 256))  # As large as the picture that tells the pace.
+    size = encoded(gradient(256, 256))  # As large as the image that tells the pace.
     served = fill(server, pool, held, 3, size)
     late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
@@ -142,8 +142,8 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, he
     server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
     (first,) = fill(server, pool, held, places=0)
     before = server.metric("dctnet_inferences_total", result="ok")
-    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PICTURE)}\r\n\r\n"
-    with connections(server, 5, head.encode() + PICTURE):
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n\r\n"
+    with connections(server, 5, head.encode() + IMAGE):
         busy(server, queued=5)
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
     held.unlink()

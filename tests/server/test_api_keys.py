@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import PICTURE, SECURITY, TIMED, connected, post, received, response_on
+from tests.server.conftest import IMAGE, SECURITY, TIMED, connected, post, received, response_on
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -32,7 +32,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def post_as(server: Server, key: str, data: bytes = PICTURE) -> requests.Response:
+def post_as(server: Server, key: str, data: bytes = IMAGE) -> requests.Response:
     return post(server, data, **{"X-Api-Key": key})
 
 
@@ -84,7 +84,7 @@ def test_a_stranger_who_sends_on_reads_the_refusal(locked):
 def test_a_refusal_without_a_body_leaves_the_connection_open(locked):
     client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
     sockets = set()
-    for key, body, status in ((WRONG, b"", 401), (OLD, PICTURE, 200)):
+    for key, body, status in ((WRONG, b"", 401), (OLD, IMAGE, 200)):
         client.request("POST", "/v1/cartoons", body, {"X-Api-Key": key})
         response = client.getresponse()
         response.read()
@@ -124,7 +124,7 @@ def test_no_key_is_in_a_log_a_metric_or_an_answer(start_timed, secret):
         for headers in {"X-Api-Key": key}, {"Authorization": f"Bearer {key}"}:
             for path in "/v1/cartoons", "/upload", "/nothing":
                 answer = requests.post(
-                    server.url + path, files={"file": PICTURE}, headers=headers, timeout=BOUND_S
+                    server.url + path, files={"file": IMAGE}, headers=headers, timeout=BOUND_S
                 )
                 assert answer.status_code == (404 if path == "/nothing" else status)
                 seen += f"{answer.headers} {answer.content!r}"

@@ -1,4 +1,4 @@
-"""A client that sends many pictures at once beside one that sends one now and then."""
+"""A client that sends many images at once beside one that sends one now and then."""
 
 import re
 import time
@@ -16,7 +16,7 @@ SERVICE_S = 0.3
 
 
 def waited(answer: requests.Response) -> float:
-    """Return for how many seconds its picture was in the queue."""
+    """Return for how many seconds its image was in the queue."""
     (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
     return float(milliseconds) / 1000
 
@@ -63,7 +63,7 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         assert server.metric("dctnet_queue_clients") == 1
         refused = post(server, **batch)
         assert refused.status_code == 429
-        assert refused.json()["detail"] == "Too many pictures of this client wait already."
+        assert refused.json()["detail"] == "Too many images of this client wait already."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()

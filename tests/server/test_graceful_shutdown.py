@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 import requests
 
-from tests.server.conftest import ESTABLISHED, PICTURE, kernel_sockets, post
+from tests.server.conftest import ESTABLISHED, IMAGE, kernel_sockets, post
 from tests.support.metrics import metric
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, running
@@ -84,7 +84,7 @@ def is_ready(management: str) -> bool:
 
 
 def answered(connection: http.client.HTTPConnection) -> int:
-    connection.request("POST", "/v1/cartoons", PICTURE)
+    connection.request("POST", "/v1/cartoons", IMAGE)
     response = connection.getresponse()
     response.read()
     connection.close()

@@ -1,4 +1,4 @@
-"""Broken, hostile and large pictures, sent to a real server: what they cost and what they leave."""
+"""Broken, hostile and large images, sent to a real server: what they cost and what they leave."""
 
 import resource
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dctnet.api.problems import (
-    BROKEN_PICTURE,
+    DAMAGED_IMAGE,
     MEDIA_TYPE,
-    NO_PICTURE,
+    MISSING_IMAGE,
     OUT_OF_MEMORY,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
@@ -24,9 +24,9 @@ from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
 from tests.server.conftest import connections, post
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
-from tests.support.corpus_expectations import require_picture, require_problem
+from tests.support.corpus_expectations import require_image, require_problem
 from tests.support.encoded_images import decoded, encoded
-from tests.support.fuzz import changed_pictures, random_bytes
+from tests.support.fuzz import changed_images, random_bytes
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import BOUND_S
 from tests.support.process import memory, reset_peak_memory
@@ -61,7 +61,7 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, t
     with ThreadPoolExecutor(8) as pool:
         for sample, response in zip(corpus(), pool.map(post_sample, corpus()), strict=True):
             if response.status_code == 200:
-                require_picture(sample, response.content)
+                require_image(sample, response.content)
             else:
                 require_problem(sample, response.status_code, response.json())
     assert server.worker() == worker
@@ -77,7 +77,7 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, t
 TRIES = 100
 REFUSALS = {
     (kind.type, kind.status)
-    for kind in (NO_PICTURE, BROKEN_PICTURE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
+    for kind in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
 }
 
 
@@ -87,7 +87,7 @@ def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed):
     worker = server.worker()
 
     @examples(TRIES)
-    @given(st.lists(random_bytes() | changed_pictures(), min_size=4, max_size=4))
+    @given(st.lists(random_bytes() | changed_images(), min_size=4, max_size=4))
     def post_all(bodies: list[bytes]) -> None:
         for response in pool.map(lambda data: post(server, data), bodies):
             if response.status_code == 200:
@@ -108,7 +108,7 @@ def as_settings(limits: dict[str, int]) -> dict[str, object]:
 
 @pytest.fixture
 def large() -> bytes:
-    """A picture of almost 2 MiB at whose drawing the engine hangs."""
+    """An image of almost 2 MiB at whose drawing the engine hangs."""
     noise = np.random.default_rng(0).integers(0, 256, (50_000, HANGING, 3), np.uint8)
     return encoded(noise, "PNG", compress_level=0)
 

@@ -44,5 +44,5 @@ def test_a_server_of_its_own_that_cannot_start_says_why():
 def test_a_server_that_is_there_is_loaded_instead(server):
     completed = loaded(DCTNET_URL=server.url)
     assert completed.returncode == 0, completed.stderr
-    assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 pictures")
+    assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 images")
     assert completed.stderr == ""

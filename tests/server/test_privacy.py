@@ -1,4 +1,4 @@
-"""What a picture carries beside its pixels goes nowhere: into no answer, file, log or metric."""
+"""What an image carries beside its pixels goes nowhere: into no answer, file, log or metric."""
 
 import secrets
 import stat
@@ -25,9 +25,9 @@ def marker() -> bytes:
     return secrets.token_hex(16).encode()
 
 
-def pictures(marker: bytes) -> Iterator[bytes]:
-    """A picture of each format, with the marker wherever it may carry something."""
-    picture = Image.new("RGB", (64, 48), (200, 120, 40))
+def images(marker: bytes) -> Iterator[bytes]:
+    """An image of each format, with the marker wherever it may carry something."""
+    image = Image.new("RGB", (64, 48), (200, 120, 40))
     words = marker.decode()
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Artist] = words
@@ -42,7 +42,7 @@ def pictures(marker: bytes) -> Iterator[bytes]:
         ("AVIF", {"exif": exif, "xmp": xmp}),
     ):
         data = BytesIO()
-        picture.save(data, format, **options)
+        image.save(data, format, **options)
         assert marker in data.getvalue(), format
         yield data.getvalue()
 
@@ -59,13 +59,13 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 
 
 @pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
-def test_a_marker_in_a_picture_is_found_nowhere_afterwards(start, tmp_path, marker):
+def test_a_marker_in_an_image_is_found_nowhere_afterwards(start, tmp_path, marker):
     home = tmp_path / "home"
     home.mkdir()
     server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
     server.wait_for(200)
     sent = 0
-    for data in pictures(marker):
+    for data in images(marker):
         for format in "png", "jpeg", "webp":
             answer = post(server, data, f"?format={format}")
             assert answer.status_code == 200
@@ -79,7 +79,7 @@ def test_a_marker_in_a_picture_is_found_nowhere_afterwards(start, tmp_path, mark
         assert answer.status_code == 200
         assert marker not in answer.content
         sent += 1
-    # What is refused carries it too: a broken picture, and a form without one.
+    # What is refused carries it too: a broken image, and a form without one.
     for body in {"data": data[: len(data) // 2]}, {"files": {"photo": (marker, marker)}}:
         answer = requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
         assert 400 <= answer.status_code < 500

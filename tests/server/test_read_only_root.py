@@ -48,11 +48,11 @@ def test_a_server_needs_neither_root_nor_a_disk(confined, astronaut):
     assert "CapEff:\t0000000000000000" in status
     limits = Path(f"/proc/{confined.worker()}/limits").read_text()
     assert re.search(r"^Max core file size +[01] +[01] +bytes", limits, re.MULTILINE)
-    picture = encoded(astronaut, "PNG", compress_level=0)
-    assert len(picture) > 500_000  # What Werkzeug by itself would write to a file.
+    image = encoded(astronaut, "PNG", compress_level=0)
+    assert len(image) > 500_000  # What Werkzeug by itself would write to a file.
     for path in "/v1/cartoons", "/upload":
         response = requests.post(
-            confined.url + path, files={"file": ("x.png", picture)}, timeout=BOUND_S
+            confined.url + path, files={"file": ("x.png", image)}, timeout=BOUND_S
         )
         assert response.status_code == 200
         assert decoded(response.content).shape == astronaut.shape

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from dctnet.metrics import STAGES
-from tests.server.conftest import PICTURE, SECURITY, TIMED, connected, post, response_on
+from tests.server.conftest import IMAGE, SECURITY, TIMED, connected, post, response_on
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -50,7 +50,7 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
         "method": "POST",
         "route": "/v1/cartoons",
         "status": 200,
-        "bytes_in": len(PICTURE),
+        "bytes_in": len(IMAGE),
         "bytes_out": len(answer.content),
         "pixels": 40 * 24,
         "faces": 0,

@@ -15,8 +15,8 @@ from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 
-PICTURE = gradient(200, 300)
-DATA = encoded(PICTURE)
+IMAGE = gradient(200, 300)
+DATA = encoded(IMAGE)
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield server
 
 
-def test_a_picture_is_drawn(server):
+def test_an_image_is_drawn(server):
     response = post(server, DATA)
     assert response.status_code == 200
-    np.testing.assert_array_equal(decoded(response.content), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.content), 255 - IMAGE)
     assert response.headers["Content-Type"] == "image/png"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
@@ -46,13 +46,13 @@ def test_a_face_is_drawn(server):
 
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 def test_requests_at_the_same_time_get_their_own_answers(server):
-    pictures = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
+    images = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
 
-    with ThreadPoolExecutor(len(pictures)) as pool:
-        answers = list(pool.map(lambda picture: post(server, encoded(picture)), pictures))
-    for picture, answer in zip(pictures, answers, strict=True):
+    with ThreadPoolExecutor(len(images)) as pool:
+        answers = list(pool.map(lambda image: post(server, encoded(image)), images))
+    for image, answer in zip(images, answers, strict=True):
         assert answer.status_code == 200
-        np.testing.assert_array_equal(decoded(answer.content), 255 - picture)
+        np.testing.assert_array_equal(decoded(answer.content), 255 - image)
 
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
@@ -73,7 +73,7 @@ def test_ten_mebibytes_pass_and_one_byte_more_does_not(server, as_form):
 def test_a_body_without_a_length_is_read_to_its_end(server):
     pieces = (DATA[i : i + 1000] for i in range(0, len(DATA), 1000))
     response = post(server, pieces)
-    np.testing.assert_array_equal(decoded(response.content), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.content), 255 - IMAGE)
     endless = (bytes(MIB) for _ in range(11))
     assert post(server, endless).status_code == 413
 

@@ -16,12 +16,12 @@ TOO_SLOW = 408
 
 
 def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
-    (picture,) = made(1, 64, 64)
+    (image,) = made(1, 64, 64)
     return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
         connections=connections,
         part=part,  # type: ignore[arg-type]
-        picture=picture,
+        image=image,
         bound_s=BOUND_S,
     )
 
@@ -33,7 +33,7 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
     honest = Plan(
         url=f"{server.url}/v1/cartoons",
         arrivals=Closed(clients=4, duration_s=8),
-        pictures=made(4, 64, 64),
+        images=made(4, 64, 64),
     )
     depths = []
     with ThreadPoolExecutor(3) as pool:

@@ -70,7 +70,7 @@ def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path):
         assert lines[:3] == [
             f"dctnet: the model is demo, from {DEMO}",
             "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
-            "dctnet: a picture needs an API key; there are 2",
+            "dctnet: an image needs an API key; there are 2",
         ]
         assert f"dctnet: {selection.explain(open_folder(DEMO))}" in lines
         assert all(line.startswith("dctnet: ") for line in lines)

@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 from dctnet.metrics import STAGES
 from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
-from tests.server.conftest import PICTURE, post
+from tests.server.conftest import IMAGE, post
 from tests.server.timed import SLOW
 from tests.support import http_stub
 from tests.support.encoded_images import encoded, gradient
@@ -93,9 +93,9 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(sta
     server = start(DEMO, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
     server.wait_for(200)
     before = time.time_ns()
-    picture = encoded(skimage.data.astronaut())
+    image = encoded(skimage.data.astronaut())
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"}
-    answer = post(server, picture, "?format=png", **headers)
+    answer = post(server, image, "?format=png", **headers)
     after = time.time_ns()
     assert answer.status_code == 200
     server.until(lambda: len(collector.spans()) == 1 + len(STAGES))
@@ -111,7 +111,7 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(sta
         "http.response.header.x-request-id": ["mine"],
         "url.path": "/v1/cartoons",
         "url.scheme": "http",
-        "dctnet.bytes_in": len(picture),
+        "dctnet.bytes_in": len(image),
         "dctnet.pixels": 512 * 512,
         "dctnet.faces": 1,
     }
@@ -196,9 +196,9 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
         ask("GET", f"/{secret}?{secret}"),
         ask("GET", f"/static/{secret}"),
         ask("BREW", "/"),
-        ask("POST", f"/v1/cartoons?style={secret}", data=PICTURE),
-        ask("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no picture")}),
-        ask("POST", "/v1/cartoons", data=PICTURE, headers={"X-Api-Key": secret}),
+        ask("POST", f"/v1/cartoons?style={secret}", data=IMAGE),
+        ask("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no image")}),
+        ask("POST", "/v1/cartoons", data=IMAGE, headers={"X-Api-Key": secret}),
         ask("POST", "/upload", files={"file": slow}, headers=late),
         ask("GET", "/health"),
     ]
@@ -229,10 +229,10 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
 
 
 def draw_and_stop(server: Server, number: int) -> float:
-    """Draw pictures, for which nobody waits, and return how long the server took to end."""
+    """Draw images, for which nobody waits, and return how long the server took to end."""
     began = time.monotonic()
     for _ in range(number):
-        answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
+        answer = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
         assert answer.status_code == 200
     # A line is written when the spans were made, so a thread that waits for the collector shows.
     assert len(server.logged(number)) == number

@@ -1,10 +1,10 @@
 """A server whose engine waits on the clock instead of computing: run as a module.
 
-It draws the negative of a picture after TIMED_SECONDS, in which pauses of the process do not count,
-as they would not for a computation. A picture that is SLOW pixels wide takes ten times as long, one
+It draws the negative of an image after TIMED_SECONDS, in which pauses of the process do not count,
+as they would not for a computation. An image that is SLOW pixels wide takes ten times as long, one
 that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide raises an error.
 Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is to make it so.
-While there is a file TIMED_HELD, no picture is done; while there is a file TIMED_LOOP_HANGS, the
+While there is a file TIMED_HELD, no image is done; while there is a file TIMED_LOOP_HANGS, the
 accept loop hangs. These are no settings: they stand in for the engine, and for a fault, in the code
 of this file.
 """
@@ -45,18 +45,18 @@ class TimedEngine:
             with ThreadPoolExecutor(calls) as pool:
                 pool.submit(Event().wait).result()
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        if picture.shape[1] == HANGING:
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
+        if image.shape[1] == HANGING:
             Event().wait()
-        if picture.shape[1] == FAILING:
+        if image.shape[1] == FAILING:
             raise ArithmeticError
-        seconds = self._seconds * (10 if picture.shape[1] == SLOW else 1)
+        seconds = self._seconds * (10 if image.shape[1] == SLOW else 1)
         steps = ceil(seconds / STEP_S)
         for _ in range(steps):
             time.sleep(seconds / steps)
         while self._held and self._held.exists():
             time.sleep(STEP_S)
-        return Cartoon(255 - picture, 0, {"background": seconds})
+        return Cartoon(255 - image, 0, {"background": seconds})
 
 
 def hang_accept_loop(file: Path) -> None:

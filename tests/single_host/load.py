@@ -11,9 +11,9 @@ from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
-"""Pictures a second, which one replica draws in half of it: what is refused under a load
+"""Images a second, which one replica draws in half of it: what is refused under a load
 that is too much for the machine is a question of its own."""
-PICTURES = made(8, 96, 96, format="png")
+IMAGES = made(8, 96, 96, format="png")
 SOME = 5
 """So many are answered before anything is done, and after it."""
 
@@ -34,12 +34,12 @@ class _UntilTold(Open):
 @contextmanager
 def load(host: Host) -> Iterator[list[Report]]:
     """Ask steadily, through nginx, from before the body until after it; then gives the report."""
-    right = {picture.name: 255 - picture.pixels() for picture in PICTURES}
+    right = {image.name: 255 - image.pixels() for image in IMAGES}
     arrivals = _UntilTold(rate=RATE, duration_s=10 * BOUND_S)
     plan = Plan(
         url=f"{host.url}/v1/cartoons",
         arrivals=arrivals,
-        pictures=PICTURES,
+        images=IMAGES,
         ca_file=host.certificate,
         check=equals(right),
     )

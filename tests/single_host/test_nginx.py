@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("single host")  # So that there is one.
 
 MAX_BYTES = 10 * 1024 * 1024
 FORM_BYTES = 64 * 1024
-PICTURE = made(1, 64, 64)[0].data
+IMAGE = made(1, 64, 64)[0].data
 
 
 def test_nginx_has_nothing_to_say_against_its_configuration(host):
@@ -30,7 +30,7 @@ def test_nginx_has_nothing_to_say_against_its_configuration(host):
 
 
 def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host):
-    assert host.post(PICTURE).headers["X-Dctnet-Faces"] == "0"
+    assert host.post(IMAGE).headers["X-Dctnet-Faces"] == "0"
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(host.url, timeout=BOUND_S)  # Whoever does not know the certificate.
     port = host.url.rpartition(":")[2]
@@ -45,16 +45,16 @@ def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host):
 
 def test_http_leads_to_https_with_the_method_and_the_body(host):
     url = f"{host.http}/v1/cartoons?format=webp"
-    answer = requests.post(url, PICTURE, allow_redirects=False, timeout=BOUND_S)
+    answer = requests.post(url, IMAGE, allow_redirects=False, timeout=BOUND_S)
     assert answer.status_code == 308
     assert answer.headers["Location"] == f"{host.url}/v1/cartoons?format=webp"
     assert answer.headers["X-Request-Id"]
-    followed = requests.post(url, PICTURE, verify=host.certificate, timeout=BOUND_S)
+    followed = requests.post(url, IMAGE, verify=host.certificate, timeout=BOUND_S)
     assert followed.headers["Content-Type"] == "image/webp"
 
 
 def test_one_id_is_in_the_answer_in_nginx_s_log_and_in_the_replica_s(host):
-    answer = host.post(PICTURE, headers={"X-Request-Id": "a.Sane_id-1"})
+    answer = host.post(IMAGE, headers={"X-Request-Id": "a.Sane_id-1"})
     # Two headers would be joined by a comma.
     assert answer.headers["X-Request-Id"] == "a.Sane_id-1"
     access = host.access("a.Sane_id-1")
@@ -65,7 +65,7 @@ def test_one_id_is_in_the_answer_in_nginx_s_log_and_in_the_replica_s(host):
 
 @pytest.mark.parametrize("offered", [None, "", 'forged","status":200', "a b", "a" * 129])
 def test_an_id_that_could_forge_a_line_is_replaced(host, offered):
-    answer = host.post(PICTURE, headers={"X-Request-Id": offered})
+    answer = host.post(IMAGE, headers={"X-Request-Id": offered})
     made_id = answer.headers["X-Request-Id"]
     assert re.fullmatch("[0-9a-f]{32}", made_id)
     assert host.access(made_id)["status"] == 200
@@ -94,7 +94,7 @@ _TIMED = {"time", "request_id", "duration", "bytes_in", "bytes_out", "upstream_d
 
 
 def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host):
-    largest = PICTURE + bytes(MAX_BYTES - len(PICTURE))  # Decoders stop at a JPEG's end.
+    largest = IMAGE + bytes(MAX_BYTES - len(IMAGE))  # Decoders stop at a JPEG's end.
     assert host.post(largest).status_code == 200
     # As a form it has a head of its own.
     form = requests.Request("POST", host.url, files={"file": ("p.jpg", largest)}).prepare()
@@ -120,7 +120,7 @@ def test_the_body_limit_lets_through_what_a_replica_takes_and_nothing_more(host)
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_no_picture_is_written_to_a_file(host):
+def test_no_image_is_written_to_a_file(host):
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
     answer = host.post(encoded(noise))
     assert len(answer.content) > 100_000

@@ -54,7 +54,7 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
 ):
     with stand_ins(lone_nginx, status, status) as replicas:
         for tries in (1, 2, 3):  # None of them counts as dead after it.
-            answer = lone_nginx.post(b"picture")
+            answer = lone_nginx.post(b"image")
             assert answer.status_code == status
             assert answer.headers["Retry-After"] == "7"
             assert answer.content == REFUSAL
@@ -67,7 +67,7 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
 @pytest.mark.parametrize("status", [400, 413, 422, 500, 504])
 def test_what_another_replica_would_answer_too_is_not_tried_again(lone_nginx, status):
     with stand_ins(lone_nginx, status, status) as replicas:
-        assert lone_nginx.post(b"picture").status_code == status
+        assert lone_nginx.post(b"image").status_code == status
         assert sum(len(replica.requests) for replica in replicas) == 1
 
 
@@ -75,7 +75,7 @@ def test_what_another_replica_would_answer_too_is_not_tried_again(lone_nginx, st
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx):
     with stand_ins(lone_nginx, None, None) as replicas:
-        answer = lone_nginx.post(b"picture")
+        answer = lone_nginx.post(b"image")
         assert sum(len(replica.requests) for replica in replicas) == 1
     assert answer.status_code == 504
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -85,7 +85,7 @@ def test_a_replica_that_does_not_answer_in_time_is_not_tried_again(lone_nginx):
 
 
 def test_where_no_replica_listens_the_answer_is_a_problem_document(lone_nginx):
-    answer = lone_nginx.post(b"picture")
+    answer = lone_nginx.post(b"image")
     assert answer.status_code == 502
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json() == {
@@ -110,7 +110,7 @@ def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx):
         "Authorization": "Bearer key",
     }
     with stand_ins(lone_nginx, 200, 200) as replicas:
-        lone_nginx.post(b"picture", headers=forged)
+        lone_nginx.post(b"image", headers=forged)
         ((_, _, asked),) = replicas[0].requests + replicas[1].requests
     host = lone_nginx.url.removeprefix("https://")
     expected = {
@@ -128,10 +128,10 @@ def test_a_replica_learns_who_asked_and_no_client_can_forge_it(lone_nginx):
 
 def test_the_least_busy_replica_is_asked(lone_nginx):
     with stand_ins(lone_nginx, None, 200) as (hanging, quick), ThreadPoolExecutor() as pool:
-        first = [pool.submit(lone_nginx.post, b"picture") for _ in range(2)]
+        first = [pool.submit(lone_nginx.post, b"image") for _ in range(2)]
         until(lambda: bool(hanging.requests))
         for _ in range(5):
-            assert lone_nginx.post(b"picture").status_code == 200
+            assert lone_nginx.post(b"image").status_code == 200
         assert len(hanging.requests) == 1
         hanging.released.set()
         # The one that hung is an error by then, and was tried again.

@@ -125,7 +125,7 @@ def test_every_address_gets_a_line_and_a_redirect_names_an_unusual_port(tmp_path
         ("DCTNET_BIND=0.0.0.0:80", "DCTNET_BIND follows from API_PORT and MANAGEMENT_PORT."),
         (
             "DCTNET_QUEUE_SIZE=0",
-            "DCTNET_QUEUE_SIZE is '0', but it must be a whole number of pictures ",
+            "DCTNET_QUEUE_SIZE is '0', but it must be a whole number of images ",
         ),
         (
             "DCTNET_REQUEST_TIMEOUT=20",

@@ -24,7 +24,7 @@ from tests.support.repo import DCTNET
 
 CARTOONS = "/v1/cartoons"
 TIMED_S = 0.15
-"""How long a picture takes."""
+"""How long an image takes."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def nothing_is_lost(report: Report) -> bool:
 
 
 def statuses_of_tries(host: Host) -> "Counter[str]":
-    """Count the pictures by what nginx heard of one replica, and then of another."""
+    """Count the images by what nginx heard of one replica, and then of another."""
     return Counter(line["upstream_status"] for line in host.accesses() if line["path"] == CARTOONS)
 
 
@@ -60,7 +60,7 @@ def test_a_replica_is_killed_under_load_and_comes_back_and_nothing_is_lost(host)
         until(lambda: host.metric(1, "dctnet_slots_busy") > 0)
         killed = host.kill(1)
         until(lambda: host.is_ready(1) and host.pid(1) != killed)
-        until(lambda: host.metric(1, "dctnet_inferences_total") > 0)  # It gets pictures again.
+        until(lambda: host.metric(1, "dctnet_inferences_total") > 0)  # It gets images again.
     assert nothing_is_lost(reports[0])
     # The killed one was asked, and then the other.
     assert (statuses_of_tries(host) - before)["502, 200"] > 0
@@ -122,7 +122,7 @@ def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host)
 
 
 def answered(host: Host, data: bytes) -> dict[str, Any]:
-    """Send a picture through nginx, which must be drawn; return the line in the access log."""
+    """Send an image through nginx, which must be drawn; return the line in the access log."""
     answer = host.post(data)
     assert answer.status_code == 200, answer.text
     return host.access(answer.headers["X-Request-Id"])
@@ -135,7 +135,7 @@ def post_to(port: int, data: bytes) -> int:
 
 @contextmanager
 def filled(port: int) -> Iterator[None]:
-    """Keep a replica full, which draws one picture and lets one wait, without nginx."""
+    """Keep a replica full, which draws one image and lets one wait, without nginx."""
     slow = encoded(gradient(20, SLOW))
     emptied = threading.Event()
 

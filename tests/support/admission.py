@@ -41,11 +41,11 @@ class Payload:
 
 
 class WorkFailed(Exception):
-    """What the work of a picture raises where the test wants it to."""
+    """What the work of an image raises where the test wants it to."""
 
 
 class Work:
-    """A picture's work: called with its body, it computes until the test ends it."""
+    """An image's work: called with its body, it computes until the test ends it."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -153,7 +153,7 @@ class AdmissionHarness:
         return work, ticket
 
     def occupy(self, **options: Any) -> tuple[Work, Ticket[object]]:
-        """Submit a picture and wait until a slot computes it."""
+        """Submit an image and wait until a slot computes it."""
         work, ticket = self.submit(**options)
         assert work.started.wait(BOUND_S)
         return work, ticket

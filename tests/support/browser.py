@@ -110,7 +110,7 @@ class Browser:
         """Poll for a condition."""
         until(lambda: _tried(condition), what)
 
-    def picture(self, *, whole: bool) -> bytes:
+    def image(self, *, whole: bool) -> bytes:
         """Return a PNG of the whole page, or of what is in the window."""
         shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])

@@ -166,7 +166,7 @@ def render(
     helm: str = "helm",
 ) -> Objects:
     """Render the chart; raise Refused or Invalid where that fails."""
-    command = [helm, "template", release, str(CHART), "--namespace", "pictures"]
+    command = [helm, "template", release, str(CHART), "--namespace", "images"]
     command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
         command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]

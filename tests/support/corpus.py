@@ -1,4 +1,4 @@
-"""Broken, hostile and odd pictures, made by code, each with what may come of it."""
+"""Broken, hostile and odd images, made by code, each with what may come of it."""
 
 import functools
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from dctnet.imaging import BrokenPicture, PictureError, TooManyPixels, UnsupportedFormat
+from dctnet.imaging import DamagedImage, ImageError, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.decode import MAX_SIDE
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS
 from tests.support import formats as f
@@ -25,20 +25,20 @@ WIDTH, HEIGHT = 24, 40
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture's bytes and what may come of them."""
+    """An image's bytes and what may come of them."""
 
     name: str
     data: bytes
-    errors: frozenset[type[PictureError]] = frozenset()
+    errors: frozenset[type[ImageError]] = frozenset()
     """As what it may be refused; if nothing, it has to be decoded."""
     shapes: tuple[tuple[int, int], ...] = ((HEIGHT, WIDTH),)
     """What height and width it may have once decoded; if nothing, it has to be refused."""
 
 
-BROKEN = frozenset({BrokenPicture})
+BROKEN = frozenset({DamagedImage})
 LARGE = frozenset({TooManyPixels})
 FOREIGN = frozenset({UnsupportedFormat})
-ANY = frozenset({BrokenPicture, TooManyPixels, UnsupportedFormat})
+ANY = frozenset({DamagedImage, TooManyPixels, UnsupportedFormat})
 
 ANY_SHAPE: tuple[tuple[int, int], ...] = ((0, 0),)
 """Of what may be decoded to any shape."""
@@ -52,11 +52,11 @@ def corpus() -> tuple[Sample, ...]:
     return tuple(sample for family in FAMILIES for sample in family())
 
 
-def _picture(format: str, **options: object) -> bytes:
+def _image(format: str, **options: object) -> bytes:
     return encoded(gradient(HEIGHT, WIDTH), format, **options)
 
 
-def _refused(name: str, data: bytes, errors: frozenset[type[PictureError]] = BROKEN) -> Sample:
+def _refused(name: str, data: bytes, errors: frozenset[type[ImageError]] = BROKEN) -> Sample:
     return Sample(name, data, errors, shapes=())
 
 
@@ -127,8 +127,8 @@ def damaged() -> Made:
 
 
 def sides() -> Made:
-    jpeg, vp8, vp8l = _picture("JPEG"), _picture("WEBP"), _picture("WEBP", lossless=True)
-    avif = _picture("AVIF")
+    jpeg, vp8, vp8l = _image("JPEG"), _image("WEBP"), _image("WEBP", lossless=True)
+    avif = _image("AVIF")
     for width, height in (0, 0), (0, HEIGHT), (WIDTH, 0):
         sizes = f"of {width} x {height}"
         yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height))
@@ -169,12 +169,12 @@ def _with_vp8_size(webp: bytes, width: int, height: int) -> bytes:
 
 def lying_headers() -> Made:
     for format, options in ("JPEG", {}), ("JPEG", {"progressive": True}):
-        jpeg = _picture(format, **options)
+        jpeg = _image(format, **options)
         for width, height in (1, 1), (WIDTH * 2, HEIGHT), (WIDTH, HEIGHT * 9), (900, 900):
             data = f.with_frame_size(jpeg, width, height)
             name = f"{format} {options or ''} whose header says {width} x {height}"
             yield Sample(name, data, BROKEN, shapes=((height, width),))
-    image = _picture("PNG")
+    image = _image("PNG")
     for width, height in (1, 1), (WIDTH * 2, HEIGHT), (WIDTH, HEIGHT + 1), (900, 900):
         data = f.png_header(width, height) + image[33:]
         yield Sample(f"PNG whose header says {width} x {height}", data, BROKEN, ((height, width),))
@@ -185,18 +185,18 @@ def lying_headers() -> Made:
         data = f.png_header(WIDTH, HEIGHT, depth, 0) + f.chunk(b"tRNS", b"\0\0") + image[33:]
         yield Sample(f"PNG of depth {depth} with a transparent shade", data, BROKEN)
     for lossless in False, True:
-        webp = _picture("WEBP", lossless=lossless)
+        webp = _image("WEBP", lossless=lossless)
         for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
             data = f.webp(f.webp_canvas(width, height), webp[12:])
             kind = "lossless " * lossless
             yield _refused(f"{kind}WebP whose canvas is {width} x {height}", data)
-    avif = _picture("AVIF")
+    avif = _image("AVIF")
     for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
         data = f.with_announced_size(avif, width, height)
         yield Sample(f"AVIF that announces {width} x {height}", data, BROKEN, ((height, width),))
     for marker in 0xC0, 0xC2:
         body = b"\x08\x00\x01\x00\x01\x03\x01\x11\0\x02\x11\0\x03\x11\0"
-        data = f.with_segments(_picture("JPEG"), f.segment(marker, body))
+        data = f.with_segments(_image("JPEG"), f.segment(marker, body))
         yield _refused(f"JPEG with a second frame header {marker:x}", data)
     yield _refused("PNG with two headers", f.with_chunks(image, image[8:33]))
     yield _refused("PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)))
@@ -204,7 +204,7 @@ def lying_headers() -> Made:
     yield _refused("PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")))
     yield _refused("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:])
     yield Sample("PNG without an end", image[:-12])
-    yield _refused("JPEG that ends before its pixels", _picture("JPEG")[:2] + f.EOI)
+    yield _refused("JPEG that ends before its pixels", _image("JPEG")[:2] + f.EOI)
 
 
 _GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
@@ -212,7 +212,7 @@ _GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
 
 
 def png_bombs() -> Made:
-    image = _picture("PNG")
+    image = _image("PNG")
     zeros = zlib.compress(bytes(50_000_000))
     yield _refused(
         "PNG of 60000 x 60000", f.png_header(60_000, 60_000) + f.chunk(b"IDAT", zeros), LARGE
@@ -245,7 +245,7 @@ def png_bombs() -> Made:
 
 
 def jpeg_bombs() -> Made:
-    jpeg, progressive = _picture("JPEG"), _picture("JPEG", progressive=True)
+    jpeg, progressive = _image("JPEG"), _image("JPEG", progressive=True)
     yield Sample(f"JPEG with {MAX_SCANS} scans", f.with_scans(progressive, MAX_SCANS))
     yield _refused(f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1))
     yield _refused("JPEG with 9999 scans", f.with_scans(progressive, 9999))
@@ -272,7 +272,7 @@ def jpeg_bombs() -> Made:
 
 
 def webp_bombs() -> Made:
-    lossless = _picture("WEBP", lossless=True)
+    lossless = _image("WEBP", lossless=True)
     extended = f.webp_canvas(WIDTH, HEIGHT, flags=8)
     webp = f.webp(extended, lossless[12:], f.webp_chunk(b"EXIF", _GREEDY))
     yield Sample("WebP with EXIF that counts 64 MB", webp)
@@ -297,34 +297,34 @@ def webp_bombs() -> Made:
 def avif_bombs() -> Made:
     exif = Image.Exif()
     exif[0x010E] = "x" * 60_000
-    yield Sample("AVIF with 60 kB of EXIF", _picture("AVIF", exif=exif))
+    yield Sample("AVIF with 60 kB of EXIF", _image("AVIF", exif=exif))
     black = encoded(Image.new("L", (2048, 2048)), "AVIF", speed=10)
     for side in 16, 64, 999:
         data = f.with_announced_size(black, side, side)
         yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data)
-    avif = _picture("AVIF")
-    picture, large = f.av1(avif, WIDTH, HEIGHT), f.av1(avif, 9999, 9999)
+    avif = _image("AVIF")
+    image, large = f.av1(avif, WIDTH, HEIGHT), f.av1(avif, 9999, 9999)
     alpha = f.av1(avif, 9999, 9999, f.ALPHA)
-    data = f.avif([picture, alpha], f.reference(b"auxl", 2, 1))
+    data = f.avif([image, alpha], f.reference(b"auxl", 2, 1))
     yield _refused("AVIF with an alpha to be enlarged to 9999 x 9999", data)
     for name, sides in (("a tile to be enlarged", (WIDTH, HEIGHT)), ("a grid", (9999, 9999))):
         whole = f.Item(b"grid", f.grid(1, 1, *sides), (f.ispe(WIDTH, HEIGHT),))
         data = f.avif([whole, large], f.reference(b"dimg", 1, 2))
         yield _refused(f"AVIF with {name} to 9999 x 9999", data)
-    frames = f.Item(b"av01", picture.contents * 9999, picture.properties)
+    frames = f.Item(b"av01", image.contents * 9999, image.properties)
     yield _refused("AVIF with 9999 frames", f.avif([frames]))
-    units = f.Item(b"av01", picture.contents + b"\x7a\0" * 99_999, picture.properties)
+    units = f.Item(b"av01", image.contents + b"\x7a\0" * 99_999, image.properties)
     yield _refused("AVIF with 99999 units of AV1", f.avif([units]))
     kinds = struct.pack(">IH", 0, 60_000) + f.infe(1, b"av01") * 60_000
-    yield _refused("AVIF with 60000 items", f.avif([picture], iinf=kinds))
+    yield _refused("AVIF with 60000 items", f.avif([image], iinf=kinds))
     many = f.reference(b"dimg", 1, *range(2, 60_000))
-    yield _refused("AVIF with 60000 references", f.avif([picture], many))
+    yield _refused("AVIF with 60000 references", f.avif([image], many))
     pieces = struct.pack(">IHHHHHH", 1 << 24, 1 << 12, 1, 1, 0, 0, 65_535)
-    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([picture], iloc=pieces))
+    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([image], iloc=pieces))
     links = f.Item(b"junk", b"", (f.box(b"junk", bytes(100_000)),) * 255)
-    yield Sample("AVIF with 25500 links to 100 kB", f.avif([picture, *[links] * 100]))
+    yield Sample("AVIF with 25500 links to 100 kB", f.avif([image, *[links] * 100]))
     boxes = f.box(b"free") * 99_999
-    yield Sample("AVIF with 99999 groups", f.avif([picture], grpl=boxes))
+    yield Sample("AVIF with 99999 groups", f.avif([image], grpl=boxes))
     yield Sample("AVIF with 99999 boxes behind", avif + boxes)
     yield _refused("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:])
     track = functools.reduce(
@@ -352,7 +352,7 @@ def polyglots() -> Made:
             (b"\0", "a zero"),
         ):
             yield _refused(f"{name} and then {kind}", head + data, FOREIGN)
-    jpeg, image = _picture("JPEG"), _picture("PNG")
+    jpeg, image = _image("JPEG"), _image("PNG")
     yield Sample("JPEG with HTML in a comment", f.with_segments(jpeg, f.segment(0xFE, page)))
     yield Sample("PNG with HTML in a text", f.with_chunks(image, f.chunk(b"tEXt", b"x\0" + page)))
     yield Sample("PNG with JPEG in a text", f.with_chunks(image, f.chunk(b"tEXt", b"x\0" + jpeg)))
@@ -366,10 +366,10 @@ def polyglots() -> Made:
 
 
 def wrong_types() -> Made:
-    picture = gradient(HEIGHT, WIDTH)
+    image = gradient(HEIGHT, WIDTH)
     for format in "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "DDS":
-        yield _refused(f"a {format}", encoded(picture, format), FOREIGN)
-    undated = encoded(picture, "PDF", creationDate=None, modDate=None)
+        yield _refused(f"a {format}", encoded(image, format), FOREIGN)
+    undated = encoded(image, "PDF", creationDate=None, modDate=None)
     yield _refused("a PDF", undated, FOREIGN)
     for name, data in {
         "nothing": b"",
@@ -397,7 +397,7 @@ def wrong_types() -> Made:
         "AVI": f.webp_chunk(b"RIFF", b"AVI LIST" + bytes(40)),
         "RIFX WebP": b"RIFX\0\0\0\0WEBPVP8 " + bytes(40),
         "MNG": b"\x8aMNG\r\n\x1a\n" + bytes(40),
-        "PNG sent as text": _picture("PNG").replace(b"\r\n", b"\n"),
+        "PNG sent as text": _image("PNG").replace(b"\r\n", b"\n"),
         "a PSD": b"8BPS\0\1" + bytes(40),
         "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     }.items():
@@ -447,7 +447,7 @@ def odd_palettes() -> Made:
         "PNG with more alphas than colours", f.png(header, rows, palette, long_key), BROKEN
     )
     short_key = f.chunk(b"tRNS", b"\0")
-    yield Sample("PNG with a cut off tRNS", f.with_chunks(_picture("PNG"), short_key), BROKEN)
+    yield Sample("PNG with a cut off tRNS", f.with_chunks(_image("PNG"), short_key), BROKEN)
 
 
 def kinds_of_jpeg() -> Made:
@@ -455,15 +455,15 @@ def kinds_of_jpeg() -> Made:
     yield Sample("MPO", encoded(rgb, "MPO", save_all=True, append_images=[rgb.rotate(180)]))
     broken_index = f.segment(0xE2, b"MPF\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40)
     yield Sample(
-        "JPEG with a broken index of an MPO", f.with_segments(_picture("JPEG"), broken_index)
+        "JPEG with a broken index of an MPO", f.with_segments(_image("JPEG"), broken_index)
     )
     cmyk = encoded(rgb.convert("CMYK"), "JPEG")
     yield Sample("CMYK JPEG without Adobe's marker", without_adobe_marker(cmyk))
     for subsampling in "4:4:4", "4:2:2", "4:2:0":
         for options in {"progressive": True}, {"restart_marker_blocks": 1}, {"optimize": True}:
-            data = _picture("JPEG", subsampling=subsampling, **options)
+            data = _image("JPEG", subsampling=subsampling, **options)
             yield Sample(f"JPEG {subsampling} {options}", data)
-    yield Sample("JPEG of RGB", _picture("JPEG", keep_rgb=True))
+    yield Sample("JPEG of RGB", _image("JPEG", keep_rgb=True))
 
 
 def kinds_of_avif() -> Made:
@@ -495,18 +495,18 @@ def odd_metadata() -> Made:
             ("made of noise", random.Random(1).randbytes(3000)),
             ("empty of tags", srgb[:128] + bytes(4)),
         ):
-            yield Sample(f"{format} with a profile {name}", _picture(format, icc_profile=profile))
+            yield Sample(f"{format} with a profile {name}", _image(format, icc_profile=profile))
         for orientation in 0, 9, 65535:
             exif = Image.Exif()
             exif[0x0112] = orientation
             yield Sample(
-                f"{format} of orientation {orientation}", _picture(format, exif=exif.tobytes())
+                f"{format} of orientation {orientation}", _image(format, exif=exif.tobytes())
             )
     damaged = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x02\xff\xff\xff\xff\0\0\xff\xff"
-    yield Sample("JPEG with damaged EXIF", _picture("JPEG", exif=damaged))
+    yield Sample("JPEG with damaged EXIF", _image("JPEG", exif=damaged))
     for number, total in (0, 1), (1, 0), (2, 1), (1, 2), (255, 255):
         part = f.segment(0xE2, b"ICC_PROFILE\0" + bytes((number, total)) + srgb)
-        data = f.with_segments(_picture("JPEG"), part)
+        data = f.with_segments(_image("JPEG"), part)
         yield Sample(f"JPEG with part {number} of {total} of a profile", data)
 
 

@@ -1,4 +1,4 @@
-"""Pictures as bytes, as a client sends them."""
+"""Images as bytes, as a client sends them."""
 
 import functools
 from io import BytesIO
@@ -10,21 +10,21 @@ from PIL import Image
 from tests.support.formats import undated
 
 
-def encoded(picture: Any, format: str = "PNG", **options: Any) -> bytes:
+def encoded(source: Any, format: str = "PNG", **options: Any) -> bytes:
     """Return a Pillow image, or an array of one, in a format of Pillow's."""
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image = source if isinstance(source, Image.Image) else Image.fromarray(source)
     buffer = BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
 
 
 def decoded(data: bytes) -> Any:
-    """Return a picture as HxWx3 uint8 RGB."""
+    """Return an image as HxWx3 uint8 RGB."""
     return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
 
 
 def gradient(height: int, width: int) -> Any:
-    """Return a smooth picture, HxWx3 uint8 RGB, whose sides and channels all differ."""
+    """Return a smooth image, HxWx3 uint8 RGB, whose sides and channels all differ."""
     down = np.linspace(20, 220, height)[:, np.newaxis]
     across = np.linspace(240, 40, width)[np.newaxis]
     channels = np.broadcast_arrays(down, across, (down + across) / 2)
@@ -38,7 +38,7 @@ def without_adobe_marker(jpeg: bytes) -> bytes:
 
 @functools.cache
 def of_kinds() -> dict[str, bytes]:
-    """Return one picture of 24x40 (width x height) of each kind that people have.
+    """Return one image of 24x40 (width x height) of each kind that people have.
 
     They are the same in every run.
     """

@@ -1,4 +1,4 @@
-"""The parts of which picture files consist, to build broken ones."""
+"""The parts of which image files consist, to build broken ones."""
 
 import struct
 import zlib
@@ -72,10 +72,10 @@ def webp_canvas(width: int, height: int, flags: int = 0) -> bytes:
     return webp_chunk(b"VP8X", struct.pack("<I", flags) + sides)
 
 
-def webp_frame(picture: bytes, width: int, height: int) -> bytes:
+def webp_frame(image: bytes, width: int, height: int) -> bytes:
     """Return a frame of an animation, of the chunk of a still WebP."""
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return webp_chunk(b"ANMF", bytes(6) + sides + bytes(4) + picture[12:])
+    return webp_chunk(b"ANMF", bytes(6) + sides + bytes(4) + image[12:])
 
 
 def box(name: bytes, body: bytes = b"") -> bytes:

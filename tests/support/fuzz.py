@@ -1,4 +1,4 @@
-"""Strategies of Hypothesis for bytes that a client may send for a picture."""
+"""Strategies of Hypothesis for bytes that a client may send for an image."""
 
 from collections.abc import Callable
 from functools import cache
@@ -39,7 +39,7 @@ SEED_NAMES = st.deferred(lambda: st.sampled_from(sorted(seeds())))
 """Made when the first is drawn: it encodes the corpus."""
 
 PLACES = st.floats(0, 1, exclude_max=True)
-"""Where in a picture something happens, as a share of its length."""
+"""Where in an image something happens, as a share of its length."""
 
 
 def random_bytes() -> st.SearchStrategy[bytes]:
@@ -47,8 +47,8 @@ def random_bytes() -> st.SearchStrategy[bytes]:
     return st.builds(bytes.__add__, st.sampled_from(SIGNATURES), st.binary(max_size=400))
 
 
-def changed_pictures() -> st.SearchStrategy[bytes]:
-    """Pictures to which several things happened on their way."""
+def changed_images() -> st.SearchStrategy[bytes]:
+    """Images to which several things happened on their way."""
     changed = st.lists(_changes(), min_size=1, max_size=6)
     return st.builds(_after, SEED_NAMES, changed, st.booleans())
 

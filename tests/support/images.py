@@ -1,4 +1,4 @@
-"""Pictures with known numbers of faces, made of scikit-image's.
+"""Images with known numbers of faces, made of scikit-image's.
 
 The astronaut is NASA's Eileen Collins (public domain); coffee by Rachel Michetti and the cat
 Chelsea by Stefan van der Walt (CC0).
@@ -13,18 +13,18 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture, HxWx3 uint8 RGB, and how many faces a person sees in it."""
+    """An image, HxWx3 uint8 RGB, and how many faces a person sees in it."""
 
     name: str
     faces: int
     make: Callable[[], Any]
 
-    def picture(self) -> Picture:
+    def image(self) -> RgbImage:
         return np.ascontiguousarray(self.make(), dtype=np.uint8)
 
 
@@ -36,18 +36,18 @@ def _face() -> Any:
     return astronaut()[20:280, 110:350]
 
 
-def _resized(picture: Any, width: int, height: int) -> Any:
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+def _resized(image: Any, width: int, height: int) -> Any:
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _turned(picture: Any, degrees: float) -> Any:
-    height, width = picture.shape[:2]
+def _turned(image: Any, degrees: float) -> Any:
+    height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
-    return cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
 
 
 def _pasted(size: tuple[int, int], places: list[tuple[int, int]]) -> Any:
-    """Return a dark picture of size (height, width) with the face at each (top, left)."""
+    """Return a dark image of size (height, width) with the face at each (top, left)."""
     canvas = np.full((*size, 3), (58, 66, 74), dtype=np.uint8)
     face = _face()
     for top, left in places:

@@ -53,7 +53,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Return where the page's links and pictures point, in their order."""
+    """Return where the page's links and images point, in their order."""
     return [markdown or html for markdown, html in _LINK.findall(_prose(page))]
 
 

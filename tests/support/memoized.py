@@ -1,4 +1,4 @@
-"""A network that computes each picture once."""
+"""A network that computes each image once."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,10 +11,10 @@ def remembered(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function that keeps the answers of a slow one; nobody may change them."""
     answers: dict[object, Any] = {}
 
-    def compute(picture: Any) -> Any:
-        key = picture.shape, hashlib.sha256(np.ascontiguousarray(picture)).digest()
+    def compute(image: Any) -> Any:
+        key = image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest()
         if key not in answers:
-            answers[key] = network(picture)
+            answers[key] = network(image)
         return answers[key]
 
     return compute

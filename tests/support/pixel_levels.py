@@ -1,4 +1,4 @@
-"""How far a picture of one runtime may be from another's."""
+"""How far an image of one runtime may be from another's."""
 
 import numpy as np
 

@@ -10,11 +10,11 @@ SIZES = [(1, 1), (3, 40), (40, 24)]
 
 UNKNOWN_HEADER = "x-schemathesis-unknown-property"
 
-# It knows no pictures.
+# It knows no images.
 for media_type in (*READ, "application/octet-stream"):
     format = media_type.split("/")[1].upper() if media_type in READ else "PNG"
-    pictures = [encoded(gradient(*size), format) for size in SIZES]
-    schemathesis.openapi.media_type(media_type, strategies.sampled_from(pictures))
+    images = [encoded(gradient(*size), format) for size in SIZES]
+    schemathesis.openapi.media_type(media_type, strategies.sampled_from(images))
 
 
 @schemathesis.hook

@@ -1,6 +1,6 @@
 """A model folder of a few kilobytes that does by frozen TensorFlow graphs what a model does.
 
-It draws the negative of a picture, and a red head on a bright one. Its generators are not those of
+It draws the negative of an image, and a red head on a bright one. Its generators are not those of
 DCT-Net; its face networks can be converted.
 """
 
@@ -16,9 +16,9 @@ from dctnet.models.manifest import Manifest
 from dctnet.runtimes import Networks
 
 NEGATIVE = Networks(
-    background=lambda picture: 255 - picture,
-    head=lambda picture: picture,
-    detector=lambda picture: (np.empty((0, 4), np.float32), np.empty(0, np.float32)),
+    background=lambda image: 255 - image,
+    head=lambda image: image,
+    detector=lambda image: (np.empty((0, 4), np.float32), np.empty(0, np.float32)),
     landmarks=lambda face: np.empty((0, 2), np.float32),
 )
 """Networks that draw the negative and find no face, and load in no time."""
@@ -66,8 +66,8 @@ def _graphs() -> dict[str, Any]:
 
     def generator(drawn: Any) -> Any:
         with tf.Graph().as_default() as graph:
-            picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
-            tf.cast(drawn(picture), tf.uint8, name="output_image")
+            image = tf.placeholder(tf.float32, [None, None, 3], "input_image")
+            tf.cast(drawn(image), tf.uint8, name="output_image")
         return graph
 
     with tf.Graph().as_default() as detector:
@@ -85,8 +85,8 @@ def _graphs() -> dict[str, Any]:
         tf.constant(numbers[np.newaxis], name="tower_0/prediction")
 
     return {
-        "cartoon_bg.pb": generator(lambda picture: 255 - picture),
-        "cartoon_h.pb": generator(lambda picture: picture * 0 + [0, 0, 255]),
+        "cartoon_bg.pb": generator(lambda image: 255 - image),
+        "cartoon_h.pb": generator(lambda image: image * 0 + [0, 0, 255]),
         "detector.pb": detector,
         "keypoints.pb": landmarks,
     }

@@ -97,10 +97,10 @@ class Upstream:
         with _stand_ins():
             self._pipeline = pipeline(str(folder), device="cpu")
 
-    def cartoonize(self, picture: Any) -> Any:
-        """Return upstream's cartoon of an HxWx3 uint8 RGB picture: RGB, uint8 or float32.
+    def cartoonize(self, image: Any) -> Any:
+        """Return upstream's cartoon of an HxWx3 uint8 RGB image: RGB, uint8 or float32.
 
         Where there is no face, the answer has upstream's reduced size.
         """
-        self._pipeline.facer.reset()  # It remembers the last picture's faces.
-        return self._pipeline.forward({"img": picture})["output_img"][:, :, ::-1]
+        self._pipeline.facer.reset()  # It remembers the last image's faces.
+        return self._pipeline.forward({"img": image})["output_img"][:, :, ::-1]

@@ -11,7 +11,7 @@ from dctnet.runtimes import selection
 from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.tiny_model import NEGATIVE
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 Captured = pytest.CaptureFixture[str]
@@ -19,12 +19,12 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two pictures, and the demo model with other networks."""
+    """A working directory with two images, and the demo model with other networks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
-    Path("a.png").write_bytes(encoded(PICTURE))
-    Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
+    Path("a.png").write_bytes(encoded(IMAGE))
+    Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
 
 
 def lines(captured: Captured) -> tuple[list[str], list[str]]:
@@ -32,11 +32,11 @@ def lines(captured: Captured) -> tuple[list[str], list[str]]:
     return out.splitlines(), err.splitlines()
 
 
-def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys):
+def test_each_image_gets_a_cartoon_in_a_new_folder(capsys):
     assert main(["cartoonize", "a.png", "b.jpg", "--out", "new/folder"]) == 0
     assert lines(capsys) == (["new/folder/a.png", "new/folder/b.png"], [])
     cartoon = decoded(Path("new/folder/a.png").read_bytes())
-    np.testing.assert_array_equal(cartoon, 255 - PICTURE)
+    np.testing.assert_array_equal(cartoon, 255 - IMAGE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
@@ -45,13 +45,13 @@ def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(for
         assert main(["cartoonize", "a.png", "--out", "out", "--format", format]) == 0
     (path,) = Path("out").iterdir()
     assert path.name == f"a.{format}"
-    assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - PICTURE)).mean() < 3
+    assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
 
 
-def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
+def test_a_bad_image_is_named_and_left_out(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "960")
     Path("text.png").write_text("hello")
-    Path("cut.png").write_bytes(encoded(PICTURE)[:-50])
+    Path("cut.png").write_bytes(encoded(IMAGE)[:-50])
     Path("large.png").write_bytes(encoded(gradient(31, 31)))
     Path("folder.png").mkdir()
     bad = ["none.png", "text.png", "cut.png", "large.png", "folder.png", "new\nline.png"]
@@ -60,11 +60,11 @@ def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
         ["out/a.png"],
         [
             "dctnet: none.png is left out: No such file or directory.",
-            "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF picture.",
+            "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF image.",
             "dctnet: cut.png is left out: The PNG is damaged or cut off.",
             (
                 "dctnet: large.png is left out: "
-                "The picture has 31 x 31 = 961 pixels; at most 960 are allowed."
+                "The image has 31 x 31 = 961 pixels; at most 960 are allowed."
             ),
             "dctnet: folder.png is left out: Is a directory.",
             "dctnet: new?line.png is left out: No such file or directory.",
@@ -73,9 +73,9 @@ def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
 
 
-def test_pictures_of_one_name_do_not_overwrite_one_another():
+def test_images_of_one_name_do_not_overwrite_one_another():
     Path("other").mkdir()
-    Path("other/a.jpg").write_bytes(encoded(PICTURE[::-1], "JPEG", quality=100))
+    Path("other/a.jpg").write_bytes(encoded(IMAGE[::-1], "JPEG", quality=100))
     assert main(["cartoonize", "a.png", "other/a.jpg", "a.png", "--out", "out"]) == 0
     first, second, third = (
         decoded(Path("out", f"a{n}.png").read_bytes()) for n in ("", "-2", "-3")
@@ -84,16 +84,16 @@ def test_pictures_of_one_name_do_not_overwrite_one_another():
     assert np.abs(second.astype(int) - first[::-1]).max() < 9
 
 
-def test_no_picture_is_overwritten_by_its_own_cartoon():
+def test_no_image_is_overwritten_by_its_own_cartoon():
     before = Path("a.png").read_bytes()
     assert main(["cartoonize", "a.png", "--out", "."]) == 0
     assert Path("a.png").read_bytes() == before
-    np.testing.assert_array_equal(decoded(Path("a-2.png").read_bytes()), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(Path("a-2.png").read_bytes()), 255 - IMAGE)
 
 
-def test_places_are_chosen_around_all_pictures_of_the_call():
-    pictures = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
-    assert output_paths(pictures, Path(), "png") == [
+def test_places_are_chosen_around_all_images_of_the_call():
+    images = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
+    assert output_paths(images, Path(), "png") == [
         Path("a-3.png"),
         Path("a-4.png"),
         Path("a-2-2.png"),

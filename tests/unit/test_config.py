@@ -200,9 +200,9 @@ def test_an_empty_variable_counts_as_unset():
     ("variable", "least", "most", "unit"),
     [
         ("DCTNET_CPU_LIMIT_MILLICORES", 1, 1_024_000, "thousandths of a processor"),
-        ("DCTNET_SLOTS", 1, 256, "pictures"),
+        ("DCTNET_SLOTS", 1, 256, "images"),
         ("DCTNET_THREADS", 1, 256, "threads"),
-        ("DCTNET_QUEUE_SIZE", 1, 4096, "pictures"),
+        ("DCTNET_QUEUE_SIZE", 1, 4096, "images"),
         ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
         ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
         ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes a second"),

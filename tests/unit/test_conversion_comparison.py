@@ -18,14 +18,14 @@ from dctnet.conversion.comparison import (
 )
 from dctnet.runtimes import Detector, Floats, Pixels
 
-PICTURES = [np.full((200, 280, 3), level, np.uint8) for level in (0, 90, 200)]
+IMAGES = [np.full((200, 280, 3), level, np.uint8) for level in (0, 90, 200)]
 BOXES = np.array([[0.1, 0.1, 0.5, 0.5], [0.5, 0.5, 0.9, 0.9], [0, 0, 1, 1]], np.float32)
 SCORES = np.array([0.95, 0.9, 0.5], np.float32)
 
 
 def detector(boxes: Floats = BOXES, scores: Floats = SCORES) -> Detector:
-    def detect(picture: Pixels) -> tuple[Floats, Floats]:
-        assert picture.shape == (512, 512, 3)
+    def detect(image: Pixels) -> tuple[Floats, Floats]:
+        assert image.shape == (512, 512, 3)
         return boxes, scores
 
     return detect
@@ -33,7 +33,7 @@ def detector(boxes: Floats = BOXES, scores: Floats = SCORES) -> Detector:
 
 def test_the_same_faces_in_another_order_are_the_same():
     turned = detector(BOXES[::-1], SCORES[::-1])
-    assert compare_detectors(turned, detector(), PICTURES) == Compared(
+    assert compare_detectors(turned, detector(), IMAGES) == Compared(
         3, {"boxes": 0.0, "scores": 0.0}
     )
 
@@ -41,7 +41,7 @@ def test_the_same_faces_in_another_order_are_the_same():
 def test_boxes_that_the_engine_does_not_read_do_not_count():
     other = BOXES.copy()
     other[2] = 0.5
-    assert compare_detectors(detector(other), detector(), PICTURES).differences["boxes"] == 0
+    assert compare_detectors(detector(other), detector(), IMAGES).differences["boxes"] == 0
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -49,27 +49,27 @@ def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
     near, far = BOXES.copy(), BOXES.copy()
     near[place, 2] += MAX_BOX_DIFFERENCE * 0.9
     far[place, 2] += MAX_BOX_DIFFERENCE * 1.1
-    found = compare_detectors(detector(near), detector(), PICTURES).differences["boxes"]
+    found = compare_detectors(detector(near), detector(), IMAGES).differences["boxes"]
     assert found == pytest.approx(MAX_BOX_DIFFERENCE * 0.9, rel=0.01)
     with pytest.raises(Differs, match=r"^its boxes differ from TensorFlow's by 0.00011, and at mo"):
-        compare_detectors(detector(far), detector(), PICTURES)
+        compare_detectors(detector(far), detector(), IMAGES)
 
 
 def test_a_score_too_far_off_is_refused():
     far = SCORES - np.float32(MAX_SCORE_DIFFERENCE * 1.1)
     with pytest.raises(Differs, match="its scores differ"):
-        compare_detectors(detector(scores=far), detector(), PICTURES)
+        compare_detectors(detector(scores=far), detector(), IMAGES)
 
 
 def test_a_face_too_few_is_refused():
-    with pytest.raises(Differs, match=r"^on picture 1 of 3 it finds 1 faces, and TensorFlow 2$"):
-        compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), PICTURES)
+    with pytest.raises(Differs, match=r"^on image 1 of 3 it finds 1 faces, and TensorFlow 2$"):
+        compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), IMAGES)
 
 
 def test_one_face_twice_is_not_two_faces():
     twice = BOXES[[0, 0, 2]]
     with pytest.raises(Differs, match="its boxes differ"):
-        compare_detectors(detector(twice), detector(), PICTURES)
+        compare_detectors(detector(twice), detector(), IMAGES)
 
 
 def test_what_is_no_number_is_refused():
@@ -93,24 +93,24 @@ def test_landmarks_are_compared_up_to_the_limit():
 
 
 def test_drawings_may_differ_by_a_level():
-    pictures = [drawable(picture) for picture in PICTURES]
+    images = [drawable(image) for image in IMAGES]
     assert MAX_LEVEL_DIFFERENCE == 1
-    found = compare_generators(lambda x: x // 2 + 1, lambda x: x // 2, pictures)
+    found = compare_generators(lambda x: x // 2 + 1, lambda x: x // 2, images)
     assert found == Compared(3, {"levels": 1.0})
     with pytest.raises(Differs, match="its levels differ from TensorFlow's by 2"):
-        compare_generators(lambda x: x // 2 + 2, lambda x: x // 2, pictures)
+        compare_generators(lambda x: x // 2 + 2, lambda x: x // 2, images)
     with pytest.raises(Differs, match="it draws float32 of shape"):
-        compare_generators(lambda x: x.astype(np.float32), lambda x: x, pictures)
+        compare_generators(lambda x: x.astype(np.float32), lambda x: x, images)
 
 
-def test_a_drawable_picture_has_sides_that_are_multiples_of_16():
+def test_a_drawable_image_has_sides_that_are_multiples_of_16():
     for shape in ((2, 640, 3), (512, 512, 3), (300, 420, 3), (16, 16, 3)):
         made = drawable(np.zeros(shape, np.uint8))
         assert made.shape[0] % 16 == made.shape[1] % 16 == 0
         assert max(made.shape) <= 304
 
 
-def test_the_middle_of_a_picture_is_a_crop_and_so_is_every_face():
-    found = face_crops(PICTURES, detector())
+def test_the_middle_of_an_image_is_a_crop_and_so_is_every_face():
+    found = face_crops(IMAGES, detector())
     assert len(found) == 3 * (1 + 2)
     assert all(crop.shape == (160, 160, 3) and crop.dtype == np.float32 for crop in found)

@@ -1,16 +1,16 @@
-"""The pictures that converted networks are tried on."""
+"""The images that converted networks are tried on."""
 
 import numpy as np
 
-from dctnet.conversion.trial_images import PHOTOS, pictures
+from dctnet.conversion.trial_images import PHOTOS, images
 
 
 def test_there_are_more_than_fifty_different_ones_and_each_time_the_same():
-    first, second = pictures(), pictures()
+    first, second = images(), images()
     assert len(first) == 58
-    assert all(picture.dtype == np.uint8 and picture.shape[2:] == (3,) for picture in first)
+    assert all(image.dtype == np.uint8 and image.shape[2:] == (3,) for image in first)
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
-    assert len({(picture.shape, picture.tobytes()) for picture in first}) == 58
+    assert len({(image.shape, image.tobytes()) for image in first}) == 58
 
 
 def test_every_photo_has_its_licence_stated():

@@ -20,14 +20,14 @@ FACE[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42]
 FACE[30], FACE[48], FACE[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0.7]
 
 
-def darker(picture: Pixels) -> Drawing:
-    assert picture.shape[0] % 16 == 0
-    assert picture.shape[1] % 16 == 0
-    return picture // 2
+def darker(image: Pixels) -> Drawing:
+    assert image.shape[0] % 16 == 0
+    assert image.shape[1] % 16 == 0
+    return image // 2
 
 
-def red(picture: Pixels) -> Drawing:
-    return np.full_like(picture, (0, 0, 255))  # BGR.
+def red(image: Pixels) -> Drawing:
+    return np.full_like(image, (0, 0, 255))  # BGR.
 
 
 def detector(
@@ -52,14 +52,14 @@ def photo(height: int, width: int) -> Pixels:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def red_pixels(picture: Pixels) -> Any:
-    return (picture == (255, 0, 0)).all(axis=2)
+def red_pixels(image: Pixels) -> Any:
+    return (image == (255, 0, 0)).all(axis=2)
 
 
-def test_without_a_face_the_whole_picture_is_the_background_networks():
-    picture = photo(250, 333)
-    cartoon = engine().cartoonize(picture)
-    np.testing.assert_array_equal(cartoon.picture, picture // 2)
+def test_without_a_face_the_whole_image_is_the_background_networks():
+    image = photo(250, 333)
+    cartoon = engine().cartoonize(image)
+    np.testing.assert_array_equal(cartoon.image, image // 2)
     assert cartoon.faces == 0
     assert list(cartoon.stages) == ["background", "faces", "head", "blend"]
     assert cartoon.stages["background"] > 0
@@ -67,12 +67,12 @@ def test_without_a_face_the_whole_picture_is_the_background_networks():
 
 
 def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
-    picture = photo(512, 512)
-    cartoon = engine((100, 150, 260, 310)).cartoonize(picture)
+    image = photo(512, 512)
+    cartoon = engine((100, 150, 260, 310)).cartoonize(image)
     assert cartoon.faces == 1
-    drawn = red_pixels(cartoon.picture)
+    drawn = red_pixels(cartoon.image)
     assert drawn[240, 180]
-    np.testing.assert_array_equal(cartoon.picture[:, 400:], picture[:, 400:] // 2)
+    np.testing.assert_array_equal(cartoon.image[:, 400:], image[:, 400:] // 2)
     ys, xs = np.nonzero(drawn)
     assert xs.mean() == pytest.approx(180, abs=12)
     assert ys.mean() == pytest.approx(230, abs=30)
@@ -91,10 +91,10 @@ def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
         ([(3000, 3000, 3200, 3200)], 0),  # Nowhere.
     ],
 )
-def test_faces_anywhere_and_however_many_give_a_picture(boxes, faces):
+def test_faces_anywhere_and_however_many_give_an_image(boxes, faces):
     cartoon = engine(*boxes).cartoonize(photo(512, 512))
-    assert cartoon.picture.shape == (512, 512, 3)
-    assert cartoon.picture.dtype == np.uint8
+    assert cartoon.image.shape == (512, 512, 3)
+    assert cartoon.image.dtype == np.uint8
     assert cartoon.faces == faces
 
 
@@ -105,32 +105,32 @@ def test_of_overlapping_heads_the_smallest_is_drawn_last():
         photo(512, 512)
     )
     assert drawn.faces == 2
-    np.testing.assert_array_equal(drawn.picture[155, 150], [0, 255, 0])
-    np.testing.assert_array_equal(drawn.picture[260, 205], [255, 0, 0])
+    np.testing.assert_array_equal(drawn.image[155, 150], [0, 255, 0])
+    np.testing.assert_array_equal(drawn.image[260, 205], [255, 0, 0])
 
 
 def test_points_that_coincide_are_no_face():
     point = np.full((68, 2), 0.5, np.float32)
-    picture = photo(512, 512)
-    cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(picture)
+    image = photo(512, 512)
+    cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(image)
     assert cartoon.faces == 0
-    np.testing.assert_array_equal(cartoon.picture, picture // 2)
+    np.testing.assert_array_equal(cartoon.image, image // 2)
 
 
 @pytest.mark.parametrize(
     "shape", [(16, 4000), (4000, 16), (1, 1), (1, 2000), (15, 17), (800, 1300)]
 )
-def test_a_picture_of_any_shape_comes_back_at_its_size(shape):
+def test_an_image_of_any_shape_comes_back_at_its_size(shape):
     cartoon = engine((100, 100, 300, 300)).cartoonize(photo(*shape))
-    assert cartoon.picture.shape == (*shape, 3)
+    assert cartoon.image.shape == (*shape, 3)
 
 
 def test_the_networks_never_see_a_side_beyond_the_cap():
     seen = []
 
-    def background(picture: Pixels) -> Drawing:
-        seen.append(picture.shape)
-        return picture
+    def background(image: Pixels) -> Drawing:
+        seen.append(image.shape)
+        return image
 
     networks = Networks(background, red, detector(), lambda _: FACE)
     Engine(networks, ALPHA, max_working_side=160).cartoonize(photo(100, 160))
@@ -143,22 +143,22 @@ def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
     image = photo(*shape)
     before = image.copy()
     cartoon = engine((100, 100, 300, 300)).cartoonize(image)
-    assert not np.shares_memory(cartoon.picture, image)
+    assert not np.shares_memory(cartoon.image, image)
     np.testing.assert_array_equal(image, before)
 
 
 def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 
-    def background(picture: Pixels) -> Drawing:
-        return np.repeat(np.resize(levels, picture.shape[:2])[:, :, np.newaxis], 3, axis=2)
+    def background(image: Pixels) -> Drawing:
+        return np.repeat(np.resize(levels, image.shape[:2])[:, :, np.newaxis], 3, axis=2)
 
-    picture = engine(background=background).cartoonize(photo(16, 16)).picture
-    assert picture.ravel()[:15:3].tolist() == [0, 0, 1, 255, 255]
+    image = engine(background=background).cartoonize(photo(16, 16)).image
+    assert image.ravel()[:15:3].tolist() == [0, 0, 1, 255, 255]
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         np.zeros((8, 8), np.uint8),
         np.zeros((8, 8, 4), np.uint8),
@@ -166,6 +166,6 @@ def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_picture_is_refused(picture):
-    with pytest.raises(ValueError, match=r"picture"):
-        engine().cartoonize(picture)
+def test_what_is_no_rgb_image_is_refused(image):
+    with pytest.raises(ValueError, match=r"image"):
+        engine().cartoonize(image)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.av1 import MAX_DEEP_FRAMES, MAX_UNITS, frame_pixels
 
 Fields = tuple[tuple[int, int], ...]
@@ -25,7 +25,7 @@ FRAME = unit(6, (0, 8))
 PADDING = b"\x7a\0"
 
 STILL = ((0, 3), (1, 1), (1, 1), (8, 5))
-"""A still picture with the short header."""
+"""A still image with the short header."""
 SIDES = ((9, 4), (8, 4), (999, 10), (299, 9))
 """1000 x 300 pixels in 10 and 9 bits."""
 EXACT, MOST = 1000 * 300, 1024 * 512
@@ -69,7 +69,7 @@ def sizes(*units: bytes) -> list[int]:
     return found
 
 
-def test_a_still_picture_is_as_large_as_its_header_says():
+def test_a_still_image_is_as_large_as_its_header_says():
     assert sizes(sequence(*STILL, *SIDES), FRAME) == [EXACT]
 
 
@@ -124,7 +124,7 @@ def test_a_stream_of_deep_samples_has_as_many_frames_as_allowed_and_no_more(head
     shallow, deep = (sequence(*head, (0, 3), (high_bitdepth, 1)) for high_bitdepth in (0, 1))
     assert len(sizes(deep, *[frame] * MAX_DEEP_FRAMES)) == MAX_DEEP_FRAMES
     assert len(sizes(shallow, *[frame] * (MAX_DEEP_FRAMES + 1))) == MAX_DEEP_FRAMES + 1
-    with pytest.raises(BrokenPicture, match="2 layers of more than 8 bits per sample; at most 1"):
+    with pytest.raises(DamagedImage, match="2 layers of more than 8 bits per sample; at most 1"):
         sizes(deep, *[frame] * (MAX_DEEP_FRAMES + 1))
 
 
@@ -155,7 +155,7 @@ def test_a_header_that_is_cut_off_goes_on_with_zeros():
 def test_each_stream_has_its_own_sequence_header():
     first = sequence(*STILL, *SIDES) + FRAME
     assert list(frame_pixels([(first, 1), (b"", 1), (first, 1)])) == [[EXACT], [], [EXACT]]
-    with pytest.raises(BrokenPicture, match="no sequence header"):
+    with pytest.raises(DamagedImage, match="no sequence header"):
         list(frame_pixels([(first, 1), (FRAME, 1)]))
 
 
@@ -164,5 +164,5 @@ def test_as_many_units_as_allowed_pass_and_one_more_does_not(times):
     """In all streams together, as often as they will be decoded."""
     half = PADDING * (MAX_UNITS // 2 // times), times
     assert list(frame_pixels([half, half])) == [[], []]
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_UNITS} units"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_UNITS} units"):
         list(frame_pixels([half, half, (PADDING, 1)]))

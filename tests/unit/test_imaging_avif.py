@@ -1,4 +1,4 @@
-"""AVIF files are taken apart: only what the picture needs, and announces, reaches libavif."""
+"""AVIF files are taken apart: only what the image needs, and announces, reaches libavif."""
 
 import struct
 from dataclasses import replace
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from dctnet.imaging import BrokenPicture, decode
+from dctnet.imaging import DamagedImage, decode
 from dctnet.imaging.avif import MAX_CODED, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from tests.support.encoded_images import encoded, gradient, of_kinds
@@ -29,10 +29,10 @@ ENOUGH = 10**7
 AVIF_KINDS = [kind for kind in of_kinds() if "AVIF" in kind]
 
 
-def coded(picture: np.ndarray, *properties: bytes, size: tuple[int, int] | None = None) -> Item:
+def coded(image: np.ndarray, *properties: bytes, size: tuple[int, int] | None = None) -> Item:
     """An item of AV1, which may announce another size (width, height) than it has."""
-    data = encoded(picture, "AVIF", speed=10)
-    height, width = picture.shape[:2]
+    data = encoded(image, "AVIF", speed=10)
+    height, width = image.shape[:2]
     return av1(data, *(size or (width, height)), *properties)
 
 
@@ -53,7 +53,7 @@ def test_each_kind_tells_its_size_as_stored(kind):
 
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
-def test_what_is_kept_is_the_same_picture(kind):
+def test_what_is_kept_is_the_same_image(kind):
     whole = of_kinds()[kind]
     with Image.open(BytesIO(whole)) as image, Image.open(BytesIO(read(whole).data)) as kept:
         assert kept.mode == image.mode
@@ -124,13 +124,13 @@ def test_items_that_are_not_shown_do_not_reach_the_decoder():
     assert read(data).data == read(avif([SMALL])).data
 
 
-def test_a_property_that_nobody_knows_is_left_out_unless_the_picture_needs_it():
+def test_a_property_that_nobody_knows_is_left_out_unless_the_image_needs_it():
     unknown = Item(SMALL.kind, SMALL.contents, (*SMALL.properties, box(b"junk", b"x")))
     data = avif([unknown])
     assert read(data).data == read(avif([SMALL])).data
     essential = data.replace(b"\x03\x01\x02\x03", b"\x03\x01\x02\x83")
     assert essential != data
-    with pytest.raises(BrokenPicture, match="nobody knows"):
+    with pytest.raises(DamagedImage, match="nobody knows"):
         read(essential)
 
 
@@ -145,10 +145,10 @@ def test_properties_that_many_items_have_are_one():
     assert len(read(data).data) < 1_010_000
 
 
-def quarters(picture: np.ndarray, *properties: bytes) -> list[Item]:
-    height, width = (side // 2 for side in picture.shape[:2])
+def quarters(image: np.ndarray, *properties: bytes) -> list[Item]:
+    height, width = (side // 2 for side in image.shape[:2])
     corners = product((0, height), (0, width))
-    return [coded(picture[y : y + height, x : x + width], *properties) for y, x in corners]
+    return [coded(image[y : y + height, x : x + width], *properties) for y, x in corners]
 
 
 def whole(*properties: bytes, size: tuple[int, int] = (256, 128)) -> Item:
@@ -156,10 +156,10 @@ def whole(*properties: bytes, size: tuple[int, int] = (256, 128)) -> Item:
     return Item(b"grid", grid(2, 2, 256, 128), (ispe(*size), *properties))
 
 
-def test_a_grid_of_tiles_is_one_picture():
-    picture = gradient(128, 256)
-    rgb = decode(avif([whole(), *quarters(picture)], reference(b"dimg", 1, 2, 3, 4, 5)), ENOUGH)
-    assert np.abs(rgb.astype(int) - picture).max() <= 12
+def test_a_grid_of_tiles_is_one_image():
+    image = gradient(128, 256)
+    rgb = decode(avif([whole(), *quarters(image)], reference(b"dimg", 1, 2, 3, 4, 5)), ENOUGH)
+    assert np.abs(rgb.astype(int) - image).max() <= 12
 
 
 def test_equal_tiles_may_be_the_same_bytes():
@@ -180,12 +180,12 @@ def test_equal_tiles_may_be_the_same_bytes():
     assert decode(data, ENOUGH).shape == (640, 640, 3)
 
 
-@pytest.mark.parametrize("way", ["a picture", "a grid", "each tile's"])
+@pytest.mark.parametrize("way", ["an image", "a grid", "each tile's"])
 def test_the_alpha_of_a_grid_is_laid_on_white(way):
     black, half = np.zeros((128, 256, 3), np.uint8), np.full((128, 256), 128, np.uint8)
     colour = [whole(), *quarters(black)]
     references = reference(b"dimg", 1, 2, 3, 4, 5)
-    if way == "a picture":
+    if way == "an image":
         alpha, more = [coded(half, ALPHA)], reference(b"auxl", 6, 1, 99)
     elif way == "a grid":
         alpha = [whole(ALPHA), *quarters(half)]
@@ -204,7 +204,7 @@ def test_of_tiles_that_do_not_all_have_an_alpha_none_counts():
     assert decode(data, ENOUGH).max() <= 3
 
 
-def test_the_size_of_a_small_picture_is_not_what_it_codes():
+def test_the_size_of_a_small_image_is_not_what_it_codes():
     """A phone pads a strip to whole tiles; decoders scale or crop."""
     strip = Item(b"grid", grid(1, 2, 1000, 40), (ispe(1000, 40),))
     tiles = [coded(gradient(512, 512))] * 2
@@ -216,11 +216,11 @@ def test_a_frame_may_be_as_large_as_its_blocks_and_no_larger():
     data = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
     assert read(with_announced_size(data, 961, 961)).width == 961
     for size in (960, 1024), (1024, 960):
-        with pytest.raises(BrokenPicture, match="pixels but codes up to 1048576"):
+        with pytest.raises(DamagedImage, match="pixels but codes up to 1048576"):
             read(with_announced_size(data, *size))
 
 
-def test_a_picture_may_code_as_often_its_pixels_as_allowed_but_no_more():
+def test_an_image_may_code_as_often_its_pixels_as_allowed_but_no_more():
     """In layers, of which libavif decodes all."""
     layer = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
     for layers in MAX_CODED, MAX_CODED + 1:
@@ -229,7 +229,7 @@ def test_a_picture_may_code_as_often_its_pixels_as_allowed_but_no_more():
         if layers == MAX_CODED:
             assert decode(data, ENOUGH).shape == (1024, 1024, 3)
         else:
-            with pytest.raises(BrokenPicture, match=f"codes up to {layers * 2**20}"):
+            with pytest.raises(DamagedImage, match=f"codes up to {layers * 2**20}"):
                 read(data)
 
 
@@ -241,7 +241,7 @@ def test_tiles_may_be_as_many_pixels_as_allowed_but_no_more():
         if count == 4:
             assert read(data).height == 8
         else:
-            with pytest.raises(BrokenPicture, match=f"codes up to {count * 2**18}"):
+            with pytest.raises(DamagedImage, match=f"codes up to {count * 2**18}"):
                 read(data)
 
 
@@ -268,12 +268,12 @@ ENLARGED = coded(gradient(64, 64), size=(8192, 8192))
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_or_costs_too_much_is_refused(items, references, words):
-    with pytest.raises(BrokenPicture, match=words):
+    with pytest.raises(DamagedImage, match=words):
         read(avif(items, references))
 
 
 @pytest.mark.parametrize("kind", [b"hvc1", b"iovl", b"tmap", b"mime", b"\0\0\0\0"])
-def test_a_picture_of_another_kind_is_broken(kind):
+def test_an_image_of_another_kind_is_broken(kind):
     data = avif([Item(kind, SMALL.contents, SMALL.properties)])
-    with pytest.raises(BrokenPicture, match="not coded in AV1"):
+    with pytest.raises(DamagedImage, match="not coded in AV1"):
         read(data)

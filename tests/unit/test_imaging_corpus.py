@@ -1,4 +1,4 @@
-"""Hundreds of broken, hostile and odd pictures: each is decoded, or refused with reason."""
+"""Hundreds of broken, hostile and odd images: each is decoded, or refused with reason."""
 
 import cProfile
 import os
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from dctnet.imaging import BrokenPicture, PictureError, decode, inspect
+from dctnet.imaging import DamagedImage, ImageError, decode, inspect
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from tests.support.corpus import ANY_SHAPE, FAMILIES, MAX_PIXELS, Sample, corpus
 
@@ -21,7 +21,7 @@ LONGEST_CPU_S = 5
 """Nearly every sample takes a few milliseconds."""
 
 MEMORY_GROWTH_MIB = 64
-"""Sixteen megapixels' worth of bytes for pictures of one, and room for what libraries keep."""
+"""Sixteen megapixels' worth of bytes for images of one, and room for what libraries keep."""
 
 
 def test_the_corpus_is_large_and_each_sample_has_its_name():
@@ -49,21 +49,21 @@ def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(f
 
 
 def _fail(*_: object, **__: object) -> None:
-    raise AssertionError("Pillow was asked to open the picture.")
+    raise AssertionError("Pillow was asked to open the image.")
 
 
-def _decoded(data: bytes) -> NDArray[np.uint8] | PictureError:
+def _decoded(data: bytes) -> NDArray[np.uint8] | ImageError:
     started = time.process_time()
     try:
         return decode(data, MAX_PIXELS)
-    except PictureError as error:
+    except ImageError as error:
         return error
     finally:
         assert time.process_time() - started < LONGEST_CPU_S
 
 
-def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | PictureError) -> None:
-    if isinstance(outcome, PictureError):
+def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | ImageError) -> None:
+    if isinstance(outcome, ImageError):
         assert type(outcome) in sample.errors, outcome
         assert str(outcome).endswith(".")
         assert str(outcome).isprintable()
@@ -74,7 +74,7 @@ def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | PictureE
         assert outcome.shape[:2] in sample.shapes or sample.shapes == ANY_SHAPE
 
 
-def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
+def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     """Inspect it with few calls and little memory.
 
     Calls, each of a tenth of a microsecond, are the same however busy the machine is.
@@ -91,28 +91,28 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
     return inspected
 
 
-def _inspected(data: bytes) -> tuple[int, int] | PictureError:
+def _inspected(data: bytes) -> tuple[int, int] | ImageError:
     try:
         width, height, _ = inspect(data, MAX_PIXELS)
         return width, height
-    except PictureError as error:
+    except ImageError as error:
         return error
 
 
 def _require_agreement(
-    inspected: tuple[int, int] | PictureError, decoded: NDArray[np.uint8] | PictureError
+    inspected: tuple[int, int] | ImageError, decoded: NDArray[np.uint8] | ImageError
 ) -> None:
-    if isinstance(inspected, PictureError):
+    if isinstance(inspected, ImageError):
         assert (type(inspected), str(inspected)) == (type(decoded), str(decoded))
-    elif isinstance(decoded, PictureError):
-        assert type(decoded) is BrokenPicture
+    elif isinstance(decoded, ImageError):
+        assert type(decoded) is DamagedImage
     else:
         assert sorted(inspected) == sorted(decoded.shape[:2])
 
 
 DECODER = """
 import resource, struct, sys
-from dctnet.imaging import PictureError, decode
+from dctnet.imaging import ImageError, decode
 
 limit, known = int(sys.argv[1]), int(sys.argv[2])
 memory = []
@@ -120,7 +120,7 @@ while length := sys.stdin.buffer.read(4):
     data = sys.stdin.buffer.read(*struct.unpack("<I", length))
     try:
         decode(data, limit)
-    except PictureError:
+    except ImageError:
         pass
     memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")

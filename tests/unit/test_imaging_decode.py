@@ -1,4 +1,4 @@
-"""Untrusted bytes become the picture that a viewer shows, or one clear refusal."""
+"""Untrusted bytes become the image that a viewer shows, or one clear refusal."""
 
 import tracemalloc
 import zlib
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dctnet.imaging import (
-    BrokenPicture,
+    DamagedImage,
     TooManyPixels,
     UnsupportedFormat,
     decode,
@@ -38,7 +38,7 @@ ENOUGH = 1_000_000
         ("animated AVIF", 12),
     ],
 )
-def test_the_colours_are_the_pictures(kind, tolerance):
+def test_the_colours_are_the_images(kind, tolerance):
     rgb = decode(of_kinds()[kind], ENOUGH).astype(int)
     assert np.abs(rgb - gradient(40, 24)).max() <= tolerance
 
@@ -105,7 +105,7 @@ def test_cmyk_is_inverted_with_adobes_marker_and_without():
         np.testing.assert_array_equal(decode(data, ENOUGH), np.full((16, 16, 3), 255))
 
 
-def test_of_several_pictures_in_a_jpeg_the_first_counts():
+def test_of_several_images_in_a_jpeg_the_first_counts():
     first, second = (Image.new("RGB", (16, 16), colour) for colour in ("white", "black"))
     rgb = decode(encoded(first, "MPO", save_all=True, append_images=[second]), ENOUGH)
     np.testing.assert_array_equal(rgb, np.full((16, 16, 3), 255))
@@ -124,7 +124,7 @@ def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas():
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_each_exif_orientation_is_applied(orientation):
     upright = gradient(6, 4)
-    # What a camera stores so that the orientation's turn gives the upright picture.
+    # What a camera stores so that the orientation's turn gives the upright image.
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -150,25 +150,25 @@ def test_a_profile_is_converted_to_srgb():
 
 @pytest.mark.parametrize("useless", [lab(), b"no profile"])
 def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless):
-    picture = gradient(6, 4)
-    data = encoded(picture, icc_profile=useless)
-    np.testing.assert_array_equal(decode(data, ENOUGH), picture)
+    image = gradient(6, 4)
+    data = encoded(image, icc_profile=useless)
+    np.testing.assert_array_equal(decode(data, ENOUGH), image)
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
 def test_what_is_no_allowed_format_is_refused(data):
-    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF picture\.$"):
+    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF image\.$"):
         decode(data, ENOUGH)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_cut_off_picture_is_broken(format, share):
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    data = encoded(picture, format)
-    with pytest.raises(BrokenPicture, match="damaged"):
+def test_a_cut_off_image_is_broken(format, share):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(image, format)
+    with pytest.raises(DamagedImage, match="damaged"):
         decode(data[: int(len(data) * share)], ENOUGH)
 
 
@@ -196,7 +196,7 @@ def test_too_many_pixels_are_refused_from_the_header_alone():
 
 
 def test_the_default_limit_does_not_end_in_a_warning_of_pillows(recwarn):
-    with pytest.raises(BrokenPicture):
+    with pytest.raises(DamagedImage):
         decode(png_header(6000, 6000 + 666), 40_000_000)
     assert not recwarn.list
 
@@ -215,11 +215,11 @@ def test_exif_that_counts_gigabytes_costs_nothing(format):
     """Four thousand values that all are the same megabyte: a general reader keeps them all."""
     greedy = exif(entries=4000, value_bytes=10**6, padding=10**6)
     parts = [greedy[:6] + greedy[at : at + 65_000] for at in range(6, len(greedy), 65_000)]
-    picture = encoded(gradient(20, 20), format)
+    image = encoded(gradient(20, 20), format)
     if format == "JPEG":
-        bomb = with_segments(picture, *(segment(0xE1, part) for part in parts))
+        bomb = with_segments(image, *(segment(0xE1, part) for part in parts))
     else:
-        bomb = with_chunks(picture, chunk(b"eXIf", greedy[6:]))
+        bomb = with_chunks(image, chunk(b"eXIf", greedy[6:]))
     tracemalloc.start()
     try:
         assert decode(bomb, ENOUGH).shape == (20, 20, 3)

@@ -1,4 +1,4 @@
-"""An array becomes a picture of the format that was asked for."""
+"""An array becomes an image of the format that was asked for."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
 
 
 @pytest.mark.parametrize(("format", "tolerance"), [("png", 0), ("jpeg", 2), ("webp", 2.5)])
-def test_each_format_holds_the_picture(format, tolerance):
-    picture = gradient(40, 24)
-    data = encode(picture, format)
+def test_each_format_holds_the_image(format, tolerance):
+    image = gradient(40, 24)
+    data = encode(image, format)
     assert data.startswith(MAGIC[format])
-    assert np.abs(decoded(data).astype(int) - picture).mean() <= tolerance
+    assert np.abs(decoded(data).astype(int) - image).mean() <= tolerance
 
 
 @pytest.mark.parametrize("format", MEDIA_TYPES)

@@ -46,5 +46,5 @@ def test_it_is_found_in_what_pillow_writes():
         b"II*\0\x08\0\0\0\xff\xff",
     ],
 )
-def test_damaged_or_silent_data_leave_the_picture_as_it_is(data):
+def test_damaged_or_silent_data_leave_the_image_as_it_is(data):
     assert orientation(data) == 1

@@ -1,10 +1,10 @@
-"""The items of a HEIF file are read, as many as a picture needs, and some are written."""
+"""The items of a HEIF file are read, as many as an image needs, and some are written."""
 
 import struct
 
 import pytest
 
-from dctnet.imaging import BrokenPicture, heif
+from dctnet.imaging import DamagedImage, heif
 from dctnet.imaging.avif import read as read_avif
 from tests.support.encoded_images import of_kinds
 from tests.support.formats import ALPHA, Item, avif, box, infe, ispe, reference
@@ -53,7 +53,7 @@ def test_a_box_may_have_a_length_of_64_bits():
     long = struct.pack(">I4sQ", 1, b"meta", len(meta) + 8) + meta[8:]
     assert heif.read(ftyp + long)[1].size == (3, 2)
     endless = struct.pack(">I4sQ", 1, b"meta", 2**64 - 1) + meta[8:]
-    with pytest.raises(BrokenPicture, match="damaged or cut off"):
+    with pytest.raises(DamagedImage, match="damaged or cut off"):
         heif.read(ftyp + endless)
 
 
@@ -99,7 +99,7 @@ def test_as_many_parts_as_allowed_pass_and_more_do_not(make, each):
         return
     most = (heif.MAX_PARTS - base) // each
     parts(make(most))
-    with pytest.raises(BrokenPicture, match=f"more than {heif.MAX_PARTS} parts"):
+    with pytest.raises(DamagedImage, match=f"more than {heif.MAX_PARTS} parts"):
         parts(make(most + 1))
 
 
@@ -116,7 +116,7 @@ def test_as_many_parts_as_allowed_pass_and_more_do_not(make, each):
     ],
 )
 def test_damaged_boxes_are_said(boxes):
-    with pytest.raises(BrokenPicture, match="AVIF is damaged"):
+    with pytest.raises(DamagedImage, match="AVIF is damaged"):
         read_avif(avif([ONE], **boxes))
 
 
@@ -129,11 +129,11 @@ def test_items_cannot_share_their_bytes_to_be_more_than_the_file():
 
     size = len(overlapping(9))
     heif.read(overlapping((size + 1) // 2))
-    with pytest.raises(BrokenPicture, match="longer than the file"):
+    with pytest.raises(DamagedImage, match="longer than the file"):
         heif.read(overlapping((size + 1) // 2 + 1))
 
 
 @pytest.mark.parametrize("length", range(28, len(AVIF), 7))
 def test_a_file_that_is_cut_off_is_said(length):
-    with pytest.raises(BrokenPicture, match="AVIF is damaged"):
+    with pytest.raises(DamagedImage, match="AVIF is damaged"):
         read_avif(AVIF[:length])

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
 from tests.support.encoded_images import of_kinds
@@ -19,7 +19,7 @@ def test_metadata_do_not_reach_the_decoder(marker):
     assert read(with_segments(JPEG, segment(marker, b"Exif\0\0 MPF\0 8BIM"))).data == JPEG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder():
+def test_what_follows_the_image_does_not_reach_the_decoder():
     assert read(JPEG + b"PK\x03\x04" + JPEG).data == JPEG
 
 
@@ -39,7 +39,7 @@ def test_as_many_scans_as_allowed_pass_and_one_more_does_not():
     progressive = of_kinds()["progressive JPEG"]
     data = with_scans(progressive, MAX_SCANS)
     assert read(data).data == data
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_SCANS} scans"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_SCANS} scans"):
         read(with_scans(progressive, MAX_SCANS + 1))
 
 
@@ -52,7 +52,7 @@ def test_as_many_segments_as_allowed_pass_and_one_more_does_not():
     # Of JFIF, two of quantization, the frame, four of Huffman tables, and the scan.
     comments = segment(COMMENT, b"") * (MAX_SEGMENTS - 9)
     assert read(with_segments(JPEG, comments)).data == JPEG
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_SEGMENTS} segments"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_SEGMENTS} segments"):
         read(with_segments(JPEG, comments, segment(COMMENT, b"")))
 
 
@@ -90,5 +90,5 @@ def test_a_profile_that_lacks_a_part_is_ignored():
     ],
 )
 def test_a_damaged_header_is_said(data, words):
-    with pytest.raises(BrokenPicture, match=words):
+    with pytest.raises(DamagedImage, match=words):
         read(data)

@@ -49,11 +49,11 @@ print(json.dumps(outcomes))
 def test_a_decoder_without_memory_raises_a_memory_error(format):
     """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
     profile = ordinary()["RGB of tables, version 4"][1]
-    picture = Image.fromarray(gradient(SIDE, SIDE))
+    image = Image.fromarray(gradient(SIDE, SIDE))
     options = {"JPEG": {"progressive": True}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
     small, large = (
-        encoded(image, format, icc_profile=profile, **options.get(format, {}))
-        for image in (picture.resize((64, 64)), picture)
+        encoded(each, format, icc_profile=profile, **options.get(format, {}))
+        for each in (image.resize((64, 64)), image)
     )
     run = subprocess.run(
         [sys.executable, "-c", DECODER, str(len(small))],

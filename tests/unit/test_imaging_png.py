@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.png import read
 from tests.support.encoded_images import of_kinds
@@ -19,7 +19,7 @@ def test_other_chunks_do_not_reach_the_decoder(name):
     assert read(with_chunks(PNG, chunk(name, b"x\0\0x"))).data == PNG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder():
+def test_what_follows_the_image_does_not_reach_the_decoder():
     assert read(PNG + PNG).data == PNG
 
 
@@ -39,7 +39,7 @@ def test_a_missing_end_is_nobodys_loss():
 def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
     texts = chunk(b"tEXt") * (MAX_CHUNKS - 3)  # Beside the header, the pixels and the end.
     assert read(with_chunks(PNG, texts)).data == PNG
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_CHUNKS} chunks"):
         read(with_chunks(PNG, texts, chunk(b"tEXt")))
 
 
@@ -58,7 +58,7 @@ def test_a_damaged_profile_is_ignored():
     assert read(with_chunks(PNG, chunk(b"iCCP", b"no zero"))).profile == b""
 
 
-def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored():
+def test_a_damaged_chunk_that_the_image_can_do_without_is_ignored():
     damaged = bytearray(chunk(b"tRNS", bytes(6)))
     damaged[-1] ^= 1
     assert read(with_chunks(PNG, bytes(damaged))).data == PNG
@@ -76,8 +76,8 @@ def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored():
         (PNG[:-13], "cut off"),
     ],
 )
-def test_a_damaged_chunk_that_the_picture_needs_is_said(data, words):
-    with pytest.raises(BrokenPicture, match=words):
+def test_a_damaged_chunk_that_the_image_needs_is_said(data, words):
+    with pytest.raises(DamagedImage, match=words):
         read(data)
 
 

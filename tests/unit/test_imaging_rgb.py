@@ -30,8 +30,8 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize(("height", "width"), SHAPES)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_tiles_have_no_seams_and_are_turned_as_one_picture(height, width, orientation):
-    picture = noise(height, width)
+def test_tiles_have_no_seams_and_are_turned_as_one_image(height, width, orientation):
+    image = noise(height, width)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -41,7 +41,7 @@ def test_tiles_have_no_seams_and_are_turned_as_one_picture(height, width, orient
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }.get(orientation)
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     expected = np.asarray(image if turn is None else image.transpose(turn))
     rgb = upright_rgb(image, b"", orientation)
     np.testing.assert_array_equal(rgb, expected)

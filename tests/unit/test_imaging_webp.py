@@ -2,7 +2,7 @@
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.webp import read
 from tests.support.encoded_images import encoded, gradient, of_kinds
@@ -39,7 +39,7 @@ def test_metadata_are_found_between_other_chunks():
 def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
     chunks = webp_chunk(b"odd ") * (MAX_CHUNKS - 2)  # Beside the canvas and the pixels.
     assert read(with_chunks(chunks)).width == 24
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_CHUNKS} chunks"):
         read(with_chunks(chunks, webp_chunk(b"odd ")))
 
 
@@ -52,5 +52,5 @@ def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored():
 @pytest.mark.parametrize("length", [12, 16, 20, 29])
 def test_a_header_that_is_cut_off_is_said(length):
     for kind in "WebP", "lossless WebP", "animated WebP":
-        with pytest.raises(BrokenPicture, match="header is damaged or cut off"):
+        with pytest.raises(DamagedImage, match="header is damaged or cut off"):
             read(of_kinds()[kind][:length])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from dctnet.engine import Cartoon
-from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
+from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, image, warm_up
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import Pixels
 
-PICTURE = np.full((8, 9, 3), 100, np.uint8)
+IMAGE = np.full((8, 9, 3), 100, np.uint8)
 
 
 class Negative:
@@ -22,14 +22,14 @@ class Negative:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        self.sizes.append(picture.shape)
-        return Cartoon(255 - picture, 1, {"background": 0.25, "head": 1.0})
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
+        self.sizes.append(image.shape)
+        return Cartoon(255 - image, 1, {"background": 0.25, "head": 1.0})
 
 
 class Black(Negative):
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        return Cartoon(np.zeros_like(picture), 0, {"background": 0.25})
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
+        return Cartoon(np.zeros_like(image), 0, {"background": 0.25})
 
 
 def model_in(folder: Path) -> ModelFolder:
@@ -46,12 +46,12 @@ def ignored(*_: float) -> None:
 def test_a_slot_draws_the_golden_input_twice(tmp_path):
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
-    GoldenPair(PICTURE, 255 - PICTURE).write(tmp_path)
+    GoldenPair(IMAGE, 255 - IMAGE).write(tmp_path)
     assert warm_up(engine, model_in(tmp_path), ignored) == "the golden pair"
-    assert engine.sizes == [PICTURE.shape] * 2
+    assert engine.sizes == [IMAGE.shape] * 2
 
 
-def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path):
+def test_the_pace_is_that_of_the_whole_image_without_its_faces(tmp_path):
     measured: list[tuple[float, ...]] = []
     warm_up(Negative(), model_in(tmp_path), lambda *pair: measured.append(pair))
     assert measured == [(256 * 256, 0.25)]
@@ -59,8 +59,8 @@ def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path):
 
 def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
     class Paused(Negative):
-        def cartoonize(self, picture: Pixels, /) -> Cartoon:
-            cartoon = super().cartoonize(picture)
+        def cartoonize(self, image: Pixels, /) -> Cartoon:
+            cartoon = super().cartoonize(image)
             cartoon.stages["background"] = 40 / len(self.sizes)
             return cartoon
 
@@ -71,24 +71,24 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
-    almost = 255 - PICTURE
+    almost = 255 - IMAGE
     almost[: len(almost) // 2] += 1
-    GoldenPair(PICTURE, almost).write(tmp_path)
+    GoldenPair(IMAGE, almost).write(tmp_path)
     assert MAX_MEAN_DIFFERENCE == 0.5
     assert warm_up(Negative(), model_in(tmp_path), ignored) == "the golden pair"
     almost[-1, -1, -1] += 1
-    GoldenPair(PICTURE, almost).write(tmp_path)
+    GoldenPair(IMAGE, almost).write(tmp_path)
     with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)
 
 
-def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path):
+def test_without_a_known_answer_it_must_be_an_image_of_something(tmp_path):
     with pytest.raises(WrongAnswer, match="nothing but one colour"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
-def test_the_picture_has_many_colours():
-    drawn = picture(256, 256)
+def test_the_image_has_many_colours():
+    drawn = image(256, 256)
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000

@@ -33,12 +33,12 @@ def test_what_was_written_is_read(tmp_path):
     KNOWN.write(tmp_path)
     read = GoldenPair.read(files_in(tmp_path))
     assert read is not None
-    np.testing.assert_array_equal(read.picture, KNOWN.picture)
+    np.testing.assert_array_equal(read.image, KNOWN.image)
     np.testing.assert_array_equal(read.cartoon, KNOWN.cartoon)
 
 
 @pytest.mark.parametrize("name", [GOLDEN_INPUT, GOLDEN_OUTPUT])
-@pytest.mark.parametrize("content", [None, b"no picture", JPEG], ids=["none", "text", "JPEG"])
+@pytest.mark.parametrize("content", [None, b"no image", JPEG], ids=["none", "text", "JPEG"])
 def test_what_cannot_be_read_is_said(tmp_path, name, content):
     KNOWN.write(tmp_path)
     if content is None and name == GOLDEN_INPUT:
@@ -65,12 +65,12 @@ def test_the_demo_models_answer_takes_all_its_networks():
 
     def difference(**changed: object) -> float:
         engine = Engine(replace(networks, **changed), alpha)  # type: ignore[arg-type]
-        return known.difference(engine.cartoonize(known.picture).picture)
+        return known.difference(engine.cartoonize(known.image).image)
 
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
     assert difference() < MAX_MEAN_DIFFERENCE / 4
-    assert difference(background=lambda picture: picture) > MAX_MEAN_DIFFERENCE
-    assert difference(head=lambda picture: picture) > MAX_MEAN_DIFFERENCE
+    assert difference(background=lambda image: image) > MAX_MEAN_DIFFERENCE
+    assert difference(head=lambda image: image) > MAX_MEAN_DIFFERENCE
     assert difference(detector=lambda _: nothing) > MAX_MEAN_DIFFERENCE
     landmarks = networks.landmarks
     assert difference(landmarks=lambda face: landmarks(face) + 0.1) > MAX_MEAN_DIFFERENCE

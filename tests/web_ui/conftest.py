@@ -62,7 +62,7 @@ def page(stand_in: StandIn, browser: Browser) -> Browser:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small picture that is sent as it is."""
-    path = tmp_path_factory.mktemp("pictures") / "Some one.png"
+    """A small image that is sent as it is."""
+    path = tmp_path_factory.mktemp("images") / "Some one.png"
     path.write_bytes(encoded(Image.fromarray(gradient(60, 40))))
     return path

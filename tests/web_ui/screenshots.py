@@ -1,4 +1,4 @@
-"""Take the pictures of docs/page.md: a module to be run."""
+"""Take the images of docs/page.md: a module to be run."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -22,7 +22,7 @@ QUALITY = 85
 def keep(browser: Browser, name: str, *, whole: bool = True) -> None:
     """Write the page, or what is in the window, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-    shot = Image.open(BytesIO(browser.picture(whole=whole))).convert("RGB")
+    shot = Image.open(BytesIO(browser.image(whole=whole))).convert("RGB")
     shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
     print(f"page-{name}.jpg: {(IMAGES / f'page-{name}.jpg').stat().st_size} bytes")
 

@@ -16,10 +16,10 @@ ASK = """
 const [url, key] = given;
 const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 40 });
 canvas.getContext("2d").fillRect(0, 0, 20, 20);
-const picture = await new Promise((resolve) => canvas.toBlob(resolve));
+const image = await new Promise((resolve) => canvas.toBlob(resolve));
 const headers = { "X-Api-Key": key, "X-Request-Timeout": "30", "X-Request-Id": "abc" };
 try {
-  const answer = await fetch(`${url}/v1/cartoons`, { method: "POST", body: picture, headers });
+  const answer = await fetch(`${url}/v1/cartoons`, { method: "POST", body: image, headers });
   const read = (name) => answer.headers.get(name);
   const problem = answer.ok ? null : (await answer.json()).type;
   return [answer.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];

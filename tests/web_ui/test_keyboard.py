@@ -71,7 +71,7 @@ def test_the_focus_of_somebody_who_went_on_is_left_alone(stand_in, page, small):
     assert page.focused() == "zh"
 
 
-def test_a_picture_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
+def test_an_image_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
     stand_in, page, small
 ):
     page.run(

@@ -40,28 +40,28 @@ def test_a_large_photo_is_made_smaller_upright_and_bare(stand_in, browser, tmp_p
     received = sent(stand_in, browser, path)
     assert len(received) < path.stat().st_size / 4
     assert MARKER not in received
-    picture = Image.open(BytesIO(received))
-    assert picture.format == "JPEG"
-    assert picture.size == (720, 960)
-    assert not picture.getexif()
+    image = Image.open(BytesIO(received))
+    assert image.format == "JPEG"
+    assert image.size == (720, 960)
+    assert not image.getexif()
     wanted = ImageOps.exif_transpose(Image.open(path)).resize((720, 960), Image.Resampling.BOX)
-    difference = np.asarray(picture, float) - np.asarray(wanted)
+    difference = np.asarray(image, float) - np.asarray(wanted)
     assert np.abs(difference).mean() < 3
     assert Image.open(BytesIO(stand_in.cartoons[0])).size == (720, 960)
 
 
-def test_what_is_transparent_in_a_large_picture_is_white(stand_in, browser, tmp_path):
+def test_what_is_transparent_in_a_large_image_is_white(stand_in, browser, tmp_path):
     pixels = np.zeros((1000, 1000, 4), np.uint8)
     pixels[:, 500:] = (200, 30, 30, 255)
     path = tmp_path / "cut out.png"
     path.write_bytes(encoded(pixels))
-    picture = np.asarray(Image.open(BytesIO(sent(stand_in, browser, path))).convert("RGB"))
-    assert picture.shape == (720, 720, 3)
-    assert picture[:, :350].min() > 250
-    assert np.abs(picture[:, 370:].astype(int) - (200, 30, 30)).max() < 12
+    image = np.asarray(Image.open(BytesIO(sent(stand_in, browser, path))).convert("RGB"))
+    assert image.shape == (720, 720, 3)
+    assert image[:, :350].min() > 250
+    assert np.abs(image[:, 370:].astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_a_small_picture_is_sent_as_it_is_for_the_loaded_style(stand_in, browser):
+def test_a_small_image_is_sent_as_it_is_for_the_loaded_style(stand_in, browser):
     assert sent(stand_in, browser, PORTRAIT) == PORTRAIT.read_bytes()
     (query,) = stand_in.queries
     assert "style=tiny" in query.split("&")
@@ -70,8 +70,8 @@ def test_a_small_picture_is_sent_as_it_is_for_the_loaded_style(stand_in, browser
 def test_a_format_that_only_the_browser_reads_is_sent_as_a_jpeg(stand_in, browser, tmp_path):
     path = tmp_path / "old.bmp"
     path.write_bytes(encoded(gradient(40, 24), "BMP"))
-    picture = Image.open(BytesIO(sent(stand_in, browser, path)))
-    assert (picture.format, picture.size) == ("JPEG", (24, 40))
+    image = Image.open(BytesIO(sent(stand_in, browser, path)))
+    assert (image.format, image.size) == ("JPEG", (24, 40))
 
 
 def test_a_file_that_the_browser_cannot_read_is_sent_as_it_is(stand_in, browser, tmp_path):

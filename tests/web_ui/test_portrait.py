@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def shown(browser: Browser, selector: str) -> Image.Image:
-    """The picture that an image shows."""
+    """The image that an image shows."""
     script = """
         const image = document.querySelector(given[0]);
         await image.decode();
@@ -75,13 +75,13 @@ def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(server, browser):
     assert sample.get_attribute("alt") == "A portrait in the style Demo"
 
 
-def test_a_file_that_is_no_picture_is_refused_by_the_server(server, browser, tmp_path):
+def test_a_file_that_is_no_image_is_refused_by_the_server(server, browser, tmp_path):
     browser.open(server.url)
     path = tmp_path / "it.jpg"
     for content, said in [
         (b"", "This file is empty."),
         (b"hello", "in no format that can be read here"),
-        (b"\x89PNG\r\n\x1a\nand then nothing", "This picture is damaged."),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "This image is damaged."),
     ]:
         path.write_bytes(content)
         browser.choose(path)

@@ -19,7 +19,7 @@ from tests.web_ui.conftest import PORTRAIT
 from tests.web_ui.stand_in import StandIn, problem
 
 
-def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_picture(stand_in, page, small):
+def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_image(stand_in, page, small):
     stand_in.answers.extend([problem(FULL, 1), problem(FULL, 1)])
     page.choose(small)
     page.reach("waiting")
@@ -68,13 +68,13 @@ def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
         assert server.metric("dctnet_rejected_total", reason="queue_full") >= 1
 
 
-def enqueue(server: StandIn, pool: Executor, picture: Path, place: int) -> Future[Response]:
-    """Send a picture, as another client, that comes to this place."""
+def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[Response]:
+    """Send an image, as another client, that comes to this place."""
     ticket = f"the-ticket-of-place-{place}"
     answer = pool.submit(
         requests.post,
         f"{server.url}/v1/cartoons",
-        data=picture.read_bytes(),
+        data=image.read_bytes(),
         headers={"X-Dctnet-Ticket": ticket},
         timeout=BOUND_S,
     )

@@ -43,11 +43,11 @@ def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
         x = round(width * (part - 0.5))
         ActionChains(browser.driver).move_to_element_with_offset(box, x, 0).click().perform()
         assert abs(float(share(browser).rstrip("%")) - part * 100) < 2
-    # Both pictures lie on each other, whatever is shown of them.
+    # Both images lie on each other, whatever is shown of them.
     assert browser["#original"].rect == browser["#cartoon"].rect
 
 
-def test_a_picture_that_the_browser_cannot_show_has_a_cartoon_without_a_slider(
+def test_an_image_that_the_browser_cannot_show_has_a_cartoon_without_a_slider(
     stand_in, browser, small, tmp_path
 ):
     drawn(stand_in, browser, small)

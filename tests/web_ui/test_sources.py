@@ -1,9 +1,9 @@
-"""A picture is chosen, pasted or dropped."""
+"""An image is chosen, pasted or dropped."""
 
 from tests.support.browser import PHONE
 
 
-def test_a_picture_is_dropped_anywhere_on_the_page(stand_in, page, small):
+def test_an_image_is_dropped_anywhere_on_the_page(stand_in, page, small):
     dragged = {"items": [], "files": [str(small)], "dragOperationsMask": 1}
     where = {"x": 500, "y": 700}
     for event in "dragEnter", "dragOver":
@@ -15,7 +15,7 @@ def test_a_picture_is_dropped_anywhere_on_the_page(stand_in, page, small):
     assert page["#drop"].get_attribute("class") == ""
 
 
-def test_a_picture_is_pasted(stand_in, page):
+def test_an_image_is_pasted(stand_in, page):
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     page.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
     copied = page.run(
@@ -36,7 +36,7 @@ def test_a_picture_is_pasted(stand_in, page):
     assert page["#download"].get_attribute("download") == "image-cartoon.jpg"
 
 
-def test_the_same_picture_can_be_chosen_or_taken_again(stand_in, browser, small):
+def test_the_same_image_can_be_chosen_or_taken_again(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
     assert browser.text("#take") == "Take a photo"
     assert browser["#camera"].get_attribute("capture") == "user"

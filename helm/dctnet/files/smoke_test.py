@@ -33,11 +33,11 @@ def main() -> None:
     require(cartoon.std() > 1, "the answer is of one colour")
     wanted = os.environ["STYLE"]
     require(not wanted or style.partition("@")[0] == wanted, f"{style} drew it, and not {wanted}")
-    until(lambda: drawn() > before, "no replica counts the picture in dctnet_inferences_total")
+    until(lambda: drawn() > before, "no replica counts the image in dctnet_inferences_total")
     print(f"{style} drew a portrait of {width}x{height}; the replicas have drawn {drawn():.0f}.")
 
 
-def post(picture: bytes) -> tuple[str, np.ndarray]:
+def post(image: bytes) -> tuple[str, np.ndarray]:
     """Return what drew it, and the cartoon's pixels, BGR."""
     headers = {"Content-Type": "image/png"}
     if path := os.environ.get("KEYS"):
@@ -46,7 +46,7 @@ def post(picture: bytes) -> tuple[str, np.ndarray]:
             line for line in lines if line and line[0] != "#"
         )
     url = f"{os.environ['API']}/v1/cartoons?format=png"
-    request = urllib.request.Request(url, picture, headers)
+    request = urllib.request.Request(url, image, headers)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return response.headers["X-Dctnet-Model"], pixels(response.read())
@@ -55,14 +55,14 @@ def post(picture: bytes) -> tuple[str, np.ndarray]:
 
 
 def pixels(encoded: bytes) -> np.ndarray:
-    """Decode a picture to BGR."""
+    """Decode an image to BGR."""
     decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    require(decoded is not None, "what was answered is no picture")
+    require(decoded is not None, "what was answered is no image")
     return decoded
 
 
 def drawn() -> float:
-    """Return how many pictures all replicas together have drawn."""
+    """Return how many images all replicas together have drawn."""
     addresses = {info[4][0] for info in socket.getaddrinfo(os.environ["MANAGEMENT"], 9090)}
     return sum(counted(address) for address in addresses)
 

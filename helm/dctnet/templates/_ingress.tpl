@@ -4,7 +4,7 @@ that the schema types. */}}
 {{- $bytes := include "dctnet.proxyBytes" . -}}
 {{- $tries := int .Values.expose.tries -}}
 nginx.ingress.kubernetes.io/proxy-body-size: {{ $bytes | quote }}
-# The whole body in memory: pictures are not written to the controller's disk either.
+# The whole body in memory: images are not written to the controller's disk either.
 nginx.ingress.kubernetes.io/client-body-buffer-size: {{ $bytes | quote }}
 nginx.ingress.kubernetes.io/proxy-request-buffering: "on"
 nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"

@@ -22,7 +22,7 @@ inside it. `service/dctnet/config.py` derives Gunicorn's by the same sum. */}}
 {{- kindIs "invalid" .Values.timeouts.proxyTotal | ternary $derived .Values.timeouts.proxyTotal -}}
 {{- end -}}
 
-{{/* 64 KiB more than a picture, for what a form has around it. */}}
+{{/* 64 KiB more than an image, for what a form has around it. */}}
 {{- define "dctnet.proxyBytes" -}}
 {{- add .Values.limits.bytes 65536 -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 """The way in: what is refused at once, what waits for its turn, and the slots that compute.
 
-All state is behind one lock, so that a picture is in one place at any time: in the queue, on a
+All state is behind one lock, so that an image is in one place at any time: in the queue, on a
 slot, or gone. Nothing of the caller's runs under it.
 """
 
@@ -27,7 +27,7 @@ MIN_RETRY_AFTER_S = 1.0
 
 
 class Admission:
-    """Lets pictures in, in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
+    """Lets images in, in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Admission:
         clock: Callable[[], float] = monotonic,
         running_clock: Callable[[], float] | None = None,
     ) -> None:
-        """Take how many pictures are computed, may wait, and may be received at the same time.
+        """Take how many images are computed, may wait, and may be received at the same time.
 
         ``max_service_time`` bounds predictions, in seconds. ``clock`` is that of deadlines and
         waits; ``running_clock``, the same by default, that of computations.
@@ -59,10 +59,10 @@ class Admission:
         self._changed = Condition()
 
     def start(self, prepare: Callable[[], object]) -> "list[Future[object]]":
-        """Start the slots' threads, each of which prepares its slot before it takes a picture.
+        """Start the slots' threads, each of which prepares its slot before it takes an image.
 
         Returns a future for each slot, done when it is prepared. A slot whose preparation failed
-        takes no pictures and counts no more; where none is left, all is stopped. Raises
+        takes no images and counts no more; where none is left, all is stopped. Raises
         RuntimeError if it was started before.
         """
         with self._changed:
@@ -129,7 +129,7 @@ class Admission:
         takes turns with others, None where nobody is told apart.
         """
         if not cost > 0:
-            raise ValueError(f"A picture's cost is more than 0, not {cost}.")
+            raise ValueError(f"An image's cost is more than 0, not {cost}.")
         ticket = Ticket(
             self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client
         )
@@ -157,7 +157,7 @@ class Admission:
 
     @property
     def queued(self) -> int:
-        """How many pictures wait."""
+        """How many images wait."""
         return len(self._queue)
 
     @property
@@ -172,7 +172,7 @@ class Admission:
 
     @property
     def load_ratio(self) -> float:
-        """Pictures that are computed or wait, for each slot: what autoscalers look at."""
+        """Images that are computed or wait, for each slot: what autoscalers look at."""
         with self._changed:
             return self._shares.held / self.slots
 
@@ -190,7 +190,7 @@ class Admission:
         end = self.clock() + wait + seconds
         if end >= self._ends_at:
             raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
-        # A free slot takes the next picture at once, so it counts as a place.
+        # A free slot takes the next image at once, so it counts as a place.
         places = self.slots + self.queue_capacity
         if self._shares.held >= places:
             raise Refused(Reason.QUEUE_FULL, _retry_after(wait))
@@ -200,7 +200,7 @@ class Admission:
             raise Refused(Reason.DEADLINE, _retry_after(wait))
 
     def _wait(self, client: Client) -> float:
-        """Predict in how many seconds a slot is free for one more picture of a client."""
+        """Predict in how many seconds a slot is free for one more image of a client."""
         turns = self._queue.ahead_of(client)
         # What took longer than predicted is expected to need as long again as it is late.
         free_in: list[tuple[float, int, Client]] = [
@@ -239,7 +239,7 @@ class Admission:
                 self.stop()
 
     def _serve_next(self) -> bool:
-        """Wait for the next picture and compute it, if it is wanted; return False at the end."""
+        """Wait for the next image and compute it, if it is wanted; return False at the end."""
         ticket = self._next()
         if ticket is None:
             return False
@@ -260,7 +260,7 @@ class Admission:
         return True
 
     def _next(self) -> Ticket[Any] | None:
-        """Wait for the next picture and put it on a slot; return None where none will come."""
+        """Wait for the next image and put it on a slot; return None where none will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopped)
             ticket = self._queue.pop()

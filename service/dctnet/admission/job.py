@@ -1,4 +1,4 @@
-"""A picture's place: in the queue, then on a slot, then done."""
+"""An image's place: in the queue, then on a slot, then done."""
 
 from collections.abc import Callable
 from enum import Enum, auto
@@ -31,7 +31,7 @@ class State(Enum):
 
 
 class Ticket(Generic[T]):
-    """One picture that was let in. The thread that got it waits for it in ``result``."""
+    """One image that was let in. The thread that got it waits for it in ``result``."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Ticket(Generic[T]):
     def result(self) -> T:
         """Wait for the answer and hand it over, once: the ticket does not keep it.
 
-        Raises DeadlinePassed, ClientGone where the client left while its picture was queued or
+        Raises DeadlinePassed, ClientGone where the client left while its image was queued or
         drawn, and whatever the work raised. A ticket that is still queued then leaves the queue.
         """
         try:

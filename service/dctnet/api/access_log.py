@@ -34,7 +34,7 @@ def add(**facts: Any) -> None:
 
 
 def queued(at: float) -> None:
-    """Note when the picture took its place in the queue; its stages follow from there."""
+    """Note when the image took its place in the queue; its stages follow from there."""
     g.queued = at
 
 

@@ -13,7 +13,7 @@ from dctnet.api import access_log, deadline
 from dctnet.api.client_identity import told_apart
 from dctnet.api.connection import Disconnected, connection
 from dctnet.api.queue_tickets import Tickets, name_of
-from dctnet.api.upload_body import read_picture, require_length
+from dctnet.api.upload_body import read_image, require_length
 from dctnet.cost import job_cost
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
@@ -48,7 +48,7 @@ class Order:
     """The monotonic time by which the answer is wanted."""
     client: Client
     ticket: str | None
-    """The name under which the client may ask for the picture's place."""
+    """The name under which the client may ask for the image's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Drawing:
 
 
 class Studio:
-    """Takes pictures from requests and has them drawn on the replica's slots."""
+    """Takes images from requests and has them drawn on the replica's slots."""
 
     def __init__(self, replica: Replica, tickets: Tickets) -> None:
         self._replica = replica
@@ -79,9 +79,9 @@ class Studio:
         )
 
     def draw(self, request: Request, format: Format) -> Response:
-        """Return the cartoon of the request's picture as an answer.
+        """Return the cartoon of the request's image as an answer.
 
-        Raises Refused, Problem, PictureError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
+        Raises Refused, Problem, ImageError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
         """
         due = deadline.of(request, self._settings.request_timeout)
         order = Order(request, format, due, self._client_of(request), name_of(request))
@@ -98,13 +98,13 @@ class Studio:
         require_length(order.request, self._settings.max_body_bytes)
 
     def _receive(self, order: Order) -> bytes:
-        """Return the picture's bytes, of which only so many are received at once."""
+        """Return the image's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
         patience = min(self._settings.upload_idle_timeout * 2, order.due - monotonic())
         with self._counting_out_of_memory("upload"), self._admission.upload(patience, order.client):
             connection(order.request).begin(order.due, lambda: uploads.waiting > 0)
             try:
-                data = read_picture(order.request, self._settings.max_body_bytes)
+                data = read_image(order.request, self._settings.max_body_bytes)
             except Disconnected:
                 self._metrics.client_disconnects.labels("upload").inc()
                 raise
@@ -112,7 +112,7 @@ class Studio:
         return data
 
     def _compute(self, order: Order, data: bytes) -> Drawing:
-        """Wait for a slot to draw the picture."""
+        """Wait for a slot to draw the image."""
         with self._counting_out_of_memory("decode"):
             image = inspect(data, self._settings.max_pixels)
         width, height = image.width, image.height
@@ -146,23 +146,23 @@ class Studio:
         stages = {"queue": 0.0}
         started = monotonic()
         with self._counting_out_of_memory("decode"):
-            picture = decode(data, self._settings.max_pixels)
-        pixels = picture.size // 3
+            image = decode(data, self._settings.max_pixels)
+        pixels = image.size // 3
         stages["decode"] = monotonic() - started
         try:
             with self._counting_out_of_memory("inference", pixels):
-                cartoon = self._replica.engine.cartoonize(picture)
+                cartoon = self._replica.engine.cartoonize(image)
         except Exception:
             self._metrics.inferences.labels("error").inc()
             raise
         # Encoding takes memory of its own: the slot's bound counts the larger of the two.
-        del picture
+        del image
         self._metrics.inferences.labels("ok").inc()
         self._metrics.faces.observe(cartoon.faces)
         stages |= cartoon.stages
         started = monotonic()
         with self._counting_out_of_memory("encode", pixels):
-            encoded = encode(cartoon.picture, format)
+            encoded = encode(cartoon.image, format)
         stages["encode"] = monotonic() - started
         return Drawing(encoded, format, cartoon.faces, stages)
 

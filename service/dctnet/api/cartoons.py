@@ -1,4 +1,4 @@
-"""``POST /v1/cartoons``: a picture in, its cartoon out."""
+"""``POST /v1/cartoons``: an image in, its cartoon out."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""``GET /health``: the older contract: whether the model is loaded and pictures can be drawn."""
+"""``GET /health``: the older contract: whether the model is loaded and images can be drawn."""
 
 from collections.abc import Callable
 

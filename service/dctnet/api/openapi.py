@@ -29,26 +29,26 @@ from dctnet.replica import Replica
 Object = dict[str, Any]
 
 READ = ("image/jpeg", "image/png", "image/webp", "image/avif")
-"""What a picture may be: that which the package ``imaging`` tells from the bytes."""
+"""What an image may be: that which the package ``imaging`` tells from the bytes."""
 
 EXAMPLE_ID = "0f8c1d0e5a3b4a6f9a57d1c2b3e4f506"
 
 EXAMPLES = {
     problems.BAD_REQUEST: "The body's chunks are malformed.",
-    problems.NO_PICTURE: "Send the picture as the request's body or as the field `file` of a form.",
+    problems.MISSING_IMAGE: "Send the image as the request body or as the field `file` of a form.",
     problems.UNAUTHORIZED: "The API key is not valid.",
     problems.NOT_FOUND: "There is no sample of the style 'sketch'.",
     problems.METHOD_NOT_ALLOWED: "The method is not allowed for the requested URL.",
-    problems.TOO_SLOW: "The picture did not come fast enough.",
-    problems.TOO_MANY_BYTES: "The picture may have at most 10485760 bytes (10.0 MiB).",
-    problems.TOO_MANY_PIXELS: "The picture has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
+    problems.TOO_SLOW: "The image did not come fast enough.",
+    problems.TOO_MANY_BYTES: "The image may have at most 10485760 bytes (10.0 MiB).",
+    problems.TOO_MANY_PIXELS: "The image has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
     " allowed.",
-    problems.UNSUPPORTED_FORMAT: "This is no JPEG, PNG, WebP or AVIF picture.",
-    problems.BROKEN_PICTURE: "The picture is damaged or cut off.",
+    problems.UNSUPPORTED_FORMAT: "This is no JPEG, PNG, WebP or AVIF image.",
+    problems.DAMAGED_IMAGE: "The image is damaged or cut off.",
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",
-    problems.FULL: "Too many pictures wait already.",
-    problems.CLIENT_GONE: "The client closed the connection while its picture waited.",
+    problems.FULL: "Too many images wait already.",
+    problems.CLIENT_GONE: "The client closed the connection while its image waited.",
     problems.INTERNAL: f"The server failed; its log has the details under {EXAMPLE_ID}.",
     problems.STARTING: "The model is still loading.",
     problems.OUT_OF_MEMORY: "There is not enough memory for this image at the moment; try again"
@@ -72,12 +72,12 @@ UNSERVABLE = {
 
 PROBLEMS_OF_DRAWING = (
     problems.BAD_REQUEST,
-    problems.NO_PICTURE,
+    problems.MISSING_IMAGE,
     problems.TOO_SLOW,
     problems.TOO_MANY_BYTES,
     problems.TOO_MANY_PIXELS,
     problems.UNSUPPORTED_FORMAT,
-    problems.BROKEN_PICTURE,
+    problems.DAMAGED_IMAGE,
     problems.BAD_PARAMETER,
     problems.FULL,
     problems.CLIENT_GONE,
@@ -145,13 +145,13 @@ def document(replica: Replica) -> Object:
 def _cartoons(replica: Replica) -> Object:
     kinds = [*PROBLEMS_OF_DRAWING, problems.UNKNOWN_STYLE]
     done = _answer(
-        "The cartoon, at the size at which a viewer shows the picture, without any metadata.",
+        "The cartoon, at the size at which a viewer shows the image, without any metadata.",
         _bytes(*MEDIA_TYPES.values()),
         DRAWN,
     )
     return {
-        **_operation("draw", "Draw the cartoon of a picture", "style", "format", *DRAWING),
-        "description": "The picture is the body, or the field `file` of a form. Its bytes tell what"
+        **_operation("draw", "Draw the cartoon of an image", "style", "format", *DRAWING),
+        "description": "The image is the body, or the field `file` of a form. Its bytes tell what"
         " it is: of `Content-Type` only `multipart/form-data` counts.",
         "requestBody": _body(replica, _bytes(*READ, "application/octet-stream") | FORM),
         "responses": _ordered(_unservable(), _by_status(kinds + _locked(replica)), {"200": done}),
@@ -176,8 +176,8 @@ def _upload(replica: Replica) -> Object:
 
 def _ticket() -> Object:
     content = {"application/json": {"schema": _reference("schemas", "Place")}}
-    done = _answer("Where the picture is.", content, ["Cache-Control"])
-    summary = "Ask for the place in the queue of a picture that was sent with a ticket"
+    done = _answer("Where the image is.", content, ["Cache-Control"])
+    summary = "Ask for the place in the queue of an image that was sent with a ticket"
     return _getting("ticket", summary, {"200": done}, path={"ticket": {"type": "string"}})
 
 
@@ -203,10 +203,10 @@ def _sample(model: ModelFolder) -> Object:
 def _health() -> Object:
     content = {"application/json": {"schema": _reference("schemas", "Health")}}
     responses = {
-        "200": _answer("Pictures can be drawn.", content),
-        "503": _answer("Pictures cannot be drawn, yet or any more.", content),
+        "200": _answer("Images can be drawn.", content),
+        "503": _answer("Images cannot be drawn, yet or any more.", content),
     }
-    return _getting("health", "Ask whether pictures can be drawn", responses)
+    return _getting("health", "Ask whether images can be drawn", responses)
 
 
 def _openapi() -> Object:
@@ -259,7 +259,7 @@ def _operation(name: str, summary: str, *parameters: str) -> Object:
 # What is sent.
 
 DRAWING = ("timeout", "ticket")
-"""The headers that a picture may be sent with, beside those that every request may have."""
+"""The headers that an image may be sent with, beside those that every request may have."""
 
 FORM: Object = {
     "multipart/form-data": {
@@ -282,7 +282,7 @@ def _body(replica: Replica, content: Object) -> Object:
     limits = f"{replica.settings.max_body_bytes} bytes and {replica.settings.max_pixels} pixels"
     return {
         "required": True,
-        "description": f"A JPEG, PNG, WebP or AVIF picture of at most {limits}.",
+        "description": f"A JPEG, PNG, WebP or AVIF image of at most {limits}.",
         "content": content,
     }
 
@@ -322,7 +322,7 @@ def _parameters(replica: Replica) -> Object:
             "name": queue_tickets.HEADER,
             "in": "header",
             "description": "A name that the client makes up, by which `/v1/tickets` tells the"
-            " picture's place in the queue while this request waits for its answer.",
+            " image's place in the queue while this request waits for its answer.",
             "schema": {"type": "string", "pattern": f"^{queue_tickets.PATTERN}$"},
         },
         "request-id": {
@@ -361,7 +361,7 @@ SCHEMAS = {
             "place": {
                 "type": ["integer", "null"],
                 "minimum": 0,
-                "description": "1 for the picture that is drawn next, and 0 for one that is being"
+                "description": "1 for the image that is drawn next, and 0 for one that is being"
                 " drawn. Null for one that is not here: it has not come yet, was answered, or is"
                 " at another replica, each of which knows its own queue alone.",
             }

@@ -17,8 +17,8 @@ from dctnet.admission import (
 from dctnet.api import access_log, request_id
 from dctnet.api.connection import Disconnected, TooSlow
 from dctnet.imaging import (
-    BrokenPicture,
-    PictureError,
+    DamagedImage,
+    ImageError,
     TooLongForFormat,
     TooManyPixels,
     UnsupportedFormat,
@@ -45,15 +45,15 @@ class Kind:
 
 
 BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
-NO_PICTURE = Kind("no-picture", 400, "The request has no picture")
+MISSING_IMAGE = Kind("missing-image", 400, "The request has no image")
 UNAUTHORIZED = Kind("unauthorized", 401, "An API key is needed")
 NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address takes another method")
 TOO_SLOW = Kind("too-slow", 408, "The request came too slowly")
-TOO_MANY_BYTES = Kind("too-many-bytes", 413, "The picture has too many bytes")
-TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The picture has too many pixels")
-UNSUPPORTED_FORMAT = Kind("unsupported-format", 415, "The picture's format is not supported")
-BROKEN_PICTURE = Kind("broken-picture", 422, "The picture cannot be decoded")
+TOO_MANY_BYTES = Kind("too-many-bytes", 413, "The image has too many bytes")
+TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The image has too many pixels")
+UNSUPPORTED_FORMAT = Kind("unsupported-format", 415, "The image's format is not supported")
+DAMAGED_IMAGE = Kind("damaged-image", 422, "The image cannot be decoded")
 UNKNOWN_STYLE = Kind("unknown-style", 422, "This style is not loaded")
 BAD_PARAMETER = Kind("bad-parameter", 422, "A parameter has a value that is not allowed")
 FULL = Kind("full", 429, "The server is busy")
@@ -66,7 +66,7 @@ DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in tim
 
 KINDS = (
     BAD_REQUEST,
-    NO_PICTURE,
+    MISSING_IMAGE,
     UNAUTHORIZED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
@@ -74,7 +74,7 @@ KINDS = (
     TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
-    BROKEN_PICTURE,
+    DAMAGED_IMAGE,
     UNKNOWN_STYLE,
     BAD_PARAMETER,
     FULL,
@@ -86,27 +86,27 @@ KINDS = (
     DEADLINE_PASSED,
 )
 
-_BY_PICTURE_ERROR: dict[type[PictureError], Kind] = {
+_BY_IMAGE_ERROR: dict[type[ImageError], Kind] = {
     TooManyPixels: TOO_MANY_PIXELS,
     UnsupportedFormat: UNSUPPORTED_FORMAT,
-    BrokenPicture: BROKEN_PICTURE,
+    DamagedImage: DAMAGED_IMAGE,
     TooLongForFormat: BAD_PARAMETER,
 }
 
 _BY_REASON: dict[Reason, tuple[Kind, str]] = {
     Reason.STARTING: (STARTING, "The model is still loading."),
     Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
-    Reason.QUEUE_FULL: (FULL, "Too many pictures wait already."),
-    Reason.QUOTA: (FULL, "Too many pictures of this client wait already."),
-    Reason.DEADLINE: (FULL, "This picture's turn would come after its deadline."),
-    Reason.UPLOAD_LIMIT: (FULL, "Too many pictures are being received already."),
+    Reason.QUEUE_FULL: (FULL, "Too many images wait already."),
+    Reason.QUOTA: (FULL, "Too many images of this client wait already."),
+    Reason.DEADLINE: (FULL, "This image's turn would come after its deadline."),
+    Reason.UPLOAD_LIMIT: (FULL, "Too many images are being received already."),
 }
 
 _BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
-    TooSlow: (TOO_SLOW, "The picture did not come fast enough."),
+    TooSlow: (TOO_SLOW, "The image did not come fast enough."),
     DeadlinePassed: (DEADLINE_PASSED, "The cartoon was not ready before the request's deadline."),
-    ClientGone: (CLIENT_GONE, "The client closed the connection while its picture waited."),
-    Disconnected: (CLIENT_GONE, "The client closed the connection before its picture was sent."),
+    ClientGone: (CLIENT_GONE, "The client closed the connection while its image waited."),
+    Disconnected: (CLIENT_GONE, "The client closed the connection before its image was sent."),
     Stopped: (DRAINING, "The server ended before it could draw this."),
     MemoryError: (
         OUT_OF_MEMORY,
@@ -173,8 +173,8 @@ def _problem(error: Exception) -> Problem:
     for kind, problem in _BY_ERROR.items():
         if isinstance(error, kind):  # NumPy raises a MemoryError of its own.
             return Problem(*problem)
-    if isinstance(error, PictureError):
-        return Problem(_BY_PICTURE_ERROR[type(error)], str(error))
+    if isinstance(error, ImageError):
+        return Problem(_BY_IMAGE_ERROR[type(error)], str(error))
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
     # The client learns nothing but the id, under which the log has the rest.

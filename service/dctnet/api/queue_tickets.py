@@ -1,4 +1,4 @@
-"""``GET /v1/tickets/TICKET``: the place in the queue of a picture that was sent with a ticket.
+"""``GET /v1/tickets/TICKET``: the place in the queue of an image that was sent with a ticket.
 
 The client makes the ticket up, since there is no answer yet that could carry one. Whoever knows it
 learns a number and nothing else. Each replica knows its own queue alone, so no place is no error.
@@ -21,7 +21,7 @@ PATTERN = "[A-Za-z0-9_-]{16,64}"
 
 
 class Tickets:
-    """The pictures that wait or are drawn, by their clients' names for them. Thread-safe."""
+    """The images that wait or are drawn, by their clients' names for them. Thread-safe."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Ticket[Any]] = {}

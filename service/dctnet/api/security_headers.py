@@ -2,7 +2,7 @@
 
 from flask import Response
 
-# Scripts and styles come from this server alone; pictures are shown from memory (`blob:`) as well.
+# Scripts and styles come from this server alone; images are shown from memory (`blob:`) as well.
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -1,4 +1,4 @@
-"""The picture in a request's body, read within a limit and kept in memory."""
+"""The image in a request's body, read within a limit and kept in memory."""
 
 import shutil
 from io import BytesIO
@@ -7,13 +7,13 @@ from typing import IO, cast
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from dctnet.api.problems import NO_PICTURE, TOO_MANY_BYTES, Problem
+from dctnet.api.problems import MISSING_IMAGE, TOO_MANY_BYTES, Problem
 from dctnet.config import MIB
 
 FIELD = "file"
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
-"""What boundaries, headers and other fields of a form may add to the picture's bytes."""
+"""What boundaries, headers and other fields of a form may add to the image's bytes."""
 
 CHUNK_BYTES = 64 * 1024
 """How much of a body is read at a time."""
@@ -33,7 +33,7 @@ def require_length(request: Request, max_bytes: int) -> None:
         raise _too_many(max_bytes)
 
 
-def read_picture(request: Request, max_bytes: int) -> bytes:
+def read_image(request: Request, max_bytes: int) -> bytes:
     """Return the bytes of the form field ``file``, or else the whole body.
 
     Raises Problem where there is none or it has more than ``max_bytes``; no more is ever read.
@@ -46,8 +46,8 @@ def read_picture(request: Request, max_bytes: int) -> bytes:
         raise _too_many(max_bytes)
     if not data:
         raise Problem(
-            NO_PICTURE,
-            f"Send the picture as the request's body or as the field `{FIELD}` of a form.",
+            MISSING_IMAGE,
+            f"Send the image as the request body or as the field `{FIELD}` of a form.",
         )
     return data
 
@@ -58,8 +58,8 @@ def _is_form(request: Request) -> bool:
 
 def _from_form(request: Request, max_bytes: int) -> bytes:
     request.max_content_length = max_bytes + MULTIPART_OVERHEAD_BYTES
-    picture = request.files.get(FIELD)
-    return cast("BytesIO", picture.stream).getvalue() if picture else b""
+    image = request.files.get(FIELD)
+    return cast("BytesIO", image.stream).getvalue() if image else b""
 
 
 def _from_body(request: Request, max_bytes: int) -> bytes:
@@ -72,4 +72,4 @@ def _from_body(request: Request, max_bytes: int) -> bytes:
 
 def _too_many(max_bytes: int) -> Problem:
     mebibytes = f"{max_bytes / MIB:.1f} MiB"
-    return Problem(TOO_MANY_BYTES, f"The picture may have at most {max_bytes} bytes ({mebibytes}).")
+    return Problem(TOO_MANY_BYTES, f"The image may have at most {max_bytes} bytes ({mebibytes}).")

@@ -1,4 +1,4 @@
-"""``dctnet cartoonize``: pictures in files to cartoons in files."""
+"""``dctnet cartoonize``: images in files to cartoons in files."""
 
 import argparse
 import itertools
@@ -22,15 +22,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add this command to ``dctnet``'s."""
     parser = subparsers.add_parser(
         "cartoonize",
-        help="turn pictures into cartoons",
-        description="Turn pictures into cartoons of the same size.",
-        epilog="A cartoon has its picture's name with the format's suffix. One that is there "
-        "already is replaced, but no picture of this call is ever overwritten, nor is a cartoon "
-        "of this call: the second a.png is called a-2.png. A picture that cannot be read, or has "
+        help="turn images into cartoons",
+        description="Turn images into cartoons of the same size.",
+        epilog="A cartoon has its image's name with the format's suffix. One that is there "
+        "already is replaced, but no image of this call is ever overwritten, nor is a cartoon "
+        "of this call: the second a.png is called a-2.png. An image that cannot be read, or has "
         "more than DCTNET_MAX_PIXELS, is named and left out, and the exit status is then 1.",
     )
     parser.add_argument(
-        "pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG, WebP or AVIF"
+        "images", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG, WebP or AVIF"
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="where the cartoons go; made if new"
@@ -44,8 +44,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Draw every picture that can be read; return 1 when any could not."""
-    from dctnet.imaging import PictureError
+    """Draw every image that can be read; return 1 when any could not."""
+    from dctnet.imaging import ImageError
     from dctnet.model_loading import load_engine
 
     if args.style or args.model:
@@ -56,17 +56,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         say(f"Cannot make the folder {args.out}: {error.strerror}.")
         return 1
     engine, _ = load_engine(settings)
-    outputs = output_paths(args.pictures, args.out, args.format)
+    outputs = output_paths(args.images, args.out, args.format)
     status = 0
-    with Progress(len(args.pictures)) as progress:
-        for done, (picture, output) in enumerate(zip(args.pictures, outputs, strict=True)):
-            progress.show(done, str(picture))
+    with Progress(len(args.images)) as progress:
+        for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
+            progress.show(done, str(image))
             try:
-                cartoon = _draw(engine, picture, args.format, settings.max_pixels)
-            except (OSError, PictureError, MemoryError) as error:
+                cartoon = _draw(engine, image, args.format, settings.max_pixels)
+            except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
-                say(f"{picture} is left out: {reason}")
+                say(f"{image} is left out: {reason}")
                 status = 1
                 continue
             output.write_bytes(cartoon)
@@ -82,14 +82,14 @@ def _reason(error: Exception) -> str:
     return f"{error.strerror}." if isinstance(error, OSError) else str(error)
 
 
-def output_paths(pictures: Sequence[Path], out: Path, format: str) -> list[Path]:
-    """Return where each picture's cartoon goes: never onto a picture, nor twice to one place."""
-    taken = {os.path.realpath(picture) for picture in pictures}
+def output_paths(images: Sequence[Path], out: Path, format: str) -> list[Path]:
+    """Return where each image's cartoon goes: never onto an image, nor twice to one place."""
+    taken = {os.path.realpath(image) for image in images}
     candidates: dict[str, Iterator[Path]] = {}
     paths = []
-    for picture in pictures:
-        # One sequence a name, so that a thousand pictures of one name stay quick.
-        numbered = candidates.setdefault(picture.stem, _numbered(out, picture.stem, format))
+    for image in images:
+        # One sequence a name, so that a thousand images of one name stay quick.
+        numbered = candidates.setdefault(image.stem, _numbered(out, image.stem, format))
         path = next(path for path in numbered if os.path.realpath(path) not in taken)
         taken.add(os.path.realpath(path))
         paths.append(path)
@@ -108,9 +108,9 @@ def _print_path(path: Path) -> None:
     sys.stdout.flush()
 
 
-def _draw(engine: "Engine", picture: Path, format: "Format", max_pixels: int) -> bytes:
+def _draw(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
     from dctnet.imaging import decode, encode, require_encodable
 
-    rgb = decode(picture.read_bytes(), max_pixels)
+    rgb = decode(image.read_bytes(), max_pixels)
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return encode(engine.cartoonize(rgb).picture, format)
+    return encode(engine.cartoonize(rgb).image, format)

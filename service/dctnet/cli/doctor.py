@@ -20,7 +20,7 @@ _OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
 _CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
 
 _TEST_SIDE = 512
-"""The side of the picture that is drawn, in pixels."""
+"""The side of the image that is drawn, in pixels."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -134,10 +134,10 @@ def _inference(settings: Settings) -> Facts:
     engine, _ = load_engine(settings)
     loaded = time.perf_counter()
     ramp = np.linspace(0, 255, _TEST_SIDE).astype(np.uint8)
-    picture = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
-    engine.cartoonize(picture)  # The first one also prepares the graphs.
+    image = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
+    engine.cartoonize(image)  # The first one also prepares the graphs.
     warm = time.perf_counter()
-    engine.cartoonize(picture)
+    engine.cartoonize(image)
     return {
         "loading_seconds": round(loaded - started, 3),
         "first_seconds": round(warm - loaded, 3),

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
     if replica.api_keys is not None:
-        say(f"a picture needs an API key; there are {len(replica.api_keys)}")
+        say(f"an image needs an API key; there are {len(replica.api_keys)}")
     if replica.tracing is not None:
         say(f"requests are traced; the spans go to {replica.tracing.host}")
     Server(replica).run()

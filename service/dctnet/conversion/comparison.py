@@ -1,4 +1,4 @@
-"""How far a converted network is from TensorFlow's, over pictures that the engine would give it."""
+"""How far a converted network is from TensorFlow's, over images that the engine would give it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from dctnet.engine.landmarks import find_landmarks
 from dctnet.runtimes import Detector, Floats, Generator, Landmarker, Pixels
 
 MAX_BOX_DIFFERENCE = 1e-4
-"""Of a face's box, as a share of the detector's picture: a twentieth of one of its pixels."""
+"""Of a face's box, as a share of the detector's image: a twentieth of one of its pixels."""
 
 MAX_SCORE_DIFFERENCE = 1e-3
 
@@ -21,7 +21,7 @@ MAX_LEVEL_DIFFERENCE = 1.0
 """Of a drawing, of 255."""
 
 MAX_DRAWN_SIDE = 288
-"""Pictures are drawn in at most so many pixels on their long side: generators are slow."""
+"""Images are drawn in at most so many pixels on their long side: generators are slow."""
 
 
 class Differs(Exception):
@@ -38,15 +38,15 @@ class Compared:
     """The largest difference of each output."""
 
 
-def compare_detectors(ours: Detector, reference: Detector, pictures: list[Pixels]) -> Compared:
-    """Compare the faces, those boxes that the engine reads, on each picture; raises Differs."""
-    inputs = _squares(pictures)
+def compare_detectors(ours: Detector, reference: Detector, images: list[Pixels]) -> Compared:
+    """Compare the faces, those boxes that the engine reads, on each image; raises Differs."""
+    inputs = _squares(images)
     largest = {"boxes": 0.0, "scores": 0.0}
     for number, square in enumerate(inputs, start=1):
         found, wanted = _faces(ours, square), _faces(reference, square)
         if len(found) != len(wanted):
             raise Differs(
-                f"on picture {number} of {len(inputs)} it finds {len(found)} faces, and TensorFlow"
+                f"on image {number} of {len(inputs)} it finds {len(found)} faces, and TensorFlow"
                 f" {len(wanted)}"
             )
         boxes, scores = _distances(found, wanted)
@@ -66,11 +66,11 @@ def compare_landmarkers(ours: Landmarker, reference: Landmarker, crops: list[Flo
     return Compared(len(crops), largest)
 
 
-def compare_generators(ours: Generator, reference: Generator, pictures: list[Pixels]) -> Compared:
-    """Compare the drawing of each RGB picture, in levels of 0..255; raises Differs."""
+def compare_generators(ours: Generator, reference: Generator, images: list[Pixels]) -> Compared:
+    """Compare the drawing of each RGB image, in levels of 0..255; raises Differs."""
     difference = 0.0
-    for picture in pictures:
-        drawn, wanted = ours(picture), reference(picture)
+    for image in images:
+        drawn, wanted = ours(image), reference(image)
         if drawn.shape != wanted.shape or drawn.dtype != wanted.dtype:
             raise Differs(
                 f"it draws {drawn.dtype} of shape {drawn.shape}, and TensorFlow {wanted.dtype} of"
@@ -80,11 +80,11 @@ def compare_generators(ours: Generator, reference: Generator, pictures: list[Pix
         difference = max(difference, float(apart))
     largest = {"levels": difference}
     _require(largest, {"levels": MAX_LEVEL_DIFFERENCE})
-    return Compared(len(pictures), largest)
+    return Compared(len(images), largest)
 
 
-def face_crops(pictures: list[Pixels], detector: Detector) -> list[Floats]:
-    """Return what the landmark network is given: every face, and the middle of every picture.
+def face_crops(images: list[Pixels], detector: Detector) -> list[Floats]:
+    """Return what the landmark network is given: every face, and the middle of every image.
 
     So that there are crops, and some of no face, whatever the detector finds. What is too small for
     the engine to draw is left out.
@@ -95,24 +95,24 @@ def face_crops(pictures: list[Pixels], detector: Detector) -> list[Floats]:
         crops.append(crop)
         return np.zeros((68, 2), np.float32)
 
-    for picture in pictures:
-        height, width = picture.shape[:2]
+    for image in images:
+        height, width = image.shape[:2]
         side = min(height, width) / 1.5
         left, top = (width - side) / 2, (height - side) / 2
         middle = np.array([left, top, left + side, top + side], np.float32)
-        for box in (middle, *find_faces(picture, detector)):
-            find_landmarks(picture, box, keep)
+        for box in (middle, *find_faces(image, detector)):
+            find_landmarks(image, box, keep)
     return crops
 
 
-def drawable(picture: Pixels) -> Pixels:
-    """Make a picture one that a generator takes, and small."""
-    height, width = picture.shape[:2]
+def drawable(image: Pixels) -> Pixels:
+    """Make an image one that a generator takes, and small."""
+    height, width = image.shape[:2]
     scale = min(1.0, MAX_DRAWN_SIDE / max(height, width))
-    return pad_to_multiple(resize(picture, max(1, int(height * scale)), max(1, int(width * scale))))
+    return pad_to_multiple(resize(image, max(1, int(height * scale)), max(1, int(width * scale))))
 
 
-def _squares(pictures: list[Pixels]) -> list[Pixels]:
+def _squares(images: list[Pixels]) -> list[Pixels]:
     """Return what the detector is given, 512x512x3 each."""
     squares: list[Pixels] = []
 
@@ -120,8 +120,8 @@ def _squares(pictures: list[Pixels]) -> list[Pixels]:
         squares.append(square)
         return np.empty((0, 4), np.float32), np.empty(0, np.float32)
 
-    for picture in pictures:
-        find_faces(picture, keep)
+    for image in images:
+        find_faces(image, keep)
     return squares
 
 

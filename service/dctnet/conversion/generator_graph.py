@@ -43,9 +43,9 @@ def read_weights(path: Readable) -> Weights:
 
 
 def generator() -> Expected:
-    """Return the graph from its picture, HxWx3 in 0..255, to its drawing, HxWx3 uint8."""
-    picture = _operation("Placeholder", dtype=FLOAT, shape=(None, None, 3))
-    everything = _slice(picture, FLOAT, [0, 0, 0], [0, 0, 0], begin_mask=0b111, end_mask=0b111)
+    """Return the graph from its image, HxWx3 in 0..255, to its drawing, HxWx3 uint8."""
+    image = _operation("Placeholder", dtype=FLOAT, shape=(None, None, 3))
+    everything = _slice(image, FLOAT, [0, 0, 0], [0, 0, 0], begin_mask=0b111, end_mask=0b111)
     batch = _slice(everything, FLOAT, [0], [0], new_axis_mask=1)
     photo = _minus(_over(batch, _number(127.5)), _number(1.0))
     cartoon = _item(_guided_filter(photo, _unet(photo)), 0, FLOAT)
@@ -113,7 +113,7 @@ def _convolve(name: str, x: Expected, kernel: Expected, stride: int) -> Expected
 
 
 def _twice_as_large(x: Expected) -> Expected:
-    """Bilinear, the top left corners of both pictures in the same place."""
+    """Bilinear, the top left corners of both images in the same place."""
     two = Constant(np.array(2, np.int32))
     height, width = (_operation("Mul", _item(_shape(x), axis, INT), two, T=INT) for axis in (1, 2))
     size = _pack(height, width)

@@ -14,7 +14,7 @@ from dctnet.conversion.comparison import Compared, Differs
 from dctnet.conversion.frozen_graph import Difference
 from dctnet.conversion.generator_graph import read_weights
 from dctnet.conversion.onnx_conversion import NotConvertible, convert, without_weights
-from dctnet.conversion.trial_images import pictures
+from dctnet.conversion.trial_images import images
 from dctnet.cpus import available_cpus
 from dctnet.models import generator_weights, networks
 from dctnet.models.errors import ModelError
@@ -23,7 +23,7 @@ from dctnet.models.open_files import OpenFiles, Readable
 from dctnet.runtimes import signatures
 
 DRAWN = 3
-"""Every how many-th picture is drawn, by both generators: that takes longest."""
+"""Every how many-th image is drawn, by both generators: that takes longest."""
 
 Network = TypeVar("Network")
 
@@ -103,7 +103,7 @@ def _compare_generators(path: Path, frozen: Readable) -> Compared:
 
     ours = _load_converted(onnxruntime.generator, path)
     reference = tensorflow.generator(frozen, threads())
-    drawn = [comparison.drawable(photo) for photo in pictures()[::DRAWN]]
+    drawn = [comparison.drawable(photo) for photo in images()[::DRAWN]]
     return comparison.compare_generators(ours, reference, drawn)
 
 
@@ -112,7 +112,7 @@ def _compare_detectors(path: Path, frozen: Readable) -> Compared:
 
     ours = _load_converted(onnxruntime.detector, path)
     reference = tensorflow.detector(frozen, threads())
-    return comparison.compare_detectors(ours, reference, pictures())
+    return comparison.compare_detectors(ours, reference, images())
 
 
 def _compare_landmarkers(path: Path, frozen: Readable, detector: Readable) -> Compared:
@@ -120,7 +120,7 @@ def _compare_landmarkers(path: Path, frozen: Readable, detector: Readable) -> Co
 
     ours = _load_converted(onnxruntime.landmarker, path)
     reference = tensorflow.landmarker(frozen, threads())
-    crops = comparison.face_crops(pictures(), tensorflow.detector(detector, threads()))
+    crops = comparison.face_crops(images(), tensorflow.detector(detector, threads()))
     return comparison.compare_landmarkers(ours, reference, crops)
 
 

@@ -25,7 +25,7 @@ class NotConvertible(Exception):
 
 
 def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
-    """Convert a frozen graph; its inputs and outputs keep their names, its picture a fixed rank.
+    """Convert a frozen graph; its inputs and outputs keep their names, its image a fixed rank.
 
     The flag for training is set to false, so that the result has one input. A graph without loops
     is converted to the same bytes in every run. Raises NotConvertible, and ModelError where the
@@ -40,12 +40,12 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     definition = graph.as_graph_def()
     _switch_off_training(definition)
     _give_angles_an_axis(definition, graph)
-    fixed = None if None in signature.shape else {signature.picture: list(signature.shape)}
+    fixed = None if None in signature.shape else {signature.image: list(signature.shape)}
     with without_chatter(), _complaints() as complaints:
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 definition,
-                input_names=[signature.picture],
+                input_names=[signature.image],
                 output_names=list(signature.outputs),
                 shape_override=fixed,
                 opset=OPSET,

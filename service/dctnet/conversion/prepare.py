@@ -121,7 +121,7 @@ def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
     report("golden pair")
     reference = Engine(selection.load(source, threads()), read_alpha(source.files[ALPHA]))
     known = portrait()
-    GoldenPair(known, reference.cartoonize(known).picture).write(folder)
+    GoldenPair(known, reference.cartoonize(known).image).write(folder)
     _describe(folder, source, made)
     prepared = open_folder(folder)
     engine = Engine(selection.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))

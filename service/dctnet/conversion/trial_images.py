@@ -1,4 +1,4 @@
-"""The pictures that converted networks are tried on: three photos, and what they can become.
+"""The images that converted networks are tried on: three photos, and what they can become.
 
 Authors and licences: `photos/LICENSES.md`.
 """
@@ -19,8 +19,8 @@ SEED = 1
 """Of the noise."""
 
 
-def pictures() -> list[Pixels]:
-    """Return the pictures, HxWx3 uint8 RGB, the same ones every time: 58, of two to 640 pixels."""
+def images() -> list[Pixels]:
+    """Return the images, HxWx3 uint8 RGB, the same ones every time: 58, of two to 640 pixels."""
     photos = [read(path) for path in sorted(PHOTOS.glob("*.jpg"))]
     made = [change(photo) for photo in photos for change in _CHANGES]
     return [*made, *_montages(photos), *_nothing()]
@@ -114,13 +114,13 @@ _CHANGES: tuple[Callable[[Pixels], Pixels], ...] = (
 
 
 def _montages(photos: list[Pixels]) -> Iterator[Pixels]:
-    """Yield several photos in one picture: of every face, in two sizes."""
+    """Yield several photos in one image: of every face, in two sizes."""
     for side in (160, 320):
         yield np.hstack([_pixels(cv2.resize(photo, (side, side))) for photo in photos])
 
 
 def _nothing() -> Iterator[Pixels]:
-    """Yield pictures of nothing: black, white, noise, and strips."""
+    """Yield images of nothing: black, white, noise, and strips."""
     yield np.zeros((256, 256, 3), np.uint8)
     yield np.full((320, 200, 3), 255, np.uint8)
     yield np.random.default_rng(SEED).integers(0, 256, (300, 420, 3), np.uint8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dctnet.runtimes import Floats, Pixels
 
 HEAD_SIDE = 288
-"""The side of the head network's square picture, in pixels."""
+"""The side of the head network's square image, in pixels."""
 
 _RATIO = 0.75
 _TEMPLATE_SIDE = 112
@@ -47,10 +47,10 @@ _Matrix = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Alignment:
-    """A pair of 2x3 matrices for `cv2.warpAffine`, between picture and head square."""
+    """A pair of 2x3 matrices for `cv2.warpAffine`, between image and head square."""
 
     to_head: _Matrix
-    to_picture: _Matrix
+    to_image: _Matrix
 
 
 def align(points: Floats) -> Alignment | None:
@@ -69,14 +69,14 @@ def align(points: Floats) -> Alignment | None:
     homogeneous = np.hstack([points, np.ones((len(points), 1))])
     errors = [np.linalg.norm((homogeneous @ matrix)[:, :2] - mirrored) for matrix in matrices]
     if errors[0] <= errors[1]:
-        return Alignment(to_head=matrices[0][:, :2].T, to_picture=upright[:, :2].T)
-    return Alignment(to_head=matrices[1][:, :2].T, to_picture=np.linalg.inv(matrices[1])[:, :2].T)
+        return Alignment(to_head=matrices[0][:, :2].T, to_image=upright[:, :2].T)
+    return Alignment(to_head=matrices[1][:, :2].T, to_image=np.linalg.inv(matrices[1])[:, :2].T)
 
 
-def cut_head(picture: Pixels, alignment: Alignment) -> Pixels:
-    """Return the upright head of an HxWx3 uint8 picture, 288x288x3, white beyond the picture."""
+def cut_head(image: Pixels, alignment: Alignment) -> Pixels:
+    """Return the upright head of an HxWx3 uint8 image, 288x288x3, white beyond the image."""
     size = (HEAD_SIDE, HEAD_SIDE)
-    head = cv2.warpAffine(picture, alignment.to_head, size, borderValue=_WHITE)
+    head = cv2.warpAffine(image, alignment.to_head, size, borderValue=_WHITE)
     return np.asarray(head, dtype=np.uint8)
 
 

@@ -9,25 +9,25 @@ import numpy as np
 from dctnet.runtimes import Detector, Floats, Pixels
 
 MAX_FACES = 10
-"""How many faces of one picture are drawn, the largest ones (upstream's `topk`)."""
+"""How many faces of one image are drawn, the largest ones (upstream's `topk`)."""
 
 MIN_SCORE = 0.8
 """A box of no higher score is no face (upstream's `thres`)."""
 
 _SIDE = 512
 FILL_RGB = (123, 116, 103)
-"""The colour beyond the picture, RGB: the mean of the networks' training pictures."""
+"""The colour beyond the image, RGB: the mean of the networks' training images."""
 
 
-def find_faces(picture: Pixels, detector: Detector) -> Floats:
-    """Return the boxes of the faces in an HxWx3 uint8 RGB picture.
+def find_faces(image: Pixels, detector: Detector) -> Floats:
+    """Return the boxes of the faces in an HxWx3 uint8 RGB image.
 
-    The answer is Nx4 float32 as x1, y1, x2, y2 in pixels of the picture, N at most `MAX_FACES`.
+    The answer is Nx4 float32 as x1, y1, x2, y2 in pixels of the image, N at most `MAX_FACES`.
     """
-    scale = _SIDE / max(picture.shape[:2])
-    if min(picture.shape[:2]) * scale < 1:
+    scale = _SIDE / max(image.shape[:2])
+    if min(image.shape[:2]) * scale < 1:
         return np.empty((0, 4), np.float32)  # A strip less than one pixel wide to the detector.
-    boxes, scores = detector(_letterbox(picture, scale))
+    boxes, scores = detector(_letterbox(image, scale))
     boxes = boxes[scores > MIN_SCORE] * np.float32(_SIDE / scale)
     boxes = boxes[:, [1, 0, 3, 2]]
     if len(boxes) > MAX_FACES:
@@ -36,9 +36,9 @@ def find_faces(picture: Pixels, detector: Detector) -> Floats:
     return boxes
 
 
-def _letterbox(picture: Pixels, scale: float) -> Pixels:
-    """Scale a picture into the top left of the detector's square."""
-    scaled = cv2.resize(picture, None, fx=scale, fy=scale)
+def _letterbox(image: Pixels, scale: float) -> Pixels:
+    """Scale an image into the top left of the detector's square."""
+    scaled = cv2.resize(image, None, fx=scale, fy=scale)
     square = np.full((_SIDE, _SIDE, 3), FILL_RGB, dtype=np.uint8)
     square[: scaled.shape[0], : scaled.shape[1]] = scaled
     return square

@@ -1,4 +1,4 @@
-"""DCT-Net's inference: a picture in, its cartoon out.
+"""DCT-Net's inference: an image in, its cartoon out.
 
 Paper: "DCT-Net: Domain-Calibrated Translation for Portrait Stylization", SIGGRAPH 2022.
 Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`.
@@ -21,24 +21,24 @@ from dctnet.engine.pupils import five_points
 from dctnet.runtimes import Floats, Networks, Pixels
 
 MAX_WORKING_SIDE = 1280
-"""Default of the longest side at which a picture is worked on, in pixels."""
+"""Default of the longest side at which an image is worked on, in pixels."""
 
 
 @dataclass(frozen=True)
 class Cartoon:
-    """What the engine made of a picture.
+    """What the engine made of an image.
 
-    `picture` is HxWx3 uint8 RGB at the input's size, `faces` the number of heads drawn, `stages`
+    `image` is HxWx3 uint8 RGB at the input's size, `faces` the number of heads drawn, `stages`
     the seconds that each stage took: background, faces, head, blend.
     """
 
-    picture: Pixels
+    image: Pixels
     faces: int
     stages: dict[str, float]
 
 
 class Engine:
-    """Turns pictures into cartoons with one model. Stateless: threads may share it."""
+    """Turns images into cartoons with one model. Stateless: threads may share it."""
 
     def __init__(
         self, networks: Networks, alpha: Floats, max_working_side: int = MAX_WORKING_SIDE
@@ -49,26 +49,26 @@ class Engine:
         self._max_working_side = max_working_side
 
     def reserve(self, calls: int) -> None:
-        """Take the networks' memory for so many calls at once with the largest pictures.
+        """Take the networks' memory for so many calls at once with the largest images.
 
         Raises MemoryError where there is not enough.
         """
         self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
 
-    def cartoonize(self, picture: Pixels) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB picture of any size.
+    def cartoonize(self, image: Pixels) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB image of any size.
 
-        `picture` is only read. Beside it and the cartoon, drawing takes 5 bytes per pixel, and what
-        the working size takes. Raises ValueError where `picture` is of another shape or type.
+        `image` is only read. Beside it and the cartoon, drawing takes 5 bytes per pixel, and what
+        the working size takes. Raises ValueError where `image` is of another shape or type.
         """
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"not an HxWx3 uint8 picture: {picture.shape} {picture.dtype}")
-        if picture.size == 0:
-            raise ValueError(f"an empty picture: {picture.shape}")
-        height, width = picture.shape[:2]
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"not an HxWx3 uint8 image: {image.shape} {image.dtype}")
+        if image.size == 0:
+            raise ValueError(f"an empty image: {image.shape}")
+        height, width = image.shape[:2]
         clock = _Clock()
         with clock.stage("background"):
-            photo = resize(picture, *working_size(height, width, self._max_working_side))
+            photo = resize(image, *working_size(height, width, self._max_working_side))
             canvas = self._draw_background(photo)
         with clock.stage("faces"):
             alignments = self._align_faces(photo)
@@ -76,13 +76,13 @@ class Engine:
             with clock.stage("head"):
                 head = self._networks.head(_swap_colours(cut_head(photo, alignment)))
             with clock.stage("blend"):
-                blend(canvas, head, self._alpha, alignment.to_picture)
+                blend(canvas, head, self._alpha, alignment.to_image)
         with clock.stage("blend"):
             cartoon = _to_rgb(canvas, height, width)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
     def _draw_background(self, photo: Pixels) -> Floats:
-        """Return the whole picture drawn, HxWx3 float32 BGR."""
+        """Return the whole image drawn, HxWx3 float32 BGR."""
         height, width = photo.shape[:2]
         drawn = self._networks.background(pad_to_multiple(_swap_colours(photo)))
         return np.ascontiguousarray(drawn[:height, :width], dtype=np.float32)
@@ -130,6 +130,6 @@ def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
     return rgb
 
 
-def _swap_colours(picture: Pixels) -> Pixels:
+def _swap_colours(image: Pixels) -> Pixels:
     """Turn RGB into BGR and back."""
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), dtype=np.uint8)

@@ -9,14 +9,14 @@ import numpy as np
 from dctnet.runtimes import Pixels
 
 MAX_SHORT_SIDE = 720
-"""The longest that the short side of a working picture may be, in pixels (upstream's)."""
+"""The longest that the short side of a working image may be, in pixels (upstream's)."""
 
 _MULTIPLE = 16
 _WHITE = 255
 
 
 def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
-    """Return the (height, width) in pixels at which a picture is worked on.
+    """Return the (height, width) in pixels at which an image is worked on.
 
     Upstream bounds the short side only, to 720; the long side is then bounded by `max_side`, so
     that time and memory are bounded whatever the shape.
@@ -42,28 +42,28 @@ def largest_padded_size(max_side: int) -> tuple[int, int]:
     return (short // _MULTIPLE + 1) * _MULTIPLE, -(-max_side // _MULTIPLE) * _MULTIPLE
 
 
-def resize(picture: Pixels, height: int, width: int) -> Pixels:
-    """Resize an HxWxC uint8 picture by area averaging, as upstream does in both directions."""
-    if picture.shape[:2] == (height, width):
-        return picture
+def resize(image: Pixels, height: int, width: int) -> Pixels:
+    """Resize an HxWxC uint8 image by area averaging, as upstream does in both directions."""
+    if image.shape[:2] == (height, width):
+        return image
     return np.asarray(
-        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
 
 
-def pad_to_multiple(picture: Pixels) -> Pixels:
-    """Pad an HxWx3 uint8 picture with white on the right and below to multiples of 16.
+def pad_to_multiple(image: Pixels) -> Pixels:
+    """Pad an HxWx3 uint8 image with white on the right and below to multiples of 16.
 
     Where one side is a multiple already and the other is not, upstream pads both; so do we, since
-    what lies beyond the border reaches into the picture.
+    what lies beyond the border reaches into the image.
     """
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     if height % _MULTIPLE == 0 and width % _MULTIPLE == 0:
-        return picture
+        return image
     padded = np.full(
         ((height // _MULTIPLE + 1) * _MULTIPLE, (width // _MULTIPLE + 1) * _MULTIPLE, channels),
         _WHITE,
         dtype=np.uint8,
     )
-    padded[:height, :width] = picture
+    padded[:height, :width] = image
     return padded

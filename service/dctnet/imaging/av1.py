@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 MAX_UNITS: Final = 16_384
-"""The most units (OBUs) in a picture's streams: a few each, and one a tile, of which AV1 allows
+"""The most units (OBUs) in an image's streams: a few each, and one a tile, of which AV1 allows
 4096."""
 
 MAX_DEEP_FRAMES: Final = 1
@@ -30,7 +30,7 @@ def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
     A stream comes with how many times it will be decoded.
 
     Raises:
-        BrokenPicture: The streams have more than ``MAX_UNITS``, or a frame before its sequence, or
+        DamagedImage: The streams have more than ``MAX_UNITS``, or a frame before its sequence, or
             more than ``MAX_DEEP_FRAMES`` of more than 8 bits per sample.
     """
     units = 0
@@ -41,16 +41,16 @@ def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
         for kind, body in _units(stream):
             units += times
             if units > MAX_UNITS:
-                raise BrokenPicture(f"The AVIF has more than {MAX_UNITS} units of AV1.")
+                raise DamagedImage(f"The AVIF has more than {MAX_UNITS} units of AV1.")
             if kind == _SEQUENCE_HEADER:
                 sequence = _Sequence.read(body)
             elif kind in _FRAME_HEADERS:
                 if sequence is None:
-                    raise BrokenPicture("The AVIF is damaged: its AV1 has no sequence header.")
+                    raise DamagedImage("The AVIF is damaged: its AV1 has no sequence header.")
                 pixels.append(sequence.pixels_of(body))
                 is_deep = is_deep or sequence.is_deep
         if is_deep and len(pixels) > MAX_DEEP_FRAMES:
-            raise BrokenPicture(
+            raise DamagedImage(
                 f"The AVIF has {len(pixels)} layers of more than 8 bits per sample; "
                 f"at most {MAX_DEEP_FRAMES} are allowed."
             )
@@ -103,7 +103,7 @@ class _Sequence:
     The names, and the order of what is read, are those of the AV1 specification, 5.5 and 5.9.
     """
 
-    reduced_still_picture_header: int = 0
+    reduced_still_image_header: int = 0
     decoder_model_info_present: bool = False
     presentation_time_bits: int = 0
     """The length of a frame's presentation time, where shown frames have one."""
@@ -120,15 +120,15 @@ class _Sequence:
     @classmethod
     def read(cls, header: bytes) -> "_Sequence":
         sequence, bits = cls(), _Bits(header)
-        bits.take(4)  # seq_profile, still_picture
-        sequence.reduced_still_picture_header = bits.take(1)
-        if sequence.reduced_still_picture_header:
+        bits.take(4)  # seq_profile, still_image
+        sequence.reduced_still_image_header = bits.take(1)
+        if sequence.reduced_still_image_header:
             bits.take(5)  # seq_level_idx
         else:
             sequence._read_operating_points(bits)
         sequence.width_bits, sequence.height_bits = bits.take(4) + 1, bits.take(4) + 1
         sequence.max_frame_pixels = sequence._take_pixels(bits)
-        if sequence.reduced_still_picture_header:
+        if sequence.reduced_still_image_header:
             bits.take(3)  # From use_128x128_superblock to enable_intra_edge_filter
         else:
             sequence._read_frame_options(bits)
@@ -143,15 +143,15 @@ class _Sequence:
         delay_bits = 0
         if bits.take(1):  # timing_info_present_flag
             bits.take(64)
-            equal_picture_interval = bits.take(1)
-            if equal_picture_interval:
+            equal_image_interval = bits.take(1)
+            if equal_image_interval:
                 bits.skip_variable()
             if bits.take(1):  # decoder_model_info_present_flag
                 self.decoder_model_info_present = True
                 delay_bits = bits.take(5) + 1
                 bits.take(37)
                 frame_presentation_time_bits = bits.take(5) + 1
-                if not equal_picture_interval:
+                if not equal_image_interval:
                     self.presentation_time_bits = frame_presentation_time_bits
         initial_display_delay_present = bits.take(1)
         for _ in range(bits.take(5) + 1):
@@ -178,7 +178,7 @@ class _Sequence:
 
     def pixels_of(self, frame_header: bytes) -> int:
         """Return how many pixels a frame has at most."""
-        if self.reduced_still_picture_header:
+        if self.reduced_still_image_header:
             return self.max_frame_pixels
         most = 1 << self.width_bits + self.height_bits
         bits = _Bits(frame_header)

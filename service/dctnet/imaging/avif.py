@@ -1,4 +1,4 @@
-"""AVIF files: pictures of AV1 in a HEIF file."""
+"""AVIF files: images of AV1 in a HEIF file."""
 
 import struct
 from collections import Counter
@@ -9,17 +9,17 @@ from PIL import AvifImagePlugin
 
 from dctnet.imaging import av1, heif
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 MAX_CODED: Final = 4
-"""How many times its pixels a picture may code: with its alpha, in layers, and in tiles that reach
+"""How many times its pixels an image may code: with its alpha, in layers, and in tiles that reach
 beyond its sides."""
 
 BLOCK: Final = 64
 """To multiples of that the sides of a frame may be rounded up, in pixels: AV1 codes in blocks."""
 
 SMALL_PIXELS: Final = 512 * 512
-"""As much as that a frame may always have: phones write such tiles, even of a narrow picture."""
+"""As much as that a frame may always have: phones write such tiles, even of a narrow image."""
 
 _MAX_FTYP_BYTES: Final = 1024
 
@@ -44,29 +44,29 @@ def read(data: bytes) -> Container:
     """Take an AVIF file apart, but keep only the primary item, its tiles and its alpha.
 
     libavif would keep far larger records of all that a file lists, in quadratic time. Of an
-    animation, the picture is the primary item as well.
+    animation, the image is the primary item as well.
 
     Raises:
-        BrokenPicture: The file is damaged, lists too much, or codes more than it announces.
+        DamagedImage: The file is damaged, lists too much, or codes more than it announces.
     """
     try:
-        picture = _Picture(data, heif.read(data))
-        picture.require_modest()
-        width, height = picture.colour.size
-        profile = picture.colour.profile
+        image = _AvifImage(data, heif.read(data))
+        image.require_modest()
+        width, height = image.colour.size
+        profile = image.colour.profile
         return Container(
             "AVIF",
             width,
             height,
-            data=picture.written(),
+            data=image.written(),
             profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
-            orientation=picture.colour.orientation,
+            orientation=image.colour.orientation,
         )
     except (struct.error, LookupError) as error:
-        raise BrokenPicture("The AVIF is damaged or cut off.") from error
+        raise DamagedImage("The AVIF is damaged or cut off.") from error
 
 
-class _Picture:
+class _AvifImage:
     """What a viewer shows of a file: the primary item, its tiles, and its alpha."""
 
     def __init__(self, data: bytes, items: heif.Items) -> None:
@@ -76,9 +76,9 @@ class _Picture:
         tiles = self._tiles(self.colour)
         self._items = [self.colour, *tiles, *self._alpha(tiles)]
         if any(item.kind not in {b"av01", b"grid"} for item in self._items):
-            raise BrokenPicture("The AVIF's picture is not coded in AV1.")
+            raise DamagedImage("The AVIF's image is not coded in AV1.")
         if len({item.identity for item in self._items}) < len(self._items):
-            raise BrokenPicture("The AVIF is damaged: an item has two places in the picture.")
+            raise DamagedImage("The AVIF is damaged: an item has two places in the image.")
 
     def _tiles(self, item: heif.Item) -> list[heif.Item]:
         """Return the tiles of an item that is a grid, in their order."""
@@ -89,11 +89,11 @@ class _Picture:
         size = struct.unpack(">II" if flags & 1 else ">HH", grid[4:])
         tiles = [self._listed[identity] for identity in item.references[b"dimg"]]
         if size != item.size or len(tiles) != (last_row + 1) * (last_column + 1):
-            raise BrokenPicture("The AVIF is damaged: its grid contradicts what it announces.")
+            raise DamagedImage("The AVIF is damaged: its grid contradicts what it announces.")
         return tiles
 
     def _alpha(self, tiles: list[heif.Item]) -> list[heif.Item]:
-        """Return the picture's alpha and its tiles, or that of each of ``tiles``, or nothing."""
+        """Return the image's alpha and its tiles, or that of each of ``tiles``, or nothing."""
         alphas = {
             shown: item
             for item in self._listed.values()
@@ -109,7 +109,7 @@ class _Picture:
         return b"".join(self._data[start:end] for start, end in places)
 
     def require_modest(self) -> None:
-        """Raise BrokenPicture unless its AV1 codes about the pixels that it announces.
+        """Raise DamagedImage unless its AV1 codes about the pixels that it announces.
 
         Otherwise a kilobyte could make libavif decode 268 million pixels for a thumbnail, or
         enlarge a thumbnail to as many.
@@ -126,7 +126,7 @@ class _Picture:
             largest = max(largest, announced, *frames[item.places])
             coded += max(announced, sum(frames[item.places]))
         if largest > most or coded > MAX_CODED * most:
-            raise BrokenPicture(
+            raise DamagedImage(
                 f"The AVIF announces {width} x {height} pixels but codes up to {coded}."
             )
 
@@ -140,7 +140,7 @@ class _Picture:
             name for (name, _), essential in item.properties if essential and name not in _KNOWN
         ]
         if unknown:
-            raise BrokenPicture("The AVIF has a property that nobody knows, and needs it.")
+            raise DamagedImage("The AVIF has a property that nobody knows, and needs it.")
         shown = {item.identity for item in self._items}
         return heif.Item(
             item.identity,

@@ -1,9 +1,9 @@
-"""A picture's file, taken apart before anything is decoded."""
+"""An image's file, taken apart before anything is decoded."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF"]
 
@@ -17,14 +17,14 @@ MAX_CHUNKS: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the file says of its picture, and the bytes that a decoder needs."""
+    """What the file says of its image, and the bytes that a decoder needs."""
 
     format: InputFormat
     width: int
     """Pixels, as stored: before the orientation is applied."""
     height: int
     data: bytes
-    """The file without what the picture does not need, where a decoder would read that first."""
+    """The file without what the image does not need, where a decoder would read that first."""
     profile: bytes = b""
     """The ICC profile, which nobody has looked into; empty if there is none to be used."""
     orientation: int = 1
@@ -32,4 +32,4 @@ class Container:
 
     def __post_init__(self) -> None:
         if not self.width or not self.height:
-            raise BrokenPicture(f"The picture has no pixels: {self.width} x {self.height}.")
+            raise DamagedImage(f"The image has no pixels: {self.width} x {self.height}.")

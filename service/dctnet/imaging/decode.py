@@ -1,4 +1,4 @@
-"""A picture's bytes to an RGB array."""
+"""An image's bytes to an RGB array."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
-from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.memory import is_out_of_memory
 from dctnet.imaging.rgb import Pixels, upright_rgb
 
@@ -44,16 +44,16 @@ class ImageHeader(NamedTuple):
 
 
 def decode(data: bytes, max_pixels: int) -> Pixels:
-    """Decode a JPEG, PNG, WebP or AVIF picture to HxWx3 RGB of 0..255, as a viewer would show it.
+    """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 RGB of 0..255, as a viewer would show it.
 
     The format is told from the bytes. EXIF orientation is applied, an ICC profile is converted to
     sRGB, transparency is laid on white, and of an animation the first frame counts.
 
     Raises:
-        UnsupportedFormat: The bytes are of another format, or no picture.
+        UnsupportedFormat: The bytes are of another format, or no image.
         TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
-        BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
+        DamagedImage: The image is damaged or cut off, or built to be slow to decode.
         MemoryError: There is not enough memory to decode it.
     """
     container = _inspected(data, max_pixels)
@@ -66,7 +66,7 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:
     """Return the image's header; orientation may swap its sides.
 
-    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, BrokenPicture as ``decode`` does.
+    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, DamagedImage as ``decode`` does.
     """
     container = _inspected(data, max_pixels)
     return ImageHeader(container.width, container.height, container.format)
@@ -79,7 +79,7 @@ def _inspected(data: bytes, max_pixels: int) -> Container:
 
 
 def _taken_apart(data: bytes) -> Container:
-    """Tell the format from the first bytes, so that no damaged picture is taken for another."""
+    """Tell the format from the first bytes, so that no damaged image is taken for another."""
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.read(data)
     if data.startswith(png.SIGNATURE):
@@ -88,19 +88,18 @@ def _taken_apart(data: bytes) -> Container:
         return webp.read(data)
     if avif.is_avif(data):
         return avif.read(data)
-    raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF picture.")
+    raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF image.")
 
 
 def _require_small(width: int, height: int, max_pixels: int) -> None:
     pixels = width * height
     if pixels > max_pixels:
         raise TooManyPixels(
-            f"The picture has {width} x {height} = {pixels} pixels; "
-            f"at most {max_pixels} are allowed."
+            f"The image has {width} x {height} = {pixels} pixels; at most {max_pixels} are allowed."
         )
     if max(width, height) > MAX_SIDE:
         raise TooManyPixels(
-            f"The picture has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
+            f"The image has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
         )
 
 
@@ -111,15 +110,15 @@ def _loaded(container: Container) -> Iterator[Image.Image]:
         image = Image.open(BytesIO(container.data), formats=[container.format])
     except Exception as error:
         _require_memory(error, container)
-        raise BrokenPicture("The picture's header is damaged.") from error
+        raise DamagedImage("The image's header is damaged.") from error
     with image:
         if image.size != (container.width, container.height):
-            raise BrokenPicture("The picture's headers contradict each other.")
+            raise DamagedImage("The image's headers contradict each other.")
         try:
             image.load()
         except Exception as error:
             _require_memory(error, container)
-            raise BrokenPicture("The picture is damaged or cut off.") from error
+            raise DamagedImage("The image is damaged or cut off.") from error
         yield image
 
 

@@ -1,4 +1,4 @@
-"""An RGB array to a picture's bytes."""
+"""An RGB array to an image's bytes."""
 
 from io import BytesIO
 from typing import Final, Literal
@@ -58,13 +58,13 @@ def _png_or_jpeg(rgb: NDArray[np.uint8], format: Format) -> bytes:
 
 
 def require_encodable(width: int, height: int, format: Format) -> None:
-    """Raise TooLongForFormat unless a picture of this size fits into the format.
+    """Raise TooLongForFormat unless an image of this size fits into the format.
 
     To be asked before the costly inference.
     """
     longest = _LONGEST_SIDE[format]
     if max(width, height) > longest:
         raise TooLongForFormat(
-            f"A picture of {width} x {height} pixels is too long for {format}, "
+            f"An image of {width} x {height} pixels is too long for {format}, "
             f"which holds at most {longest} on a side."
         )

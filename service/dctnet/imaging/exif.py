@@ -1,4 +1,4 @@
-"""The one thing in EXIF data that a picture needs."""
+"""The one thing in EXIF data that an image needs."""
 
 import struct
 from typing import Final

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 MAX_PARTS: Final = 32_768
 """The most boxes and numbers that are read of a file: some twenty an item, for 1500 items; libavif
-decodes no picture that has more tiles of 512 x 512 pixels."""
+decodes no image that has more tiles of 512 x 512 pixels."""
 
 _ALPHA: Final = frozenset(
     {b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"}
@@ -31,7 +31,7 @@ Places = tuple[tuple[int, int], ...]
 
 @dataclass(slots=True)
 class Item:
-    """A picture, a tile, an alpha or whatever else a file lists by a number."""
+    """An image, a tile, an alpha or whatever else a file lists by a number."""
 
     identity: int
     kind: bytes = b""
@@ -82,7 +82,7 @@ def read(data: bytes) -> Items:
     """Return the items of a file.
 
     Raises:
-        BrokenPicture: The file is cut off, or consists of more than ``MAX_PARTS``.
+        DamagedImage: The file is cut off, or consists of more than ``MAX_PARTS``.
         LookupError: Something is missing in it or out of range.
         struct.error: A number is cut off.
     """
@@ -108,7 +108,7 @@ class _File:
     def _count(self) -> None:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise BrokenPicture(f"The AVIF consists of more than {MAX_PARTS} parts.")
+            raise DamagedImage(f"The AVIF consists of more than {MAX_PARTS} parts.")
 
     def _boxes(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         """Yield the name of each box and where its contents start and end; go to their start."""
@@ -121,7 +121,7 @@ class _File:
                 contents += 8
             stop = start + size if size else end
             if not contents <= stop <= end:
-                raise BrokenPicture("The AVIF is damaged or cut off.")
+                raise DamagedImage("The AVIF is damaged or cut off.")
             self._position = contents
             yield name, contents, stop
             start = stop
@@ -134,7 +134,7 @@ class _File:
         taken = self._data[self._position : self._position + size]
         self._position += size
         if len(taken) < size:
-            raise BrokenPicture("The AVIF is damaged or cut off.")
+            raise DamagedImage("The AVIF is damaged or cut off.")
         return taken
 
     def _take(self, size: int) -> int:
@@ -190,15 +190,15 @@ class _File:
         self._require_places({item.places for item in self.items.values()})
 
     def _require_places(self, distinct: set[Places]) -> None:
-        """Raise BrokenPicture where items are cut off, or overlap and would be more than the file.
+        """Raise DamagedImage where items are cut off, or overlap and would be more than the file.
 
         Several may be the same bytes: libavif writes equal tiles once.
         """
         pieces = [piece for places in distinct for piece in places]
         if any(end > len(self._data) for _, end in pieces):
-            raise BrokenPicture("The AVIF is damaged or cut off.")
+            raise DamagedImage("The AVIF is damaged or cut off.")
         if sum(end - start for start, end in pieces) > len(self._data):
-            raise BrokenPicture("The AVIF is damaged: its items are longer than the file.")
+            raise DamagedImage("The AVIF is damaged: its items are longer than the file.")
 
     def _read_references(self, start: int, end: int) -> None:
         version, _ = self._take_version(start)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 
 MAX_SCANS: Final = 50
-"""Encoders write at most 18, but each one, of a few bytes, costs a walk over the whole picture."""
+"""Encoders write at most 18, but each one, of a few bytes, costs a walk over the whole image."""
 
 MAX_SEGMENTS: Final = 4096
 """Enough for 256 MiB of metadata, in segments of 64 KiB as they are written."""
@@ -33,10 +33,10 @@ def read(data: bytes) -> Container:
     """Take a JPEG file apart as libjpeg does, but keep only what the pixels need.
 
     Metadata are left out because Pillow reads them all, some of them in quadratic time; so are
-    the other pictures of an MPO, or whatever follows the first picture's end.
+    the other images of an MPO, or whatever follows the first image's end.
 
     Raises:
-        BrokenPicture: There is no frame header, or a second one, or more than ``MAX_SCANS`` or
+        DamagedImage: There is no frame header, or a second one, or more than ``MAX_SCANS`` or
             ``MAX_SEGMENTS``.
     """
     needed = [bytes((0xFF, _SOI))]
@@ -49,7 +49,7 @@ def read(data: bytes) -> Container:
         body = data[start + 4 : end]
         if marker in _FRAMES:
             if frame:
-                raise BrokenPicture("The JPEG is damaged: it has two frame headers.")
+                raise DamagedImage("The JPEG is damaged: it has two frame headers.")
             frame = body
         if marker in _NEEDED:
             needed.append(data[start:end])
@@ -58,9 +58,9 @@ def read(data: bytes) -> Container:
         elif marker == _APP2 and body.startswith(_PROFILE_LABEL):
             profile.append(body.removeprefix(_PROFILE_LABEL))
     else:
-        raise BrokenPicture("The JPEG is damaged or cut off before its pixels.")
+        raise DamagedImage("The JPEG is damaged or cut off before its pixels.")
     if len(frame) < 6:
-        raise BrokenPicture("The JPEG is damaged: it has no frame header.")
+        raise DamagedImage("The JPEG is damaged: it has no frame header.")
     return Container(
         "JPEG",
         width=int.from_bytes(frame[3:5]),
@@ -72,14 +72,14 @@ def read(data: bytes) -> Container:
 
 
 def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker, the start and the end of each segment, up to and with the picture's end."""
+    """Yield the marker, the start and the end of each segment, up to and with the image's end."""
     segments = 0
     while found := _MARKER.search(data, position):
         start, position = found.span()
         marker = data[position - 1]
         segments += 1
         if segments > MAX_SEGMENTS:
-            raise BrokenPicture(f"The JPEG has more than {MAX_SEGMENTS} segments.")
+            raise DamagedImage(f"The JPEG has more than {MAX_SEGMENTS} segments.")
         if marker >= min(_FRAMES) and marker not in {_SOI, _EOI}:
             position += max(2, int.from_bytes(data[position : position + 2]))
         yield marker, start, position
@@ -88,14 +88,14 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _scans(data: bytes, first: int) -> bytes:
-    """Return all from the first scan to the picture's end; they are counted, not decoded."""
+    """Return all from the first scan to the image's end; they are counted, not decoded."""
     scans, end = 0, len(data)
     for marker, _, position in _segments(data, first):
         if marker == _EOI:
             end = position
         scans += marker == _SOS
         if scans > MAX_SCANS:
-            raise BrokenPicture(f"The JPEG has more than {MAX_SCANS} scans.")
+            raise DamagedImage(f"The JPEG has more than {MAX_SCANS} scans.")
     return data[first:end]
 
 

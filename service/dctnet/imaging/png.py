@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -23,23 +23,23 @@ def read(data: bytes) -> Container:
     through the others, and it takes its time for each of a million empty chunks.
 
     Raises:
-        BrokenPicture: A chunk that the pixels need is damaged, missing or cut off, or there are
+        DamagedImage: A chunk that the pixels need is damaged, missing or cut off, or there are
             more than ``MAX_CHUNKS``.
     """
     pixels: list[bytes] = []
     once: dict[bytes, bytes] = {}
     for name, body in _chunks(data):
         if not once and name != b"IHDR":
-            raise BrokenPicture("The PNG does not begin with its header.")
+            raise DamagedImage("The PNG does not begin with its header.")
         if name == b"IDAT":
             pixels.append(body)
         elif name not in once:
             once[name] = body
         elif name in _CRITICAL:
-            raise BrokenPicture(f"The PNG has two chunks {name.decode()}.")
+            raise DamagedImage(f"The PNG has two chunks {name.decode()}.")
     header = once.get(b"IHDR", b"")
     if len(header) != 13 or not pixels:
-        raise BrokenPicture("The PNG has no header or no pixels.")
+        raise DamagedImage("The PNG has no header or no pixels.")
     width, height, depth, colour = struct.unpack_from(">IIBB", header)
     kept = [_chunk(b"IHDR", header)]
     if b"PLTE" in once:
@@ -66,18 +66,18 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         start, end = position + 8, position + 12 + length
         chunks += 1
         if chunks > MAX_CHUNKS:
-            raise BrokenPicture(f"The PNG has more than {MAX_CHUNKS} chunks.")
+            raise DamagedImage(f"The PNG has more than {MAX_CHUNKS} chunks.")
         if end > len(data):
-            raise BrokenPicture("The PNG is damaged or cut off.")
+            raise DamagedImage("The PNG is damaged or cut off.")
         position = end
         if name in _CRITICAL or name in _USEFUL:
             body = data[start : end - 4]
             if zlib.crc32(body, zlib.crc32(name)) == int.from_bytes(data[end - 4 : end]):
                 yield name, body
             elif name in _CRITICAL:
-                raise BrokenPicture(f"The PNG's chunk {name.decode()} is damaged.")
-        elif name[:1] < b"a":  # A capital means that the picture is wrong without the chunk.
-            raise BrokenPicture("The PNG has a chunk that nobody knows, and needs it.")
+                raise DamagedImage(f"The PNG's chunk {name.decode()} is damaged.")
+        elif name[:1] < b"a":  # A capital means that the image is wrong without the chunk.
+            raise DamagedImage("The PNG has a chunk that nobody knows, and needs it.")
         if name == b"IEND":
             return
 

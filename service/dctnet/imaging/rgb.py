@@ -50,7 +50,7 @@ def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
 
 
 def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the boxes (left, top, right, bottom) that cover a picture of any shape."""
+    """Yield the boxes (left, top, right, bottom) that cover an image of any shape."""
     across = min(width, _TILE_PIXELS)
     down = _TILE_PIXELS // across
     for top in range(0, height, down):

@@ -5,7 +5,7 @@ The names are those of the specification, RFC 9649, section 3.
 
 from typing import Final
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 MAX_ENTROPY_PIXELS: Final = 2600
 """The most pixels of an entropy image, each of which may select Huffman codes of its own, for which
@@ -32,7 +32,7 @@ times 16 plus its length."""
 
 
 def require_modest(stream: bytes, width: int, height: int) -> None:
-    """Raise BrokenPicture where an image selects more Huffman codes than encoders write.
+    """Raise DamagedImage where an image selects more Huffman codes than encoders write.
 
     Args:
         stream: The image's bits, after the header that gives its size.
@@ -44,13 +44,13 @@ def require_modest(stream: bytes, width: int, height: int) -> None:
     while bits.take(1):
         transform = bits.take(2)
         if transform in transforms:
-            raise BrokenPicture("The WebP is damaged: it has a transform twice.")
+            raise DamagedImage("The WebP is damaged: it has a transform twice.")
         transforms.add(transform)
         if transform in {_PREDICTOR, _COLOR}:
             block = 4 << bits.take(3)
             blocks = _blocks(width, height, block)
             if blocks > MAX_TRANSFORM_PIXELS and block < MIN_TRANSFORM_BLOCK:
-                raise BrokenPicture(
+                raise DamagedImage(
                     f"The WebP has a transform of {blocks} blocks; at most {MAX_TRANSFORM_PIXELS} "
                     f"are allowed of less than {MIN_TRANSFORM_BLOCK} pixels."
                 )
@@ -64,7 +64,7 @@ def require_modest(stream: bytes, width: int, height: int) -> None:
     if bits.take(1):  # There is an entropy image.
         pixels = _blocks(width, height, 4 << bits.take(3))
         if pixels > MAX_ENTROPY_PIXELS:
-            raise BrokenPicture(
+            raise DamagedImage(
                 f"The WebP has an entropy image of {pixels} pixels; at most {MAX_ENTROPY_PIXELS} "
                 "are allowed."
             )
@@ -90,7 +90,7 @@ class _Bits:
     def skip(self, count: int) -> None:
         self.position += count
         if self.position > self._left:
-            raise BrokenPicture("The WebP is damaged or cut off.")
+            raise DamagedImage("The WebP is damaged or cut off.")
 
     def take(self, count: int) -> int:
         """Return up to 16 bits."""
@@ -109,7 +109,7 @@ def _take_cache_bits(bits: _Bits) -> int:
     """Return the size of the color cache as a power of two; 0 where there is none."""
     cache_bits = bits.take(4) if bits.take(1) else 0
     if cache_bits > _MAX_CACHE_BITS:
-        raise BrokenPicture("The WebP is damaged: its color cache is too large.")
+        raise DamagedImage("The WebP is damaged: its color cache is too large.")
     return cache_bits
 
 
@@ -157,7 +157,7 @@ def _take_code(bits: _Bits, alphabet: int) -> _Code:
     length_code = _code(of_lengths)
     left = 2 + bits.take(2 + 2 * bits.take(3)) if bits.take(1) else alphabet
     if left > alphabet:
-        raise BrokenPicture("The WebP is damaged: it has a code of too many symbols.")
+        raise DamagedImage("The WebP is damaged: it has a code of too many symbols.")
     symbol, previous = 0, 8
     while symbol < alphabet and left:
         left -= 1
@@ -170,7 +170,7 @@ def _take_code(bits: _Bits, alphabet: int) -> _Code:
         extra, fewest = _REPEATS[length]
         times = bits.take(extra) + fewest
         if symbol + times > alphabet:
-            raise BrokenPicture("The WebP is damaged: it has a code of too many symbols.")
+            raise DamagedImage("The WebP is damaged: it has a code of too many symbols.")
         lengths[symbol : symbol + times] = [previous if length == 16 else 0] * times
         symbol += times
     return _code(lengths)
@@ -184,7 +184,7 @@ def _code(lengths: list[int]) -> _Code:
     used.sort()
     longest = used[-1][0] if used else 0
     if sum(1 << longest - length for length, _ in used) != 1 << longest:
-        raise BrokenPicture("The WebP is damaged: it has a code that is not complete.")
+        raise DamagedImage("The WebP is damaged: it has a code that is not complete.")
     entries = [0] * (1 << longest)
     value = 0
     for length, symbol in used:

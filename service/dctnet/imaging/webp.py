@@ -6,7 +6,7 @@ from typing import Final
 
 from dctnet.imaging import vp8l
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 _FIRST_CHUNK: Final = 12
@@ -26,7 +26,7 @@ def read(data: bytes) -> Container:
     """Read the size, before Pillow makes room for two whole frames, and the metadata.
 
     Raises:
-        BrokenPicture: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
+        DamagedImage: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
     """
     width, height = _size(data)
     useful = _chunks(data) if data[12:16] == b"VP8X" else {}
@@ -42,7 +42,7 @@ def read(data: bytes) -> Container:
 
 
 def require_modest(data: bytes) -> None:
-    """Raise BrokenPicture where lossless coding would take far more memory than pixels do.
+    """Raise DamagedImage where lossless coding would take far more memory than pixels do.
 
     Kept apart from ``read`` because it takes longer: up to half a second for 40 megapixels.
     """
@@ -80,7 +80,7 @@ def _size(data: bytes) -> tuple[int, int]:
         if kind == b"VP8L" and header[0] == 0x2F:
             sides = _number(header[1:5])
             return (sides & _SIDE) + 1, (sides >> 14 & _SIDE) + 1
-    raise BrokenPicture("The WebP's header is damaged or cut off.")
+    raise DamagedImage("The WebP's header is damaged or cut off.")
 
 
 def _number(data: bytes) -> int:
@@ -95,7 +95,7 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     while position + 8 <= len(data):
         chunks += 1
         if chunks > MAX_CHUNKS:
-            raise BrokenPicture(f"The WebP has more than {MAX_CHUNKS} chunks.")
+            raise DamagedImage(f"The WebP has more than {MAX_CHUNKS} chunks.")
         name, length = struct.unpack_from("<4sI", data, position)
         position += 8
         if name in {b"ICCP", b"EXIF"}:

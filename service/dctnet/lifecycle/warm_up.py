@@ -1,4 +1,4 @@
-"""The first pictures: a slot is ready when it has drawn what it must be able to draw."""
+"""The first images: a slot is ready when it has drawn what it must be able to draw."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,7 +15,7 @@ MAX_MEAN_DIFFERENCE = 0.5
 """How far an answer may be from the known one on average, of 255: processors round differently."""
 
 SIDE = 256
-"""Of the picture that is drawn where a folder has no known one, in pixels."""
+"""Of the image that is drawn where a folder has no known one, in pixels."""
 
 
 class WrongAnswer(ModelError):
@@ -26,16 +26,16 @@ class Cartoonist(Protocol):
     """What draws: the engine."""
 
     def reserve(self, calls: int, /) -> None:
-        """Take the memory of so many calls at once with the largest pictures."""
+        """Take the memory of so many calls at once with the largest images."""
         ...
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB picture."""
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB image."""
         ...
 
 
-def picture(height: int, width: int) -> Pixels:
-    """Return a picture to draw, HxWx3 uint8 RGB: discs on a ramp."""
+def image(height: int, width: int) -> Pixels:
+    """Return an image to draw, HxWx3 uint8 RGB: discs on a ramp."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / height, x / width
     drawn = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
@@ -54,16 +54,16 @@ def warm_up(
 ) -> str:
     """Draw the model's golden input, or one of ours if it has none; return what was compared.
 
-    ``calibrate`` gets the picture's working pixels and the seconds of the background, the better of
+    ``calibrate`` gets the image's working pixels and the seconds of the background, the better of
     two runs: the first run of a runtime is slow, and the process may be paused in one of them.
     Raises WrongAnswer, and ModelError where the golden pair cannot be read.
     """
     known = GoldenPair.read(model.files)
-    drawn = known.picture if known else picture(SIDE, SIDE)
+    drawn = known.image if known else image(SIDE, SIDE)
     cartoon = engine.cartoonize(drawn)
     if known:
         _compare(known, cartoon, model)
-    elif np.ptp(cartoon.picture) == 0:
+    elif np.ptp(cartoon.image) == 0:
         raise WrongAnswer(f"The model in {model.path} draws nothing but one colour.")
     height, width, _ = drawn.shape
     again = engine.cartoonize(drawn)
@@ -77,11 +77,11 @@ def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
     Raises WrongAnswer, and ModelError where the golden pair cannot be read.
     """
     if known := GoldenPair.read(model.files):
-        _compare(known, engine.cartoonize(known.picture), model)
+        _compare(known, engine.cartoonize(known.image), model)
 
 
 def _compare(known: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
-    difference = known.difference(cartoon.picture)
+    difference = known.difference(cartoon.image)
     if difference > MAX_MEAN_DIFFERENCE:
         raise WrongAnswer(
             f"The model in {model.path} does not draw its golden pair: it is {difference:.3g} of"

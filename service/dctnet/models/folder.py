@@ -33,7 +33,7 @@ ALPHA = "alpha.jpg"
 
 GOLDEN_INPUT = "golden-input.png"
 GOLDEN_OUTPUT = "golden-output.png"
-"""A picture, and what the reference runtime draws of it."""
+"""An image, and what the reference runtime draws of it."""
 
 NOTICES = ("README.md", "LICENSE", "LICENSES.md")
 """Files that state a model's licence, which a prepared folder takes over."""

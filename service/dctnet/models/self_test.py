@@ -1,4 +1,4 @@
-"""A picture and its right cartoon, which a model folder may carry: by it a replica proves itself.
+"""An image and its right cartoon, which a model folder may carry: by it a replica proves itself.
 
 Both files are lossless, so that the same numbers are compared everywhere.
 """
@@ -22,9 +22,9 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class GoldenPair:
-    """A picture and its cartoon, both HxWx3 uint8 RGB."""
+    """An image and its cartoon, both HxWx3 uint8 RGB."""
 
-    picture: Pixels
+    image: Pixels
     cartoon: Pixels
 
     @classmethod
@@ -36,11 +36,11 @@ class GoldenPair:
 
     def write(self, folder: Path) -> None:
         """Put it into a folder; raise OSError."""
-        for name, pixels in (GOLDEN_INPUT, self.picture), (GOLDEN_OUTPUT, self.cartoon):
+        for name, pixels in (GOLDEN_INPUT, self.image), (GOLDEN_OUTPUT, self.cartoon):
             Image.fromarray(pixels).save(folder / name, optimize=True)
 
     def difference(self, drawn: Pixels) -> float:
-        """Return how far a cartoon of the picture is from the right one, on average, of 255."""
+        """Return how far a cartoon of the image is from the right one, on average, of 255."""
         if drawn.shape != self.cartoon.shape:
             return inf
         return float(np.abs(drawn.astype(np.int16) - self.cartoon).mean())
@@ -50,5 +50,5 @@ def _read(file: Readable) -> Pixels:
     try:
         with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
-    except OSError as error:  # Pillow's own error for what is no picture is one.
+    except OSError as error:  # Pillow's own error for what is no image is one.
         raise ModelError(f"Cannot read the golden pair {file}: {reason(error)}.") from error

@@ -17,17 +17,17 @@ Drawing = NDArray[np.uint8] | NDArray[np.float32]
 class Generator(Protocol):
     """The cartoon generator: DCT-Net's U-Net with its guided filter."""
 
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        """Return the cartoon of `picture`.
+    def __call__(self, image: Pixels, /) -> Drawing:
+        """Return the cartoon of `image`.
 
-        `picture` is HxWx3 uint8 in BGR, H and W multiples of 16. The answer has the same shape and
+        `image` is HxWx3 uint8 in BGR, H and W multiples of 16. The answer has the same shape and
         colour order; it is uint8, or float32 where the graph ends without a cast, and may then
         leave 0..255.
         """
         ...
 
     def reserve(self, calls: int, height: int, width: int) -> None:
-        """Take the memory of so many calls at once with pictures of this size.
+        """Take the memory of so many calls at once with images of this size.
 
         Raises MemoryError where there is not enough.
         """
@@ -37,10 +37,10 @@ class Generator(Protocol):
 class Detector(Protocol):
     """The face detector: FaceBoxes in the public models."""
 
-    def __call__(self, picture: Pixels, /) -> tuple[Floats, Floats]:
-        """Return the boxes and scores of the faces in `picture`.
+    def __call__(self, image: Pixels, /) -> tuple[Floats, Floats]:
+        """Return the boxes and scores of the faces in `image`.
 
-        `picture` is 512x512x3 uint8 in RGB. Boxes are Nx4 float32 as y1, x1, y2, x2 in 0..1;
+        `image` is 512x512x3 uint8 in RGB. Boxes are Nx4 float32 as y1, x1, y2, x2 in 0..1;
         scores are N float32 in 0..1.
         """
         ...

@@ -31,7 +31,7 @@ _STAGES = 16
 _STATUS = {
     1: "an argument is out of range",
     2: "the weights are not as many as the network has",
-    3: "a side of the picture is no multiple of 4, or over 8192",
+    3: "a side of the image is no multiple of 4, or over 8192",
     4: "there is not enough memory",
 }
 _NO_MEMORY = 4
@@ -153,7 +153,7 @@ def _check(status: int) -> None:
 
 
 class Scratch:
-    """The memory of one call at a time. It grows to what its largest picture needed."""
+    """The memory of one call at a time. It grows to what its largest image needed."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -169,7 +169,7 @@ class Scratch:
         return int(self._library.dctnet_scratch_bytes(self.handle))
 
     def reserve(self, height: int, width: int, threads: int) -> None:
-        """Take the memory that a picture of this size needs on so many threads."""
+        """Take the memory that an image of this size needs on so many threads."""
         _check(self._library.dctnet_scratch_reserve(self.handle, height, width, threads))
 
     def trim(self) -> None:
@@ -246,29 +246,29 @@ class NativeGenerator:
     def __del__(self) -> None:
         self._library.dctnet_model_destroy(self._model)
 
-    def __call__(self, picture: Pixels, /) -> Pixels:
-        """Return the cartoon of `picture`, HxWx3 uint8 BGR, H and W multiples of 4."""
+    def __call__(self, image: Pixels, /) -> Pixels:
+        """Return the cartoon of `image`, HxWx3 uint8 BGR, H and W multiples of 4."""
         with self.scratches.borrow() as scratch:
             threads = max(1, self._threads // self.scratches.lent)
-            return self.draw_in(scratch, picture, threads)
+            return self.draw_in(scratch, image, threads)
 
     def reserve(self, calls: int, height: int, width: int) -> None:
-        """Take the memory of so many calls at once with pictures of this size."""
+        """Take the memory of so many calls at once with images of this size."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
             lent = [stack.enter_context(self.scratches.borrow()) for _ in range(calls)]
             for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
                 pass
 
-    def draw(self, picture: Pixels, threads: int) -> Pixels:
+    def draw(self, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed on as many threads."""
         with self.scratches.borrow() as scratch:
-            return self.draw_in(scratch, picture, threads)
+            return self.draw_in(scratch, image, threads)
 
-    def draw_in(self, scratch: Scratch, picture: Pixels, threads: int) -> Pixels:
+    def draw_in(self, scratch: Scratch, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed in memory of the caller's choice."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"A picture is HxWx3 uint8, not {picture.shape} {picture.dtype}.")
-        source = np.ascontiguousarray(picture)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"An image is HxWx3 uint8, not {image.shape} {image.dtype}.")
+        source = np.ascontiguousarray(image)
         cartoon: Pixels = np.empty_like(source)
         height, width, _ = source.shape
         draw = self._library.dctnet_draw

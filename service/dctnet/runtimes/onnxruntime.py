@@ -62,7 +62,7 @@ def _options(threads: int) -> ort.SessionOptions:
     # A network is a chain of operations.
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _ERROR
-    # It would keep the memory of the largest picture, 35 MB for a detector, and is no faster.
+    # It would keep the memory of the largest image, 35 MB for a detector, and is no faster.
     options.enable_cpu_mem_arena = False
     # Threads that wait for work would otherwise spin, and take the processor from other networks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -70,7 +70,7 @@ def _options(threads: int) -> ort.SessionOptions:
 
 
 def _function(path: Readable, signature: Signature, options: ort.SessionOptions) -> Run:
-    """Return a thread-safe function from a graph's picture to its outputs; raises ModelError."""
+    """Return a thread-safe function from a graph's image to its outputs; raises ModelError."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -80,8 +80,8 @@ def _function(path: Readable, signature: Signature, options: ort.SessionOptions)
     except Exception as error:  # It has no common class of its errors.
         raise ModelError(f"ONNX Runtime cannot load {path}: {error}") from error
     names = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
-    for name in (*signature.outputs, signature.picture):
+    for name in (*signature.outputs, signature.image):
         if name not in names:
             raise ModelError(f"{path} is not a graph of DCT-Net: it has no tensor {name}.")
     outputs = list(signature.outputs)
-    return lambda picture: session.run(outputs, {signature.picture: picture})
+    return lambda image: session.run(outputs, {signature.image: image})

@@ -17,7 +17,7 @@ from dctnet.runtimes import Detector, Drawing, Floats, Generator, Landmarker, Pi
 Array = NDArray[Any]
 
 Run = Callable[[Array], Sequence[Any]]
-"""Computes a graph's outputs from its picture, float32."""
+"""Computes a graph's outputs from its image, float32."""
 
 TRAINING = "training_flag:0"
 """A bool that the face graphs ask for, and which is always false here."""
@@ -29,9 +29,9 @@ _LANDMARKS = 68
 class Signature:
     """What goes into a graph and what comes out of it."""
 
-    picture: str
+    image: str
     shape: tuple[int | None, ...]
-    """Of the picture."""
+    """Of the image."""
     outputs: tuple[str, ...]
 
 
@@ -57,21 +57,21 @@ class _GraphGenerator:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        return cast("Drawing", self._run(picture.astype(np.float32))[0])
+    def __call__(self, image: Pixels, /) -> Drawing:
+        return cast("Drawing", self._run(image.astype(np.float32))[0])
 
     def reserve(self, calls: int, height: int, width: int) -> None:
-        pictures = [np.zeros((height, width, 3), np.uint8)] * calls
+        images = [np.zeros((height, width, 3), np.uint8)] * calls
         with ThreadPoolExecutor(calls) as pool:
-            for _ in pool.map(self, pictures):
+            for _ in pool.map(self, images):
                 pass
 
 
 def detector(run: Run) -> Detector:
     """Make a face detector of its graph."""
 
-    def detect(picture: Pixels) -> tuple[Floats, Floats]:
-        boxes, scores, counts = run(picture[np.newaxis].astype(np.float32))
+    def detect(image: Pixels) -> tuple[Floats, Floats]:
+        boxes, scores, counts = run(image[np.newaxis].astype(np.float32))
         count = int(counts[0])
         return boxes[0][:count], scores[0][:count]
 

@@ -63,14 +63,14 @@ def import_graph(path: Readable) -> Any:
 
 
 def _function(path: Readable, signature: Signature, threads: int) -> Run:
-    """Return a thread-safe function from a frozen graph's picture to its outputs.
+    """Return a thread-safe function from a frozen graph's image to its outputs.
 
     Raises ModelError where the graph cannot be read or lacks a tensor that upstream's has.
     """
     graph = import_graph(path)
     flags = [] if signature is signatures.GENERATOR else [signatures.TRAINING]
     found = {f"{operation.name}:0" for operation in graph.get_operations()}
-    for name in (*signature.outputs, signature.picture, *flags):
+    for name in (*signature.outputs, signature.image, *flags):
         if name not in found:
             raise ModelError(f"{path} is not a graph of DCT-Net: it has no tensor {name}.")
     config = tf.ConfigProto(
@@ -84,5 +84,5 @@ def _function(path: Readable, signature: Signature, threads: int) -> Run:
     config.gpu_options.allow_growth = True
     with without_chatter():  # The first session looks for a GPU.
         session = tf.Session(graph=graph, config=config)
-    run = session.make_callable(list(signature.outputs), [signature.picture, *flags])
-    return lambda picture: run(picture, *(False for _ in flags))
+    run = session.make_callable(list(signature.outputs), [signature.image, *flags])
+    return lambda image: run(image, *(False for _ in flags))

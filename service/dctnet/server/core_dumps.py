@@ -1,4 +1,4 @@
-"""Pictures are in memory alone, so this process's memory goes into no file when it crashes."""
+"""Images are in memory alone, so this process's memory goes into no file when it crashes."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""glibc's allocator, told to share few arenas among all threads, and to keep no pictures."""
+"""glibc's allocator, told to share few arenas among all threads, and to keep no images."""
 
 import ctypes
 from contextlib import suppress
@@ -13,7 +13,7 @@ their slots then take up half as much again as they have bytes."""
 
 MAPPED = 128 * 1024
 """From so many bytes on, memory goes back to the system when it is freed. It is glibc's default,
-which otherwise grows to 32 MiB with what is freed: each arena would keep its largest pictures."""
+which otherwise grows to 32 MiB with what is freed: each arena would keep its largest images."""
 
 
 def keep_little() -> None:

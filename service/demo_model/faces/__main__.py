@@ -21,21 +21,21 @@ SEED = 3
 
 
 def largest_difference(model: bytes) -> float:
-    """Return how far the translated operations are from the TFLite interpreter, on random pictures.
+    """Return how far the translated operations are from the TFLite interpreter, on random images.
 
     Over a batch of uniform noise in -1..1, 192x192x3; as a share of each output's largest number.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    pictures = np.random.default_rng(SEED).uniform(-1, 1, (BATCH, 192, 192, 3)).astype(np.float32)
+    images = np.random.default_rng(SEED).uniform(-1, 1, (BATCH, 192, 192, 3)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
-        translated = session.run(Network(model)(tf.constant(pictures)))
+        translated = session.run(Network(model)(tf.constant(images)))
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     (entry,) = interpreter.get_input_details()
     difference = 0.0
-    for index, picture in enumerate(pictures):
-        interpreter.set_tensor(entry["index"], picture[np.newaxis])
+    for index, image in enumerate(images):
+        interpreter.set_tensor(entry["index"], image[np.newaxis])
         interpreter.invoke()
         for output, ours in zip(interpreter.get_output_details(), translated, strict=True):
             wanted = interpreter.get_tensor(output["index"])[0]

@@ -1,7 +1,7 @@
-"""The face detector's graph: BlazeFace on the picture at three scales, eleven views in one batch.
+"""The face detector's graph: BlazeFace on the image at three scales, eleven views in one batch.
 
-The whole picture shows it faces of a middle size, a grid of overlapping tiles small ones, and the
-picture at half the size, with room around it, those that fill the picture.
+The whole image shows it faces of a middle size, a grid of overlapping tiles small ones, and the
+image at half the size, with room around it, those that fill the image.
 
 The paper is "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", Bazarevsky et al.,
 2019; boxes and scores are read as MediaPipe's `face_detection_full_range` does.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from demo_model.faces.tflite import Network
 
 SIDE = 512
-"""The side of the graph's picture in pixels."""
+"""The side of the graph's image in pixels."""
 
 TILE = 224
 """The side of a tile in pixels; what a seam cuts is whole in another tile up to 80 pixels."""
@@ -71,7 +71,7 @@ def _tile_corners() -> list[tuple[int, int]]:
 
 
 def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the picture, and their scores, N.
+    """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the image, and their scores, N.
 
     `raw` is 11x2304x16 and `logits` 11x2304x1, what BlazeFace makes of the views. A box that leaves
     its tile at a seam gets the score 0: its face is cut there, and whole in another view.
@@ -82,7 +82,7 @@ def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     boxes = tf.gather(boxes, [1, 0, 3, 2], axis=2)
     corners = frames()[:, np.newaxis]
     boxes = boxes * np.tile(corners[..., 2:] - corners[..., :2], 2) + np.tile(corners[..., :2], 2)
-    # The picture's own border is no seam: what leaves it is cut in every view.
+    # The image's own border is no seam: what leaves it is cut in every view.
     nearest = np.where(corners[..., :2] > 0, corners[..., :2], -np.inf).astype(np.float32)
     farthest = np.where(corners[..., 2:] < 1, corners[..., 2:], np.inf).astype(np.float32)
     whole = tf.reduce_all((boxes[..., :2] >= nearest) & (boxes[..., 2:] <= farthest), axis=2)
@@ -115,7 +115,7 @@ def enlarge(boxes: Tensor) -> Tensor:
 
 
 def views(images: Tensor) -> Tensor:
-    """Return the views of a 1x512x512x3 picture in 0..255 as BlazeFace takes them: 11x192x192x3."""
+    """Return the views of a 1x512x512x3 image in 0..255 as BlazeFace takes them: 11x192x192x3."""
     images = images / 127.5 - 1.0
     # Means of four after a milder change of size: bilinear alone would skip pixels.
     whole = tf.nn.avg_pool2d(_resized(images, 2 * NETWORK_SIDE), 2, 2, "VALID")

@@ -1,4 +1,4 @@
-"""Measures the demo model's face networks on pictures with one face at a known place.
+"""Measures the demo model's face networks on images with one face at a known place.
 
 Prints two Markdown tables: how often the face is found and how far its landmarks are off, by its
 size, and by what was done to it.
@@ -22,7 +22,7 @@ SHAPES = ((720, 720), (720, 1080), (720, 1440), (1440, 720))
 """Height and width of the scenes in pixels: working sizes, long to short at most 2."""
 
 SIZES = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
-"""Sides of the faces, as shares of the picture's shorter side."""
+"""Sides of the faces, as shares of the image's shorter side."""
 
 PROMISED_SIZE = 0.1
 """From which size on every face must be found."""
@@ -33,7 +33,7 @@ BOX_RANGE = (0.7, 2.0)
 
 @dataclass(frozen=True)
 class Scene:
-    """One face in one picture."""
+    """One face in one image."""
 
     size: float
     change: str
@@ -41,7 +41,7 @@ class Scene:
     seed: int
     placement: Placement
 
-    def picture(self) -> Pixels:
+    def image(self) -> Pixels:
         """Draw the scene."""
         return paste(collage(*self.shape, self.seed), self.placement)
 
@@ -76,7 +76,7 @@ CHANGES: dict[str, Callable[[Placement, int, int, int], Placement]] = {
     "dimmed to 0.4": lambda placement, *_: replace(placement, brightness=0.4),
     "touching the border": _at_border,
 }
-"""What is done to a face, given its placement, the picture's height and width, and a side, 0..3."""
+"""What is done to a face, given its placement, the image's height and width, and a side, 0..3."""
 
 
 def scenes() -> Iterator[Scene]:
@@ -94,21 +94,21 @@ def scenes() -> Iterator[Scene]:
 
 
 def measure(scene: Scene, networks: Networks, truth: Points) -> Result:
-    """Look for the face of a scene; `truth` is 68x2, the landmarks in the astronaut's picture."""
-    picture = scene.picture()
-    boxes = find_faces(picture, networks.detector)
+    """Look for the face of a scene; `truth` is 68x2, the landmarks in the astronaut's image."""
+    image = scene.image()
+    boxes = find_faces(image, networks.detector)
     hits = [box for box in boxes if holds(box, scene.placement)]
     if not hits:
         return Result(scene, False, len(boxes), None)
-    landmarks = landmarks_in(picture, hits[0], networks.landmarks)
+    landmarks = landmarks_in(image, hits[0], networks.landmarks)
     wanted = scene.placement.move(truth)
     error = None if landmarks is None else relative_error(landmarks, wanted)
     return Result(scene, True, len(boxes) - 1, error)
 
 
-def landmarks_in(picture: Pixels, box: Floats, landmarker: Landmarker) -> Points | None:
+def landmarks_in(image: Pixels, box: Floats, landmarker: Landmarker) -> Points | None:
     """Return the landmarks of the face in a box, 68x2 as x, y; None if it is too small to draw."""
-    landmarks = find_landmarks(picture, box, landmarker)
+    landmarks = find_landmarks(image, box, landmarker)
     # They are cut to whole pixels, which half a pixel makes up for on average.
     return None if landmarks is None else landmarks.astype(np.float64) + 0.5
 
@@ -148,7 +148,7 @@ def main() -> None:
     (box,) = find_faces(astronaut, networks.detector)
     truth = landmarks_in(astronaut, box, networks.landmarks)
     if truth is None:
-        raise SystemExit("The face of the unmodified picture is too small to be drawn.")
+        raise SystemExit("The face of the unmodified image is too small to be drawn.")
     results = [measure(scene, networks, truth) for scene in scenes()]
     columns = "found | other boxes | landmarks off, mean | worst |\n|---|---|---|---|---|"
     print(f"| side of the face, of the shorter side | {columns}")

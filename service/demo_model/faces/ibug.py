@@ -1,6 +1,6 @@
 """Which points of MediaPipe's face mesh stand for the 68 iBUG landmarks.
 
-Left and right are those of the picture. The mesh's points are numbered as in its canonical model,
+Left and right are those of the image. The mesh's points are numbered as in its canonical model,
 `mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization.png`.
 """
 

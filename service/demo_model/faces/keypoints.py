@@ -1,6 +1,6 @@
 """The landmark network's graph: MediaPipe's face mesh, run three times.
 
-The mesh expects an upright face in the middle of its picture. So each run tells where the face is
+The mesh expects an upright face in the middle of its image. So each run tells where the face is
 and how far it is turned, and the next one sees it upright, as MediaPipe does from one frame of a
 video to the next. The paper is "Real-time Facial Surface Geometry from Monocular Video on Mobile
 GPUs", Kartynnik et al., 2019.
@@ -15,7 +15,7 @@ from demo_model.faces import ibug
 from demo_model.faces.tflite import Network
 
 SIDE = 160
-"""The side of the graph's picture in pixels."""
+"""The side of the graph's image in pixels."""
 
 MESH_SIDE = 192
 
@@ -29,16 +29,16 @@ STATES = 4
 """What upstream's network tells of eyes and mouth; nobody reads it, and the mesh does not tell."""
 
 _LEFT, _RIGHT = 33, 263
-"""The mesh's outer corners of the eyes, left and right in the picture."""
+"""The mesh's outer corners of the eyes, left and right in the image."""
 
 _FOREHEAD, _CHIN = 10, 152
 
 Tensor = Any
 
 
-def locate(network: Network, picture: Tensor) -> Tensor:
-    """Return the mesh of a 1x192x192x3 picture in 0..255, 468x3 as x, y, z in 0..1 of its side."""
-    points, _ = network(picture / 255.0)
+def locate(network: Network, image: Tensor) -> Tensor:
+    """Return the mesh of a 1x192x192x3 image in 0..255, 468x3 as x, y, z in 0..1 of its side."""
+    points, _ = network(image / 255.0)
     return tf.reshape(points, [ibug.MESH_POINTS, 3]) / MESH_SIDE
 
 
@@ -57,12 +57,12 @@ def upright_frame(mesh: Tensor) -> tuple[Tensor, Tensor]:
     return middle, rotation * tf.reduce_max(high - low) * ROOM
 
 
-def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
-    """Return the square of a frame from a 1xSxSx3 picture, 1x192x192x3, bilinear.
+def resample(image: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
+    """Return the square of a frame from a 1xSxSx3 image, 1x192x192x3, bilinear.
 
-    Beyond the picture its border goes on.
+    Beyond the image its border goes on.
     """
-    side = picture.shape[1]
+    side = image.shape[1]
     steps = (np.arange(MESH_SIDE, dtype=np.float32) + np.float32(0.5)) / MESH_SIDE - np.float32(0.5)
     offsets = steps[:, np.newaxis] * axes[0] + steps[:, np.newaxis, np.newaxis] * axes[1]
     places = tf.reshape(offsets + middle, [-1, 2]) * float(side) - 0.5
@@ -70,7 +70,7 @@ def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
     corner = tf.minimum(tf.floor(places), side - 2.0)
     right, down = tf.split(places - corner, 2, axis=1)
     first = tf.cast(corner[:, 1] * side + corner[:, 0], tf.int32)
-    pixels = tf.reshape(picture, [side * side, 3])
+    pixels = tf.reshape(image, [side * side, 3])
     above = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
     first += side
     below = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
@@ -90,7 +90,7 @@ def build(face_mesh: bytes) -> Any:
     """Return the landmark network's GraphDef with upstream's tensors, from the mesh's TFLite file.
 
     From `tower_0/images:0`, float32 1x160x160x3 RGB in 0..255, to `tower_0/prediction:0`, 1x143: 68
-    landmarks as x, y in 0..1 of the picture, the pose, and the states, which are 0 (undecided).
+    landmarks as x, y in 0..1 of the image, the pose, and the states, which are 0 (undecided).
     `training_flag:0` is there because upstream feeds it.
     """
     with tf.Graph().as_default() as graph:

@@ -1,4 +1,4 @@
-"""The head's mask, `alpha.jpg`: how much of a drawn head replaces the drawn picture."""
+"""The head's mask, `alpha.jpg`: how much of a drawn head replaces the drawn image."""
 
 from typing import Any
 

@@ -142,7 +142,7 @@ def _depth_to_space(x: Tensor, *, blocksize: int) -> Tensor:
 def _non_max_suppression(
     boxes: Tensor, scores: Tensor, most: Any, overlap: Any, least: Any
 ) -> Tensor:
-    """Return the boxes that are kept, Nx3: of which picture and class, and which."""
+    """Return the boxes that are kept, Nx3: of which image and class, and which."""
     kept = tf.image.non_max_suppression(
         boxes[0], scores[0, 0], int(most), float(overlap), float(least)
     )

@@ -1,5 +1,5 @@
 // Drives the C interface without Python, for the sanitizers and for other processors: random weights
-// and pictures of small and odd sizes, the answers of several thread counts compared bit for bit,
+// and images of small and odd sizes, the answers of several thread counts compared bit for bit,
 // wrong arguments refused. `driver write FILE` keeps the answers, and `driver compare FILE` of
 // another build or processor draws them again.
 #include <cmath>
@@ -35,10 +35,10 @@ std::vector<float> random_weights(std::mt19937& random) {
     return weights;
 }
 
-std::vector<std::uint8_t> random_picture(std::mt19937& random, int height, int width) {
-    std::vector<std::uint8_t> picture(static_cast<std::size_t>(height) * width * 3);
-    for (std::uint8_t& value : picture) value = static_cast<std::uint8_t>(random() >> 24);
-    return picture;
+std::vector<std::uint8_t> random_image(std::mt19937& random, int height, int width) {
+    std::vector<std::uint8_t> image(static_cast<std::size_t>(height) * width * 3);
+    for (std::uint8_t& value : image) value = static_cast<std::uint8_t>(random() >> 24);
+    return image;
 }
 
 class Scratch {
@@ -54,41 +54,41 @@ class Scratch {
 };
 
 std::vector<std::uint8_t> draw(const dctnet_model* model, dctnet_scratch* scratch,
-                               const std::vector<std::uint8_t>& picture, int height, int width,
+                               const std::vector<std::uint8_t>& image, int height, int width,
                                int threads) {
-    std::vector<std::uint8_t> cartoon(picture.size());
-    require(dctnet_draw(model, scratch, picture.data(), cartoon.data(), height, width, threads) ==
+    std::vector<std::uint8_t> cartoon(image.size());
+    require(dctnet_draw(model, scratch, image.data(), cartoon.data(), height, width, threads) ==
                 DCTNET_OK,
-            "a picture can be drawn");
+            "an image can be drawn");
     return cartoon;
 }
 
 void answers_do_not_depend_on_threads(const dctnet_model* model, std::mt19937& random) {
     const Scratch scratch, fresh;
     for (const auto& [height, width] : kSizes) {
-        const auto picture = random_picture(random, height, width);
-        const auto one = draw(model, scratch, picture, height, width, 1);
+        const auto image = random_image(random, height, width);
+        const auto one = draw(model, scratch, image, height, width, 1);
         for (const int threads : {2, 3, 8})
-            require(draw(model, scratch, picture, height, width, threads) == one,
+            require(draw(model, scratch, image, height, width, threads) == one,
                     "the answer does not depend on the threads");
         dctnet_scratch_trim(fresh);
         require(dctnet_scratch_bytes(fresh) == 0, "a trimmed scratch holds nothing");
-        require(draw(model, fresh, picture, height, width, 1) == one,
+        require(draw(model, fresh, image, height, width, 1) == one,
                 "the answer does not depend on what the scratch held");
     }
 }
 
 void a_model_is_shared(const dctnet_model* model, std::mt19937& random) {
     constexpr int kHeight = 64, kWidth = 80;
-    const auto picture = random_picture(random, kHeight, kWidth);
+    const auto image = random_image(random, kHeight, kWidth);
     const Scratch scratch;
-    const auto alone = draw(model, scratch, picture, kHeight, kWidth, 1);
+    const auto alone = draw(model, scratch, image, kHeight, kWidth, 1);
     std::vector<std::thread> slots;
     for (int slot = 0; slot < 3; ++slot)
         slots.emplace_back([&, threads = 1 + slot] {
             const Scratch own;
             for (int i = 0; i < 3; ++i)
-                require(draw(model, own, picture, kHeight, kWidth, threads) == alone,
+                require(draw(model, own, image, kHeight, kWidth, threads) == alone,
                         "slots do not disturb each other");
         });
     for (std::thread& slot : slots) slot.join();
@@ -110,9 +110,9 @@ void wrong_arguments_are_refused(const dctnet_model* model, const std::vector<fl
     require(dctnet_scratch_create(nullptr) == DCTNET_BAD_ARGUMENT, "no place is refused");
 
     const Scratch scratch;
-    std::vector<std::uint8_t> picture(16 * 16 * 3), cartoon(picture.size());
+    std::vector<std::uint8_t> image(16 * 16 * 3), cartoon(image.size());
     const auto status = [&](int height, int width, int threads) {
-        return dctnet_draw(model, scratch, picture.data(), cartoon.data(), height, width, threads);
+        return dctnet_draw(model, scratch, image.data(), cartoon.data(), height, width, threads);
     };
     require(status(16, 16, 1) == DCTNET_OK, "16 by 16 is drawn");
     for (const int side : {0, -16, 2, 15, 18, DCTNET_MAX_SIDE + DCTNET_SIDE_MULTIPLE}) {
@@ -121,10 +121,10 @@ void wrong_arguments_are_refused(const dctnet_model* model, const std::vector<fl
     }
     for (const int threads : {0, -1, DCTNET_MAX_THREADS + 1})
         require(status(16, 16, threads) == DCTNET_BAD_ARGUMENT, "a wrong thread count is refused");
-    require(dctnet_draw(nullptr, scratch, picture.data(), cartoon.data(), 16, 16, 1) ==
+    require(dctnet_draw(nullptr, scratch, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
             "no model is refused");
-    require(dctnet_draw(model, nullptr, picture.data(), cartoon.data(), 16, 16, 1) ==
+    require(dctnet_draw(model, nullptr, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
             "no scratch is refused");
 }
@@ -133,8 +133,8 @@ std::vector<std::uint8_t> draw_all(const dctnet_model* model, std::mt19937& rand
     const Scratch scratch;
     std::vector<std::uint8_t> cartoons;
     for (const auto& [height, width] : kSizes) {
-        const auto picture = random_picture(random, height, width);
-        const auto cartoon = draw(model, scratch, picture, height, width, 2);
+        const auto image = random_image(random, height, width);
+        const auto cartoon = draw(model, scratch, image, height, width, 2);
         cartoons.insert(cartoons.end(), cartoon.begin(), cartoon.end());
     }
     return cartoons;

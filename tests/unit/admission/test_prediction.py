@@ -6,12 +6,12 @@ from dctnet.admission import Reason
 from tests.support.admission import refusal
 
 
-def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow):
+def test_an_image_that_would_be_done_at_its_deadline_is_late(slow):
     assert slow.refusal(deadline=2).reason is Reason.DEADLINE
     slow.submit(deadline=2.001)
 
 
-def test_a_picture_waits_for_what_runs_and_for_what_waits(slow):
+def test_an_image_waits_for_what_runs_and_for_what_waits(slow):
     slow.occupy(cost=1)
     slow.clock.turn(0.5)
     slow.submit(cost=3)

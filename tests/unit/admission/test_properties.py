@@ -71,7 +71,7 @@ class LookFailed(Exception):
 
 
 class Client:
-    """One picture that was let in: what the model expects of it, and what came of it."""
+    """One image that was let in: what the model expects of it, and what came of it."""
 
     def __init__(self, name: Name, deadline: float) -> None:
         self.name = name
@@ -210,7 +210,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         if sender in self.sending:
             self.sending.remove(sender)
 
-    # Pictures.
+    # Images.
 
     @rule(name=NAMES, seconds=st.sampled_from([0, 5, 20, FAR]))
     def check_the_headers(self, name: Name, seconds: float) -> None:
@@ -354,7 +354,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return reason is None
 
     def _reasons(self, name: Name, cost: float, deadline: float) -> set[Reason | None]:
-        """Why one more picture of a client may be refused; with None, it may be taken.
+        """Why one more image of a client may be refused; with None, it may be taken.
 
         The model predicts no computation's end, so it knows only what is certain: when it would end
         on a free slot, by the warm-up's measurement.

@@ -19,7 +19,7 @@ from tests.support.polling import until
 
 
 @pytest.mark.parametrize("queue", [0, 1, 3])
-def test_as_many_pictures_wait_as_the_queue_holds(harness, queue):
+def test_as_many_images_wait_as_the_queue_holds(harness, queue):
     one = harness(slots=2, queue=queue)
     works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
@@ -32,7 +32,7 @@ def test_as_many_pictures_wait_as_the_queue_holds(harness, queue):
     assert one.refusal().reason is Reason.QUEUE_FULL
 
 
-def test_free_slots_are_places_even_before_they_take_their_picture():
+def test_free_slots_are_places_even_before_they_take_their_image():
     admission = Admission(slots=2, queue=1, uploads=1)
     for _ in range(3):
         admission.submit(Payload, cost=1, deadline=FAR)
@@ -59,7 +59,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
-def test_a_picture_costs_more_than_nothing(harness, cost):
+def test_an_image_costs_more_than_nothing(harness, cost):
     with pytest.raises(ValueError, match="cost is more than 0"):
         harness().submit(cost=cost)
 
@@ -72,7 +72,7 @@ def breaks() -> bool:
     ("now", "is_wanted", "error"),
     [(5, lambda: True, DeadlinePassed), (0, lambda: False, ClientGone), (0, breaks, OSError)],
 )
-def test_a_picture_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
+def test_an_image_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
     harness, now, is_wanted, error
 ):
     one = harness()
@@ -106,7 +106,7 @@ def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
 def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness):
-    clients, pictures = 8, 40
+    clients, images = 8, 40
     one = harness(slots=3, queue=4, uploads=2)
     running, most = 0, 0
     lock = Lock()
@@ -141,11 +141,11 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
 
     def be_a_client(seed: int) -> list[str]:
         random_ = random.Random(seed)
-        return [send(random_) for _ in range(pictures)]
+        return [send(random_) for _ in range(images)]
 
     crowd = [in_background(partial(be_a_client, seed)) for seed in range(clients)]
     outcomes = [outcome for client in crowd for outcome in client.result(BOUND_S)]
-    assert len(outcomes) == clients * pictures
+    assert len(outcomes) == clients * images
     assert {"answer", "ClientGone", "WorkFailed"} <= set(outcomes)
     assert most <= 3
     assert one.admission.uploads.held == one.admission.uploads.waiting == 0

@@ -74,7 +74,7 @@ def test_each_slot_is_prepared_by_its_thread(harness):
     assert [p.result(BOUND_S) for p in one.prepared] == ["slot-0", "slot-1"]
 
 
-def test_a_slot_that_is_prepared_takes_no_picture_yet():
+def test_a_slot_that_is_prepared_takes_no_image_yet():
     admission = Admission(slots=1, queue=1, uploads=1)
     ready = Event()
     admission.start(lambda: ready.wait(BOUND_S))

@@ -14,7 +14,7 @@ from tests.support.polling import until
 BATCH, PERSON = "batch", "person"
 
 
-class Picture:
+class QueuedImage:
     """One that waits or is computed."""
 
     def __init__(self, client: str, seconds: float, work: Work) -> None:
@@ -31,45 +31,45 @@ class Service(AdmissionHarness):
     def __init__(self, slots: int, queue: int) -> None:
         super().__init__(slots=slots, queue=queue)
         self.slots = slots
-        self.pictures: list[Picture] = []
+        self.images: list[QueuedImage] = []
 
-    def send(self, client: str, seconds: float) -> Picture:
-        picture = Picture(client, seconds, self.submit(client=client)[0])
-        self.pictures.append(picture)
+    def send(self, client: str, seconds: float) -> QueuedImage:
+        image = QueuedImage(client, seconds, self.submit(client=client)[0])
+        self.images.append(image)
         self._settle()
-        return picture
+        return image
 
     def pass_time(self, until: float) -> None:
         """Let computations end, in their order, until then."""
-        while first := min((p for p in self.pictures if p.ends_at), key=_end, default=None):
+        while first := min((p for p in self.images if p.ends_at), key=_end, default=None):
             if _end(first) > until:
                 break
             self.clock.now = _end(first)
-            self.pictures.remove(first)
+            self.images.remove(first)
             first.work.end()
             self._settle()
         self.clock.now = until
 
-    def of(self, client: str, *, waiting: bool) -> list[Picture]:
-        return [p for p in self.pictures if p.client == client and (p.ends_at is None) == waiting]
+    def of(self, client: str, *, waiting: bool) -> list[QueuedImage]:
+        return [p for p in self.images if p.client == client and (p.ends_at is None) == waiting]
 
     def _settle(self) -> None:
         """Wait until the slots have taken what they can, and note until when that takes."""
-        number = len(self.pictures)
+        number = len(self.images)
         until(
             lambda: (
                 self.admission.load_ratio == number / self.slots
-                and sum(p.work.started.is_set() for p in self.pictures) == min(self.slots, number)
+                and sum(p.work.started.is_set() for p in self.images) == min(self.slots, number)
             )
         )
-        for picture in self.pictures:
-            if picture.ends_at is None and picture.work.started.is_set():
-                picture.ends_at = self.clock() + picture.seconds
+        for image in self.images:
+            if image.ends_at is None and image.work.started.is_set():
+                image.ends_at = self.clock() + image.seconds
 
 
-def _end(picture: Picture) -> float:
-    assert picture.ends_at is not None
-    return picture.ends_at
+def _end(image: QueuedImage) -> float:
+    assert image.ends_at is not None
+    return image.ends_at
 
 
 def keep_busy(service: Service, seconds: float) -> None:
@@ -101,14 +101,14 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
             if service.of(PERSON, waiting=True):
                 continue
             own = service.of(PERSON, waiting=False)
-            picture = service.send(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
+            image = service.send(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
             came = service.clock()
             bound = 1 if len(own) < slots else min(map(_end, own)) - came + 1
-            while picture.ends_at is None:
+            while image.ends_at is None:
                 assert service.clock() <= came + bound
                 keep_busy(service, randomly.uniform(0.1, 1.0))
-                service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
-            assert picture.ends_at - picture.seconds - came <= bound + 1e-9
+                service.pass_time(min(_end(p) for p in service.images if p.ends_at))
+            assert image.ends_at - image.seconds - came <= bound + 1e-9
 
 
 @examples(60)
@@ -119,7 +119,7 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
     client=st.sampled_from([BATCH, PERSON, "newcomer"]),
 )
 def test_a_wait_is_predicted_for_each_client_as_it_will_be(slots, before, pause, client):
-    """Where each picture takes as long as the others, and nobody comes after it."""
+    """Where each image takes as long as the others, and nobody comes after it."""
     with closing(Service(slots, queue=50)) as service:
         service.calibrate(1.0)
         for number, earlier in enumerate(before, 1):
@@ -128,7 +128,7 @@ def test_a_wait_is_predicted_for_each_client_as_it_will_be(slots, before, pause,
         service.pass_time(service.clock() + pause)
         predicted = service.admission._wait(client)
         came = service.clock()
-        picture = service.send(client, 1.0)
-        while picture.ends_at is None:
-            service.pass_time(min(_end(p) for p in service.pictures if p.ends_at))
-        assert picture.ends_at - 1.0 - came == pytest.approx(predicted, abs=1e-6)
+        image = service.send(client, 1.0)
+        while image.ends_at is None:
+            service.pass_time(min(_end(p) for p in service.images if p.ends_at))
+        assert image.ends_at - 1.0 - came == pytest.approx(predicted, abs=1e-6)

@@ -1,6 +1,6 @@
-// The way of one picture: prepared, sent, sent again while the service is busy, drawn.
+// The way of one image: prepared, sent, sent again while the service is busy, drawn.
 
-import { prepare } from "./picture.js";
+import { prepare } from "./image.js";
 import { follow, newTicket } from "./place.js";
 import { Problem, problemOf } from "./problems.js";
 import { send } from "./request.js";
@@ -9,9 +9,9 @@ import { wait } from "./wait.js";
 // Throws a Problem that does not pass by itself, or the signal's reason.
 export async function draw(file, { limits, style, key, signal, on }) {
   on.preparing(file);
-  const picture = await prepare(file, limits);
+  const image = await prepare(file, limits);
   signal.throwIfAborted();
-  if (picture.size > limits.maxBytes) throw new Problem("too-many-bytes");
+  if (image.size > limits.maxBytes) throw new Problem("too-many-bytes");
 
   for (let attempt = 1; ; attempt++) {
     on.sending();
@@ -23,13 +23,13 @@ export async function draw(file, { limits, style, key, signal, on }) {
     };
     let answer;
     try {
-      answer = await send(picture, { style, key, ticket, signal, onProgress: on.progress, onSent });
+      answer = await send(image, { style, key, ticket, signal, onProgress: on.progress, onSent });
     } finally {
       unfollow();
     }
     if (answer?.status === 200) {
       const faces = Number(answer.header("X-Dctnet-Faces"));
-      return { picture, cartoon: answer.body, faces };
+      return { image, cartoon: answer.body, faces };
     }
     const problem = await problemOf(answer);
     if (!problem.passes) throw problem;

@@ -1,4 +1,4 @@
-// The page: a picture comes, its cartoon is drawn, and what becomes of it is shown.
+// The page: an image comes, its cartoon is drawn, and what becomes of it is shown.
 
 import { draw } from "./drawing.js";
 import * as language from "./language.js";
@@ -13,12 +13,12 @@ const limits = Object.fromEntries(
   Object.entries(document.body.dataset).map(([name, value]) => [name, Number(value)]),
 );
 
-let latest = null; // The picture that was chosen last.
+let latest = null; // The image that was chosen last.
 let key = null; // In memory alone; asked for when the service does.
 let stop = new AbortController(); // Of the drawing that runs.
 
 async function start(file) {
-  stop.abort(); // Another picture takes the place of one that is being drawn.
+  stop.abort(); // Another image takes the place of one that is being drawn.
   stop = new AbortController();
   const { signal } = stop;
   latest = file;

@@ -1,4 +1,4 @@
-// A picture's place in the queue, asked for while the service has it.
+// An image's place in the queue, asked for while the service has it.
 
 const PERIOD_MS = 1000;
 
@@ -29,6 +29,6 @@ async function placeOf(ticket) {
     const answer = await fetch(`v1/tickets/${ticket}`);
     return answer.ok ? (await answer.json()).place : null;
   } catch {
-    return null; // The picture's own request tells whether the service is there.
+    return null; // The image's own request tells whether the service is there.
   }
 }

@@ -9,7 +9,7 @@ const RETRY_AFTER_S = 5; // Where the answer does not say.
 // They pass by themselves.
 const PASSING = new Set(["full", "starting", "draining", "unavailable"]);
 
-// With these another attempt with the same picture is worth a click.
+// With these another attempt with the same image is worth a click.
 const WORTH_A_CLICK = new Set([
   "too-slow", "unknown-style", "client-gone", "internal", "out-of-memory", "deadline-passed",
   "unreachable", "unknown",

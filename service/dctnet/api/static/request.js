@@ -4,7 +4,7 @@
 const FORMAT = "jpeg";
 
 // Resolves to an answer of any status, and to null where none came.
-export function send(picture, { style, key, ticket, signal, onProgress, onSent }) {
+export function send(image, { style, key, ticket, signal, onProgress, onSent }) {
   return new Promise((resolve, reject) => {
     const parameters = new URLSearchParams({ format: FORMAT, ...(style && { style }) });
     const request = new XMLHttpRequest();
@@ -21,7 +21,7 @@ export function send(picture, { style, key, ticket, signal, onProgress, onSent }
     request.addEventListener("error", () => resolve(null));
     request.addEventListener("abort", () => reject(signal.reason));
     signal.addEventListener("abort", () => request.abort());
-    request.send(picture);
+    request.send(image);
   });
 }
 

@@ -13,11 +13,11 @@ function divide() {
   say(split, "splitAt", { percent }, "aria-valuetext");
 }
 
-export function present(file, { picture, cartoon }) {
+export function present(file, { image, cartoon }) {
   byId("compare").classList.remove("alone");
-  show("original", picture);
+  show("original", image);
   byId("download").href = show("cartoon", cartoon);
-  byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "picture"}-cartoon.jpg`;
+  byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "image"}-cartoon.jpg`;
   split.value = 50;
   divide();
 }

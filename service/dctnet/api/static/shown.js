@@ -1,4 +1,4 @@
-// Images that show a picture from memory, which is given back when the next one comes.
+// Images that show an image from memory, which is given back when the next one comes.
 
 const urls = new Map();
 

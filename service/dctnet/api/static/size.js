@@ -1,4 +1,4 @@
-// The size at which the service works on a picture: a larger one would gain nothing.
+// The size at which the service works on an image: a larger one would gain nothing.
 
 export function fit(width, height, { shortSide, longSide, maxPixels }) {
   const scale = Math.min(

@@ -60,7 +60,7 @@ export default {
 
   // Named after the type of the problem document.
   "problem-bad-request": "服务无法理解此页面的请求。请刷新页面后重试。",
-  "problem-no-picture": "这个文件是空的。请选择另一个。",
+  "problem-missing-image": "这个文件是空的。请选择另一个。",
   "problem-unauthorized": "此服务需要 API 密钥。",
   "problem-unauthorized-again": "此 API 密钥无效。",
   "problem-not-found": "此地址没有该服务。请刷新页面后重试。",
@@ -69,7 +69,7 @@ export default {
   "problem-too-many-bytes": ({ maxBytes }) => `文件太大：最多 ${mebibytes(maxBytes)} MiB。`,
   "problem-too-many-pixels": "图片的像素太多。请缩小后重试。",
   "problem-unsupported-format": "无法读取此文件的格式。请选择 JPEG、PNG、WebP 或 AVIF 图片。",
-  "problem-broken-picture": "图片已损坏。请选择另一张。",
+  "problem-damaged-image": "图片已损坏。请选择另一张。",
   "problem-unknown-style": "服务现在提供的是另一种风格。请选择后重试。",
   "problem-bad-parameter": "服务无法按此要求绘制。请刷新页面后重试。",
   "problem-full": "排队的人较多。图片会自动重新发送，请不要关闭此页面。",
