@@ -9,7 +9,7 @@ COPY requirements/tracing.txt requirements/
 RUN python -m venv --without-pip /opt/dctnet \
     && pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/tracing.txt
 
-# The package's wheel, with the native runtime for every processor of this architecture.
+# The package's wheel, with the native runtime for every CPU of this architecture.
 FROM environment AS wheel
 # A release's point versions vanish from Debian's mirrors, and nothing of the compiler is kept.
 # hadolint ignore=DL3008

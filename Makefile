@@ -41,7 +41,7 @@ install-dev: $(VENV)/installed-dev $(NATIVE)/built ## Add to it what tests and c
 run: install ## Serve on http://127.0.0.1:8080
 	@$(BIN)/dctnet serve
 
-# Twice as many as there are processors, for half of them wait for servers, timeouts and the browser;
+# Twice as many as there are CPUs, for half of them wait for servers, timeouts and the browser;
 # no more than 8, each of which takes up to 1 GB.
 PROCESSES = $(shell n=$$(nproc); echo $$((n > 4 ? 8 : 2 * n)))
 

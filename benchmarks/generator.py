@@ -64,7 +64,7 @@ def kinds(upstream: Path, variants: Iterable[str]) -> Iterator[Kind]:
     if mnn.is_installed():
         yield Kind("MNN", "mnn", upstream / "cartoon_bg.mnn")
     yield Kind(TUNED, "tensorflow", upstream / "cartoon_bg.pb")
-    # It is off by default on processors of AMD.
+    # It is off by default on CPUs of AMD.
     yield Kind("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
 
 

@@ -8,7 +8,7 @@ from dctnet.cpus import available_cpus
 
 
 def describe() -> str:
-    """Say in a line what matters for speed: processor, cores, and who computes."""
+    """Say in a line what matters for speed: CPU, cores, and who computes."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
     flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}

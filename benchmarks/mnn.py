@@ -73,7 +73,7 @@ class _Slot:
         self._tensor = MNN.Tensor
         self._float = MNN.Halide_Type_Float
         self._interpreter = MNN.Interpreter(str(path))
-        # By default it may compute in less than float32 where a processor can.
+        # By default it may compute in less than float32 where a CPU can.
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
         self._session = self._interpreter.createSession(settings)
 

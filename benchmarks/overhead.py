@@ -62,7 +62,7 @@ class Bare:
 
 
 def served(server: Server, image: SourceImage, images: int) -> tuple[float, float]:
-    """Return the right answers a second, and the clients' share of the processors, 0..1."""
+    """Return the right answers a second, and the clients' share of the CPUs, 0..1."""
     plan = Plan(
         url=f"{server.url}/v1/cartoons",
         arrivals=Closed(clients=CLIENTS, requests=images),
@@ -110,7 +110,7 @@ def main() -> int:
         ("bare engine, images a second", alone),
         ("service, images a second", serving_rates),
         ("service of bare engine, %", 100 * ratios),
-        ("clients' share of the processors, %", 100 * np.array(shares)),
+        ("clients' share of the CPUs, %", 100 * np.array(shares)),
     ):
         cells = " | ".join(f"{value:.3g}" for value in (median(values), min(values), max(values)))
         print(f"| {name} | {cells} |")

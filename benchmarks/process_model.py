@@ -245,7 +245,7 @@ def tables(found: Found) -> str:
             ]
         )
     ratio = "times the first"
-    cost = ["images a second", ratio, "processor s an image", ratio, "memory, MB", ratio]
+    cost = ["images a second", ratio, "CPU s an image", ratio, "memory, MB", ratio]
     outcomes = ["right", "refused", "failed or wrong"]
     seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
     both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)

@@ -25,11 +25,11 @@ MACHINE = """\
 Measured on {date}: {machine}.
 
 Medians of {rounds} interleaved rounds, after one that warms up. Every engine with each number of
-threads is a process of its own. TensorFlow as it is installed has oneDNN off on processors of AMD:
+threads is a process of its own. TensorFlow as it is installed has oneDNN off on CPUs of AMD:
 the last engine here."""
 
 HELD = """\
-Held to AVX2, whatever the processor has: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by
+Held to AVX2, whatever the CPU has: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by
 `OPENBLAS_CORETYPE`, the native runtime by its variant. ONNX Runtime cannot be held, and takes
 AVX-512 where there is such."""
 

@@ -1,6 +1,6 @@
 """What the server drew, kept until the load is over and then decoded and checked.
 
-Decoding would take the processors from the server while it is being measured. So an answer is only
+Decoding would take the CPUs from the server while it is being measured. So an answer is only
 hashed when it comes; the same bytes for the same image are kept and checked once.
 """
 

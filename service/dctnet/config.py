@@ -115,7 +115,7 @@ class Settings:
 
     @property
     def cpus(self) -> float:
-        """How many processors the process may use."""
+        """How many CPUs the process may use."""
         return _cpus(self.cpu_limit_millicores)
 
     @property
@@ -330,7 +330,7 @@ SETTINGS = (
     Setting(
         "DCTNET_CPU_LIMIT_MILLICORES",
         "cpu_limit_millicores",
-        *_whole_number(1, 1_024_000, "thousandths of a processor"),
+        *_whole_number(1, 1_024_000, "millicores"),
         lambda _: None,
         "none: the affinity mask and the cgroup's quota count",
     ),
@@ -339,7 +339,7 @@ SETTINGS = (
         "slots",
         *_whole_number(1, 256, "images"),
         _slots,
-        "the processors, rounded down, but at least 1",
+        "the CPUs, rounded down, but at least 1",
     ),
     Setting(
         "DCTNET_RUNTIME",
@@ -355,7 +355,7 @@ SETTINGS = (
         _threads,
         "auto, or a whole number of threads from 1 to 256",
         lambda _: None,
-        "`auto`: the processors, rounded down, but at least 1",
+        "`auto`: the CPUs, rounded down, but at least 1",
     ),
     Setting(
         "DCTNET_QUEUE_SIZE",

@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""How many CPUs this process may use."""
 
 import os
 from math import inf
@@ -11,15 +11,15 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 def available_cpus(
     root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS, *, limit: float = inf
 ) -> float:
-    """Return the processors that the affinity mask, the cgroup's quota and a limit leave: say 1.5.
+    """Return the CPUs that the affinity mask, the cgroup's quota and a limit leave: say 1.5.
 
-    The standard library looks at the mask alone, so that a container limited to two processors
+    The standard library looks at the mask alone, so that a container limited to two CPUs
     would start a thread for each one of its node. The limit is for sandboxes that hide the cgroup.
     """
     # Only Linux has affinity masks.
     has_mask = hasattr(os, "sched_getaffinity")
-    processors = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
-    return min([float(processors), limit, *_quotas(root, own_cgroups)])
+    count = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
+    return min([float(count), limit, *_quotas(root, own_cgroups)])
 
 
 def _quotas(root: Path, own_cgroups: Path) -> list[float]:

@@ -30,7 +30,7 @@ constexpr std::size_t kGroupProducts = kSquare * kProductStride;
 
 // values = Bᵀ d B, of a tile's 8×8 pixels d, of which `rows` point to the leftmost.
 //
-// Both transforms fetch what the next tile will need: no prefetcher of a processor follows eight
+// Both transforms fetch what the next tile will need: no prefetcher of a CPU follows eight
 // rows of short runs. An address beyond a row's end does no harm, for it is only fetched.
 void transform_input(const float* const (&rows)[kPoints], int channels, float* values) {
     for (int c = 0; c < channels; c += kWidth) {

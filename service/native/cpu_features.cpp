@@ -1,4 +1,4 @@
-// Whether the processor can run the rest. This file is compiled without its instructions.
+// Whether the CPU can run the rest. This file is compiled without its instructions.
 #include "dctnet.h"
 
 #ifdef DCTNET_X86_64_LEVEL
@@ -6,12 +6,12 @@
 
 namespace {
 
-// Asked of the processor itself: in zig's runtime library __builtin_cpu_supports knows of nothing.
+// Asked of the CPU itself: in zig's runtime library __builtin_cpu_supports knows of nothing.
 struct Registers {
     unsigned eax, ebx, ecx, edx;
 };
 
-// All 0 where the processor has no such leaf.
+// All 0 where the CPU has no such leaf.
 Registers cpuid(unsigned leaf) {
     Registers found{};
     __get_cpuid_count(leaf, 0, &found.eax, &found.ebx, &found.ecx, &found.edx);
@@ -48,6 +48,6 @@ int dctnet_supported() { return DCTNET_X86_64_LEVEL == 3 ? is_level_3() : is_lev
 
 #else
 
-int dctnet_supported() { return 1; }  // Every processor of the architecture can.
+int dctnet_supported() { return 1; }  // Every CPU of the architecture can.
 
 #endif

@@ -36,7 +36,7 @@ typedef struct dctnet_scratch dctnet_scratch;
 /* DCTNET_VERSION of the library. */
 DCTNET_API int dctnet_version(void);
 
-/* Whether this processor has the instructions that the library was built for. */
+/* Whether this CPU has the instructions that the library was built for. */
 DCTNET_API int dctnet_supported(void);
 
 /* The floats of a model's weights. */

@@ -1,4 +1,4 @@
-// The processor's vectors of float32 by the compiler's vector extensions: one source, any width.
+// The CPU's vectors of float32 by the compiler's vector extensions: one source, any width.
 #pragma once
 
 #include <cstddef>

@@ -139,7 +139,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def demo(image: str) -> dict[str, Any]:
-    """Values for the demo model in a replica of one processor, which a small node can place."""
+    """Values for the demo model in a replica of one CPU, which a small node can place."""
     repository, _, tag = image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag},

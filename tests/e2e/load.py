@@ -26,7 +26,7 @@ CAPACITY_S = 10
 
 STEADY = 0.35
 """The steady load as a share of the capacity: a third replica that starts beside two takes its part
-of the same processors."""
+of the same CPUs."""
 
 LONGEST_S = 3600
 """When a load ends that nobody stops."""

@@ -1,4 +1,4 @@
-"""At three times what a replica of one processor can draw, it refuses, and stays ready."""
+"""At three times what a replica of one CPU can draw, it refuses, and stays ready."""
 
 import json
 import os

@@ -15,7 +15,7 @@ SOURCES = ROOT / "service/native"
 BUILD = SOURCES / "build"
 
 WIDTHS = ["own", "4", "16"]
-"""The vectors' widths: the processor's own (AVX2's on x86-64), NEON's and AVX-512's."""
+"""The vectors' widths: the CPU's own (AVX2's on x86-64), NEON's and AVX-512's."""
 
 
 def make(*targets: str) -> None:
@@ -46,7 +46,7 @@ def built() -> None:
 
 
 def _variant(width: str) -> str:
-    """Return the build of a width: in instructions of its own where this processor has them."""
+    """Return the build of a width: in instructions of its own where this CPU has them."""
     if width == "own":
         return native.VARIANTS[platform.machine()][-1]
     has_avx512 = native.pick() == "x86-64-v4"

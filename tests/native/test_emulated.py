@@ -1,4 +1,4 @@
-"""The library on processors that are not this one, by an emulator."""
+"""The library on CPUs that are not this one, by an emulator."""
 
 import platform
 import shutil
@@ -27,11 +27,11 @@ def test_aarch64_draws_what_this_machine_draws_within_one_level(tmp_path):
     make("compare", answers, "ARCHITECTURE=aarch64")
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs a processor of x86-64")
-def test_a_processor_without_the_instructions_is_told_and_not_harmed():
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs a CPU of x86-64")
+def test_a_cpu_without_the_instructions_is_told_and_not_harmed():
     if shutil.which("qemu-x86_64") is None:
         pytest.skip("needs an emulator: apt-get install qemu-user")
     build("build/driver")
     command = ["qemu-x86_64", "-cpu", "SandyBridge", BUILD / "driver"]  # It has AVX, and no AVX2.
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout.startswith("This processor lacks the instructions")
+    assert run.stdout.startswith("This CPU lacks the instructions")

@@ -146,7 +146,7 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])
-def test_a_variant_is_for_processors_that_have_its_instructions(built, variant):
+def test_a_variant_is_for_cpus_that_have_its_instructions(built, variant):
     has = set(Path("/proc/cpuinfo").read_text().split())
     assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
 

@@ -7,7 +7,7 @@ import pytest
 from dctnet.config import MIB
 from dctnet.server.read_timeouts import MAX_HEAD_BYTES
 from tests.server.conftest import connected, connections, received
-from tests.support.process import Server, memory, processor_time, reset_peak_memory
+from tests.support.process import Server, cpu_time, memory, reset_peak_memory
 
 HEADS = 370
 EVIL = "evil.example"
@@ -226,9 +226,9 @@ def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server):
 def test_hundreds_of_unfinished_heads_cost_little(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=4)
     worker = server.worker()
-    memory_before, time_before = reset_peak_memory(worker), processor_time(worker)
+    memory_before, time_before = reset_peak_memory(worker), cpu_time(worker)
     with connections(server, HEADS, head(MAX_HEAD_BYTES)[:-2]) as clients:
         for client in clients:
             assert client.recv(4096).split()[1] == b"408"
     assert memory(worker, "VmHWM") - memory_before < 40 * MIB
-    assert processor_time(worker) - time_before < 1
+    assert cpu_time(worker) - time_before < 1

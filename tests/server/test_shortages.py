@@ -17,7 +17,7 @@ from tests.server.conftest import TIMED, connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, memory, processor_time, serving
+from tests.support.process import Server, cpu_time, memory, serving
 
 STACK_BYTES = 8 * 1024 * 1024
 """Address space of one thread's stack, by default."""
@@ -122,7 +122,7 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
         with connections(server, 50):
             server.until(lambda: open_files(worker) == limit)
-            before = processor_time(worker)
+            before = cpu_time(worker)
             for _ in range(50):
                 assert healthy(server, session)
             # Nothing that a response needs is read from a file only then.
@@ -131,8 +131,8 @@ def test_without_files_those_who_are_connected_are_served_and_others_when_there_
             for image in IMAGES:
                 response = session.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
                 assert response.status_code == 200
-            # Waiting for room takes no processor.
-            assert processor_time(worker) - before < 1
+            # Waiting for room takes no CPU.
+            assert cpu_time(worker) - before < 1
         server.until(lambda: healthy(server))
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker

@@ -35,7 +35,7 @@ MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no ma
 
 
 class TimedEngine:
-    """Draws after a while without using the processor."""
+    """Draws after a while without using the CPU."""
 
     def __init__(self, seconds: float, held: Path | None = None) -> None:
         self._seconds, self._held = seconds, held

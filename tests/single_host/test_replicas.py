@@ -31,7 +31,7 @@ TIMED_S = 0.15
 def host(make_host: Callable[..., Host]) -> Iterator[Host]:
     """One that runs the real server around an engine that waits instead of computing.
 
-    So replicas start soon, and a load leaves the processors to what it is about.
+    So replicas start soon, and a load leaves the CPUs to what it is about.
     """
     host = make_host()
     host.program.unlink()

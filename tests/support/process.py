@@ -236,12 +236,12 @@ def family_memory(pid: int) -> int:
 
 
 def family_time(pid: int) -> float:
-    """Return what a process and its children have used of the processors, in seconds."""
-    return sum(map(processor_time, (pid, *children(pid))))
+    """Return what a process and its children have used of the CPUs, in seconds."""
+    return sum(map(cpu_time, (pid, *children(pid))))
 
 
-def processor_time(pid: int) -> float:
-    """Return what a process has used of the processors, in seconds."""
+def cpu_time(pid: int) -> float:
+    """Return what a process has used of the CPUs, in seconds."""
     # The name, in brackets, may have spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -38,8 +38,8 @@ def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsy
     assert found["healthy"] is True
     assert found["versions"]["dctnet"] == __version__
     assert found["versions"]["tensorflow"].startswith("2.")
-    assert found["processor"]["processors"] == available_cpus()
-    assert found["processor"]["threads"] == max(1, int(available_cpus()))
+    assert found["cpu"]["cpus"] == available_cpus()
+    assert found["cpu"]["threads"] == max(1, int(available_cpus()))
     assert found["model"]["path"] == str(DEMO)
     assert found["model"]["model"] == "demo"
     assert len(found["model"]["digest"]) == 64
@@ -90,7 +90,7 @@ def test_an_address_in_use_is_said_and_is_no_failure(capsys, monkeypatch):
         ("model name: avx\n", []),
     ],
 )
-def test_processor_features_are_read_on_both_architectures(tmp_path, cpuinfo, features):
+def test_cpu_features_are_read_on_both_architectures(tmp_path, cpuinfo, features):
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert cpu_features(tmp_path / "cpuinfo") == features
 

@@ -199,7 +199,7 @@ def test_an_empty_variable_counts_as_unset():
 @pytest.mark.parametrize(
     ("variable", "least", "most", "unit"),
     [
-        ("DCTNET_CPU_LIMIT_MILLICORES", 1, 1_024_000, "thousandths of a processor"),
+        ("DCTNET_CPU_LIMIT_MILLICORES", 1, 1_024_000, "millicores"),
         ("DCTNET_SLOTS", 1, 256, "images"),
         ("DCTNET_THREADS", 1, 256, "threads"),
         ("DCTNET_QUEUE_SIZE", 1, 4096, "images"),
@@ -255,7 +255,7 @@ def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
         return min(8, limit)
 
     monkeypatch.setattr("dctnet.config.available_cpus", of_eight)
-    for millis, processors in [
+    for millis, cpus in [
         ("", 8),
         ("1", 1),
         ("1999", 1),
@@ -265,7 +265,7 @@ def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
         ("9000", 8),
     ]:
         settings = Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": millis})
-        assert (settings.slots, network_threads(settings)) == (processors, processors)
+        assert (settings.slots, network_threads(settings)) == (cpus, cpus)
     assert Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": "1500"}).cpus == 1.5
     ours = {"DCTNET_CPU_LIMIT_MILLICORES": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
     settings = Settings.from_environment(ours)

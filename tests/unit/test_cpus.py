@@ -1,4 +1,4 @@
-"""A process counts the processors that it may use, not those of its machine."""
+"""A process counts the CPUs that it may use, not those of its machine."""
 
 import os
 from pathlib import Path
@@ -72,6 +72,6 @@ def test_without_cgroups_the_mask_counts(tmp_path):
     assert available_cpus(tmp_path, tmp_path / "none") == MASK
 
 
-def test_without_masks_the_machines_processors_count(tmp_path, monkeypatch):
+def test_without_masks_the_machines_cpus_count(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     assert available_cpus(tmp_path, tmp_path / "none") == os.cpu_count()

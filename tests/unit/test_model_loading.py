@@ -29,7 +29,7 @@ def test_the_digest_that_is_set_pins_the_model(tiny):
         find_model(settings(model=tiny, model_digest="0" * 64))
 
 
-def test_threads_are_those_that_are_set_or_the_processors():
+def test_threads_are_those_that_are_set_or_the_cpus():
     assert network_threads(settings(threads=7)) == 7
     assert network_threads(settings()) == max(1, int(available_cpus()))
 

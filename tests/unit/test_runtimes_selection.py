@@ -32,7 +32,7 @@ NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow"
 
 @pytest.fixture(autouse=True)
 def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a processor that the native runtime is not built for."""
+    """As on a CPU that the native runtime is not built for."""
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
 
 

@@ -1,6 +1,6 @@
-{{/* What a replica may take, in bytes and processors. */}}
+{{/* What a replica may take, in bytes and CPUs. */}}
 
-{{/* A quantity of processors in thousandths: "2", 1.5 or "1500m". */}}
+{{/* A quantity of CPUs in thousandths: "2", 1.5 or "1500m". */}}
 {{- define "dctnet.millis" -}}
 {{- $text := toString . -}}
 {{- if hasSuffix "m" $text -}}{{ trimSuffix "m" $text | int64 }}

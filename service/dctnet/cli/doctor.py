@@ -69,13 +69,13 @@ def _versions(_: Settings) -> Facts:
     return facts
 
 
-def _processor(settings: Settings) -> Facts:
+def _cpu(settings: Settings) -> Facts:
     from dctnet.model_loading import network_threads
 
     return {
         "machine": platform.machine(),
         "features": cpu_features(Path("/proc/cpuinfo")),
-        "processors": settings.cpus,
+        "cpus": settings.cpus,
         "slots": settings.slots,
         "threads": network_threads(settings),
     }
@@ -148,7 +148,7 @@ def _inference(settings: Settings) -> Facts:
 
 _CHECKS: dict[str, Callable[[Settings], Facts]] = {
     "versions": _versions,
-    "processor": _processor,
+    "cpu": _cpu,
     "address": _address,
     "model": _model,
     "inference": _inference,

@@ -27,7 +27,7 @@ _NEEDED: Final = frozenset({b"ispe", b"av1C", b"pixi", b"auxC", b"a1op", b"lsel"
 """The properties of which decoding needs all."""
 _KNOWN: Final = _NEEDED | {b"colr", b"irot", b"imir", b"clap", b"pasp"}
 
-# The slots already use the processors, and each thread would hold frames of its own.
+# The slots already use the CPUs, and each thread would hold frames of its own.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 

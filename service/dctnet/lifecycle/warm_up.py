@@ -12,7 +12,7 @@ from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5
-"""How far an answer may be from the known one on average, of 255: processors round differently."""
+"""How far an answer may be from the known one on average, of 255: CPUs round differently."""
 
 SIDE = 256
 """Of the image that is drawn where a folder has no known one, in pixels."""

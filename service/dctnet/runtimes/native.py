@@ -38,7 +38,7 @@ _NO_MEMORY = 4
 
 
 class NativeError(Exception):
-    """The library is absent, does not fit the processor, or refused a call: a sentence says why."""
+    """The library is absent, does not fit the CPU, or refused a call: a sentence says why."""
 
 
 class Library:
@@ -61,7 +61,7 @@ class Library:
 
     @property
     def supported(self) -> bool:
-        """Whether this processor has the instructions that the variant was built for."""
+        """Whether this CPU has the instructions that the variant was built for."""
         return bool(self._functions.dctnet_supported())
 
     @property
@@ -98,7 +98,7 @@ def library(variant: str) -> Library:
         raise NativeError(f"The native runtime has no {path.name}: build it (make native).")
     loaded = Library(path)
     if not loaded.supported:
-        raise NativeError(f"This processor lacks instructions of {variant}.")
+        raise NativeError(f"This CPU lacks instructions of {variant}.")
     return loaded
 
 
@@ -226,7 +226,7 @@ class Scratches:
 
 
 class NativeGenerator:
-    """A `Generator` on the processor's own vectors.
+    """A `Generator` on the CPU's own vectors.
 
     A lone call computes on `threads` threads, the caller's among them; calls that go on at once
     share them, but each has one. The answer is the same, bit for bit, for any number.

@@ -1,4 +1,4 @@
-"""ONNX Runtime on converted graphs: the face networks, and the generators of a slow processor.
+"""ONNX Runtime on converted graphs: the face networks, and the generators of a slow CPU.
 
 A graph's threads belong to its session: callers share them, each call using all that are free.
 """
@@ -64,7 +64,7 @@ def _options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = _ERROR
     # It would keep the memory of the largest image, 35 MB for a detector, and is no faster.
     options.enable_cpu_mem_arena = False
-    # Threads that wait for work would otherwise spin, and take the processor from other networks.
+    # Threads that wait for work would otherwise spin, and take the CPU from other networks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

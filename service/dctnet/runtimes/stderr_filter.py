@@ -35,7 +35,7 @@ def without_chatter() -> Iterator[None]:
     All other lines reach it, from whichever thread, a line at a time. Of several threads that
     enter, one is inside.
     """
-    # A process reads them, not a thread: on a processor that TensorFlow was not built for it says
+    # A process reads them, not a thread: on a CPU that TensorFlow was not built for it says
     # so and aborts, and those last words must still come out.
     sieve = [sys.executable, "-I", "-S", __file__]
     with (

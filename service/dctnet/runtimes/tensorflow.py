@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import Any
 
-# TensorFlow reads both on import: oneDNN is off by default on AMD processors, where it is
+# TensorFlow reads both on import: oneDNN is off by default on AMD CPUs, where it is
 # 1.6 times faster, and the log would drown the one line a person needs.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

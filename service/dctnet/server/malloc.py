@@ -8,7 +8,7 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 ARENAS = 2
-"""By default glibc keeps eight a processor, each with holes of its own: the bodies that wait for
+"""By default glibc keeps eight a CPU, each with holes of its own: the bodies that wait for
 their slots then take up half as much again as they have bytes."""
 
 MAPPED = 128 * 1024

@@ -1,7 +1,7 @@
-// Drives the C interface without Python, for the sanitizers and for other processors: random weights
+// Drives the C interface without Python, for the sanitizers and for other CPUs: random weights
 // and images of small and odd sizes, the answers of several thread counts compared bit for bit,
 // wrong arguments refused. `driver write FILE` keeps the answers, and `driver compare FILE` of
-// another build or processor draws them again.
+// another build or CPU draws them again.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -168,7 +168,7 @@ void compare(const std::vector<std::uint8_t>& cartoons, const char* path) {
 int main(int count, char** arguments) {
     require(dctnet_version() == DCTNET_VERSION, "header and library are of one version");
     if (!dctnet_supported()) {
-        std::puts("This processor lacks the instructions that the driver was built for.");
+        std::puts("This CPU lacks the instructions that the driver was built for.");
         return count == 3;
     }
     std::mt19937 random(1);
