@@ -54,7 +54,7 @@ ENV PATH=/opt/dctnet/bin:$PATH \
     DCTNET_MANAGEMENT_BIND=0.0.0.0:9090 \
     DCTNET_MODELS_DIR=/models
 # The base image has no bytecode of the standard library, and under a read-only root nobody can write
-# it: each start would compile it anew. A new volume of Docker takes its owner from /models.
+# it: each start would compile it again. A new volume of Docker takes its owner from /models.
 RUN python -m compileall -q -x '/(site-packages|ensurepip|idlelib|lib2to3|pydoc_data|tkinter|turtledemo)/' \
         /usr/local/lib/python3* \
     && install --directory --owner=10001 --group=10001 /models

@@ -173,7 +173,7 @@ SOLVE = $(COMPILE) pyproject.toml --group build
 SAME := --constraint requirements/demo-model.txt
 
 .PHONY: lock
-lock: install ## Lock the dependencies anew (UPGRADE=--upgrade takes new versions)
+lock: install ## Lock the dependencies again (UPGRADE=--upgrade takes new versions)
 	$(INSTALL) requirements/lock.txt
 	$(SOLVE) --extra reference --extra tracing --group dev --group demo-model $(UPGRADE) -o requirements/demo-model.txt
 	$(SOLVE) --extra reference --extra tracing --group dev $(SAME) -o requirements/dev.txt

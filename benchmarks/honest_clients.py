@@ -11,7 +11,7 @@ from typing import Self
 
 import aiohttp
 
-from loadtest.client import IDLE_S, PAUSE_S, REFUSALS
+from loadtest.client import IDLE_S, PAUSE_S, REJECTIONS
 from loadtest.exchange import Failure, Reply, exchange
 from loadtest.images import SourceImage
 from loadtest.responses import Answers, Check
@@ -126,7 +126,7 @@ class HonestClients:
 
 
 def _outcome(result: Reply | Failure) -> str:
-    if result.status in REFUSALS:
+    if result.status in REJECTIONS:
         if _seconds(result.retry_after) is None:
             return f"{result.status} without Retry-After"
         return REJECTED

@@ -66,7 +66,7 @@ def fifty_clients(server: Server) -> Figures:
     return {
         "requests": report.sent,
         "right": report.right,
-        "refused": report.refused,
+        "rejected": report.rejected,
         "failed or wrong": report.failed + report.wrong,
         "right answers a second": report.throughput,
         "latency p50, s": latency.p50,
@@ -83,20 +83,20 @@ def overload(server: Server) -> Figures:
     plan = Plan(url=url, arrivals=arrivals, images=images, timeout_s=120)
     with probing([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
         report = client.run(plan)
-    refused, right = report.latency_s["refused"], report.latency_s["right"]
+    rejected, right = report.latency_s["rejected"], report.latency_s["right"]
     assert right is not None
-    assert refused is not None
+    assert rejected is not None
     return {
         "capacity, a second": capacity,
         "requests": report.sent,
         "right": report.right,
-        "refused": report.refused,
-        "refused without Retry-After": report.refused_without_retry_after,
+        "rejected": report.rejected,
+        "rejected without Retry-After": report.rejected_without_retry_after,
         "failed or wrong": report.failed + report.wrong,
         # Arrivals end before the last right answer: what was queued then is drawn within the span.
         "goodput of capacity, %": 100 * report.throughput / capacity,
-        "refusal p50, ms": 1000 * refused.p50,
-        "refusal p99, ms": 1000 * refused.p99,
+        "rejection p50, ms": 1000 * rejected.p50,
+        "rejection p99, ms": 1000 * rejected.p99,
         "slowest right answer, s": right.max,
         "probe p99, ms": 1000 * float(np.percentile(probes.seconds, 99)),
         "probes red": probes.red,
@@ -133,7 +133,7 @@ def slow_clients(server: Server) -> Figures:
         "left of the throughput, %": 100 * beside.throughput / alone,
         "slow clients": came,
         "slow clients that ended with 408": too_slow,
-        "others failed or refused": beside.sent - beside.right,
+        "others failed or rejected": beside.sent - beside.right,
     }
 
 

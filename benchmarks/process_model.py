@@ -184,7 +184,7 @@ def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Fi
         "health": max(health.seconds),
         "memory": max(sizes) / 1e6,
         "right": report.right,
-        "refused": report.refused,
+        "rejected": report.rejected,
         "failed": report.failed + report.wrong,
     }
 
@@ -238,7 +238,7 @@ def tables(found: Found) -> str:
         waits.append(
             [
                 name,
-                *(f"{sum(of[outcome]):.0f}" for outcome in ("right", "refused", "failed")),
+                *(f"{sum(of[outcome]):.0f}" for outcome in ("right", "rejected", "failed")),
                 f"{median(of['p50']):.1f}",
                 _spread(of["p95"], 1),
                 f"{max(of['health']):.1f}",
@@ -246,7 +246,7 @@ def tables(found: Found) -> str:
         )
     ratio = "times the first"
     cost = ["images a second", ratio, "CPU s an image", ratio, "memory, MB", ratio]
-    outcomes = ["right", "refused", "failed or wrong"]
+    outcomes = ["right", "rejected", "failed or wrong"]
     seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
     both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)
     return "\n\n".join(both)

@@ -43,13 +43,13 @@ IDLE_S = 30
 that no request meets a server which is just closing."""
 
 PAUSE_S = 0.1
-"""How long a client waits that could not connect: a refusal costs it nothing, so that it would
+"""How long a client waits that could not connect: a rejection costs it nothing, so that it would
 otherwise try thousands of times a second."""
 
 TICK_S = 0.05
 """How often the client's own lag is measured."""
 
-REFUSALS = (429, 503)
+REJECTIONS = (429, 503)
 """The statuses by which a server says that it has too much to do."""
 
 
@@ -210,9 +210,9 @@ class _Load:
 
 def _sample(due_s: float, ended_s: float, result: Reply | Failure) -> Sample:
     """Classify a result; one of status 200 counts as right until its image is checked."""
-    if result.status in REFUSALS:
+    if result.status in REJECTIONS:
         lacks = not is_valid_retry_after(result.retry_after)
-        return Sample(due_s, ended_s, "refused", lacks_retry_after=lacks)
+        return Sample(due_s, ended_s, "rejected", lacks_retry_after=lacks)
     if result.status not in {None, 200}:
         return Sample(due_s, ended_s, "failed", f"status {result.status}")
     if isinstance(result, Reply):

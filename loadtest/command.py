@@ -21,7 +21,7 @@ REACHING_S = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; return 0 if all were right or refused, 1 if not, 2 for wrong usage."""
+    """Run it; return 0 if all were right or rejected, 1 if not, 2 for wrong usage."""
     args = _parser().parse_args(argv)
     try:
         plan = _plan(args)
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.client",
         description="Send images to a dctnet server and report how it answered. "
-        "Nothing is sent twice. The exit status is 0 if all were answered rightly or refused.",
+        "Nothing is sent twice. The exit status is 0 if all were answered rightly or rejected.",
     )
     parser.add_argument(
         "url", type=_url, metavar="URL", help=f"such as http://127.0.0.1:8080, for its {ENDPOINT}"

@@ -17,7 +17,7 @@ SCHEMA = 1
 EXAMPLES = 5
 """How many sentences on what went wrong a report holds at most."""
 
-Outcome = Literal["right", "refused", "failed", "wrong"]
+Outcome = Literal["right", "rejected", "failed", "wrong"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -35,7 +35,7 @@ class Sample:
     detail: str = ""
     """A sentence on it."""
     lacks_retry_after: bool = False
-    """Whether it was refused without saying when to come back."""
+    """Whether it was rejected without saying when to come back."""
 
     @property
     def latency_s(self) -> float:
@@ -65,7 +65,7 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The result of one load; the counts hold ``sent == right + refused + failed + wrong``."""
+    """The result of one load; the counts hold ``sent == right + rejected + failed + wrong``."""
 
     url: str
     load: str
@@ -75,9 +75,9 @@ class Report:
     sent: int
     right: int
     """Answers of status 200 that passed every check."""
-    refused: int
+    rejected: int
     """Answers of status 429 or 503."""
-    refused_without_retry_after: int
+    rejected_without_retry_after: int
     """Those of them without a valid Retry-After."""
     failed: int
     failed_by_kind: dict[str, int]
@@ -100,14 +100,14 @@ class Report:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        assert self.sent == self.right + self.refused + self.failed + self.wrong
+        assert self.sent == self.right + self.rejected + self.failed + self.wrong
         assert self.failed == sum(self.failed_by_kind.values())
         assert self.wrong == sum(self.wrong_by_kind.values())
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything sent was answered rightly or refused."""
-        return self.sent == self.right + self.refused
+        """Whether everything sent was answered rightly or rejected."""
+        return self.sent == self.right + self.rejected
 
     def to_json(self) -> str:
         """Write the documented JSON."""
@@ -138,8 +138,8 @@ class Report:
         lines += [_spread_row(name, spread) for name, spread in self.latency_s.items() if spread]
         if self.client_lag_s:
             lines.append(_spread_row("client's lag", self.client_lag_s))
-        if self.refused_without_retry_after:
-            lines += ["", f"refused without Retry-After: {self.refused_without_retry_after}"]
+        if self.rejected_without_retry_after:
+            lines += ["", f"rejected without Retry-After: {self.rejected_without_retry_after}"]
         for outcome, kinds in (("failed", self.failed_by_kind), ("wrong", self.wrong_by_kind)):
             if kinds:
                 listed = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
@@ -155,7 +155,7 @@ def summarise(
     by_outcome = {
         outcome: [sample for sample in samples if sample.outcome == outcome] for outcome in OUTCOMES
     }
-    right, refused, failed, wrong = (by_outcome[outcome] for outcome in OUTCOMES)
+    right, rejected, failed, wrong = (by_outcome[outcome] for outcome in OUTCOMES)
     span_s = max((sample.ended_s for sample in right), default=0.0)
     return Report(
         url=url,
@@ -163,8 +163,8 @@ def summarise(
         started=started,
         sent=len(samples),
         right=len(right),
-        refused=len(refused),
-        refused_without_retry_after=sum(sample.lacks_retry_after for sample in refused),
+        rejected=len(rejected),
+        rejected_without_retry_after=sum(sample.lacks_retry_after for sample in rejected),
         failed=len(failed),
         failed_by_kind=_by_kind(failed),
         wrong=len(wrong),

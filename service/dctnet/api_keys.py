@@ -1,4 +1,4 @@
-"""The API keys that clients may show: read from a file, and anew when it changes.
+"""The API keys that clients may show: read from a file, and again when it changes.
 
 A mounted Secret changes by the swap of a symbolic link, so what is looked at is the file that the
 path leads to. Only digests are kept: no key can get into a message or a log.
@@ -58,7 +58,7 @@ class ApiKeys:
         return sum(compare_digest(digest, known) for known in self._digests) > 0
 
     def _look(self) -> None:
-        """Read the file anew if it has changed; while one request does, others do not wait."""
+        """Read the file again if it has changed; while one request does, others do not wait."""
         now = self._clock()
         if now < self._look_at or not self._looking.acquire(blocking=False):
             return
@@ -82,38 +82,38 @@ class ApiKeys:
             self._complaint = complaint
         else:
             self._complaint = None
-            say(f"the API keys were read anew; there are {len(self)}")
+            say(f"the API keys were read again; there are {len(self)}")
 
 
 def _read(path: Path) -> tuple[_Version, tuple[bytes, ...]]:
     """Return the file's version and the digests of its keys; raise SettingsError."""
 
-    def refusal(why: str) -> SettingsError:
+    def rejection(why: str) -> SettingsError:
         return SettingsError(f"DCTNET_API_KEYS_FILE is {str(path)!r}, but {why}.")
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for.
-            raise refusal("that is no regular file")
+            raise rejection("that is no regular file")
         with path.open("rb") as file:
             version = _version(os.fstat(file.fileno()))
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise refusal(f"that cannot be read: {error.strerror}") from None
+        raise rejection(f"that cannot be read: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise refusal(f"that has more than {MAX_FILE_BYTES} bytes")
+        raise rejection(f"that has more than {MAX_FILE_BYTES} bytes")
     digests = []
     for number, line in enumerate(data.splitlines(), 1):
         key = line.strip()
         if not key or key.startswith(b"#"):
             continue
         if not _KEY.fullmatch(key):
-            raise refusal(
+            raise rejection(
                 f"line {number} of it is no key, which is {MIN_LENGTH} to {MAX_LENGTH} printable"
                 " ASCII characters without a space"
             )
         digests.append(sha256(key).digest())
     if not digests:
-        raise refusal("there is no key in it")
+        raise rejection("there is no key in it")
     return version, tuple(digests)
 
 

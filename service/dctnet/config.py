@@ -264,7 +264,7 @@ def _cpus(millis: int | None) -> float:
 
 
 def _slots(environ: Mapping[str, str]) -> int:
-    # Where it is no number, its own row has refused it before.
+    # Where it is no number, its own row has rejected it before.
     millis = environ.get("DCTNET_CPU_LIMIT_MILLICORES")
     return max(1, int(_cpus(int(millis) if millis else None)))
 

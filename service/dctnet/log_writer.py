@@ -3,7 +3,7 @@
 A log that is read slowly, or by no process, must not hold up a request, a probe or the arbiter.
 After `start` all that Python code writes to `sys.stdout` and `sys.stderr` goes through the queues:
 the request log, messages, loggers, warnings and tracebacks. Lines that find a queue full, or that
-the operating system rejects, are lost. They are counted, and the stream says how many were lost
+the operating system denies, are lost. They are counted, and the stream says how many were lost
 once it can be written again.
 """
 
@@ -147,7 +147,7 @@ class LogWriter:
                 self._is_torn = bool(rejected) and (prefix + lines)[written - 1 : written] != b"\n"
 
     def _write_all(self, data: bytes) -> int:
-        """Return how many bytes were written: fewer than there are if the system rejects them."""
+        """Return how many bytes were written: fewer than there are if the system denies them."""
         assert self._descriptor is not None
         written = 0
         while written < len(data):

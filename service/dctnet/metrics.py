@@ -50,7 +50,7 @@ class Unread(StrEnum):
 
 
 class Resource(StrEnum):
-    """What the system may refuse."""
+    """What the system may reject."""
 
     FILE_DESCRIPTORS = "file_descriptors"
     MEMORY = "memory"
@@ -84,7 +84,7 @@ class Metrics:
             "stage_duration_seconds", "Each stage of a cartoon.", SECONDS, "stage"
         )
         self.rejected = counter(
-            "rejected_total", "Requests refused before they cost anything.", "reason"
+            "rejected_total", "Requests rejected before they cost anything.", "reason"
         )
         self.client_disconnects = counter(
             "client_disconnects_total", "Requests whose client left, by what was going on.", "stage"
@@ -93,7 +93,7 @@ class Metrics:
             "unread_responses_total", "Responses that were not read to the end.", "reason"
         )
         self.shortages = counter(
-            "shortages_total", "Times that the system refused a resource.", "resource"
+            "shortages_total", "Times that the system denied a resource.", "resource"
         )
         self.inferences = counter("inferences_total", "Images computed.", "result")
         self.out_of_memory = counter(

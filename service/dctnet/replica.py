@@ -133,7 +133,7 @@ class Replica:
             self._give_up()
 
     def _give_up(self) -> None:
-        """End the worker with the code on which Gunicorn ends too, instead of starting it anew."""
+        """End the worker with the code on which Gunicorn ends too, instead of starting it again."""
         self.lifecycle.to(State.FAILED)
         log_writer.flush()
         # Ends the process from any thread; sys.exit would only end this one.

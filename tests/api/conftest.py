@@ -150,7 +150,7 @@ def locked(with_keys: Settings) -> FlaskClient:
     return client_of(with_keys)
 
 
-def refused(response: TestResponse, status: int, kind: str) -> str:
+def rejected(response: TestResponse, status: int, kind: str) -> str:
     """The detail of a problem document, after a look at all else in it."""
     assert response.status_code == status
     assert response.content_type == "application/problem+json"

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from dctnet.api.static_files import addresses
-from tests.api.conftest import IMAGE, KEYS, Broken, client_of, refused, starting_with
+from tests.api.conftest import IMAGE, KEYS, Broken, client_of, rejected, starting_with
 
 KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
@@ -49,7 +49,7 @@ def test_a_key_opens_both_ways_to_a_cartoon(locked, headers):
 )
 def test_without_a_valid_key_the_answer_is_a_problem(locked, headers, words):
     response = locked.post("/v1/cartoons", data=IMAGE, headers=headers)
-    assert words in refused(response, 401, "unauthorized")
+    assert words in rejected(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert "Retry-After" not in response.headers
     assert response.get_json()["title"] == "An API key is needed"

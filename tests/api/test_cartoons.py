@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, refused
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, rejected
 from tests.support.encoded_images import decoded, encoded, gradient, of_kinds
 
 IMAGE = gradient(40, 24)
@@ -89,7 +89,7 @@ def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     assert response.status_code == 200
 
 
-def test_no_image_is_refused(client):
+def test_no_image_is_rejected(client):
     for response in (
         client.post("/v1/cartoons"),
         post(client, b""),
@@ -98,18 +98,18 @@ def test_no_image_is_refused(client):
         client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
         client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
-        assert "field `file`" in refused(response, 400, "missing-image")
+        assert "field `file`" in rejected(response, 400, "missing-image")
 
 
 @pytest.mark.parametrize("data", [b"hello", encoded(IMAGE, "GIF"), bytes(1000)])
-def test_what_is_no_allowed_image_is_refused(client, data):
-    assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
+def test_what_is_no_allowed_image_is_rejected(client, data):
+    assert "JPEG, PNG, WebP or AVIF" in rejected(post(client, data), 415, "unsupported-format")
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_cut_off_image_is_refused(client, format):
+def test_a_cut_off_image_is_rejected(client, format):
     data = encoded(IMAGE, format)
-    refused(post(client, data[: len(data) // 2]), 422, "damaged-image")
+    rejected(post(client, data[: len(data) // 2]), 422, "damaged-image")
 
 
 def padded(size: int) -> bytes:
@@ -130,40 +130,40 @@ def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
     ]
 
 
-def test_as_many_bytes_as_allowed_pass_and_one_more_is_refused(client):
+def test_as_many_bytes_as_allowed_pass_and_one_more_is_rejected(client):
     assert [response.status_code for response in of_size(client, MAX_BYTES)] == [200] * 3
     for response in of_size(client, MAX_BYTES + 1):
-        assert f"at most {MAX_BYTES} bytes" in refused(response, 413, "too-many-bytes")
+        assert f"at most {MAX_BYTES} bytes" in rejected(response, 413, "too-many-bytes")
 
 
 def test_other_fields_may_not_add_without_end(client):
     form = {"file": (BytesIO(padded(MAX_BYTES)), "me.png"), "other": (BytesIO(bytes(70_000)), "x")}
-    refused(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
+    rejected(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
 
 
-def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client):
+def test_as_many_pixels_as_allowed_pass_and_one_more_is_rejected(client):
     assert post(client, encoded(np.zeros((1, MAX_PIXELS, 3), np.uint8))).status_code == 200
     one_more = post(client, encoded(np.zeros((1, MAX_PIXELS + 1, 3), np.uint8)))
-    detail = refused(one_more, 413, "too-many-pixels")
+    detail = rejected(one_more, 413, "too-many-pixels")
     assert f"{MAX_PIXELS + 1} pixels; at most {MAX_PIXELS} are allowed" in detail
 
 
 @pytest.mark.parametrize("style", ["anime", "", "TINY"])
-def test_a_style_that_is_not_loaded_is_refused(client, style):
-    detail = refused(post(client, style=style), 422, "unknown-style")
+def test_a_style_that_is_not_loaded_is_rejected(client, style):
+    detail = rejected(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; 'tiny' is."
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
-def test_an_unknown_format_is_refused(client, format):
-    detail = refused(post(client, format=format), 422, "bad-parameter")
+def test_an_unknown_format_is_rejected(client, format):
+    detail = rejected(post(client, format=format), 422, "bad-parameter")
     assert detail == f"The format {format!r} is none of png, jpeg, webp."
 
 
-def test_an_image_too_long_for_the_format_is_refused(client):
+def test_an_image_too_long_for_the_format_is_rejected(client):
     data = encoded(np.zeros((1, 20_000, 3), np.uint8))
     assert post(client, data, format="png").status_code == 200
-    detail = refused(post(client, data, format="webp"), 422, "bad-parameter")
+    detail = rejected(post(client, data, format="webp"), 422, "bad-parameter")
     assert "at most 16383 on a side" in detail
 
 
@@ -174,7 +174,7 @@ def test_a_deadline_is_a_number_as_json_writes_one(client, seconds):
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "+5", "1_0", "inf", "nan", ""])
-def test_a_deadline_that_is_none_is_refused(client, seconds):
+def test_a_deadline_that_is_none_is_rejected(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
-    refused(response, 422, "bad-parameter")
+    rejected(response, 422, "bad-parameter")

@@ -84,9 +84,9 @@ def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(with_keys):
     # It has no slots yet.
     loading = starting_with(replace(with_keys, cors_origins=frozenset({ALLOWED})))
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
-    refused = loading.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
-    assert refused.status_code == 401
-    assert refused.headers["Access-Control-Allow-Origin"] == ALLOWED
+    rejected = loading.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
+    assert rejected.status_code == 401
+    assert rejected.headers["Access-Control-Allow-Origin"] == ALLOWED
 
 
 def test_a_star_lets_every_site_s_page_read(settings):

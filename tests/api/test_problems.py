@@ -8,7 +8,7 @@ import pytest
 
 from dctnet.admission import Stopped
 from dctnet.api.problems import KINDS, answer
-from tests.api.conftest import IMAGE, Broken, client_of, refused
+from tests.api.conftest import IMAGE, Broken, client_of, rejected
 from tests.support.repo import ROOT
 
 
@@ -16,13 +16,13 @@ from tests.support.repo import ROOT
     "path", ["/nothing", "/v1/cartoons/", "/v1", "/static/nothing.css", "/%00"]
 )
 def test_an_unknown_path_is_said(client, path):
-    refused(client.get(path), 404, "not-found")
+    rejected(client.get(path), 404, "not-found")
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/v1/styles", "/v1/cartoons"])
 def test_another_method_is_said_with_the_right_ones(client, path):
     response = client.delete(path)
-    refused(response, 405, "method-not-allowed")
+    rejected(response, 405, "method-not-allowed")
     right = {"POST"} if path == "/v1/cartoons" else {"GET", "HEAD"}
     assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", *right}
 
@@ -38,7 +38,7 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
     with caplog.at_level(logging.ERROR):
         for _ in range(3):  # One more than there are slots.
             response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Request-Id": "abc"})
-            assert refused(response, 500, "internal").endswith("under abc.")
+            assert rejected(response, 500, "internal").endswith("under abc.")
             assert "secret" not in response.text
     assert "request abc failed" in caplog.text
     assert "the secret of the house" in caplog.text
@@ -48,13 +48,13 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
 def test_an_engine_out_of_memory_asks_the_client_to_try_again(settings):
     client = client_of(settings, engine=Broken(lambda: np.empty(2**62, np.uint8)))  # As NumPy.
     response = client.post("/v1/cartoons", data=IMAGE)
-    refused(response, 503, "out-of-memory")
+    rejected(response, 503, "out-of-memory")
     assert response.headers["Retry-After"] == "5"
 
 
 def test_while_the_model_loads_the_client_is_asked_to_wait(starting):
     response = starting.post("/v1/cartoons", data=IMAGE)
-    refused(response, 503, "starting")
+    rejected(response, 503, "starting")
     assert response.headers["Retry-After"] == "5"
 
 

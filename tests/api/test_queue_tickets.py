@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from dctnet.config import Settings
-from tests.api.conftest import IMAGE, Held, client_of, refused
+from tests.api.conftest import IMAGE, Held, client_of, rejected
 from tests.support.admission import in_background
 from tests.support.polling import BOUND_S, until
 
@@ -63,9 +63,9 @@ def test_of_two_images_with_one_ticket_the_last_one_counts(app, held):
     assert place(app, FIRST) is None
 
 
-def test_a_refused_image_has_no_place(client):
-    refused = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
-    assert refused.status_code == 415
+def test_a_rejected_image_has_no_place(client):
+    rejected = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
+    assert rejected.status_code == 415
     assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
 
 
@@ -76,6 +76,6 @@ def test_a_ticket_is_16_to_64_letters(client, ticket):
 
 
 @pytest.mark.parametrize("ticket", ["", "a" * 15, "a" * 65, "a" * 15 + "/", "a" * 15 + "\u00e9"])
-def test_another_ticket_is_refused(client, ticket):
+def test_another_ticket_is_rejected(client, ticket):
     response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Dctnet-Ticket": ticket})
-    assert "16 to 64 letters" in refused(response, 422, "bad-parameter")
+    assert "16 to 64 letters" in rejected(response, 422, "bad-parameter")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from dctnet.config import Settings
 from dctnet.models.folder import DEMO, GOLDEN_OUTPUT
-from tests.api.conftest import MODEL, client_of, refused, starting_with
+from tests.api.conftest import MODEL, client_of, rejected, starting_with
 
 SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
@@ -61,4 +61,4 @@ def test_a_model_without_a_known_answer_has_no_sample(settings):
 
 @pytest.mark.parametrize("style", ["anime", "..", "%2e%2e", "..%2fdemo"])
 def test_no_other_sample_or_file_is_reached(loading, style):
-    refused(loading.get(f"/v1/styles/{style}/sample"), 404, "not-found")
+    rejected(loading.get(f"/v1/styles/{style}/sample"), 404, "not-found")

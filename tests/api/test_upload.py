@@ -45,7 +45,7 @@ def test_an_error_is_one_sentence(client, data, status, words):
     assert response.headers["X-Request-Id"]
 
 
-def test_another_method_is_refused(client):
+def test_another_method_is_rejected(client):
     response = client.get("/upload")
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]

@@ -23,7 +23,7 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def figures(**own: float) -> Figures:
-    names = ["rate", "used", "p50", "p95", "health", "memory", "right", "refused", "failed"]
+    names = ["rate", "used", "p50", "p95", "health", "memory", "right", "rejected", "failed"]
     return dict.fromkeys(names, 1.0) | own
 
 
@@ -40,7 +40,7 @@ def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
         found = ask(running, image, right, 16)
         with pytest.raises(AssertionError, match="wrong"):
             ask(running, image, wrong, 1)
-    assert (found["right"], found["refused"], found["failed"]) == (16, 0, 0)
+    assert (found["right"], found["rejected"], found["failed"]) == (16, 0, 0)
     assert found["memory"] > 50
     assert 0 < found["used"] < 60
     assert not Path(f"/proc/{master}").exists()
@@ -58,9 +58,9 @@ def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
     found = {
         "one": [figures(rate=1, right=5), figures(rate=4, right=5), figures(rate=2, right=5)],
         "four": [
-            figures(rate=2, p95=3, refused=0),
-            figures(rate=4, p95=1, refused=2),
-            figures(rate=6, p95=2, refused=1),
+            figures(rate=2, p95=3, rejected=0),
+            figures(rate=4, p95=1, rejected=2),
+            figures(rate=6, p95=2, rejected=1),
         ],
     }
     lines = tables(found).splitlines()

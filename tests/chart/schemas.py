@@ -2,7 +2,7 @@
 
 Kubernetes' own come from a wheel that carries them, those of custom resources from the Go modules
 of the projects that define them. They are laid out as kubeconform looks for them, in its strict
-form: what a schema does not name is refused.
+form: what a schema does not name is rejected.
 """
 
 import json
@@ -63,7 +63,7 @@ def standalone(schema: dict, definitions: dict) -> dict:
 
 
 def closed(schema: object) -> object:
-    """Turn a custom resource's schema into one that refuses what it does not name."""
+    """Turn a custom resource's schema into one that rejects what it does not name."""
     if isinstance(schema, list):
         return [closed(item) for item in schema]
     if not isinstance(schema, dict):

@@ -94,7 +94,7 @@ def said_by_route(made: Objects) -> dict[str, Any]:
     triggers = set(retry["retryOn"]["triggers"])
     codes = {str(code) for code in retry["retryOn"]["httpStatusCodes"]}
     assert ("retriable-status-codes" in triggers) == bool(codes)
-    broken = {"connect-failure", "refused-stream", "reset"} <= triggers
+    broken = {"connect-failure", "rejected-stream", "reset"} <= triggers
     assert not triggers & {"5xx", "gateway-error"}  # They would try timeouts again.
     limits = [each["limit"] for each in told.get("rateLimit", {}).get("local", {}).get("rules", [])]
     assert all(each["unit"] == "Second" for each in limits)
@@ -269,7 +269,7 @@ def test_by_http_a_client_is_sent_to_https_where_there_is_a_certificate():
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_what_a_proxy_would_take_in_silence_is_refused():
+def test_what_a_proxy_would_take_in_silence_is_rejected():
     annotations = {
         "proxy-buffers-number": "four",
         "proxy-buffer-size": "ten",

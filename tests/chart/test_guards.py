@@ -1,4 +1,4 @@
-"""Every guard of the chart: it refuses with its sentence, and one step beside it renders."""
+"""Every guard of the chart: it rejects with its sentence, and one step beside it renders."""
 
 import re
 from functools import cache
@@ -14,7 +14,7 @@ from tests.support.chart import (
     GATEWAY,
     IMAGE,
     INGRESS,
-    Refused,
+    Rejected,
     merged,
     render,
 )
@@ -40,7 +40,7 @@ def model(**values: Any) -> dict[str, Any]:
     return {"model": values}
 
 
-# What is refused, with a part of its sentence; what is one step beside it and renders.
+# What is rejected, with a part of its sentence; what is one step beside it and renders.
 GUARDS = {
     "watchdog as long as the request": (
         timeouts(request=20, watchdog=20),
@@ -261,14 +261,14 @@ CASES = ELSEWHERE | {
 @cache
 def sentence(case: str) -> str:
     (values, cluster), _, _ = CASES[case]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as rejected:
         render(values, **cluster)
-    return str(refused.value)
+    return str(rejected.value)
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("case", CASES)
-def test_a_guard_refuses_with_its_sentence(case):
+def test_a_guard_rejects_with_its_sentence(case):
     assert CASES[case][1] in sentence(case)
     assert sentence(case).endswith(".")
 

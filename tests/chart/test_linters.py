@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.support.chart import CHART, PROFILES, Refused, render, run_tool
+from tests.support.chart import CHART, PROFILES, Rejected, render, run_tool
 from tests.support.repo import ROOT
 
 NAMES = [None, *PROFILES]
@@ -57,8 +57,8 @@ def test_helm_3_makes_the_same_of_a_profile_as_helm_4(name):
     assert list(render(profile=name, helm="helm3")) == list(render(profile=name))
 
 
-def test_helm_3_refuses_by_a_sentence_too():
-    with pytest.raises(Refused, match=r"^dctnet: timeouts.proxyRead is 1 s, .*\.$"):
+def test_helm_3_rejects_by_a_sentence_too():
+    with pytest.raises(Rejected, match=r"^dctnet: timeouts.proxyRead is 1 s, .*\.$"):
         render({"timeouts": {"proxyRead": 1}}, helm="helm3")
 
 

@@ -42,7 +42,7 @@ def test_kubeconform_takes_every_profile_strictly(tmp_path):
     assert total == 0  # Every object was looked at.
 
 
-def test_a_profile_makes_nothing_that_kubernetes_would_refuse():
+def test_a_profile_makes_nothing_that_kubernetes_would_reject():
     for name in PROFILES:
         assert mistakes(render(profile=name)) == [], name
 
@@ -52,7 +52,7 @@ def test_the_image_source_is_valid_where_it_can_be_rendered():
     assert faults(made, "1.36") == faults(made, "1.37") == []
 
 
-def test_the_schemas_refuse_a_misspelt_field_of_every_kind():
+def test_the_schemas_reject_a_misspelt_field_of_every_kind():
     profiles = [each for name in PROFILES for each in render(profile=name)]
     kinds = set()
     for each in [*profiles, *render({"model": {"cache": {"create": True}}})]:

@@ -16,7 +16,7 @@ from tests.support.chart import (
     IMAGE,
     SCHEMA,
     Invalid,
-    Refused,
+    Rejected,
     faults,
     merged,
     nested,
@@ -148,12 +148,12 @@ def nulls(value: Any, place: str = "") -> list[str]:
 
 
 def check(values: dict[str, Any], release: str, minor: str) -> str:
-    """Say whether they were refused or rendered; what is rendered must be valid."""
+    """Say whether they were rejected or rendered; what is rendered must be valid."""
     try:
         made = render(values, release=release, kubernetes=f"{minor}.0")
-    except Refused as refused:
-        event(str(refused)[:40])
-        return "refused"
+    except Rejected as rejected:
+        event(str(rejected)[:40])
+        return "rejected"
     event("rendered")
     assert faults(made, minor) == []
     assert mistakes(made) == []
@@ -167,7 +167,7 @@ COMMON = {"suppress_health_check": list(HealthCheck), "phases": [Phase.generate]
 
 @pytest.fixture
 def outcomes() -> Iterator[Counter[str]]:
-    """How many draws were rendered and refused: most of them rendered, or guards hide the rest."""
+    """How many draws were rendered and rejected: most of them rendered, or guards hide the rest."""
     seen: Counter[str] = Counter()
     yield seen
     assert seen["rendered"] > seen.total() / 2
@@ -185,7 +185,7 @@ def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence(
 
 @examples(30, **COMMON)
 @given(some_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
-def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(values, path):
+def test_a_value_set_to_null_is_rejected_by_the_schema_or_takes_the_derived_one(values, path):
     """Helm takes null as: forget the default."""
     try:
         check(merged(values, nested(path, None)), "dctnet", "1.36")
@@ -193,7 +193,7 @@ def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(v
         event("invalid")
 
 
-def test_the_schema_refuses_what_it_does_not_know():
+def test_the_schema_rejects_what_it_does_not_know():
     sections = [section for section in SECTIONS if section != "global"]
     with pytest.raises(Invalid) as invalid:
         render(merged({"nonesuch": 1}, *(nested(f"{each}.nonesuch", 1) for each in sections)))

@@ -144,7 +144,7 @@ def test_the_readme_is_as_make_chart_docs_leaves_it():
     assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
 
 
-def test_a_value_that_would_break_later_is_refused_at_once():
+def test_a_value_that_would_break_later_is_rejected_at_once():
     intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
     assert_schema_rejects(
         [

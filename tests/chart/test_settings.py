@@ -41,7 +41,7 @@ VALUES = {
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }
-# Those that are lists, with what the schema refuses.
+# Those that are lists, with what the schema rejects.
 LISTS = {
     "DCTNET_CORS_ORIGINS": (
         "cors.origins",
@@ -144,7 +144,7 @@ def test_a_list_reaches_the_service_whole():
         assert variable not in told({})
 
 
-def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema():
+def test_what_is_no_item_and_what_is_no_tracing_is_rejected_by_the_schema():
     items = [(path, [item]) for path, _, wrong in LISTS.values() for item in wrong]
     sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS + 1)]
     tracing = [

@@ -187,7 +187,7 @@ def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
     assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
 
 
-def test_a_graph_of_another_output_is_refused(graph):
+def test_a_graph_of_another_output_is_rejected(graph):
     with pytest.raises(Difference, match="the node 'output_image': there is none of that name"):
         graphs.match({"x": graph["sub"]}, OUTPUT, generator())
 

@@ -1,4 +1,4 @@
-"""Frozen graphs are converted for ONNX Runtime, or refused by the node that stands in the way."""
+"""Frozen graphs are converted for ONNX Runtime, or rejected by the node that stands in the way."""
 
 import logging
 import shutil
@@ -107,7 +107,7 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
     assert logging.getLogger("tf2onnx").handlers == handlers
 
 
-def test_a_graph_without_the_tensors_is_refused(tmp_path):
+def test_a_graph_without_the_tensors_is_rejected(tmp_path):
     path = write(tmp_path / "keypoints.pb", lambda: tf.constant(1.0))
     with pytest.raises(NotConvertible, match=r"^tf2onnx: .*tower_0"):
         convert(path, signatures.LANDMARKS)

@@ -349,12 +349,12 @@ class TestTranslation:
         (both,) = translated(model, x)
         assert np.allclose(both[1], evaluate(network, x[1:])[0])
 
-    def test_an_operation_that_is_not_known_is_refused_by_its_name(self):
+    def test_an_operation_that_is_not_known_is_rejected_by_its_name(self):
         model = converted(tf.nn.tanh, (1, 8, 8, 3))
         with pytest.raises(tflite.UnsupportedModelError, match="operation TANH"):
             tflite.Network(model)
 
-    def test_resizing_by_another_rule_is_refused(self):
+    def test_resizing_by_another_rule_is_rejected(self):
         def network(x: Any) -> Any:
             return tf.raw_ops.ResizeBilinear(images=x, size=[16, 16], align_corners=True)
 

@@ -73,6 +73,6 @@ def test_an_operation_computes_what_onnx_runtime_computes(model):
     ],
     ids=["operation", "attribute", "groups", "dilations"],
 )
-def test_anything_else_is_refused_by_its_name(model, said):
+def test_anything_else_is_rejected_by_its_name(model, said):
     with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=said):
         onnx_graph.translate(model.graph, {"x": tf.placeholder(tf.float32, SHAPE)})

@@ -19,7 +19,7 @@ BOUND_S = 180
 """How long one change of the cluster may take."""
 
 
-class Refused(AssertionError):
+class Rejected(AssertionError):
     """A command that failed, with what it said."""
 
 
@@ -28,12 +28,12 @@ def tool(name: str) -> str:
     path = os.pathsep.join([os.environ["PATH"], str(ROOT / ".tools" / "bin")])
     found = shutil.which(name, path=path)
     if found is None:
-        raise Refused(f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm.")
+        raise Rejected(f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm.")
     return found
 
 
 def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_S) -> str:
-    """Run a program to its end and return what it printed; raise Refused where it fails."""
+    """Run a program to its end and return what it printed; raise Rejected where it fails."""
     completed = subprocess.run(
         [tool(str(args[0])), *map(str, args[1:])],
         input=stdin,
@@ -44,7 +44,7 @@ def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_
     )
     if completed.returncode:
         said = (completed.stderr + completed.stdout).strip()
-        raise Refused(f"{' '.join(map(str, args))}: {said}")
+        raise Rejected(f"{' '.join(map(str, args))}: {said}")
     return completed.stdout
 
 

@@ -15,7 +15,7 @@ import pytest
 from loadtest.client import Report, SourceImage
 from loadtest.images import Pixels
 from tests.e2e import load
-from tests.e2e.cluster import Namespace, Refused, kubectl, namespace
+from tests.e2e.cluster import Namespace, Rejected, kubectl, namespace
 from tests.e2e.ingress_or_gateway import Entrance
 from tests.e2e.load import Loads, counts
 
@@ -50,14 +50,14 @@ PARTS: dict[str, tuple[str, Callable[[], bool]]] = {
 def _lists(kind: str, at_least: int = 1) -> bool:
     try:
         return len(kubectl("get", kind, "--output=name").split()) >= at_least
-    except Refused:
+    except Rejected:
         return False
 
 
 def _serves(path: str) -> bool:
     try:
         kubectl("get", "--raw", path)
-    except Refused:
+    except Rejected:
         return False
     return True
 
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOTES], config.stash[LEFT_OUT] = {}, []
     try:
         kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
-    except Refused as error:
+    except Rejected as error:
         said = str(error).splitlines()[-1]
         pytest.exit(f"No cluster answers at kubectl's current context: {said}", returncode=1)
 

@@ -84,7 +84,7 @@ def known() -> tuple[list[SourceImage], dict[str, Pixels]]:
 
 
 def require_nothing_lost(report: Report, namespace: Namespace) -> None:
-    """Every request was answered rightly; not even refused."""
+    """Every request was answered rightly; not even rejected."""
     assert report.sent > 0
     said = [report.table(), *namespace.unhealthy()]
     assert report.right == report.sent, "\n".join(said)
@@ -93,7 +93,7 @@ def require_nothing_lost(report: Report, namespace: Namespace) -> None:
 def counts(report: Report) -> dict[str, Any]:
     """Return what a reader wants to know of a load."""
     found: dict[str, Any] = {
-        name: getattr(report, name) for name in ("sent", "right", "refused", "failed", "wrong")
+        name: getattr(report, name) for name in ("sent", "right", "rejected", "failed", "wrong")
     }
     found |= report.failed_by_kind | report.wrong_by_kind
     if latency := report.latency_s["right"]:

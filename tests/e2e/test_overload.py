@@ -1,4 +1,4 @@
-"""At three times what a replica of one CPU can draw, it refuses, and stays ready."""
+"""At three times what a replica of one CPU can draw, it rejects, and stays ready."""
 
 import json
 import os
@@ -56,8 +56,8 @@ def test_at_three_times_capacity_no_probe_fails_and_nothing_restarts(
         {"count": len(probes["seconds"]), "p50_s": p50, "p99_s": p99, "max_s": most},
     )
     note("load", {"seconds": OVERLOAD_S, "capacity": capacity, "goodput": report.throughput})
-    assert report.refused > 0
-    assert report.refused_without_retry_after == 0
+    assert report.rejected > 0
+    assert report.rejected_without_retry_after == 0
     assert report.failed == report.wrong == 0, report.table()
     assert probes["failures"] == []
     assert p99 < READYZ_P99_S

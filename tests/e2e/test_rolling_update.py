@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Namespace, Refused, Release, merged, until
+from tests.e2e.cluster import Namespace, Rejected, Release, merged, until
 from tests.e2e.conftest import Note
 from tests.e2e.ingress_or_gateway import Entrance
 from tests.e2e.load import STEADY, Loads, require_nothing_lost
@@ -21,7 +21,7 @@ AROUND_S = 5
 """How long the load goes on before and after a change: proxies learn of one seconds late."""
 
 OTHER_MODEL = {"name": "DCTNET_MODEL_DIGEST", "value": "0" * 64}
-"""With it a replica refuses the model that it has."""
+"""With it a replica rejects the model that it has."""
 
 HOPELESS_S = 30
 """How long an upgrade is waited for that cannot succeed."""
@@ -101,7 +101,7 @@ def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_b
     release = service.release
     before = release.ready_pods()
     with service.loads.steady(service.rate) as result:
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             release.upgrade({"extraEnv": [OTHER_MODEL]}, bound_s=HOPELESS_S)
         assert set(before) <= set(release.ready_pods())
         assert len(release.pods()) > REPLICAS

@@ -45,7 +45,12 @@ def require_up_and_down(
     )
     report = result.result()
     assert report.failed == report.wrong == 0, report.table()
-    return {"replicas": most, "sent": report.sent, "right": report.right, "refused": report.refused}
+    return {
+        "replicas": most,
+        "sent": report.sent,
+        "right": report.right,
+        "rejected": report.rejected,
+    }
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.equivalence.golden
 
-Writes them anew, as lossless WebP, with golden.json beside them: what they were made from and by.
+Writes them again, as lossless WebP, with golden.json beside them: what they were made from and by.
 They are for whoever changes an upstream package, a CPU or a runtime: the live comparison
 would change on both sides then.
 """

@@ -28,7 +28,7 @@ from tests.support.upstream import Upstream
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
 GOLDEN = json.loads(RECORD.read_text())
-REMAKE = "make the golden images anew: .venv/bin/python -m tests.equivalence.golden"
+REMAKE = "make the golden images again: .venv/bin/python -m tests.equivalence.golden"
 
 RUNS = {"engine": 96, "reference": 48}
 POOL = 8

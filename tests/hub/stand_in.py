@@ -100,19 +100,19 @@ class _Handler(Handler):
         if self.hub.garbage is not None:
             self.answer(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
-            self._refuse(self.hub.status)
+            self._reject(self.hub.status)
         elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
             self._answer_json(self.hub.list_revisions())
         elif revision not in self.hub.revisions:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._reject(HTTPStatus.NOT_FOUND)
         elif url.path == f"{model}/repo/files":
             self._answer_json(self.hub.list_files(revision))
         elif url.path == f"{model}/repo" and path in self.hub.withheld:
-            self._refuse(self.hub.withheld[path])
+            self._reject(self.hub.withheld[path])
         elif url.path == f"{model}/repo":
             self._send_file(revision, path)
         else:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._reject(HTTPStatus.NOT_FOUND)
 
     def _send_file(self, revision: str, path: str) -> None:
         content = self.hub.revisions[revision][path]
@@ -139,5 +139,5 @@ class _Handler(Handler):
     def _answer_json(self, answer: object) -> None:
         self.answer(HTTPStatus.OK, json.dumps(answer).encode())
 
-    def _refuse(self, status: HTTPStatus) -> None:
+    def _reject(self, status: HTTPStatus) -> None:
         self.answer(status, json.dumps({"Code": status, "Message": "no"}).encode())

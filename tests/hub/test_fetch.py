@@ -72,7 +72,7 @@ def to(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refusal(capsys: pytest.CaptureFixture[str], to: Path):
+def rejection(capsys: pytest.CaptureFixture[str], to: Path):
     """Run a fetch that must fail; return its one line, and see that nothing looks whole."""
 
     def run(*arguments: str) -> str:
@@ -194,14 +194,14 @@ def test_a_folder_that_holds_another_model_is_left_alone(to, fetched, capsys, ot
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_was_not_fetched_is_never_replaced(to, refusal, kind):
+def test_what_was_not_fetched_is_never_replaced(to, rejection, kind):
     to.parent.mkdir()
     if kind == "folder":
         to.mkdir()
         (to / "diary.txt").write_text("mine")
     else:
         to.write_text("mine")
-    assert f"{to} is there already and was not fetched" in refusal()
+    assert f"{to} is there already and was not fetched" in rejection()
     assert (to / "diary.txt" if kind == "folder" else to).read_text() == "mine"
 
 
@@ -215,9 +215,9 @@ def test_a_cut_connection_is_resumed_within_one_run(hub, to, fetched):
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_download_that_broke_off_goes_on_where_it_stopped(hub, to, refusal, fetched):
+def test_a_download_that_broke_off_goes_on_where_it_stopped(hub, to, rejection, fetched):
     hub.cut_after[BIG] = [1_000_000, 500_000]
-    said = refusal()
+    said = rejection()
     assert "the connection broke off" in said
     assert f"{BIG} of {ANIME} at revision master" in said
     assert not to.exists()
@@ -227,10 +227,10 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(hub, to, refusal, fe
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
-def test_one_revision_is_not_continued_with_the_bytes_of_another(hub, to, refusal, fetched):
+def test_one_revision_is_not_continued_with_the_bytes_of_another(hub, to, rejection, fetched):
     hub.listed_sums[BIG] = None
     hub.cut_after[BIG] = [1_000_000, 500_000]
-    refusal()
+    rejection()
     fetched("anime", "--revision", "v1.0")
     assert (to / BIG).read_bytes() == content(BIG, "v1.0")
 
@@ -295,9 +295,9 @@ def test_of_two_processes_one_downloads_and_the_other_waits(hub, to):
     assert answers == [("True\n", ""), ("False\n", "")]
 
 
-def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(hub, to, refusal):
+def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(hub, to, rejection):
     hub.listed_sums["alpha.jpg"] = "0" * 64
-    said = refusal()
+    said = rejection()
     assert f"What the hub sent as alpha.jpg of {ANIME}" in said
     assert "was thrown away" in said
     assert not to.exists()
@@ -311,39 +311,39 @@ def test_a_sum_that_is_not_listed_is_summed_all_the_same(hub, to, fetched):
     assert manifest_of(to).files["alpha.jpg"].sha256 == hashlib.sha256(whole).hexdigest()
 
 
-def test_an_unknown_style_is_refused_without_a_request(hub, refusal):
-    said = refusal("../anima")
+def test_an_unknown_style_is_rejected_without_a_request(hub, rejection):
+    said = rejection("../anima")
     assert "There is no public style '../anima': the styles are anime, 3d," in said
     assert hub.requests == []
 
 
-def test_an_unknown_revision_is_named(hub, refusal):
-    assert refusal("anime", "--revision", "v9") == (
+def test_an_unknown_revision_is_named(hub, rejection):
+    assert rejection("anime", "--revision", "v9") == (
         f"dctnet: There is no {ANIME} at revision v9 on the hub {hub.address}: check the revision"
         " and MODELSCOPE_ENDPOINT."
     )
 
 
-def test_a_revision_without_a_model_is_named(hub, refusal):
+def test_a_revision_without_a_model_is_named(hub, rejection):
     hub.revisions["empty"] = {"README.md": b"soon"}
-    said = refusal("anime", "--revision", "empty")
+    said = rejection("anime", "--revision", "empty")
     assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in said
     assert hub.asked == []
 
 
-def test_a_file_that_is_listed_but_not_there_is_named(hub, refusal):
+def test_a_file_that_is_listed_but_not_there_is_named(hub, rejection):
     hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
-    assert f"There is no keypoints.pb of {ANIME} at revision master" in refusal()
+    assert f"There is no keypoints.pb of {ANIME} at revision master" in rejection()
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN])
 @pytest.mark.parametrize("where", ["everywhere", "for a file"])
-def test_a_refusal_of_the_hub_is_told_with_its_status(hub, refusal, status, where):
+def test_a_rejection_of_the_hub_is_told_with_its_status(hub, rejection, status, where):
     if where == "everywhere":
         hub.status = status
     else:
         hub.withheld["detector.pb"] = status
-    said = refusal()
+    said = rejection()
     assert f"with HTTP {status.value}." in said
     assert ("detector.pb of" in said) == (where == "for a file")
 
@@ -361,46 +361,46 @@ def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
 
 
 @pytest.mark.parametrize("garbage", [b"<html>Sign in to the Wi-Fi</html>", b"[1, 2]", b"null"])
-def test_what_is_no_hub_is_told_apart(hub, refusal, garbage):
+def test_what_is_no_hub_is_told_apart(hub, rejection, garbage):
     hub.garbage = garbage
-    assert "is MODELSCOPE_ENDPOINT the address of a hub?" in refusal()
+    assert "is MODELSCOPE_ENDPOINT the address of a hub?" in rejection()
 
 
-def test_without_a_network_the_hub_is_named(refusal, monkeypatch):
+def test_without_a_network_the_hub_is_named(rejection, monkeypatch):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are refused.
+        unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are rejected.
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
-        said = refusal()
+        said = rejection()
     assert f"The hub could not be reached, or the connection broke off, for {ANIME}" in said
     assert address in said
 
 
-def test_a_password_in_the_hub_s_address_is_not_repeated(hub, to, refusal, fetched, monkeypatch):
+def test_a_password_in_the_hub_s_address_is_not_repeated(hub, to, rejection, fetched, monkeypatch):
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address.replace("//", "//me:secret@"))
-    assert "secret" not in refusal("anime", "--revision", "v9")
+    assert "secret" not in rejection("anime", "--revision", "v9")
     fetched()
     assert "secret" not in (to / "manifest.json").read_text()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path, refusal):
+def test_a_place_that_cannot_be_written_is_named(tmp_path, rejection):
     (tmp_path / "file").touch()
-    said = refusal("anime", "--to", str(tmp_path / "file" / "anime"))
+    said = rejection("anime", "--to", str(tmp_path / "file" / "anime"))
     assert said.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
 
 
-def test_a_full_disk_is_told_apart_from_a_broken_network(to, refusal):
+def test_a_full_disk_is_told_apart_from_a_broken_network(to, rejection):
     staged = to.parent / ".anime.partial" / "anime%40master"
     staged.mkdir(parents=True)
     (staged / f"{BIG}.incomplete").symlink_to("/dev/full")
-    said = refusal()
+    said = rejection()
     assert f"Cannot store {BIG} of {ANIME}" in said
     assert "No space left on device" in said
 
 
-def test_without_the_client_the_package_to_install_is_named(refusal, monkeypatch):
+def test_without_the_client_the_package_to_install_is_named(rejection, monkeypatch):
     monkeypatch.setitem(sys.modules, "modelscope_hub", None)
-    assert "pip install 'dctnet[reference]'" in refusal()
+    assert "pip install 'dctnet[reference]'" in rejection()
 
 
 def test_a_person_sees_how_far_the_download_is_and_no_machine_learning_comes_along(to):

@@ -48,7 +48,7 @@ def test_nginx_lets_requests_end_when_it_reloads_and_when_it_ends():
     assert controller["terminationGracePeriodSeconds"] >= spreading + workers + exiting
 
 
-def test_nginx_refuses_as_the_service_does_and_replaces_no_answer_of_it():
+def test_nginx_rejects_as_the_service_does_and_replaces_no_answer_of_it():
     config = values("ingress-nginx")["controller"]["config"]
     assert config["limit-req-status-code"] == config["limit-conn-status-code"] == "429"
     assert "custom-http-errors" not in config

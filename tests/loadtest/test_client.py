@@ -55,7 +55,7 @@ def loaded(server: StandIn, path: str, images: list[SourceImage], **plan: Any) -
 def test_a_request_without_an_answer_that_counts_has_failed(server, images, path, kind):
     report = loaded(server, path, images)
     assert report.failed_by_kind == {kind: len(images)}
-    assert (report.sent, report.right, report.refused, report.wrong) == (len(images), 0, 0, 0)
+    assert (report.sent, report.right, report.rejected, report.wrong) == (len(images), 0, 0, 0)
     assert report.latency_s["right"] is None
     assert not report.is_clean
 
@@ -74,7 +74,7 @@ def test_a_request_without_an_answer_that_counts_has_failed(server, images, path
 def test_an_answer_that_is_not_the_image_is_wrong(server, images, path, kind, sentence):
     report = loaded(server, path, images)
     assert report.wrong_by_kind == {kind: len(images)}
-    assert (report.sent, report.right, report.refused, report.failed) == (len(images), 0, 0, 0)
+    assert (report.sent, report.right, report.rejected, report.failed) == (len(images), 0, 0, 0)
     assert report.examples[0].startswith(f"{kind}: {sentence}")
 
 
@@ -82,13 +82,13 @@ def test_an_answer_that_is_not_the_image_is_wrong(server, images, path, kind, se
     ("path", "lacking"),
     [("429", 8), ("429-soon", 8), ("429--1", 8), ("429-date", 0), ("503", 8), ("503-5", 0)],
 )
-def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, images, path, lacking):
+def test_a_rejection_is_no_failure_and_should_say_when_to_come_back(server, images, path, lacking):
     report = loaded(server, path, images)
-    assert (report.sent, report.refused, report.refused_without_retry_after) == (8, 8, lacking)
+    assert (report.sent, report.rejected, report.rejected_without_retry_after) == (8, 8, lacking)
     assert report.is_clean
-    refused = report.latency_s["refused"]
-    assert refused is not None
-    assert refused.count == 8
+    rejected = report.latency_s["rejected"]
+    assert rejected is not None
+    assert rejected.count == 8
 
 
 def test_every_image_has_its_own_right_answer(server, images):
@@ -120,12 +120,12 @@ def test_a_mixed_run_adds_up(server, images):
     arrivals = Closed(clients=7, requests=5 * len(MIXED))
     check = equals(negatives(images))
     report = loaded(server, "mixed", images, arrivals=arrivals, check=check)
-    assert (report.sent, report.right, report.refused) == (40, 10, 10)
-    assert report.refused_without_retry_after == 5
+    assert (report.sent, report.right, report.rejected) == (40, 10, 10)
+    assert report.rejected_without_retry_after == 5
     assert report.failed_by_kind == {"status 500": 5}
     assert report.wrong_by_kind == {"pixels": 5, "cut short": 5, "content type": 5}
     counts = {name: spread and spread.count for name, spread in report.latency_s.items()}
-    assert counts == {"all": 40, "right": 10, "refused": 10, "failed": 5, "wrong": 15}
+    assert counts == {"all": 40, "right": 10, "rejected": 10, "failed": 5, "wrong": 15}
 
 
 @pytest.mark.alone
@@ -256,7 +256,7 @@ def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server):
     assert completed.stderr.count("\n") == 1
 
 
-def test_a_plan_without_images_is_refused():
+def test_a_plan_without_images_is_rejected():
     with pytest.raises(LoadError, match="at least one image"):
         Plan(url="http://127.0.0.1", images=[], arrivals=Closed(clients=1, requests=1))
 

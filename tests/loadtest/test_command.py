@@ -14,19 +14,19 @@ def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
     assert main([server.url, *FEW]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 images\n")
-    assert "sent 4: 4 right, 0 refused, 0 failed, 0 wrong" in said
+    assert "sent 4: 4 right, 0 rejected, 0 failed, 0 wrong" in said
     assert "p99" in said
 
 
 @pytest.mark.parametrize(
     ("path", "status", "line"),
     [
-        ("429", 0, "refused without Retry-After: 4"),
+        ("429", 0, "rejected without Retry-After: 4"),
         ("500", 1, "failed: status 500 4"),
         ("smaller", 1, "wrong: size 4"),
     ],
 )
-def test_refusals_are_success_but_no_failures_or_wrong_answers_and_the_table_names_them(
+def test_rejections_are_success_but_no_failures_or_wrong_answers_and_the_table_names_them(
     server, capsys, path, status, line
 ):
     assert main([f"{server.url}/{path}", *FEW]) == status
@@ -37,7 +37,7 @@ def test_the_json_file_holds_the_report(server, tmp_path):
     file = tmp_path / "report.json"
     main([f"{server.url}/mixed", *FEW, "--json", str(file)])
     report = Report.from_json(file.read_text())
-    assert (report.sent, report.right, report.refused, report.failed, report.wrong) == (
+    assert (report.sent, report.right, report.rejected, report.failed, report.wrong) == (
         *(4, 1, 1, 1, 1),
     )
 

@@ -40,6 +40,6 @@ def test_a_folder_s_images_come_by_name_and_upright(tmp_path):
     np.testing.assert_array_equal(upright.pixels(), gradient(20, 30))
 
 
-def test_a_folder_without_images_is_refused(tmp_path):
+def test_a_folder_without_images_is_rejected(tmp_path):
     with pytest.raises(LoadError, match=r"has no JPEG, PNG or WebP\."):
         from_folder(tmp_path)

@@ -14,8 +14,8 @@ from loadtest.report import EXAMPLES, Sample, summarise
 SAMPLES = [
     Sample(0.0, 0.5, "right"),
     Sample(1.0, 2.0, "right"),
-    Sample(1.0, 1.1, "refused", lacks_retry_after=True),
-    Sample(1.0, 1.2, "refused"),
+    Sample(1.0, 1.1, "rejected", lacks_retry_after=True),
+    Sample(1.0, 1.2, "rejected"),
     Sample(2.0, 7.0, "failed", "timeout", "No whole answer came in time."),
     Sample(2.0, 2.5, "wrong", "size", "The answer has 1x1 pixels, the image 2x2."),
 ]
@@ -27,13 +27,13 @@ def report(samples: list[Sample] = SAMPLES) -> Report:
 
 def test_counts_latencies_and_throughput_are_of_the_requests():
     made = report()
-    assert (made.sent, made.right, made.refused, made.failed, made.wrong) == (6, 2, 2, 1, 1)
-    assert made.refused_without_retry_after == 1
+    assert (made.sent, made.right, made.rejected, made.failed, made.wrong) == (6, 2, 2, 1, 1)
+    assert made.rejected_without_retry_after == 1
     assert made.failed_by_kind == {"timeout": 1}
     assert made.wrong_by_kind == {"size": 1}
     assert (made.duration_s, made.span_s, made.throughput) == (7.0, 2.0, 1.0)
     assert {name: spread and spread.max for name, spread in made.latency_s.items()} == (
-        pytest.approx({"all": 5.0, "right": 1.0, "refused": 0.2, "failed": 5.0, "wrong": 0.5})
+        pytest.approx({"all": 5.0, "right": 1.0, "rejected": 0.2, "failed": 5.0, "wrong": 0.5})
     )
     assert made.client_lag_s is not None
     assert made.client_lag_s.p50 == pytest.approx(0.002)
@@ -61,8 +61,8 @@ def test_the_json_has_the_documented_members():
     assert members["schema"] == 1
     assert members["latency_s"]["right"].keys() == {"count", "p50", "p90", "p95", "p99", "max"}
     assert members.keys() == {
-        *("schema", "url", "load", "started", "sent", "right", "refused"),
-        *("refused_without_retry_after", "failed", "failed_by_kind", "wrong", "wrong_by_kind"),
+        *("schema", "url", "load", "started", "sent", "right", "rejected"),
+        *("rejected_without_retry_after", "failed", "failed_by_kind", "wrong", "wrong_by_kind"),
         *("examples", "duration_s", "span_s", "throughput", "latency_s", "client_lag_s"),
     }
 
@@ -87,19 +87,19 @@ def test_the_table_is_for_people():
     assert report().table() == (
         "http://h/: a load\n"
         "\n"
-        "sent 6: 2 right, 2 refused, 1 failed, 1 wrong\n"
+        "sent 6: 2 right, 2 rejected, 1 failed, 1 wrong\n"
         "1.0 right answers a second over 2.0 s\n"
         "the whole run took 7.0 s\n"
         "\n"
         "latency, s      count      p50      p90      p95      p99      max\n"
         "all                 6    0.500    3.000    4.000    4.800    5.000\n"
         "right               2    0.750    0.950    0.975    0.995    1.000\n"
-        "refused             2    0.150    0.190    0.195    0.199    0.200\n"
+        "rejected             2    0.150    0.190    0.195    0.199    0.200\n"
         "failed              1    5.000    5.000    5.000    5.000    5.000\n"
         "wrong               1    0.500    0.500    0.500    0.500    0.500\n"
         "client's lag        2    0.002    0.003    0.003    0.003    0.003\n"
         "\n"
-        "refused without Retry-After: 1\n"
+        "rejected without Retry-After: 1\n"
         "\n"
         "failed: timeout 1\n"
         "\n"

@@ -1,4 +1,4 @@
-"""The Python side of the native runtime: weights, memory, threads, and what is refused."""
+"""The Python side of the native runtime: weights, memory, threads, and what is rejected."""
 
 import platform
 import shutil
@@ -33,19 +33,19 @@ def test_the_library_has_as_many_weights(scratches):
     assert scratches.library.dctnet_weight_count() == count
 
 
-def test_too_few_weights_are_refused(scratches, weights):
+def test_too_few_weights_are_rejected(scratches, weights):
     with pytest.raises(native.NativeError, match="weights are not as many"):
         native.NativeGenerator({EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratches)
 
 
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
-def test_a_size_that_the_graph_does_not_take_is_refused(scratches, weights, size):
+def test_a_size_that_the_graph_does_not_take_is_rejected(scratches, weights, size):
     generator = native.NativeGenerator(weights, scratches)
     with pytest.raises(native.NativeError, match="no multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
-def test_what_is_no_image_is_refused(scratches, weights):
+def test_what_is_no_image_is_rejected(scratches, weights):
     generator = native.NativeGenerator(weights, scratches)
     with pytest.raises(ValueError, match="HxWx3 uint8"):
         generator(np.zeros((16, 16, 4), np.uint8))
@@ -151,21 +151,21 @@ def test_a_variant_is_for_cpus_that_have_its_instructions(built, variant):
     assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
 
 
-def test_a_library_that_is_none_is_refused(tmp_path):
+def test_a_library_that_is_none_is_rejected(tmp_path):
     path = tmp_path / "libdctnet-broken.so"
     path.write_bytes(b"no library")
     with pytest.raises(native.NativeError, match="cannot be loaded"):
         native.Library(path)
 
 
-def test_a_library_of_another_version_is_refused(tmp_path):
+def test_a_library_of_another_version_is_rejected(tmp_path):
     source, path = tmp_path / "old.c", tmp_path / "libdctnet-old.so"
     source.write_text("int dctnet_version(void) { return 1; }")
     compiler = shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         pytest.skip("needs a C compiler: apt-get install gcc")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
-    with pytest.raises(native.NativeError, match=r"is of version 1, not \d+: build it anew"):
+    with pytest.raises(native.NativeError, match=r"is of version 1, not \d+: build it again"):
         native.Library(path)
 
 

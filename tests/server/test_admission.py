@@ -71,21 +71,21 @@ def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[S
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_one_more_than_there_are_places_is_refused_at_once(full):
+def test_one_more_than_there_are_places_is_rejected_at_once(full):
     started = time.monotonic()
-    refused = post(full)
+    rejected = post(full)
     assert time.monotonic() - started < 0.5
-    assert refused.status_code == 429
-    assert refused.json()["type"] == "urn:dctnet:problem:full"
-    assert 1 <= int(refused.headers["Retry-After"]) <= 6
-    assert refused.headers["Connection"] == "close"
+    assert rejected.status_code == 429
+    assert rejected.json()["type"] == "urn:dctnet:problem:full"
+    assert 1 <= int(rejected.headers["Retry-After"]) <= 6
+    assert rejected.headers["Connection"] == "close"
     assert full.probe("/readyz") == full.probe("/livez") == 200
     assert full.metric("dctnet_rejected_total", reason="queue_full") == 1
 
 
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool):
-    """A client that sends it all the same reads the refusal, not a connection that was reset."""
+def test_a_rejection_reaches_clients_whether_they_send_the_body_or_wait(full, pool):
+    """A client that sends it all the same reads the rejection, not a connection that was reset."""
     head = b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
     with connected(full, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
@@ -93,11 +93,11 @@ def test_a_refusal_reaches_clients_whether_they_send_the_body_or_wait(full, pool
     answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
     assert answers == {429: 20}
     # A page of another site may read when to come again, and may ask beforehand.
-    refused = post(full, Origin=ORIGIN)
-    assert refused.status_code == 429
-    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
-    exposed = refused.headers["Access-Control-Expose-Headers"].split(", ")
-    assert {"Retry-After", "X-Request-Id"} <= set(exposed) & set(refused.headers)
+    rejected = post(full, Origin=ORIGIN)
+    assert rejected.status_code == 429
+    assert rejected.headers["Access-Control-Allow-Origin"] == ORIGIN
+    exposed = rejected.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"Retry-After", "X-Request-Id"} <= set(exposed) & set(rejected.headers)
     preflight = requests.options(
         f"{full.url}/v1/cartoons",
         headers={"Origin": ORIGIN, "Access-Control-Request-Method": "POST"},
@@ -117,7 +117,7 @@ def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed):
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_an_image_whose_turn_would_come_too_late_is_refused(start_timed, pool, held):
+def test_an_image_whose_turn_would_come_too_late_is_rejected(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the image that tells the pace.
     served = fill(server, pool, held, 3, size)

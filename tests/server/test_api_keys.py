@@ -1,4 +1,4 @@
-"""API keys and CORS: refused from the headers, keys changed while it serves and never told."""
+"""API keys and CORS: rejected from the headers, keys changed while it serves and never told."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ def post_as(server: Server, key: str, data: bytes = IMAGE) -> requests.Response:
     return post(server, data, **{"X-Api-Key": key})
 
 
-def refused(server: Server) -> float:
+def rejected(server: Server) -> float:
     return server.metric("dctnet_requests_total", route="/v1/cartoons", method="POST", code="401")
 
 
@@ -49,10 +49,10 @@ def refused(server: Server) -> float:
         (OLD, "Content-Length: 2000000000", 413, "too-many-bytes"),
     ],
 )
-def test_a_body_that_is_refused_is_not_read_and_a_page_may_read_why(
+def test_a_body_that_is_rejected_is_not_read_and_a_page_may_read_why(
     locked, more, key, length, status, problem
 ):
-    before = refused(locked)
+    before = rejected(locked)
     head = (
         f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Api-Key: {key}\r\n"
         f"{length}\r\n{more}\r\n"
@@ -67,12 +67,12 @@ def test_a_body_that_is_refused_is_not_read_and_a_page_may_read_why(
     assert response.headers["Vary"] == "Origin"
     assert SECURITY.items() <= dict(response.headers).items()
     assert json.loads(content)["type"] == f"urn:dctnet:problem:{problem}"
-    locked.until(lambda: refused(locked) == before + (status == 401))
+    locked.until(lambda: rejected(locked) == before + (status == 401))
     for reason in "starting", "draining", "queue_full", "quota", "deadline", "upload_limit":
         assert locked.metric("dctnet_rejected_total", reason=reason) == 0
 
 
-def test_a_stranger_who_sends_on_reads_the_refusal(locked):
+def test_a_stranger_who_sends_on_reads_the_rejection(locked):
     response = post_as(locked, WRONG, bytes(5_000_000))
     assert response.status_code == 401
     request = response.headers["X-Request-Id"]
@@ -81,7 +81,7 @@ def test_a_stranger_who_sends_on_reads_the_refusal(locked):
     assert "rejected" not in line
 
 
-def test_a_refusal_without_a_body_leaves_the_connection_open(locked):
+def test_a_rejection_without_a_body_leaves_the_connection_open(locked):
     client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
     sockets = set()
     for key, body, status in ((WRONG, b"", 401), (OLD, IMAGE, 200)):

@@ -61,9 +61,9 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         served = [pool.submit(post, server, **batch) for _ in range(3)]
         server.until(lambda: server.metric("dctnet_queue_depth") == 2)
         assert server.metric("dctnet_queue_clients") == 1
-        refused = post(server, **batch)
-        assert refused.status_code == 429
-        assert refused.json()["detail"] == "Too many images of this client wait already."
+        rejected = post(server, **batch)
+        assert rejected.status_code == 429
+        assert rejected.json()["detail"] == "Too many images of this client wait already."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()

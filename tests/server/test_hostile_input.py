@@ -75,14 +75,14 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, t
 
 
 TRIES = 100
-REFUSALS = {
+REJECTIONS = {
     (kind.type, kind.status)
     for kind in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
 }
 
 
 @pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
-def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed):
+def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_rejection(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
 
@@ -94,7 +94,7 @@ def test_whatever_the_bytes_the_answer_is_a_cartoon_or_a_refusal(start_timed):
                 assert decoded(response.content).size
             else:
                 assert response.headers["Content-Type"] == MEDIA_TYPE
-                assert (response.json()["type"], response.status_code) in REFUSALS
+                assert (response.json()["type"], response.status_code) in REJECTIONS
 
     with ThreadPoolExecutor(4) as pool:
         post_all()
@@ -124,7 +124,7 @@ def test_memory_is_bounded_when_all_slots_places_and_uploads_are_taken(start_tim
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
     request = head.encode() + large
     with ExitStack() as stack:
-        # One place is left free, since a full queue refuses by the headers.
+        # One place is left free, since a full queue rejects by the headers.
         drawn = limits["slots"] + limits["queue"] - 1
         stack.enter_context(connections(server, drawn, request))
         server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)

@@ -79,7 +79,7 @@ def test_a_marker_in_an_image_is_found_nowhere_afterwards(start, tmp_path, marke
         assert answer.status_code == 200
         assert marker not in answer.content
         sent += 1
-    # What is refused carries it too: a broken image, and a form without one.
+    # What is rejected carries it too: a broken image, and a form without one.
     for body in {"data": data[: len(data) // 2]}, {"files": {"photo": (marker, marker)}}:
         answer = requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
         assert 400 <= answer.status_code < 500

@@ -76,7 +76,7 @@ def test_probes_write_no_line_but_are_counted(server, logged):
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
 
-def test_a_refusal_says_why(server, logged):
+def test_a_rejection_says_why(server, logged):
     requests.post(
         f"{server.url}/upload",
         files={"file": encoded(gradient(LARGEST, LARGEST))},

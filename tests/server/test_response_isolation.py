@@ -64,10 +64,10 @@ def test_ten_mebibytes_pass_and_one_byte_more_does_not(server, as_form):
 
     assert sent(DATA.ljust(10 * MIB, b"\0")).status_code == 200
     for size in 10 * MIB + 1, 40 * MIB:
-        refused = sent(DATA.ljust(size, b"\0"))
-        assert refused.status_code == 413
-        assert refused.headers["Content-Type"] == "application/problem+json"
-        assert refused.json()["type"] == "urn:dctnet:problem:too-many-bytes"
+        rejected = sent(DATA.ljust(size, b"\0"))
+        assert rejected.status_code == 413
+        assert rejected.headers["Content-Type"] == "application/problem+json"
+        assert rejected.json()["type"] == "urn:dctnet:problem:too-many-bytes"
 
 
 def test_a_body_without_a_length_is_read_to_its_end(server):

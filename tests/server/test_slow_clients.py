@@ -43,7 +43,7 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
         for report in reports:
             assert report.result().by_status == {TOO_SLOW: SLOW}
     assert others.result().is_clean
-    assert others.result().refused == 0
+    assert others.result().rejected == 0
     assert max(depths) <= 4  # The queue is the others' alone.
 
 

@@ -81,7 +81,7 @@ class Host:
         self._write_mains()
 
     def configure(self, **settings: object) -> None:
-        """Change settings, and write all files anew."""
+        """Change settings, and write all files again."""
         self.settings |= settings
         lines = [f"{name}={value}\n" for name, value in self.settings.items()]
         (self.folder / "settings.env").write_text("".join(lines))

@@ -11,7 +11,7 @@ from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
-"""Images a second, which one replica draws in half of it: what is refused under a load
+"""Images a second, which one replica draws in half of it: what is rejected under a load
 that is too much for the machine is a question of its own."""
 IMAGES = made(8, 96, 96, format="png")
 SOME = 5

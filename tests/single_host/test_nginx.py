@@ -36,7 +36,7 @@ def test_a_cartoon_comes_by_tls_and_nothing_older_is_spoken(host):
     port = host.url.rpartition(":")[2]
     for version, spoken in (("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)):
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", version]
-        # Else OpenSSL itself refuses to offer the old one.
+        # Else OpenSSL itself rejects to offer the old one.
         command += ["-cipher", "DEFAULT@SECLEVEL=0"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         assert (done.returncode == 0) == spoken, version

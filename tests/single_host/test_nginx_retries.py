@@ -1,4 +1,4 @@
-"""How nginx treats replicas that refuse, hang or are not there; stand-ins take their place."""
+"""How nginx treats replicas that reject, hang or are not there; stand-ins take their place."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from tests.support.polling import until
 
 READ_TIMEOUT_S = 6
 """How long nginx waits for an answer: 5 s more than the request timeout."""
-REFUSAL = b'{"type":"urn:dctnet:problem:full"}\n'
+REJECTION = b'{"type":"urn:dctnet:problem:full"}\n'
 
 
 class Replica(Handler):
@@ -27,7 +27,7 @@ class Replica(Handler):
             self.server.released.wait()
         else:
             headers = {"Content-Type": "application/problem+json", "Retry-After": "7"}
-            self.answer(self.status, REFUSAL, headers)
+            self.answer(self.status, REJECTION, headers)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def stand_ins(host: Host, *statuses: int | None) -> Iterator[list[Stub]]:
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
 @pytest.mark.parametrize("status", [429, 502, 503])
-def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word(
+def test_a_rejection_is_taken_to_the_other_replica_and_the_second_is_the_last_word(
     lone_nginx, status
 ):
     with stand_ins(lone_nginx, status, status) as replicas:
@@ -57,7 +57,7 @@ def test_a_refusal_is_taken_to_the_other_replica_and_the_second_is_the_last_word
             answer = lone_nginx.post(b"image")
             assert answer.status_code == status
             assert answer.headers["Retry-After"] == "7"
-            assert answer.content == REFUSAL
+            assert answer.content == REJECTION
             assert [len(replica.requests) for replica in replicas] == [tries, tries]
     access = lone_nginx.access(answer.headers["X-Request-Id"])
     assert access["upstream_status"] == f"{status}, {status}"

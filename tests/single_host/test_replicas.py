@@ -105,7 +105,7 @@ def test_an_update_stops_at_a_broken_replica_and_otherwise_nothing_is_lost(host)
 
 
 @pytest.mark.promise("Single host: rejections and lost connections are retried once, slow ones not")
-def test_what_a_full_replica_refuses_another_draws_and_none_counts_as_dead(host):
+def test_what_a_full_replica_rejects_another_draws_and_none_counts_as_dead(host):
     host.configure(DCTNET_QUEUE_SIZE=1)
     host.supervisorctl("update", "dctnet-1")
     until(host.are_ready)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dctnet.admission import Admission, Refused, Ticket
+from dctnet.admission import Admission, Rejected, Ticket
 
 T = TypeVar("T")
 
@@ -98,9 +98,9 @@ def in_background(call: Callable[[], T]) -> "Future[T]":
     return future
 
 
-def refusal(call: Callable[[], object]) -> Refused:
-    """Return with what it refuses."""
-    with pytest.raises(Refused) as caught:
+def rejection(call: Callable[[], object]) -> Rejected:
+    """Return with what it rejects."""
+    with pytest.raises(Rejected) as caught:
         call()
     return caught.value
 
@@ -162,8 +162,8 @@ class AdmissionHarness:
         """Measure as the warm-up does."""
         self.admission.pace.calibrate(1, seconds_per_cost)
 
-    def refusal(self, **options: Any) -> Refused:
-        return refusal(lambda: self.submit(**options))
+    def rejection(self, **options: Any) -> Rejected:
+        return rejection(lambda: self.submit(**options))
 
     def close(self) -> None:
         """Stop; fail where a slot's thread stays."""

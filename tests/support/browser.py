@@ -30,7 +30,7 @@ class Browser:
     def open(
         self, url: str, *, language: str = "en", size: tuple[int, int] = DESKTOP, dark: bool = False
     ) -> None:
-        """Open a page anew, as somebody does who was never there."""
+        """Open a page again, as somebody does who was never there."""
         self.emulate(size, dark=dark)
         self.cdp("Emulation.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
         self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")

@@ -48,7 +48,7 @@ APIS = (
 """What a cluster has where all of the chart's neighbours are installed."""
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A template has failed with a sentence of the chart's, which is the message."""
 
 
@@ -165,7 +165,7 @@ def render(
     apis: Sequence[str] = APIS,
     helm: str = "helm",
 ) -> Objects:
-    """Render the chart; raise Refused or Invalid where that fails."""
+    """Render the chart; raise Rejected or Invalid where that fails."""
     command = [helm, "template", release, str(CHART), "--namespace", "images"]
     command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
@@ -178,7 +178,7 @@ def render(
 def _rendered(*command: str, values: str) -> str:
     run = run_tool(*command, input=values)
     if sentence := re.search(r": (dctnet: .*)", run.stderr):
-        raise Refused(sentence[1].strip())
+        raise Rejected(sentence[1].strip())
     if run.returncode and "schema" in run.stderr:
         raise Invalid(run.stderr)
     assert run.returncode == 0, run.stderr
@@ -218,7 +218,7 @@ def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
 
 
 def faults(objects: Objects, minor: str = "1.36") -> list[str]:
-    """Say what a version of Kubernetes would refuse, one line each."""
+    """Say what a version of Kubernetes would reject, one line each."""
     found = []
     for each in objects:
         group, _, version = each["apiVersion"].rpartition("/")

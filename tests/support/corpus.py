@@ -30,9 +30,9 @@ class Sample:
     name: str
     data: bytes
     errors: frozenset[type[ImageError]] = frozenset()
-    """As what it may be refused; if nothing, it has to be decoded."""
+    """As what it may be rejected; if nothing, it has to be decoded."""
     shapes: tuple[tuple[int, int], ...] = ((HEIGHT, WIDTH),)
-    """What height and width it may have once decoded; if nothing, it has to be refused."""
+    """What height and width it may have once decoded; if nothing, it has to be rejected."""
 
 
 BROKEN = frozenset({DamagedImage})
@@ -56,7 +56,7 @@ def _image(format: str, **options: object) -> bytes:
     return encoded(gradient(HEIGHT, WIDTH), format, **options)
 
 
-def _refused(name: str, data: bytes, errors: frozenset[type[ImageError]] = BROKEN) -> Sample:
+def _rejected(name: str, data: bytes, errors: frozenset[type[ImageError]] = BROKEN) -> Sample:
     return Sample(name, data, errors, shapes=())
 
 
@@ -87,7 +87,7 @@ def cut_off() -> Made:
     for kind in _DAMAGED_KINDS:
         data = of_kinds()[kind]
         for length in 1, 3, 7, 11, 13, 29:
-            yield _refused(f"{kind} cut to {length} bytes", data[:length], BROKEN | FOREIGN)
+            yield _rejected(f"{kind} cut to {length} bytes", data[:length], BROKEN | FOREIGN)
         for share in 0.1, 0.3, 0.5, 0.7, 0.9:
             cut = data[: int(len(data) * share)]
             # What is cut off may be metadata, or the later frames of an animation.
@@ -131,23 +131,23 @@ def sides() -> Made:
     avif = _image("AVIF")
     for width, height in (0, 0), (0, HEIGHT), (WIDTH, 0):
         sizes = f"of {width} x {height}"
-        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height))
-        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)))
-        yield _refused(f"WebP {sizes}", _with_vp8_size(vp8, width, height))
-        yield _refused(f"AVIF {sizes}", f.with_announced_size(avif, width, height))
+        yield _rejected(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height))
+        yield _rejected(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)))
+        yield _rejected(f"WebP {sizes}", _with_vp8_size(vp8, width, height))
+        yield _rejected(f"AVIF {sizes}", f.with_announced_size(avif, width, height))
     for width, height in (65535, 65535), (65500, 65500), (1001, 1000), (65535, 16):
         sizes = f"that announces {width} x {height}"
-        yield _refused(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), LARGE)
-        yield _refused(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)), LARGE)
-        yield _refused(f"WebP {sizes}", f.webp(f.webp_canvas(width, height), vp8l[12:]), LARGE)
+        yield _rejected(f"JPEG {sizes}", f.with_frame_size(jpeg, width, height), LARGE)
+        yield _rejected(f"PNG {sizes}", f.png(f.png_header(width, height), bytes(99)), LARGE)
+        yield _rejected(f"WebP {sizes}", f.webp(f.webp_canvas(width, height), vp8l[12:]), LARGE)
         # libavif has limits of its own.
         avif_like = f.with_announced_size(avif, width, height)
-        yield _refused(f"AVIF {sizes}", avif_like, LARGE | BROKEN)
+        yield _rejected(f"AVIF {sizes}", avif_like, LARGE | BROKEN)
     for width, height in (2**31 - 1, 1), (1, 2**32 - 1), (2**32 - 1, 2**32 - 1), (MAX_SIDE + 1, 1):
-        yield _refused(f"PNG of {width} x {height}", f.png_header(width, height) + vp8)
+        yield _rejected(f"PNG of {width} x {height}", f.png_header(width, height) + vp8)
         rows = f.png(f.png_header(width, height, 1, 0), bytes(MAX_SIDE // 8 + 2))
-        yield _refused(f"black PNG of {width} x {height}", rows, LARGE)
-    yield _refused("WebP of 2^24 x 2^24", f.webp(f.webp_canvas(2**24, 2**24), vp8l[12:]), LARGE)
+        yield _rejected(f"black PNG of {width} x {height}", rows, LARGE)
+    yield _rejected("WebP of 2^24 x 2^24", f.webp(f.webp_canvas(2**24, 2**24), vp8l[12:]), LARGE)
     for width, height in (1, 65535), (65535, 1), (15, 65535), (1, MAX_SIDE), (MAX_SIDE, 1):
         rows = bytes((width + 7) // 8 + 1) * height
         data = f.png(f.png_header(width, height, 1, 0), rows)
@@ -181,7 +181,7 @@ def lying_headers() -> Made:
     for depth in 0, 3, 8, 32:
         for colour in 1, 5, 7:
             data = f.png_header(WIDTH, HEIGHT, depth, colour) + image[33:]
-            yield _refused(f"PNG of depth {depth} and colour type {colour}", data)
+            yield _rejected(f"PNG of depth {depth} and colour type {colour}", data)
         data = f.png_header(WIDTH, HEIGHT, depth, 0) + f.chunk(b"tRNS", b"\0\0") + image[33:]
         yield Sample(f"PNG of depth {depth} with a transparent shade", data, BROKEN)
     for lossless in False, True:
@@ -189,7 +189,7 @@ def lying_headers() -> Made:
         for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
             data = f.webp(f.webp_canvas(width, height), webp[12:])
             kind = "lossless " * lossless
-            yield _refused(f"{kind}WebP whose canvas is {width} x {height}", data)
+            yield _rejected(f"{kind}WebP whose canvas is {width} x {height}", data)
     avif = _image("AVIF")
     for width, height in (1, 1), (WIDTH * 2, HEIGHT), (900, 900):
         data = f.with_announced_size(avif, width, height)
@@ -197,14 +197,14 @@ def lying_headers() -> Made:
     for marker in 0xC0, 0xC2:
         body = b"\x08\x00\x01\x00\x01\x03\x01\x11\0\x02\x11\0\x03\x11\0"
         data = f.with_segments(_image("JPEG"), f.segment(marker, body))
-        yield _refused(f"JPEG with a second frame header {marker:x}", data)
-    yield _refused("PNG with two headers", f.with_chunks(image, image[8:33]))
-    yield _refused("PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)))
-    yield _refused("PNG without pixels", image[:33] + f.chunk(b"IEND"))
-    yield _refused("PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")))
-    yield _refused("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:])
+        yield _rejected(f"JPEG with a second frame header {marker:x}", data)
+    yield _rejected("PNG with two headers", f.with_chunks(image, image[8:33]))
+    yield _rejected("PNG with a header of 12 bytes", f.PNG_SIGNATURE + f.chunk(b"IHDR", bytes(12)))
+    yield _rejected("PNG without pixels", image[:33] + f.chunk(b"IEND"))
+    yield _rejected("PNG with an unknown critical chunk", f.with_chunks(image, f.chunk(b"CgBI")))
+    yield _rejected("PNG with a wrong checksum", image[:30] + b"\0\0\0" + image[33:])
     yield Sample("PNG without an end", image[:-12])
-    yield _refused("JPEG that ends before its pixels", _image("JPEG")[:2] + f.EOI)
+    yield _rejected("JPEG that ends before its pixels", _image("JPEG")[:2] + f.EOI)
 
 
 _GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
@@ -214,7 +214,7 @@ _GREEDY = f.exif(entries=4000, value_bytes=16_000, padding=16_000)
 def png_bombs() -> Made:
     image = _image("PNG")
     zeros = zlib.compress(bytes(50_000_000))
-    yield _refused(
+    yield _rejected(
         "PNG of 60000 x 60000", f.png_header(60_000, 60_000) + f.chunk(b"IDAT", zeros), LARGE
     )
     yield Sample(
@@ -237,8 +237,8 @@ def png_bombs() -> Made:
         data = f.with_chunks(image, many)
         yield Sample(f"PNG with 50000 empty chunks {name.decode()}", data, may)
     data = f.with_chunks(image, f.chunk(b"IDAT") * 100_000)
-    yield _refused("PNG with 100000 empty chunks IDAT", data)
-    yield _refused("PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2))
+    yield _rejected("PNG with 100000 empty chunks IDAT", data)
+    yield _rejected("PNG with two palettes", f.with_chunks(image, f.chunk(b"PLTE", bytes(3)) * 2))
     yield Sample(
         "PNG with EXIF that counts 64 MB", f.with_chunks(image, f.chunk(b"eXIf", _GREEDY[6:]))
     )
@@ -247,8 +247,8 @@ def png_bombs() -> Made:
 def jpeg_bombs() -> Made:
     jpeg, progressive = _image("JPEG"), _image("JPEG", progressive=True)
     yield Sample(f"JPEG with {MAX_SCANS} scans", f.with_scans(progressive, MAX_SCANS))
-    yield _refused(f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1))
-    yield _refused("JPEG with 9999 scans", f.with_scans(progressive, 9999))
+    yield _rejected(f"JPEG with {MAX_SCANS + 1} scans", f.with_scans(progressive, MAX_SCANS + 1))
+    yield _rejected("JPEG with 9999 scans", f.with_scans(progressive, 9999))
     hidden = f.segment(0xFE, f.with_scans(progressive, 200))
     yield Sample("JPEG with 200 scans in a comment", f.with_segments(jpeg, hidden))
     for more, errors in (0, frozenset()), (1, BROKEN):
@@ -260,7 +260,7 @@ def jpeg_bombs() -> Made:
             errors,
             () if errors else ((HEIGHT, WIDTH),),
         )
-    yield _refused("JPEG with a million short markers", f.with_segments(jpeg, b"\xff\x02" * 10**6))
+    yield _rejected("JPEG with a million short markers", f.with_segments(jpeg, b"\xff\x02" * 10**6))
     yield Sample("JPEG with a million bytes of fill", f.with_segments(jpeg, b"\xff" * 10**6))
     yield Sample("JPEG with a million restarts", jpeg[:-2] + b"\xff\xd0" * 10**6 + jpeg[-2:])
     large = f.segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 20
@@ -286,8 +286,8 @@ def webp_bombs() -> Made:
     )
     chunks = f.webp_chunk(b"junk") * 100_000
     data = f.webp(extended, chunks, lossless[12:])
-    yield _refused("WebP with 100000 unknown chunks", data)
-    yield _refused(
+    yield _rejected("WebP with 100000 unknown chunks", data)
+    yield _rejected(
         "WebP of one large canvas",
         f.webp(f.webp_canvas(16383, 16383, 2), *animated[1:], frames),
         LARGE,
@@ -301,32 +301,32 @@ def avif_bombs() -> Made:
     black = encoded(Image.new("L", (2048, 2048)), "AVIF", speed=10)
     for side in 16, 64, 999:
         data = f.with_announced_size(black, side, side)
-        yield _refused(f"AVIF of {side} x {side} that codes 2048 x 2048", data)
+        yield _rejected(f"AVIF of {side} x {side} that codes 2048 x 2048", data)
     avif = _image("AVIF")
     image, large = f.av1(avif, WIDTH, HEIGHT), f.av1(avif, 9999, 9999)
     alpha = f.av1(avif, 9999, 9999, f.ALPHA)
     data = f.avif([image, alpha], f.reference(b"auxl", 2, 1))
-    yield _refused("AVIF with an alpha to be enlarged to 9999 x 9999", data)
+    yield _rejected("AVIF with an alpha to be enlarged to 9999 x 9999", data)
     for name, sides in (("a tile to be enlarged", (WIDTH, HEIGHT)), ("a grid", (9999, 9999))):
         whole = f.Item(b"grid", f.grid(1, 1, *sides), (f.ispe(WIDTH, HEIGHT),))
         data = f.avif([whole, large], f.reference(b"dimg", 1, 2))
-        yield _refused(f"AVIF with {name} to 9999 x 9999", data)
+        yield _rejected(f"AVIF with {name} to 9999 x 9999", data)
     frames = f.Item(b"av01", image.contents * 9999, image.properties)
-    yield _refused("AVIF with 9999 frames", f.avif([frames]))
+    yield _rejected("AVIF with 9999 frames", f.avif([frames]))
     units = f.Item(b"av01", image.contents + b"\x7a\0" * 99_999, image.properties)
-    yield _refused("AVIF with 99999 units of AV1", f.avif([units]))
+    yield _rejected("AVIF with 99999 units of AV1", f.avif([units]))
     kinds = struct.pack(">IH", 0, 60_000) + f.infe(1, b"av01") * 60_000
-    yield _refused("AVIF with 60000 items", f.avif([image], iinf=kinds))
+    yield _rejected("AVIF with 60000 items", f.avif([image], iinf=kinds))
     many = f.reference(b"dimg", 1, *range(2, 60_000))
-    yield _refused("AVIF with 60000 references", f.avif([image], many))
+    yield _rejected("AVIF with 60000 references", f.avif([image], many))
     pieces = struct.pack(">IHHHHHH", 1 << 24, 1 << 12, 1, 1, 0, 0, 65_535)
-    yield _refused("AVIF with 65535 pieces of no bytes", f.avif([image], iloc=pieces))
+    yield _rejected("AVIF with 65535 pieces of no bytes", f.avif([image], iloc=pieces))
     links = f.Item(b"junk", b"", (f.box(b"junk", bytes(100_000)),) * 255)
     yield Sample("AVIF with 25500 links to 100 kB", f.avif([image, *[links] * 100]))
     boxes = f.box(b"free") * 99_999
     yield Sample("AVIF with 99999 groups", f.avif([image], grpl=boxes))
     yield Sample("AVIF with 99999 boxes behind", avif + boxes)
-    yield _refused("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:])
+    yield _rejected("AVIF with 99999 boxes in front", avif[:32] + boxes + avif[32:])
     track = functools.reduce(
         lambda body, name: f.box(name, body), (b"stbl", b"minf", b"mdia"), boxes
     )
@@ -351,7 +351,7 @@ def polyglots() -> Made:
             (page, "HTML"),
             (b"\0", "a zero"),
         ):
-            yield _refused(f"{name} and then {kind}", head + data, FOREIGN)
+            yield _rejected(f"{name} and then {kind}", head + data, FOREIGN)
     jpeg, image = _image("JPEG"), _image("PNG")
     yield Sample("JPEG with HTML in a comment", f.with_segments(jpeg, f.segment(0xFE, page)))
     yield Sample("PNG with HTML in a text", f.with_chunks(image, f.chunk(b"tEXt", b"x\0" + page)))
@@ -359,18 +359,18 @@ def polyglots() -> Made:
     yield Sample(
         "JPEG with PNG in EXIF", f.with_segments(jpeg, f.segment(0xE1, b"Exif\0\0" + image))
     )
-    yield _refused("PNG's signature and then JPEG", f.PNG_SIGNATURE + jpeg)
-    yield _refused("JPEG's signature and then PNG", b"\xff\xd8\xff" + image)
-    yield _refused("WebP's signature and then PNG", b"RIFF\0\0\0\0WEBP" + image)
-    yield _refused("AVIF's first box and then PNG", f.box(b"ftyp", b"avif\0\0\0\0avif") + image)
+    yield _rejected("PNG's signature and then JPEG", f.PNG_SIGNATURE + jpeg)
+    yield _rejected("JPEG's signature and then PNG", b"\xff\xd8\xff" + image)
+    yield _rejected("WebP's signature and then PNG", b"RIFF\0\0\0\0WEBP" + image)
+    yield _rejected("AVIF's first box and then PNG", f.box(b"ftyp", b"avif\0\0\0\0avif") + image)
 
 
 def wrong_types() -> Made:
     image = gradient(HEIGHT, WIDTH)
     for format in "GIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX", "JPEG2000", "DDS":
-        yield _refused(f"a {format}", encoded(image, format), FOREIGN)
+        yield _rejected(f"a {format}", encoded(image, format), FOREIGN)
     undated = encoded(image, "PDF", creationDate=None, modDate=None)
-    yield _refused("a PDF", undated, FOREIGN)
+    yield _rejected("a PDF", undated, FOREIGN)
     for name, data in {
         "nothing": b"",
         "a line end": b"\n",
@@ -401,7 +401,7 @@ def wrong_types() -> Made:
         "a PSD": b"8BPS\0\1" + bytes(40),
         "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
     }.items():
-        yield _refused(name, data, FOREIGN)
+        yield _rejected(name, data, FOREIGN)
 
 
 def kinds_of_png() -> Made:

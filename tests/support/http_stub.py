@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Stub"
 
     def parse_request(self) -> bool:
-        """Note the request, or refuse what is none."""
+        """Note the request, or reject what is none."""
         if parsed := super().parse_request():
             self.server.requests.append(Request(self.command, self.path, self.headers))
         return parsed

@@ -1,4 +1,4 @@
-"""What Kubernetes refuses although the schemas of its objects admit it."""
+"""What Kubernetes rejects although the schemas of its objects admit it."""
 
 import re
 from collections import Counter

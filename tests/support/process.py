@@ -185,8 +185,8 @@ def _status(url: str) -> int | None:
     try:
         with urllib.request.urlopen(url, timeout=BOUND_S) as response:
             return int(response.status)
-    except urllib.error.HTTPError as refusal:
-        return refusal.code
+    except urllib.error.HTTPError as rejection:
+        return rejection.code
     except OSError:
         return None
 

@@ -27,7 +27,7 @@ def keys_of(file: Path, content: bytes) -> ApiKeys:
     return ApiKeys(file)
 
 
-def refusal(file: Path) -> str:
+def rejection(file: Path) -> str:
     with pytest.raises(SettingsError) as caught:
         ApiKeys(file)
     return str(caught.value)
@@ -80,9 +80,9 @@ def test_a_key_is_taken_at_its_limits(file, length):
         "\ufeff" + OLD,
     ],
 )
-def test_another_line_is_refused_by_its_number_and_not_repeated(file, key):
+def test_another_line_is_rejected_by_its_number_and_not_repeated(file, key):
     file.write_text(f"{OLD}\n# more\n{key}\n")
-    sentence = refusal(file)
+    sentence = rejection(file)
     assert sentence == (
         f"DCTNET_API_KEYS_FILE is {str(file)!r}, but line 3 of it is no key, which is 16 to 256"
         " printable ASCII characters without a space."
@@ -90,24 +90,24 @@ def test_another_line_is_refused_by_its_number_and_not_repeated(file, key):
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", f"# {OLD}\n"])
-def test_a_file_without_a_key_is_refused(file, content):
+def test_a_file_without_a_key_is_rejected(file, content):
     file.write_text(content)
-    assert refusal(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
+    assert rejection(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
 
 
-def test_a_file_is_taken_at_its_limit_and_refused_one_byte_past_it(file):
+def test_a_file_is_taken_at_its_limit_and_rejected_one_byte_past_it(file):
     line = f"{OLD}\n".encode()
     full = line + b"#" * (MAX_FILE_BYTES - len(line))
     assert keys_of(file, full).accept(OLD)
     file.write_bytes(full + b"#")
-    assert "that has more than 65536 bytes." in refusal(file)
+    assert "that has more than 65536 bytes." in rejection(file)
 
 
-def test_what_is_no_file_is_refused_without_waiting_for_it(file):
-    assert "that cannot be read: No such file or directory." in refusal(file)
+def test_what_is_no_file_is_rejected_without_waiting_for_it(file):
+    assert "that cannot be read: No such file or directory." in rejection(file)
     os.mkfifo(file)
-    assert "that is no regular file." in in_background(lambda: refusal(file)).result(BOUND_S)
-    assert "that is no regular file." in refusal(file.parent)
+    assert "that is no regular file." in in_background(lambda: rejection(file)).result(BOUND_S)
+    assert "that is no regular file." in rejection(file.parent)
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
@@ -165,8 +165,8 @@ def test_a_change_holds_at_the_next_look(changing, clock, capsys):
     clock.turn(LOOK_S)
     assert keys.accept(NEW)  # Nothing has changed, and nothing is said.
     assert capsys.readouterr().err == (
-        "dctnet: the API keys were read anew; there are 2\n"
-        "dctnet: the API keys were read anew; there are 1\n"
+        "dctnet: the API keys were read again; there are 2\n"
+        "dctnet: the API keys were read again; there are 1\n"
     )
 
 

@@ -62,7 +62,7 @@ def test_a_model_with_the_digest_asked_for_is_good(model, capsys, spelling):
     assert "has the digest asked for" in capsys.readouterr().out
 
 
-def test_another_digest_is_refused(model, capsys):
+def test_another_digest_is_rejected(model, capsys):
     said = complaint(capsys, str(model), "--digest", "0" * 64)
     assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in said
 

@@ -43,7 +43,7 @@ from tests.support.repo import ROOT
 DIGEST = "0123456789abcdef" * 4
 
 
-def refusal(variable: str, text: str) -> str:
+def rejection(variable: str, text: str) -> str:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({variable: text})
     return str(caught.value)
@@ -139,16 +139,16 @@ NO_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
         ("FAIRNESS", ["KEY"], "must be none, key or address."),
     ],
 )
-def test_what_cannot_be_a_value_is_refused_with_what_can(variable, texts, said):
+def test_what_cannot_be_a_value_is_rejected_with_what_can(variable, texts, said):
     for text in texts:
-        assert said in refusal(f"DCTNET_{variable}", text), text
+        assert said in rejection(f"DCTNET_{variable}", text), text
 
 
 def test_there_are_at_most_so_many_origins():
     origins = [f"https://{number}.example" for number in range(MAX_ORIGINS + 1)]
     read = Settings.from_environment({"DCTNET_CORS_ORIGINS": ",".join(origins[1:])})
     assert len(read.cors_origins) == MAX_ORIGINS
-    assert f"at most {MAX_ORIGINS} origins" in refusal("DCTNET_CORS_ORIGINS", ",".join(origins))
+    assert f"at most {MAX_ORIGINS} origins" in rejection("DCTNET_CORS_ORIGINS", ",".join(origins))
 
 
 def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin():
@@ -156,7 +156,7 @@ def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin()
     assert Settings.from_environment(times).graceful_timeout == 33 + GRACEFUL_MARGIN_S
 
 
-def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
+def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_rejected():
     times = {"DCTNET_REQUEST_TIMEOUT": "20", "DCTNET_WATCHDOG_TIMEOUT": "20"}
     with pytest.raises(SettingsError, match="DCTNET_WATCHDOG_TIMEOUT is 20, but it must be less"):
         Settings.from_environment(times)
@@ -175,19 +175,19 @@ def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
         ("DCTNET_RESPONSE_IDLE_TIMEOUT", 0.1, 600),
     ],
 )
-def test_a_time_is_taken_at_its_limits_and_refused_past_them(variable, least, most):
+def test_a_time_is_taken_at_its_limits_and_rejected_past_them(variable, least, most):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
     for text in str(least - 0.01), str(most + 0.01), "soon", "nan", "inf":
-        assert f"a number of seconds from {least:g} to {most:g}." in refusal(variable, text)
+        assert f"a number of seconds from {least:g} to {most:g}." in rejection(variable, text)
 
 
 def test_a_request_may_take_at_most_an_hour_and_a_computation_less():
     longest = {"DCTNET_REQUEST_TIMEOUT": "3600", "DCTNET_WATCHDOG_TIMEOUT": "3599"}
     assert Settings.from_environment(longest).request_timeout == 3600
-    assert "from 0.1 to 3600." in refusal("DCTNET_REQUEST_TIMEOUT", "3600.1")
-    assert "from 0.1 to 3600." in refusal("DCTNET_WATCHDOG_TIMEOUT", "0.05")
+    assert "from 0.1 to 3600." in rejection("DCTNET_REQUEST_TIMEOUT", "3600.1")
+    assert "from 0.1 to 3600." in rejection("DCTNET_WATCHDOG_TIMEOUT", "0.05")
 
 
 def test_an_empty_variable_counts_as_unset():
@@ -212,12 +212,12 @@ def test_an_empty_variable_counts_as_unset():
         ("DCTNET_MAX_UNSENT_BYTES", 1024**2, 64 * 1024**3, "bytes"),
     ],
 )
-def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(variable, least, most, unit):
+def test_a_number_is_taken_at_its_limits_and_rejected_one_past_them(variable, least, most, unit):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
     for text in str(least - 1), str(most + 1), "many", "1.5":
-        sentence = refusal(variable, text)
+        sentence = rejection(variable, text)
         assert sentence.startswith(f"{variable} is {text!r}, but it must be ")
         assert f"a whole number of {unit} from {least} to {most}." in sentence
 

@@ -55,13 +55,13 @@ def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
         compare_detectors(detector(far), detector(), IMAGES)
 
 
-def test_a_score_too_far_off_is_refused():
+def test_a_score_too_far_off_is_rejected():
     far = SCORES - np.float32(MAX_SCORE_DIFFERENCE * 1.1)
     with pytest.raises(Differs, match="its scores differ"):
         compare_detectors(detector(scores=far), detector(), IMAGES)
 
 
-def test_a_face_too_few_is_refused():
+def test_a_face_too_few_is_rejected():
     with pytest.raises(Differs, match=r"^on image 1 of 3 it finds 1 faces, and TensorFlow 2$"):
         compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), IMAGES)
 
@@ -72,7 +72,7 @@ def test_one_face_twice_is_not_two_faces():
         compare_detectors(detector(twice), detector(), IMAGES)
 
 
-def test_what_is_no_number_is_refused():
+def test_what_is_no_number_is_rejected():
     with pytest.raises(Differs, match="differ from TensorFlow's by nan"):
         compare_landmarkers(lambda x: x[0, :68, :2] * np.nan, lambda x: x[0, :68, :2], crops())
 

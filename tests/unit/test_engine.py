@@ -166,6 +166,6 @@ def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_image_is_refused(image):
+def test_what_is_no_rgb_image_is_rejected(image):
     with pytest.raises(ValueError, match=r"image"):
         engine().cartoonize(image)

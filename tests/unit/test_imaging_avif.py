@@ -267,7 +267,7 @@ ENLARGED = coded(gradient(64, 64), size=(8192, 8192))
         ([Item(b"av01", SMALL.contents, (ispe(0, 64), SMALL.properties[1]))], b"", "no pixels"),
     ],
 )  # fmt: skip
-def test_what_contradicts_itself_or_costs_too_much_is_refused(items, references, words):
+def test_what_contradicts_itself_or_costs_too_much_is_rejected(items, references, words):
     with pytest.raises(DamagedImage, match=words):
         read(avif(items, references))
 

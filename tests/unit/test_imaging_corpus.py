@@ -1,4 +1,4 @@
-"""Hundreds of broken, hostile and odd images: each is decoded, or refused with reason."""
+"""Hundreds of broken, hostile and odd images: each is decoded, or rejected with reason."""
 
 import cProfile
 import os
@@ -36,7 +36,9 @@ CALLS_A_CHUNK = 10
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(family, monkeypatch):
+def test_each_is_decoded_or_rejected_for_the_right_reason_and_inspected_cheaply(
+    family, monkeypatch
+):
     for sample in family():
         print(sample.name)  # The last one is at fault where this fails.
         outcome = _decoded(sample.data)

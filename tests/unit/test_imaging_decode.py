@@ -1,4 +1,4 @@
-"""Untrusted bytes become the image that a viewer shows, or one clear refusal."""
+"""Untrusted bytes become the image that a viewer shows, or one clear rejection."""
 
 import tracemalloc
 import zlib
@@ -158,7 +158,7 @@ def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless):
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
-def test_what_is_no_allowed_format_is_refused(data):
+def test_what_is_no_allowed_format_is_rejected(data):
     with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF image\.$"):
         decode(data, ENOUGH)
 
@@ -182,7 +182,7 @@ def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format):
 
 
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
-def test_too_many_pixels_are_refused_from_the_header_alone():
+def test_too_many_pixels_are_rejected_from_the_header_alone():
     # A megabyte of such zeros would decode to gigabytes.
     bomb = png_header(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
     tracemalloc.start()

@@ -25,7 +25,7 @@ def test_one_pixel_can_be_encoded(format):
 @pytest.mark.parametrize(
     ("format", "longest"), [("png", 1_000_000), ("jpeg", 65_500), ("webp", 16_383)]
 )
-def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_refused(format, longest):
+def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_rejected(format, longest):
     assert encode(np.zeros((1, longest, 3), np.uint8), format).startswith(MAGIC[format])
     sentence = f"{longest + 1} x 1 pixels is too long for {format}, which holds at most {longest}"
     with pytest.raises(TooLongForFormat, match=sentence):

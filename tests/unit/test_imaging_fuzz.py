@@ -1,4 +1,4 @@
-"""Whatever the bytes, they become an image or one refusal."""
+"""Whatever the bytes, they become an image or one rejection."""
 
 import time
 
@@ -15,7 +15,7 @@ MAX_PIXELS = 100_000
 MAX_CPU_S = 2
 
 
-def becomes_an_image_or_a_refusal(data: bytes) -> None:
+def becomes_an_image_or_a_rejection(data: bytes) -> None:
     started = time.process_time()
     try:
         rgb = decode(data, MAX_PIXELS)
@@ -34,7 +34,7 @@ def becomes_an_image_or_a_refusal(data: bytes) -> None:
 @examples(200, **UNCHECKED)
 @given(random_bytes())
 def test_random_bytes(data):
-    becomes_an_image_or_a_refusal(data)
+    becomes_an_image_or_a_rejection(data)
 
 
 @pytest.mark.promise("Input: whatever the bytes, the response is a cartoon or a clear 4xx")
@@ -42,4 +42,4 @@ def test_random_bytes(data):
 @examples(1800, **UNCHECKED)
 @given(changed_images())
 def test_changed_images(data):
-    becomes_an_image_or_a_refusal(data)
+    becomes_an_image_or_a_rejection(data)

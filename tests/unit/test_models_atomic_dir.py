@@ -33,12 +33,12 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path
     new = a_folder(tmp_path / "new", "new")
     rename = Path.rename
 
-    def refuse(path: Path, target: Path) -> Path:
+    def reject(path: Path, target: Path) -> Path:
         if path == new:
             raise OSError(28, os.strerror(28))
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "rename", reject)
     with pytest.raises(OSError, match="No space"):
         put(new, tmp_path / "place")
     assert (tmp_path / "place" / "file").read_text() == "old"

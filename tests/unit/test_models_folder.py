@@ -64,7 +64,7 @@ def write_prepared(path: Path, names: tuple[str, ...] = PREPARED_FILES) -> Path:
     return path
 
 
-def refusal(path: Path, digest: str | None = None) -> str:
+def rejection(path: Path, digest: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
         open_folder(path, digest)
     message = str(caught.value)
@@ -97,9 +97,9 @@ def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model):
 def test_a_prepared_folder_must_have_and_list_what_its_parts_need(tmp_path, name):
     path = write_prepared(tmp_path / "prepared")
     (path / name).unlink()
-    assert refusal(path) == f"The model file {path / name} is missing."
+    assert rejection(path) == f"The model file {path / name} is missing."
     write_prepared(path, tuple(other for other in PREPARED_FILES if other != name))
-    assert refusal(path) == f"The manifest of {path} does not list {name}, which a model needs."
+    assert rejection(path) == f"The manifest of {path} does not list {name}, which a model needs."
 
 
 def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path):
@@ -113,7 +113,7 @@ def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path):
     (path / "cartoon_h.npz").unlink()
     assert open_folder(path).parts["head"].same_as == "background"
     (path / "cartoon_bg.npz").unlink()
-    assert refusal(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
+    assert rejection(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
 
 
 def flip(path: Path, place: float) -> None:
@@ -132,7 +132,7 @@ def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path, name):
     digest = open_folder(path).digest
     for place in (0.0, 0.5, 1.0):
         flip(path / name, place)
-        said = refusal(path, digest)
+        said = rejection(path, digest)
         flip(path / name, place)
         if name == manifest.FILE_NAME:
             assert said.startswith(f"The manifest of {path} has the digest ")
@@ -145,12 +145,12 @@ def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path):
     assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
 
 
-def test_another_digest_than_the_expected_one_and_none_are_refused(model):
+def test_another_digest_than_the_expected_one_and_none_are_rejected(model):
     found = manifest.digest((model / "manifest.json").read_bytes())
-    said = refusal(model, "0" * 64)
+    said = rejection(model, "0" * 64)
     assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
     (model / "manifest.json").unlink()
-    assert refusal(model, "0" * 64) == (
+    assert rejection(model, "0" * 64) == (
         f"{model} has no manifest.json, so it cannot be held against the digest {'0' * 64}."
     )
 
@@ -161,15 +161,15 @@ def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model):
     (model / "cartoon_bg.pb").write_bytes(b"other weights")
     write_manifest(model)
     assert open_folder(model).integrity == "unpinned"
-    assert "somebody changed it" in refusal(model, digest)
+    assert "somebody changed it" in rejection(model, digest)
 
 
 @pytest.mark.parametrize("name", REQUIRED_FILES)
 def test_a_missing_file_is_named_with_a_manifest_and_without(model, name):
     (model / name).unlink()
-    assert refusal(model) == f"The model file {model / name} is missing."
+    assert rejection(model) == f"The model file {model / name} is missing."
     (model / "manifest.json").unlink()
-    assert refusal(model) == f"{model} is not a complete model: it lacks {name}."
+    assert rejection(model) == f"{model} is not a complete model: it lacks {name}."
 
 
 def without_the_last_byte(path: Path) -> None:
@@ -197,37 +197,37 @@ def as_a_folder(path: Path) -> None:
 def test_a_file_that_is_not_what_it_was_is_named(model, change, said):
     path = model / "detector.pb"
     change(path)
-    assert refusal(model).startswith(f"The model file {path} {said}")
+    assert rejection(model).startswith(f"The model file {path} {said}")
 
 
-def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model):
+def test_a_manifest_that_leaves_out_a_needed_file_is_rejected(model):
     write_manifest(model, REQUIRED_FILES[1:])
-    assert refusal(model) == (
+    assert rejection(model) == (
         f"The manifest of {model} does not list alpha.jpg, which a model needs."
     )
 
 
-def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model):
+def test_a_manifest_that_is_broken_or_cannot_be_read_is_rejected(model):
     path = model / "manifest.json"
     path.write_text("{")
-    assert refusal(model).startswith(f"{path} is not a manifest")
+    assert rejection(model).startswith(f"{path} is not a manifest")
     as_a_folder(path)
-    assert refusal(model) == f"Cannot read the model {path}: Is a directory."
+    assert rejection(model) == f"Cannot read the model {path}: Is a directory."
 
 
 def test_what_is_no_model_folder_is_named(tmp_path):
-    assert refusal(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
+    assert rejection(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
     (tmp_path / "file").touch()
-    assert refusal(tmp_path / "file") == (
+    assert rejection(tmp_path / "file") == (
         f"{tmp_path / 'file'} is not a folder, so it cannot be a model."
     )
-    assert refusal(tmp_path) == (
+    assert rejection(tmp_path) == (
         f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
     )
 
 
 def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path):
-    said = refusal(tmp_path / "\x1b[31m\nred")
+    said = rejection(tmp_path / "\x1b[31m\nred")
     assert said.endswith("?[31m red.")
 
 

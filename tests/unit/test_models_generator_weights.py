@@ -58,7 +58,7 @@ def test_the_network_has_18_convolutions_and_a_filter():
     assert sum(np.prod(shape, dtype=int) for _, shape in generator_weights.shapes()) == 1_467_076
 
 
-def refusal(path: Path) -> str:
+def rejection(path: Path) -> str:
     with pytest.raises(ModelError) as caught:
         generator_weights.read(path)
     return str(caught.value)
@@ -79,7 +79,7 @@ def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    assert refusal(tmp_path / "w.npz") == (
+    assert rejection(tmp_path / "w.npz") == (
         f"The weights {tmp_path / 'w.npz'} cannot be read: No such file or directory."
     )
 
@@ -100,24 +100,24 @@ def flipped(content: bytes) -> bytes:
     ],
     ids=["empty", "text", "a head alone", "cut short", "a flipped bit"],
 )
-def test_a_file_that_is_not_as_it_was_written_is_refused(path, change):
+def test_a_file_that_is_not_as_it_was_written_is_rejected(path, change):
     path.write_bytes(change(path.read_bytes()))
-    assert refusal(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a file of weights."
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, allow_pickle=True, **{"Conv/weights": np.array([{}], object)})
-    assert refusal(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a file of weights."
 
 
-def test_an_array_too_many_or_too_few_is_refused(tmp_path):
+def test_an_array_too_many_or_too_few_is_rejected(tmp_path):
     weights = some_weights()
     np.savez(tmp_path / "more.npz", **weights, more=np.zeros(1))
     del weights["Conv_9/biases"]
     np.savez(tmp_path / "fewer.npz", **weights)
     for name in ("more", "fewer"):
-        assert "has not the arrays of a DCT-Net generator" in refusal(tmp_path / f"{name}.npz")
+        assert "has not the arrays of a DCT-Net generator" in rejection(tmp_path / f"{name}.npz")
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,6 @@ def test_an_array_too_many_or_too_few_is_refused(tmp_path):
 )
 def test_an_array_of_another_shape_or_type_is_named(tmp_path, other):
     np.savez(tmp_path / "w.npz", **some_weights() | {"Conv_6/weights": other})
-    assert f"Conv_6/weights is {other.dtype} of shape {other.shape}" in refusal(tmp_path / "w.npz")
+    assert f"Conv_6/weights is {other.dtype} of shape {other.shape}" in rejection(
+        tmp_path / "w.npz"
+    )

@@ -97,7 +97,7 @@ def parts(**changes: object) -> dict[str, object]:
         (document(preparation="x"), "the preparation is missing or of the wrong type"),
     ],
 )
-def test_a_preparation_that_cannot_be_understood_is_refused(content, said):
+def test_a_preparation_that_cannot_be_understood_is_rejected(content, said):
     with pytest.raises(ModelError) as caught:
         manifest.decode(content, HERE)
     assert said in str(caught.value)
@@ -150,7 +150,7 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
         (document(hub={}), "the hub's endpoint is missing"),
     ],
 )
-def test_what_is_no_manifest_of_this_format_is_refused(content, said):
+def test_what_is_no_manifest_of_this_format_is_rejected(content, said):
     with pytest.raises(ModelError, match=said) as caught:
         manifest.decode(content, HERE)
     assert str(caught.value).startswith("model/manifest.json is not a manifest that can be used: ")

@@ -54,7 +54,7 @@ def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
     assert choose(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
 
 
-def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
+def rejection(folder: ModelFolder, wanted: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
         choose(folder, wanted)
     return str(caught.value)
@@ -63,14 +63,14 @@ def refusal(folder: ModelFolder, wanted: str | None = None) -> str:
 def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
     monkeypatch.setattr(native, "reason_against", lambda: "")
     assert choose(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
-    assert refusal(PREPARED, "tensorflow") == (
+    assert rejection(PREPARED, "tensorflow") == (
         "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
         " native or onnxruntime."
     )
 
 
 def test_a_runtime_that_is_wanted_and_not_here_is_said():
-    assert refusal(PREPARED, "native") == (
+    assert rejection(PREPARED, "native") == (
         "DCTNET_RUNTIME is native, which cannot be used here."
         " The native runtime is not built for vax."
     )
@@ -91,7 +91,7 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
         "onnxruntime draws background: The native runtime is not built for vax;"
         f" tensorflow draws head: {NODE}"
     )
-    assert explain(PREPARED, "native") == refusal(PREPARED, "native")
+    assert explain(PREPARED, "native") == rejection(PREPARED, "native")
     monkeypatch.setattr(native, "pick", lambda: "vax-11")
     assert explain(PREPARED) == (
         "native (vax-11) draws background and head: the fastest for this machine and model"
@@ -100,11 +100,11 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
 
 def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert refusal(NEEDY) == (
+    assert rejection(NEEDY) == (
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
         f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
     )
-    assert refusal(UPSTREAM) == (
+    assert rejection(UPSTREAM) == (
         "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
         " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
         " with its `reference` extra, or take the `tensorflow` image."
@@ -113,7 +113,7 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
 
 def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    said = refusal(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
+    said = rejection(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
     assert "needs onnxruntime, which is not installed" in said
 
 

@@ -53,7 +53,7 @@ class StandIn:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         self.received: list[bytes] = []
         self.queries: list[str] = []
         self.keys: list[str | None] = []

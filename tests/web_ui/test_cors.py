@@ -57,12 +57,12 @@ def asked(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
     return browser.run(ASK, server.url, key)
 
 
-def test_a_page_of_an_allowed_site_draws_and_reads_refusals(browser, site, keys):
+def test_a_page_of_an_allowed_site_draws_and_reads_rejections(browser, site, keys):
     settings = {"DCTNET_CORS_ORIGINS": site, "DCTNET_API_KEYS_FILE": keys}
     with StandIn(**settings).running() as server:
         assert asked(browser, site, server) == [200, "abc", "tiny@v1", None]
-        refused = asked(browser, site, server, "a-wrong-key-of-the-other-site")
-        assert refused == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
+        rejected = asked(browser, site, server, "a-wrong-key-of-the-other-site")
+        assert rejected == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
 
 
 @pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])

@@ -75,7 +75,7 @@ def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(server, browser):
     assert sample.get_attribute("alt") == "A portrait in the style Demo"
 
 
-def test_a_file_that_is_no_image_is_refused_by_the_server(server, browser, tmp_path):
+def test_a_file_that_is_no_image_is_rejected_by_the_server(server, browser, tmp_path):
     browser.open(server.url)
     path = tmp_path / "it.jpg"
     for content, said in [

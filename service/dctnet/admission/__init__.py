@@ -1,7 +1,7 @@
-"""Who is let in, who waits, who is refused: permits, a fair queue, deadlines, slots."""
+"""Who is let in, who waits, who is rejected: permits, a fair queue, deadlines, slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
-from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Rejected, Stopped
 from dctnet.admission.fair_queue import Client
 from dctnet.admission.job import Ticket
 from dctnet.admission.permits import Permit, Permits
@@ -15,7 +15,7 @@ __all__ = [
     "Permit",
     "Permits",
     "Reason",
-    "Refused",
+    "Rejected",
     "Stopped",
     "Ticket",
 ]

@@ -1,4 +1,4 @@
-"""The way in: what is refused at once, what waits for its turn, and the slots that compute.
+"""The way in: what is rejected at once, what waits for its turn, and the slots that compute.
 
 All state is behind one lock, so that an image is in one place at any time: in the queue, on a
 slot, or gone. Nothing of the caller's runs under it.
@@ -12,7 +12,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
-from dctnet.admission.errors import Reason, Refused, Stopped
+from dctnet.admission.errors import Reason, Rejected, Stopped
 from dctnet.admission.fair_queue import Client, FairQueue
 from dctnet.admission.job import Ticket
 from dctnet.admission.permits import Permit, Permits
@@ -23,7 +23,7 @@ from dctnet.admission.tracebacks import empty_frames
 T = TypeVar("T")
 
 MIN_RETRY_AFTER_S = 1.0
-"""The least that a refused client is asked to wait, in seconds."""
+"""The least that a rejected client is asked to wait, in seconds."""
 
 
 class Admission:
@@ -78,7 +78,7 @@ class Admission:
         return prepared
 
     def drain(self, ends_at: float) -> None:
-        """Refuse from now on what is predicted to end at ``ends_at`` of the clock, or later.
+        """Reject from now on what is predicted to end at ``ends_at`` of the clock, or later.
 
         Called again, the earliest end counts.
         """
@@ -95,21 +95,21 @@ class Admission:
             self._changed.notify_all()
 
     def check(self, deadline: float, client: Client = None) -> None:
-        """Refuse, from the headers alone, what could not be taken or finished in time.
+        """Reject, from the headers alone, what could not be taken or finished in time.
 
-        Raises Refused.
+        Raises Rejected.
         """
         with self._changed:
             self._require_place(client, 0.0, deadline)
 
     def upload(self, timeout: float, client: Client = None) -> Permit:
-        """Return the permit to receive one body; raise Refused if none comes within ``timeout``.
+        """Return the permit to receive one body; raise Rejected if none comes within ``timeout``.
 
         ``timeout`` is in seconds.
         """
         permit = self.uploads.acquire(timeout, client)
         if permit is None:
-            raise Refused(Reason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
+            raise Rejected(Reason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
         return permit
 
     def submit(
@@ -121,7 +121,7 @@ class Admission:
         is_wanted: Callable[[], bool] = lambda: True,
         client: Client = None,
     ) -> Ticket[T]:
-        """Take a place in the queue for ``work``, or raise Refused.
+        """Take a place in the queue for ``work``, or raise Rejected.
 
         ``cost`` is more than 0, in the units of ``dctnet.cost``, or ValueError is raised. At
         ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
@@ -182,22 +182,22 @@ class Admission:
             return max((ticket.ran for ticket in self._running), default=0.0)
 
     def _require_place(self, client: Client, cost: float, deadline: float) -> None:
-        """Raise Refused unless a client's image of this cost can be taken and be done in time."""
+        """Raise Rejected unless a client's image of this cost can be taken and be done in time."""
         wait = self._wait(client)
         # What starts at once is measured by the warm-up at most: a replica that rejected images
         # while it has nothing to do would never measure that it is fast again.
         seconds = self.pace.seconds(cost) if wait else self.pace.fresh(cost)
         end = self.clock() + wait + seconds
         if end >= self._ends_at:
-            raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
+            raise Rejected(Reason.DRAINING, MIN_RETRY_AFTER_S)
         # A free slot takes the next image at once, so it counts as a place.
         places = self.slots + self.queue_capacity
         if self._shares.held >= places:
-            raise Refused(Reason.QUEUE_FULL, _retry_after(wait))
+            raise Rejected(Reason.QUEUE_FULL, _retry_after(wait))
         if self._shares.held >= self.slots and not self._shares.allow(client, places):
-            raise Refused(Reason.QUOTA, _retry_after(wait))
+            raise Rejected(Reason.QUOTA, _retry_after(wait))
         if end >= deadline:
-            raise Refused(Reason.DEADLINE, _retry_after(wait))
+            raise Rejected(Reason.DEADLINE, _retry_after(wait))
 
     def _wait(self, client: Client) -> float:
         """Predict in how many seconds a slot is free for one more image of a client."""

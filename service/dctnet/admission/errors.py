@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a request is refused; the label of the metric ``dctnet_rejected_total``."""
+    """Why a request is rejected; the label of the metric ``dctnet_rejected_total``."""
 
     STARTING = "starting"
     """The model is not ready yet."""
@@ -20,7 +20,7 @@ class Reason(StrEnum):
     """As many bodies are read as may be read at once, and none ended soon enough."""
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The request is not taken; it cost nothing, so it may be sent again elsewhere at once."""
 
     def __init__(self, reason: Reason, retry_after: float) -> None:

@@ -8,7 +8,7 @@ from time import monotonic
 
 from flask import Request, Response
 
-from dctnet.admission import Client, ClientGone, DeadlinePassed, Reason, Refused
+from dctnet.admission import Client, ClientGone, DeadlinePassed, Reason, Rejected
 from dctnet.api import access_log, deadline
 from dctnet.api.client_identity import told_apart
 from dctnet.api.connection import Disconnected, connection
@@ -81,7 +81,7 @@ class Studio:
     def draw(self, request: Request, format: Format) -> Response:
         """Return the cartoon of the request's image as an answer.
 
-        Raises Refused, Problem, ImageError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
+        Raises Rejected, Problem, ImageError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
         """
         due = deadline.of(request, self._settings.request_timeout)
         order = Order(request, format, due, self._client_of(request), name_of(request))
@@ -91,9 +91,9 @@ class Studio:
         return self._answer(drawing)
 
     def _check(self, order: Order) -> None:
-        """Refuse what the headers alone tell to refuse."""
+        """Reject what the headers alone tell to reject."""
         if self._replica.lifecycle.state is State.STARTING:
-            raise Refused(Reason.STARTING, RETRY_AFTER_STARTING_S)
+            raise Rejected(Reason.STARTING, RETRY_AFTER_STARTING_S)
         self._admission.check(order.due, order.client)
         require_length(order.request, self._settings.max_body_bytes)
 

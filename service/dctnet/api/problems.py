@@ -11,7 +11,7 @@ from dctnet.admission import (
     ClientGone,
     DeadlinePassed,
     Reason,
-    Refused,
+    Rejected,
     Stopped,
 )
 from dctnet.api import access_log, request_id
@@ -148,7 +148,7 @@ def answer(error: Exception) -> Response:
         response = _json(members, kind.status, MEDIA_TYPE)
     if kind is UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Refused):
+    if isinstance(error, Rejected):
         access_log.add(rejected=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))
     if isinstance(error, Stopped):
@@ -168,7 +168,7 @@ def _json(members: dict[str, object], status: int, media_type: str) -> Response:
 def _problem(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, Refused):
+    if isinstance(error, Rejected):
         return Problem(*_BY_REASON[error.reason])
     for kind, problem in _BY_ERROR.items():
         if isinstance(error, kind):  # NumPy raises a MemoryError of its own.

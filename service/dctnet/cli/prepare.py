@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"default: DIR{PREPARED}, or STYLE{PREPARED} in DCTNET_MODELS_DIR",
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace any model that is in the way, and work anew"
+        "--force", action="store_true", help="replace any model that is in the way, and work again"
     )
 
 

@@ -21,7 +21,7 @@ class Progress:
         self.clear()
 
     def show(self, done: int, doing: str) -> None:
-        """Draw the bar anew, with what is being done now."""
+        """Draw the bar again, with what is being done now."""
         filled = self._WIDTH * done // self._total
         bar = "#" * filled + "-" * (self._WIDTH - filled)
         line = f"[{bar}] {done}/{self._total} {doing}"

@@ -110,7 +110,7 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
     try:
         return open_folder(to)
     except ModelError:
-        return None  # It is damaged, and will be made anew.
+        return None  # It is damaged, and will be made again.
 
 
 def _fill(folder: Path, source: ModelFolder, report: Report) -> None:

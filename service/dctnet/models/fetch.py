@@ -202,7 +202,7 @@ def _explain(error: BaseException, what: str) -> str:
         return f"There is no {what}: check the revision and MODELSCOPE_ENDPOINT."
     if isinstance(error, APIError):
         return (
-            f"The hub refused {what} with HTTP {error.status_code}. Run the command again later:"
+            f"The hub rejected {what} with HTTP {error.status_code}. Run the command again later:"
             " it goes on where it stopped."
         )
     # Broken disks and connections are both OSErrors; those of HTTP libraries carry no number, and

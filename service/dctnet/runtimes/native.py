@@ -38,7 +38,7 @@ _NO_MEMORY = 4
 
 
 class NativeError(Exception):
-    """The library is absent, does not fit the CPU, or refused a call: a sentence says why."""
+    """The library is absent, does not fit the CPU, or rejected a call: a sentence says why."""
 
 
 class Library:
@@ -53,7 +53,7 @@ class Library:
         if version != _VERSION:
             raise NativeError(
                 f"The native runtime {path} is of version {version}, not {_VERSION}: "
-                "build it anew (make native)."
+                "build it again (make native)."
             )
         for name, result, arguments in _SIGNATURES:
             function = getattr(self._functions, name)
@@ -149,7 +149,7 @@ def _check(status: int) -> None:
     if status == _NO_MEMORY:
         raise MemoryError
     if status:
-        raise NativeError(f"The native runtime refused a call: {_STATUS[status]}.")
+        raise NativeError(f"The native runtime rejected a call: {_STATUS[status]}.")
 
 
 class Scratch:

@@ -152,7 +152,7 @@ def _missing(folder: ModelFolder, name: str) -> ModelError:
     if "tensorflow" not in part.runtimes:
         return ModelError(
             f"The {name} of the model {folder.model} in {folder.path} needs"
-            f" {' or '.join(part.runtimes)}, which is not installed: install dctnet anew."
+            f" {' or '.join(part.runtimes)}, which is not installed: install dctnet again."
         )
     prepare = "" if folder.is_prepared else "prepare it with `dctnet prepare`, "
     return ModelError(

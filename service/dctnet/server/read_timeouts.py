@@ -124,7 +124,7 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
 class ClientBody(io.RawIOBase):
     """The body of a request, as WSGI's input; knows the connection that it comes from.
 
-    Asks the client for it only when it is read (RFC 9110, 10.1.1), so that a refusal spares both
+    Asks the client for it only when it is read (RFC 9110, 10.1.1), so that a rejection spares both
     sides the body.
     """
 

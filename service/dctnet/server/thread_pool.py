@@ -11,7 +11,7 @@ class ReservedThreadPool(ThreadPoolExecutor):
     """Starts some threads at once and the others when they are needed."""
 
     def __init__(self, max_workers: int, on_shortage: Callable[[], object]) -> None:
-        """``on_shortage`` is called each time that the system refuses a thread.
+        """``on_shortage`` is called each time that the system denies a thread.
 
         Raises RuntimeError where not even one thread can be started.
         """

@@ -1,6 +1,6 @@
 """Writes the operations of an ONNX graph again as TensorFlow operations.
 
-Only what the demo model's face networks use is known; anything else is refused by its name.
+Only what the demo model's face networks use is known; anything else is rejected by its name.
 Operations: https://onnx.ai/onnx/operators, of version 18.
 """
 

@@ -1,6 +1,6 @@
 """Writes the operations of a TFLite model again as TensorFlow operations.
 
-Only what the two face networks use is known; anything else is refused by its name. The format is
+Only what the two face networks use is known; anything else is rejected by its name. The format is
 described by `schema.fbs` of TensorFlow Lite.
 """
 

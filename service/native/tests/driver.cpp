@@ -1,6 +1,6 @@
 // Drives the C interface without Python, for the sanitizers and for other CPUs: random weights
 // and images of small and odd sizes, the answers of several thread counts compared bit for bit,
-// wrong arguments refused. `driver write FILE` keeps the answers, and `driver compare FILE` of
+// wrong arguments rejected. `driver write FILE` keeps the answers, and `driver compare FILE` of
 // another build or CPU draws them again.
 #include <cmath>
 #include <cstdint>
@@ -94,20 +94,20 @@ void a_model_is_shared(const dctnet_model* model, std::mt19937& random) {
     for (std::thread& slot : slots) slot.join();
 }
 
-void wrong_arguments_are_refused(const dctnet_model* model, const std::vector<float>& weights) {
+void wrong_arguments_are_rejected(const dctnet_model* model, const std::vector<float>& weights) {
     dctnet_model* none = nullptr;
     require(dctnet_model_create(nullptr, weights.size(), 0.005f, &none) == DCTNET_BAD_ARGUMENT,
-            "no weights are refused");
+            "no weights are rejected");
     require(dctnet_model_create(weights.data(), weights.size(), 0.005f, nullptr) ==
                 DCTNET_BAD_ARGUMENT,
-            "no place for a model is refused");
+            "no place for a model is rejected");
     require(dctnet_model_create(weights.data(), weights.size() - 1, 0.005f, &none) ==
                 DCTNET_BAD_WEIGHTS,
-            "too few weights are refused");
+            "too few weights are rejected");
     require(dctnet_model_create(weights.data(), weights.size(), NAN, &none) == DCTNET_BAD_ARGUMENT,
-            "an epsilon that is no number is refused");
-    require(none == nullptr, "a refusal makes no model");
-    require(dctnet_scratch_create(nullptr) == DCTNET_BAD_ARGUMENT, "no place is refused");
+            "an epsilon that is no number is rejected");
+    require(none == nullptr, "a rejection makes no model");
+    require(dctnet_scratch_create(nullptr) == DCTNET_BAD_ARGUMENT, "no place is rejected");
 
     const Scratch scratch;
     std::vector<std::uint8_t> image(16 * 16 * 3), cartoon(image.size());
@@ -116,17 +116,17 @@ void wrong_arguments_are_refused(const dctnet_model* model, const std::vector<fl
     };
     require(status(16, 16, 1) == DCTNET_OK, "16 by 16 is drawn");
     for (const int side : {0, -16, 2, 15, 18, DCTNET_MAX_SIDE + DCTNET_SIDE_MULTIPLE}) {
-        require(status(side, 16, 1) == DCTNET_BAD_SIZE, "a wrong height is refused");
-        require(status(16, side, 1) == DCTNET_BAD_SIZE, "a wrong width is refused");
+        require(status(side, 16, 1) == DCTNET_BAD_SIZE, "a wrong height is rejected");
+        require(status(16, side, 1) == DCTNET_BAD_SIZE, "a wrong width is rejected");
     }
     for (const int threads : {0, -1, DCTNET_MAX_THREADS + 1})
-        require(status(16, 16, threads) == DCTNET_BAD_ARGUMENT, "a wrong thread count is refused");
+        require(status(16, 16, threads) == DCTNET_BAD_ARGUMENT, "a wrong thread count is rejected");
     require(dctnet_draw(nullptr, scratch, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
-            "no model is refused");
+            "no model is rejected");
     require(dctnet_draw(model, nullptr, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
-            "no scratch is refused");
+            "no scratch is rejected");
 }
 
 std::vector<std::uint8_t> draw_all(const dctnet_model* model, std::mt19937& random) {
@@ -185,7 +185,7 @@ int main(int count, char** arguments) {
     }
     answers_do_not_depend_on_threads(model, random);
     a_model_is_shared(model, random);
-    wrong_arguments_are_refused(model, weights);
+    wrong_arguments_are_rejected(model, weights);
     dctnet_model_destroy(model);
     std::puts("The driver found all as it should be.");
 }

@@ -1,7 +1,7 @@
 """Fair queueing in the admission: turns, queue positions and quotas of clients."""
 
 from dctnet.admission import ClientGone, Reason
-from tests.support.admission import FAR, refusal
+from tests.support.admission import FAR, rejection
 from tests.support.polling import until
 
 
@@ -24,19 +24,19 @@ def test_a_client_leaves_places_for_the_others(harness):
     one = harness(queue=7)
     one.occupy(client="much")
     tickets = [one.submit(client="much")[1] for _ in range(5)]
-    assert one.refusal(client="much").reason is Reason.QUOTA
+    assert one.rejection(client="much").reason is Reason.QUOTA
     one.admission.withdraw(tickets[0], ClientGone())
     one.submit(client="much")
-    assert one.refusal(client="much").reason is Reason.QUOTA
-    assert refusal(lambda: one.admission.check(FAR, "much")).reason is Reason.QUOTA
+    assert one.rejection(client="much").reason is Reason.QUOTA
+    assert rejection(lambda: one.admission.check(FAR, "much")).reason is Reason.QUOTA
     one.admission.check(FAR, "little")
     one.submit(client="little")
     one.submit(client="another")
-    assert one.refusal(client="new").reason is Reason.QUEUE_FULL
+    assert one.rejection(client="new").reason is Reason.QUEUE_FULL
 
 
 def test_a_free_slot_is_for_whoever_comes(harness):
     one = harness(slots=4, queue=0)
     for _ in range(4):
         one.occupy(client="much")
-    assert one.refusal(client="much").reason is Reason.QUEUE_FULL
+    assert one.rejection(client="much").reason is Reason.QUEUE_FULL

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission import ClientGone, Reason, Refused
+from dctnet.admission import ClientGone, Reason, Rejected
 from tests.support.admission import AdmissionHarness, Clock
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
@@ -50,8 +50,8 @@ def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | No
     try:
         one.admission.check(deadline)
         _, ticket = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
-    except Refused as refused:
-        return refused.reason
+    except Rejected as rejected:
+        return rejected.reason
     with pytest.raises(ClientGone):  # So it takes no time, and is no measurement.
         ticket.result()
     until(lambda: one.admission.busy == busy and one.admission.queued == 0)

@@ -33,7 +33,7 @@ from dctnet.admission import (
     DeadlinePassed,
     Permit,
     Reason,
-    Refused,
+    Rejected,
     Stopped,
     Ticket,
 )
@@ -199,9 +199,9 @@ class AdmissionMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.sending) == self.bodies)
     @rule(name=NAMES)
     def ask_to_send_a_body_at_once(self, name: Name) -> None:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Rejected) as rejected:
             self._admission.upload(0, name)
-        assert refused.value.reason is Reason.UPLOAD_LIMIT
+        assert rejected.value.reason is Reason.UPLOAD_LIMIT
 
     @rule(sender=senders)
     def end_to_send_a_body_perhaps_again(self, sender: Sender) -> None:
@@ -348,13 +348,13 @@ class AdmissionMachine(RuleBasedStateMachine):
         reason: Reason | None = None
         try:
             ask()
-        except Refused as refused:
-            reason = refused.reason
+        except Rejected as rejected:
+            reason = rejected.reason
         assert reason in self._reasons(name, cost, deadline)
         return reason is None
 
     def _reasons(self, name: Name, cost: float, deadline: float) -> set[Reason | None]:
-        """Why one more image of a client may be refused; with None, it may be taken.
+        """Why one more image of a client may be rejected; with None, it may be taken.
 
         The model predicts no computation's end, so it knows only what is certain: when it would end
         on a free slot, by the warm-up's measurement.

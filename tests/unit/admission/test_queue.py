@@ -6,14 +6,14 @@ from threading import Event, Lock
 
 import pytest
 
-from dctnet.admission import Admission, ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission import Admission, ClientGone, DeadlinePassed, Reason, Rejected, Stopped
 from tests.support.admission import (
     BOUND_S,
     FAR,
     Payload,
     WorkFailed,
     in_background,
-    refusal,
+    rejection,
 )
 from tests.support.polling import until
 
@@ -23,20 +23,20 @@ def test_as_many_images_wait_as_the_queue_holds(harness, queue):
     one = harness(slots=2, queue=queue)
     works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
-    assert one.refusal().reason is Reason.QUEUE_FULL
-    assert refusal(lambda: one.admission.check(FAR)).reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is Reason.QUEUE_FULL
+    assert rejection(lambda: one.admission.check(FAR)).reason is Reason.QUEUE_FULL
     works[0].end()
     until(lambda: one.admission.busy + one.admission.queued == queue + 1)
     one.admission.check(FAR)
     one.submit()
-    assert one.refusal().reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is Reason.QUEUE_FULL
 
 
 def test_free_slots_are_places_even_before_they_take_their_image():
     admission = Admission(slots=2, queue=1, uploads=1)
     for _ in range(3):
         admission.submit(Payload, cost=1, deadline=FAR)
-    refusal(lambda: admission.submit(Payload, cost=1, deadline=FAR))
+    rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))
     assert admission.load_ratio == 1.5
 
 
@@ -44,8 +44,8 @@ def test_free_slots_are_places_even_before_they_take_their_image():
 def test_as_many_bodies_are_received_as_may_be(harness, uploads):
     one = harness(uploads=uploads)
     permits = [one.admission.upload(0) for _ in range(uploads)]
-    refused = refusal(lambda: one.admission.upload(0))
-    assert (refused.reason, refused.retry_after) == (Reason.UPLOAD_LIMIT, 1)
+    rejected = rejection(lambda: one.admission.upload(0))
+    assert (rejected.reason, rejected.retry_after) == (Reason.UPLOAD_LIMIT, 1)
     permits[0].release()
     one.admission.upload(0)
 
@@ -55,7 +55,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
     with one.admission.upload(0):
         assert one.admission.load_ratio == 0
         one.occupy()
-        assert one.refusal().reason is Reason.QUEUE_FULL
+        assert one.rejection().reason is Reason.QUEUE_FULL
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
@@ -135,7 +135,7 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
             if 0.5 < choice < 0.6:
                 one.admission.withdraw(ticket, Stopped())
             assert ticket.result() == choice
-        except (Refused, ClientGone, WorkFailed, Stopped) as error:
+        except (Rejected, ClientGone, WorkFailed, Stopped) as error:
             return type(error).__name__
         return "answer"
 

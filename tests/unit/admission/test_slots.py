@@ -13,7 +13,7 @@ from tests.support.admission import (
     WorkFailed,
     fail,
     patient,
-    refusal,
+    rejection,
 )
 from tests.support.polling import until
 
@@ -38,7 +38,7 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
     one.clock.turn(2)
     assert one.admission.busy == 1
     assert one.admission.longest_running() == 7
-    assert one.refusal().reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is Reason.QUEUE_FULL
     work.end()
     until(lambda: one.admission.busy == 0)
     assert one.admission.longest_running() == 0
@@ -107,5 +107,5 @@ def test_where_no_slot_could_be_prepared_all_is_stopped():
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
     with pytest.raises(Stopped):
         ticket.result()
-    refusal(lambda: admission.submit(Payload, cost=1, deadline=FAR))
+    rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))
     assert admission.load_ratio == 0

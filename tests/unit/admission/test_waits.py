@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission import Refused
+from dctnet.admission import Rejected
 from tests.support.admission import AdmissionHarness, Work
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
@@ -73,8 +73,8 @@ def _end(image: QueuedImage) -> float:
 
 
 def keep_busy(service: Service, seconds: float) -> None:
-    """Let the batch client send until it is refused."""
-    with suppress(Refused):
+    """Let the batch client send until it is rejected."""
+    with suppress(Rejected):
         for _ in range(100):
             service.send(BATCH, seconds)
 
@@ -101,7 +101,7 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
             if service.of(PERSON, waiting=True):
                 continue
             own = service.of(PERSON, waiting=False)
-            image = service.send(PERSON, randomly.uniform(0.1, 1.0))  # Never refused.
+            image = service.send(PERSON, randomly.uniform(0.1, 1.0))  # Never rejected.
             came = service.clock()
             bound = 1 if len(own) < slots else min(map(_end, own)) - came + 1
             while image.ends_at is None:
