@@ -173,9 +173,9 @@ CONVERT = """
 import sys
 from pathlib import Path
 from dctnet.conversion.onnx_conversion import convert
-from dctnet.runtimes import tensors
+from dctnet.runtimes import signatures
 for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    model = convert(Path(path), getattr(tensors, signature))
+    model = convert(Path(path), getattr(signatures, signature))
     Path(path).with_suffix(".onnx").write_bytes(model.SerializeToString(deterministic=True))
 """
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dctnet import metrics
-from dctnet.server import application
+from dctnet.server import gunicorn_app
 from tests.support import chart
 from tests.support.chart import DEFAULTS as VALUES
 from tests.support.repo import ROOT
@@ -37,7 +37,7 @@ def seconds(text: str) -> int:
 
 def test_nginx_closes_idle_connections_before_the_replicas_do():
     kept = int(values("ingress-nginx")["controller"]["config"]["upstream-keepalive-timeout"])
-    assert kept == VALUES["timeouts"]["proxyIdle"] < application.KEEP_ALIVE_S
+    assert kept == VALUES["timeouts"]["proxyIdle"] < gunicorn_app.KEEP_ALIVE_S
 
 
 def test_nginx_lets_requests_end_when_it_reloads_and_when_it_ends():

@@ -56,12 +56,12 @@ import numpy as np
 from dctnet.engine import Engine
 from dctnet.imaging import encode
 from dctnet.runtimes import Networks
-from dctnet.server import allocator
+from dctnet.server import malloc
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
-allocator.keep_little()
+malloc.keep_little()
 nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 engine = Engine(
     Networks(lambda p: p, lambda p: p, lambda p: nothing, lambda p: np.zeros((68, 2))),

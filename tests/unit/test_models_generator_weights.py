@@ -67,9 +67,9 @@ def rejection(path: Path) -> str:
 def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path):
     program = (
         "import sys, pathlib\n"
-        "from dctnet.models import generator\n"
+        "from dctnet.models import generator_weights\n"
         "before = set(sys.modules)\n"
-        "generator.read(pathlib.Path(sys.argv[1]))\n"
+        "generator_weights.read(pathlib.Path(sys.argv[1]))\n"
         "print(sorted(set(sys.modules) - before))"
     )
     run = subprocess.run(

@@ -122,13 +122,13 @@ def test_threads_that_load_networks_import_nothing():
     program = (
         "import sys, threading\n"
         "from dctnet.models.folder import DEMO, open_folder\n"
-        "from dctnet.runtimes import choice\n"
+        "from dctnet.runtimes import selection\n"
         "main, found = threading.get_ident(), []\n"
         "def note(event, args):\n"
         "    if event == 'import' and threading.get_ident() != main:\n"
         "        found.append(args[0])\n"
         "sys.addaudithook(note)\n"
-        "choice.load(open_folder(DEMO), threads=2)\n"
+        "selection.load(open_folder(DEMO), threads=2)\n"
         "print(found)"
     )
     run = subprocess.run(
