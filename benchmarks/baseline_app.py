@@ -17,7 +17,7 @@ from dctnet.server import malloc
 READY = "ready"
 """What each worker prints, as a line, when it has loaded."""
 
-malloc.keep_little()
+malloc.limit_retained_memory()
 settings = Settings.from_environment(os.environ)
 engine, _ = load_engine(settings)
 engine.reserve(settings.slots)  # As a replica does: what the largest images take.

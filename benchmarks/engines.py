@@ -123,7 +123,7 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import mnn
 
         return mnn.generator(path, threads)
-    scratches = native.Scratches(native.library(runtime))
+    scratches = native.ScratchPool(native.library(runtime))
     return native.NativeGenerator(model.read(path), scratches, threads)
 
 

@@ -46,7 +46,7 @@ class Bare:
     """The engine without a service, as a replica loads it."""
 
     def __init__(self, model: str) -> None:
-        malloc.keep_little()
+        malloc.limit_retained_memory()
         settings = Settings.from_environment({"DCTNET_MODEL": model})
         self._engine, _ = load_engine(settings)
         self._engine.reserve(SLOTS)

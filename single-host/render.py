@@ -40,7 +40,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 ._:,/+=\[\]-]*")
 _BLOCK = re.compile(r"^ *[#;] each (replica|address)\n(.*?)^ *[#;] end\n", re.MULTILINE | re.DOTALL)
 
 
-class Mistake(Exception):
+class ConfigError(Exception):
     """Something in a file of settings; the message is one sentence."""
 
 
@@ -59,18 +59,20 @@ class Machine:
 
     @classmethod
     def read(cls, file: Path) -> "Machine":
-        """Read a machine's file over the defaults; raise Mistake."""
+        """Read a machine's file over the defaults; raise ConfigError."""
         defaults = _read(DEFAULTS)
         own = _read(file)
         known = defaults | dict.fromkeys(name for name in own if name.startswith("DCTNET_"))
         if unknown := sorted({*own} - {*known}):
-            raise Mistake(f"{file}: there is no setting {unknown[0]}; {DEFAULTS} has them all.")
+            raise ConfigError(f"{file}: there is no setting {unknown[0]}; {DEFAULTS} has them all.")
         for name in DERIVED:
             if name in own:
-                raise Mistake(f"{file}: {name} follows from API_PORT and MANAGEMENT_PORT.")
+                raise ConfigError(f"{file}: {name} follows from API_PORT and MANAGEMENT_PORT.")
         machine = cls(defaults | own)
         if machine.replicas < 2:
-            raise Mistake(f"{file}: REPLICAS must be at least 2, so that one serves at any time.")
+            raise ConfigError(
+                f"{file}: REPLICAS must be at least 2, so that one serves at any time."
+            )
         machine.settings(1)  # Its mistakes show here.
         return machine
 
@@ -99,14 +101,14 @@ class Machine:
         } | {name: value for name, value in shared.items() if value}
 
     def settings(self, number: int) -> Settings:
-        """Return what a replica will make of its variables; raise Mistake."""
+        """Return what a replica will make of its variables; raise ConfigError."""
         environment = self.environment(number)
         if unknown := unknown_variables(environment):
-            raise Mistake(f"There is no setting {unknown[0]}; docs/settings.md has them all.")
+            raise ConfigError(f"There is no setting {unknown[0]}; docs/settings.md has them all.")
         try:
             return Settings.from_environment(environment)
         except SettingsError as error:
-            raise Mistake(str(error)) from None
+            raise ConfigError(str(error)) from None
 
     def fill(self, template: str) -> str:
         """Fill a template: first what is repeated for each replica or address, then the rest."""
@@ -153,7 +155,7 @@ class Machine:
     def _number(self, name: str) -> int:
         value = self.values[name]
         if not re.fullmatch(r"[1-9][0-9]{0,4}", value):
-            raise Mistake(f"{name} is {value!r}, but it must be a whole number.")
+            raise ConfigError(f"{name} is {value!r}, but it must be a whole number.")
         return int(value)
 
 
@@ -168,14 +170,16 @@ def _read(file: Path) -> dict[str, str]:
     try:
         lines = file.read_text().splitlines()
     except OSError as error:
-        raise Mistake(f"{file}: {error.strerror}.") from None
+        raise ConfigError(f"{file}: {error.strerror}.") from None
     values = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line.rstrip())
         if not match or not _PLAIN.fullmatch(match[2]):
-            raise Mistake(f"{file}:{number}: this is not NAME=value, or has a character like $.")
+            raise ConfigError(
+                f"{file}:{number}: this is not NAME=value, or has a character like $."
+            )
         values[match[1]] = match[2]
     return values
 
@@ -189,7 +193,7 @@ def main() -> str | None:
     try:
         machine = Machine.read(args.settings)
         files = {path.name: machine.fill(path.read_text()) for path in TEMPLATES.iterdir()}
-    except Mistake as mistake:
+    except ConfigError as mistake:
         return str(mistake)
     args.folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from render import Machine, Mistake
+from render import ConfigError, Machine
 
 POLL_S = 0.1
 ASK_S = 3
@@ -30,7 +30,7 @@ def main() -> str | None:
     supervisorctl = ["supervisorctl", *(["-c", args.supervisord] if args.supervisord else [])]
     try:
         machine = Machine.read(args.settings)
-    except Mistake as mistake:
+    except ConfigError as mistake:
         return str(mistake)
     for number in range(1, machine.replicas + 1):
         name = f"dctnet-{number}"

@@ -26,7 +26,7 @@ MAX_LENGTH = 256
 MAX_FILE_BYTES = 64 * KIB
 """Room for 250 of the longest keys; each request is compared with all of them."""
 
-LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 """How often the file is looked at, at most, in seconds."""
 
 _KEY = re.compile(rb"[!-~]{%d,%d}" % (MIN_LENGTH, MAX_LENGTH))
@@ -43,7 +43,7 @@ class ApiKeys:
         self._path = path
         self._clock = clock
         self._looking = Lock()
-        self._look_at = clock() + LOOK_S
+        self._look_at = clock() + POLL_INTERVAL_S
         self._version, self._digests = _read(path)
         self._complaint: tuple[_Version | None, str] | None = None
 
@@ -63,7 +63,7 @@ class ApiKeys:
         if now < self._look_at or not self._looking.acquire(blocking=False):
             return
         try:
-            self._look_at = now + LOOK_S
+            self._look_at = now + POLL_INTERVAL_S
             self._refresh()
         finally:
             self._looking.release()

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dctnet import __version__, log_writer
-from dctnet.admission import Admission, Reason
+from dctnet.admission import Admission, RejectionReason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
 
@@ -32,7 +32,7 @@ STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
 OUT_OF_MEMORY_STAGES = ("upload", "decode", "inference", "encode")
 
 
-class Unread(StrEnum):
+class UnreadReason(StrEnum):
     """Why a client did not read its response to the end."""
 
     CLIENT_GONE = "client_gone"
@@ -109,7 +109,7 @@ class Metrics:
         )
         registry.register(_LogLosses())
         # Rates need a series that is there before the first event.
-        for reason in Reason:
+        for reason in RejectionReason:
             self.rejected.labels(reason)
         for stage in STAGES:
             self.stage_seconds.labels(stage)
@@ -117,7 +117,7 @@ class Metrics:
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
             self.client_disconnects.labels(stage)
-        for why in Unread:
+        for why in UnreadReason:
             self.unread_responses.labels(why)
         for resource in Resource:
             self.shortages.labels(resource)

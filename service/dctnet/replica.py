@@ -17,7 +17,7 @@ from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.pausable_clock import PausableClock
 from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
-from dctnet.lifecycle.warm_up import Cartoonist, warm_up
+from dctnet.lifecycle.warm_up import CartoonEngine, warm_up
 from dctnet.lifecycle.watchdog import Watchdog
 from dctnet.messages import say
 from dctnet.metrics import Metrics
@@ -27,7 +27,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import selection
 from dctnet.tracing import Tracing
 
-Load = Callable[[Settings], tuple[Cartoonist, ModelFolder]]
+Load = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
 
 
 class Replica:
@@ -75,11 +75,11 @@ class Replica:
         )
         self.tracing = tracing
         self._load = load or partial(load_engine, model=model)
-        self._engine: Cartoonist | None = None
+        self._engine: CartoonEngine | None = None
         self._compared = "not drawn yet"
 
     @property
-    def engine(self) -> Cartoonist:
+    def engine(self) -> CartoonEngine:
         """What draws; to be used on a slot, and there is no slot before it is loaded."""
         assert self._engine is not None
         return self._engine
@@ -94,12 +94,12 @@ class Replica:
 
     def drain(self) -> None:
         """Take from now on only what can be finished before the process ends."""
-        self.lifecycle.to(State.DRAINING)
+        self.lifecycle.transition_to(State.DRAINING)
         self.admission.drain(monotonic() + self.settings.graceful_timeout)
 
     def end(self) -> None:
         """Be stopped, when all that was accepted is answered, and send the last spans."""
-        self.lifecycle.to(State.STOPPED)
+        self.lifecycle.transition_to(State.STOPPED)
         self._running_clock.stop()
         if self.tracing is not None:
             self.tracing.stop()
@@ -111,12 +111,12 @@ class Replica:
         say(selection.explain(self.model, self.settings.runtime))
         # A slot must not find out in service that its memory cannot be had.
         self._engine.reserve(self.settings.slots)
-        prepare = partial(warm_up, self._engine, self.model, self.admission.pace.calibrate)
+        prepare = partial(warm_up, self._engine, self.model, self.admission.service_time.calibrate)
         for prepared in self.admission.start(prepare):
             self._compared = str(prepared.result())
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
-        if self.lifecycle.to(State.READY):
+        if self.lifecycle.transition_to(State.READY):
             say(
                 f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s"
                 f" into {self.runtime}"
@@ -134,7 +134,7 @@ class Replica:
 
     def _give_up(self) -> None:
         """End the worker with the code on which Gunicorn ends too, instead of starting it again."""
-        self.lifecycle.to(State.FAILED)
+        self.lifecycle.transition_to(State.FAILED)
         log_writer.flush()
         # Ends the process from any thread; sys.exit would only end this one.
         os._exit(Arbiter.WORKER_BOOT_ERROR)

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Cartoon, Engine
-from dctnet.lifecycle.warm_up import Cartoonist
+from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Drawing, Floats, Networks, Pixels
@@ -101,7 +101,7 @@ def tiny_engine() -> Engine:
 
 
 def replica_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> Replica:
     """A replica that is ready, with an engine of its own."""
     replica = Replica(settings, model, lambda _: (engine or tiny_engine(), model))
@@ -116,7 +116,7 @@ def settings() -> Settings:
 
 
 def client_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> FlaskClient:
     """A client of a server that is ready."""
     return create_app(replica_of(settings, model, engine)).test_client()

@@ -69,7 +69,8 @@ def test_a_stranger_learns_nothing_more(locked):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/openapi.json", "/health", "/v1/styles", "/v1/tickets/any", SCRIPT]
+    "path",
+    ["/", "/docs", "/openapi.json", "/health", "/v1/styles", "/v1/queue-tickets/any", SCRIPT],
 )
 def test_the_other_addresses_ask_for_no_key(locked, path):
     assert locked.get(path).status_code == 200

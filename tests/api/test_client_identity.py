@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
-from dctnet.api.client_identity import told_apart
+from dctnet.api.client_identity import identify_client
 from dctnet.app import create_app
 from dctnet.config import Settings
 from tests.api.conftest import IMAGE, KEYS, replica_of
@@ -19,7 +19,7 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
     settings = Settings.from_environment({**BY_ADDRESS, **environ})
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     with Flask("test").test_request_context(environ_base={"REMOTE_ADDR": peer}, headers=headers):
-        return str(told_apart(settings)(request))
+        return str(identify_client(settings)(request))
 
 
 @pytest.mark.parametrize(

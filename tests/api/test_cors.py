@@ -75,7 +75,7 @@ def test_a_browser_is_told_beforehand_what_it_may_send(shared, path):
     assert response.headers["Access-Control-Max-Age"] == "7200"
     assert "POST" in names(response, "Allow-Methods")
     assert names(response, "Allow-Headers") == {
-        *("Authorization", "Content-Type", "X-Api-Key", "X-Dctnet-Ticket"),
+        *("Authorization", "Content-Type", "X-Api-Key", "X-Dctnet-Queue-Ticket"),
         *("X-Request-Id", "X-Request-Timeout"),
     }
 

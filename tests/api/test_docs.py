@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from dctnet.api.docs import marked_up
-from dctnet.api.problems import KINDS
+from dctnet.api.problems import PROBLEM_TYPES
 from tests.api.conftest import MODEL, client_of
 from tests.support.openapi_validation import document_of
 
@@ -35,7 +35,7 @@ def test_it_has_every_operation_parameter_and_status(client, page):
 def test_it_has_every_type_of_problem(page):
     table = page.partition('<section id="problems">')[2].partition("</section>")[0]
     assert re.findall(r"<td><code>(urn:[\w:-]+)</code></td>", table) == [
-        kind.type for kind in KINDS
+        kind.type for kind in PROBLEM_TYPES
     ]
 
 

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 import dctnet
 from dctnet.api import problems
 from dctnet.api.openapi import EXAMPLES, READ, UNSERVABLE
-from dctnet.api.problems import KINDS, Kind
+from dctnet.api.problems import PROBLEM_TYPES, ProblemType
 from dctnet.server import protocol_errors
 from tests.api.conftest import IMAGE, KEYS, MODEL, client_of
 from tests.support.encoded_images import encoded, gradient
@@ -66,9 +66,9 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document):
 
 def test_every_kind_of_problem_has_an_example_that_is_one(document):
     examples = document["components"]["examples"]
-    assert list(examples) == [kind.name for kind in KINDS]
+    assert list(examples) == [kind.name for kind in PROBLEM_TYPES]
     schema = {"components": document["components"], "$ref": "#/components/schemas/Problem"}
-    for kind in KINDS:
+    for kind in PROBLEM_TYPES:
         value = examples[kind.name]["value"]
         jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
         assert (value["type"], value["status"]) == (kind.type, kind.status)
@@ -89,14 +89,14 @@ def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
         for example in content.get("examples", {}).values()
         if "$ref" in example
     }
-    assert found == {(kind.name, str(kind.status)) for kind in KINDS}
+    assert found == {(kind.name, str(kind.status)) for kind in PROBLEM_TYPES}
 
 
 def post(client: FlaskClient, query: str, data: bytes = IMAGE) -> TestResponse:
     return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEYS[0]})
 
 
-PROVOKED: dict[Kind, Callable[[FlaskClient], TestResponse]] = {
+PROVOKED: dict[ProblemType, Callable[[FlaskClient], TestResponse]] = {
     problems.MISSING_IMAGE: lambda client: post(client, "", b""),
     problems.UNAUTHORIZED: lambda client: client.post("/v1/cartoons", headers={"X-Api-Key": "x"}),
     problems.METHOD_NOT_ALLOWED: lambda client: client.delete("/health"),
@@ -114,7 +114,7 @@ def test_an_example_says_what_the_server_says(locked, kind):
 
 
 def test_an_example_says_what_the_table_of_problems_says():
-    details: dict[Kind, set[str]] = {}
+    details: dict[ProblemType, set[str]] = {}
     for kind, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
         details.setdefault(kind, set()).add(detail)
     assert len(details) == 7
@@ -123,11 +123,11 @@ def test_an_example_says_what_the_table_of_problems_says():
 
 
 def test_it_has_what_the_server_answers_to_no_request():
-    slow, malformed = protocol_errors.TooSlow(), errors.ParseException()
+    slow, malformed = protocol_errors.ReadTimeout(), errors.ParseException()
     failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
     statuses = set()
     for failure in failures:
-        answer = protocol_errors.answer(failure)
+        answer = protocol_errors.protocol_error_response(failure)
         kind, detail = UNSERVABLE[answer.status]
         assert f'"{kind.type}"'.encode() in answer.data
         assert f'"{detail}"'.encode() in answer.data

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from dctnet.admission import Stopped
-from dctnet.api.problems import KINDS, answer
+from dctnet.admission import AdmissionStopped
+from dctnet.api.problems import PROBLEM_TYPES, error_response
 from tests.api.conftest import IMAGE, Broken, client_of, rejected
 from tests.support.repo import ROOT
 
@@ -61,7 +61,7 @@ def test_while_the_model_loads_the_client_is_asked_to_wait(starting):
 def test_who_waited_in_vain_for_a_server_that_ends_is_told_when_to_try_again(client):
     with client.application.test_request_context("/v1/cartoons", method="POST"):
         client.application.preprocess_request()
-        response = answer(Stopped())
+        response = error_response(AdmissionStopped())
     assert response.status_code == 503
     assert response.get_json()["type"] == "urn:dctnet:problem:draining"
     assert response.headers["Retry-After"] == "1"
@@ -87,4 +87,4 @@ def test_the_documentation_lists_each_kind_of_problem():
         (ROOT / "docs/api.md").read_text(),
         re.MULTILINE,
     )
-    assert rows == [(kind.name, str(kind.status)) for kind in KINDS]
+    assert rows == [(kind.name, str(kind.status)) for kind in PROBLEM_TYPES]

@@ -1,4 +1,4 @@
-"""``GET /v1/tickets/TICKET``: the place in the queue of an image that was sent with a ticket."""
+"""``GET /v1/queue-tickets/TICKET``: the queue position of an image sent with a ticket."""
 
 from concurrent.futures import Future
 from io import BytesIO
@@ -21,19 +21,19 @@ def app(held: Held) -> Flask:
 
 
 def send(app: Flask, ticket: str, path: str = "/v1/cartoons") -> Future[TestResponse]:
-    headers = {"X-Dctnet-Ticket": ticket}
+    headers = {"X-Dctnet-Queue-Ticket": ticket}
     form = {"file": (BytesIO(IMAGE), "portrait.png")}
     data = form if path == "/upload" else IMAGE
     return in_background(lambda: app.test_client().post(path, data=data, headers=headers))
 
 
 def place(app: Flask, ticket: str) -> int | None:
-    response = app.test_client().get(f"/v1/tickets/{ticket}")
+    response = app.test_client().get(f"/v1/queue-tickets/{ticket}")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
     body = response.get_json()
-    assert list(body) == ["place"]
-    found: int | None = body["place"]
+    assert list(body) == ["position"]
+    found: int | None = body["position"]
     return found
 
 
@@ -64,18 +64,18 @@ def test_of_two_images_with_one_ticket_the_last_one_counts(app, held):
 
 
 def test_a_rejected_image_has_no_place(client):
-    rejected = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Ticket": FIRST})
+    rejected = client.post("/v1/cartoons", data=b"hello", headers={"X-Dctnet-Queue-Ticket": FIRST})
     assert rejected.status_code == 415
-    assert client.get(f"/v1/tickets/{FIRST}").get_json() == {"place": None}
+    assert client.get(f"/v1/queue-tickets/{FIRST}").get_json() == {"position": None}
 
 
 @pytest.mark.parametrize("ticket", ["a" * 16, "azAZ09_-" * 8])
 def test_a_ticket_is_16_to_64_letters(client, ticket):
-    headers = {"X-Dctnet-Ticket": ticket}
+    headers = {"X-Dctnet-Queue-Ticket": ticket}
     assert client.post("/v1/cartoons", data=IMAGE, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("ticket", ["", "a" * 15, "a" * 65, "a" * 15 + "/", "a" * 15 + "\u00e9"])
 def test_another_ticket_is_rejected(client, ticket):
-    response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Dctnet-Ticket": ticket})
+    response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Dctnet-Queue-Ticket": ticket})
     assert "16 to 64 letters" in rejected(response, 422, "bad-parameter")

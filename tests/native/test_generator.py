@@ -63,7 +63,7 @@ def models(
 @pytest.fixture(scope="session")
 def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]]) -> dict[str, Pair]:
     """Both runtimes on each graph."""
-    scratches = native.Scratches(library)
+    scratches = native.ScratchPool(library)
     return {
         name: (native.NativeGenerator(weights, scratches, threads=2), reference)
         for name, (weights, reference) in models.items()

@@ -24,8 +24,8 @@ def weights() -> Weights:
 
 
 @pytest.fixture
-def scratches(built: None) -> native.Scratches:
-    return native.Scratches(native.library(native.pick()))
+def scratches(built: None) -> native.ScratchPool:
+    return native.ScratchPool(native.library(native.pick()))
 
 
 def test_the_library_has_as_many_weights(scratches):

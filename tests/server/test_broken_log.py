@@ -39,9 +39,9 @@ runpy.run_module("tests.server.timed", run_name="__main__")
 WITH_A_LIBRARY = """
 import os, sys
 from dctnet.cli import main
-from dctnet.runtimes.stderr_filter import without_chatter
+from dctnet.runtimes.stderr_filter import filtered_stderr
 def load():
-    with without_chatter():
+    with filtered_stderr():
         os.write(2, b"a library writes to the descriptor itself\\n")
 os.register_at_fork(after_in_child=load)
 sys.exit(main(["serve"]))

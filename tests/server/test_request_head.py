@@ -115,7 +115,7 @@ ROUTES = (
     "/v1/styles/demo/sample",
     "/v1/styles/none/sample",
     "/v1/cartoons",
-    "/v1/tickets/none",
+    "/v1/queue-tickets/none",
     "/upload",
     "/openapi.json",
     "/docs",

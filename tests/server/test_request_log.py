@@ -69,7 +69,7 @@ def test_probes_write_no_line_but_are_counted(server, logged):
     for path in "/livez", "/readyz?verbose", "/metrics", "/nothing":
         server.probe(path)
     requests.get(f"{server.url}/health", timeout=BOUND_S)
-    requests.get(f"{server.url}/v1/tickets/any", timeout=BOUND_S)
+    requests.get(f"{server.url}/v1/queue-tickets/any", timeout=BOUND_S)
     requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
     (line,) = logged(1)
     assert line["route"] == "/v1/styles"

@@ -126,10 +126,10 @@ def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path)
 def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Serve:
     """`dctnet serve` in this process, until it would serve: its exit status and its one line."""
 
-    def never(_: gunicorn_app.Server) -> None:
+    def never(_: gunicorn_app.GunicornApp) -> None:
         pytest.fail("It would have served.")
 
-    monkeypatch.setattr(gunicorn_app.Server, "run", never)
+    monkeypatch.setattr(gunicorn_app.GunicornApp, "run", never)
     monkeypatch.setattr(log_writer, "start", lambda: None)  # It is the end of capsys.
     port, management = free_ports(2)
     defaults = {

@@ -24,7 +24,7 @@ from dctnet.engine import Cartoon
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Pixels
-from dctnet.server.gunicorn_app import Server
+from dctnet.server.gunicorn_app import GunicornApp
 from dctnet.server.worker import Worker
 
 SLOW, HANGING, FAILING = 11, 13, 17
@@ -80,7 +80,7 @@ def serve() -> None:
     engine = TimedEngine(float(os.environ["TIMED_SECONDS"]), Path(held) if held else None)
     settings = Settings.from_environment(os.environ)
     spans = tracing.from_environment(os.environ)
-    Server(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()
+    GunicornApp(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()
 
 
 if __name__ == "__main__":

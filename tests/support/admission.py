@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dctnet.admission import Admission, Rejected, Ticket
+from dctnet.admission import Admission, Job, Rejected
 
 T = TypeVar("T")
 
@@ -140,9 +140,9 @@ class AdmissionHarness:
         is_wanted: Callable[[], bool] | None = None,
         body: object = None,
         client: str | None = None,
-    ) -> tuple[Work, Ticket[object]]:
+    ) -> tuple[Work, Job[object]]:
         work = Work()
-        ticket = self.admission.submit(
+        job = self.admission.submit(
             partial(work, body),
             cost=cost,
             deadline=deadline,
@@ -150,17 +150,17 @@ class AdmissionHarness:
             client=client,
         )
         self.works.append(work)
-        return work, ticket
+        return work, job
 
-    def occupy(self, **options: Any) -> tuple[Work, Ticket[object]]:
+    def occupy(self, **options: Any) -> tuple[Work, Job[object]]:
         """Submit an image and wait until a slot computes it."""
-        work, ticket = self.submit(**options)
+        work, job = self.submit(**options)
         assert work.started.wait(BOUND_S)
-        return work, ticket
+        return work, job
 
     def calibrate(self, seconds_per_cost: float) -> None:
         """Measure as the warm-up does."""
-        self.admission.pace.calibrate(1, seconds_per_cost)
+        self.admission.service_time.calibrate(1, seconds_per_cost)
 
     def rejection(self, **options: Any) -> Rejected:
         return rejection(lambda: self.submit(**options))

@@ -7,13 +7,13 @@ from dctnet.api.problems import (
     MISSING_IMAGE,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
-    Kind,
+    ProblemType,
 )
 from dctnet.imaging import DamagedImage, ImageError, TooManyPixels, UnsupportedFormat
 from tests.support.corpus import ANY_SHAPE, Sample
 from tests.support.encoded_images import decoded
 
-_KINDS: Mapping[type[ImageError], Kind] = {
+_KINDS: Mapping[type[ImageError], ProblemType] = {
     DamagedImage: DAMAGED_IMAGE,
     TooManyPixels: TOO_MANY_PIXELS,
     UnsupportedFormat: UNSUPPORTED_FORMAT,

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from dctnet import api_keys
-from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, ApiKeys
+from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S, ApiKeys
 from dctnet.config import SettingsError
 from tests.support.admission import BOUND_S, in_background
 from tests.support.mounted_secret import MountedSecret
@@ -154,15 +154,15 @@ def test_a_change_holds_at_the_next_look(changing, clock, capsys):
     keys = ApiKeys(path, clock)
     change(f"{OLD}\n{NEW}")
     assert not keys.accept(NEW)  # It is not looked at for each request.
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)
     assert keys.accept(OLD)
     change(NEW)
     assert keys.accept(OLD)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert not keys.accept(OLD)
     assert keys.accept(NEW)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)  # Nothing has changed, and nothing is said.
     assert capsys.readouterr().err == (
         "dctnet: the API keys were read again; there are 2\n"
@@ -185,7 +185,7 @@ def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, ca
     keys = ApiKeys(file, clock)
     broken(file)
     for _ in range(3):
-        clock.turn(LOOK_S)
+        clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
@@ -195,7 +195,7 @@ def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, ca
     if file.is_dir():
         file.rmdir()
     replace(file, NEW)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)
     assert not keys.accept(OLD)
 
@@ -206,14 +206,14 @@ def test_each_change_for_the_worse_is_said(file, clock, capsys):
     keys = ApiKeys(file, clock)
     for _ in range(2):  # The very file comes back, and goes again.
         file.rename(aside)
-        clock.turn(LOOK_S)
+        clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
         aside.rename(file)
-        clock.turn(LOOK_S)
+        clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
     for text in "short", "brief":
         replace(file, text)
-        clock.turn(LOOK_S)
+        clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
@@ -229,9 +229,9 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(file, clock, 
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", out_of_files)
-        clock.turn(LOOK_S)
+        clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)
 
 
@@ -248,10 +248,10 @@ def test_nobody_waits_for_a_slow_disk(file, clock, monkeypatch):
         return read(path)
 
     monkeypatch.setattr(api_keys, "_read", slowly)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     first = in_background(lambda: keys.accept(NEW))
     assert reads.wait(BOUND_S)
-    clock.turn(LOOK_S)
+    clock.turn(POLL_INTERVAL_S)
     assert in_background(lambda: keys.accept(OLD)).result(BOUND_S)
     may_read.set()
     assert first.result(BOUND_S)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.admission.quota import TIMES_THE_FREE
+from dctnet.admission.quota import QUOTA_PER_FREE
 from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP
 from dctnet.api.client_identity import IPV6_PREFIX
 from dctnet.api.upload_body import MULTIPART_OVERHEAD_BYTES
-from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
+from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S
 from dctnet.config import (
     GRACEFUL_MARGIN_S,
     MAX_ORIGINS,
@@ -33,7 +33,7 @@ from dctnet.model_loading import network_threads
 from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
-from dctnet.server.read_timeouts import CROWDED
+from dctnet.server.read_timeouts import CROWDED_IDLE_SHARE
 from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
@@ -308,15 +308,15 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set():
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
         f"{MAX_LATE_ACCEPT_S:g} s",
         f"{LINGER_S:g} s",
-        f"{CROWDED * 100:g} % of the grace",
+        f"{CROWDED_IDLE_SHARE * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
         f"{MAX_CONNECTIONS}",
         f"{MAX_HEAD_BYTES // 1024} KiB",
         f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
-        f"{LOOK_S:g} s",
-        f"{TIMES_THE_FREE} times what is free",
+        f"{POLL_INTERVAL_S:g} s",
+        f"{QUOTA_PER_FREE} times what is free",
         f"{IPV6_PREFIX} bits",
         f"{MAX_STEP:g} times the estimate, and the watchdog's timeout",
         f"{DECAY_TIME_S:g} s",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dctnet.engine import Cartoon
-from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, image, warm_up
+from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, SelfTestFailed, sample_image, warm_up
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.self_test import GoldenPair
@@ -22,14 +22,14 @@ class Negative:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
-        self.sizes.append(image.shape)
-        return Cartoon(255 - image, 1, {"background": 0.25, "head": 1.0})
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+        self.sizes.append(sample_image.shape)
+        return Cartoon(255 - sample_image, 1, {"background": 0.25, "head": 1.0})
 
 
 class Black(Negative):
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
-        return Cartoon(np.zeros_like(image), 0, {"background": 0.25})
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+        return Cartoon(np.zeros_like(sample_image), 0, {"background": 0.25})
 
 
 def model_in(folder: Path) -> ModelFolder:
@@ -59,8 +59,8 @@ def test_the_pace_is_that_of_the_whole_image_without_its_faces(tmp_path):
 
 def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
     class Paused(Negative):
-        def cartoonize(self, image: Pixels, /) -> Cartoon:
-            cartoon = super().cartoonize(image)
+        def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+            cartoon = super().cartoonize(sample_image)
             cartoon.stages["background"] = 40 / len(self.sizes)
             return cartoon
 
@@ -78,17 +78,17 @@ def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
     assert warm_up(Negative(), model_in(tmp_path), ignored) == "the golden pair"
     almost[-1, -1, -1] += 1
     GoldenPair(IMAGE, almost).write(tmp_path)
-    with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
+    with pytest.raises(SelfTestFailed, match=r"it is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_without_a_known_answer_it_must_be_an_image_of_something(tmp_path):
-    with pytest.raises(WrongAnswer, match="nothing but one colour"):
+    with pytest.raises(SelfTestFailed, match="nothing but one colour"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
 def test_the_image_has_many_colours():
-    drawn = image(256, 256)
+    drawn = sample_image(256, 256)
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000

@@ -32,7 +32,7 @@ class Fixture:
 @pytest.fixture
 def replica() -> Fixture:
     fixture = Fixture()
-    fixture.lifecycle.to(State.READY)
+    fixture.lifecycle.transition_to(State.READY)
     return fixture
 
 
@@ -57,7 +57,7 @@ def test_each_computation_that_hangs_trips_it_once(replica):
 
 
 def test_a_replica_that_ends_does_not_become_stuck(replica):
-    replica.lifecycle.to(State.DRAINING)
+    replica.lifecycle.transition_to(State.DRAINING)
     replica.running = 2 * TIMEOUT
     replica.watchdog.look()
     assert replica.lifecycle.state is State.DRAINING
@@ -91,7 +91,7 @@ class TestProbes:
         assert passed == {"/startupz": False, "/readyz": False, "/livez": True}
 
     def test_a_replica_that_ends_is_not_ready(self, replica):
-        replica.lifecycle.to(State.DRAINING)
+        replica.lifecycle.transition_to(State.DRAINING)
         passed = {path: probe.ask().passed for path, probe in replica.probes.items()}
         assert passed == {"/startupz": True, "/readyz": False, "/livez": True}
 
@@ -101,7 +101,7 @@ class TestProbes:
             "[+]model: a model",
             "readyz passed",
         )
-        replica.lifecycle.to(State.DRAINING)
+        replica.lifecycle.transition_to(State.DRAINING)
         assert replica.probes["/readyz"].ask().lines == (
             "[-]state: the replica is draining",
             "[+]model: a model",

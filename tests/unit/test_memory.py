@@ -61,7 +61,7 @@ from dctnet.server import malloc
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
-malloc.keep_little()
+malloc.limit_retained_memory()
 nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 engine = Engine(
     Networks(lambda p: p, lambda p: p, lambda p: nothing, lambda p: np.zeros((68, 2))),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.models.atomic_dir import making, put, staging
+from dctnet.models.atomic_dir import exclusive, replace_dir, staging
 
 
 def a_folder(path: Path, content: str) -> Path:
@@ -23,7 +23,7 @@ def names(path: Path) -> list[str]:
 def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, replaces):
     if replaces:
         a_folder(tmp_path / "place", "old")
-    put(a_folder(tmp_path / "new", "new"), tmp_path / "place")
+    replace_dir(a_folder(tmp_path / "new", "new"), tmp_path / "place")
     assert names(tmp_path) == ["place"]
     assert (tmp_path / "place" / "file").read_text() == "new"
 
@@ -40,7 +40,7 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path
 
     monkeypatch.setattr(Path, "rename", reject)
     with pytest.raises(OSError, match="No space"):
-        put(new, tmp_path / "place")
+        replace_dir(new, tmp_path / "place")
     assert (tmp_path / "place" / "file").read_text() == "old"
 
 
@@ -55,7 +55,7 @@ def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
 def test_of_two_processes_one_waits(tmp_path):
     place = tmp_path / "not" / "there yet" / "place"
     with (
-        making(place, "--to"),
+        exclusive(place, "--to"),
         (place.parent / ".place.lock").open("w") as other,
         pytest.raises(BlockingIOError),
     ):

@@ -11,7 +11,7 @@ from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.models.networks import PARTS, Part
 from dctnet.runtimes import native
-from dctnet.runtimes.selection import choose, explain
+from dctnet.runtimes.selection import explain, select
 
 FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
@@ -39,30 +39,30 @@ def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_generators_are_computed_natively_where_they_can(monkeypatch):
     monkeypatch.setattr(native, "reason_against", lambda: "")
     faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
-    assert choose(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
+    assert select(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
 
 
 def test_a_prepared_folder_needs_no_tensorflow():
-    assert choose(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
+    assert select(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
 
 
 def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
-    assert choose(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
+    assert select(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
 
 
 def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
-    assert choose(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
+    assert select(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
 
 
 def rejection(folder: ModelFolder, wanted: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
-        choose(folder, wanted)
+        select(folder, wanted)
     return str(caught.value)
 
 
 def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
     monkeypatch.setattr(native, "reason_against", lambda: "")
-    assert choose(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
+    assert select(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
     assert rejection(PREPARED, "tensorflow") == (
         "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
         " native or onnxruntime."

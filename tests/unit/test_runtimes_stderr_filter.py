@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from dctnet.runtimes.stderr_filter import without_chatter
+from dctnet.runtimes.stderr_filter import filtered_stderr
 
 CHATTER = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -27,7 +27,7 @@ I am no log line: port.cc:153]
 
 def test_chatter_is_dropped_and_all_else_comes_through(capfd):
     os.write(2, b"before\n")
-    with without_chatter():
+    with filtered_stderr():
         os.write(2, (CHATTER + WORTH_READING).encode())
         os.write(2, b"not ended")
     os.write(2, f"\nafter\n{CHATTER}".encode())
@@ -36,13 +36,13 @@ def test_chatter_is_dropped_and_all_else_comes_through(capfd):
 
 def test_more_than_a_pipe_holds_comes_through(capfd):
     line = "x" * 99 + "\n"
-    with without_chatter():
+    with filtered_stderr():
         os.write(2, (line * 10_000).encode())
     assert capfd.readouterr().err == line * 10_000
 
 
 def test_an_exception_gives_standard_error_back(capfd):
-    with pytest.raises(KeyError), without_chatter():
+    with pytest.raises(KeyError), filtered_stderr():
         raise KeyError
     os.write(2, CHATTER.encode())
     assert capfd.readouterr().err == CHATTER
@@ -50,7 +50,7 @@ def test_an_exception_gives_standard_error_back(capfd):
 
 def test_of_many_threads_every_line_comes_through(capfd):
     def start(number: int) -> None:
-        with without_chatter():
+        with filtered_stderr():
             os.write(2, f"{CHATTER}line {number}\n".encode())
 
     threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
@@ -67,8 +67,8 @@ def test_of_many_threads_every_line_comes_through(capfd):
 def test_the_last_words_of_a_process_that_aborts_come_through():
     program = (
         "import os\n"
-        "from dctnet.runtimes.stderr_filter import without_chatter\n"
-        "with without_chatter():\n"
+        "from dctnet.runtimes.stderr_filter import filtered_stderr\n"
+        "with filtered_stderr():\n"
         "    os.write(2, b'this machine has no AVX\\n')\n"
         "    os.abort()\n"
     )
@@ -80,8 +80,8 @@ def test_the_last_words_of_a_process_that_aborts_come_through():
 def test_a_standard_error_that_is_not_read_holds_up_nothing():
     program = (
         "import os\n"
-        "from dctnet.runtimes.stderr_filter import without_chatter\n"
-        "with without_chatter():\n"
+        "from dctnet.runtimes.stderr_filter import filtered_stderr\n"
+        "with filtered_stderr():\n"
         "    os.write(2, b'a line\\n')\n"
     )
     reader, writer = os.pipe()

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from dctnet.metrics import Unread
+from dctnet.metrics import UnreadReason
 from dctnet.server import client_socket
 from dctnet.server.client_socket import ClientSocket, SendLimits, UnsentResponses
 
@@ -27,7 +27,7 @@ class Pair:
             self.client.settimeout(10)
             self.client.connect(listener.getsockname())
             self.server = ClientSocket(listener.accept()[0], unsent)
-        self.ends: list[Unread | None] = []
+        self.ends: list[UnreadReason | None] = []
         stack.enter_context(self.client)
         stack.enter_context(self.server)
 
@@ -85,10 +85,10 @@ def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(one, clo
     clock[0] += LIMITS.idle_timeout - 0.01
     assert one.server.overdue() is None
     clock[0] += 0.01
-    assert one.server.overdue() is Unread.TOO_SLOW
+    assert one.server.overdue() is UnreadReason.TOO_SLOW
 
 
-@pytest.mark.parametrize(("share", "reason"), [(0.5, Unread.TOO_SLOW), (1.5, None)])
+@pytest.mark.parametrize(("share", "reason"), [(0.5, UnreadReason.TOO_SLOW), (1.5, None)])
 def test_a_client_must_read_at_the_minimum_rate(one, clock, share, reason):
     one.server.sendall(LARGE)
     one.read(int(share * LIMITS.idle_timeout * LIMITS.min_rate))
@@ -103,33 +103,33 @@ def test_a_response_has_a_deadline_however_fast_its_client_reads(one, clock):
     one.read(len(LARGE))
     assert one.server.overdue() is None
     clock[0] += 0.01
-    assert one.server.overdue() is Unread.DEADLINE
+    assert one.server.overdue() is UnreadReason.DEADLINE
 
 
 def test_the_end_of_the_replica_is_everyones_deadline(one, clock):
     one.server.sendall(LARGE)
     assert one.server.overdue(ends_at=clock[0] + 0.01) is None
-    assert one.server.overdue(ends_at=clock[0]) is Unread.SHUTDOWN
+    assert one.server.overdue(ends_at=clock[0]) is UnreadReason.SHUTDOWN
 
 
 def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one):
     one.server.sendall(LARGE)
     one.server.after_sending(one.ends.append)
-    one.server.cut_off(Unread.TOO_SLOW)
-    one.server.cut_off(Unread.MEMORY)  # The first reason stands.
+    one.server.cut_off(UnreadReason.TOO_SLOW)
+    one.server.cut_off(UnreadReason.MEMORY)  # The first reason stands.
     assert one.server._responses.total_bytes == 0
     with pytest.raises(BrokenPipeError):
         one.server.sendall(b"more")
     assert one.server.flush()
     one.server.end_response()
-    assert one.ends == [Unread.TOO_SLOW]
+    assert one.ends == [UnreadReason.TOO_SLOW]
     one.server.close()
     with pytest.raises(ConnectionResetError):
         one.read(len(LARGE))
 
 
 def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
-    def fail(_: Unread | None) -> None:
+    def fail(_: UnreadReason | None) -> None:
         raise ArithmeticError("tracing has failed")
 
     one.server.after_sending(fail)
@@ -148,7 +148,7 @@ def test_a_client_that_leaves_is_gone(one):
     one.client.close()
     while not one.server.flush():
         pass
-    assert one.server.unread is Unread.CLIENT_GONE
+    assert one.server.unread is UnreadReason.CLIENT_GONE
     assert one.server._responses.total_bytes == 0
 
 
@@ -164,7 +164,7 @@ def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress
     late = Pair(unsent, stack)
     late.server.sendall(LARGE)
     assert [one.server.unread for one in (stalled, reading, newest, late)] == [
-        Unread.MEMORY,
+        UnreadReason.MEMORY,
         None,
         None,
         None,
@@ -177,5 +177,5 @@ def test_one_response_may_be_larger_than_the_limit(stack):
     small, large = Pair(unsent, stack), Pair(unsent, stack)
     small.server.sendall(LARGE[:-1])
     large.server.sendall(LARGE)
-    assert (small.server.unread, large.server.unread) == (Unread.MEMORY, None)
+    assert (small.server.unread, large.server.unread) == (UnreadReason.MEMORY, None)
     assert large.read(len(LARGE)) == LARGE

@@ -9,7 +9,7 @@ import pytest
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Engine
-from dctnet.lifecycle.warm_up import check_answer
+from dctnet.lifecycle.warm_up import check_golden_pair
 from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
@@ -50,7 +50,7 @@ def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(f
     model = verify(folder)
     for name in DEMO_FILES:
         swap(folder / name)
-    check_answer(load(model), model)
+    check_golden_pair(load(model), model)
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
@@ -61,7 +61,7 @@ def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(folder
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(ModelError, match=f"{name} has changed since it was opened"):
-        check_answer(load(model), model)
+        check_golden_pair(load(model), model)
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
@@ -95,5 +95,5 @@ def test_a_model_may_consist_of_symbolic_links(folder, tmp_path):
         (linked / name).symlink_to(f"..data/{name}")
     model = verify(linked)
     (linked / "..data").unlink()
-    check_answer(load(model), model)
+    check_golden_pair(load(model), model)
     assert model.sample == SAMPLE

@@ -8,7 +8,7 @@ from threading import Event
 
 from PIL import Image
 
-from dctnet.api.problems import FULL
+from dctnet.api.problems import OVERLOADED
 from tests.api.conftest import MODEL
 from tests.support.browser import DESKTOP, PHONE, Browser, chromium
 from tests.support.process import serving
@@ -44,7 +44,7 @@ def main() -> None:
         model = replace(MODEL, style="demo", revision="")
         with StandIn(model).running() as stand_in:
             browser.open(stand_in.url, size=PHONE, dark=True)
-            stand_in.answers.append(problem(FULL, 7))
+            stand_in.answers.append(problem(OVERLOADED, 7))
             browser.choose(PORTRAIT)
             browser.reach("waiting")
             keep(browser, "phone-waiting", whole=False)

@@ -12,10 +12,10 @@ from typing import Any
 
 from werkzeug.serving import make_server
 
-from dctnet.api.problems import MEDIA_TYPE, Kind, document
+from dctnet.api.problems import MEDIA_TYPE, ProblemType, problem_document
 from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.lifecycle.warm_up import Cartoonist
+from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.models.folder import ModelFolder
 from tests.api.conftest import MODEL, replica_of
 
@@ -31,9 +31,9 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def problem(kind: Kind, retry_after: int | None = None) -> Answer:
+def problem(kind: ProblemType, retry_after: int | None = None) -> Answer:
     """The answer of a kind of problem."""
-    members = document(kind, kind.status, "A detail.", "the-id-of-the-request")
+    members = problem_document(kind, kind.status, "A detail.", "the-id-of-the-request")
     headers = {"Content-Type": MEDIA_TYPE}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -44,7 +44,7 @@ class StandIn:
     """A server for the page, by the application with these settings."""
 
     def __init__(
-        self, model: ModelFolder = MODEL, engine: Cartoonist | None = None, **settings: object
+        self, model: ModelFolder = MODEL, engine: CartoonEngine | None = None, **settings: object
     ) -> None:
         told = Settings.from_environment({name: str(value) for name, value in settings.items()})
         self._application = create_app(replica_of(told, model, engine))
@@ -67,11 +67,11 @@ class StandIn:
         """What an answer waits for."""
 
     def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith("/v1/tickets/"):
+        if environ["PATH_INFO"].startswith("/v1/queue-tickets/"):
             self.asked += 1
             if self.place is not None:
                 start_response("200 OK", [("Content-Type", "application/json")])
-                return [json.dumps({"place": self.place}).encode()]
+                return [json.dumps({"position": self.place}).encode()]
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v1/cartoons"):
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))

@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 from selenium.webdriver import ActionChains, Keys
 
-from dctnet.api.problems import FULL, STARTING
+from dctnet.api.problems import OVERLOADED, STARTING
 from tests.support.browser import Browser
 from tests.web_ui.stand_in import problem
 
@@ -35,7 +35,7 @@ def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
     tab_to(page, "zh")
     tab_to(page, "file")
     assert outline(page, "#drop") == "solid"
-    stand_in.answers.append(problem(FULL, 3600))
+    stand_in.answers.append(problem(OVERLOADED, 3600))
     page.driver.switch_to.active_element.send_keys(str(small))
     page.reach("waiting")
 
@@ -88,7 +88,7 @@ def test_an_image_is_sent_again_and_what_happens_is_read_aloud_but_not_each_seco
     assert page["#status"].aria_role == "status"
     assert page["#problem"].aria_role == "alert"
     assert page["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
-    stand_in.answers.extend([problem(STARTING, 1), problem(FULL, 2)])
+    stand_in.answers.extend([problem(STARTING, 1), problem(OVERLOADED, 2)])
     page.choose(small)
     page.reach("done")
     heard = page.run("return window.heard")

@@ -6,10 +6,10 @@ import pytest
 
 from dctnet.api.problems import (
     DRAINING,
-    FULL,
     INTERNAL,
-    KINDS,
     MEDIA_TYPE,
+    OVERLOADED,
+    PROBLEM_TYPES,
     STARTING,
     UNAUTHORIZED,
 )
@@ -18,7 +18,7 @@ from tests.web_ui.conftest import PORTRAIT
 from tests.web_ui.stand_in import Answer, problem
 
 ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
-PASSING = (FULL, STARTING, DRAINING)
+PASSING = (OVERLOADED, STARTING, DRAINING)
 
 
 def said(browser: Browser) -> str:
@@ -29,7 +29,7 @@ def said(browser: Browser) -> str:
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 def test_a_problem_is_said_in_both_languages(stand_in, page, small):
     texts: list[str] = []
-    for kind in KINDS:
+    for kind in PROBLEM_TYPES:
         stand_in.answers.append(problem(kind, 3600 if kind in PASSING else None))
         page.choose(small)
         page.reach("waiting", "failed", "worthAClick", "locked")
@@ -45,7 +45,7 @@ def test_a_problem_is_said_in_both_languages(stand_in, page, small):
             assert "the-id-of-the-request" in english
             assert "the-id-of-the-request" in chinese
         texts += [english, chinese]
-    assert len(set(texts)) == 2 * len(KINDS)
+    assert len(set(texts)) == 2 * len(PROBLEM_TYPES)
     assert not {"undefined", "NaN"} & set(" ".join(texts).split())
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from requests import Response
 
-from dctnet.api.problems import FULL
+from dctnet.api.problems import OVERLOADED
 from tests.server.timed import SLOW
 from tests.support.browser import PHONE
 from tests.support.encoded_images import encoded, gradient
@@ -20,7 +20,7 @@ from tests.web_ui.stand_in import StandIn, problem
 
 
 def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_image(stand_in, page, small):
-    stand_in.answers.extend([problem(FULL, 1), problem(FULL, 1)])
+    stand_in.answers.extend([problem(OVERLOADED, 1), problem(OVERLOADED, 1)])
     page.choose(small)
     page.reach("waiting")
     page["#stop"].click()
@@ -75,11 +75,11 @@ def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[
         requests.post,
         f"{server.url}/v1/cartoons",
         data=image.read_bytes(),
-        headers={"X-Dctnet-Ticket": ticket},
+        headers={"X-Dctnet-Queue-Ticket": ticket},
         timeout=BOUND_S,
     )
-    url = f"{server.url}/v1/tickets/{ticket}"
-    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"place": place})
+    url = f"{server.url}/v1/queue-tickets/{ticket}"
+    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": place})
     return answer
 
 

@@ -1,21 +1,27 @@
 """Who is let in, who waits, who is rejected: permits, a fair queue, deadlines, slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
-from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Rejected, Stopped
+from dctnet.admission.errors import (
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Rejected,
+    RejectionReason,
+)
 from dctnet.admission.fair_queue import Client
-from dctnet.admission.job import Ticket
+from dctnet.admission.job import Job
 from dctnet.admission.permits import Permit, Permits
 
 __all__ = [
     "MIN_RETRY_AFTER_S",
     "Admission",
+    "AdmissionStopped",
     "Client",
-    "ClientGone",
-    "DeadlinePassed",
+    "ClientDisconnected",
+    "DeadlineExceeded",
+    "Job",
     "Permit",
     "Permits",
-    "Reason",
     "Rejected",
-    "Stopped",
-    "Ticket",
+    "RejectionReason",
 ]

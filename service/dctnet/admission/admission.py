@@ -12,13 +12,13 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
-from dctnet.admission.errors import Reason, Rejected, Stopped
+from dctnet.admission.errors import AdmissionStopped, Rejected, RejectionReason
 from dctnet.admission.fair_queue import Client, FairQueue
-from dctnet.admission.job import Ticket
+from dctnet.admission.job import Job
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.quota import Shares
-from dctnet.admission.service_time import Pace
-from dctnet.admission.tracebacks import empty_frames
+from dctnet.admission.quota import DynamicThreshold
+from dctnet.admission.service_time import ServiceTimeEstimator
+from dctnet.admission.tracebacks import clear_traceback_frames
 
 T = TypeVar("T")
 
@@ -49,10 +49,12 @@ class Admission:
         self.uploads = Permits(uploads)
         self.clock = clock
         self.running_clock = running_clock or clock
-        self.pace = Pace(max_service_time, clock)
-        self._queue: FairQueue[Ticket[Any]] = FairQueue()
-        self._running: set[Ticket[Any]] = set()
-        self._shares = Shares()  # Of slots and places together, which is all that is taken.
+        self.service_time = ServiceTimeEstimator(max_service_time, clock)
+        self._queue: FairQueue[Job[Any]] = FairQueue()
+        self._running: set[Job[Any]] = set()
+        self._quota = (
+            DynamicThreshold()
+        )  # Of slots and places together, which is all that is taken.
         self._ends_at = inf
         self._started = False
         self._stopped = False
@@ -89,9 +91,9 @@ class Admission:
         """Drop what is queued and let the slots' threads end after what they compute."""
         with self._changed:
             self._stopped, self._ends_at = True, -inf
-            while ticket := self._queue.pop():
-                self._shares.give_back(ticket.client)
-                ticket.finish(None, Stopped())
+            while job := self._queue.pop():
+                self._quota.give_back(job.client)
+                job.finish(None, AdmissionStopped())
             self._changed.notify_all()
 
     def check(self, deadline: float, client: Client = None) -> None:
@@ -100,7 +102,7 @@ class Admission:
         Raises Rejected.
         """
         with self._changed:
-            self._require_place(client, 0.0, deadline)
+            self._check_capacity(client, 0.0, deadline)
 
     def upload(self, timeout: float, client: Client = None) -> Permit:
         """Return the permit to receive one body; raise Rejected if none comes within ``timeout``.
@@ -109,7 +111,7 @@ class Admission:
         """
         permit = self.uploads.acquire(timeout, client)
         if permit is None:
-            raise Rejected(Reason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
+            raise Rejected(RejectionReason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
         return permit
 
     def submit(
@@ -120,7 +122,7 @@ class Admission:
         deadline: float,
         is_wanted: Callable[[], bool] = lambda: True,
         client: Client = None,
-    ) -> Ticket[T]:
+    ) -> Job[T]:
         """Take a place in the queue for ``work``, or raise Rejected.
 
         ``cost`` is more than 0, in the units of ``dctnet.cost``, or ValueError is raised. At
@@ -130,30 +132,28 @@ class Admission:
         """
         if not cost > 0:
             raise ValueError(f"An image's cost is more than 0, not {cost}.")
-        ticket = Ticket(
-            self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client
-        )
+        job = Job(self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client)
         with self._changed:
-            self._require_place(client, cost, deadline)
-            self._shares.take(client)
-            self._queue.push(client, ticket)
+            self._check_capacity(client, cost, deadline)
+            self._quota.take(client)
+            self._queue.push(client, job)
             self._changed.notify()
-        return ticket
+        return job
 
-    def withdraw(self, ticket: Ticket[Any], error: Exception) -> None:
-        """Take a ticket out of the queue, if it is still there; ``error`` becomes its outcome."""
+    def withdraw(self, job: Job[Any], error: Exception) -> None:
+        """Take a job out of the queue, if it is still there; ``error`` becomes its outcome."""
         with self._changed:
-            if self._queue.remove(ticket.client, ticket):
-                self._shares.give_back(ticket.client)
-                ticket.finish(None, error)
+            if self._queue.remove(job.client, job):
+                self._quota.give_back(job.client)
+                job.finish(None, error)
 
-    def place(self, ticket: Ticket[Any]) -> int:
-        """Return a ticket's place in the queue, 1 for the next; 0 where it waits no more.
+    def position(self, job: Job[Any]) -> int:
+        """Return a job's place in the queue, 1 for the next; 0 where it waits no more.
 
         It may move back, where the turn of a client that came later is earlier.
         """
         with self._changed:
-            return self._queue.place(ticket.client, ticket)
+            return self._queue.position(job.client, job)
 
     @property
     def queued(self) -> int:
@@ -174,38 +174,38 @@ class Admission:
     def load_ratio(self) -> float:
         """Images that are computed or wait, for each slot: what autoscalers look at."""
         with self._changed:
-            return self._shares.held / self.slots
+            return self._quota.held / self.slots
 
     def longest_running(self) -> float:
         """Return for how many seconds the oldest computation has been running, or 0."""
         with self._changed:
-            return max((ticket.ran for ticket in self._running), default=0.0)
+            return max((job.ran for job in self._running), default=0.0)
 
-    def _require_place(self, client: Client, cost: float, deadline: float) -> None:
+    def _check_capacity(self, client: Client, cost: float, deadline: float) -> None:
         """Raise Rejected unless a client's image of this cost can be taken and be done in time."""
         wait = self._wait(client)
         # What starts at once is measured by the warm-up at most: a replica that rejected images
         # while it has nothing to do would never measure that it is fast again.
-        seconds = self.pace.seconds(cost) if wait else self.pace.fresh(cost)
+        seconds = self.service_time.seconds(cost) if wait else self.service_time.fresh(cost)
         end = self.clock() + wait + seconds
         if end >= self._ends_at:
-            raise Rejected(Reason.DRAINING, MIN_RETRY_AFTER_S)
+            raise Rejected(RejectionReason.DRAINING, MIN_RETRY_AFTER_S)
         # A free slot takes the next image at once, so it counts as a place.
         places = self.slots + self.queue_capacity
-        if self._shares.held >= places:
-            raise Rejected(Reason.QUEUE_FULL, _retry_after(wait))
-        if self._shares.held >= self.slots and not self._shares.allow(client, places):
-            raise Rejected(Reason.QUOTA, _retry_after(wait))
+        if self._quota.held >= places:
+            raise Rejected(RejectionReason.QUEUE_FULL, _retry_after(wait))
+        if self._quota.held >= self.slots and not self._quota.allow(client, places):
+            raise Rejected(RejectionReason.QUOTA, _retry_after(wait))
         if end >= deadline:
-            raise Rejected(Reason.DEADLINE, _retry_after(wait))
+            raise Rejected(RejectionReason.DEADLINE, _retry_after(wait))
 
     def _wait(self, client: Client) -> float:
         """Predict in how many seconds a slot is free for one more image of a client."""
         turns = self._queue.ahead_of(client)
         # What took longer than predicted is expected to need as long again as it is late.
         free_in: list[tuple[float, int, Client]] = [
-            (abs(self.pace.seconds(ticket.cost) - ticket.ran), slot, ticket.client)
-            for slot, ticket in enumerate(self._running)
+            (abs(self.service_time.seconds(job.cost) - job.ran), slot, job.client)
+            for slot, job in enumerate(self._running)
         ]
         nobody = object()
         free_in += [(0.0, slot, nobody) for slot in range(len(free_in), self.slots)]
@@ -213,11 +213,11 @@ class Admission:
         while True:
             seconds, slot, served = free_in[0]
             turns.end_turn(served)
-            ticket = turns.pop()
-            if ticket is None:  # The newcomer's turn.
+            job = turns.pop()
+            if job is None:  # The newcomer's turn.
                 return seconds
-            seconds += self.pace.seconds(ticket.cost)
-            heapreplace(free_in, (seconds, slot, ticket.client))
+            seconds += self.service_time.seconds(job.cost)
+            heapreplace(free_in, (seconds, slot, job.client))
 
     def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
         """Be a slot, from its preparation until all is stopped."""
@@ -240,35 +240,35 @@ class Admission:
 
     def _serve_next(self) -> bool:
         """Wait for the next image and compute it, if it is wanted; return False at the end."""
-        ticket = self._next()
-        if ticket is None:
+        job = self._next()
+        if job is None:
             return False
         answer, error = None, None
         try:
-            ticket.require_wanted()
-            answer = ticket.compute()
-            self.pace.observe(ticket.cost, ticket.ran)
+            job.require_wanted()
+            answer = job.compute()
+            self.service_time.observe(job.cost, job.ran)
         except BaseException as caught:  # It belongs to the waiter; the slot goes on.
             error = caught
-            empty_frames(error)
+            clear_traceback_frames(error)
         with self._changed:
-            self._running.remove(ticket)
-            self._shares.give_back(ticket.client)
-            self._queue.end_turn(ticket.client)
-        ticket.finish(answer, error)
-        del ticket, answer, error  # An error's traceback keeps this frame, and so what it holds.
+            self._running.remove(job)
+            self._quota.give_back(job.client)
+            self._queue.end_turn(job.client)
+        job.finish(answer, error)
+        del job, answer, error  # An error's traceback keeps this frame, and so what it holds.
         return True
 
-    def _next(self) -> Ticket[Any] | None:
+    def _next(self) -> Job[Any] | None:
         """Wait for the next image and put it on a slot; return None where none will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopped)
-            ticket = self._queue.pop()
-            if ticket is None:
+            job = self._queue.pop()
+            if job is None:
                 return None
-            ticket.start()
-            self._running.add(ticket)
-            return ticket
+            job.start()
+            self._running.add(job)
+            return job
 
 
 def _retry_after(wait: float) -> float:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class RejectionReason(StrEnum):
     """Why a request is rejected; the label of the metric ``dctnet_rejected_total``."""
 
     STARTING = "starting"
@@ -23,20 +23,20 @@ class Reason(StrEnum):
 class Rejected(Exception):
     """The request is not taken; it cost nothing, so it may be sent again elsewhere at once."""
 
-    def __init__(self, reason: Reason, retry_after: float) -> None:
+    def __init__(self, reason: RejectionReason, retry_after: float) -> None:
         """``retry_after`` is in how many seconds this replica is likely to take it."""
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
 
 
-class DeadlinePassed(Exception):
+class DeadlineExceeded(Exception):
     """The answer did not come before the request's deadline."""
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The client closed its connection before its answer was ready."""
 
 
-class Stopped(Exception):
+class AdmissionStopped(Exception):
     """The slots were stopped while the request waited."""

@@ -63,7 +63,7 @@ class FairQueue(Generic[T]):
             del self._line[client]
         return True
 
-    def place(self, client: Client, item: T) -> int:
+    def position(self, client: Client, item: T) -> int:
         """Return in which turn from now an item is popped, 1 for the next; 0 if it is not there."""
         items = self._line.get(client)
         if items is None or item not in items:

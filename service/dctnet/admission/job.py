@@ -5,7 +5,7 @@ from enum import Enum, auto
 from threading import Condition
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from dctnet.admission.errors import ClientGone, DeadlinePassed
+from dctnet.admission.errors import ClientDisconnected, DeadlineExceeded
 from dctnet.admission.fair_queue import Client
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOOK_S = 0.25
+POLL_INTERVAL_S = 0.25
 """How often a waiter looks whether its client is still there, in seconds."""
 
 
-class State(Enum):
-    """Where a ticket is; it never goes back."""
+class JobState(Enum):
+    """Where a job is; it never goes back."""
 
     QUEUED = auto()
     """It has a place in the queue, or a slot looks whether somebody still wants it."""
@@ -30,7 +30,7 @@ class State(Enum):
     """It was given up without costing a slot anything."""
 
 
-class Ticket(Generic[T]):
+class Job(Generic[T]):
     """One image that was let in. The thread that got it waits for it in ``result``."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Ticket(Generic[T]):
         self.cost = cost
         self.deadline = deadline
         self.is_wanted = is_wanted
-        self.state = State.QUEUED
+        self.state = JobState.QUEUED
         self.queued_at = admission.clock()
         self.started_at: float | None = None
         self._ran_from = 0.0
@@ -57,9 +57,9 @@ class Ticket(Generic[T]):
         self._changed = Condition()
 
     @property
-    def place(self) -> int:
+    def position(self) -> int:
         """Its place in the queue, 1 for the next; 0 from when a slot takes it."""
-        return self._admission.place(self)
+        return self._admission.position(self)
 
     @property
     def waited(self) -> float:
@@ -73,25 +73,25 @@ class Ticket(Generic[T]):
         return 0.0 if self.started_at is None else self._admission.running_clock() - self._ran_from
 
     def result(self) -> T:
-        """Wait for the answer and hand it over, once: the ticket does not keep it.
+        """Wait for the answer and hand it over, once: the job does not keep it.
 
-        Raises DeadlinePassed, ClientGone where the client left while its image was queued or
-        drawn, and whatever the work raised. A ticket that is still queued then leaves the queue.
+        Raises DeadlineExceeded, ClientDisconnected where the client left while its image was queued
+        or drawn, and whatever the work raised. A job that is still queued then leaves the queue.
         """
         try:
             while not self._has_ended():
                 self.require_wanted()
         except BaseException:
-            self._admission.withdraw(self, ClientGone())
+            self._admission.withdraw(self, ClientDisconnected())
             raise
         return self._hand_over()
 
     def require_wanted(self) -> None:
-        """Raise DeadlinePassed or ClientGone where nobody wants the answer any more."""
+        """Raise DeadlineExceeded or ClientDisconnected where nobody wants the answer any more."""
         if self._admission.clock() >= self.deadline:
-            raise DeadlinePassed
+            raise DeadlineExceeded
         if not self.is_wanted():
-            raise ClientGone
+            raise ClientDisconnected
 
     def start(self) -> None:
         """Count from now on as running; called once, by the slot."""
@@ -101,27 +101,28 @@ class Ticket(Generic[T]):
     def compute(self) -> T:
         """Do the work; called once, by the slot."""
         assert self._work is not None
-        self.state = State.RUNNING
+        self.state = JobState.RUNNING
         return self._work()
 
     def finish(self, answer: T | None, error: BaseException | None) -> None:
-        """Put the outcome where the waiter finds it; called once, by whoever ends the ticket."""
+        """Put the outcome where the waiter finds it; called once, by whoever ends the job."""
         with self._changed:
-            self.state = State.DONE if self.state is State.RUNNING else State.DROPPED
+            self.state = JobState.DONE if self.state is JobState.RUNNING else JobState.DROPPED
             self._outcome = answer, error
             self._work = None  # It holds the body, which nobody needs any more.
             self._changed.notify_all()
 
     def _has_ended(self) -> bool:
-        """Wait until it has ended, but not longer than LOOK_S; return whether it has."""
+        """Wait until it has ended, but not longer than POLL_INTERVAL_S; return whether it has."""
         left = self.deadline - self._admission.clock()
         with self._changed:
             return self._changed.wait_for(
-                lambda: self.state in {State.DONE, State.DROPPED}, max(0.0, min(left, LOOK_S))
+                lambda: self.state in {JobState.DONE, JobState.DROPPED},
+                max(0.0, min(left, POLL_INTERVAL_S)),
             )
 
     def _hand_over(self) -> T:
-        assert self._outcome is not None, "A ticket's result is handed over once."
+        assert self._outcome is not None, "A job's result is handed over once."
         (answer, error), self._outcome = self._outcome, None
         try:
             if error is not None:

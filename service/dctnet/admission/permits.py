@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from dctnet.admission.fair_queue import Client, FairQueue
-from dctnet.admission.quota import Shares
+from dctnet.admission.quota import DynamicThreshold
 
 
 class Permit:
@@ -38,14 +38,14 @@ class Permits:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._shares = Shares()
+        self._quota = DynamicThreshold()
         self._line: FairQueue[Permit] = FairQueue()
         self._changed = Condition()
 
     @property
     def held(self) -> int:
         """How many are handed out."""
-        return self._shares.held
+        return self._quota.held
 
     @property
     def waiting(self) -> int:
@@ -67,14 +67,14 @@ class Permits:
     def _hand_out(self) -> None:
         """Give what is free to those whose turn it is, even if they still sleep."""
         while permit := self._line.pop(self._may_have_one):
-            self._shares.take(permit.client)
+            self._quota.take(permit.client)
             permit.granted = True
             self._changed.notify_all()
 
     def _may_have_one(self, client: Client) -> bool:
-        return self._shares.allow(client, self.capacity)
+        return self._quota.allow(client, self.capacity)
 
     def _take_back(self, permit: Permit) -> None:
         with self._changed:
-            self._shares.give_back(permit.client)
+            self._quota.give_back(permit.client)
             self._hand_out()

@@ -4,13 +4,13 @@ from collections import Counter
 
 from dctnet.admission.fair_queue import Client
 
-TIMES_THE_FREE = 3
+QUOTA_PER_FREE = 3
 """A client may hold so many times what is free: three quarters where it is alone, and less the more
 others hold. In switches this is called a dynamic threshold: nothing has to be taken back from who
 got it, and nothing is set aside for anybody by name."""
 
 
-class Shares:
+class DynamicThreshold:
     """Counts who holds how much."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Shares:
     def allow(self, client: Client, capacity: int) -> bool:
         """Say whether a client may take one more of so many; who is not told apart may take all."""
         free = capacity - self.held
-        return free > 0 and (client is None or self._held_by[client] < TIMES_THE_FREE * free)
+        return free > 0 and (client is None or self._held_by[client] < QUOTA_PER_FREE * free)
 
     def take(self, client: Client) -> None:
         """Count one more."""

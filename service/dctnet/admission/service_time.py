@@ -17,7 +17,7 @@ MAX_STEP = 4.0
 cost says raises the estimate by 60 %, while a CPU that lost speed is followed within ten images."""
 
 
-class Pace:
+class ServiceTimeEstimator:
     """Service-time estimator: seconds of a slot per unit of cost. Thread-safe.
 
     ``calibrate`` sets the baseline from the warm-up. ``observe`` moves the estimate away from it,

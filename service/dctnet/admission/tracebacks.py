@@ -3,7 +3,7 @@
 from traceback import clear_frames
 
 
-def empty_frames(error: BaseException) -> None:
+def clear_traceback_frames(error: BaseException) -> None:
     """Empty the frames that an error and those behind it keep: they hold the image's bytes.
 
     Where it was raised stays known; what the variables were does not. Frames that still run keep

@@ -12,33 +12,33 @@ from flask import Response, g, request
 
 from dctnet.api import request_id
 from dctnet.api.connection import connection
-from dctnet.metrics import Metrics, Unread
+from dctnet.metrics import Metrics, UnreadReason
 from dctnet.tracing import Moments, Tracing
 
-UNLOGGED = {"/health", "/v1/tickets/<ticket>"}
+UNLOGGED = {"/health", "/v1/queue-tickets/<ticket>"}
 """Routes that are asked again and again; they are not traced either."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def begin() -> None:
+def start_record() -> None:
     """Note when the request came."""
     g.record = {}
     g.started = monotonic()
 
 
-def add(**facts: Any) -> None:
+def add_fields(**facts: Any) -> None:
     """Add what is learnt of the request while it is served."""
     g.record |= facts
 
 
-def queued(at: float) -> None:
+def mark_queued(at: float) -> None:
     """Note when the image took its place in the queue; its stages follow from there."""
     g.queued = at
 
 
-def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
+def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
     """Make the handler that closes the record when the answer has been sent."""
 
     def after_request(response: Response) -> Response:
@@ -46,7 +46,7 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
             connection(request).close_after_answer()  # What is left unread is no next request.
         facts: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": request_id.current(),
+            "request_id": request_id.current_request_id(),
             "trace_id": _trace_id(request.headers.get("traceparent", "")),
             "method": request.method,
             "route": request.url_rule.rule if request.url_rule else "none",
@@ -58,7 +58,7 @@ def end(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Respo
         parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
         started, place = g.started, g.get("queued")
 
-        def end(unread: Unread | None) -> None:
+        def end(unread: UnreadReason | None) -> None:
             facts["unread"] = unread
             moments = Moments(started, monotonic(), place)
             _count_response(metrics, facts, moments.ended - moments.started)

@@ -15,7 +15,7 @@ HEADER = "X-Api-Key"
 View = Callable[[], Response]
 
 
-def required(keys: ApiKeys | None) -> Callable[[View], View]:
+def require_api_key(keys: ApiKeys | None) -> Callable[[View], View]:
     """Make what puts a view behind the keys; without keys it leaves the view as it is."""
 
     def protect(view: View) -> View:

@@ -8,11 +8,11 @@ from time import monotonic
 
 from flask import Request, Response
 
-from dctnet.admission import Client, ClientGone, DeadlinePassed, Reason, Rejected
+from dctnet.admission import Client, ClientDisconnected, DeadlineExceeded, Rejected, RejectionReason
 from dctnet.api import access_log, deadline
-from dctnet.api.client_identity import told_apart
-from dctnet.api.connection import Disconnected, connection
-from dctnet.api.queue_tickets import Tickets, name_of
+from dctnet.api.client_identity import identify_client
+from dctnet.api.connection import UploadAborted, connection
+from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import read_image, require_length
 from dctnet.cost import job_cost
 from dctnet.imaging import (
@@ -39,7 +39,7 @@ RETRY_AFTER_STARTING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CartoonRequest:
     """What a request asks for, as far as its headers tell."""
 
     request: Request
@@ -52,7 +52,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class CartoonResponse:
     """An encoded cartoon, and how it came to be."""
 
     data: bytes
@@ -62,16 +62,16 @@ class Drawing:
     """The seconds that each stage took, in their order."""
 
 
-class Studio:
+class CartoonHandler:
     """Takes images from requests and has them drawn on the replica's slots."""
 
-    def __init__(self, replica: Replica, tickets: Tickets) -> None:
+    def __init__(self, replica: Replica, tickets: QueueTickets) -> None:
         self._replica = replica
         self._admission = replica.admission
         self._metrics = replica.metrics
         self._settings = replica.settings
         self._tickets = tickets
-        self._client_of = told_apart(replica.settings)
+        self._client_of = identify_client(replica.settings)
         self._cost_of = partial(
             job_cost,
             max_working_side=replica.settings.max_working_side,
@@ -81,23 +81,26 @@ class Studio:
     def draw(self, request: Request, format: Format) -> Response:
         """Return the cartoon of the request's image as an answer.
 
-        Raises Rejected, Problem, ImageError, TooSlow, Disconnected, DeadlinePassed, ClientGone.
+        Raises Rejected, Problem, ImageError, ReadTimeout, UploadAborted, DeadlineExceeded and
+        ClientDisconnected.
         """
-        due = deadline.of(request, self._settings.request_timeout)
-        order = Order(request, format, due, self._client_of(request), name_of(request))
+        due = deadline.request_deadline(request, self._settings.request_timeout)
+        order = CartoonRequest(
+            request, format, due, self._client_of(request), requested_ticket(request)
+        )
         self._check(order)
         drawing = self._compute(order, self._receive(order))
-        access_log.add(faces=drawing.faces, stages=drawing.stages)
+        access_log.add_fields(faces=drawing.faces, stages=drawing.stages)
         return self._answer(drawing)
 
-    def _check(self, order: Order) -> None:
+    def _check(self, order: CartoonRequest) -> None:
         """Reject what the headers alone tell to reject."""
         if self._replica.lifecycle.state is State.STARTING:
-            raise Rejected(Reason.STARTING, RETRY_AFTER_STARTING_S)
+            raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
         self._admission.check(order.due, order.client)
         require_length(order.request, self._settings.max_body_bytes)
 
-    def _receive(self, order: Order) -> bytes:
+    def _receive(self, order: CartoonRequest) -> bytes:
         """Return the image's bytes, of which only so many are received at once."""
         uploads = self._admission.uploads
         patience = min(self._settings.upload_idle_timeout * 2, order.due - monotonic())
@@ -105,19 +108,19 @@ class Studio:
             connection(order.request).begin(order.due, lambda: uploads.waiting > 0)
             try:
                 data = read_image(order.request, self._settings.max_body_bytes)
-            except Disconnected:
+            except UploadAborted:
                 self._metrics.client_disconnects.labels("upload").inc()
                 raise
-        access_log.add(bytes_in=len(data))
+        access_log.add_fields(bytes_in=len(data))
         return data
 
-    def _compute(self, order: Order, data: bytes) -> Drawing:
+    def _compute(self, order: CartoonRequest, data: bytes) -> CartoonResponse:
         """Wait for a slot to draw the image."""
         with self._counting_out_of_memory("decode"):
             image = inspect(data, self._settings.max_pixels)
         width, height = image.width, image.height
         require_encodable(width, height, order.format)
-        access_log.add(pixels=width * height)
+        access_log.add_fields(pixels=width * height)
         self._metrics.pixels.observe(width * height)
         ticket = self._admission.submit(
             lambda: self._draw(data, order.format),
@@ -126,21 +129,21 @@ class Studio:
             is_wanted=connection(order.request).is_open,
             client=order.client,
         )
-        access_log.queued(ticket.queued_at)
+        access_log.mark_queued(ticket.queued_at)
         try:
             with self._tickets.keep(order.ticket, ticket):
                 drawing = ticket.result()
-        except ClientGone:
+        except ClientDisconnected:
             stage = "queue" if ticket.started_at is None else "inference"
             self._metrics.client_disconnects.labels(stage).inc()
             raise
-        except DeadlinePassed:
-            access_log.add(stages={"queue": ticket.waited})
+        except DeadlineExceeded:
+            access_log.add_fields(stages={"queue": ticket.waited})
             raise
         drawing.stages["queue"] = ticket.waited
         return drawing
 
-    def _draw(self, data: bytes, format: Format) -> Drawing:
+    def _draw(self, data: bytes, format: Format) -> CartoonResponse:
         """Decode, draw and encode; runs on a slot."""
         # Decoded on the slot as well: pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
@@ -164,7 +167,7 @@ class Studio:
         with self._counting_out_of_memory("encode", pixels):
             encoded = encode(cartoon.image, format)
         stages["encode"] = monotonic() - started
-        return Drawing(encoded, format, cartoon.faces, stages)
+        return CartoonResponse(encoded, format, cartoon.faces, stages)
 
     @contextmanager
     def _counting_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
@@ -183,7 +186,7 @@ class Studio:
                 raise MemoryError(f"There is not enough memory for the {stage}.") from error
             raise
 
-    def _answer(self, drawing: Drawing) -> Response:
+    def _answer(self, drawing: CartoonResponse) -> Response:
         response = Response(drawing.data, content_type=MEDIA_TYPES[drawing.format])
         response.headers["Cache-Control"] = "no-store"
         response.headers[MODEL_HEADER] = label(self._replica.model)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from dctnet.api.cartoonize import Studio
+from dctnet.api.cartoonize import CartoonHandler
 from dctnet.api.problems import BAD_PARAMETER, UNKNOWN_STYLE, Problem
 from dctnet.imaging import MEDIA_TYPES, Format
 from dctnet.models.folder import ModelFolder
 
 
-def view(model: ModelFolder, studio: Studio) -> Callable[[], Response]:
+def cartoons_view(model: ModelFolder, studio: CartoonHandler) -> Callable[[], Response]:
     """Make the view function."""
 
     def cartoons() -> Response:

@@ -15,7 +15,7 @@ IPV6_PREFIX = 64
 """Bits of an IPv6 address that count: whoever has one address has all the others of its network."""
 
 
-def told_apart(settings: Settings) -> Callable[[Request], Client]:
+def identify_client(settings: Settings) -> Callable[[Request], Client]:
     """Make what names the client of a request; None where all count as one."""
     if settings.fairness is Fairness.KEY:
         return lambda _: key_digest()

@@ -5,14 +5,14 @@ from typing import Protocol, runtime_checkable
 
 from flask import Request
 
-from dctnet.metrics import Unread
+from dctnet.metrics import UnreadReason
 
 
-class TooSlow(Exception):
+class ReadTimeout(Exception):
     """The client takes longer to send than it may."""
 
 
-class Disconnected(Exception):
+class UploadAborted(Exception):
     """The client closed the connection in the middle of its body."""
 
 
@@ -32,7 +32,7 @@ class Connection(Protocol):
         """Let this answer be the last one on the connection."""
         ...
 
-    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+    def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
         """Call back once, when the response is sent or given up: then with the reason."""
         ...
 
@@ -57,7 +57,7 @@ class _Detached:
     def close_after_answer(self) -> None:
         """There is nothing to close."""
 
-    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+    def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
         """Nothing has to be sent."""
         callback(None)
 

@@ -36,7 +36,7 @@ MAX_AGE_S = 2 * 60 * 60
 """How long a browser may remember what it was allowed; none remembers it for a day."""
 
 
-def allow(origins: frozenset[str]) -> Callable[[Response], Response]:
+def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
     """Make what tells the browser, in every answer, that the page may read it.
 
     What a browser asks beforehand (an ``OPTIONS`` request) is answered by Flask itself, before a

@@ -13,7 +13,7 @@ HEADER = "X-Request-Timeout"
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def of(request: Request, most: float) -> float:
+def request_deadline(request: Request, most: float) -> float:
     """Return the monotonic time by which the client wants its answer, at most in ``most`` seconds.
 
     Raises Problem where the header is no positive number of seconds.

@@ -16,7 +16,7 @@ Object = dict[str, Any]
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def view(document: Object) -> Callable[[], Response]:
+def docs_view(document: Object) -> Callable[[], Response]:
     """Make the view function."""
     addresses = static_files.addresses()
 

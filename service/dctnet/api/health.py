@@ -7,7 +7,7 @@ from flask import Response, jsonify
 from dctnet.lifecycle.state import Lifecycle
 
 
-def view(lifecycle: Lifecycle) -> Callable[[], Response]:
+def health_view(lifecycle: Lifecycle) -> Callable[[], Response]:
     """Make the view function."""
 
     def health() -> Response:

@@ -20,7 +20,7 @@ from dctnet.api import (
     static_files,
     upload_body,
 )
-from dctnet.api.problems import Kind
+from dctnet.api.problems import ProblemType
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.lifecycle.state import State
 from dctnet.models.folder import Integrity, ModelFolder
@@ -47,14 +47,14 @@ EXAMPLES = {
     problems.DAMAGED_IMAGE: "The image is damaged or cut off.",
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",
-    problems.FULL: "Too many images wait already.",
+    problems.OVERLOADED: "Too many images wait already.",
     problems.CLIENT_GONE: "The client closed the connection while its image waited.",
     problems.INTERNAL: f"The server failed; its log has the details under {EXAMPLE_ID}.",
     problems.STARTING: "The model is still loading.",
     problems.OUT_OF_MEMORY: "There is not enough memory for this image at the moment; try again"
     " later.",
     problems.DRAINING: "The server ends before it could draw this.",
-    problems.DEADLINE_PASSED: "The cartoon was not ready before the request's deadline.",
+    problems.DEADLINE_EXCEEDED: "The cartoon was not ready before the request's deadline.",
 }
 """What a problem of each kind may say."""
 
@@ -79,13 +79,13 @@ PROBLEMS_OF_DRAWING = (
     problems.UNSUPPORTED_FORMAT,
     problems.DAMAGED_IMAGE,
     problems.BAD_PARAMETER,
-    problems.FULL,
+    problems.OVERLOADED,
     problems.CLIENT_GONE,
     problems.INTERNAL,
     problems.STARTING,
     problems.OUT_OF_MEMORY,
     problems.DRAINING,
-    problems.DEADLINE_PASSED,
+    problems.DEADLINE_EXCEEDED,
 )
 
 DESCRIPTION = """\
@@ -99,13 +99,13 @@ form of its own for errors.
 `HEAD` works wherever `GET` does, and `OPTIONS` everywhere."""
 
 
-def view(document: Object) -> Callable[[], Response]:
+def openapi_view(document: Object) -> Callable[[], Response]:
     """Make the view function."""
     text = json.dumps(document, sort_keys=False, ensure_ascii=False, indent=2) + "\n"
     return lambda: Response(text, content_type="application/json")
 
 
-def document(replica: Replica) -> Object:
+def openapi_document(replica: Replica) -> Object:
     """Return the document of a server."""
     return {
         "openapi": "3.1.1",
@@ -119,7 +119,7 @@ def document(replica: Replica) -> Object:
         "paths": {
             "/v1/cartoons": {"post": _cartoons(replica)},
             "/upload": {"post": _upload(replica)},
-            "/v1/tickets/{ticket}": {"get": _ticket()},
+            "/v1/queue-tickets/{ticket}": {"get": _ticket()},
             "/v1/styles": {"get": _styles()},
             "/v1/styles/{style}/sample": {"get": _sample(replica.model)},
             "/health": {"get": _health()},
@@ -133,7 +133,7 @@ def document(replica: Replica) -> Object:
             "parameters": _parameters(replica),
             "headers": HEADERS,
             "responses": _routing(),
-            "examples": {kind.name: _example(kind) for kind in problems.KINDS},
+            "examples": {kind.name: _example(kind) for kind in problems.PROBLEM_TYPES},
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
@@ -292,7 +292,7 @@ def _security(replica: Replica) -> Object:
     return {"security": [{name: []} for name in SECURITY_SCHEMES]} if replica.api_keys else {}
 
 
-def _locked(replica: Replica) -> list[Kind]:
+def _locked(replica: Replica) -> list[ProblemType]:
     return [problems.UNAUTHORIZED] if replica.api_keys else []
 
 
@@ -321,7 +321,7 @@ def _parameters(replica: Replica) -> Object:
         "ticket": {
             "name": queue_tickets.HEADER,
             "in": "header",
-            "description": "A name that the client makes up, by which `/v1/tickets` tells the"
+            "description": "A name that the client makes up, by which `/v1/queue-tickets` tells the"
             " image's place in the queue while this request waits for its answer.",
             "schema": {"type": "string", "pattern": f"^{queue_tickets.PATTERN}$"},
         },
@@ -342,8 +342,8 @@ SCHEMAS = {
         "type": "object",
         "required": ["type", "title", "status", "detail", "request_id"],
         "properties": {
-            "type": {"enum": [kind.type for kind in problems.KINDS]},
-            "title": {"enum": [kind.title for kind in problems.KINDS]},
+            "type": {"enum": [kind.type for kind in problems.PROBLEM_TYPES]},
+            "title": {"enum": [kind.title for kind in problems.PROBLEM_TYPES]},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string"},
             "request_id": {"type": "string"},
@@ -356,9 +356,9 @@ SCHEMAS = {
     },
     "Place": {
         "type": "object",
-        "required": ["place"],
+        "required": ["position"],
         "properties": {
-            "place": {
+            "position": {
                 "type": ["integer", "null"],
                 "minimum": 0,
                 "description": "1 for the image that is drawn next, and 0 for one that is being"
@@ -477,7 +477,7 @@ def _answer(description: str, content: Object | None = None, headers: Sequence[s
     }
 
 
-def _problem(*kinds: Kind) -> Object:
+def _problem(*kinds: ProblemType) -> Object:
     """Return the answer where a problem is of one of these kinds, which share their status."""
     content = {
         "schema": _reference("schemas", "Problem"),
@@ -486,7 +486,7 @@ def _problem(*kinds: Kind) -> Object:
     return _failure(kinds, {problems.MEDIA_TYPE: content})
 
 
-def _older_problem(*kinds: Kind) -> Object:
+def _older_problem(*kinds: ProblemType) -> Object:
     """Return the same for the older way; a request that is none never gets as far."""
     content: Object = {
         "application/json": {
@@ -503,12 +503,12 @@ def _bytes(*media_types: str) -> Object:
     return {media_type: {} for media_type in media_types}
 
 
-def _failure(kinds: Sequence[Kind], content: Object) -> Object:
+def _failure(kinds: Sequence[ProblemType], content: Object) -> Object:
     titles = " ".join(f"{kind.title}." for kind in kinds)
     return _answer(titles, content, HEADERS_OF_PROBLEMS.get(kinds[0].status, []))
 
 
-def _by_status(kinds: Sequence[Kind], failure: Callable[..., Object] = _problem) -> Object:
+def _by_status(kinds: Sequence[ProblemType], failure: Callable[..., Object] = _problem) -> Object:
     ordered = sorted(kinds, key=lambda kind: kind.status)
     groups = groupby(ordered, lambda kind: kind.status)
     return {str(status): failure(*group) for status, group in groups}
@@ -517,7 +517,7 @@ def _by_status(kinds: Sequence[Kind], failure: Callable[..., Object] = _problem)
 def _unservable() -> Object:
     answers = {}
     for status, (kind, detail) in UNSERVABLE.items():
-        example = {"value": problems.document(kind, status, detail, EXAMPLE_ID)}
+        example = {"value": problems.problem_document(kind, status, detail, EXAMPLE_ID)}
         content = {"schema": _reference("schemas", "Problem"), "examples": {"no-request": example}}
         answers[str(status)] = _failure([kind], {problems.MEDIA_TYPE: content})
     return answers
@@ -536,8 +536,8 @@ def _ordered(*responses: Object) -> Object:
     return dict(sorted(merged.items()))
 
 
-def _example(kind: Kind) -> Object:
-    value = problems.document(kind, kind.status, EXAMPLES[kind], EXAMPLE_ID)
+def _example(kind: ProblemType) -> Object:
+    value = problems.problem_document(kind, kind.status, EXAMPLES[kind], EXAMPLE_ID)
     return {"summary": kind.title, "value": value}
 
 

@@ -8,14 +8,14 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dctnet.admission import (
     MIN_RETRY_AFTER_S,
-    ClientGone,
-    DeadlinePassed,
-    Reason,
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
     Rejected,
-    Stopped,
+    RejectionReason,
 )
 from dctnet.api import access_log, request_id
-from dctnet.api.connection import Disconnected, TooSlow
+from dctnet.api.connection import ReadTimeout, UploadAborted
 from dctnet.imaging import (
     DamagedImage,
     ImageError,
@@ -31,7 +31,7 @@ RETRY_AFTER_OUT_OF_MEMORY_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """A kind of error: its stable name, its status and its title."""
 
     name: str
@@ -44,27 +44,27 @@ class Kind:
         return f"urn:dctnet:problem:{self.name}"
 
 
-BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
-MISSING_IMAGE = Kind("missing-image", 400, "The request has no image")
-UNAUTHORIZED = Kind("unauthorized", 401, "An API key is needed")
-NOT_FOUND = Kind("not-found", 404, "There is nothing at this address")
-METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address takes another method")
-TOO_SLOW = Kind("too-slow", 408, "The request came too slowly")
-TOO_MANY_BYTES = Kind("too-many-bytes", 413, "The image has too many bytes")
-TOO_MANY_PIXELS = Kind("too-many-pixels", 413, "The image has too many pixels")
-UNSUPPORTED_FORMAT = Kind("unsupported-format", 415, "The image's format is not supported")
-DAMAGED_IMAGE = Kind("damaged-image", 422, "The image cannot be decoded")
-UNKNOWN_STYLE = Kind("unknown-style", 422, "This style is not loaded")
-BAD_PARAMETER = Kind("bad-parameter", 422, "A parameter has a value that is not allowed")
-FULL = Kind("full", 429, "The server is busy")
-CLIENT_GONE = Kind("client-gone", 499, "The client left before its answer")
-INTERNAL = Kind("internal", 500, "The server failed")
-STARTING = Kind("starting", 503, "The model is loading")
-OUT_OF_MEMORY = Kind("out-of-memory", 503, "The server is out of memory")
-DRAINING = Kind("draining", 503, "The server is about to end")
-DEADLINE_PASSED = Kind("deadline-passed", 504, "The cartoon was not ready in time")
+BAD_REQUEST = ProblemType("bad-request", 400, "The request cannot be understood")
+MISSING_IMAGE = ProblemType("missing-image", 400, "The request has no image")
+UNAUTHORIZED = ProblemType("unauthorized", 401, "An API key is needed")
+NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This address takes another method")
+TOO_SLOW = ProblemType("too-slow", 408, "The request came too slowly")
+TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "The image has too many bytes")
+TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "The image has too many pixels")
+UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "The image's format is not supported")
+DAMAGED_IMAGE = ProblemType("damaged-image", 422, "The image cannot be decoded")
+UNKNOWN_STYLE = ProblemType("unknown-style", 422, "This style is not loaded")
+BAD_PARAMETER = ProblemType("bad-parameter", 422, "A parameter has a value that is not allowed")
+OVERLOADED = ProblemType("full", 429, "The server is busy")
+CLIENT_GONE = ProblemType("client-gone", 499, "The client left before its answer")
+INTERNAL = ProblemType("internal", 500, "The server failed")
+STARTING = ProblemType("starting", 503, "The model is loading")
+OUT_OF_MEMORY = ProblemType("out-of-memory", 503, "The server is out of memory")
+DRAINING = ProblemType("draining", 503, "The server is about to end")
+DEADLINE_EXCEEDED = ProblemType("deadline-passed", 504, "The cartoon was not ready in time")
 
-KINDS = (
+PROBLEM_TYPES = (
     BAD_REQUEST,
     MISSING_IMAGE,
     UNAUTHORIZED,
@@ -77,37 +77,40 @@ KINDS = (
     DAMAGED_IMAGE,
     UNKNOWN_STYLE,
     BAD_PARAMETER,
-    FULL,
+    OVERLOADED,
     CLIENT_GONE,
     INTERNAL,
     STARTING,
     OUT_OF_MEMORY,
     DRAINING,
-    DEADLINE_PASSED,
+    DEADLINE_EXCEEDED,
 )
 
-_BY_IMAGE_ERROR: dict[type[ImageError], Kind] = {
+_BY_IMAGE_ERROR: dict[type[ImageError], ProblemType] = {
     TooManyPixels: TOO_MANY_PIXELS,
     UnsupportedFormat: UNSUPPORTED_FORMAT,
     DamagedImage: DAMAGED_IMAGE,
     TooLongForFormat: BAD_PARAMETER,
 }
 
-_BY_REASON: dict[Reason, tuple[Kind, str]] = {
-    Reason.STARTING: (STARTING, "The model is still loading."),
-    Reason.DRAINING: (DRAINING, "The server ends before it could draw this."),
-    Reason.QUEUE_FULL: (FULL, "Too many images wait already."),
-    Reason.QUOTA: (FULL, "Too many images of this client wait already."),
-    Reason.DEADLINE: (FULL, "This image's turn would come after its deadline."),
-    Reason.UPLOAD_LIMIT: (FULL, "Too many images are being received already."),
+_BY_REASON: dict[RejectionReason, tuple[ProblemType, str]] = {
+    RejectionReason.STARTING: (STARTING, "The model is still loading."),
+    RejectionReason.DRAINING: (DRAINING, "The server ends before it could draw this."),
+    RejectionReason.QUEUE_FULL: (OVERLOADED, "Too many images wait already."),
+    RejectionReason.QUOTA: (OVERLOADED, "Too many images of this client wait already."),
+    RejectionReason.DEADLINE: (OVERLOADED, "This image's turn would come after its deadline."),
+    RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many images are being received already."),
 }
 
-_BY_ERROR: dict[type[Exception], tuple[Kind, str]] = {
-    TooSlow: (TOO_SLOW, "The image did not come fast enough."),
-    DeadlinePassed: (DEADLINE_PASSED, "The cartoon was not ready before the request's deadline."),
-    ClientGone: (CLIENT_GONE, "The client closed the connection while its image waited."),
-    Disconnected: (CLIENT_GONE, "The client closed the connection before its image was sent."),
-    Stopped: (DRAINING, "The server ended before it could draw this."),
+_BY_ERROR: dict[type[Exception], tuple[ProblemType, str]] = {
+    ReadTimeout: (TOO_SLOW, "The image did not come fast enough."),
+    DeadlineExceeded: (
+        DEADLINE_EXCEEDED,
+        "The cartoon was not ready before the request's deadline.",
+    ),
+    ClientDisconnected: (CLIENT_GONE, "The client closed the connection while its image waited."),
+    UploadAborted: (CLIENT_GONE, "The client closed the connection before its image was sent."),
+    AdmissionStopped: (DRAINING, "The server ended before it could draw this."),
     MemoryError: (
         OUT_OF_MEMORY,
         "There is not enough memory for this image at the moment; try again later.",
@@ -120,13 +123,15 @@ _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
 class Problem(Exception):
     """An error to answer with: its kind, and one sentence on this occurrence of it."""
 
-    def __init__(self, kind: Kind, detail: str) -> None:
+    def __init__(self, kind: ProblemType, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
 
 
-def document(kind: Kind, status: int, detail: str, identity: str) -> dict[str, object]:
+def problem_document(
+    kind: ProblemType, status: int, detail: str, identity: str
+) -> dict[str, object]:
     """Return the members of a problem document; ``identity`` is the request's id."""
     return {
         "type": kind.type,
@@ -137,24 +142,28 @@ def document(kind: Kind, status: int, detail: str, identity: str) -> dict[str, o
     }
 
 
-def answer(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """Turn whatever an endpoint raised into an answer."""
     problem = _problem(error)
     kind = problem.kind
     if request.path == "/upload":  # The older contract.
         response = _json({"error": problem.detail}, kind.status, "application/json")
     else:
-        members = document(kind, kind.status, problem.detail, request_id.current())
+        members = problem_document(
+            kind, kind.status, problem.detail, request_id.current_request_id()
+        )
         response = _json(members, kind.status, MEDIA_TYPE)
     if kind is UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Rejected):
-        access_log.add(rejected=str(error.reason))
+        access_log.add_fields(rejected=str(error.reason))
         response.headers["Retry-After"] = str(ceil(error.retry_after))
-    if isinstance(error, Stopped):
+    if isinstance(error, AdmissionStopped):
         response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))
     if isinstance(error, MemoryError):
-        current_app.logger.error("request %s: out of memory: %s", request_id.current(), error)
+        current_app.logger.error(
+            "request %s: out of memory: %s", request_id.current_request_id(), error
+        )
         response.headers["Retry-After"] = str(RETRY_AFTER_OUT_OF_MEMORY_S)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
@@ -178,6 +187,6 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
     # The client learns nothing but the id, under which the log has the rest.
-    identity = request_id.current()
+    identity = request_id.current_request_id()
     current_app.logger.error("request %s failed", identity, exc_info=error)
     return Problem(INTERNAL, f"The server failed; its log has the details under {identity}.")

@@ -11,18 +11,18 @@ HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def assign() -> None:
+def assign_request_id() -> None:
     """Take the client's id if it is sane, else make one."""
     offered = request.headers.get(HEADER, "")
     g.request_id = offered if _SANE.fullmatch(offered) else uuid.uuid4().hex
 
 
-def current() -> str:
+def current_request_id() -> str:
     """Return the id of the request that is being answered."""
     return str(g.request_id)
 
 
-def send(response: Response) -> Response:
+def add_request_id(response: Response) -> Response:
     """Put the id into the answer, whatever it is."""
-    response.headers[HEADER] = current()
+    response.headers[HEADER] = current_request_id()
     return response

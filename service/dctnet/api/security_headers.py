@@ -23,7 +23,7 @@ HEADERS = {
 }
 
 
-def send(response: Response) -> Response:
+def add_security_headers(response: Response) -> Response:
     """Put the headers into the answer, whatever it is."""
     response.headers.update(HEADERS)
     if response.mimetype == "text/html":

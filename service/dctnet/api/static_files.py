@@ -32,7 +32,7 @@ def _names() -> list[str]:
     return sorted(p.relative_to(FOLDER).as_posix() for p in FOLDER.rglob("*") if p.is_file())
 
 
-def view() -> Callable[[str], Response]:
+def static_files_view() -> Callable[[str], Response]:
     """Make the view function, which opens no file: there may be no descriptor left for one."""
     files = {
         address: ((FOLDER / name).read_bytes(), mimetypes.guess_type(name)[0])

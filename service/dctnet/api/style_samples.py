@@ -9,7 +9,7 @@ from flask import Response, abort, send_file
 from dctnet.models.folder import GOLDEN_OUTPUT, ModelFolder
 
 
-def view(model: ModelFolder) -> Callable[[str], Response]:
+def style_sample_view(model: ModelFolder) -> Callable[[str], Response]:
     """Make the view function, which sends the bytes that were verified and opens no file."""
     content = model.sample
     etag = hashlib.sha256(content or b"").hexdigest()

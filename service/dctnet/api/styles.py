@@ -9,7 +9,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.models.styles import STYLES
 
 
-def view(model: ModelFolder) -> Callable[[], Response]:
+def styles_view(model: ModelFolder) -> Callable[[], Response]:
     """Make the view function."""
 
     def styles() -> Response:

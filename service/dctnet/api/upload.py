@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from dctnet.api.cartoonize import Studio
+from dctnet.api.cartoonize import CartoonHandler
 
 
-def view(studio: Studio) -> Callable[[], Response]:
+def upload_view(studio: CartoonHandler) -> Callable[[], Response]:
     """Make the view function."""
 
     def upload() -> Response:

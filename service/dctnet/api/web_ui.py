@@ -12,7 +12,7 @@ from dctnet.models.folder import DEFAULT_STYLE, ModelFolder
 from dctnet.models.styles import DEMO_STYLE
 
 
-def view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
+def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
     """Make the view function."""
     addresses = static_files.addresses()
 

@@ -35,15 +35,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
     from dctnet.replica import Replica
-    from dctnet.runtimes.selection import choose
-    from dctnet.server.gunicorn_app import Server
+    from dctnet.runtimes.selection import select
+    from dctnet.server.gunicorn_app import GunicornApp
 
     if args.bind:
         settings = replace(settings, bind=args.bind)
     # All is asked before the worker starts, so that a mistake shows at once.
     try:
         model = find_model(settings)
-        choose(model, settings.runtime)
+        select(model, settings.runtime)
     except ModelError as error:
         say(str(error))
         return EXIT_BROKEN_MODEL
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         say(f"an image needs an API key; there are {len(replica.api_keys)}")
     if replica.tracing is not None:
         say(f"requests are traced; the spans go to {replica.tracing.host}")
-    Server(replica).run()
+    GunicornApp(replica).run()
     return 0
 
 

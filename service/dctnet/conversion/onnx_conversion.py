@@ -33,7 +33,7 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     """
     import tf2onnx.convert
 
-    from dctnet.runtimes.stderr_filter import without_chatter
+    from dctnet.runtimes.stderr_filter import filtered_stderr
     from dctnet.runtimes.tensorflow import import_graph
 
     graph = import_graph(path)
@@ -41,7 +41,7 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     _switch_off_training(definition)
     _give_angles_an_axis(definition, graph)
     fixed = None if None in signature.shape else {signature.image: list(signature.shape)}
-    with without_chatter(), _complaints() as complaints:
+    with filtered_stderr(), _complaints() as complaints:
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 definition,

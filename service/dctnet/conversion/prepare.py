@@ -10,9 +10,9 @@ from dctnet import __version__
 from dctnet.conversion.networks import prepare_networks, threads
 from dctnet.conversion.trial_images import portrait
 from dctnet.engine import Engine, read_alpha
-from dctnet.lifecycle.warm_up import check_answer
+from dctnet.lifecycle.warm_up import check_golden_pair
 from dctnet.models import manifest
-from dctnet.models.atomic_dir import making, put, staging
+from dctnet.models.atomic_dir import exclusive, replace_dir, staging
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
 from dctnet.models.manifest import Manifest, Preparation
@@ -53,13 +53,13 @@ def prepare(
     _require_tools()
     to = to.resolve()
     _require_apart(source, to)
-    with making(to, "--output"):
+    with exclusive(to, "--output"):
         existing = _existing(source, to, force)
         if existing is not None:
             return Prepared(existing, made=False)
         with staging(to) as folder:
             _fill(folder, source, report)
-            put(folder, to)
+            replace_dir(folder, to)
         return Prepared(open_folder(to), made=True)
 
 
@@ -125,7 +125,7 @@ def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
     _describe(folder, source, made)
     prepared = open_folder(folder)
     engine = Engine(selection.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))
-    check_answer(engine, prepared)
+    check_golden_pair(engine, prepared)
 
 
 def _describe(folder: Path, source: ModelFolder, made: dict[str, Part]) -> None:

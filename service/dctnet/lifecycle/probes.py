@@ -22,7 +22,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeResult:
     """A probe's answer."""
 
     passed: bool
@@ -37,14 +37,14 @@ class Probe:
     name: str
     checks: Sequence[Check]
 
-    def ask(self) -> Verdict:
+    def ask(self) -> ProbeResult:
         """Make every check."""
         passed, lines = True, []
         for check in self.checks:
             good = check.passes()
             passed &= good
             lines.append(f"[{'+' if good else '-'}]{check.name}: {check.detail()}")
-        return Verdict(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
+        return ProbeResult(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
 
 
 def probes(

@@ -60,7 +60,7 @@ class Lifecycle:
         """Whether it draws and is to get requests; a slot that hangs leaves the others."""
         return self._state in {State.READY, State.STUCK}
 
-    def to(self, state: State) -> bool:
+    def transition_to(self, state: State) -> bool:
         """Go to a state; return False, and stay, where no way leads from here to there."""
         with self._lock:
             if state not in _NEXT[self._state]:

@@ -18,23 +18,23 @@ SIDE = 256
 """Of the image that is drawn where a folder has no known one, in pixels."""
 
 
-class WrongAnswer(ModelError):
+class SelfTestFailed(ModelError):
     """The model draws what it should not."""
 
 
-class Cartoonist(Protocol):
+class CartoonEngine(Protocol):
     """What draws: the engine."""
 
     def reserve(self, calls: int, /) -> None:
         """Take the memory of so many calls at once with the largest images."""
         ...
 
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB image."""
         ...
 
 
-def image(height: int, width: int) -> Pixels:
+def sample_image(height: int, width: int) -> Pixels:
     """Return an image to draw, HxWx3 uint8 RGB: discs on a ramp."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / height, x / width
@@ -50,31 +50,31 @@ def image(height: int, width: int) -> Pixels:
 
 
 def warm_up(
-    engine: Cartoonist, model: ModelFolder, calibrate: Callable[[float, float], None]
+    engine: CartoonEngine, model: ModelFolder, calibrate: Callable[[float, float], None]
 ) -> str:
     """Draw the model's golden input, or one of ours if it has none; return what was compared.
 
     ``calibrate`` gets the image's working pixels and the seconds of the background, the better of
     two runs: the first run of a runtime is slow, and the process may be paused in one of them.
-    Raises WrongAnswer, and ModelError where the golden pair cannot be read.
+    Raises SelfTestFailed, and ModelError where the golden pair cannot be read.
     """
     known = GoldenPair.read(model.files)
-    drawn = known.image if known else image(SIDE, SIDE)
+    drawn = known.image if known else sample_image(SIDE, SIDE)
     cartoon = engine.cartoonize(drawn)
     if known:
         _compare(known, cartoon, model)
     elif np.ptp(cartoon.image) == 0:
-        raise WrongAnswer(f"The model in {model.path} draws nothing but one colour.")
+        raise SelfTestFailed(f"The model in {model.path} draws nothing but one colour.")
     height, width, _ = drawn.shape
     again = engine.cartoonize(drawn)
     calibrate(height * width, min(run.stages["background"] for run in (cartoon, again)))
     return "the golden pair" if known else "no golden pair"
 
 
-def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
+def check_golden_pair(engine: CartoonEngine, model: ModelFolder) -> None:
     """Draw the model's golden input, if it has one.
 
-    Raises WrongAnswer, and ModelError where the golden pair cannot be read.
+    Raises SelfTestFailed, and ModelError where the golden pair cannot be read.
     """
     if known := GoldenPair.read(model.files):
         _compare(known, engine.cartoonize(known.image), model)
@@ -83,7 +83,7 @@ def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
 def _compare(known: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
     difference = known.difference(cartoon.image)
     if difference > MAX_MEAN_DIFFERENCE:
-        raise WrongAnswer(
+        raise SelfTestFailed(
             f"The model in {model.path} does not draw its golden pair: it is {difference:.3g} of"
             f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
         )

@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 from dctnet.lifecycle.state import Lifecycle, State
 
-LOOKS = 20
+CHECKS_PER_TIMEOUT = 20
 """How often the watchdog looks within its own timeout, so that it is late by a twentieth of it."""
 
 
@@ -40,15 +40,15 @@ class Watchdog:
     def look(self) -> None:
         """Compare once."""
         if self.is_overdue():
-            if self._lifecycle.to(State.STUCK):
+            if self._lifecycle.transition_to(State.STUCK):
                 self._on_trip()
         elif self._lifecycle.state is State.STUCK:
-            self._lifecycle.to(State.READY)
+            self._lifecycle.transition_to(State.READY)
 
     def is_overdue(self) -> bool:
         """Say whether a computation has been running longer than the timeout."""
         return self._longest_running() > self._timeout
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._timeout / LOOKS):
+        while not self._ended.wait(self._timeout / CHECKS_PER_TIMEOUT):
             self.look()

@@ -11,7 +11,7 @@ from dctnet.models.errors import ModelError, reason
 
 
 @contextmanager
-def making(place: Path, option: str) -> Iterator[None]:
+def exclusive(place: Path, option: str) -> Iterator[None]:
     """Let no other process make the folder ``place`` meanwhile, and wait for one that does.
 
     Makes the folder around it. Raises ModelError where something cannot be written, also within;
@@ -48,7 +48,7 @@ def staging(place: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def put(folder: Path, place: Path) -> None:
+def replace_dir(folder: Path, place: Path) -> None:
     """Rename a folder to ``place``, with its files on the disk, and remove what was there.
 
     After a crash the old or the new one is in the place, or the old one beside it; raises OSError.

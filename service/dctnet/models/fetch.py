@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dctnet.models import manifest
-from dctnet.models.atomic_dir import making
+from dctnet.models.atomic_dir import exclusive
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.styles import STYLES, Style
+from dctnet.models.styles import STYLES, PublicStyle
 
 if TYPE_CHECKING:
     from modelscope_hub import HubApi
@@ -60,7 +60,7 @@ def fetch(
     if style not in STYLES:
         raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
-    with making(to, "--to"):
+    with exclusive(to, "--to"):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             return Fetched(_existing(to, style, revision), downloaded=False)
         _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
@@ -84,7 +84,7 @@ def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
     return folder
 
 
-def _download(style: Style, revision: str, to: Path, show_progress: bool) -> None:
+def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) -> None:
     """Download into a folder beside ``to``, write the manifest, and move it into place."""
     staging = to.parent / f".{to.name}.partial"
     # A partial file of one revision must not be continued with the bytes of another.
@@ -174,7 +174,7 @@ def _newest(files: "list[FileInfo]") -> str | None:
 
 
 def _revision_entry(
-    api: "HubApi", style: Style, revision: str
+    api: "HubApi", style: PublicStyle, revision: str
 ) -> dict[str, str | int | None] | None:
     try:
         entries = api.list_repo_revisions(style.model_id, "model")

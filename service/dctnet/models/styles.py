@@ -18,7 +18,7 @@ _LICENCE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class PublicStyle:
     """A public model, named after the look that it gives."""
 
     name: str
@@ -36,12 +36,12 @@ class Style:
         return f"https://modelscope.cn/models/{self.model_id}"
 
 
-def _style(name: str, title: str, infix: str) -> Style:
+def _style(name: str, title: str, infix: str) -> PublicStyle:
     model_id = f"iic/cv_unet_person-image-cartoon{infix}_compound-models"
-    return Style(name, title, model_id, _LICENCE)
+    return PublicStyle(name, title, model_id, _LICENCE)
 
 
-STYLES: dict[str, Style] = {
+STYLES: dict[str, PublicStyle] = {
     style.name: style
     for style in (
         _style("anime", "Anime", ""),

@@ -140,9 +140,9 @@ _sharing = Lock()
 
 
 @cache
-def _shared_scratches(variant: str) -> "Scratches":
+def _shared_scratches(variant: str) -> "ScratchPool":
     """Return the memory of all generators of this process: a slot runs one at a time."""
-    return Scratches(library(variant))
+    return ScratchPool(library(variant))
 
 
 def _check(status: int) -> None:
@@ -183,7 +183,7 @@ class Scratch:
         return dict(zip(self._library.stages, seconds, strict=True))
 
 
-class Scratches:
+class ScratchPool:
     """As many scratches as calls go on at once, shared by the generators of a model."""
 
     def __init__(self, library: Library) -> None:
@@ -232,7 +232,7 @@ class NativeGenerator:
     share them, but each has one. The answer is the same, bit for bit, for any number.
     """
 
-    def __init__(self, weights: Weights, scratches: Scratches, threads: int = 1) -> None:
+    def __init__(self, weights: Weights, scratches: ScratchPool, threads: int = 1) -> None:
         self._library = scratches.library
         self.scratches = scratches
         self._threads = threads

@@ -31,7 +31,7 @@ class Runtime(Protocol):
         ...
 
 
-def choose(folder: ModelFolder, wanted: str | None = None) -> dict[str, str]:
+def select(folder: ModelFolder, wanted: str | None = None) -> dict[str, str]:
     """Return the runtime of each part: the fastest that is here and can read the part.
 
     With ``wanted``, it is the generators' only one. Raises ModelError where a part needs a runtime
@@ -75,7 +75,7 @@ def _require(wanted: str, installed: list[str], folder: ModelFolder, name: str) 
 def summary(folder: ModelFolder, wanted: str | None = None) -> str:
     """Name the runtimes of a model here in one word, such as ``native+onnxruntime``."""
     try:
-        return "+".join(sorted(set(choose(folder, wanted).values())))
+        return "+".join(sorted(set(select(folder, wanted).values())))
     except ModelError:
         return "none"
 
@@ -83,7 +83,7 @@ def summary(folder: ModelFolder, wanted: str | None = None) -> str:
 def explain(folder: ModelFolder, wanted: str | None = None) -> str:
     """Say in one line which runtime draws here, and why that one; or why none does."""
     try:
-        chosen = choose(folder, wanted)
+        chosen = select(folder, wanted)
     except ModelError as error:
         return str(error)
     drawn: dict[tuple[str, str], list[str]] = {}
@@ -112,7 +112,7 @@ def _why(runtime: str, part: networks.Part, wanted: str | None) -> str:
 
 def load(folder: ModelFolder, threads: int, wanted: str | None = None) -> Networks:
     """Load the networks of a verified folder, each into its runtime; raises ModelError."""
-    runtimes = choose(folder, wanted)
+    runtimes = select(folder, wanted)
     # Here, so that no threads import at once: in CPython 3.11 an import fails with KeyError where
     # garbage is collected meanwhile whose finalizer imports too (gh-91351), and so the more often,
     # the more threads import.

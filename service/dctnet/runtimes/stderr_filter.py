@@ -29,7 +29,7 @@ _one_at_a_time = Lock()
 
 
 @contextmanager
-def without_chatter() -> Iterator[None]:
+def filtered_stderr() -> Iterator[None]:
     """Drop the lines of TensorFlow's chatter that the process writes to file descriptor 2.
 
     All other lines reach it, from whichever thread, a line at a time. Of several threads that

@@ -24,9 +24,9 @@ from dctnet.models.errors import ModelError, reason
 from dctnet.models.open_files import Readable
 from dctnet.runtimes import Detector, Generator, Landmarker, signatures
 from dctnet.runtimes.signatures import Run, Signature
-from dctnet.runtimes.stderr_filter import without_chatter
+from dctnet.runtimes.stderr_filter import filtered_stderr
 
-with without_chatter():
+with filtered_stderr():
     import tensorflow.compat.v1 as tf
 
 __all__ = ["detector", "generator", "import_graph", "landmarker", "tf"]
@@ -82,7 +82,7 @@ def _function(path: Readable, signature: Signature, threads: int) -> Run:
         allow_soft_placement=True,
     )
     config.gpu_options.allow_growth = True
-    with without_chatter():  # The first session looks for a GPU.
+    with filtered_stderr():  # The first session looks for a GPU.
         session = tf.Session(graph=graph, config=config)
     run = session.make_callable(list(signature.outputs), [signature.image, *flags])
     return lambda image: run(image, *(False for _ in flags))

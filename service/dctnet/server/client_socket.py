@@ -20,7 +20,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from dctnet.metrics import Unread
+from dctnet.metrics import UnreadReason
 
 SEND_BUFFER_BYTES = 256 * 1024
 """What the kernel may hold of one connection's responses; Linux allocates up to twice as much."""
@@ -62,7 +62,7 @@ class UnsentResponses:
             self._bytes[sock] = self._bytes.get(sock, 0) + size
             victims = self._victims(sock)
         for victim in victims:
-            victim.cut_off(Unread.MEMORY)
+            victim.cut_off(UnreadReason.MEMORY)
 
     def release(self, sock: "ClientSocket") -> None:
         """Count nothing of a connection any more."""
@@ -102,9 +102,9 @@ class ClientSocket(socket.socket):
         self._seen_bytes = 0
         self.progressed_at = inf
         """When the client was last seen to have read something, a monotonic time."""
-        self.unread: Unread | None = None
+        self.unread: UnreadReason | None = None
         """Why the response could not be sent: the connection is of no more use."""
-        self._callbacks: list[Callable[[Unread | None], None]] = []
+        self._callbacks: list[Callable[[UnreadReason | None], None]] = []
 
     def is_readable(self) -> bool:
         """Whether a read would not wait: there are bytes, or the client has gone."""
@@ -150,26 +150,26 @@ class ClientSocket(socket.socket):
         self._drop_queue()
         return True
 
-    def overdue(self, ends_at: float = inf) -> Unread | None:
+    def overdue(self, ends_at: float = inf) -> UnreadReason | None:
         """Say why the client has had enough time for its response, if it has.
 
         ``ends_at`` is the monotonic time at which the replica has to exit.
         """
         now, limits = monotonic(), self._responses.limits
         if now >= ends_at:
-            return Unread.SHUTDOWN
+            return UnreadReason.SHUTDOWN
         if now >= self._began_at + limits.timeout:
-            return Unread.DEADLINE
+            return UnreadReason.DEADLINE
         delivered = self._delivered()
         if delivered > self._seen_bytes:
             self._seen_bytes, self.progressed_at = delivered, now
         if delivered - self._mark >= limits.idle_timeout * limits.min_rate:
             self._mark, self._marked_at = delivered, now
         if now >= self._marked_at + limits.idle_timeout:
-            return Unread.TOO_SLOW
+            return UnreadReason.TOO_SLOW
         return None
 
-    def cut_off(self, unread: Unread) -> None:
+    def cut_off(self, unread: UnreadReason) -> None:
         """End the connection and drop what is queued; the event loop then closes it."""
         with self._lock:
             if self.unread is None:
@@ -180,7 +180,7 @@ class ClientSocket(socket.socket):
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.shutdown(socket.SHUT_RDWR)
 
-    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+    def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
         """Call back once, when the response that is being sent has ended; with why, if unread.
 
         An error of a callback is written to standard error: it ends neither connection nor worker.
@@ -207,7 +207,7 @@ class ClientSocket(socket.socket):
         except BlockingIOError:
             pass
         except OSError:
-            self.unread = Unread.CLIENT_GONE
+            self.unread = UnreadReason.CLIENT_GONE
             raise
         finally:
             self._sent_bytes += sent

@@ -7,7 +7,7 @@ _TOO_SMALL = 1
 program either (Linux, fs/coredump.c)."""
 
 
-def forbid() -> None:
+def disable() -> None:
     """Let the kernel write no core dump of this process and its children."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     limit = _TOO_SMALL if hard == resource.RLIM_INFINITY else min(hard, _TOO_SMALL)

@@ -8,7 +8,7 @@ worker is forked.
 import os
 import signal
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+EXIT_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 _FAULTS = {
     signal.SIGABRT,
@@ -21,7 +21,7 @@ _FAULTS = {
 }
 _JOB_CONTROL = {signal.SIGCHLD, signal.SIGCONT, signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP}
 
-IGNORED = signal.valid_signals() - {*ENDING, *_FAULTS, *_JOB_CONTROL}
+IGNORED = signal.valid_signals() - {*EXIT_SIGNALS, *_FAULTS, *_JOB_CONTROL}
 """Gunicorn's commands, among them: reload, more or fewer workers, a new executable. A replica is
 one worker that starts once. Most of the others would end a process."""
 
@@ -30,7 +30,7 @@ def hold_signals() -> None:
     """From each fork on, let the child get them only when it calls `take_signals`."""
 
     def hold() -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {*ENDING, *IGNORED})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*EXIT_SIGNALS, *IGNORED})
 
     os.register_at_fork(before=hold, after_in_parent=take_signals)
 
@@ -38,7 +38,7 @@ def hold_signals() -> None:
 def take_signals() -> None:
     """Get the signals that have come meanwhile, but for those that are ignored."""
     ignore_signals()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ENDING, *IGNORED})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*EXIT_SIGNALS, *IGNORED})
 
 
 def ignore_signals() -> None:

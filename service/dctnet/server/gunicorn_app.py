@@ -30,7 +30,7 @@ for a while."""
 class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
     """Gunicorn's arbiter, which takes signals only to end."""
 
-    SIGNALS = fork_signals.ENDING
+    SIGNALS = fork_signals.EXIT_SIGNALS
 
     def init_signals(self) -> None:
         """Set the handlers, and ignore the signals that have none."""
@@ -38,7 +38,7 @@ class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
         fork_signals.ignore_signals()
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     """Runs one replica."""
 
     def __init__(self, replica: Replica) -> None:
@@ -104,14 +104,14 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "secure_scheme_headers": {},
         "header_map": "drop",
         "loglevel": "warning",
-        "when_ready": _say_where,
+        "when_ready": _log_address,
         "post_fork": _become_worker,
         "post_worker_init": orphan.watch,
-        "worker_exit": _end,
+        "worker_exit": _exit_worker,
     }
 
 
-def _say_where(arbiter: Any) -> None:
+def _log_address(arbiter: Any) -> None:
     say(f"listening on http://{arbiter.cfg.bind[0]}")
 
 
@@ -120,7 +120,7 @@ def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicor
     log_writer.start_threads()
 
 
-def _end(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
     worker.replica.end()
     exit_in_flight = sys.exception()
     ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code

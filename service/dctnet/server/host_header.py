@@ -14,19 +14,19 @@ _HOST = re.compile(
 """`uri-host [":" port]` of RFC 3986, 3.2.2, which may not be empty in `http` (RFC 9110, 4.2.1)."""
 
 
-class BadHost(ParseException):  # type: ignore[misc]  # Gunicorn has no types.
+class InvalidHost(ParseException):  # type: ignore[misc]  # Gunicorn has no types.
     """A request whose Host header is missing or malformed; the message is a sentence."""
 
 
-def check(request: Any) -> None:
-    """Raise BadHost unless a request of Gunicorn's has the Host header that its version needs."""
+def check_host(request: Any) -> None:
+    """Raise InvalidHost unless a Gunicorn request has the Host header that its version needs."""
     # Gunicorn rejects a second one.
     host = next((value for name, value in request.headers if name == "HOST"), None)
     if host is None:
         if request.version >= _HTTP_1_1:
-            raise BadHost("The request has no Host header, which HTTP/1.1 requires.")
+            raise InvalidHost("The request has no Host header, which HTTP/1.1 requires.")
     elif not _is_valid(host):
-        raise BadHost("The Host header is not a host with an optional port.")
+        raise InvalidHost("The Host header is not a host with an optional port.")
 
 
 def _is_valid(host: str) -> bool:

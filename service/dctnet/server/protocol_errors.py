@@ -8,9 +8,9 @@ from http import HTTPStatus
 from gunicorn.http import errors  # type: ignore[import-untyped]
 
 from dctnet.api import request_id, security_headers
-from dctnet.api.connection import TooSlow
-from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, Kind, document
-from dctnet.server.host_header import BadHost
+from dctnet.api.connection import ReadTimeout
+from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, ProblemType, problem_document
+from dctnet.server.host_header import InvalidHost
 
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -21,18 +21,18 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ErrorResponse:
     """An answer, ready to be sent."""
 
     status: int
     data: bytes
 
 
-def answer(error: BaseException) -> Answer | None:
+def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     """Return the answer to a client's mistake; None where the mistake is ours."""
-    if isinstance(error, TooSlow):
+    if isinstance(error, ReadTimeout):
         return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
-    if isinstance(error, BadHost):
+    if isinstance(error, InvalidHost):
         return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
@@ -40,9 +40,9 @@ def answer(error: BaseException) -> Answer | None:
     return None
 
 
-def _answer(kind: Kind, status: int, detail: str) -> Answer:
+def _answer(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
-    members = document(kind, int(status), detail, identity)
+    members = problem_document(kind, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"
     headers = {
         "Content-Type": MEDIA_TYPE,
@@ -53,4 +53,4 @@ def _answer(kind: Kind, status: int, detail: str) -> Answer:
     }
     first = f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}"
     head = "\r\n".join([first, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
-    return Answer(int(status), head.encode() + body)
+    return ErrorResponse(int(status), head.encode() + body)

@@ -15,14 +15,14 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest
 
-from dctnet.api.connection import Disconnected, TooSlow
-from dctnet.metrics import Unread
+from dctnet.api.connection import ReadTimeout, UploadAborted
+from dctnet.metrics import UnreadReason
 from dctnet.server.client_socket import ClientSocket
 
-LOOK_S = 0.25
+POLL_INTERVAL_S = 0.25
 """How often a reader that gets nothing looks whether its rule has changed, in seconds."""
 
-CROWDED = 0.2
+CROWDED_IDLE_SHARE = 0.2
 """What is left of the grace of a body while other requests wait to send theirs."""
 
 CHUNK_BYTES = 8192
@@ -35,7 +35,7 @@ MAX_HEAD_BYTES = 32 * 1024
 """The longest head of a request: its first line and all of its headers."""
 
 
-class Rule(Protocol):
+class ReadDeadline(Protocol):
     """How long the next bytes may take, and how many may come."""
 
     max_bytes: float
@@ -46,7 +46,7 @@ class Rule(Protocol):
         ...
 
 
-class HeaderRule:
+class HeaderDeadline:
     """All headers of a request within one time and ``MAX_HEAD_BYTES``."""
 
     max_bytes: float = MAX_HEAD_BYTES
@@ -59,7 +59,7 @@ class HeaderRule:
         return self._until
 
 
-class BodyRule:
+class MinimumUploadRate:
     """A first byte soon, and then a least rate; a shorter patience while others wait for a turn.
 
     Each byte that came buys the time that it may take at the least rate.
@@ -79,22 +79,22 @@ class BodyRule:
 
     def until(self, received: int) -> float:
         """Return when the body has become too slow, or its request too late."""
-        grace = self._grace * CROWDED if self._crowded() else self._grace
+        grace = self._grace * CROWDED_IDLE_SHARE if self._crowded() else self._grace
         return min(self._began + grace + received / self._rate, self._deadline)
 
 
 class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no types.
     """Gunicorn's reader of a connection, within a rule.
 
-    Raises TooSlow or LimitRequestHeaders where the rule is broken.
+    Raises ReadTimeout or LimitRequestHeaders where the rule is broken.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._rule: Rule | None = None
+        self._rule: ReadDeadline | None = None
         self._received = 0
 
-    def apply(self, rule: Rule) -> None:
+    def apply(self, rule: ReadDeadline) -> None:
         """Let a rule hold from now on; what was read ahead counts for it."""
         self._rule = rule
         self._received = self.buf.tell()
@@ -107,8 +107,8 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
                 raise LimitRequestHeaders(f"The head has more than {MAX_HEAD_BYTES} bytes.")
             left = self._rule.until(self._received) - monotonic()
             if left <= 0:
-                raise TooSlow
-            self.sock.settimeout(min(left, LOOK_S))
+                raise ReadTimeout
+            self.sock.settimeout(min(left, POLL_INTERVAL_S))
             self.mxchunk = int(min(CHUNK_BYTES, room))
             try:
                 data: bytes = super().chunk(size_hint)
@@ -121,7 +121,7 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
         return bytes(super().chunk(size_hint))
 
 
-class ClientBody(io.RawIOBase):
+class RequestBody(io.RawIOBase):
     """The body of a request, as WSGI's input; knows the connection that it comes from.
 
     Asks the client for it only when it is read (RFC 9110, 10.1.1), so that a rejection spares both
@@ -151,27 +151,27 @@ class ClientBody(io.RawIOBase):
         return not self._finished
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
-        """Read within the rules from now on; raise Disconnected if the client is gone."""
-        self._unreader.apply(BodyRule(self._grace, self._rate, deadline, crowded))
+        """Read within the rules from now on; raise UploadAborted if the client is gone."""
+        self._unreader.apply(MinimumUploadRate(self._grace, self._rate, deadline, crowded))
         if self._to_continue:
             self._to_continue = False
             try:
                 self._socket.sendall(CONTINUE)
             except OSError:
-                raise Disconnected from None
+                raise UploadAborted from None
 
     def readable(self) -> bool:
         """Say so to whoever wraps it."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return ``size`` bytes, or all that is left; raise TooSlow or Disconnected."""
+        """Return ``size`` bytes, or all that is left; raise ReadTimeout or UploadAborted."""
         if self._left is None:
             return self._read_chunked(size)
         wanted = self._left if size < 0 else min(size, self._left)
         data: bytes = self._body.read(wanted)
         if len(data) < wanted:
-            raise Disconnected
+            raise UploadAborted
         self._left -= wanted
         self._finished = self._left == 0
         return data
@@ -180,7 +180,7 @@ class ClientBody(io.RawIOBase):
         try:
             data: bytes = self._body.read(None if size < 0 else size)
         except NoMoreData:
-            raise Disconnected from None
+            raise UploadAborted from None
         except ParseException:
             raise BadRequest("The body's chunks are malformed.") from None
         self._finished = size < 0 or len(data) < size
@@ -205,7 +205,7 @@ class ClientBody(io.RawIOBase):
         """Let this answer be the last one on the connection, and say so in it."""
         self._request.force_close()
 
-    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
+    def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
         """Call back once, when the response is sent or given up: then with the reason."""
         self._socket.after_sending(callback)
 

@@ -24,7 +24,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from dctnet.config import GRACEFUL_MARGIN_S
-from dctnet.metrics import Resource, Unread
+from dctnet.metrics import Resource, UnreadReason
 from dctnet.replica import Replica
 from dctnet.server import core_dumps, fork_signals, host_header, malloc, protocol_errors
 from dctnet.server.client_socket import (
@@ -34,7 +34,7 @@ from dctnet.server.client_socket import (
     UnsentResponses,
 )
 from dctnet.server.management import Management
-from dctnet.server.read_timeouts import ClientBody, HeaderRule, TimedUnreader
+from dctnet.server.read_timeouts import HeaderDeadline, RequestBody, TimedUnreader
 from dctnet.server.thread_pool import ReservedThreadPool
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def init_process(self) -> None:
         """Let the probes answer before anything heavy is imported."""
-        core_dumps.forbid()
-        malloc.keep_little()
+        core_dumps.disable()
+        malloc.limit_retained_memory()
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.management = Management(self.replica)
@@ -116,7 +116,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         """Serve until the end, and then account for the responses that were not read."""
         super().run()
         for sock in self._sending:
-            sock.cut_off(Unread.SHUTDOWN)
+            sock.cut_off(UnreadReason.SHUTDOWN)
             self._record_end(sock)
 
     # Going down: SIGTERM -> accept on for the drain delay -> accept what waits -> close -> finish.
@@ -248,7 +248,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self.poller.unregister(conn.sock)
             self._drop(conn)
         elif self._sending:
-            min(self._sending, key=lambda sock: sock.progressed_at).cut_off(Unread.CONNECTIONS)
+            min(self._sending, key=lambda sock: sock.progressed_at).cut_off(
+                UnreadReason.CONNECTIONS
+            )
 
     def _drop(self, conn: Any) -> None:
         self.nr_conns -= 1
@@ -264,14 +266,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         if not conn.initialized:
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
-        conn.parser.unreader.apply(HeaderRule(self.replica.settings.header_timeout))
+        conn.parser.unreader.apply(HeaderDeadline(self.replica.settings.header_timeout))
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> object:
         """Give the application a body that is read within the rules."""
-        host_header.check(req)
+        host_header.check_host(req)
         settings = self.replica.settings
-        req.body = ClientBody(
+        req.body = RequestBody(
             req,
             conn.sock,
             conn.parser.unreader,
@@ -283,7 +285,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what is no request with a problem document."""
-        answer = protocol_errors.answer(exc)
+        answer = protocol_errors.protocol_error_response(exc)
         if answer is None:
             super().handle_error(req, client, addr, exc)
             return
@@ -307,7 +309,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             self.poller.register(sock, selectors.EVENT_WRITE, self._send_more)
         except OSError:  # The kernel has no memory for one more event.
             self._count_shortage(Resource.MEMORY)
-            sock.cut_off(Unread.MEMORY)
+            sock.cut_off(UnreadReason.MEMORY)
             self._end_sending(conn, fs)
         else:
             self._sending[sock] = conn, fs

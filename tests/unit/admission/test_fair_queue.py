@@ -92,7 +92,7 @@ def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
 def test_a_place_is_the_turn_in_which_an_item_is_popped(steps):
     queue = queue_after(steps)
     items = [(client, f"{client}{number}") for number, (_, client) in enumerate(steps)]
-    places = {item: queue.place(client, item) for client, item in items}
+    places = {item: queue.position(client, item) for client, item in items}
     waiting = drained(queue).split()
     assert {item: place for item, place in places.items() if place > 0} == {
         item: turn for turn, item in enumerate(waiting, 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission import ClientGone, Reason, Rejected
+from dctnet.admission import ClientDisconnected, Rejected, RejectionReason
 from tests.support.admission import AdmissionHarness, Clock
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
@@ -37,23 +37,23 @@ def replica(slots: int = 1) -> AdmissionHarness:
 
 def run_job(one: AdmissionHarness, cost: float, seconds: float, pause: float) -> None:
     """Compute an image, while which the process is paused."""
-    work, ticket = one.occupy(cost=cost)
+    work, job = one.occupy(cost=cost)
     one.running_clock.turn(seconds)
     one.clock.turn(seconds + pause)
     work.end()
-    ticket.result()
+    job.result()
 
 
-def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | None:
+def rejection(one: AdmissionHarness, cost: float, seconds: float) -> RejectionReason | None:
     """Submit an image with this much time left; return why it is rejected, None if not."""
     busy, deadline = one.admission.busy, one.clock() + seconds
     try:
         one.admission.check(deadline)
-        _, ticket = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
+        _, job = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
     except Rejected as rejected:
         return rejected.reason
-    with pytest.raises(ClientGone):  # So it takes no time, and is no measurement.
-        ticket.result()
+    with pytest.raises(ClientDisconnected):  # So it takes no time, and is no measurement.
+        job.result()
     until(lambda: one.admission.busy == busy and one.admission.queued == 0)
     return None
 
@@ -74,7 +74,7 @@ def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
     with closing(replica(slots=1 + occupied)) as one:
         for _ in range(occupied):
             one.occupy()
-        pace = one.admission.pace
+        pace = one.admission.service_time
         pace.calibrate(*warm_up)
         by_the_warm_up = min(cost / warm_up[0] * warm_up[1], MAX_SERVICE_S)
         for name, *values in events:
@@ -92,7 +92,7 @@ def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
 
 
 def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(slow):
-    assert rejection(slow, 1, 2) is Reason.DEADLINE
+    assert rejection(slow, 1, 2) is RejectionReason.DEADLINE
     assert rejection(slow, 1, nextafter(2, 3)) is None
 
 
@@ -105,7 +105,7 @@ def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs():
         assert one.admission.longest_running() == 2
         work.end()
         until(lambda: one.admission.busy == 0)
-        assert one.admission.pace.seconds(1) == 2
+        assert one.admission.service_time.seconds(1) == 2
 
 
 def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open():

@@ -2,12 +2,12 @@
 
 import pytest
 
-from dctnet.admission import Reason
+from dctnet.admission import RejectionReason
 from tests.support.admission import rejection
 
 
 def test_an_image_that_would_be_done_at_its_deadline_is_late(slow):
-    assert slow.rejection(deadline=2).reason is Reason.DEADLINE
+    assert slow.rejection(deadline=2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=2.001)
 
 
@@ -16,7 +16,7 @@ def test_an_image_waits_for_what_runs_and_for_what_waits(slow):
     slow.clock.turn(0.5)
     slow.submit(cost=3)
     end = 2 + 6 + 4
-    assert slow.rejection(cost=2, deadline=end).reason is Reason.DEADLINE
+    assert slow.rejection(cost=2, deadline=end).reason is RejectionReason.DEADLINE
     slow.submit(cost=2, deadline=end + 0.001)
 
 
@@ -24,14 +24,14 @@ def test_headers_are_rejected_when_the_turn_comes_too_late(slow):
     slow.admission.check(0.001)
     slow.occupy()
     slow.submit()
-    assert rejection(lambda: slow.admission.check(4)).reason is Reason.DEADLINE
+    assert rejection(lambda: slow.admission.check(4)).reason is RejectionReason.DEADLINE
     slow.admission.check(4.001)
 
 
 def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow):
     slow.occupy()
     slow.clock.now = 12
-    assert slow.rejection(deadline=12 + 10 + 2).reason is Reason.DEADLINE
+    assert slow.rejection(deadline=12 + 10 + 2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=12 + 10 + 2.001)
 
 
@@ -43,7 +43,7 @@ def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
     one.occupy()
     one.submit()
     now = one.clock.now
-    assert one.rejection(deadline=now + 6).reason is Reason.DEADLINE
+    assert one.rejection(deadline=now + 6).reason is RejectionReason.DEADLINE
     one.submit(deadline=now + 6.001)
 
 
@@ -67,7 +67,7 @@ def test_who_finds_the_queue_full_is_told_when_to_return(harness):
     one.occupy()
     one.submit()
     rejected = one.rejection()
-    assert (rejected.reason, rejected.retry_after) == (Reason.QUEUE_FULL, 10)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.QUEUE_FULL, 10)
 
 
 def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
@@ -75,8 +75,8 @@ def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
     for _ in range(4):
         slow.submit(client="much")
     rejected = slow.rejection(client="much", deadline=10)
-    assert (rejected.reason, rejected.retry_after) == (Reason.DEADLINE, 5)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.DEADLINE, 5)
     rejected = slow.rejection(client="little", deadline=4)
-    assert (rejected.reason, rejected.retry_after) == (Reason.DEADLINE, 1)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.DEADLINE, 1)
     slow.admission.check(2.001, "little")
     slow.submit(client="little", deadline=4.001)

@@ -29,15 +29,15 @@ from hypothesis.stateful import (
 
 from dctnet.admission import (
     Admission,
-    ClientGone,
-    DeadlinePassed,
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Job,
     Permit,
-    Reason,
     Rejected,
-    Stopped,
-    Ticket,
+    RejectionReason,
 )
-from dctnet.admission import job as ticket_module
+from dctnet.admission import job as job_module
 from tests.support.admission import (
     BOUND_S,
     FAR,
@@ -63,7 +63,7 @@ NAMES = st.sampled_from(["ann"] * 5 + ["bob", None])
 
 
 class Withdrawn(Exception):
-    """What the test takes tickets out of the queue with."""
+    """What the test takes jobs out of the queue with."""
 
 
 class LookFailed(Exception):
@@ -78,13 +78,13 @@ class Client:
         self.deadline = deadline
         self.work = Work()
         self.away: type[BaseException] | None = None
-        """What its waiter and its slot meet when they look: ClientGone, LookFailed or nothing."""
+        """What its waiter and its slot find: ClientDisconnected, LookFailed or nothing."""
         self.expected: type | None = None
         """Its outcome; None while it has none."""
         self.outcomes: list[type] = []
         self.computed = False
         self.waiter: Thread | None = None
-        self.ticket: Ticket[object] | None = None
+        self.job: Job[object] | None = None
         self.leftovers: list[ref[object]] = []
 
     def is_wanted(self) -> bool:
@@ -94,19 +94,19 @@ class Client:
 
     def wait(self) -> None:
         """Let a thread wait for the outcome; keep only what it was."""
-        ticket, self.ticket = self.ticket, None
-        self.waiter = Thread(target=self._wait, args=(ticket,), daemon=True)
+        job, self.job = self.job, None
+        self.waiter = Thread(target=self._wait, args=(job,), daemon=True)
         self.waiter.start()
 
-    def _wait(self, ticket: Ticket[object]) -> None:
+    def _wait(self, job: Job[object]) -> None:
         try:
-            self.outcomes.append(type(ticket.result()))
+            self.outcomes.append(type(job.result()))
         except BaseException as error:
             self.outcomes.append(type(error))
 
     def excuse(self, now: float) -> type[BaseException] | None:
         """Why nobody wants its answer, as far as there is a reason."""
-        return DeadlinePassed if now >= self.deadline else self.away
+        return DeadlineExceeded if now >= self.deadline else self.away
 
 
 class Sender:
@@ -178,7 +178,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         )
         for prepared in self._admission.start(partial(self._prepare, left)):
             prepared.exception(BOUND_S)
-        self._admission.pace.calibrate(1, WARM_UP_S)
+        self._admission.service_time.calibrate(1, WARM_UP_S)
         self._threads = set(all_threads()) - others
 
     @staticmethod
@@ -201,7 +201,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def ask_to_send_a_body_at_once(self, name: Name) -> None:
         with pytest.raises(Rejected) as rejected:
             self._admission.upload(0, name)
-        assert rejected.value.reason is Reason.UPLOAD_LIMIT
+        assert rejected.value.reason is RejectionReason.UPLOAD_LIMIT
 
     @rule(sender=senders)
     def end_to_send_a_body_perhaps_again(self, sender: Sender) -> None:
@@ -240,15 +240,15 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @rule(
         client=st.one_of(clients, uncollected),
-        away=st.sampled_from([ClientGone, LookFailed]),
+        away=st.sampled_from([ClientDisconnected, LookFailed]),
     )
     def leave(self, client: Client, away: type[BaseException]) -> None:
         client.away = client.away or away
 
     @rule(client=uncollected)
     def withdraw(self, client: Client) -> None:
-        assert client.ticket is not None
-        self._admission.withdraw(client.ticket, Withdrawn())
+        assert client.job is not None
+        self._admission.withdraw(client.job, Withdrawn())
         if client in self.queue:
             self._leave_the_queue(client)
             client.expected = Withdrawn
@@ -283,7 +283,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self._admission.stop()
         self.ends_at = -NEVER
         for client in self.queue:
-            client.expected = Stopped
+            client.expected = AdmissionStopped
         self.queue.clear()
         self.turns = Line()
 
@@ -327,7 +327,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         client, body = Client(name, self.clock() + seconds), Payload()
 
         def submit() -> None:
-            client.ticket = self._admission.submit(
+            client.job = self._admission.submit(
                 partial(client.work, body),
                 cost=cost,
                 deadline=client.deadline,
@@ -337,7 +337,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
         if not self._expect(name, cost, client.deadline, submit):
             return multiple()
-        client.leftovers = [ref(body), ref(client.ticket)]
+        client.leftovers = [ref(body), ref(client.job)]
         self.queue.append(client)
         self.turns.come(name)
         self.all.append(client)
@@ -345,7 +345,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def _expect(self, name: Name, cost: float, deadline: float, ask: Callable[[], object]) -> bool:
         """Ask to be let in; return whether one is, which must be for a reason of the model."""
-        reason: Reason | None = None
+        reason: RejectionReason | None = None
         try:
             ask()
         except Rejected as rejected:
@@ -353,7 +353,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert reason in self._reasons(name, cost, deadline)
         return reason is None
 
-    def _reasons(self, name: Name, cost: float, deadline: float) -> set[Reason | None]:
+    def _reasons(self, name: Name, cost: float, deadline: float) -> set[RejectionReason | None]:
         """Why one more image of a client may be rejected; with None, it may be taken.
 
         The model predicts no computation's end, so it knows only what is certain: when it would end
@@ -361,18 +361,20 @@ class AdmissionMachine(RuleBasedStateMachine):
         """
         now, load = self.clock(), self._load()
         if now >= self.ends_at:
-            return {Reason.DRAINING}
+            return {RejectionReason.DRAINING}
         if load < self.slots and now + cost * WARM_UP_S < min(self.ends_at, deadline):
             return {None}
-        perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
+        perhaps: set[RejectionReason | None] = (
+            {RejectionReason.DRAINING} if self.ends_at < FAR else set()
+        )
         if load >= self.slots + self.places:
-            return perhaps | {Reason.QUEUE_FULL}
+            return perhaps | {RejectionReason.QUEUE_FULL}
         taken, free = [*self.running, *self.queue], self.slots + self.places - load
         if load >= self.slots and not may_take(name, taken, free):
-            return perhaps | {Reason.QUOTA}
+            return perhaps | {RejectionReason.QUOTA}
         if now >= deadline:
-            return perhaps | {Reason.DEADLINE}
-        return perhaps | ({None, Reason.DEADLINE} if deadline < FAR else {None})
+            return perhaps | {RejectionReason.DEADLINE}
+        return perhaps | ({None, RejectionReason.DEADLINE} if deadline < FAR else {None})
 
     def _serve(self) -> None:
         """Do in the model what slots and those who wait do of themselves."""
@@ -446,7 +448,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return (
             client.work.started.is_set() == client.computed
             and client.outcomes == ([client.expected] if waited_for else [])
-            # The body goes with the computation or the place, the ticket with the waiter too.
+            # The body goes with the computation or the place, the job with the waiter too.
             and (not left or client.leftovers[0]() is None)
             and (not left or not waited_for or not self._leftovers(client))
         )
@@ -472,7 +474,7 @@ def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
 def test_whatever_happens_the_admission_does_what_its_model_says(monkeypatch):
-    monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
+    monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,
         # A failure waits, so that to shrink it takes hours.

@@ -6,7 +6,14 @@ from threading import Event, Lock
 
 import pytest
 
-from dctnet.admission import Admission, ClientGone, DeadlinePassed, Reason, Rejected, Stopped
+from dctnet.admission import (
+    Admission,
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Rejected,
+    RejectionReason,
+)
 from tests.support.admission import (
     BOUND_S,
     FAR,
@@ -23,13 +30,13 @@ def test_as_many_images_wait_as_the_queue_holds(harness, queue):
     one = harness(slots=2, queue=queue)
     works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
-    assert one.rejection().reason is Reason.QUEUE_FULL
-    assert rejection(lambda: one.admission.check(FAR)).reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is RejectionReason.QUEUE_FULL
+    assert rejection(lambda: one.admission.check(FAR)).reason is RejectionReason.QUEUE_FULL
     works[0].end()
     until(lambda: one.admission.busy + one.admission.queued == queue + 1)
     one.admission.check(FAR)
     one.submit()
-    assert one.rejection().reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is RejectionReason.QUEUE_FULL
 
 
 def test_free_slots_are_places_even_before_they_take_their_image():
@@ -45,7 +52,7 @@ def test_as_many_bodies_are_received_as_may_be(harness, uploads):
     one = harness(uploads=uploads)
     permits = [one.admission.upload(0) for _ in range(uploads)]
     rejected = rejection(lambda: one.admission.upload(0))
-    assert (rejected.reason, rejected.retry_after) == (Reason.UPLOAD_LIMIT, 1)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.UPLOAD_LIMIT, 1)
     permits[0].release()
     one.admission.upload(0)
 
@@ -55,7 +62,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
     with one.admission.upload(0):
         assert one.admission.load_ratio == 0
         one.occupy()
-        assert one.rejection().reason is Reason.QUEUE_FULL
+        assert one.rejection().reason is RejectionReason.QUEUE_FULL
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
@@ -70,20 +77,24 @@ def breaks() -> bool:
 
 @pytest.mark.parametrize(
     ("now", "is_wanted", "error"),
-    [(5, lambda: True, DeadlinePassed), (0, lambda: False, ClientGone), (0, breaks, OSError)],
+    [
+        (5, lambda: True, DeadlineExceeded),
+        (0, lambda: False, ClientDisconnected),
+        (0, breaks, OSError),
+    ],
 )
 def test_an_image_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
     harness, now, is_wanted, error
 ):
     one = harness()
     running, _ = one.occupy()
-    unwanted, ticket = one.submit(deadline=5, is_wanted=is_wanted)
+    unwanted, job = one.submit(deadline=5, is_wanted=is_wanted)
     wanted, _ = one.submit()
     one.clock.turn(now)
     running.end()
     assert wanted.started.wait(BOUND_S)
     with pytest.raises(error):
-        ticket.result()
+        job.result()
     assert unwanted.runs == 0
     assert one.admission.busy == 1
 
@@ -129,13 +140,13 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
         try:
             with one.admission.upload(BOUND_S):
                 assert one.admission.uploads.held <= 2
-            ticket = one.admission.submit(
+            job = one.admission.submit(
                 partial(work, choice), cost=1, deadline=FAR, is_wanted=lambda: choice < 0.8
             )
             if 0.5 < choice < 0.6:
-                one.admission.withdraw(ticket, Stopped())
-            assert ticket.result() == choice
-        except (Rejected, ClientGone, WorkFailed, Stopped) as error:
+                one.admission.withdraw(job, AdmissionStopped())
+            assert job.result() == choice
+        except (Rejected, ClientDisconnected, WorkFailed, AdmissionStopped) as error:
             return type(error).__name__
         return "answer"
 
@@ -146,7 +157,7 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
     crowd = [in_background(partial(be_a_client, seed)) for seed in range(clients)]
     outcomes = [outcome for client in crowd for outcome in client.result(BOUND_S)]
     assert len(outcomes) == clients * images
-    assert {"answer", "ClientGone", "WorkFailed"} <= set(outcomes)
+    assert {"answer", "ClientDisconnected", "WorkFailed"} <= set(outcomes)
     assert most <= 3
     assert one.admission.uploads.held == one.admission.uploads.waiting == 0
     until(lambda: one.admission.load_ratio == 0)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dctnet.admission.quota import Shares
+from dctnet.admission.quota import DynamicThreshold
 
 
-def fill(shares: Shares, client: str | None, capacity: int) -> int:
+def fill(shares: DynamicThreshold, client: str | None, capacity: int) -> int:
     """Take as much as a client may; return how much that is."""
     taken = 0
     while shares.allow(client, capacity):
@@ -16,22 +16,22 @@ def fill(shares: Shares, client: str | None, capacity: int) -> int:
 
 @pytest.mark.parametrize(("capacity", "most"), [(0, 0), (1, 1), (3, 3), (4, 3), (66, 50), (68, 51)])
 def test_who_is_alone_may_hold_three_quarters(capacity, most):
-    assert fill(Shares(), "one", capacity) == most
+    assert fill(DynamicThreshold(), "one", capacity) == most
 
 
 def test_who_is_not_told_apart_may_hold_all():
-    assert fill(Shares(), None, 64) == 64
+    assert fill(DynamicThreshold(), None, 64) == 64
 
 
 def test_there_is_some_left_for_the_next_however_much_the_others_take():
-    shares = Shares()
+    shares = DynamicThreshold()
     taken = [fill(shares, f"client {number}", 64) for number in range(4)]
     assert taken == [48, 12, 3, 1]
     assert shares.held == 64
 
 
 def test_what_comes_back_goes_to_who_has_less():
-    shares = Shares()
+    shares = DynamicThreshold()
     assert fill(shares, "much", 64) + fill(shares, "less", 64) == 60
     for _ in range(3):
         shares.give_back("much")
@@ -41,7 +41,7 @@ def test_what_comes_back_goes_to_who_has_less():
 
 
 def test_who_gave_back_all_is_not_remembered():
-    shares = Shares()
+    shares = DynamicThreshold()
     shares.take("one")
     shares.give_back("one")
     assert (shares.held, shares._held_by) == (0, {})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP, WEIGHT, Pace
+from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP, WEIGHT, ServiceTimeEstimator
 from tests.support.admission import Clock
 from tests.support.hypothesis_profiles import examples
 
@@ -14,15 +14,15 @@ MAX_SECONDS = 30.0
 
 
 @pytest.fixture
-def pace(clock: Clock) -> Pace:
+def pace(clock: Clock) -> ServiceTimeEstimator:
     """One whose baseline is a second per unit of cost."""
-    pace = Pace(MAX_SECONDS, clock)
+    pace = ServiceTimeEstimator(MAX_SECONDS, clock)
     pace.calibrate(cost=10, seconds=10)
     return pace
 
 
 def test_nothing_is_predicted_before_the_first_calibration():
-    pace = Pace()
+    pace = ServiceTimeEstimator()
     pace.observe(cost=1, seconds=5)
     assert pace.seconds(1_000_000) == pace.fresh(1_000_000) == 0
 
@@ -37,7 +37,7 @@ def test_the_prediction_grows_with_the_cost(pace):
     ("slots", "baseline"), [([3], 3), ([5, 3], 3), ([0.1, 100, 3], 3), ([4, 0.1, 100, 3], 3)]
 )
 def test_the_baseline_is_the_median_of_the_slots(slots, baseline):
-    pace = Pace()
+    pace = ServiceTimeEstimator()
     for seconds in slots:
         pace.calibrate(cost=1, seconds=seconds)
     assert pace.seconds(1) == baseline
@@ -61,7 +61,7 @@ def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace):
     pace.observe(cost=1, seconds=MAX_STEP)
     at_the_limit = pace.seconds(1)
     assert at_the_limit == pytest.approx(1 + WEIGHT * (MAX_STEP - 1))
-    other = Pace(MAX_SECONDS, Clock())
+    other = ServiceTimeEstimator(MAX_SECONDS, Clock())
     other.calibrate(cost=1, seconds=1)
     other.observe(cost=1, seconds=MAX_STEP + 1)
     assert other.seconds(1) == at_the_limit
@@ -80,7 +80,7 @@ def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pac
 
 def test_it_decays_towards_the_baseline_from_above_and_from_below(clock):
     for seconds, sign in ((3, 1), (0, -1)):
-        pace = Pace(MAX_SECONDS, clock)
+        pace = ServiceTimeEstimator(MAX_SECONDS, clock)
         pace.calibrate(cost=1, seconds=1)
         pace.observe(cost=1, seconds=seconds)
         distance = pace.seconds(1) - 1
@@ -130,7 +130,7 @@ EVENTS = st.lists(
 @given(warm_up=st.tuples(COSTS, st.floats(0, 100)), events=EVENTS, cost=COSTS)
 def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(warm_up, events, cost):
     clock = Clock()
-    pace = Pace(MAX_SECONDS, clock)
+    pace = ServiceTimeEstimator(MAX_SECONDS, clock)
     pace.calibrate(*warm_up)
     baseline = pace.seconds(cost)
     for name, first, second in events:

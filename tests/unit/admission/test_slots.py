@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from dctnet.admission import Admission, DeadlinePassed, Reason, Stopped, Ticket
+from dctnet.admission import Admission, AdmissionStopped, DeadlineExceeded, Job, RejectionReason
 from tests.support.admission import (
     BOUND_S,
     FAR,
@@ -21,24 +21,24 @@ from tests.support.polling import until
 def test_work_that_raises_says_nothing_of_the_pace(harness):
     one = harness()
     one.calibrate(2)
-    work, ticket = one.occupy()
+    work, job = one.occupy()
     one.clock.turn(100)
     work.end(fail)
     with pytest.raises(WorkFailed):
-        ticket.result()
-    assert one.admission.pace.seconds(1) == 2
+        job.result()
+    assert one.admission.service_time.seconds(1) == 2
 
 
 def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(harness):
     one = harness(queue=0)
-    work, ticket = one.occupy(deadline=5)
+    work, job = one.occupy(deadline=5)
     one.clock.turn(5)
-    with pytest.raises(DeadlinePassed):
-        ticket.result()
+    with pytest.raises(DeadlineExceeded):
+        job.result()
     one.clock.turn(2)
     assert one.admission.busy == 1
     assert one.admission.longest_running() == 7
-    assert one.rejection().reason is Reason.QUEUE_FULL
+    assert one.rejection().reason is RejectionReason.QUEUE_FULL
     work.end()
     until(lambda: one.admission.busy == 0)
     assert one.admission.longest_running() == 0
@@ -47,16 +47,16 @@ def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(
 def test_a_slot_is_free_before_its_waiter_is_told(harness, monkeypatch):
     one = harness()
     busy: list[int] = []
-    finish = Ticket.finish
+    finish = Job.finish
 
-    def look_and_finish(ticket: Ticket[object], *outcome: object) -> None:
+    def look_and_finish(job: Job[object], *outcome: object) -> None:
         busy.append(one.admission.busy)
-        finish(ticket, *outcome)
+        finish(job, *outcome)
 
-    monkeypatch.setattr(Ticket, "finish", look_and_finish)
-    work, ticket = one.occupy()
+    monkeypatch.setattr(Job, "finish", look_and_finish)
+    work, job = one.occupy()
     work.end()
-    ticket.result()
+    job.result()
     assert busy == [0]
 
 
@@ -80,10 +80,10 @@ def test_a_slot_that_is_prepared_takes_no_image_yet():
     admission.start(lambda: ready.wait(BOUND_S))
     work = Work()
     work.end()
-    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
+    job = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
     assert admission.queued == 1
     ready.set()
-    ticket.result()
+    job.result()
     admission.stop()
 
 
@@ -98,14 +98,14 @@ def test_slots_are_started_once(harness):
 
 def test_where_no_slot_could_be_prepared_all_is_stopped():
     admission = Admission(slots=2, queue=1, uploads=1)
-    ticket = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
+    job = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
 
     def break_off() -> None:
         raise MemoryError
 
     for prepared in admission.start(break_off):
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
-    with pytest.raises(Stopped):
-        ticket.result()
+    with pytest.raises(AdmissionStopped):
+        job.result()
     rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))
     assert admission.load_ratio == 0

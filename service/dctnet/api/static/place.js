@@ -26,8 +26,8 @@ export function follow(ticket, onPlace) {
 
 async function placeOf(ticket) {
   try {
-    const answer = await fetch(`v1/tickets/${ticket}`);
-    return answer.ok ? (await answer.json()).place : null;
+    const answer = await fetch(`v1/queue-tickets/${ticket}`);
+    return answer.ok ? (await answer.json()).position : null;
   } catch {
     return null; // The image's own request tells whether the service is there.
   }

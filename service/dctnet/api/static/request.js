@@ -10,7 +10,7 @@ export function send(image, { style, key, ticket, signal, onProgress, onSent }) 
     const request = new XMLHttpRequest();
     request.open("POST", `v1/cartoons?${parameters}`);
     request.responseType = "blob";
-    request.setRequestHeader("X-Dctnet-Ticket", ticket);
+    request.setRequestHeader("X-Dctnet-Queue-Ticket", ticket);
     // Not in `Authorization`, which a proxy's own password may need.
     if (key !== null) request.setRequestHeader("X-Api-Key", key);
     request.upload.addEventListener("progress", ({ loaded, total }) => {
