@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
 
+from dctnet.arrays import Pixels
 from dctnet.engine.engine import MAX_WORKING_SIDE
 from dctnet.engine.geometry import resize, working_size
 from dctnet.imaging import Format, decode, encode
 from dctnet.models.folder import DEMO
 from dctnet.models.networks import file
-from dctnet.runtimes import Pixels, native
+from dctnet.runtimes import native
 
 PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/conversion/photos/astronaut.jpg"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dctnet.arrays import GeneratorOutput, Pixels
 from dctnet.models import generator_weights as model
 from dctnet.models.generator_weights import LAYERS
-from dctnet.runtimes import Drawing, Generator, Pixels, native
+from dctnet.runtimes import Generator, native
 from tests.support.process import memory
 
-Draw = Callable[[Pixels], Drawing]
+Draw = Callable[[Pixels], GeneratorOutput]
 
 IMAGES = 2
 """Drawn by each caller where throughput is measured."""
@@ -51,7 +52,7 @@ class Engine:
         self._loaded_s = time.perf_counter() - started
         self._loaded = memory(os.getpid(), "VmRSS")
 
-    def draw(self, size: str) -> Drawing:
+    def draw(self, size: str) -> GeneratorOutput:
         """Return the drawing of an image of noise."""
         return self._generate(_image(size))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dctnet.runtimes import Drawing, Generator, Pixels, signatures
+from dctnet.arrays import GeneratorOutput, Pixels
+from dctnet.runtimes import Generator, signatures
 from dctnet.runtimes.signatures import Array
 
 OUTPUT = signatures.GENERATOR.outputs[0].removesuffix(":0")
@@ -50,7 +51,7 @@ def generator(path: Path, threads: int) -> Generator:
     """Load a converted generator; a call may use so many threads."""
     slots = [_Slot(path, threads)]
 
-    def run(image: Array) -> list[Drawing]:
+    def run(image: Array) -> list[GeneratorOutput]:
         # A slot is for one call at a time, so there are as many as calls went on at once.
         try:
             slot = slots.pop()

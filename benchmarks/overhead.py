@@ -18,11 +18,11 @@ import numpy as np
 
 from benchmarks.host import describe
 from benchmarks.isolated import apart
+from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.conversion.trial_images import PHOTOS, read
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
-from dctnet.runtimes import Pixels
 from dctnet.server import malloc
 from loadtest import client
 from loadtest.client import Closed, Plan

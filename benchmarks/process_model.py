@@ -27,10 +27,10 @@ from benchmarks.isolated import apart
 from benchmarks.overhead import portrait
 from benchmarks.probe_latency import probing
 from benchmarks.report import table
+from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
-from dctnet.runtimes import Pixels
 from loadtest import client
 from loadtest.client import Check, Closed, Plan, SourceImage, equals
 from tests.support.process import family_memory, family_time, free_ports, running, serving

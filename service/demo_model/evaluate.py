@@ -11,12 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tensorflow.compat.v1 as tf
-from numpy.typing import NDArray
 
+from dctnet.arrays import Pixels
 from demo_model import training_images
 from demo_model.filter import cartoon
-
-Pixels = NDArray[np.uint8]
 
 SIDES = (256, 512, 1024)
 """Shorter sides in pixels of the images measured."""

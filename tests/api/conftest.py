@@ -14,12 +14,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
-from dctnet.runtimes import Drawing, Floats, Networks, Pixels
+from dctnet.runtimes import Networks
 from tests.support.encoded_images import encoded, gradient
 from tests.support.openapi_validation import document_of, require_described
 from tests.support.polling import BOUND_S
@@ -35,7 +36,7 @@ _DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 
 class _Negative:
-    def __call__(self, image: Pixels, /) -> Drawing:
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return 255 - image
 
     def reserve(self, calls: int, height: int, width: int) -> None:
@@ -43,7 +44,7 @@ class _Negative:
 
 
 class _Red(_Negative):
-    def __call__(self, image: Pixels, /) -> Drawing:
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return np.full_like(image, (0, 0, 255))  # BGR.
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import skimage.data
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine import read_alpha
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
-from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
+from dctnet.runtimes import Detector, Landmarker, onnxruntime
 from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, paste

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dctnet.arrays import Floats
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE, align, cut_head
-from dctnet.runtimes import Floats
 from tests.support.hypothesis_profiles import examples
 from tests.support.lazy_import import Lazily
 from tests.support.upstream import cartoon

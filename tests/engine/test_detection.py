@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine.detection import MAX_FACES, find_faces
-from dctnet.runtimes import Floats, Pixels
 from tests.support.upstream import cartoon
 
 

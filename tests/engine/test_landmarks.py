@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dctnet.arrays import Floats
 from dctnet.engine.landmarks import MIN_FACE, find_landmarks
-from dctnet.runtimes import Floats
 from tests.support.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.xdist_group("tensorflow")

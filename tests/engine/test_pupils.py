@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dctnet.arrays import Pixels
 from dctnet.engine.pupils import find_pupil, five_points
-from dctnet.runtimes import Pixels
 from tests.support.hypothesis_profiles import examples
 from tests.support.upstream import cartoon
 

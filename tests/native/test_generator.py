@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from dctnet.arrays import Pixels
 from dctnet.conversion.generator_graph import read_weights
 from dctnet.models.generator_weights import LAYERS, Weights
-from dctnet.runtimes import Generator, Pixels, native
+from dctnet.runtimes import Generator, native
 from tests.support.images import SAMPLES
 from tests.support.lazy_import import Lazily
 from tests.support.memoized import remembered

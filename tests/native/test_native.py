@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dctnet.arrays import Pixels
 from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
-from dctnet.runtimes import Pixels, native
+from dctnet.runtimes import native
 from tests.native.conftest import BUILD
 
 

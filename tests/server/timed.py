@@ -19,11 +19,11 @@ from threading import Event
 from typing import Any
 
 from dctnet import tracing
+from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
-from dctnet.runtimes import Pixels
 from dctnet.server.gunicorn_app import GunicornApp
 from dctnet.server.worker import Worker
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dctnet.runtimes import Pixels
+from dctnet.arrays import Pixels
 
 MAX_SHARE = 0.0002
 """How many of the values may be one level off: both round, and the last cast cuts off."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.conversion.comparison import (
     MAX_BOX_DIFFERENCE,
     MAX_LANDMARK_DIFFERENCE,
@@ -16,7 +17,7 @@ from dctnet.conversion.comparison import (
     drawable,
     face_crops,
 )
-from dctnet.runtimes import Detector, Floats, Pixels
+from dctnet.runtimes import Detector
 
 IMAGES = [np.full((200, 280, 3), level, np.uint8) for level in (0, 90, 200)]
 BOXES = np.array([[0.1, 0.1, 0.5, 0.5], [0.5, 0.5, 0.9, 0.9], [0, 0, 1, 1]], np.float32)

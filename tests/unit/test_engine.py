@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.engine import Engine
-from dctnet.runtimes import Drawing, Floats, Networks, Pixels
+from dctnet.runtimes import Networks
 
 ALPHA = np.zeros((288, 288), np.float32)
 cv2.circle(ALPHA, (144, 144), 120, 1.0, -1)
@@ -20,13 +21,13 @@ FACE[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42]
 FACE[30], FACE[48], FACE[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0.7]
 
 
-def darker(image: Pixels) -> Drawing:
+def darker(image: Pixels) -> GeneratorOutput:
     assert image.shape[0] % 16 == 0
     assert image.shape[1] % 16 == 0
     return image // 2
 
 
-def red(image: Pixels) -> Drawing:
+def red(image: Pixels) -> GeneratorOutput:
     return np.full_like(image, (0, 0, 255))  # BGR.
 
 
@@ -128,7 +129,7 @@ def test_an_image_of_any_shape_comes_back_at_its_size(shape):
 def test_the_networks_never_see_a_side_beyond_the_cap():
     seen = []
 
-    def background(image: Pixels) -> Drawing:
+    def background(image: Pixels) -> GeneratorOutput:
         seen.append(image.shape)
         return image
 
@@ -150,7 +151,7 @@ def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
 def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 
-    def background(image: Pixels) -> Drawing:
+    def background(image: Pixels) -> GeneratorOutput:
         return np.repeat(np.resize(levels, image.shape[:2])[:, :, np.newaxis], 3, axis=2)
 
     image = engine(background=background).cartoonize(photo(16, 16)).image

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dctnet.arrays import Pixels
 from dctnet.engine import Cartoon
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, SelfTestFailed, sample_image, warm_up
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.self_test import GoldenPair
-from dctnet.runtimes import Pixels
 
 IMAGE = np.full((8, 9, 3), 100, np.uint8)
 

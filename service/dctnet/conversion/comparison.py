@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine.detection import MIN_SCORE, find_faces
 from dctnet.engine.geometry import pad_to_multiple, resize
 from dctnet.engine.landmarks import find_landmarks
-from dctnet.runtimes import Detector, Floats, Generator, Landmarker, Pixels
+from dctnet.runtimes import Detector, Generator, Landmarker
 
 MAX_BOX_DIFFERENCE = 1e-4
 """Of a face's box, as a share of the detector's image: a twentieth of one of its pixels."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.runtimes import Pixels
+from dctnet.arrays import Pixels
 
 PHOTOS = Path(__file__).parent / "photos"
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.runtimes import Floats, Pixels
+from dctnet.arrays import Floats, Pixels
 
 HEAD_SIDE = 288
 """The side of the head network's square image, in pixels."""

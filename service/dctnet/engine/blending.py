@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dctnet.arrays import Floats, GeneratorOutput
 from dctnet.engine.alignment import HEAD_SIDE
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.open_files import Readable
-from dctnet.runtimes import Drawing, Floats
 
 
 def read_alpha(file: Readable) -> Floats:
@@ -30,7 +30,9 @@ def read_alpha(file: Readable) -> Floats:
     return cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY).astype(np.float32) / np.float32(255)
 
 
-def blend(canvas: Floats, head: Drawing, alpha: Floats, to_image: NDArray[np.floating]) -> None:
+def blend(
+    canvas: Floats, head: GeneratorOutput, alpha: Floats, to_image: NDArray[np.floating]
+) -> None:
     """Lay `head` onto `canvas` in place, weighed by `alpha`.
 
     `canvas` is HxWx3 float32, `head` 288x288x3 uint8 or float32 in the same colour order, `alpha`

@@ -6,7 +6,8 @@ Upstream: `modelscope/models/cv/cartoon/facelib/face_detector.py` and `sort` in 
 import cv2
 import numpy as np
 
-from dctnet.runtimes import Detector, Floats, Pixels
+from dctnet.arrays import Floats, Pixels
+from dctnet.runtimes import Detector
 
 MAX_FACES = 10
 """How many faces of one image are drawn, the largest ones (upstream's `topk`)."""

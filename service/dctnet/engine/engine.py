@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine.alignment import Alignment, align, cut_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
 from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize, working_size
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.engine.pupils import five_points
-from dctnet.runtimes import Floats, Networks, Pixels
+from dctnet.runtimes import Networks
 
 MAX_WORKING_SIDE = 1280
 """Default of the longest side at which an image is worked on, in pixels."""

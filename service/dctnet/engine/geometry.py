@@ -6,7 +6,7 @@ Upstream: `resize_size` and `padTo16x` in `modelscope/models/cv/cartoon/utils.py
 import cv2
 import numpy as np
 
-from dctnet.runtimes import Pixels
+from dctnet.arrays import Pixels
 
 MAX_SHORT_SIDE = 720
 """The longest that the short side of a working image may be, in pixels (upstream's)."""

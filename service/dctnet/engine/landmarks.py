@@ -6,8 +6,9 @@ Upstream: `_one_shot_run` in `modelscope/models/cv/cartoon/facelib/face_landmark
 import cv2
 import numpy as np
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine.detection import FILL_RGB
-from dctnet.runtimes import Floats, Landmarker, Pixels
+from dctnet.runtimes import Landmarker
 
 MIN_FACE = 60
 """A box no larger than this on both sides, in pixels of the working image, is not drawn."""

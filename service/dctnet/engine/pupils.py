@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.runtimes import Floats, Pixels
+from dctnet.arrays import Floats, Pixels
 
 # Of each eye's six iBUG points upstream takes the first five; the networks' heads are aligned so.
 _LEFT_EYE = slice(36, 41)

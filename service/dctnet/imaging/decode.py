@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from dctnet.arrays import Pixels
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.memory import is_out_of_memory
-from dctnet.imaging.rgb import Pixels, upright_rgb
+from dctnet.imaging.rgb import upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """The longest side, in pixels, that is decoded: no answer could hold a longer one."""

@@ -4,10 +4,9 @@ from io import BytesIO
 from typing import Final, Literal
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from dctnet.arrays import Pixels
 from dctnet.imaging.errors import TooLongForFormat
 
 Format = Literal["png", "jpeg", "webp"]
@@ -28,7 +27,7 @@ _WEBP_METHOD: Final = 2
 up to 18 bytes per pixel and 4 times the CPU time, for 0.4 dB. 0 and 1 fail for much noise."""
 
 
-def encode(rgb: NDArray[np.uint8], format: Format) -> bytes:
+def encode(rgb: Pixels, format: Format) -> bytes:
     """Encode HxWx3 uint8 RGB, without any metadata; JPEG and WebP with quality 95.
 
     Beside the image it takes up to 12 bytes per pixel, whatever the format and the content.
@@ -40,14 +39,14 @@ def encode(rgb: NDArray[np.uint8], format: Format) -> bytes:
     return _webp(rgb) if format == "webp" else _png_or_jpeg(rgb, format)
 
 
-def _webp(rgb: NDArray[np.uint8]) -> bytes:
+def _webp(rgb: Pixels) -> bytes:
     """Encode by Pillow: OpenCV has no parameter for libwebp's method."""
     encoded = BytesIO()
     Image.fromarray(rgb).save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
     return encoded.getvalue()
 
 
-def _png_or_jpeg(rgb: NDArray[np.uint8], format: Format) -> bytes:
+def _png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
     """Encode by OpenCV, PNG with its default level, the fastest one."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []

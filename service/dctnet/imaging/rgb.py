@@ -6,13 +6,11 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dctnet.arrays import Pixels
 from dctnet.imaging import icc
 from dctnet.imaging.memory import is_out_of_memory
-
-Pixels = NDArray[np.uint8]
 
 _TILE_PIXELS: Final = 1 << 18
 """What is converted at once: conversions make copies, and those of a tile are small."""

@@ -5,11 +5,11 @@ from typing import Protocol
 
 import numpy as np
 
+from dctnet.arrays import Pixels
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.models.self_test import GoldenPair
-from dctnet.runtimes import Pixels
 
 MAX_MEAN_DIFFERENCE = 0.5
 """How far an answer may be from the known one on average, of 255: CPUs round differently."""

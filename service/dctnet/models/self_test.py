@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from dctnet.arrays import Pixels
 from dctnet.models.errors import ModelError, reason
 from dctnet.models.folder import GOLDEN_INPUT, GOLDEN_OUTPUT
 from dctnet.models.open_files import Files, Readable
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,13 @@ A network is a stateless function of its input. Calls may come from several thre
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Drawing = NDArray[np.uint8] | NDArray[np.float32]
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 
 
 class Generator(Protocol):
     """The cartoon generator: DCT-Net's U-Net with its guided filter."""
 
-    def __call__(self, image: Pixels, /) -> Drawing:
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
         """Return the cartoon of `image`.
 
         `image` is HxWx3 uint8 in BGR, H and W multiples of 16. The answer has the same shape and

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.models import generator_weights as model
 from dctnet.models.generator_weights import EPSILON, Weights
 from dctnet.models.open_files import Readable
-from dctnet.runtimes import Floats, Generator, Pixels
+from dctnet.runtimes import Generator
 
 LIBRARIES = Path(__file__).with_name("lib")
 

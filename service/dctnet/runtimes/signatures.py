@@ -12,7 +12,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.runtimes import Detector, Drawing, Floats, Generator, Landmarker, Pixels
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
+from dctnet.runtimes import Detector, Generator, Landmarker
 
 Array = NDArray[Any]
 
@@ -57,8 +58,8 @@ class _GraphGenerator:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def __call__(self, image: Pixels, /) -> Drawing:
-        return cast("Drawing", self._run(image.astype(np.float32))[0])
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
+        return cast("GeneratorOutput", self._run(image.astype(np.float32))[0])
 
     def reserve(self, calls: int, height: int, width: int) -> None:
         images = [np.zeros((height, width, 3), np.uint8)] * calls

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models import folder
-from dctnet.runtimes import Floats, Landmarker, Networks, selection
-from demo_model.faces.scenes import Pixels, Placement, Points, collage, paste
+from dctnet.runtimes import Landmarker, Networks, selection
+from demo_model.faces.scenes import Placement, Points, collage, paste
 
 SHAPES = ((720, 720), (720, 1080), (720, 1440), (1440, 720))
 """Height and width of the scenes in pixels: working sizes, long to short at most 2."""

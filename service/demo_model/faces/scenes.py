@@ -11,7 +11,8 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from dctnet.arrays import Pixels
+
 Points = NDArray[np.float64]
 
 HEAD_MIDDLE, HEAD_RADII = (224, 112), (82, 104)
