@@ -28,7 +28,7 @@ def _quotas(root: Path, own_cgroups: Path) -> list[float]:
         lines = own_cgroups.read_text().splitlines()
     except OSError:  # Not Linux, or no /proc.
         return []
-    found = []
+    quotas = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -39,8 +39,10 @@ def _quotas(root: Path, own_cgroups: Path) -> list[float]:
             continue
         own = folder / path.lstrip("/")
         # A quota further up binds too; a container often sees no folder but the topmost.
-        found += [quota_of(place) for place in (own, *own.parents) if place.is_relative_to(folder)]
-    return [quota for quota in found if quota is not None]
+        quotas += [
+            quota_of(parent) for parent in (own, *own.parents) if parent.is_relative_to(folder)
+        ]
+    return [quota for quota in quotas if quota is not None]
 
 
 def _quota_v2(folder: Path) -> float | None:

@@ -117,14 +117,14 @@ class Metrics:
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
             self.client_disconnects.labels(stage)
-        for why in UnreadReason:
-            self.unread_responses.labels(why)
+        for unread_reason in UnreadReason:
+            self.unread_responses.labels(unread_reason)
         for resource in Resource:
             self.shortages.labels(resource)
         for stage in OUT_OF_MEMORY_STAGES:
             self.out_of_memory.labels(stage)
 
-    def watch(
+    def register_gauges(
         self,
         admission: Admission,
         lifecycle: Lifecycle,
@@ -172,7 +172,7 @@ class _Gauges(Collector):
             ("slots", "Images that may be computed at once.", admission.slots),
             ("slots_busy", "Images that are computed.", admission.busy),
             ("load_ratio", "Images computed or waiting, a slot.", admission.load_ratio),
-            ("uploads_active", "Bodies that are received.", admission.uploads.held),
+            ("uploads_active", "Bodies that are received.", admission.uploads.in_use),
             (
                 "draining_seconds",
                 "How long ago the process was told to end.",

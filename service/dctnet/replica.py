@@ -28,7 +28,7 @@ from dctnet.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-Load = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
+LoadEngine = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
 
 
 class Replica:
@@ -38,7 +38,7 @@ class Replica:
         self,
         settings: Settings,
         model: ModelFolder,
-        load: Load | None = None,
+        load: LoadEngine | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         """Take a verified model, what loads it if not `load_engine`, and what makes spans.
@@ -53,13 +53,15 @@ class Replica:
         self._running_clock = PausableClock()
         self.admission = Admission(
             slots=settings.slots,
-            queue=settings.queue_size,
-            uploads=settings.max_uploads,
+            queue_size=settings.queue_size,
+            max_uploads=settings.max_uploads,
             max_service_time=settings.watchdog_timeout,
             running_clock=self._running_clock,
         )
         self.metrics = Metrics()
-        self.metrics.watch(self.admission, self.lifecycle, lambda: self.model, self.runtime)
+        self.metrics.register_gauges(
+            self.admission, self.lifecycle, lambda: self.model, self.runtime
+        )
         self.watchdog = Watchdog(
             self.lifecycle,
             self.admission.longest_running,
@@ -72,12 +74,12 @@ class Replica:
             self.watchdog,
             self.accept_loop,
             self.admission.longest_running,
-            self._describe,
+            self._describe_model,
         )
         self.tracing = tracing
         self._load = load or partial(load_engine, model=model)
         self._engine: CartoonEngine | None = None
-        self._compared = "not drawn yet"
+        self._warm_up_result = "not drawn yet"
 
     @property
     def engine(self) -> CartoonEngine:
@@ -87,7 +89,7 @@ class Replica:
 
     def start(self) -> None:
         """Load and warm up in a thread; where that fails the process ends with the code 3."""
-        Thread(target=self._become_ready, name="load-model", daemon=True).start()
+        Thread(target=self._load_or_exit, name="load-model", daemon=True).start()
         self._running_clock.start()
         self.watchdog.start()
         if self.tracing is not None:
@@ -98,7 +100,7 @@ class Replica:
         self.lifecycle.transition_to(State.DRAINING)
         self.admission.drain(monotonic() + self.settings.graceful_timeout)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Be stopped, when all that was accepted is answered, and send the last spans."""
         self.lifecycle.transition_to(State.STOPPED)
         self._running_clock.stop()
@@ -114,7 +116,7 @@ class Replica:
         self._engine.reserve(self.settings.slots)
         prepare = partial(warm_up, self._engine, self.model, self.admission.service_time.calibrate)
         for prepared in self.admission.start(prepare):
-            self._compared = str(prepared.result())
+            self._warm_up_result = str(prepared.result())
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):
@@ -125,29 +127,29 @@ class Replica:
                 self.runtime,
             )
 
-    def _become_ready(self) -> None:
+    def _load_or_exit(self) -> None:
         try:
             self.load()
         except ModelError as error:
             logger.error("%s", error)
-            self._give_up()
+            self._exit_failed()
         except BaseException:  # Whatever it is, no image will ever be drawn here.
             logger.exception("the model could not be loaded")
-            self._give_up()
+            self._exit_failed()
 
-    def _give_up(self) -> None:
+    def _exit_failed(self) -> None:
         """End the worker with the code on which Gunicorn ends too, instead of starting it again."""
         self.lifecycle.transition_to(State.FAILED)
         logs.flush()
         # Ends the process from any thread; sys.exit would only end this one.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 
-    def _describe(self) -> str:
-        facts = [
+    def _describe_model(self) -> str:
+        parts = [
             label(self.model),
             f"integrity: {self.model.integrity}",
             f"runtime: {self.runtime}",
             *(f"{name} needs TensorFlow: {why}" for name, why in self.model.unconverted.items()),
-            f"warm-up: {self._compared}",
+            f"warm-up: {self._warm_up_result}",
         ]
-        return ", ".join(facts)
+        return ", ".join(parts)

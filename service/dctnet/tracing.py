@@ -37,11 +37,11 @@ WARNING_INTERVAL_S = 60.0
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
 # What the log says of an image too, by the names that it has there.
-_FACTS = ("bytes_in", "pixels", "faces", "rejected")
+_SPAN_FIELDS = ("bytes_in", "pixels", "faces", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class RequestTimes:
     """When a request came, was answered, and took its place in the queue, if it did.
 
     All are seconds of the monotonic clock.
@@ -125,7 +125,9 @@ class Tracing:
             last.start()
             last.join(FLUSH_S)
 
-    def trace(self, facts: Mapping[str, Any], parent: Mapping[str, str], moments: Moments) -> str:
+    def trace(
+        self, fields: Mapping[str, Any], parent: Mapping[str, str], times: RequestTimes
+    ) -> str:
         """Make the spans of an answered request, and return the id of their trace.
 
         ``facts`` is the request's record, ``parent`` its headers of W3C Trace Context.
@@ -141,37 +143,37 @@ class Tracing:
             return round((epoch + moment) * 1e9)
 
         span = self._tracer.start_span(
-            _name(facts),
+            _name(fields),
             TraceContextTextMapPropagator().extract(parent),
             kind=SpanKind.SERVER,
-            attributes=_attributes(facts),
-            start_time=at(moments.started),
+            attributes=_attributes(fields),
+            start_time=at(times.started),
         )
-        if facts["status"] >= 500:
+        if fields["status"] >= 500:
             span.set_status(StatusCode.ERROR)
-        if moments.queued is not None:
-            within = set_span_in_context(span)
-            begun = moments.queued
-            for stage, seconds in facts.get("stages", {}).items():
-                child = self._tracer.start_span(stage, within, start_time=at(begun))
-                begun += seconds
-                child.end(at(begun))
-        span.end(at(moments.ended))
+        if times.queued is not None:
+            context = set_span_in_context(span)
+            started = times.queued
+            for stage, seconds in fields.get("stages", {}).items():
+                child = self._tracer.start_span(stage, context, start_time=at(started))
+                started += seconds
+                child.end(at(started))
+        span.end(at(times.ended))
         return f"{span.get_span_context().trace_id:032x}"
 
 
-def _name(facts: Mapping[str, Any]) -> str:
-    method = facts["method"] if facts["method"] in _METHODS else "HTTP"
-    return method if facts["route"] == "none" else f"{method} {facts['route']}"
+def _name(fields: Mapping[str, Any]) -> str:
+    method = fields["method"] if fields["method"] in _METHODS else "HTTP"
+    return method if fields["route"] == "none" else f"{method} {fields['route']}"
 
 
-def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a span says of its request: names of the semantic conventions, and our own."""
-    method, route, status = facts["method"], facts["route"], facts["status"]
+    method, route, status = fields["method"], fields["route"], fields["status"]
     attributes: dict[str, Any] = {
         "http.request.method": method if method in _METHODS else "_OTHER",
         "http.response.status_code": status,
-        "http.response.header.x-request-id": [facts["request_id"]],
+        "http.response.header.x-request-id": [fields["request_id"]],
         "url.scheme": "http",
     }
     if route != "none":
@@ -180,7 +182,7 @@ def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
             attributes["url.path"] = route
     if status >= 500:
         attributes["error.type"] = str(status)
-    return attributes | {f"dctnet.{name}": facts[name] for name in _FACTS if name in facts}
+    return attributes | {f"dctnet.{name}": fields[name] for name in _SPAN_FIELDS if name in fields}
 
 
 class _RateLimitedHandler(logging.Handler):

@@ -15,7 +15,7 @@ import requests
 
 from dctnet.models.folder import DEMO
 from tests.server.conftest import post
-from tests.server.timed import FAILING
+from tests.server.timed_server import FAILING
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, children, serving
@@ -39,7 +39,7 @@ SERVE = f"""
 import runpy
 from dctnet import log_writer
 log_writer.QUEUE_BYTES = {QUEUE_BYTES}
-runpy.run_module("tests.server.timed", run_name="__main__")
+runpy.run_module("tests.server.timed_server", run_name="__main__")
 """
 WITH_A_LIBRARY = """
 import os, sys
@@ -180,7 +180,7 @@ def test_broken_standard_output_costs_no_request_and_no_log_line(start_with, for
         ("no space", (sys.executable, "-c", WITH_A_LIBRARY), False),
     ],
 )
-def test_a_server_starts_and_ends_with_both_streams_broken(
+def test_server_starts_and_stops_with_both_streams_broken(
     start_with, request, form, command, frozen
 ):
     server = start_with(
@@ -202,7 +202,7 @@ def test_a_server_starts_and_ends_with_both_streams_broken(
 
 
 @pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(start_with):
+def test_arbiter_with_full_log_stream_replaces_killed_worker(start_with):
     server = start_with("full", "stderr")
     for _ in range(2):
         killed = server.worker()

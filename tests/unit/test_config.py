@@ -34,7 +34,7 @@ from dctnet.model_loading import network_threads
 from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
-from dctnet.server.read_timeouts import CROWDED_IDLE_SHARE
+from dctnet.server.read_timeouts import CROWDED_IDLE_FACTOR
 from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
@@ -311,7 +311,7 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set():
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
         f"{MAX_LATE_ACCEPT_S:g} s",
         f"{LINGER_S:g} s",
-        f"{CROWDED_IDLE_SHARE * 100:g} % of the grace",
+        f"{CROWDED_IDLE_FACTOR * 100:g} % of the grace",
         f"{TIMEOUT_S} s",
         f"{MAX_CONNECTIONS}",
         f"{MAX_HEAD_BYTES // 1024} KiB",

@@ -57,7 +57,7 @@ def pipe() -> Iterator[Pipe]:
     pipe.close()
 
 
-def test_lines_are_written_in_their_order(pipe):
+def test_lines_are_written_in_order(pipe):
     writer = pipe.log_writer()
     lines = [f"line {number}\n".encode() for number in range(1000)]
     for line in lines:
@@ -68,7 +68,7 @@ def test_lines_are_written_in_their_order(pipe):
 
 
 @pytest.mark.alone
-def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe):
+def test_full_pipe_does_not_block_and_queue_holds_its_limit(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
@@ -87,7 +87,7 @@ def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe
     assert got.count(b"dropped 1\n") == 1
 
 
-def test_losses_come_in_runs_until_half_the_queue_is_free(pipe):
+def test_drops_continue_until_half_the_queue_is_free(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
@@ -104,7 +104,7 @@ def test_losses_come_in_runs_until_half_the_queue_is_free(pipe):
     assert writer.dropped == 2
 
 
-def test_many_threads_lose_no_line_and_break_none(pipe):
+def test_concurrent_lines_are_whole_and_counted(pipe):
     writer = pipe.log_writer()
     stream = LineStream(lambda text: writer.write(text.encode()), pipe.writer)
     got: list[bytes] = []
@@ -138,7 +138,7 @@ def test_many_threads_lose_no_line_and_break_none(pipe):
 
 
 @pytest.mark.parametrize("how", ["closed", "no reader", "no space"])
-def test_lines_that_the_system_rejects_are_counted_and_announced_later(tmp_path, how):
+def test_lines_rejected_by_the_system_are_counted_and_reported_later(tmp_path, how):
     pipe = Pipe()
     writer = LogWriter(pipe.writer, notice)
     if how == "closed":
@@ -160,9 +160,7 @@ def test_lines_that_the_system_rejects_are_counted_and_announced_later(tmp_path,
     assert writer.dropped == 6
 
 
-def test_a_line_that_was_written_in_part_is_dropped_and_the_next_starts_a_line(
-    tmp_path, monkeypatch
-):
+def test_partly_written_line_is_dropped_and_the_next_starts_a_line(tmp_path, monkeypatch):
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     room = 9  # Bytes on the disk.
     write = os.write
@@ -186,7 +184,7 @@ def test_a_line_that_was_written_in_part_is_dropped_and_the_next_starts_a_line(
     assert writer.dropped == 1
 
 
-def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe):
+def test_non_blocking_descriptor_drops_nothing(pipe):
     size = pipe.fill()
     os.set_blocking(pipe.writer, False)
     writer = pipe.log_writer()
@@ -195,7 +193,7 @@ def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe)
     assert writer.dropped == 0
 
 
-def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe):
+def test_forked_process_writes_only_its_own_lines(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     writer.write(b"parent\n")
@@ -210,7 +208,7 @@ def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe):
     assert sorted(pipe.read(len(b"parent\nchild\n")).splitlines()) == [b"child", b"parent"]
 
 
-def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(pipe, monkeypatch):
+def test_writer_thread_start_is_retried(pipe, monkeypatch):
     def fail(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -224,7 +222,7 @@ def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(pipe, monkey
     assert pipe.read(13) == b"first\nsecond\n"
 
 
-def test_a_finalizer_may_log_while_its_thread_logs(pipe):
+def test_logging_is_reentrant(pipe):
     writer = pipe.log_writer()
     with writer._lock:
         writer.write(b"line\n")

@@ -33,8 +33,8 @@ class Admission:
         self,
         *,
         slots: int,
-        queue: int,
-        uploads: int,
+        queue_size: int,
+        max_uploads: int,
         max_service_time: float = inf,
         clock: Callable[[], float] = monotonic,
         running_clock: Callable[[], float] | None = None,
@@ -45,8 +45,8 @@ class Admission:
         waits; ``running_clock``, the same by default, that of computations.
         """
         self.slots = slots
-        self.queue_capacity = queue
-        self.uploads = Permits(uploads)
+        self.queue_capacity = queue_size
+        self.uploads = Permits(max_uploads)
         self.clock = clock
         self.running_clock = running_clock or clock
         self.service_time = ServiceTimeEstimator(max_service_time, clock)
@@ -55,7 +55,7 @@ class Admission:
         self._quota = (
             DynamicThreshold()
         )  # Of slots and places together, which is all that is taken.
-        self._ends_at = inf
+        self._shutdown_at = inf
         self._started = False
         self._stopped = False
         self._changed = Condition()
@@ -75,24 +75,24 @@ class Admission:
         for slot, future in enumerate(prepared):
             # A computation that hangs must not keep the process from ending.
             Thread(
-                target=self._serve, args=(prepare, future), name=f"slot-{slot}", daemon=True
+                target=self._run_slot, args=(prepare, future), name=f"slot-{slot}", daemon=True
             ).start()
         return prepared
 
-    def drain(self, ends_at: float) -> None:
+    def drain(self, shutdown_at: float) -> None:
         """Reject from now on what is predicted to end at ``ends_at`` of the clock, or later.
 
         Called again, the earliest end counts.
         """
         with self._changed:
-            self._ends_at = min(self._ends_at, ends_at)
+            self._shutdown_at = min(self._shutdown_at, shutdown_at)
 
     def stop(self) -> None:
         """Drop what is queued and let the slots' threads end after what they compute."""
         with self._changed:
-            self._stopped, self._ends_at = True, -inf
+            self._stopped, self._shutdown_at = True, -inf
             while job := self._queue.pop():
-                self._quota.give_back(job.client)
+                self._quota.release(job.client)
                 job.finish(None, AdmissionStopped())
             self._changed.notify_all()
 
@@ -116,11 +116,11 @@ class Admission:
 
     def submit(
         self,
-        work: Callable[[], T],
+        task: Callable[[], T],
         *,
         cost: float,
         deadline: float,
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_connected: Callable[[], bool] = lambda: True,
         client: Client = None,
     ) -> Job[T]:
         """Take a place in the queue for ``work``, or raise Rejected.
@@ -132,19 +132,21 @@ class Admission:
         """
         if not cost > 0:
             raise ValueError(f"An image's cost is more than 0, not {cost}.")
-        job = Job(self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client)
+        job = Job(
+            self, task, cost=cost, deadline=deadline, is_connected=is_connected, client=client
+        )
         with self._changed:
             self._check_capacity(client, cost, deadline)
-            self._quota.take(client)
+            self._quota.acquire(client)
             self._queue.push(client, job)
             self._changed.notify()
         return job
 
-    def withdraw(self, job: Job[Any], error: Exception) -> None:
+    def cancel(self, job: Job[Any], error: Exception) -> None:
         """Take a job out of the queue, if it is still there; ``error`` becomes its outcome."""
         with self._changed:
             if self._queue.remove(job.client, job):
-                self._quota.give_back(job.client)
+                self._quota.release(job.client)
                 job.finish(None, error)
 
     def position(self, job: Job[Any]) -> int:
@@ -174,41 +176,41 @@ class Admission:
     def load_ratio(self) -> float:
         """Images that are computed or wait, for each slot: what autoscalers look at."""
         with self._changed:
-            return self._quota.held / self.slots
+            return self._quota.in_use / self.slots
 
     def longest_running(self) -> float:
         """Return for how many seconds the oldest computation has been running, or 0."""
         with self._changed:
-            return max((job.ran for job in self._running), default=0.0)
+            return max((job.run_seconds for job in self._running), default=0.0)
 
     def _check_capacity(self, client: Client, cost: float, deadline: float) -> None:
         """Raise Rejected unless a client's image of this cost can be taken and be done in time."""
-        wait = self._wait(client)
+        wait = self._predict_wait(client)
         # What starts at once is measured by the warm-up at most: a replica that rejected images
         # while it has nothing to do would never measure that it is fast again.
-        seconds = self.service_time.seconds(cost) if wait else self.service_time.fresh(cost)
+        seconds = self.service_time.seconds(cost) if wait else self.service_time.idle_seconds(cost)
         end = self.clock() + wait + seconds
-        if end >= self._ends_at:
+        if end >= self._shutdown_at:
             raise Rejected(RejectionReason.DRAINING, MIN_RETRY_AFTER_S)
         # A free slot takes the next image at once, so it counts as a place.
-        places = self.slots + self.queue_capacity
-        if self._quota.held >= places:
+        capacity = self.slots + self.queue_capacity
+        if self._quota.in_use >= capacity:
             raise Rejected(RejectionReason.QUEUE_FULL, _retry_after(wait))
-        if self._quota.held >= self.slots and not self._quota.allow(client, places):
+        if self._quota.in_use >= self.slots and not self._quota.allow(client, capacity):
             raise Rejected(RejectionReason.QUOTA, _retry_after(wait))
         if end >= deadline:
             raise Rejected(RejectionReason.DEADLINE, _retry_after(wait))
 
-    def _wait(self, client: Client) -> float:
+    def _predict_wait(self, client: Client) -> float:
         """Predict in how many seconds a slot is free for one more image of a client."""
-        turns = self._queue.ahead_of(client)
+        turns = self._queue.turns_before(client)
         # What took longer than predicted is expected to need as long again as it is late.
         free_in: list[tuple[float, int, Client]] = [
-            (abs(self.service_time.seconds(job.cost) - job.ran), slot, job.client)
+            (abs(self.service_time.seconds(job.cost) - job.run_seconds), slot, job.client)
             for slot, job in enumerate(self._running)
         ]
-        nobody = object()
-        free_in += [(0.0, slot, nobody) for slot in range(len(free_in), self.slots)]
+        no_client = object()
+        free_in += [(0.0, slot, no_client) for slot in range(len(free_in), self.slots)]
         heapify(free_in)
         while True:
             seconds, slot, served = free_in[0]
@@ -219,47 +221,47 @@ class Admission:
             seconds += self.service_time.seconds(job.cost)
             heapreplace(free_in, (seconds, slot, job.client))
 
-    def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
+    def _run_slot(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
         """Be a slot, from its preparation until all is stopped."""
         try:
             slot = prepare()
         except BaseException as error:
-            self._lose_slot()
+            self._remove_slot()
             prepared.set_exception(error)
             return
         prepared.set_result(slot)
-        while self._serve_next():
+        while self._run_next_job():
             pass
 
-    def _lose_slot(self) -> None:
+    def _remove_slot(self) -> None:
         with self._changed:
             if self.slots > 1:
                 self.slots -= 1
             else:
                 self.stop()
 
-    def _serve_next(self) -> bool:
+    def _run_next_job(self) -> bool:
         """Wait for the next image and compute it, if it is wanted; return False at the end."""
-        job = self._next()
+        job = self._next_job()
         if job is None:
             return False
-        answer, error = None, None
+        result, error = None, None
         try:
-            job.require_wanted()
-            answer = job.compute()
-            self.service_time.observe(job.cost, job.ran)
+            job.check_active()
+            result = job.compute()
+            self.service_time.observe(job.cost, job.run_seconds)
         except BaseException as caught:  # It belongs to the waiter; the slot goes on.
             error = caught
             clear_traceback_frames(error)
         with self._changed:
             self._running.remove(job)
-            self._quota.give_back(job.client)
+            self._quota.release(job.client)
             self._queue.end_turn(job.client)
-        job.finish(answer, error)
-        del job, answer, error  # An error's traceback keeps this frame, and so what it holds.
+        job.finish(result, error)
+        del job, result, error  # An error's traceback keeps this frame, and so what it holds.
         return True
 
-    def _next(self) -> Job[Any] | None:
+    def _next_job(self) -> Job[Any] | None:
         """Wait for the next image and put it on a slot; return None where none will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopped)

@@ -36,23 +36,23 @@ class Job(Generic[T]):
     def __init__(
         self,
         admission: "Admission",
-        work: Callable[[], T],
+        task: Callable[[], T],
         *,
         cost: float,
         deadline: float,
-        is_wanted: Callable[[], bool],
+        is_connected: Callable[[], bool],
         client: Client,
     ) -> None:
         self.client = client
         self.cost = cost
         self.deadline = deadline
-        self.is_wanted = is_wanted
+        self.is_connected = is_connected
         self.state = JobState.QUEUED
         self.queued_at = admission.clock()
         self.started_at: float | None = None
-        self._ran_from = 0.0
+        self._run_started_at = 0.0
         self._admission = admission
-        self._work: Callable[[], T] | None = work
+        self._task: Callable[[], T] | None = task
         self._outcome: tuple[T | None, BaseException | None] | None = None
         self._changed = Condition()
 
@@ -62,15 +62,19 @@ class Job(Generic[T]):
         return self._admission.position(self)
 
     @property
-    def waited(self) -> float:
+    def wait_seconds(self) -> float:
         """How many seconds it was, or has been, in the queue."""
         until = self._admission.clock() if self.started_at is None else self.started_at
         return until - self.queued_at
 
     @property
-    def ran(self) -> float:
+    def run_seconds(self) -> float:
         """Seconds on a slot, without pauses of the process; 0 before that."""
-        return 0.0 if self.started_at is None else self._admission.running_clock() - self._ran_from
+        return (
+            0.0
+            if self.started_at is None
+            else self._admission.running_clock() - self._run_started_at
+        )
 
     def result(self) -> T:
         """Wait for the answer and hand it over, once: the job does not keep it.
@@ -79,40 +83,40 @@ class Job(Generic[T]):
         or drawn, and whatever the work raised. A job that is still queued then leaves the queue.
         """
         try:
-            while not self._has_ended():
-                self.require_wanted()
+            while not self._wait_until_done():
+                self.check_active()
         except BaseException:
-            self._admission.withdraw(self, ClientDisconnected())
+            self._admission.cancel(self, ClientDisconnected())
             raise
-        return self._hand_over()
+        return self._unwrap()
 
-    def require_wanted(self) -> None:
+    def check_active(self) -> None:
         """Raise DeadlineExceeded or ClientDisconnected where nobody wants the answer any more."""
         if self._admission.clock() >= self.deadline:
             raise DeadlineExceeded
-        if not self.is_wanted():
+        if not self.is_connected():
             raise ClientDisconnected
 
     def start(self) -> None:
         """Count from now on as running; called once, by the slot."""
-        self._ran_from = self._admission.running_clock()
+        self._run_started_at = self._admission.running_clock()
         self.started_at = self._admission.clock()
 
     def compute(self) -> T:
         """Do the work; called once, by the slot."""
-        assert self._work is not None
+        assert self._task is not None
         self.state = JobState.RUNNING
-        return self._work()
+        return self._task()
 
-    def finish(self, answer: T | None, error: BaseException | None) -> None:
+    def finish(self, result: T | None, error: BaseException | None) -> None:
         """Put the outcome where the waiter finds it; called once, by whoever ends the job."""
         with self._changed:
             self.state = JobState.DONE if self.state is JobState.RUNNING else JobState.DROPPED
-            self._outcome = answer, error
-            self._work = None  # It holds the body, which nobody needs any more.
+            self._outcome = result, error
+            self._task = None  # It holds the body, which nobody needs any more.
             self._changed.notify_all()
 
-    def _has_ended(self) -> bool:
+    def _wait_until_done(self) -> bool:
         """Wait until it has ended, but not longer than POLL_INTERVAL_S; return whether it has."""
         left = self.deadline - self._admission.clock()
         with self._changed:
@@ -121,12 +125,12 @@ class Job(Generic[T]):
                 max(0.0, min(left, POLL_INTERVAL_S)),
             )
 
-    def _hand_over(self) -> T:
+    def _unwrap(self) -> T:
         assert self._outcome is not None, "A job's result is handed over once."
-        (answer, error), self._outcome = self._outcome, None
+        (result, error), self._outcome = self._outcome, None
         try:
             if error is not None:
                 raise error
-            return cast("T", answer)
+            return cast("T", result)
         finally:
             del error  # Its traceback keeps this frame, so each would keep the other.

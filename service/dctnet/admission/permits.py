@@ -15,14 +15,14 @@ class Permit:
         self.client = client
         self.granted = False
         self._permits: Permits | None = permits
-        self._once = Lock()
+        self._lock = Lock()
 
     def release(self) -> None:
         """Give it back, whoever asks first and however often."""
-        with self._once:
+        with self._lock:
             permits, self._permits = self._permits, None
         if permits is not None:
-            permits._take_back(self)  # noqa: SLF001 - The other half of the same thing.
+            permits._reclaim(self)  # noqa: SLF001 - The other half of the same thing.
 
     def __enter__(self) -> Self:
         return self
@@ -39,42 +39,42 @@ class Permits:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._quota = DynamicThreshold()
-        self._line: FairQueue[Permit] = FairQueue()
+        self._waiters: FairQueue[Permit] = FairQueue()
         self._changed = Condition()
 
     @property
-    def held(self) -> int:
+    def in_use(self) -> int:
         """How many are handed out."""
-        return self._quota.held
+        return self._quota.in_use
 
     @property
     def waiting(self) -> int:
         """How many wait for one."""
-        return len(self._line)
+        return len(self._waiters)
 
     def acquire(self, timeout: float = 0.0, client: Client = None) -> Permit | None:
         """Return a permit, or None where none came within ``timeout`` seconds."""
         permit = Permit(self, client)
         with self._changed:
-            self._line.push(client, permit)
-            self._hand_out()
+            self._waiters.push(client, permit)
+            self._grant()
             try:
                 self._changed.wait_for(lambda: permit.granted, timeout)
             finally:
-                self._line.remove(client, permit)  # Where it is still there.
+                self._waiters.remove(client, permit)  # Where it is still there.
             return permit if permit.granted else None
 
-    def _hand_out(self) -> None:
+    def _grant(self) -> None:
         """Give what is free to those whose turn it is, even if they still sleep."""
-        while permit := self._line.pop(self._may_have_one):
-            self._quota.take(permit.client)
+        while permit := self._waiters.pop(self._may_acquire):
+            self._quota.acquire(permit.client)
             permit.granted = True
             self._changed.notify_all()
 
-    def _may_have_one(self, client: Client) -> bool:
+    def _may_acquire(self, client: Client) -> bool:
         return self._quota.allow(client, self.capacity)
 
-    def _take_back(self, permit: Permit) -> None:
+    def _reclaim(self, permit: Permit) -> None:
         with self._changed:
-            self._quota.give_back(permit.client)
-            self._hand_out()
+            self._quota.release(permit.client)
+            self._grant()

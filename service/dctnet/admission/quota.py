@@ -14,22 +14,22 @@ class DynamicThreshold:
     """Counts who holds how much."""
 
     def __init__(self) -> None:
-        self.held = 0
-        self._held_by: Counter[Client] = Counter()
+        self.in_use = 0
+        self._in_use_by: Counter[Client] = Counter()
 
     def allow(self, client: Client, capacity: int) -> bool:
         """Say whether a client may take one more of so many; who is not told apart may take all."""
-        free = capacity - self.held
-        return free > 0 and (client is None or self._held_by[client] < QUOTA_PER_FREE * free)
+        free = capacity - self.in_use
+        return free > 0 and (client is None or self._in_use_by[client] < QUOTA_PER_FREE * free)
 
-    def take(self, client: Client) -> None:
+    def acquire(self, client: Client) -> None:
         """Count one more."""
-        self.held += 1
-        self._held_by[client] += 1
+        self.in_use += 1
+        self._in_use_by[client] += 1
 
-    def give_back(self, client: Client) -> None:
+    def release(self, client: Client) -> None:
         """Count one less."""
-        self.held -= 1
-        self._held_by[client] -= 1
-        if not self._held_by[client]:
-            del self._held_by[client]  # Clients come and go, and nobody is remembered.
+        self.in_use -= 1
+        self._in_use_by[client] -= 1
+        if not self._in_use_by[client]:
+            del self._in_use_by[client]  # Clients come and go, and nobody is remembered.

@@ -70,7 +70,7 @@ class ServiceTimeEstimator:
         with self._lock:
             return self._bounded(cost, self._baseline + self._decayed(self._clock()))
 
-    def fresh(self, cost: float) -> float:
+    def idle_seconds(self, cost: float) -> float:
         """Return the prediction for an idle replica, which nothing measured later can raise."""
         return min(self._bounded(cost, self._baseline), self.seconds(cost))
 

@@ -12,7 +12,7 @@ from dctnet import logs
 from dctnet.api import request_id
 from dctnet.api.connection import connection
 from dctnet.metrics import Metrics, UnreadReason
-from dctnet.tracing import Moments, Tracing
+from dctnet.tracing import RequestTimes, Tracing
 
 logger = logging.getLogger("dctnet.access")
 
@@ -62,7 +62,7 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
 
         def end(unread: UnreadReason | None) -> None:
             facts["unread"] = unread
-            moments = Moments(started, monotonic(), place)
+            moments = RequestTimes(started, monotonic(), place)
             _count_response(metrics, facts, moments.ended - moments.started)
             if tracing is not None and facts["route"] not in POLLED:
                 facts["trace_id"] = tracing.trace(facts, parent, moments)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _require_addresses(settings: Settings) -> None:
     """Raise SettingsError unless the server can listen on both its addresses at once."""
-    from dctnet.server.bind_address import listening
+    from dctnet.server.bind_address import listen_on
 
     with ExitStack() as stack:
         for address, how in (
@@ -78,7 +78,7 @@ def _require_addresses(settings: Settings) -> None:
             (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
         ):
             try:
-                stack.enter_context(listening(address))
+                stack.enter_context(listen_on(address))
             except OSError as error:
                 raise SettingsError(
                     f"Cannot listen on {address}: {error.strerror}. Choose another address with"

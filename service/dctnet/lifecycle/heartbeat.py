@@ -9,14 +9,14 @@ class Heartbeat:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._beat_at: float | None = None
+        self._recorded_at: float | None = None
 
-    def beat(self) -> None:
+    def record(self) -> None:
         """Note that the loop came round."""
-        self._beat_at = self._clock()
+        self._recorded_at = self._clock()
 
     @property
     def age(self) -> float:
         """Seconds since the last beat; 0 before the first one."""
-        beat_at = self._beat_at
-        return 0.0 if beat_at is None else self._clock() - beat_at
+        recorded_at = self._recorded_at
+        return 0.0 if recorded_at is None else self._clock() - recorded_at

@@ -37,13 +37,13 @@ class Probe:
     name: str
     checks: Sequence[Check]
 
-    def ask(self) -> ProbeResult:
+    def run(self) -> ProbeResult:
         """Make every check."""
         passed, lines = True, []
         for check in self.checks:
-            good = check.passes()
-            passed &= good
-            lines.append(f"[{'+' if good else '-'}]{check.name}: {check.detail()}")
+            passes = check.passes()
+            passed &= passes
+            lines.append(f"[{'+' if passes else '-'}]{check.name}: {check.detail()}")
         return ProbeResult(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
 
 

@@ -14,7 +14,7 @@ from dctnet.models.self_test import GoldenPair
 MAX_MEAN_DIFFERENCE = 0.5
 """How far an answer may be from the known one on average, of 255: CPUs round differently."""
 
-SIDE = 256
+SAMPLE_SIDE = 256
 """Of the image that is drawn where a folder has no known one, in pixels."""
 
 
@@ -38,15 +38,15 @@ def sample_image(height: int, width: int) -> Pixels:
     """Return an image to draw, HxWx3 uint8 RGB: discs on a ramp."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / height, x / width
-    drawn = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
+    image = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
     for middle_x, middle_y, radius, colour in (
         (0.3, 0.35, 0.2, (224, 172, 140)),
         (0.7, 0.6, 0.25, (40, 60, 52)),
         (0.55, 0.25, 0.1, (250, 240, 230)),
     ):
         inside = np.hypot(x - middle_x, y - middle_y) < radius
-        drawn[inside] = colour
-    return drawn.astype(np.uint8)
+        image[inside] = colour
+    return image.astype(np.uint8)
 
 
 def warm_up(
@@ -58,17 +58,17 @@ def warm_up(
     two runs: the first run of a runtime is slow, and the process may be paused in one of them.
     Raises SelfTestFailed, and ModelError where the golden pair cannot be read.
     """
-    known = GoldenPair.read(model.files)
-    drawn = known.image if known else sample_image(SIDE, SIDE)
-    cartoon = engine.cartoonize(drawn)
-    if known:
-        _compare(known, cartoon, model)
+    golden = GoldenPair.read(model.files)
+    image = golden.image if golden else sample_image(SAMPLE_SIDE, SAMPLE_SIDE)
+    cartoon = engine.cartoonize(image)
+    if golden:
+        _require_match(golden, cartoon, model)
     elif np.ptp(cartoon.image) == 0:
         raise SelfTestFailed(f"The model in {model.path} draws nothing but one colour.")
-    height, width, _ = drawn.shape
-    again = engine.cartoonize(drawn)
-    calibrate(height * width, min(run.stages["background"] for run in (cartoon, again)))
-    return "the golden pair" if known else "no golden pair"
+    height, width, _ = image.shape
+    second = engine.cartoonize(image)
+    calibrate(height * width, min(run.stages["background"] for run in (cartoon, second)))
+    return "the golden pair" if golden else "no golden pair"
 
 
 def check_golden_pair(engine: CartoonEngine, model: ModelFolder) -> None:
@@ -76,12 +76,12 @@ def check_golden_pair(engine: CartoonEngine, model: ModelFolder) -> None:
 
     Raises SelfTestFailed, and ModelError where the golden pair cannot be read.
     """
-    if known := GoldenPair.read(model.files):
-        _compare(known, engine.cartoonize(known.image), model)
+    if golden := GoldenPair.read(model.files):
+        _require_match(golden, engine.cartoonize(golden.image), model)
 
 
-def _compare(known: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
-    difference = known.difference(cartoon.image)
+def _require_match(golden: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
+    difference = golden.difference(cartoon.image)
     if difference > MAX_MEAN_DIFFERENCE:
         raise SelfTestFailed(
             f"The model in {model.path} does not draw its golden pair: it is {difference:.3g} of"

@@ -27,7 +27,7 @@ class Watchdog:
         self._longest_running = longest_running
         self._timeout = timeout
         self._on_trip = on_trip
-        self._ended = Event()
+        self._stopped = Event()
 
     def start(self) -> None:
         """Watch from a thread of its own until ``stop``."""
@@ -35,9 +35,9 @@ class Watchdog:
 
     def stop(self) -> None:
         """Let the thread end."""
-        self._ended.set()
+        self._stopped.set()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Compare once."""
         if self.is_overdue():
             if self._lifecycle.transition_to(State.STUCK):
@@ -50,5 +50,5 @@ class Watchdog:
         return self._longest_running() > self._timeout
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._timeout / CHECKS_PER_TIMEOUT):
-            self.look()
+        while not self._stopped.wait(self._timeout / CHECKS_PER_TIMEOUT):
+            self.check()

@@ -8,14 +8,14 @@ from errno import EINVAL
 from dctnet.config import Address
 
 
-def require_free(address: Address) -> None:
+def check_address_available(address: Address) -> None:
     """Raise OSError if the server could not listen there now."""
-    with listening(address):
+    with listen_on(address):
         pass
 
 
 @contextmanager
-def listening(address: Address) -> Iterator[None]:
+def listen_on(address: Address) -> Iterator[None]:
     """Listen there meanwhile, so that no other socket can; raise OSError where that fails.
 
     Gunicorn would try five times and log each failure.

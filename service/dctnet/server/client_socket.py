@@ -58,30 +58,30 @@ class UnsentResponses:
         with self._lock:
             return sum(self._bytes.values())
 
-    def hold(self, sock: "ClientSocket", size: int) -> None:
+    def add(self, sock: "ClientSocket", size: int) -> None:
         """Count ``size`` more bytes of a connection; cut off others where they exceed the limit."""
         with self._lock:
             self._bytes[sock] = self._bytes.get(sock, 0) + size
-            victims = self._victims(sock)
-        for victim in victims:
-            victim.cut_off(UnreadReason.MEMORY)
+            candidates = self._eviction_candidates(sock)
+        for candidate in candidates:
+            candidate.abort(UnreadReason.MEMORY)
 
-    def release(self, sock: "ClientSocket") -> None:
+    def remove(self, sock: "ClientSocket") -> None:
         """Count nothing of a connection any more."""
         with self._lock:
             self._bytes.pop(sock, None)
 
-    def _victims(self, newest: "ClientSocket") -> "list[ClientSocket]":
+    def _eviction_candidates(self, newest: "ClientSocket") -> "list[ClientSocket]":
         """Return the connections that have progressed least recently, as many as must go."""
         excess = sum(self._bytes.values()) - self.max_bytes
-        victims = []
+        candidates = []
         for sock in sorted(self._bytes, key=lambda sock: sock.progressed_at):
             if excess <= 0:
                 break
             if sock is not newest:
-                victims.append(sock)
+                candidates.append(sock)
                 excess -= self._bytes[sock]
-        return victims
+        return candidates
 
 
 class ClientSocket(socket.socket):
@@ -98,10 +98,10 @@ class ClientSocket(socket.socket):
         self._lock = Lock()
         self._queue: deque[memoryview] = deque()
         self._sent_bytes = 0
-        self._began_at = 0.0
-        self._mark = 0
-        self._marked_at = 0.0
-        self._seen_bytes = 0
+        self._started_at = 0.0
+        self._window_bytes = 0
+        self._window_started_at = 0.0
+        self._acknowledged_bytes = 0
         self.progressed_at = inf
         """When the client was last seen to have read something, a monotonic time."""
         self.unread: UnreadReason | None = None
@@ -134,11 +134,11 @@ class ClientSocket(socket.socket):
             if not left:
                 return
             if not self._queue:
-                self._began_at = self._marked_at = self.progressed_at = monotonic()
-                self._mark = self._seen_bytes = self._delivered()
+                self._started_at = self._window_started_at = self.progressed_at = monotonic()
+                self._window_bytes = self._acknowledged_bytes = self._count_acknowledged()
             self._queue.append(left)
         # Outside of the lock: it may cut off other connections, which take their own.
-        self._responses.hold(self, len(data))
+        self._responses.add(self, len(data))
 
     def flush(self) -> bool:
         """Send what the kernel takes of the queue; return whether nothing is left or ever will."""
@@ -152,26 +152,26 @@ class ClientSocket(socket.socket):
         self._drop_queue()
         return True
 
-    def overdue(self, ends_at: float = inf) -> UnreadReason | None:
+    def timeout_reason(self, shutdown_at: float = inf) -> UnreadReason | None:
         """Say why the client has had enough time for its response, if it has.
 
         ``ends_at`` is the monotonic time at which the replica has to exit.
         """
         now, limits = monotonic(), self._responses.limits
-        if now >= ends_at:
+        if now >= shutdown_at:
             return UnreadReason.SHUTDOWN
-        if now >= self._began_at + limits.timeout:
+        if now >= self._started_at + limits.timeout:
             return UnreadReason.DEADLINE
-        delivered = self._delivered()
-        if delivered > self._seen_bytes:
-            self._seen_bytes, self.progressed_at = delivered, now
-        if delivered - self._mark >= limits.idle_timeout * limits.min_rate:
-            self._mark, self._marked_at = delivered, now
-        if now >= self._marked_at + limits.idle_timeout:
+        acknowledged = self._count_acknowledged()
+        if acknowledged > self._acknowledged_bytes:
+            self._acknowledged_bytes, self.progressed_at = acknowledged, now
+        if acknowledged - self._window_bytes >= limits.idle_timeout * limits.min_rate:
+            self._window_bytes, self._window_started_at = acknowledged, now
+        if now >= self._window_started_at + limits.idle_timeout:
             return UnreadReason.TOO_SLOW
         return None
 
-    def cut_off(self, unread: UnreadReason) -> None:
+    def abort(self, unread: UnreadReason) -> None:
         """End the connection and drop what is queued; the event loop then closes it."""
         with self._lock:
             if self.unread is None:
@@ -218,12 +218,12 @@ class ClientSocket(socket.socket):
     def _drop_queue(self) -> None:
         with self._lock:
             self._queue.clear()
-        self._responses.release(self)
+        self._responses.remove(self)
 
-    def _delivered(self) -> int:
+    def _count_acknowledged(self) -> int:
         """Return how many bytes the client's side has acknowledged."""
         try:
-            answer = fcntl.ioctl(self, termios.TIOCOUTQ, struct.pack("i", 0))
+            unacknowledged = fcntl.ioctl(self, termios.TIOCOUTQ, struct.pack("i", 0))
         except OSError:
             return self._sent_bytes
-        return self._sent_bytes - int(struct.unpack("i", answer)[0])
+        return self._sent_bytes - int(struct.unpack("i", unacknowledged)[0])

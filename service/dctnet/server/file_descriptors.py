@@ -9,18 +9,18 @@ MIN_CONNECTIONS = 16
 """Fewer connections are no use."""
 
 
-def connections_within_limit(wanted: int) -> int:
+def connections_within_limit(requested: int) -> int:
     """Raise the soft limit for these connections, and return how many it leaves room for.
 
     Raises OSError where the hard limit leaves less than ``MIN_CONNECTIONS``.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + RESERVED
+    needed = requested + RESERVED
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY or soft >= needed:
-        return wanted
+        return requested
     if soft < MIN_CONNECTIONS + RESERVED:
         raise OSError(
             f"The limit of {soft} open files leaves no room for connections: raise it to"

@@ -26,16 +26,16 @@ IGNORED = signal.valid_signals() - {*EXIT_SIGNALS, *_FAULTS, *_JOB_CONTROL}
 one worker that starts once. Most of the others would end a process."""
 
 
-def hold_signals() -> None:
+def block_signals_at_fork() -> None:
     """From each fork on, let the child get them only when it calls `take_signals`."""
 
     def hold() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {*EXIT_SIGNALS, *IGNORED})
 
-    os.register_at_fork(before=hold, after_in_parent=take_signals)
+    os.register_at_fork(before=hold, after_in_parent=unblock_signals)
 
 
-def take_signals() -> None:
+def unblock_signals() -> None:
     """Get the signals that have come meanwhile, but for those that are ignored."""
     ignore_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*EXIT_SIGNALS, *IGNORED})

@@ -63,17 +63,17 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no typ
     def load_config(self) -> None:
         """Set Gunicorn's options; called by the base class."""
         options = gunicorn_options(self.replica.settings)
-        wanted = options["worker_connections"]
+        requested = options["worker_connections"]
         try:
-            connections = file_descriptors.connections_within_limit(wanted)
+            connections = file_descriptors.connections_within_limit(requested)
         except OSError as error:
             logger.error("%s", error)
             sys.exit(1)
-        if connections < wanted:
+        if connections < requested:
             logger.warning(
                 "the limit of open files leaves room for %d connections, not %d",
                 connections,
-                wanted,
+                requested,
             )
         for name, value in (options | {"worker_connections": connections}).items():
             self.cfg.set(name, value)
@@ -82,7 +82,7 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no typ
         """Serve until a signal ends the process."""
         # Gunicorn would cut it off every request's path.
         os.environ.pop("SCRIPT_NAME", None)
-        fork_signals.hold_signals()
+        fork_signals.block_signals_at_fork()
         try:
             ReplicaArbiter(self).run()
         except RuntimeError as error:  # Gunicorn's word for a configuration that it cannot use.
@@ -123,7 +123,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "logger_class": GunicornLogger,
         "when_ready": _log_address,
         "post_fork": _become_worker,
-        "post_worker_init": orphan.watch,
+        "post_worker_init": orphan.start_watch,
         "worker_exit": _exit_worker,
     }
 
@@ -138,7 +138,7 @@ def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicor
 
 
 def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
-    worker.replica.end()
+    worker.replica.stop()
     exit_in_flight = sys.exception()
     ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
     if ends_well and not worker.replica.lifecycle.was_ready:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 TEXT = "text/plain; charset=utf-8"
 
 
-class Management(Thread):
+class ManagementServer(Thread):
     """Answers until the process ends."""
 
     def __init__(self, replica: Replica) -> None:
@@ -78,10 +78,10 @@ class _Request(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, content_type, encode(self._replica.metrics.registry))
         elif url.path in probes:
             verbose = "verbose" in parse_qs(url.query, keep_blank_values=True)
-            verdict = probes[url.path].ask()
+            result = probes[url.path].run()
             # A red probe says why, asked or not.
-            lines = verdict.lines if verbose or not verdict.passed else verdict.lines[-1:]
-            status = HTTPStatus.OK if verdict.passed else HTTPStatus.SERVICE_UNAVAILABLE
+            lines = result.lines if verbose or not result.passed else result.lines[-1:]
+            status = HTTPStatus.OK if result.passed else HTTPStatus.SERVICE_UNAVAILABLE
             self._send(status, TEXT, ("\n".join(lines) + "\n").encode())
         else:
             paths = ", ".join([*probes, "/metrics"])

@@ -29,14 +29,14 @@ class Lifeline:
         os.read(self._read_end, 1)
 
 
-def watch(worker: Any) -> None:
+def start_watch(worker: Any) -> None:
     """Start the thread that ends a worker when it becomes an orphan; a hook of Gunicorn."""
-    Thread(target=_end_orphan, args=(worker,), name="orphan-watch", daemon=True).start()
+    Thread(target=_exit_when_orphaned, args=(worker,), name="orphan-watch", daemon=True).start()
 
 
-def _end_orphan(worker: Any) -> None:
+def _exit_when_orphaned(worker: Any) -> None:
     worker.app.lifeline.wait()
-    worker.method_queue.defer(worker.drain_at_once)
+    worker.method_queue.defer(worker.drain_without_delay)
     worker.management.stop()
     # No arbiter is left to kill a worker that hangs.
     Event().wait(worker.replica.settings.graceful_timeout)

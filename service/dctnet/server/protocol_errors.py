@@ -31,16 +31,16 @@ class ErrorResponse:
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     """Return the answer to a client's mistake; None where the mistake is ours."""
     if isinstance(error, ReadTimeout):
-        return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+        return _problem_response(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
     if isinstance(error, InvalidHost):
-        return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
+        return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+        return _problem_response(BAD_REQUEST, status, "This is no HTTP request that can be served.")
     return None
 
 
-def _answer(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
+def _problem_response(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
     members = problem_document(kind, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"

@@ -22,7 +22,7 @@ from dctnet.server.client_socket import ClientSocket
 POLL_INTERVAL_S = 0.25
 """How often a reader that gets nothing looks whether its rule has changed, in seconds."""
 
-CROWDED_IDLE_SHARE = 0.2
+CROWDED_IDLE_FACTOR = 0.2
 """What is left of the grace of a body while other requests wait to send theirs."""
 
 CHUNK_BYTES = 8192
@@ -41,7 +41,7 @@ class ReadDeadline(Protocol):
     max_bytes: float
     """Bytes in all."""
 
-    def until(self, received: int) -> float:
+    def expires_at(self, received: int) -> float:
         """Return until when more must come, a monotonic time, after so many bytes."""
         ...
 
@@ -52,11 +52,11 @@ class HeaderDeadline:
     max_bytes: float = MAX_HEAD_BYTES
 
     def __init__(self, timeout: float) -> None:
-        self._until = monotonic() + timeout
+        self._expires_at = monotonic() + timeout
 
-    def until(self, received: int) -> float:  # noqa: ARG002 - However many came.
+    def expires_at(self, received: int) -> float:  # noqa: ARG002 - However many came.
         """Return when they must have come."""
-        return self._until
+        return self._expires_at
 
 
 class MinimumUploadRate:
@@ -68,19 +68,21 @@ class MinimumUploadRate:
     max_bytes: float = inf
 
     def __init__(
-        self, grace: float, rate: int, deadline: float, crowded: Callable[[], bool]
+        self, idle_timeout: float, rate: int, deadline: float, crowded: Callable[[], bool]
     ) -> None:
         """``grace`` is in seconds, ``rate`` in bytes a second, ``deadline`` a monotonic time."""
-        self._began = monotonic()
-        self._grace = grace
+        self._started_at = monotonic()
+        self._idle_timeout = idle_timeout
         self._rate = rate
         self._deadline = deadline
         self._crowded = crowded
 
-    def until(self, received: int) -> float:
+    def expires_at(self, received: int) -> float:
         """Return when the body has become too slow, or its request too late."""
-        grace = self._grace * CROWDED_IDLE_SHARE if self._crowded() else self._grace
-        return min(self._began + grace + received / self._rate, self._deadline)
+        idle_timeout = (
+            self._idle_timeout * CROWDED_IDLE_FACTOR if self._crowded() else self._idle_timeout
+        )
+        return min(self._started_at + idle_timeout + received / self._rate, self._deadline)
 
 
 class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no types.
@@ -91,21 +93,21 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._rule: ReadDeadline | None = None
+        self._deadline_rule: ReadDeadline | None = None
         self._received = 0
 
-    def apply(self, rule: ReadDeadline) -> None:
+    def set_deadline(self, deadline: ReadDeadline) -> None:
         """Let a rule hold from now on; what was read ahead counts for it."""
-        self._rule = rule
+        self._deadline_rule = deadline
         self._received = self.buf.tell()
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return what the client has sent, at most a large piece; b"" where it has ended."""
-        while self._rule is not None:
-            room = self._rule.max_bytes - self._received
+        while self._deadline_rule is not None:
+            room = self._deadline_rule.max_bytes - self._received
             if room <= 0:
                 raise LimitRequestHeaders(f"The head has more than {MAX_HEAD_BYTES} bytes.")
-            left = self._rule.until(self._received) - monotonic()
+            left = self._deadline_rule.expires_at(self._received) - monotonic()
             if left <= 0:
                 raise ReadTimeout
             self.sock.settimeout(min(left, POLL_INTERVAL_S))
@@ -129,21 +131,26 @@ class RequestBody(io.RawIOBase):
     """
 
     def __init__(
-        self, request: Any, sock: ClientSocket, unreader: TimedUnreader, grace: float, rate: int
+        self,
+        request: Any,
+        sock: ClientSocket,
+        unreader: TimedUnreader,
+        idle_timeout: float,
+        rate: int,
     ) -> None:
         """Take Gunicorn's request, which expects nothing any more: this body answers it."""
         self._request = request
         self._body = request.body
         self._socket = sock
         self._unreader = unreader
-        self._grace = grace
+        self._idle_timeout = idle_timeout
         self._rate = rate
-        self._to_continue = bool(request._expected_100_continue)  # noqa: SLF001
+        self._expects_continue = bool(request._expected_100_continue)  # noqa: SLF001
         request._expected_100_continue = False  # noqa: SLF001
         headers = dict(request.headers)
         chunked = "TRANSFER-ENCODING" in headers  # It wins over a length (RFC 9112, 6.3).
-        self._left = None if chunked else int(headers.get("CONTENT-LENGTH", 0))
-        self._finished = self._left == 0
+        self._remaining = None if chunked else int(headers.get("CONTENT-LENGTH", 0))
+        self._finished = self._remaining == 0
 
     @property
     def failed(self) -> bool:
@@ -152,9 +159,11 @@ class RequestBody(io.RawIOBase):
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
         """Read within the rules from now on; raise UploadAborted if the client is gone."""
-        self._unreader.apply(MinimumUploadRate(self._grace, self._rate, deadline, crowded))
-        if self._to_continue:
-            self._to_continue = False
+        self._unreader.set_deadline(
+            MinimumUploadRate(self._idle_timeout, self._rate, deadline, crowded)
+        )
+        if self._expects_continue:
+            self._expects_continue = False
             try:
                 self._socket.sendall(CONTINUE)
             except OSError:
@@ -166,14 +175,14 @@ class RequestBody(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return ``size`` bytes, or all that is left; raise ReadTimeout or UploadAborted."""
-        if self._left is None:
+        if self._remaining is None:
             return self._read_chunked(size)
-        wanted = self._left if size < 0 else min(size, self._left)
-        data: bytes = self._body.read(wanted)
-        if len(data) < wanted:
+        requested = self._remaining if size < 0 else min(size, self._remaining)
+        data: bytes = self._body.read(requested)
+        if len(data) < requested:
             raise UploadAborted
-        self._left -= wanted
-        self._finished = self._left == 0
+        self._remaining -= requested
+        self._finished = self._remaining == 0
         return data
 
     def _read_chunked(self, size: int) -> bytes:

@@ -101,7 +101,7 @@ class SingleThreadServer:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: set[_Connection] = set()
         self._reserve: list[int] = []
-        self._refill()
+        self._refill_reserve()
 
     def serve(self) -> NoReturn:
         """Answer until the process ends."""
@@ -126,7 +126,7 @@ class SingleThreadServer:
             if connection is None:
                 self._accept()
             elif connection in self._connections:  # It may have lost its place in this round.
-                self._go_on(connection)
+                self._handle_event(connection)
         now = monotonic()
         for connection in [each for each in self._connections if each.deadline <= now]:
             self._close(connection)
@@ -144,29 +144,29 @@ class SingleThreadServer:
             return
         except OSError as error:
             # With any other error this client has left already.
-            if error.errno in _SHORTAGES and not self._make_room():
+            if error.errno in _SHORTAGES and not self._free_descriptor():
                 time.sleep(PAUSE_S)
-                self._refill()
+                self._refill_reserve()
             return
         if len(self._connections) == MAX_CONNECTIONS:
-            self._close(self._least_deserving())
+            self._close(self._eviction_candidate())
         sock.setblocking(False)
         connection = _Connection(sock, client, monotonic() + TIMEOUT_S)
         self._selector.register(sock, selectors.EVENT_READ, connection)
         self._connections.add(connection)
-        self._go_on(connection)
+        self._handle_event(connection)
 
-    def _make_room(self) -> bool:
+    def _free_descriptor(self) -> bool:
         """Free a file descriptor for the next round; return whether there was one."""
         if self._reserve:
             os.close(self._reserve.pop())
         elif self._connections:
-            self._forget(self._least_deserving())
+            self._remove(self._eviction_candidate())
         else:
             return False
         return True
 
-    def _least_deserving(self) -> _Connection:
+    def _eviction_candidate(self) -> _Connection:
         """Return one that is answered, else the oldest one of the client that has most of them."""
         held = Counter(connection.client for connection in self._connections)
         return min(
@@ -175,22 +175,22 @@ class SingleThreadServer:
         )
 
     def _close(self, connection: _Connection) -> None:
-        self._forget(connection)
-        self._refill()
+        self._remove(connection)
+        self._refill_reserve()
 
-    def _forget(self, connection: _Connection) -> None:
+    def _remove(self, connection: _Connection) -> None:
         self._connections.remove(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
 
-    def _refill(self) -> None:
+    def _refill_reserve(self) -> None:
         with suppress(OSError):
             while len(self._reserve) < RESERVED_DESCRIPTORS:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY))
 
     # One connection: request, response, and again; after the last response its end.
 
-    def _go_on(self, connection: _Connection) -> None:
+    def _handle_event(self, connection: _Connection) -> None:
         """Do what a connection waited for, as far as it goes."""
         try:
             if connection.step is _Step.REQUEST:
@@ -221,7 +221,7 @@ class SingleThreadServer:
         connection.received = b""
         connection.unsent = memoryview(response.data)
         connection.is_last = response.is_last
-        self._proceed(connection, _Step.RESPONSE, TIMEOUT_S)
+        self._enter_step(connection, _Step.RESPONSE, TIMEOUT_S)
         self._send(connection)
 
     def _send(self, connection: _Connection) -> None:
@@ -230,11 +230,11 @@ class SingleThreadServer:
             connection.unsent = connection.unsent[sent:]
         if connection.is_last:
             connection.sock.shutdown(socket.SHUT_WR)
-            self._proceed(connection, _Step.END, LINGER_S)
+            self._enter_step(connection, _Step.END, LINGER_S)
         else:
-            self._proceed(connection, _Step.REQUEST, TIMEOUT_S)
+            self._enter_step(connection, _Step.REQUEST, TIMEOUT_S)
 
-    def _proceed(self, connection: _Connection, step: _Step, timeout: float) -> None:
+    def _enter_step(self, connection: _Connection, step: _Step, timeout: float) -> None:
         connection.step = step
         connection.deadline = monotonic() + timeout
         event = selectors.EVENT_WRITE if step is _Step.RESPONSE else selectors.EVENT_READ

@@ -34,7 +34,7 @@ from dctnet.server.client_socket import (
     SendLimits,
     UnsentResponses,
 )
-from dctnet.server.management import Management
+from dctnet.server.management import ManagementServer
 from dctnet.server.read_timeouts import HeaderDeadline, RequestBody, TimedUnreader
 from dctnet.server.thread_pool import ReservedThreadPool
 
@@ -72,11 +72,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     """The one worker of a replica."""
 
     alive: bool
-    _told_to_end = False
-    _accepts_until = inf
+    _shutdown_requested = False
+    _drain_until = inf
     _accept_resumes_at = 0.0
-    _ends_at = inf
-    _checks_sending_at = 0.0
+    _shutdown_at = inf
+    _next_send_check_at = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         malloc.limit_retained_memory()
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        self.management = Management(self.replica)
+        self.management = ManagementServer(self.replica)
         self.management.start()
         super().init_process()
 
@@ -111,20 +111,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def init_signals(self) -> None:
         """Set the handlers, and then get the signals that were held since the fork."""
         super().init_signals()
-        fork_signals.take_signals()
+        fork_signals.unblock_signals()
 
     def run(self) -> None:
         """Serve until the end, and then account for the responses that were not read."""
         super().run()
         for sock in self._sending:
-            sock.cut_off(UnreadReason.SHUTDOWN)
-            self._record_end(sock)
+            sock.abort(UnreadReason.SHUTDOWN)
+            self._record_response(sock)
 
     # Going down: SIGTERM -> accept on for the drain delay -> accept what waits -> close -> finish.
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - A signal's handler.
         """Begin to drain, on SIGTERM; Gunicorn would leave its loop and reset its backlog."""
-        self._told_to_end = True
+        self._shutdown_requested = True
         self.method_queue.defer(lambda: None)  # Wakes the loop: a handler must not take locks.
 
     def handle_quit(self, sig: int, frame: Any) -> None:
@@ -137,10 +137,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve one round of events, and go on with the drain if there is one."""
         now = monotonic()
-        coming = [
-            moment for moment in (self._accepts_until, self._accept_resumes_at) if moment > now
+        wakeups = [
+            wakeup for wakeup in (self._drain_until, self._accept_resumes_at) if wakeup > now
         ]
-        timeout = min([timeout, *(moment - now for moment in coming)])
+        timeout = min([timeout, *(wakeup - now for wakeup in wakeups)])
         if self._sending or self._lingering:
             timeout = min(timeout, CHECK_INTERVAL_S)
         try:
@@ -148,26 +148,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         except MemoryError:  # The connections that there are give it back.
             self._count_shortage(Resource.MEMORY)
             self._pause_accepting()
-        self.replica.accept_loop.beat()
-        self._cut_off_overdue()
-        self._end_lingering()
-        self._make_room()
-        if not self._told_to_end or not self.alive:
+        self.replica.accept_loop.record()
+        self._abort_overdue()
+        self._close_expired()
+        self._evict_connection()
+        if not self._shutdown_requested or not self.alive:
             return
-        if self._accepts_until == inf:
-            self._begin_to_drain(self.replica.settings.drain_delay)
-        if monotonic() >= self._accepts_until:
+        if self._drain_until == inf:
+            self._start_draining(self.replica.settings.drain_delay)
+        if monotonic() >= self._drain_until:
             self._stop_accepting()
 
-    def drain_at_once(self) -> None:
+    def drain_without_delay(self) -> None:
         """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
-        self._told_to_end = True
-        self._begin_to_drain(delay=0.0)
+        self._shutdown_requested = True
+        self._start_draining(delay=0.0)
 
-    def _begin_to_drain(self, delay: float) -> None:
+    def _start_draining(self, delay: float) -> None:
         now = monotonic()
-        self._accepts_until = now + delay
-        self._ends_at = now + self.replica.settings.graceful_timeout - EXIT_MARGIN_S
+        self._drain_until = now + delay
+        self._shutdown_at = now + self.replica.settings.graceful_timeout - EXIT_MARGIN_S
         self.replica.drain()
         self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
 
@@ -183,7 +183,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         now = monotonic()
         for conn in (*self.pending_conns, *self.keepalived_conns):
             conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
-        if self._accept_resumes_at and now < self._accepts_until + MAX_LATE_ACCEPT_S:
+        if self._accept_resumes_at and now < self._drain_until + MAX_LATE_ACCEPT_S:
             return
         self.set_accept_enabled(False)
         for listener in self.sockets:
@@ -217,7 +217,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         except OSError:  # The kernel has no memory for one more event.
             self._count_shortage(Resource.MEMORY)
             self._pause_accepting()
-            self._drop(conn)
+            self._close(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Watch the listeners or not; not before the pause after a shortage is over."""
@@ -233,7 +233,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         if self.alive:
             self.set_accept_enabled(False)
 
-    def _make_room(self) -> None:
+    def _evict_connection(self) -> None:
         """At the limit of connections, close the one that is of least use.
 
         That is the one whose last response was sent longest ago. Without such ones it is the idle
@@ -243,17 +243,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         if self.nr_conns < self.worker_connections:
             return
         if self._lingering:
-            self._end_linger(next(iter(self._lingering)))
+            self._stop_lingering(next(iter(self._lingering)))
         elif idle := max(self.pending_conns, self.keepalived_conns, key=len):
             conn = idle.popleft()
             self.poller.unregister(conn.sock)
-            self._drop(conn)
+            self._close(conn)
         elif self._sending:
-            min(self._sending, key=lambda sock: sock.progressed_at).cut_off(
-                UnreadReason.CONNECTIONS
-            )
+            min(self._sending, key=lambda sock: sock.progressed_at).abort(UnreadReason.CONNECTIONS)
 
-    def _drop(self, conn: Any) -> None:
+    def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
 
@@ -268,7 +266,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         if not conn.initialized:
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
-        conn.parser.unreader.apply(HeaderDeadline(self.replica.settings.header_timeout))
+        conn.parser.unreader.set_deadline(HeaderDeadline(self.replica.settings.header_timeout))
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> object:
@@ -282,53 +280,53 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             settings.upload_idle_timeout,
             settings.min_upload_rate,
         )
-        answered: object = super().handle_request(req, conn)
-        return answered
+        keeps_alive: object = super().handle_request(req, conn)
+        return keeps_alive
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer what is no request with a problem document."""
-        answer = protocol_errors.protocol_error_response(exc)
-        if answer is None:
+        response = protocol_errors.protocol_error_response(exc)
+        if response is None:
             super().handle_error(req, client, addr, exc)
             return
-        self.replica.metrics.requests.labels("none", "none", answer.status).inc()
+        self.replica.metrics.requests.labels("none", "none", response.status).inc()
         with suppress(OSError):
-            client.sendall(answer.data)
+            client.sendall(response.data)
 
     def finish_request(self, conn: Any, fs: "Future[object]") -> None:
         """Send the rest of a response from the event loop, then go on with the connection."""
         sock: ClientSocket = conn.sock
         if not sock.has_unsent:
-            self._go_on(conn, fs)
+            self._continue_connection(conn, fs)
         elif sock.flush():
-            self._end_sending(conn, fs)
+            self._finish_sending(conn, fs)
         else:
-            self._wait_to_send(conn, fs)
+            self._watch_writable(conn, fs)
 
-    def _wait_to_send(self, conn: Any, fs: "Future[object]") -> None:
+    def _watch_writable(self, conn: Any, fs: "Future[object]") -> None:
         sock: ClientSocket = conn.sock
         try:
-            self.poller.register(sock, selectors.EVENT_WRITE, self._send_more)
+            self.poller.register(sock, selectors.EVENT_WRITE, self._send_queued)
         except OSError:  # The kernel has no memory for one more event.
             self._count_shortage(Resource.MEMORY)
-            sock.cut_off(UnreadReason.MEMORY)
-            self._end_sending(conn, fs)
+            sock.abort(UnreadReason.MEMORY)
+            self._finish_sending(conn, fs)
         else:
             self._sending[sock] = conn, fs
 
-    def _send_more(self, sock: ClientSocket) -> None:
+    def _send_queued(self, sock: ClientSocket) -> None:
         if sock.flush():
             self.poller.unregister(sock)
-            self._end_sending(*self._sending.pop(sock))
+            self._finish_sending(*self._sending.pop(sock))
 
-    def _end_sending(self, conn: Any, fs: "Future[object]") -> None:
-        self._record_end(conn.sock)
+    def _finish_sending(self, conn: Any, fs: "Future[object]") -> None:
+        self._record_response(conn.sock)
         if conn.sock.unread is not None:
-            self._drop(conn)
+            self._close(conn)
         else:
-            self._go_on(conn, fs)
+            self._continue_connection(conn, fs)
 
-    def _go_on(self, conn: Any, fs: "Future[object]") -> None:
+    def _continue_connection(self, conn: Any, fs: "Future[object]") -> None:
         """Wait for the next request of a connection, or let it go after its last response."""
         if fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
@@ -346,14 +344,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         try:
             sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
-            self.poller.register(sock, selectors.EVENT_READ, self._drop_input)
+            self.poller.register(sock, selectors.EVENT_READ, self._discard_input)
         except OSError:  # The client has gone, or the kernel has no memory for one more event.
-            self._drop(conn)
+            self._close(conn)
         else:
             self._lingering[sock] = conn
-            self._drop_input(sock)  # Most clients have closed already.
+            self._discard_input(sock)  # Most clients have closed already.
 
-    def _drop_input(self, sock: ClientSocket) -> None:
+    def _discard_input(self, sock: ClientSocket) -> None:
         """Read and drop what a client sends after its last response, until it closes."""
         try:
             if sock.recv(LINGER_READ_BYTES):
@@ -362,30 +360,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
             return
         except OSError:  # The client has gone.
             pass
-        self._end_linger(sock)
+        self._stop_lingering(sock)
 
-    def _end_lingering(self) -> None:
+    def _close_expired(self) -> None:
         """Close the connections whose clients have not closed them in time."""
         now = monotonic()
         for sock in [sock for sock, conn in self._lingering.items() if conn.timeout <= now]:
-            self._end_linger(sock)
+            self._stop_lingering(sock)
 
-    def _end_linger(self, sock: ClientSocket) -> None:
+    def _stop_lingering(self, sock: ClientSocket) -> None:
         self.poller.unregister(sock)
-        self._drop(self._lingering.pop(sock))
+        self._close(self._lingering.pop(sock))
 
-    def _record_end(self, sock: ClientSocket) -> None:
+    def _record_response(self, sock: ClientSocket) -> None:
         """Count and log how a response ended that its client did not read at once."""
         if sock.unread is not None:
             self.replica.metrics.unread_responses.labels(sock.unread).inc()
         sock.end_response()
 
-    def _cut_off_overdue(self) -> None:
+    def _abort_overdue(self) -> None:
         """Cut off the clients that read too slowly, now and then."""
-        if monotonic() < self._checks_sending_at:
+        if monotonic() < self._next_send_check_at:
             return
-        self._checks_sending_at = monotonic() + CHECK_INTERVAL_S
+        self._next_send_check_at = monotonic() + CHECK_INTERVAL_S
         for sock in self._sending:
-            reason = sock.overdue(self._ends_at)
+            reason = sock.timeout_reason(self._shutdown_at)
             if reason is not None:
-                sock.cut_off(reason)  # Which wakes the loop, as every end of a connection does.
+                sock.abort(reason)  # Which wakes the loop, as every end of a connection does.
