@@ -1,4 +1,4 @@
-"""Non-blocking log writer: a bounded queue and a writer thread for one file descriptor.
+"""Non-blocking log writer: a bounded queue and a writer thread.
 
 A log that is read slowly, or by no process, must not hold up a request, a probe or the arbiter.
 Lines that find the queue full, or that the operating system denies, are dropped. They are counted,
@@ -29,10 +29,10 @@ BATCH_INTERVAL_S = 0.01
 
 
 class LogWriter:
-    """Writes lines to one file descriptor from a thread of its own. Thread-safe, fork-safe."""
+    """Writes lines to a file descriptor from its own thread. Thread-safe, fork-safe."""
 
     def __init__(self, descriptor: int | None, drop_notice: Callable[[int], str]) -> None:
-        """``descriptor`` is None for a closed stream; ``drop_notice`` words a number of drops."""
+        """``descriptor`` may be None, for closed; ``drop_notice`` reports a number."""
         self._descriptor = descriptor
         self._drop_notice = drop_notice
         self._reset()
@@ -140,7 +140,7 @@ class LogWriter:
                 self._is_torn = bool(rejected) and (prefix + lines)[written - 1 : written] != b"\n"
 
     def _write_all(self, data: bytes) -> int:
-        """Return how many bytes were written: fewer than there are if the system denies them."""
+        """Return how many bytes were written: fewer if the system denies them."""
         assert self._descriptor is not None
         written = 0
         while written < len(data):
@@ -157,7 +157,7 @@ class LogWriter:
 
 
 class LineStream(io.TextIOBase):
-    """A text stream that passes on whole lines: stands in for ``sys.stdout`` and ``sys.stderr``."""
+    """Text stream that passes on whole lines; replaces ``sys.stdout`` and ``stderr``."""
 
     encoding = "utf-8"
     errors = "backslashreplace"

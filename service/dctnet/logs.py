@@ -46,7 +46,7 @@ class LogFormat(StrEnum):
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object per record: ``ts``, ``level``, ``logger``, ``message``, and its fields."""
+    """JSON object per record: ``ts``, ``level``, ``logger``, ``message``, fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
@@ -75,7 +75,7 @@ class TextFormatter(logging.Formatter):
 
 
 class LogHandler(logging.Handler):
-    """Passes each record to the log writer; one that cannot be formatted counts as dropped."""
+    """Passes records to the log writer; unformattable ones count as dropped."""
 
     def __init__(self, descriptor: int | None) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ _handlers: list[LogHandler] = []
 
 
 def start_sentences() -> None:
-    """Print dctnet's records as sentences, from now on: for all commands but ``serve``."""
+    """Print dctnet's records as sentences: for all commands but ``serve``."""
     package = logging.getLogger("dctnet")
     package.setLevel(logging.INFO)
     package.handlers = [SentenceHandler()]

@@ -1,4 +1,4 @@
-"""One replica: a model, its slots and its state; what the API, the probes and the worker share."""
+"""Replica: model, slots and state, shared by the API, the probes and the worker."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ LoadEngine = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
 
 
 class Replica:
-    """The parts of one replica, wired."""
+    """Components of one replica."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class Replica:
         load: LoadEngine | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """Take a verified model, what loads it if not `load_engine`, and what makes spans.
+        """``load`` replaces `load_engine` in tests; ``tracing`` exports spans.
 
-        Raises SettingsError where there is to be a file of API keys and it is not right.
+        Raises SettingsError if the file of API keys is set but cannot be used.
         """
         self.settings = settings
         self.api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
@@ -79,16 +79,16 @@ class Replica:
         self.tracing = tracing
         self._load = load or partial(load_engine, model=model)
         self._engine: CartoonEngine | None = None
-        self._warm_up_result = "not drawn yet"
+        self._warm_up_result = "not run yet"
 
     @property
     def engine(self) -> CartoonEngine:
-        """What draws; to be used on a slot, and there is no slot before it is loaded."""
+        """Engine; used on slots, which start after it is loaded."""
         assert self._engine is not None
         return self._engine
 
     def start(self) -> None:
-        """Load and warm up in a thread; where that fails the process ends with the code 3."""
+        """Load and warm up in a thread; on failure the process exits with status 3."""
         Thread(target=self._load_or_exit, name="load-model", daemon=True).start()
         self._running_clock.start()
         self.watchdog.start()
@@ -96,23 +96,23 @@ class Replica:
             self.tracing.start()
 
     def drain(self) -> None:
-        """Take from now on only what can be finished before the process ends."""
+        """Start the graceful shutdown: admit only what can be finished before the exit."""
         self.lifecycle.transition_to(State.DRAINING)
         self.admission.drain(monotonic() + self.settings.graceful_timeout)
 
     def stop(self) -> None:
-        """Be stopped, when all that was accepted is answered, and send the last spans."""
+        """Stop, once all accepted requests are complete, and flush spans."""
         self.lifecycle.transition_to(State.STOPPED)
         self._running_clock.stop()
         if self.tracing is not None:
             self.tracing.stop()
 
     def load(self) -> None:
-        """Load the model and let every slot warm up; raise ModelError."""
+        """Load the model and warm up every slot; raise ModelError."""
         started = monotonic()
         self._engine, self.model = self._load(self.settings)
         logger.info("%s", selection.explain(self.model, self.settings.runtime))
-        # A slot must not find out in service that its memory cannot be had.
+        # A lack of memory must show at start, not while serving.
         self._engine.reserve(self.settings.slots)
         prepare = partial(warm_up, self._engine, self.model, self.admission.service_time.calibrate)
         for prepared in self.admission.start(prepare):
@@ -133,15 +133,15 @@ class Replica:
         except ModelError as error:
             logger.error("%s", error)
             self._exit_failed()
-        except BaseException:  # Whatever it is, no image will ever be drawn here.
+        except BaseException:  # Whatever the error, this replica cannot serve.
             logger.exception("the model could not be loaded")
             self._exit_failed()
 
     def _exit_failed(self) -> None:
-        """End the worker with the code on which Gunicorn ends too, instead of starting it again."""
+        """Exit with the status on which Gunicorn does not restart the worker."""
         self.lifecycle.transition_to(State.FAILED)
         logs.flush()
-        # Ends the process from any thread; sys.exit would only end this one.
+        # Exits the process from any thread; sys.exit would only end this thread.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 
     def _describe_model(self) -> str:

@@ -1,8 +1,8 @@
-"""OpenTelemetry's spans of each request and its stages, where a collector is set.
+"""OpenTelemetry tracing: a span per request and per stage, if a collector is set.
 
-They are made from a request's record when its answer has been sent, so nothing that draws knows of
-them. OpenTelemetry is an extra, and is imported only where it is asked for. Its SDK reads the
-``OTEL_*`` variables itself; here is what it leaves to the program.
+Spans are made from a request's access record after its response, so inference code has no tracing.
+OpenTelemetry is an optional extra, imported only when it is used. Its SDK reads the ``OTEL_*``
+variables itself.
 """
 
 import logging
@@ -27,25 +27,21 @@ PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 PROTOCOL = "http/protobuf"
 
 FLUSH_S = 2.0
-"""How long the last spans may take to be sent when the process ends, in seconds; it is part of the
-margin in which a replica ends."""
+"""How long shutdown waits for the last spans, in seconds; part of `GRACEFUL_MARGIN_S`."""
 
 WARNING_INTERVAL_S = 60.0
 """Least time between two warnings about a collector that takes no spans, in seconds."""
 
-# Semantic conventions, HTTP: a method that is none of these is `_OTHER`, and is no span's name.
+# HTTP semantic conventions: any other method is `_OTHER`, and is not part of a span's name.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
-# What the log says of an image too, by the names that it has there.
+# Members of the access log that are span attributes too.
 _SPAN_FIELDS = ("bytes_in", "pixels", "faces", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestTimes:
-    """When a request came, was answered, and took its place in the queue, if it did.
-
-    All are seconds of the monotonic clock.
-    """
+    """Monotonic times of a request in seconds: start, end, and queueing if queued."""
 
     started: float
     ended: float
@@ -53,7 +49,7 @@ class RequestTimes:
 
 
 def from_environment(environ: Mapping[str, str]) -> "Tracing | None":
-    """Return what makes spans, or None where none are asked for; raise SettingsError."""
+    """Return the tracing, or None if no endpoint is set; raise SettingsError."""
     variable = next((name for name in ENDPOINTS if environ.get(name)), None)
     if variable is None or _is_off(environ):
         return None
@@ -81,7 +77,7 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 
 
 def _host(address: str) -> str:
-    """Return an address's host and port, without a password; empty where it is none of HTTP's."""
+    """Return an HTTP URL's host and port, without credentials; empty for other URLs."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -90,10 +86,10 @@ def _host(address: str) -> str:
 
 
 class Tracing:
-    """Makes spans, which a thread of the SDK sends. Thread-safe."""
+    """Makes spans, which a thread of the SDK exports. Thread-safe."""
 
     def __init__(self, host: str) -> None:
-        """Import what is needed, so that a mistake shows at once; raise ImportError."""
+        """Import the exporter, so that a missing extra fails at once; raise ImportError."""
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         self.host = host
@@ -102,7 +98,7 @@ class Tracing:
         self._tracer: Tracer | None = None
 
     def start(self) -> None:
-        """Begin to send, in the process that serves: a thread does not outlive a fork."""
+        """Start exporting, in the worker: threads do not survive a fork."""
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -113,14 +109,14 @@ class Tracing:
         if str(resource.attributes["service.name"]).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": "dctnet"}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        # Its queue is bounded: what is too much is dropped, and nobody waits.
+        # Its bounded queue drops spans rather than block.
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("dctnet", __version__)
 
     def stop(self) -> None:
-        """Send what is left, but do not wait for long."""
+        """Flush the last spans, within ``FLUSH_S``."""
         if self._provider is not None:
-            # In a thread, for the SDK waits for a collector that hangs.
+            # In a thread: the SDK would wait for a collector that hangs.
             last = Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
             last.start()
             last.join(FLUSH_S)
@@ -128,14 +124,14 @@ class Tracing:
     def trace(
         self, fields: Mapping[str, Any], parent: Mapping[str, str], times: RequestTimes
     ) -> str:
-        """Make the spans of an answered request, and return the id of their trace.
+        """Make the spans of a completed request, and return their trace id.
 
-        ``facts`` is the request's record, ``parent`` its headers of W3C Trace Context.
+        ``fields`` is the request's access record, ``parent`` its W3C Trace Context headers.
         """
         from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        assert self._tracer is not None, "Nothing is answered before it was started."
+        assert self._tracer is not None, "Tracing starts before the first request."
         # One offset for all: the wall clock may be set while a request is served.
         epoch = time.time() - time.monotonic()
 
@@ -168,7 +164,7 @@ def _name(fields: Mapping[str, Any]) -> str:
 
 
 def _attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a span says of its request: names of the semantic conventions, and our own."""
+    """Return a request span's attributes: semantic conventions, and ``dctnet.*``."""
     method, route, status = fields["method"], fields["route"], fields["status"]
     attributes: dict[str, Any] = {
         "http.request.method": method if method in _METHODS else "_OTHER",
@@ -178,7 +174,7 @@ def _attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
     if route != "none":
         attributes["http.route"] = route
-        if "<" not in route:  # Any other path is a client's own words.
+        if "<" not in route:  # A path with parameters has client data.
             attributes["url.path"] = route
     if status >= 500:
         attributes["error.type"] = str(status)

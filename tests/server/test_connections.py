@@ -60,7 +60,7 @@ def test_disconnect_before_100_continue_is_not_an_error(timed_server):
     lines = timed_server.logged(before + 1)[before:]
     assert [line for line in lines if line["status"] >= 500] == []
     timed_server.wait_for(200)
-    assert timed_server.faults() == []
+    assert not any("Error" in line for line in timed_server.lines())
 
 
 @pytest.mark.alone
@@ -182,4 +182,4 @@ def test_closed_connections_do_not_reduce_the_limit(tmp_path):
         time.sleep(1)
         assert cpu_time(worker) - spent < 0.2
         assert server.stop() == 0
-    assert server.faults() == []
+    assert not any("Error" in line for line in server.lines())

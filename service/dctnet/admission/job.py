@@ -1,4 +1,4 @@
-"""An image's place: in the queue, then on a slot, then done."""
+"""Job: an admitted image that is queued, then running on a slot, then done."""
 
 from collections.abc import Callable
 from enum import Enum, auto
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_INTERVAL_S = 0.25
-"""How often a waiter looks whether its client is still there, in seconds."""
+"""Interval at which a waiter checks whether its client is connected, in seconds."""
 
 
 class JobState(Enum):
-    """Where a job is; it never goes back."""
+    """State of a job; it only moves forward."""
 
     QUEUED = auto()
-    """It has a place in the queue, or a slot looks whether somebody still wants it."""
+    """In the queue, or a slot checks whether it is still active."""
     RUNNING = auto()
-    """A slot computes it, and goes on even where nobody waits any more."""
+    """Running on a slot, even if its waiter has left."""
     DONE = auto()
-    """Its answer or its error is there."""
+    """Its result or error is available."""
     DROPPED = auto()
-    """It was given up without costing a slot anything."""
+    """Ended without running."""
 
 
 class Job(Generic[T]):
-    """One image that was let in. The thread that got it waits for it in ``result``."""
+    """One admitted image. The thread that submitted it waits in ``result``."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Job(Generic[T]):
 
     @property
     def position(self) -> int:
-        """Its place in the queue, 1 for the next; 0 from when a slot takes it."""
+        """Queue position, 1 for the next; 0 once a slot has taken it."""
         return self._admission.position(self)
 
     @property
     def wait_seconds(self) -> float:
-        """How many seconds it was, or has been, in the queue."""
+        """Seconds in the queue, so far or in all."""
         until = self._admission.clock() if self.started_at is None else self.started_at
         return until - self.queued_at
 
     @property
     def run_seconds(self) -> float:
-        """Seconds on a slot, without pauses of the process; 0 before that."""
+        """Seconds on a slot, without pauses of the process; 0 before."""
         return (
             0.0
             if self.started_at is None
@@ -77,10 +77,10 @@ class Job(Generic[T]):
         )
 
     def result(self) -> T:
-        """Wait for the answer and hand it over, once: the job does not keep it.
+        """Wait for the result and return it, once: the job does not keep it.
 
-        Raises DeadlineExceeded, ClientDisconnected where the client left while its image was queued
-        or drawn, and whatever the work raised. A job that is still queued then leaves the queue.
+        Raises DeadlineExceeded, ClientDisconnected, and errors of the task. A job that is still
+        queued then leaves the queue.
         """
         try:
             while not self._wait_until_done():
@@ -91,33 +91,33 @@ class Job(Generic[T]):
         return self._unwrap()
 
     def check_active(self) -> None:
-        """Raise DeadlineExceeded or ClientDisconnected where nobody wants the answer any more."""
+        """Raise DeadlineExceeded or ClientDisconnected if the result is no longer needed."""
         if self._admission.clock() >= self.deadline:
             raise DeadlineExceeded
         if not self.is_connected():
             raise ClientDisconnected
 
     def start(self) -> None:
-        """Count from now on as running; called once, by the slot."""
+        """Start the running time; called once, by the slot."""
         self._run_started_at = self._admission.running_clock()
         self.started_at = self._admission.clock()
 
     def compute(self) -> T:
-        """Do the work; called once, by the slot."""
+        """Run the task; called once, by the slot."""
         assert self._task is not None
         self.state = JobState.RUNNING
         return self._task()
 
     def finish(self, result: T | None, error: BaseException | None) -> None:
-        """Put the outcome where the waiter finds it; called once, by whoever ends the job."""
+        """Set the outcome and wake the waiter; called once."""
         with self._changed:
             self.state = JobState.DONE if self.state is JobState.RUNNING else JobState.DROPPED
             self._outcome = result, error
-            self._task = None  # It holds the body, which nobody needs any more.
+            self._task = None  # It holds the body, which is no longer needed.
             self._changed.notify_all()
 
     def _wait_until_done(self) -> bool:
-        """Wait until it has ended, but not longer than POLL_INTERVAL_S; return whether it has."""
+        """Wait until it is done, at most POLL_INTERVAL_S; return whether it is."""
         left = self.deadline - self._admission.clock()
         with self._changed:
             return self._changed.wait_for(
@@ -126,7 +126,7 @@ class Job(Generic[T]):
             )
 
     def _unwrap(self) -> T:
-        assert self._outcome is not None, "A job's result is handed over once."
+        assert self._outcome is not None, "A job's result is returned once."
         (result, error), self._outcome = self._outcome, None
         try:
             if error is not None:

@@ -13,16 +13,16 @@ from dctnet.config import SETTINGS, Address, Settings, SettingsError
 logger = logging.getLogger(__name__)
 
 EXIT_BROKEN_MODEL = 3
-"""The exit status that Gunicorn has too when its worker cannot load the model."""
+"""Exit status for a model that cannot be loaded; Gunicorn uses the same for its worker."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the ``serve`` command."""
     parser = subparsers.add_parser(
         "serve",
-        help="start the server and its web page",
-        description="Serve the API and a web page. SIGTERM ends the server after it has answered "
-        "what it accepted. The exit status is 3 when the model cannot be loaded.",
+        help="start the server with the HTTP API and the web UI",
+        description="Serve the HTTP API and the web UI. SIGTERM starts a graceful shutdown, which "
+        "completes in-flight requests. The exit status is 3 if the model cannot be loaded.",
     )
     parser.add_argument(
         "--bind", type=_address, metavar="HOST:PORT", help="default: DCTNET_BIND, 127.0.0.1:8080"
@@ -30,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Serve until a signal ends the process."""
+    """Serve until a signal stops the process."""
     from dctnet import logs, tracing
     from dctnet.model_loading import find_model, label
     from dctnet.models.errors import ModelError
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     logs.configure(settings.log_level, settings.log_format)
     if args.bind:
         settings = replace(settings, bind=args.bind)
-    # All is asked before the worker starts, so that a mistake shows at once.
+    # Check everything before the worker starts, so that errors show at once.
     try:
         model = find_model(settings)
         select(model, settings.runtime)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _require_addresses(settings: Settings) -> None:
-    """Raise SettingsError unless the server can listen on both its addresses at once."""
+    """Raise SettingsError unless the server can listen on both addresses at once."""
     from dctnet.server.bind_address import listen_on
 
     with ExitStack() as stack:
@@ -87,7 +87,7 @@ def _require_addresses(settings: Settings) -> None:
 
 
 def _require_worker_tmp_dir(folder: Path | None) -> None:
-    """Raise SettingsError unless the worker's heartbeat file can be made, as Gunicorn makes it."""
+    """Raise SettingsError unless the worker's heartbeat file can be created."""
     try:
         with NamedTemporaryFile(dir=folder):
             pass

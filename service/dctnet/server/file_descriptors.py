@@ -1,18 +1,18 @@
-"""File descriptors: the soft limit is raised to what the connections need."""
+"""File descriptor limit: the soft limit is raised to what the connections need."""
 
 import resource
 
 RESERVED = 128
-"""Descriptors for everything but clients' connections: models, probes, listeners, logs."""
+"""Descriptors beyond client connections: models, probes, listeners, logs."""
 
 MIN_CONNECTIONS = 16
-"""Fewer connections are no use."""
+"""Least number of connections with which a server starts."""
 
 
 def connections_within_limit(requested: int) -> int:
-    """Raise the soft limit for these connections, and return how many it leaves room for.
+    """Raise the soft limit for these connections; return how many fit.
 
-    Raises OSError where the hard limit leaves less than ``MIN_CONNECTIONS``.
+    Raises OSError if the hard limit leaves less than ``MIN_CONNECTIONS``.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = requested + RESERVED

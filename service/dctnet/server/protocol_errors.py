@@ -1,4 +1,4 @@
-"""Answers to what never became a request: headers that came too slowly, or were none."""
+"""Protocol errors: responses to late, malformed or oversized request heads."""
 
 import json
 import uuid
@@ -22,21 +22,23 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An answer, ready to be sent."""
+    """A complete response, as bytes."""
 
     status: int
     data: bytes
 
 
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
-    """Return the answer to a client's mistake; None where the mistake is ours."""
+    """Return the response to a client's error; None for a server error."""
     if isinstance(error, ReadTimeout):
         return _problem_response(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
     if isinstance(error, InvalidHost):
         return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _problem_response(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+        return _problem_response(
+            BAD_REQUEST, status, "The request is not an HTTP request that can be served."
+        )
     return None
 
 

@@ -1,8 +1,8 @@
-"""A single-threaded HTTP/1.1 server for short requests, with a bound on all that a client can hold.
+"""Single-threaded HTTP/1.1 server for short requests, with bounded resources.
 
-It serves prompt clients, whatever others do: each step of a connection has a deadline, and at
-the limit of connections the client that holds most of them loses its oldest. It starts no thread,
-and keeps a few file descriptors in reserve.
+It serves prompt clients whatever others do: each step of a connection has a deadline, and at the
+connection limit the client with most connections loses its oldest. It starts no thread, and keeps
+a few file descriptors in reserve.
 """
 
 import errno
@@ -25,22 +25,22 @@ from dctnet.config import KIB, Address
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10
-"""Seconds for a whole request, the wait for it included, and then for its whole response."""
+"""Seconds for a request, with the wait for it, and then for its response."""
 
 MAX_CONNECTIONS = 64
-"""Open connections. The probes and Prometheus need four."""
+"""Connection limit. The probes and Prometheus need four."""
 
 MAX_HEAD_BYTES = 8 * KIB
-"""Bytes of a request line with its headers. A kubelet or Prometheus sends less than 1 KiB."""
+"""Limit of a request head in bytes. A kubelet or Prometheus sends less than 1 KiB."""
 
 LINGER_S = 1
 """Seconds that a client may take to close after its last response (RFC 9112, 9.6)."""
 
 RESERVED_DESCRIPTORS = 4
-"""File descriptors that are given up for connections when the process has no others left."""
+"""File descriptors to free for connections when the process has no others left."""
 
 PAUSE_S = 0.1
-"""Seconds until the next try where nothing helped."""
+"""Seconds until the next attempt after a shortage or an error."""
 
 _BACKLOG = 128
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
@@ -54,18 +54,18 @@ Connection: close\r
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response, as it is sent, and whether the connection ends with it."""
+    """Complete response, and whether the connection closes after it."""
 
     data: bytes
     is_last: bool
 
 
 Respond = Callable[[bytes, bool], Response]
-"""Takes a request's head, and whether its response must be the last one; raises nothing."""
+"""Takes a request head, and whether its response must be the last; raises nothing."""
 
 
 class _Step(Enum):
-    """What a connection waits for."""
+    """Step of a connection: what it waits for."""
 
     REQUEST = auto()
     RESPONSE = auto()
@@ -74,7 +74,7 @@ class _Step(Enum):
 
 @dataclass(eq=False, slots=True)
 class _Connection:
-    """A client's connection. Its deadline is for its step."""
+    """Client connection; its deadline is for its current step."""
 
     sock: socket.socket
     client: str
@@ -87,10 +87,10 @@ class _Connection:
 
 
 class SingleThreadServer:
-    """Listens from its creation on, and answers while `serve` runs."""
+    """Listens from its creation on, and responds while `serve` runs."""
 
     def __init__(self, address: Address, respond: Respond) -> None:
-        """Listen; raises OSError where the address cannot be had."""
+        """Listen; raise OSError if the address cannot be bound."""
         self._respond = respond
         self._listener = socket.socket(address.family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,17 +104,17 @@ class SingleThreadServer:
         self._refill_reserve()
 
     def serve(self) -> NoReturn:
-        """Answer until the process ends."""
+        """Serve until the process exits."""
         while True:
             try:
                 self._serve_round()
-            except Exception:  # Such as MemoryError: probes must be answered afterwards.
+            except Exception:  # Such as MemoryError: probes must work afterwards.
                 with suppress(Exception):
                     logger.exception("a round of the server failed")
                 time.sleep(PAUSE_S)
 
     def stop_listening(self) -> None:
-        """Close the listener, from any thread; connections that were accepted go on."""
+        """Close the listener, from any thread; accepted connections stay open."""
         self._selector.unregister(self._listener)
         self._listener.close()
 
@@ -125,7 +125,7 @@ class SingleThreadServer:
             connection: _Connection | None = key.data
             if connection is None:
                 self._accept()
-            elif connection in self._connections:  # It may have lost its place in this round.
+            elif connection in self._connections:  # It may have been evicted in this round.
                 self._handle_event(connection)
         now = monotonic()
         for connection in [each for each in self._connections if each.deadline <= now]:
@@ -134,16 +134,16 @@ class SingleThreadServer:
     # Connections.
 
     def _accept(self) -> None:
-        """Accept the client that waits, and answer it if its request has come already.
+        """Accept one client, and respond if its request has arrived already.
 
-        One at a time: without file descriptors `accept` fails even where no client waits.
+        One at a time: without file descriptors `accept` fails even if no client waits.
         """
         try:
             sock, (client, *_) = self._listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
-            # With any other error this client has left already.
+            # With any other error this client has disconnected.
             if error.errno in _SHORTAGES and not self._free_descriptor():
                 time.sleep(PAUSE_S)
                 self._refill_reserve()
@@ -157,7 +157,7 @@ class SingleThreadServer:
         self._handle_event(connection)
 
     def _free_descriptor(self) -> bool:
-        """Free a file descriptor for the next round; return whether there was one."""
+        """Free a file descriptor for the next round; return whether one could be freed."""
         if self._reserve:
             os.close(self._reserve.pop())
         elif self._connections:
@@ -167,7 +167,7 @@ class SingleThreadServer:
         return True
 
     def _eviction_candidate(self) -> _Connection:
-        """Return one that is answered, else the oldest one of the client that has most of them."""
+        """Return a lingering connection, else the oldest of the client with most of them."""
         held = Counter(connection.client for connection in self._connections)
         return min(
             self._connections,
@@ -188,10 +188,10 @@ class SingleThreadServer:
             while len(self._reserve) < RESERVED_DESCRIPTORS:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY))
 
-    # One connection: request, response, and again; after the last response its end.
+    # One connection: request, response, and again; linger after the last response.
 
     def _handle_event(self, connection: _Connection) -> None:
-        """Do what a connection waited for, as far as it goes."""
+        """Continue a connection's step as far as possible without blocking."""
         try:
             if connection.step is _Step.REQUEST:
                 self._receive(connection)
@@ -201,7 +201,7 @@ class SingleThreadServer:
                 self._close(connection)
         except BlockingIOError:
             pass
-        except OSError:  # The client has left.
+        except OSError:  # The client has disconnected.
             self._close(connection)
 
     def _receive(self, connection: _Connection) -> None:
@@ -212,7 +212,7 @@ class SingleThreadServer:
         # Empty lines before a request are ignored (RFC 9112, 2.2).
         received = connection.received = (connection.received + data).lstrip(b"\r\n")
         if (end := _END_OF_HEAD.search(received)) and end.end() <= MAX_HEAD_BYTES:
-            # A client whose next request has come already would hold up the others.
+            # A pipelining client would delay the others.
             response = self._respond(received[: end.end()], len(received) > end.end())
         elif len(received) > MAX_HEAD_BYTES:
             response = Response(_TOO_LARGE, is_last=True)

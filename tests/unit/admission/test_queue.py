@@ -146,7 +146,7 @@ def test_concurrent_clients_lose_and_duplicate_no_job(harness):
             assert job.result() == choice
         except (Rejected, ClientDisconnected, TaskFailed, AdmissionStopped) as error:
             return type(error).__name__
-        return "answer"
+        return "result"
 
     def be_a_client(seed: int) -> list[str]:
         random_ = random.Random(seed)
@@ -155,7 +155,7 @@ def test_concurrent_clients_lose_and_duplicate_no_job(harness):
     crowd = [in_background(partial(be_a_client, seed)) for seed in range(clients)]
     outcomes = [outcome for client in crowd for outcome in client.result(BOUND_S)]
     assert len(outcomes) == clients * images
-    assert {"answer", "ClientDisconnected", "WorkFailed"} <= set(outcomes)
+    assert {"result", "ClientDisconnected", "TaskFailed"} <= set(outcomes)
     assert most <= 3
     assert one.admission.uploads.in_use == one.admission.uploads.waiting == 0
     until(lambda: one.admission.load_ratio == 0)
