@@ -12,7 +12,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from tests.support.repo import ROOT
 
-DOCUMENTATION = ROOT / "docs/serving.md"
+DOCUMENTATION = ROOT / "docs/operations.md"
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
 

@@ -3,8 +3,8 @@
 A connection holds a thread from the first byte of its request until its response is sent or
 queued. Idle connections and slow readers wait in the event loop.
 
-It overrides methods of one pinned version of Gunicorn; `tests/unit/test_server_worker.py` fails when
-the source of one of them changes.
+It overrides methods of one pinned version of Gunicorn: `tests/unit/test_server_worker.py` fails
+when the source of one of them changes.
 """
 
 import errno
