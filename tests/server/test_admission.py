@@ -1,4 +1,4 @@
-"""A server that is asked for more than it can do."""
+"""Admission control under overload: rejections, deadlines, hanging slots, pauses."""
 
 import os
 import signal
@@ -27,11 +27,11 @@ from tests.support.process import Server
 
 ORIGIN = "https://a.example"
 HUNG_WITHIN_S = 10
-"""How late on a busy machine the response may be to a request that hangs for two seconds."""
+"""Bound of the response time to a request that hangs for two seconds, in seconds."""
 
 
 def busy(server: Server, queued: int = 0) -> None:
-    """Wait until so many images wait and the only slot computes."""
+    """Wait until the queue has this length and the only slot is busy."""
     server.until(
         lambda: (
             server.metric("dctnet_queue_depth") == queued
@@ -43,7 +43,7 @@ def busy(server: Server, queued: int = 0) -> None:
 def fill(
     server: Server, pool: ThreadPoolExecutor, held: Path, places: int, data: bytes = IMAGE
 ) -> "list[Future[requests.Response]]":
-    """Hold the only slot, and send images to it and to places in the queue; what comes."""
+    """Fill the only slot and the queue; return the pending responses."""
     held.touch()
     served = [pool.submit(post, server, data)]
     busy(server)
@@ -59,13 +59,13 @@ def pool() -> ThreadPoolExecutor:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Path:
-    """A file while which exists no image is done."""
+    """A file that blocks all inference while it exists."""
     return tmp_path / "held"
 
 
 @pytest.fixture
 def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[Server]:
-    """A server whose slot and two places are taken until the end, when all three are served."""
+    """A server with a full slot and queue; all three images are served after the test."""
     server = start_timed(
         0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE_SIZE=2, DCTNET_CORS_ORIGINS=ORIGIN
     )
@@ -77,7 +77,7 @@ def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[S
 
 
 @pytest.mark.alone
-@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
+@pytest.mark.promise("Load: a full queue rejects with 429 at once, before the body")
 def test_full_queue_rejects_immediately(full):
     started = time.monotonic()
     rejected = post(full)
@@ -90,16 +90,16 @@ def test_full_queue_rejects_immediately(full):
     assert full.metric("dctnet_rejected_total", reason="queue_full") == 1
 
 
-@pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
+@pytest.mark.promise("Load: a full queue rejects with 429 at once, before the body")
 def test_rejection_reaches_clients_with_and_without_expect_continue(full, pool):
-    """A client that sends it all the same reads the rejection, not a connection that was reset."""
+    """A client that keeps sending reads the rejection, not a connection reset."""
     head = b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
     with open_connection(full, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
     large = bytes(5_000_000)
     answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
     assert answers == {429: 20}
-    # A page of another site may read when to come again, and may ask beforehand.
+    # CORS: a page of another site may read Retry-After and send a preflight.
     rejected = post(full, Origin=ORIGIN)
     assert rejected.status_code == 429
     assert rejected.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -123,10 +123,10 @@ def test_expect_continue_client_gets_100(timed_server):
     np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
-@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
+@pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
 def test_deadline_rejection(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
-    size = encoded(gradient(256, 256))  # As large as the image that tells the pace.
+    size = encoded(gradient(256, 256))  # As large as the warm-up's image.
     served = fill(server, pool, held, 3, size)
     late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
@@ -135,7 +135,7 @@ def test_deadline_rejection(start_timed, pool, held):
     assert [answer.result().status_code for answer in served] == [200] * 4
 
 
-@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
+@pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
 def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=1)
     late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
@@ -144,7 +144,7 @@ def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
     assert post(server).status_code == 200
 
 
-@pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
+@pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
 def test_disconnected_queued_client_costs_no_inference(start_timed, pool, held):
     server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
     (first,) = fill(server, pool, held, places=0)
@@ -171,7 +171,7 @@ def test_hanging_slot_fails_only_liveness(start_timed):
     assert server.probe("/readyz") == server.probe("/startupz") == 200
     assert server.metric("dctnet_watchdog_trips_total") == 1
     assert server.metric("dctnet_state", state="stuck") == 1
-    assert post(server).status_code == 200  # The other slot draws on.
+    assert post(server).status_code == 200  # The other slot still serves.
     assert server.stop() == 0
 
 
@@ -188,7 +188,7 @@ def test_paused_process_is_neither_measured_nor_stuck(start_timed, pool):
     worker = server.worker()
     os.kill(worker, signal.SIGSTOP)
     try:
-        time.sleep(4)  # The pause is what is tested.
+        time.sleep(4)  # The pause under test.
     finally:
         os.kill(worker, signal.SIGCONT)
     assert server.probe("/livez") == server.probe("/readyz") == 200

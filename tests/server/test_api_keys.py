@@ -1,4 +1,4 @@
-"""API keys and CORS: rejected from the headers, keys changed while it serves and never told."""
+"""API keys and CORS: rejection by headers, key rotation, keys in no output."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ def secret(tmp_path: Path) -> MountedSecret:
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that asks for the old key and lets another site's page read its answers."""
+    """A server that requires the old key and allows one CORS origin."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text(OLD)
     settings = {"DCTNET_API_KEYS_FILE": folder / "keys", "DCTNET_CORS_ORIGINS": ORIGIN}
@@ -65,7 +65,7 @@ def test_rejected_body_is_not_read_and_cors_headers_are_set(
         f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Api-Key: {key}\r\n"
         f"{length}\r\n{more}\r\n"
     )
-    with open_connection(locked, head.encode()) as client:  # And not one byte of the body.
+    with open_connection(locked, head.encode()) as client:  # Without any byte of the body.
         response, content = read_response(client)
         assert client.recv(1) == b""
     assert response.status == status
@@ -103,7 +103,7 @@ def test_rejection_without_body_keeps_the_connection_open(locked):
 
 
 def said(server: Server, sentence: str) -> int:
-    """How often it said a sentence, or one that begins so."""
+    """Count the log messages that begin with a sentence."""
     return sum(line.startswith(sentence) for line in server.messages())
 
 

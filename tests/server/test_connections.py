@@ -1,4 +1,4 @@
-"""Connections end in every way that clients know, and none is counted or held afterwards."""
+"""Connections: all the ways to close them, the connection limit, pipelining."""
 
 import signal
 import socket
@@ -31,13 +31,13 @@ ASKS_FIRST = (
 
 
 def reset(client: socket.socket) -> None:
-    """Close without the handshake of TCP, as a process that is killed does."""
+    """Reset the connection, as a killed process does."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
 def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
-    """Require that a response has as many bytes as it says, and return how many."""
+    """Require that a response is complete, and return its length."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
@@ -85,7 +85,7 @@ def test_connection_limit_closes_idle_connections(tmp_path):
         for _ in range(3):
             require_prompt_health(server)
         idle[0].settimeout(10)
-        assert read_until_close(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
+        assert read_until_close(idle[0]).startswith(b"HTTP/1.1 200 ")  # Then closed.
 
 
 def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
@@ -153,7 +153,7 @@ WAYS: list[Callable[[Server], object]] = [
     ),
     lambda server: open_connection(server, CARTOON).close(),
 ]
-"""How a connection may end. Each is called with the server."""
+"""Ways to close a connection; each is called with the server."""
 
 
 def test_closed_connections_do_not_reduce_the_limit(tmp_path):
@@ -176,7 +176,7 @@ def test_closed_connections_do_not_reduce_the_limit(tmp_path):
             for way in WAYS:
                 list(pool.map(way, [server] * 200))
         server.until(lambda: open_files(worker) <= idle_files)
-        assert abs(most_accepted(server) - before) <= 2  # One more or less answers for the health.
+        assert abs(most_accepted(server) - before) <= 2  # The health check has one of its own.
         assert server.worker() == worker
         spent = cpu_time(worker)
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""How a server that is told to end treats those who still want something of it."""
+"""Graceful shutdown: in-flight requests, the backlog, the drain delay."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ from tests.support.repo import environment
 
 ROUNDS = 50
 REPLICAS = 10
-"""How many are started at once, which is cheaper than one by one."""
+"""Servers per batch, which is cheaper than one by one."""
 
 CLIENTS = 24
 """More than slots, queue and threads could start at once: some wait in the listener's backlog."""
@@ -51,7 +51,7 @@ def test_graceful_shutdown_completes_inflight_requests(first_round):
 def test_graceful_shutdown_accepts_the_backlog(start_timed):
     server = start_timed(0.02, DCTNET_SLOTS=2)
     worker = server.worker()
-    os.kill(worker, signal.SIGSTOP)  # So that nobody is accepted before the end begins.
+    os.kill(worker, signal.SIGSTOP)  # So that none is accepted before the shutdown starts.
     with ThreadPoolExecutor(CLIENTS) as pool:
         answers = [pool.submit(post, server) for _ in range(CLIENTS)]
         server.until(lambda: established(server.port) >= CLIENTS)
@@ -62,7 +62,7 @@ def test_graceful_shutdown_accepts_the_backlog(start_timed):
 
 
 def established(port: int) -> int:
-    """How many connections to a port are established, accepted or not."""
+    """Count the established connections to a port, accepted or not."""
     return sum(state == ESTABLISHED for state, _ in kernel_sockets(port))
 
 
@@ -70,7 +70,7 @@ def end_while_busy(pid: int, port: int, management: str, pool: ThreadPoolExecuto
     until(lambda: is_ready(management), f"{management} is not ready")
     connections = [http.client.HTTPConnection("127.0.0.1", port) for _ in range(CLIENTS)]
     for connection in connections:
-        connection.connect()  # It is established, though perhaps not accepted yet.
+        connection.connect()  # Established, perhaps not accepted yet.
     answers = [pool.submit(answered, connection) for connection in connections]
     until(lambda: metric(management, "dctnet_slots_busy") > 0)
     os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Broken, hostile and large images, sent to a real server: what they cost and what they leave."""
+"""Hostile input over HTTP: corpus, fuzzed bytes, memory bounds, out of memory."""
 
 import resource
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +32,11 @@ from tests.support.polling import BOUND_S
 from tests.support.process import memory, reset_peak_memory
 
 SPOOLED_BYTES = 500 * 1024
-"""What of a form Werkzeug would keep in memory by default."""
+"""Form bytes that Werkzeug keeps in memory by default."""
 
 
 def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
-    """How many bytes a worker may need beyond what it has when it is ready."""
+    """Most bytes that a worker may need beyond its ready state."""
     threads = slots + queue + uploads + SPARE_THREADS
     pixels = slots * SLOT_BYTES_PER_PIXEL * MAX_PIXELS
     return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
@@ -65,11 +65,11 @@ def test_corpus_gets_cartoons_or_problems_and_leaves_no_files(start_timed, tmp_p
             else:
                 require_problem(sample, response.status_code, response.json())
     assert server.worker() == worker
-    # Whoever makes a temporary file, even one without a name, first tries the folder.
+    # Creating a temporary file, even an unnamed one, first tries the folder.
     assert (list(temporary.iterdir()), temporary.stat().st_mtime_ns) == ([], untouched)
     assert len(server.logged(len(corpus()))) == len(corpus())
     assert server.faults() == []
-    # Eight clients keep far fewer bodies than the queue could.
+    # Eight clients hold far fewer bodies than the queue could.
     limits |= {"queue": 8, "uploads": 0}
     assert memory(worker, "VmHWM") - before <= bound(**limits)
 
@@ -108,7 +108,7 @@ def as_settings(limits: dict[str, int]) -> dict[str, object]:
 
 @pytest.fixture
 def large() -> bytes:
-    """An image of almost 2 MiB at whose drawing the engine hangs."""
+    """An image of almost 2 MiB on which the engine hangs."""
     noise = np.random.default_rng(0).integers(0, 256, (50_000, HANGING, 3), np.uint8)
     return encoded(noise, "PNG", compress_level=0)
 
@@ -124,7 +124,7 @@ def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large):
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
     request = head.encode() + large
     with ExitStack() as stack:
-        # One place is left free, since a full queue rejects by the headers.
+        # One queue position is left: a full queue rejects by the headers.
         drawn = limits["slots"] + limits["queue"] - 1
         stack.enter_context(open_connections(server, drawn, request))
         server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)
@@ -146,14 +146,14 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
-    """The decoders really fail: the worker may take only a little more address space."""
+    """The decoders fail: the worker's address space is limited."""
     server = start_timed(0, DCTNET_SLOTS=1)
     worker = server.worker()
     small, large = (
         {format: encoded(Image.new("RGB", size), format, **FORMATS[format]) for format in FORMATS}
         for size in ((64, 64), (6000, 6000))
     )
-    for data in small.values():  # Whatever is loaded on first use is there.
+    for data in small.values():  # Loads whatever is loaded on first use.
         assert post(server, data).status_code == 200
     limit = memory(worker, "VmSize") + 60 * MIB
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))

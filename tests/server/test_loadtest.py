@@ -1,4 +1,4 @@
-"""``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
+"""``make loadtest``: with its own server, and with a running one."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Memory of a real engine with the largest images: of each slot, and of a replica that is full.
+"""Memory limit: a real engine with the largest images, per slot and on a full replica.
 
 `benchmarks.slot_memory` measures all kinds of images; here are those that take the most of each
 decoder, and each encoder once.
@@ -74,7 +74,7 @@ SETTINGS = {
     "DCTNET_MAX_UNSENT_BYTES": 32 * MIB,
 }
 DRAWN_S = 300
-"""How long a busy machine may take to draw all of them."""
+"""Bound of cartoonizing all of them on a busy machine, in seconds."""
 
 RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
@@ -102,7 +102,7 @@ def test_full_replica_stays_within_its_memory_limit(tmp_path):
                 client.connect(("127.0.0.1", server.port))
                 client.sendall(head + data)
 
-            # A full queue rejects by the headers: one place is left for the last.
+            # A full queue rejects by the headers: one queue position is left for the last.
             drawn = SLOTS + QUEUE - 1
             for _ in range(drawn):
                 send(image)

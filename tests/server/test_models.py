@@ -1,4 +1,4 @@
-"""The model of a running server: what it imports, the files it serves, and what it names."""
+"""Model of a running server: imports, verified files, and what it reports."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def test_server_and_restarted_worker_use_the_verified_files(start, tmp_path):
 
 @pytest.fixture
 def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
-    """The demo model as `prepare` leaves it where the detector keeps its frozen graph."""
+    """The demo model as `prepare` leaves it if the detector cannot be converted."""
     folder = tmp_path / "unconverted"
     shutil.copytree(DEMO, folder)
     (folder / "detector.onnx").unlink()
@@ -106,7 +106,7 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
 
 def test_readyz_and_model_info_name_runtimes_and_fallback_reason(unconverted):
     runtime = selection.summary(open_folder(unconverted))
-    # Native where it is built.
+    # Native if it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
     with serving(DCTNET_MODEL=unconverted) as server:
         said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text

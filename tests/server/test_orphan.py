@@ -1,4 +1,4 @@
-"""End of a worker whose arbiter was killed."""
+"""Orphaned workers: the arbiter was killed."""
 
 import os
 import signal
@@ -19,14 +19,14 @@ from tests.support.process import Server
 
 SLOW_CLIENTS = 50
 AT_ONCE_S = 30
-"""Bound of what takes a moment, also on a busy machine; otherwise it would take a minute."""
+"""Bound of a prompt exit on a busy machine, in seconds; a late one takes a minute."""
 BY_TIMEOUT_S = 1 + 5
-"""Graceful timeout where a request has a second: 5 s beyond it."""
+"""Graceful timeout for a request timeout of one second: 5 s beyond it."""
 SHORT = {"DCTNET_REQUEST_TIMEOUT": 1, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or a zombie that its new parent does not reap."""
+    """Whether a process has exited, or is a zombie that its new parent does not reap."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -36,7 +36,7 @@ def has_ended(pid: int) -> bool:
 
 @contextmanager
 def orphaned(server: Server) -> Iterator[int]:
-    """Kill the arbiter; the worker's process id, which is killed at last if it still runs."""
+    """Kill the arbiter; yield the worker's process id, and kill it after the block."""
     worker = server.worker()
     try:
         server.process.kill()
@@ -58,12 +58,12 @@ def is_listening(server: Server) -> bool:
 
 @contextmanager
 def silent_reader(server: Server) -> Iterator[None]:
-    """A client whose responses fill all buffers, since it reads none."""
+    """A silent reader whose responses fill all buffers."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(1)
         client.connect(("127.0.0.1", server.port))
-        with suppress(TimeoutError):  # Its requests are not read any more either.
+        with suppress(TimeoutError):  # Its requests are no longer read either.
             while True:
                 client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
         yield
@@ -121,7 +121,7 @@ def test_replica_restarts_on_the_same_ports_after_arbiter_kill(start_timed, tmp_
         stack.enter_context(silent_reader(server))
         with orphaned(server) as worker:
             started = time.monotonic()
-            # As a service manager does, which starts it again when it has ended.
+            # As a service manager restarts it.
             while True:
                 again = Server(
                     tmp_path / "again",

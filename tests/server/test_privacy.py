@@ -1,4 +1,4 @@
-"""What an image carries beside its pixels goes nowhere: into no answer, file, log or metric."""
+"""Privacy: metadata of an image is in no response, file, log or metric."""
 
 import secrets
 import stat
@@ -79,7 +79,7 @@ def test_image_metadata_is_in_no_response_file_log_or_metric(start, tmp_path, ma
         assert answer.status_code == 200
         assert marker not in answer.content
         sent += 1
-    # What is rejected carries it too: a broken image, and a form without one.
+    # Rejected requests too: a broken image, and a form without an image.
     for body in {"data": data[: len(data) // 2]}, {"files": {"photo": (marker, marker)}}:
         answer = requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
         assert 400 <= answer.status_code < 500

@@ -1,4 +1,4 @@
-"""One JSON line a request, and the metrics that go with it."""
+"""Access log: one record per request, and its metrics."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 """RFC 3339, in UTC, with milliseconds."""
 LARGEST = 256
-"""Longest side that is drawn, in pixels: an image of this size is due after SECONDS."""
+"""Longest working side, in pixels: an image of this size takes SECONDS."""
 SECONDS = 0.5
 
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def logged(server: Server) -> Logged:
-    """Waits for so many new lines, and returns all new ones."""
+    """Waits for this number of new records, and returns all new ones."""
     before = len(server.requests())
     return lambda number: server.logged(before + number)[before:]
 

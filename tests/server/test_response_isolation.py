@@ -1,4 +1,4 @@
-"""What a running server answers over HTTP."""
+"""HTTP responses of a running server, and their isolation from each other."""
 
 import http.client
 from collections.abc import Iterator

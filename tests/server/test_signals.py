@@ -1,4 +1,4 @@
-"""Signals that do not end a replica leave it as it is."""
+"""Signals other than exit signals have no effect on a replica."""
 
 import os
 import pty
@@ -34,7 +34,7 @@ if terminal := os.environ.get("TERMINAL"):
 runpy.run_module("tests.server.timed_server", run_name="__main__")
 """
 SETTLE_S = 1
-"""Time for what a signal begins, such as another worker, in seconds."""
+"""Time for effects of a signal, such as another worker, in seconds."""
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")

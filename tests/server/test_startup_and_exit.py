@@ -1,4 +1,4 @@
-"""How a server starts, fails to start, and ends."""
+"""Start-up and exit of a server, with all start-up errors."""
 
 import shutil
 import signal
@@ -26,14 +26,14 @@ from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_model_without_graphs
 
 END_S = 30
-"""How long the end of an idle server may take, in seconds: it takes less than one."""
+"""Bound of an idle server's shutdown, in seconds: it takes less than one."""
 Serve = Callable[..., tuple[int, str]]
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_loading_server_rejects_images_and_exits_immediately(tmp_path, number):
-    # With this timeout the master would wait for ten minutes, and 5 s.
+    # With this timeout the arbiter would wait for ten minutes and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.until(lambda: any(" draws background" in line for line in server.messages()))
@@ -56,8 +56,8 @@ def test_startup_messages_and_prompt_sigterm(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("0123456789abcdef\nfedcba9876543210\n")
     with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
-        with requests.Session() as session:  # Whose connection stays open.
-            # The page's script puts it into words: tests/web_ui/test_portrait.py.
+        with requests.Session() as session:  # Its connection stays open.
+            # The web UI's script translates it: tests/web_ui/test_portrait.py.
             assert 'data-text="demo"' in session.get(server.url, timeout=BOUND_S).text
             styles = session.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
             assert [style["name"] for style in styles] == ["demo"]
@@ -80,7 +80,7 @@ def test_startup_messages_and_prompt_sigterm(tmp_path):
 def test_signal_during_fork_is_not_lost():
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
-    # With this timeout the master would wait for ten minutes, and 5 s.
+    # With this timeout the arbiter would wait for ten minutes and 5 s.
     settings = {"DCTNET_MODEL": DEMO, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(None, [sys.executable, "-c", f"{slowly}; {serve}"], **settings) as server:
         until(lambda: children(server.process.pid), process=server.process)
@@ -122,7 +122,7 @@ def test_broken_model_stops_the_server_with_one_message(tmp_path):
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Serve:
-    """`dctnet serve` in this process, until it would serve: its exit status and its one line."""
+    """`dctnet serve` in this process, until it would serve: its exit status and one message."""
 
     def never(_: gunicorn_app.GunicornApp) -> None:
         pytest.fail("It would have served.")
@@ -195,7 +195,7 @@ def test_bad_setting_fails_with_one_message(serve, variable, value, start, end):
 
 
 def test_missing_tmp_dir_fails_with_one_message(serve, monkeypatch):
-    """Simulated: a process of root's can write in most folders."""
+    """Simulated, because root can write to most folders."""
     monkeypatch.setattr(config, "SHARED_MEMORY", Path("/none"))
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -230,7 +230,7 @@ def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, n
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    if name == manifest.FILE_NAME:  # Only a pinned model's digest tells.
+    if name == manifest.FILE_NAME:  # Only a pinned digest detects it.
         said = f"dctnet: The manifest of {folder} has the digest "
         status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
     else:

@@ -1,4 +1,4 @@
-"""Spans arrive at a collector, and one that does not take them costs nobody anything."""
+"""OpenTelemetry tracing: spans at a collector, and collectors that hang or are down."""
 
 import json
 import time
@@ -26,11 +26,11 @@ from tests.support.process import Server, free_ports
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NEVER = 600_000
-"""Milliseconds between batches: what arrives was sent at the end."""
+"""Milliseconds between batches, so that spans are sent at shutdown only."""
 
 
 class Collector:
-    """What was exported by OTLP over HTTP."""
+    """Collector: what was exported by OTLP over HTTP."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -52,7 +52,7 @@ class Collector:
 
 @contextmanager
 def collecting(*, hangs: bool = False) -> Iterator[Collector]:
-    """A collector, or one that takes what is sent and never answers."""
+    """A collector, or one that never responds."""
     collector = Collector()
 
     class Handler(http_stub.Handler):
@@ -133,7 +133,7 @@ def test_cartoon_has_a_server_span_and_stage_spans_in_the_clients_trace(start, c
     starts = [span.start_time_unix_nano for span in stages]
     ends = [span.end_time_unix_nano for span in stages]
     assert starts[1:] == ends[:-1]
-    # The last one ends when the cartoon is there, soon before the answer is.
+    # The last stage ends shortly before the response.
     slack = 500_000_000
     assert before - slack < root.start_time_unix_nano < starts[0]
     assert ends[-1] - slack < root.end_time_unix_nano < after + slack
@@ -159,7 +159,7 @@ def test_shutdown_flushes_spans_and_invalid_traceparents_are_ignored(start_timed
     odd = good | {"tracestate": "=" * 3000}
     for number, headers in enumerate([*garbage, unwanted, odd], 1):
         assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
-        server.logged(number)  # Its span was made before its line.
+        server.logged(number)  # Its span was made before its log record.
     traces = [line["trace_id"] for line in server.logged(7)]
     assert traces[5:] == [TRACE, TRACE]
     assert not collector.asked.is_set()
@@ -208,7 +208,7 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
         for span in collector.served()
         for seen in [attributes(span.attributes)]
     ]
-    # A span is made after its answer, so the next one may be sooner.
+    # Spans are made after their responses, so their order may differ.
     assert sorted(found) == [
         ("GET", "GET", 404),
         ("GET /static/<path:address>", "GET", 404),
@@ -228,12 +228,12 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
 
 
 def draw_and_stop(server: Server, number: int) -> float:
-    """Draw images, for which nobody waits, and return how long the server took to end."""
+    """Cartoonize images, and return how long the server took to stop."""
     began = time.monotonic()
     for _ in range(number):
         answer = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
         assert answer.status_code == 200
-    # A line is written when the spans were made, so a thread that waits for the collector shows.
+    # A record is logged after its spans are made, so a thread that waits for the collector shows.
     assert len(server.logged(number)) == number
     assert time.monotonic() - began < EXPORT_TIMEOUT_S
     stopped = time.monotonic()

@@ -1,4 +1,4 @@
-"""Structured logging: the members of a record, its text form, levels, and a process's streams."""
+"""Structured logging: JSON and text records, levels, formats, and standard streams."""
 
 import json
 import logging

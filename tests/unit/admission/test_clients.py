@@ -1,4 +1,4 @@
-"""Fair queueing in the admission: turns, queue positions and quotas of clients."""
+"""Fair queueing in the admission: queue positions and quotas per client."""
 
 from dctnet.admission import ClientDisconnected, RejectionReason
 from tests.support.admission import FAR, rejection

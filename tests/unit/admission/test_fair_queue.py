@@ -1,4 +1,4 @@
-"""Clients take turns: nobody waits for all of another's, and each one's own order is kept."""
+"""Fair queue: round robin over clients, FIFO per client."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A job: what its waiter gets, when it stops waiting, and what is let go."""
+"""Job: results, errors, deadlines, disconnects and times."""
 
 import traceback
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.support.polling import until
 
 @pytest.fixture
 def admission(clock: Clock) -> Admission:
-    """One whose slots are not started, so that the test does what they do."""
+    """An admission without running slots: the test acts as the slot."""
     return Admission(slots=1, queue_size=9, max_uploads=1, clock=clock)
 
 
@@ -35,7 +35,7 @@ def submit(
 
 
 def sleeps(job: Job[object]) -> bool:
-    """Whether the job's waiter waits by now."""
+    """Whether the job's waiter is waiting."""
     return bool(job._changed._waiters)
 
 

@@ -1,4 +1,4 @@
-"""Whatever clients, computations and the clock do: nothing is lost, doubled, kept or overtaken.
+"""Property test of admission: no job is lost, duplicated, leaked or overtaken.
 
 A model of what must be is kept beside a real Admission with its slots' threads. After each step
 the two must come to agree.
@@ -57,30 +57,30 @@ WARM_UP_S = 2.0
 """Seconds per unit of cost that the warm-up measured."""
 
 Name = str | None
-"""Of a client; those without one are not told apart."""
+"""Client identity; None without client identification."""
 
 NAMES = st.sampled_from(["ann"] * 5 + ["bob", None])
 
 
 class Withdrawn(Exception):
-    """What the test takes jobs out of the queue with."""
+    """Error with which the test cancels jobs."""
 
 
 class LookFailed(Exception):
-    """What the look whether the client is there raises where the test wants it to."""
+    """Error of the connection check, raised on purpose."""
 
 
 class Client:
-    """One image that was let in: what the model expects of it, and what came of it."""
+    """One admitted image: what the model expects, and its outcome."""
 
     def __init__(self, name: Name, deadline: float) -> None:
         self.name = name
         self.deadline = deadline
         self.task = BlockingTask()
         self.away: type[BaseException] | None = None
-        """What its waiter and its slot find: ClientDisconnected, LookFailed or nothing."""
+        """What the connection check finds: ClientDisconnected, LookFailed or nothing."""
         self.expected: type | None = None
-        """Its outcome; None while it has none."""
+        """Expected outcome; None while there is none."""
         self.outcomes: list[type] = []
         self.computed = False
         self.waiter: Thread | None = None
@@ -93,7 +93,7 @@ class Client:
         return self.away is None
 
     def wait(self) -> None:
-        """Let a thread wait for the outcome; keep only what it was."""
+        """Wait for the outcome in a thread; keep only its type."""
         job, self.job = self.job, None
         self.waiter = Thread(target=self._wait, args=(job,), daemon=True)
         self.waiter.start()
@@ -105,12 +105,12 @@ class Client:
             self.outcomes.append(type(error))
 
     def excuse(self, now: float) -> type[BaseException] | None:
-        """Why nobody wants its answer, as far as there is a reason."""
+        """Why its result is no longer needed, if there is a reason."""
         return DeadlineExceeded if now >= self.deadline else self.away
 
 
 class Sender:
-    """One that waits in a thread for the permit to send a body."""
+    """Client that waits in a thread for an upload permit."""
 
     def __init__(self, admission: Admission, name: Name) -> None:
         self.name = name
@@ -123,7 +123,7 @@ class Sender:
 
 
 class Line:
-    """Whose turn it is, among the names of those who wait."""
+    """Round-robin order of the waiting clients, in the model."""
 
     def __init__(self) -> None:
         self.names: list[Name] = []
@@ -138,13 +138,13 @@ class Line:
             self.names.append(name)
 
     def go(self, name: Name, others: Iterable[Client | Sender]) -> None:
-        """Leave the line, unless others of the same name wait."""
+        """Leave the rotation, unless others of the same name wait."""
         if all(other.name != name for other in others):
             self.names.remove(name)
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    """The rules are what may happen; the fields without underscore are the model."""
+    """State machine: rules are events, fields without underscore are the model."""
 
     senders = Bundle("senders")
     clients = Bundle("clients")
@@ -152,7 +152,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        gc.disable()  # What only the collector finds counts as kept.
+        gc.disable()  # Objects in reference cycles count as kept.
 
     @initialize(
         slots=st.integers(1, 3),
@@ -268,7 +268,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def turn_the_clock(self, seconds: float) -> None:
         self.clock.turn(seconds)
 
-    # The end.
+    # Shutdown.
 
     @precondition(lambda self: len(self.all) > 3)
     @rule(seconds=st.sampled_from([0, 10, FAR]))
@@ -287,7 +287,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.queue.clear()
         self.turns = Line()
 
-    # What must be.
+    # Invariants.
 
     @invariant()
     def the_admission_comes_to_agree_with_the_model(self) -> None:
@@ -344,7 +344,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return multiple(client)
 
     def _expect(self, name: Name, cost: float, deadline: float, ask: Callable[[], object]) -> bool:
-        """Ask to be let in; return whether one is, which must be for a reason of the model."""
+        """Submit; return whether it was admitted, which must agree with the model."""
         reason: RejectionReason | None = None
         try:
             ask()
@@ -354,7 +354,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return reason is None
 
     def _reasons(self, name: Name, cost: float, deadline: float) -> set[RejectionReason | None]:
-        """Why one more image of a client may be rejected; with None, it may be taken.
+        """Allowed reasons to reject one more image of a client; None if it may be admitted.
 
         The model predicts no computation's end, so it knows only what is certain: when it would end
         on a free slot, by the warm-up's measurement.
@@ -377,7 +377,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return perhaps | ({None, RejectionReason.DEADLINE} if deadline < FAR else {None})
 
     def _run_slot(self) -> None:
-        """Do in the model what slots and those who wait do of themselves."""
+        """Apply to the model what slots and waiters do on their own."""
         while sender := self._next_sender():
             self.line.remove(sender)
             self.sending.append(sender)
@@ -448,7 +448,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         return (
             client.task.started.is_set() == client.computed
             and client.outcomes == ([client.expected] if waited_for else [])
-            # The body goes with the computation or the place, the job with the waiter too.
+            # The body is released with the computation or queue position, the job with the waiter.
             and (not left or client.leftovers[0]() is None)
             and (not left or not waited_for or not self._leftovers(client))
         )
@@ -468,7 +468,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
-    """Three quarters for one alone: at most three times what is left free."""
+    """Quota: three quarters for a single client, at most three times the free capacity."""
     return name is None or sum(one.name == name for one in taken) < 3 * free
 
 
@@ -477,6 +477,6 @@ def test_admission_matches_its_model(monkeypatch):
     monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,
-        # A failure waits, so that to shrink it takes hours.
+        # A failure waits for its bound, so shrinking would take hours.
         settings=examples(200, stateful_step_count=50, phases=[Phase.generate]),
     )

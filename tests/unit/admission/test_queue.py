@@ -1,4 +1,4 @@
-"""Admission queue: capacity, order, dropped and withdrawn jobs."""
+"""Admission queue: capacity, order, dropped and cancelled jobs."""
 
 import random
 from functools import partial

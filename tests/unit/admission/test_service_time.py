@@ -15,7 +15,7 @@ MAX_SECONDS = 30.0
 
 @pytest.fixture
 def pace(clock: Clock) -> ServiceTimeEstimator:
-    """One whose baseline is a second per unit of cost."""
+    """An estimator whose baseline is one second per unit of cost."""
     pace = ServiceTimeEstimator(MAX_SECONDS, clock)
     pace.calibrate(cost=10, seconds=10)
     return pace
@@ -92,7 +92,7 @@ def test_estimate_decays_towards_the_baseline(clock):
 
 
 def test_consecutive_long_jobs_are_predicted_in_full(clock, pace):
-    """The time that they take is no time without a measurement."""
+    """Decay does not count the time that a job itself takes."""
     for _ in range(30):
         clock.turn(20)
         pace.observe(cost=10, seconds=20)

@@ -1,4 +1,4 @@
-"""Slots: preparation, failures, and how they come free."""
+"""Slots: preparation, failures, and when they become free."""
 
 from threading import Event
 
