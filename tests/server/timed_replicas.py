@@ -1,7 +1,7 @@
 """Timed servers that share one process's imports and start quickly: run as a module.
 
-Its arguments are pairs of ports: service and management. It forks a process per pair, terminates them
-on SIGTERM, and exits with 0 once all of them have exited with 0.
+Its arguments are pairs of ports: service and management. It forks a process per pair, terminates
+them on SIGTERM, and exits with 0 once all of them have exited with 0.
 """
 
 import os

@@ -1,10 +1,11 @@
 """Timed server, whose engine waits on the clock instead of computing: run as a module.
 
-Its cartoon is the negative of an image, after TIMED_SECONDS without pauses of the process. An image
-SLOW pixels wide takes ten times as long, one HANGING pixels wide hangs forever, and one FAILING pixels
-wide raises an error. If TIMED_SECONDS is `inf`, the server never becomes ready: its thread pool hangs.
-While the file TIMED_HELD exists, no inference ends; while the file TIMED_LOOP_HANGS exists, the accept
-loop hangs. These variables are not settings of dctnet: only this file reads them.
+Its cartoon is the negative of an image, after TIMED_SECONDS without pauses of the process. An
+image SLOW pixels wide takes ten times as long, one HANGING pixels wide hangs forever, and one
+FAILING pixels wide raises an error. If TIMED_SECONDS is `inf`, the server never becomes ready:
+its thread pool hangs. While the file TIMED_HELD exists, no inference ends; while the file
+TIMED_LOOP_HANGS exists, the accept loop hangs. These variables are not settings of dctnet: only
+this file reads them.
 """
 
 import gc
