@@ -15,11 +15,11 @@ SLOW = 100
 TOO_SLOW = 408
 
 
-def slow_plan(server: Server, part: str, open_connections: int = SLOW) -> slow_clients.SlowPlan:
+def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
     (image,) = made(1, 64, 64)
     return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
-        open_connections=open_connections,
+        connections=connections,
         part=part,  # type: ignore[arg-type]
         image=image,
         bound_s=BOUND_S,
@@ -51,6 +51,6 @@ def test_single_slow_client_has_the_full_idle_timeout(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_IDLE_TIMEOUT=2)
     for part in "headers", "body":
         started = monotonic()
-        report = slow_clients.run(slow_plan(server, part, open_connections=1))
+        report = slow_clients.run(slow_plan(server, part, connections=1))
         assert report.by_status == {TOO_SLOW: 1}
         assert 2 <= monotonic() - started < 10
