@@ -38,7 +38,7 @@ def main() -> str | None:
         if status := subprocess.run([*supervisorctl, "update", name], check=False).returncode:
             return f"`supervisorctl update {name}` failed with exit status {status}."
         if not _is_ready_within(args.ready_within, machine.management_port(number)):
-            log = f"{machine.values['LOG_DIR']}/{name}.messages.log"
+            log = f"{machine.values['LOG_DIR']}/{name}.log"
             return (
                 f"{name} was not ready within {args.ready_within:g} s, and {log} should say why;"
                 " the replicas after it were left as they are."
