@@ -30,7 +30,7 @@ HUNG_WITHIN_S = 10
 """Bound of the response time to a request that hangs for two seconds, in seconds."""
 
 
-def busy(server: Server, queued: int = 0) -> None:
+def queue_length(server: Server, queued: int = 0) -> None:
     """Wait until the queue has this length and the only slot is busy."""
     server.until(
         lambda: (
@@ -41,14 +41,14 @@ def busy(server: Server, queued: int = 0) -> None:
 
 
 def fill(
-    server: Server, pool: ThreadPoolExecutor, held: Path, places: int, data: bytes = IMAGE
+    server: Server, pool: ThreadPoolExecutor, blocked: Path, places: int, data: bytes = IMAGE
 ) -> "list[Future[requests.Response]]":
     """Fill the only slot and the queue; return the pending responses."""
-    held.touch()
+    blocked.touch()
     served = [pool.submit(post, server, data)]
-    busy(server)
+    queue_length(server)
     served += [pool.submit(post, server, data) for _ in range(places)]
-    busy(server, queued=places)
+    queue_length(server, queued=places)
     return served
 
 
@@ -58,55 +58,57 @@ def pool() -> ThreadPoolExecutor:
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Path:
+def blocked(tmp_path: Path) -> Path:
     """A file that blocks all inference while it exists."""
     return tmp_path / "held"
 
 
 @pytest.fixture
-def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[Server]:
+def full_server(start_timed: Start, pool: ThreadPoolExecutor, blocked: Path) -> Iterator[Server]:
     """A server with a full slot and queue; all three images are served after the test."""
     server = start_timed(
-        0, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_QUEUE_SIZE=2, DCTNET_CORS_ORIGINS=ORIGIN
+        0, TIMED_HELD=blocked, DCTNET_SLOTS=1, DCTNET_QUEUE_SIZE=2, DCTNET_CORS_ORIGINS=ORIGIN
     )
-    served = fill(server, pool, held, places=2)
+    served = fill(server, pool, blocked, places=2)
     yield server
     assert not any(answer.done() for answer in served)
-    held.unlink()
+    blocked.unlink()
     assert [answer.result().status_code for answer in served] == [200] * 3
 
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: a full queue rejects with 429 at once, before the body")
-def test_full_queue_rejects_immediately(full):
+def test_full_queue_rejects_immediately(full_server):
     started = time.monotonic()
-    rejected = post(full)
+    rejected = post(full_server)
     assert time.monotonic() - started < 0.5
     assert rejected.status_code == 429
     assert rejected.json()["type"] == "urn:dctnet:problem:full"
     assert 1 <= int(rejected.headers["Retry-After"]) <= 6
     assert rejected.headers["Connection"] == "close"
-    assert full.probe("/readyz") == full.probe("/livez") == 200
-    assert full.metric("dctnet_rejected_total", reason="queue_full") == 1
+    assert full_server.probe("/readyz") == full_server.probe("/livez") == 200
+    assert full_server.metric("dctnet_rejected_total", reason="queue_full") == 1
 
 
 @pytest.mark.promise("Load: a full queue rejects with 429 at once, before the body")
-def test_rejection_reaches_clients_with_and_without_expect_continue(full, pool):
+def test_rejection_reaches_clients_with_and_without_expect_continue(full_server, pool):
     """A client that keeps sending reads the rejection, not a connection reset."""
     head = b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
-    with open_connection(full, head + b"Expect: 100-continue\r\n\r\n") as client:
+    with open_connection(full_server, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
     large = bytes(5_000_000)
-    answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
+    answers = Counter(
+        r.status_code for r in pool.map(lambda _: post(full_server, large), range(20))
+    )
     assert answers == {429: 20}
     # CORS: a page of another site may read Retry-After and send a preflight.
-    rejected = post(full, Origin=ORIGIN)
+    rejected = post(full_server, Origin=ORIGIN)
     assert rejected.status_code == 429
     assert rejected.headers["Access-Control-Allow-Origin"] == ORIGIN
     exposed = rejected.headers["Access-Control-Expose-Headers"].split(", ")
     assert {"Retry-After", "X-Request-Id"} <= set(exposed) & set(rejected.headers)
     preflight = requests.options(
-        f"{full.url}/v1/cartoons",
+        f"{full_server.url}/v1/cartoons",
         headers={"Origin": ORIGIN, "Access-Control-Request-Method": "POST"},
         timeout=BOUND_S,
     )
@@ -124,14 +126,14 @@ def test_expect_continue_client_gets_100(timed_server):
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
-def test_deadline_rejection(start_timed, pool, held):
-    server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
+def test_deadline_rejection(start_timed, pool, blocked):
+    server = start_timed(0.4, TIMED_HELD=blocked, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the warm-up's image.
-    served = fill(server, pool, held, 3, size)
+    served = fill(server, pool, blocked, 3, size)
     late = post(server, size, **{"X-Request-Timeout": "0.8"})
     assert late.status_code == 429
     assert server.metric("dctnet_rejected_total", reason="deadline") == 1
-    held.unlink()
+    blocked.unlink()
     assert [answer.result().status_code for answer in served] == [200] * 4
 
 
@@ -145,15 +147,15 @@ def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
-def test_disconnected_queued_client_costs_no_inference(start_timed, pool, held):
-    server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
-    (first,) = fill(server, pool, held, places=0)
+def test_disconnected_queued_client_costs_no_inference(start_timed, pool, blocked):
+    server = start_timed(0, TIMED_HELD=blocked, DCTNET_SLOTS=1)
+    (first,) = fill(server, pool, blocked, places=0)
     before = server.metric("dctnet_inferences_total", result="ok")
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n\r\n"
     with open_connections(server, 5, head.encode() + IMAGE):
-        busy(server, queued=5)
+        queue_length(server, queued=5)
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
-    held.unlink()
+    blocked.unlink()
     assert first.result().status_code == 200
     server.until(lambda: server.metric("dctnet_client_disconnects_total", stage="queue") == 5)
     assert post(server).status_code == 200
@@ -184,7 +186,7 @@ LARGE = encoded(gradient(512, 1024))
 def test_paused_process_is_neither_measured_nor_stuck(start_timed, pool):
     server = start_timed(0.1, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=7, DCTNET_WATCHDOG_TIMEOUT=3)
     paused = pool.submit(post, server, encoded(gradient(40, SLOW)))  # Takes a second.
-    busy(server)
+    queue_length(server)
     worker = server.worker()
     os.kill(worker, signal.SIGSTOP)
     try:

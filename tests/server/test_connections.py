@@ -36,7 +36,7 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
-def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
+def require_complete(answer: bytes, version: bytes = b"1.1") -> int:
     """Require that a response is complete, and return its length."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
@@ -121,7 +121,7 @@ def test_large_last_response_is_complete_despite_unread_input(timed_server, vers
     request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
     request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
     with silent_readers(timed_server, 1, request + bytes(100_000)) as (client,):
-        assert require_whole(read_until_close(client), version) > 2_900_000
+        assert require_complete(read_until_close(client), version) > 2_900_000
 
 
 def test_graceful_shutdown_completes_partly_sent_responses(start_timed):
@@ -133,7 +133,7 @@ def test_graceful_shutdown_completes_partly_sent_responses(start_timed):
             rests = list(pool.map(read_until_close, clients))
     assert server.process.wait(BOUND_S) == 0
     for start, rest in zip(first, rests, strict=True):
-        require_whole(start + rest)
+        require_complete(start + rest)
 
 
 CARTOON = cartoon_of_noise(300)
@@ -160,7 +160,7 @@ def test_closed_connections_do_not_reduce_the_limit(tmp_path):
     room = 300
     command = [*with_open_files(room + RESERVED), *TIMED]
 
-    def most_accepted(server: Server) -> int:
+    def connection_limit(server: Server) -> int:
         """Files that the worker has open when more connections than fit were opened."""
         before = open_files(server.worker())
         with open_connections(server, room + 50):
@@ -171,12 +171,12 @@ def test_closed_connections_do_not_reduce_the_limit(tmp_path):
 
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, DCTNET_SLOTS=2) as server:
         worker = server.worker()
-        before, idle_files = most_accepted(server), open_files(worker)
+        before, idle_files = connection_limit(server), open_files(worker)
         with ThreadPoolExecutor(4) as pool:
             for way in WAYS:
                 list(pool.map(way, [server] * 200))
         server.until(lambda: open_files(worker) <= idle_files)
-        assert abs(most_accepted(server) - before) <= 2  # The health check has one of its own.
+        assert abs(connection_limit(server) - before) <= 2  # The health check has one of its own.
         assert server.worker() == worker
         spent = cpu_time(worker)
         time.sleep(1)

@@ -15,7 +15,7 @@ BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
 SERVICE_S = 0.3
 
 
-def waited(answer: requests.Response) -> float:
+def queue_seconds(answer: requests.Response) -> float:
     """Return how many seconds its image was in the queue."""
     (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
     return float(milliseconds) / 1000
@@ -35,7 +35,7 @@ def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, 
             time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One per second.
             answer = post(server, **{"X-Api-Key": PERSON})
             assert answer.status_code == 200
-            waits.append(waited(answer))
+            waits.append(queue_seconds(answer))
         answers = Counter(sent.result().status_code for sent in batch)
     assert len(waits) >= 4
     assert max(waits) <= 2 * SERVICE_S, waits

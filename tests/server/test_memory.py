@@ -28,7 +28,7 @@ encoded = cache(slot_memory.encoded)
 
 
 @pytest.fixture(scope="module")
-def real() -> Iterator[tuple[Server, int]]:
+def demo_server() -> Iterator[tuple[Server, int]]:
     """A ready server of the demo model, and the worker's resident memory in bytes."""
     with serving(DCTNET_MODEL=DEMO, DCTNET_SLOTS=1) as server:
         yield server, memory(server.worker(), "VmRSS")
@@ -44,8 +44,8 @@ def real() -> Iterator[tuple[Server, int]]:
         ("PNG, alpha", "noise", "png"),
     ],
 )
-def test_largest_image_stays_within_the_slot_bound(real, kind, content, format):
-    server, ready = real
+def test_largest_image_stays_within_the_slot_bound(demo_server, kind, content, format):
+    server, ready = demo_server
     settings = Settings.from_environment({})
     assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
     image = encoded(kind, content)
@@ -103,15 +103,15 @@ def test_full_replica_stays_within_its_memory_limit(tmp_path):
                 client.sendall(head + data)
 
             # A full queue rejects by the headers: one queue position is left for the last.
-            drawn = SLOTS + QUEUE - 1
-            for _ in range(drawn):
+            filling = SLOTS + QUEUE - 1
+            for _ in range(filling):
                 send(image)
             server.until(lambda: server.metric("dctnet_slots_busy") == SLOTS)
             for _ in range(UPLOADS):
                 send(image[:-1])
             server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
             server.until(
-                lambda: server.metric("dctnet_inferences_total", result="ok") == drawn,
+                lambda: server.metric("dctnet_inferences_total", result="ok") == filling,
                 bound_s=DRAWN_S,
             )
             assert server.metric("dctnet_uploads_active") == UPLOADS

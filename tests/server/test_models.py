@@ -109,6 +109,6 @@ def test_readyz_and_model_info_name_runtimes_and_fallback_reason(unconverted):
     # Native if it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
     with serving(DCTNET_MODEL=unconverted) as server:
-        said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
-        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in said
+        readiness = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
+        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in readiness
         assert server.metric("dctnet_model_info", runtime=runtime) == 1

@@ -25,7 +25,7 @@ BY_TIMEOUT_S = 1 + 5
 SHORT = {"DCTNET_REQUEST_TIMEOUT": 1, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
 
 
-def has_ended(pid: int) -> bool:
+def has_exited(pid: int) -> bool:
     """Whether a process has exited, or is a zombie that its new parent does not reap."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -43,12 +43,12 @@ def orphaned(server: Server) -> Iterator[int]:
         server.process.wait(BOUND_S)
         yield worker
     finally:
-        if not has_ended(worker):
+        if not has_exited(worker):
             os.kill(worker, signal.SIGKILL)
 
 
-def require_end(worker: int, bound_s: float) -> None:
-    until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=bound_s)
+def require_exit(worker: int, bound_s: float) -> None:
+    until(lambda: has_exited(worker), "the worker outlives its arbiter", bound_s=bound_s)
 
 
 def is_listening(server: Server) -> bool:
@@ -79,10 +79,10 @@ def test_orphan_frees_its_ports_and_completes_accepted_requests(start_timed, tmp
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
             until(lambda: not is_listening(server), "the worker keeps its ports", bound_s=AT_ONCE_S)
-            assert not has_ended(worker)
+            assert not has_exited(worker)
             held.unlink()
             assert in_flight.result().status_code == 200
-            require_end(worker, AT_ONCE_S)
+            require_exit(worker, AT_ONCE_S)
 
 
 @pytest.mark.alone
@@ -93,7 +93,7 @@ def test_orphan_with_silent_readers_exits_within_the_graceful_timeout(start_time
         answer = pool.submit(post, server, encoded(gradient(24, HANGING)))
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
-            require_end(worker, BY_TIMEOUT_S + 3)
+            require_exit(worker, BY_TIMEOUT_S + 3)
         assert answer.result().status_code == 504
 
 
@@ -103,7 +103,7 @@ def test_idle_orphan_exits_immediately(tmp_path, seconds):
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
         with orphaned(server) as worker:
-            require_end(worker, AT_ONCE_S)
+            require_exit(worker, AT_ONCE_S)
 
 
 @pytest.mark.alone
@@ -139,5 +139,5 @@ def test_replica_restarts_on_the_same_ports_after_arbiter_kill(start_timed, tmp_
                     assert time.monotonic() - started < 15, again.messages()
             assert again.process.poll() is None
             assert again.probe("/readyz") == 200
-            require_end(worker, BY_TIMEOUT_S + 3)
+            require_exit(worker, BY_TIMEOUT_S + 3)
             assert post(again).status_code == 200

@@ -47,7 +47,7 @@ def images(marker: bytes) -> Iterator[bytes]:
         yield data.getvalue()
 
 
-def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
+def files_with(marker: bytes, places: list[Path], pid: int) -> list[Path]:
     """The files in folders that hold the marker, and those without a name that a process has."""
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     files += [
@@ -90,7 +90,7 @@ def test_image_metadata_is_in_no_response_file_log_or_metric(start, tmp_path, ma
     assert marker not in metrics
 
     places = [tmp_path, SHARED_MEMORY]
-    assert holders(marker, places, server.worker()) == []
+    assert files_with(marker, places, server.worker()) == []
     left = home / "left"
     left.write_bytes(b"before " + marker)
-    assert holders(marker, places, server.worker()) == [left]
+    assert files_with(marker, places, server.worker()) == [left]

@@ -37,8 +37,8 @@ def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int,
     ],
 )
 def test_host_header_is_required_by_http_version(server, head, status):
-    found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
-    assert found == status
+    actual, data = exchange(server, f"{head}Connection: close\r\n\r\n")
+    assert actual == status
     if status == 400:
         require_problem(data)
 

@@ -32,7 +32,7 @@ def static_files(server: Server, session: requests.Session) -> list[str]:
     return [f"/{link}" for link in re.findall(r'(?:href|src)="(static/[^"]+)"', page)]
 
 
-def healthy(server: Server, session: requests.Session | None = None) -> bool:
+def is_healthy(server: Server, session: requests.Session | None = None) -> bool:
     get = (session or requests).get
     return get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
 
@@ -42,7 +42,7 @@ def open_files(pid: int) -> int:
 
 
 @pytest.fixture
-def start_within(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_wrapped(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts a server through a wrapper command."""
     with ExitStack() as stack:
 
@@ -58,14 +58,14 @@ def with_open_files(limit: int) -> list[str]:
 
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker survives and recovers")
-def test_descriptor_limit_closes_oldest_idle_connections(start_within):
-    server = start_within(*with_open_files(ROOM + RESERVED))
+def test_descriptor_limit_closes_oldest_idle_connections(start_wrapped):
+    server = start_wrapped(*with_open_files(ROOM + RESERVED))
     worker = server.worker()
-    wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
-    message = f"the limit of open files leaves room for {ROOM} connections, not {wanted}"
+    requested = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
+    message = f"the limit of open files leaves room for {ROOM} connections, not {requested}"
     assert message in server.messages()
     with open_connections(server, 2 * ROOM) as clients:
-        assert healthy(server)
+        assert is_healthy(server)
         clients[0].settimeout(BOUND_S)
         assert clients[0].recv(1) == b""  # The oldest was closed.
         assert open_files(worker) <= ROOM + RESERVED
@@ -74,7 +74,7 @@ def test_descriptor_limit_closes_oldest_idle_connections(start_within):
         server.until(
             lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0
         )
-        assert healthy(server)
+        assert is_healthy(server)
     assert server.worker() == worker
 
 
@@ -85,16 +85,16 @@ def test_livez_fails_while_the_accept_loop_hangs(start_timed, tmp_path):
     hanging.touch()
     with open_connections(server, 1, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as (client,):
         server.until(lambda: server.probe("/livez") == 503)
-        said = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
-        assert "[-]accept-loop" in said
-        assert "[+]progress" in said
+        liveness = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
+        assert "[-]accept-loop" in liveness
+        assert "[+]progress" in liveness
         hanging.unlink()
         server.until(lambda: server.probe("/livez") == 200)
         assert client.recv(4096).split()[1] == b"200"
 
 
-def test_soft_descriptor_limit_is_raised(start_within):
-    server = start_within("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
+def test_soft_descriptor_limit_is_raised(start_wrapped):
+    server = start_wrapped("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
     soft, _ = resource.prlimit(server.worker(), resource.RLIMIT_NOFILE)
     assert soft > SPARE_THREADS + 1024
     assert not any("limit of open files" in line for line in server.messages())
@@ -115,14 +115,14 @@ def test_descriptor_shortage_serves_connected_clients_then_others(
     server = start_timed(0)
     worker = server.worker()
     with requests.Session() as session:
-        assert healthy(server, session)
+        assert is_healthy(server, session)
         limit = open_files(worker) + 5
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
         with open_connections(server, 50):
             server.until(lambda: open_files(worker) == limit)
             before = cpu_time(worker)
             for _ in range(50):
-                assert healthy(server, session)
+                assert is_healthy(server, session)
             # No response reads a file on demand.
             for page in "/", "/docs", *static_files(server, session):
                 assert session.get(server.url + page, timeout=BOUND_S).status_code == 200
@@ -131,7 +131,7 @@ def test_descriptor_shortage_serves_connected_clients_then_others(
                 assert response.status_code == 200
             # Waiting takes no CPU time.
             assert cpu_time(worker) - before < 1
-        server.until(lambda: healthy(server))
+        server.until(lambda: is_healthy(server))
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker
     assert server.stop() == 0
@@ -161,7 +161,7 @@ def test_thread_shortage_delays_requests(start_timed):
     # Each holds a thread until the header timeout.
     with open_connections(server, 3 * RESERVED_THREADS, b"GET / HTTP/1.1\r\n"):
         server.until(lambda: server.metric("dctnet_shortages_total", resource="threads") > 0)
-        assert healthy(server)
+        assert is_healthy(server)
         assert server.probe("/livez") == server.probe("/readyz") == 200
     assert server.worker() == worker
     assert server.stop() == 0

@@ -45,7 +45,7 @@ def test_other_signals_have_no_effect(tmp_path, receiver):
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, TIMED_HELD=held) as server:
         worker = server.worker()
 
-        def as_it_was() -> bool:
+        def is_unchanged() -> bool:
             processes = server.process.poll(), server.worker()
             return processes == (None, worker) and server.probe("/readyz") == 200
 
@@ -59,9 +59,9 @@ def test_other_signals_have_no_effect(tmp_path, receiver):
                         os.killpg(server.process.pid, number)
                     else:
                         os.kill(worker if receiver == "worker" else server.process.pid, number)
-                    assert as_it_was(), number
+                    assert is_unchanged(), number
                 time.sleep(SETTLE_S)
-                assert as_it_was()
+                assert is_unchanged()
             finally:
                 held.unlink()
             assert in_flight.result().status_code == 200

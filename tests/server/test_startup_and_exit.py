@@ -87,7 +87,7 @@ def test_signal_during_fork_is_not_lost():
         assert server.stop() == 0
 
 
-def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
+def run_to_exit(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
     """Run the command until it exits; its exit status and its messages or lines."""
     command = [DCTNET, "serve", *arguments]
     with Server(log, command, **{"DCTNET_MODEL": DEMO} | settings) as server:
@@ -99,13 +99,13 @@ def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str
 def test_address_in_use_fails_with_one_message(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        status, (line,) = ended(tmp_path / "log", DCTNET_BIND=address)
+        status, (line,) = run_to_exit(tmp_path / "log", DCTNET_BIND=address)
     sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
     assert (status, line) == (1, f"Cannot listen on {address}: {sentence}")
 
 
 def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
-    status, (*_, line) = ended(tmp_path / "log", "--bind", "8080")
+    status, (*_, line) = run_to_exit(tmp_path / "log", "--bind", "8080")
     assert status == 2
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
@@ -114,7 +114,7 @@ def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
 def test_broken_model_stops_the_server_with_one_message(tmp_path):
     broken = tmp_path / "broken"
     write_model_without_graphs(broken)
-    status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
+    status, lines = run_to_exit(tmp_path / "log", DCTNET_MODEL=broken)
     assert status == 3
     assert lines[2] == f"{broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
     assert not any("Traceback" in line for line in lines)
@@ -124,10 +124,10 @@ def test_broken_model_stops_the_server_with_one_message(tmp_path):
 def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Serve:
     """`dctnet serve` in this process, until it would serve: its exit status and one message."""
 
-    def never(_: gunicorn_app.GunicornApp) -> None:
+    def fail_if_served(_: gunicorn_app.GunicornApp) -> None:
         pytest.fail("It would have served.")
 
-    monkeypatch.setattr(gunicorn_app.GunicornApp, "run", never)
+    monkeypatch.setattr(gunicorn_app.GunicornApp, "run", fail_if_served)
     monkeypatch.setattr(logs, "start", logs.start_sentences)  # It would replace capsys.
     port, management = free_ports(2)
     defaults = {
@@ -231,10 +231,10 @@ def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, n
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     if name == manifest.FILE_NAME:  # Only a pinned digest detects it.
-        said = f"dctnet: The manifest of {folder} has the digest "
+        expected = f"dctnet: The manifest of {folder} has the digest "
         status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
     else:
-        said = f"dctnet: The model file {folder / name} is not the one in the manifest"
+        expected = f"dctnet: The model file {folder / name} is not the one in the manifest"
         status, line = serve(DCTNET_MODEL=folder)
     assert status == 3
-    assert line.startswith(said)
+    assert line.startswith(expected)

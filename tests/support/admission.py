@@ -73,12 +73,12 @@ def fail() -> None:
         raise TaskFailed from error
 
 
-def leave_the_process() -> None:
+def exit_process() -> None:
     """Raise an error that is not an Exception."""
     raise SystemExit
 
 
-def patient() -> Callable[[], bool]:
+def connected_check() -> Callable[[], bool]:
     """Return a connection check that is true for BOUND_S, so that no test waits forever."""
     until = time.monotonic() + BOUND_S
     return lambda: time.monotonic() < until
@@ -146,7 +146,7 @@ class AdmissionHarness:
             partial(task, body),
             cost=cost,
             deadline=deadline,
-            is_connected=is_connected or patient(),
+            is_connected=is_connected or connected_check(),
             client=client,
         )
         self.tasks.append(task)

@@ -16,7 +16,7 @@ LONGEST_PAUSE_S = 0.25
 
 
 def until(
-    found: Callable[[], T],
+    condition: Callable[[], T],
     what: str | Callable[[], str] = "it did not happen",
     *,
     process: "subprocess.Popen[bytes] | subprocess.Popen[str] | None" = None,
@@ -28,12 +28,12 @@ def until(
     twentieth at most. Raises AssertionError with ``what`` after ``bound_s`` seconds, or once
     ``process`` has ended.
     """
-    began = time.monotonic()
-    while not (result := found()):
-        passed = time.monotonic() - began
+    started = time.monotonic()
+    while not (result := condition()):
+        elapsed = time.monotonic() - started
         assert process is None or process.poll() is None, f"{process} has ended: {_text(what)}"
-        assert passed < bound_s, f"after {bound_s:g} s: {_text(what)}"
-        time.sleep(min(LONGEST_PAUSE_S, max(0.001, passed / 20)))
+        assert elapsed < bound_s, f"after {bound_s:g} s: {_text(what)}"
+        time.sleep(min(LONGEST_PAUSE_S, max(0.001, elapsed / 20)))
     return result
 
 

@@ -44,16 +44,16 @@ _PORTS = _ports()
 
 def free_ports(number: int, *, in_a_row: bool = False) -> list[int]:
     """Return different free local ports."""
-    found: list[int] = []
-    while len(found) < number:
+    ports: list[int] = []
+    while len(ports) < number:
         port = next(_PORTS)
-        if in_a_row and found and port != found[-1] + 1:
-            found.clear()
+        if in_a_row and ports and port != ports[-1] + 1:
+            ports.clear()
         if _is_free(port):
-            found.append(port)
+            ports.append(port)
         elif in_a_row:
-            found.clear()
-    return found
+            ports.clear()
+    return ports
 
 
 def _is_free(port: int) -> bool:
@@ -182,10 +182,10 @@ class Server:
         return only_child(self.process.pid)
 
     def until(
-        self, found: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
+        self, ports: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
     ) -> T:
         """Poll until a condition is true, while the server runs."""
-        return until(found, what, process=self.process, bound_s=bound_s)
+        return until(ports, what, process=self.process, bound_s=bound_s)
 
     def wait_for(self, status: int, bound_s: float = BOUND_S) -> None:
         """Wait until `GET /health` has this status."""

@@ -89,6 +89,6 @@ def test_without_golden_pair_a_flat_cartoon_fails(tmp_path):
 
 
 def test_sample_image_has_many_colours():
-    drawn = sample_image(256, 256)
-    assert drawn.dtype == np.uint8
-    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000
+    image = sample_image(256, 256)
+    assert image.dtype == np.uint8
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 1000

@@ -7,10 +7,10 @@ from tests.support.polling import until
 
 def test_queue_position(harness):
     one = harness()
-    running, drawn = one.occupy(client="much")
+    running, running_job = one.occupy(client="much")
     _, second = one.submit(client="much")
     _, third = one.submit(client="much")
-    assert [job.position for job in (drawn, second, third)] == [0, 1, 2]
+    assert [job.position for job in (running_job, second, third)] == [0, 1, 2]
     other, _ = one.submit(client="little")
     assert [job.position for job in (second, third)] == [1, 3]
     one.admission.cancel(second, ClientDisconnected())

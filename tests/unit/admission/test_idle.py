@@ -74,21 +74,23 @@ def test_free_slot_admits_what_fits_its_deadline_by_the_warm_up(
     with closing(replica(slots=1 + occupied)) as one:
         for _ in range(occupied):
             one.occupy()
-        pace = one.admission.service_time
-        pace.calibrate(*warm_up)
+        estimator = one.admission.service_time
+        estimator.calibrate(*warm_up)
         by_the_warm_up = min(cost / warm_up[0] * warm_up[1], MAX_SERVICE_S)
         for name, *values in events:
             if name == "job":
                 run_job(one, *values)
             elif name == "observe":
-                pace.observe(*values[:2])
+                estimator.observe(*values[:2])
             else:
                 one.clock.turn(values[1])
-            assert pace.seconds(cost) <= MAX_SERVICE_S
+            assert estimator.seconds(cost) <= MAX_SERVICE_S
             margin = 1e-9 * (one.clock() + by_the_warm_up)
             assert rejection(one, cost, by_the_warm_up + margin + 1e-9) is None
             if rejection(one, cost, seconds) is not None:
-                assert seconds <= pace.idle_seconds(cost) + margin <= by_the_warm_up + 2 * margin
+                assert (
+                    seconds <= estimator.idle_seconds(cost) + margin <= by_the_warm_up + 2 * margin
+                )
 
 
 def test_deadline_rejection_is_exact_on_an_idle_replica(slow):

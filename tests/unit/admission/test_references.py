@@ -9,7 +9,7 @@ from weakref import ref
 import pytest
 
 from dctnet.admission.tracebacks import clear_traceback_frames
-from tests.support.admission import Payload, fail, leave_the_process
+from tests.support.admission import Payload, exit_process, fail
 from tests.support.polling import until
 
 
@@ -64,7 +64,7 @@ def test_error_without_traceback_is_accepted():
     clear_traceback_frames(ValueError())
 
 
-@pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
+@pytest.mark.parametrize("how", [Payload, fail, exit_process])
 def test_outcome_keeps_no_reference_to_body_result_or_job(harness, how, no_collector):
     one = harness()
     body = Payload()

@@ -9,6 +9,7 @@ import requests
 
 from dctnet.metrics import STAGES
 from tests.server.conftest import IMAGE, SECURITY, TIMED, open_connection, post, read_response
+from tests.server.timed_server import FAILING
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -108,3 +109,33 @@ def test_malformed_request_gets_request_id_and_security_headers_and_is_counted(s
         assert len(answer.headers["X-Request-Id"]) == 32
         series = {"route": "none", "code": str(status)}
         server.until(lambda: server.metric("dctnet_requests_total", **series) == 1)  # noqa: B023
+
+
+def test_failure_is_one_record_with_request_id_trace_id_and_exception(server):
+    headers = {"X-Request-Id": "failing", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    assert post(server, encoded(gradient(24, FAILING)), **headers).status_code == 500
+    (record,) = server.until(
+        lambda: [record for record in server.records() if "exception" in record]
+    )
+    assert (record["level"], record["logger"]) == ("error", "dctnet")
+    assert (record["request_id"], record["trace_id"]) == ("failing", TRACE)
+    assert record["exception"].startswith("Traceback (most recent call last):\n")
+    assert record["exception"].endswith("\nArithmeticError")
+
+
+def test_polled_routes_are_logged_at_the_level_debug(start_timed):
+    server = start_timed(0, DCTNET_LOG_LEVEL="debug")
+    requests.get(f"{server.url}/health", timeout=BOUND_S)
+    record = server.logged(1)[-1]
+    assert (record["level"], record["route"], record["status"]) == ("debug", "/health", 200)
+
+
+def test_text_format_and_log_level(start_timed):
+    server = start_timed(0, DCTNET_LOG_FORMAT="text", DCTNET_LOG_LEVEL="warning", DCTNET_SLOTS=1)
+    assert (
+        post(server, encoded(gradient(24, FAILING)), **{"X-Request-Id": "mine"}).status_code == 500
+    )
+    server.until(lambda: server.lines()[-1:] == ["ArithmeticError"])
+    assert re.fullmatch(
+        TIMESTAMP + r" ERROR dctnet: request mine failed request_id=mine", server.lines()[0]
+    )
