@@ -30,6 +30,13 @@ def failure() -> logging.LogRecord:
         return record("failed", level=logging.ERROR, exc_info=sys.exc_info())
 
 
+@pytest.fixture(autouse=True)
+def outside_of_requests():
+    token = logs.request_ids.set({})
+    yield
+    logs.request_ids.reset(token)
+
+
 @pytest.fixture
 def in_request():
     token = logs.request_ids.set({"request_id": "mine", "trace_id": "12ab"})
