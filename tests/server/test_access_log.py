@@ -41,7 +41,7 @@ def logged(server: Server) -> Logged:
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
 def test_cartoon_is_one_access_log_record(server, logged):
     headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
-    answer = post(server, query="?format=webp", **headers)
+    response = post(server, query="?format=webp", **headers)
     (line,) = logged(1)
     assert re.fullmatch(TIMESTAMP, line.pop("ts"))
     assert SECONDS < line.pop("duration") < BOUND_S
@@ -58,7 +58,7 @@ def test_cartoon_is_one_access_log_record(server, logged):
         "route": "/v1/cartoons",
         "status": 200,
         "bytes_in": len(IMAGE),
-        "bytes_out": len(answer.content),
+        "bytes_out": len(response.content),
         "pixels": 40 * 24,
         "faces": 0,
     }
@@ -101,12 +101,12 @@ def test_malformed_request_gets_request_id_and_security_headers_and_is_counted(s
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
     ):
         with open_connection(server, sent) as client:
-            answer, _ = read_response(client)
+            response, _ = read_response(client)
             assert client.recv(1) == b""
-        assert answer.status == status
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert SECURITY.items() <= dict(answer.headers).items()
-        assert len(answer.headers["X-Request-Id"]) == 32
+        assert response.status == status
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert SECURITY.items() <= dict(response.headers).items()
+        assert len(response.headers["X-Request-Id"]) == 32
         series = {"route": "none", "code": str(status)}
         server.until(lambda: server.metric("dctnet_requests_total", **series) == 1)  # noqa: B023
 

@@ -71,9 +71,9 @@ def full_server(start_timed: Start, pool: ThreadPoolExecutor, blocked: Path) -> 
     )
     served = fill(server, pool, blocked, places=2)
     yield server
-    assert not any(answer.done() for answer in served)
+    assert not any(response.done() for response in served)
     blocked.unlink()
-    assert [answer.result().status_code for answer in served] == [200] * 3
+    assert [response.result().status_code for response in served] == [200] * 3
 
 
 @pytest.mark.alone
@@ -97,10 +97,10 @@ def test_rejection_reaches_clients_with_and_without_expect_continue(full_server,
     with open_connection(full_server, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
     large = bytes(5_000_000)
-    answers = Counter(
+    responses = Counter(
         r.status_code for r in pool.map(lambda _: post(full_server, large), range(20))
     )
-    assert answers == {429: 20}
+    assert responses == {429: 20}
     # CORS: a page of another site may read Retry-After and send a preflight.
     rejected = post(full_server, Origin=ORIGIN)
     assert rejected.status_code == 429
@@ -134,7 +134,7 @@ def test_deadline_rejection(start_timed, pool, blocked):
     assert late.status_code == 429
     assert server.metric("dctnet_rejected_total", reason="deadline") == 1
     blocked.unlink()
-    assert [answer.result().status_code for answer in served] == [200] * 4
+    assert [response.result().status_code for response in served] == [200] * 4
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")

@@ -135,17 +135,17 @@ def test_api_keys_are_in_no_log_metric_or_response(start_timed, secret):
     for key, status in ((OLD, 200), (WRONG, 401)):
         for headers in {"X-Api-Key": key}, {"Authorization": f"Bearer {key}"}:
             for path in "/v1/cartoons", "/upload", "/nothing":
-                answer = requests.post(
+                response = requests.post(
                     server.url + path, files={"file": IMAGE}, headers=headers, timeout=BOUND_S
                 )
-                assert answer.status_code == (404 if path == "/nothing" else status)
-                seen += f"{answer.headers} {answer.content!r}"
+                assert response.status_code == (404 if path == "/nothing" else status)
+                seen += f"{response.headers} {response.content!r}"
     for head in f"X-Api-Key: {OLD}\0", f"X-Api-Key : {OLD}", f"Authorization: Bearer\r\n{OLD}":
         request = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
         with open_connection(server, request.encode()) as client:
-            answer = read_until_close(client)
-        assert answer.startswith(b"HTTP/1.1 400 ")
-        seen += repr(answer)
+            response = read_until_close(client)
+        assert response.startswith(b"HTTP/1.1 400 ")
+        seen += repr(response)
     lines = server.logged(12)
     assert {line["status"] for line in lines} == {200, 401, 404}
     seen += json.dumps(lines) + "".join(server.lines())

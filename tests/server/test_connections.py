@@ -94,11 +94,11 @@ def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
     last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with silent_readers(timed_server, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
         sending = pool.submit(client.sendall, b"".join([*requests, last]))
-        answers = read_until_close(client)
+        responses = read_until_close(client)
         sending.result()
     sizes = []
-    while answers:
-        head, _, answers = answers.partition(b"\r\n\r\n")
+    while responses:
+        head, _, responses = responses.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         (length,) = (
             int(line.split(b":")[1])
@@ -108,8 +108,8 @@ def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
         is_head = len(sizes) < len(requests) and requests[len(sizes)].startswith(b"HEAD")
         sizes.append(length)
         if not is_head:
-            assert len(answers) >= length
-            answers = answers[length:]
+            assert len(responses) >= length
+            responses = responses[length:]
     assert len(sizes) == len(requests) + 1
     assert sizes[:4] * 12 == sizes[:-1]
     assert sizes[2] > 700_000

@@ -15,9 +15,9 @@ BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
 SERVICE_S = 0.3
 
 
-def queue_seconds(answer: requests.Response) -> float:
+def queue_seconds(response: requests.Response) -> float:
     """Return how many seconds its image was in the queue."""
-    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
+    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", response.headers["Server-Timing"])
     return float(milliseconds) / 1000
 
 
@@ -33,15 +33,15 @@ def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, 
         began = time.monotonic()
         while server.metric("dctnet_queue_depth") > 2 and len(waits) < 8:
             time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One per second.
-            answer = post(server, **{"X-Api-Key": PERSON})
-            assert answer.status_code == 200
-            waits.append(queue_seconds(answer))
-        answers = Counter(sent.result().status_code for sent in batch)
+            response = post(server, **{"X-Api-Key": PERSON})
+            assert response.status_code == 200
+            waits.append(queue_seconds(response))
+        responses = Counter(sent.result().status_code for sent in batch)
     assert len(waits) >= 4
     assert max(waits) <= 2 * SERVICE_S, waits
-    assert answers.keys() == {200, 429}  # Within its quota.
-    assert answers[200] >= 49
-    assert server.metric("dctnet_rejected_total", reason="quota") == answers[429]
+    assert responses.keys() == {200, 429}  # Within its quota.
+    assert responses[200] >= 49
+    assert server.metric("dctnet_rejected_total", reason="quota") == responses[429]
     assert server.metric("dctnet_rejected_total", reason="queue_full") == 0
 
 
@@ -68,8 +68,8 @@ def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()
         assert person.result().status_code == 200
-        assert sum(answer.done() for answer in served) < 3  # Two arrived before it.
-        assert [answer.result().status_code for answer in served] == [200] * 3
+        assert sum(response.done() for response in served) < 3  # Two arrived before it.
+        assert [response.result().status_code for response in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
     text += str(server.logged(5)) + "".join(server.lines())
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

@@ -53,11 +53,11 @@ def test_graceful_shutdown_accepts_the_backlog(start_timed):
     worker = server.worker()
     os.kill(worker, signal.SIGSTOP)  # So that none is accepted before the shutdown starts.
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answers = [pool.submit(post, server) for _ in range(CLIENTS)]
+        responses = [pool.submit(post, server) for _ in range(CLIENTS)]
         server.until(lambda: established_connections(server.port) >= CLIENTS)
         server.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
-        assert Counter(answer.result().status_code for answer in answers) == {200: CLIENTS}
+        assert Counter(response.result().status_code for response in responses) == {200: CLIENTS}
     assert server.process.wait(BOUND_S) == 0
 
 
@@ -71,10 +71,10 @@ def stop_while_busy(pid: int, port: int, management: str, pool: ThreadPoolExecut
     connections = [http.client.HTTPConnection("127.0.0.1", port) for _ in range(CLIENTS)]
     for connection in connections:
         connection.connect()  # Established, perhaps not accepted yet.
-    answers = [pool.submit(get_response, connection) for connection in connections]
+    responses = [pool.submit(get_response, connection) for connection in connections]
     until(lambda: metric(management, "dctnet_slots_busy") > 0)
     os.kill(pid, signal.SIGTERM)
-    assert Counter(answer.result() for answer in answers) == {200: CLIENTS}
+    assert Counter(response.result() for response in responses) == {200: CLIENTS}
 
 
 def is_ready(management: str) -> bool:

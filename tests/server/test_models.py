@@ -32,8 +32,8 @@ NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
 def test_demo_model_server_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
     command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
     with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
-        answer = post(server, encoded(skimage.data.astronaut()))
-        assert (answer.status_code, answer.headers["X-Dctnet-Faces"]) == (200, "1")
+        response = post(server, encoded(skimage.data.astronaut()))
+        assert (response.status_code, response.headers["X-Dctnet-Faces"]) == (200, "1")
         libraries = [
             Path(f"/proc/{p}/maps").read_text() for p in (server.process.pid, server.worker())
         ]

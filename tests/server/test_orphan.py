@@ -90,11 +90,11 @@ def test_orphan_frees_its_ports_and_completes_accepted_requests(start_timed, tmp
 def test_orphan_with_silent_readers_exits_within_the_graceful_timeout(start_timed):
     server = start_timed(0, **SHORT)
     with ThreadPoolExecutor() as pool, silent_reader(server):
-        answer = pool.submit(post, server, encoded(gradient(24, HANGING)))
+        response = pool.submit(post, server, encoded(gradient(24, HANGING)))
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
             require_exit(worker, BY_TIMEOUT_S + 3)
-        assert answer.result().status_code == 504
+        assert response.result().status_code == 504
 
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])

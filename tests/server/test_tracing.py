@@ -231,8 +231,8 @@ def cartoonize_and_stop(server: Server, number: int) -> float:
     """Cartoonize images, and return how long the server took to stop."""
     began = time.monotonic()
     for _ in range(number):
-        answer = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
-        assert answer.status_code == 200
+        response = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
+        assert response.status_code == 200
     # A record is logged after its spans are made, so a thread that waits for the collector shows.
     assert len(server.logged(number)) == number
     assert time.monotonic() - began < EXPORT_TIMEOUT_S

@@ -42,9 +42,9 @@ def is_waiting(job: Job[object]) -> bool:
 def test_result_is_the_tasks_return_value(admission):
     job = submit(admission, lambda: 7)
     assert job.state is JobState.QUEUED
-    answer = job.compute()
+    response = job.compute()
     assert job.state is JobState.RUNNING
-    job.finish(answer, None)
+    job.finish(response, None)
     assert job.state is JobState.DONE
     assert job.result() == 7
 
