@@ -103,10 +103,10 @@ def test_a_variant_has_its_probes_of_the_management_port_and_its_memory(variant,
 
 def test_each_probe_can_be_changed():
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
-    probes = {"startup": numbers, "readiness": numbers, "liveness": numbers | {"periodSeconds": 6}}
-    container = render(merged(DEMO, {"probes": probes})).container
+    probes = dict.fromkeys(PROBES, numbers) | {"livenessProbe": numbers | {"periodSeconds": 6}}
+    container = render(merged(DEMO, probes)).container
     for probe, told in probes.items():
-        assert container[f"{probe}Probe"].items() >= told.items()
+        assert container[probe].items() >= told.items()
 
 
 # What changes the settings rolls the pods, most of it by the ConfigMap's checksum; what the pod

@@ -67,11 +67,11 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 
 {{- define "dctnet.startupFailures" -}}
 {{- $derived := ternary 300 120 (eq (include "dctnet.variant" .) "tensorflow") -}}
-{{- kindIs "invalid" .Values.probes.startup.failureThreshold | ternary $derived .Values.probes.startup.failureThreshold -}}
+{{- kindIs "invalid" .Values.startupProbe.failureThreshold | ternary $derived .Values.startupProbe.failureThreshold -}}
 {{- end -}}
 
 {{- define "dctnet.progressDeadline" -}}
-{{- $start := mul (include "dctnet.startupFailures" .) .Values.probes.startup.periodSeconds -}}
+{{- $start := mul (include "dctnet.startupFailures" .) .Values.startupProbe.periodSeconds -}}
 {{- $fetching := ternary 900 0 (eq (include "dctnet.fetches" .) "true") -}}
 {{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetching 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
