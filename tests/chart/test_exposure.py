@@ -154,7 +154,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
                 "tls": {"issuer": "ca"},
             },
             "service": {"port": 8000},
-            "limits": {"bytes": 1024},
+            "requestLimits": {"bodyBytes": 1024},
         },
         {
             "hosts": HOSTS,
@@ -168,7 +168,10 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
-        {"expose": {"hosts": ["*.example.org"], "tries": 2}, "limits": {"bytes": 1073741824}},
+        {
+            "expose": {"hosts": ["*.example.org"], "tries": 2},
+            "requestLimits": {"bodyBytes": 1073741824},
+        },
         {"hosts": ["*.example.org"], "body in bytes": 1073741824 + 64 * 1024, "tries": 2},
     ),
     (TLS, {"certificates": [(host, "dctnet-tls") for host in HOSTS], "issuer": {}}),
@@ -285,7 +288,7 @@ def test_what_a_proxy_would_take_in_silence_is_rejected():
         ("expose.rateLimit.connections", 1.5),
         ("expose.hosts", ["a_b.example.org"]),
         ("expose.hosts", ["10.0.0.1"]),
-        ("limits.bytes", "10m"),
+        ("requestLimits.bodyBytes", "10m"),
         ("timeouts.proxyRead", "65s"),
         ("timeouts.proxyTotal", 0),
         ("ingress.loadBalance", "least_conn"),
