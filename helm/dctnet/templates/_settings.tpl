@@ -24,11 +24,11 @@ DCTNET_REQUEST_TIMEOUT: {{ .request | quote }}
 DCTNET_WATCHDOG_TIMEOUT: {{ .watchdog | quote }}
 DCTNET_DRAIN_DELAY: {{ .drainDelay | quote }}
 DCTNET_HEADER_TIMEOUT: {{ .header | quote }}
-DCTNET_UPLOAD_IDLE_TIMEOUT: {{ .uploadGrace | quote }}
-DCTNET_MIN_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
+DCTNET_UPLOAD_IDLE_TIMEOUT: {{ .uploadIdle | quote }}
+DCTNET_MIN_UPLOAD_RATE: {{ .minUploadRate | int64 | quote }}
 DCTNET_RESPONSE_TIMEOUT: {{ .response | quote }}
 DCTNET_RESPONSE_IDLE_TIMEOUT: {{ .responseIdle | quote }}
-DCTNET_MIN_RESPONSE_RATE: {{ .responseRate | int64 | quote }}
+DCTNET_MIN_RESPONSE_RATE: {{ .minResponseRate | int64 | quote }}
 {{- end }}
 {{- if .Values.apiKeys.existingSecret }}
 DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}
