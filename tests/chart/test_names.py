@@ -8,7 +8,7 @@ from tests.support.kubernetes import images, mistakes, pods
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
     "ingress": {"enabled": True},
-    "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"},
+    "gateway": {"enabled": True, "create": True, "className": "envoy", "retryPolicy": "envoy"},
     "metrics": {
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
