@@ -125,7 +125,7 @@ STAYS = [
     ("ingress.enabled", True),
     ("networkPolicy.enabled", False),
     ("autoscaling.maxReplicas", 9),
-    ("tests.enabled", False),
+    ("helmTest.enabled", False),
     ("timeouts.proxyTotal", 99),
 ]
 
