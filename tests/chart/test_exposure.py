@@ -94,7 +94,7 @@ def said_by_route(made: Objects) -> dict[str, Any]:
     triggers = set(retry["retryOn"]["triggers"])
     codes = {str(code) for code in retry["retryOn"]["httpStatusCodes"]}
     assert ("retriable-status-codes" in triggers) == bool(codes)
-    broken = {"connect-failure", "rejected-stream", "reset"} <= triggers
+    broken = {"connect-failure", "refused-stream", "reset"} <= triggers
     assert not triggers & {"5xx", "gateway-error"}  # They would try timeouts again.
     limits = [each["limit"] for each in told.get("rateLimit", {}).get("local", {}).get("rules", [])]
     assert all(each["unit"] == "Second" for each in limits)
