@@ -1,14 +1,14 @@
 {{/* What ingress-nginx is told. It takes a wrong annotation in silence, so each comes from a value
 that the schema types. */}}
 {{- define "dctnet.ingressAnnotations" -}}
-{{- $bytes := include "dctnet.proxyBytes" . -}}
+{{- $bytes := include "dctnet.proxyBodyBytes" . -}}
 nginx.ingress.kubernetes.io/proxy-body-size: {{ $bytes | quote }}
 # The whole body in memory: images are not written to the controller's disk either.
 nginx.ingress.kubernetes.io/client-body-buffer-size: {{ $bytes | quote }}
 nginx.ingress.kubernetes.io/proxy-request-buffering: "on"
 nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"
-nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyRead" . | quote }}
-nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyRead" . | quote }}
+nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
+nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
 {{- if gt (int .Values.expose.retries) 0 }}
 # Of timeouts only a connection's is tried again: when a replica has been silent for the read timeout,
 # the time in which another try may begin is over.

@@ -1,6 +1,6 @@
 {{/* The two init containers that bring a model of the hub. Each locks its folder, makes it appear
 whole, and is done at once when it is there. */}}
-{{- define "dctnet.fetching" -}}
+{{- define "dctnet.modelInitContainers" -}}
 {{- $fetch := list "fetch" .Values.model.style -}}
 {{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}
 {{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (list "prepare" .Values.model.style)) }}

@@ -1,7 +1,7 @@
 {{/* The replicas' settings; docs/settings.md explains each. Numbers as integers: a large one would be
 written as 4e+07. */}}
 {{- define "dctnet.settings" -}}
-DCTNET_MODEL: {{ include "dctnet.model" . | quote }}
+DCTNET_MODEL: {{ include "dctnet.modelSetting" . | quote }}
 {{- with .Values.model.digest }}
 DCTNET_MODEL_DIGEST: {{ . | quote }}
 {{- end }}
@@ -51,7 +51,7 @@ OTEL_TRACES_SAMPLER_ARG: {{ .sampleRatio | quote }}
 {{- end -}}
 
 {{/* The port of an address, its scheme's if it names none. */}}
-{{- define "dctnet.collectorPort" -}}
+{{- define "dctnet.tracingEndpointPort" -}}
 {{- $url := urlParse . -}}
 {{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
