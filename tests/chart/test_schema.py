@@ -131,7 +131,7 @@ def test_a_changed_comment_is_seen(tmp_path):
     values = tmp_path / "helm/dctnet/values.yaml"
     command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
-    values.write_text(values.read_text().replace("# -- Repository.", "# -- Its repository."))
+    values.write_text(values.read_text().replace("# -- Image repository.", "# -- Repository."))
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "make chart-docs" in run.stderr
