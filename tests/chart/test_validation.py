@@ -84,12 +84,12 @@ GUARDS = {
     ),
     "clients of an ingress that all have its address": (
         merged(INGRESS, {"fairness": {"by": "address"}}),
-        "fairness.by is address, but all clients have that of the proxy unless",
+        "fairness.by is address, but behind an ingress or a gateway all clients have the address of",
         merged(INGRESS, {"fairness": {"by": "address", "trustedProxies": ["10.244.0.0/16"]}}),
     ),
     "clients of a gateway that all have its address": (
         merged(GATEWAY, {"fairness": {"by": "address"}}),
-        "fairness.trustedProxies names its network",
+        "set fairness.trustedProxies to its network",
         {"fairness": {"by": "address"}},
     ),
     "fewer replicas at most than at least": (
@@ -104,57 +104,57 @@ GUARDS = {
     ),
     "KEDA without Prometheus": (
         merged(SCRAPED, {"autoscaling": {"metric": "keda"}}),
-        "autoscaling.keda.serverAddress does not say where Prometheus is",
+        "autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus",
         merged(SCRAPED, {"autoscaling": {"metric": "keda", "enabled": False}}),
     ),
     "budget that keeps all replicas": (
         replicas(2, minAvailable=2),
-        "podDisruptionBudget.minAvailable is 2 of as few as 2 replicas",
+        "podDisruptionBudget.minAvailable is 2 with a minimum of 2 replicas",
         replicas(3, minAvailable=2),
     ),
     "budget that keeps a single replica": (
         replicas(1, minAvailable=1),
-        "podDisruptionBudget.minAvailable is 1 of as few as 1 replicas",
+        "podDisruptionBudget.minAvailable is 1 with a minimum of 1 replicas",
         replicas(1, minAvailable=0),
     ),
     "budget whose percents keep all replicas": (
         replicas(2, minAvailable="51%"),
-        "podDisruptionBudget.minAvailable is 51% of as few as 2 replicas",
+        "podDisruptionBudget.minAvailable is 51% with a minimum of 2 replicas",
         replicas(2, minAvailable="50%"),
     ),
     "budget that keeps all of a fixed number": (
         merged({"autoscaling": {"enabled": False}}, replicas(9, minAvailable=2)),
-        "podDisruptionBudget.minAvailable is 2 of as few as 2 replicas",
+        "podDisruptionBudget.minAvailable is 2 with a minimum of 2 replicas",
         merged({"autoscaling": {"enabled": False}, "replicaCount": 3}, replicas(2, minAvailable=2)),
     ),
     "budget that lets none be away": (
         replicas(2, maxUnavailable=0),
-        "podDisruptionBudget.maxUnavailable allows no replica to be away",
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
         replicas(2, maxUnavailable=1),
     ),
     "budget that lets no percent be away": (
         replicas(2, maxUnavailable="0%"),
-        "podDisruptionBudget.maxUnavailable allows no replica to be away",
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
         replicas(2, maxUnavailable="1%"),
     ),
     "budget without either": (
         replicas(2, maxUnavailable=None),
-        "podDisruptionBudget.maxUnavailable allows no replica to be away",
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
         replicas(2, maxUnavailable=None, enabled=False),
     ),
     "request over the limit": (
         {"resources": {"requests": {"cpu": "2001m"}}},
-        "resources.requests.cpu is 2001m, but it must not be over the limit, which is 2",
+        "resources.requests.cpu is 2001m, but it must not exceed the limit, 2.",
         {"resources": {"requests": {"cpu": "2000m"}}},
     ),
     "request of memory over the limit": (
         {"resources": {"requests": {"memory": "2049Mi"}, "limits": {"memory": "2Gi"}}},
-        "resources.requests.memory is 2049Mi, but it must not be over the limit, which is 2Gi",
+        "resources.requests.memory is 2049Mi, but it must not exceed the limit, 2Gi.",
         {"resources": {"requests": {"memory": "2048Mi"}, "limits": {"memory": "2Gi"}}},
     ),
     "preparing that requests over its limit": (
         model(prepare={"resources": {"limits": {"memory": "1Gi"}}}),
-        "model.prepare.resources.requests.memory is 2Gi, but it must not be over the limit",
+        "model.prepare.resources.requests.memory is 2Gi, but it must not exceed the limit",
         model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
     ),
     "digest of the demo model": (
@@ -164,14 +164,14 @@ GUARDS = {
     ),
     "preparing with the image that cannot": (
         {"image": {"variant": "runtime"}},
-        "image.variant is runtime, but with model.source modelscope each pod prepares the model",
+        "image.variant is runtime, but with model.source modelscope each pod converts the model",
         merged(
             {"image": {"variant": "runtime"}}, model(cache={"existingClaim": "m", "prepared": True})
         ),
     ),
     "claim without a name": (
         model(source="existingClaim"),
-        "model.source is existingClaim, but model.existingClaim.name names none",
+        "model.source is existingClaim, but model.existingClaim.name is empty",
         model(source="existingClaim", existingClaim={"name": "models"}),
     ),
     "image volume by its tag": (
@@ -181,12 +181,12 @@ GUARDS = {
     ),
     "prepared cache without a claim": (
         model(cache={"prepared": True}),
-        "model.cache.prepared says that a claim holds the prepared model",
+        "model.cache.prepared declares that a claim holds the converted model",
         model(cache={"prepared": True, "existingClaim": "models"}),
     ),
     "cache that is both made and there": (
         model(cache={"create": True, "existingClaim": "models"}),
-        "model.cache.create makes a claim, but model.cache.existingClaim names one",
+        "model.cache.create and model.cache.existingClaim are both set",
         model(cache={"create": True}),
     ),
     "HTTPS without hosts": (
@@ -243,12 +243,12 @@ ELSEWHERE = {
     ),
     "release whose name begins with a digit": (
         ({}, {"release": "1st"}),
-        "the objects would be called 1st-dctnet, but a Service's name begins with a letter",
+        "the objects would be named 1st-dctnet, but the name of a Service starts with a letter",
         ({"fullnameOverride": "first"}, {"release": "1st"}),
     ),
     "release with a dot": (
         ({}, {"release": "a.b"}),
-        "the objects would be called a.b-dctnet, but a Service's name begins with a letter",
+        "the objects would be named a.b-dctnet, but the name of a Service starts with a letter",
         ({"fullnameOverride": "ab"}, {"release": "a.b"}),
     ),
 }

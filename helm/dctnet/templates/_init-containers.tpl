@@ -1,5 +1,5 @@
-{{/* The two init containers that bring a model of the hub. Each locks its folder, makes it appear
-whole, and is done at once when it is there. */}}
+{{/* Init containers that fetch and convert the model. Each locks its folder, writes it atomically, and
+exits at once if it exists. */}}
 {{- define "dctnet.modelInitContainers" -}}
 {{- $fetch := list "fetch" .Values.model.style -}}
 {{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}

@@ -1,6 +1,6 @@
-{{/* Where the model comes from, and which image that takes. */}}
+{{/* Model source and image variant. */}}
 
-{{/* "true" where pods fetch and prepare the model themselves. */}}
+{{/* "true" if pods fetch and convert the model, otherwise empty. */}}
 {{- define "dctnet.modelFetchEnabled" -}}
 {{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}true{{- end -}}
 {{- end -}}
@@ -10,7 +10,7 @@
 {{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
 {{- end -}}
 
-{{/* What DCTNET_MODEL is. */}}
+{{/* Value of DCTNET_MODEL. */}}
 {{- define "dctnet.modelSetting" -}}
 {{- $model := .Values.model -}}
 {{- if eq $model.source "modelscope" -}}{{ $model.style }}
@@ -20,7 +20,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The volume with the model: its source, without the name. */}}
+{{/* Source of the model volume, without its name. */}}
 {{- define "dctnet.modelVolume" -}}
 {{- $model := .Values.model -}}
 {{- if eq $model.source "existingClaim" }}

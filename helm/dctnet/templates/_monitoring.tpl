@@ -1,4 +1,4 @@
-{{/* What a ServiceMonitor's endpoint and a PodMonitor's have in common. */}}
+{{/* Endpoint fields that ServiceMonitor and PodMonitor share. */}}
 {{- define "dctnet.scrapeEndpoint" -}}
 interval: {{ .interval }}
 scrapeTimeout: {{ .scrapeTimeout }}

@@ -1,6 +1,6 @@
-{{/* What a replica may take, in bytes and CPUs. */}}
+{{/* Resources of a replica, and what is derived from them. */}}
 
-{{/* A quantity of CPUs in thousandths: "2", 1.5 or "1500m". */}}
+{{/* Millicores of a CPU quantity: "2", 1.5 or "1500m". */}}
 {{- define "dctnet.cpuMillicores" -}}
 {{- $text := toString . -}}
 {{- if hasSuffix "m" $text -}}{{ trimSuffix "m" $text | int64 }}
@@ -16,7 +16,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Threads of one image's networks; with `auto` the CPU limit, as the service chooses. */}}
+{{/* Threads per image; with `auto` the CPU limit, as in the service. */}}
 {{- define "dctnet.inferenceThreads" -}}
 {{- if eq (toString .Values.inference.threads) "auto" -}}
 {{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
@@ -25,8 +25,8 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Memory bound of a replica, in MiB, rounded up. service/dctnet/memory.py has the same formula with
-its numbers' meaning, docs/serving.md explains it, and tests compare the two. */}}
+{{/* Memory bound of a replica, in MiB, rounded up. The formula is that of service/dctnet/memory.py, which
+explains its constants; tests compare the two. */}}
 {{- define "dctnet.memoryLimit" -}}
 {{- $KiB := 1024 -}}
 {{- $MiB := 1048576 -}}
@@ -45,7 +45,7 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 {{- div (add $bytes $MiB -1) $MiB -}}Mi
 {{- end -}}
 
-{{/* A quantity of memory in bytes: "640Mi", "2G" or a number. */}}
+{{/* Bytes of a memory quantity: "640Mi", "2G" or a number. */}}
 {{- define "dctnet.memoryBytes" -}}
 {{- if kindIs "string" . -}}
 {{- $number := regexFind "^[0-9.]+" . -}}
@@ -55,7 +55,7 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 {{- end -}}
 {{- end -}}
 
-{{/* A default request is never over a limit that someone has lowered. */}}
+{{/* Resources with defaults. A default request never exceeds a limit that the user lowered. */}}
 {{- define "dctnet.resources" -}}
 {{- $memory := ternary "1500Mi" "640Mi" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
 {{- $limits := merge (deepCopy (.Values.resources.limits | default dict)) (dict "cpu" "2" "memory" (include "dctnet.memoryLimit" .)) -}}
@@ -72,11 +72,11 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 
 {{- define "dctnet.progressDeadlineSeconds" -}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
-{{- $fetching := ternary 900 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
-{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetching 60) .Values.progressDeadlineSeconds -}}
+{{- $fetch := ternary 900 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
+{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 
-{{/* The fewest replicas that the release has on purpose. */}}
+{{/* Minimum number of replicas, with or without autoscaling. */}}
 {{- define "dctnet.minReplicas" -}}
 {{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
 {{- end -}}

@@ -1,5 +1,5 @@
-{{/* The replicas' settings; docs/settings.md explains each. Numbers as integers: a large one would be
-written as 4e+07. */}}
+{{/* Settings of the replicas: docs/settings.md. Helm would print large numbers as 4e+07, so they are
+converted to integers. */}}
 {{- define "dctnet.settings" -}}
 DCTNET_MODEL: {{ include "dctnet.modelSetting" . | quote }}
 {{- with .Values.model.digest }}
@@ -50,7 +50,7 @@ OTEL_TRACES_SAMPLER_ARG: {{ .sampleRatio | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* The port of an address, its scheme's if it names none. */}}
+{{/* Port of a URL, by default that of its scheme. */}}
 {{- define "dctnet.tracingEndpointPort" -}}
 {{- $url := urlParse . -}}
 {{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}

@@ -1,5 +1,5 @@
-{{/* The chain of timeouts: everything follows from the request's, and each must outlast the one
-inside it. `service/dctnet/config.py` derives Gunicorn's by the same sum. */}}
+{{/* Timeouts derived from timeouts.request; each must be longer than the one it encloses.
+service/dctnet/config.py derives Gunicorn's graceful timeout by the same formula. */}}
 
 {{- define "dctnet.gracefulTimeout" -}}
 {{- with .Values.timeouts -}}
@@ -22,7 +22,7 @@ inside it. `service/dctnet/config.py` derives Gunicorn's by the same sum. */}}
 {{- kindIs "invalid" .Values.timeouts.proxyTotal | ternary $derived .Values.timeouts.proxyTotal -}}
 {{- end -}}
 
-{{/* 64 KiB more than an image, for what a form has around it. */}}
+{{/* Body limit of the proxy: 64 KiB more than the service's, for multipart form fields. */}}
 {{- define "dctnet.proxyBodyBytes" -}}
 {{- add .Values.requestLimits.bodyBytes 65536 -}}
 {{- end -}}
