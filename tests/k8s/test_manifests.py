@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from k8s.render import BY_HAND, HEADER, MANIFESTS, render
+from k8s.render import HAND_WRITTEN, HEADER, MANIFESTS, render
 from tests.support.chart import tool
 
 KUSTOMIZATION = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
@@ -17,7 +17,7 @@ def objects(name: str) -> list[dict[str, Any]]:
 def test_what_is_kept_is_what_the_chart_renders_today():
     rendered = render(tool("helm"))
     kept = {path.name: path.read_text() for path in MANIFESTS.iterdir()}
-    assert kept.keys() == rendered.keys() | BY_HAND
+    assert kept.keys() == rendered.keys() | HAND_WRITTEN
     for name, text in rendered.items():
         assert kept[name] == text, f"{name} is not the chart's: run `make manifests`"
 
