@@ -26,7 +26,7 @@ assert spec.loader
 describe = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(describe)
 
-TEXTS = describe.comments((CHART / "values.yaml").read_text())
+TEXTS = describe.parse_descriptions((CHART / "values.yaml").read_text())
 
 
 def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
