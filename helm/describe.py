@@ -1,7 +1,7 @@
 """Copy descriptions from ``values.yaml`` into ``values.schema.json``.
 
-A description is the comment above a value that begins with ``--``, as in helm-docs. With ``--check``
-the script writes nothing, and exits with 1 if the schema is out of date.
+A description is the comment above a value that begins with ``--``, as in helm-docs. With
+``--check`` the script writes nothing, and exits with 1 if the schema is out of date.
 """
 
 import argparse

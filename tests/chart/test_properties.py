@@ -17,10 +17,10 @@ from tests.support.chart import (
     SCHEMA,
     Invalid,
     Rejected,
-    faults,
-    merged,
-    nested,
+    merge_values,
+    nest_value,
     render,
+    schema_errors,
 )
 from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import mistakes
@@ -34,21 +34,21 @@ TEXTS = st.one_of(
 )
 
 
-def admitted(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """What a schema admits; where it hands a value on to Kubernetes, the schema's examples."""
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     if "$ref" in schema:
-        return admitted(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
+        return strategy_for(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
     if "allOf" in schema:
         (only,) = schema["allOf"]
-        return admitted(only)
+        return strategy_for(only)
     if "anyOf" in schema:
-        return st.one_of([admitted(each) for each in schema["anyOf"]])
+        return st.one_of([strategy_for(each) for each in schema["anyOf"]])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return st.one_of([MAKERS[kind](schema) for kind in kinds])
+    return st.one_of([STRATEGIES[kind](schema) for kind in kinds])
 
 
 def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
@@ -74,22 +74,22 @@ def numbers(schema: dict[str, Any]) -> st.SearchStrategy[float]:
 
 def arrays(schema: dict[str, Any]) -> st.SearchStrategy[list[Any]]:
     most = min(schema.get("maxItems", 3), 3)
-    items = admitted(schema["items"])
+    items = strategy_for(schema["items"])
     return st.lists(items, min_size=schema.get("minItems", 0), max_size=most, unique_by=json.dumps)
 
 
 def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    properties = {key: admitted(each) for key, each in schema.get("properties", {}).items()}
+    properties = {key: strategy_for(each) for key, each in schema.get("properties", {}).items()}
     required = {key: properties.pop(key) for key in schema.get("required", [])}
     named = st.fixed_dictionaries(required, optional=properties)
     more = schema.get("additionalProperties", True)
     if not isinstance(more, dict):
         return named
-    others = st.dictionaries(strings(schema["propertyNames"]), admitted(more), max_size=2)
+    others = st.dictionaries(strings(schema["propertyNames"]), strategy_for(more), max_size=2)
     return st.builds(lambda one, two: two | one, named, others)
 
 
-MAKERS = {
+STRATEGIES = {
     "array": arrays,
     "boolean": lambda _: st.booleans(),
     "integer": integers,
@@ -100,20 +100,20 @@ MAKERS = {
 }
 
 
-def values_of(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
+def value_schemas(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
     """The values that the chart has, by their paths; what lies deeper is not its own."""
     if schema.get("required"):
         found: dict[str, dict[str, Any]] = {}
         for key, inner in schema["properties"].items():
-            found |= values_of(inner, f"{path}.{key}" if path else key)
+            found |= value_schemas(inner, f"{path}.{key}" if path else key)
         return found
     return {path: schema}
 
 
-VALUES = {path: admitted(schema) for path, schema in values_of(SCHEMA).items()}
+VALUES = {path: strategy_for(schema) for path, schema in value_schemas(SCHEMA).items()}
 SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
 RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
-SHAPES = [
+BASE_VALUES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
     {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
@@ -129,35 +129,37 @@ SHAPES = [
 
 
 @st.composite
-def some_values(draw: st.DrawFn) -> dict[str, Any]:
+def random_values(draw: st.DrawFn) -> dict[str, Any]:
     """Values for a few of the chart's keys: with all at once hardly any would fit the others."""
-    values: dict[str, Any] = draw(st.sampled_from(SHAPES))
+    values: dict[str, Any] = draw(st.sampled_from(BASE_VALUES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
-        values = merged(values, nested(path, draw(VALUES[path])))
+        values = merge_values(values, nest_value(path, draw(VALUES[path])))
     return values
 
 
-def nulls(value: Any, place: str = "") -> list[str]:
+def null_paths(value: Any, path: str = "") -> list[str]:
     if isinstance(value, dict):
-        return [found for key in value for found in nulls(value[key], f"{place}.{key}")]
+        return [found for key in value for found in null_paths(value[key], f"{path}.{key}")]
     if isinstance(value, list):
         return [
-            found for index, each in enumerate(value) for found in nulls(each, f"{place}.{index}")
+            found
+            for index, each in enumerate(value)
+            for found in null_paths(each, f"{path}.{index}")
         ]
-    return [place] if value is None else []
+    return [path] if value is None else []
 
 
-def check(values: dict[str, Any], release: str, minor: str) -> str:
+def assert_valid_or_rejected(values: dict[str, Any], release: str, minor: str) -> str:
     """Say whether they were rejected or rendered; what is rendered must be valid."""
     try:
-        made = render(values, release=release, kubernetes=f"{minor}.0")
+        rendered = render(values, release=release, kubernetes=f"{minor}.0")
     except Rejected as rejected:
         event(str(rejected)[:40])
         return "rejected"
     event("rendered")
-    assert faults(made, minor) == []
-    assert mistakes(made) == []
-    assert [place for each in made for place in nulls(each, each["kind"])] == []
+    assert schema_errors(rendered, minor) == []
+    assert mistakes(rendered) == []
+    assert [path for each in rendered for path in null_paths(each, each["kind"])] == []
     return "rendered"
 
 
@@ -176,27 +178,27 @@ def outcomes() -> Iterator[Counter[str]]:
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("minor", ["1.29", "1.36"])
 @examples(75, **COMMON)
-@given(values=some_values(), release=st.sampled_from(RELEASES))
-def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence(
-    outcomes, minor, values, release
-):
-    outcomes[check(values, release, minor)] += 1
+@given(values=random_values(), release=st.sampled_from(RELEASES))
+def test_random_values_render_valid_objects_or_fail_validation(outcomes, minor, values, release):
+    outcomes[assert_valid_or_rejected(values, release, minor)] += 1
 
 
 @examples(30, **COMMON)
-@given(some_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
-def test_a_value_set_to_null_is_rejected_by_the_schema_or_takes_the_derived_one(values, path):
+@given(random_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
+def test_null_is_rejected_or_derived(values, path):
     """Helm takes null as: forget the default."""
     try:
-        check(merged(values, nested(path, None)), "dctnet", "1.36")
+        assert_valid_or_rejected(merge_values(values, nest_value(path, None)), "dctnet", "1.36")
     except Invalid:
         event("invalid")
 
 
-def test_the_schema_rejects_what_it_does_not_know():
+def test_schema_rejects_unknown_values():
     sections = [section for section in SECTIONS if section != "global"]
     with pytest.raises(Invalid) as invalid:
-        render(merged({"nonesuch": 1}, *(nested(f"{each}.nonesuch", 1) for each in sections)))
+        render(
+            merge_values({"nonesuch": 1}, *(nest_value(f"{each}.nonesuch", 1) for each in sections))
+        )
     found = re.findall(
         r"at '(.*)': additional properties 'nonesuch' not allowed", str(invalid.value)
     )

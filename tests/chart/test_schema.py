@@ -18,7 +18,7 @@ from tests.support.chart import (
     schema_at,
 )
 
-PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
+PASSED_THROUGH = "Passed through: Kubernetes validates the rest."
 
 spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
 assert spec
@@ -26,45 +26,45 @@ assert spec.loader
 describe = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(describe)
 
-TEXTS = describe.parse_descriptions((CHART / "values.yaml").read_text())
+DESCRIPTIONS = describe.parse_descriptions((CHART / "values.yaml").read_text())
 
 
-def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def leaf_paths(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if not isinstance(values, dict) or not values:
         return [path]
-    return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
+    return [leaf for key, value in values.items() for leaf in leaf_paths(value, (*path, key))]
 
 
-def test_every_value_is_described_by_a_comment():
+def test_all_values_have_a_description():
     undescribed = [
         path
-        for path in leaves(DEFAULTS)
-        if not any(path[:length] in TEXTS for length in range(1, len(path) + 1))
+        for path in leaf_paths(DEFAULTS)
+        if not any(path[:length] in DESCRIPTIONS for length in range(1, len(path) + 1))
     ]
     assert undescribed == []
-    assert len(TEXTS) > 150
+    assert len(DESCRIPTIONS) > 150
 
 
-def test_every_value_is_in_the_schema_and_described_there():
-    assert {path: schema_at(path)["description"] for path in TEXTS} == TEXTS
+def test_schema_has_all_values_and_descriptions():
+    assert {path: schema_at(path)["description"] for path in DESCRIPTIONS} == DESCRIPTIONS
     typed = {"type", "enum", "anyOf", "allOf"}
-    assert [path for path in TEXTS if not typed & schema_at(path).keys()] == []
+    assert [path for path in DESCRIPTIONS if not typed & schema_at(path).keys()] == []
 
 
-def test_the_schema_has_no_value_that_the_chart_has_not():
+def test_schema_has_only_values_of_the_chart():
     def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
         found = []
         for key, inner in schema.get("properties", {}).items():
             found.append((*path, key))
-            if (*path, key) not in TEXTS:
+            if (*path, key) not in DESCRIPTIONS:
                 found += keys(inner, (*path, key))
         return found
 
-    known = {path[:length] for path in TEXTS for length in range(1, len(path) + 1)}
+    known = {path[:length] for path in DESCRIPTIONS for length in range(1, len(path) + 1)}
     assert set(keys(SCHEMA)) - known == {("enabled",)}  # A parent chart's condition.
 
 
-def parts(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
+def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
     """Each schema in the schema."""
     found: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
@@ -72,24 +72,24 @@ def parts(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
             found.append((where, schema))
         for key, inner in schema.items():
             if key not in {"examples", "default", "enum"}:
-                found += parts(inner, f"{where}/{key}")
+                found += subschemas(inner, f"{where}/{key}")
     elif isinstance(schema, list):
         for index, inner in enumerate(schema):
-            found += parts(inner, f"{where}/{index}")
+            found += subschemas(inner, f"{where}/{index}")
     return found
 
 
-def kinds(schema: dict[str, Any]) -> list[str]:
+def types(schema: dict[str, Any]) -> list[str]:
     return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
 
 
-def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
+def test_schema_rejects_additional_properties():
     is_open = [
         where
-        for where, each in parts(SCHEMA)
-        if "object" in kinds(each)
+        for where, each in subschemas(SCHEMA)
+        if "object" in types(each)
         and "additionalProperties" not in each
-        and each.get("$comment") != PASSED_ON
+        and each.get("$comment") != PASSED_THROUGH
     ]
     # What charts share, and what Kubernetes defines inside the values that are passed on.
     assert {where.removeprefix("/properties/") for where in is_open} == {
@@ -100,25 +100,25 @@ def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
     }
 
 
-def test_every_number_has_bounds():
+def test_all_numbers_have_bounds():
     unbounded = [
         where
-        for where, each in parts(SCHEMA)
-        if {"integer", "number"} & set(kinds(each))
+        for where, each in subschemas(SCHEMA)
+        if {"integer", "number"} & set(types(each))
         and not {"minimum", "exclusiveMinimum"} & set(each)
     ]
     assert unbounded == []
 
 
-def test_it_is_a_schema_of_draft_7():
+def test_schema_is_valid_draft_7():
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.Draft7Validator(SCHEMA).validate(DEFAULTS)
 
 
-def test_the_examples_of_what_is_passed_on_fit_it():
+def test_examples_are_valid():
     tried = 0
-    for _, each in parts(SCHEMA):
+    for _, each in subschemas(SCHEMA):
         for example in each.get("examples", []):
             resolver = {**each, "definitions": SCHEMA["definitions"]}
             jsonschema.Draft7Validator(resolver).validate(example)
@@ -126,7 +126,7 @@ def test_the_examples_of_what_is_passed_on_fit_it():
     assert tried >= 15
 
 
-def test_a_changed_comment_is_seen(tmp_path):
+def test_check_detects_a_changed_description(tmp_path):
     shutil.copytree(CHART.parent, tmp_path / "helm")
     values = tmp_path / "helm/dctnet/values.yaml"
     command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
@@ -137,14 +137,14 @@ def test_a_changed_comment_is_seen(tmp_path):
     assert "make chart-docs" in run.stderr
 
 
-def test_the_readme_is_as_make_chart_docs_leaves_it():
+def test_readme_is_up_to_date():
     options = ["--dry-run", "--log-level=warning", "--sort-values-order=file"]
     run = run_tool("helm-docs", *options, "--chart-search-root", CHART.parent)
     assert run.returncode == 0
     assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
 
 
-def test_a_value_that_would_break_later_is_rejected_at_once():
+def test_schema_rejects_invalid_values():
     intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
     assert_schema_rejects(
         [
@@ -173,5 +173,5 @@ def test_a_value_that_would_break_later_is_rejected_at_once():
     )
 
 
-def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition():
+def test_parent_chart_may_set_globals_and_condition():
     assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment

@@ -15,7 +15,7 @@ from tests.support.chart import (
     IMAGE,
     INGRESS,
     Rejected,
-    merged,
+    merge_values,
     render,
 )
 
@@ -32,8 +32,8 @@ def replicas(least: int, **budget: Any) -> dict[str, Any]:
     return {"autoscaling": {"minReplicas": least}, "podDisruptionBudget": budget}
 
 
-def annotated(name: str, value: str) -> dict[str, Any]:
-    return merged(INGRESS, {"ingress": {"annotations": {name: value}}})
+def ingress_annotation(name: str, value: str) -> dict[str, Any]:
+    return merge_values(INGRESS, {"ingress": {"annotations": {name: value}}})
 
 
 def model(**values: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def model(**values: Any) -> dict[str, Any]:
 
 
 # What is rejected, with a part of its sentence; what is one step beside it and renders.
-GUARDS = {
+VALUES_CASES = {
     "watchdog as long as the request": (
         timeouts(request=20, watchdog=20),
         "timeouts.watchdog is 20 s, but it must be less than timeouts.request, which is 20 s",
@@ -73,22 +73,22 @@ GUARDS = {
         timeouts(drainDelay=29, terminationGracePeriod=95),
     ),
     "drain no longer than the ingress controller's delay": (
-        merged(INGRESS, timeouts(drainDelay=5)),
+        merge_values(INGRESS, timeouts(drainDelay=5)),
         "timeouts.drainDelay is 5 s, but it must be more than 5 s behind an ingress or a gateway",
-        merged(INGRESS, timeouts(drainDelay=5.5)),
+        merge_values(INGRESS, timeouts(drainDelay=5.5)),
     ),
     "drain no longer than the gateway's delay": (
-        merged(GATEWAY, timeouts(drainDelay=0)),
+        merge_values(GATEWAY, timeouts(drainDelay=0)),
         "timeouts.drainDelay is 0 s, but it must be more than 5 s",
         timeouts(drainDelay=0),
     ),
     "clients of an ingress that all have its address": (
-        merged(INGRESS, {"fairness": {"by": "address"}}),
-        "fairness.by is address, but behind an ingress or a gateway all clients have the address of",
-        merged(INGRESS, {"fairness": {"by": "address", "trustedProxies": ["10.244.0.0/16"]}}),
+        merge_values(INGRESS, {"fairness": {"by": "address"}}),
+        "fairness.by is address, but behind an ingress or a gateway all clients have the address",
+        merge_values(INGRESS, {"fairness": {"by": "address", "trustedProxies": ["10.244.0.0/16"]}}),
     ),
     "clients of a gateway that all have its address": (
-        merged(GATEWAY, {"fairness": {"by": "address"}}),
+        merge_values(GATEWAY, {"fairness": {"by": "address"}}),
         "set fairness.trustedProxies to its network",
         {"fairness": {"by": "address"}},
     ),
@@ -100,12 +100,12 @@ GUARDS = {
     "KEDA with nothing that scrapes": (
         KEDA,
         "autoscaling.metric is keda, but nothing scrapes the replicas",
-        merged(SCRAPED, KEDA),
+        merge_values(SCRAPED, KEDA),
     ),
     "KEDA without Prometheus": (
-        merged(SCRAPED, {"autoscaling": {"metric": "keda"}}),
+        merge_values(SCRAPED, {"autoscaling": {"metric": "keda"}}),
         "autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus",
-        merged(SCRAPED, {"autoscaling": {"metric": "keda", "enabled": False}}),
+        merge_values(SCRAPED, {"autoscaling": {"metric": "keda", "enabled": False}}),
     ),
     "budget that keeps all replicas": (
         replicas(2, minAvailable=2),
@@ -123,9 +123,11 @@ GUARDS = {
         replicas(2, minAvailable="50%"),
     ),
     "budget that keeps all of a fixed number": (
-        merged({"autoscaling": {"enabled": False}}, replicas(9, minAvailable=2)),
+        merge_values({"autoscaling": {"enabled": False}}, replicas(9, minAvailable=2)),
         "podDisruptionBudget.minAvailable is 2 with a minimum of 2 replicas",
-        merged({"autoscaling": {"enabled": False}, "replicaCount": 3}, replicas(2, minAvailable=2)),
+        merge_values(
+            {"autoscaling": {"enabled": False}, "replicaCount": 3}, replicas(2, minAvailable=2)
+        ),
     ),
     "budget that lets none be away": (
         replicas(2, maxUnavailable=0),
@@ -165,7 +167,7 @@ GUARDS = {
     "preparing with the image that cannot": (
         {"image": {"variant": "runtime"}},
         "image.variant is runtime, but with model.source modelscope each pod converts the model",
-        merged(
+        merge_values(
             {"image": {"variant": "runtime"}}, model(cache={"existingClaim": "m", "prepared": True})
         ),
     ),
@@ -175,7 +177,7 @@ GUARDS = {
         model(source="existingClaim", existingClaim={"name": "models"}),
     ),
     "image volume by its tag": (
-        merged(IMAGE, model(image={"reference": "models/anime:1"})),
+        merge_values(IMAGE, model(image={"reference": "models/anime:1"})),
         'model.image.reference is "models/anime:1", but it must be pinned by a digest',
         IMAGE,
     ),
@@ -192,7 +194,7 @@ GUARDS = {
     "HTTPS without hosts": (
         TLS,
         "expose.tls.enabled needs expose.hosts",
-        merged(TLS, {"expose": {"hosts": ["a.example.org"]}}),
+        merge_values(TLS, {"expose": {"hosts": ["a.example.org"]}}),
     ),
     "two issuers": (
         {"expose": {"tls": {"issuer": "a", "clusterIssuer": "b"}}},
@@ -210,9 +212,9 @@ GUARDS = {
         {"gateway": {"enabled": True, "create": True, "className": "envoy"}},
     ),
     "annotation that the chart sets": (
-        annotated("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
+        ingress_annotation("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
         "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
-        annotated("nginx.ingress.kubernetes.io/enable-cors", "true"),
+        ingress_annotation("nginx.ingress.kubernetes.io/enable-cors", "true"),
     ),
     "two monitors": (
         {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
@@ -225,21 +227,21 @@ CUSTOM_METRICS = (*APIS, "custom.metrics.k8s.io/v1beta2")
 LOAD = {"autoscaling": {"metric": "load"}}
 
 # Those that depend on more than values, with what they are rendered for.
-ELSEWHERE = {
+CLUSTER_CASES = {
     "image volume on an old cluster": (
         (IMAGE, {"kubernetes": "1.35.9"}),
         "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
         (IMAGE, {"kubernetes": "1.36.0"}),
     ),
     "load that the cluster does not serve": (
-        (merged(SCRAPED, LOAD), {}),
+        (merge_values(SCRAPED, LOAD), {}),
         "autoscaling.metric is load, but the cluster serves no custom metrics",
-        (merged(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
+        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
     ),
     "load that nothing scrapes": (
         (LOAD, {"apis": CUSTOM_METRICS}),
         "autoscaling.metric is load, but nothing scrapes the replicas",
-        (merged(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
+        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
     ),
     "release whose name begins with a digit": (
         ({}, {"release": "1st"}),
@@ -253,13 +255,13 @@ ELSEWHERE = {
     ),
 }
 
-CASES = ELSEWHERE | {
-    name: ((values, {}), part, (beside, {})) for name, (values, part, beside) in GUARDS.items()
+CASES = CLUSTER_CASES | {
+    name: ((values, {}), part, (valid, {})) for name, (values, part, valid) in VALUES_CASES.items()
 }
 
 
 @cache
-def sentence(case: str) -> str:
+def message(case: str) -> str:
     (values, cluster), _, _ = CASES[case]
     with pytest.raises(Rejected) as rejected:
         render(values, **cluster)
@@ -268,24 +270,24 @@ def sentence(case: str) -> str:
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("case", CASES)
-def test_a_guard_rejects_with_its_sentence(case):
-    assert CASES[case][1] in sentence(case)
-    assert sentence(case).endswith(".")
+def test_validation_rejects_with_its_message(case):
+    assert CASES[case][1] in message(case)
+    assert message(case).endswith(".")
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("case", CASES)
-def test_one_step_beside_it_renders(case):
+def test_nearest_valid_values_render(case):
     values, cluster = CASES[case][2]
     assert render(values, **cluster).deployment
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_every_guard_of_the_templates_is_among_these():
+def test_all_validation_messages_are_tested():
     written = "".join(file.read_text() for file in CHART.glob("templates/*.*"))
-    guards = re.findall(r'fail (?:\(printf )?"(dctnet: [^"]*)"', written)
-    assert len(guards) == len(re.findall(r"\bfail\b", written))
-    seen = [sentence(case) for case in CASES]
-    for guard in guards:
-        pattern = re.sub("%[a-z]", ".*", re.escape(guard).replace("\\%", "%"))
-        assert any(re.fullmatch(pattern, each) for each in seen), guard
+    messages = re.findall(r'fail (?:\(printf )?"(dctnet: [^"]*)"', written)
+    assert len(messages) == len(re.findall(r"\bfail\b", written))
+    seen = [message(case) for case in CASES]
+    for template in messages:
+        pattern = re.sub("%[a-z]", ".*", re.escape(template).replace("\\%", "%"))
+        assert any(re.fullmatch(pattern, each) for each in seen), template

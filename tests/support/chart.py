@@ -123,25 +123,25 @@ class Objects:
         return told
 
 
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+def merge_values(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Lay values over values, as Helm does."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             old = result.get(key)
             both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            result[key] = merged(old, value) if both else value
+            result[key] = merge_values(old, value) if both else value
     return result
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
+def nest_value(path: str, value: Any) -> dict[str, Any]:
     """Return values with one leaf: ``nested("a.b", 1)`` is ``{"a": {"b": 1}}``."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return value
 
 
-def leaf(values: Mapping[str, Any], path: str) -> Any:
+def value_at(values: Mapping[str, Any], path: str) -> Any:
     """Return what lies at a path such as ``timeouts.request``."""
     for key in path.split("."):
         values = values[key]
@@ -199,7 +199,11 @@ def assert_schema_rejects(
         calls[first][path] = value
     for values in calls.values():
         with pytest.raises(Invalid) as invalid:
-            render(merged(beside or {}, *(nested(path, value) for path, value in values.items())))
+            render(
+                merge_values(
+                    beside or {}, *(nest_value(path, value) for path, value in values.items())
+                )
+            )
         said = str(invalid.value)
         # Null takes a default away: then the schema misses the value where it should lie.
         found = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", said)
@@ -217,7 +221,7 @@ def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads((folder / f"{kind}.json").read_text()))
 
 
-def faults(objects: Objects, minor: str = "1.36") -> list[str]:
+def schema_errors(objects: Objects, minor: str = "1.36") -> list[str]:
     """Say what a version of Kubernetes would reject, one line each."""
     found = []
     for each in objects:

@@ -24,7 +24,7 @@ SRGB_CURVE = p.parametric(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
 @functools.cache
-def ordinary() -> dict[str, tuple[str, bytes]]:
+def ordinary_profiles() -> dict[str, tuple[str, bytes]]:
     """Return profiles as cameras, screens and presses have them, each with its mode.
 
     Primaries and curves are the published ones; the colours of inks are approximate.
@@ -115,7 +115,7 @@ def _table(space: bytes, tags: dict[bytes, bytes], version: int) -> bytes:
 
 
 @functools.cache
-def costly(mode: str) -> dict[str, bytes]:
+def costly_profiles(mode: str) -> dict[str, bytes]:
     """Return profiles for images of a mode that cost as much as they can, or would like to."""
     space, channels = SPACES[mode], p.CHANNELS[SPACES[mode]]
     widest = {1: 255, 3: 255, 4: 96}[channels]
