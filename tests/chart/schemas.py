@@ -1,8 +1,7 @@
-"""Make the schemas that rendered objects are checked against: ``schemas.py WHEEL_FOLDER OUT``.
+"""Build JSON schemas of Kubernetes objects: ``schemas.py WHEEL_FOLDER OUT``.
 
-Kubernetes' own come from a wheel that carries them, those of custom resources from the Go modules
-of the projects that define them. They are laid out as kubeconform looks for them, in its strict
-form: what a schema does not name is rejected.
+Schemas of built-in objects come from a wheel, those of custom resources from the Go modules of
+their projects. The layout is that of kubeconform's strict schemas, which reject unknown fields.
 """
 
 import json
@@ -15,11 +14,11 @@ from pathlib import Path
 import yaml
 
 MINORS = ("1.29", "1.35", "1.36", "1.37")
-"""The oldest that the chart takes, and the newest three."""
+"""Oldest supported Kubernetes version, and the newest three."""
 
 MODULES = {
     "sigs.k8s.io/gateway-api@v1.6.3": (
-        # The experimental channel: an HTTPRoute's retry is not in the standard one.
+        # The experimental channel, which has HTTPRoute.retry.
         "config/crd/experimental/gateway.networking.k8s.io_gateways.yaml",
         "config/crd/experimental/gateway.networking.k8s.io_httproutes.yaml",
     ),
@@ -44,12 +43,12 @@ METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 def schema_dir(out: Path, minor: str) -> Path:
-    """Return where kubeconform looks for the schemas of a minor version."""
+    """Return the folder with the schemas of a minor version, as kubeconform expects it."""
     return out / f"v{minor}.0-standalone-strict"
 
 
 def bundle_definitions(schema: dict, definitions: dict) -> dict:
-    """Return a schema with those definitions in it that it refers to, and no others."""
+    """Return a schema with only those definitions that it references."""
     result = {name: value for name, value in schema.items() if name != "$id"}
     needed: dict[str, dict] = {}
     pending = [result]
@@ -63,7 +62,7 @@ def bundle_definitions(schema: dict, definitions: dict) -> dict:
 
 
 def close_schema(schema: object) -> object:
-    """Turn a custom resource's schema into one that rejects what it does not name."""
+    """Return a custom resource schema that rejects unknown fields."""
     if isinstance(schema, list):
         return [close_schema(item) for item in schema]
     if not isinstance(schema, dict):
@@ -78,14 +77,14 @@ def close_schema(schema: object) -> object:
         result.pop("anyOf", None)
         result["type"] = ["integer", "string"]
     is_open = result.get("x-kubernetes-preserve-unknown-fields")
-    # Parts of an anyOf have no type: they say more of what is named outside them.
+    # Branches of anyOf have no type; they constrain fields that are named outside them.
     if result.get("type") == "object" and "properties" in result and not is_open:
         result.setdefault("additionalProperties", False)
     return result
 
 
 def write_kubernetes_schemas(wheel: Path, out: Path) -> dict[str, dict]:
-    """Write the schemas of Kubernetes' own objects; return each version's definitions."""
+    """Write the schemas of built-in objects; return the definitions by version."""
     definitions = {}
     for minor in MINORS:
         source = wheel / f"kubernetes_validate/kubernetes-json-schema/v{minor}.0-local-strict"
@@ -102,17 +101,17 @@ def write_kubernetes_schemas(wheel: Path, out: Path) -> dict[str, dict]:
 
 
 def download_modules() -> Iterator[dict]:
-    """Download the modules, and say where each lies."""
+    """Download the Go modules; yield the metadata of each, with its folder."""
     command = ["go", "mod", "download", "-json", *MODULES]
     text = subprocess.run(command, cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
-    while text:  # One JSON object after the other.
+    while text:  # Concatenated JSON objects.
         module, end = json.JSONDecoder().raw_decode(text)
         yield module
         text = text[end:].lstrip()
 
 
 def write_crd_schemas(out: Path, definitions: dict[str, dict]) -> None:
-    """Write the schemas of custom resources beside those of every minor version."""
+    """Write the schemas of custom resources into the folder of each minor version."""
     modules = {
         f"{module['Path']}@{module['Version']}": Path(module["Dir"])
         for module in download_modules()

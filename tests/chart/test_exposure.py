@@ -1,6 +1,6 @@
-"""One block of values, an Ingress and an HTTPRoute: the same expectations hold for both.
+"""Ingress and HTTPRoute: the values in `expose` have the same effect on both.
 
-What an HTTPRoute has no words for is Envoy Gateway's policy's, and the table says so.
+Settings that HTTPRoute lacks are in the BackendTrafficPolicy of Envoy Gateway.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def annotation(objects: Objects, name: str) -> str | None:
 
 
 def route(objects: Objects) -> Object:
-    """The route that leads to the replicas."""
+    """Return the spec of the HTTPRoute with the replicas as backend."""
     return objects.one("HTTPRoute", "dctnet")["spec"]
 
 
@@ -44,7 +44,7 @@ def rule(objects: Objects) -> Object:
 
 
 def policy(objects: Objects) -> Object:
-    """What Envoy Gateway is told beside the route."""
+    """Return the spec of the BackendTrafficPolicy."""
     spec = objects.one("BackendTrafficPolicy")["spec"]
     assert spec["targetRefs"] == [
         {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "dctnet"}
@@ -53,7 +53,7 @@ def policy(objects: Objects) -> Object:
 
 
 def ingress_settings(objects: Objects) -> dict[str, Any]:
-    """What ingress-nginx is told, line by line."""
+    """Return the settings of ingress-nginx, comparable with `route_settings`."""
     ingress = objects.one("Ingress")
     rules = ingress["spec"]["rules"]
     paths = [path for each in rules for path in each["http"]["paths"]]
@@ -66,20 +66,20 @@ def ingress_settings(objects: Objects) -> dict[str, Any]:
         return int(annotation(objects, name) or 0)
 
     retried = set((annotation(objects, "proxy-next-upstream") or "").split())
-    # nginx tries a POST again only with `non_idempotent`.
+    # nginx retries a POST only with `non_idempotent`.
     assert retried == {"off"} or "non_idempotent" in retried
     codes = {word.removeprefix("http_") for word in retried if word.startswith("http_")}
     return {
         "hosts": [each["host"] for each in rules if "host" in each],
         "backend": {(each["name"], ports[each["port"]["name"]]) for each in services},
         "path": {(path["pathType"], path["path"]) for path in paths},
-        "body in bytes": number("proxy-body-size"),
-        "bytes kept to try again": number("client-body-buffer-size"),
+        "maximum body, bytes": number("proxy-body-size"),
+        "retry buffer, bytes": number("client-body-buffer-size"),
         "tries": 1 if retried == {"off"} else number("proxy-next-upstream-tries"),
-        "tried again": codes | ({"broken connection"} if "error" in retried else set()),
-        "seconds to connect": number("proxy-connect-timeout"),
-        "balancer": annotation(objects, "load-balance"),
-        "requests a second": number("limit-rps") or None,
+        "retried": codes | ({"connection error"} if "error" in retried else set()),
+        "connect timeout, s": number("proxy-connect-timeout"),
+        "load balancing": annotation(objects, "load-balance"),
+        "requests per second": number("limit-rps") or None,
         "certificates": [
             (host, each["secretName"])
             for each in ingress["spec"].get("tls", [])
@@ -90,7 +90,7 @@ def ingress_settings(objects: Objects) -> dict[str, Any]:
 
 
 def route_settings(objects: Objects) -> dict[str, Any]:
-    """What the Gateway, the route and Envoy Gateway's policy are told, line by line."""
+    """Return the settings of Gateway, HTTPRoute and BackendTrafficPolicy."""
     gateway, backend_policy = objects.one("Gateway"), policy(objects)
     retry = backend_policy.get(
         "retry", {"numRetries": 0, "retryOn": {"triggers": [], "httpStatusCodes": []}}
@@ -99,7 +99,7 @@ def route_settings(objects: Objects) -> dict[str, Any]:
     codes = {str(code) for code in retry["retryOn"]["httpStatusCodes"]}
     assert ("retriable-status-codes" in triggers) == bool(codes)
     broken = {"connect-failure", "refused-stream", "reset"} <= triggers
-    assert not triggers & {"5xx", "gateway-error"}  # They would try timeouts again.
+    assert not triggers & {"5xx", "gateway-error"}  # They would retry timeouts.
     limits = [
         each["limit"]
         for each in backend_policy.get("rateLimit", {}).get("local", {}).get("rules", [])
@@ -110,15 +110,15 @@ def route_settings(objects: Objects) -> dict[str, Any]:
         "hosts": route(objects).get("hostnames", []),
         "backend": {(each["name"], each["port"]) for each in rule(objects)["backendRefs"]},
         "path": {(each["type"].removeprefix("Path"), each["value"]) for each in matches},
-        "body in bytes": int(backend_policy["requestBuffer"]["limit"]),
-        "bytes kept to try again": int(backend_policy["requestBuffer"]["limit"]),
+        "maximum body, bytes": int(backend_policy["requestBuffer"]["limit"]),
+        "retry buffer, bytes": int(backend_policy["requestBuffer"]["limit"]),
         "tries": 1 + retry["numRetries"],
-        "tried again": codes | ({"broken connection"} if broken else set()),
-        "seconds to connect": int(
+        "retried": codes | ({"connection error"} if broken else set()),
+        "connect timeout, s": int(
             backend_policy["timeout"]["tcp"]["connectTimeout"].removesuffix("s")
         ),
-        "balancer": {"RoundRobin": "round_robin"}[backend_policy["loadBalancer"]["type"]],
-        "requests a second": limits[0]["requests"] if limits else None,
+        "load balancing": {"RoundRobin": "round_robin"}[backend_policy["loadBalancer"]["type"]],
+        "requests per second": limits[0]["requests"] if limits else None,
         "certificates": [
             (each["hostname"], each["tls"]["certificateRefs"][0]["name"])
             for each in gateway["spec"]["listeners"]
@@ -134,10 +134,10 @@ def issuer(object_: Object) -> dict[str, str]:
 
 
 BYTES = 10 * 1024 * 1024 + 64 * 1024
-ALL = {"broken connection", "429", "502", "503"}
+ALL = {"connection error", "429", "502", "503"}
 TLS = {"expose": {"hosts": HOSTS, "tls": {"enabled": True}}}
 
-# What values make of the lines, both ways.
+# Values, and the settings expected of both.
 EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {},
@@ -145,13 +145,13 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "hosts": [],
             "backend": {("dctnet", 80)},
             "path": {("Prefix", "/")},
-            "body in bytes": BYTES,
-            "bytes kept to try again": BYTES,
+            "maximum body, bytes": BYTES,
+            "retry buffer, bytes": BYTES,
             "tries": 3,
-            "tried again": ALL,
-            "seconds to connect": 5,
-            "balancer": "round_robin",
-            "requests a second": None,
+            "retried": ALL,
+            "connect timeout, s": 5,
+            "load balancing": "round_robin",
+            "requests per second": None,
         },
     ),
     (
@@ -168,10 +168,10 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {
             "hosts": HOSTS,
             "backend": {("dctnet", 8000)},
-            "body in bytes": 1024 + 64 * 1024,
+            "maximum body, bytes": 1024 + 64 * 1024,
             "tries": 1,
-            "tried again": set(),
-            "requests a second": 50,
+            "retried": set(),
+            "requests per second": 50,
             "certificates": [],
             "issuer": {},
         },
@@ -181,7 +181,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "expose": {"hosts": ["*.example.org"], "retries": 1},
             "requestLimits": {"bodyBytes": 1073741824},
         },
-        {"hosts": ["*.example.org"], "body in bytes": 1073741824 + 64 * 1024, "tries": 2},
+        {"hosts": ["*.example.org"], "maximum body, bytes": 1073741824 + 64 * 1024, "tries": 2},
     ),
     (TLS, {"certificates": [(host, "dctnet-tls") for host in HOSTS], "issuer": {}}),
     (
@@ -198,17 +198,21 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
-@pytest.mark.parametrize(("values", "lines"), EXPECTATIONS)
-def test_ingress_and_httproute_have_equal_settings(values, lines):
+@pytest.mark.promise(
+    "Cluster: Ingress and HTTPRoute have equal settings and hide the management port"
+)
+@pytest.mark.parametrize(("values", "expected"), EXPECTATIONS)
+def test_ingress_and_httproute_have_equal_settings(values, expected):
     objects = render_both(values)
     for settings in (ingress_settings(objects), route_settings(objects)):
-        assert {line: settings[line] for line in lines} == lines
+        assert {name: settings[name] for name in expected} == expected
 
 
-@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
+@pytest.mark.promise(
+    "Cluster: Ingress and HTTPRoute have equal settings and hide the management port"
+)
 def test_expectations_cover_all_settings():
-    expected = {line for _, lines in EXPECTATIONS for line in lines}
+    expected = {name for _, settings in EXPECTATIONS for name in settings}
     assert (
         expected == ingress_settings(render_both()).keys() == route_settings(render_both()).keys()
     )
@@ -218,7 +222,9 @@ def test_not_exposed_by_default():
     assert not render().kinds & {"Ingress", "HTTPRoute", "Gateway", "BackendTrafficPolicy"}
 
 
-@pytest.mark.promise("Cluster: Ingress and HTTPRoute say the same, and hide the management port")
+@pytest.mark.promise(
+    "Cluster: Ingress and HTTPRoute have equal settings and hide the management port"
+)
 def test_management_port_is_not_exposed():
     objects = render_both({"service": {"type": "LoadBalancer"}})
     assert [port["name"] for port in objects.one("Service", "dctnet")["spec"]["ports"]] == ["http"]
@@ -282,7 +288,9 @@ def test_http_redirects_to_https_with_tls():
     assert plain["rules"][0]["filters"][0]["requestRedirect"]["scheme"] == "https"
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise(
+    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
+)
 def test_schema_rejects_invalid_proxy_settings():
     annotations = {
         "proxy-buffers-number": "four",

@@ -1,7 +1,4 @@
-"""What linters of charts, images and workflows find: nothing that is not answered here.
-
-`make chart-lint` runs these alone.
-"""
+"""Linters of the chart, the Dockerfile and the workflows: `make chart-lint`."""
 
 import json
 import re
@@ -13,31 +10,31 @@ from tests.support.repo import ROOT
 
 NAMES = [None, *PROFILES]
 
-# Checks of kube-score that the chart does not follow, by the kind of object, each with the reason.
+# Failed checks of kube-score by kind of object, each with the reason to accept it.
 NO_PULL = (
-    "A release's tag never changes, and image.digest pins it; Always would let a replica's start"
-    " depend on the registry."
+    "Release tags never change, and image.digest pins them; with Always a replica could not start"
+    " without the registry."
 )
 ACCEPTED_CHECKS = {
     ("Deployment", "container-image-pull-policy"): NO_PULL,
     ("Pod", "container-image-pull-policy"): NO_PULL,
     ("Deployment", "container-ephemeral-storage-request-and-limit"): (
-        "The root is read-only, and each volume has a size limit that the kubelet keeps."
+        "The root is read-only, and each volume has a size limit that the kubelet enforces."
     ),
     ("Deployment", "deployment-has-host-podantiaffinity"): (
-        "Replicas spread by topologySpreadConstraints, over zones too, which it does not look at."
+        "topologySpreadConstraints spread replicas over nodes and zones; kube-score ignores them."
     ),
     ("Deployment", "deployment-replicas"): (
-        "The minimal profile has one replica on purpose, the one with KEDA begins with one."
+        "The minimal profile has one replica, the one with KEDA starts with one."
     ),
     ("Deployment", "deployment-has-poddisruptionbudget"): (
-        "A single replica has none, or its node could never be drained."
+        "Skipped for a single replica, where it would block node drains."
     ),
     ("Pod", "container-ephemeral-storage-request-and-limit"): (
         "The pod of `helm test` writes nothing: its root and its volumes are read-only."
     ),
     ("Pod", "container-resources"): (
-        "The pod of `helm test` sends one image and ends; a CPU limit would only slow it."
+        "The pod of `helm test` sends one image and exits; a CPU limit would only slow it down."
     ),
     ("Pod", "pod-networkpolicy"): "The pod of `helm test` listens on no port.",
 }
@@ -74,7 +71,7 @@ def test_kube_score_finds_only_accepted_checks():
             if not check["skipped"] and check["grade"] < 10
         }
     assert found - set(ACCEPTED_CHECKS) == set()
-    assert set(ACCEPTED_CHECKS) - found == set()  # An answer that nobody asks for is out of date.
+    assert set(ACCEPTED_CHECKS) - found == set()  # No outdated entries.
 
 
 def test_actionlint_passes():

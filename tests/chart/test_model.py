@@ -1,4 +1,4 @@
-"""Each source of the model: which image it takes, what is mounted, and what the replica is told."""
+"""Model sources: image variant, volume, and setting of each."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ WRITABLE = {"persistentVolumeClaim": {"claimName": "models"}}
 
 EMPTY = {"emptyDir": {"sizeLimit": "4Gi"}}
 
-# Values below `model`; then the volume and DCTNET_MODEL.
+# Values in `model`, the expected volume, and the expected DCTNET_MODEL.
 FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope": ({}, EMPTY, "anime"),
     "modelscope, another style": ({"style": "sketch"}, EMPTY, "sketch"),
@@ -76,7 +76,7 @@ def test_model_source_sets_image_volume_and_setting(source):
     )
 
 
-# The others are rejected: test_validation.py.
+# Other combinations are rejected: test_validation.py.
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
     ("source", "variant"),

@@ -1,4 +1,4 @@
-"""What Prometheus, its operator and Grafana find."""
+"""Objects for Prometheus, its operator, and Grafana."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What objects are called, how they are labelled and select one another, which image is taken."""
+"""Object names, labels, selectors, and image references."""
 
 import pytest
 
@@ -67,7 +67,7 @@ def test_chart_labels_take_precedence():
 
 
 def matching_pods(objects: Objects, selector: Object) -> set[str]:
-    """The pods, with those of the Deployment as one, that a selector takes."""
+    """Return the names of pods that a selector matches; `Deployment` stands for its pods."""
     labelled = {"Deployment": objects.pod["metadata"]["labels"]}
     labelled |= {
         each["metadata"]["name"]: each["metadata"]["labels"] for each in objects.all("Pod")

@@ -1,4 +1,4 @@
-"""Who may reach a replica, and whom it may reach."""
+"""NetworkPolicy: ingress and egress of the replicas."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the pods are: confined, probed, rolled when something changes, and open to additions."""
+"""Pods: security contexts, probes, resources, rolling updates, and extra fields."""
 
 from math import ceil
 from typing import Any
@@ -15,7 +15,7 @@ EXTRA = {"name": "more", "image": "example/more:1"}
 
 
 def restricted_violations(pod: Object) -> list[str]:
-    """What of a pod the Pod Security Standard `restricted` forbids."""
+    """Return the violations of the Pod Security Standard `restricted`."""
     context = pod.get("securityContext", {})
     allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"}
     allowed |= {"persistentVolumeClaim", "projected", "secret", "image"}
@@ -109,8 +109,8 @@ def test_probe_settings():
         assert container[probe].items() >= settings.items()
 
 
-# What changes the settings rolls the pods, most of it by the ConfigMap's checksum; what the pod
-# template does not know of leaves them.
+# Values that roll the pods, and whether they do so by the checksum of the ConfigMap; then values
+# that do not.
 ROLLS = [
     ("admission.queueSize", 65, True),
     ("timeouts.request", 61, True),
@@ -237,7 +237,7 @@ def test_cpu_limit_comes_from_the_downward_api():
 
 
 def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) -> str:
-    """The memory bound of a replica with these settings, as the chart writes it."""
+    """Return the memory bound for these settings as a quantity in MiB."""
     settings = Settings.from_environment({"DCTNET_SLOTS": str(slots)} | environ)
     return f"{ceil(memory_bound(settings, threads, tensorflow=tensorflow) / MIB)}Mi"
 
@@ -289,7 +289,7 @@ def test_resources_are_merged_over_consistent_defaults(resources, requests, limi
                 "unsentBytes": 68719476736,
             }
         },
-        # The largest response is more than what may wait, and the other way round.
+        # The largest response exceeds the limit of unsent bytes, and the other way round.
         {"requestLimits": {"pixels": 90_000_000}},
         {"requestLimits": {"unsentBytes": 268435457}},
     ],

@@ -1,4 +1,4 @@
-"""Every profile of ci/ makes what Kubernetes takes, strictly, in four of its versions."""
+"""Profiles in ci/: valid, by strict schemas, on four versions of Kubernetes."""
 
 import json
 import re
@@ -21,7 +21,9 @@ from tests.support.chart import (
 from tests.support.kubernetes import mistakes
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise(
+    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
+)
 def test_kubeconform_accepts_all_profiles(tmp_path):
     total = 0
     for minor in MINORS:
@@ -39,7 +41,7 @@ def test_kubeconform_accepts_all_profiles(tmp_path):
         summary = report["summary"]
         assert summary["skipped"] == summary["errors"] == summary["invalid"] == 0
         total -= summary["valid"]
-    assert total == 0  # Every object was looked at.
+    assert total == 0  # All objects were validated.
 
 
 def test_profiles_pass_api_server_checks():

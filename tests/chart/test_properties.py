@@ -1,4 +1,4 @@
-"""Whatever values the schema admits, the chart makes valid objects or says why it does not."""
+"""Random values that the schema admits render valid objects or fail validation."""
 
 import json
 import re
@@ -35,7 +35,7 @@ TEXTS = st.one_of(
 
 
 def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What a schema admits; where it hands a value on to Kubernetes, the schema's examples."""
+    """Return a strategy for a schema; values passed through to Kubernetes come from examples."""
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     if "$ref" in schema:
@@ -55,7 +55,9 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     longest = schema.get("maxLength", 1000)
     if "pattern" not in schema:
         return TEXTS.filter(lambda text: schema.get("minLength", 0) <= len(text) <= longest)
-    pattern = schema["pattern"].removesuffix("$") + r"\Z"  # Python's $ lets a line feed follow.
+    pattern = (
+        schema["pattern"].removesuffix("$") + r"\Z"
+    )  # In Python, $ also matches before a newline.
     return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
 
 
@@ -101,7 +103,7 @@ STRATEGIES = {
 
 
 def value_schemas(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
-    """The values that the chart has, by their paths; what lies deeper is not its own."""
+    """Return the schema of each value of the chart, by path."""
     if schema.get("required"):
         found: dict[str, dict[str, Any]] = {}
         for key, inner in schema["properties"].items():
@@ -125,12 +127,12 @@ BASE_VALUES = [
     },
     {"metrics": {"podMonitor": {"enabled": True}}, "autoscaling": {"enabled": False}},
 ]
-"""What the draws change: with the default alone they would seldom reach what is off there."""
+"""Values that random ones are merged over, to reach features that are off by default."""
 
 
 @st.composite
 def random_values(draw: st.DrawFn) -> dict[str, Any]:
-    """Values for a few of the chart's keys: with all at once hardly any would fit the others."""
+    """Random values for a few keys; with all at once, hardly any would pass validation."""
     values: dict[str, Any] = draw(st.sampled_from(BASE_VALUES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
         values = merge_values(values, nest_value(path, draw(VALUES[path])))
@@ -150,7 +152,7 @@ def null_paths(value: Any, path: str = "") -> list[str]:
 
 
 def assert_valid_or_rejected(values: dict[str, Any], release: str, minor: str) -> str:
-    """Say whether they were rejected or rendered; what is rendered must be valid."""
+    """Render values; return `rejected`, or `rendered` if all objects are valid."""
     try:
         rendered = render(values, release=release, kubernetes=f"{minor}.0")
     except Rejected as rejected:
@@ -163,19 +165,21 @@ def assert_valid_or_rejected(values: dict[str, Any], release: str, minor: str) -
     return "rendered"
 
 
-# Shrinking renders hundreds of times and takes minutes; a failing example is small enough as it is.
+# No shrinking: it would take minutes, and failing examples are small.
 COMMON = {"suppress_health_check": list(HealthCheck), "phases": [Phase.generate]}
 
 
 @pytest.fixture
 def outcomes() -> Iterator[Counter[str]]:
-    """How many draws were rendered and rejected: most of them rendered, or guards hide the rest."""
+    """Count outcomes; most must be rendered, or validation would hide errors in templates."""
     seen: Counter[str] = Counter()
     yield seen
     assert seen["rendered"] > seen.total() / 2
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise(
+    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
+)
 @pytest.mark.parametrize("minor", ["1.29", "1.36"])
 @examples(75, **COMMON)
 @given(values=random_values(), release=st.sampled_from(RELEASES))
@@ -186,7 +190,7 @@ def test_random_values_render_valid_objects_or_fail_validation(outcomes, minor, 
 @examples(30, **COMMON)
 @given(random_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
 def test_null_is_rejected_or_derived(values, path):
-    """Helm takes null as: forget the default."""
+    """In Helm, null removes the default."""
     try:
         assert_valid_or_rejected(merge_values(values, nest_value(path, None)), "dctnet", "1.36")
     except Invalid:

@@ -1,4 +1,4 @@
-"""How many replicas there are, who changes that, and how many may be away."""
+"""Replicas: autoscaling, PodDisruptionBudget, and rolling updates."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def values(scaler: str, least: int, budget: dict[str, Any]) -> dict[str, Any]:
     return merge_values(SCALERS[scaler], number, {"podDisruptionBudget": budget})
 
 
-# What the budget is, by who scales, the fewest replicas, and what the values say.
+# Minimum number of replicas, values of the budget, and the expected budget.
 ON: dict[str, Any] = {}
 OFF = {"enabled": False}
 ONE_STAYS = {"minAvailable": 1}
@@ -47,7 +47,7 @@ BUDGETS = [
 ]
 
 
-# An autoscaler keeps at least one.
+# Autoscalers keep at least one replica.
 TABLE = [(scaler, *row) for scaler in SCALERS for row in BUDGETS if row[0] or scaler == "fixed"]
 
 

@@ -1,4 +1,4 @@
-"""The schema and the README say of every value what ``values.yaml`` says of it."""
+"""values.schema.json: complete, closed, bounded, and in sync with ``values.yaml``."""
 
 import importlib.util
 import shutil
@@ -61,11 +61,11 @@ def test_schema_has_only_values_of_the_chart():
         return found
 
     known = {path[:length] for path in DESCRIPTIONS for length in range(1, len(path) + 1)}
-    assert set(keys(SCHEMA)) - known == {("enabled",)}  # A parent chart's condition.
+    assert set(keys(SCHEMA)) - known == {("enabled",)}  # Condition of a parent chart.
 
 
 def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Each schema in the schema."""
+    """Return all subschemas with their paths."""
     found: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
         if "type" in schema and not isinstance(schema["type"], dict):
@@ -91,7 +91,7 @@ def test_schema_rejects_additional_properties():
         and "additionalProperties" not in each
         and each.get("$comment") != PASSED_THROUGH
     ]
-    # What charts share, and what Kubernetes defines inside the values that are passed on.
+    # Shared globals, and fields that Kubernetes defines in values passed through.
     assert {where.removeprefix("/properties/") for where in is_open} == {
         "global",
         "topologySpreadConstraints/items",
@@ -145,7 +145,7 @@ def test_readme_is_up_to_date():
 
 
 def test_schema_rejects_invalid_values():
-    intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
+    intervals = ["15", "0s", "1d2", 15]  # Not durations of Prometheus.
     assert_schema_rejects(
         [
             ("image.tag", 1.1),
@@ -167,7 +167,7 @@ def test_schema_rejects_invalid_values():
             ("autoscaling.minReplicas", 0),
             *(("metrics.serviceMonitor.interval", interval) for interval in intervals),
             *(("metrics.podMonitor.interval", interval) for interval in intervals),
-            # A section must be one.
+            # A section must be an object.
             *(("timeouts", nothing) for nothing in (None, 0, "yes", [])),
         ]
     )

@@ -1,4 +1,4 @@
-"""The API's Service, the test that `helm test` runs, and what an installation says."""
+"""The API's Service, the pod of `helm test`, and the notes after installation."""
 
 import json
 from typing import Any
@@ -75,7 +75,7 @@ def test_helm_test_can_be_disabled():
 
 
 def notes(*values: dict[str, Any]) -> str:
-    """What `helm install` prints; no cluster is asked."""
+    """Return the notes that `helm install` prints, without a cluster."""
     options = ["--dry-run=client", "--namespace", "images", "--kubeconfig", "/dev/null"]
     run = run_tool(
         *("helm", "install", "dctnet", CHART, *options, "--values", "-"),

@@ -1,4 +1,4 @@
-"""The values that become settings: the same defaults and bounds as the service's, and no secret."""
+"""Values that become settings: defaults and bounds as in the service, and no secrets."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.support.chart import (
 
 BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 
-# Each setting that is a value of the chart, and a value that is allowed but no default.
+# Settings that are values: the path, and a valid value other than the default.
 VALUES = {
     "DCTNET_SLOTS": ("inference.slots", 7),
     "DCTNET_THREADS": ("inference.threads", 3),
@@ -41,7 +41,7 @@ VALUES = {
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }
-# Those that are lists, with what the schema rejects.
+# Settings that are lists: the path, valid items, and items that the schema rejects.
 LISTS = {
     "DCTNET_CORS_ORIGINS": (
         "cors.origins",
@@ -54,7 +54,7 @@ LISTS = {
         ["10.244.0.0", "10.244.0.0/33", "proxies", ""],
     ),
 }
-# What the chart sets by itself, or leaves to the image.
+# Settings that the chart derives or leaves to the image.
 OTHERS = {
     "DCTNET_BIND",
     "DCTNET_MANAGEMENT_BIND",
@@ -67,7 +67,7 @@ OTHERS = {
 
 
 def rendered_settings(values: dict[str, Any]) -> dict[str, str]:
-    """What the ConfigMap says."""
+    """Return the data of the ConfigMap."""
     return render(merge_values(BAKED, values)).one("ConfigMap", "dctnet")["data"]
 
 
@@ -81,9 +81,9 @@ def test_all_settings_are_values_or_listed():
 def test_defaults_equal_those_of_the_service(variable):
     setting = BY_VARIABLE[variable]
     written = rendered_settings({}).get(variable)
-    if variable == "DCTNET_DRAIN_DELAY":  # A proxy in front of it takes seconds to learn.
+    if variable == "DCTNET_DRAIN_DELAY":  # Proxies need seconds to remove a replica.
         assert written == "10"
-    elif written is None:  # Left to the service.
+    elif written is None:  # Default of the service.
         assert value_at(DEFAULTS, VALUES[variable][0]) in {None, ""}
     elif written == "auto":
         assert setting.parse(written) is None
@@ -106,7 +106,7 @@ def numeric_schema(path: str) -> dict[str, Any]:
 
 
 def bounds(path: str) -> list[tuple[float, float]]:
-    """The least and the largest value, each with the next one beyond."""
+    """Return minimum and maximum, each with the nearest value out of bounds."""
     bounds = numeric_schema(path)
     step = 1 if bounds["type"] in ("integer", ["integer", "null"]) else 0.01
     least, largest = bounds["minimum"], bounds["maximum"]
@@ -135,7 +135,7 @@ def test_schema_bounds_equal_those_of_the_service(variable):
 def test_schema_rejects_values_out_of_bounds():
     paths = [VALUES[variable][0] for variable in BOUNDED]
     assert_schema_rejects((path, beyond) for path in paths for _, beyond in bounds(path))
-    assert len(BOUNDED) == len(VALUES) - 3  # A runtime's name, a digest and `fairness.by` are not.
+    assert len(BOUNDED) == len(VALUES) - 3  # All but runtime, digest and `fairness.by`.
 
 
 def test_lists_reach_the_service_complete():
@@ -170,7 +170,7 @@ def test_cors_origins_up_to_the_maximum(sites):
 
 
 def tracing_settings(tracing: dict[str, Any]) -> dict[str, str]:
-    """What the replicas are told of tracing."""
+    """Return the tracing variables of the replicas."""
     settings = render(merge_values(BAKED, {"tracing": tracing})).settings
     return {name: value for name, value in settings.items() if name.startswith("OTEL_")}
 
@@ -188,7 +188,7 @@ def test_tracing_resource_attributes_name_release_and_pod():
         "env"
     ]
     names = [each["name"] for each in env]
-    # A variable is put into another only if it stands before it.
+    # Kubernetes expands only variables that are defined before.
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
 
 
@@ -220,6 +220,6 @@ def test_secrets_are_not_in_configmaps_or_plain_env():
     (volume,) = [each for each in objects.pod["spec"]["volumes"] if each["name"] == "api-keys"]
     assert volume["secret"]["secretName"] == "cartoon-keys"
     (mount,) = [each for each in objects.container["volumeMounts"] if each["name"] == "api-keys"]
-    # A file that is mounted by subPath never changes.
+    # A file mounted by subPath never receives updates.
     assert mount == {"name": "api-keys", "mountPath": "/etc/dctnet/api-keys", "readOnly": True}
-    assert "api-keys" not in str(list(render()))  # Without keys there is nothing of them.
+    assert "api-keys" not in str(list(render()))  # No volume without API keys.

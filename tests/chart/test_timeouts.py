@@ -1,4 +1,4 @@
-"""The chain of timeouts: derived from the request's, overridden, and told to all alike."""
+"""Timeouts: derived from the request timeout, overridden, and equal for all proxies."""
 
 from math import ceil
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.chart import GATEWAY, INGRESS, merge_values, render
 def rendered_timeouts(**timeouts: Any) -> dict[str, Any]:
     policy_ = {"gateway": {"retryPolicy": "envoy"}}
     objects = render(merge_values(INGRESS, GATEWAY, policy_, {"timeouts": timeouts}))
-    # The kubelet fills in the CPU limit.
+    # The kubelet sets the CPU limit.
     settings = objects.settings | {"DCTNET_CPU_LIMIT_MILLICORES": "2000"}
     annotations = objects.one("Ingress")["metadata"]["annotations"]
     nginx = "nginx.ingress.kubernetes.io/proxy"
@@ -32,7 +32,9 @@ def rendered_timeouts(**timeouts: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise(
+    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
+)
 @pytest.mark.parametrize(
     ("request_s", "drain_s"), [(60, 10), (30.5, 7.25), (59.9, 10.2), (3600, 600), (31, 6)]
 )
@@ -43,8 +45,8 @@ def test_timeouts_are_derived_from_the_request_timeout(request_s, drain_s):
     assert objects["graceful"] == ceil(drain_s + request_s) + 5
     assert objects["grace"] == objects["graceful"] + 5
     assert objects["read"] == objects["send"] == ceil(request_s) + 5
-    assert objects["tries"] == ceil(request_s)  # nginx begins no other after a read timeout.
-    # Without `backendRequest`: a gateway never ends one try to begin another.
+    assert objects["tries"] == ceil(request_s)  # nginx does not retry a read timeout.
+    # Without `backendRequest`, so that a gateway does not end a try to start a retry.
     assert objects["route"] == {"request": f"{ceil(request_s) + 10}s"}
 
 
@@ -57,7 +59,9 @@ def test_overridden_timeout_changes_no_other():
     )
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise(
+    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
+)
 def test_proxy_idle_timeout_is_less_than_keep_alive():
     assert int(rendered_timeouts()["idle"].removesuffix("s")) < KEEP_ALIVE_S
     with pytest.raises(Exception, match="proxyIdle"):

@@ -1,4 +1,4 @@
-"""What the controllers around the service are told fits what the chart and the service do."""
+"""Controller values in k8s/ are consistent with the chart and the service."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ CHART = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())
 
 PROXY_READ_S = VALUES["timeouts"]["request"] + 5
 PROXY_TOTAL_S = VALUES["timeouts"]["request"] + 10
-"""What the chart derives for the proxy: one try's answer, and all tries."""
+"""Proxy timeouts that the chart derives: for one try, and for a request with its retries."""
 
 
 def values(name: str) -> dict[str, Any]:

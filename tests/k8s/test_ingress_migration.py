@@ -1,4 +1,4 @@
-"""The table on moving from ingress-nginx says what the chart renders."""
+"""The table in docs/from-ingress-nginx.md matches the rendered objects."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ EXPOSED = {"hosts": ["e2e.test"], "rateLimit": {"requestsPerSecond": 5, "connect
 
 
 def table_columns() -> dict[str, str]:
-    """Return the text of each column."""
+    """Return the text of each column, by heading."""
     heading = f"| {' | '.join(HEADINGS)} |\n|---|---|---|---|\n"
     rows = PAGE.read_text().split(heading)[1].split("\n\n")[0].splitlines()
     cells = [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in rows]
@@ -33,13 +33,13 @@ def render_exposed(retry_policy: str = "envoy") -> Objects:
 
 
 def table_settings(column: str) -> list[tuple[str, Any]]:
-    """Return the settings that a column gives with their values, as `name: value`."""
+    """Return the settings in a column that have the form `name: value`."""
     code = re.findall(r"`([^`]+): ([^`]+)`", COLUMNS[column])
     return [(name, yaml.safe_load(value)) for name, value in code]
 
 
 def member_at(content: Any, path: str) -> Any:
-    """Follow names, and `name[]` into the first of a list; None where there is no such member."""
+    """Return the member at a path, or None; `name[]` is the first item of a list."""
     for name in path.split("."):
         content = (content or {}).get(name.removesuffix("[]"))
         if name.endswith("[]"):

@@ -1,4 +1,4 @@
-"""The manifests for teams without Helm are the chart's own, whole, and nothing of Helm's."""
+"""k8s/manifests: up to date with the chart, complete, and free of Helm metadata."""
 
 from typing import Any
 
