@@ -288,9 +288,7 @@ def test_http_redirects_to_https_with_tls():
     assert plain["rules"][0]["filters"][0]["requestRedirect"]["scheme"] == "https"
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 def test_schema_rejects_invalid_proxy_settings():
     annotations = {
         "proxy-buffers-number": "four",

@@ -19,14 +19,14 @@ FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope": ({}, EMPTY, "anime"),
     "modelscope, another style": ({"style": "sketch"}, EMPTY, "sketch"),
     "modelscope, into a claim": ({"cache": {"existingClaim": "models"}}, WRITABLE, "anime"),
-    "modelscope, into a claim that is made": (
+    "modelscope, into a created claim": (
         {"cache": {"create": True}},
         {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
         "anime",
     ),
 }
 PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
-    "modelscope, prepared before": (
+    "modelscope, converted before": (
         {"cache": {"existingClaim": "models", "prepared": True}},
         CLAIM,
         "anime",
@@ -44,7 +44,11 @@ PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
         "/model/anime",
     ),
     "baked": ({"source": "baked"}, None, "/model"),
-    "baked elsewhere": ({"source": "baked", "baked": {"path": "/models/3d"}}, None, "/models/3d"),
+    "baked, other path": (
+        {"source": "baked", "baked": {"path": "/models/3d"}},
+        None,
+        "/models/3d",
+    ),
     "demo": ({"source": "demo"}, None, "demo"),
 }
 SOURCES = FETCHED | PREPARED

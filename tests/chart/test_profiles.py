@@ -21,9 +21,7 @@ from tests.support.chart import (
 from tests.support.kubernetes import mistakes
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 def test_kubeconform_accepts_all_profiles(tmp_path):
     total = 0
     for minor in MINORS:

@@ -105,10 +105,10 @@ STRATEGIES = {
 def value_schemas(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
     """Return the schema of each value of the chart, by path."""
     if schema.get("required"):
-        found: dict[str, dict[str, Any]] = {}
+        result: dict[str, dict[str, Any]] = {}
         for key, inner in schema["properties"].items():
-            found |= value_schemas(inner, f"{path}.{key}" if path else key)
-        return found
+            result |= value_schemas(inner, f"{path}.{key}" if path else key)
+        return result
     return {path: schema}
 
 
@@ -141,12 +141,12 @@ def random_values(draw: st.DrawFn) -> dict[str, Any]:
 
 def null_paths(value: Any, path: str = "") -> list[str]:
     if isinstance(value, dict):
-        return [found for key in value for found in null_paths(value[key], f"{path}.{key}")]
+        return [result for key in value for result in null_paths(value[key], f"{path}.{key}")]
     if isinstance(value, list):
         return [
-            found
+            result
             for index, each in enumerate(value)
-            for found in null_paths(each, f"{path}.{index}")
+            for result in null_paths(each, f"{path}.{index}")
         ]
     return [path] if value is None else []
 
@@ -177,9 +177,7 @@ def outcomes() -> Iterator[Counter[str]]:
     assert seen["rendered"] > seen.total() / 2
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("minor", ["1.29", "1.36"])
 @examples(75, **COMMON)
 @given(values=random_values(), release=st.sampled_from(RELEASES))
@@ -203,7 +201,7 @@ def test_schema_rejects_unknown_values():
         render(
             merge_values({"nonesuch": 1}, *(nest_value(f"{each}.nonesuch", 1) for each in sections))
         )
-    found = re.findall(
+    result = re.findall(
         r"at '(.*)': additional properties 'nonesuch' not allowed", str(invalid.value)
     )
-    assert sorted(found) == ["", *(f"/{each.replace('.', '/')}" for each in sections)]
+    assert sorted(result) == ["", *(f"/{each.replace('.', '/')}" for each in sections)]

@@ -53,12 +53,12 @@ def test_schema_has_all_values_and_descriptions():
 
 def test_schema_has_only_values_of_the_chart():
     def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        found = []
+        result = []
         for key, inner in schema.get("properties", {}).items():
-            found.append((*path, key))
+            result.append((*path, key))
             if (*path, key) not in DESCRIPTIONS:
-                found += keys(inner, (*path, key))
-        return found
+                result += keys(inner, (*path, key))
+        return result
 
     known = {path[:length] for path in DESCRIPTIONS for length in range(1, len(path) + 1)}
     assert set(keys(SCHEMA)) - known == {("enabled",)}  # Condition of a parent chart.
@@ -66,17 +66,17 @@ def test_schema_has_only_values_of_the_chart():
 
 def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
     """Return all subschemas with their paths."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    result: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
         if "type" in schema and not isinstance(schema["type"], dict):
-            found.append((where, schema))
+            result.append((where, schema))
         for key, inner in schema.items():
             if key not in {"examples", "default", "enum"}:
-                found += subschemas(inner, f"{where}/{key}")
+                result += subschemas(inner, f"{where}/{key}")
     elif isinstance(schema, list):
         for index, inner in enumerate(schema):
-            found += subschemas(inner, f"{where}/{index}")
-    return found
+            result += subschemas(inner, f"{where}/{index}")
+    return result
 
 
 def types(schema: dict[str, Any]) -> list[str]:

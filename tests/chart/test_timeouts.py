@@ -32,9 +32,7 @@ def rendered_timeouts(**timeouts: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize(
     ("request_s", "drain_s"), [(60, 10), (30.5, 7.25), (59.9, 10.2), (3600, 600), (31, 6)]
 )
@@ -59,9 +57,7 @@ def test_overridden_timeout_changes_no_other():
     )
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 def test_proxy_idle_timeout_is_less_than_keep_alive():
     assert int(rendered_timeouts()["idle"].removesuffix("s")) < KEEP_ALIVE_S
     with pytest.raises(Exception, match="proxyIdle"):

@@ -268,27 +268,21 @@ def message(case: str) -> str:
     return str(rejected.value)
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("case", CASES)
 def test_validation_rejects_with_its_message(case):
     assert CASES[case][1] in message(case)
     assert message(case).endswith(".")
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("case", CASES)
 def test_nearest_valid_values_render(case):
     values, cluster = CASES[case][2]
     assert render(values, **cluster).deployment
 
 
-@pytest.mark.promise(
-    "Cluster: inconsistent timeouts or proxy settings are rejected with one sentence"
-)
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 def test_all_validation_messages_are_tested():
     written = "".join(file.read_text() for file in CHART.glob("templates/*.*"))
     messages = re.findall(r'fail (?:\(printf )?"(dctnet: [^"]*)"', written)

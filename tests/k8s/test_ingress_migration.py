@@ -76,15 +76,15 @@ def test_httproute_matches_the_table(retry_policy):
 
 
 def test_retries_match_the_table():
-    found = dict(table_settings("HTTPRoute") + table_settings("Envoy Gateway policy"))
+    documented = dict(table_settings("HTTPRoute") + table_settings("Envoy Gateway policy"))
     by_envoy, by_route = render_exposed("envoy"), render_exposed("httproute")
     assert "retry" not in by_envoy.one("HTTPRoute")["spec"]["rules"][0]
     retry = by_envoy.one("BackendTrafficPolicy")["spec"]["retry"]
-    assert found["retry.numRetries"] == retry["numRetries"]
-    assert found["retry.retryOn.httpStatusCodes"] == retry["retryOn"]["httpStatusCodes"]
+    assert documented["retry.numRetries"] == retry["numRetries"]
+    assert documented["retry.retryOn.httpStatusCodes"] == retry["retryOn"]["httpStatusCodes"]
     assert not by_route.all("BackendTrafficPolicy")
     retry = by_route.one("HTTPRoute")["spec"]["rules"][0]["retry"]
-    assert retry == {key: found[f"retry.{key}"] for key in ("attempts", "codes")}
+    assert retry == {key: documented[f"retry.{key}"] for key in ("attempts", "codes")}
 
 
 def test_policy_matches_the_table():

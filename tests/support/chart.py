@@ -58,12 +58,12 @@ class Invalid(Exception):
 
 def tool(name: str) -> str:
     """Return the path of a program, or skip the test if it is not installed."""
-    made, found = TOOLS / name, shutil.which(name)
-    if made.exists():
-        return str(made)
-    if found is None:
+    installed, on_path = TOOLS / name, shutil.which(name)
+    if installed.exists():
+        return str(installed)
+    if on_path is None:
         pytest.skip(f"needs {name}: make tools")
-    return found
+    return on_path
 
 
 def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
@@ -89,9 +89,9 @@ class Objects:
 
     def one(self, kind: str, name: str | None = None) -> Object:
         """Return the only object of a kind, or the one with that name."""
-        found = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
-        assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
-        return found[0]
+        matches = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
+        assert len(matches) == 1, f"{len(matches)} {kind} {name or ''}"
+        return matches[0]
 
     @property
     def kinds(self) -> set[str]:
@@ -114,13 +114,13 @@ class Objects:
     @property
     def settings(self) -> dict[str, str]:
         """Environment of the service's container, ConfigMaps included."""
-        told: dict[str, str] = {}
+        environ: dict[str, str] = {}
         for source in self.container.get("envFrom", []):
             if "configMapRef" in source:
-                told |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
+                environ |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
         for variable in self.container.get("env", []):
-            told[variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
-        return told
+            environ[variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
+        return environ
 
 
 def merge_values(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,10 +150,10 @@ def value_at(values: Mapping[str, Any], path: str) -> Any:
 
 def schema_at(path: Iterable[str]) -> dict[str, Any]:
     """Return the schema of a value."""
-    found = SCHEMA
+    matches = SCHEMA
     for key in path:
-        found = found["properties"][key]
-    return found
+        matches = matches["properties"][key]
+    return matches
 
 
 def render(
@@ -177,8 +177,8 @@ def render(
 @cache  # Cached as text, so that tests cannot modify shared objects.
 def _rendered(*command: str, values: str) -> str:
     run = run_tool(*command, input=values)
-    if sentence := re.search(r": (dctnet: .*)", run.stderr):
-        raise Rejected(sentence[1].strip())
+    if match := re.search(r": (dctnet: .*)", run.stderr):
+        raise Rejected(match[1].strip())
     if run.returncode and "schema" in run.stderr:
         raise Invalid(run.stderr)
     assert run.returncode == 0, run.stderr
@@ -191,7 +191,7 @@ def assert_schema_rejects(
 ) -> None:
     """Assert that the schema rejects each of these values, given by path.
 
-    Helm tells all that it rejects at once, so that one call tries a value for each path.
+    Helm reports all errors at once, so one call checks a value for each path.
     """
     calls: dict[int, dict[str, Any]] = defaultdict(dict)
     for path, value in wrong:
@@ -204,13 +204,15 @@ def assert_schema_rejects(
                     beside or {}, *(nest_value(path, value) for path, value in values.items())
                 )
             )
-        said = str(invalid.value)
+        output = str(invalid.value)
         # Null removes a default, so the schema reports a missing property.
-        found = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", said)
-        rejected = [f"{place}/{missing}/" for place, missing in found]
+        matches = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", output)
+        rejected = [f"{location}/{missing}/" for location, missing in matches]
         for path, value in values.items():
-            place = f"/{path.replace('.', '/')}/"
-            assert any(each.startswith(place) for each in rejected), f"{path}: {value!r}\n{said}"
+            location = f"/{path.replace('.', '/')}/"
+            assert any(each.startswith(location) for each in rejected), (
+                f"{path}: {value!r}\n{output}"
+            )
 
 
 @cache
@@ -223,11 +225,11 @@ def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
 
 def schema_errors(objects: Objects, minor: str = "1.36") -> list[str]:
     """Return the schema errors for a version of Kubernetes, one line each."""
-    found = []
+    errors = []
     for each in objects:
         group, _, version = each["apiVersion"].rpartition("/")
         parts = [each["kind"], *filter(None, [group.partition(".")[0]]), version]
         for error in _validator(minor, "-".join(parts).lower()).iter_errors(each):
-            place = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
-            found.append(f"{place}: {error.message[:300]}")
-    return found
+            location = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
+            errors.append(f"{location}: {error.message[:300]}")
+    return errors

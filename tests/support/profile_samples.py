@@ -121,7 +121,7 @@ def costly_profiles(mode: str) -> dict[str, bytes]:
     widest = {1: 255, 3: 255, 4: 96}[channels]
     saw = p.curve(*(0, 65535) * (MAX_CURVE_POINTS // 2))
     powers = p.parametric(32767.9, 0.1, 0.5, 0.3, 0.001, 0.1, 0.2)
-    announcing = {
+    tables = {
         "a wide table": p.lut_a_to_b(channels, bytes([widest] * channels), b""),
         "a wide table of 16 bits": p.lut16(channels, widest, b""),
         "a wide table of 8 bits": p.lut8(channels, widest, b""),
@@ -131,15 +131,17 @@ def costly_profiles(mode: str) -> dict[str, bytes]:
         "curves of too many points": _largest_table(channels, saw),
         "curves of powers": _largest_table(channels, powers),
     }
-    made = {name: {b"A2B0": lut, b"A2B1": lut + b"\0"} for name, lut in announcing.items()}
+    tag_sets = {name: {b"A2B0": lut, b"A2B1": lut + b"\0"} for name, lut in tables.items()}
     stages, segments = (p.process_elements(channels, *size) for size in ((10_000,), (1000, 1000)))
-    made |= {f"{tag} of 10,000 stages": {tag.encode(): stages} for tag in ("D2B0", "D2B1", "B2D0")}
-    made["D2B0 of a million segments"] = {b"D2B0": segments}
+    tag_sets |= {
+        f"{tag} of 10,000 stages": {tag.encode(): stages} for tag in ("D2B0", "D2B1", "B2D0")
+    }
+    tag_sets["D2B0 of a million segments"] = {b"D2B0": segments}
     base = {"L": {b"kTRC": saw}, "RGB": p.matrix_tags(SRGB, saw)}.get(mode, {})
     return {
         f"{name}, version {version}": _table(space, base | tags, version)
         for version in (2, 4)
-        for name, tags in made.items()
+        for name, tags in tag_sets.items()
     }
 
 
