@@ -40,7 +40,7 @@ def with_costly_profiles() -> list[SourceImage]:
     return [
         SourceImage(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
         for mode, formats in _FORMATS.items()
-        for name, profile in profile_samples.costly(mode).items()
+        for name, profile in profile_samples.costly_profiles(mode).items()
         for format in formats
         for data in [encoded(Image.new(mode, (side, side)), format, icc_profile=profile)]
     ]

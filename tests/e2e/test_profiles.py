@@ -68,7 +68,7 @@ def test_there_are_profiles():
     assert len(PROFILES) >= 6
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(profile, image, demo, note):
     with namespace("dctnet-e2e") as fresh:
