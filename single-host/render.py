@@ -31,7 +31,7 @@ TOTAL_MARGIN_S = 10
 FORM_BYTES = 64 * KIB
 """What a request may hold beside its image."""
 
-DERIVED = ("DCTNET_BIND", "DCTNET_MANAGEMENT_BIND")
+DERIVED_SETTINGS = ("DCTNET_BIND", "DCTNET_MANAGEMENT_BIND")
 """What no file may set: it differs from replica to replica."""
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -44,7 +44,7 @@ class ConfigError(Exception):
     """Something in a file of settings; the message is one sentence."""
 
 
-class Placeholders(Template):
+class PlaceholderTemplate(Template):
     """``@{NAME}``: nginx, supervisord and Compose all have another meaning for ``$`` or ``%``."""
 
     delimiter = "@"
@@ -52,53 +52,53 @@ class Placeholders(Template):
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostConfig:
     """What one file of settings says."""
 
     values: Mapping[str, str]
 
     @classmethod
-    def read(cls, file: Path) -> "Machine":
+    def read(cls, file: Path) -> "HostConfig":
         """Read a machine's file over the defaults; raise ConfigError."""
-        defaults = _read(DEFAULTS)
-        own = _read(file)
+        defaults = _read_settings(DEFAULTS)
+        own = _read_settings(file)
         known = defaults | dict.fromkeys(name for name in own if name.startswith("DCTNET_"))
         if unknown := sorted({*own} - {*known}):
             raise ConfigError(f"{file}: there is no setting {unknown[0]}; {DEFAULTS} has them all.")
-        for name in DERIVED:
+        for name in DERIVED_SETTINGS:
             if name in own:
                 raise ConfigError(f"{file}: {name} follows from API_PORT and MANAGEMENT_PORT.")
-        machine = cls(defaults | own)
-        if machine.replicas < 2:
+        config = cls(defaults | own)
+        if config.replicas < 2:
             raise ConfigError(
                 f"{file}: REPLICAS must be at least 2, so that one serves at any time."
             )
-        machine.settings(1)  # Its mistakes show here.
-        return machine
+        config.settings(1)  # Its mistakes show here.
+        return config
 
     @property
     def replicas(self) -> int:
         """How many there are."""
-        return self._number("REPLICAS")
+        return self._integer("REPLICAS")
 
     def management_port(self, number: int) -> int:
         """Return the port of a replica's probes; replicas count from 1."""
-        return self._number("MANAGEMENT_PORT") + number - 1
+        return self._integer("MANAGEMENT_PORT") + number - 1
 
     def api_port(self, number: int) -> int:
         """Return the port where nginx reaches a replica."""
-        return self._number("API_PORT") + number - 1
+        return self._integer("API_PORT") + number - 1
 
     def environment(self, number: int) -> dict[str, str]:
         """Return a replica's variables."""
-        share = str(max(1, int(available_cpus() / self.replicas)))
-        shared = {name: value for name, value in self.values.items() if name.startswith("DCTNET_")}
+        cpus_per_replica = str(max(1, int(available_cpus() / self.replicas)))
+        common = {name: value for name, value in self.values.items() if name.startswith("DCTNET_")}
         for name in ("DCTNET_SLOTS", "DCTNET_THREADS"):
-            shared[name] = shared[name] or share
+            common[name] = common[name] or cpus_per_replica
         return {
             "DCTNET_BIND": f"127.0.0.1:{self.api_port(number)}",
             "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{self.management_port(number)}",
-        } | {name: value for name, value in shared.items() if value}
+        } | {name: value for name, value in common.items() if value}
 
     def settings(self, number: int) -> Settings:
         """Return what a replica will make of its variables; raise ConfigError."""
@@ -110,23 +110,25 @@ class Machine:
         except SettingsError as error:
             raise ConfigError(str(error)) from None
 
-    def fill(self, template: str) -> str:
+    def render(self, template: str) -> str:
         """Fill a template: first what is repeated for each replica or address, then the rest."""
         replicas = range(1, self.replicas + 1)
         repeated: dict[str, list[dict[str, str]]] = {
-            "replica": [self._of_replica(number) for number in replicas],
-            "address": [{"ADDRESS": address} for address in self.values["LISTEN"].split()],
+            "replica": [self._replica_variables(number) for number in replicas],
+            "address": [{"LISTEN_ADDRESS": address} for address in self.values["LISTEN"].split()],
         }
 
-        def each(block: re.Match[str]) -> str:
-            return "".join(Placeholders(block[2]).safe_substitute(v) for v in repeated[block[1]])
+        def repeat(block: re.Match[str]) -> str:
+            return "".join(
+                PlaceholderTemplate(block[2]).safe_substitute(v) for v in repeated[block[1]]
+            )
 
-        return Placeholders(_BLOCK.sub(each, template)).substitute(self._of_machine())
+        return PlaceholderTemplate(_BLOCK.sub(repeat, template)).substitute(self._host_variables())
 
-    def _of_replica(self, number: int) -> dict[str, str]:
+    def _replica_variables(self, number: int) -> dict[str, str]:
         environment = self.environment(number)
         return {
-            "NUMBER": str(number),
+            "REPLICA": str(number),
             "API_PORT": str(self.api_port(number)),
             "MANAGEMENT_PORT": str(self.management_port(number)),
             "SLOTS": environment["DCTNET_SLOTS"],
@@ -136,23 +138,23 @@ class Machine:
             ),
         }
 
-    def _of_machine(self) -> dict[str, object]:
+    def _host_variables(self) -> dict[str, object]:
         settings = self.settings(1)
         port = self.values["HTTPS_PORT"]
         return {
             **self.values,
-            "MEMORY": self.values["MEMORY"] or _memory_limit(settings),
-            "ORIGIN": f"https://{self.values['SERVER_NAME']}" + f":{port}" * (port != "443"),
+            "MEMORY_LIMIT": self.values["MEMORY_LIMIT"] or _memory_limit(settings),
+            "HTTPS_ORIGIN": f"https://{self.values['SERVER_NAME']}" + f":{port}" * (port != "443"),
             "MODELS_DIR": settings.models_dir,
-            "BODY_BYTES": settings.max_body_bytes + FORM_BYTES,
+            "MAX_REQUEST_BYTES": settings.max_body_bytes + FORM_BYTES,
             "HEADER_TIMEOUT": ceil(settings.header_timeout),
             "UPLOAD_IDLE_TIMEOUT": ceil(settings.upload_idle_timeout),
-            "READ_TIMEOUT": ceil(settings.request_timeout) + READ_MARGIN_S,
-            "TOTAL_TIMEOUT": ceil(settings.request_timeout) + TOTAL_MARGIN_S,
-            "STOP_WAIT": settings.graceful_timeout + TERMINATION_MARGIN_S,
+            "PROXY_READ_TIMEOUT": ceil(settings.request_timeout) + READ_MARGIN_S,
+            "PROXY_TOTAL_TIMEOUT": ceil(settings.request_timeout) + TOTAL_MARGIN_S,
+            "TERMINATION_TIMEOUT": settings.graceful_timeout + TERMINATION_MARGIN_S,
         }
 
-    def _number(self, name: str) -> int:
+    def _integer(self, name: str) -> int:
         value = self.values[name]
         if not re.fullmatch(r"[1-9][0-9]{0,4}", value):
             raise ConfigError(f"{name} is {value!r}, but it must be a whole number.")
@@ -165,7 +167,7 @@ def _memory_limit(settings: Settings) -> str:
     return f"{ceil(memory_bound(settings, threads) / MIB)}m"
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read_settings(file: Path) -> dict[str, str]:
     """Read ``NAME=value`` lines; empty ones and those that begin with # say nothing."""
     try:
         lines = file.read_text().splitlines()
@@ -191,10 +193,10 @@ def main() -> str | None:
     parser.add_argument("folder", type=Path, help="where the files are written; made if need be")
     args = parser.parse_args()
     try:
-        machine = Machine.read(args.settings)
-        files = {path.name: machine.fill(path.read_text()) for path in TEMPLATES.iterdir()}
-    except ConfigError as mistake:
-        return str(mistake)
+        config = HostConfig.read(args.settings)
+        files = {path.name: config.render(path.read_text()) for path in TEMPLATES.iterdir()}
+    except ConfigError as error:
+        return str(error)
     args.folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (args.folder / name).write_text(text)

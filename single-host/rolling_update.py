@@ -11,10 +11,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-from render import ConfigError, Machine
+from render import ConfigError, HostConfig
 
-POLL_S = 0.1
-ASK_S = 3
+POLL_INTERVAL_S = 0.1
+PROBE_TIMEOUT_S = 3
 """How long one answer of a probe may take."""
 
 
@@ -29,16 +29,16 @@ def main() -> str | None:
     args = parser.parse_args()
     supervisorctl = ["supervisorctl", *(["-c", args.supervisord] if args.supervisord else [])]
     try:
-        machine = Machine.read(args.settings)
-    except ConfigError as mistake:
-        return str(mistake)
-    for number in range(1, machine.replicas + 1):
+        config = HostConfig.read(args.settings)
+    except ConfigError as error:
+        return str(error)
+    for number in range(1, config.replicas + 1):
         name = f"dctnet-{number}"
         # One that has not changed is left alone. It returns when the old process has ended.
         if status := subprocess.run([*supervisorctl, "update", name], check=False).returncode:
             return f"`supervisorctl update {name}` failed with exit status {status}."
-        if not _is_ready_within(args.ready_within, machine.management_port(number)):
-            log = f"{machine.values['LOG_DIR']}/{name}.messages.log"
+        if not _is_ready_within(args.ready_within, config.management_port(number)):
+            log = f"{config.values['LOG_DIR']}/{name}.messages.log"
             return (
                 f"{name} was not ready within {args.ready_within:g} s, and {log} should say why;"
                 " the replicas after it were left as they are."
@@ -52,10 +52,10 @@ def _is_ready_within(seconds: float, management_port: int) -> bool:
     while time.monotonic() < until:
         try:
             address = f"http://127.0.0.1:{management_port}/readyz"
-            with urllib.request.urlopen(address, timeout=ASK_S):
+            with urllib.request.urlopen(address, timeout=PROBE_TIMEOUT_S):
                 return True
         except OSError:  # Nobody listens yet, or the answer is 503.
-            time.sleep(POLL_S)
+            time.sleep(POLL_INTERVAL_S)
     return False
 
 

@@ -66,11 +66,11 @@ class Host:
             "HTTPS_PORT": https,
             "API_PORT": first,
             "MANAGEMENT_PORT": first + 2,
-            "DIRECTORY": folder / "release",
+            "RELEASE_DIR": folder / "release",
             "USER": getpass.getuser(),
             "LOG_DIR": self.logs,
             "CACHE_DIR": folder / "cache",
-            "NGINX_PID": folder / "nginx.pid",
+            "NGINX_PID_FILE": folder / "nginx.pid",
             "DCTNET_MODELS_DIR": folder / "none",
             "DCTNET_MODEL": "demo",
             "DCTNET_DRAIN_DELAY": 0,
@@ -78,7 +78,7 @@ class Host:
             "DCTNET_THREADS": 1,
         } | settings
         self.configure()
-        self._write_mains()
+        self._write_main_configs()
 
     def configure(self, **settings: object) -> None:
         """Change settings, and write all files again."""
@@ -89,7 +89,7 @@ class Host:
             sys.executable, SINGLE_HOST / "render.py", self.folder / "settings.env", self.folder
         )
 
-    def _write_mains(self) -> None:
+    def _write_main_configs(self) -> None:
         """What Debian's packages bring: the files that include ours."""
         folder = self.folder
         (folder / "supervisord.conf").write_text(
@@ -125,13 +125,13 @@ class Host:
         return completed
 
     def nginx(self, *options: str) -> str:
-        """Run nginx with options such as -t; return what it said."""
+        """Run nginx with options such as -t; return its output."""
         return self._run("nginx", "-c", self.folder / "main.conf", *options).stdout
 
     def supervisorctl(self, *words: str) -> str:
         return self._run("supervisorctl", "-c", self.folder / "supervisord.conf", *words).stdout
 
-    def update(self, *options: str) -> "subprocess.CompletedProcess[str]":
+    def rolling_update(self, *options: str) -> "subprocess.CompletedProcess[str]":
         """Run `rolling_update.py`, whatever comes of it."""
         return self._run(
             sys.executable,
@@ -153,7 +153,7 @@ class Host:
         command = ["supervisord", "--nodaemon", "-c", self.folder / "supervisord.conf"]
         with self.nginx_running(), self._process(*command) as supervisord:
             try:
-                until(self.are_ready, process=supervisord)
+                until(self.all_ready, process=supervisord)
                 yield
             finally:
                 # Nobody asks the replicas any more, and their drain delay is long.
@@ -177,15 +177,15 @@ class Host:
     @contextmanager
     def _process(self, *command: object) -> Iterator["subprocess.Popen[bytes]"]:
         words = [str(word) for word in command]
-        said = self.folder / f"{words[0]}.output"
+        log = self.folder / f"{words[0]}.output"
         try:
             with (
-                said.open("w") as output,
+                log.open("w") as output,
                 running(words, environment(PATH=PATH), output, output) as process,
             ):
                 yield process
         except BaseException:
-            print(said.read_text())
+            print(log.read_text())
             raise
 
     def _nginx_answers(self) -> bool:
@@ -202,7 +202,7 @@ class Host:
         except requests.ConnectionError:
             return False
 
-    def are_ready(self) -> bool:
+    def all_ready(self) -> bool:
         return self.is_ready(1) and self.is_ready(2)
 
     def metric(self, number: int, name: str) -> float:
@@ -221,20 +221,22 @@ class Host:
         """Return the id of a replica's master process."""
         return int(self.supervisorctl("pid", f"dctnet-{number}"))
 
-    def kill(self, number: int) -> int:
+    def kill_replica(self, number: int) -> int:
         """End a replica, master and worker, as the kernel ends what needs too much memory."""
         pid = self.pid(number)
         os.killpg(pid, signal.SIGKILL)
         return pid
 
-    def accesses(self) -> list[dict[str, Any]]:
+    def access_log_lines(self) -> list[dict[str, Any]]:
         """Return the lines of nginx's access log; each must be JSON."""
         lines = (self.logs / "nginx-access.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def access(self, request_id: str) -> dict[str, Any]:
+    def access_log_line(self, request_id: str) -> dict[str, Any]:
         """Return a request's line, which nginx writes after its answer."""
-        (line,) = until(lambda: [a for a in self.accesses() if a["request_id"] == request_id])
+        (line,) = until(
+            lambda: [a for a in self.access_log_lines() if a["request_id"] == request_id]
+        )
         return line
 
 
