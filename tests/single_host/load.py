@@ -1,4 +1,4 @@
-"""A steady load on a machine whose engine is timed, for as long as something is done to it."""
+"""Constant load on a host with a timed engine, while a test disturbs the host."""
 
 import threading
 from collections.abc import Iterator
@@ -11,11 +11,10 @@ from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
-"""Images a second, which one replica draws in half of it: what is rejected under a load
-that is too much for the machine is a question of its own."""
+"""Images per second, half of what one replica can do: overload has its own tests."""
 IMAGES = made(8, 96, 96, format="png")
 RESPONSES_AROUND = 5
-"""So many are answered before anything is done, and after it."""
+"""Responses before the disturbance, and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class StoppableArrivals(Open):
 
 @contextmanager
 def load(host: Host) -> Iterator[list[Report]]:
-    """Ask steadily, through nginx, from before the body until after it; then gives the report."""
+    """Load nginx from before the block until after it; then append the report to the list."""
     right = {image.name: 255 - image.pixels() for image in IMAGES}
     arrivals = StoppableArrivals(rate=RATE, duration_s=10 * BOUND_S)
     plan = Plan(

@@ -1,4 +1,4 @@
-"""One file of settings makes all others, and its mistakes are message in one sentence."""
+"""render.py: rendered files, derived limits, and errors in one sentence."""
 
 import configparser
 import re
@@ -12,11 +12,18 @@ import yaml
 
 from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound
+from dctnet.shared_limits import (
+    FORM_OVERHEAD_BYTES,
+    GRACEFUL_MARGIN_S,
+    PROXY_READ_MARGIN_S,
+    PROXY_TOTAL_MARGIN_S,
+    TERMINATION_MARGIN_S,
+)
 from tests.single_host.conftest import PATH, SINGLE_HOST, require
 
 FILES = {"supervisor.conf", "nginx.conf", "logrotate.conf", "compose.yaml"}
 SYSTEMD_STOP_TIMEOUT_S = 90
-"""What systemd gives a service to end, where its unit says nothing, as supervisor's does."""
+"""systemd's default TimeoutStopSec, which supervisor.service does not change."""
 
 
 def run_render(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
@@ -52,7 +59,7 @@ def test_empty_settings_render_every_file_without_packages(tmp_path):
     files = render_files(tmp_path, "")
     assert set(files) == FILES
     assert not [name for name, text in files.items() if "@{" in text]
-    # Replicas end before systemd kills supervisord.
+    # Replicas exit before systemd kills supervisord.
     found = supervisor_programs(files["supervisor.conf"])
     assert int(found["program:dctnet-1"]["stopwaitsecs"]) < SYSTEMD_STOP_TIMEOUT_S
 
@@ -69,7 +76,7 @@ def test_every_file_has_all_replicas(tmp_path):
         environment = services[f"dctnet-{number}"]["environment"]
         assert environment["DCTNET_BIND"] == f"127.0.0.1:{port}"
         assert environment["DCTNET_MANAGEMENT_BIND"] == f"127.0.0.1:{7100 + number}"
-        # Under supervisord it is the same.
+        # supervisord sets the same environment.
         pairs = ",".join(f'{name}="{value}"' for name, value in environment.items())
         assert found[f"program:dctnet-{number}"]["environment"] == pairs
 
@@ -81,7 +88,7 @@ def test_container_memory_limit_is_the_memory_bound(tmp_path):
     for number in 1, 2:
         service = yaml.safe_load(files["compose.yaml"])["services"][f"dctnet-{number}"]
         assert service["mem_limit"] == f"{ceil(bound / MIB)}m"
-    # One that is set replaces it.
+    # MEMORY_LIMIT overrides it.
     services = yaml.safe_load(render_files(tmp_path, "MEMORY_LIMIT=5g\n")["compose.yaml"])[
         "services"
     ]
@@ -95,19 +102,31 @@ def test_timeouts_and_limits_are_derived_from_the_settings(tmp_path):
         "DCTNET_MAX_BODY_BYTES=1000000\nDCTNET_HEADER_TIMEOUT=3\nDCTNET_UPLOAD_IDLE_TIMEOUT=4\n",
     )
     nginx = files["nginx.conf"]
-    assert (
-        nginx_seconds("proxy_read_timeout", nginx)
-        == nginx_seconds("proxy_send_timeout", nginx)
-        == 25
-    )
-    assert nginx_seconds("proxy_next_upstream_timeout", nginx) == 30
+    read_s = 20 + PROXY_READ_MARGIN_S
+    assert nginx_seconds("proxy_read_timeout", nginx) == read_s
+    assert nginx_seconds("proxy_send_timeout", nginx) == read_s
+    assert nginx_seconds("proxy_next_upstream_timeout", nginx) == 20 + PROXY_TOTAL_MARGIN_S
     assert nginx_seconds("client_header_timeout", nginx) == 3
     assert nginx_seconds("client_body_timeout", nginx) == 4
-    assert re.findall(r"client_\w+_size (\d+);", nginx) == [str(1_000_000 + 64 * 1024)] * 2
-    # 8 + 19.5, rounded up, + 5 + 5.
-    assert supervisor_programs(files["supervisor.conf"])["program:dctnet-1"]["stopwaitsecs"] == "38"
+    max_request_bytes = str(1_000_000 + FORM_OVERHEAD_BYTES)
+    assert re.findall(r"client_\w+_size (\d+);", nginx) == [max_request_bytes] * 2
+    stop_s = 28 + GRACEFUL_MARGIN_S + TERMINATION_MARGIN_S  # 8 + 19.5, rounded up.
+    program = supervisor_programs(files["supervisor.conf"])["program:dctnet-1"]
+    assert program["stopwaitsecs"] == f"{stop_s}"
     services = yaml.safe_load(files["compose.yaml"])["services"]
-    assert services["dctnet-1"]["stop_grace_period"] == "38s"
+    assert services["dctnet-1"]["stop_grace_period"] == f"{stop_s}s"
+
+
+def test_readme_has_the_derived_timeouts_and_limits():
+    readme = (SINGLE_HOST / "README.md").read_text()
+    stop_s = GRACEFUL_MARGIN_S + TERMINATION_MARGIN_S
+    for text in (
+        f"read timeout: request timeout + {PROXY_READ_MARGIN_S} s;",
+        f"both tries: request timeout + {PROXY_TOTAL_MARGIN_S} s;",
+        f"SIGKILL of a replica: drain delay + request timeout + {stop_s} s |",
+        f"`DCTNET_MAX_BODY_BYTES` + {FORM_OVERHEAD_BYTES // 1024} KiB per request",
+    ):
+        assert text in readme, f"single-host/README.md lacks {text!r}"
 
 
 def test_listen_addresses_and_redirect_port(tmp_path):

@@ -1,4 +1,4 @@
-"""Replicas die, are full and are replaced under load, and nobody loses an answer."""
+"""Replicas are killed, full and replaced under load, and no response is lost."""
 
 import re
 import sys
@@ -24,14 +24,14 @@ from tests.support.repo import DCTNET
 
 CARTOONS = "/v1/cartoons"
 TIMED_S = 0.15
-"""How long an image takes."""
+"""Inference time of the timed engine, in seconds."""
 
 
 @pytest.fixture(scope="module")
 def host(make_host: Callable[..., Host]) -> Iterator[Host]:
-    """One that runs the real server around an engine that waits instead of computing.
+    """Host whose replicas run the real server with an engine that sleeps.
 
-    So replicas start soon, and a load leaves the CPUs to what it is about.
+    Replicas start quickly, and the load leaves the CPUs to the disturbance.
     """
     host = make_host()
     host.program.unlink()
@@ -49,7 +49,7 @@ def is_lossless(report: Report) -> bool:
 
 
 def count_upstream_statuses(host: Host) -> "Counter[str]":
-    """Count the images by what nginx heard of one replica, and then of another."""
+    """Count requests by the upstream statuses of their tries."""
     return Counter(
         line["upstream_status"] for line in host.access_log_lines() if line["path"] == CARTOONS
     )
@@ -62,9 +62,9 @@ def test_killed_replica_restarts_and_no_request_is_lost(host):
         until(lambda: host.metric(1, "dctnet_slots_busy") > 0)
         killed = host.kill_replica(1)
         until(lambda: host.is_ready(1) and host.pid(1) != killed)
-        until(lambda: host.metric(1, "dctnet_inferences_total") > 0)  # It gets images again.
+        until(lambda: host.metric(1, "dctnet_inferences_total") > 0)  # It gets requests again.
     assert is_lossless(reports[0])
-    # The killed one was asked, and then the other.
+    # nginx tried the killed replica, then the other.
     assert (count_upstream_statuses(host) - before)["502, 200"] > 0
 
 
@@ -72,7 +72,7 @@ def test_killed_replica_restarts_and_no_request_is_lost(host):
 def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
     old = [host.pid(1), host.pid(2)]
     with load(host) as reports:
-        # One that cannot become ready is the only one that is replaced.
+        # The update replaces only the first replica, which cannot become ready.
         host.configure(DCTNET_MODEL="/none")
         update = host.rolling_update("--ready-within", "1")
         assert update.returncode == 1
@@ -81,7 +81,7 @@ def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
         until(lambda: "There is no model folder /none." in log.read_text())
         assert host.pid(2) == old[1]
 
-        # As `rolling_update.py` looks at readiness, those that it replaces need no drain delay.
+        # `rolling_update.py` waits for readiness, so replicas need no drain delay.
         host.configure(DCTNET_MODEL="demo", DCTNET_MAX_UPLOADS=32)
         began = time.monotonic()
         update = host.rolling_update()
@@ -92,8 +92,8 @@ def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
         new = [host.pid(1), host.pid(2)]
         assert not {*new} & {*old}
 
-        # supervisord alone does not, but replaces one after another. The second must serve for
-        # longer than the first takes to be ready, as the README says: for as long as both took.
+        # `supervisorctl update` ignores readiness: the second replica must serve until the first is
+        # ready. Its drain delay here is the time that the update of both took.
         host.configure(DCTNET_DRAIN_DELAY=ceil(took_s))
         host.supervisorctl("update", "dctnet-2")
         until(host.all_ready)
@@ -116,7 +116,7 @@ def test_rejection_by_a_full_replica_is_retried_and_keeps_it_in_the_upstream(hos
     with keep_full(host.replica_ports[0]):
         until(lambda: post_to(host.replica_ports[0], small.data) == 429)
         until(lambda: post_and_read_log(host, small.data)["upstream_status"] == "429, 200")
-        # It is asked again at once, which a proxy that counts failures would not do.
+        # The full replica gets the next request: max_fails=0.
         until(lambda: post_and_read_log(host, small.data)["upstream_status"] == "429, 200")
     first = f"127.0.0.1:{host.replica_ports[0]}"
     until(lambda: post_and_read_log(host, small.data)["upstream"] == first)
@@ -124,10 +124,10 @@ def test_rejection_by_a_full_replica_is_retried_and_keeps_it_in_the_upstream(hos
 
 
 def post_and_read_log(host: Host, data: bytes) -> dict[str, Any]:
-    """Send an image through nginx, which must be drawn; return the line in the access log."""
-    answer = host.post(data)
-    assert answer.status_code == 200, answer.text
-    return host.access_log_line(answer.headers["X-Request-Id"])
+    """Post an image through nginx, with status 200; return its access log line."""
+    response = host.post(data)
+    assert response.status_code == 200, response.text
+    return host.access_log_line(response.headers["X-Request-Id"])
 
 
 def post_to(port: int, data: bytes) -> int:
@@ -137,7 +137,7 @@ def post_to(port: int, data: bytes) -> int:
 
 @contextmanager
 def keep_full(port: int) -> Iterator[None]:
-    """Keep a replica full, which draws one image and lets one wait, without nginx."""
+    """Keep a replica's slot and queue of one full, without nginx."""
     slow = encoded(gradient(20, SLOW))
     stopped = threading.Event()
 
