@@ -7,6 +7,12 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S
+from dctnet.shared_limits import (
+    GRACEFUL_MARGIN_S,
+    PROXY_READ_MARGIN_S,
+    PROXY_TOTAL_MARGIN_S,
+    TERMINATION_MARGIN_S,
+)
 from tests.support.chart import GATEWAY, INGRESS, merged, render
 
 
@@ -40,12 +46,12 @@ def test_the_chain_follows_from_the_request(request_s, drain_s):
     made = chain(request=request_s, drainDelay=drain_s)
     assert made["request"] == request_s
     assert made["drain"] == drain_s
-    assert made["graceful"] == ceil(drain_s + request_s) + 5
-    assert made["grace"] == made["graceful"] + 5
-    assert made["read"] == made["send"] == ceil(request_s) + 5
+    assert made["graceful"] == ceil(drain_s + request_s) + GRACEFUL_MARGIN_S
+    assert made["grace"] == made["graceful"] + TERMINATION_MARGIN_S
+    assert made["read"] == made["send"] == ceil(request_s) + PROXY_READ_MARGIN_S
     assert made["tries"] == ceil(request_s)  # nginx begins no other after a read timeout.
     # Without `backendRequest`: a gateway never ends one try to begin another.
-    assert made["route"] == {"request": f"{ceil(request_s) + 10}s"}
+    assert made["route"] == {"request": f"{ceil(request_s) + PROXY_TOTAL_MARGIN_S}s"}
 
 
 def test_each_link_may_be_overridden_and_changes_no_other():
