@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
+from dctnet.logs import LogFormat, LogLevel
 from dctnet.models.networks import SUFFIXES
 from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
@@ -400,6 +401,18 @@ class Settings:
             "a folder's path",
             default=_shared_memory,
             default_text="`/dev/shm` if writable, else the system's temporary directory",
+        )
+    )
+    log_level: LogLevel = field(
+        metadata=_setting("DCTNET_LOG_LEVEL", LogLevel, _one_of(*LogLevel), default=LogLevel.INFO)
+    )
+    log_format: LogFormat = field(
+        metadata=_setting(
+            "DCTNET_LOG_FORMAT",
+            LogFormat,
+            _one_of(*LogFormat),
+            default=LogFormat.AUTO,
+            default_text="`auto`: text on a terminal, else JSON",
         )
     )
 

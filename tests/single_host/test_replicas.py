@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from loadtest.client import Report, made
-from tests.server.timed import SLOW
+from tests.server.timed_server import SLOW
 from tests.single_host.conftest import Host
 from tests.single_host.load import load
 from tests.support.encoded_images import encoded, gradient
@@ -37,7 +37,7 @@ def host(make_host: Callable[..., Host]) -> Iterator[Host]:
     host.program.unlink()
     host.program.write_text(
         f'#!/bin/sh\n[ "$DCTNET_MODEL" = demo ] || exec {DCTNET} "$@"\n'
-        f"TIMED_SECONDS={TIMED_S} exec {sys.executable} -m tests.server.timed\n"
+        f"TIMED_SECONDS={TIMED_S} exec {sys.executable} -m tests.server.timed_server\n"
     )
     host.program.chmod(0o755)
     with host.running():

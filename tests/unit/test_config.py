@@ -26,11 +26,12 @@ from dctnet.cpus import available_cpus
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
+from dctnet.logs import LogFormat, LogLevel
 from dctnet.model_loading import network_threads
 from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
-from dctnet.server.read_timeouts import CROWDED_IDLE_SHARE
+from dctnet.server.read_timeouts import CROWDED_IDLE_FACTOR
 from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
@@ -97,6 +98,8 @@ def test_every_setting_reads_its_variable():
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
         "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
         "DCTNET_WORKER_TMP_DIR": ("/run/dctnet", Path("/run/dctnet")),
+        "DCTNET_LOG_LEVEL": ("debug", LogLevel.DEBUG),
+        "DCTNET_LOG_FORMAT": ("text", LogFormat.TEXT),
     }
     assert settings.keys() == {setting.variable for setting in SETTINGS}
     read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
@@ -316,7 +319,7 @@ def test_documentation_lists_the_fixed_limits():
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
         f"{MAX_LATE_ACCEPT_S:g} s",
         f"{LINGER_S:g} s",
-        f"{CROWDED_IDLE_SHARE * 100:g} % of `DCTNET_UPLOAD_IDLE_TIMEOUT`",
+        f"{CROWDED_IDLE_FACTOR * 100:g} % of `DCTNET_UPLOAD_IDLE_TIMEOUT`",
         f"{TIMEOUT_S} s",
         f"{MAX_CONNECTIONS}",
         f"{MAX_HEAD_BYTES // 1024} KiB",
@@ -329,6 +332,6 @@ def test_documentation_lists_the_fixed_limits():
         f"{MAX_STEP:g} times the estimate, and the watchdog's timeout",
         f"{DECAY_TIME_S:g} s",
         f"{MAX_GAP_S:g} s",
-        f"{QUEUE_BYTES // MIB} MiB for each of standard output and standard error",
+        f"{QUEUE_BYTES // MIB} MiB",
         f"{FLUSH_TIMEOUT_S:g} s",
     ]

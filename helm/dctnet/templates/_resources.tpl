@@ -26,7 +26,7 @@
 {{- end -}}
 
 {{/* Memory bound of a replica, in MiB, rounded up. service/dctnet/memory.py has the same formula with
-its numbers' meaning, docs/serving.md explains it, and tests compare the two. */}}
+its numbers' meaning, docs/operations.md explains it, and tests compare the two. */}}
 {{- define "dctnet.memoryLimit" -}}
 {{- $KiB := 1024 -}}
 {{- $MiB := 1048576 -}}
