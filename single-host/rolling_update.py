@@ -42,7 +42,7 @@ def main() -> str | None:
         if status := subprocess.run([*supervisorctl, "update", name], check=False).returncode:
             return f"`supervisorctl update {name}` failed with exit status {status}."
         if not _is_ready_within(args.ready_within, config.management_port(number)):
-            log = f"{config.values['LOG_DIR']}/{name}.messages.log"
+            log = f"{config.values['LOG_DIR']}/{name}.log"
             return (
                 f"{name} was not ready within {args.ready_within:g} s, and {log} should say why;"
                 " the replicas after it keep running unchanged."

@@ -76,7 +76,7 @@ def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
         host.configure(DCTNET_MODEL="/none")
         update = host.rolling_update("--ready-within", "1")
         assert update.returncode == 1
-        log = host.logs / "dctnet-1.messages.log"
+        log = host.logs / "dctnet-1.log"
         assert f"dctnet-1 was not ready within 1 s, and {log} should say why" in update.stdout
         until(lambda: "There is no model folder /none." in log.read_text())
         assert host.pid(2) == old[1]
