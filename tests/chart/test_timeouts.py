@@ -7,6 +7,12 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S
+from dctnet.shared_limits import (
+    GRACEFUL_MARGIN_S,
+    PROXY_READ_MARGIN_S,
+    PROXY_TOTAL_MARGIN_S,
+    TERMINATION_MARGIN_S,
+)
 from tests.support.chart import GATEWAY, INGRESS, merge_values, render
 
 
@@ -40,12 +46,12 @@ def test_timeouts_are_derived_from_the_request_timeout(request_s, drain_s):
     objects = rendered_timeouts(request=request_s, drainDelay=drain_s)
     assert objects["request"] == request_s
     assert objects["drain"] == drain_s
-    assert objects["graceful"] == ceil(drain_s + request_s) + 5
-    assert objects["grace"] == objects["graceful"] + 5
-    assert objects["read"] == objects["send"] == ceil(request_s) + 5
+    assert objects["graceful"] == ceil(drain_s + request_s) + GRACEFUL_MARGIN_S
+    assert objects["grace"] == objects["graceful"] + TERMINATION_MARGIN_S
+    assert objects["read"] == objects["send"] == ceil(request_s) + PROXY_READ_MARGIN_S
     assert objects["tries"] == ceil(request_s)  # nginx does not retry a read timeout.
     # Without `backendRequest`, so that a gateway does not end a try to start a retry.
-    assert objects["route"] == {"request": f"{ceil(request_s) + 10}s"}
+    assert objects["route"] == {"request": f"{ceil(request_s) + PROXY_TOTAL_MARGIN_S}s"}
 
 
 def test_overridden_timeout_changes_no_other():

@@ -141,7 +141,7 @@ def test_what_the_readme_says_to_type_works_in_its_order(newcomer, server):
 
 
 @pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("name", ["api.md", "models.md", "serving.md"])
+@pytest.mark.parametrize("name", ["api.md", "models.md", "operations.md"])
 def test_what_a_page_says_to_type_works_beside_the_readme_s_server(name, newcomer, tmp_path):
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
     page = ROOT / "docs" / name

@@ -33,17 +33,17 @@ def machine() -> Any:
     """One machine whose own file says nothing."""
     sys.path.insert(0, str(SINGLE_HOST))
     try:
-        from configure import Machine
+        from render import HostConfig
     finally:
         sys.path.remove(str(SINGLE_HOST))
-    return Machine.read(Path("/dev/null"))
+    return HostConfig.read(Path("/dev/null"))
 
 
 @pytest.fixture(scope="module")
 def lines(machine: Any) -> set[str]:
     """What nginx, supervisord and logrotate read on it, a directive each."""
     texts = (
-        machine.fill((SINGLE_HOST / "templates" / name).read_text())
+        machine.render((SINGLE_HOST / "templates" / name).read_text())
         for name in ("nginx.conf", "supervisor.conf")
     )
     return {line.strip().rstrip(";{ ") for text in texts for line in text.splitlines()}

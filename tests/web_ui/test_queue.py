@@ -10,7 +10,7 @@ import requests
 from requests import Response
 
 from dctnet.api.problems import OVERLOADED
-from tests.server.timed import SLOW
+from tests.server.timed_server import SLOW
 from tests.support.browser import PHONE
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
@@ -51,7 +51,7 @@ def test_a_drawing_can_be_stopped(stand_in, page, small):
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
     slow = encoded(gradient(20, SLOW))
-    command = [sys.executable, "-m", "tests.server.timed"]
+    command = [sys.executable, "-m", "tests.server.timed_server"]
     settings = {"TIMED_SECONDS": 0.2, "DCTNET_SLOTS": 1, "DCTNET_QUEUE_SIZE": 1}
     with serving(None, command, **settings) as server, ThreadPoolExecutor() as pool:
         browser.open(server.url)

@@ -126,7 +126,7 @@ class CartoonHandler:
             lambda: self._draw(data, order.format),
             cost=self._cost_of(image, order.format),
             deadline=order.due,
-            is_wanted=connection(order.request).is_open,
+            is_connected=connection(order.request).is_open,
             client=order.client,
         )
         access_log.mark_queued(ticket.queued_at)
@@ -138,9 +138,9 @@ class CartoonHandler:
             self._metrics.client_disconnects.labels(stage).inc()
             raise
         except DeadlineExceeded:
-            access_log.add_fields(stages={"queue": ticket.waited})
+            access_log.add_fields(stages={"queue": ticket.wait_seconds})
             raise
-        drawing.stages["queue"] = ticket.waited
+        drawing.stages["queue"] = ticket.wait_seconds
         return drawing
 
     def _draw(self, data: bytes, format: Format) -> CartoonResponse:

@@ -1,4 +1,4 @@
-"""Answers to what never became a request: headers that came too slowly, or were none."""
+"""Protocol errors: responses to late, malformed or oversized request heads."""
 
 import json
 import uuid
@@ -22,25 +22,27 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An answer, ready to be sent."""
+    """A complete response, as bytes."""
 
     status: int
     data: bytes
 
 
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
-    """Return the answer to a client's mistake; None where the mistake is ours."""
+    """Return the response to a client's error; None for a server error."""
     if isinstance(error, ReadTimeout):
-        return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+        return _problem_response(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
     if isinstance(error, InvalidHost):
-        return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
+        return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+        return _problem_response(
+            BAD_REQUEST, status, "The request is not an HTTP request that can be served."
+        )
     return None
 
 
-def _answer(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
+def _problem_response(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
     members = problem_document(kind, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"

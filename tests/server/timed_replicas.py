@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from tests.server import timed
+from tests.server import timed_server
 
 
 def main(ports: list[str]) -> int:
@@ -19,7 +19,7 @@ def main(ports: list[str]) -> int:
         if not pid:
             os.environ["DCTNET_BIND"] = f"127.0.0.1:{port}"
             os.environ["DCTNET_MANAGEMENT_BIND"] = f"127.0.0.1:{management}"
-            timed.serve()
+            timed_server.serve()
         running.add(pid)
 
     def end(*_: Any) -> None:
