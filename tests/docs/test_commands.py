@@ -24,7 +24,7 @@ from tests.support import http_stub
 from tests.support.markdown import Block, blocks, commands
 from tests.support.polling import BOUND_S, until
 from tests.support.process import free_ports
-from tests.support.repo import ROOT, environment, kept_files
+from tests.support.repo import ROOT, environment, repository_files
 
 README = ROOT / "README.md"
 API = ROOT / "docs" / "api.md"
@@ -35,20 +35,20 @@ LIBRARIES = Path("service/dctnet/runtimes/lib")
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class Clone:
     """Somebody with a clone and a shell: nothing set, no model fetched."""
 
-    clone: Path
+    root: Path
     port: int
     management: int
 
-    def types(self, block: Block, page: Path, folder: Path) -> None:
+    def run_block(self, block: Block, page: Path, folder: Path) -> None:
         """Type a block's commands; the first that fails ends the test with what it said."""
         environ = self.environment()
         if page != README:  # The other pages expect the command on the path.
-            environ["PATH"] = f"{self.clone / '.venv' / 'bin'}:{environ['PATH']}"
+            environ["PATH"] = f"{self.root / '.venv' / 'bin'}:{environ['PATH']}"
         completed = subprocess.run(
-            ["bash", "-euxo", "pipefail", "-c", self.words(block)],
+            ["bash", "-euxo", "pipefail", "-c", self.with_free_ports(block)],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -64,51 +64,51 @@ class Newcomer:
         return environment(
             DCTNET_BIND=f"127.0.0.1:{self.port}",
             DCTNET_MANAGEMENT_BIND=f"127.0.0.1:{self.management}",
-            DCTNET_MODELS_DIR=self.clone / "none",
-            PYTHONPATH=self.clone / "service",
+            DCTNET_MODELS_DIR=self.root / "none",
+            PYTHONPATH=self.root / "service",
         )
 
-    def words(self, block: Block) -> str:
+    def with_free_ports(self, block: Block) -> str:
         """The block with free ports instead of the documentation's."""
         text = re.sub(r"\b8080\b", str(self.port), block.text)
         return re.sub(r"\b9090\b", str(self.management), text)
 
 
 @pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """One with a copy of the repository, where commands may leave files."""
     if shutil.which("curl") is None:
         pytest.skip("needs curl: apt-get install curl")
-    clone = tmp_path_factory.mktemp("readme") / "dctnet"
-    for name in kept_files():
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+    root = tmp_path_factory.mktemp("readme") / "dctnet"
+    for name in repository_files():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, clone / name)  # With its time, by which make decides.
-    (clone / ".venv").symlink_to(sys.prefix)
-    (clone / LIBRARIES).symlink_to(ROOT / LIBRARIES)
+    (root / ".venv").symlink_to(sys.prefix)
+    (root / LIBRARIES).symlink_to(ROOT / LIBRARIES)
     # Otherwise the copy would install itself into the environment that runs this test.
-    question = subprocess.run(["make", "--question", "install"], cwd=clone, check=False)
-    assert question.returncode == 0, (
+    up_to_date = subprocess.run(["make", "--question", "install"], cwd=root, check=False)
+    assert up_to_date.returncode == 0, (
         "the environment is older than its lock: run `make install-dev`"
     )
-    return Newcomer(clone, *free_ports(2))
+    return Clone(root, *free_ports(2))
 
 
 @pytest.fixture(scope="module")
-def server(newcomer: Newcomer) -> Iterator[Path]:
+def server(clone: Clone) -> Iterator[Path]:
     """The server that the README starts, ready; gives its log."""
     (start,) = [block for block in commands(README) if block.keeps_running]
-    log = newcomer.clone.parent / "log"
+    log = clone.root.parent / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["bash", "-ec", newcomer.words(start)],
-            cwd=newcomer.clone,
-            env=newcomer.environment(),
+            ["bash", "-ec", clone.with_free_ports(start)],
+            cwd=clone.root,
+            env=clone.environment(),
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     try:
-        until(lambda: is_ready(newcomer.port), log.read_text, process=process)
+        until(lambda: is_ready(clone.port), log.read_text, process=process)
         yield log
     finally:
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches make and the server alike.
@@ -126,32 +126,32 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def test_what_the_readme_says_to_type_works_in_its_order(newcomer, server):
+def test_readme_commands_run_in_order(clone, server):
     for block in commands(README):
         if block.is_run and not block.keeps_running:
-            newcomer.types(block, README, newcomer.clone)
-    portrait = np.asarray(Image.open(newcomer.clone / "portrait.jpg"), dtype=float)
+            clone.run_block(block, README, clone.root)
+    portrait = np.asarray(Image.open(clone.root / "portrait.jpg"), dtype=float)
     for name in ("cartoon.png", "cartoon.webp", "cartoons/portrait.png"):
-        cartoon = np.asarray(Image.open(newcomer.clone / name), dtype=float)
+        cartoon = np.asarray(Image.open(clone.root / name), dtype=float)
         assert cartoon.shape == portrait.shape, name
         # Another image than the photo, and yet an image of it.
         assert 2 < np.abs(cartoon - portrait).mean() < 40, name
-    for said in ("the model is demo", "dctnet fetch anime"):
-        until(lambda said=said: said in server.read_text(), server.read_text)
+    for line in ("the model is demo", "dctnet fetch anime"):
+        until(lambda line=line: line in server.read_text(), server.read_text)
 
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("name", ["api.md", "models.md", "serving.md"])
-def test_what_a_page_says_to_type_works_beside_the_readme_s_server(name, newcomer, tmp_path):
+def test_page_commands_run_against_the_readme_server(name, clone, tmp_path):
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
     page = ROOT / "docs" / name
     run = [block for block in commands(page) if block.is_run]
     assert run
     for block in run:
-        newcomer.types(block, page, tmp_path)
+        clone.run_block(block, page, tmp_path)
 
 
-class Busy(http_stub.Handler):
+class RejectsFirstRequest(http_stub.Handler):
     """Draws at the second request, having asked at the first to wait."""
 
     def respond(self) -> None:
@@ -162,16 +162,16 @@ class Busy(http_stub.Handler):
             self.answer(200, b"drawn")
 
 
-PROGRAMS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}
+INTERPRETERS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}
 """What runs a program of a language, and the end of its file's name."""
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=INTERPRETERS)
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     """Runs a page's program beside an image, with a server at a port."""
-    command, suffix = PROGRAMS[request.param]
+    command, suffix = INTERPRETERS[request.param]
     if shutil.which(command) is None:
         pytest.skip(f"needs {command}: apt-get install nodejs")
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
@@ -194,28 +194,28 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
 
 @pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
 @pytest.mark.usefixtures("server")
-def test_a_program_draws(page, program, newcomer, tmp_path):
-    done = program(newcomer.port, page)
-    assert done.returncode == 0, done.stderr
+def test_client_program_saves_the_cartoon(page, program, clone, tmp_path):
+    completed = program(clone.port, page)
+    assert completed.returncode == 0, completed.stderr
     with Image.open(tmp_path / "cartoon.webp") as cartoon:
         assert cartoon.format == "WEBP"
         assert cartoon.size == Image.open(tmp_path / "portrait.jpg").size
 
 
-def test_a_program_of_the_api_s_page_waits_as_long_as_it_is_told(program, tmp_path):
-    with http_stub.serving(Busy) as busy:
+def test_client_program_honours_retry_after(program, tmp_path):
+    with http_stub.serving(RejectsFirstRequest) as busy:
         started = time.monotonic()
-        done = program(busy.server_port)
-    assert done.returncode == 0, done.stderr
+        completed = program(busy.server_port)
+    assert completed.returncode == 0, completed.stderr
     assert time.monotonic() - started >= 1
     assert len(busy.requests) == 2
     assert (tmp_path / "cartoon.webp").read_bytes() == b"drawn"
 
 
 @pytest.mark.usefixtures("server")
-def test_a_program_of_the_api_s_page_says_what_is_wrong(program, newcomer, tmp_path):
+def test_client_program_prints_the_problem(program, clone, tmp_path):
     (tmp_path / "portrait.jpg").write_text("hello")
-    done = program(newcomer.port)
-    assert done.returncode == 1
-    assert "The image's format is not supported: This is no JPEG" in done.stderr
+    completed = program(clone.port)
+    assert completed.returncode == 1
+    assert "The image's format is not supported: This is no JPEG" in completed.stderr
     assert not (tmp_path / "cartoon.webp").exists()

@@ -33,14 +33,14 @@ def machine() -> Any:
     """One machine whose own file says nothing."""
     sys.path.insert(0, str(SINGLE_HOST))
     try:
-        from configure import Machine
+        from render import Machine
     finally:
         sys.path.remove(str(SINGLE_HOST))
     return Machine.read(Path("/dev/null"))
 
 
 @pytest.fixture(scope="module")
-def lines(machine: Any) -> set[str]:
+def directives(machine: Any) -> set[str]:
     """What nginx, supervisord and logrotate read on it, a directive each."""
     texts = (
         machine.fill((SINGLE_HOST / "templates" / name).read_text())
@@ -65,49 +65,49 @@ def chart_value(name: str) -> Any:
     return value
 
 
-def unknown(cell: str, machine: Any, lines: set[str]) -> str | None:
+def mismatch(cell: str, machine: Any, directives: set[str]) -> str | None:
     """Return what is wrong with a name or value in a cell, or None."""
     if match := re.fullmatch(r"([A-Z][A-Z_]+)(?:=(.*))?", cell):
-        return _wrong_setting(match[1], match[2], machine)
+        return _setting_mismatch(match[1], match[2], machine)
     if match := re.fullmatch(r"([a-z]\w*(?:\.\w+)*)(?:: (.*))?", cell):
         try:
-            found = chart_value(match[1])
+            actual = chart_value(match[1])
         except (KeyError, TypeError):
             pass  # A directive, such as least_conn.
         else:
-            right = match[2] is None or yaml.safe_load(match[2]) == found
-            return None if right else f"{match[1]} is {found!r}"
+            matches = match[2] is None or yaml.safe_load(match[2]) == actual
+            return None if matches else f"{match[1]} is {actual!r}"
     if match := re.fullmatch(r"(?:(?:GET|POST) )?(/[\w/]*)", cell):
         return None if match[1] in routes() else "no route"
     if cell in COMMANDS or (ROOT / cell).is_file() or (SINGLE_HOST / cell).is_file():
         return None
-    if any(line == cell or line.startswith(f"{cell} ") for line in lines):
+    if any(line == cell or line.startswith(f"{cell} ") for line in directives):
         return None
     # A word of a line: a program's name, a flag of a server, a log's file.
-    whole = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
-    return None if any(whole.search(line) for line in lines) else "not found"
+    whole_word = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
+    return None if any(whole_word.search(line) for line in directives) else "not found"
 
 
-def _wrong_setting(name: str, value: str | None, machine: Any) -> str | None:
+def _setting_mismatch(name: str, value: str | None, machine: Any) -> str | None:
     if name in machine.values:
-        found = machine.values[name]
-        return None if value in {None, found} else f"{name} is {found!r}"
+        actual = machine.values[name]
+        return None if value in {None, actual} else f"{name} is {actual!r}"
     if name not in VARIABLES:
         return "no setting"
     if value is None:
         return None
     default = getattr(Settings.from_environment({}), VARIABLES[name])
-    given = getattr(Settings.from_environment({name: value}), VARIABLES[name])
-    return None if given == default else f"{name} is {default!r}"
+    parsed = getattr(Settings.from_environment({name: value}), VARIABLES[name])
+    return None if parsed == default else f"{name} is {default!r}"
 
 
-def test_what_the_tables_name_exists_and_has_the_value(machine, lines):
+def test_table_cells_match_chart_settings_and_templates(machine, directives):
     assert CELLS
-    found = {cell: wrong for cell in CELLS if (wrong := unknown(cell, machine, lines))}
-    assert found == {}
+    actual = {cell: wrong for cell in CELLS if (wrong := mismatch(cell, machine, directives))}
+    assert actual == {}
 
 
-def test_the_prose_names_only_settings_and_values_that_exist():
+def test_prose_names_existing_settings_and_values():
     prose = "\n".join(line for line in PAGE.read_text().splitlines() if line[:1] != "|")
     assert set(re.findall(r"DCTNET_[A-Z_]+", prose)) <= VARIABLES.keys()
     named = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", prose)

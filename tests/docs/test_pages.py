@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import promises
 from tests.support.markdown import anchors, blocks, commands, links
-from tests.support.repo import ROOT, kept_files
+from tests.support.repo import ROOT, repository_files
 
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
@@ -23,26 +23,28 @@ LANGUAGES = {"js", "json", "python", "sh", "text"}
 
 
 @pytest.mark.parametrize("language", ["sh", "python", "js"])
-def test_both_readmes_have_the_same_commands_and_programs(language):
+def test_readmes_have_the_same_code_blocks(language):
     assert [(block.text, block.note) for block in blocks(README, language)] == [
         (block.text, block.note) for block in blocks(CHINESE, language)
     ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_repository_leads_to_a_file_that_is_kept(page):
-    kept = {place for name in kept_files() for place in (name, *name.parents)}
+def test_relative_links_resolve(page):
+    repository_paths = {
+        path_or_parent for name in repository_files() for path_or_parent in (name, *name.parents)
+    }
     for link in links(page):
         if re.match(r"\w+:", link):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.relative_to(ROOT) in kept, link
+        assert target.relative_to(ROOT) in repository_paths, link
         assert not anchor or anchor in anchors(target), link
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_are_in_blocks_that_the_tests_know(page):
+def test_code_blocks_have_known_languages_and_notes(page):
     languages = set(re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE))
     assert languages <= LANGUAGES
     notes = re.findall(r"^<!-- (.*) -->$", page.read_text(), re.MULTILINE)
@@ -53,5 +55,7 @@ def test_commands_are_in_blocks_that_the_tests_know(page):
     assert len(notes) == sum(bool(block.note) for block in commands(page))
 
 
-def test_the_page_of_promises_is_made_of_the_markers():
-    assert (ROOT / "docs" / "promises.md").read_text() == promises.page(), "run `make promises`"
+def test_promises_page_is_generated_from_markers():
+    assert (ROOT / "docs" / "promises.md").read_text() == promises.render_page(), (
+        "run `make promises`"
+    )

@@ -23,7 +23,7 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 @cache
-def kept_files() -> list[Path]:
+def repository_files() -> list[Path]:
     """What a clone would hold if the working tree were committed as it is."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
