@@ -1,4 +1,4 @@
-"""The page on moving from the classic setup names only what there is, with the values it has."""
+"""The migration page from Gunicorn and nginx names existing settings, with their values."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ VARIABLES = {setting.variable: setting.field for setting in SETTINGS}
 
 @pytest.fixture(scope="module")
 def machine() -> Any:
-    """One machine whose own file says nothing."""
+    """A single host with the default settings."""
     sys.path.insert(0, str(SINGLE_HOST))
     try:
         from render import Machine
@@ -41,7 +41,7 @@ def machine() -> Any:
 
 @pytest.fixture(scope="module")
 def directives(machine: Any) -> set[str]:
-    """What nginx, supervisord and logrotate read on it, a directive each."""
+    """The rendered directives of nginx and supervisord."""
     texts = (
         machine.fill((SINGLE_HOST / "templates" / name).read_text())
         for name in ("nginx.conf", "supervisor.conf")
@@ -50,7 +50,7 @@ def directives(machine: Any) -> set[str]:
 
 
 def routes() -> set[str]:
-    """Every path of the API and of the management port."""
+    """Every path of the API and the management port."""
     api = re.findall(r'route\("([^"]+)"', (ROOT / "service/dctnet/app.py").read_text())
     listener = (ROOT / "service/dctnet/server/management.py").read_text()
     probes = (ROOT / "service/dctnet/lifecycle/probes.py").read_text()
@@ -58,7 +58,7 @@ def routes() -> set[str]:
 
 
 def chart_value(name: str) -> Any:
-    """Follow a dotted name into the chart's values; raise KeyError where there is none."""
+    """Return the chart's default at a dotted name; raise KeyError for an unknown one."""
     value = VALUES
     for part in name.split("."):
         value = value[part]
@@ -66,7 +66,7 @@ def chart_value(name: str) -> Any:
 
 
 def mismatch(cell: str, machine: Any, directives: set[str]) -> str | None:
-    """Return what is wrong with a name or value in a cell, or None."""
+    """Return why a cell's name or value is wrong, or None."""
     if match := re.fullmatch(r"([A-Z][A-Z_]+)(?:=(.*))?", cell):
         return _setting_mismatch(match[1], match[2], machine)
     if match := re.fullmatch(r"([a-z]\w*(?:\.\w+)*)(?:: (.*))?", cell):
@@ -83,7 +83,7 @@ def mismatch(cell: str, machine: Any, directives: set[str]) -> str | None:
         return None
     if any(line == cell or line.startswith(f"{cell} ") for line in directives):
         return None
-    # A word of a line: a program's name, a flag of a server, a log's file.
+    # A word of a directive, such as a program, a flag or a log file.
     whole_word = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
     return None if any(whole_word.search(line) for line in directives) else "not found"
 
