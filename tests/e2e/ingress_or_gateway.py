@@ -34,7 +34,7 @@ class Entrance:
         """What the chart is told; the requests' host is the same for both."""
         proxy: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
         if self.kind == "gateway":
-            proxy |= {"create": True, "retries": "envoy"}
+            proxy |= {"create": True, "retryPolicy": "envoy"}
         return {"expose": {"hosts": [HOST]}, self.kind: proxy}
 
     def url(self, namespace: Namespace) -> str:

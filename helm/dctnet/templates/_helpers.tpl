@@ -62,10 +62,10 @@ annotations:
 {{- end -}}
 
 {{- define "dctnet.pullSecrets" -}}
-{{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq }}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . | quote }}
+  - name: {{ .name | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

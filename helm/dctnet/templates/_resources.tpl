@@ -9,7 +9,7 @@
 {{- end -}}
 
 {{- define "dctnet.slots" -}}
-{{- if .Values.slots -}}{{ .Values.slots }}
+{{- if .Values.inference.slots -}}{{ .Values.inference.slots }}
 {{- else -}}
 {{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
 {{- max 1 (div (include "dctnet.millis" $limit | int64) 1000) -}}
@@ -18,10 +18,10 @@
 
 {{/* Threads of one image's networks; with `auto` the CPU limit, as the service chooses. */}}
 {{- define "dctnet.networkThreads" -}}
-{{- if eq (toString .Values.threads) "auto" -}}
+{{- if eq (toString .Values.inference.threads) "auto" -}}
 {{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
 {{- max 1 (div (include "dctnet.millis" $limit | int64) 1000) -}}
-{{- else -}}{{ int64 .Values.threads }}
+{{- else -}}{{ int64 .Values.inference.threads }}
 {{- end -}}
 {{- end -}}
 
@@ -32,15 +32,15 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 {{- $MiB := 1048576 -}}
 {{- $slots := include "dctnet.slots" . | int64 -}}
 {{- $threads := include "dctnet.networkThreads" . | int64 -}}
-{{- $side := int64 .Values.limits.workingSide -}}
-{{- $pixels := int64 .Values.limits.pixels -}}
-{{- $body := int64 .Values.limits.bytes -}}
-{{- $waiting := add .Values.queue .Values.uploads -}}
+{{- $side := int64 .Values.requestLimits.workingSide -}}
+{{- $pixels := int64 .Values.requestLimits.pixels -}}
+{{- $body := int64 .Values.requestLimits.bodyBytes -}}
+{{- $waiting := add .Values.admission.queueSize .Values.admission.maxUploads -}}
 {{- $process := mul $MiB (ternary 3000 300 (eq (include "dctnet.variant" .) "tensorflow")) -}}
 {{- $reserved := add (mul 112 $KiB $side) (mul $MiB $threads) -}}
 {{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 3 $body) -}}
 {{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
-{{- $unsent := max (int64 .Values.limits.unsentBytes) (div (mul 31 $pixels) 10) -}}
+{{- $unsent := max (int64 .Values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
 {{- $bytes := add $process (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
 {{- div (add $bytes $MiB -1) $MiB -}}Mi
 {{- end -}}
@@ -67,11 +67,11 @@ its numbers' meaning, docs/serving.md explains it, and tests compare the two. */
 
 {{- define "dctnet.startupFailures" -}}
 {{- $derived := ternary 300 120 (eq (include "dctnet.variant" .) "tensorflow") -}}
-{{- kindIs "invalid" .Values.probes.startup.failureThreshold | ternary $derived .Values.probes.startup.failureThreshold -}}
+{{- kindIs "invalid" .Values.startupProbe.failureThreshold | ternary $derived .Values.startupProbe.failureThreshold -}}
 {{- end -}}
 
 {{- define "dctnet.progressDeadline" -}}
-{{- $start := mul (include "dctnet.startupFailures" .) .Values.probes.startup.periodSeconds -}}
+{{- $start := mul (include "dctnet.startupFailures" .) .Values.startupProbe.periodSeconds -}}
 {{- $fetching := ternary 900 0 (eq (include "dctnet.fetches" .) "true") -}}
 {{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetching 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}

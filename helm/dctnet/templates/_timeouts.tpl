@@ -24,5 +24,5 @@ inside it. `service/dctnet/config.py` derives Gunicorn's by the same sum. */}}
 
 {{/* 64 KiB more than an image, for what a form has around it. */}}
 {{- define "dctnet.proxyBytes" -}}
-{{- add .Values.limits.bytes 65536 -}}
+{{- add .Values.requestLimits.bodyBytes 65536 -}}
 {{- end -}}
