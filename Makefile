@@ -156,10 +156,13 @@ image-test: install-dev image ## Build the images of all targets, and try them f
 	CONTAINER_ENGINE=$(ENGINE) IMAGE=$(IMAGE):$(VERSION) $(BIN)/pytest tests/image
 
 .PHONY: lint
-lint: $(VENV)/installed-dev ## Check style, format and types
+lint: $(VENV)/installed-dev ## Check style, format, types, directions of imports, spelling and wording
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=service $(BIN)/lint-imports --no-cache --no-logo
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/python tests/banned_phrases.py
 
 .PHONY: format
 format: install-dev ## Rewrite the code in the project's style

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile
 
 from dctnet.arrays import Pixels
-from dctnet.engine.engine import MAX_WORKING_SIDE
+from dctnet.engine import MAX_WORKING_SIDE
 from dctnet.engine.geometry import resize, working_size
 from dctnet.imaging import Format, decode, encode
 from dctnet.models.folder import DEMO

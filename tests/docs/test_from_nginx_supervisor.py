@@ -14,7 +14,7 @@ from tests.support.repo import ROOT
 
 PAGE = ROOT / "docs" / "from-nginx-supervisor.md"
 SINGLE_HOST = ROOT / "single-host"
-COLUMNS = ("Kubernetes", "one machine")
+COLUMNS = ("Kubernetes", "single host")
 COMMANDS = {"helm upgrade"}
 
 CELLS = [
@@ -29,21 +29,21 @@ VARIABLES = {setting.variable: setting.field for setting in SETTINGS}
 
 
 @pytest.fixture(scope="module")
-def machine() -> Any:
+def host() -> Any:
     """A single host with the default settings."""
     sys.path.insert(0, str(SINGLE_HOST))
     try:
-        from render import Machine
+        from render import HostConfig
     finally:
         sys.path.remove(str(SINGLE_HOST))
-    return Machine.read(Path("/dev/null"))
+    return HostConfig.read(Path("/dev/null"))
 
 
 @pytest.fixture(scope="module")
-def directives(machine: Any) -> set[str]:
+def directives(host: Any) -> set[str]:
     """The rendered directives of nginx and supervisord."""
     texts = (
-        machine.fill((SINGLE_HOST / "templates" / name).read_text())
+        host.render((SINGLE_HOST / "templates" / name).read_text())
         for name in ("nginx.conf", "supervisor.conf")
     )
     return {line.strip().rstrip(";{ ") for text in texts for line in text.splitlines()}
@@ -65,10 +65,10 @@ def chart_value(name: str) -> Any:
     return value
 
 
-def mismatch(cell: str, machine: Any, directives: set[str]) -> str | None:
+def mismatch(cell: str, host: Any, directives: set[str]) -> str | None:
     """Return why a cell's name or value is wrong, or None."""
     if match := re.fullmatch(r"([A-Z][A-Z_]+)(?:=(.*))?", cell):
-        return _setting_mismatch(match[1], match[2], machine)
+        return _setting_mismatch(match[1], match[2], host)
     if match := re.fullmatch(r"([a-z]\w*(?:\.\w+)*)(?:: (.*))?", cell):
         try:
             actual = chart_value(match[1])
@@ -88,9 +88,9 @@ def mismatch(cell: str, machine: Any, directives: set[str]) -> str | None:
     return None if any(whole_word.search(line) for line in directives) else "not found"
 
 
-def _setting_mismatch(name: str, value: str | None, machine: Any) -> str | None:
-    if name in machine.values:
-        actual = machine.values[name]
+def _setting_mismatch(name: str, value: str | None, host: Any) -> str | None:
+    if name in host.values:
+        actual = host.values[name]
         return None if value in {None, actual} else f"{name} is {actual!r}"
     if name not in VARIABLES:
         return "no setting"
@@ -101,9 +101,10 @@ def _setting_mismatch(name: str, value: str | None, machine: Any) -> str | None:
     return None if parsed == default else f"{name} is {default!r}"
 
 
-def test_table_cells_match_chart_settings_and_templates(machine, directives):
-    assert CELLS
-    actual = {cell: wrong for cell in CELLS if (wrong := mismatch(cell, machine, directives))}
+def test_table_cells_match_chart_settings_and_templates(host, directives):
+    assert len(CELLS) > 80
+    assert all(set(COLUMNS) <= row.keys() for table in tables(PAGE) for row in table)
+    actual = {cell: wrong for cell in CELLS if (wrong := mismatch(cell, host, directives))}
     assert actual == {}
 
 

@@ -19,8 +19,9 @@ from dctnet.api.problems import (
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
 )
-from dctnet.config import MIB, SPARE_THREADS
+from dctnet.config import MIB
 from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import connections, post
 from tests.server.timed import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus

@@ -10,15 +10,12 @@ import pytest
 from dctnet.admission.quota import QUOTA_PER_FREE
 from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP
 from dctnet.api.client_identity import IPV6_PREFIX
-from dctnet.api.upload_body import MULTIPART_OVERHEAD_BYTES
 from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S
 from dctnet.config import (
-    GRACEFUL_MARGIN_S,
     MAX_ORIGINS,
     MIB,
     SETTINGS,
     SHARED_MEMORY,
-    SPARE_THREADS,
     Address,
     Fairness,
     Settings,
@@ -37,6 +34,11 @@ from dctnet.server.read_timeouts import CROWDED_IDLE_SHARE
 from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
+from dctnet.shared_limits import (
+    FORM_OVERHEAD_BYTES,
+    GRACEFUL_MARGIN_S,
+    SPARE_THREADS,
+)
 from tests.support.markdown import tables
 from tests.support.repo import ROOT
 
@@ -204,8 +206,8 @@ def test_an_empty_variable_counts_as_unset():
         ("DCTNET_THREADS", 1, 256, "threads"),
         ("DCTNET_QUEUE_SIZE", 1, 4096, "images"),
         ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
-        ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
-        ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes a second"),
+        ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes per second"),
+        ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes per second"),
         ("DCTNET_MAX_BODY_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
@@ -282,14 +284,14 @@ ROWS = [tuple(row.values()) for table in tables(ROOT / "docs/settings.md") for r
 
 def test_the_documentation_lists_each_setting_with_its_limits_and_its_default():
     assert [row[:3] for row in ROWS if row[0].startswith("`DCTNET_")] == [
-        (f"`{setting.variable}`", setting.allowed, setting.default_in_words) for setting in SETTINGS
+        (f"`{setting.variable}`", setting.allowed, setting.default_text) for setting in SETTINGS
     ]
 
 
 def test_a_default_that_is_a_value_is_the_documented_one():
     checked = 0
     for setting in SETTINGS:
-        if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_in_words):
+        if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_text):
             assert setting.parse(literal[1]) == setting.default({})
             checked += 1
     assert checked >= 20
@@ -312,7 +314,7 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set():
         f"{TIMEOUT_S} s",
         f"{MAX_CONNECTIONS}",
         f"{MAX_HEAD_BYTES // 1024} KiB",
-        f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
+        f"{FORM_OVERHEAD_BYTES // 1024} KiB",
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
         f"{POLL_INTERVAL_S:g} s",

@@ -9,11 +9,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from dctnet.api.problems import MISSING_IMAGE, TOO_MANY_BYTES, Problem
 from dctnet.config import MIB
+from dctnet.shared_limits import FORM_OVERHEAD_BYTES
 
 FIELD = "file"
-
-MULTIPART_OVERHEAD_BYTES = 64 * 1024
-"""What boundaries, headers and other fields of a form may add to the image's bytes."""
 
 CHUNK_BYTES = 64 * 1024
 """How much of a body is read at a time."""
@@ -28,7 +26,7 @@ class InMemoryRequest(Request):
 
 def require_length(request: Request, max_bytes: int) -> None:
     """Raise Problem where the headers announce more than ``max_bytes``; nothing is read."""
-    allowed = max_bytes + (MULTIPART_OVERHEAD_BYTES if _is_form(request) else 0)
+    allowed = max_bytes + (FORM_OVERHEAD_BYTES if _is_form(request) else 0)
     if (request.content_length or 0) > allowed:
         raise _too_many(max_bytes)
 
@@ -57,7 +55,7 @@ def _is_form(request: Request) -> bool:
 
 
 def _from_form(request: Request, max_bytes: int) -> bytes:
-    request.max_content_length = max_bytes + MULTIPART_OVERHEAD_BYTES
+    request.max_content_length = max_bytes + FORM_OVERHEAD_BYTES
     image = request.files.get(FIELD)
     return cast("BytesIO", image.stream).getvalue() if image else b""
 

@@ -10,10 +10,11 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from dctnet import log_writer
 from dctnet.app import create_app
-from dctnet.config import SPARE_THREADS, Settings
+from dctnet.config import Settings
 from dctnet.messages import say
 from dctnet.replica import Replica
 from dctnet.server import file_descriptors, fork_signals, orphan
+from dctnet.shared_limits import SPARE_THREADS
 
 SPARE_CONNECTIONS = 1024
 """Connections beyond the threads, which wait for their next request."""
