@@ -83,7 +83,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     root = tmp_path_factory.mktemp("readme") / "dctnet"
     for name in repository_files():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, clone / name)  # With its time, which make compares.
+        shutil.copy2(ROOT / name, root / name)  # With its time, which make compares.
     (root / ".venv").symlink_to(sys.prefix)
     (root / LIBRARIES).symlink_to(ROOT / LIBRARIES)
     # Else the copy would install itself into the environment that runs this test.
@@ -232,5 +232,10 @@ def test_client_program_prints_the_problem(program, run_program, clone, tmp_path
     (tmp_path / "portrait.jpg").write_text("hello")
     completed = run_program(clone.port, program)
     assert completed.returncode == 1
-    assert "The image's format is not supported: This is no JPEG" in completed.stderr
+    rejection = requests.post(
+        f"http://127.0.0.1:{clone.port}/v1/cartoons", data=b"hello", timeout=BOUND_S
+    )
+    assert rejection.status_code == 415
+    problem = rejection.json()
+    assert f"{problem['title']}: {problem['detail']}" in completed.stderr
     assert not (tmp_path / "cartoon.webp").exists()
