@@ -79,3 +79,12 @@ def test_web_ui_translates_every_style():
     (chinese,) = PACKAGE.rglob("zh.js")
     names = re.findall(r'^\s*"?([\w-]+)"?: ', chinese.read_text(), re.MULTILINE)
     assert set(STYLES) <= set(names)
+
+
+def test_development_page_lists_every_make_target():
+    targets = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    page = (DOCS / "development.md").read_text()
+    assert len(targets) > 20
+    assert [
+        target for target in targets if f"`make {target}`" not in page and target != "help"
+    ] == []
