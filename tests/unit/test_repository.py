@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from pip._internal.models.index import PyPI, TestPyPI
 
 import dctnet
-from tests.support.repo import ROOT, environment, kept_files
+from tests.support.repo import ROOT, environment, repository_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
@@ -112,7 +112,7 @@ def registry_hosts() -> set[str]:
 def test_no_file_names_a_package_registry():
     hosts = [host.encode() for host in registry_hosts()]
     assert len(hosts) >= 8
-    files = [ROOT / name for name in kept_files()]
+    files = [ROOT / name for name in repository_files()]
     assert ROOT / "pyproject.toml" in files
     naming = [
         str(file.relative_to(ROOT))
