@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.host import describe
+from benchmarks.host import describe_host
 from loadtest import client
-from loadtest.client import Closed, Plan, made
+from loadtest.client import ClosedLoop, Plan, generate_images
 from tests.support.process import serving
 
 CLIENTS = 50
@@ -28,12 +28,12 @@ def throughput(checkout: Path, requests: int) -> float:
         report = client.run(
             Plan(
                 url=f"{server.url}/v1/cartoons",
-                arrivals=Closed(clients=CLIENTS, requests=requests),
-                images=made(CLIENTS, SIDE, SIDE),
+                arrivals=ClosedLoop(clients=CLIENTS, requests=requests),
+                images=generate_images(CLIENTS, SIDE, SIDE),
                 timeout_s=120,
             )
         )
-    assert report.right == requests, report.table()
+    assert report.ok == requests, report.table()
     return float(report.throughput)
 
 
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=150)
     arguments = parser.parse_args()
     checkouts = [arguments.before.resolve(), arguments.after.resolve()]
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}\n")
+    print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}\n")
     print("| round | before, responses a second | after | after / before |\n|---|---|---|---|")
     ratios = []
     for number in range(1, arguments.rounds + 1):

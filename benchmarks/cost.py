@@ -71,10 +71,13 @@ def main() -> None:
 def stages() -> Iterator[tuple[str, float]]:
     """Yield each stage with its CPU nanoseconds for a pixel."""
     for content, image in images().items():
-        for kind, (format, options) in FILES.items():
-            data = encoded(image, format, dict(options))
-            yield f"decode {content}: {kind}", cpu_ns(partial(decode, data, image.size), image)
-        yield f"resize {content}", cpu_ns(partial(resized, image), image)
+        for file_format, (format, options) in FILES.items():
+            data = encode_file(image, format, dict(options))
+            yield (
+                f"decode {content}: {file_format}",
+                cpu_ns(partial(decode, data, image.size), image),
+            )
+        yield f"resize {content}", cpu_ns(partial(resize_round_trip, image), image)
         for response in get_args(Format):
             yield f"encode {content}: {response}", cpu_ns(partial(encode, image, response), image)
 
@@ -91,7 +94,7 @@ def images() -> dict[str, Pixels]:
     return {"photo": (enlarged + grain).clip(0, 255).astype(np.uint8), "noise": noise}
 
 
-def encoded(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
+def encode_file(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
     """Return an image as a file with a profile that has to be converted to sRGB."""
     image = Image.fromarray(pixels)
     if mode := options.pop("mode", None):
@@ -105,7 +108,7 @@ def encoded(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
     return buffer.getvalue()
 
 
-def resized(image: Pixels) -> Pixels:
+def resize_round_trip(image: Pixels) -> Pixels:
     """Resize down to the working size and back up, as the engine does."""
     height, width, _ = image.shape
     working = resize(image, *working_size(height, width, MAX_WORKING_SIDE)).astype(np.float32)

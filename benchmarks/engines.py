@@ -15,21 +15,21 @@ from dctnet.models.generator_weights import LAYERS
 from dctnet.runtimes import Generator, native
 from tests.support.process import memory
 
-Draw = Callable[[Pixels], GeneratorOutput]
+Generate = Callable[[Pixels], GeneratorOutput]
 
 IMAGES = 2
 """Drawn by each caller where throughput is measured."""
 
-CROWD_IMAGES = 8
+POLICY_IMAGES = 8
 """The same where threads are chosen: there the first call has all of them, which must not count."""
 
 GEMM_SIDE = 2048
 
 
-def multiplications(of_seven: float = 1.0) -> float:
+def multiplications_per_pixel(seven_by_seven_share: float = 1.0) -> float:
     """Return the multiplications a pixel: F(6×6, 3×3) needs 64 of 324 where it applies.
 
-    `of_seven` is the share that the 7×7 layers need: 1 directly, 10/28 by F(4, 7).
+    `seven_by_seven_share` is the share that the 7×7 layers need: 1 directly, 10/28 by F(4, 7).
     """
     total = 0.0
     area = 1.0
@@ -37,7 +37,7 @@ def multiplications(of_seven: float = 1.0) -> float:
         if layer.name in {"Conv_6", "Conv_8"}:
             area *= 4
         area /= layer.stride**2
-        share = 1 if layer.stride > 1 else of_seven if layer.side == 7 else 64 / 324
+        share = 1 if layer.stride > 1 else seven_by_seven_share if layer.side == 7 else 64 / 324
         total += area * layer.side**2 * layer.inputs * layer.outputs * share
     return total
 
@@ -52,34 +52,34 @@ class Engine:
         self._loaded_s = time.perf_counter() - started
         self._loaded = memory(os.getpid(), "VmRSS")
 
-    def draw(self, size: str) -> GeneratorOutput:
+    def generate(self, size: str) -> GeneratorOutput:
         """Return the drawing of an image of noise."""
         return self._generate(_image(size))
 
     def seconds(self, size: str) -> float:
-        """Draw one image."""
-        return _timed(self._generate, size)
+        """Generate one image."""
+        return _measure_seconds(self._generate, size)
 
     def rate(self, size: str, callers: int) -> float:
         """Let callers draw at once; return the images a second."""
-        return _rate(self._generate, size, callers)
+        return _measure_rate(self._generate, size, callers)
 
-    def policy(self, size: str, threads: int) -> tuple[float, float]:
+    def thread_policy(self, size: str, threads: int) -> tuple[float, float]:
         """Hold the choice of threads, call by call, against calls that are told; native only.
 
         Returns the speed of a lone call as a share of one told to take all threads, and the
         throughput of as many callers as a share of those told to take one each.
         """
-        chosen = self._generate
-        assert isinstance(chosen, native.NativeGenerator)
-        all_threads, one_thread = (partial(chosen.draw, threads=n) for n in (threads, 1))
+        automatic = self._generate
+        assert isinstance(automatic, native.NativeGenerator)
+        all_threads, one_thread = (partial(automatic.draw, threads=n) for n in (threads, 1))
         # There and back, so that a machine's changing pace counts for both.
-        first = _timed(chosen, size)
-        told = _timed(all_threads, size) + _timed(all_threads, size)
-        lone = told / (first + _timed(chosen, size))
-        before = _rate(chosen, size, threads, CROWD_IMAGES)
-        fixed = sum(_rate(one_thread, size, threads, CROWD_IMAGES) for _ in range(2))
-        crowd = (before + _rate(chosen, size, threads, CROWD_IMAGES)) / fixed
+        first = _measure_seconds(automatic, size)
+        fixed_s = _measure_seconds(all_threads, size) + _measure_seconds(all_threads, size)
+        lone = fixed_s / (first + _measure_seconds(automatic, size))
+        before = _measure_rate(automatic, size, threads, POLICY_IMAGES)
+        fixed = sum(_measure_rate(one_thread, size, threads, POLICY_IMAGES) for _ in range(2))
+        crowd = (before + _measure_rate(automatic, size, threads, POLICY_IMAGES)) / fixed
         return lone, crowd
 
     def profile(self, size: str) -> dict[str, float]:
@@ -128,14 +128,14 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
     return native.NativeGenerator(model.read(path), scratches, threads)
 
 
-def _timed(draw: Draw, size: str) -> float:
+def _measure_seconds(draw: Generate, size: str) -> float:
     image = _image(size)
     started = time.perf_counter()
     draw(image)
     return time.perf_counter() - started
 
 
-def _rate(draw: Draw, size: str, callers: int, each: int = IMAGES) -> float:
+def _measure_rate(draw: Generate, size: str, callers: int, each: int = IMAGES) -> float:
     images = [_image(size)] * (callers * each)
     with ThreadPoolExecutor(callers) as pool:
         started = time.perf_counter()

@@ -7,7 +7,7 @@ from pathlib import Path
 from dctnet.cpus import available_cpus
 
 
-def describe() -> str:
+def describe_host() -> str:
     """Say in a line what matters for speed: CPU, cores, and who computes."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}

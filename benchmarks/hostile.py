@@ -24,20 +24,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks import hostile_clients
-from benchmarks.honest_clients import REJECTED, RIGHT, Attempt, HonestClients
-from benchmarks.host import describe
+from benchmarks.host import describe_host
 from benchmarks.hostile_clients import HostileClients
-from benchmarks.replica_monitor import BadLogPipe, Observation, Probe, observing
+from benchmarks.legitimate_clients import OK, REJECTED, Attempt, LegitimateClients
+from benchmarks.replica_monitor import IntermittentLogReader, Observation, Probe, observe
 from dctnet.config import MIB, Settings
 from dctnet.cpus import available_cpus
 from dctnet.memory import memory_bound
 from dctnet.model_loading import load_engine
-from loadtest.client import equals, made
+from loadtest.client import compare_with, generate_images
 from tests.support.metrics import scrape
 from tests.support.process import READY_S, Server, only_child
 
 SETTINGS = {"DCTNET_MODEL": "demo", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
-HONEST_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
+LEGITIMATE_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 """Source addresses of the honest clients; the hostile ones have 127.0.0.1, .6 and .7."""
 
 SIDE = 512
@@ -50,7 +50,7 @@ AFTER_S = 60
 
 RECOVERY_S = 10
 """How soon after the attack the throughput must be full again."""
-FULL = 0.9
+RECOVERED_SHARE = 0.9
 """Full throughput, as a share of that alone."""
 WINDOW_S = 5
 """Span of time over which a throughput is measured."""
@@ -90,13 +90,13 @@ class Pause:
 
 
 @dataclass
-class Run:
+class HostileRun:
     """What was measured."""
 
     settings: Settings
-    honest: HonestClients
+    legitimate: LegitimateClients
     seen: Observation
-    log: BadLogPipe
+    log: IntermittentLogReader
     worker: int
     alone_s: float = 0
     """When the honest clients were alone, from here on; all times are monotonic, in seconds."""
@@ -118,12 +118,12 @@ def pause_schedule(duration_s: float) -> Iterator[tuple[float, float]]:
         yield (index + 1) * every_s, LONG_PAUSE_S if is_long else short_s
 
 
-def attack(run: Run, hostile: HostileClients, duration_s: float) -> None:
+def attack(run: HostileRun, hostile: HostileClients, duration_s: float) -> None:
     """Let the hostile clients do what they can, and stop the worker now and then."""
     run.attack_s = time.monotonic()
     hostile.start()
     for offset_s, length_s in pause_schedule(duration_s):
-        _wait(run, run.attack_s + offset_s)
+        _wait_until(run, run.attack_s + offset_s)
         begin_s = time.monotonic()
         # A worker that has ended is noticed by its id.
         with suppress(ProcessLookupError):
@@ -133,20 +133,20 @@ def attack(run: Run, hostile: HostileClients, duration_s: float) -> None:
             finally:
                 os.kill(run.worker, signal.SIGCONT)
         run.pauses.append(Pause(begin_s, time.monotonic()))
-    _wait(run, run.attack_s + duration_s)
+    _wait_until(run, run.attack_s + duration_s)
     run.after_s = time.monotonic()
     run.hostile = hostile.stop()
 
 
-def _wait(run: Run, until_s: float) -> None:
+def _wait_until(run: HostileRun, until_s: float) -> None:
     """Wait until a time, and print a line each minute."""
     while (left_s := until_s - time.monotonic()) > 0:
         elapsed_s = time.monotonic() - run.attack_s
         time.sleep(min(left_s, 60 - elapsed_s % 60))
         now_s = time.monotonic()
         if now_s < until_s:
-            attempts = Counter(attempt.outcome for attempt in list(run.honest.attempts))
-            throughput = run.honest.throughput(max(run.attack_s, now_s - 60), now_s)
+            attempts = Counter(attempt.outcome for attempt in list(run.legitimate.attempts))
+            throughput = run.legitimate.throughput(max(run.attack_s, now_s - 60), now_s)
             print(
                 f"{(now_s - run.attack_s) / 60:.0f} min: honest {dict(attempts)},"
                 f" {throughput:.2f}/s; worker {run.seen.rss // MIB} MiB now,"
@@ -156,29 +156,34 @@ def _wait(run: Run, until_s: float) -> None:
             )
 
 
-def measure(duration_s: float) -> Run:
+def measure(duration_s: float) -> HostileRun:
     """Start a replica and measure it alone, under attack, and after that."""
     settings = Settings.from_environment(SETTINGS)
-    images = made(IMAGES, SIDE, SIDE, format="png")
+    images = generate_images(IMAGES, SIDE, SIDE, format="png")
     engine, _ = load_engine(settings)
-    right = {image.name: engine.cartoonize(image.pixels()).image for image in images}
+    expected = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     with ExitStack() as stack:
         server = Server(None, (), subprocess.PIPE, subprocess.PIPE, **SETTINGS)
         stack.enter_context(server).wait_for(200, READY_S)
         process, worker = server.process, server.worker()
         management = int(server.management.rpartition(":")[2])
         hostile = stack.enter_context(
-            hostile_clients.prepared(("127.0.0.1", server.port), ("127.0.0.1", management))
-        )
-        log = BadLogPipe(process)
-        stack.enter_context(log.reading())
-        seen = stack.enter_context(observing(process.pid, worker, server.management))
-        honest = stack.enter_context(
-            HonestClients.running(
-                f"{server.url}/v1/cartoons", HONEST_ADDRESSES, images, equals(right, tolerance=1)
+            hostile_clients.spawn_hostile_clients(
+                ("127.0.0.1", server.port), ("127.0.0.1", management)
             )
         )
-        run = Run(settings, honest, seen, log, worker)
+        log = IntermittentLogReader(process)
+        stack.enter_context(log.reading())
+        seen = stack.enter_context(observe(process.pid, worker, server.management))
+        legitimate = stack.enter_context(
+            LegitimateClients.running(
+                f"{server.url}/v1/cartoons",
+                LEGITIMATE_ADDRESSES,
+                images,
+                compare_with(expected, tolerance=1),
+            )
+        )
+        run = HostileRun(settings, legitimate, seen, log, worker)
         time.sleep(WARM_UP_S)
         run.alone_s = time.monotonic()
         time.sleep(ALONE_S)
@@ -210,12 +215,14 @@ def recovery_s(throughput: Callable[[float, float], float], end_s: float, full: 
     return float("inf")
 
 
-def failures(attempts: Iterable[Attempt], pauses: Sequence[Pause]) -> tuple[Counter[str], int]:
+def count_failures(
+    attempts: Iterable[Attempt], pauses: Sequence[Pause]
+) -> tuple[Counter[str], int]:
     """Count what honest clients lost, and apart from that the deadlines of a long pause."""
     lost: Counter[str] = Counter()
     excused = 0
     for attempt in attempts:
-        if attempt.outcome in (RIGHT, REJECTED):
+        if attempt.outcome in (OK, REJECTED):
             continue
         is_of_pause = any(
             pause.end_s - pause.begin_s >= LONG_PAUSE_S
@@ -229,7 +236,7 @@ def failures(attempts: Iterable[Attempt], pauses: Sequence[Pause]) -> tuple[Coun
     return lost, excused
 
 
-def retries(attempts: Sequence[Attempt]) -> tuple[int, int]:
+def count_retries(attempts: Sequence[Attempt]) -> tuple[int, int]:
     """Count the rejections after which the client tried again, and how many were then admitted."""
     last: dict[int, Attempt] = {}
     retried = admitted = 0
@@ -242,7 +249,9 @@ def retries(attempts: Sequence[Attempt]) -> tuple[int, int]:
     return retried, admitted
 
 
-def red(probes: Iterable[Probe], path: str, pauses: Sequence[Pause]) -> tuple[int, int]:
+def count_failed_probes(
+    probes: Iterable[Probe], path: str, pauses: Sequence[Pause]
+) -> tuple[int, int]:
     """Count red probes of a path in pauses of the worker, and at other times."""
     in_pause = others = 0
     for probe in probes:
@@ -254,48 +263,50 @@ def red(probes: Iterable[Probe], path: str, pauses: Sequence[Pause]) -> tuple[in
     return in_pause, others
 
 
-def report(run: Run, duration_s: float) -> bool:
+def print_report(run: HostileRun, duration_s: float) -> bool:
     """Print what was measured; return whether all promises were kept."""
-    honest, seen = run.honest, run.seen
-    attempts = sorted(honest.attempts, key=lambda attempt: attempt.started_s)
+    legitimate, seen = run.legitimate, run.seen
+    attempts = sorted(legitimate.attempts, key=lambda attempt: attempt.started_s)
     during = [a for a in attempts if run.attack_s <= a.started_s < run.after_s]
-    right = [attempt for attempt in during if attempt.outcome == RIGHT]
+    ok = [attempt for attempt in during if attempt.outcome == OK]
     rejected = [attempt for attempt in during if attempt.outcome == REJECTED]
-    lost, excused = failures(attempts, run.pauses)
-    retried, admitted = retries(during)
-    before = honest.throughput(run.alone_s, run.attack_s)
-    after = honest.throughput(run.after_s + AFTER_S - ALONE_S, run.after_s + AFTER_S)
+    lost, excused = count_failures(attempts, run.pauses)
+    retried, admitted = count_retries(during)
+    before = legitimate.throughput(run.alone_s, run.attack_s)
+    after = legitimate.throughput(run.after_s + AFTER_S - ALONE_S, run.after_s + AFTER_S)
     # A machine's pace changes within minutes, and a slow one must not lower the bar.
     alone = max(before, after)
-    beside = honest.throughput(run.attack_s, run.after_s)
-    recovered_s = recovery_s(honest.throughput, run.after_s, FULL * alone)
+    beside = legitimate.throughput(run.attack_s, run.after_s)
+    recovered_s = recovery_s(legitimate.throughput, run.after_s, RECOVERED_SHARE * alone)
     bound = memory_bound(run.settings, run.settings.threads or int(available_cpus()))
     peak = seen.peak_worker + seen.peak_arbiter
-    livez_paused, livez_red = red(seen.probes, "/livez", run.pauses)
-    readyz_paused, readyz_red = red(seen.probes, "/readyz", run.pauses)
+    livez_paused, livez_failed = count_failed_probes(seen.probes, "/livez", run.pauses)
+    readyz_paused, readyz_failed = count_failed_probes(seen.probes, "/readyz", run.pauses)
     tracebacks = sum(n for line, n in run.log.messages.items() if line.startswith("Traceback"))
     assert run.hostile is not None
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, {duration_s / 60:g} minutes of attack.\n")
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {describe_host()}, {duration_s / 60:g} minutes of attack.\n"
+    )
     rows = {
         "honest requests under attack": len(during),
-        "right": len(right),
+        "ok": len(ok),
         "rejected": f"{len(rejected)} ({_by_status(rejected)})",
-        "promised by `Retry-After`, median and most, s": _median_and_most(
+        "promised by `Retry-After`, median and most, s": _median_and_max(
             [attempt.retry_after_s or 0 for attempt in rejected]
         ),
         "admitted after `Retry-After`": f"{admitted} of {retried}",
         "lost, before and after included": lost.total(),
         "deadlines that passed in the long pause (504)": excused,
-        "latency of right ones, p50, s": _percentile([a.ended_s - a.started_s for a in right], 50),
-        "latency of right ones, p95, s": _percentile([a.ended_s - a.started_s for a in right], 95),
+        "latency of right ones, p50, s": _percentile([a.ended_s - a.started_s for a in ok], 50),
+        "latency of right ones, p95, s": _percentile([a.ended_s - a.started_s for a in ok], 95),
         "from the first try to the cartoon, p95, s": _percentile(
-            [a.ended_s - a.image_started_s for a in right], 95
+            [a.ended_s - a.image_started_s for a in ok], 95
         ),
         "throughput alone, before and long after the attack, per second": (
             f"{before:.2f}, {after:.2f}"
         ),
         "throughput under attack, per second": f"{beside:.2f}",
-        f"seconds until {FULL:.0%} of the throughput alone": f"{recovered_s:g}",
+        f"seconds until {RECOVERED_SHARE:.0%} of the throughput alone": f"{recovered_s:g}",
         "peak memory of worker and arbiter, MiB": (
             f"{seen.peak_worker // MIB} + {seen.peak_arbiter // MIB}"
         ),
@@ -305,8 +316,8 @@ def report(run: Run, duration_s: float) -> bool:
             f"{seen.peak_descriptors}, {seen.peak_threads}"
         ),
         "pauses of the worker, s": ", ".join(f"{p.end_s - p.begin_s:.0f}" for p in run.pauses),
-        "`/livez` red, in pauses and else": f"{livez_paused}, {livez_red}",
-        "`/readyz` red, in pauses and else": f"{readyz_paused}, {readyz_red}",
+        "`/livez` red, in pauses and else": f"{livez_paused}, {livez_failed}",
+        "`/readyz` red, in pauses and else": f"{readyz_paused}, {readyz_failed}",
         "probes p99 outside pauses, ms": _percentile(
             [
                 1000 * (probe.ended_s - probe.started_s)
@@ -329,12 +340,12 @@ def report(run: Run, duration_s: float) -> bool:
             by_kind.setdefault(kind, []).append(f"{number} {outcome}")
     for kind, outcomes in by_kind.items():
         print(f"| {kind} | {', '.join(outcomes)} |")
-    _explain(run, lost)
+    _print_details(run, lost)
     promises = {
         "honest clients lose nothing": not lost,
         "memory is within the bound": peak <= bound,
         "the worker is the same": run.worker_after == run.worker,
-        "/livez is green but in pauses": livez_red == 0,
+        "/livez is green but in pauses": livez_failed == 0,
         f"throughput is full within {RECOVERY_S} s": recovered_s <= RECOVERY_S,
     }
     print()
@@ -343,10 +354,10 @@ def report(run: Run, duration_s: float) -> bool:
     return all(promises.values())
 
 
-def _explain(run: Run, lost: Counter[str]) -> None:
+def _print_details(run: HostileRun, lost: Counter[str]) -> None:
     """Say on standard error what was lost, how throughput came back, and what the replica wrote."""
     after = (
-        run.honest.throughput(run.after_s + second, run.after_s + second + 1)
+        run.legitimate.throughput(run.after_s + second, run.after_s + second + 1)
         for second in range(2 * RECOVERY_S)
     )
     print("right per second after the attack:", *(f"{n:g}" for n in after), file=sys.stderr)
@@ -361,7 +372,7 @@ def _by_status(attempts: Iterable[Attempt]) -> str:
     return ", ".join(f"{number} of {status}" for status, number in statuses.items()) or "none"
 
 
-def _median_and_most(values: Sequence[int]) -> str:
+def _median_and_max(values: Sequence[int]) -> str:
     return f"{np.median(values):g}, {max(values)}" if values else "none"
 
 
@@ -374,7 +385,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30, help="of the attack; default: 30")
     duration_s = 60 * parser.parse_args().minutes
-    return 0 if report(measure(duration_s), duration_s) else 1
+    return 0 if print_report(measure(duration_s), duration_s) else 1
 
 
 if __name__ == "__main__":

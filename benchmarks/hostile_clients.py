@@ -23,8 +23,8 @@ import aiohttp
 from benchmarks import hostile_images
 from dctnet.config import KIB
 from loadtest import file_descriptors, slow_clients
-from loadtest.exchange import Reply, exchange
-from loadtest.images import SourceImage, made
+from loadtest.exchange import Response, post_image
+from loadtest.images import SourceImage, generate_images
 from loadtest.slow_clients import SlowPlan
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ MANAGEMENT_MALFORMED = 10
 CONNECTIONS = 1500
 """More than there are at once."""
 
-PAUSE_S = 0.5
+RECONNECT_DELAY_S = 0.5
 """From the end of a connection to the next one, in seconds."""
 
 IMAGE_TIMEOUT_S = 120
@@ -110,7 +110,7 @@ class HostileClients:
 
 
 @contextmanager
-def prepared(server: Address, management: Address) -> Iterator[HostileClients]:
+def spawn_hostile_clients(server: Address, management: Address) -> Iterator[HostileClients]:
     """Start the process, wait until its images are made, and end it at last."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
@@ -126,7 +126,7 @@ def prepared(server: Address, management: Address) -> Iterator[HostileClients]:
 
 def _run(pipe: "Connection[Result | str, str]", server: Address, management: Address) -> None:
     os.nice(NICENESS)
-    file_descriptors.allow(CONNECTIONS)
+    file_descriptors.raise_limit(CONNECTIONS)
     attack = _Attack(server, management)
     pipe.send("ready")
     pipe.recv()
@@ -146,7 +146,7 @@ class _Attack:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._profiles = hostile_images.with_costly_profiles()
         self._decoders = hostile_images.with_large_decoders()
-        (self._ordinary,) = made(1, 512, 512)
+        (self._ordinary,) = generate_images(1, 512, 512)
         self._thin = hostile_images.thin_jpeg()
         self._noise = hostile_images.large_jpeg()
 
@@ -235,7 +235,7 @@ class _Attack:
             )
 
     async def _repeat(self, kind: str, attempt: Callable[[], Awaitable[str]]) -> None:
-        await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311 - It spreads load.
+        await asyncio.sleep(random.uniform(0, RECONNECT_DELAY_S))  # noqa: S311 - It spreads load.
         while True:
             try:
                 outcome = await attempt()
@@ -248,12 +248,12 @@ class _Attack:
             except Exception as error:  # One kind of client must not end all others.
                 outcome = repr(error)
             self._count(kind, outcome)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(RECONNECT_DELAY_S)
 
 
 async def _cartoon(session: aiohttp.ClientSession, url: str, image: SourceImage) -> str:
-    result = await exchange(session, url, image)
-    return str(result.status) if isinstance(result, Reply) else result.kind
+    result = await post_image(session, url, image)
+    return str(result.status) if isinstance(result, Response) else result.reason
 
 
 async def _hold(address: Address, at_once: bytes, slowly: bytes = b"") -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Apart:
+class IsolatedObject:
     """The object, from here."""
 
     process: BaseProcess
@@ -24,16 +24,16 @@ class Apart:
 
 
 @contextmanager
-def apart(
+def spawn_object(
     make: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
-) -> Iterator[Apart]:
+) -> Iterator[IsolatedObject]:
     """Make an object in a new process, with variables beyond ours; end the process at last.
 
     Raises EOFError where it cannot be made.
     """
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+    local, remote = context.Pipe()
+    process = context.Process(target=_serve, args=(remote, make, arguments), daemon=True)
     before = dict(os.environ)
     os.environ.update(environment or {})
     try:
@@ -41,18 +41,18 @@ def apart(
     finally:
         os.environ.clear()
         os.environ.update(before)
-    there.close()
+    remote.close()
     try:
-        here.recv()  # One at a time, so that the time of making it is its own.
-        yield Apart(process, here)
+        local.recv()  # One at a time, so that the time of making it is its own.
+        yield IsolatedObject(process, local)
     finally:
         process.terminate()
         process.join()
 
 
-def _serve(asked: Connection, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    made = make(*arguments)
-    asked.send(None)
+def _serve(pipe: Connection, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    instance = make(*arguments)
+    pipe.send(None)
     while True:
-        method, values = asked.recv()
-        asked.send(getattr(made, method)(*values))
+        method, values = pipe.recv()
+        pipe.send(getattr(instance, method)(*values))

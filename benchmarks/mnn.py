@@ -58,7 +58,7 @@ def generator(path: Path, threads: int) -> Generator:
         except IndexError:
             slot = _Slot(path, threads)
         try:
-            return [slot.draw(image)]
+            return [slot.run(image)]
         finally:
             slots.append(slot)
 
@@ -78,19 +78,19 @@ class _Slot:
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
         self._session = self._interpreter.createSession(settings)
 
-    def draw(self, image: Array) -> Pixels:
+    def run(self, image: Array) -> Pixels:
         """Draw an image, float32; another size than the last's costs some hundredths more."""
-        given = self._interpreter.getSessionInput(self._session)
-        if given.getShape() != image.shape:
-            self._interpreter.resizeTensor(given, image.shape)
+        input_tensor = self._interpreter.getSessionInput(self._session)
+        if input_tensor.getShape() != image.shape:
+            self._interpreter.resizeTensor(input_tensor, image.shape)
             self._interpreter.resizeSession(self._session)
         # Of the same layout as the session's: else MNN transposes it, though it has no batch.
-        layout = given.getDimensionType()
-        given.copyFrom(self._tensor(image.shape, self._float, image, layout))
+        layout = input_tensor.getDimensionType()
+        input_tensor.copyFrom(self._tensor(image.shape, self._float, image, layout))
         if error := self._interpreter.runSession(self._session):
             raise RuntimeError(f"MNN answers with error {error}.")
-        drawn = self._interpreter.getSessionOutput(self._session, OUTPUT)
-        return np.array(drawn.getNumpyData(), np.uint8)
+        output_tensor = self._interpreter.getSessionOutput(self._session, OUTPUT)
+        return np.array(output_tensor.getNumpyData(), np.uint8)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from statistics import median
 import cv2
 import numpy as np
 
-from benchmarks.host import describe
-from benchmarks.isolated import apart
+from benchmarks.host import describe_host
+from benchmarks.isolated import spawn_object
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.conversion.trial_images import PHOTOS, read
@@ -25,7 +25,7 @@ from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
 from dctnet.server import malloc
 from loadtest import client
-from loadtest.client import Closed, Plan
+from loadtest.client import ClosedLoop, Plan
 from loadtest.images import SourceImage
 from tests.support.process import Server, serving
 
@@ -42,7 +42,7 @@ def portrait() -> SourceImage:
     return SourceImage("portrait", data.tobytes(), "image/jpeg", SIDE, SIDE)
 
 
-class Bare:
+class BareEngine:
     """The engine without a service, as a replica loads it."""
 
     def __init__(self, model: str) -> None:
@@ -61,11 +61,11 @@ class Bare:
         return images / seconds
 
 
-def served(server: Server, image: SourceImage, images: int) -> tuple[float, float]:
+def measure_service(server: Server, image: SourceImage, images: int) -> tuple[float, float]:
     """Return the right answers a second, and the clients' share of the CPUs, 0..1."""
     plan = Plan(
         url=f"{server.url}/v1/cartoons",
-        arrivals=Closed(clients=CLIENTS, requests=images),
+        arrivals=ClosedLoop(clients=CLIENTS, requests=images),
         images=[image],
         timeout_s=120,
     )
@@ -73,7 +73,7 @@ def served(server: Server, image: SourceImage, images: int) -> tuple[float, floa
     started = time.perf_counter()
     report = client.run(plan)
     share = (time.process_time() - before) / (time.perf_counter() - started) / available_cpus()
-    assert report.right == images, report.table()
+    assert report.ok == images, report.table()
     return report.throughput, share
 
 
@@ -86,29 +86,31 @@ def main() -> int:
     arguments = parser.parse_args()
     image, count = portrait(), arguments.images
     pixels = image.pixels()
-    alone, serving_rates, shares = [], [], []
+    alone, service_rates, shares = [], [], []
     with (
-        apart(Bare, arguments.model) as bare,
+        spawn_object(BareEngine, arguments.model) as bare,
         serving(DCTNET_MODEL=arguments.model, DCTNET_SLOTS=SLOTS) as server,
     ):
         for number in range(-1, arguments.rounds):
             rate = bare("rate", pixels, count)
-            served_rate, share = served(server, image, count)
+            service_rate, share = measure_service(server, image, count)
             print(
-                f"round {number + 1} of {arguments.rounds}: {rate:.2f} {served_rate:.2f}"
+                f"round {number + 1} of {arguments.rounds}: {rate:.2f} {service_rate:.2f}"
                 f" {share:.1%}",
                 file=sys.stderr,
             )
             if number >= 0:  # The first round warms up.
                 alone.append(rate)
-                serving_rates.append(served_rate)
+                service_rates.append(service_rate)
                 shares.append(share)
-    ratios = np.divide(serving_rates, alone)
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
+    ratios = np.divide(service_rates, alone)
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
+    )
     print("| figure | median | least | most |\n|---|---|---|---|")
     for name, values in (
         ("bare engine, images a second", alone),
-        ("service, images a second", serving_rates),
+        ("service, images a second", service_rates),
         ("service of bare engine, %", 100 * ratios),
         ("clients' share of the CPUs, %", 100 * np.array(shares)),
     ):

@@ -22,22 +22,22 @@ from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 
-from benchmarks.host import describe
-from benchmarks.isolated import apart
+from benchmarks.host import describe_host
+from benchmarks.isolated import spawn_object
 from benchmarks.overhead import portrait
-from benchmarks.probe_latency import probing
+from benchmarks.probe_latency import poll_probes
 from benchmarks.report import table
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
 from loadtest import client
-from loadtest.client import Check, Closed, Plan, SourceImage, equals
+from loadtest.client import Check, ClosedLoop, Plan, SourceImage, compare_with
 from tests.support.process import family_memory, family_time, free_ports, running, serving
 from tests.support.repo import environment
 
-Figures = dict[str, float]
-Found = dict[str, list[Figures]]
+RoundResults = dict[str, float]
+Measurements = dict[str, list[RoundResults]]
 """Of each setup, the figures of each round."""
 
 CLIENTS = 50
@@ -49,7 +49,7 @@ SAMPLE_S = 1.0
 
 FIGURES = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
 
-MACHINE = """\
+HOST_NOTE = """\
 Measured on {date} by
 
 ```text
@@ -80,19 +80,19 @@ class Setup:
     start: Callable[[], AbstractContextManager[Running]]
 
 
-class Artist:
+class ReferenceEngine:
     """The engine, for the right answer."""
 
     def __init__(self, model: str) -> None:
         self._engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": model}))
 
-    def draw(self, pixels: Pixels) -> Pixels:
+    def cartoonize(self, pixels: Pixels) -> Pixels:
         """Return the cartoon."""
         return self._engine.cartoonize(pixels).image
 
 
 @contextmanager
-def replicas(count: int, **settings: object) -> Iterator[Running]:
+def run_replicas(count: int, **settings: object) -> Iterator[Running]:
     """Start so many replicas with these settings."""
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(**settings)) for _ in range(count)]
@@ -100,7 +100,7 @@ def replicas(count: int, **settings: object) -> Iterator[Running]:
 
 
 @contextmanager
-def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]:
+def run_baseline(workers: int, threads: int, **settings: object) -> Iterator[Running]:
     """Start the classic service under Gunicorn, and wait until every worker has its model."""
     (port,) = free_ports(1)
     kind = ["--worker-class", "sync"] if threads == 1 else ["--threads", str(threads)]
@@ -115,26 +115,26 @@ def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]
         yield Running([f"http://127.0.0.1:{port}"], [process.pid])
 
 
-def setups(model: str, slots: int, classic_threads: str) -> list[Setup]:
+def setups(model: str, slots: int, baseline_threads: str) -> list[Setup]:
     """Return what is compared; the first is what the others are held against."""
     one = {"DCTNET_MODEL": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
-    old = one | {"DCTNET_THREADS": classic_threads}
+    old = one | {"DCTNET_THREADS": baseline_threads}
     return [
         Setup(
             f"one replica of {slots} slots",
-            lambda: replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
+            lambda: run_replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
         ),
-        Setup(f"{slots} replicas of one slot", lambda: replicas(slots, **one)),
-        Setup("Gunicorn, 4 sync workers", lambda: classic(4, 1, **old)),
+        Setup(f"{slots} replicas of one slot", lambda: run_replicas(slots, **one)),
+        Setup("Gunicorn, 4 sync workers", lambda: run_baseline(4, 1, **old)),
         Setup(
             "Gunicorn, 4 workers of 2 threads",
-            lambda: classic(4, 2, **(old | {"DCTNET_SLOTS": 2})),
+            lambda: run_baseline(4, 2, **(old | {"DCTNET_SLOTS": 2})),
         ),
     ]
 
 
 @contextmanager
-def sampling(pids: Sequence[int]) -> Iterator[list[int]]:
+def sample_memory(pids: Sequence[int]) -> Iterator[list[int]]:
     """Look now and then at the memory of processes and their children, until the block ends."""
     sizes: list[int] = []
     ended = Event()
@@ -153,15 +153,17 @@ def sampling(pids: Sequence[int]) -> Iterator[list[int]]:
     sizes.append(sum(map(family_memory, pids)))
 
 
-def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Figures:
+def measure_setup(
+    running: Running, image: SourceImage, check: Check, requests: int
+) -> RoundResults:
     """Let fifty clients send so many images, after some that warm up."""
 
     def plan(clients: int, number: int) -> Plan:
         first, *others = [f"{url}/v1/cartoons" for url in running.urls]
         return Plan(
             url=first,
-            others=others,
-            arrivals=Closed(clients=clients, requests=number),
+            other_urls=others,
+            arrivals=ClosedLoop(clients=clients, requests=number),
             images=[image],
             check=check,
             timeout_s=TIMEOUT_S,
@@ -169,49 +171,51 @@ def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Fi
 
     client.run(plan(WARM_UP // 2, WARM_UP))
     used = sum(map(family_time, running.pids))
-    probes = probing([f"{url}/health" for url in running.urls])
-    with probes as health, sampling(running.pids) as sizes:
+    probes = poll_probes([f"{url}/health" for url in running.urls])
+    with probes as health, sample_memory(running.pids) as sizes:
         report = client.run(plan(CLIENTS, requests))
     used = sum(map(family_time, running.pids)) - used
-    latency = report.latency_s["right"]
+    latency = report.latency_s["ok"]
     assert latency is not None, report.table()
     return {
         "rate": report.throughput,
-        "used": used / report.right,
+        "used": used / report.ok,
         "p50": latency.p50,
         "p95": latency.p95,
         # One after another: while one waits, none is asked, so that a median would flatter.
         "health": max(health.seconds),
         "memory": max(sizes) / 1e6,
-        "right": report.right,
+        "ok": report.ok,
         "rejected": report.rejected,
-        "failed": report.failed + report.wrong,
+        "failed": report.failed + report.invalid,
     }
 
 
-def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Iterator[Found]:
+def measure(
+    compared: Sequence[Setup], rounds: int, model: str, requests: int
+) -> Iterator[Measurements]:
     """Ask each setup once a round, every second time in the other order; yield what is there."""
     image = portrait()
-    with apart(Artist, model) as artist:
-        check = equals({image.name: artist("draw", image.pixels())}, tolerance=1)
-    found: Found = defaultdict(list)
+    with spawn_object(ReferenceEngine, model) as engine:
+        check = compare_with({image.name: engine("cartoonize", image.pixels())}, tolerance=1)
+    results: Measurements = defaultdict(list)
     for number in range(rounds):
         for setup in compared if number % 2 == 0 else reversed(compared):
             with setup.start() as running:
-                figures = ask(running, image, check, requests)
-            found[setup.name].append(figures)
+                figures = measure_setup(running, image, check, requests)
+            results[setup.name].append(figures)
             print(f"round {number + 1}, {setup.name}: {figures}", file=sys.stderr, flush=True)
-        yield {setup.name: found[setup.name] for setup in compared}
+        yield {setup.name: results[setup.name] for setup in compared}
 
 
-def facts(found: Found, load: float, requests: int) -> str:
+def describe_run(results: Measurements, load: float, requests: int) -> str:
     """Say when and where it was measured, and how busy the machine was."""
     cpus = available_cpus()
-    rates = [figures["rate"] for figures in next(iter(found.values()))]
-    return MACHINE.format(
+    rates = [figures["rate"] for figures in next(iter(results.values()))]
+    return HOST_NOTE.format(
         date=time.strftime("%Y-%m-%d"),
         arguments=f" {shlex.join(sys.argv[1:])}" if sys.argv[1:] else "",
-        machine=describe(),
+        machine=describe_host(),
         load=load,
         cpus=cpus,
         noise="other work ran beside it" if load > cpus / 4 else "it had little else to do",
@@ -222,14 +226,14 @@ def facts(found: Found, load: float, requests: int) -> str:
     )
 
 
-def tables(found: Found) -> str:
+def format_tables(results: Measurements) -> str:
     """Return what became of the images, and what it cost."""
-    first = next(iter(found.values()))
+    first = next(iter(results.values()))
     costs, waits = [], []
-    for name, rounds in found.items():
+    for name, rounds in results.items():
         of = {figure: [each[figure] for each in rounds] for figure in first[0]}
 
-        def times(figure: str, rounds: list[Figures] = rounds) -> str:
+        def times(figure: str, rounds: list[RoundResults] = rounds) -> str:
             pairs = zip(rounds, first, strict=True)
             return _spread([each[figure] / other[figure] for each, other in pairs], 2)
 
@@ -238,7 +242,7 @@ def tables(found: Found) -> str:
         waits.append(
             [
                 name,
-                *(f"{sum(of[outcome]):.0f}" for outcome in ("right", "rejected", "failed")),
+                *(f"{sum(of[outcome]):.0f}" for outcome in ("ok", "rejected", "failed")),
                 f"{median(of['p50']):.1f}",
                 _spread(of["p95"], 1),
                 f"{max(of['health']):.1f}",
@@ -246,7 +250,7 @@ def tables(found: Found) -> str:
         )
     ratio = "times the first"
     cost = ["images a second", ratio, "CPU s an image", ratio, "memory, MB", ratio]
-    outcomes = ["right", "rejected", "failed or wrong"]
+    outcomes = ["ok", "rejected", "failed or wrong"]
     seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
     both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)
     return "\n\n".join(both)
@@ -274,15 +278,18 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=200, help="a round; default: 200")
     parser.add_argument("--model", default="demo", help="a prepared model; default: demo")
     parser.add_argument(
-        "--classic-threads", default="1", help="DCTNET_THREADS of a classic worker; default: 1"
+        "--baseline-threads", default="1", help="DCTNET_THREADS of a classic worker; default: 1"
     )
     parser.add_argument("--page", type=Path, default=Path("docs/why-one-worker.md"))
     arguments = parser.parse_args()
     cpus, load = available_cpus(), os.getloadavg()[0]
-    compared = setups(arguments.model, max(1, int(cpus)), arguments.classic_threads)
+    compared = setups(arguments.model, max(1, int(cpus)), arguments.baseline_threads)
     # After each round, so that one who ends it early has those before.
-    for found in measure(compared, arguments.rounds, arguments.model, arguments.requests):
-        write(arguments.page, f"{facts(found, load, arguments.requests)}\n\n{tables(found)}\n")
+    for results in measure(compared, arguments.rounds, arguments.model, arguments.requests):
+        write(
+            arguments.page,
+            f"{describe_run(results, load, arguments.requests)}\n\n{format_tables(results)}\n",
+        )
     return 0
 
 

@@ -58,12 +58,15 @@ class Observation:
 
 
 @contextmanager
-def observing(arbiter: int, worker: int, management: str) -> Iterator[Observation]:
+def observe(arbiter: int, worker: int, management: str) -> Iterator[Observation]:
     """Look at the processes and ask the probes until the block ends."""
     observation, ended = Observation(), Event()
     threads = [
-        Thread(target=_look, args=(arbiter, worker, observation, ended)),
-        *(Thread(target=_probe, args=(management + p, p, observation, ended)) for p in PROBES),
+        Thread(target=_sample_processes, args=(arbiter, worker, observation, ended)),
+        *(
+            Thread(target=_send_probes, args=(management + p, p, observation, ended))
+            for p in PROBES
+        ),
     ]
     for thread in threads:
         thread.start()
@@ -75,7 +78,7 @@ def observing(arbiter: int, worker: int, management: str) -> Iterator[Observatio
             thread.join()
 
 
-def _look(arbiter: int, worker: int, seen: Observation, ended: Event) -> None:
+def _sample_processes(arbiter: int, worker: int, seen: Observation, ended: Event) -> None:
     while not ended.wait(INTERVAL_S):
         # A worker that has ended is noticed by its id.
         with suppress(OSError, IndexError):
@@ -90,7 +93,7 @@ def _entries(folder: str) -> int:
     return sum(1 for _ in Path(folder).iterdir())
 
 
-def _probe(url: str, path: str, seen: Observation, ended: Event) -> None:
+def _send_probes(url: str, path: str, seen: Observation, ended: Event) -> None:
     parts = urlsplit(url)
     while not ended.wait(INTERVAL_S):
         started_s = time.monotonic()
@@ -105,7 +108,7 @@ def _probe(url: str, path: str, seen: Observation, ended: Event) -> None:
         seen.probes.append(Probe(path, started_s, time.monotonic(), status))
 
 
-class BadLogPipe:
+class IntermittentLogReader:
     """Reads the pipes of a process now and then, so that they are full most of the time."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
@@ -117,11 +120,11 @@ class BadLogPipe:
         """Those that are not JSON."""
         self.messages: Counter[str] = Counter()
         """Lines of standard error, without their numbers."""
-        self._rests = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
+        self._partial_lines = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
         self._stdout = process.stdout.fileno()
         self._ended = Event()
         self._thread = Thread(target=self._run)
-        for descriptor in self._rests:
+        for descriptor in self._partial_lines:
             os.set_blocking(descriptor, False)
 
     @contextmanager
@@ -142,13 +145,15 @@ class BadLogPipe:
     def _read(self) -> None:
         until = time.monotonic() + LOG_READ_S
         while time.monotonic() < until:
-            for descriptor in self._rests:
+            for descriptor in self._partial_lines:
                 with suppress(BlockingIOError):
-                    self._take(descriptor, os.read(descriptor, PIPE_READ_BYTES))
+                    self._split_lines(descriptor, os.read(descriptor, PIPE_READ_BYTES))
             time.sleep(0.01)
 
-    def _take(self, descriptor: int, data: bytes) -> None:
-        *lines, self._rests[descriptor] = (self._rests[descriptor] + data).split(b"\n")
+    def _split_lines(self, descriptor: int, data: bytes) -> None:
+        *lines, self._partial_lines[descriptor] = (self._partial_lines[descriptor] + data).split(
+            b"\n"
+        )
         for line in lines:
             if descriptor != self._stdout:
                 self.messages[re.sub(r"\d+", "N", line.decode(errors="replace"))] += 1

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.host import describe
+from benchmarks.host import describe_host
 from dctnet.config import MIB, Settings
 from dctnet.conversion.trial_images import PHOTOS
 from dctnet.imaging import MEDIA_TYPES
@@ -63,7 +63,7 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 CONTENTS: dict[str, Callable[[str], Image.Image]] = {"photo": photo, "noise": noise}
 
-KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
+FILE_FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "JPEG": ("RGB", "JPEG", {"quality": 50}),
     "JPEG, progressive": ("RGB", "JPEG", {"quality": 50, "progressive": True, "subsampling": 0}),
     "JPEG, CMYK": ("CMYK", "JPEG", {"quality": 30}),
@@ -80,9 +80,9 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """By name: Pillow's mode, format and options."""
 
 
-def encoded(kind: str, content: str) -> bytes:
+def encode_file(name: str, content: str) -> bytes:
     """Return an image as a client sends it."""
-    mode, format, options = KINDS[kind]
+    mode, format, options = FILE_FORMATS[name]
     buffer = BytesIO()
     CONTENTS[content](mode).save(buffer, format, **options)
     return buffer.getvalue()
@@ -103,7 +103,7 @@ def cartoon(url: str, image: bytes, format: str) -> bytes:
     return body
 
 
-def measured(url: str, worker: int, image: bytes) -> Iterator[int]:
+def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
     """Yield the worker's peak resident memory in bytes, for each response format."""
     for format in MEDIA_TYPES:
         reset_peak_memory(worker)
@@ -111,7 +111,7 @@ def measured(url: str, worker: int, image: bytes) -> Iterator[int]:
         yield memory(worker, "VmHWM")
 
 
-def most_of_bound(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
+def bound_usage(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
     """Return the largest peak as a share of what a slot may take with a body of this length."""
     return max(peaks) / slot_bytes(replace(settings, max_body_bytes=len(image)))
 
@@ -130,7 +130,7 @@ def main() -> int:
         "DCTNET_MAX_BODY_BYTES": f"{64 * MIB}",
     }
     settings = Settings.from_environment(environ)
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, runtime {arguments.runtime}.")
+    print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}, runtime {arguments.runtime}.")
     most, share = 0, 0.0
     with serving(**environ) as server:
         worker = only_child(server.process.pid)
@@ -138,13 +138,13 @@ def main() -> int:
         print(f"Ready: {ready // MIB} MiB.\n")
         print("| image | content | file, MiB |", *(f"{name}, MiB |" for name in MEDIA_TYPES))
         print("|---" * (3 + len(MEDIA_TYPES)) + "|")
-        for kind in KINDS:
+        for name in FILE_FORMATS:
             for content in CONTENTS:
-                image = encoded(kind, content)
-                peaks = [peak - ready for peak in measured(server.url, worker, image)]
+                image = encode_file(name, content)
+                peaks = [peak - ready for peak in measure_peaks(server.url, worker, image)]
                 most = max(most, *peaks)
-                share = max(share, most_of_bound(settings, image, peaks))
-                cells = (kind, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
+                share = max(share, bound_usage(settings, image, peaks))
+                cells = (name, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     print(f"\nThe most: {most // MIB} MiB, and {100 * share:.0f} % of the bound.")
     return 0 if share <= 1 else 1

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.startup [--rounds N] [--upstream DIR]
 
-Replicas are started one at a time, each kind once a round; the medians are printed as a Markdown
+Replicas are started one at a time, each spec once a round; the medians are printed as a Markdown
 table. `--upstream` is a folder as upstream ships it, by which TensorFlow stands beside.
 """
 
@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.host import describe
+from benchmarks.host import describe_host
 from dctnet.engine import MAX_WORKING_SIDE
 from tests.support.process import family_memory, serving
 
@@ -24,8 +24,8 @@ SLOTS = (1, 2)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of replica."""
+class ReplicaSpec:
+    """A spec of replica."""
 
     runtime: str
     model: str
@@ -34,7 +34,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Cost:
+class StartupCost:
     """What one start of it cost."""
 
     ready_s: float
@@ -43,19 +43,19 @@ class Cost:
     """Bytes: the proportional set sizes of Gunicorn's master and worker together."""
 
 
-def start(kind: Kind) -> Cost:
+def measure_start(spec: ReplicaSpec) -> StartupCost:
     """Start a replica, wait until it is ready, and end it."""
     started = time.perf_counter()
     with serving(
-        DCTNET_MODEL=kind.model,
-        DCTNET_SLOTS=kind.slots,
-        DCTNET_MAX_WORKING_SIDE=kind.side,
-        DCTNET_RUNTIME=kind.runtime,
+        DCTNET_MODEL=spec.model,
+        DCTNET_SLOTS=spec.slots,
+        DCTNET_MAX_WORKING_SIDE=spec.side,
+        DCTNET_RUNTIME=spec.runtime,
         # An installed package has its bytecode, and the first start writes what is missing.
         PYTHONDONTWRITEBYTECODE="",
     ) as server:
         ready_s = time.perf_counter() - started
-        return Cost(ready_s, family_memory(server.process.pid))
+        return StartupCost(ready_s, family_memory(server.process.pid))
 
 
 def main() -> int:
@@ -68,28 +68,30 @@ def main() -> int:
     models = {"native": arguments.model}
     if arguments.upstream:
         models["tensorflow"] = arguments.upstream
-    kinds = [
-        Kind(runtime, model, slots, side)
+    specs = [
+        ReplicaSpec(runtime, model, slots, side)
         for runtime, model in models.items()
         for side in SIDES
         for slots in SLOTS
     ]
     for runtime in models:  # What is read once more comes from the page cache.
-        start(next(kind for kind in kinds if kind.runtime == runtime))
-    found: dict[Kind, list[Cost]] = defaultdict(list)
+        measure_start(next(spec for spec in specs if spec.runtime == runtime))
+    costs_by_spec: dict[ReplicaSpec, list[StartupCost]] = defaultdict(list)
     for number in range(arguments.rounds):
-        for kind in kinds:
-            found[kind].append(start(kind))
+        for spec in specs:
+            costs_by_spec[spec].append(measure_start(spec))
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
+    )
     print("| runtime | largest image | slots | ready, s | least | most | PSS, MB |")
     print("|---|---|---|---|---|---|---|")
-    for kind, costs in found.items():
+    for spec, costs in costs_by_spec.items():
         seconds = [cost.ready_s for cost in costs]
         cells = (
-            kind.runtime,
-            f"720×{kind.side}",
-            kind.slots,
+            spec.runtime,
+            f"720×{spec.side}",
+            spec.slots,
             *(f"{value:.2f}" for value in (median(seconds), min(seconds), max(seconds))),
             f"{median(cost.memory for cost in costs) / 1e6:.0f}",
         )

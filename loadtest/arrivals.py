@@ -9,7 +9,7 @@ from loadtest.errors import LoadError
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bounded:
+class _BoundedLoad:
     """A load that ends: after a time or after a number of requests, exactly one of both."""
 
     duration_s: float | None = None
@@ -22,12 +22,12 @@ class _Bounded:
         if not (self.duration_s or self.requests or 0) > 0:
             raise LoadError("A duration and a number of requests must be positive.")
 
-    def _end(self) -> str:
+    def _limit_text(self) -> str:
         return f"{self.duration_s:g} s" if self.duration_s else f"{self.requests} requests"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Open(_Bounded):
+class OpenLoop(_BoundedLoad):
     """Arrivals that wait for nobody, as those of many independent people do."""
 
     rate: float
@@ -57,11 +57,11 @@ class Open(_Bounded):
 
     def __str__(self) -> str:
         spacing = "Poisson" if self.poisson else "evenly spaced"
-        return f"{self.rate:g} requests a second, {spacing}, for {self._end()}"
+        return f"{self.rate:g} requests a second, {spacing}, for {self._limit_text()}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed(_Bounded):
+class ClosedLoop(_BoundedLoad):
     """Clients that each wait for an answer before they ask again."""
 
     clients: int
@@ -76,7 +76,7 @@ class Closed(_Bounded):
         return self.requests
 
     def __str__(self) -> str:
-        return f"{self.clients} client{'s' * (self.clients > 1)} for {self._end()}"
+        return f"{self.clients} client{'s' * (self.clients > 1)} for {self._limit_text()}"
 
 
-Arrivals = Open | Closed
+Arrivals = OpenLoop | ClosedLoop

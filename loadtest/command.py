@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtest.arrivals import Arrivals, Closed, Open
+from loadtest.arrivals import Arrivals, ClosedLoop, OpenLoop
 from loadtest.client import Plan, run
 from loadtest.errors import LoadError
-from loadtest.images import SourceImage, from_folder, made
+from loadtest.images import SourceImage, generate_images, read_folder
 
 ENDPOINT = "/v1/cartoons"
 """Where images go when a URL names only a server."""
 
-REACHING_S = 10
+CONNECT_TIMEOUT_S = 10
 """How long the server's port may take to accept the connection that tries it, in seconds."""
 
 
@@ -110,7 +110,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     return Plan(
         url=args.url,
         arrivals=arrivals,
-        images=_the_images(args, arrivals),
+        images=_select_images(args, arrivals),
         timeout_s=args.timeout,
         headers=dict(args.header),
         connections=args.connections,
@@ -125,8 +125,8 @@ def _arrivals(args: argparse.Namespace) -> Arrivals:
     if args.rate is None:
         if args.poisson:
             raise LoadError("`--poisson` needs --rate: clients ask when they are free.")
-        return Closed(clients=args.clients, duration_s=duration_s, requests=args.requests)
-    return Open(
+        return ClosedLoop(clients=args.clients, duration_s=duration_s, requests=args.requests)
+    return OpenLoop(
         rate=args.rate,
         poisson=args.poisson,
         seed=args.seed,
@@ -135,13 +135,13 @@ def _arrivals(args: argparse.Namespace) -> Arrivals:
     )
 
 
-def _the_images(args: argparse.Namespace, arrivals: Arrivals) -> list[SourceImage]:
+def _select_images(args: argparse.Namespace, arrivals: Arrivals) -> list[SourceImage]:
     if args.folder:
-        return from_folder(args.folder)
+        return read_folder(args.folder)
     count = args.images or arrivals.count()
     if count is None:
         raise LoadError("`--images each` needs --rate or --requests, to know how many.")
-    return made(count, *args.size, format=args.format, seed=args.seed)
+    return generate_images(count, *args.size, format=args.format, seed=args.seed)
 
 
 async def _require_reachable(url: str) -> None:
@@ -149,10 +149,10 @@ async def _require_reachable(url: str) -> None:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        async with asyncio.timeout(REACHING_S):
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except TimeoutError:
-        raise LoadError(f"{parts.netloc} did not answer within {REACHING_S} s.") from None
+        raise LoadError(f"{parts.netloc} did not answer within {CONNECT_TIMEOUT_S} s.") from None
     except OSError as error:
         raise LoadError(
             f"{parts.netloc} cannot be reached: {error.strerror}. Is the server running there?"

@@ -9,12 +9,12 @@ import aiohttp
 
 from loadtest.images import SourceImage
 
-CUT_SHORT = "cut short"
+TRUNCATED = "truncated"
 """The kind of an answer whose body ended early."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """A whole HTTP answer."""
 
     status: int
@@ -28,15 +28,17 @@ class Reply:
 class Failure:
     """Why there is no whole answer."""
 
-    kind: str
-    """``connect``, ``timeout``, ``reset``, ``protocol`` or CUT_SHORT."""
+    reason: str
+    """``connect``, ``timeout``, ``reset``, ``protocol`` or TRUNCATED."""
     detail: str
     status: int | None = None
     """Set where the head of the answer had come."""
     retry_after: str | None = None
 
 
-async def exchange(session: aiohttp.ClientSession, url: str, image: SourceImage) -> Reply | Failure:
+async def post_image(
+    session: aiohttp.ClientSession, url: str, image: SourceImage
+) -> Response | Failure:
     """Send an image once; return as soon as the last byte of the answer is there."""
     status: int | None = None
     retry_after: str | None = None
@@ -51,7 +53,7 @@ async def exchange(session: aiohttp.ClientSession, url: str, image: SourceImage)
             retry_after = response.headers.get("Retry-After")
             content_type = response.headers.get("Content-Type", "").partition(";")[0]
             body = await response.read()
-            return Reply(status, content_type.strip().lower(), retry_after, body)
+            return Response(status, content_type.strip().lower(), retry_after, body)
     except TimeoutError:
         return Failure("timeout", "No whole answer came in time.", status, retry_after)
     except aiohttp.ClientConnectorError as error:
@@ -59,8 +61,8 @@ async def exchange(session: aiohttp.ClientSession, url: str, image: SourceImage)
     except aiohttp.ClientResponseError as error:
         return Failure("protocol", f"The answer is not HTTP: {error.message}.")
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-        kind = "reset" if status is None else CUT_SHORT
-        return Failure(kind, f"{error or type(error).__name__}.", status, retry_after)
+        reason = "reset" if status is None else TRUNCATED
+        return Failure(reason, f"{error or type(error).__name__}.", status, retry_after)
 
 
 def is_valid_retry_after(value: str | None) -> bool:

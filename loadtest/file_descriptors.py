@@ -4,17 +4,17 @@ import resource
 
 from loadtest.errors import LoadError
 
-OTHERS = 64
+RESERVED = 64
 """Open files that are no connections: Python's own, the answers', the event loop's."""
 
 
-def allow(connections: int) -> None:
+def raise_limit(connections: int) -> None:
     """Raise this process's soft limit where that is needed.
 
     Raises:
         LoadError: The hard limit is too low.
     """
-    needed = connections + OTHERS
+    needed = connections + RESERVED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or needed <= soft:
         return

@@ -16,7 +16,7 @@ from loadtest.errors import LoadError
 Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png"]
 
-NOISE = 3.0
+NOISE_STDDEV = 3.0
 """The standard deviation, in levels of 255, of a made image's noise: that of a good camera. It
 keeps the codecs as busy as a photo does."""
 
@@ -43,14 +43,14 @@ class SourceImage:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
-def made(
+def generate_images(
     count: int, width: int, height: int, *, format: Format = "jpeg", seed: int = 0
 ) -> list[SourceImage]:
     """Make distinct images: smooth colours, shapes and a little noise; the same for a seed."""
     return [
         SourceImage(
             f"{seed}-{number}",
-            _encoded(_drawn(np.random.default_rng([seed, number]), width, height), format),
+            _encode(_render(np.random.default_rng([seed, number]), width, height), format),
             f"image/{format}",
             width,
             height,
@@ -59,7 +59,7 @@ def made(
     ]
 
 
-def from_folder(folder: Path) -> list[SourceImage]:
+def read_folder(folder: Path) -> list[SourceImage]:
     """Read all JPEG, PNG and WebP files of a folder, by name.
 
     Raises:
@@ -87,7 +87,7 @@ def _read(paths: list[Path]) -> Iterator[SourceImage]:
             yield SourceImage(path.name, data, media_type, width, height)
 
 
-def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
+def _render(random: np.random.Generator, width: int, height: int) -> Pixels:
     colours = random.integers(0, 256, (4, 4, 3)).astype(np.float32)
     canvas: Any = cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(12):
@@ -97,11 +97,11 @@ def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
         colour = random.uniform(0, 255, 3).tolist()
         cv2.ellipse(canvas, centre, axes.tolist(), angle, 0, 360, colour, cv2.FILLED, cv2.LINE_8)
     canvas = cv2.GaussianBlur(canvas, (0, 0), 0.8)
-    canvas += NOISE * random.standard_normal(canvas.shape, dtype=np.float32)
+    canvas += NOISE_STDDEV * random.standard_normal(canvas.shape, dtype=np.float32)
     return np.asarray(np.clip(canvas, 0, 255), np.uint8)
 
 
-def _encoded(image: Pixels, format: Format) -> bytes:
-    done, data = cv2.imencode(f".{format}", image, _QUALITY[format])
-    assert done, f"OpenCV cannot write {format}."
+def _encode(image: Pixels, format: Format) -> bytes:
+    ok, data = cv2.imencode(f".{format}", image, _QUALITY[format])
+    assert ok, f"OpenCV cannot write {format}."
     return data.tobytes()

@@ -14,10 +14,10 @@ import numpy as np
 SCHEMA = 1
 """Raised when a member of the JSON goes away or changes its meaning; new ones may come any time."""
 
-EXAMPLES = 5
+MAX_EXAMPLES = 5
 """How many sentences on what went wrong a report holds at most."""
 
-Outcome = Literal["right", "rejected", "failed", "wrong"]
+Outcome = Literal["ok", "rejected", "failed", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -30,7 +30,7 @@ class Sample:
     ended_s: float
     """When the last byte of the answer came, or the request failed."""
     outcome: Outcome
-    kind: str = ""
+    reason: str = ""
     """Of a failure or a wrong answer."""
     detail: str = ""
     """A sentence on it."""
@@ -65,7 +65,7 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The result of one load; the counts hold ``sent == right + rejected + failed + wrong``."""
+    """The result of one load; the counts hold ``sent == ok + rejected + failed + invalid``."""
 
     url: str
     load: str
@@ -73,18 +73,18 @@ class Report:
     started: str
     """When, in UTC, as ISO 8601."""
     sent: int
-    right: int
+    ok: int
     """Answers of status 200 that passed every check."""
     rejected: int
     """Answers of status 429 or 503."""
     rejected_without_retry_after: int
     """Those of them without a valid Retry-After."""
     failed: int
-    failed_by_kind: dict[str, int]
+    failed_by_reason: dict[str, int]
     """``connect``, ``timeout``, ``reset``, ``protocol``, or ``status 500`` and the like."""
-    wrong: int
-    wrong_by_kind: dict[str, int]
-    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``cut short``."""
+    invalid: int
+    invalid_by_reason: dict[str, int]
+    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``truncated``."""
     examples: list[str]
     """Sentences on the first failures and wrong answers."""
     duration_s: float
@@ -100,14 +100,14 @@ class Report:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        assert self.sent == self.right + self.rejected + self.failed + self.wrong
-        assert self.failed == sum(self.failed_by_kind.values())
-        assert self.wrong == sum(self.wrong_by_kind.values())
+        assert self.sent == self.ok + self.rejected + self.failed + self.invalid
+        assert self.failed == sum(self.failed_by_reason.values())
+        assert self.invalid == sum(self.invalid_by_reason.values())
 
     @property
     def is_clean(self) -> bool:
         """Whether everything sent was answered rightly or rejected."""
-        return self.sent == self.right + self.rejected
+        return self.sent == self.ok + self.rejected
 
     def to_json(self) -> str:
         """Write the documented JSON."""
@@ -140,39 +140,42 @@ class Report:
             lines.append(_spread_row("client's lag", self.client_lag_s))
         if self.rejected_without_retry_after:
             lines += ["", f"rejected without Retry-After: {self.rejected_without_retry_after}"]
-        for outcome, kinds in (("failed", self.failed_by_kind), ("wrong", self.wrong_by_kind)):
-            if kinds:
-                listed = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+        for outcome, reasons in (
+            ("failed", self.failed_by_reason),
+            ("invalid", self.invalid_by_reason),
+        ):
+            if reasons:
+                listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
                 lines += ["", f"{outcome}: {listed}"]
         lines += [f"- {example}" for example in self.examples]
         return "\n".join(lines) + "\n"
 
 
-def summarise(
+def build_report(
     samples: Sequence[Sample], lags_s: Sequence[float], *, url: str, load: str, started: str
 ) -> Report:
     """Count and measure."""
     by_outcome = {
         outcome: [sample for sample in samples if sample.outcome == outcome] for outcome in OUTCOMES
     }
-    right, rejected, failed, wrong = (by_outcome[outcome] for outcome in OUTCOMES)
-    span_s = max((sample.ended_s for sample in right), default=0.0)
+    ok, rejected, failed, invalid = (by_outcome[outcome] for outcome in OUTCOMES)
+    span_s = max((sample.ended_s for sample in ok), default=0.0)
     return Report(
         url=url,
         load=load,
         started=started,
         sent=len(samples),
-        right=len(right),
+        ok=len(ok),
         rejected=len(rejected),
         rejected_without_retry_after=sum(sample.lacks_retry_after for sample in rejected),
         failed=len(failed),
-        failed_by_kind=_by_kind(failed),
-        wrong=len(wrong),
-        wrong_by_kind=_by_kind(wrong),
-        examples=_examples([*wrong, *failed]),
+        failed_by_reason=_by_reason(failed),
+        invalid=len(invalid),
+        invalid_by_reason=_by_reason(invalid),
+        examples=_examples([*invalid, *failed]),
         duration_s=max((sample.ended_s for sample in samples), default=0.0),
         span_s=span_s,
-        throughput=len(right) / span_s if span_s else 0.0,
+        throughput=len(ok) / span_s if span_s else 0.0,
         latency_s={
             "all": _latency(samples),
             **{outcome: _latency(by_outcome[outcome]) for outcome in OUTCOMES},
@@ -185,15 +188,15 @@ def _latency(samples: Sequence[Sample]) -> Percentiles | None:
     return Percentiles.of([sample.latency_s for sample in samples])
 
 
-def _by_kind(samples: Iterable[Sample]) -> dict[str, int]:
-    return dict(Counter(sample.kind for sample in samples).most_common())
+def _by_reason(samples: Iterable[Sample]) -> dict[str, int]:
+    return dict(Counter(sample.reason for sample in samples).most_common())
 
 
 def _examples(samples: Iterable[Sample]) -> list[str]:
     """Return distinct sentences, in the order in which they were first heard."""
     ordered = sorted(samples, key=lambda sample: sample.ended_s)
-    distinct = dict.fromkeys(f"{s.kind}: {s.detail}" for s in ordered if s.detail)
-    return list(distinct)[:EXAMPLES]
+    distinct = dict.fromkeys(f"{s.reason}: {s.detail}" for s in ordered if s.detail)
+    return list(distinct)[:MAX_EXAMPLES]
 
 
 def _percentiles(members: dict[str, Any] | None) -> Percentiles | None:

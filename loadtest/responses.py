@@ -20,37 +20,37 @@ from loadtest.errors import LoadError
 from loadtest.images import MEDIA_TYPES, Pixels, SourceImage
 
 Check = Callable[[SourceImage, Pixels], str | None]
-"""Takes an image and its answer, HxWx3 RGB; returns a sentence on what is wrong, or None. It is
+"""Takes an image and its answer, HxWx3 RGB; returns a detail on what is wrong, or None. It is
 called from several threads."""
 
 _FORMATS = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class InvalidResponse:
     """What is wrong with an answer of status 200."""
 
-    kind: str
-    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``cut short``."""
+    reason: str
+    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``truncated``."""
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _StoredResponse:
     image: int
     content_type: str
     offset: int
     length: int
 
 
-def equals(right: Mapping[str, Pixels], tolerance: int = 0) -> Check:
+def compare_with(expected: Mapping[str, Pixels], tolerance: int = 0) -> Check:
     """Make a check against the right answers, HxWx3 RGB by the images' names.
 
     An answer may differ from its right one by at most ``tolerance`` levels of 255 anywhere.
     """
 
-    def check(image: SourceImage, drawn: Pixels) -> str | None:
-        difference = np.abs(drawn.astype(np.int16) - right[image.name]).max()
+    def check(image: SourceImage, cartoon: Pixels) -> str | None:
+        difference = np.abs(cartoon.astype(np.int16) - expected[image.name]).max()
         if difference <= tolerance:
             return None
         return f"It differs from the right answer by {difference} levels."
@@ -58,13 +58,13 @@ def equals(right: Mapping[str, Pixels], tolerance: int = 0) -> Check:
     return check
 
 
-class Answers:
+class ResponseStore:
     """The distinct answers of a run, in a temporary file: memory does not grow with their size."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - Closed by __exit__.
         self._size = 0
-        self._answers: list[_Answer] = []
+        self._responses: list[_StoredResponse] = []
         self._numbers: dict[tuple[int, str, bytes], int] = {}
 
     def __enter__(self) -> Self:
@@ -73,11 +73,11 @@ class Answers:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def keep(self, image: int, content_type: str, body: bytes) -> int:
+    def add(self, image: int, content_type: str, body: bytes) -> int:
         """Keep an answer to an image of this index, if it is new, and return its number."""
         key = (image, content_type, hashlib.sha256(body).digest())
-        number = self._numbers.setdefault(key, len(self._answers))
-        if number == len(self._answers):
+        number = self._numbers.setdefault(key, len(self._responses))
+        if number == len(self._responses):
             try:
                 _write(self._file.fileno(), body)
             except OSError as error:
@@ -85,20 +85,22 @@ class Answers:
                     f"Answers cannot be kept in {tempfile.gettempdir()}: {error.strerror}. "
                     "Send fewer distinct images, or set TMPDIR to a larger disk."
                 ) from None
-            self._answers.append(_Answer(image, content_type, self._size, len(body)))
+            self._responses.append(_StoredResponse(image, content_type, self._size, len(body)))
             self._size += len(body)
         return number
 
-    def judge(self, images: Sequence[SourceImage], check: Check | None) -> list[Wrong | None]:
+    def validate(
+        self, images: Sequence[SourceImage], check: Check | None
+    ) -> list[InvalidResponse | None]:
         """Decode and check all; return by their numbers what is wrong with each."""
 
-        def wrong(answer: _Answer) -> Wrong | None:
+        def check_one(response: _StoredResponse) -> InvalidResponse | None:
             # Other than read, pread has no position that threads would share.
-            body = os.pread(self._file.fileno(), answer.length, answer.offset)
-            return judge(images[answer.image], answer.content_type, body, check)
+            body = os.pread(self._file.fileno(), response.length, response.offset)
+            return validate_response(images[response.image], response.content_type, body, check)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(wrong, self._answers))
+            return list(pool.map(check_one, self._responses))
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -107,23 +109,27 @@ def _write(descriptor: int, data: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def judge(image: SourceImage, content_type: str, body: bytes, check: Check | None) -> Wrong | None:
+def validate_response(
+    image: SourceImage, content_type: str, body: bytes, check: Check | None
+) -> InvalidResponse | None:
     """Return what is wrong with one answer, or None."""
     if content_type not in _FORMATS:
-        return Wrong("content type", f"The answer is {content_type or 'of no type'}.")
+        return InvalidResponse("content type", f"The answer is {content_type or 'of no type'}.")
     try:
-        drawn = _decoded(body, _FORMATS[content_type])
+        cartoon = _decode(body, _FORMATS[content_type])
     except Exception as error:  # Pillow raises nearly anything for broken data.
-        return Wrong("undecodable", f"The answer is no {content_type}: {error}.")
-    height, width = drawn.shape[:2]
+        return InvalidResponse("undecodable", f"The answer is no {content_type}: {error}.")
+    height, width = cartoon.shape[:2]
     if (width, height) != (image.width, image.height):
-        wanted = f"{image.width}x{image.height}"
-        return Wrong("size", f"The answer has {width}x{height} pixels, the image {wanted}.")
-    sentence = check(image, drawn) if check else None
-    return Wrong("pixels", sentence) if sentence else None
+        expected_size = f"{image.width}x{image.height}"
+        return InvalidResponse(
+            "size", f"The answer has {width}x{height} pixels, the image {expected_size}."
+        )
+    detail = check(image, cartoon) if check else None
+    return InvalidResponse("pixels", detail) if detail else None
 
 
-def _decoded(body: bytes, format: str) -> Any:
+def _decode(body: bytes, format: str) -> Any:
     """Decode strictly: OpenCV would fill in what is missing of an image that is cut off."""
     with Image.open(BytesIO(body), formats=[format]) as image:
         return np.asarray(image.convert("RGB"))

@@ -52,29 +52,31 @@ def run(plan: SlowPlan) -> SlowReport:
     Raises:
         LoadError: More connections are asked for than files may be open here.
     """
-    file_descriptors.allow(plan.connections)
-    ends = asyncio.run(_ends(plan))
+    file_descriptors.raise_limit(plan.connections)
+    outcomes = asyncio.run(_outcomes(plan))
     return SlowReport(
-        by_status={end: count for end, count in ends.items() if isinstance(end, int)},
-        closed=ends[_CLOSED],
-        reset=ends[_RESET],
-        still_open=ends[_OPEN],
-        unconnected=ends[_UNCONNECTED],
+        by_status={
+            outcome: count for outcome, count in outcomes.items() if isinstance(outcome, int)
+        },
+        closed=outcomes[_CLOSED],
+        reset=outcomes[_RESET],
+        still_open=outcomes[_OPEN],
+        unconnected=outcomes[_UNCONNECTED],
     )
 
 
-async def _ends(plan: SlowPlan) -> Counter[int | str]:
-    return Counter(await asyncio.gather(*(_end(plan) for _ in range(plan.connections))))
+async def _outcomes(plan: SlowPlan) -> Counter[int | str]:
+    return Counter(await asyncio.gather(*(_outcome(plan) for _ in range(plan.connections))))
 
 
-async def _end(plan: SlowPlan) -> int | str:
+async def _outcome(plan: SlowPlan) -> int | str:
     parts = urlsplit(plan.url)
     try:
         async with asyncio.timeout(plan.bound_s):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     except (TimeoutError, OSError):
         return _UNCONNECTED
-    dripping = asyncio.create_task(_drip(plan, writer))
+    drip_task = asyncio.create_task(_drip(plan, writer))
     try:
         async with asyncio.timeout(plan.bound_s):
             return _status(await reader.readline())
@@ -83,20 +85,20 @@ async def _end(plan: SlowPlan) -> int | str:
     except OSError:
         return _RESET
     finally:
-        dripping.cancel()
+        drip_task.cancel()
         writer.transport.abort()
 
 
 async def _drip(plan: SlowPlan, writer: asyncio.StreamWriter) -> None:
-    at_once, slowly = _bytes(plan)
-    writer.write(at_once)
-    for byte in slowly:
+    immediate, delayed = _request_bytes(plan)
+    writer.write(immediate)
+    for byte in delayed:
         # Nothing is drained: what the server does not take is no reason to stop.
         writer.write(bytes([byte]))
         await asyncio.sleep(plan.interval_s)
 
 
-def _bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
+def _request_bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
     parts = urlsplit(plan.url)
     head = (
         f"POST {parts.path or '/'} HTTP/1.1\r\n"

@@ -12,10 +12,10 @@ FEW = ("--clients", "2", "--requests", "4", "--images", "2", "--size", "30x20")
 
 def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
     assert main([server.url, *FEW]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 images\n")
-    assert "sent 4: 4 right, 0 rejected, 0 failed, 0 wrong" in said
-    assert "p99" in said
+    output = capsys.readouterr().out
+    assert output.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 images\n")
+    assert "sent 4: 4 ok, 0 rejected, 0 failed, 0 invalid" in output
+    assert "p99" in output
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
     [
         ("429", 0, "rejected without Retry-After: 4"),
         ("500", 1, "failed: status 500 4"),
-        ("smaller", 1, "wrong: size 4"),
+        ("smaller", 1, "invalid: size 4"),
     ],
 )
 def test_rejections_are_success_but_no_failures_or_wrong_answers_and_the_table_names_them(
@@ -37,7 +37,7 @@ def test_the_json_file_holds_the_report(server, tmp_path):
     file = tmp_path / "report.json"
     main([f"{server.url}/mixed", *FEW, "--json", str(file)])
     report = Report.from_json(file.read_text())
-    assert (report.sent, report.right, report.rejected, report.failed, report.wrong) == (
+    assert (report.sent, report.ok, report.rejected, report.failed, report.invalid) == (
         *(4, 1, 1, 1, 1),
     )
 
@@ -73,11 +73,11 @@ def test_a_folder_s_images_are_sent_instead(server, tmp_path, capsys):
 def test_a_server_that_is_not_there_is_one_sentence(capsys):
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert main([f"http://{address}"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"{address} cannot be reached: ")
-    assert said.err.endswith("Is the server running there?\n")
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"{address} cannot be reached: ")
+    assert output.err.endswith("Is the server running there?\n")
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

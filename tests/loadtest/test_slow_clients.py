@@ -30,7 +30,7 @@ def wait(handler: Handler) -> None:
     handler.server.released.wait()
 
 
-def slowly(url: str, image: SourceImage, **plan: object) -> SlowReport:
+def run_slow_clients(url: str, image: SourceImage, **plan: object) -> SlowReport:
     defaults = {"connections": 20, "part": "headers", "bound_s": BOUND_S, "interval_s": 0.02}
     return slow_clients.run(SlowPlan(url=url, image=image, **(defaults | plan)))
 
@@ -48,14 +48,14 @@ def slowly(url: str, image: SourceImage, **plan: object) -> SlowReport:
 )
 def test_connections_that_a_server_ends_are_counted_by_how(images, behaviour, part, ends):
     with serving(Handler, handle=behaviour) as stub:
-        report = slowly(stub.url, images[0], part=part)
+        report = run_slow_clients(stub.url, images[0], part=part)
     assert report == SlowReport(**(vars(NOTHING) | ends))
 
 
 def test_connections_that_nobody_ends_are_still_open(images):
     with serving(Handler, handle=wait) as stub:
         # Within the bound all must be connected, on a busy machine too.
-        report = slowly(stub.url, images[0], connections=3, bound_s=2)
+        report = run_slow_clients(stub.url, images[0], connections=3, bound_s=2)
     assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
@@ -72,7 +72,7 @@ def test_bytes_come_one_by_one_and_are_a_request(images, part):
 
     with serving(Handler, handle=collect) as stub:
         url = f"{stub.url}/v1/cartoons"
-        report = slowly(url, images[0], part=part, connections=1, interval_s=0.005)
+        report = run_slow_clients(url, images[0], part=part, connections=1, interval_s=0.005)
     assert report.by_status == {400: 1}
     head, *drops = received
     assert head.startswith(b"POST /v1/cartoons HTTP/1.1\r\nHost: 127.0.0.1:")
@@ -84,4 +84,4 @@ def test_bytes_come_one_by_one_and_are_a_request(images, part):
 
 def test_a_server_that_is_not_there_accepts_none(images):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    assert slowly(url, images[0], connections=3).unconnected == 3
+    assert run_slow_clients(url, images[0], connections=3).unconnected == 3

@@ -29,7 +29,7 @@ def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
 def test_a_server_of_its_own_is_started_loaded_and_ended():
     completed = loaded(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
-    assert re.search(r"sent (\d+): \1 right, 0 rejected, 0 failed, 0 wrong", completed.stdout)
+    assert re.search(r"sent (\d+): \1 ok, 0 rejected, 0 failed, 0 invalid", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(port)))

@@ -6,20 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from loadtest.client import Open, Plan, Report, equals, made, run
+from loadtest.client import OpenLoop, Plan, Report, compare_with, generate_images, run
 from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
 """Images a second, which one replica draws in half of it: what is rejected under a load
 that is too much for the machine is a question of its own."""
-IMAGES = made(8, 96, 96, format="png")
+IMAGES = generate_images(8, 96, 96, format="png")
 SOME = 5
 """So many are answered before anything is done, and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _UntilTold(Open):
+class _UntilTold(OpenLoop):
     """Arrivals that stop when `ended` is set."""
 
     ended: threading.Event = field(default_factory=threading.Event)
@@ -34,14 +34,14 @@ class _UntilTold(Open):
 @contextmanager
 def load(host: Host) -> Iterator[list[Report]]:
     """Ask steadily, through nginx, from before the body until after it; then gives the report."""
-    right = {image.name: 255 - image.pixels() for image in IMAGES}
+    expected = {image.name: 255 - image.pixels() for image in IMAGES}
     arrivals = _UntilTold(rate=RATE, duration_s=10 * BOUND_S)
     plan = Plan(
         url=f"{host.url}/v1/cartoons",
         arrivals=arrivals,
         images=IMAGES,
         ca_file=host.certificate,
-        check=equals(right),
+        check=compare_with(expected),
     )
     reports: list[Report] = []
     with ThreadPoolExecutor(1) as pool:

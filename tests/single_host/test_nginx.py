@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S
-from loadtest.client import made
+from loadtest.client import generate_images
 from tests.single_host.conftest import SINGLE_HOST, require
 from tests.support.encoded_images import encoded
 from tests.support.polling import BOUND_S, until
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("single host")  # So that there is one.
 
 MAX_BYTES = 10 * 1024 * 1024
 FORM_BYTES = 64 * 1024
-IMAGE = made(1, 64, 64)[0].data
+IMAGE = generate_images(1, 64, 64)[0].data
 
 
 def test_nginx_has_nothing_to_say_against_its_configuration(host):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from loadtest.client import Report, made
+from loadtest.client import Report, generate_images
 from tests.server.timed import SLOW
 from tests.single_host.conftest import Host
 from tests.single_host.load import load
@@ -45,7 +45,7 @@ def host(make_host: Callable[..., Host]) -> Iterator[Host]:
 
 
 def nothing_is_lost(report: Report) -> bool:
-    return 0 < report.sent == report.right
+    return 0 < report.sent == report.ok
 
 
 def statuses_of_tries(host: Host) -> "Counter[str]":
@@ -110,7 +110,7 @@ def test_what_a_full_replica_rejects_another_draws_and_none_counts_as_dead(host)
     host.supervisorctl("update", "dctnet-1")
     until(host.are_ready)
     before = statuses_of_tries(host)
-    (small,) = made(1, 64, 64)
+    (small,) = generate_images(1, 64, 64)
     with filled(host.replica_ports[0]):
         until(lambda: post_to(host.replica_ports[0], small.data) == 429)
         until(lambda: answered(host, small.data)["upstream_status"] == "429, 200")
