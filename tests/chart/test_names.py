@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.chart import DIGEST, Object, Objects, merged, render
-from tests.support.kubernetes import images, mistakes, pods
+from tests.support.kubernetes import images, pods, validation_errors
 
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
@@ -38,7 +38,7 @@ def test_objects_are_called_after_the_release(release, values, name):
     for each in made:
         assert each["metadata"]["name"].startswith(name)
         assert each["metadata"]["namespace"] == "images"
-    assert mistakes(made) == []
+    assert validation_errors(made) == []
 
 
 def test_every_object_has_the_common_labels():

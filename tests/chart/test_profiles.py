@@ -18,7 +18,7 @@ from tests.support.chart import (
     render,
     run_tool,
 )
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
@@ -44,7 +44,7 @@ def test_kubeconform_takes_every_profile_strictly(tmp_path):
 
 def test_a_profile_makes_nothing_that_kubernetes_would_reject():
     for name in PROFILES:
-        assert mistakes(render(profile=name)) == [], name
+        assert validation_errors(render(profile=name)) == [], name
 
 
 def test_the_image_source_is_valid_where_it_can_be_rendered():

@@ -23,7 +23,7 @@ from tests.support.chart import (
     render,
 )
 from tests.support.hypothesis_profiles import examples
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
 TEXTS = st.one_of(
@@ -156,7 +156,7 @@ def check(values: dict[str, Any], release: str, minor: str) -> str:
         return "rejected"
     event("rendered")
     assert faults(made, minor) == []
-    assert mistakes(made) == []
+    assert validation_errors(made) == []
     assert [place for each in made for place in nulls(each, each["kind"])] == []
     return "rendered"
 

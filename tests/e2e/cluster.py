@@ -19,23 +19,25 @@ BOUND_S = 180
 """How long one change of the cluster may take."""
 
 
-class Rejected(AssertionError):
+class CommandError(AssertionError):
     """A command that failed, with what it said."""
 
 
-def tool(name: str) -> str:
+def find_tool(name: str) -> str:
     """Find a program on the PATH, or where `make tools` puts it."""
     path = os.pathsep.join([os.environ["PATH"], str(ROOT / ".tools" / "bin")])
     found = shutil.which(name, path=path)
     if found is None:
-        raise Rejected(f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm.")
+        raise CommandError(
+            f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm."
+        )
     return found
 
 
 def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_S) -> str:
-    """Run a program to its end and return what it printed; raise Rejected where it fails."""
+    """Run a program to its end and return what it printed; raise CommandError where it fails."""
     completed = subprocess.run(
-        [tool(str(args[0])), *map(str, args[1:])],
+        [find_tool(str(args[0])), *map(str, args[1:])],
         input=stdin,
         capture_output=True,
         text=True,
@@ -43,8 +45,8 @@ def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_
         check=False,
     )
     if completed.returncode:
-        said = (completed.stderr + completed.stdout).strip()
-        raise Rejected(f"{' '.join(map(str, args))}: {said}")
+        output = (completed.stderr + completed.stdout).strip()
+        raise CommandError(f"{' '.join(map(str, args))}: {output}")
     return completed.stdout
 
 
@@ -66,8 +68,8 @@ class Namespace:
         return kubectl("--namespace", self.name, *args, stdin=stdin)
 
     def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        said = self.kubectl("get", kind, "--selector", selector, "--output=json")
-        items: list[dict[str, Any]] = json.loads(said)["items"]
+        output = self.kubectl("get", kind, "--selector", selector, "--output=json")
+        items: list[dict[str, Any]] = json.loads(output)["items"]
         return items
 
     def objects(self) -> set[str]:
@@ -120,11 +122,11 @@ class Release:
 
     def install(self, bound_s: float = BOUND_S) -> float:
         """Install and wait until it is ready; return how many seconds that took."""
-        return self._changed(["install"], {}, bound_s)
+        return self._apply(["install"], {}, bound_s)
 
     def upgrade(self, changes: Mapping[str, Any], bound_s: float = BOUND_S) -> float:
         """Upgrade with other values, which hold for this upgrade alone, and wait."""
-        return self._changed(["upgrade"], changes, bound_s)
+        return self._apply(["upgrade"], changes, bound_s)
 
     def rollback(self) -> float:
         started = time.monotonic()
@@ -156,7 +158,7 @@ class Release:
     def helm(self, *args: str | Path, bound_s: float = BOUND_S) -> str:
         return command("helm", "--namespace", self.namespace.name, *args, bound_s=bound_s)
 
-    def _changed(self, verb: Sequence[str], changes: Mapping[str, Any], bound_s: float) -> float:
+    def _apply(self, verb: Sequence[str], changes: Mapping[str, Any], bound_s: float) -> float:
         started = time.monotonic()
         command(
             "helm", "--namespace", self.namespace.name, *verb, self.name, self.chart,

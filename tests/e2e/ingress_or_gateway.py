@@ -10,20 +10,20 @@ from tests.e2e.cluster import Namespace, kubectl, until
 
 HOST = "e2e.test"
 
-LONGEST_S = 60
+ROUTE_TIMEOUT_S = 60
 """How long a proxy may take to route to a Service that is new."""
 
-ANSWERS = 20
+CONSECUTIVE_SUCCESSES = 20
 """Right answers in a row, each on a connection of its own, after which a route counts as there."""
 
 
 @dataclass(frozen=True)
-class Entrance:
+class IngressOrGateway:
     kind: str
     """``ingress`` or ``gateway``."""
     proxy_class: str
     """The name of the IngressClass or GatewayClass."""
-    given: str | None
+    address_override: str | None
     """An address that the caller named, instead of the one that the cluster knows."""
 
     @property
@@ -32,26 +32,26 @@ class Entrance:
 
     def values(self) -> dict[str, Any]:
         """What the chart is told; the requests' host is the same for both."""
-        proxy: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
+        values: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
         if self.kind == "gateway":
-            proxy |= {"create": True, "retries": "envoy"}
-        return {"expose": {"hosts": [HOST]}, self.kind: proxy}
+            values |= {"create": True, "retries": "envoy"}
+        return {"expose": {"hosts": [HOST]}, self.kind: values}
 
     def url(self, namespace: Namespace) -> str:
         """Return where the service answers, when it does."""
-        address = self.given or until(
-            lambda: self._address(namespace), "no address", bound_s=LONGEST_S
+        address = self.address_override or until(
+            lambda: self._address(namespace), "no address", bound_s=ROUTE_TIMEOUT_S
         )
         url = f"http://{address}"
         # Each process of a proxy learns of a route by itself.
         until(
-            lambda: all(self._answers(url) for _ in range(ANSWERS)),
+            lambda: all(self._is_healthy(url) for _ in range(CONSECUTIVE_SUCCESSES)),
             "the proxy does not route",
-            bound_s=LONGEST_S,
+            bound_s=ROUTE_TIMEOUT_S,
         )
         return url
 
-    def _answers(self, url: str) -> bool:
+    def _is_healthy(self, url: str) -> bool:
         try:
             return requests.get(f"{url}/health", headers=self.headers, timeout=10).ok
         except requests.ConnectionError:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.e2e.cluster import Namespace, tool
+from tests.e2e.cluster import Namespace, find_tool
 
 _COLUMNS = "{.object.metadata.name} {.object.status.conditions[?(@.type=='Ready')].status}{'\\n'}"
 
 
 @dataclass
-class Seen:
+class PodTimes:
     """By the pods' names, in seconds of the monotonic clock."""
 
     created: dict[str, float] = field(default_factory=dict)
@@ -25,13 +25,14 @@ class Seen:
 
 
 @contextmanager
-def watching(namespace: Namespace, selector: str) -> Iterator[Seen]:
+def watch_pods(namespace: Namespace, selector: str) -> Iterator[PodTimes]:
     """Note what becomes of the pods that appear within the block."""
     before = {pod["metadata"]["name"] for pod in namespace.items("pods", selector)}
-    seen = Seen()
+    seen = PodTimes()
     process = subprocess.Popen(
         [
-            tool("kubectl"), "--namespace", namespace.name, "get", "pods", "--selector", selector,
+            find_tool("kubectl"), "--namespace", namespace.name, "get", "pods",
+            "--selector", selector,
             "--watch", "--output-watch-events", f"--output=jsonpath={_COLUMNS}",
         ],
         stdout=subprocess.PIPE,

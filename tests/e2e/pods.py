@@ -8,7 +8,7 @@ from tests.e2e.cluster import BOUND_S, Namespace, until
 PYTHON = "/opt/dctnet/bin/python"
 
 
-CLAIM = "/claim"
+CLAIM_PATH = "/claim"
 """Where a pod has the claim that it is given."""
 
 
@@ -36,7 +36,7 @@ def start(
     }
     if claim:
         spec["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}]
-        container["volumeMounts"] = [{"name": "claim", "mountPath": CLAIM}]
+        container["volumeMounts"] = [{"name": "claim", "mountPath": CLAIM_PATH}]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
     namespace.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
 
@@ -56,6 +56,6 @@ def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
     until(
         lambda: phase() in {"Succeeded", "Failed"}, f"the pod {name} has not ended", bound_s=bound_s
     )
-    said = namespace.kubectl("logs", name)
-    assert phase() == "Succeeded", said
-    return said
+    output = namespace.kubectl("logs", name)
+    assert phase() == "Succeeded", output
+    return output

@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 INTERVAL_S = 0.25
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 def main(url: str, duration_s: float) -> None:
@@ -20,7 +20,7 @@ def main(url: str, duration_s: float) -> None:
         started = time.monotonic()
         try:
             # A connection of its own each time, as the kubelet's.
-            with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
                 response.read()
         except OSError as error:
             failures.append(str(error))

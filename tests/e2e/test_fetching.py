@@ -16,7 +16,7 @@ from tests.hub.stand_in import Hub, running
 MODEL = "iic/cv_unet_person-image-cartoon_compound-models"
 REPLICAS = 2
 
-PREPARED_S = 900
+INSTALL_TIMEOUT_S = 900
 """How long fetching and preparing may take; TensorFlow's image may have to be unpacked too."""
 
 
@@ -29,11 +29,13 @@ def hub(upstream_demo: Path) -> Iterator[Hub]:
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 @pytest.mark.needs("hub")
-def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, note):
+def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
+    module_namespace, demo, hub, record_result
+):
     host, port = hub.address.removeprefix("http://").split(":")
     image = demo["image"] | {"tag": f"{demo['image']['tag']}-tensorflow"}
     release = Release(
-        fresh,
+        module_namespace,
         demo
         | {
             "image": image,
@@ -49,14 +51,14 @@ def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, 
             },
         },
     )
-    seconds = release.install(PREPARED_S)
+    seconds = release.install(INSTALL_TIMEOUT_S)
     asked = {name: len(hub.asked_for(name)) for name in REQUIRED_FILES}
     assert asked == dict.fromkeys(REQUIRED_FILES, 1)
     assert "Succeeded" in release.test()
     assert len(release.ready_pods()) == REPLICAS
 
     (one, *_) = release.ready_pods()
-    fresh.kubectl("delete", "pod", one)
+    module_namespace.kubectl("delete", "pod", one)
     until(lambda: len(release.ready_pods()) == REPLICAS, "no other pod is ready")
     assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == asked
-    note("fetching", {"seconds": seconds})
+    record_result("fetching", {"seconds": seconds})

@@ -10,6 +10,6 @@ def test_the_cluster_takes_every_object_as_kustomize_builds_it(folder):
     built = kubectl("kustomize", ROOT / "k8s" / folder)
     # A dry run makes no namespace for the others to be in: they go into one that exists.
     elsewhere = built.replace("namespace: dctnet\n", "namespace: default\n")
-    said = kubectl("apply", "--dry-run=server", "--filename=-", stdin=elsewhere).splitlines()
-    assert len(said) == 10
-    assert all(line.endswith("(server dry run)") for line in said)
+    output = kubectl("apply", "--dry-run=server", "--filename=-", stdin=elsewhere).splitlines()
+    assert len(output) == 10
+    assert all(line.endswith("(server dry run)") for line in output)

@@ -23,17 +23,17 @@ each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: pa
 SCRAPES = 6
 """How often a replica is scraped, with two cartoons in between."""
 
-TARGET = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
+TARGET_LABELS = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
 """What Prometheus adds to each series, as docs/monitoring.md asks for."""
 
-Series = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
+Scrapes = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
 """The values of each series, by its name and labels, one a scrape; those that appeared later have
 fewer, and lack the first ones."""
 
 VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$job": ".*"}
 """What Grafana puts in: a rate spans four scrapes, and `All` matches everything."""
 
-PANELS = {"stat", "timeseries", "heatmap", "state-timeline", "table"}
+PANEL_TYPES = {"stat", "timeseries", "heatmap", "state-timeline", "table"}
 """Those that Grafana ships."""
 
 UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
@@ -41,12 +41,12 @@ UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
 
 
 @pytest.fixture(scope="module")
-def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
+def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
     """What a real server with the demo model exposes while it draws."""
     portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
     Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
     image = portrait.read_bytes()
-    found: Series = defaultdict(list)
+    found: Scrapes = defaultdict(list)
     with serving(DCTNET_MODEL="demo") as server:
         for _ in range(SCRAPES):
             for answer in (
@@ -56,7 +56,7 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
             ):
                 assert answer.status_code == 200, answer.text
             for sample in scrape(server.management):
-                key = sample.name, frozenset((sample.labels | TARGET).items())
+                key = sample.name, frozenset((sample.labels | TARGET_LABELS).items())
                 found[key].append(sample.value)
     return found
 
@@ -93,7 +93,7 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(path):
     titles = [panel["title"] for panel in panels(path)]
     assert len(titles) == len(set(titles))
     for panel in panels(path):
-        assert panel["type"] in PANELS
+        assert panel["type"] in PANEL_TYPES
         assert panel["title"]
         assert panel["description"].endswith(".")
         assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
@@ -131,7 +131,7 @@ def test_a_dashboard_uses_the_variables_that_it_has(path):
     assert used == names
     for panel in panels(path):
         for target in panel["targets"]:
-            for metric in promql.scraped(target["expr"]):
+            for metric in promql.scraped_metrics(target["expr"]):
                 selectors = re.findall(rf"\b{metric}\{{(.*?)\}}", target["expr"])
                 assert selectors
                 assert len(selectors) == len(re.findall(rf"\b{metric}\b", target["expr"]))
@@ -158,20 +158,22 @@ def test_queries_ask_for_metrics_labels_and_values_that_a_replica_exposes(path, 
             seen[name][label].add(value)
     unseen = {("code", "429"), ("code", "5..")}
     for expression in expressions(path):
-        metrics = promql.scraped(expression)
+        metrics = promql.scraped_metrics(expression)
         assert metrics <= seen.keys()
-        assert promql.grouping(expression) <= set().union(*(seen[metric] for metric in metrics))
-        for matcher in promql.matchers(expression):
+        assert promql.grouping_labels(expression) <= set().union(
+            *(seen[metric] for metric in metrics)
+        )
+        for matcher in promql.label_matchers(expression):
             values = seen[matcher.metric][matcher.label]
             if (matcher.label, matcher.value) not in unseen:
-                assert any(matcher.admits(value) for value in values), matcher
+                assert any(matcher.selects(value) for value in values), matcher
 
 
 def test_rules_read_only_what_is_recorded_or_scraped(scrapes):
     names = {name for name, _ in scrapes} | {"up"}
     for rule in ALL:
-        assert promql.recorded(rule["expr"]) <= RECORDED.keys()
-        assert promql.scraped(rule["expr"]) <= names
+        assert promql.recorded_series(rule["expr"]) <= RECORDED.keys()
+        assert promql.scraped_metrics(rule["expr"]) <= names
 
 
 @each_dashboard

@@ -19,7 +19,7 @@ ALL = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in
 RECORDED = {rule["record"]: rule["expr"] for rule in ALL if "record" in rule}
 ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 
-ASKED = [
+TEST_CASES = [
     case
     for path in CASES
     for test in yaml.load(path.read_text(), yaml.CSafeLoader)["tests"]
@@ -47,14 +47,16 @@ def test_the_rules_pass_their_unit_tests():
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert):
-    asked = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in ASKED]
-    outcomes = {bool(samples) for match, samples in asked if match and match[1] == alert}
+    outcomes_by_case = [
+        (FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in TEST_CASES
+    ]
+    outcomes = {bool(samples) for match, samples in outcomes_by_case if match and match[1] == alert}
     assert outcomes == {True, False}
 
 
 def test_a_recorded_series_is_read_by_a_rule_or_has_a_case():
-    expressions = [each["expr"] for each in [*ASKED, *ALL]]
-    assert set(RECORDED) <= set.union(*map(promql.recorded, expressions))
+    expressions = [each["expr"] for each in [*TEST_CASES, *ALL]]
+    assert set(RECORDED) <= set.union(*map(promql.recorded_series, expressions))
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
@@ -82,5 +84,5 @@ def test_the_page_on_monitoring_lists_every_recorded_series():
 
 def test_no_rule_selects_a_release():
     for rule in ALL:
-        asked = {matcher.label for matcher in promql.matchers(rule["expr"])}
+        asked = {matcher.label for matcher in promql.label_matchers(rule["expr"])}
         assert not asked & {"namespace", "job", "pod", "instance"}

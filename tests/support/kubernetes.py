@@ -20,7 +20,7 @@ UNITS = {
 }
 
 
-def amount(quantity: str | float) -> Decimal:
+def parse_quantity(quantity: str | float) -> Decimal:
     """Return what a quantity such as ``500m`` or ``2Gi`` is; raise ValueError if it is none."""
     match = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
     if not match or match[2] not in UNITS:
@@ -48,29 +48,29 @@ def images(objects: Iterable[Object]) -> set[str]:
     return {each["image"] for _, pod in pods(objects) for each in containers(pod)}
 
 
-def repeated(names: Iterable[str]) -> list[str]:
+def duplicates(names: Iterable[str]) -> list[str]:
     """The names that come more than once."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
-def mistakes(objects: Iterable[Object]) -> list[str]:
+def validation_errors(objects: Iterable[Object]) -> list[str]:
     """Say what is wrong, one line each."""
     objects = list(objects)
-    found = [
+    errors = [
         f"{name} comes twice"
-        for name in repeated(
+        for name in duplicates(
             f"{each['kind']}/{each['metadata'].get('namespace')}/{each['metadata']['name']}"
             for each in objects
         )
     ]
     for each in objects:
-        found += _named_wrong(each)
+        errors += _name_errors(each)
     for name, pod in pods(objects):
-        found += [f"{name}: {mistake}" for mistake in _in_pod(pod)]
-    return found
+        errors += [f"{name}: {error}" for error in _pod_errors(pod)]
+    return errors
 
 
-def _named_wrong(each: Object) -> Iterator[str]:
+def _name_errors(each: Object) -> Iterator[str]:
     kind, metadata = each["kind"], each["metadata"]
     allowed = SERVICE if kind == "Service" else NAME
     if not allowed.fullmatch(metadata["name"]):
@@ -83,13 +83,13 @@ def _named_wrong(each: Object) -> Iterator[str]:
             yield f"{kind}: annotation {key} is no string: {value!r}"
 
 
-def _in_pod(pod: Object) -> Iterator[str]:
-    for name in repeated(each["name"] for each in pod.get("volumes") or []):
+def _pod_errors(pod: Object) -> Iterator[str]:
+    for name in duplicates(each["name"] for each in pod.get("volumes") or []):
         yield f"two volumes are called {name}"
-    for name in repeated(each["name"] for each in containers(pod)):
+    for name in duplicates(each["name"] for each in containers(pod)):
         yield f"two containers are called {name}"
     for each in containers(pod):
-        for path in repeated(mount["mountPath"] for mount in each.get("volumeMounts") or []):
+        for path in duplicates(mount["mountPath"] for mount in each.get("volumeMounts") or []):
             yield f"two volumes are mounted at {path}"
         for variable in each.get("env") or []:
             if not isinstance(variable.get("value", ""), str):
@@ -98,5 +98,5 @@ def _in_pod(pod: Object) -> Iterator[str]:
         limits = resources.get("limits") or {}
         for resource, request in (resources.get("requests") or {}).items():
             limit = limits.get(resource, request)
-            if amount(request) > amount(limit):
+            if parse_quantity(request) > parse_quantity(limit):
                 yield f"{each['name']} requests {request} {resource}, over the limit {limit}"

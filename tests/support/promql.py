@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-OURS = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
+METRIC_NAME = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
 """A metric that is scraped; the names of recorded ones have colons, which no label has either."""
 
 _RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
@@ -21,24 +21,24 @@ class Matcher:
     operator: str
     value: str
 
-    def admits(self, value: str) -> bool:
+    def selects(self, value: str) -> bool:
         """Whether a series with this value of the label is selected."""
         if self.operator in {"=", "!="}:
             return (value == self.value) == (self.operator == "=")
         return (re.fullmatch(self.value, value) is not None) == (self.operator == "=~")
 
 
-def recorded(expression: str) -> set[str]:
+def recorded_series(expression: str) -> set[str]:
     """Return the names of the recording rules that it reads."""
     return set(_RECORDED.findall(expression))
 
 
-def scraped(expression: str) -> set[str]:
+def scraped_metrics(expression: str) -> set[str]:
     """Return the names of the metrics of a replica that it reads."""
-    return set(OURS.findall(_RECORDED.sub("", re.sub(r'"[^"]*"', '""', expression))))
+    return set(METRIC_NAME.findall(_RECORDED.sub("", re.sub(r'"[^"]*"', '""', expression))))
 
 
-def matchers(expression: str) -> list[Matcher]:
+def label_matchers(expression: str) -> list[Matcher]:
     """Return what its selectors ask of labels."""
     return [
         Matcher(metric, *found)
@@ -47,6 +47,6 @@ def matchers(expression: str) -> list[Matcher]:
     ]
 
 
-def grouping(expression: str) -> set[str]:
+def grouping_labels(expression: str) -> set[str]:
     """Return the labels that its aggregations and joins name."""
     return set(re.findall(r"\w+", " ".join(_GROUPING.findall(expression))))
