@@ -280,7 +280,7 @@ def main() -> int:
     parser.add_argument(
         "--baseline-threads", default="1", help="DCTNET_THREADS of a classic worker; default: 1"
     )
-    parser.add_argument("--page", type=Path, default=Path("docs/why-one-worker.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/process-model.md"))
     arguments = parser.parse_args()
     cpus, load = available_cpus(), os.getloadavg()[0]
     compared = setups(arguments.model, max(1, int(cpus)), arguments.baseline_threads)
