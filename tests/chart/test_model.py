@@ -74,7 +74,7 @@ def test_a_source_has_its_image_its_volume_and_its_setting(source):
     assert bool(made.all("PersistentVolumeClaim")) == (model.get("cache", {}).get("create", False))
 
 
-# The others are rejected: test_guards.py.
+# The others are rejected: test_validation.py.
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
     ("source", "variant"),

@@ -8,7 +8,7 @@ from tests.support.kubernetes import images, pods, validation_errors
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
     "ingress": {"enabled": True},
-    "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"},
+    "gateway": {"enabled": True, "create": True, "className": "envoy", "retryPolicy": "envoy"},
     "metrics": {
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
@@ -142,12 +142,11 @@ def test_every_container_takes_the_image_that_is_named(values, image):
     assert images(render(values)) == {image}
 
 
-def test_pull_secrets_are_global_s_then_the_image_s_each_once():
-    made = render(
-        {"global": {"imagePullSecrets": ["a", "b"]}, "image": {"pullSecrets": ["b", "c"]}}
-    )
+def test_pull_secrets_are_global_s_then_the_chart_s_each_once():
+    a, b, c = ({"name": name} for name in "abc")
+    made = render({"global": {"imagePullSecrets": [a, b]}, "imagePullSecrets": [b, c]})
     for _, pod in pods(made):
-        assert [each["name"] for each in pod["imagePullSecrets"]] == ["a", "b", "c"]
+        assert pod["imagePullSecrets"] == [a, b, c]
     assert all("imagePullSecrets" not in pod for _, pod in pods(render()))
 
 
@@ -172,7 +171,8 @@ def test_names_that_look_like_numbers_stay_names():
     made = render(
         {
             "fullnameOverride": "e3",
-            "image": {"pullSecrets": ["1e3"], "repository": "1", "tag": "30"},
+            "image": {"repository": "1", "tag": "30"},
+            "imagePullSecrets": [{"name": "1e3"}],
             "priorityClassName": "0",
             "networkPolicy": {"prometheusNamespaces": ["007"]},
         },

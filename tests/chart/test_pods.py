@@ -103,20 +103,20 @@ def test_a_variant_has_its_probes_of_the_management_port_and_its_memory(variant,
 
 def test_each_probe_can_be_changed():
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
-    probes = {"startup": numbers, "readiness": numbers, "liveness": numbers | {"periodSeconds": 6}}
-    container = render(merged(DEMO, {"probes": probes})).container
+    probes = dict.fromkeys(PROBES, numbers) | {"livenessProbe": numbers | {"periodSeconds": 6}}
+    container = render(merged(DEMO, probes)).container
     for probe, told in probes.items():
-        assert container[f"{probe}Probe"].items() >= told.items()
+        assert container[probe].items() >= told.items()
 
 
 # What changes the settings rolls the pods, most of it by the ConfigMap's checksum; what the pod
 # template does not know of leaves them.
 ROLLS = [
-    ("queue", 65, True),
+    ("admission.queueSize", 65, True),
     ("timeouts.request", 61, True),
-    ("limits.workingSide", 1024, True),
+    ("requestLimits.workingSide", 1024, True),
     ("model.digest", "0" * 64, True),
-    ("runtime", "native", True),
+    ("inference.runtime", "native", True),
     ("image.tag", "0.2.0", False),
     ("resources", {"limits": {"cpu": "4"}}, False),
 ]
@@ -125,7 +125,7 @@ STAYS = [
     ("ingress.enabled", True),
     ("networkPolicy.enabled", False),
     ("autoscaling.maxReplicas", 9),
-    ("tests.enabled", False),
+    ("helmTest.enabled", False),
     ("timeouts.proxyTotal", 99),
 ]
 
@@ -263,26 +263,40 @@ def test_resources_are_merged_over_defaults_that_fit_together(resources, request
 @pytest.mark.parametrize(
     "values",
     [
-        {"slots": 1, "queue": 1, "uploads": 1, "threads": 1},
-        {"slots": 7, "queue": 4096, "uploads": 4096, "threads": 5},
-        {"limits": {"bytes": 1024, "pixels": 1, "workingSide": 256, "unsentBytes": 1048576}},
         {
-            "limits": {
-                "bytes": 1073741824,
+            "inference": {"slots": 1, "threads": 1},
+            "admission": {"queueSize": 1, "maxUploads": 1},
+        },
+        {
+            "inference": {"slots": 7, "threads": 5},
+            "admission": {"queueSize": 4096, "maxUploads": 4096},
+        },
+        {
+            "requestLimits": {
+                "bodyBytes": 1024,
+                "pixels": 1,
+                "workingSide": 256,
+                "unsentBytes": 1048576,
+            }
+        },
+        {
+            "requestLimits": {
+                "bodyBytes": 1073741824,
                 "pixels": 500000000,
                 "workingSide": 4096,
                 "unsentBytes": 68719476736,
             }
         },
         # The largest response is more than what may wait, and the other way round.
-        {"limits": {"pixels": 90_000_000}},
-        {"limits": {"unsentBytes": 268435457}},
+        {"requestLimits": {"pixels": 90_000_000}},
+        {"requestLimits": {"unsentBytes": 268435457}},
     ],
 )
 def test_the_memory_limit_is_the_services_bound_for_any_values(values, variant):
     made = render(merged(DEMO, values | {"image": {"variant": variant}}))
     told = made.one("ConfigMap", "dctnet")["data"]
+    inference = values.get("inference", {})
     expected = bound(
-        values.get("slots", 2), values.get("threads", 2), variant == "tensorflow", **told
+        inference.get("slots", 2), inference.get("threads", 2), variant == "tensorflow", **told
     )
     assert made.container["resources"]["limits"]["memory"] == expected

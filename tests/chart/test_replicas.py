@@ -80,7 +80,7 @@ def test_one_alone_sets_the_number_of_replicas(scaler, replicas, kinds):
 
 
 def test_the_autoscaler_looks_at_the_replicas_own_cpu():
-    made = render({"autoscaling": {"targetCPUUtilization": 90}})
+    made = render({"autoscaling": {"targetCPUUtilizationPercentage": 90}})
     spec = made.one("HorizontalPodAutoscaler")["spec"]
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "dctnet"}
     assert spec["scaleTargetRef"] == target

@@ -150,6 +150,8 @@ def test_a_value_that_would_break_later_is_rejected_at_once():
         [
             ("image.tag", 1.1),
             ("image.digest", "sha256:abc"),
+            *((f"{each}imagePullSecrets", ["registry"]) for each in ("", "global.")),
+            *((f"{each}imagePullSecrets", [{"key": "registry"}]) for each in ("", "global.")),
             ("podAnnotations", {"a": True}),
             ("extraEnv", [{"name": "A", "value": 1}]),
             ("networkPolicy.modelSource.cidrs", []),

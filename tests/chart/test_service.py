@@ -44,7 +44,7 @@ def test_the_service_has_labels_and_annotations_of_its_own():
     ("model", "style"), [({}, "anime"), ({"style": "3d"}, "3d"), ({"source": "demo"}, "demo")]
 )
 def test_the_test_asks_the_service_for_what_it_should_draw(model, style):
-    made = render({"model": model, "service": {"port": 81}, "tests": {"timeout": 77}})
+    made = render({"model": model, "service": {"port": 81}, "helmTest": {"timeout": 77}})
     pod = made.one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
@@ -69,7 +69,7 @@ def test_the_test_has_the_keys_where_there_are_some():
 
 
 def test_the_test_can_be_left_out():
-    made = render(merged(DEMO, {"tests": {"enabled": False}}))
+    made = render(merged(DEMO, {"helmTest": {"enabled": False}}))
     assert not made.all("Pod")
     assert [each["metadata"]["name"] for each in made.all("ConfigMap")] == ["dctnet"]
 

@@ -20,24 +20,24 @@ BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 
 # Each setting that is a value of the chart, and a value that is allowed but no default.
 VALUES = {
-    "DCTNET_SLOTS": ("slots", 7),
-    "DCTNET_THREADS": ("threads", 3),
-    "DCTNET_RUNTIME": ("runtime", "native"),
-    "DCTNET_QUEUE_SIZE": ("queue", 4096),
-    "DCTNET_MAX_UPLOADS": ("uploads", 4096),
+    "DCTNET_SLOTS": ("inference.slots", 7),
+    "DCTNET_THREADS": ("inference.threads", 3),
+    "DCTNET_RUNTIME": ("inference.runtime", "native"),
+    "DCTNET_QUEUE_SIZE": ("admission.queueSize", 4096),
+    "DCTNET_MAX_UPLOADS": ("admission.maxUploads", 4096),
     "DCTNET_REQUEST_TIMEOUT": ("timeouts.request", 90.5),
     "DCTNET_WATCHDOG_TIMEOUT": ("timeouts.watchdog", 20.25),
     "DCTNET_DRAIN_DELAY": ("timeouts.drainDelay", 12.5),
     "DCTNET_HEADER_TIMEOUT": ("timeouts.header", 5),
-    "DCTNET_UPLOAD_IDLE_TIMEOUT": ("timeouts.uploadGrace", 2.5),
-    "DCTNET_MIN_UPLOAD_RATE": ("timeouts.uploadRate", 1073741824),
+    "DCTNET_UPLOAD_IDLE_TIMEOUT": ("timeouts.uploadIdle", 2.5),
+    "DCTNET_MIN_UPLOAD_RATE": ("timeouts.minUploadRate", 1073741824),
     "DCTNET_RESPONSE_TIMEOUT": ("timeouts.response", 90.5),
     "DCTNET_RESPONSE_IDLE_TIMEOUT": ("timeouts.responseIdle", 2.5),
-    "DCTNET_MIN_RESPONSE_RATE": ("timeouts.responseRate", 1073741824),
-    "DCTNET_MAX_BODY_BYTES": ("limits.bytes", 1073741824),
-    "DCTNET_MAX_PIXELS": ("limits.pixels", 500000000),
-    "DCTNET_MAX_WORKING_SIDE": ("limits.workingSide", 2048),
-    "DCTNET_MAX_UNSENT_BYTES": ("limits.unsentBytes", 68719476736),
+    "DCTNET_MIN_RESPONSE_RATE": ("timeouts.minResponseRate", 1073741824),
+    "DCTNET_MAX_BODY_BYTES": ("requestLimits.bodyBytes", 1073741824),
+    "DCTNET_MAX_PIXELS": ("requestLimits.pixels", 500000000),
+    "DCTNET_MAX_WORKING_SIDE": ("requestLimits.workingSide", 2048),
+    "DCTNET_MAX_UNSENT_BYTES": ("requestLimits.unsentBytes", 68719476736),
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }
@@ -73,7 +73,8 @@ def told(values: dict[str, Any]) -> dict[str, str]:
 
 def test_every_setting_is_a_value_or_named_here():
     assert set(BY_VARIABLE) == set(VALUES) | set(LISTS) | OTHERS
-    assert set(told({"slots": 1, "model": {"digest": "0" * 64}})) - set(VALUES) == {"DCTNET_MODEL"}
+    values = {"inference": {"slots": 1}, "model": {"digest": "0" * 64}}
+    assert set(told(values)) - set(VALUES) == {"DCTNET_MODEL"}
 
 
 @pytest.mark.parametrize("variable", VALUES)

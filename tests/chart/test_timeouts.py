@@ -11,8 +11,8 @@ from tests.support.chart import GATEWAY, INGRESS, merged, render
 
 
 def chain(**timeouts: Any) -> dict[str, Any]:
-    retries = {"gateway": {"retries": "envoy"}}
-    made = render(merged(INGRESS, GATEWAY, retries, {"timeouts": timeouts}))
+    policy_ = {"gateway": {"retryPolicy": "envoy"}}
+    made = render(merged(INGRESS, GATEWAY, policy_, {"timeouts": timeouts}))
     # The kubelet fills in the CPU limit.
     settings = made.settings | {"DCTNET_CPU_LIMIT_MILLICORES": "2000"}
     annotations = made.one("Ingress")["metadata"]["annotations"]

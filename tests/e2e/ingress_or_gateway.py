@@ -34,7 +34,7 @@ class IngressOrGateway:
         """What the chart is told; the requests' host is the same for both."""
         values: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
         if self.kind == "gateway":
-            values |= {"create": True, "retries": "envoy"}
+            values |= {"create": True, "retryPolicy": "envoy"}
         return {"expose": {"hosts": [HOST]}, self.kind: values}
 
     def url(self, namespace: Namespace) -> str:

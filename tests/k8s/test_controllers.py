@@ -57,7 +57,7 @@ def test_nginx_rejects_as_the_service_does_and_replaces_no_answer_of_it():
 
 def test_nginx_has_memory_for_a_hundred_of_the_largest_bodies():
     limit = values("ingress-nginx")["controller"]["resources"]["limits"]["memory"]
-    assert int(limit.removesuffix("Gi")) * 1024**3 > 100 * VALUES["limits"]["bytes"]
+    assert int(limit.removesuffix("Gi")) * 1024**3 > 100 * VALUES["requestLimits"]["bodyBytes"]
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
@@ -78,7 +78,7 @@ def test_envoy_has_memory_for_the_bodies_of_all_its_connections():
     envoy = gateway("EnvoyProxy")["spec"]["provider"]["kubernetes"]["envoyDeployment"]
     limit = int(envoy["container"]["resources"]["limits"]["memory"].removesuffix("Gi")) * 1024**3
     connections = gateway("ClientTrafficPolicy")["spec"]["connection"]["connectionLimit"]["value"]
-    assert connections * (VALUES["limits"]["bytes"] + 65536) < limit
+    assert connections * (VALUES["requestLimits"]["bodyBytes"] + 65536) < limit
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")

@@ -27,8 +27,9 @@ def table() -> dict[str, str]:
 COLUMNS = table()
 
 
-def rendered(retries: str = "envoy") -> Objects:
-    return render(merged(INGRESS, GATEWAY, {"expose": EXPOSED, "gateway": {"retries": retries}}))
+def rendered(retry_policy: str = "envoy") -> Objects:
+    gateway = {"gateway": {"retryPolicy": retry_policy}}
+    return render(merged(INGRESS, GATEWAY, {"expose": EXPOSED}, gateway))
 
 
 def said(column: str) -> list[tuple[str, Any]]:
@@ -60,9 +61,9 @@ def test_the_table_has_every_annotation_that_the_chart_sets_with_its_value():
     assert checked == {name: annotations[name] for name in checked}
 
 
-@pytest.mark.parametrize("retries", ["envoy", "httproute"])
-def test_the_route_says_what_the_table_says(retries):
-    (rule,) = rendered(retries).one("HTTPRoute")["spec"]["rules"]
+@pytest.mark.parametrize("retry_policy", ["envoy", "httproute"])
+def test_the_route_says_what_the_table_says(retry_policy):
+    (rule,) = rendered(retry_policy).one("HTTPRoute")["spec"]["rules"]
     checked = [each for each in said("HTTPRoute") if not each[0].startswith(("gateway.", "retry."))]
     assert {name for name, _ in checked} == {"matches[].path.value", "timeouts.request"}
     for name, value in checked:

@@ -20,17 +20,17 @@
 {{- .Values.serviceAccount.name | default $made -}}
 {{- end -}}
 
-{{- define "dctnet.cacheClaim" -}}
+{{- define "dctnet.cacheClaimName" -}}
 {{- $made := ternary (printf "%s-model" (include "dctnet.fullname" .)) "" .Values.model.cache.create -}}
 {{- .Values.model.cache.existingClaim | default $made -}}
 {{- end -}}
 
-{{- define "dctnet.tlsSecret" -}}
+{{- define "dctnet.tlsSecretName" -}}
 {{- .Values.expose.tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .)) -}}
 {{- end -}}
 
 {{/* What selects the replicas, and never changes. */}}
-{{- define "dctnet.selector" -}}
+{{- define "dctnet.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "dctnet.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: replica
@@ -55,17 +55,17 @@ annotations:
 
 {{- define "dctnet.image" -}}
 {{- $image := .Values.image -}}
-{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.variant" .) "tensorflow") -}}
+{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
 {{- $tag := $image.tag | default (printf "%s%s" .Chart.AppVersion $suffix) -}}
 {{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
-{{- define "dctnet.pullSecrets" -}}
-{{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq }}
+{{- define "dctnet.imagePullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . | quote }}
+  - name: {{ .name | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

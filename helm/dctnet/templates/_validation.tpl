@@ -1,16 +1,16 @@
 {{/* Values that fit the schema and would not work together: each ends in one sentence. Included once,
 by configmap.yaml. */}}
-{{- define "dctnet.guards" -}}
-{{- include "dctnet.guardName" . -}}
-{{- include "dctnet.guardTimeouts" . -}}
-{{- include "dctnet.guardReplicas" . -}}
-{{- include "dctnet.guardResources" . -}}
-{{- include "dctnet.guardModel" . -}}
-{{- include "dctnet.guardExposure" . -}}
+{{- define "dctnet.validation" -}}
+{{- include "dctnet.validation.name" . -}}
+{{- include "dctnet.validation.timeouts" . -}}
+{{- include "dctnet.validation.replicas" . -}}
+{{- include "dctnet.validation.resources" . -}}
+{{- include "dctnet.validation.model" . -}}
+{{- include "dctnet.validation.exposure" . -}}
 {{- end -}}
 
 {{/* A release may be called what a Service may not. */}}
-{{- define "dctnet.guardName" -}}
+{{- define "dctnet.validation.name" -}}
 {{- $name := include "dctnet.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- fail (printf "dctnet: the objects would be called %s, but a Service's name begins with a letter and has no dots: set fullnameOverride." $name) -}}
@@ -18,12 +18,12 @@ by configmap.yaml. */}}
 {{- end -}}
 
 {{/* watchdog < request < proxyRead <= proxyTotal, and graceful < terminationGracePeriod. */}}
-{{- define "dctnet.guardTimeouts" -}}
+{{- define "dctnet.validation.timeouts" -}}
 {{- $t := .Values.timeouts -}}
-{{- $read := include "dctnet.proxyRead" . | float64 -}}
-{{- $total := include "dctnet.proxyTotal" . | float64 -}}
+{{- $read := include "dctnet.proxyReadTimeout" . | float64 -}}
+{{- $total := include "dctnet.proxyTotalTimeout" . | float64 -}}
 {{- $grace := include "dctnet.terminationGracePeriod" . | float64 -}}
-{{- $graceful := include "dctnet.graceful" . | float64 -}}
+{{- $graceful := include "dctnet.gracefulTimeout" . | float64 -}}
 {{- if ge (float64 $t.watchdog) (float64 $t.request) -}}
 {{- fail (printf "dctnet: timeouts.watchdog is %v s, but it must be less than timeouts.request, which is %v s." $t.watchdog $t.request) -}}
 {{- end -}}
@@ -41,9 +41,9 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{- define "dctnet.guardReplicas" -}}
+{{- define "dctnet.validation.replicas" -}}
 {{- $a := .Values.autoscaling -}}
-{{- $least := include "dctnet.leastReplicas" . | int -}}
+{{- $least := include "dctnet.minReplicas" . | int -}}
 {{- if $a.enabled -}}
 {{- if gt (int $a.minReplicas) (int $a.maxReplicas) -}}
 {{- fail (printf "dctnet: autoscaling.minReplicas is %v, but autoscaling.maxReplicas only %v." $a.minReplicas $a.maxReplicas) -}}
@@ -76,10 +76,10 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{- define "dctnet.guardResources" -}}
+{{- define "dctnet.validation.resources" -}}
 {{- $places := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" .Values.model.prepare.resources -}}
 {{- range $place, $resources := $places -}}
-{{- range $resource, $in := dict "cpu" "dctnet.millis" "memory" "dctnet.bytes" -}}
+{{- range $resource, $in := dict "cpu" "dctnet.cpuMillicores" "memory" "dctnet.memoryBytes" -}}
 {{- $request := dig "requests" $resource 0 $resources -}}
 {{- $limit := dig "limits" $resource $request $resources -}}
 {{- if gt (include $in $request | int64) (include $in $limit | int64) -}}
@@ -89,12 +89,12 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{- define "dctnet.guardModel" -}}
+{{- define "dctnet.validation.model" -}}
 {{- $m := .Values.model -}}
 {{- if and (eq $m.source "demo") $m.digest -}}
 {{- fail "dctnet: model.digest pins a model folder, but the demo model is part of the image: pin that by image.digest." -}}
 {{- end -}}
-{{- if and (eq .Values.image.variant "runtime") (include "dctnet.fetches" .) -}}
+{{- if and (eq .Values.image.variant "runtime") (include "dctnet.modelFetchEnabled" .) -}}
 {{- fail "dctnet: image.variant is runtime, but with model.source modelscope each pod prepares the model, which takes the variant tensorflow: set image.variant to auto, or name a claim that holds the prepared model and set model.cache.prepared." -}}
 {{- end -}}
 {{- if and (eq $m.source "existingClaim") (not $m.existingClaim.name) -}}
@@ -116,7 +116,7 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{- define "dctnet.guardExposure" -}}
+{{- define "dctnet.validation.exposure" -}}
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (eq .Values.fairness.by "address") (not .Values.fairness.trustedProxies) -}}
 {{- fail "dctnet: fairness.by is address, but all clients have that of the proxy unless fairness.trustedProxies names its network." -}}
 {{- end -}}
