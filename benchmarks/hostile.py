@@ -70,7 +70,7 @@ METRICS = (
     "dctnet_unread_responses",
     "dctnet_shortages",
     "dctnet_out_of_memory",
-    "dctnet_log_lines_lost",
+    "dctnet_log_lines_dropped",
     "dctnet_watchdog_trips",
     "dctnet_inferences",
 )
@@ -282,7 +282,6 @@ def print_report(run: HostileRun, duration_s: float) -> bool:
     peak = seen.peak_worker + seen.peak_arbiter
     livez_paused, livez_failed = count_failed_probes(seen.probes, "/livez", run.pauses)
     readyz_paused, readyz_failed = count_failed_probes(seen.probes, "/readyz", run.pauses)
-    tracebacks = sum(n for line, n in run.log.messages.items() if line.startswith("Traceback"))
     assert run.hostile is not None
     print(
         f"{time.strftime('%Y-%m-%d')}, {describe_host()}, {duration_s / 60:g} minutes of attack.\n"
@@ -327,7 +326,7 @@ def print_report(run: HostileRun, duration_s: float) -> bool:
             99,
         ),
         "request log, lines read and not JSON": f"{run.log.lines}, {run.log.broken_lines}",
-        "tracebacks on standard error": tracebacks,
+        "tracebacks on standard error": run.log.exceptions,
         "CPU of the hostile clients, s": f"{run.hostile.cpu_s:.0f}",
     } | {name: f"{value:g}" for name, value in run.metrics.items() if value}
     print("| figure | value |\n|---|---|")

@@ -115,13 +115,14 @@ class IntermittentLogReader:
         assert process.stdout is not None
         assert process.stderr is not None
         self.lines = 0
-        """Lines of the request log that came through."""
+        """Lines of the log that came through."""
         self.broken_lines = 0
         """Those that are not JSON."""
         self.messages: Counter[str] = Counter()
-        """Lines of standard error, without their numbers."""
+        """Messages that are not of the access log, without their numbers."""
+        self.exceptions = 0
+        """Records that have an exception."""
         self._partial_lines = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
-        self._stdout = process.stdout.fileno()
         self._ended = Event()
         self._thread = Thread(target=self._run)
         for descriptor in self._partial_lines:
@@ -155,11 +156,12 @@ class IntermittentLogReader:
             b"\n"
         )
         for line in lines:
-            if descriptor != self._stdout:
-                self.messages[re.sub(r"\d+", "N", line.decode(errors="replace"))] += 1
-                continue
             self.lines += 1
             try:
-                json.loads(line)
+                record = json.loads(line)
             except ValueError:
                 self.broken_lines += 1
+                record = {"logger": "none", "message": line.decode(errors="replace")}
+            self.exceptions += "exception" in record
+            if record["logger"] != "dctnet.access":
+                self.messages[re.sub(r"\d+", "N", record["message"])] += 1

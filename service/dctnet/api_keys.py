@@ -4,6 +4,7 @@ A mounted Secret changes by the swap of a symbolic link, so what is looked at is
 path leads to. Only digests are kept: no key can get into a message or a log.
 """
 
+import logging
 import os
 import re
 import stat
@@ -15,7 +16,8 @@ from threading import Lock
 from time import monotonic
 
 from dctnet.config import KIB, SettingsError
-from dctnet.messages import say
+
+logger = logging.getLogger(__name__)
 
 MIN_LENGTH = 16
 """Characters of a key; a shorter one could be found by trying."""
@@ -78,11 +80,11 @@ class ApiKeys:
         except SettingsError as error:
             complaint = (found, str(error))
             if complaint != self._complaint:
-                say(f"the API keys stay as they were: {error}")
+                logger.error("the API keys stay as they were: %s", error)
             self._complaint = complaint
         else:
             self._complaint = None
-            say(f"the API keys were read again; there are {len(self)}")
+            logger.info("the API keys were read again; there are %d", len(self))
 
 
 def _read(path: Path) -> tuple[_Version, tuple[bytes, ...]]:

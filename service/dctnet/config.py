@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
+from dctnet.logs import LogFormat, LogLevel
 from dctnet.models.networks import SUFFIXES
 
 PREFIX = "DCTNET_"
@@ -112,6 +113,8 @@ class Settings:
     max_working_side: int
     max_unsent_bytes: int
     worker_tmp_dir: Path | None
+    log_level: LogLevel
+    log_format: LogFormat
 
     @property
     def cpus(self) -> float:
@@ -485,5 +488,21 @@ SETTINGS = (
         "a folder's path",
         _shared_memory,
         "`/dev/shm` where it can be written, else the system's folder for temporary files",
+    ),
+    Setting(
+        "DCTNET_LOG_LEVEL",
+        "log_level",
+        LogLevel,
+        "debug, info, warning or error",
+        lambda _: LogLevel.INFO,
+        "`info`",
+    ),
+    Setting(
+        "DCTNET_LOG_FORMAT",
+        "log_format",
+        LogFormat,
+        "auto, json or text",
+        lambda _: LogFormat.AUTO,
+        "`auto`: text on a terminal, else JSON",
     ),
 )

@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from dctnet import __version__, log_writer
+from dctnet import __version__, logs
 from dctnet.admission import Admission, RejectionReason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
@@ -107,7 +107,7 @@ class Metrics:
         self.model_load_seconds = Gauge(
             "dctnet_model_load_seconds", "From the start to the first image.", registry=registry
         )
-        registry.register(_LogLosses())
+        registry.register(_DroppedLogLines())
         # Rates need a series that is there before the first event.
         for reason in RejectionReason:
             self.rejected.labels(reason)
@@ -135,19 +135,16 @@ class Metrics:
         self.registry.register(_Gauges(admission, lifecycle, model, runtime))
 
 
-class _LogLosses(Collector):
-    """Log lines that this process has lost."""
+class _DroppedLogLines(Collector):
+    """Counter of the log lines that this process has dropped."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the counter, with a sample for each stream."""
-        family = CounterMetricFamily(
-            "dctnet_log_lines_lost",
-            "Log lines that could not be written, by stream: stdout or stderr.",
-            labels=["stream"],
+        """Yield the counter."""
+        yield CounterMetricFamily(
+            "dctnet_log_lines_dropped",
+            "Log lines of the worker that were dropped because they could not be written.",
+            logs.dropped_lines(),
         )
-        for stream, number in log_writer.lost_lines().items():
-            family.add_metric([stream], number)
-        yield family
 
 
 class _Gauges(Collector):

@@ -1,7 +1,7 @@
 """One replica: a model, its slots and its state; what the API, the probes and the worker share."""
 
+import logging
 import os
-import traceback
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
@@ -9,7 +9,7 @@ from time import monotonic
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-from dctnet import log_writer
+from dctnet import logs
 from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
 from dctnet.config import Settings
@@ -19,13 +19,14 @@ from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.warm_up import CartoonEngine, warm_up
 from dctnet.lifecycle.watchdog import Watchdog
-from dctnet.messages import say
 from dctnet.metrics import Metrics
 from dctnet.model_loading import label, load_engine
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import selection
 from dctnet.tracing import Tracing
+
+logger = logging.getLogger(__name__)
 
 Load = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
 
@@ -108,7 +109,7 @@ class Replica:
         """Load the model and let every slot warm up; raise ModelError."""
         started = monotonic()
         self._engine, self.model = self._load(self.settings)
-        say(selection.explain(self.model, self.settings.runtime))
+        logger.info("%s", selection.explain(self.model, self.settings.runtime))
         # A slot must not find out in service that its memory cannot be had.
         self._engine.reserve(self.settings.slots)
         prepare = partial(warm_up, self._engine, self.model, self.admission.service_time.calibrate)
@@ -117,25 +118,27 @@ class Replica:
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):
-            say(
-                f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s"
-                f" into {self.runtime}"
+            logger.info(
+                "ready; the model %s was loaded in %.1f s into %s",
+                label(self.model),
+                seconds,
+                self.runtime,
             )
 
     def _become_ready(self) -> None:
         try:
             self.load()
         except ModelError as error:
-            say(str(error))
+            logger.error("%s", error)
             self._give_up()
         except BaseException:  # Whatever it is, no image will ever be drawn here.
-            traceback.print_exc()
+            logger.exception("the model could not be loaded")
             self._give_up()
 
     def _give_up(self) -> None:
         """End the worker with the code on which Gunicorn ends too, instead of starting it again."""
         self.lifecycle.transition_to(State.FAILED)
-        log_writer.flush()
+        logs.flush()
         # Ends the process from any thread; sys.exit would only end this one.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from dctnet import __version__
 from dctnet.config import SettingsError
-from dctnet.messages import say
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
+
+logger = logging.getLogger(__name__)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -29,8 +30,8 @@ FLUSH_S = 2.0
 """How long the last spans may take to be sent when the process ends, in seconds; it is part of the
 margin in which a replica ends."""
 
-QUIET_S = 60.0
-"""How long nothing more is said of a collector that takes no spans, in seconds."""
+WARNING_INTERVAL_S = 60.0
+"""Least time between two warnings about a collector that takes no spans, in seconds."""
 
 # Semantic conventions, HTTP: a method that is none of these is `_OTHER`, and is no span's name.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
@@ -106,7 +107,8 @@ class Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        logging.getLogger("opentelemetry").addHandler(_Quiet())
+        sdk_logger = logging.getLogger("opentelemetry")
+        sdk_logger.handlers, sdk_logger.propagate = [_RateLimitedHandler()], False
         resource = Resource.create({"service.version": __version__})
         if str(resource.attributes["service.name"]).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": "dctnet"}))
@@ -181,15 +183,15 @@ def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
     return attributes | {f"dctnet.{name}": facts[name] for name in _FACTS if name in facts}
 
 
-class _Quiet(logging.Handler):
-    """Says what the SDK complains of, but not every few seconds."""
+class _RateLimitedHandler(logging.Handler):
+    """Logs the SDK's warnings, at most one in ``WARNING_INTERVAL_S``."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._until = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, unless something was said a moment ago."""
+        """Log a warning, unless another one was logged a moment ago."""
         if time.monotonic() >= self._until:
-            self._until = time.monotonic() + QUIET_S
-            say(f"tracing: {record.getMessage()}")
+            self._until = time.monotonic() + WARNING_INTERVAL_S
+            logger.warning("tracing: %s", record.getMessage())

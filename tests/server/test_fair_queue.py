@@ -71,5 +71,5 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
         assert [answer.result().status_code for answer in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
-    text += "".join(server.messages()) + str(server.logged(5))
+    text += str(server.logged(5)) + "".join(server.lines())
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

@@ -1,5 +1,6 @@
 """``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
 
+import json
 import re
 import socket
 import subprocess
@@ -38,7 +39,7 @@ def test_a_server_of_its_own_is_started_loaded_and_ended():
 def test_a_server_of_its_own_that_cannot_start_says_why():
     completed = loaded(DCTNET_MODEL="/none")
     assert (completed.returncode, completed.stdout) == (3, "")
-    assert completed.stderr == "dctnet: There is no model folder /none.\n"
+    assert json.loads(completed.stderr)["message"] == "There is no model folder /none."
 
 
 def test_a_server_that_is_there_is_loaded_instead(server):

@@ -1,5 +1,6 @@
 """The model of a running server: what it imports, the files it serves, and what it names."""
 
+import json
 import os
 import shutil
 import signal
@@ -37,7 +38,7 @@ def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry
             Path(f"/proc/{p}/maps").read_text() for p in (server.process.pid, server.worker())
         ]
         assert server.stop() == 0
-    imported = {line.rpartition("|")[2].strip() for line in server.messages()}
+    imported = {line.rpartition("|")[2].strip() for line in server.lines()}
     assert "dctnet.runtimes.signatures" in imported  # By the worker, when it loaded the model.
     roots = {module.partition(".")[0] for module in imported}
     assert not roots & (HEAVY | {"opentelemetry"})
@@ -54,10 +55,10 @@ def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_wi
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     ended = run_without(HEAVY, "import sys; from dctnet.cli import main; sys.exit(main(['serve']))")
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert ended.stderr == (
-        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
+    assert json.loads(ended.stderr)["message"] == (
+        f"The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
         " cartoon_bg.pb (it is a frozen graph, as upstream ships it): prepare it with `dctnet"
-        " prepare`, install dctnet with its `reference` extra, or take the `tensorflow` image.\n"
+        " prepare`, install dctnet with its `reference` extra, or take the `tensorflow` image."
     )
 
 

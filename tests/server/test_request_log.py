@@ -1,5 +1,6 @@
 """One JSON line a request, and the metrics that go with it."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.support.process import Server, serving
 
 Logged = Callable[[int], list[dict[str, Any]]]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+"""RFC 3339, in UTC, with milliseconds."""
 LARGEST = 256
 """Longest side that is drawn, in pixels: an image of this size is due after SECONDS."""
 SECONDS = 0.5
@@ -39,12 +42,15 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
     headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
     answer = post(server, query="?format=webp", **headers)
     (line,) = logged(1)
-    assert line.pop("time").endswith("+00:00")
+    assert re.fullmatch(TIMESTAMP, line.pop("ts"))
     assert SECONDS < line.pop("duration") < BOUND_S
     stages = line.pop("stages")
     assert stages.keys() <= set(STAGES)
     assert {"queue", "decode", "background", "encode"} <= stages.keys()
     assert line == {
+        "level": "info",
+        "logger": "dctnet.access",
+        "message": "POST /v1/cartoons 200",
         "request_id": "mine",
         "trace_id": TRACE,
         "method": "POST",

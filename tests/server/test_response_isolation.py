@@ -94,10 +94,10 @@ def test_a_connection_serves_one_request_after_another(server):
 def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server):
     server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
-    assert model.startswith("dctnet: the model is tiny@v1, from /")
-    assert listening == f"dctnet: listening on {server.url}"
+    assert model.startswith("the model is tiny@v1, from /")
+    assert listening == f"listening on {server.url}"
     assert runtime == (
-        "dctnet: tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
     )
-    assert ready.startswith("dctnet: ready; the model tiny@v1 was loaded in ")
+    assert ready.startswith("ready; the model tiny@v1 was loaded in ")
     assert rest == []

@@ -63,7 +63,7 @@ def test_more_idle_connections_than_fit_close_the_oldest_and_others_are_served(s
     worker = server.worker()
     wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
     message = f"the limit of open files leaves room for {ROOM} connections, not {wanted}"
-    assert f"dctnet: {message}" in server.messages()
+    assert message in server.messages()
     with connections(server, 2 * ROOM) as clients:
         assert healthy(server)
         clients[0].settimeout(BOUND_S)
@@ -107,7 +107,7 @@ def test_too_few_files_for_any_connection_are_a_sentence(tmp_path):
     server = Server(tmp_path / "log", command, TIMED_SECONDS=0)
     assert server.process.wait(BOUND_S) == 1
     (line,) = server.messages()
-    assert line.startswith(f"dctnet: The limit of {RESERVED} open files leaves no room")
+    assert line.startswith(f"The limit of {RESERVED} open files leaves no room")
 
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from dctnet import tracing
+from dctnet import logs, tracing
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
@@ -78,7 +78,9 @@ def serve() -> None:
         hang_accept_loop(Path(os.environ["TIMED_LOOP_HANGS"]))
     held = os.environ.get("TIMED_HELD")
     engine = TimedEngine(float(os.environ["TIMED_SECONDS"]), Path(held) if held else None)
+    logs.start()
     settings = Settings.from_environment(os.environ)
+    logs.configure(settings.log_level, settings.log_format)
     spans = tracing.from_environment(os.environ)
     GunicornApp(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()
 

@@ -1,6 +1,7 @@
 """Keys come from a file, are compared as a whole, and change while they are used."""
 
 import hmac
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -149,7 +150,8 @@ def changing(request: pytest.FixtureRequest, file: Path) -> tuple[Path, Change]:
     return file, file.write_text
 
 
-def test_a_change_holds_at_the_next_look(changing, clock, capsys):
+def test_a_change_holds_at_the_next_look(changing, clock, caplog):
+    caplog.set_level(logging.INFO)
     path, change = changing
     keys = ApiKeys(path, clock)
     change(f"{OLD}\n{NEW}")
@@ -164,10 +166,10 @@ def test_a_change_holds_at_the_next_look(changing, clock, capsys):
     assert keys.accept(NEW)
     clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)  # Nothing has changed, and nothing is said.
-    assert capsys.readouterr().err == (
-        "dctnet: the API keys were read again; there are 2\n"
-        "dctnet: the API keys were read again; there are 1\n"
-    )
+    assert caplog.messages == [
+        "the API keys were read again; there are 2",
+        "the API keys were read again; there are 1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,17 +182,15 @@ def test_a_change_holds_at_the_next_look(changing, clock, capsys):
         (lambda file: (file.unlink(), file.mkdir()), "that is no regular file"),
     ],
 )
-def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, capsys, broken, why):
+def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, caplog, broken, why):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     broken(file)
     for _ in range(3):
         clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        f"dctnet: the API keys stay as they were: DCTNET_API_KEYS_FILE is {str(file)!r}"
-    )
+    (line,) = caplog.messages
+    assert line.startswith(f"the API keys stay as they were: DCTNET_API_KEYS_FILE is {str(file)!r}")
     assert why in line
     if file.is_dir():
         file.rmdir()
@@ -200,7 +200,7 @@ def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, ca
     assert not keys.accept(OLD)
 
 
-def test_each_change_for_the_worse_is_said(file, clock, capsys):
+def test_each_change_for_the_worse_is_said(file, clock, caplog):
     file.write_text(OLD)
     aside = file.with_name("aside")
     keys = ApiKeys(file, clock)
@@ -215,7 +215,7 @@ def test_each_change_for_the_worse_is_said(file, clock, capsys):
         replace(file, text)
         clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
 
 

@@ -29,6 +29,7 @@ from dctnet.cpus import available_cpus
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
+from dctnet.logs import LogFormat, LogLevel
 from dctnet.model_loading import network_threads
 from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
@@ -95,6 +96,8 @@ def test_every_setting_can_be_set():
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
         "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
         "DCTNET_WORKER_TMP_DIR": ("/run/dctnet", Path("/run/dctnet")),
+        "DCTNET_LOG_LEVEL": ("debug", LogLevel.DEBUG),
+        "DCTNET_LOG_FORMAT": ("text", LogFormat.TEXT),
     }
     assert settings.keys() == {setting.variable for setting in SETTINGS}
     read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
@@ -321,6 +324,6 @@ def test_the_documentation_lists_the_limits_that_cannot_be_set():
         f"{MAX_STEP:g} times the estimate, and the watchdog's timeout",
         f"{DECAY_TIME_S:g} s",
         f"{MAX_GAP_S:g} s",
-        f"{QUEUE_BYTES // MIB} MiB for each of standard output and standard error",
+        f"{QUEUE_BYTES // MIB} MiB",
         f"{FLUSH_TIMEOUT_S:g} s",
     ]

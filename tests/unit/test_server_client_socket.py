@@ -128,7 +128,7 @@ def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one):
         one.read(len(LARGE))
 
 
-def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
+def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, caplog):
     def fail(_: UnreadReason | None) -> None:
         raise ArithmeticError("tracing has failed")
 
@@ -140,7 +140,7 @@ def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
     one.server.flush()
     one.server.end_response()
     assert one.ends == [None]
-    assert capsys.readouterr().err.count("ArithmeticError: tracing has failed") == 2
+    assert caplog.text.count("ArithmeticError: tracing has failed") == 2
 
 
 def test_a_client_that_leaves_is_gone(one):

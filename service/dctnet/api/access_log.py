@@ -1,31 +1,35 @@
-"""One JSON line a request, its metrics and its spans: written when the answer has been sent."""
+"""Access log, request metrics and spans: one record per request, when its response is sent."""
 
-import json
+import logging
 import re
-import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 from flask import Response, g, request
 
+from dctnet import logs
 from dctnet.api import request_id
 from dctnet.api.connection import connection
 from dctnet.metrics import Metrics, UnreadReason
 from dctnet.tracing import Moments, Tracing
 
-UNLOGGED = {"/health", "/v1/queue-tickets/<ticket>"}
-"""Routes that are asked again and again; they are not traced either."""
+logger = logging.getLogger("dctnet.access")
+
+POLLED = {"/health", "/v1/queue-tickets/<ticket>"}
+"""Routes that clients poll: logged at the level debug, and not traced."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def start_record() -> None:
-    """Note when the request came."""
+    """Start a request's record, and put its ids into all log records of its thread."""
     g.record = {}
     g.started = monotonic()
+    trace_id = _trace_id(request.headers.get("traceparent", ""))
+    ids = {"request_id": request_id.current_request_id(), "trace_id": trace_id}
+    logs.request_ids.set({name: value for name, value in ids.items() if value is not None})
 
 
 def add_fields(**facts: Any) -> None:
@@ -45,9 +49,7 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
         if not connection(request).finished:
             connection(request).close_after_answer()  # What is left unread is no next request.
         facts: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": request_id.current_request_id(),
-            "trace_id": _trace_id(request.headers.get("traceparent", "")),
+            **logs.request_ids.get(),
             "method": request.method,
             "route": request.url_rule.rule if request.url_rule else "none",
             "status": response.status_code,
@@ -62,11 +64,9 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
             facts["unread"] = unread
             moments = Moments(started, monotonic(), place)
             _count_response(metrics, facts, moments.ended - moments.started)
-            if facts["route"] in UNLOGGED:
-                return
-            if tracing is not None:
+            if tracing is not None and facts["route"] not in POLLED:
                 facts["trace_id"] = tracing.trace(facts, parent, moments)
-            _write({**facts, "duration": round(moments.ended - moments.started, 4)})
+            _log({**facts, "duration": round(moments.ended - moments.started, 4)})
 
         client = connection(request)
         response.call_on_close(lambda: client.after_sending(end))
@@ -89,10 +89,15 @@ def _count_response(metrics: Metrics, facts: dict[str, Any], seconds: float) -> 
     metrics.request_seconds.labels(route).observe(seconds)
 
 
-def _write(facts: dict[str, Any]) -> None:
-    """Write one line to standard output, which never blocks: log_writer.py."""
-    line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
-    sys.stdout.write(line + "\n")
+def _log(facts: dict[str, Any]) -> None:
+    logger.log(
+        logging.DEBUG if facts["route"] in POLLED else logging.INFO,
+        "%s %s %s",
+        facts["method"],
+        facts["route"],
+        facts["status"],
+        extra={"fields": {name: _rounded(value) for name, value in facts.items()}},
+    )
 
 
 def _rounded(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """``dctnet serve``: the HTTP server."""
 
 import argparse
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
@@ -8,7 +9,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dctnet.config import SETTINGS, Address, Settings, SettingsError
-from dctnet.messages import say
+
+logger = logging.getLogger(__name__)
 
 EXIT_BROKEN_MODEL = 3
 """The exit status that Gunicorn has too when its worker cannot load the model."""
@@ -29,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal ends the process."""
-    from dctnet import tracing
+    from dctnet import logs, tracing
     from dctnet.model_loading import find_model, label
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from dctnet.runtimes.selection import select
     from dctnet.server.gunicorn_app import GunicornApp
 
+    logs.configure(settings.log_level, settings.log_format)
     if args.bind:
         settings = replace(settings, bind=args.bind)
     # All is asked before the worker starts, so that a mistake shows at once.
@@ -45,22 +48,22 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         model = find_model(settings)
         select(model, settings.runtime)
     except ModelError as error:
-        say(str(error))
+        logger.error("%s", error)
         return EXIT_BROKEN_MODEL
     try:
         _require_addresses(settings)
         _require_worker_tmp_dir(settings.worker_tmp_dir)
     except SettingsError as error:
-        say(str(error))
+        logger.error("%s", error)
         return 1
     replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
-    say(f"the model is {label(model)}, from {model.path}")
+    logger.info("the model is %s, from %s", label(model), model.path)
     if model.style == DEMO_STYLE:
-        say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
+        logger.info("for a public DCT-Net model, run: dctnet fetch %s", DEFAULT_STYLE)
     if replica.api_keys is not None:
-        say(f"an image needs an API key; there are {len(replica.api_keys)}")
+        logger.info("POST requests need an API key; there are %d", len(replica.api_keys))
     if replica.tracing is not None:
-        say(f"requests are traced; the spans go to {replica.tracing.host}")
+        logger.info("requests are traced; the spans go to %s", replica.tracing.host)
     GunicornApp(replica).run()
     return 0
 

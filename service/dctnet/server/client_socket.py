@@ -7,10 +7,10 @@ all queues keep clients that do not read from using up the replica.
 
 import errno
 import fcntl
+import logging
 import socket
 import struct
 import termios
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +21,8 @@ from time import monotonic
 from typing import Any
 
 from dctnet.metrics import UnreadReason
+
+logger = logging.getLogger(__name__)
 
 SEND_BUFFER_BYTES = 256 * 1024
 """What the kernel may hold of one connection's responses; Linux allocates up to twice as much."""
@@ -183,7 +185,7 @@ class ClientSocket(socket.socket):
     def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
         """Call back once, when the response that is being sent has ended; with why, if unread.
 
-        An error of a callback is written to standard error: it ends neither connection nor worker.
+        An error of a callback is logged: it ends neither connection nor worker.
         """
         self._callbacks.append(callback)
         if not self.has_unsent:
@@ -196,7 +198,7 @@ class ClientSocket(socket.socket):
             try:
                 callback(self.unread)
             except Exception:
-                traceback.print_exc()
+                logger.exception("a callback after a response failed")
 
     def _send_some(self, data: memoryview, flags: int = 0) -> int:
         """Send what the kernel takes now, and return how many bytes that is."""

@@ -1,19 +1,22 @@
 """The Gunicorn application around the Flask one: one worker, whose threads serve."""
 
+import logging
 import os
 import sys
 from typing import Any
 
 from flask import Flask
+from gunicorn import glogging  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
-from dctnet import log_writer
+from dctnet import logs
 from dctnet.app import create_app
 from dctnet.config import SPARE_THREADS, Settings
-from dctnet.messages import say
 from dctnet.replica import Replica
 from dctnet.server import file_descriptors, fork_signals, orphan
+
+logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 1024
 """Connections beyond the threads, which wait for their next request."""
@@ -38,6 +41,16 @@ class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
         fork_signals.ignore_signals()
 
 
+class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn's logger, whose records go to the handler of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Drop Gunicorn's own handlers."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     """Runs one replica."""
 
@@ -54,23 +67,26 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no typ
         try:
             connections = file_descriptors.connections_within_limit(wanted)
         except OSError as error:
-            say(str(error))
+            logger.error("%s", error)
             sys.exit(1)
         if connections < wanted:
-            say(f"the limit of open files leaves room for {connections} connections, not {wanted}")
+            logger.warning(
+                "the limit of open files leaves room for %d connections, not %d",
+                connections,
+                wanted,
+            )
         for name, value in (options | {"worker_connections": connections}).items():
             self.cfg.set(name, value)
 
     def run(self) -> None:
         """Serve until a signal ends the process."""
-        log_writer.start()
         # Gunicorn would cut it off every request's path.
         os.environ.pop("SCRIPT_NAME", None)
         fork_signals.hold_signals()
         try:
             ReplicaArbiter(self).run()
         except RuntimeError as error:  # Gunicorn's word for a configuration that it cannot use.
-            say(str(error))
+            logger.error("%s", error)
             sys.exit(1)
 
     def load(self) -> Flask:
@@ -104,6 +120,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "secure_scheme_headers": {},
         "header_map": "drop",
         "loglevel": "warning",
+        "logger_class": GunicornLogger,
         "when_ready": _log_address,
         "post_fork": _become_worker,
         "post_worker_init": orphan.watch,
@@ -112,12 +129,12 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def _log_address(arbiter: Any) -> None:
-    say(f"listening on http://{arbiter.cfg.bind[0]}")
+    logger.info("listening on http://%s", arbiter.cfg.bind[0])
 
 
 def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
     worker.app.lifeline.become_worker()
-    log_writer.start_threads()
+    logs.start_thread()
 
 
 def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
@@ -125,6 +142,6 @@ def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn'
     exit_in_flight = sys.exception()
     ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
     if ends_well and not worker.replica.lifecycle.was_ready:
-        log_writer.flush()
+        logs.flush()
         # Python would wait for the pools of threads in which the model is still loaded.
         os._exit(0)

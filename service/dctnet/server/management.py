@@ -3,7 +3,7 @@
 It answers while every thread that serves requests is busy, and is never in the Ingress.
 """
 
-import traceback
+import logging
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
@@ -14,6 +14,8 @@ from prometheus_client.exposition import choose_encoder
 
 from dctnet.replica import Replica
 from dctnet.server.single_thread_server import Response, SingleThreadServer
+
+logger = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -36,7 +38,7 @@ class Management(Thread):
             request = _Request(self._replica, head, is_last)
             request.handle_one_request()
         except Exception:  # A fault of ours must not end the probes.
-            traceback.print_exc()
+            logger.exception("a request to the management port failed")
             return Response(_FAILED, is_last=True)
         return Response(request.wfile.getvalue(), request.close_connection)
 

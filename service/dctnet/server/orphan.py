@@ -7,7 +7,7 @@ import os
 from threading import Event, Thread
 from typing import Any
 
-from dctnet import log_writer
+from dctnet import logs
 
 EXIT_TIMED_OUT = 1
 """Exit status of an orphan that did not finish what it had accepted; no process reads it."""
@@ -40,5 +40,5 @@ def _end_orphan(worker: Any) -> None:
     worker.management.stop()
     # No arbiter is left to kill a worker that hangs.
     Event().wait(worker.replica.settings.graceful_timeout)
-    log_writer.flush()
+    logs.flush()
     os._exit(EXIT_TIMED_OUT)

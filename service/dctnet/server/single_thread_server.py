@@ -6,13 +6,12 @@ and keeps a few file descriptors in reserve.
 """
 
 import errno
+import logging
 import os
 import re
 import selectors
 import socket
-import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,8 @@ from time import monotonic
 from typing import NoReturn
 
 from dctnet.config import KIB, Address
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10
 """Seconds for a whole request, the wait for it included, and then for its whole response."""
@@ -109,7 +110,7 @@ class SingleThreadServer:
                 self._serve_round()
             except Exception:  # Such as MemoryError: probes must be answered afterwards.
                 with suppress(Exception):
-                    traceback.print_exc(file=sys.stderr)
+                    logger.exception("a round of the server failed")
                 time.sleep(PAUSE_S)
 
     def stop_listening(self) -> None:

@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
+from dctnet import logs
 from dctnet.config import GRACEFUL_MARGIN_S
 from dctnet.metrics import Resource, UnreadReason
 from dctnet.replica import Replica
@@ -263,6 +264,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
 
     def handle(self, conn: Any) -> object:
         """Serve one request of a connection, whose headers must come in time."""
+        logs.request_ids.set({})  # Those of the thread's last request.
         if not conn.initialized:
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
