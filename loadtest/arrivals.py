@@ -1,4 +1,4 @@
-"""When requests are due: at a rate of their own, or whenever a client is free."""
+"""Arrival processes: open-loop and closed-loop load."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from loadtest.errors import LoadError
 
 @dataclass(frozen=True, kw_only=True)
 class _BoundedLoad:
-    """A load that ends: after a time or after a number of requests, exactly one of both."""
+    """Load limited by either a duration or a number of requests."""
 
     duration_s: float | None = None
-    """How long requests are started, in seconds; those on their way are still waited for."""
+    """Time in which requests are started, in seconds; in-flight requests are then completed."""
     requests: int | None = None
+    """Number of requests to send."""
 
     def __post_init__(self) -> None:
         if (self.duration_s is None) == (self.requests is None):
@@ -28,12 +29,12 @@ class _BoundedLoad:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenLoop(_BoundedLoad):
-    """Arrivals that wait for nobody, as those of many independent people do."""
+    """Open-loop load: requests arrive at a fixed rate, whatever the server does."""
 
     rate: float
-    """Requests a second on average."""
+    """Average requests per second."""
     poisson: bool = False
-    """Whether the gaps between them are exponential; otherwise all are the same."""
+    """Whether inter-arrival times are exponential; otherwise they are constant."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -42,27 +43,27 @@ class OpenLoop(_BoundedLoad):
             raise LoadError("A rate must be positive.")
 
     def offsets(self) -> Iterator[float]:
-        """Yield when each request is due, in seconds from the start of the run."""
+        """Yield the due time of each request, in seconds from the start of the run."""
         random = np.random.default_rng(self.seed)
         number, due = 0, 0.0
         while due < (self.duration_s or np.inf) and number < (self.requests or np.inf):
             yield due
             number += 1
-            # A sum of equal gaps would drift.
+            # Adding up constant gaps would drift.
             due = due + random.exponential(1 / self.rate) if self.poisson else number / self.rate
 
     def count(self) -> int:
-        """Return how many requests will be due."""
+        """Return the number of requests."""
         return self.requests or sum(1 for _ in self.offsets())
 
     def __str__(self) -> str:
         spacing = "Poisson" if self.poisson else "evenly spaced"
-        return f"{self.rate:g} requests a second, {spacing}, for {self._limit_text()}"
+        return f"{self.rate:g} requests per second, {spacing}, for {self._limit_text()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoop(_BoundedLoad):
-    """Clients that each wait for an answer before they ask again."""
+    """Closed-loop load: each client sends its next request after the response."""
 
     clients: int
 
@@ -72,7 +73,7 @@ class ClosedLoop(_BoundedLoad):
             raise LoadError("There must be at least one client.")
 
     def count(self) -> int | None:
-        """Return how many requests there will be, or None where the answers' speed decides."""
+        """Return the number of requests, or None if it depends on the server's speed."""
         return self.requests
 
     def __str__(self) -> str:

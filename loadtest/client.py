@@ -1,4 +1,4 @@
-"""The load client: images to a server at planned times, and a report of what came back.
+"""Load client: sends images on a schedule and reports the responses.
 
 ``run(Plan(...))`` from Python, ``python -m loadtest.client URL`` from a shell.
 """
@@ -39,45 +39,45 @@ __all__ = [
 ]
 
 IDLE_TIMEOUT_S = 30
-"""How long a connection may be idle before the client closes it: less than the server's 75 s, so
-that no request meets a server which is just closing."""
+"""Idle timeout of client connections, in seconds: below the server's 75 s, so that no request races
+with the server closing the connection."""
 
 RECONNECT_DELAY_S = 0.1
-"""How long a client waits that could not connect: a rejection costs it nothing, so that it would
-otherwise try thousands of times a second."""
+"""Delay after a failed connection, in seconds; without it a client would retry thousands of times
+per second."""
 
 LAG_INTERVAL_S = 0.05
-"""How often the client's own lag is measured."""
+"""Interval of measuring the client's own lag, in seconds."""
 
 REJECTION_STATUSES = (429, 503)
-"""The statuses by which a server says that it has too much to do."""
+"""Statuses of a rejection by load shedding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is sent where and when."""
+    """Load plan: target, arrivals, images and limits."""
 
     url: str
-    """Where images are posted, such as ``http://127.0.0.1:8080/v1/cartoons``."""
+    """Endpoint for images, such as ``http://127.0.0.1:8080/v1/cartoons``."""
     arrivals: Arrivals
     images: Sequence[SourceImage]
-    """Sent in turn, the first again after the last."""
+    """Sent round robin."""
     other_urls: Sequence[str] = ()
-    """More servers that share the load: each client of a closed one keeps to one of all, as behind
-    a proxy that asks the least busy; the requests of an open one take turns."""
+    """Further servers: each closed-loop client keeps to one server, as behind a least-connections
+    proxy; open-loop requests are sent round robin."""
     timeout_s: float = 60
-    """How long a request may take, the wait for a connection included."""
+    """Request timeout in seconds, including the wait for a connection."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request."""
+    """Headers of every request."""
     connections: int = 1000
-    """How many an open load uses at most; a request that waits for one is getting late, and its
-    latency says so. Closed ones use one a client."""
+    """Maximum connections of an open loop; waiting for one counts as latency. A closed loop uses
+    one per client."""
     new_connections: bool = False
-    """Whether every request has a connection of its own, instead of one that was used before."""
+    """Whether every request opens a connection, without keep-alive."""
     ca_file: Path | None = None
-    """The certificate to trust where the URL is ``https``, instead of those of this machine."""
+    """CA certificate for ``https``, instead of the system's."""
     check: Check | None = None
-    """Looks at every answer that is an image of the right size; `compare_with` makes one."""
+    """Check of every cartoon of the right size, such as `compare_with` returns."""
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -87,12 +87,12 @@ class Plan:
 
     @property
     def urls(self) -> list[str]:
-        """Of all servers."""
+        """Endpoints of all servers."""
         return [self.url, *self.other_urls]
 
     @property
     def max_connections(self) -> int:
-        """How many connections are open at once, at most."""
+        """Maximum number of concurrent connections."""
         return self.arrivals.clients if isinstance(self.arrivals, ClosedLoop) else self.connections
 
     def __str__(self) -> str:
@@ -101,13 +101,13 @@ class Plan:
 
 
 def run(plan: Plan, stop: Event | None = None) -> Report:
-    """Carry a plan out, then check the answers; it starts and ends an event loop of its own.
+    """Run a plan in a new event loop, then validate the responses.
 
-    Once ``stop`` is set, by another thread, no more requests are started.
+    Once another thread sets ``stop``, no more requests are started.
 
     Raises:
-        LoadError: This machine cannot carry it out. A server that does not answer is no error
-            but a report of failures.
+        LoadError: This machine cannot run the plan. Failed requests raise nothing: the report
+            counts them.
     """
     file_descriptors.raise_limit(plan.max_connections)
     started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -115,7 +115,7 @@ def run(plan: Plan, stop: Event | None = None) -> Report:
         load = _Load(plan, responses, stop or Event())
         try:
             asyncio.run(load.run())
-        except ExceptionGroup as group:  # What ended one task ended all the others.
+        except ExceptionGroup as group:  # One error cancels all tasks.
             raise group.exceptions[0] from None
         results = responses.validate(plan.images, plan.check)
     for sample, number in load.unchecked:
@@ -125,12 +125,12 @@ def run(plan: Plan, stop: Event | None = None) -> Report:
 
 
 class _Load:
-    """A plan while it is carried out."""
+    """A running plan."""
 
     def __init__(self, plan: Plan, responses: ResponseStore, stop: Event) -> None:
         self.samples: list[Sample] = []
         self.unchecked: list[tuple[Sample, int]] = []
-        """The samples that count as right until their answers, by number, are checked."""
+        """Samples with the number of their stored response, ``ok`` until validated."""
         self.lags_s: list[float] = []
         self._plan = plan
         self._responses = responses
@@ -154,7 +154,7 @@ class _Load:
             timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
             headers=plan.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**20,  # Cartoons are read in few pieces.
+            read_bufsize=2**20,  # Reads a cartoon in few chunks.
         ) as self._session:
             self._start = asyncio.get_running_loop().time()
             lag_task = asyncio.create_task(self._measure_lag())
@@ -167,7 +167,7 @@ class _Load:
     async def _run_open_loop(self, arrivals: OpenLoop) -> None:
         async with asyncio.TaskGroup() as tasks:
             for due_s, url in zip(arrivals.offsets(), itertools.cycle(self._plan.urls)):
-                # Where the schedule is late already, others still get their turn.
+                # Yields to other tasks even if the schedule is late.
                 await asyncio.sleep(max(0.0, due_s - self._now()))
                 if self._stop.is_set():
                     break
@@ -198,7 +198,7 @@ class _Load:
         return sample
 
     def _now(self) -> float:
-        """Return the seconds since the start of the run."""
+        """Return the time since the start of the run, in seconds."""
         return asyncio.get_running_loop().time() - self._start
 
     async def _measure_lag(self) -> None:
@@ -209,7 +209,7 @@ class _Load:
 
 
 def _classify(due_s: float, ended_s: float, result: Response | Failure) -> Sample:
-    """Classify a result; one of status 200 counts as right until its image is checked."""
+    """Classify a result; a 200 counts as ``ok`` until its image is validated."""
     if result.status in REJECTION_STATUSES:
         lacks = not is_valid_retry_after(result.retry_after)
         return Sample(due_s, ended_s, "rejected", lacks_retry_after=lacks)

@@ -1,15 +1,15 @@
-"""Open files: the system's limit of them is a limit of connections."""
+"""Limit of open files (RLIMIT_NOFILE), which limits connections."""
 
 import resource
 
 from loadtest.errors import LoadError
 
 RESERVED = 64
-"""Open files that are no connections: Python's own, the answers', the event loop's."""
+"""Open files that are not connections: Python's, the response store's, the event loop's."""
 
 
 def raise_limit(connections: int) -> None:
-    """Raise this process's soft limit where that is needed.
+    """Raise the soft limit of this process if necessary.
 
     Raises:
         LoadError: The hard limit is too low.

@@ -1,4 +1,4 @@
-"""The images that are sent: made from a seed, or read from a folder."""
+"""Images to send: generated from a seed, or read from a folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png"]
 
 NOISE_STDDEV = 3.0
-"""The standard deviation, in levels of 255, of a made image's noise: that of a good camera. It
-keeps the codecs as busy as a photo does."""
+"""Standard deviation of the noise in generated images, in levels of 255: that of a good camera, so
+that codecs work as hard as for a photo."""
 
 _QUALITY: dict[Format, list[int]] = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92], "png": []}
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-"""By Pillow's names of the formats."""
+"""Media types by Pillow's format names."""
 
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image as it is sent."""
+    """An encoded image to send."""
 
     name: str
-    """Distinguishes it from all others of a plan."""
+    """Unique name within a plan."""
     data: bytes
     media_type: str
     width: int
     height: int
-    """Its sides in pixels, as a viewer shows it."""
+    """Width and height in pixels after EXIF orientation."""
 
     def pixels(self) -> Pixels:
-        """Decode it to HxWx3 RGB, upright."""
+        """Decode to HxWx3 uint8 RGB, with EXIF orientation applied."""
         with Image.open(BytesIO(self.data)) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
@@ -46,7 +46,7 @@ class SourceImage:
 def generate_images(
     count: int, width: int, height: int, *, format: Format = "jpeg", seed: int = 0
 ) -> list[SourceImage]:
-    """Make distinct images: smooth colours, shapes and a little noise; the same for a seed."""
+    """Generate distinct images of gradients, ellipses and noise, reproducible by seed."""
     return [
         SourceImage(
             f"{seed}-{number}",
@@ -60,7 +60,7 @@ def generate_images(
 
 
 def read_folder(folder: Path) -> list[SourceImage]:
-    """Read all JPEG, PNG and WebP files of a folder, by name.
+    """Read all JPEG, PNG and WebP files of a folder, sorted by name.
 
     Raises:
         LoadError: The folder cannot be read, or has no image.
@@ -81,7 +81,7 @@ def _read(paths: list[Path]) -> Iterator[SourceImage]:
             with Image.open(BytesIO(data)) as image:
                 media_type = MEDIA_TYPES.get(image.format or "")
                 width, height = ImageOps.exif_transpose(image).size
-        except OSError:  # Not an image, such as a note on where the others are from.
+        except OSError:  # Not an image, such as a licence file.
             continue
         if media_type:
             yield SourceImage(path.name, data, media_type, width, height)

@@ -1,7 +1,7 @@
-"""What the server drew, kept until the load is over and then decoded and checked.
+"""Response bodies, stored during the load and validated after it.
 
-Decoding would take the CPUs from the server while it is being measured. So an answer is only
-hashed when it comes; the same bytes for the same image are kept and checked once.
+Decoding during the load would take CPU from the server under test. So a response is only hashed on
+arrival; equal bytes for one image are stored and validated once.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from loadtest.errors import LoadError
 from loadtest.images import MEDIA_TYPES, Pixels, SourceImage
 
 Check = Callable[[SourceImage, Pixels], str | None]
-"""Takes an image and its answer, HxWx3 RGB; returns a detail on what is wrong, or None. It is
-called from several threads."""
+"""Takes an image and its cartoon, HxWx3 RGB; returns an error message, or None. Called from several
+threads."""
 
 _FORMATS = {media_type: format for format, media_type in MEDIA_TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidResponse:
-    """What is wrong with an answer of status 200."""
+    """Error in a response with status 200."""
 
     reason: str
     """``content type``, ``undecodable``, ``size``, ``pixels`` or ``truncated``."""
@@ -44,22 +44,22 @@ class _StoredResponse:
 
 
 def compare_with(expected: Mapping[str, Pixels], tolerance: int = 0) -> Check:
-    """Make a check against the right answers, HxWx3 RGB by the images' names.
+    """Return a check against expected cartoons, HxWx3 RGB by image name.
 
-    An answer may differ from its right one by at most ``tolerance`` levels of 255 anywhere.
+    A pixel may differ by at most ``tolerance`` levels of 255.
     """
 
     def check(image: SourceImage, cartoon: Pixels) -> str | None:
         difference = np.abs(cartoon.astype(np.int16) - expected[image.name]).max()
         if difference <= tolerance:
             return None
-        return f"It differs from the right answer by {difference} levels."
+        return f"It differs from the expected cartoon by {difference} levels."
 
     return check
 
 
 class ResponseStore:
-    """The distinct answers of a run, in a temporary file: memory does not grow with their size."""
+    """Distinct responses of a run, in a temporary file to bound memory."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - Closed by __exit__.
@@ -74,7 +74,7 @@ class ResponseStore:
         self._file.close()
 
     def add(self, image: int, content_type: str, body: bytes) -> int:
-        """Keep an answer to an image of this index, if it is new, and return its number."""
+        """Store a response to the image at this index, if new; return its number."""
         key = (image, content_type, hashlib.sha256(body).digest())
         number = self._numbers.setdefault(key, len(self._responses))
         if number == len(self._responses):
@@ -82,7 +82,7 @@ class ResponseStore:
                 _write(self._file.fileno(), body)
             except OSError as error:
                 raise LoadError(
-                    f"Answers cannot be kept in {tempfile.gettempdir()}: {error.strerror}. "
+                    f"Responses cannot be stored in {tempfile.gettempdir()}: {error.strerror}. "
                     "Send fewer distinct images, or set TMPDIR to a larger disk."
                 ) from None
             self._responses.append(_StoredResponse(image, content_type, self._size, len(body)))
@@ -92,10 +92,10 @@ class ResponseStore:
     def validate(
         self, images: Sequence[SourceImage], check: Check | None
     ) -> list[InvalidResponse | None]:
-        """Decode and check all; return by their numbers what is wrong with each."""
+        """Decode and check all responses; return the error of each, by number."""
 
         def check_one(response: _StoredResponse) -> InvalidResponse | None:
-            # Other than read, pread has no position that threads would share.
+            # Unlike read, pread has no file position that threads would share.
             body = os.pread(self._file.fileno(), response.length, response.offset)
             return validate_response(images[response.image], response.content_type, body, check)
 
@@ -105,31 +105,33 @@ class ResponseStore:
 
 def _write(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
-    while left:  # A disk that is nearly full takes a part of it.
+    while left:  # A nearly full disk takes only a part.
         left = left[os.write(descriptor, left) :]
 
 
 def validate_response(
     image: SourceImage, content_type: str, body: bytes, check: Check | None
 ) -> InvalidResponse | None:
-    """Return what is wrong with one answer, or None."""
+    """Return the error in one response, or None."""
     if content_type not in _FORMATS:
-        return InvalidResponse("content type", f"The answer is {content_type or 'of no type'}.")
+        return InvalidResponse("content type", f"The response type is {content_type or 'missing'}.")
     try:
         cartoon = _decode(body, _FORMATS[content_type])
     except Exception as error:  # Pillow raises nearly anything for broken data.
-        return InvalidResponse("undecodable", f"The answer is no {content_type}: {error}.")
+        return InvalidResponse(
+            "undecodable", f"The response is not a valid {content_type}: {error}."
+        )
     height, width = cartoon.shape[:2]
     if (width, height) != (image.width, image.height):
         expected_size = f"{image.width}x{image.height}"
         return InvalidResponse(
-            "size", f"The answer has {width}x{height} pixels, the image {expected_size}."
+            "size", f"The response has {width}x{height} pixels, the image {expected_size}."
         )
     detail = check(image, cartoon) if check else None
     return InvalidResponse("pixels", detail) if detail else None
 
 
 def _decode(body: bytes, format: str) -> Any:
-    """Decode strictly: OpenCV would fill in what is missing of an image that is cut off."""
+    """Decode strictly with Pillow: OpenCV accepts truncated images."""
     with Image.open(BytesIO(body), formats=[format]) as image:
         return np.asarray(image.convert("RGB"))

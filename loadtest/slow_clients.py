@@ -1,4 +1,4 @@
-"""Slow clients, as whoever wants to exhaust a server opens them: a byte now and then, for ever."""
+"""Slow clients (Slowloris): connections that send a byte per interval, for ever."""
 
 import asyncio
 import itertools
@@ -16,41 +16,41 @@ _CLOSED, _RESET, _OPEN, _UNCONNECTED = "closed", "reset", "open", "unconnected"
 
 @dataclass(frozen=True, kw_only=True)
 class SlowPlan:
-    """Connections that take their time."""
+    """Plan of slow connections."""
 
     url: str
-    """Where an image would be posted; only ``http``."""
+    """Endpoint; only ``http``."""
     connections: int
     part: Literal["headers", "body"]
-    """What comes slowly; the headers are sent at once where it is the body."""
+    """Part sent slowly; with ``body``, headers are sent at once."""
     image: SourceImage
-    """The body, of which only the first bytes are ever sent."""
+    """Request body, of which only the first bytes are sent."""
     bound_s: float
-    """How long a connection is kept at most, in seconds."""
+    """Maximum time to hold a connection, in seconds."""
     interval_s: float = 1.0
-    """The time from one byte to the next."""
+    """Interval between bytes, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlowReport:
-    """How the connections ended; the counts add up to the plan's connections."""
+    """Outcomes of slow connections; the counts add up to the plan's connections."""
 
     by_status: dict[int, int]
-    """Those that were answered, such as with 408; 0 where the answer is not HTTP."""
+    """Responses by status, such as 408; 0 for a response that is not HTTP."""
     closed: int
-    """Those that the server closed without an answer."""
+    """Connections closed by the server without a response."""
     reset: int
     still_open: int
-    """Those that nobody had ended when the bound passed."""
+    """Connections still open at the bound."""
     unconnected: int
-    """Those that were never accepted."""
+    """Connections that were not accepted."""
 
 
 def run(plan: SlowPlan) -> SlowReport:
-    """Open all connections at once and wait until each is ended, or the bound passes.
+    """Open all connections at once and wait until each ends or reaches the bound.
 
     Raises:
-        LoadError: More connections are asked for than files may be open here.
+        LoadError: The limit of open files is too low.
     """
     file_descriptors.raise_limit(plan.connections)
     outcomes = asyncio.run(_outcomes(plan))
@@ -93,7 +93,7 @@ async def _drip(plan: SlowPlan, writer: asyncio.StreamWriter) -> None:
     immediate, delayed = _request_bytes(plan)
     writer.write(immediate)
     for byte in delayed:
-        # Nothing is drained: what the server does not take is no reason to stop.
+        # No drain: a server that does not read must not stop the client.
         writer.write(bytes([byte]))
         await asyncio.sleep(plan.interval_s)
 

@@ -1,4 +1,4 @@
-"""A server for each test, and few small images for all."""
+"""Fixtures: a stub server per test, small images for all."""
 
 from collections.abc import Iterator
 
@@ -16,5 +16,5 @@ def server() -> Iterator[StubServer]:
 
 @pytest.fixture(scope="session")
 def images() -> list[SourceImage]:
-    """As PNG, so that their right answers are known to the level."""
+    """PNG images, so that expected cartoons are exact."""
     return generate_images(8, 40, 24, format="png")

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as its paths say: rightly, wrongly, cut short, or never."""
+"""Stub HTTP server whose path selects the response: ok, invalid, truncated, none."""
 
 import itertools
 import threading
@@ -11,21 +11,21 @@ from tests.support.http_stub import Handler, Request, serving
 from tests.support.polling import BOUND_S
 
 MIXED_RESPONSES = ("ok", "429", "wrong-image", "500", "503-5", "ok", "cut", "text")
-"""What `/mixed` answers in turn."""
+"""Responses of `/mixed`, round robin."""
 
 STALL_S = 1.0
-"""How long `/stalls` answers nobody after its first request came."""
+"""Time without responses after the first request to `/stalls`, in seconds."""
 
 
 PNG = {"Content-Type": "image/png"}
 
 
 class StubServer:
-    """Draws the negative of an image, or does what the path says instead."""
+    """Returns the negative of an image, or the response that the path selects."""
 
     url: str
     requests: list[Request]
-    """All of them, in the order in which they came."""
+    """All requests, in order of arrival."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -62,7 +62,7 @@ class _Handler(Handler):
     def answer(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
     ) -> None:
-        with self.stub.lock:  # Before its client can know and ask again.
+        with self.stub.lock:  # Before the client can receive it and send the next request.
             self.stub.in_flight -= 1
         super().answer(status, body, headers)
 
@@ -88,7 +88,7 @@ def _half_image(handler: _Handler, _: str, body: bytes) -> None:
 
 
 def _cut(handler: _Handler, _: str, body: bytes) -> None:
-    """Send all but the last byte."""
+    """Send a response without its last byte."""
     data = negative(body)
     handler.answer(200, data[:-1], PNG | {"Content-Length": str(len(data))})
     handler.close_connection = True
@@ -100,12 +100,12 @@ def _hang(handler: _Handler, *_: object) -> None:
 
 
 def _not_http(handler: _Handler, *_: object) -> None:
-    handler.wfile.write(b"who is there?\r\n\r\n")
+    handler.wfile.write(b"not HTTP\r\n\r\n")
     handler.close_connection = True
 
 
 def _stall(handler: _Handler, name: str, body: bytes) -> None:
-    """Answer rightly when the stall that the first request began is over."""
+    """Respond after the stall that the first request started."""
     stub = handler.stub
     with stub.lock:
         stub.stalled_until = stub.stalled_until or time.monotonic() + STALL_S
@@ -114,13 +114,13 @@ def _stall(handler: _Handler, name: str, body: bytes) -> None:
 
 
 def _wait_for_concurrency(handler: _Handler, name: str, body: bytes) -> None:
-    """Answer nobody before so many have come."""
+    """Respond when the barrier's number of requests are in flight."""
     handler.stub.barriers[name].wait(BOUND_S)
     _ok(handler, name, body)
 
 
 def _status(handler: _Handler, name: str, _: bytes) -> None:
-    """Answer with a status, and what stands behind it as Retry-After."""
+    """Respond with the status and optional ``Retry-After`` of the path."""
     status, _, retry_after = name.partition("-")
     handler.answer(int(status), headers={"Retry-After": retry_after} if retry_after else {})
 
@@ -151,7 +151,7 @@ _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "concurrent-500": _wait_for_concurrency,
     "429-date": lambda handler, _, __: _status(handler, f"429-{_DATE}", b""),
 }
-"""By path; any other path is a status."""
+"""Handlers by path; any other path is a status."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The images that are sent."""
+"""Images of a load test."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.encoded_images import encoded, gradient
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png"])
-def test_made_images_are_distinct_and_the_same_for_a_seed(format):
+def test_generated_images_are_distinct_and_reproducible(format):
     images = generate_images(12, 64, 48, format=format, seed=3)
     assert len({image.data for image in images}) == 12
     assert len({image.name for image in images}) == 12
@@ -21,15 +21,15 @@ def test_made_images_are_distinct_and_the_same_for_a_seed(format):
         assert image.media_type == f"image/{format}"
 
 
-def test_a_made_image_is_about_as_large_as_a_photo():
+def test_generated_image_is_about_as_large_as_a_photo():
     (image,) = generate_images(1, 512, 512)
-    assert 0.5 < 8 * len(image.data) / 512**2 < 4  # Bits a pixel.
+    assert 0.5 < 8 * len(image.data) / 512**2 < 4  # Bits per pixel.
 
 
-def test_a_folder_s_images_come_by_name_and_upright(tmp_path):
+def test_folder_images_are_sorted_with_exif_orientation(tmp_path):
     image = Image.fromarray(gradient(20, 30))
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned by 90 degrees.
+    exif[0x0112] = 6  # Rotated by 90 degrees.
     (tmp_path / "b.png").write_bytes(encoded(image))
     (tmp_path / "a.jpg").write_bytes(encoded(image, "JPEG", exif=exif))
     (tmp_path / "c.bmp").write_bytes(encoded(image, "BMP"))
@@ -40,6 +40,6 @@ def test_a_folder_s_images_come_by_name_and_upright(tmp_path):
     np.testing.assert_array_equal(upright.pixels(), gradient(20, 30))
 
 
-def test_a_folder_without_images_is_rejected(tmp_path):
+def test_folder_without_images_is_an_error(tmp_path):
     with pytest.raises(LoadError, match=r"has no JPEG, PNG or WebP\."):
         read_folder(tmp_path)

@@ -1,4 +1,4 @@
-"""``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
+"""``make loadtest`` with a new server and with an existing one."""
 
 import json
 import re
