@@ -1,4 +1,4 @@
-"""The page of the generators' figures, and its plot."""
+"""Page and plot of the generator benchmark."""
 
 import shlex
 import time
@@ -12,7 +12,7 @@ from benchmarks.engines import multiplications_per_pixel, pixels
 from benchmarks.host import describe_host
 
 Measurements = dict[tuple[object, ...], list[float]]
-"""All answers, by what was asked of whom."""
+"""Measured values by figure, engine, threads and size."""
 
 THREADS = (1, 2)
 COMMAND = """\
@@ -24,33 +24,31 @@ COMMAND = """\
 HOST_NOTE = """\
 Measured on {date}: {machine}.
 
-Medians of {rounds} interleaved rounds, after one that warms up. Every engine with each number of
-threads is a process of its own. TensorFlow as it is installed has oneDNN off on CPUs of AMD:
-the last engine here."""
+Medians of {rounds} interleaved rounds, after one warm-up round. Each engine runs in its own process
+for each number of threads. TensorFlow disables oneDNN by default on AMD CPUs: the last engine here."""
 
 AVX2_NOTE = """\
-Held to AVX2, whatever the CPU has: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by
-`OPENBLAS_CORETYPE`, the native runtime by its variant. ONNX Runtime cannot be held, and takes
-AVX-512 where there is such."""
+Limited to AVX2: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by `OPENBLAS_CORETYPE`, the native
+runtime by its variant. ONNX Runtime cannot be limited, and uses AVX-512 if the CPU has it."""
 
 MNN_MISSING_NOTE = """\
-MNN was not measured, for no lock file has it; `.venv/bin/pip install MNN` adds it."""
+MNN was not measured: no lock file contains it. `.venv/bin/pip install MNN` installs it."""
 
 MNN_NOTE = """\
-MNN {version} was installed beside the lock files."""
+MNN {version} was installed in addition to the lock files."""
 
 LIMIT_NOTE = """\
-The reduced arithmetic, 7×7 layers counted directly and as they are computed, beside numpy's
-`sgemm` of 2048³ with as many threads."""
+Arithmetic throughput relative to numpy's `sgemm` of 2048³ with the same number of threads. 7×7 layers
+count as direct convolutions, or by the operations that are computed."""
 
 POLICY_NOTE = """\
-A generator of two threads gives a lone call both, and each of two callers one. The speed of the one
-as a share of a call that is told to take two, and the throughput of the others as a share of two
-that are told to take one:"""
+A generator with two threads gives both to a single call, and one to each of two concurrent calls.
+Speed of the single call relative to a call with two fixed threads, and throughput of the concurrent
+calls relative to two calls with one fixed thread each:"""
 
 COSTS_NOTE = """\
-Seconds from an interpreter with numpy to a generator that is loaded, the engine's imports included;
-resident MB then, and at most, with two callers and the largest images."""
+Load time from an interpreter with numpy to a loaded generator, imports included. Resident memory after
+loading, and peak memory with two concurrent calls and the largest images."""
 
 BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 
@@ -58,12 +56,12 @@ BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 def share_of_limit(
     seconds: float, size: str, flops: float, seven_by_seven_share: float = 1.0
 ) -> float:
-    """Return how fast the reduced arithmetic of an image goes, as a share of `flops` a second."""
+    """Return the arithmetic throughput of an image relative to `flops` per second."""
     return 2 * multiplications_per_pixel(seven_by_seven_share) * pixels(size) / seconds / flops
 
 
 def bar_chart_svg(values: Sequence[tuple[str, float]], title: str, unit: str) -> str:
-    """Draw a bar chart as SVG, a bar from the top for each label; text takes the page's colour."""
+    """Return a bar chart as SVG, with one horizontal bar per label."""
     height = GAP + 24 + len(values) * (BAR + GAP)
     most = max(value for _, value in values)
     lines = [
@@ -88,11 +86,11 @@ def bar_chart_svg(values: Sequence[tuple[str, float]], title: str, unit: str) ->
 def plot(
     path: Path, measurements: Measurements, engines: Sequence[str], sizes: Sequence[str]
 ) -> None:
-    """Write a chart of the largest images on two threads."""
+    """Write the chart of the largest size with two threads."""
     size = sizes[-1]
     values = [(name, median(measurements["seconds", name, 2, size])) for name in engines]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(bar_chart_svg(values, f"Seconds an image of {_times(size)}, two threads", "s"))
+    path.write_text(bar_chart_svg(values, f"Seconds per image of {_times(size)}, two threads", "s"))
 
 
 def write(
@@ -102,35 +100,35 @@ def write(
     sizes: Sequence[str],
     arguments: Sequence[str],
 ) -> None:
-    """Write the page of what was measured with these arguments."""
+    """Write the page of the measurements."""
     native = [name for name in engines if name.startswith("native")]
     rounds = len(measurements["sgemm", 1])
     facts = {"date": time.strftime("%Y-%m-%d"), "machine": describe_host(), "rounds": rounds}
     largest = _times(sizes[-1])
     parts = [
-        "# The generator, measured",
-        "The script that measures writes this page:",
+        "# Generator benchmark",
+        "Generated by:",
         COMMAND.format(arguments=shlex.join(arguments)),
         HOST_NOTE.format_map(facts),
         *([AVX2_NOTE] if "--avx2" in arguments else []),
         _mnn(engines),
-        f"![Seconds an image](images/{path.stem}.svg)",
-        "## Seconds an image",
+        f"![Seconds per image](images/{path.stem}.svg)",
+        "## Latency, seconds per image",
         _latencies(measurements, engines, sizes),
-        "How many times as fast the native runtime is as TensorFlow:",
+        "Speed-up of the native runtime over TensorFlow:",
         _times_as_fast(measurements, engines, native, sizes),
-        "## Two slots of one thread each, images a second",
+        "## Throughput of two single-threaded slots, images per second",
         _throughputs(measurements, engines, native, sizes),
-        "## Share of the limit",
+        "## Share of peak arithmetic throughput",
         LIMIT_NOTE,
         _shares(measurements, native, sizes),
-        "## Threads, call by call",
+        "## Thread policy",
         POLICY_NOTE,
         _policy(measurements, native, sizes),
-        "## Loading and memory",
+        "## Load time and memory",
         COSTS_NOTE,
         _costs(measurements, engines),
-        f"## Where the time goes at {largest}, one thread, ms",
+        f"## Profile at {largest}, one thread, ms",
         _profile(measurements, native),
     ]
     path.write_text("\n\n".join(parts) + "\n")
@@ -180,7 +178,7 @@ def _throughputs(
         rates = {name: median(measurements["two slots", name, size]) for name in engines}
         times = (f"{rates[name] / rates[tuned]:.2f}" for name in native)
         rows.append([_times(size), *(f"{rate:.2f}" for rate in rates.values()), *times])
-    return table(["size", *engines, *(f"{name}, times {tuned}" for name in native)], rows)
+    return table(["size", *engines, *(f"{name} / {tuned}" for name in native)], rows)
 
 
 def _shares(measurements: Measurements, native: Sequence[str], sizes: Sequence[str]) -> str:
@@ -195,7 +193,7 @@ def _shares(measurements: Measurements, native: Sequence[str], sizes: Sequence[s
             for seven_by_seven_share in (1.0, 10 / 28)
         ]
         rows.append([_times(size), threads, f"{limit / 1e9:.0f}", *(f"{s:.0%}" for s in shares)])
-    counted = [f"{name}, {how}" for name in native for how in ("directly", "as computed")]
+    counted = [f"{name}, {how}" for name in native for how in ("direct", "as computed")]
     return table(["size", "threads", "sgemm, GFLOP/s", *counted], rows)
 
 
@@ -209,7 +207,7 @@ def _policy(measurements: Measurements, native: Sequence[str], sizes: Sequence[s
         for name in native
         for size in sizes
     ]
-    return table(["engine", "size", "lone call", "two callers"], rows)
+    return table(["engine", "size", "single call", "two concurrent calls"], rows)
 
 
 def _costs(measurements: Measurements, engines: Sequence[str]) -> str:
@@ -233,7 +231,7 @@ def _profile(measurements: Measurements, native: Sequence[str]) -> str:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 

@@ -1,4 +1,4 @@
-"""Which engines are measured, that they draw the same, and what the page says of MNN."""
+"""Generator benchmark: measured engines, equal output, and the note on MNN."""
 
 import sys
 from collections.abc import Iterator
@@ -45,15 +45,15 @@ def _page(path: Path, engines: list[str]) -> str:
 
 
 @pytest.mark.usefixtures("without_mnn")
-def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(tmp_path):
+def test_page_says_how_to_install_missing_mnn(tmp_path):
     assert _names(tmp_path) == LOCKED
     text = _page(tmp_path / "report.md", LOCKED)
-    assert "\nMNN was not measured, " in text
+    assert "\nMNN was not measured: " in text
     assert "`.venv/bin/pip install MNN`" in text
 
 
 @pytest.mark.usefixtures("with_mnn")
-def test_mnn_is_measured_where_it_is_installed(tmp_path):
+def test_installed_mnn_is_measured(tmp_path):
     names = _names(tmp_path)
     assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
     text = _page(tmp_path / "report.md", names)
@@ -62,7 +62,7 @@ def test_mnn_is_measured_where_it_is_installed(tmp_path):
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_an_engine_may_be_a_level_from_tensorflow_and_no_more(levels):
+def test_output_tolerance_is_one_level(levels):
     expected = np.full((16, 16, 3), 9, np.uint8)
     actual = expected.copy()
     actual[3, 4, 1] -= levels
