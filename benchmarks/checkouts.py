@@ -1,9 +1,9 @@
-"""Throughput of two checkouts under fifty clients, in turn in one run.
+"""Throughput of two checkouts under 50 clients, in interleaved rounds.
 
     .venv/bin/python -m benchmarks.checkouts BEFORE [AFTER] [--rounds N] [--requests N]
 
-BEFORE and AFTER are folders with a checkout whose native runtime is built; AFTER is by default this
-one. Both run in this environment. The ratio of each round is printed, and their median.
+BEFORE and AFTER are checkouts whose native runtime is built; AFTER defaults to this one. Both run
+in this environment. The script prints the ratio of each round and the median ratio.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SIDE = 512
 
 
 def throughput(checkout: Path, requests: int) -> float:
-    """Return how many right responses a second a replica of a checkout gives; fail on others."""
+    """Return the ok responses per second of a replica; fail on other outcomes."""
     paths = f"{checkout / 'service'}:{checkout}"
     with serving(PYTHONPATH=paths, DCTNET_MODEL="demo") as server:
         report = client.run(
@@ -47,10 +47,10 @@ def main() -> int:
     arguments = parser.parse_args()
     checkouts = [arguments.before.resolve(), arguments.after.resolve()]
     print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}\n")
-    print("| round | before, responses a second | after | after / before |\n|---|---|---|---|")
+    print("| round | before, responses per second | after | after / before |\n|---|---|---|---|")
     ratios = []
     for number in range(1, arguments.rounds + 1):
-        # Each is first in every other round, since a machine's pace changes within minutes.
+        # The order alternates, because the speed of a machine changes within minutes.
         order = checkouts if number % 2 else checkouts[::-1]
         measured = {checkout: throughput(checkout, arguments.requests) for checkout in order}
         before, after = (measured[checkout] for checkout in checkouts)

@@ -1,11 +1,11 @@
-"""How fast the generator is: every engine that this machine has, side by side in one run.
+"""Generator benchmark: all engines of this machine in one run.
 
     .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
 
-Each engine computes in a process of its own, for TensorFlow shares its threads among all sessions
-of a process. None may draw anything else than TensorFlow. All are asked once a round, in turn; the
-page with the medians is written, and its plot. `--avx2` holds all but ONNX Runtime, which cannot be
-told, to AVX2. MNN is measured where it is installed.
+Each engine runs in an isolated process, because TensorFlow shares its threads among all sessions
+of a process. Each must produce the output of TensorFlow. Rounds are interleaved; the script writes
+the page of medians and its plot. `--avx2` limits all engines but ONNX Runtime, which has no such
+setting, to AVX2. MNN is measured if it is installed.
 """
 
 import argparse
@@ -32,18 +32,18 @@ from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError
 
 Engines = dict[tuple[str, int], IsolatedObject]
-"""By name and threads."""
+"""Engines by name and number of threads."""
 
 REFERENCE = "TensorFlow with oneDNN"
 SIZES = ("288x288", "512x512", "720x960")
 THREADS = (1, 2)
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-"""What holds TensorFlow's oneDNN and numpy's OpenBLAS to it."""
+"""Variables that limit TensorFlow's oneDNN and numpy's OpenBLAS to AVX2."""
 
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """An engine as it is started."""
+    """How to start an engine."""
 
     name: str
     runtime: str
@@ -52,24 +52,24 @@ class EngineSpec:
 
 
 def available_engines(upstream: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
-    """Yield the engines that this machine has; `upstream` is the demo model's other form."""
+    """Yield the available engines; `upstream` has the demo model in upstream format."""
     for variant in variants:
         try:
             native.library(variant)
         except NativeError as error:
-            print(f"{variant} is left out: {error}", file=sys.stderr)
+            print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
             yield EngineSpec(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
     yield EngineSpec("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
     if mnn.is_installed():
         yield EngineSpec("MNN", "mnn", upstream / "cartoon_bg.mnn")
     yield EngineSpec(REFERENCE, "tensorflow", upstream / "cartoon_bg.pb")
-    # It is off by default on CPUs of AMD.
+    # oneDNN is off by default on AMD CPUs.
     yield EngineSpec("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
 
 
 def require_same_output(engines: Engines, size: str) -> None:
-    """Exit where an engine draws something else than TensorFlow."""
+    """Exit if the output of an engine differs from TensorFlow's."""
     wanted = engines[REFERENCE, 1]("generate", size).astype(np.float32)
     for (name, threads), engine in engines.items():
         levels = np.abs(engine("generate", size) - wanted).max()
@@ -78,13 +78,13 @@ def require_same_output(engines: Engines, size: str) -> None:
 
 
 def measure_sgemm(limits: dict[int, IsolatedObject], measurements: Measurements) -> None:
-    """Ask once how fast matrices are multiplied."""
+    """Measure SGEMM once."""
     for threads, limit in limits.items():
         measurements["sgemm", threads].append(limit("rate"))
 
 
 def measure_engines(engines: Engines, sizes: list[str], measurements: Measurements) -> None:
-    """Ask every engine once for latency, and those of one thread for the throughput of two."""
+    """Measure latency of each engine, and throughput of two single-threaded slots."""
     for (name, threads), engine in engines.items():
         for size in sizes:
             measurements["seconds", name, threads, size].append(engine("seconds", size))
@@ -93,7 +93,7 @@ def measure_engines(engines: Engines, sizes: list[str], measurements: Measuremen
 
 
 def measure_native(engines: Engines, sizes: list[str], measurements: Measurements) -> None:
-    """Ask what only the native runtime can tell: its stages, and how well it chooses threads."""
+    """Measure profile and thread policy of the native runtime."""
     for (name, threads), engine in engines.items():
         if not name.startswith("native"):
             continue
@@ -110,7 +110,7 @@ def measure_native(engines: Engines, sizes: list[str], measurements: Measurement
 def measure(
     engines: Engines, limits: dict[int, IsolatedObject], sizes: list[str], rounds: int
 ) -> Measurements:
-    """Ask everything once a round, after one round that warms up; return all answers."""
+    """Measure everything once per round, after one warm-up round."""
     measurements: Measurements = defaultdict(list)
     for number in range(-1, rounds):
         if number == 0:
@@ -133,7 +133,7 @@ def run(upstream: Path, arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         limits = {
             threads: stack.enter_context(
-                # Read when numpy is loaded.
+                # numpy reads it when it is loaded.
                 spawn_object(
                     Sgemm, environment=environment | {"OPENBLAS_NUM_THREADS": str(threads)}
                 )
@@ -164,13 +164,13 @@ def run(upstream: Path, arguments: argparse.Namespace) -> None:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--avx2", action="store_true", help="hold the engines to AVX2")
+    parser.add_argument("--avx2", action="store_true", help="limit the engines to AVX2")
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="SIZE")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--page", type=Path, default=Path("docs/generator-benchmark.md"))
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        # In a process of its own, for it takes TensorFlow.
+        # In a separate process, because it loads TensorFlow.
         command = [sys.executable, "-m", "demo_model.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"

@@ -1,4 +1,4 @@
-"""An object in a process of its own, so that what it shares with nobody can be measured."""
+"""Objects in isolated processes, for measurements without interference."""
 
 import multiprocessing
 import os
@@ -12,13 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class IsolatedObject:
-    """The object, from here."""
+    """Handle of an object in another process."""
 
     process: BaseProcess
     _pipe: Connection
 
     def __call__(self, method: str, *arguments: Any) -> Any:
-        """Call a method of it, and wait for the answer; raise EOFError where its process ended."""
+        """Call a method and return its result; raise EOFError if the process has exited."""
         self._pipe.send((method, arguments))
         return self._pipe.recv()
 
@@ -27,9 +27,9 @@ class IsolatedObject:
 def spawn_object(
     make: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
 ) -> Iterator[IsolatedObject]:
-    """Make an object in a new process, with variables beyond ours; end the process at last.
+    """Create an object in a new process with extra environment variables.
 
-    Raises EOFError where it cannot be made.
+    The process is terminated at exit. Raises EOFError if the object cannot be created.
     """
     context = multiprocessing.get_context("spawn")
     local, remote = context.Pipe()
@@ -43,7 +43,7 @@ def spawn_object(
         os.environ.update(before)
     remote.close()
     try:
-        local.recv()  # One at a time, so that the time of making it is its own.
+        local.recv()  # Objects are created one at a time, so that load times do not overlap.
         yield IsolatedObject(process, local)
     finally:
         process.terminate()

@@ -1,4 +1,4 @@
-"""Honest clients: they heed `Retry-After`, and each has an address of its own."""
+"""Legitimate clients: they heed `Retry-After`, each from its own address."""
 
 import asyncio
 import itertools
@@ -17,34 +17,34 @@ from loadtest.images import SourceImage
 from loadtest.responses import Check, ResponseStore
 
 TIMEOUT_S = 120
-"""How long a request may take, in seconds: the server's deadline and a long pause of it."""
+"""Request timeout in seconds: the server's deadline plus a long pause."""
 
 OK, REJECTED = "ok", "rejected"
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request of a client for one image."""
+    """One request for one image."""
 
     client: int
     image_started_s: float
-    """When the first request for this image was sent; all times are monotonic, in seconds."""
+    """Time of the first request for this image; all times are monotonic, in seconds."""
     started_s: float
     ended_s: float
     outcome: str
-    """OK, REJECTED, or what was wrong."""
+    """OK, REJECTED, or an error message."""
     status: int | None
     retry_after_s: int | None
-    """What a rejection promised."""
+    """`Retry-After` of a rejection, in seconds."""
 
 
 class LegitimateClients:
-    """Closed-loop clients that retry what was rejected, when `Retry-After` is over."""
+    """Closed-loop clients that retry rejected requests after `Retry-After`."""
 
     def __init__(
         self, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> None:
-        """Take the clients' source addresses, and the images that they send in turn."""
+        """Take the source addresses of the clients, and the images to send round robin."""
         self.attempts: list[Attempt] = []
         self._url = url
         self._addresses = addresses
@@ -60,7 +60,7 @@ class LegitimateClients:
     def running(
         cls, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> Iterator[Self]:
-        """Send requests until the block ends; then wait for the last ones and judge all."""
+        """Send requests until the block ends; then complete and validate all."""
         clients = cls(url, addresses, images, check)
         thread = Thread(target=clients._loop.run_until_complete, args=(clients._run(),))
         thread.start()
@@ -72,8 +72,8 @@ class LegitimateClients:
             clients._validate()
 
     def throughput(self, begin_s: float, end_s: float) -> float:
-        """Return the right responses per second that ended in a span of time."""
-        # A copy, since clients append while it is read.
+        """Return the ok responses per second that ended in a time span."""
+        # A copy, because clients append concurrently.
         ended = (attempt for attempt in list(self.attempts) if attempt.outcome == OK)
         return sum(begin_s <= attempt.ended_s < end_s for attempt in ended) / (end_s - begin_s)
 
@@ -92,7 +92,7 @@ class LegitimateClients:
                 await self._cartoon(session, number, index % len(self._images))
 
     async def _cartoon(self, session: aiohttp.ClientSession, client: int, index: int) -> None:
-        """Ask for the cartoon of an image until it is not rejected."""
+        """Request the cartoon of an image until it is not rejected."""
         image_started_s = time.monotonic()
         while not self._stopped.is_set():
             started_s = time.monotonic()
@@ -136,7 +136,7 @@ def _outcome(result: Response | Failure) -> str:
 
 
 def _parse_seconds(retry_after: str | None) -> int | None:
-    """Read `Retry-After` as seconds, the form in which the server writes it."""
+    """Parse `Retry-After` as seconds, the form that the server sends."""
     return (
         int(retry_after)
         if retry_after and retry_after.isascii() and retry_after.isdigit()

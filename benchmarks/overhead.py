@@ -1,10 +1,10 @@
-"""What HTTP, admission and codecs cost: the whole service beside the bare engine.
+"""Service overhead: throughput of the service compared with the bare engine.
 
     .venv/bin/python -m benchmarks.overhead [--rounds N] [--model MODEL]
 
-Two slots draw a portrait of 512×512, with its face: once a round the engine alone, in a process of
-its own, from pixels to pixels, and once the service for fifty clients, from JPEG to PNG. The
-clients run on the same machine; their share of it is measured too.
+Two slots cartoonize a 512×512 portrait with a face. Each round measures the engine in an isolated
+process, from pixels to pixels, and the service under 50 clients, from JPEG to PNG. The clients run
+on the same machine; their CPU usage is measured too.
 """
 
 import argparse
@@ -34,7 +34,7 @@ QUALITY = 92
 
 
 def portrait() -> SourceImage:
-    """Return a portrait as clients send it."""
+    """Return a JPEG portrait."""
     photo = cv2.resize(read(PHOTOS / "astronaut.jpg"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     swapped = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
@@ -43,7 +43,7 @@ def portrait() -> SourceImage:
 
 
 class BareEngine:
-    """The engine without a service, as a replica loads it."""
+    """The engine without the service, configured as in a replica."""
 
     def __init__(self, model: str) -> None:
         malloc.limit_retained_memory()
@@ -52,7 +52,7 @@ class BareEngine:
         self._engine.reserve(SLOTS)
 
     def rate(self, pixels: Pixels, images: int) -> float:
-        """Draw so many images on two threads; return how many were drawn a second."""
+        """Return the images per second of two threads."""
         with ThreadPoolExecutor(SLOTS) as pool:
             started = time.perf_counter()
             cartoons = list(pool.map(self._engine.cartoonize, [pixels] * images))
@@ -62,7 +62,7 @@ class BareEngine:
 
 
 def measure_service(server: Server, image: SourceImage, images: int) -> tuple[float, float]:
-    """Return the right answers a second, and the clients' share of the CPUs, 0..1."""
+    """Return ok responses per second, and the CPU share of the clients, 0..1."""
     plan = Plan(
         url=f"{server.url}/v1/cartoons",
         arrivals=ClosedLoop(clients=CLIENTS, requests=images),
@@ -81,7 +81,9 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--images", type=int, default=200, help="a round and side; default: 200")
+    parser.add_argument(
+        "--images", type=int, default=200, help="images per measurement; default: 200"
+    )
     parser.add_argument("--model", default="demo")
     arguments = parser.parse_args()
     image, count = portrait(), arguments.images
@@ -107,12 +109,12 @@ def main() -> int:
     print(
         f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
     )
-    print("| figure | median | least | most |\n|---|---|---|---|")
+    print("| figure | median | minimum | maximum |\n|---|---|---|---|")
     for name, values in (
-        ("bare engine, images a second", alone),
-        ("service, images a second", service_rates),
-        ("service of bare engine, %", 100 * ratios),
-        ("clients' share of the CPUs, %", 100 * np.array(shares)),
+        ("bare engine, images per second", alone),
+        ("service, images per second", service_rates),
+        ("service relative to bare engine, %", 100 * ratios),
+        ("CPU share of the clients, %", 100 * np.array(shares)),
     ):
         cells = " | ".join(f"{value:.3g}" for value in (median(values), min(values), max(values)))
         print(f"| {name} | {cells} |")

@@ -1,8 +1,9 @@
-"""How a replica with the demo model serves: fifty clients, overload, slow clients, memory.
+"""Overload benchmark: 50 clients, overload, slow clients and memory growth.
 
     .venv/bin/python -m benchmarks.overload [--rounds N] [SCENARIO...]
 
-Each scenario is selected once a round, in turn; the medians are printed as a Markdown table.
+Each scenario runs once per round, against a new replica with the demo model. The script prints
+medians as a Markdown table.
 """
 
 import argparse
@@ -33,22 +34,22 @@ SIDE = 512
 CLIENTS = 50
 REQUESTS = 200
 OVERLOAD = 3
-"""Arrivals in the overload, as a multiple of the throughput measured just before."""
+"""Arrival rate in the overload, relative to the capacity measured just before."""
 OVERLOAD_S = 60
 CAPACITY_S = 30
 CAPACITY_CLIENTS = 8
-"""Enough to keep every slot busy."""
+"""Number of clients that keep every slot busy."""
 SLOW_CLIENTS = 100
-"""With slow headers, and as many with slow bodies."""
+"""Number of clients with slow headers, and of clients with slow bodies."""
 SLOW_S = 30
 SOAK_REQUESTS = 2000
 SOAK_SKIPPED = 500
-"""Requests at the beginning whose memory does not count: caches fill, arenas grow."""
+"""Initial requests excluded from the fit, while caches and arenas grow."""
 SOAK_SIDES = ((64, 64), (96, 160), (200, 120), (256, 256))
 
 
 def fifty_clients(server: Server) -> RoundResults:
-    """Fifty clients at once, each with an image of its own and its own right answer."""
+    """Measure 50 concurrent clients with distinct images, all cartoons checked."""
     images = generate_images(CLIENTS, SIDE, SIDE, format="png")
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
     expected = {image.name: engine.cartoonize(image.pixels()).image for image in images}
@@ -67,15 +68,15 @@ def fifty_clients(server: Server) -> RoundResults:
         "requests": report.sent,
         "ok": report.ok,
         "rejected": report.rejected,
-        "failed or wrong": report.failed + report.invalid,
-        "right answers a second": report.throughput,
+        "failed or invalid": report.failed + report.invalid,
+        "ok responses per second": report.throughput,
         "latency p50, s": latency.p50,
         "latency p95, s": latency.p95,
     }
 
 
 def overload(server: Server) -> RoundResults:
-    """Three times as many arrivals as the replica can draw, for a minute."""
+    """Measure arrivals at three times the capacity for a minute."""
     url, images = f"{server.url}/v1/cartoons", generate_images(16, SIDE, SIDE)
     within = ClosedLoop(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S)
     capacity = client.run(Plan(url=url, arrivals=within, images=images)).throughput
@@ -87,24 +88,24 @@ def overload(server: Server) -> RoundResults:
     assert ok is not None
     assert rejected is not None
     return {
-        "capacity, a second": capacity,
+        "capacity, per second": capacity,
         "requests": report.sent,
         "ok": report.ok,
         "rejected": report.rejected,
         "rejected without Retry-After": report.rejected_without_retry_after,
-        "failed or wrong": report.failed + report.invalid,
-        # Arrivals end before the last right answer: what was queued then is drawn within the span.
-        "goodput of capacity, %": 100 * report.throughput / capacity,
+        "failed or invalid": report.failed + report.invalid,
+        # The span includes the queue that is completed after the last arrival.
+        "goodput relative to capacity, %": 100 * report.throughput / capacity,
         "rejection p50, ms": 1000 * rejected.p50,
         "rejection p99, ms": 1000 * rejected.p99,
-        "slowest right answer, s": ok.max,
+        "slowest ok response, s": ok.max,
         "probe p99, ms": 1000 * float(np.percentile(probes.seconds, 99)),
-        "probes red": probes.failed,
+        "failed probes": probes.failed,
     }
 
 
 def slow_clients(server: Server) -> RoundResults:
-    """What is left of the throughput while 200 clients send one byte a second, again and again."""
+    """Measure throughput while 200 clients keep sending one byte per second."""
     url, images = f"{server.url}/v1/cartoons", generate_images(16, SIDE, SIDE)
     plan = Plan(
         url=url,
@@ -125,20 +126,20 @@ def slow_clients(server: Server) -> RoundResults:
         finally:
             done.set()
         started, timed_out = map(sum, zip(headers.result(), bodies.result(), strict=True))
-    # Before and after, since a machine's pace changes within minutes.
+    # Before and after, because the speed of a machine changes within minutes.
     alone = (before + client.run(plan).throughput) / 2
     return {
-        "alone, a second": alone,
-        "beside slow clients, a second": beside.throughput,
-        "left of the throughput, %": 100 * beside.throughput / alone,
+        "without slow clients, per second": alone,
+        "with slow clients, per second": beside.throughput,
+        "remaining throughput, %": 100 * beside.throughput / alone,
         "slow clients": started,
-        "slow clients that ended with 408": timed_out,
-        "others failed or rejected": beside.sent - beside.ok,
+        "slow clients closed with 408": timed_out,
+        "other requests failed or rejected": beside.sent - beside.ok,
     }
 
 
 def _drip(plan: SlowPlan, done: Event) -> tuple[int, int]:
-    """Let slow clients come again as soon as all have been ended; count them, and the 408s."""
+    """Restart slow clients as soon as all have ended; count them and their 408s."""
     started = timed_out = 0
     while not done.is_set():
         started += plan.connections
@@ -147,7 +148,7 @@ def _drip(plan: SlowPlan, done: Event) -> tuple[int, int]:
 
 
 def soak(server: Server) -> RoundResults:
-    """How memory grows over many requests of mixed sizes: slope and its 95 % bound."""
+    """Measure memory growth over requests of mixed sizes: slope and 95 % bound."""
     images = [
         image
         for seed, (height, width) in enumerate(SOAK_SIDES)
@@ -166,8 +167,8 @@ def soak(server: Server) -> RoundResults:
     (slope, _), covariance = np.polyfit(counts, sizes, 1, cov=True)
     bound = slope + 1.96 * np.sqrt(covariance[0, 0])
     return {
-        "resident at the end, MiB": sizes[-1] / 1024,
-        "growth a request, KiB": float(slope),
+        "final resident memory, MiB": sizes[-1] / 1024,
+        "growth per request, KiB": float(slope),
         "95 % bound, KiB": float(bound),
     }
 
@@ -197,7 +198,7 @@ def main() -> int:
     print(
         f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
     )
-    print("| scenario | figure | median | least | most |\n|---|---|---|---|---|")
+    print("| scenario | figure | median | minimum | maximum |\n|---|---|---|---|---|")
     for scenario in selected:
         for name in results[scenario][0]:
             values = [figures[name] for figures in results[scenario]]

@@ -1,4 +1,4 @@
-"""How quickly probes answer while something else goes on."""
+"""Probe latency under load."""
 
 import time
 import urllib.request
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 
 INTERVAL_S = 0.1
-"""How often the probes are asked: more often than a kubelet does, so that a p99 means something."""
+"""Interval of probes, in seconds; shorter than a kubelet's, for a meaningful p99."""
 
 TIMEOUT_S = 10
 
 
 @dataclass
 class ProbeResults:
-    """What the probes answered."""
+    """Latencies and failures of probes."""
 
     seconds: list[float] = field(default_factory=list)
     failed: int = 0
-    """How often one was failed or did not answer."""
+    """Number of failed probes and of probes without a response."""
 
 
 @contextmanager
 def poll_probes(urls: Sequence[str]) -> Iterator[ProbeResults]:
-    """Ask these, one after another and again, until the block ends."""
+    """Probe these URLs one after another until the block ends."""
     result, ended = ProbeResults(), Event()
     thread = Thread(target=_poll, args=(urls, result, ended))
     thread.start()
@@ -42,6 +42,6 @@ def _poll(urls: Sequence[str], result: ProbeResults, ended: Event) -> None:
             try:
                 with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310
                     pass
-            except OSError:  # Red is an HTTPError, which is one.
+            except OSError:  # Includes HTTPError, a failed probe.
                 result.failed += 1
             result.seconds.append(time.monotonic() - started)

@@ -25,7 +25,7 @@ HOST_NOTE = """\
 Measured on {date}: {machine}.
 
 Medians of {rounds} interleaved rounds, after one warm-up round. Each engine runs in its own process
-for each number of threads. TensorFlow disables oneDNN by default on AMD CPUs: the last engine here."""
+per number of threads. TensorFlow disables oneDNN by default on AMD CPUs: the last engine here."""
 
 AVX2_NOTE = """\
 Limited to AVX2: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by `OPENBLAS_CORETYPE`, the native
@@ -38,8 +38,8 @@ MNN_NOTE = """\
 MNN {version} was installed in addition to the lock files."""
 
 LIMIT_NOTE = """\
-Arithmetic throughput relative to numpy's `sgemm` of 2048³ with the same number of threads. 7×7 layers
-count as direct convolutions, or by the operations that are computed."""
+Arithmetic throughput relative to numpy's `sgemm` of 2048³ with the same number of threads. 7×7
+layers count as direct convolutions, or by the operations that are computed."""
 
 POLICY_NOTE = """\
 A generator with two threads gives both to a single call, and one to each of two concurrent calls.
@@ -47,8 +47,8 @@ Speed of the single call relative to a call with two fixed threads, and throughp
 calls relative to two calls with one fixed thread each:"""
 
 COSTS_NOTE = """\
-Load time from an interpreter with numpy to a loaded generator, imports included. Resident memory after
-loading, and peak memory with two concurrent calls and the largest images."""
+Load time from an interpreter with numpy to a loaded generator, imports included. Resident memory
+after loading, and peak memory with two concurrent calls and the largest images."""
 
 BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME]
 
-One real server with one slot and the demo model draws each image. What is printed as a Markdown
-table is the worker's peak resident memory above that of the ready state, in MiB.
+A server with one slot and the demo model cartoonizes each image. The script prints the worker's
+peak resident memory above that of the ready state, in MiB, as a Markdown table.
 """
 
 import argparse
@@ -33,11 +33,11 @@ SIDES = (8000, 5000)
 TIMEOUT_S = 300
 
 _GRAIN = 6
-"""Sides of the squares of which noise is made, in pixels: a file of it has to be below 10 MiB."""
+"""Side of the squares of noise, in pixels; keeps files below 10 MiB."""
 
 
 def photo(mode: str) -> Image.Image:
-    """Return a portrait, enlarged: smooth, with one face."""
+    """Return an enlarged portrait: smooth, with one face."""
     with Image.open(PHOTOS / "astronaut.jpg") as image:
         enlarged = image.convert("RGB").resize(SIDES, Image.Resampling.BICUBIC)
     return _in_mode(enlarged, mode)
@@ -77,11 +77,11 @@ FILE_FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "AVIF": ("RGB", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
     "AVIF, alpha": ("RGBA", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
 }
-"""By name: Pillow's mode, format and options."""
+"""Pillow's mode, format and options, by name."""
 
 
 def encode_file(name: str, content: str) -> bytes:
-    """Return an image as a client sends it."""
+    """Return an encoded image."""
     mode, format, options = FILE_FORMATS[name]
     buffer = BytesIO()
     CONTENTS[content](mode).save(buffer, format, **options)
@@ -89,7 +89,7 @@ def encode_file(name: str, content: str) -> bytes:
 
 
 def cartoon(url: str, image: bytes, format: str) -> bytes:
-    """Return the cartoon of an image; raise ValueError where the server sends none."""
+    """Return the cartoon of an image; raise ValueError on another status."""
     address = urlsplit(url).netloc
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
     try:
@@ -104,7 +104,7 @@ def cartoon(url: str, image: bytes, format: str) -> bytes:
 
 
 def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
-    """Yield the worker's peak resident memory in bytes, for each response format."""
+    """Yield the worker's peak resident memory in bytes, per response format."""
     for format in MEDIA_TYPES:
         reset_peak_memory(worker)
         cartoon(url, image, format)
@@ -112,7 +112,7 @@ def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
 
 
 def bound_usage(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
-    """Return the largest peak as a share of what a slot may take with a body of this length."""
+    """Return the highest peak relative to the bound of a slot with this body."""
     return max(peaks) / slot_bytes(replace(settings, max_body_bytes=len(image)))
 
 
@@ -126,7 +126,7 @@ def main() -> int:
         "DCTNET_SLOTS": "1",
         "DCTNET_RUNTIME": arguments.runtime,
         "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",
-        # Some files of noise are larger than the default.
+        # Some noise files exceed the default.
         "DCTNET_MAX_BODY_BYTES": f"{64 * MIB}",
     }
     settings = Settings.from_environment(environ)
@@ -146,7 +146,7 @@ def main() -> int:
                 share = max(share, bound_usage(settings, image, peaks))
                 cells = (name, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-    print(f"\nThe most: {most // MIB} MiB, and {100 * share:.0f} % of the bound.")
+    print(f"\nMaximum: {most // MIB} MiB, {100 * share:.0f} % of the bound.")
     return 0 if share <= 1 else 1
 
 

@@ -1,9 +1,9 @@
-"""What a replica costs: from the start of its process until it is ready, and its memory then.
+"""Start-up benchmark: time until a replica is ready, and its memory then.
 
     .venv/bin/python -m benchmarks.startup [--rounds N] [--upstream DIR]
 
-Replicas are started one at a time, each spec once a round; the medians are printed as a Markdown
-table. `--upstream` is a folder as upstream ships it, by which TensorFlow stands beside.
+Replicas start one at a time, each once per round; the script prints medians as a Markdown table.
+`--upstream` is a model folder in upstream format, which adds TensorFlow.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from dctnet.engine import MAX_WORKING_SIDE
 from tests.support.process import family_memory, serving
 
 SIDES = (960, MAX_WORKING_SIDE)
-"""Caps of the working size: slots are warmed at 720×960, and at the default."""
+"""Limits of the working side: slots warm up at 720×960, and at the default."""
 
 SLOTS = (1, 2)
 
 
 @dataclass(frozen=True)
 class ReplicaSpec:
-    """A spec of replica."""
+    """Configuration of a replica."""
 
     runtime: str
     model: str
@@ -35,23 +35,23 @@ class ReplicaSpec:
 
 @dataclass(frozen=True)
 class StartupCost:
-    """What one start of it cost."""
+    """Cost of one start."""
 
     ready_s: float
-    """From the start of the process until `/readyz` answers 200."""
+    """Time from process start until `/readyz` returns 200, in seconds."""
     memory: int
-    """Bytes: the proportional set sizes of Gunicorn's master and worker together."""
+    """Proportional set size (PSS) of arbiter and worker, in bytes."""
 
 
 def measure_start(spec: ReplicaSpec) -> StartupCost:
-    """Start a replica, wait until it is ready, and end it."""
+    """Start a replica, wait until it is ready, and stop it."""
     started = time.perf_counter()
     with serving(
         DCTNET_MODEL=spec.model,
         DCTNET_SLOTS=spec.slots,
         DCTNET_MAX_WORKING_SIDE=spec.side,
         DCTNET_RUNTIME=spec.runtime,
-        # An installed package has its bytecode, and the first start writes what is missing.
+        # As in an installed package; the first start writes missing bytecode.
         PYTHONDONTWRITEBYTECODE="",
     ) as server:
         ready_s = time.perf_counter() - started
@@ -62,8 +62,8 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--model", default="demo", help="a prepared model; default: demo")
-    parser.add_argument("--upstream", metavar="DIR", help="a model in the upstream format")
+    parser.add_argument("--model", default="demo", help="converted model; default: demo")
+    parser.add_argument("--upstream", metavar="DIR", help="model in upstream format")
     arguments = parser.parse_args()
     models = {"native": arguments.model}
     if arguments.upstream:
@@ -74,7 +74,7 @@ def main() -> int:
         for side in SIDES
         for slots in SLOTS
     ]
-    for runtime in models:  # What is read once more comes from the page cache.
+    for runtime in models:  # Fills the page cache.
         measure_start(next(spec for spec in specs if spec.runtime == runtime))
     costs_by_spec: dict[ReplicaSpec, list[StartupCost]] = defaultdict(list)
     for number in range(arguments.rounds):
@@ -84,7 +84,7 @@ def main() -> int:
     print(
         f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
     )
-    print("| runtime | largest image | slots | ready, s | least | most | PSS, MB |")
+    print("| runtime | largest image | slots | ready, s | minimum | maximum | PSS, MB |")
     print("|---|---|---|---|---|---|---|")
     for spec, costs in costs_by_spec.items():
         seconds = [cost.ready_s for cost in costs]

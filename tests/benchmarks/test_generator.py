@@ -14,7 +14,7 @@ LOCKED = ["ONNX Runtime", REFERENCE, "TensorFlow without oneDNN"]
 
 
 class ConstantMeasurements(dict):
-    """An answer of one second to everything that is asked."""
+    """One second for every measurement."""
 
     def __missing__(self, key: tuple[object, ...]) -> list[float]:
         return [1.0]

@@ -1,4 +1,4 @@
-"""What the mixed hostile load counts as lost, red, admitted and recovered."""
+"""Mixed hostile load: lost requests, failed probes, retries and recovery."""
 
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ def attempt(
 
 
 @pytest.mark.parametrize(("minutes", "number", "long"), [(30, 14, 1), (5, 2, 1), (1, 2, 0)])
-def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(minutes, number, long):
+def test_pause_schedule_fits_the_attack(minutes, number, long):
     pauses = list(pause_schedule(60 * minutes))
     assert len(pauses) == number
     assert [length for _, length in pauses].count(LONG_PAUSE_S) == long
@@ -38,7 +38,7 @@ def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(minutes
         assert offset + length < following
 
 
-def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost():
+def test_deadlines_in_the_long_pause_are_excused():
     lost, excused = count_failures(
         [
             attempt(90, 141, "status 504", 504),
@@ -55,7 +55,7 @@ def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost():
     assert excused == 1
 
 
-def test_a_retry_that_is_rejected_again_was_not_admitted():
+def test_rejected_retries_are_not_admitted():
     attempts = [
         attempt(0, 1, REJECTED, 429),
         attempt(0, 9, OK, client=1),
@@ -66,7 +66,7 @@ def test_a_retry_that_is_rejected_again_was_not_admitted():
     assert count_retries(attempts) == (2, 1)
 
 
-def test_red_probes_of_a_pause_are_counted_apart():
+def test_failed_probes_in_pauses_are_counted_separately():
     after_s = SHORT.end_s + PAUSE_MARGIN_S
     probes = [
         Probe("/livez", 299, 304, None),
@@ -78,6 +78,6 @@ def test_red_probes_of_a_pause_are_counted_apart():
     assert count_failed_probes(probes, "/livez", [SHORT]) == (2, 1)
 
 
-def test_throughput_has_recovered_when_the_first_full_window_begins():
+def test_recovery_is_the_first_window_with_full_throughput():
     assert recovery_s(lambda begin, end: 9 if begin >= 1004 else 2, 1000, 9) == 4
     assert recovery_s(lambda begin, end: 9 * (end <= 1000 + AFTER_S), 1000, 9.1) == float("inf")

@@ -1,4 +1,4 @@
-"""An object in a process of its own."""
+"""Objects in isolated processes."""
 
 import os
 
@@ -22,7 +22,7 @@ class Counter:
         os._exit(1)
 
 
-def test_it_keeps_its_state_and_has_an_environment_of_its_own():
+def test_object_has_its_own_state_and_environment():
     with spawn_object(Counter, 2, environment={"OF_ITS_OWN": "yes"}) as counter:
         assert (counter("add", 3), counter("add", 4)) == (5, 9)
         assert counter("variable", "OF_ITS_OWN") == (counter.process.pid, "yes")
@@ -30,11 +30,11 @@ def test_it_keeps_its_state_and_has_an_environment_of_its_own():
     assert not counter.process.is_alive()
 
 
-def test_what_cannot_be_made_is_an_error():
+def test_failed_constructor_raises():
     with pytest.raises(EOFError), spawn_object(Counter):
         pytest.fail("there is no counter")
 
 
-def test_a_process_that_ended_is_an_error():
+def test_exited_process_raises():
     with spawn_object(Counter, 0) as counter, pytest.raises(EOFError):
         counter("exit")

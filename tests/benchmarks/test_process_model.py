@@ -1,4 +1,4 @@
-"""One worker beside many: what is measured of whom, and what is written of it."""
+"""Process model benchmark: setups, ratios and the page."""
 
 import urllib.request
 from contextlib import AbstractContextManager, nullcontext
@@ -36,8 +36,8 @@ def round_results(**own: float) -> RoundResults:
     return dict.fromkeys(names, 1.0) | own
 
 
-def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
-    """Answers that are all wrong are no figures: there is no latency of right ones."""
+def test_baseline_app_returns_the_engine_s_cartoons():
+    """A setup whose responses are all invalid fails, since it has no latency."""
     (image,) = generate_images(1, TINY_SIDE, TINY_SIDE, format="png")
     matching = compare_with(
         {image.name: ReferenceEngine("demo").cartoonize(image.pixels())}, tolerance=1
@@ -57,7 +57,7 @@ def test_the_classic_service_draws_what_the_engine_draws_in_every_worker():
     assert not Path(f"/proc/{master}").exists()
 
 
-def test_a_classic_service_that_cannot_start_is_said():
+def test_baseline_app_start_failure_is_reported():
     with (
         pytest.raises(SystemExit, match="could not be started"),
         run_baseline(1, 1, DCTNET_MODEL="no-such-model"),
@@ -65,7 +65,7 @@ def test_a_classic_service_that_cannot_start_is_said():
         pytest.fail("there is no such model")
 
 
-def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
+def test_ratios_within_rounds_and_summed_outcomes():
     results = {
         "one": [
             round_results(rate=1, ok=5),
@@ -86,7 +86,7 @@ def test_ratios_are_taken_within_a_round_and_outcomes_are_summed():
     assert lines[8] == "| four | 3 | 3 | 3 | 1.0 | 2.0 (1.0 to 3.0) | 1.0 |"
 
 
-def test_every_second_round_goes_the_other_way(monkeypatch):
+def test_round_order_alternates(monkeypatch):
     order: list[str] = []
 
     def start(name: str) -> AbstractContextManager[Running]:
@@ -103,7 +103,7 @@ def test_every_second_round_goes_the_other_way(monkeypatch):
     assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]
 
 
-def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path):
+def test_results_replace_only_the_section_in_the_page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("Before.\n<!-- figures -->\nold\n<!-- end of figures -->\nAfter.\n")
     for text in ("new \\1", "newer"):
@@ -112,5 +112,5 @@ def test_figures_replace_those_that_were_there_and_nothing_else(tmp_path):
             f"Before.\n<!-- figures -->\n{text}\n<!-- end of figures -->\nAfter.\n"
         )
     page.write_text("Nothing.\n")
-    with pytest.raises(SystemExit, match="no place for figures"):
+    with pytest.raises(SystemExit, match="no place for results"):
         write(page, "new")
