@@ -58,8 +58,8 @@ Measured on {date} by
 
 on {machine}, with the clients on the same machine. Load average before the run: {load:.1f} on
 {cpus:g} cores ({noise}). Throughput of the first setup: {least:.1f} to {most:.1f} images per
-second. Medians of {rounds} interleaved rounds of {requests} images, minimum and maximum in brackets;
-ratios are computed within each round."""
+second. Medians of {rounds} interleaved rounds of {requests} images, minimum and maximum in
+brackets; ratios are computed within each round."""
 
 
 @dataclass(frozen=True)
