@@ -1,6 +1,6 @@
-"""What the tests in a cluster share. They are asked for by their path: `pytest tests/e2e`.
+"""Fixtures of the cluster tests, which run only by path: `pytest tests/e2e`.
 
-Environment variables say what the cluster cannot: docs/e2e.md lists them.
+docs/e2e.md lists the environment variables.
 """
 
 import json
@@ -42,9 +42,9 @@ CLUSTER_FEATURES: dict[str, tuple[str, Callable[[], bool]]] = {
         "E2E_HUB_HOST, an address of this machine that pods reach",
         lambda: bool(os.environ.get("E2E_HUB_HOST")),
     ),
-    "policies": ("a network that holds to NetworkPolicies", lambda: True),
+    "policies": ("a network plugin that enforces NetworkPolicies", lambda: True),
 }
-"""What a test may need of the cluster: in words, and whether it is there."""
+"""Cluster features that a test may need: description and check."""
 
 
 def _lists(kind: str, at_least: int = 1) -> bool:
@@ -64,22 +64,22 @@ def _serves(path: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "needs(part): what the cluster must have; see CLUSTER_FEATURES"
+        "markers", "needs(feature): required cluster feature; see CLUSTER_FEATURES"
     )
     config.stash[RESULTS], config.stash[DESELECTED] = {}, []
     try:
         kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
     except CommandError as error:
         output = str(error).splitlines()[-1]
-        pytest.exit(f"No cluster answers at kubectl's current context: {output}", returncode=1)
+        pytest.exit(f"No cluster is reachable at kubectl's current context: {output}", returncode=1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what E2E_WITHOUT names, to be listed at the end; it is no skip."""
+    """Deselect tests of features in E2E_WITHOUT; they are listed at the end."""
     without = set(os.environ.get("E2E_WITHOUT", "").split())
     if unknown := without - CLUSTER_FEATURES.keys():
         raise pytest.UsageError(
-            f"E2E_WITHOUT: {', '.join(unknown)} is none of {', '.join(CLUSTER_FEATURES)}."
+            f"E2E_WITHOUT: {', '.join(unknown)} is not one of {', '.join(CLUSTER_FEATURES)}."
         )
     chosen = [item for item in items if not without & needs(item)]
     deselected = [item for item in items if without & needs(item)]
@@ -101,15 +101,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for part in sorted(needs(item)):
         words, there = CLUSTER_FEATURES[part]
         if not there():
-            pytest.skip(f"the cluster lacks {words}; E2E_WITHOUT={part} leaves this out")
+            pytest.skip(f"the cluster lacks {words}; E2E_WITHOUT={part} deselects this test")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
     if deselected := config.stash[DESELECTED]:
-        terminalreporter.section("left out")
+        terminalreporter.section("deselected by E2E_WITHOUT")
         terminalreporter.write("".join(f"{line}\n" for line in deselected))
-    terminalreporter.section("figures")
+    terminalreporter.section("results")
     for test, results in config.stash[RESULTS].items():
         terminalreporter.line(test)
         for name, figures in results.items():
@@ -123,7 +123,7 @@ def _short(value: object) -> str:
 
 @pytest.fixture
 def record_result(request: pytest.FixtureRequest) -> Iterator[ResultRecorder]:
-    """Writes figures down: for the run's end, and as JSON in the folder E2E_RESULTS."""
+    """Record results for the summary, and as JSON in the folder E2E_RESULTS."""
     results: dict[str, Any] = request.config.stash[RESULTS].setdefault(request.node.nodeid, {})
 
     def write(name: str, figures: dict[str, Any] | Report) -> None:
@@ -143,7 +143,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def demo(image: str) -> dict[str, Any]:
-    """Values for the demo model in a replica of one CPU, which a small node can place."""
+    """Values for the demo model with one CPU, schedulable on a small node."""
     repository, _, tag = image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag},
@@ -155,7 +155,7 @@ def demo(image: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def proxy() -> IngressOrGateway:
-    """The way in that E2E_VIA names."""
+    """Proxy under test, selected by E2E_VIA."""
     kind = os.environ.get("E2E_VIA", "ingress")
     if kind not in CLASSES:
         raise pytest.UsageError(f"E2E_VIA is ingress or gateway, not {kind}.")
@@ -166,7 +166,7 @@ def proxy() -> IngressOrGateway:
 
 @pytest.fixture(scope="module")
 def module_namespace() -> Iterator[Namespace]:
-    """A namespace for all tests of a file."""
+    """Namespace shared by the tests of a file."""
     with namespace("dctnet-e2e") as module_namespace:
         yield module_namespace
 
@@ -180,5 +180,5 @@ def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
 def loads(
     proxy: IngressOrGateway, expected_cartoons: tuple[list[SourceImage], dict[str, Pixels]]
 ) -> Callable[[str], LoadGenerator]:
-    """Makes the loads of the service at an address."""
+    """Factory of load generators for a service URL."""
     return lambda url: LoadGenerator(f"{url}/v1/cartoons", proxy.headers, *expected_cartoons)

@@ -1,4 +1,4 @@
-"""How clients come in from outside: through an Ingress, or through a Gateway."""
+"""Proxy under test: an Ingress or a Gateway."""
 
 import json
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from tests.e2e.cluster import Namespace, kubectl, until
 HOST = "e2e.test"
 
 ROUTE_TIMEOUT_S = 60
-"""How long a proxy may take to route to a Service that is new."""
+"""Timeout for a proxy to route to a new Service, in seconds."""
 
 CONSECUTIVE_SUCCESSES = 20
-"""Right answers in a row, each on a connection of its own, after which a route counts as there."""
+"""Consecutive responses, each on a new connection, after which a route counts as ready."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +22,28 @@ class IngressOrGateway:
     kind: str
     """``ingress`` or ``gateway``."""
     proxy_class: str
-    """The name of the IngressClass or GatewayClass."""
+    """Name of the IngressClass or GatewayClass."""
     address_override: str | None
-    """An address that the caller named, instead of the one that the cluster knows."""
+    """Address to use instead of the one that the cluster reports."""
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Host": HOST}
 
     def values(self) -> dict[str, Any]:
-        """What the chart is told; the requests' host is the same for both."""
+        """Chart values that expose the service at HOST."""
         values: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
         if self.kind == "gateway":
             values |= {"create": True, "retryPolicy": "envoy"}
         return {"expose": {"hosts": [HOST]}, self.kind: values}
 
     def url(self, namespace: Namespace) -> str:
-        """Return where the service answers, when it does."""
+        """Return the URL of the service, once the proxy routes to it."""
         address = self.address_override or until(
             lambda: self._address(namespace), "no address", bound_s=ROUTE_TIMEOUT_S
         )
         url = f"http://{address}"
-        # Each process of a proxy learns of a route by itself.
+        # Each process of a proxy loads a route separately.
         until(
             lambda: all(self._is_healthy(url) for _ in range(CONSECUTIVE_SUCCESSES)),
             "the proxy does not route",

@@ -1,4 +1,4 @@
-"""Images with expected results, sent by the load client through whatever lets clients in."""
+"""Load through the proxy: images with expected cartoons."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,42 +27,42 @@ from tests.e2e.cluster import Namespace
 from tests.support.encoded_images import encoded
 
 SIDE = 96
-"""Small, so that a small machine answers many: what is tried is the way there and back."""
+"""Side of the images in pixels; small, because the tests are about routing, not inference."""
 
 CAPACITY_CLIENTS = 4
 CAPACITY_S = 10
 
 STEADY = 0.35
-"""The steady load as a share of the capacity: a third replica that starts beside two takes its part
-of the same CPUs."""
+"""Constant load relative to capacity; a third replica starting during an upgrade uses the same
+CPUs."""
 
 MAX_DURATION_S = 3600
-"""When a load ends that nobody stops."""
+"""Maximum duration of a constant load, in seconds."""
 
 TIMEOUT_S = 90
 
 
 @dataclass(frozen=True)
 class LoadGenerator:
-    """Loads of one service; each returns what became of every request."""
+    """Load generator of one service; each method returns a report."""
 
     url: str
-    """Where images are posted."""
+    """Endpoint for images."""
     headers: dict[str, str]
     images: list[SourceImage]
     expected: dict[str, Pixels]
 
     def capacity(self) -> Report:
-        """Measure the highest throughput."""
+        """Measure the capacity with a closed loop."""
         return self._run(ClosedLoop(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S))
 
     def send_at_rate(self, rate: float, duration_s: float) -> Report:
-        """Send so many a second, whatever comes back."""
+        """Send Poisson arrivals at a rate per second."""
         return self._run(OpenLoop(rate=rate, duration_s=duration_s, poisson=True))
 
     @contextmanager
     def steady(self, rate: float) -> Iterator[Future[Report]]:
-        """Load until the block ends; the report is there after it."""
+        """Send a constant rate until the block ends; the future then has the report."""
         stop = Event()
         with ThreadPoolExecutor(1) as pool:
             try:
@@ -83,7 +83,7 @@ class LoadGenerator:
 
 
 def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
-    """Return images, one with a face, and their right answers, drawn here by the demo model."""
+    """Return images, one with a face, and their cartoons by the local demo model."""
     portrait: Any = cv2.resize(skimage.data.astronaut(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     face = SourceImage("portrait", encoded(portrait), "image/png", SIDE, SIDE)
     images = [face, *generate_images(7, SIDE, SIDE, format="png")]
@@ -92,14 +92,14 @@ def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
 
 
 def require_no_lost_requests(report: Report, namespace: Namespace) -> None:
-    """Every request was answered rightly; not even rejected."""
+    """Fail unless every request is ok, and none rejected."""
     assert report.sent > 0
     output = [report.table(), *namespace.unhealthy()]
     assert report.ok == report.sent, "\n".join(output)
 
 
 def summarize_report(report: Report) -> dict[str, Any]:
-    """Return what a reader wants to know of a load."""
+    """Return the main numbers of a report."""
     found: dict[str, Any] = {
         name: getattr(report, name) for name in ("sent", "ok", "rejected", "failed", "invalid")
     }

@@ -1,4 +1,4 @@
-"""When pods appear and become ready, on this machine's clock: their own times are whole seconds."""
+"""Creation and readiness times of pods, more precise than Kubernetes' whole seconds."""
 
 import subprocess
 import threading
@@ -14,19 +14,19 @@ _COLUMNS = "{.object.metadata.name} {.object.status.conditions[?(@.type=='Ready'
 
 @dataclass
 class PodTimes:
-    """By the pods' names, in seconds of the monotonic clock."""
+    """Times by pod name, in seconds of the monotonic clock."""
 
     created: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
 
     def seconds(self) -> list[float]:
-        """Return how long each pod took from its creation until it was ready."""
+        """Return the seconds from creation to readiness of each pod."""
         return [at - self.created[name] for name, at in self.ready.items()]
 
 
 @contextmanager
 def watch_pods(namespace: Namespace, selector: str) -> Iterator[PodTimes]:
-    """Note what becomes of the pods that appear within the block."""
+    """Record the times of pods created within the block."""
     before = {pod["metadata"]["name"] for pod in namespace.items("pods", selector)}
     seen = PodTimes()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Pods that run a little Python inside the cluster, from the service's own image."""
+"""Helper pods that run Python code in the service's container image."""
 
 import json
 from typing import Any
@@ -9,13 +9,13 @@ PYTHON = "/opt/dctnet/bin/python"
 
 
 CLAIM_PATH = "/claim"
-"""Where a pod has the claim that it is given."""
+"""Mount path of a pod's PersistentVolumeClaim."""
 
 
 def start(
     namespace: Namespace, image: str, name: str, code: str, *args: str, claim: str = ""
 ) -> None:
-    """Start a pod as the Pod Security Standard `restricted` wants it."""
+    """Start a pod that meets the Pod Security Standard `restricted`."""
     container: dict[str, Any] = {
         "name": "python",
         "image": image,
@@ -42,13 +42,13 @@ def start(
 
 
 def address(namespace: Namespace, name: str) -> str:
-    """Wait until the pod runs, and return its IP address."""
+    """Wait until the pod is ready, and return its IP address."""
     namespace.kubectl("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={BOUND_S}s")
     return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.podIP}")
 
 
 def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
-    """Wait until the pod has ended well, and return what it printed."""
+    """Wait until the pod has succeeded, and return its log."""
 
     def phase() -> str:
         return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.phase}")

@@ -1,6 +1,6 @@
-"""The default source: pods fetch a public model from the hub, prepare it, and serve it.
+"""Default model source: pods fetch a public model from the hub and convert it.
 
-The hub is a stand-in on this machine; what it has is the demo model in the form of upstream's.
+A stub hub on this machine serves the demo model in upstream format.
 """
 
 import os
@@ -17,7 +17,7 @@ MODEL = "iic/cv_unet_person-image-cartoon_compound-models"
 REPLICAS = 2
 
 INSTALL_TIMEOUT_S = 900
-"""How long fetching and preparing may take; TensorFlow's image may have to be unpacked too."""
+"""Timeout of fetch and conversion, in seconds, including the pull of TensorFlow's image."""
 
 
 @pytest.fixture
@@ -29,9 +29,7 @@ def hub(upstream_demo: Path) -> Iterator[Hub]:
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 @pytest.mark.needs("hub")
-def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
-    module_namespace, demo, hub, record_result
-):
+def test_replicas_fetch_and_convert_a_model_once(module_namespace, demo, hub, record_result):
     host, port = hub.address.removeprefix("http://").split(":")
     image = demo["image"] | {"tag": f"{demo['image']['tag']}-tensorflow"}
     release = Release(
@@ -43,7 +41,7 @@ def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(
             "model": {
                 "endpoint": hub.address,
                 "cache": {"create": True, "accessModes": ["ReadWriteOnce"]},
-                # Both begin at once, and a small node has to place both.
+                # Both start at once, and a small node must fit both.
                 "prepare": {"resources": {"requests": {"cpu": "200m", "memory": "1Gi"}}},
             },
             "networkPolicy": {

@@ -1,4 +1,4 @@
-"""A node that is drained under load: its replica goes elsewhere, and nothing is lost."""
+"""Node drain under load."""
 
 import pytest
 
@@ -14,9 +14,7 @@ def node_names(release: Release) -> list[str]:
 
 @pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.needs("nodes")
-def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
-    module_namespace, demo, proxy, loads, record_result
-):
+def test_node_drain_loses_no_request(module_namespace, demo, proxy, loads, record_result):
     release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": REPLICAS})
     release.install()
     assert len(set(node_names(release))) == REPLICAS

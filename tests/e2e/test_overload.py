@@ -1,4 +1,4 @@
-"""At three times what a replica of one CPU can draw, it rejects, and stays ready."""
+"""Overload: at three times its capacity a replica rejects and stays ready."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from tests.e2e.cluster import Namespace, Release, kubectl, merged
 TIMES = 3
 OVERLOAD_S = float(os.environ.get("E2E_OVERLOAD_S", "300"))
 READYZ_P99_S = 1.0
-"""A third of what the kubelet waits for."""
+"""A third of the probe timeout, in seconds."""
 
 
 def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
-    """Count what the kubelet found failed of a pod's probes, each single one."""
+    """Count the failed probes of a pod in the kubelet's metrics."""
     metrics = kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics/probes")
     lines = [
         line
@@ -32,7 +32,7 @@ def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
 
 
 @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-def test_at_three_times_capacity_no_probe_fails_and_nothing_restarts(
+def test_overload_fails_no_probe_and_restarts_nothing(
     module_namespace, demo, image, proxy, loads, record_result
 ):
     release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": 1})

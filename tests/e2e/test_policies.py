@@ -1,4 +1,4 @@
-"""Who may talk to replicas, and with whom they may talk: tried by TCP from inside the cluster."""
+"""Network policies, tested with TCP connections inside the cluster."""
 
 import pytest
 
@@ -35,16 +35,14 @@ def parse_results(output: str) -> dict[str, str]:
 
 
 def start_listener(namespace: Namespace, image: str) -> str:
-    """Start a pod that everybody may talk to, and return where."""
+    """Start a pod without network policy, and return its address."""
     pods.start(namespace, image, "listener", LISTEN)
     return f"{pods.address(namespace, 'listener')}:8000"
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.needs("policies")
-def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nobody(
-    module_namespace, demo, image, proxy
-):
+def test_policies_admit_only_the_own_namespace_and_no_egress(module_namespace, demo, image, proxy):
     release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": 1})
     release.install()
     (replica,) = release.pods()

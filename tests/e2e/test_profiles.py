@@ -1,4 +1,4 @@
-"""Each profile of the chart installs, passes `helm test`, and leaves nothing behind."""
+"""Chart profiles: install, `helm test`, uninstall."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ from tests.e2e.cluster import Namespace, Release, is_ready, kubectl, namespace, 
 from tests.e2e.pod_watch import watch_pods
 
 REQUIRED_FEATURES = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
-"""What a cluster must have that a profile is installed in, by the profile's name."""
+"""Cluster features that a profile needs, by profile name."""
 
 COPY_DEMO = f"""
 import importlib.resources, shutil
@@ -37,7 +37,7 @@ PROFILES = [
 
 
 def fill_claim(namespace: Namespace, image: str) -> None:
-    """Make the claim of the profile without a way out, and put a model on it."""
+    """Create the claim of the air-gapped profile, and copy a model to it."""
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -61,16 +61,16 @@ PREREQUISITES: dict[str, Callable[[Namespace, str], None]] = {
     "airgapped": fill_claim,
     "restricted": create_api_keys,
 }
-"""What must be there before a profile is installed, by the profile's name."""
+"""Set-up before a profile is installed, by profile name."""
 
 
-def test_there_are_profiles():
+def test_profiles_exist():
     assert len(PROFILES) >= 6
 
 
 @pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(
+def test_profile_installs_passes_helm_test_and_uninstalls_completely(
     profile, image, demo, record_result
 ):
     with namespace("dctnet-e2e") as own_namespace:
@@ -88,7 +88,7 @@ def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(
         manifest = release.helm("get", "manifest", release.name)
         release.uninstall()
         until(lambda: own_namespace.objects() <= before, "uninstalling leaves objects")
-        # Cluster-wide ones too, and those in other namespaces.
+        # Includes cluster-scoped objects and other namespaces.
         left = kubectl("get", "--filename=-", "--ignore-not-found", "--output=name", stdin=manifest)
         assert left == ""
     slowest = max(seen.seconds())

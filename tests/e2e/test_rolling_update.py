@@ -1,4 +1,4 @@
-"""Under a steady load that two replicas carry, whatever becomes of them is not noticed outside."""
+"""Rolling updates, rollbacks and pod deletion under constant load."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ REPLICAS = 2
 ROUNDS = 3
 
 LOAD_MARGIN_S = 5
-"""How long the load goes on before and after a change: proxies learn of one seconds late."""
+"""Time of load before and after a change, in seconds; proxies notice it late."""
 
 OTHER_MODEL = {"name": "DCTNET_MODEL_DIGEST", "value": "0" * 64}
-"""With it a replica rejects the model that it has."""
+"""Makes a replica reject its model."""
 
 FAILED_UPGRADE_TIMEOUT_S = 30
-"""How long an upgrade is waited for that cannot succeed."""
+"""Timeout of an upgrade that must fail, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Service:
     release: Release
     loads: LoadGenerator
     rate: float
-    """Requests a second of the steady load."""
+    """Constant load in requests per second."""
 
     @contextmanager
     def without_lost_requests(self, record_result: ResultRecorder, change: str) -> Iterator[None]:
-        """Load before, during and after a change, until the replicas are those that should be."""
+        """Fail if a request is lost before, during or after the change."""
         with self.loads.steady(self.rate) as result:
             time.sleep(LOAD_MARGIN_S)
             yield
@@ -46,7 +46,7 @@ class Service:
         require_no_lost_requests(result.result(), self.release.namespace)
 
     def is_settled(self) -> bool:
-        """Whether there are the right replicas and none that is ending."""
+        """Whether all replicas are ready and none is terminating."""
         there = self.release.namespace.items("pods", self.release.selector)
         return len(self.release.ready_pods()) == len(there) == REPLICAS
 
@@ -67,7 +67,7 @@ def service(
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(service, record_result):
+def test_upgrade_loses_no_request(service, record_result):
     release = service.release
     for turn in range(1, ROUNDS + 1):
         before = set(release.ready_pods())
@@ -83,7 +83,7 @@ def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(service, r
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_rollback_loses_nothing(service, record_result):
+def test_rollback_loses_no_request(service, record_result):
     before = set(service.release.ready_pods())
     with service.without_lost_requests(record_result, "rollback"):
         seconds = service.release.rollback()
@@ -92,7 +92,7 @@ def test_a_rollback_loses_nothing(service, record_result):
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_pod_deleted_with_no_grace_loses_nothing(service, record_result):
+def test_pod_deletion_without_grace_period_loses_no_request(service, record_result):
     for turn in range(1, ROUNDS + 1):
         gone = service.release.ready_pods()[0]
         with service.without_lost_requests(record_result, f"killed {turn}"):
@@ -101,10 +101,8 @@ def test_a_pod_deleted_with_no_grace_loses_nothing(service, record_result):
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(
-    service, record_result
-):
-    """They look for another model than there is, and end."""
+def test_failed_upgrade_loses_no_request_and_rolls_back(service, record_result):
+    """The new pods expect a different model digest, and exit."""
     release = service.release
     before = release.ready_pods()
     with service.loads.steady(service.rate) as result:

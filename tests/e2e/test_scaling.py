@@ -1,4 +1,4 @@
-"""Load brings replicas, and its end takes them away: by CPU, and by the service's own metric."""
+"""Autoscaling by CPU, and by the load ratio with KEDA."""
 
 import os
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from tests.e2e.load import LoadGenerator
 FEWEST, MOST = 1, 3
 
 TIMES = 1.5
-"""The load, as a multiple of what one replica can draw."""
+"""Load relative to the capacity of one replica."""
 
 SCALING_S = 180
-"""How long the autoscaler may take to go up, and down; most look every 15 s, at metrics as old."""
+"""Timeout of scaling up, and of scaling down, in seconds."""
 
 FAST_SCALE_DOWN = {
     "scaleDown": {
@@ -24,24 +24,26 @@ FAST_SCALE_DOWN = {
         "policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}],
     }
 }
-"""Without the five quiet minutes that a service is left in peace for."""
+"""Scale-down without the default stabilization of five minutes."""
 
 
 def require_scale_up_and_down(
     release: Release, proxy: IngressOrGateway, loads: Callable[[str], LoadGenerator]
 ) -> dict[str, Any]:
-    """Overload a replica until there are more, and wait until there are as few again."""
+    """Fail unless overload adds replicas and its end removes them."""
     release.install()
     service = loads(proxy.url(release.namespace))
     with service.steady(TIMES * service.capacity().throughput) as result:
         until(
             lambda: len(release.ready_pods()) > FEWEST,
-            "more load brings no replica",
+            "overload adds no replica",
             bound_s=SCALING_S,
         )
         most = len(release.ready_pods())
     until(
-        lambda: len(release.pods()) == FEWEST, "without load the replicas stay", bound_s=SCALING_S
+        lambda: len(release.pods()) == FEWEST,
+        "replicas are not removed without load",
+        bound_s=SCALING_S,
     )
     report = result.result()
     assert report.failed == report.invalid == 0, report.table()
@@ -55,7 +57,7 @@ def require_scale_up_and_down(
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("metrics")
-def test_cpu_brings_replicas_and_their_end(demo, proxy, loads, record_result):
+def test_cpu_scales_up_and_down(demo, proxy, loads, record_result):
     scaling = {
         "enabled": True,
         "minReplicas": FEWEST,
@@ -71,7 +73,7 @@ def test_cpu_brings_replicas_and_their_end(demo, proxy, loads, record_result):
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("keda")
-def test_the_load_ratio_brings_replicas_and_their_end_by_keda(demo, proxy, loads, record_result):
+def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result):
     prometheus = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
     scaling = {
         "enabled": True,

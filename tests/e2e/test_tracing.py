@@ -1,4 +1,4 @@
-"""Spans reach a collector in the cluster, named after the release and the pod."""
+"""Tracing: spans reach a collector, with release and pod names."""
 
 import json
 from typing import Any
@@ -34,13 +34,13 @@ def test_spans_reach_a_collector_through_the_network_policy(module_namespace, de
     tracing = {"endpoint": f"http://{pods.address(module_namespace, 'collector')}:4318"}
     release = Release(module_namespace, demo | {"tracing": tracing})
     release.install()
-    release.test()  # It draws an image.
+    release.test()  # Cartoonizes an image.
 
-    def drawn() -> list[dict[str, Any]]:
+    def received_batches() -> list[dict[str, Any]]:
         batches = map(json.loads, module_namespace.kubectl("logs", "collector").splitlines())
         return [batch for batch in batches if "POST /v1/cartoons" in batch["names"]]
 
-    (batch,) = until(drawn, "no span of an image has come")
+    (batch,) = until(received_batches, "no span of an image was received")
     assert {"queue", "decode", "background", "encode"} <= set(batch["names"])
     resource = batch["resource"]
     assert resource["service.name"] == release.name

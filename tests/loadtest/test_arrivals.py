@@ -40,5 +40,7 @@ def test_load_needs_exactly_one_limit(end):
 
 
 def test_load_description():
-    assert str(OpenLoop(rate=2.5, duration_s=3)) == "2.5 requests per second, evenly spaced, for 3 s"
+    assert (
+        str(OpenLoop(rate=2.5, duration_s=3)) == "2.5 requests per second, evenly spaced, for 3 s"
+    )
     assert str(ClosedLoop(clients=1, requests=8)) == "1 client for 8 requests"
