@@ -112,8 +112,8 @@ def resize_round_trip(image: Pixels) -> Pixels:
     """Resize to the working size and back, as the engine does."""
     height, width, _ = image.shape
     working = resize(image, *working_size(height, width, MAX_WORKING_SIDE)).astype(np.float32)
-    drawn = cv2.resize(working, (width, height), interpolation=cv2.INTER_AREA)
-    return np.rint(drawn).clip(0, 255).astype(np.uint8)
+    restored = cv2.resize(working, (width, height), interpolation=cv2.INTER_AREA)
+    return np.rint(restored).clip(0, 255).astype(np.uint8)
 
 
 def cpu_ns(run: Callable[[], object], image: Pixels) -> float:

@@ -128,18 +128,18 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
     return native.NativeGenerator(model.read(path), scratches, threads)
 
 
-def _measure_seconds(draw: Generate, size: str) -> float:
+def _measure_seconds(generate: Generate, size: str) -> float:
     image = _image(size)
     started = time.perf_counter()
-    draw(image)
+    generate(image)
     return time.perf_counter() - started
 
 
-def _measure_rate(draw: Generate, size: str, callers: int, each: int = IMAGES) -> float:
+def _measure_rate(generate: Generate, size: str, callers: int, each: int = IMAGES) -> float:
     images = [_image(size)] * (callers * each)
     with ThreadPoolExecutor(callers) as pool:
         started = time.perf_counter()
-        for _ in pool.map(draw, images):
+        for _ in pool.map(generate, images):
             pass
         return len(images) / (time.perf_counter() - started)
 

@@ -139,17 +139,17 @@ def sample_memory(pids: Sequence[int]) -> Iterator[list[int]]:
     sizes: list[int] = []
     ended = Event()
 
-    def look() -> None:
+    def sample() -> None:
         while not ended.wait(SAMPLE_S):
             sizes.append(sum(map(family_memory, pids)))
 
-    looking = Thread(target=look)
-    looking.start()
+    thread = Thread(target=sample)
+    thread.start()
     try:
         yield sizes
     finally:
         ended.set()
-        looking.join()
+        thread.join()
     sizes.append(sum(map(family_memory, pids)))
 
 

@@ -46,8 +46,8 @@ def test_baseline_app_returns_the_engine_s_cartoons():
     with run_baseline(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
         (master,) = running.pids
         assert len(children(master)) == 2
-        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as answer:
-            assert b"healthy" in answer.read()
+        with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as response:
+            assert b"healthy" in response.read()
         results = measure_setup(running, image, matching, 16)
         with pytest.raises(AssertionError, match="invalid"):
             measure_setup(running, image, differing, 1)

@@ -48,12 +48,12 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
     found: Scrapes = defaultdict(list)
     with serving(DCTNET_MODEL="demo") as server:
         for _ in range(SCRAPES):
-            for answer in (
+            for response in (
                 requests.post(f"{server.url}/v1/cartoons", data=image, timeout=60),
                 requests.post(f"{server.url}/upload", files={"file": image}, timeout=60),
                 requests.get(server.url, timeout=60),
             ):
-                assert answer.status_code == 200, answer.text
+                assert response.status_code == 200, response.text
             for sample in scrape(server.management):
                 key = sample.name, frozenset((sample.labels | TARGET_LABELS).items())
                 found[key].append(sample.value)

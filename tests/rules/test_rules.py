@@ -47,10 +47,8 @@ def test_rules_pass_their_unit_tests():
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
 def test_alert_has_a_firing_and_a_silent_case(alert):
-    outcomes_by_case = [
-        (FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in TEST_CASES
-    ]
-    outcomes = {bool(samples) for match, samples in outcomes_by_case if match and match[1] == alert}
+    cases = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in TEST_CASES]
+    outcomes = {bool(samples) for match, samples in cases if match and match[1] == alert}
     assert outcomes == {True, False}
 
 
@@ -84,5 +82,5 @@ def test_monitoring_page_lists_every_recorded_series():
 
 def test_rules_select_no_release():
     for rule in ALL:
-        asked = {matcher.label for matcher in promql.label_matchers(rule["expr"])}
-        assert not asked & {"namespace", "job", "pod", "instance"}
+        labels = {matcher.label for matcher in promql.label_matchers(rule["expr"])}
+        assert not labels & {"namespace", "job", "pod", "instance"}
