@@ -40,10 +40,18 @@ def throughput(checkout: Path, requests: int) -> float:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("before", type=Path)
-    parser.add_argument("after", type=Path, nargs="?", default=Path(__file__).parents[1])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=150)
+    parser.add_argument("before", type=Path, help="checkout before the change")
+    parser.add_argument(
+        "after",
+        type=Path,
+        nargs="?",
+        default=Path(__file__).parents[1],
+        help="checkout after the change",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; default: 5")
+    parser.add_argument(
+        "--requests", type=int, default=150, help="requests per round; default: 150"
+    )
     arguments = parser.parse_args()
     checkouts = [arguments.before.resolve(), arguments.after.resolve()]
     print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}\n")

@@ -165,9 +165,13 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--avx2", action="store_true", help="limit the engines to AVX2")
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="SIZE")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--page", type=Path, default=Path("docs/generator-benchmark.md"))
+    parser.add_argument(
+        "--sizes", nargs="+", default=list(SIZES), metavar="SIZE", help="HEIGHTxWIDTH"
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/generator-benchmark.md"), help="page to write"
+    )
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         # In a separate process, because it loads TensorFlow.

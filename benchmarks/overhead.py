@@ -80,11 +80,11 @@ def measure_service(server: Server, image: SourceImage, images: int) -> tuple[fl
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
     parser.add_argument(
         "--images", type=int, default=200, help="images per measurement; default: 200"
     )
-    parser.add_argument("--model", default="demo")
+    parser.add_argument("--model", default="demo", help="converted model; default: demo")
     arguments = parser.parse_args()
     image, count = portrait(), arguments.images
     pixels = image.pixels()

@@ -184,8 +184,10 @@ SCENARIOS: dict[str, Callable[[Server], RoundResults]] = {
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("scenarios", nargs="*", choices=[[], *SCENARIOS], help="default: all")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "scenarios", nargs="*", choices=[[], *SCENARIOS], help="scenarios; default: all"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
     arguments = parser.parse_args()
     selected = arguments.scenarios or list(SCENARIOS)
     results: dict[str, list[RoundResults]] = defaultdict(list)

@@ -274,7 +274,7 @@ def write(page: Path, figures: str) -> None:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
     parser.add_argument(
         "--requests", type=int, default=200, help="requests per round; default: 200"
     )
@@ -282,7 +282,9 @@ def main() -> int:
     parser.add_argument(
         "--baseline-threads", default="1", help="DCTNET_THREADS of a baseline worker; default: 1"
     )
-    parser.add_argument("--page", type=Path, default=Path("docs/process-model.md"))
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/process-model.md"), help="page to update"
+    )
     arguments = parser.parse_args()
     cpus, load = available_cpus(), os.getloadavg()[0]
     compared = setups(arguments.model, max(1, int(cpus)), arguments.baseline_threads)

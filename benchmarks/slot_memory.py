@@ -119,7 +119,12 @@ def bound_usage(settings: Settings, image: bytes, peaks: Sequence[int]) -> float
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runtime", default="native", choices=("native", "onnxruntime"))
+    parser.add_argument(
+        "--runtime",
+        default="native",
+        choices=("native", "onnxruntime"),
+        help="runtime; default: native",
+    )
     arguments = parser.parse_args()
     environ = {
         "DCTNET_MODEL": "demo",

@@ -61,7 +61,7 @@ def measure_start(spec: ReplicaSpec) -> StartupCost:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
     parser.add_argument("--model", default="demo", help="converted model; default: demo")
     parser.add_argument("--upstream", metavar="DIR", help="model in upstream format")
     arguments = parser.parse_args()

@@ -186,7 +186,7 @@ def test_every_panel_has_data_of_a_working_replica(path, scrapes, tmp_path):
     ]
     seen = [
         {
-            "expr": f"count(abs({expression}) >= 0) > bool 0",  # NaN is no data.
+            "expr": f"count(abs({expression}) >= 0) > bool 0",  # NaN is not data.
             "eval_time": f"{(SCRAPES - 1) * 15}s",
             "exp_samples": [{"labels": "{}", "value": 1}],
         }
