@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.chart import DIGEST, Object, Objects, merge_values, render
-from tests.support.kubernetes import images, mistakes, pods
+from tests.support.kubernetes import images, pods, validation_errors
 
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
@@ -38,7 +38,7 @@ def test_object_names_start_with_the_full_name(release, values, name):
     for each in objects:
         assert each["metadata"]["name"].startswith(name)
         assert each["metadata"]["namespace"] == "images"
-    assert mistakes(objects) == []
+    assert validation_errors(objects) == []
 
 
 def test_common_labels_and_annotations():

@@ -18,7 +18,7 @@ from tests.support.chart import (
     run_tool,
     schema_errors,
 )
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 
 @pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
@@ -44,7 +44,7 @@ def test_kubeconform_accepts_all_profiles(tmp_path):
 
 def test_profiles_pass_api_server_checks():
     for name in PROFILES:
-        assert mistakes(render(profile=name)) == [], name
+        assert validation_errors(render(profile=name)) == [], name
 
 
 def test_image_volume_is_valid_on_supported_versions():

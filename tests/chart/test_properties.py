@@ -23,7 +23,7 @@ from tests.support.chart import (
     schema_errors,
 )
 from tests.support.hypothesis_profiles import examples
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
 TEXTS = st.one_of(
@@ -160,7 +160,7 @@ def assert_valid_or_rejected(values: dict[str, Any], release: str, minor: str) -
         return "rejected"
     event("rendered")
     assert schema_errors(rendered, minor) == []
-    assert mistakes(rendered) == []
+    assert validation_errors(rendered) == []
     assert [path for each in rendered for path in null_paths(each, each["kind"])] == []
     return "rendered"
 

@@ -10,7 +10,7 @@ from tests.support.chart import GATEWAY, INGRESS, Objects, merge_values, render
 from tests.support.repo import ROOT
 
 PAGE = ROOT / "docs" / "from-ingress-nginx.md"
-HEADINGS = ["what", "ingress-nginx", "HTTPRoute", "Envoy Gateway policy"]
+HEADINGS = ["setting", "ingress-nginx", "HTTPRoute", "Envoy Gateway policy"]
 PREFIX = "nginx.ingress.kubernetes.io/"
 
 EXPOSED = {"hosts": ["e2e.test"], "rateLimit": {"requestsPerSecond": 5, "connections": 7}}

@@ -6,19 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from loadtest.client import Open, Plan, Report, equals, made, run
+from loadtest.client import OpenLoop, Plan, Report, compare_with, generate_images, run
 from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
 """Images per second, half of what one replica can do: overload has its own tests."""
-IMAGES = made(8, 96, 96, format="png")
+IMAGES = generate_images(8, 96, 96, format="png")
 RESPONSES_AROUND = 5
 """Responses before the disturbance, and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoppableArrivals(Open):
+class StoppableArrivals(OpenLoop):
     """Arrivals that stop when `stopped` is set."""
 
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -40,7 +40,7 @@ def load(host: Host) -> Iterator[list[Report]]:
         arrivals=arrivals,
         images=IMAGES,
         ca_file=host.certificate,
-        check=equals(right),
+        check=compare_with(right),
     )
     reports: list[Report] = []
     with ThreadPoolExecutor(1) as pool:

@@ -11,7 +11,7 @@ import requests
 
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from dctnet.shared_limits import FORM_OVERHEAD_BYTES
-from loadtest.client import made
+from loadtest.client import generate_images
 from tests.single_host.conftest import SINGLE_HOST, require
 from tests.support.encoded_images import encoded
 from tests.support.polling import BOUND_S, until
@@ -19,7 +19,7 @@ from tests.support.polling import BOUND_S, until
 pytestmark = pytest.mark.xdist_group("single host")  # All use one host.
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
-IMAGE = made(1, 64, 64)[0].data
+IMAGE = generate_images(1, 64, 64)[0].data
 
 
 def test_nginx_accepts_its_configuration(host):

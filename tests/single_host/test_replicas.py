@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from loadtest.client import Report, made
+from loadtest.client import Report, generate_images
 from tests.server.timed_server import SLOW
 from tests.single_host.conftest import Host
 from tests.single_host.load import load
@@ -45,7 +45,7 @@ def host(make_host: Callable[..., Host]) -> Iterator[Host]:
 
 
 def is_lossless(report: Report) -> bool:
-    return 0 < report.sent == report.right
+    return 0 < report.sent == report.ok
 
 
 def count_upstream_statuses(host: Host) -> "Counter[str]":
@@ -112,7 +112,7 @@ def test_rejection_by_a_full_replica_is_retried_and_keeps_it_in_the_upstream(hos
     host.supervisorctl("update", "dctnet-1")
     until(host.all_ready)
     before = count_upstream_statuses(host)
-    (small,) = made(1, 64, 64)
+    (small,) = generate_images(1, 64, 64)
     with keep_full(host.replica_ports[0]):
         until(lambda: post_to(host.replica_ports[0], small.data) == 429)
         until(lambda: post_and_read_log(host, small.data)["upstream_status"] == "429, 200")

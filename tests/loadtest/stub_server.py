@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as its paths say: rightly, wrongly, cut short, or never."""
+"""Stub HTTP server whose path selects the response: ok, invalid, truncated, none."""
 
 import itertools
 import threading
@@ -10,57 +10,60 @@ from tests.support.encoded_images import decoded, encoded
 from tests.support.http_stub import Handler, Request, serving
 from tests.support.polling import BOUND_S
 
-MIXED = ("right", "429", "wrong", "500", "503-5", "right", "cut", "text")
-"""What `/mixed` answers in turn."""
+MIXED_RESPONSES = ("ok", "429", "wrong-image", "500", "503-5", "ok", "cut", "text")
+"""Responses of `/mixed`, round robin."""
 
 STALL_S = 1.0
-"""How long `/stalls` answers nobody after its first request came."""
+"""Time without responses after the first request to `/stalls`, in seconds."""
 
 
 PNG = {"Content-Type": "image/png"}
 
 
-class StandIn:
-    """Draws the negative of an image, or does what the path says instead."""
+class StubServer:
+    """Returns the negative of an image, or the response that the path selects."""
 
     url: str
     requests: list[Request]
-    """All of them, in the order in which they came."""
+    """All requests, in order of arrival."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.connections = 0
         self.in_flight = 0
-        self.most_in_flight = 0
-        self.turns = itertools.cycle(MIXED)
+        self.max_in_flight = 0
+        self.turns = itertools.cycle(MIXED_RESPONSES)
         self.stalled_until: float | None = None
-        self.crowds = {"crowd-10": threading.Barrier(10), "crowd-500": threading.Barrier(500)}
+        self.barriers = {
+            "concurrent-10": threading.Barrier(10),
+            "concurrent-500": threading.Barrier(500),
+        }
 
 
 class _Handler(Handler):
-    stand_in: StandIn
+    stub: StubServer
 
     def setup(self) -> None:
         super().setup()
         self.answered = 0
-        with self.stand_in.lock:
-            self.stand_in.connections += 1
+        with self.stub.lock:
+            self.stub.connections += 1
 
     def respond(self) -> None:
-        stand_in, body = self.stand_in, self.body()
-        with stand_in.lock:
-            stand_in.in_flight += 1
-            stand_in.most_in_flight = max(stand_in.most_in_flight, stand_in.in_flight)
+        stub, body = self.stub, self.body()
+        with stub.lock:
+            stub.in_flight += 1
+            stub.max_in_flight = max(stub.max_in_flight, stub.in_flight)
             path = self.path.strip("/")
-            name = next(stand_in.turns) if path == "mixed" else path
+            name = next(stub.turns) if path == "mixed" else path
         _BEHAVIOURS.get(name, _status)(self, name, body)
         self.answered += 1
 
     def answer(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
     ) -> None:
-        with self.stand_in.lock:  # Before its client can know and ask again.
-            self.stand_in.in_flight -= 1
+        with self.stub.lock:  # Before the client can receive it and send the next request.
+            self.stub.in_flight -= 1
         super().answer(status, body, headers)
 
 
@@ -68,24 +71,24 @@ def negative(data: bytes) -> bytes:
     return encoded(255 - decoded(data))
 
 
-def _right(handler: _Handler, _: str, body: bytes) -> None:
+def _ok(handler: _Handler, _: str, body: bytes) -> None:
     handler.answer(200, negative(body))
 
 
-def _right_then_reset(handler: _Handler, name: str, body: bytes) -> None:
+def _ok_then_reset(handler: _Handler, name: str, body: bytes) -> None:
     if handler.answered:
         handler.reset()
     else:
-        _right(handler, name, body)
+        _ok(handler, name, body)
 
 
-def _half_an_image(handler: _Handler, _: str, body: bytes) -> None:
+def _half_image(handler: _Handler, _: str, body: bytes) -> None:
     data = negative(body)
     handler.answer(200, data[: len(data) // 2])
 
 
 def _cut(handler: _Handler, _: str, body: bytes) -> None:
-    """Send all but the last byte."""
+    """Send a response without its last byte."""
     data = negative(body)
     handler.answer(200, data[:-1], PNG | {"Content-Length": str(len(data))})
     handler.close_connection = True
@@ -96,28 +99,28 @@ def _hang(handler: _Handler, *_: object) -> None:
     handler.close_connection = True
 
 
-def _speak_no_http(handler: _Handler, *_: object) -> None:
-    handler.wfile.write(b"who is there?\r\n\r\n")
+def _not_http(handler: _Handler, *_: object) -> None:
+    handler.wfile.write(b"not HTTP\r\n\r\n")
     handler.close_connection = True
 
 
 def _stall(handler: _Handler, name: str, body: bytes) -> None:
-    """Answer rightly when the stall that the first request began is over."""
-    stand_in = handler.stand_in
-    with stand_in.lock:
-        stand_in.stalled_until = stand_in.stalled_until or time.monotonic() + STALL_S
-    handler.server.released.wait(max(0.0, stand_in.stalled_until - time.monotonic()))
-    _right(handler, name, body)
+    """Respond after the stall that the first request started."""
+    stub = handler.stub
+    with stub.lock:
+        stub.stalled_until = stub.stalled_until or time.monotonic() + STALL_S
+    handler.server.released.wait(max(0.0, stub.stalled_until - time.monotonic()))
+    _ok(handler, name, body)
 
 
-def _crowd(handler: _Handler, name: str, body: bytes) -> None:
-    """Answer nobody before so many have come."""
-    handler.stand_in.crowds[name].wait(BOUND_S)
-    _right(handler, name, body)
+def _wait_for_concurrency(handler: _Handler, name: str, body: bytes) -> None:
+    """Respond when the barrier's number of requests are in flight."""
+    handler.stub.barriers[name].wait(BOUND_S)
+    _ok(handler, name, body)
 
 
 def _status(handler: _Handler, name: str, _: bytes) -> None:
-    """Answer with a status, and what stands behind it as Retry-After."""
+    """Respond with the status and optional ``Retry-After`` of the path."""
     status, _, retry_after = name.partition("-")
     handler.answer(int(status), headers={"Retry-After": retry_after} if retry_after else {})
 
@@ -125,35 +128,35 @@ def _status(handler: _Handler, name: str, _: bytes) -> None:
 _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
 _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
-    "right": _right,
-    "v1/cartoons": _right,
-    "wrong": lambda handler, _, body: handler.answer(200, body),
+    "ok": _ok,
+    "v1/cartoons": _ok,
+    "wrong-image": lambda handler, _, body: handler.answer(200, body),
     "smaller": lambda handler, _, body: handler.answer(200, encoded(decoded(body)[1:])),
     "text": lambda handler, _, __: handler.answer(
         200, b"hello", {"Content-Type": "text/plain; charset=utf-8"}
     ),
     "untyped": lambda handler, _, body: handler.answer(200, negative(body), {}),
     "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
-    "half-a-image": _half_an_image,
+    "half-image": _half_image,
     "cut": _cut,
     "reset": lambda handler, _, __: handler.reset(),
-    "right-then-reset": _right_then_reset,
+    "ok-then-reset": _ok_then_reset,
     "hang": _hang,
-    "not-http": _speak_no_http,
+    "not-http": _not_http,
     "closes": lambda handler, _, body: handler.answer(
         200, negative(body), PNG | {"Connection": "close"}
     ),
     "stalls": _stall,
-    "crowd-10": _crowd,
-    "crowd-500": _crowd,
+    "concurrent-10": _wait_for_concurrency,
+    "concurrent-500": _wait_for_concurrency,
     "429-date": lambda handler, _, __: _status(handler, f"429-{_DATE}", b""),
 }
-"""By path; any other path is a status."""
+"""Handlers by path; any other path is a status."""
 
 
 @contextmanager
-def running() -> Iterator[StandIn]:
-    stand_in = StandIn()
-    with serving(_Handler, stand_in=stand_in) as stub:
-        stand_in.url, stand_in.requests = stub.url, stub.requests
-        yield stand_in
+def run_stub_server() -> Iterator[StubServer]:
+    stub = StubServer()
+    with serving(_Handler, stub=stub) as http_server:
+        stub.url, stub.requests = http_server.url, http_server.requests
+        yield stub

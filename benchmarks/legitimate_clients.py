@@ -1,4 +1,4 @@
-"""Honest clients: they heed `Retry-After`, and each has an address of its own."""
+"""Legitimate clients: they heed `Retry-After`, each from its own address."""
 
 import asyncio
 import itertools
@@ -11,47 +11,47 @@ from typing import Self
 
 import aiohttp
 
-from loadtest.client import IDLE_S, PAUSE_S, REJECTIONS
-from loadtest.exchange import Failure, Reply, exchange
+from loadtest.client import IDLE_TIMEOUT_S, RECONNECT_DELAY_S, REJECTION_STATUSES
+from loadtest.exchange import Failure, Response, post_image
 from loadtest.images import SourceImage
-from loadtest.responses import Answers, Check
+from loadtest.responses import Check, ResponseStore
 
 TIMEOUT_S = 120
-"""How long a request may take, in seconds: the server's deadline and a long pause of it."""
+"""Request timeout in seconds: the server's deadline plus a long pause."""
 
-RIGHT, REJECTED = "right", "rejected"
+OK, REJECTED = "ok", "rejected"
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request of a client for one image."""
+    """One request for one image."""
 
     client: int
     image_started_s: float
-    """When the first request for this image was sent; all times are monotonic, in seconds."""
+    """Time of the first request for this image; all times are monotonic, in seconds."""
     started_s: float
     ended_s: float
     outcome: str
-    """RIGHT, REJECTED, or what was wrong."""
+    """OK, REJECTED, or an error message."""
     status: int | None
     retry_after_s: int | None
-    """What a rejection promised."""
+    """`Retry-After` of a rejection, in seconds."""
 
 
-class HonestClients:
-    """Closed-loop clients that retry what was rejected, when `Retry-After` is over."""
+class LegitimateClients:
+    """Closed-loop clients that retry rejected requests after `Retry-After`."""
 
     def __init__(
         self, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> None:
-        """Take the clients' source addresses, and the images that they send in turn."""
+        """Take the source addresses of the clients, and the images to send round robin."""
         self.attempts: list[Attempt] = []
         self._url = url
         self._addresses = addresses
         self._images = images
         self._check = check
-        self._answers = Answers()
-        self._unjudged: list[tuple[Attempt, int]] = []
+        self._responses = ResponseStore()
+        self._unchecked: list[tuple[Attempt, int]] = []
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
 
@@ -60,7 +60,7 @@ class HonestClients:
     def running(
         cls, url: str, addresses: Sequence[str], images: Sequence[SourceImage], check: Check
     ) -> Iterator[Self]:
-        """Send requests until the block ends; then wait for the last ones and judge all."""
+        """Send requests until the block ends; then complete and validate all."""
         clients = cls(url, addresses, images, check)
         thread = Thread(target=clients._loop.run_until_complete, args=(clients._run(),))
         thread.start()
@@ -69,12 +69,12 @@ class HonestClients:
         finally:
             clients._loop.call_soon_threadsafe(clients._stopped.set)
             thread.join()
-            clients._judge()
+            clients._validate()
 
     def throughput(self, begin_s: float, end_s: float) -> float:
-        """Return the right responses per second that ended in a span of time."""
-        # A copy, since clients append while it is read.
-        ended = (attempt for attempt in list(self.attempts) if attempt.outcome == RIGHT)
+        """Return the ok responses per second that ended in a time span."""
+        # A copy, because clients append concurrently.
+        ended = (attempt for attempt in list(self.attempts) if attempt.outcome == OK)
         return sum(begin_s <= attempt.ended_s < end_s for attempt in ended) / (end_s - begin_s)
 
     async def _run(self) -> None:
@@ -83,7 +83,7 @@ class HonestClients:
                 tasks.create_task(self._client(number, address))
 
     async def _client(self, number: int, address: str) -> None:
-        connector = aiohttp.TCPConnector(local_addr=(address, 0), keepalive_timeout=IDLE_S)
+        connector = aiohttp.TCPConnector(local_addr=(address, 0), keepalive_timeout=IDLE_TIMEOUT_S)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             for index in itertools.count(number * len(self._images) // len(self._addresses)):
@@ -92,11 +92,11 @@ class HonestClients:
                 await self._cartoon(session, number, index % len(self._images))
 
     async def _cartoon(self, session: aiohttp.ClientSession, client: int, index: int) -> None:
-        """Ask for the cartoon of an image until it is not rejected."""
+        """Request the cartoon of an image until it is not rejected."""
         image_started_s = time.monotonic()
         while not self._stopped.is_set():
             started_s = time.monotonic()
-            result = await exchange(session, self._url, self._images[index])
+            result = await post_image(session, self._url, self._images[index])
             attempt = Attempt(
                 client,
                 image_started_s,
@@ -104,39 +104,39 @@ class HonestClients:
                 time.monotonic(),
                 _outcome(result),
                 result.status,
-                _seconds(result.retry_after),
+                _parse_seconds(result.retry_after),
             )
             self.attempts.append(attempt)
-            if attempt.outcome == RIGHT and isinstance(result, Reply):
-                number = self._answers.keep(index, result.content_type, result.body)
-                self._unjudged.append((attempt, number))
+            if attempt.outcome == OK and isinstance(result, Response):
+                number = self._responses.add(index, result.content_type, result.body)
+                self._unchecked.append((attempt, number))
             if attempt.outcome != REJECTED:
-                if attempt.outcome != RIGHT:
-                    await asyncio.sleep(PAUSE_S)
+                if attempt.outcome != OK:
+                    await asyncio.sleep(RECONNECT_DELAY_S)
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), attempt.retry_after_s)
 
-    def _judge(self) -> None:
-        with self._answers:
-            verdicts = self._answers.judge(self._images, self._check)
-        for attempt, number in self._unjudged:
-            if wrong := verdicts[number]:
-                attempt.outcome = f"wrong {wrong.kind}: {wrong.detail}"
+    def _validate(self) -> None:
+        with self._responses:
+            results = self._responses.validate(self._images, self._check)
+        for attempt, number in self._unchecked:
+            if invalid := results[number]:
+                attempt.outcome = f"invalid {invalid.reason}: {invalid.detail}"
 
 
-def _outcome(result: Reply | Failure) -> str:
-    if result.status in REJECTIONS:
-        if _seconds(result.retry_after) is None:
+def _outcome(result: Response | Failure) -> str:
+    if result.status in REJECTION_STATUSES:
+        if _parse_seconds(result.retry_after) is None:
             return f"{result.status} without Retry-After"
         return REJECTED
     if isinstance(result, Failure):
-        return f"{result.kind}: {result.detail}"
-    return RIGHT if result.status == 200 else f"status {result.status}"
+        return f"{result.reason}: {result.detail}"
+    return OK if result.status == 200 else f"status {result.status}"
 
 
-def _seconds(retry_after: str | None) -> int | None:
-    """Read `Retry-After` as seconds, the form in which the server writes it."""
+def _parse_seconds(retry_after: str | None) -> int | None:
+    """Parse `Retry-After` as seconds, the form that the server sends."""
     return (
         int(retry_after)
         if retry_after and retry_after.isascii() and retry_after.isdigit()
