@@ -151,13 +151,13 @@ def locked(with_keys: Settings) -> FlaskClient:
     return client_of(with_keys)
 
 
-def rejected(response: TestResponse, status: int, kind: str) -> str:
+def rejected(response: TestResponse, status: int, slug: str) -> str:
     """The detail of a problem document, after a look at all else in it."""
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
     assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
-    assert problem["type"] == f"urn:dctnet:problem:{kind}"
+    assert problem["type"] == f"urn:dctnet:problem:{slug}"
     assert problem["status"] == status
     assert problem["request_id"] == response.headers["X-Request-Id"]
     assert "\n" not in problem["title"] + problem["detail"]

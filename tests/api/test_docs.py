@@ -35,7 +35,7 @@ def test_it_has_every_operation_parameter_and_status(client, page):
 def test_it_has_every_type_of_problem(page):
     table = page.partition('<section id="problems">')[2].partition("</section>")[0]
     assert re.findall(r"<td><code>(urn:[\w:-]+)</code></td>", table) == [
-        kind.type for kind in PROBLEM_TYPES
+        problem_type.uri for problem_type in PROBLEM_TYPES
     ]
 
 

@@ -66,12 +66,12 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document):
 
 def test_every_kind_of_problem_has_an_example_that_is_one(document):
     examples = document["components"]["examples"]
-    assert list(examples) == [kind.name for kind in PROBLEM_TYPES]
+    assert list(examples) == [problem_type.slug for problem_type in PROBLEM_TYPES]
     schema = {"components": document["components"], "$ref": "#/components/schemas/Problem"}
-    for kind in PROBLEM_TYPES:
-        value = examples[kind.name]["value"]
+    for problem_type in PROBLEM_TYPES:
+        value = examples[problem_type.slug]["value"]
         jsonschema.validate(value, schema, cls=jsonschema.Draft202012Validator)
-        assert (value["type"], value["status"]) == (kind.type, kind.status)
+        assert (value["type"], value["status"]) == (problem_type.uri, problem_type.status)
 
 
 def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
@@ -89,7 +89,9 @@ def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
         for example in content.get("examples", {}).values()
         if "$ref" in example
     }
-    assert found == {(kind.name, str(kind.status)) for kind in PROBLEM_TYPES}
+    assert found == {
+        (problem_type.slug, str(problem_type.status)) for problem_type in PROBLEM_TYPES
+    }
 
 
 def post(client: FlaskClient, query: str, data: bytes = IMAGE) -> TestResponse:
@@ -106,20 +108,20 @@ PROVOKED: dict[ProblemType, Callable[[FlaskClient], TestResponse]] = {
 }
 
 
-@pytest.mark.parametrize("kind", PROVOKED, ids=lambda kind: kind.name)
-def test_an_example_says_what_the_server_says(locked, kind):
-    problem = PROVOKED[kind](locked).get_json()
-    assert problem["type"] == kind.type
-    assert problem["detail"] == EXAMPLES[kind]
+@pytest.mark.parametrize("problem_type", PROVOKED, ids=lambda problem_type: problem_type.slug)
+def test_an_example_says_what_the_server_says(locked, problem_type):
+    problem = PROVOKED[problem_type](locked).get_json()
+    assert problem["type"] == problem_type.uri
+    assert problem["detail"] == EXAMPLES[problem_type]
 
 
 def test_an_example_says_what_the_table_of_problems_says():
     details: dict[ProblemType, set[str]] = {}
-    for kind, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
-        details.setdefault(kind, set()).add(detail)
+    for problem_type, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
+        details.setdefault(problem_type, set()).add(detail)
     assert len(details) == 7
-    for kind, said in details.items():
-        assert EXAMPLES[kind] in said
+    for problem_type, said in details.items():
+        assert EXAMPLES[problem_type] in said
 
 
 def test_it_has_what_the_server_answers_to_no_request():
@@ -128,8 +130,8 @@ def test_it_has_what_the_server_answers_to_no_request():
     statuses = set()
     for failure in failures:
         answer = protocol_errors.protocol_error_response(failure)
-        kind, detail = UNSERVABLE[answer.status]
-        assert f'"{kind.type}"'.encode() in answer.data
+        problem_type, detail = UNSERVABLE[answer.status]
+        assert f'"{problem_type.uri}"'.encode() in answer.data
         assert f'"{detail}"'.encode() in answer.data
         statuses.add(answer.status)
     assert statuses == set(UNSERVABLE)

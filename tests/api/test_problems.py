@@ -38,7 +38,7 @@ def test_a_defect_is_told_to_the_log_but_not_to_the_client_and_gives_its_slot_ba
     with caplog.at_level(logging.ERROR):
         for _ in range(3):  # One more than there are slots.
             response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Request-Id": "abc"})
-            assert rejected(response, 500, "internal").endswith("under abc.")
+            assert rejected(response, 500, "internal-error").endswith("under abc.")
             assert "secret" not in response.text
     assert "request abc failed" in caplog.text
     assert "the secret of the house" in caplog.text
@@ -87,4 +87,4 @@ def test_the_documentation_lists_each_kind_of_problem():
         (ROOT / "docs/api.md").read_text(),
         re.MULTILINE,
     )
-    assert rows == [(kind.name, str(kind.status)) for kind in PROBLEM_TYPES]
+    assert rows == [(problem_type.slug, str(problem_type.status)) for problem_type in PROBLEM_TYPES]

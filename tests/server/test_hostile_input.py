@@ -76,8 +76,8 @@ def test_the_corpus_gets_cartoons_and_problems_and_leaves_nothing(start_timed, t
 
 TRIES = 100
 REJECTIONS = {
-    (kind.type, kind.status)
-    for kind in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
+    (problem_type.uri, problem_type.status)
+    for problem_type in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
 }
 
 

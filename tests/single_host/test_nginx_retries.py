@@ -12,7 +12,7 @@ from tests.support.polling import until
 
 READ_TIMEOUT_S = 6
 """How long nginx waits for an answer: 5 s more than the request timeout."""
-REJECTION = b'{"type":"urn:dctnet:problem:full"}\n'
+REJECTION = b'{"type":"urn:dctnet:problem:overloaded"}\n'
 
 
 class Replica(Handler):

@@ -31,13 +31,15 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def problem(kind: ProblemType, retry_after: int | None = None) -> Answer:
-    """The answer of a kind of problem."""
-    members = problem_document(kind, kind.status, "A detail.", "the-id-of-the-request")
+def problem(problem_type: ProblemType, retry_after: int | None = None) -> Answer:
+    """The answer of a problem_type of problem."""
+    members = problem_document(
+        problem_type, problem_type.status, "A detail.", "the-id-of-the-request"
+    )
     headers = {"Content-Type": MEDIA_TYPE}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return Answer(kind.status, json.dumps(members).encode(), headers)
+    return Answer(problem_type.status, json.dumps(members).encode(), headers)
 
 
 class StandIn:

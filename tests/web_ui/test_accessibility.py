@@ -5,15 +5,19 @@ The first page and the result are in test_portrait.py, a place in the queue is i
 
 import pytest
 
-from dctnet.api.problems import INTERNAL, OVERLOADED, UNAUTHORIZED
+from dctnet.api.problems import INTERNAL_ERROR, OVERLOADED, UNAUTHORIZED
 from tests.support.browser import DESKTOP, PHONE
 from tests.web_ui.stand_in import StandIn, problem
 
 
 @pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-@pytest.mark.parametrize("kind", [OVERLOADED, INTERNAL, UNAUTHORIZED], ids=lambda kind: kind.name)
-def test_everybody_can_use_the_page_in_a_problem(stand_in, page, small, kind):
-    stand_in.answers.append(problem(kind, 3600))
+@pytest.mark.parametrize(
+    "problem_type",
+    [OVERLOADED, INTERNAL_ERROR, UNAUTHORIZED],
+    ids=lambda problem_type: problem_type.slug,
+)
+def test_everybody_can_use_the_page_in_a_problem(stand_in, page, small, problem_type):
+    stand_in.answers.append(problem(problem_type, 3600))
     page.choose(small)
     page.reach("waiting", "worthAClick", "locked")
     for size, dark in (DESKTOP, True), (PHONE, False):

@@ -6,7 +6,7 @@ import pytest
 
 from dctnet.api.problems import (
     DRAINING,
-    INTERNAL,
+    INTERNAL_ERROR,
     MEDIA_TYPE,
     OVERLOADED,
     PROBLEM_TYPES,
@@ -29,19 +29,19 @@ def said(browser: Browser) -> str:
 @pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
 def test_a_problem_is_said_in_both_languages(stand_in, page, small):
     texts: list[str] = []
-    for kind in PROBLEM_TYPES:
-        stand_in.answers.append(problem(kind, 3600 if kind in PASSING else None))
+    for problem_type in PROBLEM_TYPES:
+        stand_in.answers.append(problem(problem_type, 3600 if problem_type in PASSING else None))
         page.choose(small)
         page.reach("waiting", "failed", "worthAClick", "locked")
-        assert (page.state() == "waiting") == (kind in PASSING), kind
-        assert (page.state() == "locked") == (kind is UNAUTHORIZED), kind
+        assert (page.state() == "waiting") == (problem_type in PASSING), problem_type
+        assert (page.state() == "locked") == (problem_type is UNAUTHORIZED), problem_type
         english = said(page)
         page[CHINESE].click()
         chinese = said(page)
         page[ENGLISH].click()
-        assert re.fullmatch(r"[ -~]{20,}", english), kind
-        assert re.search(r"[\u4e00-\u9fff]{4}", chinese), kind
-        if kind is INTERNAL:
+        assert re.fullmatch(r"[ -~]{20,}", english), problem_type
+        assert re.search(r"[\u4e00-\u9fff]{4}", chinese), problem_type
+        if problem_type is INTERNAL_ERROR:
             assert "the-id-of-the-request" in english
             assert "the-id-of-the-request" in chinese
         texts += [english, chinese]

@@ -39,7 +39,7 @@ EXAMPLES = {
     problems.UNAUTHORIZED: "The API key is not valid.",
     problems.NOT_FOUND: "There is no sample of the style 'sketch'.",
     problems.METHOD_NOT_ALLOWED: "The method is not allowed for the requested URL.",
-    problems.TOO_SLOW: "The image did not come fast enough.",
+    problems.READ_TIMEOUT: "The image did not come fast enough.",
     problems.TOO_MANY_BYTES: "The image may have at most 10485760 bytes (10.0 MiB).",
     problems.TOO_MANY_PIXELS: "The image has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
     " allowed.",
@@ -48,21 +48,21 @@ EXAMPLES = {
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",
     problems.OVERLOADED: "Too many images wait already.",
-    problems.CLIENT_GONE: "The client closed the connection while its image waited.",
-    problems.INTERNAL: f"The server failed; its log has the details under {EXAMPLE_ID}.",
+    problems.CLIENT_DISCONNECTED: "The client closed the connection while its image waited.",
+    problems.INTERNAL_ERROR: f"The server failed; its log has the details under {EXAMPLE_ID}.",
     problems.STARTING: "The model is still loading.",
     problems.OUT_OF_MEMORY: "There is not enough memory for this image at the moment; try again"
     " later.",
     problems.DRAINING: "The server ends before it could draw this.",
     problems.DEADLINE_EXCEEDED: "The cartoon was not ready before the request's deadline.",
 }
-"""What a problem of each kind may say."""
+"""What a problem of each type may say."""
 
 _NO_REQUEST = "This is no HTTP request that can be served."
 
 UNSERVABLE = {
     400: (problems.BAD_REQUEST, _NO_REQUEST),
-    408: (problems.TOO_SLOW, "The headers did not come in time."),
+    408: (problems.READ_TIMEOUT, "The headers did not come in time."),
     414: (problems.BAD_REQUEST, _NO_REQUEST),
     417: (problems.BAD_REQUEST, _NO_REQUEST),
     431: (problems.BAD_REQUEST, _NO_REQUEST),
@@ -73,15 +73,15 @@ UNSERVABLE = {
 PROBLEMS_OF_DRAWING = (
     problems.BAD_REQUEST,
     problems.MISSING_IMAGE,
-    problems.TOO_SLOW,
+    problems.READ_TIMEOUT,
     problems.TOO_MANY_BYTES,
     problems.TOO_MANY_PIXELS,
     problems.UNSUPPORTED_FORMAT,
     problems.DAMAGED_IMAGE,
     problems.BAD_PARAMETER,
     problems.OVERLOADED,
-    problems.CLIENT_GONE,
-    problems.INTERNAL,
+    problems.CLIENT_DISCONNECTED,
+    problems.INTERNAL_ERROR,
     problems.STARTING,
     problems.OUT_OF_MEMORY,
     problems.DRAINING,
@@ -133,7 +133,9 @@ def openapi_document(replica: Replica) -> Object:
             "parameters": _parameters(replica),
             "headers": HEADERS,
             "responses": _routing(),
-            "examples": {kind.name: _example(kind) for kind in problems.PROBLEM_TYPES},
+            "examples": {
+                problem_type.slug: _example(problem_type) for problem_type in problems.PROBLEM_TYPES
+            },
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
@@ -143,7 +145,7 @@ def openapi_document(replica: Replica) -> Object:
 
 
 def _cartoons(replica: Replica) -> Object:
-    kinds = [*PROBLEMS_OF_DRAWING, problems.UNKNOWN_STYLE]
+    problem_types = [*PROBLEMS_OF_DRAWING, problems.UNKNOWN_STYLE]
     done = _answer(
         "The cartoon, at the size at which a viewer shows the image, without any metadata.",
         _bytes(*MEDIA_TYPES.values()),
@@ -154,13 +156,15 @@ def _cartoons(replica: Replica) -> Object:
         "description": "The image is the body, or the field `file` of a form. Its bytes tell what"
         " it is: of `Content-Type` only `multipart/form-data` counts.",
         "requestBody": _body(replica, _bytes(*READ, "application/octet-stream") | FORM),
-        "responses": _ordered(_unservable(), _by_status(kinds + _locked(replica)), {"200": done}),
+        "responses": _ordered(
+            _unservable(), _by_status(problem_types + _locked(replica)), {"200": done}
+        ),
         **_security(replica),
     }
 
 
 def _upload(replica: Replica) -> Object:
-    kinds = [*PROBLEMS_OF_DRAWING, *_locked(replica)]
+    problem_types = [*PROBLEMS_OF_DRAWING, *_locked(replica)]
     done = _answer(
         "The cartoon, to be saved as `result.png`.",
         _bytes(MEDIA_TYPES["png"]),
@@ -169,7 +173,9 @@ def _upload(replica: Replica) -> Object:
     return {
         **_operation("upload", "Draw it in the older way, as a PNG", *DRAWING),
         "requestBody": _body(replica, FORM),
-        "responses": _ordered(_unservable(), _by_status(kinds, _older_problem), {"200": done}),
+        "responses": _ordered(
+            _unservable(), _by_status(problem_types, _older_problem), {"200": done}
+        ),
         **_security(replica),
     }
 
@@ -244,7 +250,7 @@ def _getting(name: str, summary: str, responses: Object, path: Object | None = N
         operation["parameters"].append(
             {"name": parameter, "in": "path", "required": True, "schema": schema}
         )
-    failures = {"500": _problem(problems.INTERNAL), **responses}
+    failures = {"500": _problem(problems.INTERNAL_ERROR), **responses}
     return {**operation, "responses": _ordered(_unservable(), failures)}
 
 
@@ -342,8 +348,8 @@ SCHEMAS = {
         "type": "object",
         "required": ["type", "title", "status", "detail", "request_id"],
         "properties": {
-            "type": {"enum": [kind.type for kind in problems.PROBLEM_TYPES]},
-            "title": {"enum": [kind.title for kind in problems.PROBLEM_TYPES]},
+            "type": {"enum": [problem_type.uri for problem_type in problems.PROBLEM_TYPES]},
+            "title": {"enum": [problem_type.title for problem_type in problems.PROBLEM_TYPES]},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string"},
             "request_id": {"type": "string"},
@@ -477,25 +483,31 @@ def _answer(description: str, content: Object | None = None, headers: Sequence[s
     }
 
 
-def _problem(*kinds: ProblemType) -> Object:
-    """Return the answer where a problem is of one of these kinds, which share their status."""
+def _problem(*problem_types: ProblemType) -> Object:
+    """Return the answer where a problem is of one of these types, which share their status."""
     content = {
         "schema": _reference("schemas", "Problem"),
-        "examples": {kind.name: _reference("examples", kind.name) for kind in kinds},
+        "examples": {
+            problem_type.slug: _reference("examples", problem_type.slug)
+            for problem_type in problem_types
+        },
     }
-    return _failure(kinds, {problems.MEDIA_TYPE: content})
+    return _failure(problem_types, {problems.MEDIA_TYPE: content})
 
 
-def _older_problem(*kinds: ProblemType) -> Object:
+def _older_problem(*problem_types: ProblemType) -> Object:
     """Return the same for the older way; a request that is none never gets as far."""
     content: Object = {
         "application/json": {
             "schema": _reference("schemas", "Error"),
-            "examples": {kind.name: {"value": {"error": EXAMPLES[kind]}} for kind in kinds},
+            "examples": {
+                problem_type.slug: {"value": {"error": EXAMPLES[problem_type]}}
+                for problem_type in problem_types
+            },
         }
     }
-    before = _unservable().get(str(kinds[0].status), {})
-    return _failure(kinds, content | before.get("content", {}))
+    before = _unservable().get(str(problem_types[0].status), {})
+    return _failure(problem_types, content | before.get("content", {}))
 
 
 def _bytes(*media_types: str) -> Object:
@@ -503,23 +515,25 @@ def _bytes(*media_types: str) -> Object:
     return {media_type: {} for media_type in media_types}
 
 
-def _failure(kinds: Sequence[ProblemType], content: Object) -> Object:
-    titles = " ".join(f"{kind.title}." for kind in kinds)
-    return _answer(titles, content, HEADERS_OF_PROBLEMS.get(kinds[0].status, []))
+def _failure(problem_types: Sequence[ProblemType], content: Object) -> Object:
+    titles = " ".join(f"{problem_type.title}." for problem_type in problem_types)
+    return _answer(titles, content, HEADERS_OF_PROBLEMS.get(problem_types[0].status, []))
 
 
-def _by_status(kinds: Sequence[ProblemType], failure: Callable[..., Object] = _problem) -> Object:
-    ordered = sorted(kinds, key=lambda kind: kind.status)
-    groups = groupby(ordered, lambda kind: kind.status)
+def _by_status(
+    problem_types: Sequence[ProblemType], failure: Callable[..., Object] = _problem
+) -> Object:
+    ordered = sorted(problem_types, key=lambda problem_type: problem_type.status)
+    groups = groupby(ordered, lambda problem_type: problem_type.status)
     return {str(status): failure(*group) for status, group in groups}
 
 
 def _unservable() -> Object:
     answers = {}
-    for status, (kind, detail) in UNSERVABLE.items():
-        example = {"value": problems.problem_document(kind, status, detail, EXAMPLE_ID)}
+    for status, (problem_type, detail) in UNSERVABLE.items():
+        example = {"value": problems.problem_document(problem_type, status, detail, EXAMPLE_ID)}
         content = {"schema": _reference("schemas", "Problem"), "examples": {"no-request": example}}
-        answers[str(status)] = _failure([kind], {problems.MEDIA_TYPE: content})
+        answers[str(status)] = _failure([problem_type], {problems.MEDIA_TYPE: content})
     return answers
 
 
@@ -536,10 +550,12 @@ def _ordered(*responses: Object) -> Object:
     return dict(sorted(merged.items()))
 
 
-def _example(kind: ProblemType) -> Object:
-    value = problems.problem_document(kind, kind.status, EXAMPLES[kind], EXAMPLE_ID)
-    return {"summary": kind.title, "value": value}
+def _example(problem_type: ProblemType) -> Object:
+    value = problems.problem_document(
+        problem_type, problem_type.status, EXAMPLES[problem_type], EXAMPLE_ID
+    )
+    return {"summary": problem_type.title, "value": value}
 
 
-def _reference(kind: str, name: str) -> Object:
-    return {"$ref": f"#/components/{kind}/{name}"}
+def _reference(section: str, name: str) -> Object:
+    return {"$ref": f"#/components/{section}/{name}"}

@@ -42,10 +42,10 @@ def static_files_view() -> Callable[[str], Response]:
     def asset(address: str) -> Response:
         if address not in files:  # Of another release, which a cache or another replica may have.
             abort(404)
-        content, kind = files[address]
+        content, media_type = files[address]
         response = send_file(
             BytesIO(content),
-            mimetype=kind,
+            mimetype=media_type,
             download_name=Path(address).name,
             max_age=YEAR_S,
             etag=address,  # It changes with the content, as a checksum does.

@@ -9,7 +9,7 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 
 from dctnet.api import request_id, security_headers
 from dctnet.api.connection import ReadTimeout
-from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, ProblemType, problem_document
+from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, READ_TIMEOUT, ProblemType, problem_document
 from dctnet.server.host_header import InvalidHost
 
 _STATUS = {
@@ -31,7 +31,7 @@ class ErrorResponse:
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     """Return the answer to a client's mistake; None where the mistake is ours."""
     if isinstance(error, ReadTimeout):
-        return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+        return _answer(READ_TIMEOUT, READ_TIMEOUT.status, "The headers did not come in time.")
     if isinstance(error, InvalidHost):
         return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
@@ -40,9 +40,9 @@ def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     return None
 
 
-def _answer(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
+def _answer(problem_type: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
-    members = problem_document(kind, int(status), detail, identity)
+    members = problem_document(problem_type, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"
     headers = {
         "Content-Type": MEDIA_TYPE,

@@ -7,16 +7,16 @@ const PREFIX = "urn:dctnet:problem:";
 const RETRY_AFTER_S = 5; // Where the answer does not say.
 
 // They pass by themselves.
-const PASSING = new Set(["full", "starting", "draining", "unavailable"]);
+const PASSING = new Set(["overloaded", "starting", "draining", "unavailable"]);
 
 // With these another attempt with the same image is worth a click.
 const WORTH_A_CLICK = new Set([
-  "too-slow", "unknown-style", "client-gone", "internal", "out-of-memory", "deadline-passed",
+  "read-timeout", "unknown-style", "client-disconnected", "internal-error", "out-of-memory", "deadline-exceeded",
   "unreachable", "unknown",
 ]);
 
 // What a proxy before the service answers by itself.
-const BY_STATUS = { 413: "too-many-bytes", 429: "full", 503: "unavailable" };
+const BY_STATUS = { 413: "too-many-bytes", 429: "overloaded", 503: "unavailable" };
 
 export class Problem extends Error {
   constructor(name, values = {}, retryAfter = RETRY_AFTER_S) {
