@@ -42,82 +42,82 @@ class ApiKeys:
         """Read the file; raise SettingsError where it cannot be read or has anything but keys."""
         self._path = path
         self._clock = clock
-        self._looking = Lock()
-        self._look_at = clock() + POLL_INTERVAL_S
+        self._poll_lock = Lock()
+        self._next_poll = clock() + POLL_INTERVAL_S
         self._version, self._digests = _read(path)
-        self._complaint: tuple[_Version | None, str] | None = None
+        self._last_error: tuple[_Version | None, str] | None = None
 
     def __len__(self) -> int:
         return len(self._digests)
 
-    def accept(self, offered: str) -> bool:
+    def accept(self, key: str) -> bool:
         """Say whether it is one of the keys."""
-        self._look()
-        digest = sha256(offered.encode()).digest()
+        self._poll()
+        digest = sha256(key.encode()).digest()
         # All are compared, however early one fits: the time that it takes tells nothing.
         return sum(compare_digest(digest, known) for known in self._digests) > 0
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Read the file again if it has changed; while one request does, others do not wait."""
         now = self._clock()
-        if now < self._look_at or not self._looking.acquire(blocking=False):
+        if now < self._next_poll or not self._poll_lock.acquire(blocking=False):
             return
         try:
-            self._look_at = now + POLL_INTERVAL_S
+            self._next_poll = now + POLL_INTERVAL_S
             self._refresh()
         finally:
-            self._looking.release()
+            self._poll_lock.release()
 
     def _refresh(self) -> None:
-        found = _version_at(self._path)
-        if found == self._version:
-            self._complaint = None
+        version = _current_version(self._path)
+        if version == self._version:
+            self._last_error = None
             return
         try:
             self._version, self._digests = _read(self._path)
         except SettingsError as error:
-            complaint = (found, str(error))
-            if complaint != self._complaint:
+            current_error = (version, str(error))
+            if current_error != self._last_error:
                 say(f"the API keys stay as they were: {error}")
-            self._complaint = complaint
+            self._last_error = current_error
         else:
-            self._complaint = None
+            self._last_error = None
             say(f"the API keys were read again; there are {len(self)}")
 
 
 def _read(path: Path) -> tuple[_Version, tuple[bytes, ...]]:
     """Return the file's version and the digests of its keys; raise SettingsError."""
 
-    def rejection(why: str) -> SettingsError:
-        return SettingsError(f"DCTNET_API_KEYS_FILE is {str(path)!r}, but {why}.")
+    def settings_error(reason: str) -> SettingsError:
+        return SettingsError(f"DCTNET_API_KEYS_FILE is {str(path)!r}, but {reason}.")
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for.
-            raise rejection("that is no regular file")
+            raise settings_error("that is no regular file")
         with path.open("rb") as file:
             version = _version(os.fstat(file.fileno()))
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise rejection(f"that cannot be read: {error.strerror}") from None
+        raise settings_error(f"that cannot be read: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise rejection(f"that has more than {MAX_FILE_BYTES} bytes")
+        raise settings_error(f"that has more than {MAX_FILE_BYTES} bytes")
     digests = []
     for number, line in enumerate(data.splitlines(), 1):
         key = line.strip()
         if not key or key.startswith(b"#"):
             continue
         if not _KEY.fullmatch(key):
-            raise rejection(
+            raise settings_error(
                 f"line {number} of it is no key, which is {MIN_LENGTH} to {MAX_LENGTH} printable"
                 " ASCII characters without a space"
             )
         digests.append(sha256(key).digest())
     if not digests:
-        raise rejection("there is no key in it")
+        raise settings_error("there is no key in it")
     return version, tuple(digests)
 
 
-def _version_at(path: Path) -> _Version | None:
+def _current_version(path: Path) -> _Version | None:
     """Return the version of the file that is there now, None where there is none."""
     try:
         return _version(path.stat())

@@ -5,12 +5,12 @@ from io import BytesIO
 
 import pytest
 
-from dctnet.api.static_files import addresses
+from dctnet.api.static_files import static_paths
 from tests.api.conftest import IMAGE, KEYS, Broken, client_of, rejected, starting_with
 
 KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
-SCRIPT = f"/static/{addresses()['page.js']}"
+SCRIPT = f"/static/{static_paths()['page.js']}"
 
 
 @pytest.mark.parametrize(

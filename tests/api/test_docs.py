@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.api.docs import marked_up
+from dctnet.api.docs import render_markup
 from dctnet.api.problems import PROBLEM_TYPES
 from tests.api.conftest import MODEL, client_of
 from tests.support.openapi_validation import document_of
@@ -61,4 +61,4 @@ def test_what_it_tells_is_text_and_no_markup(settings):
     page = client_of(settings, replace(MODEL, style="<b>bold")).get("/docs").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
-    assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
+    assert render_markup("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"

@@ -40,7 +40,7 @@ def test_a_models_name_is_text_and_no_markup(settings):
 
 def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client):
     found = links(client.get("/").text)
-    addresses = {name: at for name, at in static_files.addresses().items() if name != "docs.css"}
+    addresses = {name: at for name, at in static_files.static_paths().items() if name != "docs.css"}
     assert sorted(found) == sorted(f"static/{address}" for address in addresses.values())
     responses = [client.get(f"/{link}") for link in found]
     types = {response.mimetype for response in responses}
@@ -53,18 +53,18 @@ def test_everything_that_the_page_needs_is_served_and_kept_for_ever(client):
 
 @pytest.mark.parametrize("change", ["content", "name", "one more"])
 def test_another_content_has_other_addresses(change, tmp_path, monkeypatch):
-    before = static_files.addresses()
+    before = static_files.static_paths()
     folder = tmp_path / "static"
     shutil.copytree(static_files.FOLDER, folder)
     monkeypatch.setattr(static_files, "FOLDER", folder)
-    assert static_files.addresses() == before
+    assert static_files.static_paths() == before
     if change == "content":
         (folder / "texts" / "zh.js").write_text("export default {};")
     elif change == "name":
         (folder / "page.css").rename(folder / "other.css")
     else:
         (folder / "empty.js").touch()
-    assert not set(static_files.addresses().values()) & set(before.values())
+    assert not set(static_files.static_paths().values()) & set(before.values())
 
 
 @pytest.mark.parametrize(

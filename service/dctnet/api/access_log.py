@@ -15,7 +15,7 @@ from dctnet.api.connection import connection
 from dctnet.metrics import Metrics, UnreadReason
 from dctnet.tracing import Moments, Tracing
 
-UNLOGGED = {"/health", "/v1/queue-tickets/<ticket>"}
+UNLOGGED_ROUTES = {"/health", "/v1/queue-tickets/<ticket>"}
 """Routes that are asked again and again; they are not traced either."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
@@ -25,17 +25,17 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
 def start_record() -> None:
     """Note when the request came."""
     g.record = {}
-    g.started = monotonic()
+    g.started_at = monotonic()
 
 
-def add_fields(**facts: Any) -> None:
+def add_fields(**fields: Any) -> None:
     """Add what is learnt of the request while it is served."""
-    g.record |= facts
+    g.record |= fields
 
 
-def mark_queued(at: float) -> None:
+def mark_queued(queued_at: float) -> None:
     """Note when the image took its place in the queue; its stages follow from there."""
-    g.queued = at
+    g.queued_at = queued_at
 
 
 def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
@@ -43,8 +43,8 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
 
     def after_request(response: Response) -> Response:
         if not connection(request).finished:
-            connection(request).close_after_answer()  # What is left unread is no next request.
-        facts: dict[str, Any] = {
+            connection(request).close_after_response()  # What is left unread is no next request.
+        fields: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": request_id.current_request_id(),
             "trace_id": _trace_id(request.headers.get("traceparent", "")),
@@ -54,54 +54,54 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
             **g.record,
             "bytes_out": response.content_length,
         }
-        _count_processing(metrics, facts)
+        _count_processing(metrics, fields)
         parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
-        started, place = g.started, g.get("queued")
+        started_at, queued_at = g.started_at, g.get("queued_at")
 
-        def end(unread: UnreadReason | None) -> None:
-            facts["unread"] = unread
-            moments = Moments(started, monotonic(), place)
-            _count_response(metrics, facts, moments.ended - moments.started)
-            if facts["route"] in UNLOGGED:
+        def on_sent(unread: UnreadReason | None) -> None:
+            fields["unread"] = unread
+            moments = Moments(started_at, monotonic(), queued_at)
+            _count_response(metrics, fields, moments.ended - moments.started)
+            if fields["route"] in UNLOGGED_ROUTES:
                 return
             if tracing is not None:
-                facts["trace_id"] = tracing.trace(facts, parent, moments)
-            _write({**facts, "duration": round(moments.ended - moments.started, 4)})
+                fields["trace_id"] = tracing.trace(fields, parent, moments)
+            _write({**fields, "duration": round(moments.ended - moments.started, 4)})
 
         client = connection(request)
-        response.call_on_close(lambda: client.after_sending(end))
+        response.call_on_close(lambda: client.after_sending(on_sent))
         return response
 
     return after_request
 
 
-def _count_processing(metrics: Metrics, facts: dict[str, Any]) -> None:
+def _count_processing(metrics: Metrics, fields: dict[str, Any]) -> None:
     """Count what is over before the response is sent, which may take a slow reader minutes."""
-    for stage, took in facts.get("stages", {}).items():
-        metrics.stage_seconds.labels(stage).observe(took)
-    if "rejected" in facts:
-        metrics.rejected.labels(facts["rejected"]).inc()
+    for stage, seconds in fields.get("stages", {}).items():
+        metrics.stage_seconds.labels(stage).observe(seconds)
+    if "rejected" in fields:
+        metrics.rejected.labels(fields["rejected"]).inc()
 
 
-def _count_response(metrics: Metrics, facts: dict[str, Any], seconds: float) -> None:
-    route, method = facts["route"], _method(facts["method"])
-    metrics.requests.labels(route, method, facts["status"]).inc()
+def _count_response(metrics: Metrics, fields: dict[str, Any], seconds: float) -> None:
+    route, method = fields["route"], _method_label(fields["method"])
+    metrics.requests.labels(route, method, fields["status"]).inc()
     metrics.request_seconds.labels(route).observe(seconds)
 
 
-def _write(facts: dict[str, Any]) -> None:
+def _write(fields: dict[str, Any]) -> None:
     """Write one line to standard output, which never blocks: log_writer.py."""
-    line = json.dumps({k: _rounded(v) for k, v in facts.items() if v is not None})
+    line = json.dumps({k: _round_seconds(v) for k, v in fields.items() if v is not None})
     sys.stdout.write(line + "\n")
 
 
-def _rounded(value: Any) -> Any:
+def _round_seconds(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: round(seconds, 4) for key, seconds in value.items()}
     return value
 
 
-def _method(method: str) -> str:
+def _method_label(method: str) -> str:
     """Bound the values of the label: clients may send any word."""
     return method if method in {"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE"} else "other"
 

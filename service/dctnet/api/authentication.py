@@ -22,11 +22,11 @@ def require_api_key(keys: ApiKeys | None) -> Callable[[View], View]:
         if keys is None:
             return view
 
-        def protected() -> Response:
-            _require(request, keys)
+        def protected_view() -> Response:
+            _require_key(request, keys)
             return view()
 
-        return protected
+        return protected_view
 
     return protect
 
@@ -36,19 +36,19 @@ def key_digest() -> bytes | None:
     return cast("bytes | None", g.get("key_digest"))
 
 
-def _require(request: Request, keys: ApiKeys) -> None:
+def _require_key(request: Request, keys: ApiKeys) -> None:
     """Raise Problem where no header has a key; nothing of the body is read."""
-    offered = _offered(request)
-    if not offered:
-        how = f"`Authorization: {SCHEME} KEY` or `{HEADER}: KEY`"
-        raise Problem(UNAUTHORIZED, f"Send an API key, as {how}.")
-    key = next(filter(keys.accept, offered), None)
+    candidates = _candidate_keys(request)
+    if not candidates:
+        forms = f"`Authorization: {SCHEME} KEY` or `{HEADER}: KEY`"
+        raise Problem(UNAUTHORIZED, f"Send an API key, as {forms}.")
+    key = next(filter(keys.accept, candidates), None)
     if key is None:
         raise Problem(UNAUTHORIZED, "The API key is not valid.")
     g.key_digest = sha256(key.encode()).digest()
 
 
-def _offered(request: Request) -> list[str]:
+def _candidate_keys(request: Request) -> list[str]:
     # Not Werkzeug's `request.authorization`, which takes a key with a `=` for a list of parameters.
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == SCHEME.lower() else ""

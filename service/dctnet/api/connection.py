@@ -28,7 +28,7 @@ class Connection(Protocol):
         """Say whether the client is still there."""
         ...
 
-    def close_after_answer(self) -> None:
+    def close_after_response(self) -> None:
         """Let this answer be the last one on the connection."""
         ...
 
@@ -42,7 +42,7 @@ class Connection(Protocol):
         ...
 
 
-class _Detached:
+class _NullConnection:
     """For requests that came on no connection, such as those of Flask's test client."""
 
     finished = True
@@ -54,7 +54,7 @@ class _Detached:
         """There is nobody to leave."""
         return True
 
-    def close_after_answer(self) -> None:
+    def close_after_response(self) -> None:
         """There is nothing to close."""
 
     def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
@@ -65,4 +65,4 @@ class _Detached:
 def connection(request: Request) -> Connection:
     """Return the connection of a request."""
     body = request.environ["wsgi.input"]
-    return body if isinstance(body, Connection) else _Detached()
+    return body if isinstance(body, Connection) else _NullConnection()

@@ -33,7 +33,7 @@ EXPOSED_HEADERS = ", ".join(
 )
 
 MAX_AGE_S = 2 * 60 * 60
-"""How long a browser may remember what it was allowed; none remembers it for a day."""
+"""How long a browser may remember what it was allowed_origin; none remembers it for a day."""
 
 
 def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
@@ -43,17 +43,17 @@ def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
     key, a slot or a place in the queue is thought of.
     """
 
-    def send(response: Response) -> Response:
+    def add_cors_headers(response: Response) -> Response:
         if not origins:
             return response
         if ANY_ORIGIN in origins:
-            allowed = ANY_ORIGIN
+            allowed_origin = ANY_ORIGIN
         else:
             response.vary.add("Origin")  # Or a cache would give one site's answer to another.
-            allowed = request.headers.get("Origin", "")
-            if allowed not in origins:
+            allowed_origin = request.headers.get("Origin", "")
+            if allowed_origin not in origins:
                 return response
-        response.headers["Access-Control-Allow-Origin"] = allowed
+        response.headers["Access-Control-Allow-Origin"] = allowed_origin
         response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         if "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = METHODS
@@ -61,4 +61,4 @@ def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
             response.headers["Access-Control-Max-Age"] = str(MAX_AGE_S)
         return response
 
-    return send
+    return add_cors_headers

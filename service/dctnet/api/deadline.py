@@ -13,15 +13,15 @@ HEADER = "X-Request-Timeout"
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def request_deadline(request: Request, most: float) -> float:
-    """Return the monotonic time by which the client wants its answer, at most in ``most`` seconds.
+def request_deadline(request: Request, max_seconds: float) -> float:
+    """Return the monotonic time by which the response must be complete.
 
     Raises Problem where the header is no positive number of seconds.
     """
     text = request.headers.get(HEADER)
     if text is None:
-        return monotonic() + most
+        return monotonic() + max_seconds
     seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
     if seconds <= 0:
         raise Problem(BAD_PARAMETER, f"{HEADER} is {text!r}, but it must be seconds, such as 2.5.")
-    return monotonic() + min(seconds, most)
+    return monotonic() + min(seconds, max_seconds)

@@ -126,7 +126,7 @@ def openapi_document(replica: Replica) -> Object:
             "/openapi.json": {"get": _openapi()},
             "/docs": {"get": _page("docs", "Read this document as a page")},
             "/": {"get": _page("page", "Open the page for a person with a photo")},
-            "/static/{address}": {"get": _asset()},
+            "/static/{path}": {"get": _asset()},
         },
         "components": {
             "schemas": SCHEMAS,
@@ -230,7 +230,7 @@ def _asset() -> Object:
         "asset",
         "Get a file of a page, whose address changes with its content",
         _file("text/css", "text/javascript", "image/svg+xml"),
-        path={"address": {"enum": sorted(static_files.addresses().values())}},
+        path={"path": {"enum": sorted(static_files.static_paths().values())}},
     )
 
 
@@ -271,10 +271,12 @@ FORM: Object = {
     "multipart/form-data": {
         "schema": {
             "type": "object",
-            "required": [upload_body.FIELD],
-            "properties": {upload_body.FIELD: {"contentMediaType": "application/octet-stream"}},
+            "required": [upload_body.FORM_FIELD],
+            "properties": {
+                upload_body.FORM_FIELD: {"contentMediaType": "application/octet-stream"}
+            },
         },
-        "encoding": {upload_body.FIELD: {"contentType": ", ".join(READ)}},
+        "encoding": {upload_body.FORM_FIELD: {"contentType": ", ".join(READ)}},
     }
 }
 

@@ -24,33 +24,33 @@ class QueueTickets:
     """The images that wait or are drawn, by their clients' names for them. Thread-safe."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Job[Any]] = {}
+        self._jobs: dict[str, Job[Any]] = {}
 
     @contextmanager
-    def keep(self, name: str | None, ticket: Job[Any]) -> Iterator[None]:
-        """Let a ticket be found by its name, if it has one; of the same name the last counts."""
-        if name is not None:
-            self._by_name[name] = ticket
+    def register(self, ticket: str | None, job: Job[Any]) -> Iterator[None]:
+        """Let a job be found by its ticket, if it has one; of the same ticket the last counts."""
+        if ticket is not None:
+            self._jobs[ticket] = job
         try:
             yield
         finally:
-            if name is not None and self._by_name.get(name) is ticket:
-                del self._by_name[name]
+            if ticket is not None and self._jobs.get(ticket) is job:
+                del self._jobs[ticket]
 
-    def find(self, name: str) -> Job[Any] | None:
-        """Return the ticket of a name, None where there is none."""
-        return self._by_name.get(name)
+    def find(self, ticket: str) -> Job[Any] | None:
+        """Return the job of a ticket, None where there is none."""
+        return self._jobs.get(ticket)
 
 
 def requested_ticket(request: Request) -> str | None:
-    """Return the name that a client gave its ticket; raise Problem where it is none."""
-    name = request.headers.get(HEADER)
-    if name is not None and not re.fullmatch(PATTERN, name):
+    """Return the ticket that a client sent; raise Problem where it is none."""
+    ticket = request.headers.get(HEADER)
+    if ticket is not None and not re.fullmatch(PATTERN, ticket):
         raise Problem(
             BAD_PARAMETER,
-            f"{HEADER} is {name!r}, but it must be 16 to 64 letters, digits, `_` and `-`.",
+            f"{HEADER} is {ticket!r}, but it must be 16 to 64 letters, digits, `_` and `-`.",
         )
-    return name
+    return ticket
 
 
 def queue_ticket_view(tickets: QueueTickets) -> Callable[[str], Response]:

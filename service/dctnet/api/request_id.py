@@ -8,13 +8,13 @@ from flask import Response, g, request
 HEADER = "X-Request-Id"
 
 # What proxies and tracers send; anything else could forge a line of the log.
-_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_VALID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def assign_request_id() -> None:
     """Take the client's id if it is sane, else make one."""
-    offered = request.headers.get(HEADER, "")
-    g.request_id = offered if _SANE.fullmatch(offered) else uuid.uuid4().hex
+    client_id = request.headers.get(HEADER, "")
+    g.request_id = client_id if _VALID.fullmatch(client_id) else uuid.uuid4().hex
 
 
 def current_request_id() -> str:

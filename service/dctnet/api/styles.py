@@ -13,16 +13,16 @@ def styles_view(model: ModelFolder) -> Callable[[], Response]:
     """Make the view function."""
 
     def styles() -> Response:
-        return jsonify(styles=[_describe(model)])
+        return jsonify(styles=[_style_entry(model)])
 
     return styles
 
 
-def _describe(model: ModelFolder) -> dict[str, str | None]:
-    public = STYLES.get(model.style)
+def _style_entry(model: ModelFolder) -> dict[str, str | None]:
+    public_style = STYLES.get(model.style)
     return {
         "name": model.style,
-        "title": public.title if public else model.style.capitalize(),
+        "title": public_style.title if public_style else model.style.capitalize(),
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,

@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from dctnet.api.problems import MISSING_IMAGE, TOO_MANY_BYTES, Problem
 from dctnet.config import MIB
 
-FIELD = "file"
+FORM_FIELD = "file"
 
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
 """What boundaries, headers and other fields of a form may add to the image's bytes."""
@@ -30,7 +30,7 @@ def require_length(request: Request, max_bytes: int) -> None:
     """Raise Problem where the headers announce more than ``max_bytes``; nothing is read."""
     allowed = max_bytes + (MULTIPART_OVERHEAD_BYTES if _is_form(request) else 0)
     if (request.content_length or 0) > allowed:
-        raise _too_many(max_bytes)
+        raise _too_many_bytes(max_bytes)
 
 
 def read_image(request: Request, max_bytes: int) -> bytes:
@@ -41,13 +41,13 @@ def read_image(request: Request, max_bytes: int) -> bytes:
     try:
         data = (_from_form if _is_form(request) else _from_body)(request, max_bytes)
     except RequestEntityTooLarge:
-        raise _too_many(max_bytes) from None
+        raise _too_many_bytes(max_bytes) from None
     if len(data) > max_bytes:
-        raise _too_many(max_bytes)
+        raise _too_many_bytes(max_bytes)
     if not data:
         raise Problem(
             MISSING_IMAGE,
-            f"Send the image as the request body or as the field `{FIELD}` of a form.",
+            f"Send the image as the request body or as the field `{FORM_FIELD}` of a form.",
         )
     return data
 
@@ -58,7 +58,7 @@ def _is_form(request: Request) -> bool:
 
 def _from_form(request: Request, max_bytes: int) -> bytes:
     request.max_content_length = max_bytes + MULTIPART_OVERHEAD_BYTES
-    image = request.files.get(FIELD)
+    image = request.files.get(FORM_FIELD)
     return cast("BytesIO", image.stream).getvalue() if image else b""
 
 
@@ -70,6 +70,6 @@ def _from_body(request: Request, max_bytes: int) -> bytes:
     return received.getvalue()
 
 
-def _too_many(max_bytes: int) -> Problem:
+def _too_many_bytes(max_bytes: int) -> Problem:
     mebibytes = f"{max_bytes / MIB:.1f} MiB"
     return Problem(TOO_MANY_BYTES, f"The image may have at most {max_bytes} bytes ({mebibytes}).")

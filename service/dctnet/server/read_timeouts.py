@@ -201,7 +201,7 @@ class RequestBody(io.RawIOBase):
         except OSError:
             return False
 
-    def close_after_answer(self) -> None:
+    def close_after_response(self) -> None:
         """Let this answer be the last one on the connection, and say so in it."""
         self._request.force_close()
 
