@@ -22,7 +22,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Networks
 from tests.support.encoded_images import encoded, gradient
-from tests.support.openapi_validation import document_of, require_described
+from tests.support.openapi_validation import openapi_document, require_documented
 from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
@@ -53,7 +53,7 @@ def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
     return box, np.array([image.mean() / 255], np.float32)
 
 
-class Broken:
+class FailingEngine:
     """Warms up two slots, with two images each, and then fails in one way."""
 
     def __init__(self, fail: Callable[[], object]) -> None:
@@ -69,30 +69,30 @@ class Broken:
         return Cartoon(image, 0, {"background": 0.1})
 
 
-class Held:
+class BlockingEngine:
     """Draws as many images as it is let, after the two by which a slot is warmed up."""
 
     def __init__(self) -> None:
-        self._let = Semaphore(2)
+        self._permits = Semaphore(2)
 
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def draw(self, number: int) -> None:
+    def release(self, number: int) -> None:
         """Let it compute this number of cartoons."""
-        self._let.release(number)
+        self._permits.release(number)
 
     def cartoonize(self, image: Pixels, /) -> Cartoon:
-        assert self._let.acquire(timeout=BOUND_S)
+        assert self._permits.acquire(timeout=BOUND_S)
         return Cartoon(image, 0, {"background": 0.01})
 
 
 @pytest.fixture
-def held() -> Iterator[Held]:
+def blocking_engine() -> Iterator[BlockingEngine]:
     """An engine for one slot; the end of the test releases every request that waits for it."""
-    held = Held()
-    yield held
-    held.draw(100)
+    engine = BlockingEngine()
+    yield engine
+    engine.release(100)
 
 
 def tiny_engine() -> Engine:
@@ -123,7 +123,7 @@ def client_of(
     return create_app(replica_of(settings, model, engine)).test_client()
 
 
-def starting_with(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
+def starting_client_of(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
     """A client of a server whose model is still being loaded."""
     return create_app(Replica(settings, model)).test_client()
 
@@ -134,12 +134,12 @@ def client(settings: Settings) -> FlaskClient:
 
 
 @pytest.fixture
-def starting(settings: Settings) -> FlaskClient:
-    return starting_with(settings)
+def starting_client(settings: Settings) -> FlaskClient:
+    return starting_client_of(settings)
 
 
 @pytest.fixture(scope="session")
-def with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings_with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The settings of a server that asks for one of the keys."""
     file = tmp_path_factory.mktemp("keys") / "keys"
     file.write_text("\n".join(KEYS))
@@ -147,11 +147,11 @@ def with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 @pytest.fixture(scope="session")
-def locked(with_keys: Settings) -> FlaskClient:
-    return client_of(with_keys)
+def client_with_keys(settings_with_keys: Settings) -> FlaskClient:
+    return client_of(settings_with_keys)
 
 
-def rejected(response: TestResponse, status: int, slug: str) -> str:
+def require_problem(response: TestResponse, status: int, slug: str) -> str:
     """The detail of a problem document, after a look at all else in it."""
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
@@ -165,7 +165,7 @@ def rejected(response: TestResponse, status: int, slug: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def described(monkeypatch: pytest.MonkeyPatch) -> None:
+def validate_responses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold every answer that a test here gets to what the server's OpenAPI document tells of it."""
     ask = FlaskClient.open
 
@@ -173,10 +173,10 @@ def described(monkeypatch: pytest.MonkeyPatch) -> None:
         app = client.application
         if app not in _DOCUMENTS:
             _DOCUMENTS[app] = {}  # While it is asked for itself.
-            _DOCUMENTS[app] = document_of(app)
+            _DOCUMENTS[app] = openapi_document(app)
         response = ask(client, *args, **kwargs)
         if _DOCUMENTS[app]:
-            require_described(app, _DOCUMENTS[app], response)
+            require_documented(app, _DOCUMENTS[app], response)
         return response
 
     monkeypatch.setattr(FlaskClient, "open", open)

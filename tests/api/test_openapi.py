@@ -21,14 +21,14 @@ from dctnet.api.problems import PROBLEM_TYPES, ProblemType
 from dctnet.server import protocol_errors
 from tests.api.conftest import IMAGE, KEYS, MODEL, client_of
 from tests.support.encoded_images import encoded, gradient
-from tests.support.openapi_validation import document_of, template
+from tests.support.openapi_validation import openapi_document, path_template
 
 JPEG = encoded(gradient(40, 24), "JPEG")
 
 
 @pytest.fixture
 def document(client: FlaskClient) -> Any:
-    return document_of(client.application)
+    return openapi_document(client.application)
 
 
 def operations(document: Any) -> list[tuple[str, str, Any]]:
@@ -39,8 +39,8 @@ def operations(document: Any) -> list[tuple[str, str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("fixture", ["client", "locked", "starting"])
-def test_it_is_valid(request, fixture):
+@pytest.mark.parametrize("fixture", ["client", "client_with_keys", "starting_client"])
+def test_document_is_valid_openapi(request, fixture):
     response = request.getfixturevalue(fixture).get("/openapi.json")
     assert response.status_code == 200
     assert response.content_type == "application/json"
@@ -49,22 +49,22 @@ def test_it_is_valid(request, fixture):
     assert response.get_json()["info"]["version"] == dctnet.__version__
 
 
-def test_it_has_every_route_and_no_other(client, document):
+def test_document_has_every_route(client, document):
     routes = {
-        (template(rule), method)
+        (path_template(rule), method)
         for rule in client.application.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert {(path, method) for path, method, _ in operations(document)} == routes
 
 
-def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(document):
+def test_operations_have_unique_ids_and_summaries(document):
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(names)) == len(names)
     assert all(operation["summary"] for _, _, operation in operations(document))
 
 
-def test_every_kind_of_problem_has_an_example_that_is_one(document):
+def test_every_problem_type_has_a_valid_example(document):
     examples = document["components"]["examples"]
     assert list(examples) == [problem_type.slug for problem_type in PROBLEM_TYPES]
     schema = {"components": document["components"], "$ref": "#/components/schemas/Problem"}
@@ -74,8 +74,8 @@ def test_every_kind_of_problem_has_an_example_that_is_one(document):
         assert (value["type"], value["status"]) == (problem_type.uri, problem_type.status)
 
 
-def test_every_kind_of_problem_is_in_an_answer_of_its_status(locked):
-    document = document_of(locked.application)
+def test_every_problem_type_is_in_a_response_of_its_status(client_with_keys):
+    document = openapi_document(client_with_keys.application)
     answers = [
         (status, answer)
         for _, _, operation in operations(document)
@@ -98,7 +98,7 @@ def post(client: FlaskClient, query: str, data: bytes = IMAGE) -> TestResponse:
     return client.post(f"/v1/cartoons{query}", data=data, headers={"X-Api-Key": KEYS[0]})
 
 
-PROVOKED: dict[ProblemType, Callable[[FlaskClient], TestResponse]] = {
+PROVOKE: dict[ProblemType, Callable[[FlaskClient], TestResponse]] = {
     problems.MISSING_IMAGE: lambda client: post(client, "", b""),
     problems.UNAUTHORIZED: lambda client: client.post("/v1/cartoons", headers={"X-Api-Key": "x"}),
     problems.METHOD_NOT_ALLOWED: lambda client: client.delete("/health"),
@@ -108,14 +108,14 @@ PROVOKED: dict[ProblemType, Callable[[FlaskClient], TestResponse]] = {
 }
 
 
-@pytest.mark.parametrize("problem_type", PROVOKED, ids=lambda problem_type: problem_type.slug)
-def test_an_example_says_what_the_server_says(locked, problem_type):
-    problem = PROVOKED[problem_type](locked).get_json()
+@pytest.mark.parametrize("problem_type", PROVOKE, ids=lambda problem_type: problem_type.slug)
+def test_problem_example_matches_the_server_response(client_with_keys, problem_type):
+    problem = PROVOKE[problem_type](client_with_keys).get_json()
     assert problem["type"] == problem_type.uri
     assert problem["detail"] == EXAMPLES[problem_type]
 
 
-def test_an_example_says_what_the_table_of_problems_says():
+def test_problem_example_matches_the_problem_tables():
     details: dict[ProblemType, set[str]] = {}
     for problem_type, detail in [*problems._BY_REASON.values(), *problems._BY_ERROR.values()]:
         details.setdefault(problem_type, set()).add(detail)
@@ -124,7 +124,7 @@ def test_an_example_says_what_the_table_of_problems_says():
         assert EXAMPLES[problem_type] in said
 
 
-def test_it_has_what_the_server_answers_to_no_request():
+def test_protocol_errors_are_documented():
     slow, malformed = protocol_errors.ReadTimeout(), errors.ParseException()
     failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
     statuses = set()
@@ -138,15 +138,15 @@ def test_it_has_what_the_server_answers_to_no_request():
 
 
 @pytest.mark.parametrize("media_type", READ)
-def test_an_image_may_be_of_each_type_that_it_names(client, media_type):
+def test_documented_media_types_are_accepted(client, media_type):
     image = encoded(gradient(40, 24), media_type.removeprefix("image/").upper())
     response = client.post("/v1/cartoons", data=image, content_type=media_type)
     assert response.status_code == 200
 
 
-def test_it_tells_of_the_settings_and_of_the_model(settings):
+def test_document_has_the_limits_and_the_style(settings):
     settings = replace(settings, max_body_bytes=54321, max_pixels=12345, request_timeout=7.5)
-    document = document_of(client_of(settings, replace(MODEL, style="ink")).application)
+    document = openapi_document(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
     assert parameters["style"]["schema"] == {"enum": ["ink"], "default": "ink"}
     assert parameters["format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}
@@ -156,8 +156,8 @@ def test_it_tells_of_the_settings_and_of_the_model(settings):
         assert "at most 54321 bytes and 12345 pixels" in body["description"]
 
 
-def test_keys_are_in_it_where_they_are_asked_for(document, locked):
-    for told, asks in ((document, False), (document_of(locked.application), True)):
+def test_security_is_documented_when_keys_are_required(document, client_with_keys):
+    for told, asks in ((document, False), (openapi_document(client_with_keys.application), True)):
         for path, _, operation in operations(told):
             wanted = asks and path in {"/v1/cartoons", "/upload"}
             assert ("security" in operation) == wanted

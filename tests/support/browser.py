@@ -36,7 +36,7 @@ class Browser:
         self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
         self.driver.get_log("browser")
         self.driver.get(f"{url}/")
-        self.until(lambda: self.shows("#styles"))
+        self.until(lambda: self.is_visible("#styles"))
 
     def emulate(self, size: tuple[int, int], *, dark: bool = False) -> None:
         """Be a window of this size, or a phone, whose user likes light or dark pages."""
@@ -56,7 +56,7 @@ class Browser:
         """Run the body of an asynchronous function in the page, and return what it returns."""
         source = (
             "const done = arguments[arguments.length - 1];"
-            f"(async (...given) => {{ {script} }})(...arguments)"
+            f"(async (...args) => {{ {script} }})(...arguments)"
             ".then((value) => done([value, null]), (error) => done([null, String(error)]))"
         )
         value, error = self.driver.execute_async_script(source, *arguments)
@@ -64,7 +64,7 @@ class Browser:
         return value
 
     @contextmanager
-    def network(self, *, offline: bool = False, upload: int = -1) -> Iterator[None]:
+    def emulate_network(self, *, offline: bool = False, upload: int = -1) -> Iterator[None]:
         """A connection that is broken, or sends so many bytes a second, within the block."""
         usual = {"offline": False, "uploadThroughput": -1, "latency": 0, "downloadThroughput": -1}
         self.cdp("Network.enable")
@@ -82,7 +82,7 @@ class Browser:
         """Return what an element says."""
         return self[selector].text
 
-    def shows(self, *selectors: str) -> bool:
+    def is_visible(self, *selectors: str) -> bool:
         """Say whether all these are to be seen."""
         return all(self[selector].is_displayed() for selector in selectors)
 
@@ -90,17 +90,17 @@ class Browser:
         """Return the state of the drawing."""
         return self["body"].get_attribute("data-state")
 
-    def reach(self, *states: str) -> None:
+    def wait_for_state(self, *states: str) -> None:
         """Wait for one of these states."""
         self.until(lambda: self.state() in states, lambda: f"it is {self.state()}")
 
-    def focused(self) -> str:
+    def focused_element(self) -> str:
         """Return the id of the element that the keyboard is on, or its value or tag."""
         element = self.driver.switch_to.active_element
         names = ("id", "value", "tagName")
         return next(filter(None, (element.get_attribute(name) for name in names)), "")
 
-    def choose(self, path: Path) -> None:
+    def choose_file(self, path: Path) -> None:
         """Choose a file."""
         self["#file"].send_keys(str(path))
 
@@ -108,18 +108,18 @@ class Browser:
         self, condition: Callable[[], object], what: Callable[[], str] = lambda: "it did not come"
     ) -> None:
         """Poll for a condition."""
-        until(lambda: _tried(condition), what)
+        until(lambda: _ignore_stale_elements(condition), what)
 
-    def image(self, *, whole: bool) -> bytes:
+    def screenshot(self, *, whole: bool) -> bytes:
         """Return a PNG of the whole page, or of what is in the window."""
         shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
-    def complaints(self) -> list[str]:
+    def console_messages(self) -> list[str]:
         """What the browser complains of, such as what the page's policy forbids."""
         return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
 
-    def barriers(self) -> list[str]:
+    def accessibility_violations(self) -> list[str]:
         """What keeps people from using the page: by axe-core, or that it is too wide."""
         if not AXE.exists():
             pytest.skip("needs axe-core: make tools")
@@ -139,7 +139,7 @@ class Browser:
         ]
 
 
-def _tried(condition: Callable[[], object]) -> object:
+def _ignore_stale_elements(condition: Callable[[], object]) -> object:
     try:
         return condition()
     except StaleElementReferenceException:

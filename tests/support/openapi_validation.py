@@ -11,27 +11,29 @@ from werkzeug.test import TestResponse
 
 from dctnet.api.docs import resolve
 
-OF_NO_OPERATION = {404: "not-found", 405: "method-not-allowed"}
+ROUTING_ERRORS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def document_of(app: Flask) -> dict[str, Any]:
+def openapi_document(app: Flask) -> dict[str, Any]:
     """Return the document of an application."""
     document: dict[str, Any] = app.test_client().get("/openapi.json").get_json()
     return document
 
 
-def require_described(app: Flask, document: dict[str, Any], response: TestResponse) -> None:
+def require_documented(app: Flask, document: dict[str, Any], response: TestResponse) -> None:
     """Raise AssertionError unless the document tells of such an answer, and of all its headers."""
     request = response.request
     adapter = app.url_map.bind("localhost")
     try:
         rule, _ = adapter.match(request.path, request.method, return_rule=True)
     except HTTPException:
-        described = document["components"]["responses"][OF_NO_OPERATION[response.status_code]]
+        described = document["components"]["responses"][ROUTING_ERRORS[response.status_code]]
     else:
         if request.method == "OPTIONS":
             return
-        operation = document["paths"][template(rule)][request.method.lower().replace("head", "get")]
+        operation = document["paths"][path_template(rule)][
+            request.method.lower().replace("head", "get")
+        ]
         described = operation["responses"][str(response.status_code)]
     _require_headers(document, described, response)
     content = described.get("content", {})
@@ -42,7 +44,7 @@ def require_described(app: Flask, document: dict[str, Any], response: TestRespon
         _require_valid(document, content["schema"], response.get_json())
 
 
-def template(rule: Rule) -> str:
+def path_template(rule: Rule) -> str:
     """Return the path of a route, as the document writes it."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 

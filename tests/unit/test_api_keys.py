@@ -40,7 +40,7 @@ def replace(file: Path, text: str) -> None:
     new.rename(file)
 
 
-def test_each_line_is_a_key_but_for_blank_ones_and_comments(file):
+def test_one_key_per_line_with_comments_and_blank_lines(file):
     keys = keys_of(file, f"# For müller\r\n\n  {OLD}\t\r\n \n   # {OTHER}\n{NEW}".encode())
     assert len(keys) == 2
     assert keys.accept(OLD)
@@ -58,13 +58,13 @@ def test_each_line_is_a_key_but_for_blank_ones_and_comments(file):
         assert not keys.accept(other)
 
 
-def test_a_key_may_have_every_printable_character_of_ascii_but_the_space(file):
+def test_key_may_have_any_printable_ascii_character_except_space(file):
     every = "".join(map(chr, range(0x21, 0x7F)))
     assert keys_of(file, every.encode()).accept(every)
 
 
 @pytest.mark.parametrize("length", [MIN_LENGTH, MAX_LENGTH])
-def test_a_key_is_taken_at_its_limits(file, length):
+def test_key_length_limits(file, length):
     assert keys_of(file, b"k" * length).accept("k" * length)
 
 
@@ -80,7 +80,7 @@ def test_a_key_is_taken_at_its_limits(file, length):
         "\ufeff" + OLD,
     ],
 )
-def test_another_line_is_rejected_by_its_number_and_not_repeated(file, key):
+def test_invalid_line_is_reported_by_number_without_its_content(file, key):
     file.write_text(f"{OLD}\n# more\n{key}\n")
     sentence = rejection(file)
     assert sentence == (
@@ -90,12 +90,12 @@ def test_another_line_is_rejected_by_its_number_and_not_repeated(file, key):
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", f"# {OLD}\n"])
-def test_a_file_without_a_key_is_rejected(file, content):
+def test_file_without_a_key_is_rejected(file, content):
     file.write_text(content)
     assert rejection(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
 
 
-def test_a_file_is_taken_at_its_limit_and_rejected_one_byte_past_it(file):
+def test_max_file_bytes_is_exact(file):
     line = f"{OLD}\n".encode()
     full = line + b"#" * (MAX_FILE_BYTES - len(line))
     assert keys_of(file, full).accept(OLD)
@@ -103,7 +103,7 @@ def test_a_file_is_taken_at_its_limit_and_rejected_one_byte_past_it(file):
     assert "that has more than 65536 bytes." in rejection(file)
 
 
-def test_what_is_no_file_is_rejected_without_waiting_for_it(file):
+def test_non_regular_file_is_rejected_without_blocking(file):
     assert "that cannot be read: No such file or directory." in rejection(file)
     os.mkfifo(file)
     assert "that is no regular file." in in_background(lambda: rejection(file)).result(BOUND_S)
@@ -111,7 +111,7 @@ def test_what_is_no_file_is_rejected_without_waiting_for_it(file):
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_every_key_is_compared_in_constant_time_wherever_one_fits(file, monkeypatch):
+def test_comparison_takes_constant_time(file, monkeypatch):
     compared: list[bytes] = []
 
     def compare(offered: bytes, known: bytes) -> bool:
@@ -128,7 +128,7 @@ def test_every_key_is_compared_in_constant_time_wherever_one_fits(file, monkeypa
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_no_key_is_kept(file):
+def test_only_digests_are_kept(file):
     assert OLD not in repr(vars(keys_of(file, OLD.encode())))
 
 
@@ -149,7 +149,7 @@ def changing(request: pytest.FixtureRequest, file: Path) -> tuple[Path, Change]:
     return file, file.write_text
 
 
-def test_a_change_holds_at_the_next_look(changing, clock, capsys):
+def test_change_takes_effect_at_the_next_poll(changing, clock, capsys):
     path, change = changing
     keys = ApiKeys(path, clock)
     change(f"{OLD}\n{NEW}")
@@ -180,7 +180,7 @@ def test_a_change_holds_at_the_next_look(changing, clock, capsys):
         (lambda file: (file.unlink(), file.mkdir()), "that is no regular file"),
     ],
 )
-def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, capsys, broken, why):
+def test_invalid_new_file_keeps_the_old_keys_and_is_logged_once(file, clock, capsys, broken, why):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     broken(file)
@@ -200,7 +200,7 @@ def test_a_file_that_breaks_leaves_the_old_keys_and_is_said_once(file, clock, ca
     assert not keys.accept(OLD)
 
 
-def test_each_change_for_the_worse_is_said(file, clock, capsys):
+def test_each_new_error_is_logged(file, clock, capsys):
     file.write_text(OLD)
     aside = file.with_name("aside")
     keys = ApiKeys(file, clock)
@@ -219,7 +219,7 @@ def test_each_change_for_the_worse_is_said(file, clock, capsys):
     assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
 
 
-def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(file, clock, monkeypatch):
+def test_temporary_read_error_is_retried(file, clock, monkeypatch):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     replace(file, NEW)
@@ -235,7 +235,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_tried_again(file, clock, 
     assert keys.accept(NEW)
 
 
-def test_nobody_waits_for_a_slow_disk(file, clock, monkeypatch):
+def test_slow_disk_blocks_no_other_request(file, clock, monkeypatch):
     file.write_text(OLD)
     keys = ApiKeys(file, clock)
     replace(file, NEW)

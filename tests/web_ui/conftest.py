@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.api.conftest import held
+from tests.api.conftest import blocking_engine
 from tests.support.browser import Browser, chromium
 from tests.support.encoded_images import encoded, gradient
 from tests.support.repo import ROOT
 from tests.web_ui.stand_in import StandIn
 
-__all__ = ["held"]
+__all__ = ["blocking_engine"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
 FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
@@ -39,18 +39,18 @@ def browser(downloads: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Iterator[StandIn]:
+def shared_stand_in() -> Iterator[StandIn]:
     with StandIn().running() as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def stand_in(serving: StandIn) -> Iterator[StandIn]:
-    """A server whose answers may be chosen; nothing is left of another test's."""
-    serving.forget()
-    yield serving
-    if serving.held is not None:
-        serving.held.set()
+def stand_in(shared_stand_in: StandIn) -> Iterator[StandIn]:
+    """A server whose responses may be chosen; nothing is left of another test's."""
+    shared_stand_in.reset()
+    yield shared_stand_in
+    if shared_stand_in.response_gate is not None:
+        shared_stand_in.response_gate.set()
 
 
 @pytest.fixture

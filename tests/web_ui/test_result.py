@@ -5,16 +5,16 @@ from pathlib import Path
 from selenium.webdriver import ActionChains
 
 from tests.support.browser import Browser
-from tests.web_ui.stand_in import Answer, StandIn
+from tests.web_ui.stand_in import CannedResponse, StandIn
 
 
-def drawn(stand_in: StandIn, browser: Browser, path: Path) -> None:
+def open_and_cartoonize(stand_in: StandIn, browser: Browser, path: Path) -> None:
     browser.open(stand_in.url)
-    browser.choose(path)
-    browser.reach("done")
+    browser.choose_file(path)
+    browser.wait_for_state("done")
 
 
-def share(browser: Browser) -> str:
+def split_position(browser: Browser) -> str:
     """How much of the original is to be seen."""
     style = "getComputedStyle(document.getElementById('compare'))"
     return str(browser.driver.execute_script(f"return {style}.getPropertyValue('--split')"))
@@ -25,10 +25,8 @@ def has_slider(browser: Browser) -> bool:
     return browser["#split"].value_of_css_property("display") != "none"
 
 
-def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
-    stand_in, browser, small, downloads
-):
-    drawn(stand_in, browser, small)
+def test_download_and_slider(stand_in, browser, small, downloads):
+    open_and_cartoonize(stand_in, browser, small)
     browser["#download"].click()
     file = downloads / "Some one-cartoon.jpg"
     browser.until(file.exists)
@@ -36,29 +34,27 @@ def test_the_download_is_the_answer_and_the_slider_follows_the_pointer(
     assert file.read_bytes() == stand_in.cartoons[0]
     file.unlink()
 
-    assert share(browser) == "50%"
+    assert split_position(browser) == "50%"
     box = browser["#compare"]
     width = box.size["width"]
     for part in 0.25, 0.75:
         x = round(width * (part - 0.5))
         ActionChains(browser.driver).move_to_element_with_offset(box, x, 0).click().perform()
-        assert abs(float(share(browser).rstrip("%")) - part * 100) < 2
+        assert abs(float(split_position(browser).rstrip("%")) - part * 100) < 2
     # Both images lie on each other, whatever is shown of them.
     assert browser["#original"].rect == browser["#cartoon"].rect
 
 
-def test_an_image_that_the_browser_cannot_show_has_a_cartoon_without_a_slider(
-    stand_in, browser, small, tmp_path
-):
-    drawn(stand_in, browser, small)
+def test_no_slider_without_a_displayable_original(stand_in, browser, small, tmp_path):
+    open_and_cartoonize(stand_in, browser, small)
     cartoon = stand_in.cartoons[0]
     # As the answer to a format that the service reads and this browser does not.
-    stand_in.answers.append(Answer(200, cartoon, {"Content-Type": "image/png"}))
+    stand_in.responses.append(CannedResponse(200, cartoon, {"Content-Type": "image/png"}))
     path = tmp_path / "photo.heic"
     path.write_bytes(b"unreadable")
-    browser.choose(path)
+    browser.choose_file(path)
     browser.until(lambda: has_slider(browser) is False)
-    assert browser.shows("#cartoon", "#download")
+    assert browser.is_visible("#cartoon", "#download")
     # The next one has it again.
-    browser.choose(small)
+    browser.choose_file(small)
     browser.until(lambda: has_slider(browser))
