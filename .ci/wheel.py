@@ -20,7 +20,7 @@ NEEDED = (
     f"{DEMO}manifest.json",
     "dctnet/api/static/*.css",
     "dctnet/api/static/*.js",
-    "dctnet/api/static/texts/*.js",
+    "dctnet/api/static/locales/*.js",
     "dctnet/api/templates/*.html",
     "dctnet/conversion/photos/*.jpg",
     "dctnet/conversion/photos/LICENSES.md",

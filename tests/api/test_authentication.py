@@ -17,7 +17,7 @@ from tests.api.conftest import (
 
 KEY, SECOND = KEYS
 WRONG = "another-key-of-the-test"
-SCRIPT = f"/static/{static_paths()['page.js']}"
+SCRIPT = f"/static/{static_paths()['main.js']}"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_page_has_the_model_and_the_limits(client):
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
     assert 'data-model="tiny@v1"' in response.text
-    assert 'data-text="demo"' not in response.text
+    assert 'data-text="demoNotice"' not in response.text
     limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS}
     for name, limit in limits.items():
         assert f'data-max-{name}="{limit}"' in response.text
@@ -29,7 +29,7 @@ def test_page_has_the_model_and_the_limits(client):
 
 def test_demo_model_page_has_a_notice(settings):
     page = client_of(settings, replace(MODEL, style="demo")).get("/").text
-    assert 'data-text="demo" data-style="anime"' in page
+    assert 'data-text="demoNotice" data-style="anime"' in page
 
 
 def test_model_label_is_escaped(settings):
@@ -59,9 +59,9 @@ def test_static_paths_change_with_the_content(change, tmp_path, monkeypatch):
     monkeypatch.setattr(static_files, "FOLDER", folder)
     assert static_files.static_paths() == before
     if change == "content":
-        (folder / "texts" / "zh.js").write_text("export default {};")
+        (folder / "locales" / "zh.js").write_text("export default {};")
     elif change == "name":
-        (folder / "page.css").rename(folder / "other.css")
+        (folder / "main.css").rename(folder / "other.css")
     else:
         (folder / "empty.js").touch()
     assert not set(static_files.static_paths().values()) & set(before.values())
@@ -69,7 +69,7 @@ def test_static_paths_change_with_the_content(change, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["page.css", "page.0123456789abcdef.css", "0123456789abcdef/page.css", "..", "../app.py"],
+    ["main.css", "main.0123456789abcdef.css", "0123456789abcdef/main.css", "..", "../app.py"],
 )
 def test_other_static_paths_are_not_found(client, name):
     response = client.get(f"/static/{name}")
@@ -89,15 +89,15 @@ def test_page_references_no_other_host(client):
 def test_page_has_every_element_that_the_scripts_use(client):
     page = client.get("/").text
     modules = "".join(path.read_text() for path in static_files.FOLDER.glob("*.js"))
-    asked = set(re.findall(r'(?:byId|getElementById|show)\("([\w-]+)"', modules))
-    assert {"file", "key", "problem", "countdown"} <= asked
+    asked = set(re.findall(r'(?:byId|getElementById|showBlob)\("([\w-]+)"', modules))
+    assert {"file", "api-key", "problem", "countdown"} <= asked
     assert asked <= set(re.findall(r'id="([\w-]+)"', page))
 
 
 def test_locales_have_the_same_keys():
     names = [
         re.findall(r'^  "?([A-Za-z-]+)"?[:,]', path.read_text(), re.MULTILINE)
-        for path in sorted((static_files.FOLDER / "texts").iterdir())
+        for path in sorted((static_files.FOLDER / "locales").iterdir())
     ]
     # What only Chinese has are its own words for the styles.
     english, chinese = (set(found) for found in names)

@@ -15,7 +15,7 @@ from tests.web_ui.stand_in import StandIn
 __all__ = ["blocking_engine"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
-FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
+FIRST_GROUP = {"test_real_server", "test_problem_texts", "test_image_preparation", "test_keyboard"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Take the images of docs/page.md: a module to be run."""
+"""Take the images of docs/web-ui.md: a module to be run."""
 
 from dataclasses import replace
 from io import BytesIO

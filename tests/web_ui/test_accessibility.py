@@ -1,6 +1,6 @@
 """axe-core finds nothing that keeps anybody from using the page, in whatever state it is.
 
-The first page and the result are in test_portrait.py, a place in the queue is in test_queue.py.
+The first page and the result are in test_real_server.py, a place in the queue is in test_queue.py.
 """
 
 import pytest
@@ -19,7 +19,7 @@ from tests.web_ui.stand_in import StandIn, problem_response
 def test_problem_states_are_accessible(stand_in, page, small, problem_type):
     stand_in.responses.append(problem_response(problem_type, 3600))
     page.choose_file(small)
-    page.wait_for_state("waiting", "worthAClick", "locked")
+    page.wait_for_state("waiting", "retryable", "unauthorized")
     for size, dark in (DESKTOP, True), (PHONE, False):
         page.emulate(size, dark=dark)
         assert page.accessibility_violations() == []
@@ -30,7 +30,7 @@ def test_accessibility_violations_are_detected(page):
     found = page.accessibility_violations()
     assert found == []
     for damage, barrier in [
-        ("getElementById('drop').style.color = '#eee'", "contrast"),
+        ("getElementById('drop-zone').style.color = '#eee'", "contrast"),
         ("querySelector('h1').textContent = ''", "Headings"),
         ("getElementById('file').parentElement.outerHTML = '<input type=file>'", "label"),
         ("body.style.minWidth = '200vw'", "wider than the window"),

@@ -32,7 +32,7 @@ def test_whole_workflow_by_keyboard(stand_in, page, small, downloads):
     tab_to(page, "en")
     tab_to(page, "zh")
     tab_to(page, "file")
-    assert outline(page, "#drop") == "solid"
+    assert outline(page, "#drop-zone") == "solid"
     stand_in.responses.append(problem_response(OVERLOADED, 3600))
     page.driver.switch_to.active_element.send_keys(str(small))
     page.wait_for_state("waiting")
@@ -41,17 +41,17 @@ def test_whole_workflow_by_keyboard(stand_in, page, small, downloads):
     assert outline(page, "#stop") == "solid"
     press(page, Keys.SPACE)
     page.wait_for_state("stopped")
-    assert page.focused_element() == "again"
+    assert page.focused_element() == "retry"
     press(page, Keys.ENTER)
     page.wait_for_state("done")
 
     assert page.focused_element() == "result-title"
-    tab_to(page, "split")
-    assert outline(page, "#compare") == "solid"
+    tab_to(page, "slider")
+    assert outline(page, "#comparison") == "solid"
     press(page, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
-    assert page["#split"].get_attribute("aria-valuetext") == "53 % original"
+    assert page["#slider"].get_attribute("aria-valuetext") == "53 % original"
     press(page, Keys.HOME)
-    assert page["#split"].get_attribute("aria-valuetext") == "0 % original"
+    assert page["#slider"].get_attribute("aria-valuetext") == "0 % original"
     tab_to(page, "download")
     press(page, Keys.ENTER)
     file = downloads / "Some one-cartoon.jpg"
@@ -62,7 +62,7 @@ def test_whole_workflow_by_keyboard(stand_in, page, small, downloads):
 def test_focus_is_kept_when_the_user_moved_it(stand_in, page, small):
     stand_in.response_gate = Event()
     page.choose_file(small)
-    page.wait_for_state("drawing")
+    page.wait_for_state("cartoonizing")
     page["#languages [value=zh]"].click()
     stand_in.response_gate.set()
     page.wait_for_state("done")

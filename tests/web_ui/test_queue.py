@@ -26,8 +26,8 @@ def test_waiting_can_be_stopped_resumed_and_replaced(stand_in, page, small):
     page["#stop"].click()
     assert page.text("#status") == "Stopped."
     assert page.state() == "stopped"
-    assert page.focused_element() == "again"
-    page["#again"].click()
+    assert page.focused_element() == "retry"
+    page["#retry"].click()
     page.wait_for_state("waiting")
     page.choose_file(PORTRAIT)
     page.wait_for_state("done")
@@ -40,7 +40,7 @@ def test_waiting_can_be_stopped_resumed_and_replaced(stand_in, page, small):
 def test_inference_can_be_stopped(stand_in, page, small):
     stand_in.response_gate = Event()
     page.choose_file(small)
-    page.wait_for_state("drawing")
+    page.wait_for_state("cartoonizing")
     assert page.text("#status") == "Drawing the cartoon…"
     page["#stop"].click()
     stand_in.response_gate.set()
@@ -94,12 +94,12 @@ def test_queue_position_is_shown(blocking_engine, browser, small):
         browser.choose_file(small)
         browser.wait_for_state("queued")
         assert browser.text("#status") == "Waiting for its turn…"
-        assert browser.text("#place") == "Place 2 in the queue"
+        assert browser.text("#queue-position") == "Place 2 in the queue"
         blocking_engine.release(1)
-        browser.until(lambda: browser.text("#place") == "Place 1 in the queue")
+        browser.until(lambda: browser.text("#queue-position") == "Place 1 in the queue")
         blocking_engine.release(2)
         browser.wait_for_state("done")
-        assert not browser.is_visible("#place")
+        assert not browser.is_visible("#queue-position")
         assert [answer.result().status_code for answer in before] == [200, 200]
 
 
@@ -107,15 +107,15 @@ def test_last_known_queue_position_stays_shown(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
     stand_in.response_gate = Event()
     browser.choose_file(small)
-    browser.wait_for_state("drawing")
+    browser.wait_for_state("cartoonizing")
     browser.until(lambda: stand_in.position_requests >= 2)
-    assert browser.state() == "drawing"
+    assert browser.state() == "cartoonizing"
     stand_in.queue_position = 12
     browser.wait_for_state("queued")
     stand_in.queue_position = None  # As another replica says.
     asked = stand_in.position_requests
     browser.until(lambda: stand_in.position_requests >= asked + 2)
-    assert browser.text("#place") == "Place 12 in the queue"
+    assert browser.text("#queue-position") == "Place 12 in the queue"
     assert browser.accessibility_violations() == []
     stand_in.response_gate.set()
     browser.wait_for_state("done")
@@ -126,5 +126,5 @@ def test_exceeded_deadline_has_a_text(blocking_engine, browser, small):
     with StandIn(engine=blocking_engine, **timeouts, DCTNET_SLOTS=1).running() as server:
         browser.open(server.url)
         browser.choose_file(small)
-        browser.wait_for_state("worthAClick")
+        browser.wait_for_state("retryable")
     assert browser.text("#problem") == "The cartoon was not ready in time. Try again."

@@ -15,7 +15,7 @@ DIGEST_LENGTH = 16
 
 
 def static_paths() -> dict[str, str]:
-    """Return where each file is served below ``/static/``, such as ``0123456789abcdef/page.css``.
+    """Return where each file is served below ``/static/``, such as ``0123456789abcdef/main.css``.
 
     All are in one folder that is named after all contents, so that a module finds the others by
     the names that are written in it.

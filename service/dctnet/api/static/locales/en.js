@@ -7,13 +7,13 @@ export default {
   language: "Language",
   model: ({ model }) => `Model: ${model}`,
   privacy: "Images are drawn in memory and stored nowhere.",
-  demo: ({ style }) =>
+  demoNotice: ({ style }) =>
     "This is the demo model that ships with the service. It imitates a classical cartoon filter. " +
     `For a public DCT-Net model, the operator runs “dctnet fetch ${style}” and starts the service again.`,
 
-  choose: "Choose an image",
-  hint: "Or drop one here, or paste it. A large one is made smaller before it is sent.",
-  take: "Take a photo",
+  chooseImage: "Choose an image",
+  inputHint: "Or drop one here, or paste it. A large one is made smaller before it is sent.",
+  takePhoto: "Take a photo",
   style: "Style",
   styleTitle: ({ title }) => title,
   sample: ({ title }) => `A portrait in the style ${title}`,
@@ -21,19 +21,19 @@ export default {
   preparing: "Preparing the image…",
   sending: "Sending the image…",
   queued: "Waiting for its turn…",
-  place: ({ place }) => `Place ${place} in the queue`,
-  drawing: "Drawing the cartoon…",
+  queuePosition: ({ position }) => `Place ${position} in the queue`,
+  cartoonizing: "Drawing the cartoon…",
   progress: "Progress",
-  countdown: ({ seconds, next }) =>
-    `Attempt ${next} in ${seconds === 1 ? "1 second" : `${seconds} seconds`}`,
+  countdown: ({ seconds, attempt }) =>
+    `Attempt ${attempt} in ${seconds === 1 ? "1 second" : `${seconds} seconds`}`,
   stop: "Stop",
   stopped: "Stopped.",
-  again: "Try again",
+  retry: "Try again",
 
-  key: "API key",
-  keyLetters: "A key has only letters, digits and signs of ASCII.",
-  keyKept: "It is kept until you leave this page.",
-  draw: "Draw the image",
+  apiKey: "API key",
+  apiKeyPattern: "A key has only letters, digits and signs of ASCII.",
+  apiKeyHint: "It is kept until you leave this page.",
+  submitApiKey: "Draw the image",
 
   result: "Your cartoon",
   done: ({ seconds, faces }) =>
@@ -42,8 +42,8 @@ export default {
   originalShort: "Original",
   cartoon: "Its cartoon",
   cartoonShort: "Cartoon",
-  split: "How much of the original is shown",
-  splitAt: ({ percent }) => `${percent} % original`,
+  slider: "How much of the original is shown",
+  sliderValue: ({ percent }) => `${percent} % original`,
   download: "Download the cartoon",
 
   // Named after the type of the problem document.

@@ -8,11 +8,11 @@ def test_drag_and_drop(stand_in, page, small):
     where = {"x": 500, "y": 700}
     for event in "dragEnter", "dragOver":
         page.cdp("Input.dispatchDragEvent", type=event, data=dragged, **where)
-    page.until(lambda: "over" in (page["#drop"].get_attribute("class") or ""))
+    page.until(lambda: "dragover" in (page["#drop-zone"].get_attribute("class") or ""))
     page.cdp("Input.dispatchDragEvent", type="drop", data=dragged, **where)
     page.wait_for_state("done")
     assert stand_in.received == [small.read_bytes()]
-    assert page["#drop"].get_attribute("class") == ""
+    assert page["#drop-zone"].get_attribute("class") == ""
 
 
 def test_paste(stand_in, page):
@@ -38,7 +38,7 @@ def test_paste(stand_in, page):
 
 def test_same_image_can_be_chosen_again(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
-    assert browser.text("#take") == "Take a photo"
+    assert browser.text("#take-photo") == "Take a photo"
     assert browser["#camera"].get_attribute("capture") == "user"
     for times, source in enumerate(["#file", "#file", "#camera", "#camera"], 1):
         browser[source].send_keys(str(small))

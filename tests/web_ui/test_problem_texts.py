@@ -34,9 +34,9 @@ def test_every_problem_type_has_a_text_in_both_languages(stand_in, page, small):
             problem_response(problem_type, 3600 if problem_type in TRANSIENT else None)
         )
         page.choose_file(small)
-        page.wait_for_state("waiting", "failed", "worthAClick", "locked")
+        page.wait_for_state("waiting", "failed", "retryable", "unauthorized")
         assert (page.state() == "waiting") == (problem_type in TRANSIENT), problem_type
-        assert (page.state() == "locked") == (problem_type is UNAUTHORIZED), problem_type
+        assert (page.state() == "unauthorized") == (problem_type is UNAUTHORIZED), problem_type
         english = problem_text(page)
         page[CHINESE].click()
         chinese = problem_text(page)
@@ -67,10 +67,10 @@ def test_proxy_error_responses_have_a_text(stand_in, page, small):
 def test_unreachable_server_can_be_retried(page, small):
     with page.emulate_network(offline=True):
         page.choose_file(small)
-        page.wait_for_state("worthAClick")
+        page.wait_for_state("retryable")
         assert "cannot be reached" in page.text("#problem")
-        assert page.focused_element() == "again"
-    page["#again"].click()
+        assert page.focused_element() == "retry"
+    page["#retry"].click()
     page.wait_for_state("done")
     assert page.text("#problem") == ""
 
@@ -85,16 +85,16 @@ def test_too_large_file_is_not_sent(stand_in, page, tmp_path):
 
 
 def test_api_key_is_requested_and_kept_in_memory_only(stand_in, page, small):
-    assert not page.is_visible("#key")
-    field = [page["#key"].get_attribute(name) for name in ("type", "autocomplete")]
+    assert not page.is_visible("#api-key")
+    field = [page["#api-key"].get_attribute(name) for name in ("type", "autocomplete")]
     assert field == ["password", "off"]
     stand_in.responses.extend([problem_response(UNAUTHORIZED), problem_response(UNAUTHORIZED)])
     page.choose_file(small)
-    page.wait_for_state("locked")
-    assert page.focused_element() == "key"
-    page["#key"].send_keys("a-wrong-key\n")
+    page.wait_for_state("unauthorized")
+    assert page.focused_element() == "api-key"
+    page["#api-key"].send_keys("a-wrong-key\n")
     page.until(lambda: page.text("#problem") == "This API key is not valid.")
-    page["#key"].send_keys("the-right-key\n")
+    page["#api-key"].send_keys("the-right-key\n")
     page.wait_for_state("done")
     assert stand_in.keys == [None, "a-wrong-key", "the-right-key"]
     kept = page.run("return [localStorage.length, sessionStorage.length, document.cookie]")

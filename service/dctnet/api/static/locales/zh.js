@@ -3,7 +3,7 @@
 const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 
 const STYLES = {
-  demo: "演示",
+  demoNotice: "演示",
   anime: "日漫",
   "3d": "3D 卡通",
   handdrawn: "手绘",
@@ -20,13 +20,13 @@ export default {
   language: "语言",
   model: ({ model }) => `模型：${model}`,
   privacy: "图片只在内存中处理，不会保存到任何地方。",
-  demo: ({ style }) =>
+  demoNotice: ({ style }) =>
     "这是服务自带的演示模型，效果类似传统的卡通滤镜。" +
     `如需公开的 DCT-Net 模型，请服务的维护者运行“dctnet fetch ${style}”，然后重新启动服务。`,
 
-  choose: "选择图片",
-  hint: "也可以拖放到这里，或直接粘贴。大图会先缩小再发送。",
-  take: "拍照",
+  chooseImage: "选择图片",
+  inputHint: "也可以拖放到这里，或直接粘贴。大图会先缩小再发送。",
+  takePhoto: "拍照",
   style: "风格",
   styleTitle,
   sample: (style) => `“${styleTitle(style)}”风格的人像`,
@@ -34,18 +34,18 @@ export default {
   preparing: "正在准备图片……",
   sending: "正在发送图片……",
   queued: "正在排队……",
-  place: ({ place }) => `排在第 ${place} 位`,
-  drawing: "正在绘制卡通……",
+  queuePosition: ({ position }) => `排在第 ${position} 位`,
+  cartoonizing: "正在绘制卡通……",
   progress: "进度",
-  countdown: ({ seconds, next }) => `${seconds} 秒后进行第 ${next} 次尝试`,
+  countdown: ({ seconds, attempt }) => `${seconds} 秒后进行第 ${attempt} 次尝试`,
   stop: "停止",
   stopped: "已停止。",
-  again: "重试",
+  retry: "重试",
 
-  key: "API 密钥",
-  keyLetters: "密钥只含 ASCII 字母、数字和符号。",
-  keyKept: "密钥保留到您离开此页面为止。",
-  draw: "绘制图片",
+  apiKey: "API 密钥",
+  apiKeyPattern: "密钥只含 ASCII 字母、数字和符号。",
+  apiKeyHint: "密钥保留到您离开此页面为止。",
+  submitApiKey: "绘制图片",
 
   result: "您的卡通",
   done: ({ seconds, faces }) =>
@@ -54,8 +54,8 @@ export default {
   originalShort: "原图",
   cartoon: "转换后的卡通",
   cartoonShort: "卡通",
-  split: "显示多少原图",
-  splitAt: ({ percent }) => `原图占 ${percent}%`,
+  slider: "显示多少原图",
+  sliderValue: ({ percent }) => `原图占 ${percent}%`,
   download: "下载卡通",
 
   // Named after the type of the problem document.

@@ -49,10 +49,10 @@ def displayed_image(browser: Browser, selector: str) -> Image.Image:
 def test_portrait_becomes_a_cartoon(server, browser, size, language, dark, done):
     browser.open(server.url, size=size, language=language, dark=dark)
     assert browser.accessibility_violations() == []
-    assert browser.is_visible("#drop", "#styles", ".note")
+    assert browser.is_visible("#drop-zone", "#styles", ".notice")
     named = "demo model" if language.startswith("en") else "演示模型"
-    assert named in browser.text(".note")
-    assert browser["#take"].is_displayed() == (size == PHONE)
+    assert named in browser.text(".notice")
+    assert browser["#take-photo"].is_displayed() == (size == PHONE)
 
     browser.choose_file(PORTRAIT)
     browser.wait_for_state("done")

@@ -16,13 +16,13 @@ def open_and_cartoonize(stand_in: StandIn, browser: Browser, path: Path) -> None
 
 def split_position(browser: Browser) -> str:
     """How much of the original is to be seen."""
-    style = "getComputedStyle(document.getElementById('compare'))"
-    return str(browser.driver.execute_script(f"return {style}.getPropertyValue('--split')"))
+    style = "getComputedStyle(document.getElementById('comparison'))"
+    return str(browser.driver.execute_script(f"return {style}.getPropertyValue('--slider')"))
 
 
 def has_slider(browser: Browser) -> bool:
     # Selenium takes what is transparent for hidden.
-    return browser["#split"].value_of_css_property("display") != "none"
+    return browser["#slider"].value_of_css_property("display") != "none"
 
 
 def test_download_and_slider(stand_in, browser, small, downloads):
@@ -35,7 +35,7 @@ def test_download_and_slider(stand_in, browser, small, downloads):
     file.unlink()
 
     assert split_position(browser) == "50%"
-    box = browser["#compare"]
+    box = browser["#comparison"]
     width = box.size["width"]
     for part in 0.25, 0.75:
         x = round(width * (part - 0.5))
