@@ -59,7 +59,7 @@ def test_missing_or_invalid_key_is_401(client_with_keys, headers, words):
     assert words in require_problem(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert "Retry-After" not in response.headers
-    assert response.get_json()["title"] == "An API key is needed"
+    assert response.get_json()["title"] == "API key required"
 
 
 def test_upload_reports_401_in_its_own_format(client_with_keys):

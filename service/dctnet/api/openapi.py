@@ -39,7 +39,7 @@ EXAMPLES = {
     problems.UNAUTHORIZED: "The API key is not valid.",
     problems.NOT_FOUND: "There is no sample of the style 'sketch'.",
     problems.METHOD_NOT_ALLOWED: "The method is not allowed for the requested URL.",
-    problems.READ_TIMEOUT: "The image did not come fast enough.",
+    problems.READ_TIMEOUT: "The image was not received fast enough.",
     problems.TOO_MANY_BYTES: "The image may have at most 10485760 bytes (10.0 MiB).",
     problems.TOO_MANY_PIXELS: "The image has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
     " allowed.",
@@ -47,22 +47,21 @@ EXAMPLES = {
     problems.DAMAGED_IMAGE: "The image is damaged or cut off.",
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",
-    problems.OVERLOADED: "Too many images wait already.",
-    problems.CLIENT_DISCONNECTED: "The client closed the connection while its image waited.",
+    problems.OVERLOADED: "The queue is full.",
+    problems.CLIENT_DISCONNECTED: "The client closed the connection while its image was queued.",
     problems.INTERNAL_ERROR: f"The server failed; its log has the details under {EXAMPLE_ID}.",
     problems.STARTING: "The model is still loading.",
-    problems.OUT_OF_MEMORY: "There is not enough memory for this image at the moment; try again"
-    " later.",
-    problems.DRAINING: "The server ends before it could draw this.",
+    problems.OUT_OF_MEMORY: "Not enough memory for this image at the moment; try again later.",
+    problems.DRAINING: "The server is shutting down.",
     problems.DEADLINE_EXCEEDED: "The cartoon was not ready before the request's deadline.",
 }
 """What a problem of each type may say."""
 
-_NO_REQUEST = "This is no HTTP request that can be served."
+_NO_REQUEST = "The HTTP request is malformed or not supported."
 
 UNSERVABLE = {
     400: (problems.BAD_REQUEST, _NO_REQUEST),
-    408: (problems.READ_TIMEOUT, "The headers did not come in time."),
+    408: (problems.READ_TIMEOUT, "The headers were not received in time."),
     414: (problems.BAD_REQUEST, _NO_REQUEST),
     417: (problems.BAD_REQUEST, _NO_REQUEST),
     431: (problems.BAD_REQUEST, _NO_REQUEST),

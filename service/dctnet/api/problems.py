@@ -44,25 +44,25 @@ class ProblemType:
         return f"urn:dctnet:problem:{self.slug}"
 
 
-BAD_REQUEST = ProblemType("bad-request", 400, "The request cannot be understood")
-MISSING_IMAGE = ProblemType("missing-image", 400, "The request has no image")
-UNAUTHORIZED = ProblemType("unauthorized", 401, "An API key is needed")
-NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
-METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This address takes another method")
-READ_TIMEOUT = ProblemType("read-timeout", 408, "The request came too slowly")
-TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "The image has too many bytes")
-TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "The image has too many pixels")
-UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "The image's format is not supported")
-DAMAGED_IMAGE = ProblemType("damaged-image", 422, "The image cannot be decoded")
-UNKNOWN_STYLE = ProblemType("unknown-style", 422, "This style is not loaded")
-BAD_PARAMETER = ProblemType("bad-parameter", 422, "A parameter has a value that is not allowed")
-OVERLOADED = ProblemType("overloaded", 429, "The server is busy")
-CLIENT_DISCONNECTED = ProblemType("client-disconnected", 499, "The client left before its answer")
-INTERNAL_ERROR = ProblemType("internal-error", 500, "The server failed")
-STARTING = ProblemType("starting", 503, "The model is loading")
-OUT_OF_MEMORY = ProblemType("out-of-memory", 503, "The server is out of memory")
-DRAINING = ProblemType("draining", 503, "The server is about to end")
-DEADLINE_EXCEEDED = ProblemType("deadline-exceeded", 504, "The cartoon was not ready in time")
+BAD_REQUEST = ProblemType("bad-request", 400, "Bad request")
+MISSING_IMAGE = ProblemType("missing-image", 400, "Missing image")
+UNAUTHORIZED = ProblemType("unauthorized", 401, "API key required")
+NOT_FOUND = ProblemType("not-found", 404, "Not found")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "Method not allowed")
+READ_TIMEOUT = ProblemType("read-timeout", 408, "Request received too slowly")
+TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "Image has too many bytes")
+TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "Image has too many pixels")
+UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "Unsupported image format")
+DAMAGED_IMAGE = ProblemType("damaged-image", 422, "Image cannot be decoded")
+UNKNOWN_STYLE = ProblemType("unknown-style", 422, "Style is not loaded")
+BAD_PARAMETER = ProblemType("bad-parameter", 422, "Invalid parameter value")
+OVERLOADED = ProblemType("overloaded", 429, "Server is overloaded")
+CLIENT_DISCONNECTED = ProblemType("client-disconnected", 499, "Client closed the request")
+INTERNAL_ERROR = ProblemType("internal-error", 500, "Internal server error")
+STARTING = ProblemType("starting", 503, "Model is loading")
+OUT_OF_MEMORY = ProblemType("out-of-memory", 503, "Server is out of memory")
+DRAINING = ProblemType("draining", 503, "Server is shutting down")
+DEADLINE_EXCEEDED = ProblemType("deadline-exceeded", 504, "Deadline exceeded")
 
 PROBLEM_TYPES = (
     BAD_REQUEST,
@@ -95,31 +95,31 @@ _BY_IMAGE_ERROR: dict[type[ImageError], ProblemType] = {
 
 _BY_REASON: dict[RejectionReason, tuple[ProblemType, str]] = {
     RejectionReason.STARTING: (STARTING, "The model is still loading."),
-    RejectionReason.DRAINING: (DRAINING, "The server ends before it could draw this."),
-    RejectionReason.QUEUE_FULL: (OVERLOADED, "Too many images wait already."),
-    RejectionReason.QUOTA: (OVERLOADED, "Too many images of this client wait already."),
-    RejectionReason.DEADLINE: (OVERLOADED, "This image's turn would come after its deadline."),
-    RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many images are being received already."),
+    RejectionReason.DRAINING: (DRAINING, "The server is shutting down."),
+    RejectionReason.QUEUE_FULL: (OVERLOADED, "The queue is full."),
+    RejectionReason.QUOTA: (OVERLOADED, "This client has too many images in the queue."),
+    RejectionReason.DEADLINE: (OVERLOADED, "The image cannot be finished before its deadline."),
+    RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many uploads are in progress."),
 }
 
 _BY_ERROR: dict[type[Exception], tuple[ProblemType, str]] = {
-    ReadTimeout: (READ_TIMEOUT, "The image did not come fast enough."),
+    ReadTimeout: (READ_TIMEOUT, "The image was not received fast enough."),
     DeadlineExceeded: (
         DEADLINE_EXCEEDED,
         "The cartoon was not ready before the request's deadline.",
     ),
     ClientDisconnected: (
         CLIENT_DISCONNECTED,
-        "The client closed the connection while its image waited.",
+        "The client closed the connection while its image was queued.",
     ),
     UploadAborted: (
         CLIENT_DISCONNECTED,
-        "The client closed the connection before its image was sent.",
+        "The client closed the connection before its image was received.",
     ),
-    AdmissionStopped: (DRAINING, "The server ended before it could draw this."),
+    AdmissionStopped: (DRAINING, "The server shut down before it could process the image."),
     MemoryError: (
         OUT_OF_MEMORY,
-        "There is not enough memory for this image at the moment; try again later.",
+        "Not enough memory for this image at the moment; try again later.",
     ),
 }
 

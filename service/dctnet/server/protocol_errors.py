@@ -31,12 +31,12 @@ class ErrorResponse:
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     """Return the answer to a client's mistake; None where the mistake is ours."""
     if isinstance(error, ReadTimeout):
-        return _answer(READ_TIMEOUT, READ_TIMEOUT.status, "The headers did not come in time.")
+        return _answer(READ_TIMEOUT, READ_TIMEOUT.status, "The headers were not received in time.")
     if isinstance(error, InvalidHost):
         return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+        return _answer(BAD_REQUEST, status, "The HTTP request is malformed or not supported.")
     return None
 
 
