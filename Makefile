@@ -109,6 +109,10 @@ manifests: install-dev .tools/bin/helm ## Render k8s/manifests from the chart
 promises: $(BIN)/python ## Write docs/promises.md from the marker of the tests that prove a promise
 	@$(BIN)/python -m tests.support.promises
 
+.PHONY: openapi
+openapi: $(BIN)/python ## Convert the OpenAPI document from YAML to the JSON that the server reads
+	@$(BIN)/python -m tests.support.openapi_json
+
 # The image: by the first of these engines that is here, with whatever BUILD_FLAGS it needs to.
 ENGINES := docker podman buildah
 ENGINE = $(firstword $(foreach name,$(ENGINES),$(if $(shell command -v $(name)),$(name))))

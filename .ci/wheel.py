@@ -18,6 +18,8 @@ NEEDED = (
     f"{DEMO}golden-output.png",
     f"{DEMO}golden-input.png",
     f"{DEMO}manifest.json",
+    "dctnet/api/openapi.json",
+    "dctnet/api/openapi.yaml",
     "dctnet/api/static/*.css",
     "dctnet/api/static/*.js",
     "dctnet/api/static/locales/*.js",

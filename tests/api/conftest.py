@@ -22,7 +22,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Networks
 from tests.support.encoded_images import encoded, gradient
-from tests.support.openapi_validation import openapi_document, require_documented
+from tests.support.openapi_validation import openapi_document, require_documented, with_pages
 from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
@@ -173,7 +173,7 @@ def validate_responses(monkeypatch: pytest.MonkeyPatch) -> None:
         app = client.application
         if app not in _DOCUMENTS:
             _DOCUMENTS[app] = {}  # While it is asked for itself.
-            _DOCUMENTS[app] = openapi_document(app)
+            _DOCUMENTS[app] = with_pages(openapi_document(app))
         response = ask(client, *args, **kwargs)
         if _DOCUMENTS[app]:
             require_documented(app, _DOCUMENTS[app], response)

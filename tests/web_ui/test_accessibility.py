@@ -47,7 +47,9 @@ def test_docs_page_is_accessible(browser, tmp_path):
     with StandIn(DCTNET_API_KEYS_FILE=keys).running() as stand_in:
         browser.open(stand_in.url)
         browser["a[href=docs]"].click()
-        browser.until(lambda: browser.is_visible("#draw", "#problems", "#headers", "#objects"))
+        browser.until(
+            lambda: browser.is_visible("#cartoonize", "#problems", "#headers", "#schemas")
+        )
         browser.run("for (const it of document.querySelectorAll('details')) it.open = true")
         for size, dark in (DESKTOP, False), (PHONE, True):
             browser.emulate(size, dark=dark)

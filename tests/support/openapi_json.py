@@ -1,0 +1,19 @@
+"""JSON copy of the OpenAPI document, which the server reads: `make openapi` writes it."""
+
+import json
+
+import yaml
+
+from dctnet.api import openapi
+
+SOURCE = openapi.FILE.with_suffix(".yaml")
+
+
+def converted() -> str:
+    """Return the YAML document as one line of JSON."""
+    document = yaml.safe_load(SOURCE.read_text())
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+if __name__ == "__main__":
+    openapi.FILE.write_text(converted())
