@@ -1,4 +1,4 @@
-"""The Flask application: the route table and the order of the middlewares on one screen."""
+"""Flask application: middleware order and route table."""
 
 from collections.abc import Callable
 
@@ -23,24 +23,24 @@ from dctnet.replica import Replica
 
 
 def create_app(replica: Replica) -> Flask:
-    """Make the application; until the replica is ready it answers that the model is loading."""
+    """Make the application; it rejects images with 503 until the model is loaded."""
     app = Flask("dctnet", template_folder="api/templates", static_folder=None)
     app.request_class = InMemoryRequest
-    # Werkzeug would redirect `/v1//styles`, to an address that it makes of the Host header.
+    # Werkzeug would redirect `/v1//styles` to a URL with the client's Host header.
     app.url_map.merge_slashes = False
 
     app.before_request(request_id.assign_request_id)
     app.before_request(access_log.start_record)
     app.before_request(paths.reject_empty_segment)
     app.register_error_handler(Exception, problems.error_response)
-    # Handlers after a request run in reverse.
+    # These handlers run in reverse order.
     app.after_request(access_log.finish_record(replica.metrics, replica.tracing))
     app.after_request(request_id.add_request_id)
     app.after_request(security_headers.add_security_headers)
     app.after_request(cors_headers(replica.settings.cors_origins))
 
     _add_routes(app, replica)
-    # Templates are read now: later there may be no file descriptor left.
+    # Load templates now, because file descriptors may run out later.
     for template in app.jinja_env.list_templates():
         app.jinja_env.get_template(template)
     return app

@@ -1,4 +1,4 @@
-"""The application around the real engine, whose networks here are functions of numpy."""
+"""Fixtures: the application with the real engine on networks made of NumPy."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -54,7 +54,7 @@ def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
 
 
 class FailingEngine:
-    """Warms up two slots, with two images each, and then fails in one way."""
+    """Engine that fails after the warm-up of two slots, with two images each."""
 
     def __init__(self, fail: Callable[[], object]) -> None:
         self._fail, self._warm_ups = fail, 4
@@ -70,7 +70,7 @@ class FailingEngine:
 
 
 class BlockingEngine:
-    """Draws as many images as it is let, after the two by which a slot is warmed up."""
+    """Engine that blocks each image until it is released, after a slot's warm-up."""
 
     def __init__(self) -> None:
         self._permits = Semaphore(2)
@@ -79,7 +79,7 @@ class BlockingEngine:
         pass
 
     def release(self, number: int) -> None:
-        """Let it compute this number of cartoons."""
+        """Allow this number of cartoons."""
         self._permits.release(number)
 
     def cartoonize(self, image: Pixels, /) -> Cartoon:
@@ -89,14 +89,14 @@ class BlockingEngine:
 
 @pytest.fixture
 def blocking_engine() -> Iterator[BlockingEngine]:
-    """An engine for one slot; the end of the test releases every request that waits for it."""
+    """An engine for one slot, which the end of the test unblocks."""
     engine = BlockingEngine()
     yield engine
     engine.release(100)
 
 
 def tiny_engine() -> Engine:
-    """An engine that draws the negative, and a red head on a white square."""
+    """Engine that returns the negative, with a red head on a white square."""
     networks = Networks(_Negative(), _Red(), _one_face_if_bright, lambda _: LANDMARKS)
     return Engine(networks, np.ones((288, 288), np.float32))
 
@@ -104,7 +104,7 @@ def tiny_engine() -> Engine:
 def replica_of(
     settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> Replica:
-    """A replica that is ready, with an engine of its own."""
+    """A ready replica with its own engine."""
     replica = Replica(settings, model, lambda _: (engine or tiny_engine(), model))
     replica.load()
     return replica
@@ -119,12 +119,12 @@ def settings() -> Settings:
 def client_of(
     settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> FlaskClient:
-    """A client of a server that is ready."""
+    """Client of a ready server."""
     return create_app(replica_of(settings, model, engine)).test_client()
 
 
 def starting_client_of(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
-    """A client of a server whose model is still being loaded."""
+    """Client of a server that is loading its model."""
     return create_app(Replica(settings, model)).test_client()
 
 
@@ -140,7 +140,7 @@ def starting_client(settings: Settings) -> FlaskClient:
 
 @pytest.fixture(scope="session")
 def settings_with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings of a server that asks for one of the keys."""
+    """Settings of a server that requires an API key."""
     file = tmp_path_factory.mktemp("keys") / "keys"
     file.write_text("\n".join(KEYS))
     return replace(settings, api_keys_file=file)
@@ -152,7 +152,7 @@ def client_with_keys(settings_with_keys: Settings) -> FlaskClient:
 
 
 def require_problem(response: TestResponse, status: int, slug: str) -> str:
-    """The detail of a problem document, after a look at all else in it."""
+    """Check a problem document and return its detail."""
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
@@ -166,13 +166,13 @@ def require_problem(response: TestResponse, status: int, slug: str) -> str:
 
 @pytest.fixture(autouse=True)
 def validate_responses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every answer that a test here gets to what the server's OpenAPI document tells of it."""
+    """Validate every response of the tests against the server's OpenAPI document."""
     ask = FlaskClient.open
 
     def open(client: FlaskClient, *args: Any, **kwargs: Any) -> TestResponse:
         app = client.application
         if app not in _DOCUMENTS:
-            _DOCUMENTS[app] = {}  # While it is asked for itself.
+            _DOCUMENTS[app] = {}  # While it is fetched.
             _DOCUMENTS[app] = with_pages(openapi_document(app))
         response = ask(client, *args, **kwargs)
         if _DOCUMENTS[app]:

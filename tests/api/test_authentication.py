@@ -1,4 +1,4 @@
-"""API keys, where they are asked for: who is answered, and who with 401."""
+"""API-key authentication: accepted headers, and 401 for all others."""
 
 import logging
 from io import BytesIO
@@ -27,7 +27,7 @@ SCRIPT = f"/static/{static_paths()['main.js']}"
         {"Authorization": f"bearer   {KEY} "},
         {"X-Api-Key": KEY},
         {"X-Api-Key": SECOND},
-        {"Authorization": "Basic dTpw", "X-Api-Key": KEY},  # The first is a proxy's.
+        {"Authorization": "Basic dTpw", "X-Api-Key": KEY},  # Basic credentials for a proxy.
         {"Authorization": f"Bearer {KEY}", "X-Api-Key": WRONG},
     ],
 )

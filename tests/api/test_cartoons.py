@@ -24,7 +24,10 @@ def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str) -
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_response_is_the_cartoon_with_no_store(client):
-    for response in post(client), post(client, style="tiny"):  # The loaded one may be named.
+    for response in (
+        post(client),
+        post(client, style="tiny"),
+    ):  # The default, and the loaded style by name.
         assert response.status_code == 200
         assert response.content_type == "image/png"
         assert response.headers["Cache-Control"] == "no-store"
@@ -78,7 +81,7 @@ def test_server_timing_header(client):
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
 def test_upload_is_not_written_to_a_file(settings, tmp_path, monkeypatch):
-    """Werkzeug would write one of more than 500 kB."""
+    """Werkzeug writes uploads of more than 500 kB to a file by default."""
     client = client_of(replace(settings, max_body_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
     image = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
@@ -115,14 +118,13 @@ def test_truncated_image_is_422(client, format):
 
 
 def padded(size: int) -> bytes:
-    """An image of exactly this size in bytes."""
+    """Image of exactly this many bytes."""
     data = encoded(IMAGE)
     return data + bytes(size - len(data))
 
 
 def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
-    """Send an image of this size in bytes: announced, in a form, and as Gunicorn hands over a body
-    whose size is not announced."""
+    """Send an image of this many bytes: with a length, in a form, and chunked as by Gunicorn."""
     data = padded(size)
     unsized = {"wsgi.input": BytesIO(data), "wsgi.input_terminated": True}
     return [

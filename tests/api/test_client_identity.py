@@ -1,4 +1,4 @@
-"""Who takes turns with whom: told by its key, by its address, or not at all."""
+"""Client identity: by API key, by address, or anonymous."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ BY_ADDRESS = {"DCTNET_FAIRNESS": "address", "DCTNET_TRUSTED_PROXIES": "10.0.0.0/
 
 
 def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
-    """Return whose a request from a peer counts as, with what proxies have written."""
+    """Return the client identity of a request, by its peer and X-Forwarded-For."""
     settings = Settings.from_environment({**BY_ADDRESS, **environ})
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     with Flask("test").test_request_context(environ_base={"REMOTE_ADDR": peer}, headers=headers):
@@ -26,7 +26,7 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
     ("peer", "forwarded", "client"),
     [
         ("192.0.2.1", None, "192.0.2.1"),
-        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # Whoever is not trusted may lie.
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # An untrusted peer may forge the header.
         ("10.0.0.1", None, "10.0.0.1"),
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
         ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
@@ -60,7 +60,7 @@ def test_address_is_ignored_by_other_fairness_settings(fairness):
 
 
 def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Send an image with each key, in both ways; return whose they counted as."""
+    """Send an image with each key in each header; return the client identities."""
     replica = replica_of(settings)
     seen: list[object] = []
     submit = replica.admission.submit

@@ -1,4 +1,4 @@
-"""Broken, hostile and odd images over HTTP: a cartoon or the right problem, never a defect."""
+"""Corpus of hostile images over HTTP: a cartoon or the expected problem."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tests.support.corpus_expectations import require_image, require_problem
 
 @pytest.fixture(scope="module")
 def lenient_client(settings: Settings) -> FlaskClient:
-    """A client of a server that takes all samples as they are."""
+    """Client of a server whose limits accept every sample."""
     return client_of(replace(settings, max_body_bytes=10 * MIB, max_pixels=MAX_PIXELS))
 
 

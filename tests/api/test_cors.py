@@ -1,4 +1,4 @@
-"""CORS: which other sites' pages may use the API from a browser, and what they get to read."""
+"""CORS: allowed origins, exposed headers and preflight requests."""
 
 from dataclasses import replace
 
@@ -49,11 +49,11 @@ def test_allowed_origin_may_read_every_response(client_with_cors, path):
 )
 def test_other_origin_may_read_no_response(client_with_cors, origin):
     response = client_with_cors.post("/v1/cartoons", data=IMAGE, headers={"Origin": origin})
-    assert response.status_code == 200  # It is the browser that keeps the answer from the page.
+    assert response.status_code == 200  # The browser hides the response from the page.
     assert "Access-Control-Allow-Origin" not in response.headers
     assert "Origin" in response.vary
-    beforehand = preflight(client_with_cors, "/v1/cartoons", origin)
-    assert not [name for name, _ in beforehand.headers if name.startswith("Access-Control")]
+    preflight_response = preflight(client_with_cors, "/v1/cartoons", origin)
+    assert not [name for name, _ in preflight_response.headers if name.startswith("Access-Control")]
 
 
 def names(response: TestResponse, header: str) -> set[str]:
@@ -81,7 +81,7 @@ def test_preflight_response(client_with_cors, path):
 
 
 def test_preflight_needs_no_key_and_no_slot(settings_with_keys):
-    # It has no slots yet.
+    # The replica has no slots yet.
     loading = starting_client_of(replace(settings_with_keys, cors_origins=frozenset({ALLOWED})))
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
     rejected = loading.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})

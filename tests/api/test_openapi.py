@@ -59,7 +59,7 @@ def operations(document: Any) -> list[tuple[str, str, Any]]:
 
 
 def responses(document: Any) -> list[tuple[str, str, Any]]:
-    """The method, the status and the response, of every operation and of unknown routes."""
+    """Method, status and response of every operation, and of unknown methods."""
     documented = [
         (method, status, resolve(document, response))
         for _, method, operation in operations(document)

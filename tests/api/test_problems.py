@@ -1,4 +1,4 @@
-"""Errors of every endpoint are problem documents (RFC 9457)."""
+"""Errors of every route are problem documents (RFC 9457)."""
 
 import logging
 import re
@@ -28,18 +28,18 @@ def test_other_method_is_405_with_allow(client, path):
 
 
 def fail() -> None:
-    raise RuntimeError("the secret of the house")
+    raise RuntimeError("a secret detail")
 
 
 def test_internal_error_is_logged_hidden_from_the_client_and_releases_its_slot(settings, caplog):
     client = client_of(settings, engine=FailingEngine(fail))
     with caplog.at_level(logging.ERROR):
-        for _ in range(3):  # One more than there are slots.
+        for _ in range(3):  # One more than the slots.
             response = client.post("/v1/cartoons", data=IMAGE, headers={"X-Request-Id": "abc"})
             assert require_problem(response, 500, "internal-error").endswith("under abc.")
             assert "secret" not in response.text
     assert "request abc failed" in caplog.text
-    assert "the secret of the house" in caplog.text
+    assert "a secret detail" in caplog.text
 
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")

@@ -1,4 +1,4 @@
-"""``GET /v1/queue-tickets/TICKET``: the queue position of an image sent with a ticket."""
+"""``GET /v1/queue-tickets/TICKET``: queue position of an image."""
 
 from concurrent.futures import Future
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What every answer tells the browser that reads it."""
+"""Security headers of every response."""
 
 import pytest
 

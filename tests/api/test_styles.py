@@ -38,7 +38,7 @@ def test_style_has_a_display_title(settings, style, title):
 
 @pytest.fixture
 def loading(settings: Settings) -> FlaskClient:
-    """A server whose model is still being loaded, and has a golden pair."""
+    """Client of a server that is loading a model with a golden pair."""
     return starting_client_of(settings, replace(MODEL, sample=SAMPLE))
 
 

@@ -1,4 +1,4 @@
-"""``POST /upload`` and ``GET /health``, the older contract."""
+"""``POST /upload`` and ``GET /health``."""
 
 from io import BytesIO
 from typing import Any

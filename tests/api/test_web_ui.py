@@ -1,4 +1,4 @@
-"""``GET /``: the page, as the server sends it; tests/web_ui looks at it in a browser."""
+"""``GET /``: HTML and static files of the web UI; tests/web_ui uses a browser."""
 
 import re
 import shutil
@@ -99,7 +99,7 @@ def test_locales_have_the_same_keys():
         re.findall(r'^  "?([A-Za-z-]+)"?[:,]', path.read_text(), re.MULTILINE)
         for path in sorted((static_files.FOLDER / "locales").iterdir())
     ]
-    # What only Chinese has are its own words for the styles.
+    # The Chinese file has extra keys: its own titles of the styles.
     english, chinese = (set(found) for found in names)
     assert english
     assert english <= chinese

@@ -1,4 +1,4 @@
-"""JSON copy of the OpenAPI document, which the server reads: `make openapi` writes it."""
+"""JSON copy of openapi.yaml, which the server reads: `make openapi` writes it."""
 
 import json
 

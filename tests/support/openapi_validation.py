@@ -1,4 +1,4 @@
-"""Validation of responses against the OpenAPI document of the server that sent them."""
+"""Validation of responses against the server's OpenAPI document."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def openapi_document(app: Flask) -> dict[str, Any]:
 
 
 def with_pages(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with the operations of the pages, which are not part of the API."""
+    """Return the document with the pages' operations added."""
     pages = yaml.safe_load((ROOT / "tests/support/page_operations.yaml").read_text())
     static_file = pages["paths"]["/static/{path}"]["get"]
     static_file["parameters"][-1]["schema"]["enum"] = sorted(static_paths().values())
@@ -36,7 +36,7 @@ def with_pages(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_documented(app: Flask, document: dict[str, Any], response: TestResponse) -> None:
-    """Raise AssertionError unless the document describes the response and all its headers."""
+    """Raise AssertionError unless the document describes the whole response."""
     request = response.request
     adapter = app.url_map.bind("localhost")
     try:

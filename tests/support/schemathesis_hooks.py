@@ -25,7 +25,7 @@ for media_type in MEDIA_TYPES.keys() - {"multipart/form-data"}:
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Skip requests that are invalid only because of a header that the document does not name.
+    """Skip requests that are invalid only because of an undocumented header.
 
     Servers ignore unknown headers (RFC 9110, 5.1), and browsers and proxies add some. schemathesis
     allows them by default, but not next to a numeric header.

@@ -1,4 +1,4 @@
-"""Keys come from a file, are compared as a whole, and change while they are used."""
+"""API keys: parsing of the file, constant-time comparison, rotation."""
 
 import hmac
 import os
@@ -34,7 +34,7 @@ def rejection(file: Path) -> str:
 
 
 def replace(file: Path, text: str) -> None:
-    """Put another file in its place, in one step."""
+    """Replace the file atomically."""
     new = file.with_suffix(".new")
     new.write_text(text)
     new.rename(file)
@@ -84,15 +84,15 @@ def test_invalid_line_is_reported_by_number_without_its_content(file, key):
     file.write_text(f"{OLD}\n# more\n{key}\n")
     sentence = rejection(file)
     assert sentence == (
-        f"DCTNET_API_KEYS_FILE is {str(file)!r}, but line 3 of it is no key, which is 16 to 256"
-        " printable ASCII characters without a space."
+        f"DCTNET_API_KEYS_FILE is {str(file)!r}, but line 3 is not a key of 16 to 256 printable"
+        " ASCII characters without spaces."
     )
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", f"# {OLD}\n"])
 def test_file_without_a_key_is_rejected(file, content):
     file.write_text(content)
-    assert rejection(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but there is no key in it."
+    assert rejection(file) == f"DCTNET_API_KEYS_FILE is {str(file)!r}, but it contains no key."
 
 
 def test_max_file_bytes_is_exact(file):
@@ -100,14 +100,14 @@ def test_max_file_bytes_is_exact(file):
     full = line + b"#" * (MAX_FILE_BYTES - len(line))
     assert keys_of(file, full).accept(OLD)
     file.write_bytes(full + b"#")
-    assert "that has more than 65536 bytes." in rejection(file)
+    assert "it has more than 65536 bytes." in rejection(file)
 
 
 def test_non_regular_file_is_rejected_without_blocking(file):
-    assert "that cannot be read: No such file or directory." in rejection(file)
+    assert "it cannot be read: No such file or directory." in rejection(file)
     os.mkfifo(file)
-    assert "that is no regular file." in in_background(lambda: rejection(file)).result(BOUND_S)
-    assert "that is no regular file." in rejection(file.parent)
+    assert "it is not a regular file." in in_background(lambda: rejection(file)).result(BOUND_S)
+    assert "it is not a regular file." in rejection(file.parent)
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
@@ -116,7 +116,7 @@ def test_comparison_takes_constant_time(file, monkeypatch):
 
     def compare(offered: bytes, known: bytes) -> bool:
         compared.append(known)
-        assert len(offered) == len(known) == 32  # Digests: no length tells anything either.
+        assert len(offered) == len(known) == 32  # Digests have equal length.
         return hmac.compare_digest(offered, known)
 
     monkeypatch.setattr(api_keys, "compare_digest", compare)
@@ -139,7 +139,7 @@ Change = Callable[[str], object]
 
 @pytest.fixture(params=["mounted", "replaced", "edited"])
 def changing(request: pytest.FixtureRequest, file: Path) -> tuple[Path, Change]:
-    """A file that has the old key, and what changes it in each of the ways that are usual."""
+    """A file with the old key, and a function that changes it, for each usual way."""
     if request.param == "mounted":
         secret = MountedSecret(file.with_name("secret"), "keys", OLD)
         return secret.path, secret.change
@@ -153,7 +153,7 @@ def test_change_takes_effect_at_the_next_poll(changing, clock, capsys):
     path, change = changing
     keys = ApiKeys(path, clock)
     change(f"{OLD}\n{NEW}")
-    assert not keys.accept(NEW)  # It is not looked at for each request.
+    assert not keys.accept(NEW)  # The file is not read for each request.
     clock.turn(POLL_INTERVAL_S)
     assert keys.accept(NEW)
     assert keys.accept(OLD)
@@ -163,21 +163,21 @@ def test_change_takes_effect_at_the_next_poll(changing, clock, capsys):
     assert not keys.accept(OLD)
     assert keys.accept(NEW)
     clock.turn(POLL_INTERVAL_S)
-    assert keys.accept(NEW)  # Nothing has changed, and nothing is said.
+    assert keys.accept(NEW)  # Nothing has changed, and nothing is logged.
     assert capsys.readouterr().err == (
-        "dctnet: the API keys were read again; there are 2\n"
-        "dctnet: the API keys were read again; there are 1\n"
+        "dctnet: the API keys were reloaded; there are 2\n"
+        "dctnet: the API keys were reloaded; there are 1\n"
     )
 
 
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
-        (lambda file: file.unlink(), "that cannot be read: No such file or directory"),
-        (lambda file: replace(file, ""), "there is no key in it"),
-        (lambda file: replace(file, "short"), "line 1 of it is no key"),
+        (lambda file: file.unlink(), "it cannot be read: No such file or directory"),
+        (lambda file: replace(file, ""), "it contains no key"),
+        (lambda file: replace(file, "short"), "line 1 is not a key"),
         (lambda file: replace(file, "#" * (MAX_FILE_BYTES + 1)), "more than 65536 bytes"),
-        (lambda file: (file.unlink(), file.mkdir()), "that is no regular file"),
+        (lambda file: (file.unlink(), file.mkdir()), "it is not a regular file"),
     ],
 )
 def test_invalid_new_file_keeps_the_old_keys_and_is_logged_once(file, clock, capsys, broken, why):
@@ -189,7 +189,7 @@ def test_invalid_new_file_keeps_the_old_keys_and_is_logged_once(file, clock, cap
         assert keys.accept(OLD)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
-        f"dctnet: the API keys stay as they were: DCTNET_API_KEYS_FILE is {str(file)!r}"
+        f"dctnet: the API keys are not reloaded: DCTNET_API_KEYS_FILE is {str(file)!r}"
     )
     assert why in line
     if file.is_dir():
@@ -204,7 +204,7 @@ def test_each_new_error_is_logged(file, clock, capsys):
     file.write_text(OLD)
     aside = file.with_name("aside")
     keys = ApiKeys(file, clock)
-    for _ in range(2):  # The very file comes back, and goes again.
+    for _ in range(2):  # The same file disappears, returns, and disappears again.
         file.rename(aside)
         clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
@@ -216,7 +216,7 @@ def test_each_new_error_is_logged(file, clock, capsys):
         clock.turn(POLL_INTERVAL_S)
         assert keys.accept(OLD)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition("but ")[2][:4] for line in lines] == ["that", "that", "line", "line"]
+    assert [line.partition("but ")[2][:4] for line in lines] == ["it c", "it c", "line", "line"]
 
 
 def test_temporary_read_error_is_retried(file, clock, monkeypatch):

@@ -1,4 +1,4 @@
-"""The page in a real browser."""
+"""Fixtures: the web UI in a real browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ FIRST_GROUP = {"test_real_server", "test_problem_texts", "test_image_preparation
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let two processes at most start a browser, with about half of the time each."""
+    """Split the tests into two groups of equal duration, so that two browsers run."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             group = "page, first" if item.path.stem in FIRST_GROUP else "page, second"
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the browser puts what it downloads."""
+    """Download folder of the browser."""
     return tmp_path_factory.mktemp("downloads")
 
 
@@ -46,7 +46,7 @@ def shared_stand_in() -> Iterator[StandIn]:
 
 @pytest.fixture
 def stand_in(shared_stand_in: StandIn) -> Iterator[StandIn]:
-    """A server whose responses may be chosen; nothing is left of another test's."""
+    """Server whose responses a test can choose, reset for each test."""
     shared_stand_in.reset()
     yield shared_stand_in
     if shared_stand_in.response_gate is not None:
@@ -55,14 +55,14 @@ def stand_in(shared_stand_in: StandIn) -> Iterator[StandIn]:
 
 @pytest.fixture
 def page(stand_in: StandIn, browser: Browser) -> Browser:
-    """The browser with the page of that server."""
+    """Browser with the page of that server."""
     browser.open(stand_in.url)
     return browser
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small image that is sent as it is."""
+    """Small image, which the page sends unchanged."""
     path = tmp_path_factory.mktemp("images") / "Some one.png"
     path.write_bytes(encoded(Image.fromarray(gradient(60, 40))))
     return path

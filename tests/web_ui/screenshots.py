@@ -1,4 +1,4 @@
-"""Take the images of docs/web-ui.md: a module to be run."""
+"""Screenshots of docs/web-ui.md: run this module to take them."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -20,7 +20,7 @@ QUALITY = 85
 
 
 def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
-    """Write the page, or what is in the window, as a JPEG."""
+    """Save the whole page, or the visible part of it, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     shot = Image.open(BytesIO(browser.screenshot(whole=whole))).convert("RGB")
     shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
@@ -28,7 +28,7 @@ def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     with TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
         with serving(Path(folder, "log"), DCTNET_MODEL="demo") as server:
             browser.open(server.url, size=DESKTOP)

@@ -1,4 +1,4 @@
-"""The real application around a tiny engine, which keeps what is sent and may be told to answer."""
+"""Server with the real application, which records requests and can be scripted."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ Start = Callable[..., Any]
 
 @dataclass(frozen=True)
 class CannedResponse:
-    """What is answered in the application's place."""
+    """Response that replaces the application's."""
 
     status: int
     body: bytes
@@ -32,7 +32,7 @@ class CannedResponse:
 
 
 def problem_response(problem_type: ProblemType, retry_after: int | None = None) -> CannedResponse:
-    """The answer of a problem_type of problem."""
+    """Return the response of a problem type."""
     members = problem_document(
         problem_type, problem_type.status, "A detail.", "the-id-of-the-request"
     )
@@ -43,7 +43,7 @@ def problem_response(problem_type: ProblemType, retry_after: int | None = None) 
 
 
 class StandIn:
-    """A server for the page, by the application with these settings."""
+    """Server of the application with these settings."""
 
     def __init__(
         self, model: ModelFolder = MODEL, engine: CartoonEngine | None = None, **settings: object
@@ -55,18 +55,18 @@ class StandIn:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again."""
+        """Forget all requests and responses."""
         self.received: list[bytes] = []
         self.queries: list[str] = []
         self.keys: list[str | None] = []
         self.cartoons: list[bytes] = []
         self.responses: deque[CannedResponse] = deque()
         self.queue_position: int | None = None
-        """What is told of any ticket in place of the truth."""
+        """Queue position of every ticket, if set."""
         self.position_requests = 0
-        """How often somebody asked for a place."""
+        """Number of requests for a queue position."""
         self.response_gate: Event | None = None
-        """What an answer waits for."""
+        """Event that responses wait for, if set."""
 
     def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/v1/queue-tickets/"):
@@ -77,7 +77,7 @@ class StandIn:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v1/cartoons"):
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        cartoons = self.cartoons  # One that is late is not the next test's.
+        cartoons = self.cartoons  # A late response must not reach the next test.
         self.received.append(body)
         self.keys.append(environ.get("HTTP_X_API_KEY"))
         self.queries.append(environ["QUERY_STRING"])

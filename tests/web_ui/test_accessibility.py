@@ -1,6 +1,6 @@
-"""axe-core finds nothing that keeps anybody from using the page, in whatever state it is.
+"""Accessibility: axe-core finds no violation in any state of the page.
 
-The first page and the result are in test_real_server.py, a place in the queue is in test_queue.py.
+test_real_server.py covers the start page and the result, test_queue.py the queue position.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""The cartoon beside its original, and what is kept of it."""
+"""Comparison: slider and download."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ def open_and_cartoonize(stand_in: StandIn, browser: Browser, path: Path) -> None
 
 
 def split_position(browser: Browser) -> str:
-    """How much of the original is to be seen."""
+    """Return the visible part of the original."""
     style = "getComputedStyle(document.getElementById('comparison'))"
     return str(browser.driver.execute_script(f"return {style}.getPropertyValue('--slider')"))
 
 
 def has_slider(browser: Browser) -> bool:
-    # Selenium takes what is transparent for hidden.
+    # Selenium treats transparent elements as hidden.
     return browser["#slider"].value_of_css_property("display") != "none"
 
 
@@ -41,20 +41,20 @@ def test_download_and_slider(stand_in, browser, small, downloads):
         x = round(width * (part - 0.5))
         ActionChains(browser.driver).move_to_element_with_offset(box, x, 0).click().perform()
         assert abs(float(split_position(browser).rstrip("%")) - part * 100) < 2
-    # Both images lie on each other, whatever is shown of them.
+    # Both images have the same position and size.
     assert browser["#original"].rect == browser["#cartoon"].rect
 
 
 def test_no_slider_without_a_displayable_original(stand_in, browser, small, tmp_path):
     open_and_cartoonize(stand_in, browser, small)
     cartoon = stand_in.cartoons[0]
-    # As the answer to a format that the service reads and this browser does not.
+    # The response to a format that only the service supports.
     stand_in.responses.append(CannedResponse(200, cartoon, {"Content-Type": "image/png"}))
     path = tmp_path / "photo.heic"
     path.write_bytes(b"unreadable")
     browser.choose_file(path)
     browser.until(lambda: has_slider(browser) is False)
     assert browser.is_visible("#cartoon", "#download")
-    # The next one has it again.
+    # The next result has a slider again.
     browser.choose_file(small)
     browser.until(lambda: has_slider(browser))

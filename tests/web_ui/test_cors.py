@@ -1,4 +1,4 @@
-"""Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
+"""CORS in a real browser: pages of allowed and of other origins."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ try {
 
 
 class BlankSite(http_stub.Handler):
-    """A site with one empty page."""
+    """Another site, with one empty page."""
 
     def respond(self) -> None:
         page = b"<!doctype html><title>Another site</title>"
@@ -52,7 +52,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 def fetch_from_page(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
-    """What a page of the site gets to know of the answer."""
+    """Return what a page of the site can read of the response."""
     browser.driver.get(site)
     return browser.run(FETCH_SCRIPT, server.url, key)
 

@@ -1,4 +1,4 @@
-"""An image is chosen, pasted or dropped."""
+"""Image inputs: file picker, camera, clipboard, drag and drop."""
 
 from tests.support.browser import PHONE
 

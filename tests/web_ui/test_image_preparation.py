@@ -1,4 +1,4 @@
-"""What is sent of a photo: no more than the service will use."""
+"""Image preparation: the page sends a photo at the service's working size."""
 
 import random
 from io import BytesIO
@@ -17,7 +17,7 @@ EXIF_MARKER = b"where-and-when-it-was-taken"
 
 
 def sent_body(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
-    """Choose a file, and return what the server receives."""
+    """Choose a file and return the body that the server receives."""
     browser.open(stand_in.url)
     browser.choose_file(path)
     browser.wait_for_state("done", "failed", "retryable")
@@ -27,7 +27,7 @@ def sent_body(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
 
 def test_large_photo_is_resized_upright_without_metadata(stand_in, browser, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned by 90 degrees.
+    exif[0x0112] = 6  # Rotated by 90 degrees.
     exif[0x010E] = EXIF_MARKER.decode()
     portrait = Image.open(PORTRAIT).resize((2000, 1500), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).integers(-9, 10, (1500, 2000, 3), np.int16)
@@ -99,7 +99,7 @@ def test_page_and_server_scale_to_the_same_size(page):
             assert abs(fit_height - wanted[0]) <= 1
             assert abs(fit_width - wanted[1]) <= 1
             assert working_size(fit_height, fit_width, long_side) == (fit_height, fit_width)
-    # Nor does it get more pixels than it takes.
+    # The limit on pixels holds, too.
     ((width, height),) = page.run(
         WORKING_SIZE_SCRIPT, [[3000, 4000]], limits | {"maxPixels": 90_000}
     )

@@ -1,4 +1,4 @@
-"""The page by the keyboard alone, and what a screen reader is told."""
+"""Keyboard operation, and announcements for screen readers."""
 
 from threading import Event
 
@@ -23,7 +23,7 @@ def tab_to(browser: Browser, name: str) -> None:
 
 
 def outline(browser: Browser, selector: str) -> str:
-    """How an element shows that the keyboard is on it."""
+    """Return the focus outline of an element."""
     return browser[selector].value_of_css_property("outline-style")
 
 
@@ -83,7 +83,9 @@ def test_retries_are_announced_but_not_each_second(stand_in, page, small):
     )
     assert page["#status"].aria_role == "status"
     assert page["#problem"].aria_role == "alert"
-    assert page["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
+    assert (
+        page["#countdown"].get_attribute("role") == "timer"
+    )  # Screen readers do not announce a timer.
     stand_in.responses.extend([problem_response(STARTING, 1), problem_response(OVERLOADED, 2)])
     page.choose_file(small)
     page.wait_for_state("done")

@@ -1,4 +1,4 @@
-"""English and Chinese, by the browser's language or by choice."""
+"""Languages: English and Chinese, by browser setting or by choice."""
 
 import re
 
@@ -57,7 +57,7 @@ def test_every_text_is_translated(page, small):
         texts[language] = page.run(script)
     assert len(texts[ENGLISH]) == len(texts[CHINESE]) > 25
     same = {a for a, b in zip(texts[ENGLISH], texts[CHINESE], strict=True) if a == b}
-    # A style that no language has a word for, and a word that is the same in both.
+    # A style without a translation, and a word that is the same in both.
     assert same == {"Tiny", "API"}
     assert not re.search(r"[\u4e00-\u9fff]", "".join(texts[ENGLISH]))
 

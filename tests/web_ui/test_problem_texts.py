@@ -1,4 +1,4 @@
-"""Each type of problem is said, in the language of whoever reads it."""
+"""Problem texts: every problem type, in both languages."""
 
 import re
 
@@ -22,7 +22,7 @@ TRANSIENT = (OVERLOADED, STARTING, DRAINING)
 
 
 def problem_text(browser: Browser) -> str:
-    """What the page says of a problem: aloud at once, or where it only takes patience, politely."""
+    """Return the text of a problem: an alert, or a status while the page retries."""
     return browser.text("#problem") or browser.text("#status")
 
 

@@ -1,4 +1,4 @@
-"""A full queue is waited out, visibly, until somebody stops it."""
+"""Queue: retries, queue position, and stopping."""
 
 import sys
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -31,7 +31,7 @@ def test_waiting_can_be_stopped_resumed_and_replaced(stand_in, page, small):
     page.wait_for_state("waiting")
     page.choose_file(PORTRAIT)
     page.wait_for_state("done")
-    # Longer than either would have waited.
+    # Longer than the delay of either retry.
     page.run("await new Promise((resolve) => setTimeout(resolve, 1500))")
     assert page.state() == "done"
     assert stand_in.received == [small.read_bytes()] * 2 + [PORTRAIT.read_bytes()]
@@ -69,7 +69,7 @@ def test_full_queue_of_a_real_server_is_retried(browser, small):
 
 
 def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[Response]:
-    """Send an image, as another client, that comes to this place."""
+    """Send an image from another client, and wait for its queue position."""
     ticket = f"the-ticket-of-place-{place}"
     answer = pool.submit(
         requests.post,
@@ -112,7 +112,7 @@ def test_last_known_queue_position_stays_shown(stand_in, browser, small):
     assert browser.state() == "cartoonizing"
     stand_in.queue_position = 12
     browser.wait_for_state("queued")
-    stand_in.queue_position = None  # As another replica says.
+    stand_in.queue_position = None  # The response of another replica.
     asked = stand_in.position_requests
     browser.until(lambda: stand_in.position_requests >= asked + 2)
     assert browser.text("#queue-position") == "Place 12 in the queue"

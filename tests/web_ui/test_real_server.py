@@ -1,4 +1,4 @@
-"""A portrait goes into the page of a real server, and its cartoon comes out."""
+"""Web UI of a real server: from a portrait to its cartoon."""
 
 import base64
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def displayed_image(browser: Browser, selector: str) -> Image.Image:
-    """The image that an image shows."""
+    """Return the pixels of an image element."""
     script = """
         const image = document.querySelector(args[0]);
         await image.decode();
@@ -35,7 +35,7 @@ def displayed_image(browser: Browser, selector: str) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(data))).convert("RGB")
 
 
-# Each two of a width, a language and a colour scheme come together.
+# Covers every pair of width, language and colour scheme.
 @pytest.mark.promise("Web UI: a portrait becomes a cartoon, and a full queue is retried")
 @pytest.mark.parametrize(
     ("size", "language", "dark", "done"),

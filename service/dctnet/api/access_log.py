@@ -1,4 +1,4 @@
-"""One JSON line a request, its metrics and its spans: written when the answer has been sent."""
+"""Access log: one JSON line per request, with its metrics and spans."""
 
 import json
 import re
@@ -16,34 +16,34 @@ from dctnet.metrics import Metrics, UnreadReason
 from dctnet.tracing import Moments, Tracing
 
 UNLOGGED_ROUTES = {"/health", "/v1/queue-tickets/<ticket>"}
-"""Routes that are asked again and again; they are not traced either."""
+"""Routes that clients poll; they are neither logged nor traced."""
 
 # RFC: W3C Trace Context, version 00: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def start_record() -> None:
-    """Note when the request came."""
+    """Start the log record of a request."""
     g.record = {}
     g.started_at = monotonic()
 
 
 def add_fields(**fields: Any) -> None:
-    """Add what is learnt of the request while it is served."""
+    """Add fields to the log record of the current request."""
     g.record |= fields
 
 
 def mark_queued(queued_at: float) -> None:
-    """Note when the image took its place in the queue; its stages follow from there."""
+    """Set when the job was queued, on the monotonic clock; its spans start there."""
     g.queued_at = queued_at
 
 
 def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Response], Response]:
-    """Make the handler that closes the record when the answer has been sent."""
+    """Make the handler that writes the record when the response has been sent."""
 
     def after_request(response: Response) -> Response:
         if not connection(request).finished:
-            connection(request).close_after_response()  # What is left unread is no next request.
+            connection(request).close_after_response()  # Unread bytes are not the next request.
         fields: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": request_id.current_request_id(),
@@ -76,7 +76,7 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
 
 
 def _count_processing(metrics: Metrics, fields: dict[str, Any]) -> None:
-    """Count what is over before the response is sent, which may take a slow reader minutes."""
+    """Count before the response is sent, because a slow reader may take minutes."""
     for stage, seconds in fields.get("stages", {}).items():
         metrics.stage_seconds.labels(stage).observe(seconds)
     if "rejected" in fields:
@@ -90,7 +90,7 @@ def _count_response(metrics: Metrics, fields: dict[str, Any], seconds: float) ->
 
 
 def _write(fields: dict[str, Any]) -> None:
-    """Write one line to standard output, which never blocks: log_writer.py."""
+    """Write one line to standard output without blocking: see log_writer.py."""
     line = json.dumps({k: _round_seconds(v) for k, v in fields.items() if v is not None})
     sys.stdout.write(line + "\n")
 
@@ -102,7 +102,7 @@ def _round_seconds(value: Any) -> Any:
 
 
 def _method_label(method: str) -> str:
-    """Bound the values of the label: clients may send any word."""
+    """Bound the values of the label, because clients may send any method."""
     return method if method in {"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE"} else "other"
 
 

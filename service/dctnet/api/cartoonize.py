@@ -1,4 +1,4 @@
-"""From a request to its cartoon: what all drawing endpoints share."""
+"""Cartoonization of an uploaded image: shared by `/v1/cartoons` and `/upload`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,35 +36,35 @@ FACES_HEADER = "X-Dctnet-Faces"
 TIMING_HEADER = "Server-Timing"
 
 RETRY_AFTER_STARTING_S = 5.0
-"""What a client is asked to wait while the model loads, which takes a few seconds."""
+"""`Retry-After` while the model loads, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartoonRequest:
-    """What a request asks for, as far as its headers tell."""
+    """A request for a cartoon, parsed from its headers."""
 
     http_request: Request
     format: Format
     deadline: float
-    """The monotonic time by which the answer is wanted."""
+    """The monotonic time by which the response must be complete."""
     client: Client
     queue_ticket: str | None
-    """The name under which the client may ask for the image's place."""
+    """The token with which the client may poll the queue position."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartoonResponse:
-    """An encoded cartoon, and how it came to be."""
+    """An encoded cartoon and its metadata."""
 
     data: bytes
     format: Format
     faces: int
     stages: dict[str, float]
-    """The seconds that each stage took, in their order."""
+    """Duration of each stage in seconds, in the order of the stages."""
 
 
 class CartoonHandler:
-    """Takes images from requests and has them drawn on the replica's slots."""
+    """Receives images and cartoonizes them on the slots of the replica."""
 
     def __init__(self, replica: Replica, tickets: QueueTickets) -> None:
         self._replica = replica
@@ -80,7 +80,7 @@ class CartoonHandler:
         )
 
     def respond(self, request: Request, format: Format) -> Response:
-        """Return the cartoon of the request's image as an answer.
+        """Return the response with the cartoon of the request's image.
 
         Raises Rejected, Problem, ImageError, ReadTimeout, UploadAborted, DeadlineExceeded and
         ClientDisconnected.
@@ -95,14 +95,14 @@ class CartoonHandler:
         return self._response(cartoon)
 
     def _check_admission(self, request: CartoonRequest) -> None:
-        """Reject what the headers alone tell to reject."""
+        """Reject the request by its headers alone, before the body is read."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
         self._admission.check(request.deadline, request.client)
         require_length(request.http_request, self._settings.max_body_bytes)
 
     def _receive_image(self, request: CartoonRequest) -> bytes:
-        """Return the image's bytes, of which only so many are received at once."""
+        """Return the image's bytes; the number of concurrent uploads is limited."""
         uploads = self._admission.uploads
         max_wait = min(self._settings.upload_idle_timeout * 2, request.deadline - monotonic())
         with (
@@ -119,7 +119,7 @@ class CartoonHandler:
         return data
 
     def _wait_for_cartoon(self, request: CartoonRequest, data: bytes) -> CartoonResponse:
-        """Wait for a slot to draw the image."""
+        """Queue the image and wait until a slot has cartoonized it."""
         with self._count_out_of_memory("decode"):
             image = inspect(data, self._settings.max_pixels)
         width, height = image.width, image.height
@@ -148,8 +148,8 @@ class CartoonHandler:
         return cartoon
 
     def _cartoonize(self, data: bytes, format: Format) -> CartoonResponse:
-        """Decode, draw and encode; runs on a slot."""
-        # Decoded on the slot as well: pixels take far more memory than the bytes.
+        """Decode, cartoonize and encode; runs on a slot."""
+        # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
         with self._count_out_of_memory("decode"):
@@ -162,7 +162,7 @@ class CartoonHandler:
         except Exception:
             self._metrics.inferences.labels("error").inc()
             raise
-        # Encoding takes memory of its own: the slot's bound counts the larger of the two.
+        # Freed before encoding: the memory bound counts the larger of the two.
         del image
         self._metrics.inferences.labels("ok").inc()
         self._metrics.faces.observe(cartoon.faces)
@@ -175,9 +175,9 @@ class CartoonHandler:
 
     @contextmanager
     def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
-        """Raise MemoryError for whatever a stage raises for lack of memory, and count it.
+        """Count a stage that runs out of memory, and raise MemoryError for it.
 
-        Where ``pixels`` are given, any error counts while an image of as many cannot be decoded.
+        With ``pixels``, any error counts if there is no memory to decode that number of pixels.
         """
         try:
             yield
@@ -187,7 +187,7 @@ class CartoonHandler:
         except Exception as error:
             if pixels is not None and is_out_of_memory(error, _decode_bytes(pixels)):
                 self._metrics.out_of_memory.labels(stage).inc()
-                raise MemoryError(f"There is not enough memory for the {stage}.") from error
+                raise MemoryError(f"Not enough memory for the {stage} stage.") from error
             raise
 
     def _response(self, cartoon: CartoonResponse) -> Response:

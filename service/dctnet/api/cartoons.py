@@ -1,4 +1,4 @@
-"""``POST /v1/cartoons``: an image in, its cartoon out."""
+"""``POST /v1/cartoons``: cartoonize an image."""
 
 from collections.abc import Callable
 

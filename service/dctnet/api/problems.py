@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457); ``docs/api.md`` lists the types."""
+"""Problem documents (RFC 9457) for errors; ``docs/api.md`` lists the types."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -27,12 +27,12 @@ from dctnet.imaging import (
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER_OUT_OF_MEMORY_S = 5
-"""Seconds until a client should try again; about as long as a large image takes."""
+"""`Retry-After` when out of memory, in seconds: the time of a large image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of error: its stable name, its status and its title."""
+    """Problem type: its stable slug, its status and its title."""
 
     slug: str
     status: int
@@ -40,7 +40,7 @@ class ProblemType:
 
     @property
     def uri(self) -> str:
-        """The ``type`` member of the document, which clients may compare with."""
+        """The ``type`` member of the document, which programs compare."""
         return f"urn:dctnet:problem:{self.slug}"
 
 
@@ -127,7 +127,7 @@ _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
 
 
 class Problem(Exception):
-    """An error to answer with: its kind, and one sentence on this occurrence of it."""
+    """Error response of a type, with a sentence about this occurrence."""
 
     def __init__(self, problem_type: ProblemType, detail: str) -> None:
         super().__init__(detail)
@@ -138,7 +138,7 @@ class Problem(Exception):
 def problem_document(
     problem_type: ProblemType, status: int, detail: str, identity: str
 ) -> dict[str, object]:
-    """Return the members of a problem document; ``identity`` is the request's id."""
+    """Return the members of a problem document; ``identity`` is the request ID."""
     return {
         "type": problem_type.uri,
         "title": problem_type.title,
@@ -149,10 +149,10 @@ def problem_document(
 
 
 def error_response(error: Exception) -> Response:
-    """Turn whatever an endpoint raised into an answer."""
+    """Convert an exception of a view to a response."""
     problem = _problem(error)
     problem_type = problem.type
-    if request.path == "/upload":  # The older contract.
+    if request.path == "/upload":  # Existing clients of this route expect its format.
         response = _json({"error": problem.detail}, problem_type.status, "application/json")
     else:
         members = problem_document(
@@ -186,13 +186,13 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, Rejected):
         return Problem(*_BY_REASON[error.reason])
     for error_type, problem in _BY_ERROR.items():
-        if isinstance(error, error_type):  # NumPy raises a MemoryError of its own.
+        if isinstance(error, error_type):  # NumPy raises a subclass of MemoryError.
             return Problem(*problem)
     if isinstance(error, ImageError):
         return Problem(_BY_IMAGE_ERROR[type(error)], str(error))
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
-    # The client learns nothing but the id, under which the log has the rest.
+    # The client gets the request ID only; the log has the details.
     identity = request_id.current_request_id()
     current_app.logger.error("request %s failed", identity, exc_info=error)
     return Problem(INTERNAL_ERROR, f"The server failed; its log has the details under {identity}.")

@@ -1,7 +1,7 @@
-"""``GET /v1/queue-tickets/TICKET``: the place in the queue of an image that was sent with a ticket.
+"""``GET /v1/queue-tickets/TICKET``: queue position of an image.
 
-The client makes the ticket up, since there is no answer yet that could carry one. Whoever knows it
-learns a number and nothing else. Each replica knows its own queue alone, so no place is no error.
+The client chooses the ticket, because it needs one before the response. A ticket reveals a number
+only. A replica knows its own queue only, so an unknown ticket is not an error.
 """
 
 import re
@@ -17,18 +17,18 @@ from dctnet.api.problems import BAD_PARAMETER, Problem
 HEADER = "X-Dctnet-Queue-Ticket"
 
 PATTERN = "[A-Za-z0-9_-]{16,64}"
-"""Long enough that nobody guesses another one's."""
+"""Long enough that other clients cannot guess it."""
 
 
 class QueueTickets:
-    """The images that wait or are drawn, by their clients' names for them. Thread-safe."""
+    """Jobs in the queue or in a slot, by queue ticket. Thread-safe."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job[Any]] = {}
 
     @contextmanager
     def register(self, ticket: str | None, job: Job[Any]) -> Iterator[None]:
-        """Let a job be found by its ticket, if it has one; of the same ticket the last counts."""
+        """Register a job under its ticket, if it has one; the last job of a ticket wins."""
         if ticket is not None:
             self._jobs[ticket] = job
         try:
@@ -38,12 +38,12 @@ class QueueTickets:
                 del self._jobs[ticket]
 
     def find(self, ticket: str) -> Job[Any] | None:
-        """Return the job of a ticket, None where there is none."""
+        """Return the job of a ticket, None if there is none."""
         return self._jobs.get(ticket)
 
 
 def requested_ticket(request: Request) -> str | None:
-    """Return the ticket that a client sent; raise Problem where it is none."""
+    """Return the queue ticket of a request, if any; raise Problem if it is invalid."""
     ticket = request.headers.get(HEADER)
     if ticket is not None and not re.fullmatch(PATTERN, ticket):
         raise Problem(

@@ -1,4 +1,4 @@
-"""``GET /v1/styles/STYLE/sample``: an image in that style, where the model folder has one."""
+"""``GET /v1/styles/STYLE/sample``: the model's golden output."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dctnet.models.folder import GOLDEN_OUTPUT, ModelFolder
 
 
 def style_sample_view(model: ModelFolder) -> Callable[[str], Response]:
-    """Make the view function, which sends the bytes that were verified and opens no file."""
+    """Make the view function, which sends the verified bytes from memory."""
     content = model.sample
     etag = hashlib.sha256(content or b"").hexdigest()
 

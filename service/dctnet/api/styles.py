@@ -1,4 +1,4 @@
-"""``GET /v1/styles``: the styles that can be asked for, which is the loaded one."""
+"""``GET /v1/styles``: the available styles, which is the loaded one."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -27,6 +27,6 @@ def _style_entry(model: ModelFolder) -> dict[str, str | None]:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
-        # Beside this very address, so that a proxy may put the API under a path.
+        # Relative to this URL, so that the API works below a path prefix.
         "sample": f"styles/{quote(model.style, safe='')}/sample" if model.sample else None,
     }

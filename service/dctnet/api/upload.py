@@ -1,4 +1,4 @@
-"""``POST /upload``: the older contract, kept for the clients that know it."""
+"""``POST /upload``: cartoonize an image as a PNG, for existing clients."""
 
 from collections.abc import Callable
 

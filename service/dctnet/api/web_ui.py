@@ -1,4 +1,4 @@
-"""``GET /``: the page for a person with a photo."""
+"""``GET /``: the web UI."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response
             max_short_side=MAX_SHORT_SIDE,
         )
         response = make_response(html)
-        response.headers["Cache-Control"] = "no-cache"  # It names the files of one release.
+        response.headers["Cache-Control"] = "no-cache"  # It links the static files of one release.
         return response
 
     return web_ui
