@@ -90,7 +90,7 @@ def test_retries_are_announced_but_not_each_second(stand_in, page, small):
     page.choose_file(small)
     page.wait_for_state("done")
     heard = page.run("return window.heard")
-    sent = ["Sending", "Drawing"]
+    sent = ["Uploading", "Creating"]
     assert [text.split()[0] for text in heard["status"]] == (
         ["Preparing", *sent, "The", *sent, "Many", *sent, "Done"]
     )

@@ -55,8 +55,8 @@ def test_proxy_error_responses_have_a_text(stand_in, page, small):
     for answer, text in [
         (CannedResponse(413, b"<html>"), "too large"),
         (CannedResponse(429, b"<html>"), "Many people are waiting"),
-        (CannedResponse(503, b"<html>"), "cannot be used right now"),
-        (CannedResponse(502, b"<html>"), "answered with status 502"),
+        (CannedResponse(503, b"<html>"), "is unavailable"),
+        (CannedResponse(502, b"<html>"), "responded with status 502"),
         (CannedResponse(400, b'{"type": ', {"Content-Type": MEDIA_TYPE}), "status 400"),
     ]:
         stand_in.responses.append(answer)
@@ -80,7 +80,7 @@ def test_too_large_file_is_not_sent(stand_in, page, tmp_path):
     path.write_bytes(bytes(10 * 1024 * 1024 + 1))
     page.choose_file(path)
     page.wait_for_state("failed")
-    assert page.text("#problem") == "This file is too large: it may have at most 10.0 MiB."
+    assert page.text("#problem") == "This file is too large: the limit is 10.0 MiB."
     assert stand_in.received == []
 
 

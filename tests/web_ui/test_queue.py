@@ -41,7 +41,7 @@ def test_inference_can_be_stopped(stand_in, page, small):
     stand_in.response_gate = Event()
     page.choose_file(small)
     page.wait_for_state("cartoonizing")
-    assert page.text("#status") == "Drawing the cartoon…"
+    assert page.text("#status") == "Creating the cartoon…"
     page["#stop"].click()
     stand_in.response_gate.set()
     page.until(lambda: len(stand_in.cartoons) == 1)
@@ -68,9 +68,9 @@ def test_full_queue_of_a_real_server_is_retried(browser, small):
         assert server.metric("dctnet_rejected_total", reason="queue_full") >= 1
 
 
-def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[Response]:
+def enqueue(server: StandIn, pool: Executor, image: Path, position: int) -> Future[Response]:
     """Send an image from another client, and wait for its queue position."""
-    ticket = f"the-ticket-of-place-{place}"
+    ticket = f"the-ticket-of-position-{position}"
     answer = pool.submit(
         requests.post,
         f"{server.url}/v1/cartoons",
@@ -79,7 +79,7 @@ def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[
         timeout=BOUND_S,
     )
     url = f"{server.url}/v1/queue-tickets/{ticket}"
-    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": place})
+    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": position})
     return answer
 
 
@@ -90,13 +90,13 @@ def test_queue_position_is_shown(blocking_engine, browser, small):
         ThreadPoolExecutor() as pool,
     ):
         browser.open(server.url)
-        before = [enqueue(server, pool, small, place) for place in (0, 1)]
+        before = [enqueue(server, pool, small, position) for position in (0, 1)]
         browser.choose_file(small)
         browser.wait_for_state("queued")
-        assert browser.text("#status") == "Waiting for its turn…"
-        assert browser.text("#queue-position") == "Place 2 in the queue"
+        assert browser.text("#status") == "Waiting in the queue…"
+        assert browser.text("#queue-position") == "Queue position: 2"
         blocking_engine.release(1)
-        browser.until(lambda: browser.text("#queue-position") == "Place 1 in the queue")
+        browser.until(lambda: browser.text("#queue-position") == "Queue position: 1")
         blocking_engine.release(2)
         browser.wait_for_state("done")
         assert not browser.is_visible("#queue-position")
@@ -115,7 +115,7 @@ def test_last_known_queue_position_stays_shown(stand_in, browser, small):
     stand_in.queue_position = None  # The response of another replica.
     asked = stand_in.position_requests
     browser.until(lambda: stand_in.position_requests >= asked + 2)
-    assert browser.text("#queue-position") == "Place 12 in the queue"
+    assert browser.text("#queue-position") == "Queue position: 12"
     assert browser.accessibility_violations() == []
     stand_in.response_gate.set()
     browser.wait_for_state("done")

@@ -72,7 +72,7 @@ def test_loaded_style_is_shown_with_its_sample(server, browser):
     assert browser["#styles input"].is_selected()
     sample = browser["#styles img"]
     browser.until(lambda: sample.get_property("naturalWidth") == 224)
-    assert sample.get_attribute("alt") == "A portrait in the style Demo"
+    assert sample.get_attribute("alt") == "Sample portrait in the style Demo"
 
 
 def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):
@@ -80,8 +80,8 @@ def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):
     path = tmp_path / "it.jpg"
     for content, said in [
         (b"", "This file is empty."),
-        (b"hello", "in no format that can be read here"),
-        (b"\x89PNG\r\n\x1a\nand then nothing", "This image is damaged."),
+        (b"hello", "This file format is not supported."),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "This photo is damaged."),
     ]:
         path.write_bytes(content)
         browser.choose_file(path)

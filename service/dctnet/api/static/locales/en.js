@@ -1,4 +1,4 @@
-// What the page says in English. A function makes a text of its values.
+// English texts of the web UI. A function formats a text with its values.
 
 const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 
@@ -6,23 +6,23 @@ export default {
   title: "Portrait to cartoon",
   language: "Language",
   model: ({ model }) => `Model: ${model}`,
-  privacy: "Images are drawn in memory and stored nowhere.",
+  privacy: "Photos are processed in memory and never stored.",
   demoNotice: ({ style }) =>
-    "This is the demo model that ships with the service. It imitates a classical cartoon filter. " +
-    `For a public DCT-Net model, the operator runs “dctnet fetch ${style}” and starts the service again.`,
+    "This is the demo model, which imitates a classical cartoon filter. " +
+    `To use a public DCT-Net model, the operator runs “dctnet fetch ${style}” and restarts the service.`,
 
-  chooseImage: "Choose an image",
-  inputHint: "Or drop one here, or paste it. A large one is made smaller before it is sent.",
+  chooseImage: "Choose a photo",
+  inputHint: "Or drop it here, or paste it. Large photos are resized before the upload.",
   takePhoto: "Take a photo",
   style: "Style",
   styleTitle: ({ title }) => title,
-  sample: ({ title }) => `A portrait in the style ${title}`,
+  sample: ({ title }) => `Sample portrait in the style ${title}`,
 
-  preparing: "Preparing the image…",
-  sending: "Sending the image…",
-  queued: "Waiting for its turn…",
-  queuePosition: ({ position }) => `Place ${position} in the queue`,
-  cartoonizing: "Drawing the cartoon…",
+  preparing: "Preparing the photo…",
+  sending: "Uploading the photo…",
+  queued: "Waiting in the queue…",
+  queuePosition: ({ position }) => `Queue position: ${position}`,
+  cartoonizing: "Creating the cartoon…",
   progress: "Progress",
   countdown: ({ seconds, attempt }) =>
     `Attempt ${attempt} in ${seconds === 1 ? "1 second" : `${seconds} seconds`}`,
@@ -31,46 +31,48 @@ export default {
   retry: "Try again",
 
   apiKey: "API key",
-  apiKeyPattern: "A key has only letters, digits and signs of ASCII.",
-  apiKeyHint: "It is kept until you leave this page.",
-  submitApiKey: "Draw the image",
+  apiKeyPattern: "An API key contains only ASCII letters, digits and symbols.",
+  apiKeyHint: "Kept in memory until you leave this page.",
+  submitApiKey: "Cartoonize",
 
   result: "Your cartoon",
   done: ({ seconds, faces }) =>
     `Done in ${seconds} s. ${["No face", "1 face"][faces] ?? `${faces} faces`} found.`,
-  original: "The image you chose",
+  original: "Your photo",
   originalShort: "Original",
-  cartoon: "Its cartoon",
+  cartoon: "Cartoon of your photo",
   cartoonShort: "Cartoon",
-  slider: "How much of the original is shown",
+  slider: "Visible part of the original",
   sliderValue: ({ percent }) => `${percent} % original`,
   download: "Download the cartoon",
 
-  // Named after the type of the problem document.
-  "problem-bad-request": "The service did not understand this page. Reload it and try again.",
+  // Keys end with the slug of the problem type.
+  "problem-bad-request": "The service rejected the request of this page. Reload the page and try again.",
   "problem-missing-image": "This file is empty. Choose another one.",
-  "problem-unauthorized": "This service asks for an API key.",
+  "problem-unauthorized": "This service requires an API key.",
   "problem-unauthorized-again": "This API key is not valid.",
-  "problem-not-found": "The service is not at this address. Reload the page and try again.",
+  "problem-not-found": "The service was not found at this address. Reload the page and try again.",
   "problem-method-not-allowed": "The service has changed. Reload the page and try again.",
-  "problem-read-timeout": "The image came too slowly. Try again where the connection is better.",
+  "problem-read-timeout": "The upload was too slow. Try again with a better connection.",
   "problem-too-many-bytes": ({ maxBytes }) =>
-    `This file is too large: it may have at most ${mebibytes(maxBytes)} MiB.`,
-  "problem-too-many-pixels": "This image has too many pixels. Make it smaller and try again.",
+    `This file is too large: the limit is ${mebibytes(maxBytes)} MiB.`,
+  "problem-too-many-pixels": "This photo has too many pixels. Resize it and try again.",
   "problem-unsupported-format":
-    "This file is in no format that can be read here. Choose a JPEG, PNG, WebP or AVIF.",
-  "problem-damaged-image": "This image is damaged. Choose another one.",
+    "This file format is not supported. Choose a JPEG, PNG, WebP or AVIF file.",
+  "problem-damaged-image": "This photo is damaged. Choose another one.",
   "problem-unknown-style": "The service has another style now. Choose one and try again.",
-  "problem-bad-parameter": "The service cannot draw this as it was asked to. Reload the page and try again.",
-  "problem-overloaded": "Many people are waiting. Your image is sent again by itself; keep this page open.",
+  "problem-bad-parameter": "The service rejected a parameter of this page. Reload the page and try again.",
+  "problem-overloaded":
+    "Many people are waiting. Your photo is sent again automatically; keep this page open.",
   "problem-client-disconnected": "The connection was lost before the cartoon was ready. Try again.",
-  "problem-internal-error": ({ id }) => `The service failed. Whoever runs it finds the reason under ${id}.`,
-  "problem-starting": "The service is starting. Your image is sent again by itself.",
-  "problem-out-of-memory": "The service has no memory left for this image. Try again in a moment.",
-  "problem-draining": "The service is being restarted. Your image is sent again by itself.",
+  "problem-internal-error": ({ id }) =>
+    `The service failed. Its operator finds the reason in the log under ${id}.`,
+  "problem-starting": "The service is starting. Your photo is sent again automatically.",
+  "problem-out-of-memory": "The service has too little memory for this photo. Try again in a moment.",
+  "problem-draining": "The service is restarting. Your photo is sent again automatically.",
   "problem-deadline-exceeded": "The cartoon was not ready in time. Try again.",
-  // Those of no such document.
-  "problem-unavailable": "The service cannot be used right now. Your image is sent again by itself.",
+  // Problems without a problem document.
+  "problem-unavailable": "The service is unavailable. Your photo is sent again automatically.",
   "problem-unreachable": "The service cannot be reached. Check the connection and try again.",
-  "problem-unknown": ({ status, detail }) => `The service answered with status ${status}. ${detail}`,
+  "problem-unknown": ({ status, detail }) => `The service responded with status ${status}. ${detail}`,
 };
