@@ -23,8 +23,8 @@ def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
     """Save the whole page, or the visible part of it, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     shot = Image.open(BytesIO(browser.screenshot(whole=whole))).convert("RGB")
-    shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
-    print(f"page-{name}.jpg: {(IMAGES / f'page-{name}.jpg').stat().st_size} bytes")
+    shot.save(IMAGES / f"web-ui-{name}.jpg", quality=QUALITY, optimize=True)
+    print(f"web-ui-{name}.jpg: {(IMAGES / f'web-ui-{name}.jpg').stat().st_size} bytes")
 
 
 def main() -> None:

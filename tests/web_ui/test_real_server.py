@@ -73,6 +73,8 @@ def test_loaded_style_is_shown_with_its_sample(server, browser):
     sample = browser["#styles img"]
     browser.until(lambda: sample.get_property("naturalWidth") == 224)
     assert sample.get_attribute("alt") == "Sample portrait in the style Demo"
+    browser["#languages [value=zh]"].click()
+    assert browser.text("#styles label") == "演示"
 
 
 def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):

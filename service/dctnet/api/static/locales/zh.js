@@ -3,7 +3,7 @@
 const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 
 const STYLES = {
-  demoNotice: "演示",
+  demo: "演示",
   anime: "日漫",
   "3d": "3D 卡通",
   handdrawn: "手绘",
