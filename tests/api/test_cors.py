@@ -62,8 +62,8 @@ def names(response: TestResponse, header: str) -> set[str]:
 
 def test_exposed_headers(client_with_cors):
     response = client_with_cors.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
-    answers = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
-    assert names(response, "Expose-Headers") == answers
+    exposed = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
+    assert names(response, "Expose-Headers") == exposed
 
 
 @pytest.mark.parametrize("path", ["/v1/cartoons", "/upload", "/v1/styles"])

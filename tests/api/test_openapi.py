@@ -200,9 +200,9 @@ def test_protocol_errors_are_documented(document):
     failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
     by_status = {}
     for failure in failures:
-        answer = protocol_errors.protocol_error_response(failure)
-        problem = json.loads(answer.data.partition(b"\r\n\r\n")[2])
-        by_status[str(answer.status)] = {**problem, "request_id": "any"}
+        response = protocol_errors.protocol_error_response(failure)
+        problem = json.loads(response.data.partition(b"\r\n\r\n")[2])
+        by_status[str(response.status)] = {**problem, "request_id": "any"}
     for _, _, operation in operations(with_pages(document)):
         assert by_status.keys() <= operation["responses"].keys()
     documented = set()

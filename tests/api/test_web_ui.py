@@ -39,10 +39,10 @@ def test_model_label_is_escaped(settings):
 
 
 def test_static_files_are_served_and_cached_as_immutable(client):
-    found = links(client.get("/").text)
-    addresses = {name: at for name, at in static_files.static_paths().items() if name != "docs.css"}
-    assert sorted(found) == sorted(f"static/{address}" for address in addresses.values())
-    responses = [client.get(f"/{link}") for link in found]
+    urls = links(client.get("/").text)
+    paths = {name: path for name, path in static_files.static_paths().items() if name != "docs.css"}
+    assert sorted(urls) == sorted(f"static/{path}" for path in paths.values())
+    responses = [client.get(f"/{link}") for link in urls]
     types = {response.mimetype for response in responses}
     assert types == {"image/svg+xml", "text/css", "text/javascript"}
     for response in responses:
@@ -82,16 +82,16 @@ def test_page_references_no_other_host(client):
     page = client.get("/").text
     for link in links(page):
         page += client.get(f"/{link}").text
-    addresses = re.findall(r"(?:https?:)?//[a-z][^\s\"')]*", page)
-    assert [a for a in addresses if "www.w3.org" not in a] == []
+    urls = re.findall(r"(?:https?:)?//[a-z][^\s\"')]*", page)
+    assert [a for a in urls if "www.w3.org" not in a] == []
 
 
 def test_page_has_every_element_that_the_scripts_use(client):
     page = client.get("/").text
     modules = "".join(path.read_text() for path in static_files.FOLDER.glob("*.js"))
-    asked = set(re.findall(r'(?:byId|getElementById|showBlob)\("([\w-]+)"', modules))
-    assert {"file", "api-key", "problem", "countdown"} <= asked
-    assert asked <= set(re.findall(r'id="([\w-]+)"', page))
+    used_ids = set(re.findall(r'(?:byId|getElementById|showBlob)\("([\w-]+)"', modules))
+    assert {"file", "api-key", "problem", "countdown"} <= used_ids
+    assert used_ids <= set(re.findall(r'id="([\w-]+)"', page))
 
 
 def test_locales_have_the_same_keys():
@@ -100,6 +100,6 @@ def test_locales_have_the_same_keys():
         for path in sorted((static_files.FOLDER / "locales").iterdir())
     ]
     # The Chinese file has extra keys: its own titles of the styles.
-    english, chinese = (set(found) for found in names)
+    english, chinese = (set(keys) for keys in names)
     assert english
     assert english <= chinese

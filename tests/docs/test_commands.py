@@ -157,9 +157,9 @@ class Busy(http_stub.Handler):
     def respond(self) -> None:
         self.body()
         if len(self.server.requests) == 1:
-            self.answer(429, b"{}", {"Retry-After": "1"})
+            self.send(429, b"{}", {"Retry-After": "1"})
         else:
-            self.answer(200, b"drawn")
+            self.send(200, b"drawn")
 
 
 PROGRAMS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}

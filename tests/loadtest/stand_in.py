@@ -56,12 +56,12 @@ class _Handler(Handler):
         _BEHAVIOURS.get(name, _status)(self, name, body)
         self.answered += 1
 
-    def answer(
+    def send(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
     ) -> None:
         with self.stand_in.lock:  # Before its client can know and ask again.
             self.stand_in.in_flight -= 1
-        super().answer(status, body, headers)
+        super().send(status, body, headers)
 
 
 def negative(data: bytes) -> bytes:
@@ -69,7 +69,7 @@ def negative(data: bytes) -> bytes:
 
 
 def _right(handler: _Handler, _: str, body: bytes) -> None:
-    handler.answer(200, negative(body))
+    handler.send(200, negative(body))
 
 
 def _right_then_reset(handler: _Handler, name: str, body: bytes) -> None:
@@ -81,13 +81,13 @@ def _right_then_reset(handler: _Handler, name: str, body: bytes) -> None:
 
 def _half_an_image(handler: _Handler, _: str, body: bytes) -> None:
     data = negative(body)
-    handler.answer(200, data[: len(data) // 2])
+    handler.send(200, data[: len(data) // 2])
 
 
 def _cut(handler: _Handler, _: str, body: bytes) -> None:
     """Send all but the last byte."""
     data = negative(body)
-    handler.answer(200, data[:-1], PNG | {"Content-Length": str(len(data))})
+    handler.send(200, data[:-1], PNG | {"Content-Length": str(len(data))})
     handler.close_connection = True
 
 
@@ -119,7 +119,7 @@ def _crowd(handler: _Handler, name: str, body: bytes) -> None:
 def _status(handler: _Handler, name: str, _: bytes) -> None:
     """Answer with a status, and what stands behind it as Retry-After."""
     status, _, retry_after = name.partition("-")
-    handler.answer(int(status), headers={"Retry-After": retry_after} if retry_after else {})
+    handler.send(int(status), headers={"Retry-After": retry_after} if retry_after else {})
 
 
 _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -127,20 +127,20 @@ _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "right": _right,
     "v1/cartoons": _right,
-    "wrong": lambda handler, _, body: handler.answer(200, body),
-    "smaller": lambda handler, _, body: handler.answer(200, encoded(decoded(body)[1:])),
-    "text": lambda handler, _, __: handler.answer(
+    "wrong": lambda handler, _, body: handler.send(200, body),
+    "smaller": lambda handler, _, body: handler.send(200, encoded(decoded(body)[1:])),
+    "text": lambda handler, _, __: handler.send(
         200, b"hello", {"Content-Type": "text/plain; charset=utf-8"}
     ),
-    "untyped": lambda handler, _, body: handler.answer(200, negative(body), {}),
-    "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
+    "untyped": lambda handler, _, body: handler.send(200, negative(body), {}),
+    "jpeg-as-png": lambda handler, _, body: handler.send(200, encoded(decoded(body), "JPEG")),
     "half-a-image": _half_an_image,
     "cut": _cut,
     "reset": lambda handler, _, __: handler.reset(),
     "right-then-reset": _right_then_reset,
     "hang": _hang,
     "not-http": _speak_no_http,
-    "closes": lambda handler, _, body: handler.answer(
+    "closes": lambda handler, _, body: handler.send(
         200, negative(body), PNG | {"Connection": "close"}
     ),
     "stalls": _stall,

@@ -160,7 +160,7 @@ def test_a_server_out_of_memory_rejects_large_images_and_serves_small_ones(start
     for count, format in enumerate(FORMATS, 1):
         response = post(server, large[format])
         assert response.status_code == 503
-        assert response.json()["type"] == OUT_OF_MEMORY.type
+        assert response.json()["type"] == OUT_OF_MEMORY.uri
         assert int(response.headers["Retry-After"]) > 0
         assert server.metric("dctnet_out_of_memory_total", stage="decode") == count
         response = post(server, small[format])

@@ -64,7 +64,7 @@ def collecting(*, hangs: bool = False) -> Iterator[Collector]:
                 self.server.released.wait(BOUND_S)
                 return
             collector.bodies.append(body)
-            self.answer(200)
+            self.send(200)
 
     with http_stub.serving(Handler) as stub:
         collector.url = stub.url
@@ -212,7 +212,7 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
     # A span is made after its answer, so the next one may be sooner.
     assert sorted(found) == [
         ("GET", "GET", 404),
-        ("GET /static/<path:address>", "GET", 404),
+        ("GET /static/<path:path>", "GET", 404),
         ("HTTP", "_OTHER", 405),
         ("POST /upload", "POST", 415),
         ("POST /upload", "POST", 504),

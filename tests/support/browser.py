@@ -127,7 +127,7 @@ class Browser:
             pytest.skip("needs axe-core: make tools")
         if not self.driver.execute_script("return 'axe' in window"):
             self.driver.execute_script(AXE.read_text())
-        found, is_sideways = self.run(
+        violations, is_sideways = self.run(
             """
             const { violations } = await axe.run({ resultTypes: ["violations"] });
             const root = document.documentElement;
@@ -136,7 +136,7 @@ class Browser:
         )
         return ["The page is wider than the window."] * is_sideways + [
             f"{rule['impact']}: {rule['help']}: {node['html']}"
-            for rule in found
+            for rule in violations
             for node in rule["nodes"]
         ]
 

@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         """Read the request's body; call it once."""
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def answer(
+    def send(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> None:
         """Send a complete response."""

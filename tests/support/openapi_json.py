@@ -10,9 +10,9 @@ SOURCE = openapi.FILE.with_suffix(".yaml")
 
 
 def converted() -> str:
-    """Return the YAML document as one line of JSON."""
+    """Return the YAML document as JSON."""
     document = yaml.safe_load(SOURCE.read_text())
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 if __name__ == "__main__":

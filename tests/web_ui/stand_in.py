@@ -84,9 +84,9 @@ class StandIn:
         if self.response_gate is not None:
             self.response_gate.wait()
         if self.responses:
-            answer = self.responses.popleft()
-            start_response(f"{answer.status} -", list(answer.headers.items()))
-            return [answer.body]
+            response = self.responses.popleft()
+            start_response(f"{response.status} -", list(response.headers.items()))
+            return [response.body]
         environ["wsgi.input"] = BytesIO(body)
         cartoon = b"".join(self._application(environ, start_response))
         cartoons.append(cartoon)

@@ -27,18 +27,18 @@ def test_problem_states_are_accessible(stand_in, page, small, problem_type):
 
 @pytest.mark.promise("Web UI: usable by keyboard alone, with no axe-core violation")
 def test_accessibility_violations_are_detected(page):
-    found = page.accessibility_violations()
-    assert found == []
-    for damage, barrier in [
+    violations = page.accessibility_violations()
+    assert violations == []
+    for damage, violation in [
         ("getElementById('drop-zone').style.color = '#eee'", "contrast"),
         ("querySelector('h1').textContent = ''", "Headings"),
         ("getElementById('file').parentElement.outerHTML = '<input type=file>'", "label"),
         ("body.style.minWidth = '200vw'", "wider than the window"),
     ]:
-        assert barrier not in " ".join(found)
+        assert violation not in " ".join(violations)
         page.driver.execute_script(f"document.{damage}")
-        found = page.accessibility_violations()
-        assert barrier in " ".join(found)
+        violations = page.accessibility_violations()
+        assert violation in " ".join(violations)
 
 
 def test_docs_page_is_accessible(browser, tmp_path):

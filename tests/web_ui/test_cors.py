@@ -19,10 +19,10 @@ canvas.getContext("2d").fillRect(0, 0, 20, 20);
 const image = await new Promise((resolve) => canvas.toBlob(resolve));
 const headers = { "X-Api-Key": key, "X-Request-Timeout": "30", "X-Request-Id": "abc" };
 try {
-  const answer = await fetch(`${url}/v1/cartoons`, { method: "POST", body: image, headers });
-  const read = (name) => answer.headers.get(name);
-  const problem = answer.ok ? null : (await answer.json()).type;
-  return [answer.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];
+  const response = await fetch(`${url}/v1/cartoons`, { method: "POST", body: image, headers });
+  const read = (name) => response.headers.get(name);
+  const problem = response.ok ? null : (await response.json()).type;
+  return [response.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];
 } catch (error) {
   return error.name;
 }
@@ -34,7 +34,7 @@ class BlankSite(http_stub.Handler):
 
     def respond(self) -> None:
         page = b"<!doctype html><title>Another site</title>"
-        self.answer(200, page, {"Content-Type": "text/html"})
+        self.send(200, page, {"Content-Type": "text/html"})
 
 
 @pytest.fixture

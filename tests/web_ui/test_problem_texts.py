@@ -52,14 +52,14 @@ def test_every_problem_type_has_a_text_in_both_languages(stand_in, page, small):
 
 
 def test_proxy_error_responses_have_a_text(stand_in, page, small):
-    for answer, text in [
+    for response, text in [
         (CannedResponse(413, b"<html>"), "too large"),
         (CannedResponse(429, b"<html>"), "Many people are waiting"),
         (CannedResponse(503, b"<html>"), "is unavailable"),
         (CannedResponse(502, b"<html>"), "responded with status 502"),
         (CannedResponse(400, b'{"type": ', {"Content-Type": MEDIA_TYPE}), "status 400"),
     ]:
-        stand_in.responses.append(answer)
+        stand_in.responses.append(response)
         page.choose_file(small)
         page.until(lambda text=text: text in problem_text(page), lambda: problem_text(page))
 

@@ -71,7 +71,7 @@ def test_full_queue_of_a_real_server_is_retried(browser, small):
 def enqueue(server: StandIn, pool: Executor, image: Path, position: int) -> Future[Response]:
     """Send an image from another client, and wait for its queue position."""
     ticket = f"the-ticket-of-position-{position}"
-    answer = pool.submit(
+    response = pool.submit(
         requests.post,
         f"{server.url}/v1/cartoons",
         data=image.read_bytes(),
@@ -80,7 +80,7 @@ def enqueue(server: StandIn, pool: Executor, image: Path, position: int) -> Futu
     )
     url = f"{server.url}/v1/queue-tickets/{ticket}"
     until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": position})
-    return answer
+    return response
 
 
 @pytest.mark.promise("Web UI: shows the queue position, which API clients can query too")
@@ -100,7 +100,7 @@ def test_queue_position_is_shown(blocking_engine, browser, small):
         blocking_engine.release(2)
         browser.wait_for_state("done")
         assert not browser.is_visible("#queue-position")
-        assert [answer.result().status_code for answer in before] == [200, 200]
+        assert [response.result().status_code for response in before] == [200, 200]
 
 
 def test_last_known_queue_position_stays_shown(stand_in, browser, small):
@@ -113,8 +113,8 @@ def test_last_known_queue_position_stays_shown(stand_in, browser, small):
     stand_in.queue_position = 12
     browser.wait_for_state("queued")
     stand_in.queue_position = None  # The response of another replica.
-    asked = stand_in.position_requests
-    browser.until(lambda: stand_in.position_requests >= asked + 2)
+    requests_before = stand_in.position_requests
+    browser.until(lambda: stand_in.position_requests >= requests_before + 2)
     assert browser.text("#queue-position") == "Queue position: 12"
     assert browser.accessibility_violations() == []
     stand_in.response_gate.set()

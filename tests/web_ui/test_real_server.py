@@ -80,12 +80,12 @@ def test_loaded_style_is_shown_with_its_sample(server, browser):
 def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):
     browser.open(server.url)
     path = tmp_path / "it.jpg"
-    for content, said in [
+    for content, text in [
         (b"", "This file is empty."),
         (b"hello", "This file format is not supported."),
         (b"\x89PNG\r\n\x1a\nand then nothing", "This photo is damaged."),
     ]:
         path.write_bytes(content)
         browser.choose_file(path)
-        browser.until(lambda said=said: said in browser.text("#problem"))
+        browser.until(lambda text=text: text in browser.text("#problem"))
         assert browser.state() == "failed"

@@ -16,7 +16,7 @@ def style_sample_view(model: ModelFolder) -> Callable[[str], Response]:
 
     def sample(style: str) -> Response:
         if style != model.style or content is None:
-            abort(404, f"There is no sample of the style {style!r}.")
+            abort(404, f"The style {style!r} has no sample.")
         file = BytesIO(content)
         return send_file(file, mimetype="image/png", download_name=GOLDEN_OUTPUT, etag=etag)
 
