@@ -56,9 +56,7 @@ class _Handler(Handler):
         _BEHAVIOURS.get(name, _status)(self, name, body)
         self.answered += 1
 
-    def send(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
-    ) -> None:
+    def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG) -> None:
         with self.stand_in.lock:  # Before its client can know and ask again.
             self.stand_in.in_flight -= 1
         super().send(status, body, headers)
