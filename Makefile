@@ -109,6 +109,10 @@ manifests: install-dev .tools/bin/helm ## Render k8s/manifests/ from the chart
 promises: $(BIN)/python ## Generate docs/promises.md from the tests' promise markers
 	@$(BIN)/python -m tests.support.promises
 
+.PHONY: openapi
+openapi: $(BIN)/python ## Convert the OpenAPI document from YAML to the JSON that the server reads
+	@$(BIN)/python -m tests.support.openapi_json
+
 # Container engine: the first of these on the PATH. BUILD_FLAGS are its own options.
 ENGINES := docker podman buildah
 ENGINE = $(firstword $(foreach name,$(ENGINES),$(if $(shell command -v $(name)),$(name))))

@@ -158,9 +158,9 @@ class RejectsFirstRequest(http_stub.Handler):
     def respond(self) -> None:
         self.body()
         if len(self.server.requests) == 1:
-            self.answer(429, b"{}", {"Retry-After": "1"})
+            self.send(429, b"{}", {"Retry-After": "1"})
         else:
-            self.answer(200, b"cartoon")
+            self.send(200, b"cartoon")
 
 
 INTERPRETERS = {"python": (sys.executable, "py"), "js": ("node", "mjs")}

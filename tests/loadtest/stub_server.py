@@ -59,12 +59,10 @@ class _Handler(Handler):
         _BEHAVIOURS.get(name, _status)(self, name, body)
         self.answered += 1
 
-    def answer(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG
-    ) -> None:
+    def send(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = PNG) -> None:
         with self.stub.lock:  # Before the client can receive it and send the next request.
             self.stub.in_flight -= 1
-        super().answer(status, body, headers)
+        super().send(status, body, headers)
 
 
 def negative(data: bytes) -> bytes:
@@ -72,7 +70,7 @@ def negative(data: bytes) -> bytes:
 
 
 def _ok(handler: _Handler, _: str, body: bytes) -> None:
-    handler.answer(200, negative(body))
+    handler.send(200, negative(body))
 
 
 def _ok_then_reset(handler: _Handler, name: str, body: bytes) -> None:
@@ -84,13 +82,13 @@ def _ok_then_reset(handler: _Handler, name: str, body: bytes) -> None:
 
 def _half_image(handler: _Handler, _: str, body: bytes) -> None:
     data = negative(body)
-    handler.answer(200, data[: len(data) // 2])
+    handler.send(200, data[: len(data) // 2])
 
 
 def _cut(handler: _Handler, _: str, body: bytes) -> None:
     """Send a response without its last byte."""
     data = negative(body)
-    handler.answer(200, data[:-1], PNG | {"Content-Length": str(len(data))})
+    handler.send(200, data[:-1], PNG | {"Content-Length": str(len(data))})
     handler.close_connection = True
 
 
@@ -122,7 +120,7 @@ def _wait_for_concurrency(handler: _Handler, name: str, body: bytes) -> None:
 def _status(handler: _Handler, name: str, _: bytes) -> None:
     """Respond with the status and optional ``Retry-After`` of the path."""
     status, _, retry_after = name.partition("-")
-    handler.answer(int(status), headers={"Retry-After": retry_after} if retry_after else {})
+    handler.send(int(status), headers={"Retry-After": retry_after} if retry_after else {})
 
 
 _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
@@ -130,20 +128,20 @@ _DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 _BEHAVIOURS: dict[str, Callable[[_Handler, str, bytes], None]] = {
     "ok": _ok,
     "v1/cartoons": _ok,
-    "wrong-image": lambda handler, _, body: handler.answer(200, body),
-    "smaller": lambda handler, _, body: handler.answer(200, encoded(decoded(body)[1:])),
-    "text": lambda handler, _, __: handler.answer(
+    "wrong-image": lambda handler, _, body: handler.send(200, body),
+    "smaller": lambda handler, _, body: handler.send(200, encoded(decoded(body)[1:])),
+    "text": lambda handler, _, __: handler.send(
         200, b"hello", {"Content-Type": "text/plain; charset=utf-8"}
     ),
-    "untyped": lambda handler, _, body: handler.answer(200, negative(body), {}),
-    "jpeg-as-png": lambda handler, _, body: handler.answer(200, encoded(decoded(body), "JPEG")),
+    "untyped": lambda handler, _, body: handler.send(200, negative(body), {}),
+    "jpeg-as-png": lambda handler, _, body: handler.send(200, encoded(decoded(body), "JPEG")),
     "half-image": _half_image,
     "cut": _cut,
     "reset": lambda handler, _, __: handler.reset(),
     "ok-then-reset": _ok_then_reset,
     "hang": _hang,
     "not-http": _not_http,
-    "closes": lambda handler, _, body: handler.answer(
+    "closes": lambda handler, _, body: handler.send(
         200, negative(body), PNG | {"Connection": "close"}
     ),
     "stalls": _stall,

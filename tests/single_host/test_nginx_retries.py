@@ -28,7 +28,7 @@ class Replica(Handler):
             self.server.released.wait()
         else:
             headers = {"Content-Type": "application/problem+json", "Retry-After": "7"}
-            self.answer(self.status, REJECTION, headers)
+            self.send(self.status, REJECTION, headers)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is sent of a photo: no more than the service will use."""
+"""Image preparation: the page sends a photo at the service's working size."""
 
 import random
 from io import BytesIO
@@ -13,33 +13,33 @@ from tests.support.encoded_images import encoded, gradient
 from tests.web_ui.conftest import PORTRAIT
 from tests.web_ui.stand_in import StandIn
 
-MARKER = b"where-and-when-it-was-taken"
+EXIF_MARKER = b"where-and-when-it-was-taken"
 
 
-def sent(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
-    """Choose a file, and return what the server receives."""
+def sent_body(stand_in: StandIn, browser: Browser, path: Path) -> bytes:
+    """Choose a file and return the body that the server receives."""
     browser.open(stand_in.url)
-    browser.choose(path)
-    browser.reach("done", "failed", "worthAClick")
+    browser.choose_file(path)
+    browser.wait_for_state("done", "failed", "retryable")
     (received,) = stand_in.received
     return received
 
 
-def test_a_large_photo_is_made_smaller_upright_and_bare(stand_in, browser, tmp_path):
+def test_large_photo_is_resized_upright_without_metadata(stand_in, browser, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned by 90 degrees.
-    exif[0x010E] = MARKER.decode()
+    exif[0x0112] = 6  # Rotated by 90 degrees.
+    exif[0x010E] = EXIF_MARKER.decode()
     portrait = Image.open(PORTRAIT).resize((2000, 1500), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).integers(-9, 10, (1500, 2000, 3), np.int16)
     photo = Image.fromarray((np.asarray(portrait) + noise).clip(0, 255).astype(np.uint8))
     path = tmp_path / "IMG_0001.JPG"
     photo.save(path, quality=95, exif=exif)
-    assert MARKER in path.read_bytes()
+    assert EXIF_MARKER in path.read_bytes()
     assert path.stat().st_size > 1_000_000
 
-    received = sent(stand_in, browser, path)
+    received = sent_body(stand_in, browser, path)
     assert len(received) < path.stat().st_size / 4
-    assert MARKER not in received
+    assert EXIF_MARKER not in received
     image = Image.open(BytesIO(received))
     assert image.format == "JPEG"
     assert image.size == (720, 960)
@@ -50,54 +50,57 @@ def test_a_large_photo_is_made_smaller_upright_and_bare(stand_in, browser, tmp_p
     assert Image.open(BytesIO(stand_in.cartoons[0])).size == (720, 960)
 
 
-def test_what_is_transparent_in_a_large_image_is_white(stand_in, browser, tmp_path):
+def test_transparency_becomes_white(stand_in, browser, tmp_path):
     pixels = np.zeros((1000, 1000, 4), np.uint8)
     pixels[:, 500:] = (200, 30, 30, 255)
     path = tmp_path / "cut out.png"
     path.write_bytes(encoded(pixels))
-    image = np.asarray(Image.open(BytesIO(sent(stand_in, browser, path))).convert("RGB"))
+    image = np.asarray(Image.open(BytesIO(sent_body(stand_in, browser, path))).convert("RGB"))
     assert image.shape == (720, 720, 3)
     assert image[:, :350].min() > 250
     assert np.abs(image[:, 370:].astype(int) - (200, 30, 30)).max() < 12
 
 
-def test_a_small_image_is_sent_as_it_is_for_the_loaded_style(stand_in, browser):
-    assert sent(stand_in, browser, PORTRAIT) == PORTRAIT.read_bytes()
+def test_small_image_is_sent_unchanged(stand_in, browser):
+    assert sent_body(stand_in, browser, PORTRAIT) == PORTRAIT.read_bytes()
     (query,) = stand_in.queries
     assert "style=tiny" in query.split("&")
 
 
-def test_a_format_that_only_the_browser_reads_is_sent_as_a_jpeg(stand_in, browser, tmp_path):
+def test_format_known_only_to_the_browser_is_sent_as_jpeg(stand_in, browser, tmp_path):
     path = tmp_path / "old.bmp"
     path.write_bytes(encoded(gradient(40, 24), "BMP"))
-    image = Image.open(BytesIO(sent(stand_in, browser, path)))
+    image = Image.open(BytesIO(sent_body(stand_in, browser, path)))
     assert (image.format, image.size) == ("JPEG", (24, 40))
 
 
-def test_a_file_that_the_browser_cannot_read_is_sent_as_it_is(stand_in, browser, tmp_path):
+def test_file_unknown_to_the_browser_is_sent_unchanged(stand_in, browser, tmp_path):
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
-    assert sent(stand_in, browser, path) == path.read_bytes()
-    assert "in no format that can be read here" in browser.text("#problem")
+    assert sent_body(stand_in, browser, path) == path.read_bytes()
+    assert "This file format is not supported." in browser.text("#problem")
 
 
-FIT = """
-    const { fit } = await import(document.querySelector("link[href$='/size.js']").href);
-    return given[0].map(([width, height]) => Object.values(fit(width, height, given[1])));
+WORKING_SIZE_SCRIPT = """
+    const module = document.querySelector("link[href$='/working_size.js']").href;
+    const { workingSize } = await import(module);
+    return args[0].map(([width, height]) => Object.values(workingSize(width, height, args[1])));
 """
 
 
-def test_the_service_does_not_scale_again_what_the_page_has_scaled(page):
+def test_page_and_server_scale_to_the_same_size(page):
     for long_side in 256, 1280, 4096:
         numbers = random.Random(long_side)
         sizes = [[numbers.randint(1, 9000), numbers.randint(1, 9000)] for _ in range(2000)]
         limits = {"shortSide": 720, "longSide": long_side, "maxPixels": 40_000_000}
-        fits = page.run(FIT, sizes, limits)
+        fits = page.run(WORKING_SIZE_SCRIPT, sizes, limits)
         for (width, height), (fit_width, fit_height) in zip(sizes, fits, strict=True):
             wanted = working_size(height, width, long_side)
             assert abs(fit_height - wanted[0]) <= 1
             assert abs(fit_width - wanted[1]) <= 1
             assert working_size(fit_height, fit_width, long_side) == (fit_height, fit_width)
-    # Nor does it get more pixels than it takes.
-    ((width, height),) = page.run(FIT, [[3000, 4000]], limits | {"maxPixels": 90_000})
+    # The limit on pixels holds, too.
+    ((width, height),) = page.run(
+        WORKING_SIZE_SCRIPT, [[3000, 4000]], limits | {"maxPixels": 90_000}
+    )
     assert 85_000 < width * height <= 90_000

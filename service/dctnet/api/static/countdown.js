@@ -1,13 +1,13 @@
-// Waits, telling each second how many are left, until it is told to stop.
+// Countdown: waits, and reports the remaining seconds, until the signal aborts.
 
-const STEP_MS = 100;
+const TICK_MS = 100;
 
-export function wait(seconds, signal, onSecond) {
+export function countDown(seconds, signal, onSecond) {
   return new Promise((resolve, reject) => {
-    const end = performance.now() + seconds * 1000; // Timers of a page out of sight come late.
+    const end = performance.now() + seconds * 1000; // Browsers delay timers of hidden pages.
     let last = null;
 
-    function step() {
+    function tick() {
       const left = Math.ceil((end - performance.now()) / 1000);
       if (left <= 0) {
         clearInterval(timer);
@@ -18,11 +18,11 @@ export function wait(seconds, signal, onSecond) {
       last = left;
     }
 
-    const timer = setInterval(step, STEP_MS);
+    const timer = setInterval(tick, TICK_MS);
     signal.addEventListener("abort", () => {
       clearInterval(timer);
       reject(signal.reason);
     });
-    step();
+    tick();
   });
 }

@@ -1,21 +1,21 @@
-"""An image is chosen, pasted or dropped."""
+"""Image inputs: file picker, camera, clipboard, drag and drop."""
 
 from tests.support.browser import PHONE
 
 
-def test_an_image_is_dropped_anywhere_on_the_page(stand_in, page, small):
+def test_drag_and_drop(stand_in, page, small):
     dragged = {"items": [], "files": [str(small)], "dragOperationsMask": 1}
     where = {"x": 500, "y": 700}
     for event in "dragEnter", "dragOver":
         page.cdp("Input.dispatchDragEvent", type=event, data=dragged, **where)
-    page.until(lambda: "over" in (page["#drop"].get_attribute("class") or ""))
+    page.until(lambda: "dragover" in (page["#drop-zone"].get_attribute("class") or ""))
     page.cdp("Input.dispatchDragEvent", type="drop", data=dragged, **where)
-    page.reach("done")
+    page.wait_for_state("done")
     assert stand_in.received == [small.read_bytes()]
-    assert page["#drop"].get_attribute("class") == ""
+    assert page["#drop-zone"].get_attribute("class") == ""
 
 
-def test_an_image_is_pasted(stand_in, page):
+def test_paste(stand_in, page):
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     page.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)
     copied = page.run(
@@ -31,16 +31,16 @@ def test_an_image_is_pasted(stand_in, page):
     press = {"key": "v", "code": "KeyV", "windowsVirtualKeyCode": 86, "modifiers": 2}
     page.cdp("Input.dispatchKeyEvent", type="keyDown", commands=["paste"], **press)
     page.cdp("Input.dispatchKeyEvent", type="keyUp", **press)
-    page.reach("done")
+    page.wait_for_state("done")
     assert stand_in.received[0].startswith(b"\x89PNG")
     assert page["#download"].get_attribute("download") == "image-cartoon.jpg"
 
 
-def test_the_same_image_can_be_chosen_or_taken_again(stand_in, browser, small):
+def test_same_image_can_be_chosen_again(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
-    assert browser.text("#take") == "Take a photo"
+    assert browser.text("#take-photo") == "Take a photo"
     assert browser["#camera"].get_attribute("capture") == "user"
     for times, source in enumerate(["#file", "#file", "#camera", "#camera"], 1):
         browser[source].send_keys(str(small))
         browser.until(lambda times=times: len(stand_in.cartoons) == times)
-        browser.reach("done")
+        browser.wait_for_state("done")

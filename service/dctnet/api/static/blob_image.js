@@ -1,8 +1,8 @@
-// Images that show an image from memory, which is given back when the next one comes.
+// Shows a blob in an image element, and releases the memory of the previous one.
 
 const urls = new Map();
 
-export function show(id, blob) {
+export function showBlob(id, blob) {
   URL.revokeObjectURL(urls.get(id));
   const url = URL.createObjectURL(blob);
   urls.set(id, url);

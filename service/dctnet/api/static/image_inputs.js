@@ -1,13 +1,13 @@
-// Where images come from: a file that is chosen, a camera, the clipboard, a drop.
+// Image inputs: file picker, camera, clipboard, and drag and drop.
 
 const byId = (id) => document.getElementById(id);
 
-export function start(onImage) {
+export function init(onImage) {
   for (const input of [byId("file"), byId("camera")]) {
     input.addEventListener("change", () => {
       const [file] = input.files;
       if (file) onImage(file);
-      input.value = ""; // So that the same image can be chosen again.
+      input.value = ""; // Allows choosing the same image again.
     });
   }
 
@@ -16,16 +16,16 @@ export function start(onImage) {
     if (file) onImage(file);
   });
 
-  const drop = byId("drop");
+  const dropZone = byId("drop-zone");
   const hasFiles = (event) => event.dataTransfer.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
-    event.preventDefault(); // Else the browser leaves the page for the image.
-    drop.classList.add("over");
+    event.preventDefault(); // Otherwise the browser navigates to the image.
+    dropZone.classList.add("dragover");
   });
-  document.addEventListener("dragleave", () => drop.classList.remove("over"));
+  document.addEventListener("dragleave", () => dropZone.classList.remove("dragover"));
   document.addEventListener("drop", (event) => {
-    drop.classList.remove("over");
+    dropZone.classList.remove("dragover");
     if (!hasFiles(event)) return;
     event.preventDefault();
     const [file] = event.dataTransfer.files;

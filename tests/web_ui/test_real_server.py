@@ -1,4 +1,4 @@
-"""A portrait goes into the page of a real server, and its cartoon comes out."""
+"""Web UI of a real server: from a portrait to its cartoon."""
 
 import base64
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def shown(browser: Browser, selector: str) -> Image.Image:
-    """The image that an image shows."""
+def displayed_image(browser: Browser, selector: str) -> Image.Image:
+    """Return the pixels of an image element."""
     script = """
-        const image = document.querySelector(given[0]);
+        const image = document.querySelector(args[0]);
         await image.decode();
         const canvas = document.createElement("canvas");
         canvas.width = image.naturalWidth;
@@ -35,8 +35,8 @@ def shown(browser: Browser, selector: str) -> Image.Image:
     return Image.open(BytesIO(base64.b64decode(data))).convert("RGB")
 
 
-# Each two of a width, a language and a colour scheme come together.
-@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
+# Covers every pair of width, language and colour scheme.
+@pytest.mark.promise("Web UI: a portrait becomes a cartoon, and a full queue is retried")
 @pytest.mark.parametrize(
     ("size", "language", "dark", "done"),
     [
@@ -46,44 +46,46 @@ def shown(browser: Browser, selector: str) -> Image.Image:
         (PHONE, "zh-TW", False, "找到 1 张人脸。"),
     ],
 )
-def test_a_portrait_goes_in_and_a_cartoon_comes_out(server, browser, size, language, dark, done):
+def test_portrait_becomes_a_cartoon(server, browser, size, language, dark, done):
     browser.open(server.url, size=size, language=language, dark=dark)
-    assert browser.barriers() == []
-    assert browser.shows("#drop", "#styles", ".note")
+    assert browser.accessibility_violations() == []
+    assert browser.is_visible("#drop-zone", "#styles", ".notice")
     named = "demo model" if language.startswith("en") else "演示模型"
-    assert named in browser.text(".note")
-    assert browser["#take"].is_displayed() == (size == PHONE)
+    assert named in browser.text(".notice")
+    assert browser["#take-photo"].is_displayed() == (size == PHONE)
 
-    browser.choose(PORTRAIT)
-    browser.reach("done")
+    browser.choose_file(PORTRAIT)
+    browser.wait_for_state("done")
     assert done in browser.text("#status")
-    assert browser.shows("#result", "#download")
-    original, cartoon = shown(browser, "#original"), shown(browser, "#cartoon")
+    assert browser.is_visible("#result", "#download")
+    original, cartoon = displayed_image(browser, "#original"), displayed_image(browser, "#cartoon")
     assert cartoon.size == original.size == Image.open(PORTRAIT).size
     change = np.abs(np.asarray(cartoon, float) - np.asarray(original))
     assert 2 < change.mean() < 40
-    assert browser.barriers() == []
-    assert browser.complaints() == []
+    assert browser.accessibility_violations() == []
+    assert browser.console_messages() == []
 
 
-def test_the_style_that_is_loaded_can_be_chosen_by_its_sample(server, browser):
+def test_loaded_style_is_shown_with_its_sample(server, browser):
     browser.open(server.url)
     assert browser.text("#styles label") == "Demo"
     assert browser["#styles input"].is_selected()
     sample = browser["#styles img"]
     browser.until(lambda: sample.get_property("naturalWidth") == 224)
-    assert sample.get_attribute("alt") == "A portrait in the style Demo"
+    assert sample.get_attribute("alt") == "Sample portrait in the style Demo"
+    browser["#languages [value=zh]"].click()
+    assert browser.text("#styles label") == "演示"
 
 
-def test_a_file_that_is_no_image_is_rejected_by_the_server(server, browser, tmp_path):
+def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):
     browser.open(server.url)
     path = tmp_path / "it.jpg"
-    for content, said in [
+    for content, text in [
         (b"", "This file is empty."),
-        (b"hello", "in no format that can be read here"),
-        (b"\x89PNG\r\n\x1a\nand then nothing", "This image is damaged."),
+        (b"hello", "This file format is not supported."),
+        (b"\x89PNG\r\n\x1a\nand then nothing", "This photo is damaged."),
     ]:
         path.write_bytes(content)
-        browser.choose(path)
-        browser.until(lambda said=said: said in browser.text("#problem"))
+        browser.choose_file(path)
+        browser.until(lambda text=text: text in browser.text("#problem"))
         assert browser.state() == "failed"
