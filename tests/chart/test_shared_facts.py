@@ -7,7 +7,7 @@ import pytest
 
 from dctnet import shared_limits
 from dctnet.config import Settings
-from tests.support.chart import BAKED, CHART, GATEWAY, INGRESS, Rejected, merged, render
+from tests.support.chart import BAKED, CHART, GATEWAY, INGRESS, Rejected, merge_values, render
 
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
@@ -32,7 +32,7 @@ def numbers(file: str, pattern: str) -> list[int]:
 @pytest.fixture(scope="module")
 def objects():
     timeouts = {"timeouts": {"request": REQUEST_S, "drainDelay": DRAIN_S}}
-    return render(merged(INGRESS, GATEWAY, timeouts))
+    return render(merge_values(INGRESS, GATEWAY, timeouts))
 
 
 def annotation(objects, name: str) -> int:
@@ -51,7 +51,7 @@ def shortest_grace_period() -> int:
     timeouts = {"request": REQUEST_S, "drainDelay": DRAIN_S}
     for grace in range(ceil(DRAIN_S + REQUEST_S), 3600):
         try:
-            render(merged(BAKED, {"timeouts": timeouts | {"terminationGracePeriod": grace}}))
+            render(merge_values(BAKED, {"timeouts": timeouts | {"terminationGracePeriod": grace}}))
         except Rejected:
             continue
         return grace
