@@ -6,7 +6,8 @@ The chart's memory limit and that of Docker Compose are this bound, and tests co
 
 from typing import Final
 
-from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
+from dctnet.config import KIB, MIB, Settings
+from dctnet.shared_limits import SPARE_THREADS
 
 PROCESS_BYTES: Final = 300 * MIB
 """Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, and kernel memory

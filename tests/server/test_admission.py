@@ -83,7 +83,7 @@ def test_full_queue_rejects_immediately(full_server):
     rejected = post(full_server)
     assert time.monotonic() - started < 0.5
     assert rejected.status_code == 429
-    assert rejected.json()["type"] == "urn:dctnet:problem:full"
+    assert rejected.json()["type"] == "urn:dctnet:problem:overloaded"
     assert 1 <= int(rejected.headers["Retry-After"]) <= 6
     assert rejected.headers["Connection"] == "close"
     assert full_server.probe("/readyz") == full_server.probe("/livez") == 200
@@ -142,7 +142,7 @@ def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=1)
     late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504
-    assert late.json()["type"] == "urn:dctnet:problem:deadline-passed"
+    assert late.json()["type"] == "urn:dctnet:problem:deadline-exceeded"
     assert post(server).status_code == 200
 
 

@@ -121,9 +121,9 @@ def test_key_rotation_without_restart(start_timed, secret):
     secret.change(f"{NEW}\n")
     server.until(lambda: post_as(server, OLD).status_code == 401)
     assert post_as(server, NEW).status_code == 200
-    server.until(lambda: count_messages(server, "the API keys were read") == 2)
+    server.until(lambda: count_messages(server, "the API keys were reloaded") == 2)
     secret.change("")
-    stay = "the API keys stay as they were: "
+    stay = "the API keys are not reloaded: "
     server.until(lambda: post_as(server, NEW).ok and count_messages(server, stay) == 1)
     assert server.messages()[-1].startswith(stay)
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dctnet.config import SPARE_THREADS
 from dctnet.server.file_descriptors import RESERVED
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import TIMED, open_connection, open_connections, read_until_close
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (

@@ -19,8 +19,9 @@ from dctnet.api.problems import (
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
 )
-from dctnet.config import MIB, SPARE_THREADS
+from dctnet.config import MIB
 from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import open_connections, post
 from tests.server.timed_server import HANGING
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
@@ -76,8 +77,8 @@ def test_corpus_gets_cartoons_or_problems_and_leaves_no_files(start_timed, tmp_p
 
 TRIES = 100
 REJECTIONS = {
-    (kind.type, kind.status)
-    for kind in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
+    (problem_type.uri, problem_type.status)
+    for problem_type in (MISSING_IMAGE, DAMAGED_IMAGE, UNSUPPORTED_FORMAT, TOO_MANY_PIXELS)
 }
 
 
@@ -160,7 +161,7 @@ def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
     for count, format in enumerate(FORMATS, 1):
         response = post(server, large_image[format])
         assert response.status_code == 503
-        assert response.json()["type"] == OUT_OF_MEMORY.type
+        assert response.json()["type"] == OUT_OF_MEMORY.uri
         assert int(response.headers["Retry-After"]) > 0
         assert server.metric("dctnet_out_of_memory_total", stage="decode") == count
         response = post(server, small[format])

@@ -1,4 +1,4 @@
-"""``make loadtest``: with its own server, and with a running one."""
+"""``make loadtest`` with a new server and with an existing one."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def run_loadtest(**settings: object) -> "subprocess.CompletedProcess[str]":
 def test_loadtest_starts_and_stops_its_own_server():
     completed = run_loadtest(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
-    assert re.search(r"sent (\d+): \1 right, 0 rejected, 0 failed, 0 wrong", completed.stdout)
+    assert re.search(r"sent (\d+): \1 ok, 0 rejected, 0 failed, 0 invalid", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(port)))

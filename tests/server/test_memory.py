@@ -14,9 +14,10 @@ from math import ceil
 import pytest
 
 from benchmarks import slot_memory
-from dctnet.config import MIB, SPARE_THREADS, Settings
+from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound, slot_bytes
 from dctnet.models.folder import DEMO
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
 from tests.support.polling import BOUND_S

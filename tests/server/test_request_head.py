@@ -109,7 +109,7 @@ def test_malformed_host_header_is_rejected(server, host, version):
 
 ROUTES = (
     "/",
-    "/static/page.css",
+    "/static/main.css",
     "/health",
     "/v1/styles",
     "/v1/styles/demo/sample",
@@ -122,7 +122,7 @@ ROUTES = (
     "/none",
     "/v1//styles",
     "/v1/styles//demo/sample",
-    "/static//page.css",
+    "/static//main.css",
 )
 VARIANTS = (
     "{}",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.config import SPARE_THREADS
 from dctnet.server.file_descriptors import RESERVED
 from dctnet.server.thread_pool import RESERVED_THREADS
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import TIMED, open_connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
 from tests.support.encoded_images import encoded, gradient

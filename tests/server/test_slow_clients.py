@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from loadtest import client, slow_clients
-from loadtest.client import Closed, Plan, made
+from loadtest.client import ClosedLoop, Plan, generate_images
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
@@ -16,7 +16,7 @@ TOO_SLOW = 408
 
 
 def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
-    (image,) = made(1, 64, 64)
+    (image,) = generate_images(1, 64, 64)
     return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
         connections=connections,
@@ -32,8 +32,8 @@ def test_slow_clients_get_408_while_others_are_served(start_timed):
     plans = [slow_plan(server, part) for part in ("headers", "body")]
     honest = Plan(
         url=f"{server.url}/v1/cartoons",
-        arrivals=Closed(clients=4, duration_s=8),
-        images=made(4, 64, 64),
+        arrivals=ClosedLoop(clients=4, duration_s=8),
+        images=generate_images(4, 64, 64),
     )
     depths = []
     with ThreadPoolExecutor(3) as pool:

@@ -65,7 +65,7 @@ def collecting(*, hangs: bool = False) -> Iterator[Collector]:
                 self.server.released.wait(BOUND_S)
                 return
             collector.bodies.append(body)
-            self.answer(200)
+            self.send(200)
 
     with http_stub.serving(Handler) as stub:
         collector.url = stub.url
@@ -211,7 +211,7 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
     # Spans are made after their responses, so their order may differ.
     assert sorted(names) == [
         ("GET", "GET", 404),
-        ("GET /static/<path:address>", "GET", 404),
+        ("GET /static/<path:path>", "GET", 404),
         ("HTTP", "_OTHER", 405),
         ("POST /upload", "POST", 415),
         ("POST /upload", "POST", 504),

@@ -28,4 +28,6 @@ def require_image(sample: Sample, data: bytes) -> None:
 def require_problem(sample: Sample, status: int, document: Mapping[str, object]) -> None:
     """Fail unless this is one of the problems as which the sample may be rejected."""
     allowed = {_KINDS[error] for error in sample.errors} if sample.data else {MISSING_IMAGE}
-    assert (document["type"], status) in {(kind.type, kind.status) for kind in allowed}, sample.name
+    assert (document["type"], status) in {
+        (problem_type.uri, problem_type.status) for problem_type in allowed
+    }, sample.name

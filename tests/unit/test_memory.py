@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from dctnet import imaging, memory
-from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
+from dctnet.config import KIB, MIB, Settings
+from dctnet.shared_limits import SPARE_THREADS
 
 
 def bound(threads: int = 2, **values: int) -> int:

@@ -12,9 +12,10 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from dctnet import logs
 from dctnet.app import create_app
-from dctnet.config import SPARE_THREADS, Settings
+from dctnet.config import Settings
 from dctnet.replica import Replica
 from dctnet.server import file_descriptors, fork_signals, orphan
+from dctnet.shared_limits import SPARE_THREADS
 
 logger = logging.getLogger(__name__)
 

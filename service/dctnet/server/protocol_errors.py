@@ -9,7 +9,7 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 
 from dctnet.api import request_id, security_headers
 from dctnet.api.connection import ReadTimeout
-from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, ProblemType, problem_document
+from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, READ_TIMEOUT, ProblemType, problem_document
 from dctnet.server.host_header import InvalidHost
 
 _STATUS = {
@@ -31,20 +31,20 @@ class ErrorResponse:
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
     """Return the response to a client's error; None for a server error."""
     if isinstance(error, ReadTimeout):
-        return _problem_response(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+        detail = "The headers were not received in time."
+        return _problem_response(READ_TIMEOUT, READ_TIMEOUT.status, detail)
     if isinstance(error, InvalidHost):
         return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _problem_response(
-            BAD_REQUEST, status, "The request is not an HTTP request that can be served."
-        )
+        detail = "The HTTP request is malformed or not supported."
+        return _problem_response(BAD_REQUEST, status, detail)
     return None
 
 
-def _problem_response(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
+def _problem_response(problem_type: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
-    members = problem_document(kind, int(status), detail, identity)
+    members = problem_document(problem_type, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"
     headers = {
         "Content-Type": MEDIA_TYPE,

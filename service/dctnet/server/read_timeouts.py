@@ -210,7 +210,7 @@ class RequestBody(io.RawIOBase):
         except OSError:
             return False
 
-    def close_after_answer(self) -> None:
+    def close_after_response(self) -> None:
         """Close the connection after this response, with `Connection: close`."""
         self._request.force_close()
 

@@ -24,7 +24,6 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 )
 
 from dctnet import logs
-from dctnet.config import GRACEFUL_MARGIN_S
 from dctnet.metrics import Resource, UnreadReason
 from dctnet.replica import Replica
 from dctnet.server import core_dumps, fork_signals, host_header, malloc, protocol_errors
@@ -37,6 +36,7 @@ from dctnet.server.client_socket import (
 from dctnet.server.management import ManagementServer
 from dctnet.server.read_timeouts import HeaderDeadline, RequestBody, TimedUnreader
 from dctnet.server.thread_pool import ReservedThreadPool
+from dctnet.shared_limits import GRACEFUL_MARGIN_S
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -86,7 +86,7 @@ def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
     return queue
 
 
-@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
+@pytest.mark.promise("Web UI: shows the queue position, which API clients can query too")
 @examples(300)
 @given(steps=steps)
 def test_position_is_the_pop_order(steps):
