@@ -65,7 +65,7 @@ SETTINGS = {
     "DCTNET_THREADS": THREADS,
     "DCTNET_QUEUE_SIZE": QUEUE,
     "DCTNET_MAX_UPLOADS": UPLOADS,
-    # All is still there when the last image is drawn.
+    # Nothing times out before the last image is done.
     "DCTNET_REQUEST_TIMEOUT": 600,
     "DCTNET_WATCHDOG_TIMEOUT": 599,
     "DCTNET_UPLOAD_IDLE_TIMEOUT": 600,

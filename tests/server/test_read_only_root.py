@@ -17,11 +17,11 @@ from tests.support.polling import BOUND_S
 from tests.support.process import Server, only_child, running, serving
 from tests.support.repo import DCTNET, environment
 
-NOBODY = 65534
+UNPRIVILEGED_ID = 65534
 CONFINED = (
     *("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
     *("sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"),
-    *("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"),
+    *("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"),
 )
 """Runs a command as another user, whose root is read-only and who has no capability."""
 

@@ -39,7 +39,7 @@ def test_client_that_arrives_during_a_turn_is_next():
     queue.pop()
     queue.push("b", "b1")
     queue.end_turn("a")
-    queue.end_turn("nobody")
+    queue.end_turn("absent")
     assert pop_all(queue) == "b1 a2 a3"
 
 
