@@ -25,7 +25,7 @@ from tests.support.process import Server, memory, reset_peak_memory, serving
 from tests.support.repo import DCTNET
 
 pytestmark = pytest.mark.xdist_group("memory")  # They share an image.
-encoded = cache(slot_memory.encoded)
+encoded = cache(slot_memory.encode_file)
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_startup_messages_and_prompt_sigterm(tmp_path):
     with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
         with requests.Session() as session:  # Its connection stays open.
             # The web UI's script translates it: tests/web_ui/test_portrait.py.
-            assert 'data-text="demo"' in session.get(server.url, timeout=BOUND_S).text
+            assert 'data-text="demoNotice"' in session.get(server.url, timeout=BOUND_S).text
             styles = session.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
             assert [style["name"] for style in styles] == ["demo"]
             started = time.monotonic()
@@ -182,7 +182,7 @@ def test_same_port_for_both_listeners_fails_with_one_message(serve, management):
         (
             "DCTNET_API_KEYS_FILE",
             "/none",
-            "DCTNET_API_KEYS_FILE is '/none', but that cannot be",
+            "DCTNET_API_KEYS_FILE is '/none', but it cannot be",
             "",
         ),
     ],
