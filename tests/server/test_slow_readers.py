@@ -19,8 +19,8 @@ SILENT = 400
 PIPELINED = 16
 """Requests per connection: their responses exceed the kernel's buffers."""
 GET = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
-IDLE_TIMEOUT_S = 3
-PROMPT_S = 1
+IDLE_TIMEOUT_S = 6
+PROMPT_S = 3
 """Bound of a response beside silent readers, in seconds: less than waiting for them."""
 UNSENT_SIDE = 700
 """Sides of a cartoon of noise that is larger than the kernel's buffers of a connection."""
