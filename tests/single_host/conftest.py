@@ -157,7 +157,7 @@ class Host:
                 until(self.all_ready, process=supervisord)
                 yield
             finally:
-                # No client is left, and the drain delay of a replica, also of a restarted one, is long.
+                # No client is left; supervisord would restart the replicas and await their drain.
                 replicas = children(supervisord.pid)
                 supervisord.kill()
                 for pid in replicas:
