@@ -475,7 +475,7 @@ def kinds_of_avif() -> Made:
     two = f.Item(b"grid", f.grid(2, 1, 64, 128), (f.ispe(64, 128),))
     tiles = f.reference(b"dimg", 1, 2, 3)
     each = f.reference(b"auxl", 4, 2) + f.reference(b"auxl", 5, 3) + f.reference(b"prem", 1, 4)
-    whole = f.Item(two.kind, two.contents, (*two.properties, f.ALPHA))
+    whole = f.Item(two.item_type, two.contents, (*two.properties, f.ALPHA))
     all_tiles = f.reference(b"auxl", 4, 1) + f.reference(b"dimg", 4, 5, 6)
     for name, items, references in (
         ("two tiles", [], b""),

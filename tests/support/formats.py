@@ -104,9 +104,9 @@ def grid(rows: int, columns: int, width: int, height: int) -> bytes:
 
 @dataclass(frozen=True)
 class Item:
-    """An item of an AVIF: its kind, its contents, and its properties as boxes."""
+    """An item of an AVIF: its type, its contents, and its properties as boxes."""
 
-    kind: bytes
+    item_type: bytes
     contents: bytes
     properties: tuple[bytes, ...] = ()
 
@@ -123,9 +123,9 @@ def reference(name: bytes, source: int, *targets: int) -> bytes:
     return box(name, struct.pack(f">HH{count}H", source, count, *targets))
 
 
-def infe(number: int, kind: bytes) -> bytes:
+def infe(number: int, item_type: bytes) -> bytes:
     """Return a box of `iinf`."""
-    return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, kind))
+    return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, item_type))
 
 
 def avif(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> bytes:
@@ -134,22 +134,22 @@ def avif(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> byte
     `boxes` are contents that replace those of boxes of `meta`, or boxes that come on top.
     """
     properties = list(dict.fromkeys(p for item in items for p in item.properties))
-    kinds, associations, places, data = b"", b"", b"", b""
+    types, associations, extents, data = b"", b"", b"", b""
     for number, item in enumerate(items, 1):
-        kinds += infe(number, item.kind)
+        types += infe(number, item.item_type)
         numbers = bytes(properties.index(p) + 1 for p in item.properties)
         associations += struct.pack(">HB", number, len(numbers)) + numbers
-        places += struct.pack(">HHHHII", number, 1, 0, 1, len(data), len(item.contents))
+        extents += struct.pack(">HHHHII", number, 1, 0, 1, len(data), len(item.contents))
         data += item.contents
     count = len(items)
     ipma = box(b"ipma", struct.pack(">II", 0, count) + associations)
     meta = {
         "hdlr": bytes(8) + b"pict" + bytes(13),
         "pitm": struct.pack(">IH", 0, 1),
-        "iinf": struct.pack(">IH", 0, count) + kinds,
+        "iinf": struct.pack(">IH", 0, count) + types,
         "iref": bytes(4) + references,
         "iprp": box(b"ipco", b"".join(properties)) + ipma,
-        "iloc": struct.pack(">IHH", 1 << 24, 0x4400, count) + places,
+        "iloc": struct.pack(">IHH", 1 << 24, 0x4400, count) + extents,
         "idat": data,
     } | boxes
     described = b"".join(box(name.encode(), body) for name, body in meta.items())

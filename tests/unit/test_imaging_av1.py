@@ -3,7 +3,7 @@
 import pytest
 
 from dctnet.imaging import DamagedImage
-from dctnet.imaging.av1 import MAX_DEEP_FRAMES, MAX_UNITS, frame_pixels
+from dctnet.imaging.av1 import MAX_HIGH_BITDEPTH_FRAMES, MAX_OBUS, frame_pixels
 
 Fields = tuple[tuple[int, int], ...]
 """As (value, bits)."""
@@ -122,10 +122,13 @@ def test_a_stream_of_deep_samples_has_as_many_frames_as_allowed_and_no_more(head
     """A decoder keeps several of them, and each takes twice the memory."""
     frame = unit(6, *SHOWN_KEY, (0, 20))
     shallow, deep = (sequence(*head, (0, 3), (high_bitdepth, 1)) for high_bitdepth in (0, 1))
-    assert len(sizes(deep, *[frame] * MAX_DEEP_FRAMES)) == MAX_DEEP_FRAMES
-    assert len(sizes(shallow, *[frame] * (MAX_DEEP_FRAMES + 1))) == MAX_DEEP_FRAMES + 1
+    assert len(sizes(deep, *[frame] * MAX_HIGH_BITDEPTH_FRAMES)) == MAX_HIGH_BITDEPTH_FRAMES
+    assert (
+        len(sizes(shallow, *[frame] * (MAX_HIGH_BITDEPTH_FRAMES + 1)))
+        == MAX_HIGH_BITDEPTH_FRAMES + 1
+    )
     with pytest.raises(DamagedImage, match="2 layers of more than 8 bits per sample; at most 1"):
-        sizes(deep, *[frame] * (MAX_DEEP_FRAMES + 1))
+        sizes(deep, *[frame] * (MAX_HIGH_BITDEPTH_FRAMES + 1))
 
 
 def test_other_units_do_not_count():
@@ -162,7 +165,7 @@ def test_each_stream_has_its_own_sequence_header():
 @pytest.mark.parametrize("times", [1, 2])
 def test_as_many_units_as_allowed_pass_and_one_more_does_not(times):
     """In all streams together, as often as they will be decoded."""
-    half = PADDING * (MAX_UNITS // 2 // times), times
+    half = PADDING * (MAX_OBUS // 2 // times), times
     assert list(frame_pixels([half, half])) == [[], []]
-    with pytest.raises(DamagedImage, match=f"more than {MAX_UNITS} units"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_OBUS} units"):
         list(frame_pixels([half, half, (PADDING, 1)]))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from dctnet.imaging import DamagedImage, decode
-from dctnet.imaging.avif import MAX_CODED, is_avif, read
+from dctnet.imaging.avif import MAX_CODED_RATIO, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from tests.support.encoded_images import encoded, gradient, of_kinds
 from tests.support.formats import (
@@ -125,7 +125,7 @@ def test_items_that_are_not_shown_do_not_reach_the_decoder():
 
 
 def test_a_property_that_nobody_knows_is_left_out_unless_the_image_needs_it():
-    unknown = Item(SMALL.kind, SMALL.contents, (*SMALL.properties, box(b"junk", b"x")))
+    unknown = Item(SMALL.item_type, SMALL.contents, (*SMALL.properties, box(b"junk", b"x")))
     data = avif([unknown])
     assert read(data).data == read(avif([SMALL])).data
     essential = data.replace(b"\x03\x01\x02\x03", b"\x03\x01\x02\x83")
@@ -166,13 +166,13 @@ def test_equal_tiles_may_be_the_same_bytes():
     """libavif writes what many tiles have in common once."""
     tiles = 100
     large = Item(b"grid", grid(10, 10, 640, 640), (ispe(640, 640),))
-    places = b"".join(
+    extents = b"".join(
         struct.pack(">HHHHII", 2 + tile, 1, 0, 1, 12, len(SMALL.contents)) for tile in range(tiles)
     )
     data = avif(
         [large, *[Item(b"av01", b"", SMALL.properties)] * tiles],
         reference(b"dimg", 1, *range(2, 2 + tiles)),
-        iloc=struct.pack(">IHHHHHHII", 1 << 24, 0x4400, 1 + tiles, 1, 1, 0, 1, 0, 12) + places,
+        iloc=struct.pack(">IHHHHHHII", 1 << 24, 0x4400, 1 + tiles, 1, 1, 0, 1, 0, 12) + extents,
         idat=large.contents + SMALL.contents,
     )
     assert len(data) < tiles * len(SMALL.contents)
@@ -223,10 +223,10 @@ def test_a_frame_may_be_as_large_as_its_blocks_and_no_larger():
 def test_an_image_may_code_as_often_its_pixels_as_allowed_but_no_more():
     """In layers, of which libavif decodes all."""
     layer = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
-    for layers in MAX_CODED, MAX_CODED + 1:
+    for layers in MAX_CODED_RATIO, MAX_CODED_RATIO + 1:
         item = av1(layer, 1024, 1024)
         data = avif([replace(item, contents=item.contents * layers)])
-        if layers == MAX_CODED:
+        if layers == MAX_CODED_RATIO:
             assert decode(data, ENOUGH).shape == (1024, 1024, 3)
         else:
             with pytest.raises(DamagedImage, match=f"codes up to {layers * 2**20}"):

@@ -84,7 +84,7 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     profile = cProfile.Profile()
     tracemalloc.start()
     try:
-        inspected = profile.runcall(_inspected, data)
+        inspected = profile.runcall(_parse_within_limits, data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -93,7 +93,7 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     return inspected
 
 
-def _inspected(data: bytes) -> tuple[int, int] | ImageError:
+def _parse_within_limits(data: bytes) -> tuple[int, int] | ImageError:
     try:
         width, height, _ = inspect(data, MAX_PIXELS)
         return width, height

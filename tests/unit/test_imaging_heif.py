@@ -17,7 +17,7 @@ def test_the_items_are_those_that_pillow_wrote():
     items = heif.read(AVIF)
     assert items.primary == 1
     colour, alpha = items[1], items[2]
-    assert [item.kind for item in items.values()] == [b"av01", b"av01"]
+    assert [item.item_type for item in items.values()] == [b"av01", b"av01"]
     assert colour.size == alpha.size == (24, 40)
     assert (colour.is_alpha, alpha.is_alpha) == (False, True)
     assert alpha.references == {b"auxl": [1]}
@@ -33,18 +33,18 @@ def test_what_is_written_is_read_again():
     """With numbers of 32 bits, and properties that are one although several items have them."""
     listed = avif([ONE, ONE, ONE], reference(b"dimg", 1, 2, 3))
     items = heif.read(listed)
-    items[3].identity = 70_000
+    items[3].item_id = 70_000
     items[1].references[b"dimg"][1] = 70_000
     items[1].properties.append(((b"irot", b"\1"), True))
     data = heif.write(listed, [items[3], items[1], items[2]])
     again = heif.read(data)
     assert again.primary == 70_000
-    assert again[70_000].kind == b"av01"
+    assert again[70_000].item_type == b"av01"
     assert again[1].references == {b"dimg": [2, 70_000]}
     assert again[1].properties == items[1].properties
     assert again[2].properties[0][0] is again[70_000].properties[0][0]
     for item in again.values():
-        assert b"".join(data[start:end] for start, end in item.places) == b"contents"
+        assert b"".join(data[start:end] for start, end in item.extents) == b"contents"
 
 
 def test_a_box_may_have_a_length_of_64_bits():
@@ -62,7 +62,7 @@ def test_what_follows_the_description_is_not_looked_at():
 
 
 def parts(data: bytes) -> int:
-    return heif._File(data)._parts
+    return heif._File(data)._fields
 
 
 def extents(count: int) -> bytes:
@@ -97,9 +97,9 @@ def test_as_many_parts_as_allowed_pass_and_more_do_not(make, each):
     if not each:
         parts(make(100_000))
         return
-    most = (heif.MAX_PARTS - base) // each
+    most = (heif.MAX_FIELDS - base) // each
     parts(make(most))
-    with pytest.raises(DamagedImage, match=f"more than {heif.MAX_PARTS} parts"):
+    with pytest.raises(DamagedImage, match=f"more than {heif.MAX_FIELDS} parts"):
         parts(make(most + 1))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from PIL import Image, ImageCms
 
-from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricted
+from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restrict
 from dctnet.imaging.rgb import upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
@@ -116,7 +116,7 @@ def test_a_table_of_a_grid_that_is_not_a_cube_may_have_as_many_values_as_allowed
     for grid in (85, 64, 64), (85, 65, 64):
         lut = p.lut_a_to_b(3, bytes(grid), b"")
         profile = p.profile(b"RGB ", {b"A2B0": lut}, connection_space=b"Lab ")
-        assert (restricted(profile, "RGB") != b"") == (grid == (85, 64, 64))
+        assert (restrict(profile, "RGB") != b"") == (grid == (85, 64, 64))
 
 
 def test_a_description_is_read_up_to_its_limit():
@@ -131,14 +131,14 @@ def test_a_description_is_read_up_to_its_limit():
 @pytest.mark.parametrize("device_class", [b"link", b"abst", b"nmcl", b"cenc", b"mvis"])
 def test_a_profile_that_is_not_of_a_device_is_ignored(device_class):
     tags = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
-    assert restricted(p.profile(b"RGB ", tags, device_class=device_class), "RGB") == b""
-    assert restricted(p.profile(b"RGB ", tags, device_class=b"scnr"), "RGB")
+    assert restrict(p.profile(b"RGB ", tags, device_class=device_class), "RGB") == b""
+    assert restrict(p.profile(b"RGB ", tags, device_class=b"scnr"), "RGB")
 
 
 @pytest.mark.parametrize("mode", SPACES)
 def test_a_profile_for_other_channels_is_ignored(mode):
     for name, (made_for, profile) in ordinary().items():
-        assert bool(restricted(profile, mode)) == (mode == made_for), name
+        assert bool(restrict(profile, mode)) == (mode == made_for), name
 
 
 def test_a_profile_that_is_cut_off_is_ignored_or_used_without_error():

@@ -6,11 +6,11 @@ from typing import Final
 
 from dctnet.imaging.errors import DamagedImage
 
-MAX_UNITS: Final = 16_384
-"""The most units (OBUs) in an image's streams: a few each, and one a tile, of which AV1 allows
+MAX_OBUS: Final = 16_384
+"""The most obus (OBUs) in an image's streams: a few each, and one a tile, of which AV1 allows
 4096."""
 
-MAX_DEEP_FRAMES: Final = 1
+MAX_HIGH_BITDEPTH_FRAMES: Final = 1
 """The most frames of a stream that has more than 8 bits per sample: its decoder keeps up to three
 of them, of twice the memory. Encoders write more only for a progressive image."""
 
@@ -30,34 +30,34 @@ def frame_pixels(streams: Iterable[tuple[bytes, int]]) -> Iterator[list[int]]:
     A stream comes with how many times it will be decoded.
 
     Raises:
-        DamagedImage: The streams have more than ``MAX_UNITS``, or a frame before its sequence, or
-            more than ``MAX_DEEP_FRAMES`` of more than 8 bits per sample.
+        DamagedImage: The streams have more than ``MAX_OBUS``, or a frame before its sequence, or
+            more than ``MAX_HIGH_BITDEPTH_FRAMES`` of more than 8 bits per sample.
     """
-    units = 0
+    obus = 0
     for stream, times in streams:
         pixels: list[int] = []
         sequence: _Sequence | None = None
-        is_deep = False
-        for kind, body in _units(stream):
-            units += times
-            if units > MAX_UNITS:
-                raise DamagedImage(f"The AVIF has more than {MAX_UNITS} units of AV1.")
-            if kind == _SEQUENCE_HEADER:
+        high_bitdepth = False
+        for obu_type, body in _obus(stream):
+            obus += times
+            if obus > MAX_OBUS:
+                raise DamagedImage(f"The AVIF has more than {MAX_OBUS} units of AV1.")
+            if obu_type == _SEQUENCE_HEADER:
                 sequence = _Sequence.read(body)
-            elif kind in _FRAME_HEADERS:
+            elif obu_type in _FRAME_HEADERS:
                 if sequence is None:
                     raise DamagedImage("The AVIF is damaged: its AV1 has no sequence header.")
-                pixels.append(sequence.pixels_of(body))
-                is_deep = is_deep or sequence.is_deep
-        if is_deep and len(pixels) > MAX_DEEP_FRAMES:
+                pixels.append(sequence.frame_pixel_bound(body))
+                high_bitdepth = high_bitdepth or sequence.high_bitdepth
+        if high_bitdepth and len(pixels) > MAX_HIGH_BITDEPTH_FRAMES:
             raise DamagedImage(
                 f"The AVIF has {len(pixels)} layers of more than 8 bits per sample; "
-                f"at most {MAX_DEEP_FRAMES} are allowed."
+                f"at most {MAX_HIGH_BITDEPTH_FRAMES} are allowed."
             )
         yield pixels
 
 
-def _units(stream: bytes) -> Iterator[tuple[int, bytes]]:
+def _obus(stream: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the type and the beginning of each unit."""
     position = 0
     while position < len(stream):
@@ -76,7 +76,7 @@ def _units(stream: bytes) -> Iterator[tuple[int, bytes]]:
         position += length
 
 
-class _Bits:
+class _BitReader:
     """The bits of some bytes, the highest first; zeros follow the last."""
 
     def __init__(self, data: bytes) -> None:
@@ -88,7 +88,7 @@ class _Bits:
         bits = self._bits >> self._left if self._left >= 0 else self._bits << -self._left
         return bits & (1 << count) - 1
 
-    def skip_variable(self) -> None:
+    def skip_uvlc(self) -> None:
         """Skip a number whose length is the number of zeros before its first one."""
         zeros = 0
         while zeros < 32 and not self.take(1):
@@ -114,12 +114,12 @@ class _Sequence:
     seq_force_screen_content_tools: int = _SELECT
     seq_force_integer_mv: int = _SELECT
     order_hint_bits: int = 0
-    is_deep: bool = False
+    high_bitdepth: bool = False
     """Whether its samples have 10 or 12 bits, and not 8."""
 
     @classmethod
     def read(cls, header: bytes) -> "_Sequence":
-        sequence, bits = cls(), _Bits(header)
+        sequence, bits = cls(), _BitReader(header)
         bits.take(4)  # seq_profile, still_image
         sequence.reduced_still_image_header = bits.take(1)
         if sequence.reduced_still_image_header:
@@ -133,19 +133,19 @@ class _Sequence:
         else:
             sequence._read_frame_options(bits)
         bits.take(3)  # enable_superres, enable_cdef, enable_restoration
-        sequence.is_deep = bits.take(1) == 1  # high_bitdepth
+        sequence.high_bitdepth = bits.take(1) == 1  # high_bitdepth
         return sequence
 
-    def _take_pixels(self, bits: _Bits) -> int:
+    def _take_pixels(self, bits: _BitReader) -> int:
         return (bits.take(self.width_bits) + 1) * (bits.take(self.height_bits) + 1)
 
-    def _read_operating_points(self, bits: _Bits) -> None:
+    def _read_operating_points(self, bits: _BitReader) -> None:
         delay_bits = 0
         if bits.take(1):  # timing_info_present_flag
             bits.take(64)
             equal_image_interval = bits.take(1)
             if equal_image_interval:
-                bits.skip_variable()
+                bits.skip_uvlc()
             if bits.take(1):  # decoder_model_info_present_flag
                 self.decoder_model_info_present = True
                 delay_bits = bits.take(5) + 1
@@ -163,7 +163,7 @@ class _Sequence:
             if initial_display_delay_present and bits.take(1):
                 bits.take(4)
 
-    def _read_frame_options(self, bits: _Bits) -> None:
+    def _read_frame_options(self, bits: _BitReader) -> None:
         if bits.take(1):  # frame_id_numbers_present_flag
             self.frame_id_bits = bits.take(4) + 2 + bits.take(3) + 1
         bits.take(7)  # From use_128x128_superblock to enable_dual_filter
@@ -176,12 +176,12 @@ class _Sequence:
         if enable_order_hint:
             self.order_hint_bits = bits.take(3) + 1
 
-    def pixels_of(self, frame_header: bytes) -> int:
+    def frame_pixel_bound(self, frame_header: bytes) -> int:
         """Return how many pixels a frame has at most."""
         if self.reduced_still_image_header:
             return self.max_frame_pixels
         most = 1 << self.width_bits + self.height_bits
-        bits = _Bits(frame_header)
+        bits = _BitReader(frame_header)
         if bits.take(1):  # show_existing_frame: one that came before, of whatever size.
             return most
         frame_type, show_frame = bits.take(2), bits.take(1)

@@ -57,10 +57,10 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         DamagedImage: The image is damaged or cut off, or built to be slow to decode.
         MemoryError: There is not enough memory to decode it.
     """
-    container = _inspected(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels)
     if container.format == "WEBP":
-        webp.require_modest(container.data)
-    with _loaded(container) as image:
+        webp.check_decoding_cost(container.data)
+    with _load(container) as image:
         return upright_rgb(image, container.profile, container.orientation)
 
 
@@ -69,17 +69,17 @@ def inspect(data: bytes, max_pixels: int) -> ImageHeader:
 
     Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, DamagedImage as ``decode`` does.
     """
-    container = _inspected(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels)
     return ImageHeader(container.width, container.height, container.format)
 
 
-def _inspected(data: bytes, max_pixels: int) -> Container:
-    container = _taken_apart(data)
-    _require_small(container.width, container.height, max_pixels)
+def _parse_within_limits(data: bytes, max_pixels: int) -> Container:
+    container = _parse(data)
+    _check_size(container.width, container.height, max_pixels)
     return container
 
 
-def _taken_apart(data: bytes) -> Container:
+def _parse(data: bytes) -> Container:
     """Tell the format from the first bytes, so that no damaged image is taken for another."""
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.read(data)
@@ -92,7 +92,7 @@ def _taken_apart(data: bytes) -> Container:
     raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF image.")
 
 
-def _require_small(width: int, height: int, max_pixels: int) -> None:
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     pixels = width * height
     if pixels > max_pixels:
         raise TooManyPixels(
@@ -105,7 +105,7 @@ def _require_small(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _loaded(container: Container) -> Iterator[Image.Image]:
+def _load(container: Container) -> Iterator[Image.Image]:
     # Hostile bytes make Pillow's parsers raise far more than the documented OSError.
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])

@@ -18,7 +18,7 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
 }
 
 # What libpng, libjpeg and libwebp write at most, in pixels.
-_LONGEST_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
+_MAX_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
 
 _QUALITY: Final = 95
 
@@ -36,17 +36,17 @@ def encode(rgb: Pixels, format: Format) -> bytes:
         TooLongForFormat: A side is longer than the format can hold.
     """
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return _webp(rgb) if format == "webp" else _png_or_jpeg(rgb, format)
+    return _encode_webp(rgb) if format == "webp" else _encode_png_or_jpeg(rgb, format)
 
 
-def _webp(rgb: Pixels) -> bytes:
+def _encode_webp(rgb: Pixels) -> bytes:
     """Encode by Pillow: OpenCV has no parameter for libwebp's method."""
     encoded = BytesIO()
     Image.fromarray(rgb).save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
     return encoded.getvalue()
 
 
-def _png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
+def _encode_png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
     """Encode by OpenCV, PNG with its default level, the fastest one."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
@@ -61,9 +61,9 @@ def require_encodable(width: int, height: int, format: Format) -> None:
 
     To be asked before the costly inference.
     """
-    longest = _LONGEST_SIDE[format]
-    if max(width, height) > longest:
+    max_side = _MAX_SIDE[format]
+    if max(width, height) > max_side:
         raise TooLongForFormat(
             f"An image of {width} x {height} pixels is too long for {format}, "
-            f"which holds at most {longest} on a side."
+            f"which holds at most {max_side} on a side."
         )

@@ -23,11 +23,11 @@ def orientation(exif: bytes) -> int:
         (start,) = struct.unpack_from(f"{order}I", exif, 4)
         (entries,) = struct.unpack_from(f"{order}H", exif, start)
         for entry in range(entries):
-            tag, kind, count, value = struct.unpack_from(
+            tag, tag_type, count, value = struct.unpack_from(
                 f"{order}HHIH", exif, start + 2 + 12 * entry
             )
             if tag == _ORIENTATION:
-                return value if (kind, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
+                return value if (tag_type, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
     except struct.error:  # It is cut off.
         pass
     return 1

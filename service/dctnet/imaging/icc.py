@@ -37,7 +37,7 @@ _MAX_TAGS: Final = 100
 """As many as LittleCMS accepts."""
 
 
-def restricted(profile: bytes, mode: str) -> bytes:
+def restrict(profile: bytes, mode: str) -> bytes:
     """Return a profile for images of a mode (L, RGB or CMYK) without the tags that none needs.
 
     Empty where LittleCMS could not convert from the profile, or not at a bounded cost.
@@ -47,12 +47,12 @@ def restricted(profile: bytes, mode: str) -> bytes:
     converted by A2B0, which the specification requires in each of them.
     """
     try:
-        return _restricted(profile, mode)
+        return _restrict(profile, mode)
     except struct.error:  # It is cut off.
         return b""
 
 
-def _restricted(profile: bytes, mode: str) -> bytes:
+def _restrict(profile: bytes, mode: str) -> bytes:
     device_class, colour_space, connection_space = struct.unpack_from(">4s4s4s", profile, 12)
     (count,) = struct.unpack_from(">I", profile, _HEADER_BYTES)
     if (
@@ -80,15 +80,15 @@ def _is_lut_bounded(profile: bytes, offset: int, channels: int) -> bool:
     if (inputs, outputs) != (channels, _CONNECTION_CHANNELS):
         return False
     if kind in {b"mft1", b"mft2"}:
-        return _values([points] * channels) <= MAX_CLUT_VALUES
+        return _clut_values([points] * channels) <= MAX_CLUT_VALUES
     if kind == b"mAB ":
         (clut,) = struct.unpack_from(">I", profile, offset + 24)
         if not clut:
             return True
         grid = struct.unpack_from(f">{channels}B", profile, offset + clut)
-        return _values(grid) <= MAX_CLUT_VALUES
+        return _clut_values(grid) <= MAX_CLUT_VALUES
     return False
 
 
-def _values(grid: list[int] | tuple[int, ...]) -> int:
+def _clut_values(grid: list[int] | tuple[int, ...]) -> int:
     return prod(grid) * _CONNECTION_CHANNELS

@@ -21,7 +21,7 @@ _DHT, _DAC, _DQT, _DRI = 0xC4, 0xCC, 0xDB, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
 # Those of JFIF and Adobe tell the colour space.
-_NEEDED: Final = _FRAMES | {_DHT, _DAC, _DQT, _DRI, _APP0, _APP14}
+_KEPT: Final = _FRAMES | {_DHT, _DAC, _DQT, _DRI, _APP0, _APP14}
 
 # Coded pixels hold 0xff only before 0 and in the markers d0 to d7.
 _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -39,20 +39,20 @@ def read(data: bytes) -> Container:
         DamagedImage: There is no frame header, or a second one, or more than ``MAX_SCANS`` or
             ``MAX_SEGMENTS``.
     """
-    needed = [bytes((0xFF, _SOI))]
+    kept = [bytes((0xFF, _SOI))]
     frame = exif = b""
     profile: list[bytes] = []
     for marker, start, end in _segments(data, len(SIGNATURE) - 1):
         if marker == _SOS:
-            needed.append(_scans(data, start))
+            kept.append(_read_scans(data, start))
             break
         body = data[start + 4 : end]
         if marker in _FRAMES:
             if frame:
                 raise DamagedImage("The JPEG is damaged: it has two frame headers.")
             frame = body
-        if marker in _NEEDED:
-            needed.append(data[start:end])
+        if marker in _KEPT:
+            kept.append(data[start:end])
         elif marker == _APP1 and body.startswith(_EXIF_LABEL):
             exif = exif or body
         elif marker == _APP2 and body.startswith(_PROFILE_LABEL):
@@ -65,8 +65,8 @@ def read(data: bytes) -> Container:
         "JPEG",
         width=int.from_bytes(frame[3:5]),
         height=int.from_bytes(frame[1:3]),
-        data=b"".join(needed),
-        profile=_joined(profile),
+        data=b"".join(kept),
+        profile=_join_profile(profile),
         orientation=orientation(exif),
     )
 
@@ -87,7 +87,7 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
             return
 
 
-def _scans(data: bytes, first: int) -> bytes:
+def _read_scans(data: bytes, first: int) -> bytes:
     """Return all from the first scan to the image's end; they are counted, not decoded."""
     scans, end = 0, len(data)
     for marker, _, position in _segments(data, first):
@@ -99,7 +99,7 @@ def _scans(data: bytes, first: int) -> bytes:
     return data[first:end]
 
 
-def _joined(parts: list[bytes]) -> bytes:
+def _join_profile(parts: list[bytes]) -> bytes:
     """Return the profile of parts that begin with their number, from 1, and how many there are."""
     ordered = sorted(parts)
     numbers = [(part[:1], part[1:2]) for part in ordered]

@@ -27,33 +27,33 @@ def read(data: bytes) -> Container:
             more than ``MAX_CHUNKS``.
     """
     pixels: list[bytes] = []
-    once: dict[bytes, bytes] = {}
+    chunks: dict[bytes, bytes] = {}
     for name, body in _chunks(data):
-        if not once and name != b"IHDR":
+        if not chunks and name != b"IHDR":
             raise DamagedImage("The PNG does not begin with its header.")
         if name == b"IDAT":
             pixels.append(body)
-        elif name not in once:
-            once[name] = body
+        elif name not in chunks:
+            chunks[name] = body
         elif name in _CRITICAL:
             raise DamagedImage(f"The PNG has two chunks {name.decode()}.")
-    header = once.get(b"IHDR", b"")
+    header = chunks.get(b"IHDR", b"")
     if len(header) != 13 or not pixels:
         raise DamagedImage("The PNG has no header or no pixels.")
     width, height, depth, colour = struct.unpack_from(">IIBB", header)
     kept = [_chunk(b"IHDR", header)]
-    if b"PLTE" in once:
-        kept.append(_chunk(b"PLTE", once[b"PLTE"]))
-    if b"tRNS" in once:
-        colours = len(once.get(b"PLTE", b"")) // 3
-        kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour, colours)))
+    if b"PLTE" in chunks:
+        kept.append(_chunk(b"PLTE", chunks[b"PLTE"]))
+    if b"tRNS" in chunks:
+        colours = len(chunks.get(b"PLTE", b"")) // 3
+        kept.append(_chunk(b"tRNS", _adapt_trns(chunks[b"tRNS"], depth, colour, colours)))
     return Container(
         "PNG",
         width,
         height,
         data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), _chunk(b"IEND", b""))),
-        profile=_inflated(once.get(b"iCCP", b"")),
-        orientation=orientation(once.get(b"eXIf", b"")),
+        profile=_inflate_profile(chunks.get(b"iCCP", b"")),
+        orientation=orientation(chunks.get(b"eXIf", b"")),
     )
 
 
@@ -87,7 +87,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield a chunk in pieces, so that its body is copied once."""
+    """Yield a chunk in pieces, so that its body is copied chunks."""
     yield struct.pack(">I4s", sum(map(len, bodies)), name)
     checksum = zlib.crc32(name)
     for body in bodies:
@@ -96,7 +96,7 @@ def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
     yield struct.pack(">I", checksum)
 
 
-def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
+def _adapt_trns(body: bytes, depth: int, colour: int, colours: int) -> bytes:
     """Fit a chunk tRNS to what Pillow makes of the pixels: at most 8 bits, or a palette's index.
 
     Args:
@@ -114,7 +114,7 @@ def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
     return body
 
 
-def _inflated(body: bytes) -> bytes:
+def _inflate_profile(body: bytes) -> bytes:
     """Return the profile of a chunk iCCP: a name, a zero, the method, and the deflated bytes."""
     _, _, rest = body.partition(b"\0")
     inflater = zlib.decompressobj()

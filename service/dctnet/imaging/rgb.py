@@ -17,7 +17,7 @@ _TILE_PIXELS: Final = 1 << 18
 
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
-_AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
+_STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -36,14 +36,14 @@ def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
     A profile that is damaged, made for other channels, or too costly to evaluate is ignored.
     Beside the image and the result, only a tile's worth of memory is used.
     """
-    turned = orientation >= 5
-    height, width = (image.width, image.height) if turned else (image.height, image.width)
+    swaps_sides = orientation >= 5
+    height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
     upright = np.empty((height, width, 3), np.uint8)
-    stored = _AS_STORED[orientation](upright)
+    stored = _STORED_VIEWS[orientation](upright)
     to_srgb = _to_srgb(_base_mode(image), profile)
     for box in _tiles(image.width, image.height):
         left, top, right, bottom = box
-        stored[top:bottom, left:right] = np.asarray(_on_white(image.crop(box), to_srgb))
+        stored[top:bottom, left:right] = np.asarray(_composite_on_white(image.crop(box), to_srgb))
     return upright
 
 
@@ -63,7 +63,9 @@ def _base_mode(image: Image.Image) -> str:
     return "L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB"
 
 
-def _on_white(tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def _composite_on_white(
+    tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
     base = _base_mode(tile)
     if tile.mode == "I;16":
         tile = _to_8_bits(tile)
@@ -87,17 +89,17 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
     """Return what converts images of the mode to sRGB."""
-    as_it_is = partial(Image.Image.convert, mode="RGB")
-    profile = icc.restricted(profile, mode)
+    without_profile = partial(Image.Image.convert, mode="RGB")
+    profile = icc.restrict(profile, mode)
     if not profile:
-        return as_it_is
+        return without_profile
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         # Most photos say sRGB already, and a conversion costs as much as decoding them.
         if mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return as_it_is
+            return without_profile
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB").apply
     except (ImageCms.PyCMSError, OSError, ValueError) as error:  # Damaged.
         if is_out_of_memory(error, icc.MAX_COST_BYTES):
             raise MemoryError("There is not enough memory to evaluate the ICC profile.") from error
-        return as_it_is
+        return without_profile

@@ -31,7 +31,7 @@ _Code = tuple[int, list[int]]
 times 16 plus its length."""
 
 
-def require_modest(stream: bytes, width: int, height: int) -> None:
+def check_decoding_cost(stream: bytes, width: int, height: int) -> None:
     """Raise DamagedImage where an image selects more Huffman codes than encoders write.
 
     Args:
@@ -39,7 +39,7 @@ def require_modest(stream: bytes, width: int, height: int) -> None:
         width: In pixels.
         height: In pixels.
     """
-    bits = _Bits(stream)
+    bits = _BitReader(stream)
     transforms: set[int] = set()
     while bits.take(1):
         transform = bits.take(2)
@@ -74,12 +74,12 @@ def _blocks(width: int, height: int, block: int) -> int:
     return -(-width // block) * -(-height // block)
 
 
-class _Bits:
+class _BitReader:
     """The bits of some bytes, the lowest first."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._left = 8 * len(data)
+        self._length = 8 * len(data)
         self.position = 0
 
     def peek(self) -> int:
@@ -89,7 +89,7 @@ class _Bits:
 
     def skip(self, count: int) -> None:
         self.position += count
-        if self.position > self._left:
+        if self.position > self._length:
             raise DamagedImage("The WebP is damaged or cut off.")
 
     def take(self, count: int) -> int:
@@ -105,7 +105,7 @@ class _Bits:
         return entry >> 4
 
 
-def _take_cache_bits(bits: _Bits) -> int:
+def _take_cache_bits(bits: _BitReader) -> int:
     """Return the size of the color cache as a power of two; 0 where there is none."""
     cache_bits = bits.take(4) if bits.take(1) else 0
     if cache_bits > _MAX_CACHE_BITS:
@@ -113,7 +113,7 @@ def _take_cache_bits(bits: _Bits) -> int:
     return cache_bits
 
 
-def _skip_image(bits: _Bits, pixels: int) -> None:
+def _skip_image(bits: _BitReader, pixels: int) -> None:
     """Skip an image of a transform: the length of a pixel's bits depends on no other pixel."""
     cache_bits = _take_cache_bits(bits)
     cached = 1 << cache_bits if cache_bits else 0
@@ -134,7 +134,7 @@ def _skip_image(bits: _Bits, pixels: int) -> None:
             pixels -= 1
 
 
-def _take_number(bits: _Bits, prefix: int) -> int:
+def _take_number(bits: _BitReader, prefix: int) -> int:
     """Return a length or a distance of a prefix."""
     if prefix < 4:
         return prefix + 1
@@ -142,7 +142,7 @@ def _take_number(bits: _Bits, prefix: int) -> int:
     return (2 + (prefix & 1) << extra) + bits.take(extra) + 1
 
 
-def _take_code(bits: _Bits, alphabet: int) -> _Code:
+def _take_code(bits: _BitReader, alphabet: int) -> _Code:
     """Return a prefix code of the symbols below ``alphabet``."""
     if bits.take(1):  # It is simple, of one or two symbols.
         two = bits.take(1)

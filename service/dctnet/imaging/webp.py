@@ -29,28 +29,28 @@ def read(data: bytes) -> Container:
         DamagedImage: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
     """
     width, height = _size(data)
-    useful = _chunks(data) if data[12:16] == b"VP8X" else {}
-    profile = useful.get(b"ICCP", b"")
+    metadata = _chunks(data) if data[12:16] == b"VP8X" else {}
+    profile = metadata.get(b"ICCP", b"")
     return Container(
         "WEBP",
         width,
         height,
         data,
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
-        orientation=orientation(useful.get(b"EXIF", b"")),
+        orientation=orientation(metadata.get(b"EXIF", b"")),
     )
 
 
-def require_modest(data: bytes) -> None:
+def check_decoding_cost(data: bytes) -> None:
     """Raise DamagedImage where lossless coding would take far more memory than pixels do.
 
     Kept apart from ``read`` because it takes longer: up to half a second for 40 megapixels.
     """
-    for stream, width, height in _lossless(data, _FIRST_CHUNK, *_size(data)):
-        vp8l.require_modest(stream, width, height)
+    for stream, width, height in _vp8l_streams(data, _FIRST_CHUNK, *_size(data)):
+        vp8l.check_decoding_cost(stream, width, height)
 
 
-def _lossless(
+def _vp8l_streams(
     data: bytes, position: int, width: int, height: int
 ) -> Iterator[tuple[bytes, int, int]]:
     """Yield the VP8L streams of the image, its alpha, or its first frame; and their sizes."""
@@ -65,31 +65,31 @@ def _lossless(
             yield body[1:], width, height
         elif name == b"ANMF" and is_first_frame:
             is_first_frame = False
-            sides = _number(body[6:9]) + 1, _number(body[9:12]) + 1
-            yield from _lossless(body, _FRAME_HEADER_BYTES, *sides)
+            sides = _read_int(body[6:9]) + 1, _read_int(body[9:12]) + 1
+            yield from _vp8l_streams(body, _FRAME_HEADER_BYTES, *sides)
 
 
 def _size(data: bytes) -> tuple[int, int]:
     """Return the width and the height, which the first chunk tells."""
-    kind, header = data[12:16], data[20:30]
+    fourcc, header = data[12:16], data[20:30]
     if len(header) == 10:
-        if kind == b"VP8X":
-            return _number(header[4:7]) + 1, _number(header[7:10]) + 1
-        if kind == b"VP8 " and header[3:6] == b"\x9d\x01\x2a":
-            return _number(header[6:8]) & _SIDE, _number(header[8:10]) & _SIDE
-        if kind == b"VP8L" and header[0] == 0x2F:
-            sides = _number(header[1:5])
+        if fourcc == b"VP8X":
+            return _read_int(header[4:7]) + 1, _read_int(header[7:10]) + 1
+        if fourcc == b"VP8 " and header[3:6] == b"\x9d\x01\x2a":
+            return _read_int(header[6:8]) & _SIDE, _read_int(header[8:10]) & _SIDE
+        if fourcc == b"VP8L" and header[0] == 0x2F:
+            sides = _read_int(header[1:5])
             return (sides & _SIDE) + 1, (sides >> 14 & _SIDE) + 1
     raise DamagedImage("The WebP's header is damaged or cut off.")
 
 
-def _number(data: bytes) -> int:
+def _read_int(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """Return the metadata, those that came first where there are several of a name."""
-    useful: dict[bytes, bytes] = {}
+    metadata: dict[bytes, bytes] = {}
     position = _FIRST_CHUNK
     chunks = 0
     while position + 8 <= len(data):
@@ -99,6 +99,6 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         name, length = struct.unpack_from("<4sI", data, position)
         position += 8
         if name in {b"ICCP", b"EXIF"}:
-            useful.setdefault(name, data[position : position + length])
+            metadata.setdefault(name, data[position : position + length])
         position += length + length % 2
-    return useful
+    return metadata
