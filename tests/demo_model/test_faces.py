@@ -11,7 +11,7 @@ import skimage.data
 
 from dctnet.arrays import Floats, Pixels
 from dctnet.engine import read_alpha
-from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
+from dctnet.engine.alignment import HEAD_SIDE, REFERENCE_POINTS
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
@@ -158,7 +158,7 @@ class TestMask:
     def test_it_is_white_over_the_face_and_fades_to_black_at_the_rim_without_a_step(self):
         alpha = read_alpha(DEMO / "alpha.jpg")
         assert alpha.shape == (HEAD_SIDE, HEAD_SIDE) == (mask.SIDE, mask.SIDE)
-        for x, y in np.rint(REFERENCE).astype(int):
+        for x, y in np.rint(REFERENCE_POINTS).astype(int):
             assert alpha[y, x] > 0.99
         for rim in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
             assert rim.max() < 0.02

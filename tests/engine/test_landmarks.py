@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dctnet.arrays import Floats
-from dctnet.engine.landmarks import MIN_FACE, find_landmarks
+from dctnet.engine.landmarks import MIN_FACE_SIDE, find_landmarks
 from tests.support.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
@@ -62,9 +62,9 @@ def test_landmarks_are_upstreams(x, y, width, stretch):
 @pytest.mark.parametrize(
     ("width", "height", "drawn"),
     [
-        (MIN_FACE, MIN_FACE, False),
-        (MIN_FACE + 1, MIN_FACE, True),
-        (MIN_FACE, MIN_FACE + 1, True),
+        (MIN_FACE_SIDE, MIN_FACE_SIDE, False),
+        (MIN_FACE_SIDE + 1, MIN_FACE_SIDE, True),
+        (MIN_FACE_SIDE, MIN_FACE_SIDE + 1, True),
         (1, 1, False),
     ],
 )

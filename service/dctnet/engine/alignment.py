@@ -32,7 +32,7 @@ _TEMPLATE = np.array(
 ) + np.array([9, 1])
 
 
-def _reference() -> Floats:
+def _reference_points() -> Floats:
     """Return the five points' place in the head square, 5x2 float32 as x, y."""
     center = _TEMPLATE_SIDE / 2
     points: Floats = _TEMPLATE.astype(np.float32)
@@ -40,7 +40,7 @@ def _reference() -> Floats:
     return points * np.float32(HEAD_SIDE / _TEMPLATE_SIDE)
 
 
-REFERENCE = _reference()
+REFERENCE_POINTS = _reference_points()
 
 _Matrix = NDArray[np.floating]
 
@@ -59,8 +59,8 @@ def align(points: Floats) -> Alignment | None:
     `points` is 5x2 float32 as x, y: left and right pupil, nose, left and right corner of the mouth.
     None where the points coincide, so that no transform exists.
     """
-    mirrored = REFERENCE * np.array([-1, 1], np.float32)
-    upright, reflected = _fit_inverse(points, REFERENCE), _fit_inverse(points, mirrored)
+    mirrored = REFERENCE_POINTS * np.array([-1, 1], np.float32)
+    upright, reflected = _fit_inverse(points, REFERENCE_POINTS), _fit_inverse(points, mirrored)
     if upright is None or reflected is None:
         return None
     matrices = _invert(upright), _invert(reflected) @ np.diag([-1.0, 1.0, 1.0])
@@ -73,7 +73,7 @@ def align(points: Floats) -> Alignment | None:
     return Alignment(to_head=matrices[1][:, :2].T, to_image=np.linalg.inv(matrices[1])[:, :2].T)
 
 
-def cut_head(image: Pixels, alignment: Alignment) -> Pixels:
+def crop_head(image: Pixels, alignment: Alignment) -> Pixels:
     """Return the upright head of an HxWx3 uint8 image, 288x288x3, white beyond the image."""
     size = (HEAD_SIDE, HEAD_SIDE)
     head = cv2.warpAffine(image, alignment.to_head, size, borderValue=_WHITE)

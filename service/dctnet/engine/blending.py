@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dctnet.arrays import Floats, GeneratorOutput
 from dctnet.engine.alignment import HEAD_SIDE
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.open_files import Readable
 
 
@@ -21,7 +21,9 @@ def read_alpha(file: Readable) -> Floats:
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)
     except OSError as error:
-        raise ModelError(f"The head mask {file} cannot be read: {reason(error)}.") from error
+        raise ModelError(
+            f"The head mask {file} cannot be read: {os_error_reason(error)}."
+        ) from error
     # It fails an assertion where there are no bytes.
     mask = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if mask is None:

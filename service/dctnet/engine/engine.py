@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from dctnet.arrays import Floats, Pixels
-from dctnet.engine.alignment import Alignment, align, cut_head
+from dctnet.engine.alignment import Alignment, align, crop_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
 from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize, working_size
@@ -67,22 +67,22 @@ class Engine:
         if image.size == 0:
             raise ValueError(f"an empty image: {image.shape}")
         height, width = image.shape[:2]
-        clock = _Clock()
+        clock = _StageTimer()
         with clock.stage("background"):
             photo = resize(image, *working_size(height, width, self._max_working_side))
-            canvas = self._draw_background(photo)
+            canvas = self._generate_background(photo)
         with clock.stage("faces"):
             alignments = self._align_faces(photo)
         for alignment in alignments:
             with clock.stage("head"):
-                head = self._networks.head(_swap_colours(cut_head(photo, alignment)))
+                head = self._networks.head(_swap_colours(crop_head(photo, alignment)))
             with clock.stage("blend"):
                 blend(canvas, head, self._alpha, alignment.to_image)
         with clock.stage("blend"):
             cartoon = _to_rgb(canvas, height, width)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
-    def _draw_background(self, photo: Pixels) -> Floats:
+    def _generate_background(self, photo: Pixels) -> Floats:
         """Return the whole image drawn, HxWx3 float32 BGR."""
         height, width = photo.shape[:2]
         drawn = self._networks.background(pad_to_multiple(_swap_colours(photo)))
@@ -100,7 +100,7 @@ class Engine:
         return [alignment for alignment in alignments if alignment is not None]
 
 
-class _Clock:
+class _StageTimer:
     """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:

@@ -10,11 +10,11 @@ from dctnet.arrays import Floats, Pixels
 from dctnet.engine.detection import FILL_RGB
 from dctnet.runtimes import Landmarker
 
-MIN_FACE = 60
+MIN_FACE_SIDE = 60
 """A box no larger than this on both sides, in pixels of the working image, is not drawn."""
 
 _SIDE = 160
-_EXTEND = 0.2
+_MARGIN = 0.2
 
 
 def find_landmarks(image: Pixels, box: Floats, landmarker: Landmarker) -> Floats | None:
@@ -24,7 +24,7 @@ def find_landmarks(image: Pixels, box: Floats, landmarker: Landmarker) -> Floats
     68x2 float32 as x, y, whole pixels of the image, and may lie outside of it.
     """
     width, height = box[2] - box[0], box[3] - box[1]
-    if width <= MIN_FACE and height <= MIN_FACE:
+    if width <= MIN_FACE_SIDE and height <= MIN_FACE_SIDE:
         return None
     left, top, right, bottom = _crop_window(box, *image.shape[:2])
     crop = _crop(image, left, top, right, bottom)
@@ -48,7 +48,7 @@ def _crop_window(box: Floats, height: int, width: int) -> tuple[int, int, int, i
     box_width = box[2] - box[0]
     # Upstream puts a border around the image before it rounds, towards zero, and cuts.
     border = int(max(box_width, box[3] - box[1]))
-    half = np.float32(1 + 2 * _EXTEND) * box_width // 2
+    half = np.float32(1 + 2 * _MARGIN) * box_width // 2
     shifted = box + np.float32(border)
     center = (shifted[:2] + shifted[2:]) // 2
     edges = np.concatenate([center - half, center + half]).astype(int) - border
