@@ -50,7 +50,7 @@ class Engine:
         started = time.perf_counter()
         self._generate = _load(runtime, path, threads)
         self._loaded_s = time.perf_counter() - started
-        self._loaded = memory(os.getpid(), "VmRSS")
+        self._load = memory(os.getpid(), "VmRSS")
 
     def draw(self, size: str) -> GeneratorOutput:
         """Return the drawing of an image of noise."""
@@ -72,7 +72,7 @@ class Engine:
         """
         chosen = self._generate
         assert isinstance(chosen, native.NativeGenerator)
-        all_threads, one_thread = (partial(chosen.draw, threads=n) for n in (threads, 1))
+        all_threads, one_thread = (partial(chosen.generate, threads=n) for n in (threads, 1))
         # There and back, so that a machine's changing pace counts for both.
         first = _timed(chosen, size)
         told = _timed(all_threads, size) + _timed(all_threads, size)
@@ -85,15 +85,15 @@ class Engine:
     def profile(self, size: str) -> dict[str, float]:
         """Return where the seconds of one image on one thread go, by stage; native only."""
         assert isinstance(self._generate, native.NativeGenerator)
-        with self._generate.scratches.borrow() as scratch:
-            self._generate.draw_in(scratch, _image(size), 1)
+        with self._generate.scratch_pool.borrow() as scratch:
+            self._generate.generate_in(scratch, _image(size), 1)
             return scratch.profile()
 
     def costs(self) -> dict[str, float]:
         """Return the seconds of loading, its imports included, and bytes of memory."""
         return {
             "load": self._loaded_s,
-            "loaded": self._loaded,
+            "loaded": self._load,
             "peak": memory(os.getpid(), "VmHWM"),
         }
 
@@ -124,8 +124,8 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import mnn
 
         return mnn.generator(path, threads)
-    scratches = native.ScratchPool(native.library(runtime))
-    return native.NativeGenerator(model.read(path), scratches, threads)
+    scratch_pool = native.ScratchPool(native.library(runtime))
+    return native.NativeGenerator(model.read(path), scratch_pool, threads)
 
 
 def _timed(draw: Draw, size: str) -> float:

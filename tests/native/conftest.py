@@ -49,7 +49,7 @@ def _variant(width: str) -> str:
     """Return the build of a width: in instructions of its own where this CPU has them."""
     if width == "own":
         return native.VARIANTS[platform.machine()][-1]
-    has_avx512 = native.pick() == "x86-64-v4"
+    has_avx512 = native.select_variant() == "x86-64-v4"
     return "x86-64-v4" if width == "16" and has_avx512 else f"width-{width}"
 
 

@@ -64,9 +64,9 @@ def models(
 @pytest.fixture(scope="session")
 def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]]) -> dict[str, Pair]:
     """Both runtimes on each graph."""
-    scratches = native.ScratchPool(library)
+    scratch_pool = native.ScratchPool(library)
     return {
-        name: (native.NativeGenerator(weights, scratches, threads=2), reference)
+        name: (native.NativeGenerator(weights, scratch_pool, threads=2), reference)
         for name, (weights, reference) in models.items()
     }
 
@@ -124,7 +124,7 @@ def test_smallest_and_largest_working_size(pairs, model, size):
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
 def test_the_answer_does_not_depend_on_the_threads(pairs, size):
     generator, _ = pairs["background"]
-    answers = [generator.draw(_noise(*size), threads) for threads in (1, 2, 3, 8)]
+    answers = [generator.generate(_noise(*size), threads) for threads in (1, 2, 3, 8)]
     for answer in answers[1:]:
         np.testing.assert_array_equal(answer, answers[0])
 

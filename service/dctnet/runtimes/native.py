@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dctnet.arrays import Floats, Pixels
-from dctnet.models import generator_weights as model
+from dctnet.models import generator_weights
 from dctnet.models.generator_weights import EPSILON, Weights
 from dctnet.models.open_files import Readable
 from dctnet.runtimes import Generator
@@ -25,7 +25,7 @@ from dctnet.runtimes import Generator
 LIBRARIES = Path(__file__).with_name("lib")
 
 VARIANTS = {"x86_64": ("x86-64-v4", "x86-64-v3"), "aarch64": ("aarch64",)}
-"""By architecture, the variants among which `pick` chooses, the fastest first."""
+"""By architecture, the variants among which `select_variant` chooses, the fastest first."""
 
 _VERSION = 2
 _STAGES = 16
@@ -103,7 +103,7 @@ def library(variant: str) -> Library:
     return loaded
 
 
-def pick() -> str:
+def select_variant() -> str:
     """Return the fastest variant that this machine runs. Raises NativeError where none does."""
     machine = platform.machine()
     reason = f"The native runtime is not built for {machine}."
@@ -117,10 +117,10 @@ def pick() -> str:
     raise NativeError(reason)
 
 
-def reason_against() -> str:
+def unavailable_reason() -> str:
     """Say why no variant can be used on this machine; empty where one can."""
     try:
-        pick()
+        select_variant()
     except NativeError as error:
         return str(error)
     return ""
@@ -131,17 +131,17 @@ def generator(path: Readable, threads: int) -> Generator:
 
     Raises ModelError where the file is none of weights.
     """
-    with _sharing:
-        scratches = _shared_scratches(pick())
-    return NativeGenerator(model.read(path), scratches, threads)
+    with _pool_lock:
+        scratch_pool = _shared_scratch_pool(select_variant())
+    return NativeGenerator(generator_weights.read(path), scratch_pool, threads)
 
 
-_sharing = Lock()
+_pool_lock = Lock()
 """Generators are loaded at once, and `cache` alone would let both make their own."""
 
 
 @cache
-def _shared_scratches(variant: str) -> "ScratchPool":
+def _shared_scratch_pool(variant: str) -> "ScratchPool":
     """Return the memory of all generators of this process: a slot runs one at a time."""
     return ScratchPool(library(variant))
 
@@ -185,7 +185,7 @@ class Scratch:
 
 
 class ScratchPool:
-    """As many scratches as calls go on at once, shared by the generators of a model."""
+    """As many scratch_pool as calls go on at once, shared by the generators of a model."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -209,7 +209,7 @@ class ScratchPool:
                 self._free.append(scratch)
 
     @property
-    def lent(self) -> int:
+    def active_calls(self) -> int:
         """How many calls go on."""
         return len(self._all) - len(self._free)
 
@@ -233,9 +233,9 @@ class NativeGenerator:
     share them, but each has one. The answer is the same, bit for bit, for any number.
     """
 
-    def __init__(self, weights: Weights, scratches: ScratchPool, threads: int = 1) -> None:
-        self._library = scratches.library
-        self.scratches = scratches
+    def __init__(self, weights: Weights, scratch_pool: ScratchPool, threads: int = 1) -> None:
+        self._library = scratch_pool.library
+        self.scratch_pool = scratch_pool
         self._threads = threads
         self._model = c_void_p()
         layers = [array.ravel() for name, array in weights.items() if name != EPSILON]
@@ -249,23 +249,23 @@ class NativeGenerator:
 
     def __call__(self, image: Pixels, /) -> Pixels:
         """Return the cartoon of `image`, HxWx3 uint8 BGR, H and W multiples of 4."""
-        with self.scratches.borrow() as scratch:
-            threads = max(1, self._threads // self.scratches.lent)
-            return self.draw_in(scratch, image, threads)
+        with self.scratch_pool.borrow() as scratch:
+            threads = max(1, self._threads // self.scratch_pool.active_calls)
+            return self.generate_in(scratch, image, threads)
 
     def reserve(self, calls: int, height: int, width: int) -> None:
         """Take the memory of so many calls at once with images of this size."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
-            lent = [stack.enter_context(self.scratches.borrow()) for _ in range(calls)]
+            lent = [stack.enter_context(self.scratch_pool.borrow()) for _ in range(calls)]
             for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
                 pass
 
-    def draw(self, image: Pixels, threads: int) -> Pixels:
+    def generate(self, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed on as many threads."""
-        with self.scratches.borrow() as scratch:
-            return self.draw_in(scratch, image, threads)
+        with self.scratch_pool.borrow() as scratch:
+            return self.generate_in(scratch, image, threads)
 
-    def draw_in(self, scratch: Scratch, image: Pixels, threads: int) -> Pixels:
+    def generate_in(self, scratch: Scratch, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed in memory of the caller's choice."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"An image is HxWx3 uint8, not {image.shape} {image.dtype}.")

@@ -13,7 +13,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 from dctnet.models import generator_weights as weights
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.networks import SUFFIXES
 from dctnet.models.open_files import Readable
 from dctnet.runtimes import Detector, Generator, Landmarker, signatures
@@ -31,17 +31,17 @@ def generator(path: Readable, threads: int) -> Generator:
     arrays = in_onnx_order(weights.read(path.with_suffix(SUFFIXES["native"])))
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
     options.add_external_initializers(list(arrays), values)
-    return signatures.generator(_function(path, signatures.GENERATOR, options))
+    return signatures.generator(_load_graph(path, signatures.GENERATOR, options))
 
 
 def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector with so many threads; raises ModelError."""
-    return signatures.detector(_function(path, signatures.DETECTOR, _options(threads)))
+    return signatures.detector(_load_graph(path, signatures.DETECTOR, _options(threads)))
 
 
 def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network with so many threads; raises ModelError."""
-    return signatures.landmarker(_function(path, signatures.LANDMARKS, _options(threads)))
+    return signatures.landmarker(_load_graph(path, signatures.LANDMARKS, _options(threads)))
 
 
 def in_onnx_order(arrays: weights.Weights) -> weights.Weights:
@@ -69,12 +69,12 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _function(path: Readable, signature: Signature, options: ort.SessionOptions) -> Run:
+def _load_graph(path: Readable, signature: Signature, options: ort.SessionOptions) -> Run:
     """Return a thread-safe function from a graph's image to its outputs; raises ModelError."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"The graph {path} cannot be read: {reason(error)}.") from error
+        raise ModelError(f"The graph {path} cannot be read: {os_error_reason(error)}.") from error
     try:
         session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # It has no common class of its errors.

@@ -15,17 +15,17 @@ from threading import Lock
 
 _STDERR = 2
 
-LAST_LINES_S = 1.0
+FLUSH_TIMEOUT_S = 1.0
 """How long the sieve's last lines may take to be written, in seconds; then they are lost."""
 
 # The form of these lines is that of Abseil's log: severity, month and day, time, thread, source.
-_CHATTER = re.compile(
+_SUPPRESSED = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\) is called"
     rb"|I\d{4} [\d:.]+ +\d+ \w+\.cc:\d+\]"
     rb"|[WE]\d{4} [\d:.]+ +\d+ cuda_\w+\.cc:\d+\]"  # There may be no GPU, and none is needed.
 )
 
-_one_at_a_time = Lock()
+_lock = Lock()
 
 
 @contextmanager
@@ -37,29 +37,29 @@ def filtered_stderr() -> Iterator[None]:
     """
     # A process reads them, not a thread: on a CPU that TensorFlow was not built for it says
     # so and aborts, and those last words must still come out.
-    sieve = [sys.executable, "-I", "-S", __file__]
+    command = [sys.executable, "-I", "-S", __file__]
     with (
-        _one_at_a_time,
+        _lock,
         # In a session of its own, so that Ctrl-C ends it with this process and not before.
-        subprocess.Popen(sieve, stdin=subprocess.PIPE, start_new_session=True) as process,
+        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process,
     ):
         assert process.stdin is not None
-        before = os.dup(_STDERR)
+        original = os.dup(_STDERR)
         os.dup2(process.stdin.fileno(), _STDERR)
         try:
             yield
         finally:
-            os.dup2(before, _STDERR)
-            os.close(before)
+            os.dup2(original, _STDERR)
+            os.close(original)
             process.stdin.close()
             try:
-                process.wait(LAST_LINES_S)
+                process.wait(FLUSH_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()  # No process reads standard error.
 
 
 if __name__ == "__main__":
     for line in sys.stdin.buffer:
-        if not _CHATTER.match(line):
+        if not _SUPPRESSED.match(line):
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()

@@ -20,7 +20,7 @@ except FileNotFoundError:
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.open_files import Readable
 from dctnet.runtimes import Detector, Generator, Landmarker, signatures
 from dctnet.runtimes.signatures import Run, Signature
@@ -34,17 +34,17 @@ __all__ = ["detector", "generator", "import_graph", "landmarker", "tf"]
 
 def generator(path: Readable, threads: int) -> Generator:
     """Load a generator's frozen graph; a call may use so many threads. Raises ModelError."""
-    return signatures.generator(_function(path, signatures.GENERATOR, threads))
+    return signatures.generator(_load_graph(path, signatures.GENERATOR, threads))
 
 
 def detector(path: Readable, threads: int) -> Detector:
     """Load a face detector's frozen graph; a call may use so many threads. Raises ModelError."""
-    return signatures.detector(_function(path, signatures.DETECTOR, threads))
+    return signatures.detector(_load_graph(path, signatures.DETECTOR, threads))
 
 
 def landmarker(path: Readable, threads: int) -> Landmarker:
     """Load a landmark network's frozen graph; a call may use so many threads. Raises ModelError."""
-    return signatures.landmarker(_function(path, signatures.LANDMARKS, threads))
+    return signatures.landmarker(_load_graph(path, signatures.LANDMARKS, threads))
 
 
 def import_graph(path: Readable) -> Any:
@@ -56,22 +56,22 @@ def import_graph(path: Readable) -> Any:
         with graph.as_default():
             tf.import_graph_def(definition, name="")
     except OSError as error:
-        raise ModelError(f"The graph {path} cannot be read: {reason(error)}.") from error
+        raise ModelError(f"The graph {path} cannot be read: {os_error_reason(error)}.") from error
     except (DecodeError, ValueError) as error:
         raise ModelError(f"{path} is not a frozen TensorFlow graph.") from error
     return graph
 
 
-def _function(path: Readable, signature: Signature, threads: int) -> Run:
+def _load_graph(path: Readable, signature: Signature, threads: int) -> Run:
     """Return a thread-safe function from a frozen graph's image to its outputs.
 
     Raises ModelError where the graph cannot be read or lacks a tensor that upstream's has.
     """
     graph = import_graph(path)
     flags = [] if signature is signatures.GENERATOR else [signatures.TRAINING]
-    found = {f"{operation.name}:0" for operation in graph.get_operations()}
+    tensors = {f"{operation.name}:0" for operation in graph.get_operations()}
     for name in (*signature.outputs, signature.image, *flags):
-        if name not in found:
+        if name not in tensors:
             raise ModelError(f"{path} is not a graph of DCT-Net: it has no tensor {name}.")
     config = tf.ConfigProto(
         intra_op_parallelism_threads=threads,
