@@ -2,7 +2,7 @@
 
 from dctnet.config import Settings
 from dctnet.engine import Engine, read_alpha
-from dctnet.models.folder import ALPHA, UNKNOWN_STYLE, ModelFolder, locate, open_folder
+from dctnet.models.folder import ALPHA, ModelFolder, locate, open_folder
 from dctnet.runtimes import selection
 
 
@@ -25,13 +25,3 @@ def load_engine(settings: Settings, model: ModelFolder | None = None) -> tuple[E
 def network_threads(settings: Settings) -> int:
     """Return how many threads one call of a network may use."""
     return settings.threads or max(1, int(settings.cpus))
-
-
-def label(model: ModelFolder) -> str:
-    """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``.
-
-    A folder whose style nothing tells goes by its name.
-    """
-    name = model.model if model.style == UNKNOWN_STYLE else model.style
-    word = f"{name}@{model.revision}" if model.revision else name
-    return "".join(c if "!" <= c <= "~" else "?" for c in word)

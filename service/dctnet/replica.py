@@ -21,7 +21,7 @@ from dctnet.lifecycle.warm_up import CartoonEngine, warm_up
 from dctnet.lifecycle.watchdog import Watchdog
 from dctnet.messages import say
 from dctnet.metrics import Metrics
-from dctnet.model_loading import label, load_engine
+from dctnet.model_loading import load_engine
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import selection
@@ -118,7 +118,7 @@ class Replica:
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):
             say(
-                f"ready; the model {label(self.model)} was loaded in {seconds:.1f} s"
+                f"ready; the model {self.model.label} was loaded in {seconds:.1f} s"
                 f" into {self.runtime}"
             )
 
@@ -141,7 +141,7 @@ class Replica:
 
     def _describe(self) -> str:
         facts = [
-            label(self.model),
+            self.model.label,
             f"integrity: {self.model.integrity}",
             f"runtime: {self.runtime}",
             *(f"{name} needs TensorFlow: {why}" for name, why in self.model.unconverted.items()),

@@ -61,7 +61,7 @@ def _activation(x: Any) -> Any:
     return tf.raw_ops.LeakyRelu(features=x, alpha=0.2, name="LeakyRelu")
 
 
-def _twice_as_large(x: Any) -> Any:
+def _upsample(x: Any) -> Any:
     height, width = tf.shape(x)[1], tf.shape(x)[2]
     larger = tf.compat.v1.image.resize_bilinear(x, [height * 2, width * 2])
     return tf.cast(larger, x.dtype)
@@ -78,10 +78,10 @@ def unet(x: Any, weights: Weights) -> Any:
         inner = _activation(_convolution(quarter, f"block_{block}/conv1", weights))
         quarter = _convolution(inner, f"block_{block}/conv2", weights) + quarter
     quarter = _activation(_convolution(quarter, "Conv_5", weights))
-    half = _twice_as_large(quarter) + half
+    half = _upsample(quarter) + half
     half = _activation(_convolution(half, "Conv_6", weights))
     half = _activation(_convolution(half, "Conv_7", weights))
-    full = _twice_as_large(half) + full
+    full = _upsample(half) + full
     full = _activation(_convolution(full, "Conv_8", weights))
     return _convolution(full, "Conv_9", weights)
 

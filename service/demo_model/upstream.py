@@ -1,4 +1,4 @@
-"""Makes the demo model, which is kept prepared, in the form in which upstream ships a model.
+"""Makes the demo model, which is kept converted, in the form in which upstream ships a model.
 
     python -m demo_model.upstream FOLDER
 
@@ -41,27 +41,27 @@ COPIED = (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT, "LICENSES.md")
 
 def write_upstream_form(folder: Path) -> str:
     """Write the demo model into an empty folder, and return its manifest's digest."""
-    prepared = open_folder(DEMO)
-    for name in networks.PARTS:
-        graph = _graph(prepared, name)
-        path = folder / networks.file(name, "tensorflow")
+    converted = open_folder(DEMO)
+    for name in networks.NETWORKS:
+        graph = _graph(converted, name)
+        path = folder / networks.file_name(name, "tensorflow")
         path.write_bytes(graph.SerializeToString(deterministic=True))
     for name in COPIED:
-        (folder / name).write_bytes(prepared.files.read(name))
+        (folder / name).write_bytes(converted.files.read(name))
     configuration = json.dumps(CONFIGURATION, indent=2) + "\n"
     (folder / "configuration.json").write_text(configuration, encoding="ascii")
-    files = {path.name: manifest.record(path) for path in folder.iterdir()}
+    files = {path.name: manifest.record_file(path) for path in folder.iterdir()}
     return manifest.write(folder, Manifest("demo", "demo", "", files))
 
 
-def _graph(prepared: ModelFolder, name: str) -> Any:
+def _graph(converted: ModelFolder, name: str) -> Any:
     """Return the frozen graph of a part."""
-    stem = prepared.parts[name].same_as or name
+    stem = converted.networks[name].same_as or name
     if name in networks.GENERATORS:
-        weights = generator_weights.read(prepared.files[networks.file(stem, "native")])
+        weights = generator_weights.read(converted.files[networks.file_name(stem, "native")])
         return network.frozen_graph({f"generator/{key}": array for key, array in weights.items()})
     signature = signatures.DETECTOR if name == "detector" else signatures.LANDMARKS
-    return _face_graph(prepared.files.read(networks.file(stem, "onnxruntime")), signature)
+    return _face_graph(converted.files.read(networks.file_name(stem, "onnxruntime")), signature)
 
 
 def _face_graph(model: bytes, signature: Signature) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dctnet.conversion import frozen_graph as graphs
-from dctnet.conversion.frozen_graph import Difference, Graph, Node
+from dctnet.conversion import frozen_graph
+from dctnet.conversion.frozen_graph import Graph, GraphMismatch, Node
 from dctnet.conversion.generator_graph import OUTPUT, generator, read_weights
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
@@ -23,7 +23,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("graph") / "cartoon_bg.pb"
     weights = network.initial_weights(0)
     path.write_bytes(network.frozen_graph(weights).SerializeToString())
-    return graphs.read(path)
+    return frozen_graph.read(path)
 
 
 def used(graph: Graph, name: str = OUTPUT) -> set[str]:
@@ -36,9 +36,9 @@ def used(graph: Graph, name: str = OUTPUT) -> set[str]:
     return found
 
 
-def difference(graph: Graph, *changed: Node) -> Difference:
-    with pytest.raises(Difference) as caught:
-        graphs.match({**graph, **{node.name: node for node in changed}}, OUTPUT, generator())
+def difference(graph: Graph, *changed: Node) -> GraphMismatch:
+    with pytest.raises(GraphMismatch) as caught:
+        frozen_graph.match({**graph, **{node.name: node for node in changed}}, OUTPUT, generator())
     return caught.value
 
 
@@ -142,7 +142,7 @@ def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
     value = np.array(epsilon, np.float32)
     changed = replace(node, attributes={**node.attributes, "value": value})
     if good:
-        found = graphs.match({**graph, node.name: changed}, OUTPUT, generator())
+        found = frozen_graph.match({**graph, node.name: changed}, OUTPUT, generator())
         assert found[format.EPSILON] == value
     else:
         assert "and should be positive" in str(difference(graph, changed))
@@ -188,8 +188,8 @@ def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
 
 
 def test_a_graph_of_another_output_is_rejected(graph):
-    with pytest.raises(Difference, match="the node 'output_image': there is none of that name"):
-        graphs.match({"x": graph["sub"]}, OUTPUT, generator())
+    with pytest.raises(GraphMismatch, match="the node 'output_image': there is none of that name"):
+        frozen_graph.match({"x": graph["sub"]}, OUTPUT, generator())
 
 
 def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
@@ -207,14 +207,14 @@ def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
 
 def test_a_graph_that_tensorflow_1_froze_is_known_too(graph):
     frozen = as_tensorflow_1_freezes_it(graph)
-    weights = graphs.match(frozen, OUTPUT, generator())
-    for name, value in graphs.match(graph, OUTPUT, generator()).items():
+    weights = frozen_graph.match(frozen, OUTPUT, generator())
+    for name, value in frozen_graph.match(graph, OUTPUT, generator()).items():
         assert np.array_equal(weights[name], value)
 
 
 def test_what_the_output_does_not_need_does_not_count(graph):
     loose = Node("loose", "Assert", ("sub",), {})
-    graphs.match({**graph, "loose": loose}, OUTPUT, generator())
+    frozen_graph.match({**graph, "loose": loose}, OUTPUT, generator())
     assert "depthwise/Shape" in graph.keys() - used(graph)
 
 

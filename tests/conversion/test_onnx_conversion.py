@@ -12,8 +12,8 @@ import onnx
 import pytest
 
 from dctnet.conversion.comparison import compare_detectors
-from dctnet.conversion.onnx_conversion import NotConvertible, convert, without_weights
-from dctnet.conversion.trial_images import images
+from dctnet.conversion.onnx_conversion import NotConvertible, convert_to_onnx, without_weights
+from dctnet.conversion.trial_images import trial_images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
@@ -50,7 +50,7 @@ def landmarks_by(calculate: Callable[[Any], Any]) -> Callable[[], None]:
 
 def converted(path: Path, signature: signatures.Signature) -> Path:
     target = path.with_suffix(".onnx")
-    target.write_bytes(convert(path, signature).SerializeToString())
+    target.write_bytes(convert_to_onnx(path, signature).SerializeToString())
     return target
 
 
@@ -60,7 +60,7 @@ def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
     path.write_bytes(write_faceboxes())
     ours = onnxruntime.detector(converted(path, signatures.DETECTOR), 1)
     reference = tensorflow.detector(path, 1)
-    tried = images()[::4]
+    tried = trial_images()[::4]
     faces = []
 
     def counting(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +99,7 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
     path = write(tmp_path / "keypoints.pb", landmarks_by(unknown))
     handlers = logging.getLogger("tf2onnx").handlers
     with pytest.raises(NotConvertible) as caught:
-        convert(path, signatures.LANDMARKS)
+        convert_to_onnx(path, signatures.LANDMARKS)
     assert str(caught.value) == (
         "the node 'tower_0/beta': the operation Betainc is not known to tf2onnx"
     )
@@ -110,13 +110,13 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
 def test_a_graph_without_the_tensors_is_rejected(tmp_path):
     path = write(tmp_path / "keypoints.pb", lambda: tf.constant(1.0))
     with pytest.raises(NotConvertible, match=r"^tf2onnx: .*tower_0"):
-        convert(path, signatures.LANDMARKS)
+        convert_to_onnx(path, signatures.LANDMARKS)
 
 
 def test_a_file_that_is_no_graph_is_named(tmp_path):
     (tmp_path / "detector.pb").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"detector\.pb is not a frozen TensorFlow graph"):
-        convert(tmp_path / "detector.pb", signatures.DETECTOR)
+        convert_to_onnx(tmp_path / "detector.pb", signatures.DETECTOR)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, np.ndarr
 
 @pytest.fixture(scope="module")
 def model(frozen: Path) -> onnx.ModelProto:
-    return convert(frozen, signatures.GENERATOR)
+    return convert_to_onnx(frozen, signatures.GENERATOR)
 
 
 def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen, model, weights):
@@ -172,10 +172,10 @@ def test_a_weight_that_the_graph_has_not_is_named(model, weights):
 CONVERT = """
 import sys
 from pathlib import Path
-from dctnet.conversion.onnx_conversion import convert
+from dctnet.conversion.onnx_conversion import convert_to_onnx
 from dctnet.runtimes import signatures
 for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    model = convert(Path(path), getattr(signatures, signature))
+    model = convert_to_onnx(Path(path), getattr(signatures, signature))
     Path(path).with_suffix(".onnx").write_bytes(model.SerializeToString(deterministic=True))
 """
 
@@ -191,8 +191,8 @@ def test_a_process_that_hashes_otherwise_writes_the_same_bytes(
     seed = environment(PYTHONHASHSEED=1)
     with running([sys.executable, "-c", CONVERT, *arguments], seed) as process:
         ours = {
-            detector: convert(detector, signatures.DETECTOR),
-            keypoints: convert(keypoints, signatures.LANDMARKS),
+            detector: convert_to_onnx(detector, signatures.DETECTOR),
+            keypoints: convert_to_onnx(keypoints, signatures.LANDMARKS),
             frozen: model,
         }
         assert process.wait(BOUND_S) == 0

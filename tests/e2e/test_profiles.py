@@ -18,7 +18,7 @@ NEEDS = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
 COPY_DEMO = f"""
 import importlib.resources, shutil
 demo = importlib.resources.files("dctnet") / "models" / "demo"
-shutil.copytree(demo, "{pods.CLAIM}/demo-prepared")
+shutil.copytree(demo, "{pods.CLAIM}/demo-converted")
 """
 
 

@@ -13,7 +13,7 @@ import skimage.data
 from PIL import Image
 
 from dctnet.conversion import comparison
-from dctnet.conversion.trial_images import images
+from dctnet.conversion.trial_images import trial_images
 from dctnet.engine import Cartoon, Engine, read_alpha
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import digest
@@ -113,12 +113,12 @@ def test_a_cartoon_is_at_most_a_level_off(engine, drawn, sample):
 
 
 def test_the_detectors_find_the_same(prepared, detector):
-    compared = comparison.compare_detectors(prepared.detector, detector, images())
+    compared = comparison.compare_detectors(prepared.detector, detector, trial_images())
     assert compared.inputs >= 50
 
 
 def test_the_landmarks_are_the_same(prepared, upstreams, detector):
-    crops = comparison.face_crops(images(), detector)
+    crops = comparison.face_crops(trial_images(), detector)
     compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
     assert compared.inputs >= 50
 

@@ -13,7 +13,7 @@ import skimage.data
 
 from dctnet.models import manifest
 from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, open_folder
-from dctnet.models.networks import Part
+from dctnet.models.networks import NetworkRecord
 from dctnet.runtimes import selection
 from tests.server.conftest import post
 from tests.support.encoded_images import encoded
@@ -93,15 +93,15 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
     (folder / "detector.onnx").unlink()
     shutil.copy(upstream_demo / "detector.pb", folder)
     described = manifest.decode((folder / manifest.FILE_NAME).read_bytes(), folder)
-    assert described.preparation is not None
-    parts = {**described.preparation.parts, "detector": Part(("tensorflow",), NODE)}
+    assert described.conversion is not None
+    networks = {**described.conversion.networks, "detector": NetworkRecord(("tensorflow",), NODE)}
     files = {
-        path.name: manifest.record(path)
+        path.name: manifest.record_file(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }
-    preparation = replace(described.preparation, parts=parts)
-    manifest.write(folder, replace(described, files=files, preparation=preparation))
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(folder, replace(described, files=files, conversion=conversion))
     return folder
 
 

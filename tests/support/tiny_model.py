@@ -54,7 +54,7 @@ def _write(folder: Path, graphs: dict[str, bytes]) -> str:
 def describe(folder: Path, style: str = "tiny") -> str:
     """Write a manifest of the files that are there and return its digest."""
     files = {
-        path.name: manifest.record(path)
+        path.name: manifest.record_file(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }

@@ -44,7 +44,7 @@ def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsy
     assert found["model"]["model"] == "demo"
     assert len(found["model"]["digest"]) == 64
     assert found["model"]["integrity"] == "unpinned"
-    assert found["model"]["choice"] == selection.explain(open_folder(DEMO))
+    assert found["model"]["runtime_selection"] == selection.explain(open_folder(DEMO))
     assert found["inference"]["size"] == "512x512"
     assert 0 <= found["inference"]["seconds"] < 60
     assert main(["doctor"]) == 0

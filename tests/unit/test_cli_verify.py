@@ -20,7 +20,7 @@ def model(models: Path) -> Path:
     path.mkdir()
     for name in REQUIRED_FILES:
         (path / name).write_bytes(f"contents of {name}".encode())
-    files = {name: manifest.record(path / name) for name in REQUIRED_FILES}
+    files = {name: manifest.record_file(path / name) for name in REQUIRED_FILES}
     manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
     return path
 
@@ -49,7 +49,7 @@ def test_a_whole_model_is_said_to_be_whole(model, capsys, called):
 
 
 def test_a_model_without_a_revision_is_said_without_one(model, capsys):
-    files = {name: manifest.record(model / name) for name in REQUIRED_FILES}
+    files = {name: manifest.record_file(model / name) for name in REQUIRED_FILES}
     manifest.write(model, Manifest("demo", "demo", "", files))
     assert main(["verify", str(model)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{model} is whole: demo, demo"

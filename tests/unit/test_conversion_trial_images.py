@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from dctnet.conversion.trial_images import PHOTOS, images
+from dctnet.conversion.trial_images import PHOTOS, trial_images
 
 
 def test_there_are_more_than_fifty_different_ones_and_each_time_the_same():
-    first, second = images(), images()
+    first, second = trial_images(), trial_images()
     assert len(first) == 58
     assert all(image.dtype == np.uint8 and image.shape[2:] == (3,) for image in first)
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))

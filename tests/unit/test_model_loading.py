@@ -6,7 +6,7 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
-from dctnet.model_loading import find_model, label, network_threads
+from dctnet.model_loading import find_model, network_threads
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from tests.support.tiny_model import write_model_without_graphs
@@ -45,4 +45,4 @@ def test_threads_are_those_that_are_set_or_the_cpus():
 )
 def test_a_model_is_named_in_one_printable_word(style, revision, word):
     model = ModelFolder(Path("folder"), style, "folder", revision, None, "no manifest")
-    assert label(model) == word
+    assert model.label == word

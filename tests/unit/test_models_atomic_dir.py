@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.models.atomic_dir import exclusive, replace_dir, staging
+from dctnet.models.atomic_dir import exclusive_lock, replace_dir, staging_dir
 
 
 def a_folder(path: Path, content: str) -> Path:
@@ -46,7 +46,7 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path
 
 def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
     a_folder(tmp_path / ".place.new", "of a process that was killed")
-    with staging(tmp_path / "place") as folder:
+    with staging_dir(tmp_path / "place") as folder:
         assert names(folder) == []
         (folder / "half").touch()
     assert names(tmp_path) == []
@@ -55,7 +55,7 @@ def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
 def test_of_two_processes_one_waits(tmp_path):
     place = tmp_path / "not" / "there yet" / "place"
     with (
-        exclusive(place, "--to"),
+        exclusive_lock(place, "--to"),
         (place.parent / ".place.lock").open("w") as other,
         pytest.raises(BlockingIOError),
     ):

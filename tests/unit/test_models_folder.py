@@ -8,8 +8,8 @@ import pytest
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
-from dctnet.models.manifest import Manifest, Preparation
-from dctnet.models.networks import AS_UPSTREAM, PARTS, Part
+from dctnet.models.manifest import Conversion, Manifest
+from dctnet.models.networks import NETWORKS, UNCONVERTED, NetworkRecord
 from dctnet.models.styles import STYLES
 
 MIB = 2**20
@@ -23,7 +23,7 @@ def an_upstream_folder(path: Path) -> Path:
 
 
 def write_manifest(path: Path, names: tuple[str, ...] = REQUIRED_FILES) -> str:
-    files = {name: manifest.record(path / name) for name in names}
+    files = {name: manifest.record_file(path / name) for name in names}
     return manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
 
 
@@ -34,14 +34,14 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-GENERATOR = Part(("native", "onnxruntime"))
-PREPARED = {
+GENERATOR = NetworkRecord(("native", "onnxruntime"))
+CONVERTED = {
     "background": GENERATOR,
     "head": GENERATOR,
-    "detector": Part(("onnxruntime",)),
-    "landmarks": Part(("tensorflow",), "the node 'x': it is not known"),
+    "detector": NetworkRecord(("onnxruntime",)),
+    "landmarks": NetworkRecord(("tensorflow",), "the node 'x': it is not known"),
 }
-PREPARED_FILES = (
+CONVERTED_FILES = (
     "alpha.jpg",
     "golden-input.png",
     "golden-output.png",
@@ -54,13 +54,13 @@ PREPARED_FILES = (
 )
 
 
-def write_prepared(path: Path, names: tuple[str, ...] = PREPARED_FILES) -> Path:
+def write_converted(path: Path, names: tuple[str, ...] = CONVERTED_FILES) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name in names:
         (path / name).write_bytes(f"contents of {name}".encode())
-    files = {name: manifest.record(path / name) for name in names}
-    preparation = Preparation("ab" * 32, {"dctnet": "0.1.0"}, PREPARED)
-    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, preparation))
+    files = {name: manifest.record_file(path / name) for name in names}
+    conversion = Conversion("ab" * 32, {"dctnet": "0.1.0"}, CONVERTED)
+    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, conversion))
     return path
 
 
@@ -81,37 +81,37 @@ def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model):
 
 
 def test_a_prepared_folder_is_told_by_its_manifest_and_says_who_computes_what(tmp_path):
-    folder = open_folder(write_prepared(tmp_path / "prepared"))
-    assert folder.is_prepared
-    assert folder.parts == PREPARED
+    folder = open_folder(write_converted(tmp_path / "converted"))
+    assert folder.is_converted
+    assert folder.networks == CONVERTED
     assert (folder.style, folder.model, folder.revision) == ("sketch", "iic/some-model", "v1.0")
 
 
 def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model):
     folder = open_folder(model)
-    assert not folder.is_prepared
-    assert folder.parts == dict.fromkeys(PARTS, AS_UPSTREAM)
+    assert not folder.is_converted
+    assert folder.networks == dict.fromkeys(NETWORKS, UNCONVERTED)
 
 
-@pytest.mark.parametrize("name", PREPARED_FILES)
+@pytest.mark.parametrize("name", CONVERTED_FILES)
 def test_a_prepared_folder_must_have_and_list_what_its_parts_need(tmp_path, name):
-    path = write_prepared(tmp_path / "prepared")
+    path = write_converted(tmp_path / "converted")
     (path / name).unlink()
     assert rejection(path) == f"The model file {path / name} is missing."
-    write_prepared(path, tuple(other for other in PREPARED_FILES if other != name))
+    write_converted(path, tuple(other for other in CONVERTED_FILES if other != name))
     assert rejection(path) == f"The manifest of {path} does not list {name}, which a model needs."
 
 
 def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path):
-    path = write_prepared(tmp_path / "prepared")
+    path = write_converted(tmp_path / "converted")
     described = manifest.decode((path / "manifest.json").read_bytes(), path)
-    assert described.preparation is not None
-    parts = PREPARED | {"head": replace(GENERATOR, same_as="background")}
+    assert described.conversion is not None
+    networks = CONVERTED | {"head": replace(GENERATOR, same_as="background")}
     files = {name: file for name, file in described.files.items() if "cartoon_h" not in name}
-    preparation = replace(described.preparation, parts=parts)
-    manifest.write(path, replace(described, files=files, preparation=preparation))
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(path, replace(described, files=files, conversion=conversion))
     (path / "cartoon_h.npz").unlink()
-    assert open_folder(path).parts["head"].same_as == "background"
+    assert open_folder(path).networks["head"].same_as == "background"
     (path / "cartoon_bg.npz").unlink()
     assert rejection(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
 
@@ -288,7 +288,7 @@ def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path
 
 @pytest.mark.parametrize("model", ["anime", None])
 def test_the_prepared_folder_of_a_style_comes_before_the_fetched_one(tmp_path, model):
-    for name in ("anime", "anime-prepared"):
+    for name in ("anime", "anime-converted"):
         (tmp_path / name).mkdir()
-    assert locate(model, tmp_path) == tmp_path / "anime-prepared"
-    assert locate(model, tmp_path, prepared=False) == tmp_path / "anime"
+    assert locate(model, tmp_path) == tmp_path / "anime-converted"
+    assert locate(model, tmp_path, prefer_converted=False) == tmp_path / "anime"

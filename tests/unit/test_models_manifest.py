@@ -9,8 +9,8 @@ import pytest
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.manifest import FileRecord, HubReport, Manifest, Preparation
-from dctnet.models.networks import PARTS, Part
+from dctnet.models.manifest import Conversion, FileRecord, HubReport, Manifest
+from dctnet.models.networks import NETWORKS, NetworkRecord
 
 SUM_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
 HERE = Path("model/manifest.json")
@@ -26,18 +26,22 @@ def a_manifest() -> Manifest:
     )
 
 
-def a_preparation() -> Preparation:
-    parts = dict.fromkeys(PARTS, Part(("native", "onnxruntime"), "", 58, {"levels": 1.0}))
-    parts["head"] = replace(parts["head"], same_as="background")
-    parts["detector"] = Part(("tensorflow",), "the node 'nms': the operation X is not known")
-    return Preparation("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, parts)
+def a_conversion() -> Conversion:
+    networks = dict.fromkeys(
+        NETWORKS, NetworkRecord(("native", "onnxruntime"), "", 58, {"levels": 1.0})
+    )
+    networks["head"] = replace(networks["head"], same_as="background")
+    networks["detector"] = NetworkRecord(
+        ("tensorflow",), "the node 'nms': the operation X is not known"
+    )
+    return Conversion("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, networks)
 
 
-def prepared(**changes: object) -> bytes:
+def converted(**changes: object) -> bytes:
     """The document of a prepared folder, with changes to what it says of the preparation."""
-    described = replace(a_manifest(), preparation=a_preparation())
+    described = replace(a_manifest(), conversion=a_conversion())
     data = json.loads(manifest.encode(described))
-    data["preparation"] |= changes
+    data["conversion"] |= changes
     return json.dumps(data).encode()
 
 
@@ -48,7 +52,7 @@ def document(**changes: object) -> bytes:
 
 def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
-    assert manifest.record(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
+    assert manifest.record_file(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
             for hub in (a_manifest().hub, None, HubReport("http://h", None, "2024-01-01"))
         ),
         *(
-            replace(a_manifest(), preparation=replace(a_preparation(), source=source))
+            replace(a_manifest(), conversion=replace(a_conversion(), source=source))
             for source in ("ab" * 32, None)
         ),
     ],
@@ -71,30 +75,30 @@ def test_what_is_written_is_read_back(tmp_path, written):
 
 
 def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one():
-    assert "preparation" not in json.loads(manifest.encode(a_manifest()))
+    assert "conversion" not in json.loads(manifest.encode(a_manifest()))
 
 
-def parts(**changes: object) -> dict[str, object]:
+def networks(**changes: object) -> dict[str, object]:
     """The parts of a preparation, with changes to the head's."""
-    every = {name: asdict(part) for name, part in a_preparation().parts.items()}
+    every = {name: asdict(network) for name, network in a_conversion().networks.items()}
     return every | {"head": every["head"] | changes}
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (prepared(parts={}), "its parts are not background, head, detector, landmarks"),
-        (prepared(parts=[]), "the parts is missing or of the wrong type"),
-        (prepared(tools=None), "the tools is missing"),
-        (prepared(source=7), "the source is missing or of the wrong type"),
-        (prepared(parts=parts(runtimes=[])), "the runtimes of head are"),
-        (prepared(parts=parts(runtimes=["gpu"])), "the runtimes of head are"),
-        (prepared(parts=parts(reason=None)), "the reason of head is missing"),
-        (prepared(parts=parts(same_as=None)), "what head is the same as is missing"),
-        (prepared(parts=parts(same_as="tail")), "'tail' is none of its parts, which are"),
-        (prepared(parts=parts(compared="x")), "the comparisons of head is"),
-        (prepared(parts=parts(differences={"levels": "x"})), "the difference of levels is"),
-        (document(preparation="x"), "the preparation is missing or of the wrong type"),
+        (converted(networks={}), "its networks are not background, head, detector, landmarks"),
+        (converted(networks=[]), "the networks is missing or of the wrong type"),
+        (converted(tools=None), "the tools is missing"),
+        (converted(source=7), "the source is missing or of the wrong type"),
+        (converted(networks=networks(runtimes=[])), "the runtimes of head are"),
+        (converted(networks=networks(runtimes=["gpu"])), "the runtimes of head are"),
+        (converted(networks=networks(reason=None)), "the reason of head is missing"),
+        (converted(networks=networks(same_as=None)), "what head is the same as is missing"),
+        (converted(networks=networks(same_as="tail")), "'tail' is none of its networks, which are"),
+        (converted(networks=networks(compared="x")), "the comparisons of head is"),
+        (converted(networks=networks(differences={"levels": "x"})), "the difference of levels is"),
+        (document(conversion="x"), "the conversion is missing or of the wrong type"),
     ],
 )
 def test_a_preparation_that_cannot_be_understood_is_rejected(content, said):

@@ -27,7 +27,6 @@ from dctnet.imaging import (
     require_encodable,
 )
 from dctnet.lifecycle.state import State
-from dctnet.model_loading import label
 from dctnet.replica import Replica
 
 MODEL_HEADER = "X-Dctnet-Model"
@@ -189,7 +188,7 @@ class CartoonHandler:
     def _answer(self, drawing: CartoonResponse) -> Response:
         response = Response(drawing.data, content_type=MEDIA_TYPES[drawing.format])
         response.headers["Cache-Control"] = "no-store"
-        response.headers[MODEL_HEADER] = label(self._replica.model)
+        response.headers[MODEL_HEADER] = self._replica.model.label
         response.headers[FACES_HEADER] = str(drawing.faces)
         response.headers[TIMING_HEADER] = ", ".join(
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in drawing.stages.items()

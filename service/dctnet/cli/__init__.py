@@ -43,7 +43,7 @@ _COMMANDS: dict[str, Command] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 for an error, 2 for wrong usage."""
     if os.getpid() == 1:
-        _let_sigterm_end_process_1()
+        _exit_on_sigterm_as_pid_1()
     args = _parser().parse_args(argv)
     if args.command == "serve":
         log_writer.start()  # Before any other file is opened.
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _let_sigterm_end_process_1() -> None:
+def _exit_on_sigterm_as_pid_1() -> None:
     """Do what the kernel does for every process but a container's first: there it drops the signal.
 
     A server sets a handler of its own, which drains.

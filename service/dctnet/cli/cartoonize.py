@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
             progress.show(done, str(image))
             try:
-                cartoon = _draw(engine, image, args.format, settings.max_pixels)
+                cartoon = _cartoonize_file(engine, image, args.format, settings.max_pixels)
             except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
@@ -108,7 +108,7 @@ def _print_path(path: Path) -> None:
     sys.stdout.flush()
 
 
-def _draw(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
+def _cartoonize_file(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
     from dctnet.imaging import decode, encode, require_encodable
 
     rgb = decode(image.read_bytes(), max_pixels)

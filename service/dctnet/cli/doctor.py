@@ -118,9 +118,9 @@ def _model(settings: Settings) -> Facts:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
-        "prepared": model.is_prepared,
+        "converted": model.is_converted,
         "runtime": selection.summary(model, settings.runtime),
-        "choice": selection.explain(model, settings.runtime),
+        "runtime_selection": selection.explain(model, settings.runtime),
         **{f"{name}_needs_tensorflow": reason for name, reason in model.unconverted.items()},
     }
 

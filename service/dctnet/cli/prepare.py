@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dctnet.cli.progress import Progress
 from dctnet.config import Settings
-from dctnet.models.folder import PREPARED, ModelFolder, locate, open_folder
+from dctnet.models.folder import CONVERTED_SUFFIX, ModelFolder, locate, open_folder
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
 
@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--output",
         type=Path,
         metavar="DIR",
-        help=f"default: DIR{PREPARED}, or STYLE{PREPARED} in DCTNET_MODELS_DIR",
+        help=f"default: DIR{CONVERTED_SUFFIX}, or STYLE{CONVERTED_SUFFIX} in DCTNET_MODELS_DIR",
     )
     parser.add_argument(
         "--force", action="store_true", help="replace any model that is in the way, and work again"
@@ -34,21 +34,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Prepare, and print what came of it; the last line is the digest alone."""
-    from dctnet.conversion.prepare import STEPS, prepare
+    from dctnet.conversion.model_conversion import STEPS, convert_model
 
-    source = open_folder(locate(args.folder, settings.models_dir, prepared=False))
+    source = open_folder(locate(args.folder, settings.models_dir, prefer_converted=False))
     to = args.output or _default_output(args.folder, source, settings.models_dir)
     with Progress(STEPS) as progress:
         done = iter(range(STEPS))
-        prepared = prepare(
-            source, to, force=args.force, report=lambda doing: progress.show(next(done), doing)
+        result = convert_model(
+            source, to, force=args.force, report=lambda step: progress.show(next(done), step)
         )
-    folder = prepared.folder
-    how = "is prepared" if prepared.made else "was prepared already, and is whole"
+    folder = result.folder
+    how = "is prepared" if result.converted else "was prepared already, and is whole"
     print(f"{folder.model} {how}: {folder.path}")
-    for name, part in folder.parts.items():
-        reason = f": {part.reason}" if part.reason else ""
-        print(f"  {name} for {' or '.join(part.runtimes)}{reason}")
+    for name, network in folder.networks.items():
+        reason = f": {network.reason}" if network.reason else ""
+        print(f"  {name} for {' or '.join(network.runtimes)}{reason}")
     print(f"To serve it, set DCTNET_MODEL to {folder.path}; to pin it, set DCTNET_MODEL_DIGEST to")
     print(folder.digest)
     return 0
@@ -56,6 +56,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _default_output(named: str, source: ModelFolder, models_dir: Path) -> Path:
     if named in STYLES or named == DEMO_STYLE:
-        return models_dir / f"{named}{PREPARED}"
+        return models_dir / f"{named}{CONVERTED_SUFFIX}"
     path = source.path.resolve()
-    return path.parent / f"{path.name}{PREPARED}"
+    return path.parent / f"{path.name}{CONVERTED_SUFFIX}"

@@ -20,11 +20,11 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.clear()
 
-    def show(self, done: int, doing: str) -> None:
+    def show(self, done: int, step: str) -> None:
         """Draw the bar again, with what is being done now."""
         filled = self._WIDTH * done // self._total
         bar = "#" * filled + "-" * (self._WIDTH - filled)
-        line = f"[{bar}] {done}/{self._total} {doing}"
+        line = f"[{bar}] {done}/{self._total} {step}"
         printable = "".join(c if c.isprintable() else "?" for c in line)
         # A line that wraps could not be taken away again.
         self._write(printable[: shutil.get_terminal_size().columns - 1])

@@ -30,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal ends the process."""
     from dctnet import tracing
-    from dctnet.model_loading import find_model, label
+    from dctnet.model_loading import find_model
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         say(str(error))
         return 1
     replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
-    say(f"the model is {label(model)}, from {model.path}")
+    say(f"the model is {model.label}, from {model.path}")
     if model.style == DEMO_STYLE:
         say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
     if replica.api_keys is not None:

@@ -20,13 +20,13 @@ def make_canonical(graph: "onnx.GraphProto") -> None:
 
 def _rewrite(graph: "onnx.GraphProto", names: Mapping[str, str], numbers: Iterator[int]) -> None:
     """Rewrite a graph in which ``names`` are those tensors' new names that it does not make."""
-    _order_within_nodes(graph)
-    nodes = _in_order_of_use(graph, _names(graph.output))
+    _order_attributes_and_loops(graph)
+    nodes = _topological_order(graph, _names(graph.output))
     new = dict(names)
     constants = {constant.name: constant for constant in graph.initializer}
     used = []
     for node in nodes:
-        for name in _reads(node):
+        for name in _input_names(node):
             if name in constants and name not in new:
                 new[name] = f"constant_{next(numbers)}"
                 used.append(constants[name])
@@ -36,7 +36,7 @@ def _rewrite(graph: "onnx.GraphProto", names: Mapping[str, str], numbers: Iterat
     for constant in used:
         constant.name = new[constant.name]
     for node in nodes:
-        for body in _bodies(node):
+        for body in _subgraphs(node):
             inputs = {value.name: f"input_{next(numbers)}" for value in body.input}
             _rewrite(body, new | inputs, numbers)
         node.ClearField("name")
@@ -46,22 +46,22 @@ def _rewrite(graph: "onnx.GraphProto", names: Mapping[str, str], numbers: Iterat
         node.output[:] = [new[name] for name in node.output]
     for value in (*graph.input, *graph.output):
         value.name = new[value.name]
-        _forget_names_of_sizes(value)
+        _clear_dimension_names(value)
     _replace(graph.node, nodes)
     _replace(graph.initializer, used)
     del graph.value_info[:]
 
 
-def _order_within_nodes(graph: "onnx.GraphProto") -> None:
+def _order_attributes_and_loops(graph: "onnx.GraphProto") -> None:
     for node in graph.node:
         node.attribute.sort(key=lambda attribute: attribute.name)
     # Those that read come first: a loop's results are put into the order in which they are read.
-    for node in reversed(_in_order_of_use(graph, _names(graph.output))):
+    for node in reversed(_topological_order(graph, _names(graph.output))):
         if node.op_type == "Loop":
-            _order_loop(node, _in_order_of_reading(graph, _names(graph.output)))
+            _order_loop(node, _read_order(graph, _names(graph.output)))
 
 
-def _forget_names_of_sizes(value: "onnx.ValueInfoProto") -> None:
+def _clear_dimension_names(value: "onnx.ValueInfoProto") -> None:
     """Let an unknown size have no name: it would be a number that changes too."""
     for dimension in value.type.tensor_type.shape.dim:
         dimension.ClearField("dim_param")
@@ -72,14 +72,14 @@ def _order_loop(loop: "onnx.NodeProto", reading: dict[str, int]) -> None:
 
     https://onnx.ai/onnx/operators/onnx__Loop.html says what stands where.
     """
-    (body,) = _bodies(loop)
+    (body,) = _subgraphs(loop)
     variables = len(loop.input) - 2  # The others are how often, and whether at all.
     results = list(loop.output[variables:])
     ends = list(body.output[1 + variables :])
     order = sorted(range(len(results)), key=lambda i: reading.get(results[i], len(reading)))
     ends = [ends[i] for i in order]
     loop.output[variables:] = [results[i] for i in order]
-    reading = _in_order_of_reading(body, _names([body.output[0], *ends]))
+    reading = _read_order(body, _names([body.output[0], *ends]))
     starts, states = list(body.input[2:]), list(body.output[1 : 1 + variables])
     order = sorted(range(variables), key=lambda i: reading.get(starts[i].name, len(reading)))
     loop.input[2:] = [loop.input[2 + i] for i in order]
@@ -88,39 +88,39 @@ def _order_loop(loop: "onnx.NodeProto", reading: dict[str, int]) -> None:
     _replace(body.output, [body.output[0], *(states[i] for i in order), *ends])
 
 
-def _in_order_of_reading(graph: "onnx.GraphProto", wanted: list[str]) -> dict[str, int]:
+def _read_order(graph: "onnx.GraphProto", wanted: list[str]) -> dict[str, int]:
     """Number the tensors that are read on the way from some of a graph's back to its inputs."""
-    nodes = reversed(_in_order_of_use(graph, wanted))
-    read = [*wanted, *(name for node in nodes for name in _reads(node))]
+    nodes = reversed(_topological_order(graph, wanted))
+    read = [*wanted, *(name for node in nodes for name in _input_names(node))]
     return {name: number for number, name in enumerate(dict.fromkeys(read))}
 
 
-def _in_order_of_use(graph: "onnx.GraphProto", wanted: list[str]) -> "list[onnx.NodeProto]":
+def _topological_order(graph: "onnx.GraphProto", wanted: list[str]) -> "list[onnx.NodeProto]":
     """Return the nodes that some tensors need, each after those whose tensors it reads."""
-    makers = {name: node for node in graph.node for name in node.output if name}
+    producers = {name: node for node in graph.node for name in node.output if name}
     ordered: list[onnx.NodeProto] = []
     visited: set[int] = set()
     # A name stands for "make this tensor", a node for "all that it reads is made".
-    waiting: list[str | onnx.NodeProto] = [*reversed(wanted)]
-    while waiting:
-        todo = waiting.pop()
-        if not isinstance(todo, str):
-            ordered.append(todo)
-        elif todo in makers and id(makers[todo]) not in visited:
-            maker = makers[todo]
-            visited.add(id(maker))
-            waiting.append(maker)
-            waiting.extend(reversed(list(_reads(maker))))
+    stack: list[str | onnx.NodeProto] = [*reversed(wanted)]
+    while stack:
+        item = stack.pop()
+        if not isinstance(item, str):
+            ordered.append(item)
+        elif item in producers and id(producers[item]) not in visited:
+            producer = producers[item]
+            visited.add(id(producer))
+            stack.append(producer)
+            stack.extend(reversed(list(_input_names(producer))))
     return ordered
 
 
-def _reads(node: "onnx.NodeProto") -> Iterator[str]:
+def _input_names(node: "onnx.NodeProto") -> Iterator[str]:
     """Yield the tensors that a node reads, those of its bodies among them, in their order."""
     yield from (name for name in node.input if name)
-    for body in _bodies(node):
+    for body in _subgraphs(node):
         own = {value.name for value in (*body.input, *body.initializer)}
         own |= {name for inner in body.node for name in inner.output}
-        inner_names = [name for inner in body.node for name in _reads(inner)]
+        inner_names = [name for inner in body.node for name in _input_names(inner)]
         yield from (n for n in (*inner_names, *_names(body.output)) if n not in own)
 
 
@@ -128,11 +128,11 @@ def _names(values: "Iterable[onnx.ValueInfoProto]") -> list[str]:
     return [value.name for value in values]
 
 
-def _bodies(node: "onnx.NodeProto") -> "list[onnx.GraphProto]":
+def _subgraphs(node: "onnx.NodeProto") -> "list[onnx.GraphProto]":
     return [attribute.g for attribute in node.attribute if attribute.HasField("g")]
 
 
 def _replace(field: Any, content: list[Any]) -> None:
-    copies = [type(item).FromString(item.SerializeToString()) for item in content]
+    copies = [type(entry).FromString(entry.SerializeToString()) for entry in content]
     del field[:]
     field.extend(copies)

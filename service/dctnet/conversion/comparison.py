@@ -21,16 +21,16 @@ MAX_LANDMARK_DIFFERENCE = 1e-3
 MAX_LEVEL_DIFFERENCE = 1.0
 """Of a drawing, of 255."""
 
-MAX_DRAWN_SIDE = 288
+MAX_GENERATOR_SIDE = 288
 """Images are drawn in at most so many pixels on their long side: generators are slow."""
 
 
-class Differs(Exception):
+class OutputMismatch(Exception):
     """A converted network computes something else than TensorFlow; the message says how far."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """A converted network that computes the same as TensorFlow's."""
 
     inputs: int
@@ -39,14 +39,14 @@ class Compared:
     """The largest difference of each output."""
 
 
-def compare_detectors(ours: Detector, reference: Detector, images: list[Pixels]) -> Compared:
-    """Compare the faces, those boxes that the engine reads, on each image; raises Differs."""
+def compare_detectors(converted: Detector, reference: Detector, images: list[Pixels]) -> Comparison:
+    """Compare the faces that the engine would read on each image; raises OutputMismatch."""
     inputs = _squares(images)
     largest = {"boxes": 0.0, "scores": 0.0}
     for number, square in enumerate(inputs, start=1):
-        found, wanted = _faces(ours, square), _faces(reference, square)
+        found, wanted = _faces(converted, square), _faces(reference, square)
         if len(found) != len(wanted):
-            raise Differs(
+            raise OutputMismatch(
                 f"on image {number} of {len(inputs)} it finds {len(found)} faces, and TensorFlow"
                 f" {len(wanted)}"
             )
@@ -56,24 +56,28 @@ def compare_detectors(ours: Detector, reference: Detector, images: list[Pixels])
             "scores": max(largest["scores"], scores),
         }
     _require(largest, {"boxes": MAX_BOX_DIFFERENCE, "scores": MAX_SCORE_DIFFERENCE})
-    return Compared(len(inputs), largest)
+    return Comparison(len(inputs), largest)
 
 
-def compare_landmarkers(ours: Landmarker, reference: Landmarker, crops: list[Floats]) -> Compared:
-    """Compare the landmarks of each crop of a face, 160x160x3 float32; raises Differs."""
-    difference = max(float(np.abs(ours(crop) - reference(crop)).max()) for crop in crops)
+def compare_landmarkers(
+    converted: Landmarker, reference: Landmarker, crops: list[Floats]
+) -> Comparison:
+    """Compare the landmarks of each crop of a face, 160x160x3 float32; raises OutputMismatch."""
+    difference = max(float(np.abs(converted(crop) - reference(crop)).max()) for crop in crops)
     largest = {"landmarks": difference}
     _require(largest, {"landmarks": MAX_LANDMARK_DIFFERENCE})
-    return Compared(len(crops), largest)
+    return Comparison(len(crops), largest)
 
 
-def compare_generators(ours: Generator, reference: Generator, images: list[Pixels]) -> Compared:
-    """Compare the drawing of each RGB image, in levels of 0..255; raises Differs."""
+def compare_generators(
+    converted: Generator, reference: Generator, images: list[Pixels]
+) -> Comparison:
+    """Compare the drawing of each RGB image, in levels of 0..255; raises OutputMismatch."""
     difference = 0.0
     for image in images:
-        drawn, wanted = ours(image), reference(image)
+        drawn, wanted = converted(image), reference(image)
         if drawn.shape != wanted.shape or drawn.dtype != wanted.dtype:
-            raise Differs(
+            raise OutputMismatch(
                 f"it draws {drawn.dtype} of shape {drawn.shape}, and TensorFlow {wanted.dtype} of"
                 f" shape {wanted.shape}"
             )
@@ -81,7 +85,7 @@ def compare_generators(ours: Generator, reference: Generator, images: list[Pixel
         difference = max(difference, float(apart))
     largest = {"levels": difference}
     _require(largest, {"levels": MAX_LEVEL_DIFFERENCE})
-    return Compared(len(images), largest)
+    return Comparison(len(images), largest)
 
 
 def face_crops(images: list[Pixels], detector: Detector) -> list[Floats]:
@@ -106,10 +110,10 @@ def face_crops(images: list[Pixels], detector: Detector) -> list[Floats]:
     return crops
 
 
-def drawable(image: Pixels) -> Pixels:
+def generator_input(image: Pixels) -> Pixels:
     """Make an image one that a generator takes, and small."""
     height, width = image.shape[:2]
-    scale = min(1.0, MAX_DRAWN_SIDE / max(height, width))
+    scale = min(1.0, MAX_GENERATOR_SIDE / max(height, width))
     return pad_to_multiple(resize(image, max(1, int(height * scale)), max(1, int(width * scale))))
 
 
@@ -150,7 +154,7 @@ def _distances(found: Floats, wanted: Floats) -> tuple[float, float]:
 def _require(largest: dict[str, float], allowed: dict[str, float]) -> None:
     for name, difference in largest.items():
         if not difference <= allowed[name]:  # Also where it is no number.
-            raise Differs(
+            raise OutputMismatch(
                 f"its {name} differ from TensorFlow's by {difference:.2g}, and at most"
                 f" {allowed[name]:g} is allowed"
             )

@@ -24,7 +24,7 @@ class NotConvertible(Exception):
     """A graph cannot be converted; the message says which node stands in the way, if one does."""
 
 
-def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
+def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
     """Convert a frozen graph; its inputs and outputs keep their names, its image a fixed rank.
 
     The flag for training is set to false, so that the result has one input. A graph without loops
@@ -39,9 +39,9 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     graph = import_graph(path)
     definition = graph.as_graph_def()
     _switch_off_training(definition)
-    _give_angles_an_axis(definition, graph)
+    _add_axis_to_atan2(definition, graph)
     fixed = None if None in signature.shape else {signature.image: list(signature.shape)}
-    with filtered_stderr(), _complaints() as complaints:
+    with filtered_stderr(), _collect_errors() as errors:
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 definition,
@@ -51,9 +51,9 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
                 opset=OPSET,
             )
         except Exception as error:  # What it raises of a graph that it was not made for.
-            complaints.append(f"tf2onnx: {str(error) or type(error).__name__}")
-    if complaints:
-        raise NotConvertible(complaints[0])
+            errors.append(f"tf2onnx: {str(error) or type(error).__name__}")
+    if errors:
+        raise NotConvertible(errors[0])
     converted: onnx.ModelProto = model
     make_canonical(converted.graph)
     return converted
@@ -72,10 +72,10 @@ def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelPr
     result = onnx.ModelProto()
     result.CopyFrom(model)
     missing = in_onnx_order(weights)
-    names = {_content(array): name for name, array in missing.items()}
+    names = {_array_key(array): name for name, array in missing.items()}
     renamed = {}
     for initializer in result.graph.initializer:
-        name = names.get(_content(onnx.numpy_helper.to_array(initializer)))
+        name = names.get(_array_key(onnx.numpy_helper.to_array(initializer)))
         if name is None:
             continue
         missing = {key: array for key, array in missing.items() if key != name}
@@ -87,12 +87,12 @@ def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelPr
     if missing:
         raise NotConvertible(f"the converted graph lacks {', '.join(missing)}")
     for node in result.graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = renamed.get(name, name)
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
     return result
 
 
-def _content(array: Any) -> tuple[tuple[int, ...], bytes]:
+def _array_key(array: Any) -> tuple[tuple[int, ...], bytes]:
     return array.shape, array.tobytes()
 
 
@@ -107,7 +107,7 @@ def _switch_off_training(definition: Any) -> None:
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(False))
 
 
-def _give_angles_an_axis(definition: Any, graph: Any) -> None:
+def _add_axis_to_atan2(definition: Any, graph: Any) -> None:
     """Compute every Atan2 of two numbers as one of two vectors of one number.
 
     tf2onnx 1.17 makes a vector of it in any case, where what follows expects a number.
@@ -126,28 +126,28 @@ def _give_angles_an_axis(definition: Any, graph: Any) -> None:
 
     int32 = tf.compat.v1.AttrValue(type=tf.int32.as_datatype_enum)
     for node in [node for node in definition.node if node.op == "Atan2"]:
-        name, kind = node.name, node.attr["T"]
+        name, dtype = node.name, node.attr["T"]
         if graph.get_tensor_by_name(f"{name}:0").shape.rank != 0:
             continue
         vector, number = constant(f"{name}/vector", [1]), constant(f"{name}/number", [])
-        types = {"T": kind, "Tshape": int32}
-        for place, source in enumerate(list(node.input)):
-            node.input[place] = add(f"{name}/{place}", "Reshape", [source, vector], **types)
+        types = {"T": dtype, "Tshape": int32}
+        for index, source in enumerate(list(node.input)):
+            node.input[index] = add(f"{name}/{index}", "Reshape", [source, vector], **types)
         node.name = f"{name}/angle"
         add(name, "Reshape", [node.name, number], **types)
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
+def _collect_errors() -> Iterator[list[str]]:
     """Collect what the converter logs as errors, and keep its log from standard error.
 
     A node that it does not know it only logs, and leaves as it is.
     """
-    complaints: list[str] = []
+    errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
 
     def emit(record: logging.LogRecord) -> None:
-        complaints.append(_in_words(record))
+        errors.append(_error_text(record))
 
     handler.emit = emit  # type: ignore[method-assign]
     loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -157,13 +157,13 @@ def _complaints() -> Iterator[list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield complaints
+            yield errors
     finally:
         for logger, (handlers, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
 
 
-def _in_words(record: logging.LogRecord) -> str:
+def _error_text(record: logging.LogRecord) -> str:
     message = record.getMessage().split("\n")[0]
     if isinstance(record.args, tuple) and record.msg.startswith("Tensorflow op ["):
         name, operation = record.args

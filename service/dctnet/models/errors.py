@@ -12,6 +12,6 @@ class ModelError(Exception):
         super().__init__("".join(c if c.isprintable() else "?" for c in line))
 
 
-def reason(error: OSError) -> str:
+def os_error_reason(error: OSError) -> str:
     """Return the system's own words for an error, without the number and the path."""
     return error.strerror or str(error) or type(error).__name__

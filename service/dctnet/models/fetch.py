@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dctnet.models import manifest
-from dctnet.models.atomic_dir import exclusive
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.atomic_dir import exclusive_lock
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
 from dctnet.models.styles import STYLES, PublicStyle
@@ -37,7 +37,7 @@ FETCHED_FILES = (*REQUIRED_FILES, "README.md", "LICENSE")
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResult:
     """A model folder that is in its place."""
 
     folder: ModelFolder
@@ -47,7 +47,7 @@ class Fetched:
 
 def fetch(
     style: str, to: Path, revision: str | None = None, *, show_progress: bool = False
-) -> Fetched:
+) -> FetchResult:
     """Bring a public model into the folder ``to``, which appears whole or not at all.
 
     A download that broke off goes on where it stopped when it is asked for again. Of several
@@ -60,11 +60,11 @@ def fetch(
     if style not in STYLES:
         raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
-    with exclusive(to, "--to"):
+    with exclusive_lock(to, "--to"):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            return Fetched(_existing(to, style, revision), downloaded=False)
+            return FetchResult(_existing(to, style, revision), downloaded=False)
         _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
-        return Fetched(open_folder(to), downloaded=True)
+        return FetchResult(open_folder(to), downloaded=True)
 
 
 def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
@@ -93,7 +93,7 @@ def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) 
     api, endpoint = _connect(staging / "client")
     source = f"{style.model_id} at revision {revision} on the hub {endpoint}"
     try:
-        with _quiet(show_progress):
+        with _silence_client(show_progress):
             listing = api.list_repo_files(style.model_id, "model", revision=revision)
             wanted = [file for file in listing if file.path in FETCHED_FILES]
             _require_all(wanted, source)
@@ -117,7 +117,7 @@ def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) 
         style=style.name,
         model=style.model_id,
         revision=revision,
-        files={file.path: manifest.record(files / file.path) for file in wanted},
+        files={file.path: manifest.record_file(files / file.path) for file in wanted},
         hub=hub,
     )
     manifest.write(files, described)
@@ -144,15 +144,15 @@ def _connect(cache: Path) -> "tuple[HubApi, str]":
 
 
 @contextmanager
-def _quiet(show_progress: bool) -> Iterator[None]:
+def _silence_client(show_progress: bool) -> Iterator[None]:
     """Keep the client's log from standard error, and its bars too unless they are wanted."""
     logger = logging.getLogger("modelscope_hub")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
         with (
-            Path(os.devnull).open("w") as nowhere,
-            redirect_stderr(sys.stderr if show_progress else nowhere),
+            Path(os.devnull).open("w") as devnull,
+            redirect_stderr(sys.stderr if show_progress else devnull),
         ):
             yield
     finally:
@@ -209,8 +209,8 @@ def _explain(error: BaseException, what: str) -> str:
     # those about an answer's content are ValueErrors.
     if isinstance(error, OSError) and error.errno is not None:
         return (
-            f"Cannot store {what}: {reason(error)}. Put that right and run the command again: it"
-            " goes on where it stopped."
+            f"Cannot store {what}: {os_error_reason(error)}. Put that right and run the command"
+            " again: it goes on where it stopped."
         )
     if isinstance(error, OSError) and not isinstance(error, ValueError):
         return (

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 from dctnet.models import manifest
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.manifest import FileRecord, HubReport, Manifest
-from dctnet.models.networks import AS_UPSTREAM, PARTS, SUFFIXES, Part, file, files
+from dctnet.models.networks import (
+    NETWORKS,
+    SUFFIXES,
+    UNCONVERTED,
+    NetworkRecord,
+    file_name,
+    file_names,
+)
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.styles import DEMO_STYLE, STYLES
 
@@ -44,12 +51,12 @@ LOADED_FILES = frozenset(
         *NOTICES,
         GOLDEN_INPUT,
         GOLDEN_OUTPUT,
-        *(file(part, runtime) for part in PARTS for runtime in SUFFIXES),
+        *(file_name(network, runtime) for network in NETWORKS for runtime in SUFFIXES),
     )
 )
 """The files that are read after verification, and stay open for it."""
 
-PREPARED = "-prepared"
+CONVERTED_SUFFIX = "-converted"
 """What follows the name of a folder in the name of the prepared one that is made of it."""
 
 Integrity = Literal["pinned", "unpinned", "no manifest"]
@@ -72,9 +79,11 @@ class ModelFolder:
     digest: str | None
     """The sha256 of the manifest, or None if there is no manifest."""
     integrity: Integrity
-    parts: Mapping[str, Part] = field(default_factory=lambda: dict.fromkeys(PARTS, AS_UPSTREAM))
+    networks: Mapping[str, NetworkRecord] = field(
+        default_factory=lambda: dict.fromkeys(NETWORKS, UNCONVERTED)
+    )
     """Who can compute each network."""
-    is_prepared: bool = False
+    is_converted: bool = False
     files: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     """The files to load it from, open since it was verified."""
     sample: bytes | None = field(default=None, compare=False, repr=False)
@@ -83,13 +92,23 @@ class ModelFolder:
     """What its manifest says of the hub that it was fetched from."""
 
     @property
+    def label(self) -> str:
+        """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``.
+
+        A folder whose style nothing tells goes by its name.
+        """
+        name = self.model if self.style == UNKNOWN_STYLE else self.style
+        word = f"{name}@{self.revision}" if self.revision else name
+        return "".join(c if "!" <= c <= "~" else "?" for c in word)
+
+    @property
     def unconverted(self) -> dict[str, str]:
         """The parts that were prepared in vain, each with the reason why it needs TensorFlow."""
-        parts = self.parts.items() if self.is_prepared else ()
-        return {name: part.reason for name, part in parts if part.reason}
+        networks = self.networks.items() if self.is_converted else ()
+        return {name: network.reason for name, network in networks if network.reason}
 
 
-def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Path:
+def locate(model: str | None, models_dir: Path, *, prefer_converted: bool = True) -> Path:
     """Return the folder of a model.
 
     ``model`` is the name of a style or the path of a folder. The name of a style wins over a
@@ -99,7 +118,7 @@ def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Pat
 
     Raises ModelError for a style that is not fetched and for what is neither style nor path.
     """
-    suffixes = (PREPARED, "") if prepared else ("",)
+    suffixes = (CONVERTED_SUFFIX, "") if prefer_converted else ("",)
 
     def of_style(style: str) -> Path | None:
         folders = (models_dir / f"{style}{suffix}" for suffix in suffixes)
@@ -137,7 +156,9 @@ def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
     try:
         return _open(path, digest)
     except OSError as error:
-        raise ModelError(f"Cannot read the model {error.filename}: {reason(error)}.") from error
+        raise ModelError(
+            f"Cannot read the model {error.filename}: {os_error_reason(error)}."
+        ) from error
 
 
 def _open(path: Path, digest: str | None) -> ModelFolder:
@@ -167,9 +188,9 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
         sample=_sample(verified),
         hub=described.hub,
     )
-    if described.preparation is None:
+    if described.conversion is None:
         return folder
-    return replace(folder, parts=described.preparation.parts, is_prepared=True)
+    return replace(folder, networks=described.conversion.networks, is_converted=True)
 
 
 def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
@@ -212,13 +233,13 @@ def _verify(path: Path, described: Manifest) -> OpenFiles:
 
 def _required(described: Manifest) -> Iterator[str]:
     """Yield the files that a folder of this manifest must have."""
-    if described.preparation is None:
+    if described.conversion is None:
         yield from REQUIRED_FILES
         return
     yield from (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT)
-    for name, part in described.preparation.parts.items():
-        for runtime in part.runtimes:
-            yield from files(part.same_as or name, runtime)
+    for name, network in described.conversion.networks.items():
+        for runtime in network.runtimes:
+            yield from file_names(network.same_as or name, runtime)
 
 
 def _verify_file(files: OpenFiles, name: str, expected: FileRecord) -> None:

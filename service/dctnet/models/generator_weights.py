@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.open_files import Readable
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -101,7 +101,7 @@ def read(path: Readable) -> Weights:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
     except OSError as error:
-        raise ModelError(f"The weights {path} cannot be read: {reason(error)}.") from error
+        raise ModelError(f"The weights {path} cannot be read: {os_error_reason(error)}.") from error
     except (ValueError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path} is not a file of weights.") from error
     expected = dict(shapes())

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
-from dctnet.models.errors import ModelError, reason
-from dctnet.models.networks import PARTS, SUFFIXES, Part
+from dctnet.models.errors import ModelError, os_error_reason
+from dctnet.models.networks import NETWORKS, SUFFIXES, NetworkRecord
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -46,15 +46,15 @@ class HubReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class Conversion:
     """How a prepared folder was made of one in the upstream format, and what came of it."""
 
     source: str | None
     """The digest of that folder's manifest; None if it had none."""
     tools: Mapping[str, str]
     """The versions of dctnet and of the packages that converted and computed."""
-    parts: Mapping[str, Part]
-    """One for each of ``PARTS``."""
+    networks: Mapping[str, NetworkRecord]
+    """One for each of ``NETWORKS``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,17 @@ class Manifest:
     """Paths relative to the folder, with forward slashes."""
     hub: HubReport | None = None
     """None for a folder that was not fetched, nor made of one that was."""
-    preparation: Preparation | None = None
+    conversion: Conversion | None = None
     """None for a folder in the upstream format."""
 
 
-def record(path: Path) -> FileRecord:
+def record_file(path: Path) -> FileRecord:
     """Return the size and the sum of a file, read as a stream; raises OSError."""
     with path.open("rb") as file:
-        return record_of(file)
+        return record_open_file(file)
 
 
-def record_of(file: BinaryIO) -> FileRecord:
+def record_open_file(file: BinaryIO) -> FileRecord:
     """Return the size and the checksum of an open file, read from its begin; raises OSError."""
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     return FileRecord(sha256, file.tell())
@@ -93,8 +93,8 @@ def record_of(file: BinaryIO) -> FileRecord:
 def encode(manifest: Manifest) -> bytes:
     """Return the one spelling of a manifest: sorted keys, two spaces, a newline at the end."""
     content = {"format": FORMAT, **asdict(manifest)}
-    if manifest.preparation is None:
-        del content["preparation"]
+    if manifest.conversion is None:
+        del content["conversion"]
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
@@ -129,17 +129,15 @@ def _manifest(data: dict[str, object]) -> Manifest:
     if data.get("format") != FORMAT:
         raise ValueError(f"its format is {data.get('format')!r}, and this version reads {FORMAT}")
     files = _typed(data.get("files"), dict, "files")
-    hub, preparation = data.get("hub"), data.get("preparation")
+    hub, conversion = data.get("hub"), data.get("conversion")
     return Manifest(
         style=_typed(data.get("style"), str, "style"),
         model=_typed(data.get("model"), str, "model"),
         revision=_typed(data.get("revision"), str, "revision"),
         files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
         hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
-        preparation=(
-            None
-            if preparation is None
-            else _preparation(_typed(preparation, dict, "the preparation"))
+        conversion=(
+            None if conversion is None else _conversion(_typed(conversion, dict, "the conversion"))
         ),
     )
 
@@ -161,27 +159,29 @@ def _hub_report(fields: dict[str, object]) -> HubReport:
     )
 
 
-def _preparation(fields: dict[str, object]) -> Preparation:
+def _conversion(fields: dict[str, object]) -> Conversion:
     source = fields.get("source")
     tools = _typed(fields.get("tools"), dict, "the tools")
-    parts = _typed(fields.get("parts"), dict, "the parts")
-    if set(parts) != set(PARTS):
-        raise ValueError(f"its parts are not {', '.join(PARTS)}")
-    return Preparation(
+    networks = _typed(fields.get("networks"), dict, "the networks")
+    if set(networks) != set(NETWORKS):
+        raise ValueError(f"its networks are not {', '.join(NETWORKS)}")
+    return Conversion(
         source=None if source is None else _typed(source, str, "the source"),
         tools={
             name: _typed(version, str, f"the version of {name}") for name, version in tools.items()
         },
-        parts={name: _part(name, _typed(parts[name], dict, name)) for name in PARTS},
+        networks={
+            name: _network_record(name, _typed(networks[name], dict, name)) for name in NETWORKS
+        },
     )
 
 
-def _part(name: str, fields: dict[str, object]) -> Part:
+def _network_record(name: str, fields: dict[str, object]) -> NetworkRecord:
     runtimes = _typed(fields.get("runtimes"), list, f"the runtimes of {name}")
     if not runtimes or not all(runtime in SUFFIXES for runtime in runtimes):
         raise ValueError(f"the runtimes of {name} are {runtimes}, of which this version knows none")
     differences = _typed(fields.get("differences"), dict, f"the differences of {name}")
-    return Part(
+    return NetworkRecord(
         runtimes=tuple(runtimes),
         reason=_typed(fields.get("reason"), str, f"the reason of {name}"),
         compared=_typed(fields.get("compared"), int, f"the comparisons of {name}"),
@@ -189,13 +189,13 @@ def _part(name: str, fields: dict[str, object]) -> Part:
             output: _typed(largest, float, f"the difference of {output}")
             for output, largest in differences.items()
         },
-        same_as=_other_part(_typed(fields.get("same_as"), str, f"what {name} is the same as")),
+        same_as=_shared_network(_typed(fields.get("same_as"), str, f"what {name} is the same as")),
     )
 
 
-def _other_part(name: str) -> str:
-    if name and name not in PARTS:
-        raise ValueError(f"{name!r} is none of its parts, which are {', '.join(PARTS)}")
+def _shared_network(name: str) -> str:
+    if name and name not in NETWORKS:
+        raise ValueError(f"{name!r} is none of its networks, which are {', '.join(NETWORKS)}")
     return name
 
 
@@ -226,12 +226,12 @@ def main(argv: list[str]) -> int:
     folder: Path = arguments.folder
     try:
         paths = [p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME]
-        files = {path.relative_to(folder).as_posix(): record(path) for path in paths}
+        files = {path.relative_to(folder).as_posix(): record_file(path) for path in paths}
         model = arguments.model or arguments.style
         described = Manifest(arguments.style, model, arguments.revision, files)
         sys.stdout.write(f"{write(folder, described)}\n")
     except OSError as error:
-        sys.stderr.write(f"Cannot write the manifest of {folder}: {reason(error)}.\n")
+        sys.stderr.write(f"Cannot write the manifest of {folder}: {os_error_reason(error)}.\n")
         return 1
     return 0
 

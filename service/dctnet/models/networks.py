@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-PARTS = {
+NETWORKS = {
     "background": "cartoon_bg",
     "head": "cartoon_h",
     "detector": "detector",
@@ -19,7 +19,7 @@ GENERATORS = ("background", "head")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NetworkRecord:
     """A network of a model folder: who can compute it from the files that are there."""
 
     runtimes: tuple[str, ...]
@@ -34,17 +34,17 @@ class Part:
     """The part whose files are also this one's; empty where it has its own."""
 
 
-def file(part: str, runtime: str) -> str:
+def file_name(network: str, runtime: str) -> str:
     """Return the name of the file that a runtime opens for a part."""
-    return PARTS[part] + SUFFIXES[runtime]
+    return NETWORKS[network] + SUFFIXES[runtime]
 
 
-def files(part: str, runtime: str) -> tuple[str, ...]:
+def file_names(network: str, runtime: str) -> tuple[str, ...]:
     """Return the names of all files that a runtime reads for a part."""
-    if part in GENERATORS and runtime == "onnxruntime":
-        return file(part, runtime), file(part, "native")
-    return (file(part, runtime),)
+    if network in GENERATORS and runtime == "onnxruntime":
+        return file_name(network, runtime), file_name(network, "native")
+    return (file_name(network, runtime),)
 
 
-AS_UPSTREAM = Part(("tensorflow",), "it is a frozen graph, as upstream ships it")
+UNCONVERTED = NetworkRecord(("tensorflow",), "it is a frozen graph, as upstream ships it")
 """A part of a folder that was not prepared."""

@@ -58,7 +58,7 @@ class OpenFiles:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
             with open(descriptor, "rb", closefd=False) as file:
-                record = manifest.record_of(file)
+                record = manifest.record_open_file(file)
         except BaseException:
             os.close(descriptor)
             raise

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dctnet.arrays import Pixels
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.folder import GOLDEN_INPUT, GOLDEN_OUTPUT
 from dctnet.models.open_files import Files, Readable
 
@@ -49,4 +49,6 @@ def _read(file: Readable) -> Pixels:
         with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
     except OSError as error:  # Pillow's own error for what is no image is one.
-        raise ModelError(f"Cannot read the golden pair {file}: {reason(error)}.") from error
+        raise ModelError(
+            f"Cannot read the golden pair {file}: {os_error_reason(error)}."
+        ) from error

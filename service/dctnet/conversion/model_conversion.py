@@ -7,16 +7,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dctnet import __version__
-from dctnet.conversion.networks import prepare_networks, threads
-from dctnet.conversion.trial_images import portrait
+from dctnet.conversion.network_conversion import conversion_threads, convert_networks
+from dctnet.conversion.trial_images import golden_portrait
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import check_golden_pair
 from dctnet.models import manifest
-from dctnet.models.atomic_dir import exclusive, replace_dir, staging
+from dctnet.models.atomic_dir import exclusive_lock, replace_dir, staging_dir
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
-from dctnet.models.manifest import Manifest, Preparation
-from dctnet.models.networks import PARTS, Part
+from dctnet.models.manifest import Conversion, Manifest
+from dctnet.models.networks import NETWORKS, NetworkRecord
 from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import selection
 
@@ -28,22 +28,22 @@ _NEEDED = ("tensorflow", "tf2onnx", "onnx")
 Report = Callable[[str], None]
 """Is told what is being done now."""
 
-STEPS = len(PARTS) + 1
-"""How often `prepare` reports."""
+STEPS = len(NETWORKS) + 1
+"""How often `convert_model` reports."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class ConversionResult:
     """A prepared folder that is in its place."""
 
     folder: ModelFolder
-    made: bool
+    converted: bool
     """False if it was there already, made of the same source by the same tools."""
 
 
-def prepare(
+def convert_model(
     source: ModelFolder, to: Path, *, force: bool = False, report: Report = lambda _: None
-) -> Prepared:
+) -> ConversionResult:
     """Prepare a verified folder in the upstream format into the folder ``to``.
 
     The folder appears whole or not at all. One that is there is replaced if it was prepared of the
@@ -52,15 +52,15 @@ def prepare(
     """
     _require_tools()
     to = to.resolve()
-    _require_apart(source, to)
-    with exclusive(to, "--output"):
+    _require_disjoint(source, to)
+    with exclusive_lock(to, "--output"):
         existing = _existing(source, to, force)
         if existing is not None:
-            return Prepared(existing, made=False)
-        with staging(to) as folder:
-            _fill(folder, source, report)
+            return ConversionResult(existing, converted=False)
+        with staging_dir(to) as folder:
+            _write_converted_model(folder, source, report)
             replace_dir(folder, to)
-        return Prepared(open_folder(to), made=True)
+        return ConversionResult(open_folder(to), converted=True)
 
 
 def _require_tools() -> None:
@@ -73,8 +73,8 @@ def _require_tools() -> None:
         )
 
 
-def _require_apart(source: ModelFolder, to: Path) -> None:
-    if source.is_prepared:
+def _require_disjoint(source: ModelFolder, to: Path) -> None:
+    if source.is_converted:
         raise ModelError(f"{source.path} is prepared already.")
     path = source.path.resolve()
     if path == to or path in to.parents or to in path.parents:
@@ -93,19 +93,19 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
     described = manifest.decode(path.read_bytes(), path)
     if force:
         return None
-    made = described.preparation
+    conversion = described.conversion
     same = (
-        made is not None
+        conversion is not None
         and (described.style, described.model) == (source.style, source.model)
-        and made.source == source.digest
+        and conversion.source == source.digest
     )
     if not same:
         raise ModelError(
             f"{to} already holds another model, {described.model}: choose another folder with"
             " --output, or replace it with --force."
         )
-    assert made is not None
-    if source.digest is None or made.tools != _tools():
+    assert conversion is not None
+    if source.digest is None or conversion.tools != _tools():
         return None  # Nothing tells that it is up to date.
     try:
         return open_folder(to)
@@ -113,27 +113,31 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
         return None  # It is damaged, and will be made again.
 
 
-def _fill(folder: Path, source: ModelFolder, report: Report) -> None:
-    made = prepare_networks(source.files, folder, report)
+def _write_converted_model(folder: Path, source: ModelFolder, report: Report) -> None:
+    records = convert_networks(source.files, folder, report)
     for name in (ALPHA, *NOTICES):
         if name in source.files:
             (folder / name).write_bytes(source.files.read(name))
     report("golden pair")
-    reference = Engine(selection.load(source, threads()), read_alpha(source.files[ALPHA]))
-    known = portrait()
-    GoldenPair(known, reference.cartoonize(known).image).write(folder)
-    _describe(folder, source, made)
-    prepared = open_folder(folder)
-    engine = Engine(selection.load(prepared, threads()), read_alpha(prepared.files[ALPHA]))
-    check_golden_pair(engine, prepared)
+    reference = Engine(
+        selection.load(source, conversion_threads()), read_alpha(source.files[ALPHA])
+    )
+    image = golden_portrait()
+    GoldenPair(image, reference.cartoonize(image).image).write(folder)
+    _write_manifest(folder, source, records)
+    converted = open_folder(folder)
+    engine = Engine(
+        selection.load(converted, conversion_threads()), read_alpha(converted.files[ALPHA])
+    )
+    check_golden_pair(engine, converted)
 
 
-def _describe(folder: Path, source: ModelFolder, made: dict[str, Part]) -> None:
-    files = {path.name: manifest.record(path) for path in sorted(folder.iterdir())}
-    preparation = Preparation(source.digest, _tools(), made)
+def _write_manifest(folder: Path, source: ModelFolder, records: dict[str, NetworkRecord]) -> None:
+    files = {path.name: manifest.record_file(path) for path in sorted(folder.iterdir())}
+    conversion = Conversion(source.digest, _tools(), records)
     manifest.write(
         folder,
-        Manifest(source.style, source.model, source.revision, files, source.hub, preparation),
+        Manifest(source.style, source.model, source.revision, files, source.hub, conversion),
     )
 
 
