@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
-from dctnet.models.networks import SUFFIXES
+from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
 
 PREFIX = "DCTNET_"
 KIB = 1024
@@ -202,7 +202,7 @@ def _threads(text: str) -> int | None:
 
 
 def _runtime(text: str) -> str | None:
-    if text not in {"auto", *SUFFIXES}:
+    if text not in RUNTIME_VALUES:
         raise ValueError(text)
     return None if text == "auto" else text
 
@@ -345,7 +345,7 @@ SETTINGS = (
         "DCTNET_RUNTIME",
         "runtime",
         _runtime,
-        "auto, native, onnxruntime or tensorflow",
+        f"{', '.join(RUNTIME_VALUES[:-1])} or {RUNTIME_VALUES[-1]}",
         lambda _: None,
         "`auto`: the fastest that this machine has and the model was prepared for",
     ),

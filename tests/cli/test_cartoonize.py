@@ -50,7 +50,7 @@ def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
     assert "0/3 a.png" in shown
     assert "[########----------------] 1/3 none.png" in shown
     assert "2/3 b.jpg" in shown
-    assert "\r\x1b[Kdctnet: none.png is left out: No such file or directory.\r\n" in shown
+    assert "\r\x1b[Kdctnet: none.png is skipped: No such file or directory.\r\n" in shown
     assert shown.endswith("\r\x1b[K")
 
 

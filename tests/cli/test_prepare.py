@@ -169,7 +169,7 @@ def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(converted,
     assert main(["prepare", "sketch"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == f"iic/sketch was prepared already, and is whole: {converted}"
+    assert lines[0] == f"iic/sketch is already converted and verified: {converted}"
     assert "  detector for onnxruntime" in lines
     assert lines[-1] == manifest.digest((converted / "manifest.json").read_bytes())
     assert err == ""
@@ -182,23 +182,23 @@ def test_a_folder_of_something_else_is_never_replaced(source, tmp_path, capsys, 
     (tmp_path / "letters" / "dear.txt").touch()
     target = tmp_path / "letters"
     said = error_line(capsys, str(source), "--output", str(target), *options)
-    assert said == f"{target} is there already and is no prepared model: choose another folder."
+    assert said == f"{target} already exists and is not a converted model: choose another folder."
     assert names(target) == {"dear.txt"}
 
 
 def test_a_model_is_neither_prepared_twice_nor_overwritten(source, converted, capsys):
-    assert error_line(capsys, str(converted)) == f"{converted} is prepared already."
+    assert error_line(capsys, str(converted)) == f"{converted} is already converted."
     for target in (source, source / "inside", source.parent):
         said = error_line(capsys, str(source), "--output", str(target), "--force")
-        assert "lie in one another: choose another folder with --output." in said
+        assert "contains the other: choose another folder with --output." in said
 
 
 def test_without_tensorflow_it_is_said_what_to_install(source):
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, MAIN, "prepare", str(source))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "dctnet: Preparing a model needs tensorflow and tf2onnx and onnx, which is not installed:"
-        " run `make install-reference`, `pip install 'dctnet[reference]'`, or take the `tensorflow`"
+        "dctnet: Converting a model needs tensorflow and tf2onnx and onnx, which is not installed:"
+        " run `make install-reference`, `pip install 'dctnet[reference]'`, or use the `tensorflow`"
         " image.\n"
     )
 
@@ -238,7 +238,7 @@ def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(partly_
     assert networks["detector"]["runtimes"] == ["onnxruntime"]
     assert networks["landmarks"]["runtimes"] == ["tensorflow"]
     assert (
-        networks["landmarks"]["reason"] == f"{node}: the operation Betainc is not known to tf2onnx"
+        networks["landmarks"]["reason"] == f"{node}: tf2onnx does not support the operation Betainc"
     )
     graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
     assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}

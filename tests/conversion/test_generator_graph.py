@@ -188,7 +188,7 @@ def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
 
 
 def test_a_graph_of_another_output_is_rejected(graph):
-    with pytest.raises(GraphMismatch, match="the node 'output_image': there is none of that name"):
+    with pytest.raises(GraphMismatch, match="the node 'output_image': it is missing"):
         frozen_graph.match({"x": graph["sub"]}, OUTPUT, generator())
 
 

@@ -101,7 +101,7 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
     with pytest.raises(NotConvertible) as caught:
         convert_to_onnx(path, signatures.LANDMARKS)
     assert str(caught.value) == (
-        "the node 'tower_0/beta': the operation Betainc is not known to tf2onnx"
+        "the node 'tower_0/beta': tf2onnx does not support the operation Betainc"
     )
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("tf2onnx").handlers == handlers

@@ -217,5 +217,5 @@ def test_a_program_of_the_api_s_page_says_what_is_wrong(program, newcomer, tmp_p
     (tmp_path / "portrait.jpg").write_text("hello")
     done = program(newcomer.port)
     assert done.returncode == 1
-    assert "The image's format is not supported: This is no JPEG" in done.stderr
+    assert "The image's format is not supported: This is not a JPEG" in done.stderr
     assert not (tmp_path / "cartoon.webp").exists()

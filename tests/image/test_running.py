@@ -225,7 +225,7 @@ def test_the_image_of_tensorflow_prepares_a_model_that_the_other_serves(start, t
     command = ("prepare", "/models/mine")
     prepare = ("run", "--rm", *CONFINED, *mount, f"{IMAGE}-tensorflow", *command)
     said = engine(*prepare).decode()
-    assert "is prepared: /models/mine-converted" in said
+    assert "is converted: /models/mine-converted" in said
     container = start(IMAGE, *mount, "--env", "DCTNET_MODEL=/models/mine-converted")
     container.wait_until_ready()
     assert container.draw(astronaut)[0].shape == astronaut.shape

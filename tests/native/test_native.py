@@ -35,7 +35,7 @@ def test_the_library_has_as_many_weights(scratch_pool):
 
 
 def test_too_few_weights_are_rejected(scratch_pool, weights):
-    with pytest.raises(native.NativeError, match="weights are not as many"):
+    with pytest.raises(native.NativeError, match="number of weights is not that of"):
         native.NativeGenerator(
             {EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratch_pool
         )
@@ -44,7 +44,7 @@ def test_too_few_weights_are_rejected(scratch_pool, weights):
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
 def test_a_size_that_the_graph_does_not_take_is_rejected(scratch_pool, weights, size):
     generator = native.NativeGenerator(weights, scratch_pool)
-    with pytest.raises(native.NativeError, match="no multiple of 4, or over 8192"):
+    with pytest.raises(native.NativeError, match="not a multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
@@ -168,7 +168,7 @@ def test_a_library_of_another_version_is_rejected(tmp_path):
     if not compiler:
         pytest.skip("needs a C compiler: apt-get install gcc")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
-    with pytest.raises(native.NativeError, match=r"is of version 1, not \d+: build it again"):
+    with pytest.raises(native.NativeError, match=r"has version 1, not \d+: build it again"):
         native.Library(path)
 
 

@@ -82,7 +82,7 @@ def test_a_file_that_is_no_graph_is_named(folder, name):
 )
 def test_a_graph_of_another_network_is_named_with_what_it_lacks(folder, name, tensor):
     (folder / name).write_bytes(b"")  # A graph without a node.
-    said = f"{name} is not a graph of DCT-Net: it has no tensor {tensor}:0.$"
+    said = f"{name} is not a DCT-Net graph: it has no tensor {tensor}:0.$"
     with pytest.raises(ModelError, match=said):
         load(folder)
 

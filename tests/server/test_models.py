@@ -24,7 +24,7 @@ from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_model_without_graphs
 
 HEAVY = {"tensorflow", "tf2onnx", "onnx", "modelscope", "modelscope_hub"}
-NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
+NODE = "the node 'tower_0/scores': tf2onnx does not support the operation Erfinv"
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
@@ -56,8 +56,8 @@ def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_wi
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr == (
         f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
-        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): prepare it with `dctnet"
-        " prepare`, install dctnet with its `reference` extra, or take the `tensorflow` image.\n"
+        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): convert it with `dctnet"
+        " prepare`, install dctnet with its `reference` extra, or use the `tensorflow` image.\n"
     )
 
 

@@ -97,7 +97,7 @@ def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server):
     assert model.startswith("dctnet: the model is tiny@v1, from /")
     assert listening == f"dctnet: listening on {server.url}"
     assert runtime == (
-        "dctnet: tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+        "dctnet: tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
     assert ready.startswith("dctnet: ready; the model tiny@v1 was loaded in ")
     assert rest == []

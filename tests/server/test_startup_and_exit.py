@@ -38,7 +38,7 @@ def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_
     # With this timeout the master would wait for ten minutes, and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
-        server.until(lambda: any(" draws background" in line for line in server.messages()))
+        server.until(lambda: any(" runs background" in line for line in server.messages()))
         server.wait_for(503)
         image = encoded(gradient(9, 9))
         response = requests.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
@@ -218,7 +218,7 @@ def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
         (folder / name).write_bytes(b"")
         status, line = serve(DCTNET_MODEL=folder)
         assert status == 3
-        assert f"broken/{name} is cut short" in line
+        assert f"broken/{name} is truncated" in line
         (folder / name).write_bytes(content)
 
 
@@ -236,7 +236,7 @@ def test_a_flipped_bit_is_one_sentence_that_names_the_file(serve, tmp_path, name
         said = f"dctnet: The manifest of {folder} has the digest "
         status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
     else:
-        said = f"dctnet: The model file {folder / name} is not the one in the manifest"
+        said = f"dctnet: The model file {folder / name} does not match the manifest"
         status, line = serve(DCTNET_MODEL=folder)
     assert status == 3
     assert line.startswith(said)

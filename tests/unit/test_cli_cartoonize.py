@@ -59,15 +59,15 @@ def test_a_bad_image_is_named_and_left_out(capsys, monkeypatch):
     assert lines(capsys) == (
         ["out/a.png"],
         [
-            "dctnet: none.png is left out: No such file or directory.",
-            "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF image.",
-            "dctnet: cut.png is left out: The PNG is damaged or cut off.",
+            "dctnet: none.png is skipped: No such file or directory.",
+            "dctnet: text.png is skipped: This is not a JPEG, PNG, WebP or AVIF image.",
+            "dctnet: cut.png is skipped: The PNG is damaged or cut off.",
             (
-                "dctnet: large.png is left out: "
+                "dctnet: large.png is skipped: "
                 "The image has 31 x 31 = 961 pixels; at most 960 are allowed."
             ),
-            "dctnet: folder.png is left out: Is a directory.",
-            "dctnet: new?line.png is left out: No such file or directory.",
+            "dctnet: folder.png is skipped: Is a directory.",
+            "dctnet: new?line.png is skipped: No such file or directory.",
         ],
     )
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
@@ -104,8 +104,8 @@ def test_places_are_chosen_around_all_images_of_the_call():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--out", "a.png"], "Cannot make the folder a.png: File exists."),
-        (["--out", "a.png/x"], "Cannot make the folder a.png/x: Not a directory."),
+        (["--out", "a.png"], "Cannot create the folder a.png: File exists."),
+        (["--out", "a.png/x"], "Cannot create the folder a.png/x: Not a directory."),
         (["--out", "out", "--model", "/none"], "There is no model folder /none."),
         (["--out", "out", "--style", "sketch"], "fetch it with `dctnet fetch sketch`."),
         (["--out", "out", "--style", "baroque"], "There is no style and no folder 'baroque'"),
@@ -139,7 +139,7 @@ def test_a_variable_that_is_no_setting_is_named_and_nothing_more(capsys, monkeyp
     monkeypatch.setenv("DCTNET_PORT", "tcp://10.0.0.1:80")
     assert main(["cartoonize", "a.png", "--out", "out"]) == 0
     assert lines(capsys)[1] == [
-        "dctnet: These variables are no settings and have no effect: DCTNET_PORT."
+        "dctnet: These variables are not settings and have no effect: DCTNET_PORT."
     ]
 
 
@@ -149,4 +149,4 @@ def test_an_image_without_enough_memory_is_left_out(capsys, monkeypatch):
 
     monkeypatch.setattr("dctnet.imaging.decode", without_memory)
     assert main(["cartoonize", "a.png", "--out", "out"]) == 1
-    assert lines(capsys)[1] == ["dctnet: a.png is left out: There is not enough memory for it."]
+    assert lines(capsys)[1] == ["dctnet: a.png is skipped: There is not enough memory for it."]

@@ -42,8 +42,8 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_a_whole_model_is_said_to_be_whole(model, capsys, called):
     assert main(["verify", str(model) if called == "its path" else "sketch"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{model} is whole: sketch, iic/some-model at revision v1.0",
-        "Its manifest's digest:",
+        f"{model} is verified: sketch, iic/some-model at revision v1.0",
+        "Digest of the manifest:",
         digest_of(model),
     ]
 
@@ -52,14 +52,14 @@ def test_a_model_without_a_revision_is_said_without_one(model, capsys):
     files = {name: manifest.record_file(model / name) for name in REQUIRED_FILES}
     manifest.write(model, Manifest("demo", "demo", "", files))
     assert main(["verify", str(model)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == f"{model} is whole: demo, demo"
+    assert capsys.readouterr().out.splitlines()[0] == f"{model} is verified: demo, demo"
 
 
 @pytest.mark.parametrize("spelling", ["{}", "sha256:{}"])
 def test_a_model_with_the_digest_asked_for_is_good(model, capsys, spelling):
     digest = spelling.format(digest_of(model).upper())
     assert main(["verify", str(model), "--digest", digest]) == 0
-    assert "has the digest asked for" in capsys.readouterr().out
+    assert "has the expected digest" in capsys.readouterr().out
 
 
 def test_another_digest_is_rejected(model, capsys):
@@ -85,4 +85,4 @@ def test_what_is_wrong_with_a_model_is_one_line(models, model, capsys):
 def test_a_folder_without_a_manifest_cannot_be_verified(model, capsys):
     (model / "manifest.json").unlink()
     said = complaint(capsys, str(model))
-    assert "no manifest, so there is nothing to check it against" in said
+    assert "no manifest, so it cannot be verified" in said

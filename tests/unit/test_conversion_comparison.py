@@ -104,7 +104,7 @@ def test_drawings_may_differ_by_a_level():
     assert found == Comparison(3, {"levels": 1.0})
     with pytest.raises(OutputMismatch, match="its levels differ from TensorFlow's by 2"):
         compare_generators(lambda x: x // 2 + 2, lambda x: x // 2, images)
-    with pytest.raises(OutputMismatch, match="it draws float32 of shape"):
+    with pytest.raises(OutputMismatch, match="its output is float32 of shape"):
         compare_generators(lambda x: x.astype(np.float32), lambda x: x, images)
 
 

@@ -159,7 +159,7 @@ def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless):
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
 def test_what_is_no_allowed_format_is_rejected(data):
-    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF image\.$"):
+    with pytest.raises(UnsupportedFormat, match=r"^This is not a JPEG, PNG, WebP or AVIF image\.$"):
         decode(data, ENOUGH)
 
 

@@ -71,7 +71,7 @@ def test_a_damaged_chunk_that_the_image_can_do_without_is_ignored():
         (PNG_SIGNATURE + PNG[33:], "begin with its header"),
         (PNG[:33] + PNG[-12:], "no pixels"),
         (with_chunks(PNG, PNG[8:33]), "two chunks IHDR"),
-        (with_chunks(PNG, chunk(b"CgBI")), "nobody knows"),
+        (with_chunks(PNG, chunk(b"CgBI")), "unknown critical"),
         (PNG[:29] + b"\0\0\0\0" + PNG[33:], "IHDR is damaged"),
         (PNG[:-13], "cut off"),
     ],

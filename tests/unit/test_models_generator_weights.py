@@ -102,13 +102,13 @@ def flipped(content: bytes) -> bytes:
 )
 def test_a_file_that_is_not_as_it_was_written_is_rejected(path, change):
     path.write_bytes(change(path.read_bytes()))
-    assert rejection(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a weights file."
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, allow_pickle=True, **{"Conv/weights": np.array([{}], object)})
-    assert rejection(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a weights file."
 
 
 def test_an_array_too_many_or_too_few_is_rejected(tmp_path):
@@ -117,7 +117,9 @@ def test_an_array_too_many_or_too_few_is_rejected(tmp_path):
     del weights["Conv_9/biases"]
     np.savez(tmp_path / "fewer.npz", **weights)
     for name in ("more", "fewer"):
-        assert "has not the arrays of a DCT-Net generator" in rejection(tmp_path / f"{name}.npz")
+        assert "does not have the arrays of a DCT-Net generator" in rejection(
+            tmp_path / f"{name}.npz"
+        )
 
 
 @pytest.mark.parametrize(

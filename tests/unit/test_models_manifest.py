@@ -32,7 +32,7 @@ def a_conversion() -> Conversion:
     )
     networks["head"] = replace(networks["head"], same_as="background")
     networks["detector"] = NetworkRecord(
-        ("tensorflow",), "the node 'nms': the operation X is not known"
+        ("tensorflow",), "the node 'nms': tf2onnx does not support the operation X"
     )
     return Conversion("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, networks)
 
@@ -94,8 +94,8 @@ def networks(**changes: object) -> dict[str, object]:
         (converted(networks=networks(runtimes=[])), "the runtimes of head are"),
         (converted(networks=networks(runtimes=["gpu"])), "the runtimes of head are"),
         (converted(networks=networks(reason=None)), "the reason of head is missing"),
-        (converted(networks=networks(same_as=None)), "what head is the same as is missing"),
-        (converted(networks=networks(same_as="tail")), "'tail' is none of its networks, which are"),
+        (converted(networks=networks(same_as=None)), "the same_as of head is missing"),
+        (converted(networks=networks(same_as="tail")), "'tail' is not one of its networks, "),
         (converted(networks=networks(compared="x")), "the comparisons of head is"),
         (converted(networks=networks(differences={"levels": "x"})), "the difference of levels is"),
         (document(conversion="x"), "the conversion is missing or of the wrong type"),
@@ -139,7 +139,7 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
         (b"", "Expecting value"),
         (b"\xff", "codec can't decode"),
         (b"[" * 100_000, "recursion"),
-        (b"[]", "the whole is missing or of the wrong type"),
+        (b"[]", "the document is missing or of the wrong type"),
         (document(format=2), "its format is 2, and this version reads 1"),
         (document(format=None), "its format is None"),
         (document(style=7), "style is missing or of the wrong type"),
@@ -148,8 +148,14 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
         (document(files={"a": "b"}), "a is missing or of the wrong type"),
         (document(files={"a": {"sha256": SUM_OF_ABC}}), "the size of a is missing"),
         (document(files={"a": {"sha256": SUM_OF_ABC, "size": True}}), "the size of a is"),
-        (document(files={"a": {"sha256": SUM_OF_ABC[1:], "size": 1}}), "the sum of a is not a"),
-        (document(files={"a": {"sha256": SUM_OF_ABC.upper(), "size": 1}}), "the sum of a is not"),
+        (
+            document(files={"a": {"sha256": SUM_OF_ABC[1:], "size": 1}}),
+            "the checksum of a is not a",
+        ),
+        (
+            document(files={"a": {"sha256": SUM_OF_ABC.upper(), "size": 1}}),
+            "the checksum of a is not",
+        ),
         (document(hub="x"), "hub is missing or of the wrong type"),
         (document(hub={}), "the hub's endpoint is missing"),
     ],
@@ -157,7 +163,7 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
 def test_what_is_no_manifest_of_this_format_is_rejected(content, said):
     with pytest.raises(ModelError, match=said) as caught:
         manifest.decode(content, HERE)
-    assert str(caught.value).startswith("model/manifest.json is not a manifest that can be used: ")
+    assert str(caught.value).startswith("model/manifest.json is not a valid manifest: ")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,7 @@ def test_what_is_no_manifest_of_this_format_is_rejected(content, said):
 )
 def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name):
     files = {name: {"sha256": SUM_OF_ABC, "size": 3}}
-    with pytest.raises(ModelError, match="which is no path inside of the folder"):
+    with pytest.raises(ModelError, match="which is not a path inside the folder"):
         manifest.decode(document(files=files), HERE)
 
 

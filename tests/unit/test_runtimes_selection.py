@@ -26,7 +26,7 @@ CONVERTED = ModelFolder(
     is_converted=True,
 )
 UPSTREAM = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
-NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
+NODE = "the node 'map/while/X': tf2onnx does not support the operation X"
 PARTLY_CONVERTED = replace(
     CONVERTED, networks=CONVERTED.networks | {"detector": NetworkRecord(("tensorflow",), NODE)}
 )
@@ -82,25 +82,25 @@ def test_a_runtime_that_is_wanted_and_not_here_is_said():
 
 def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
     assert explain(CONVERTED) == (
-        "onnxruntime draws background and head: The native runtime is not built for vax"
+        "onnxruntime runs background and head: The native runtime is not built for vax"
     )
     assert explain(CONVERTED, "onnxruntime") == (
-        "onnxruntime draws background and head: DCTNET_RUNTIME says so"
+        "onnxruntime runs background and head: set by DCTNET_RUNTIME"
     )
     assert explain(UPSTREAM) == (
-        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+        "tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
     half = replace(
         CONVERTED, networks=CONVERTED.networks | {"head": NetworkRecord(("tensorflow",), NODE)}
     )
     assert explain(half) == (
-        "onnxruntime draws background: The native runtime is not built for vax;"
-        f" tensorflow draws head: {NODE}"
+        "onnxruntime runs background: The native runtime is not built for vax;"
+        f" tensorflow runs head: {NODE}"
     )
     assert explain(CONVERTED, "native") == rejection(CONVERTED, "native")
     monkeypatch.setattr(native, "select_variant", lambda: "vax-11")
     assert explain(CONVERTED) == (
-        "native (vax-11) draws background and head: the fastest for this machine and model"
+        "native (vax-11) runs background and head: the fastest for this machine and model"
     )
 
 
@@ -108,12 +108,12 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     assert rejection(PARTLY_CONVERTED) == (
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
-        f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
+        f" ({NODE}): install dctnet with its `reference` extra, or use the `tensorflow` image."
     )
     assert rejection(UPSTREAM) == (
         "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
-        " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
-        " with its `reference` extra, or take the `tensorflow` image."
+        " frozen graph, as upstream ships it): convert it with `dctnet prepare`, install dctnet"
+        " with its `reference` extra, or use the `tensorflow` image."
     )
 
 

@@ -43,7 +43,7 @@ EXAMPLES = {
     problems.TOO_MANY_BYTES: "The image may have at most 10485760 bytes (10.0 MiB).",
     problems.TOO_MANY_PIXELS: "The image has 9000 x 6000 = 54000000 pixels; at most 40000000 are"
     " allowed.",
-    problems.UNSUPPORTED_FORMAT: "This is no JPEG, PNG, WebP or AVIF image.",
+    problems.UNSUPPORTED_FORMAT: "This is not a JPEG, PNG, WebP or AVIF image.",
     problems.DAMAGED_IMAGE: "The image is damaged or cut off.",
     problems.UNKNOWN_STYLE: "The style 'sketch' is not loaded; 'anime' is.",
     problems.BAD_PARAMETER: "The format 'gif' is none of png, jpeg, webp.",

@@ -1,4 +1,4 @@
-"""The command ``dctnet``; one file a subcommand."""
+"""Command line ``dctnet``: one module for each subcommand."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ from dctnet.models.errors import ModelError
 
 
 class Command(Protocol):
-    """A module of a subcommand."""
+    """Module of a subcommand."""
 
     def add_parser(
         self, subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", /
@@ -24,11 +24,11 @@ class Command(Protocol):
         ...
 
     def run(self, args: argparse.Namespace, settings: Settings, /) -> int:
-        """Run it and return the exit status; raise SettingsError, ModelError or OSError."""
+        """Run the subcommand, return its exit status; raise SettingsError, ModelError, OSError."""
         ...
 
 
-# Each module imports what is heavy when it runs, so that --help answers at once.
+# Modules import heavy packages in `run`, so that --help is fast.
 _COMMANDS: dict[str, Command] = {
     "cartoonize": cartoonize,
     "serve": serve,
@@ -41,7 +41,7 @@ _COMMANDS: dict[str, Command] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 1 for an error, 2 for wrong usage."""
+    """Run one command, return its exit status: 0, 1 for an error, 2 for wrong usage."""
     if os.getpid() == 1:
         _exit_on_sigterm_as_pid_1()
     args = _parser().parse_args(argv)
@@ -50,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment(os.environ)
         if unknown := unknown_variables(os.environ):
-            say(f"These variables are no settings and have no effect: {', '.join(unknown)}.")
+            say(f"These variables are not settings and have no effect: {', '.join(unknown)}.")
         return _COMMANDS[args.command].run(args, settings)
     except (SettingsError, ModelError) as error:
         say(str(error))
-    except BrokenPipeError:  # Whoever read the output has enough, as in `dctnet ... | head`.
-        # Python would fail once more when it flushes at the end.
+    except BrokenPipeError:  # The reader closed the pipe, as in `dctnet ... | head`.
+        # Otherwise Python fails again when it flushes standard output on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         reason = f"{error.strerror or error}."
@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _exit_on_sigterm_as_pid_1() -> None:
-    """Do what the kernel does for every process but a container's first: there it drops the signal.
+    """Exit on SIGTERM as process 1 of a container, for which the kernel has no default action.
 
-    A server sets a handler of its own, which drains.
+    The server installs its own handler, which drains.
     """
     signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
@@ -76,8 +76,8 @@ def _exit_on_sigterm_as_pid_1() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctnet",
-        description="Turn portrait photos into cartoons with DCT-Net.",
-        epilog="Settings come from DCTNET_* variables; docs/settings.md lists them.",
+        description="Cartoonize portrait photos with DCT-Net.",
+        epilog="DCTNET_* environment variables configure it; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"dctnet {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -1,4 +1,4 @@
-"""``dctnet prepare``: a model folder as upstream ships it to one that needs no TensorFlow."""
+"""``dctnet prepare``: convert a model so that serving it needs no TensorFlow."""
 
 import argparse
 from pathlib import Path
@@ -10,30 +10,33 @@ from dctnet.models.styles import DEMO_STYLE, STYLES
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "prepare",
-        help="make a model that is served without TensorFlow",
-        description="Prepare a model, once: read the generators' weights, convert the face "
-        "networks for ONNX Runtime, and compare everything with TensorFlow. The prepared folder "
-        "starts faster and is served without TensorFlow, but for the parts that are named.",
-        epilog="Needs the `reference` extra. A folder that is there is replaced when it was "
-        "prepared of the same model, and is left as it is when it is up to date.",
+        help="convert a model to serve it without TensorFlow",
+        description="Convert a model: extract the generators' weights, convert the networks to "
+        "ONNX, and compare all of them with TensorFlow. The converted model loads faster and needs "
+        "no TensorFlow, except for networks that are reported.",
+        epilog="Needs the `reference` extra. An existing conversion of the same model is replaced, "
+        "or kept if it is up to date.",
     )
-    parser.add_argument("folder", metavar="DIR", help="a model folder, or a fetched style's name")
+    parser.add_argument("folder", metavar="DIR", help="model folder, or style of a fetched model")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help=f"default: DIR{CONVERTED_SUFFIX}, or STYLE{CONVERTED_SUFFIX} in DCTNET_MODELS_DIR",
+        help=f"folder to create; default: DIR{CONVERTED_SUFFIX}, or STYLE{CONVERTED_SUFFIX} in"
+        " DCTNET_MODELS_DIR",
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace any model that is in the way, and work again"
+        "--force",
+        action="store_true",
+        help="convert again, and replace any other model in the output folder",
     )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Prepare, and print what came of it; the last line is the digest alone."""
+    """Convert; print the runtimes of each network. The last line is the digest."""
     from dctnet.conversion.model_conversion import STEPS, convert_model
 
     source = open_folder(locate(args.folder, settings.models_dir, prefer_converted=False))
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             source, to, force=args.force, report=lambda step: progress.show(next(done), step)
         )
     folder = result.folder
-    how = "is prepared" if result.converted else "was prepared already, and is whole"
+    how = "is converted" if result.converted else "is already converted and verified"
     print(f"{folder.model} {how}: {folder.path}")
     for name, network in folder.networks.items():
         reason = f": {network.reason}" if network.reason else ""

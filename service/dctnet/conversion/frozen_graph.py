@@ -1,6 +1,6 @@
-"""A frozen TensorFlow graph as plain values, and whether it is the one that is expected.
+"""Frozen TensorFlow graphs as plain values, and their comparison with an expected graph.
 
-TensorFlow is imported when a graph is read.
+Imports TensorFlow when a graph is read.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from dctnet.models.open_files import Readable
 Array = NDArray[Any]
 
 _IGNORED_ATTRIBUTES = frozenset({"use_cudnn_on_gpu"})
-"""Attributes that do not change what a node computes; those that begin with `_` do not either."""
+"""Attributes without effect on the result; neither do those that start with `_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +25,36 @@ class Node:
     name: str
     operation: str
     inputs: tuple[str, ...]
-    """Names of nodes; the first output of each is meant unless a colon and a number follow."""
+    """Names of nodes, with `:NUMBER` for another output than the first."""
     attributes: Mapping[str, object]
-    """Numbers, strings, names of numpy's types, tuples of them; the value of a constant."""
+    """Numbers, strings, names of NumPy types, tuples of them; the value of a constant."""
 
 
 Graph = Mapping[str, Node]
-"""The nodes of a graph by their names."""
+"""Nodes of a graph by name."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Operation:
-    """A node that is expected. The same object twice means the same node twice."""
+    """An expected operation. The same object twice means the same node twice."""
 
     names: tuple[str, ...]
-    """What it may be called; all compute the same."""
+    """Accepted operation names, which compute the same."""
     inputs: tuple["Expected", ...]
     attributes: Mapping[str, object]
-    """All that the node must have, but for those without effect."""
+    """All attributes of the node, except ignored ones."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Constant:
-    """A constant that is expected, of this type, shape and value."""
+    """An expected constant of this type, shape and value."""
 
     value: Array
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Weight:
-    """A float32 constant of this shape and any finite value, which is read."""
+    """An expected float32 constant of this shape, whose finite values are read."""
 
     name: str
     shape: tuple[int, ...]
@@ -65,7 +65,7 @@ Expected: TypeAlias = Operation | Constant | Weight
 
 
 class GraphMismatch(Exception):
-    """A graph is not the one that is expected; says in which node, what it has and should have."""
+    """A graph differs from the expected one; the message names node, actual and expected."""
 
     def __init__(self, node: str, what: str) -> None:
         super().__init__(f"the node {node!r}: {what}")
@@ -73,10 +73,10 @@ class GraphMismatch(Exception):
 
 
 def read(path: Readable) -> Graph:
-    """Read a frozen graph; raises ModelError where it cannot be read or is none."""
+    """Read a frozen graph; raise ModelError if the file is unreadable or none."""
     from dctnet.runtimes.tensorflow import import_graph
 
-    # TensorFlow writes out the defaults of attributes that an older version did not know.
+    # TensorFlow adds the defaults of attributes that an older version did not have.
     definition = import_graph(path).as_graph_def()
     return {
         node.name: Node(
@@ -90,7 +90,7 @@ def read(path: Readable) -> Graph:
 
 
 def _plain_value(attribute: Any) -> object:
-    """Return the value of an attribute of a node without TensorFlow's types."""
+    """Return the value of a node's attribute without TensorFlow's types."""
     from dctnet.runtimes.tensorflow import tf
 
     kind = attribute.WhichOneof("value")
@@ -112,13 +112,13 @@ def _plain_value(attribute: Any) -> object:
 
 
 def match(graph: Graph, output: str, expected: Expected) -> dict[str, Array]:
-    """Walk from the node `output` towards the input and compare every node; return the weights.
+    """Compare every node from `output` back to the input; return the weights.
 
-    An `Identity`, which is what freezing leaves of a variable, is skipped. Raises GraphMismatch
-    at the first node that differs.
+    Skips `Identity`, which freezing leaves of a variable. Raises GraphMismatch at the first
+    difference.
     """
     if output not in graph:
-        raise GraphMismatch(output, "there is none of that name")
+        raise GraphMismatch(output, "it is missing")
     matcher = _GraphMatcher(graph)
     matcher.visit(output, expected)
     return matcher.weights
@@ -129,7 +129,7 @@ class _GraphMatcher:
     graph: Graph
     weights: dict[str, Array] = field(default_factory=dict)
     matched: dict[Expected, str] = field(default_factory=dict)
-    """What was found already, and in which node."""
+    """Names of the nodes that matched, by expected node."""
 
     def visit(self, name: str, expected: Expected) -> None:
         node = self.graph[name]
@@ -164,7 +164,7 @@ class _GraphMatcher:
                 self.visit(source, wanted)
 
     def _source(self, name: str) -> str:
-        """Return the node that an input comes from, past those that only hand on."""
+        """Return the name of the source node of an input, past `Identity` nodes."""
         node = self.graph.get(name.removesuffix(":0"))
         while node is not None and node.operation == "Identity" and len(node.inputs) == 1:
             name = node.inputs[0]

@@ -1,8 +1,8 @@
-"""The generator of DCT-Net, node by node, as its frozen graphs have it.
+"""Expected graph of DCT-Net's generator, node by node, as in its frozen graphs.
 
 Upstream: `modelscope/exporters/cv/cartoon_translation_exporter.py`, `unet_generator` in
-`modelscope/models/cv/cartoon/network.py` and `guided_filter` in `loss.py` beside it. A reader of
-those finds the same names and the same order here.
+`modelscope/models/cv/cartoon/network.py` and `guided_filter` in `loss.py` beside it. Names and
+order are the same here.
 """
 
 from typing import Any
@@ -15,16 +15,16 @@ from dctnet.models.generator_weights import BLOCKS, DOWN, EPSILON, UP, Layer, We
 from dctnet.models.open_files import Readable
 
 OUTPUT = "output_image"
-"""The name of the last node."""
+"""Name of the last node."""
 
 SLOPE = 0.2
-"""Of LeakyReLU where its input is negative."""
+"""Slope of LeakyReLU for negative inputs."""
 
 RADIUS = 1
-"""Of the guided filter's boxes, in pixels."""
+"""Radius of the guided filter's boxes, in pixels."""
 
 CLIP = 0.999999
-"""What the drawing is clipped to on both sides before it becomes 0..255."""
+"""Limit to which the filtered cartoon is clipped on both sides before it becomes 0..255."""
 
 FLOAT, INT = "float32", "int32"
 
@@ -36,14 +36,14 @@ _NO_MASKS = dict.fromkeys(
 def read_weights(path: Readable) -> Weights:
     """Return the weights of a generator's frozen graph, untransformed.
 
-    Raises GraphMismatch where the graph is not the one that is described here, and ModelError where
-    the file is no frozen graph.
+    Raises GraphMismatch if the graph is not the expected one, ModelError if the file is no frozen
+    graph.
     """
     return frozen_graph.match(frozen_graph.read(path), OUTPUT, generator())
 
 
 def generator() -> Expected:
-    """Return the graph from its image, HxWx3 in 0..255, to its drawing, HxWx3 uint8."""
+    """Return the graph from an image, HxWx3 in 0..255, to its cartoon, HxWx3 uint8."""
     image = _operation("Placeholder", dtype=FLOAT, shape=(None, None, 3))
     everything = _slice(image, FLOAT, [0, 0, 0], [0, 0, 0], begin_mask=0b111, end_mask=0b111)
     batch = _slice(everything, FLOAT, [0], [0], new_axis_mask=1)
@@ -69,7 +69,7 @@ def _unet(photo: Expected) -> Expected:
 
 
 def _guided_filter(x: Expected, y: Expected) -> Expected:
-    """He, Sun and Tang, "Guided image filtering" (ECCV 2010), channel by channel."""
+    """Guided filter by channel: He, Sun and Tang, "Guided image filtering" (ECCV 2010)."""
     shape = _shape(x)
     one = Constant(np.array(1, np.int32))
     size = _pack(one, _item(shape, 1, INT), _item(shape, 2, INT), Constant(np.array(1, np.int32)))
@@ -117,7 +117,7 @@ def _convolve(name: str, x: Expected, kernel: Expected, stride: int) -> Expected
 
 
 def _upsample(x: Expected) -> Expected:
-    """Bilinear, the top left corners of both images in the same place."""
+    """Bilinear enlargement by 2 with aligned top left corners."""
     two = Constant(np.array(2, np.int32))
     height, width = (_operation("Mul", _item(_shape(x), axis, INT), two, T=INT) for axis in (1, 2))
     size = _pack(height, width)

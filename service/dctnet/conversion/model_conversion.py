@@ -1,4 +1,4 @@
-"""Makes a prepared folder: the networks, the golden pair, and the manifest."""
+"""Conversion of a model folder: networks, golden pair and manifest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,34 +21,33 @@ from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import selection
 
 TOOLS = ("onnx", "onnxruntime", "tensorflow", "tf2onnx")
-"""The packages whose versions are recorded."""
+"""Packages whose versions the manifest records."""
 
 _NEEDED = ("tensorflow", "tf2onnx", "onnx")
 
 Report = Callable[[str], None]
-"""Is told what is being done now."""
+"""Callback that receives the name of the current step."""
 
 STEPS = len(NETWORKS) + 1
-"""How often `convert_model` reports."""
+"""Number of steps that `convert_model` reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionResult:
-    """A prepared folder that is in its place."""
+    """Result of a conversion: the verified folder, and whether it was converted now."""
 
     folder: ModelFolder
     converted: bool
-    """False if it was there already, made of the same source by the same tools."""
+    """False if an up-to-date conversion already existed."""
 
 
 def convert_model(
     source: ModelFolder, to: Path, *, force: bool = False, report: Report = lambda _: None
 ) -> ConversionResult:
-    """Prepare a verified folder in the upstream format into the folder ``to``.
+    """Convert a verified folder in the upstream format into the folder ``to``, atomically.
 
-    The folder appears whole or not at all. One that is there is replaced if it was prepared of the
-    same source, and any model folder with ``force``. Raises ModelError, whose message says what
-    stood in the way and what to do.
+    Replaces an existing conversion of the same model, and with ``force`` any model folder. Raises
+    ModelError with cause and remedy.
     """
     _require_tools()
     to = to.resolve()
@@ -67,29 +66,32 @@ def _require_tools() -> None:
     missing = [package for package in _NEEDED if find_spec(package) is None]
     if missing:
         raise ModelError(
-            f"Preparing a model needs {' and '.join(missing)}, which is not installed: run"
-            " `make install-reference`, `pip install 'dctnet[reference]'`, or take the"
+            f"Converting a model needs {' and '.join(missing)}, which is not installed: run"
+            " `make install-reference`, `pip install 'dctnet[reference]'`, or use the"
             " `tensorflow` image."
         )
 
 
 def _require_disjoint(source: ModelFolder, to: Path) -> None:
     if source.is_converted:
-        raise ModelError(f"{source.path} is prepared already.")
+        raise ModelError(f"{source.path} is already converted.")
     path = source.path.resolve()
     if path == to or path in to.parents or to in path.parents:
         raise ModelError(
-            f"{to} and the model {path} lie in one another: choose another folder with --output."
+            f"One of {to} and the model {path} contains the other: choose another folder with"
+            " --output."
         )
 
 
 def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
-    """Return the folder that is there if it can stay; raise ModelError if it must not go."""
+    """Return an up-to-date conversion; raise ModelError if another folder exists."""
     if not to.exists() or (to.is_dir() and not any(to.iterdir())):
         return None
     path = to / manifest.FILE_NAME
     if not path.is_file():
-        raise ModelError(f"{to} is there already and is no prepared model: choose another folder.")
+        raise ModelError(
+            f"{to} already exists and is not a converted model: choose another folder."
+        )
     described = manifest.decode(path.read_bytes(), path)
     if force:
         return None
@@ -106,11 +108,11 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
         )
     assert conversion is not None
     if source.digest is None or conversion.tools != _tools():
-        return None  # Nothing tells that it is up to date.
+        return None  # It may be out of date.
     try:
         return open_folder(to)
     except ModelError:
-        return None  # It is damaged, and will be made again.
+        return None  # It is damaged: convert again.
 
 
 def _write_converted_model(folder: Path, source: ModelFolder, report: Report) -> None:

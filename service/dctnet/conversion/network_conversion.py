@@ -1,7 +1,7 @@
-"""Makes of a frozen graph what other runtimes read, and compares that with TensorFlow.
+"""Conversion of each network of a model, and its comparison with TensorFlow.
 
-A network that is not known, cannot be converted or computes something else when it is converted
-keeps its frozen graph, with the reason: slower, never wrong.
+A network that is unknown, cannot be converted, or differs after conversion keeps its frozen graph,
+and its record says why: slower, never wrong.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from dctnet.models.open_files import OpenFiles, Readable
 from dctnet.runtimes import signatures
 
 GENERATOR_IMAGE_STEP = 3
-"""Every how many-th image is drawn, by both generators: that takes longest."""
+"""Generators are compared on every third trial image, because they are slow."""
 
 Network = TypeVar("Network")
 
@@ -31,9 +31,10 @@ Network = TypeVar("Network")
 def convert_networks(
     source: OpenFiles, folder: Path, report: Callable[[str], None]
 ) -> dict[str, NetworkRecord]:
-    """Put the files of all parts of the model ``source`` into ``folder``, equal ones once.
+    """Convert all networks of ``source`` into ``folder``; equal ones share their files.
 
-    Returns who can read them. Raises ModelError where a frozen graph cannot be read, and OSError.
+    Returns the record of each network. Raises OSError, and ModelError if a frozen graph cannot be
+    read.
     """
     records: dict[str, NetworkRecord] = {}
     for name in networks.NETWORKS:
@@ -51,9 +52,9 @@ def _are_equal(source: OpenFiles, *pair: str) -> bool:
 
 
 def convert_network(name: str, source: OpenFiles, folder: Path) -> NetworkRecord:
-    """Put the files of a part of the model ``source`` into ``folder`` and say who can read them.
+    """Convert a network of ``source`` into ``folder`` and return its record.
 
-    Raises ModelError where its frozen graph cannot be read, and OSError.
+    Raises OSError, and ModelError if its frozen graph cannot be read.
     """
     convert_one = _convert_generator if name in GENERATORS else _convert_face_network
     record = convert_one(name, source, folder)
@@ -134,9 +135,9 @@ def _load_converted(load: Callable[[Path, int], Network], path: Path) -> Network
     try:
         return load(path, conversion_threads())
     except ModelError as error:
-        raise NotConvertible(f"ONNX Runtime does not take it: {error.__cause__}") from error
+        raise NotConvertible(f"ONNX Runtime cannot load it: {error.__cause__}") from error
 
 
 def conversion_threads() -> int:
-    """Return how many threads a network is given here."""
+    """Return the number of threads of a network during conversion."""
     return max(1, int(available_cpus()))

@@ -1,4 +1,4 @@
-"""A frozen TensorFlow graph converted for ONNX Runtime."""
+"""Conversion of frozen TensorFlow graphs to ONNX."""
 
 import logging
 import warnings
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 18
-"""The version of ONNX's operations: the newest that the converter is tested with."""
+"""Version of the ONNX operators: the newest with which tf2onnx is tested."""
 
 _LOGGERS = ("tf2onnx", "tensorflow")
 
 
 class NotConvertible(Exception):
-    """A graph cannot be converted; the message says which node stands in the way, if one does."""
+    """A graph cannot be converted; the message names the node, if there is one."""
 
 
 def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
-    """Convert a frozen graph; its inputs and outputs keep their names, its image a fixed rank.
+    """Convert a frozen graph; inputs and outputs keep their names, the image its rank.
 
-    The flag for training is set to false, so that the result has one input. A graph without loops
-    is converted to the same bytes in every run. Raises NotConvertible, and ModelError where the
-    file is no frozen graph.
+    The training flag becomes the constant false, so that the result has one input. The conversion
+    of a graph without loops is reproducible. Raises NotConvertible, and ModelError if the file is
+    no frozen graph.
     """
     import tf2onnx.convert
 
@@ -50,7 +50,7 @@ def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
                 shape_override=fixed,
                 opset=OPSET,
             )
-        except Exception as error:  # What it raises of a graph that it was not made for.
+        except Exception as error:  # tf2onnx raises any error for an unsupported graph.
             errors.append(f"tf2onnx: {str(error) or type(error).__name__}")
     if errors:
         raise NotConvertible(errors[0])
@@ -60,10 +60,10 @@ def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
 
 
 def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelProto":
-    """Return a generator's graph that takes its weights, by their names, from outside.
+    """Return a generator's graph with its weights as external data, by name.
 
-    So the file of weights serves both runtimes, and the graph's is small. Raises NotConvertible
-    where a weight is not found in the graph exactly once.
+    So both runtimes use the weights file, and the graph's file is small. Raises NotConvertible
+    unless each weight occurs in the graph exactly once.
     """
     import onnx
 
@@ -82,7 +82,7 @@ def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelPr
         renamed[initializer.name] = initializer.name = name
         initializer.ClearField("raw_data")
         initializer.data_location = onnx.TensorProto.EXTERNAL
-        # ONNX wants a place; it is never looked at, since the runtime is given the values.
+        # ONNX requires a location; it is unused, because the runtime gets the values.
         initializer.external_data.add(key="location", value="weights")
     if missing:
         raise NotConvertible(f"the converted graph lacks {', '.join(missing)}")
@@ -108,9 +108,9 @@ def _switch_off_training(definition: Any) -> None:
 
 
 def _add_axis_to_atan2(definition: Any, graph: Any) -> None:
-    """Compute every Atan2 of two numbers as one of two vectors of one number.
+    """Rewrite every Atan2 of two scalars as one of two vectors of length 1.
 
-    tf2onnx 1.17 makes a vector of it in any case, where what follows expects a number.
+    tf2onnx 1.17 returns a vector in any case, where the next node expects a scalar.
     """
     import tensorflow as tf
 
@@ -139,9 +139,9 @@ def _add_axis_to_atan2(definition: Any, graph: Any) -> None:
 
 @contextmanager
 def _collect_errors() -> Iterator[list[str]]:
-    """Collect what the converter logs as errors, and keep its log from standard error.
+    """Collect the converter's logged errors, and keep its log from standard error.
 
-    A node that it does not know it only logs, and leaves as it is.
+    The converter only logs an unknown node and leaves it unchanged.
     """
     errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
@@ -167,7 +167,7 @@ def _error_text(record: logging.LogRecord) -> str:
     message = record.getMessage().split("\n")[0]
     if isinstance(record.args, tuple) and record.msg.startswith("Tensorflow op ["):
         name, operation = record.args
-        return f"the node {name!r}: the operation {operation} is not known to tf2onnx"
+        return f"the node {name!r}: tf2onnx does not support the operation {operation}"
     if isinstance(record.args, tuple) and record.msg.startswith("Failed to convert node"):
         return f"the node {record.args[0]!r}: tf2onnx cannot convert it"
     return f"tf2onnx: {message}"

@@ -1,4 +1,4 @@
-"""The images that converted networks are tried on: three photos, and what they can become.
+"""Trial images for converted networks: three photos and variants of them.
 
 Authors and licences: `photos/LICENSES.md`.
 """
@@ -16,18 +16,18 @@ from dctnet.arrays import Pixels
 PHOTOS = Path(__file__).parent / "photos"
 
 NOISE_SEED = 1
-"""Of the noise."""
+"""Seed of the noise."""
 
 
 def trial_images() -> list[Pixels]:
-    """Return the images, HxWx3 uint8 RGB, the same ones every time: 58, of two to 640 pixels."""
+    """Return 58 images, HxWx3 uint8 RGB, of 2 to 640 pixels; the same every time."""
     photos = [read_photo(path) for path in sorted(PHOTOS.glob("*.jpg"))]
     variants = [change(photo) for photo in photos for change in _VARIANTS]
     return [*variants, *_montages(photos), *_images_without_faces()]
 
 
 def golden_portrait() -> Pixels:
-    """Return a head, 224x224x3 uint8 RGB: small, since every slot draws it at every start."""
+    """Return the golden input: a head, 224x224x3 uint8 RGB, small to keep start-up fast."""
     return np.ascontiguousarray(read_photo(PHOTOS / "astronaut.jpg")[16:240, 112:336])
 
 
@@ -65,7 +65,7 @@ def _rotate(degrees: float) -> Callable[[Pixels], Pixels]:
 
 
 def _crop(top: float, left: float, share: float) -> Callable[[Pixels], Pixels]:
-    """Cut out a window; its corner and its sides as shares of the photo's."""
+    """Crop a window; its corner and sides are fractions of the photo's."""
 
     def change(photo: Pixels) -> Pixels:
         height, width = photo.shape[:2]
@@ -114,13 +114,13 @@ _VARIANTS: tuple[Callable[[Pixels], Pixels], ...] = (
 
 
 def _montages(photos: list[Pixels]) -> Iterator[Pixels]:
-    """Yield several photos in one image: of every face, in two sizes."""
+    """Yield montages of all photos, in two sizes."""
     for side in (160, 320):
         yield np.hstack([_pixels(cv2.resize(photo, (side, side))) for photo in photos])
 
 
 def _images_without_faces() -> Iterator[Pixels]:
-    """Yield images of nothing: black, white, noise, and strips."""
+    """Yield images without faces: black, white, noise, and strips."""
     yield np.zeros((256, 256, 3), np.uint8)
     yield np.full((320, 200, 3), 255, np.uint8)
     yield np.random.default_rng(NOISE_SEED).integers(0, 256, (300, 420, 3), np.uint8)

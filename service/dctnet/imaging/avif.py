@@ -1,4 +1,4 @@
-"""AVIF files: images of AV1 in a HEIF file."""
+"""AVIF files: AV1 images in HEIF."""
 
 import struct
 from collections import Counter
@@ -12,29 +12,28 @@ from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 
 MAX_CODED_RATIO: Final = 4
-"""How many times its pixels an image may code: with its alpha, in layers, and in tiles that reach
-beyond its sides."""
+"""Limit of coded pixels per pixel of the image: with alpha, layers, and tiles beyond its sides."""
 
 BLOCK: Final = 64
-"""To multiples of that the sides of a frame may be rounded up, in pixels: AV1 codes in blocks."""
+"""Block size of AV1 in pixels, to whose multiples a frame's sides may be rounded up."""
 
 SMALL_FRAME_PIXELS: Final = 512 * 512
-"""As much as that a frame may always have: phones write such tiles, even of a narrow image."""
+"""Pixels that a frame may always have: phones write such tiles, even for a narrow image."""
 
 _MAX_FTYP_BYTES: Final = 1024
 
 _REQUIRED_PROPERTIES: Final = frozenset(
     {b"ispe", b"av1C", b"pixi", b"auxC", b"a1op", b"lsel", b"a1lx"}
 )
-"""The properties of which decoding needs all."""
+"""Properties that decoding needs."""
 _KNOWN_PROPERTIES: Final = _REQUIRED_PROPERTIES | {b"colr", b"irot", b"imir", b"clap", b"pasp"}
 
-# The slots already use the CPUs, and each thread would hold frames of its own.
+# Slots already use all CPUs, and each thread would allocate its own frames.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def is_avif(data: bytes) -> bool:
-    """Tell from the first box, which names what the file can be read as."""
+    """Return whether the brands in the ``ftyp`` box are those of AVIF."""
     if data[4:8] != b"ftyp":
         return False
     end = min(len(data), int.from_bytes(data[:4]), _MAX_FTYP_BYTES)
@@ -43,13 +42,13 @@ def is_avif(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Container:
-    """Take an AVIF file apart, but keep only the primary item, its tiles and its alpha.
+    """Parse an AVIF file; keep only the primary item, its tiles and its alpha.
 
-    libavif would keep far larger records of all that a file lists, in quadratic time. Of an
-    animation, the image is the primary item as well.
+    libavif would keep far larger records of all items, in quadratic time. The primary item is also
+    the image of an animation.
 
     Raises:
-        DamagedImage: The file is damaged, lists too much, or codes more than it announces.
+        DamagedImage: The file is damaged, exceeds a limit, or codes more than it announces.
     """
     try:
         image = _AvifImage(data, heif.read(data))
@@ -69,7 +68,7 @@ def read(data: bytes) -> Container:
 
 
 class _AvifImage:
-    """What a viewer shows of a file: the primary item, its tiles, and its alpha."""
+    """The image that a viewer shows: the primary item, its tiles, and its alpha."""
 
     def __init__(self, data: bytes, items: heif.Items) -> None:
         self._data = data
@@ -83,7 +82,7 @@ class _AvifImage:
             raise DamagedImage("The AVIF is damaged: an item has two places in the image.")
 
     def _tiles(self, item: heif.Item) -> list[heif.Item]:
-        """Return the tiles of an item that is a grid, in their order."""
+        """Return the tiles of a grid item, in order."""
         if item.item_type != b"grid":
             return []
         grid = self._read_extents(item.extents)
@@ -95,7 +94,7 @@ class _AvifImage:
         return tiles
 
     def _alpha(self, tiles: list[heif.Item]) -> list[heif.Item]:
-        """Return the image's alpha and its tiles, or that of each of ``tiles``, or nothing."""
+        """Return the image's alpha item and its tiles, or the alpha items of ``tiles``, or none."""
         alphas = {
             shown: item
             for item in self._listed.values()
@@ -111,10 +110,10 @@ class _AvifImage:
         return b"".join(self._data[start:end] for start, end in extents)
 
     def check_decoding_cost(self) -> None:
-        """Raise DamagedImage unless its AV1 codes about the pixels that it announces.
+        """Raise DamagedImage if the AV1 codes far more pixels than the image announces.
 
-        Otherwise a kilobyte could make libavif decode 268 million pixels for a thumbnail, or
-        enlarge a thumbnail to as many.
+        Otherwise 1 KB could make libavif decode 268 million pixels for a thumbnail, or enlarge a
+        thumbnail to that size.
         """
         width, height = self.colour.size
         pixel_limit = max(
@@ -135,18 +134,18 @@ class _AvifImage:
             )
 
     def to_bytes(self) -> bytes:
-        """Return it as a file of its own."""
+        """Return a file with only this image."""
         return heif.write(self._data, [self._strip_item(item) for item in self._items])
 
     def _strip_item(self, item: heif.Item) -> heif.Item:
-        """Return an item with only those properties and references that decoding needs."""
+        """Return an item with only the properties and references that decoding needs."""
         unknown = [
             name
             for (name, _), essential in item.properties
             if essential and name not in _KNOWN_PROPERTIES
         ]
         if unknown:
-            raise DamagedImage("The AVIF has a property that nobody knows, and needs it.")
+            raise DamagedImage("The AVIF has an unknown property that is marked as essential.")
         shown = {item.item_id for item in self._items}
         return heif.Item(
             item.item_id,

@@ -1,6 +1,6 @@
-"""What a HEIF file, such as an AVIF, lists: boxes that describe items.
+"""HEIF container: reading and writing of the boxes that describe items.
 
-The names of boxes are those of ISO/IEC 14496-12 and 23008-12.
+Names are those of ISO/IEC 14496-12 and 23008-12.
 """
 
 import struct
@@ -11,66 +11,65 @@ from typing import Final
 from dctnet.imaging.errors import DamagedImage
 
 MAX_FIELDS: Final = 32_768
-"""The most boxes and numbers that are read of a file: some twenty an item, for 1500 items; libavif
-decodes no image that has more tiles of 512 x 512 pixels."""
+"""Limit of boxes and numbers read from a file: about 20 for each of 1500 items. libavif decodes no
+image with more tiles of 512 x 512 pixels."""
 
 _ALPHA: Final = frozenset(
     {b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"}
 )
 
 _ORIENTATIONS: Final = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
-"""EXIF's, for each number of quarter turns: without a mirror, with one of top and bottom, with one
-of left and right."""
+"""EXIF orientations by number of quarter turns: not mirrored, mirrored vertically, horizontally."""
 
 Property = tuple[bytes, bytes]
-"""Its name and its contents."""
+"""Name and contents of a property."""
 
 Extents = tuple[tuple[int, int], ...]
-"""Where pieces start and end in a file."""
+"""Start and end of each extent of an item in the file."""
 
 
 @dataclass(slots=True)
 class Item:
-    """An image, a tile, an alpha or whatever else a file lists by a number."""
+    """An item: an image, a tile, an alpha image, or other data."""
 
     item_id: int
     item_type: bytes = b""
     extents: Extents = ()
     properties: list[tuple[Property, bool]] = field(default_factory=list)
-    """Each with whether whoever does not know it must leave the item alone."""
+    """Properties, each with whether it is essential: a reader must know it to use the item."""
     references: dict[bytes, list[int]] = field(default_factory=dict)
-    """The items that it refers to, by the kind of the reference."""
+    """Referenced items by type of reference."""
 
     def all(self, name: bytes) -> list[bytes]:
-        """Return the contents of its properties of a name."""
+        """Return the contents of the properties of this name."""
         return [contents for (found, contents), _ in self.properties if found == name]
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its width and height in pixels; raises LookupError where it has none."""
+        """Width and height in pixels; raises LookupError if missing."""
         width, height = struct.unpack_from(">4xII", self.all(b"ispe")[0])
         return width, height
 
     @property
     def is_alpha(self) -> bool:
-        """Whether it is the alpha of the items that it refers to as an auxiliary."""
+        """Whether the item is the alpha image of the items that it references."""
         return any(contents[4:64].split(b"\0")[0] in _ALPHA for contents in self.all(b"auxC"))
 
     @property
     def profile(self) -> bytes:
-        """Its ICC profile; empty if there is none."""
+        """ICC profile; empty if there is none."""
         return next((c[4:] for c in self.all(b"colr") if c[:4] in {b"prof", b"rICC"}), b"")
 
     @property
     def orientation(self) -> int:
-        """The orientation of EXIF that does what its turn and its mirror do together."""
+        """EXIF orientation that equals rotation and mirror."""
         quarters = next((contents[0] & 3 for contents in self.all(b"irot")), 0)
         mirror = next((1 + (contents[0] & 1) for contents in self.all(b"imir")), 0)
         return _ORIENTATIONS[quarters][mirror]
 
 
 class Items(dict[int, Item]):
-    """The items of a file by their numbers; one exists as soon as it is named."""
+    """Items of a file by ID; looking up an unknown ID creates the item."""
 
     primary: int
 
@@ -82,9 +81,9 @@ def read(data: bytes) -> Items:
     """Return the items of a file.
 
     Raises:
-        DamagedImage: The file is cut off, or consists of more than ``MAX_FIELDS``.
-        LookupError: Something is missing in it or out of range.
-        struct.error: A number is cut off.
+        DamagedImage: The file is truncated, or has more than ``MAX_FIELDS`` fields.
+        LookupError: A box is missing or a number out of range.
+        struct.error: A number is truncated.
     """
     return _File(data).items
 
@@ -95,7 +94,7 @@ class _File:
         self._position = 0
         self._fields = 0
         self.items = Items()
-        # What follows the description is not looked at.
+        # Boxes after the first ``meta`` are ignored.
         start, end = next(self._boxes_named(b"meta", 0, len(data)), (0, 0))
         meta = {name: (start, end) for name, start, end in self._boxes(start + 4, end)}
         self._read_primary(meta[b"pitm"][0])
@@ -111,7 +110,7 @@ class _File:
             raise DamagedImage(f"The AVIF consists of more than {MAX_FIELDS} parts.")
 
     def _boxes(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the name of each box and where its contents start and end; go to their start."""
+        """Yield name, start and end of each box's contents; set the position to the start."""
         while start + 8 <= end:
             self._count()
             size, name = struct.unpack_from(">I4s", self._data, start)
@@ -141,7 +140,7 @@ class _File:
         return int.from_bytes(self._take_bytes(size))
 
     def _take_version(self, start: int) -> tuple[int, int]:
-        """Go to the contents of a box and return their version and flags."""
+        """Set the position to a box's contents and read version and flags."""
         self._position = start
         return self._take(1), self._take(3)
 
@@ -190,9 +189,9 @@ class _File:
         self._check_extents({item.extents for item in self.items.values()})
 
     def _check_extents(self, distinct: set[Extents]) -> None:
-        """Raise DamagedImage where items are cut off, or overlap and would be more than the file.
+        """Raise DamagedImage if items are truncated, or overlap and exceed the file's length.
 
-        Several may be the same bytes: libavif writes equal tiles once.
+        Several items may be the same bytes: libavif writes equal tiles once.
         """
         pieces = [piece for extents in distinct for piece in extents]
         if any(end > len(self._data) for _, end in pieces):
@@ -209,7 +208,7 @@ class _File:
 
 
 def write(data: bytes, items: list[Item]) -> bytes:
-    """Return an AVIF file of items of another one, ``data``; the first is the primary one."""
+    """Return an AVIF file of some items of the file ``data``; the first is the primary item."""
     ftyp = _box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
     offsets: dict[Extents, int] = {}
     position = len(ftyp) + 8
@@ -235,10 +234,10 @@ def _full_box(name: bytes, version: int, *parts: bytes, flags: int = 0) -> bytes
 
 
 def _meta(items: list[Item], offsets: dict[Extents, int]) -> bytes:
-    """Return the description of items, with numbers of 32 bits."""
+    """Return the ``meta`` box of items, with 32-bit numbers."""
     numbers: dict[Property, int] = {}
     types, associations, extents, references = b"", b"", b"", b""
-    for item in sorted(items, key=lambda item: item.item_id):  # As ipma has to be.
+    for item in sorted(items, key=lambda item: item.item_id):  # ipma requires this order.
         types += _full_box(b"infe", 3, struct.pack(">IH4sx", item.item_id, 0, item.item_type))
         associations += struct.pack(">IB", item.item_id, len(item.properties))
         for property, essential in item.properties:

@@ -1,4 +1,4 @@
-"""PNG files: a row of chunks, each with a name, a length and a checksum."""
+"""PNG files: chunks with name, length and checksum."""
 
 import struct
 import zlib
@@ -17,13 +17,13 @@ _GREY, _RGB, _PALETTE = 0, 2, 3
 
 
 def read(data: bytes) -> Container:
-    """Take a PNG file apart, but keep only what the pixels need, with all of them in one chunk.
+    """Parse a PNG file; keep only what the pixels need, with all pixels in one chunk.
 
-    Texts and the frames of an animation are left out: Pillow would inflate the one and seek
-    through the others, and it takes its time for each of a million empty chunks.
+    Drops texts and animation frames: Pillow would inflate the former and seek through the latter,
+    and is slow for a million empty chunks.
 
     Raises:
-        DamagedImage: A chunk that the pixels need is damaged, missing or cut off, or there are
+        DamagedImage: A chunk that the pixels need is damaged, missing or truncated, or there are
             more than ``MAX_CHUNKS``.
     """
     pixels: list[bytes] = []
@@ -58,10 +58,10 @@ def read(data: bytes) -> Container:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the name and the contents of each known chunk up to IEND, or the end of the file."""
+    """Yield name and contents of each known chunk, up to IEND or the end of the file."""
     position = len(SIGNATURE)
     chunks = 0
-    while position + 8 <= len(data):  # Many a file has no end, and nobody misses it.
+    while position + 8 <= len(data):  # Some files have no IEND.
         length, name = struct.unpack_from(">I4s", data, position)
         start, end = position + 8, position + 12 + length
         chunks += 1
@@ -76,8 +76,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
                 yield name, body
             elif name in _CRITICAL:
                 raise DamagedImage(f"The PNG's chunk {name.decode()} is damaged.")
-        elif name[:1] < b"a":  # A capital means that the image is wrong without the chunk.
-            raise DamagedImage("The PNG has a chunk that nobody knows, and needs it.")
+        elif name[:1] < b"a":  # Upper case: a critical chunk.
+            raise DamagedImage("The PNG has an unknown critical chunk.")
         if name == b"IEND":
             return
 
@@ -87,7 +87,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield a chunk in pieces, so that its body is copied chunks."""
+    """Yield a chunk in pieces, so that its body is copied only once."""
     yield struct.pack(">I4s", sum(map(len, bodies)), name)
     checksum = zlib.crc32(name)
     for body in bodies:
@@ -97,13 +97,13 @@ def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _adapt_trns(body: bytes, depth: int, colour: int, colours: int) -> bytes:
-    """Fit a chunk tRNS to what Pillow makes of the pixels: at most 8 bits, or a palette's index.
+    """Adapt a tRNS chunk to Pillow's pixels, which have at most 8 bits per channel.
 
     Args:
-        body: The transparent shade or colour, or the alpha of each colour of the palette.
-        depth: The bits of a channel.
-        colour: The kind of colour: grey, RGB, a palette, or one with alpha.
-        colours: How many the palette has.
+        body: Transparent shade or colour, or the alpha of each palette colour.
+        depth: Bits per channel.
+        colour: Colour type of the image header.
+        colours: Number of palette colours.
     """
     if colour == _PALETTE:
         return body[:colours]
@@ -115,7 +115,7 @@ def _adapt_trns(body: bytes, depth: int, colour: int, colours: int) -> bytes:
 
 
 def _inflate_profile(body: bytes) -> bytes:
-    """Return the profile of a chunk iCCP: a name, a zero, the method, and the deflated bytes."""
+    """Inflate the profile of an iCCP chunk: name, zero, method, deflated bytes."""
     _, _, rest = body.partition(b"\0")
     inflater = zlib.decompressobj()
     try:

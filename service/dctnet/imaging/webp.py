@@ -1,4 +1,4 @@
-"""WebP files: a RIFF of chunks, each with a name and a length."""
+"""WebP files: RIFF chunks with name and length."""
 
 import struct
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ _VP8L_HEADER_BYTES: Final = 5
 _FRAME_HEADER_BYTES: Final = 16
 _LOSSLESS_ALPHA: Final = 1
 _SIDE: Final = 0x3FFF
-"""The bits of a side, in pixels, in the headers of both codecs."""
+"""Bit mask of a side in pixels, in the headers of both codecs."""
 
 
 def is_webp(data: bytes) -> bool:
-    """Tell from the first bytes."""
+    """Return whether the first bytes are those of a WebP."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def read(data: bytes) -> Container:
-    """Read the size, before Pillow makes room for two whole frames, and the metadata.
+    """Parse size and metadata, before Pillow allocates two whole frames.
 
     Raises:
-        DamagedImage: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
+        DamagedImage: The header is damaged or truncated, or there are more than ``MAX_CHUNKS``.
     """
     width, height = _size(data)
     metadata = _chunks(data) if data[12:16] == b"VP8X" else {}
@@ -42,9 +42,9 @@ def read(data: bytes) -> Container:
 
 
 def check_decoding_cost(data: bytes) -> None:
-    """Raise DamagedImage where lossless coding would take far more memory than pixels do.
+    """Raise DamagedImage if lossless decoding would take far more memory than the pixels.
 
-    Kept apart from ``read`` because it takes longer: up to half a second for 40 megapixels.
+    Separate from ``read`` because it takes up to 0.5 s for 40 megapixels.
     """
     for stream, width, height in _vp8l_streams(data, _FIRST_CHUNK, *_size(data)):
         vp8l.check_decoding_cost(stream, width, height)
@@ -53,7 +53,7 @@ def check_decoding_cost(data: bytes) -> None:
 def _vp8l_streams(
     data: bytes, position: int, width: int, height: int
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the VP8L streams of the image, its alpha, or its first frame; and their sizes."""
+    """Yield VP8L streams with their sizes: of the image, its alpha, or its first frame."""
     is_first_frame = True
     while position + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, position)
@@ -70,7 +70,7 @@ def _vp8l_streams(
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return the width and the height, which the first chunk tells."""
+    """Return width and height, as in the first chunk."""
     fourcc, header = data[12:16], data[20:30]
     if len(header) == 10:
         if fourcc == b"VP8X":
@@ -88,7 +88,7 @@ def _read_int(data: bytes) -> int:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """Return the metadata, those that came first where there are several of a name."""
+    """Return the metadata chunks by name, the first of each."""
     metadata: dict[bytes, bytes] = {}
     position = _FIRST_CHUNK
     chunks = 0

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, of several processes by one."""
+"""Atomic directory creation, serialized between processes."""
 
 import fcntl
 import os
@@ -12,17 +12,17 @@ from dctnet.models.errors import ModelError, os_error_reason
 
 @contextmanager
 def exclusive_lock(target: Path, option: str) -> Iterator[None]:
-    """Let no other process make the folder ``target`` meanwhile, and wait for one that does.
+    """Hold the lock for creating the folder ``target``; wait for a process that holds it.
 
-    Makes the folder around it. Raises ModelError where something cannot be written, also within;
-    ``option`` is the one of the command by which another place is chosen.
+    Creates the parent folder. Turns an OSError, also of the body, into a ModelError, which names
+    ``option``, the command's option for another folder.
     """
     try:
         with _lock(target):
             yield
     except OSError as error:
         raise ModelError(
-            f"Cannot write {error.filename or target}: {os_error_reason(error)}. Put that right"
+            f"Cannot write {error.filename or target}: {os_error_reason(error)}. Fix this"
             f" and run the command again, or choose another folder with {option}."
         ) from error
 
@@ -30,7 +30,7 @@ def exclusive_lock(target: Path, option: str) -> Iterator[None]:
 @contextmanager
 def _lock(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The file stays: to remove it would let two processes lock two files of the same name.
+    # The lock file stays: if it were removed, two processes could lock two files of one name.
     with (target.parent / f".{target.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -38,9 +38,9 @@ def _lock(target: Path) -> Iterator[None]:
 
 @contextmanager
 def staging_dir(target: Path) -> Iterator[Path]:
-    """Make an empty folder beside ``target``, and remove what is left of it in the end."""
+    """Create an empty folder beside ``target``, and delete it on exit if it still exists."""
     folder = target.parent / f".{target.name}.new"
-    shutil.rmtree(folder, ignore_errors=True)  # Of a process that was killed.
+    shutil.rmtree(folder, ignore_errors=True)  # Left by a killed process.
     folder.mkdir()
     try:
         yield folder
@@ -49,9 +49,10 @@ def staging_dir(target: Path) -> Iterator[Path]:
 
 
 def replace_dir(folder: Path, target: Path) -> None:
-    """Rename a folder to ``target``, with its files on the disk, and remove what was there.
+    """Sync a folder to disk, rename it to ``target``, and delete what was there.
 
-    After a crash the old or the new one is in the place, or the old one beside it; raises OSError.
+    After a crash, ``target`` is the old or the new folder, or the old one lies beside it. Raises
+    OSError.
     """
     for path in folder.rglob("*"):
         _sync(path)

@@ -1,4 +1,4 @@
-"""The manifest of a model folder: what is in it, where it came from, and the sum of every file.
+"""Manifest of a model folder: identity, source, and the checksum of every file.
 
 ``python -m dctnet.models.manifest DIR --style NAME`` writes one for a folder that was not fetched.
 """
@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from dctnet.models.errors import ModelError, os_error_reason
-from dctnet.models.networks import NETWORKS, SUFFIXES, NetworkRecord
+from dctnet.models.networks import NETWORKS, NetworkRecord
+from dctnet.runtime_registry import RUNTIMES
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -25,73 +26,73 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it has to be."""
+    """Checksum and size of a file."""
 
     sha256: str
     """64 lower-case hexadecimal digits."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubReport:
-    """What the hub said of the revision when the folder was fetched."""
+    """The hub's data about a revision at the time of the fetch."""
 
     endpoint: str
-    """The hub's address."""
+    """Address of the hub."""
     revision: Mapping[str, str | int | None] | None
-    """The hub's own entry for the revision, as it came; None if it lists none of that name."""
+    """The hub's entry for the revision, unchanged; None if the hub does not list it."""
     last_commit: str | None
-    """When the newest of the fetched files was committed, ISO 8601, UTC; None if not said."""
+    """Commit time of the newest fetched file, ISO 8601, UTC; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """How a prepared folder was made of one in the upstream format, and what came of it."""
+    """Conversion record: source, tools and results of a conversion."""
 
     source: str | None
-    """The digest of that folder's manifest; None if it had none."""
+    """Digest of the source folder's manifest; None if it had none."""
     tools: Mapping[str, str]
-    """The versions of dctnet and of the packages that converted and computed."""
+    """Versions of dctnet and of the packages that the conversion used."""
     networks: Mapping[str, NetworkRecord]
-    """One for each of ``NETWORKS``."""
+    """Record of each network in ``NETWORKS``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A model folder's identity and the sums of its files.
+    """Identity of a model folder and the checksums of its files.
 
-    It holds no time, and no version of dctnet but for a prepared folder: a revision that is fetched
-    again has the same digest.
+    Contains no time, and a version of dctnet only for a converted model: fetching a revision again
+    gives the same digest.
     """
 
     style: str
     model: str
-    """The model's id: for a public model its repository on the hub."""
+    """Model id: for a public model its repository on the hub."""
     revision: str
-    """The revision that was asked for, or empty for a model that has none."""
+    """Requested revision; empty for a model without revisions."""
     files: Mapping[str, FileRecord]
-    """Paths relative to the folder, with forward slashes."""
+    """Records by path, relative to the folder, with forward slashes."""
     hub: HubReport | None = None
-    """None for a folder that was not fetched, nor made of one that was."""
+    """None unless the folder, or the source of its conversion, was fetched."""
     conversion: Conversion | None = None
     """None for a folder in the upstream format."""
 
 
 def record_file(path: Path) -> FileRecord:
-    """Return the size and the sum of a file, read as a stream; raises OSError."""
+    """Return size and checksum of a file, read as a stream; raise OSError."""
     with path.open("rb") as file:
         return record_open_file(file)
 
 
 def record_open_file(file: BinaryIO) -> FileRecord:
-    """Return the size and the checksum of an open file, read from its begin; raises OSError."""
+    """Return size and checksum of an open file, read from its start; raise OSError."""
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     return FileRecord(sha256, file.tell())
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return the one spelling of a manifest: sorted keys, two spaces, a newline at the end."""
+    """Return the canonical JSON: sorted keys, indent of 2 spaces, final newline."""
     content = {"format": FORMAT, **asdict(manifest)}
     if manifest.conversion is None:
         del content["conversion"]
@@ -99,12 +100,12 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Return the sha256 of a manifest's bytes, which vouches for every file it lists."""
+    """Return the SHA-256 of a manifest's bytes, which covers every file it lists."""
     return hashlib.sha256(content).hexdigest()
 
 
 def write(folder: Path, manifest: Manifest) -> str:
-    """Put the manifest into the folder, all or nothing, and return its digest; raises OSError."""
+    """Write the manifest into the folder atomically, return its digest; raise OSError."""
     content = encode(manifest)
     temporary = folder / f".{FILE_NAME}.tmp"
     temporary.write_bytes(content)
@@ -113,16 +114,15 @@ def write(folder: Path, manifest: Manifest) -> str:
 
 
 def decode(content: bytes, path: Path) -> Manifest:
-    """Read the bytes of the manifest at ``path``.
+    """Parse the bytes of the manifest at ``path``.
 
-    Raises ModelError for anything but a manifest of this format, and for one that names a file
-    outside of its folder.
+    Raises ModelError unless it has this format and names only files inside its folder.
     """
     try:
-        return _manifest(_typed(json.loads(content), dict, "the whole"))
-    # Deep nesting ends in RecursionError.
+        return _manifest(_typed(json.loads(content), dict, "the document"))
+    # Deep nesting raises RecursionError.
     except (ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path} is not a manifest that can be used: {error}.") from error
+        raise ModelError(f"{path} is not a valid manifest: {error}.") from error
 
 
 def _manifest(data: dict[str, object]) -> Manifest:
@@ -144,9 +144,9 @@ def _manifest(data: dict[str, object]) -> Manifest:
 
 def _file_record(name: str, entry: object) -> FileRecord:
     fields = _typed(entry, dict, name)
-    sha256 = _typed(fields.get("sha256"), str, f"the sum of {name}")
+    sha256 = _typed(fields.get("sha256"), str, f"the checksum of {name}")
     if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
-        raise ValueError(f"the sum of {name} is not a sha256")
+        raise ValueError(f"the checksum of {name} is not a sha256")
     return FileRecord(sha256, _typed(fields.get("size"), int, f"the size of {name}"))
 
 
@@ -178,8 +178,10 @@ def _conversion(fields: dict[str, object]) -> Conversion:
 
 def _network_record(name: str, fields: dict[str, object]) -> NetworkRecord:
     runtimes = _typed(fields.get("runtimes"), list, f"the runtimes of {name}")
-    if not runtimes or not all(runtime in SUFFIXES for runtime in runtimes):
-        raise ValueError(f"the runtimes of {name} are {runtimes}, of which this version knows none")
+    if not runtimes or not all(runtime in RUNTIMES for runtime in runtimes):
+        raise ValueError(
+            f"the runtimes of {name} are {runtimes}, not some of {', '.join(RUNTIMES)}"
+        )
     differences = _typed(fields.get("differences"), dict, f"the differences of {name}")
     return NetworkRecord(
         runtimes=tuple(runtimes),
@@ -189,13 +191,13 @@ def _network_record(name: str, fields: dict[str, object]) -> NetworkRecord:
             output: _typed(largest, float, f"the difference of {output}")
             for output, largest in differences.items()
         },
-        same_as=_shared_network(_typed(fields.get("same_as"), str, f"what {name} is the same as")),
+        same_as=_shared_network(_typed(fields.get("same_as"), str, f"the same_as of {name}")),
     )
 
 
 def _shared_network(name: str) -> str:
     if name and name not in NETWORKS:
-        raise ValueError(f"{name!r} is none of its networks, which are {', '.join(NETWORKS)}")
+        raise ValueError(f"{name!r} is not one of its networks, {', '.join(NETWORKS)}")
     return name
 
 
@@ -209,7 +211,7 @@ def _safe(name: str) -> str:
     path = PurePosixPath(name)
     inside = path.parts and not path.is_absolute() and ".." not in path.parts
     if not inside or path.as_posix() != name or "\\" in name:
-        raise ValueError(f"it names {name!r}, which is no path inside of the folder")
+        raise ValueError(f"it names {name!r}, which is not a path inside the folder")
     return name
 
 

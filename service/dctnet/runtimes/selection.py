@@ -1,4 +1,4 @@
-"""Which runtime computes which network of a model, here."""
+"""Runtime selection: which runtime runs which network of a model on this machine."""
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -9,14 +9,12 @@ from dctnet.models import networks
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import Readable
-from dctnet.runtimes import Detector, Generator, Landmarker, Networks, native
-
-RUNTIMES = ("native", "onnxruntime", "tensorflow")
-"""The fastest first; each is the name of a module here, the others' also that of a package."""
+from dctnet.runtime_registry import REFERENCE, RUNTIMES
+from dctnet.runtimes import Detector, Generator, Landmarker, Networks
 
 
 class Runtime(Protocol):
-    """A module that loads networks from files; `threads` is how many one call may use."""
+    """Module of a runtime; `threads` is the number of threads that one call may use."""
 
     def generator(self, file: Readable, threads: int, /) -> Generator:
         """Load a generator; raise ModelError."""
@@ -31,42 +29,59 @@ class Runtime(Protocol):
         ...
 
 
-def select(folder: ModelFolder, requested: str | None = None) -> dict[str, str]:
-    """Return the runtime of each part: the fastest that is here and can read the network.
+class CompiledRuntime(Protocol):
+    """Module of a runtime that is a compiled library with a variant for each kind of CPU."""
 
-    With ``requested``, it is the generators' only one. Raises ModelError where one needs a runtime
-    that is not installed, or cannot have the one that is requested, and says what to do.
+    def unavailable_reason(self) -> str:
+        """Return why no variant runs on this machine; empty if one does."""
+        ...
+
+    def select_variant(self) -> str:
+        """Return the name of the fastest variant for this machine."""
+        ...
+
+
+def select(folder: ModelFolder, requested: str | None = None) -> dict[str, str]:
+    """Return the runtime of each network: the fastest that is available and can read it.
+
+    ``requested`` names the runtime of the generators. Raises ModelError, with the remedy, if a
+    network needs a runtime that is not installed, or if ``requested`` cannot run a generator.
     """
-    installed = [runtime for runtime in RUNTIMES if not _unavailable_reason(runtime)]
+    available = [runtime for runtime in RUNTIMES if not _unavailable_reason(runtime)]
     selected = {}
     for name, network in folder.networks.items():
         if requested and name in networks.GENERATORS:
-            _check_requested(requested, installed, folder, name)
+            _check_requested(requested, available, folder, name)
             selected[name] = requested
             continue
-        usable = (runtime for runtime in installed if runtime in network.runtimes)
+        usable = (runtime for runtime in available if runtime in network.runtimes)
         selected[name] = next(usable, "")
         if not selected[name]:
-            raise _missing(folder, name)
+            raise _missing_runtime(folder, name)
     return selected
 
 
+def _module(runtime: str) -> object:
+    return import_module(f"dctnet.runtimes.{runtime}")
+
+
 def _unavailable_reason(runtime: str) -> str:
-    """Say why a runtime cannot be used here; empty where it can."""
-    if runtime == "native":
-        return native.unavailable_reason()
-    return "" if find_spec(runtime) else f"{runtime} is not installed."
+    """Return why a runtime is not available on this machine; empty if it is."""
+    package = RUNTIMES[runtime].package
+    if package is None:
+        return cast("CompiledRuntime", _module(runtime)).unavailable_reason()
+    return "" if find_spec(package) else f"{runtime} is not installed."
 
 
-def _check_requested(requested: str, installed: list[str], folder: ModelFolder, name: str) -> None:
-    """Raise ModelError unless the runtime that is requested can compute a generator here."""
+def _check_requested(requested: str, available: list[str], folder: ModelFolder, name: str) -> None:
+    """Raise ModelError unless the requested runtime can run a generator on this machine."""
     readable = folder.networks[name].runtimes
     if requested not in readable:
         raise ModelError(
             f"DCTNET_RUNTIME is {requested}, but the {name} of the model {folder.model} in"
             f" {folder.path} is for {' or '.join(readable)}."
         )
-    if requested not in installed:
+    if requested not in available:
         raise ModelError(
             f"DCTNET_RUNTIME is {requested}, which cannot be used here."
             f" {_unavailable_reason(requested)}"
@@ -74,7 +89,7 @@ def _check_requested(requested: str, installed: list[str], folder: ModelFolder, 
 
 
 def summary(folder: ModelFolder, requested: str | None = None) -> str:
-    """Name the runtimes of a model here in one word, such as ``native+onnxruntime``."""
+    """Return the selected runtimes in one word, such as ``native+onnxruntime``, or ``none``."""
     try:
         return "+".join(sorted(set(select(folder, requested).values())))
     except ModelError:
@@ -82,7 +97,7 @@ def summary(folder: ModelFolder, requested: str | None = None) -> str:
 
 
 def explain(folder: ModelFolder, requested: str | None = None) -> str:
-    """Say in one line which runtime draws here, and why that one; or why none does."""
+    """Return one line: the runtime of each generator and why it was selected, or the error."""
     try:
         selected = select(folder, requested)
     except ModelError as error:
@@ -93,34 +108,35 @@ def explain(folder: ModelFolder, requested: str | None = None) -> str:
         reason = _selection_reason(runtime, folder.networks[name], requested)
         generators.setdefault((runtime, reason), []).append(name)
     return "; ".join(
-        f"{_runtime_label(runtime)} draws {' and '.join(names)}: {reason}"
+        f"{_runtime_label(runtime)} runs {' and '.join(names)}: {reason}"
         for (runtime, reason), names in generators.items()
     )
 
 
 def _runtime_label(runtime: str) -> str:
-    return f"native ({native.select_variant()})" if runtime == "native" else runtime
+    if RUNTIMES[runtime].package is None:
+        return f"{runtime} ({cast('CompiledRuntime', _module(runtime)).select_variant()})"
+    return runtime
 
 
 def _selection_reason(runtime: str, network: networks.NetworkRecord, requested: str | None) -> str:
     if requested:
-        return "DCTNET_RUNTIME says so"
+        return "set by DCTNET_RUNTIME"
     if network.reason:
         return network.reason
-    faster = RUNTIMES[: RUNTIMES.index(runtime)]
+    names = list(RUNTIMES)
+    faster = names[: names.index(runtime)]
     reasons = [_unavailable_reason(name).rstrip(".") for name in faster if name in network.runtimes]
     return ", ".join(reasons) or "the fastest for this machine and model"
 
 
 def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Networks:
-    """Load the networks of a verified folder, each into its runtime; raises ModelError."""
+    """Load the networks of a verified folder, each into its runtime; raise ModelError."""
     runtimes = select(folder, requested)
-    # Here, so that no threads import at once: in CPython 3.11 an import fails with KeyError where
-    # garbage is collected meanwhile whose finalizer imports too (gh-91351), and so the more often,
-    # the more threads import.
+    # Import in this thread only: in CPython 3.11 an import fails with KeyError if a finalizer that
+    # garbage collection runs meanwhile imports too (gh-91351).
     modules = {
-        runtime: cast("Runtime", import_module(f"dctnet.runtimes.{runtime}"))
-        for runtime in dict.fromkeys(runtimes.values())
+        runtime: cast("Runtime", _module(runtime)) for runtime in dict.fromkeys(runtimes.values())
     }
 
     def locate_file(network: str) -> tuple[Runtime, Readable]:
@@ -140,8 +156,7 @@ def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Net
         runtime, file = locate_file("landmarks")
         return runtime.landmarker(file, threads)
 
-    if "tensorflow" in runtimes.values():
-        # It aborts where the process ends while other threads than the caller's load.
+    if not all(RUNTIMES[runtime].loads_in_parallel for runtime in modules):
         return Networks(generator("background"), generator("head"), detector(), landmarker())
     with ThreadPoolExecutor() as pool:
         background, head = (pool.submit(generator, network) for network in networks.GENERATORS)
@@ -149,16 +164,16 @@ def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Net
     return Networks(background.result(), head.result(), boxes.result(), landmarks.result())
 
 
-def _missing(folder: ModelFolder, name: str) -> ModelError:
+def _missing_runtime(folder: ModelFolder, name: str) -> ModelError:
     network = folder.networks[name]
-    if "tensorflow" not in network.runtimes:
+    if REFERENCE not in network.runtimes:
         return ModelError(
             f"The {name} of the model {folder.model} in {folder.path} needs"
             f" {' or '.join(network.runtimes)}, which is not installed: install dctnet again."
         )
-    prepare = "" if folder.is_converted else "prepare it with `dctnet prepare`, "
+    convert = "" if folder.is_converted else "convert it with `dctnet prepare`, "
     return ModelError(
         f"The model {folder.model} in {folder.path} needs TensorFlow, which is not installed, for"
-        f" {networks.file_name(name, 'tensorflow')} ({network.reason}): {prepare}install dctnet"
-        " with its `reference` extra, or take the `tensorflow` image."
+        f" {networks.file_name(name, REFERENCE)} ({network.reason}): {convert}install dctnet"
+        " with its `reference` extra, or use the `tensorflow` image."
     )
