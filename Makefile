@@ -73,8 +73,8 @@ native: $(NATIVE)/built ## Build the native runtime, with the C++ compiler on th
 
 .PHONY: native-aarch64
 native-aarch64: $(ZIG) ## Run it for aarch64 under qemu, and compare its images with this machine's
-	@$(NATIVELY) write ANSWERS=build/answers
-	@$(NATIVELY) compare ANSWERS=build/answers ARCHITECTURE=aarch64
+	@$(NATIVELY) write CARTOONS=build/answers
+	@$(NATIVELY) compare CARTOONS=build/answers ARCHITECTURE=aarch64
 
 .PHONY: native-sanitize
 native-sanitize: ## Run the native runtime under the address, undefined and thread sanitizers

@@ -20,11 +20,11 @@ def test_aarch64_draws_what_this_machine_draws_within_one_level(tmp_path):
         pytest.skip("needs an emulator: apt-get install qemu-user libc6-arm64-cross")
     if not ZIG.exists():
         pytest.skip("needs zig: make zig")
-    answers = f"ANSWERS={tmp_path / 'answers'}"
+    cartoons = f"CARTOONS={tmp_path / 'answers'}"
     build("build/driver")
     build("build/zig-aarch64/driver", "ARCHITECTURE=aarch64")
-    make("write", answers)
-    make("compare", answers, "ARCHITECTURE=aarch64")
+    make("write", cartoons)
+    make("compare", cartoons, "ARCHITECTURE=aarch64")
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs a CPU of x86-64")
@@ -34,4 +34,4 @@ def test_a_cpu_without_the_instructions_is_told_and_not_harmed():
     build("build/driver")
     command = ["qemu-x86_64", "-cpu", "SandyBridge", BUILD / "driver"]  # It has AVX, and no AVX2.
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout.startswith("This CPU lacks the instructions")
+    assert run.stdout.startswith("This CPU lacks instructions")
