@@ -1,9 +1,8 @@
 """The generator of DCT-Net: a U-Net of 32 channels with four residual blocks and a guided filter.
 
-The same code makes the network that is trained and the graph that is exported, so that the two
-cannot drift apart. Names and order of the operations follow the frozen graphs of the public models
-(architecture: DCT-Net, Men et al., SIGGRAPH 2022, after White-box Cartoonization, Wang and Yu,
-CVPR 2020), which is what lets a reader of those graphs accept this one node for node.
+The same code builds the trained network and the exported graph. Names and order of the operations
+follow the frozen graphs of the public models (architecture: DCT-Net, Men et al., SIGGRAPH 2022,
+after White-box Cartoonization, Wang and Yu, CVPR 2020), so that `dctnet prepare` accepts the graph.
 """
 
 from collections.abc import Callable
@@ -15,10 +14,10 @@ import tensorflow as tf
 from dctnet.models import generator_weights
 
 Weights = Callable[[str], Any]
-"""Gives the tensor of a weight by its name in the graph, such as `generator/Conv/weights`."""
+"""Function from a weight's name, such as `generator/Conv/weights`, to its tensor."""
 
 GUIDED_FILTER_EPSILON = 5e-3
-# The largest float32 values that the public graphs clip to, just inside [-1, 1].
+# Clipping limit of the public graphs, just inside [-1, 1].
 CLIP = 0.999999
 
 
@@ -30,7 +29,7 @@ WEIGHT_SHAPES = {
 
 
 def initial_weights(seed: int) -> dict[str, np.ndarray]:
-    """Draw He-normal weights for LeakyReLU; residual branches and the output start small."""
+    """Return random He-normal weights for LeakyReLU; small for residual branches and output."""
     random = np.random.default_rng(seed)
     weights = {}
     for name, shape in WEIGHT_SHAPES.items():
@@ -68,7 +67,7 @@ def _upsample(x: Any) -> Any:
 
 
 def unet(x: Any, weights: Weights) -> Any:
-    """Turn images in [-1, 1] into unfiltered cartoons, both NxHxWx3, sides multiples of 4."""
+    """Map images in [-1, 1] to unfiltered cartoons, NxHxWx3, sides multiples of 4."""
     full = _activation(_convolution(x, "Conv", weights))
     half = _activation(_convolution(full, "Conv_1", weights, stride=2))
     half = _activation(_convolution(half, "Conv_2", weights))
@@ -92,7 +91,7 @@ def _box(x: Any, channels: int) -> Any:
 
 
 def guided_filter(guide: Any, x: Any) -> Any:
-    """Smooth x where the guide is smooth: radius 1, channel by channel; all NxHxWx3.
+    """Guided filter of radius 1, channel by channel; all NxHxWx3.
 
     He, Sun and Tang, "Guided image filtering" (ECCV 2010).
     """
@@ -109,9 +108,9 @@ def guided_filter(guide: Any, x: Any) -> Any:
 
 
 def frozen_graph(weights: dict[str, np.ndarray]) -> Any:
-    """Return the generator's GraphDef as the public models ship it.
+    """Return the generator's GraphDef in the form of the public models.
 
-    From `input_image:0`, float32 HxWx3 BGR in 0..255 with sides in multiples of 4, to
+    From `input_image:0`, float32 HxWx3 BGR in 0..255 with sides multiples of 4, to
     `output_image:0`, uint8 HxWx3 BGR.
     """
     with tf.Graph().as_default() as graph:

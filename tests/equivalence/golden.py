@@ -36,10 +36,10 @@ def sha256(image: RgbImage) -> str:
 
 def main() -> None:
     """Run the command line."""
-    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     with TemporaryDirectory() as folder:
-        write_upstream_form(Path(folder))
+        write_upstream_format(Path(folder))
         upstream = Upstream(Path(folder))
     images = {}
     for sample in SAMPLES:
