@@ -28,7 +28,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch):
+def test_stdout_contains_only_cartoon_paths(tmp_path, monkeypatch):
     """A file's name need not be text, nor its cartoon's; TensorFlow's own words are left out."""
     write_tiny_model(tmp_path / "tiny")
     monkeypatch.setenv("DCTNET_MODEL", "./tiny")
@@ -40,7 +40,7 @@ def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch
     assert (run.returncode, run.stdout, run.stderr) == (0, b"out/" + name + b"\n", b"")
 
 
-def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
+def test_terminal_shows_progress_bar_and_clears_it():
     master, slave = pty.openpty()
     command = [DCTNET, "cartoonize", "a.png", "none.png", "b.jpg", "--out", "out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave) as process:
@@ -65,7 +65,7 @@ def read_all(terminal: int) -> str:
     return data.decode()
 
 
-def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
+def test_ctrl_c_exits_silently():
     with many() as process:
         assert process.stdout.readline() == "out/a.png\n"
         process.send_signal(signal.SIGINT)
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
     assert len(list(Path("out").iterdir())) < 2000
 
 
-def test_a_reader_that_has_enough_ends_a_run_without_a_word():
+def test_closed_stdout_exits_silently():
     with many() as process:
         process.stdout.readline()
         process.stdout.close()

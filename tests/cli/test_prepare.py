@@ -111,7 +111,7 @@ def error_line(captured: Captured, *arguments: str) -> str:
     return line.removeprefix("dctnet: ")
 
 
-def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made(source, converted):
+def test_converted_model_has_all_files_and_records_its_source(source, converted):
     assert names(converted) == EXPECTED_FILES
     assert (converted / "README.md").read_text() == "the model's licence"
     described = json.loads((converted / "manifest.json").read_text())
@@ -131,7 +131,7 @@ def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made
     }
 
 
-def test_its_manifest_says_how_far_each_network_is_from_tensorflow(converted):
+def test_manifest_records_differences_from_tensorflow(converted):
     networks = conversion(converted)["networks"]
     assert set(networks) == set(NETWORKS)
     for name in ("background", "head"):
@@ -144,7 +144,7 @@ def test_its_manifest_says_how_far_each_network_is_from_tensorflow(converted):
     assert all(network["reason"] == network["same_as"] == "" for network in networks.values())
 
 
-def test_it_draws_what_tensorflow_draws(source, converted, astronaut):
+def test_converted_model_matches_tensorflow(source, converted, astronaut):
     def cartoon(folder: Path) -> np.ndarray:
         networks = selection.load(open_folder(folder), 1)
         return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).image
@@ -152,7 +152,7 @@ def test_it_draws_what_tensorflow_draws(source, converted, astronaut):
     assert np.abs(cartoon(source).astype(int) - cartoon(converted)).max() <= 1
 
 
-def test_it_draws_without_tensorflow(converted, tmp_path):
+def test_converted_model_runs_without_tensorflow(converted, tmp_path):
     program = (
         "import sys; from dctnet.cli import main; status = main(sys.argv[1:]);"
         "sys.exit(status or 'tensorflow' in sys.modules)"
@@ -164,7 +164,7 @@ def test_it_draws_without_tensorflow(converted, tmp_path):
     assert ended.stdout == f"{tmp_path / 'coffee.png'}\n"
 
 
-def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(converted, capsys):
+def test_up_to_date_conversion_is_kept_and_digest_is_last_line(converted, capsys):
     before = (converted / "manifest.json").stat()
     assert main(["prepare", "sketch"]) == 0
     out, err = capsys.readouterr()
@@ -177,7 +177,7 @@ def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(converted,
 
 
 @pytest.mark.parametrize("options", [(), ("--force",)])
-def test_a_folder_of_something_else_is_never_replaced(source, tmp_path, capsys, options):
+def test_folder_without_model_is_never_replaced(source, tmp_path, capsys, options):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").touch()
     target = tmp_path / "letters"
@@ -186,14 +186,14 @@ def test_a_folder_of_something_else_is_never_replaced(source, tmp_path, capsys, 
     assert names(target) == {"dear.txt"}
 
 
-def test_a_model_is_neither_prepared_twice_nor_overwritten(source, converted, capsys):
+def test_converted_model_and_overlapping_folders_are_rejected(source, converted, capsys):
     assert error_line(capsys, str(converted)) == f"{converted} is already converted."
     for target in (source, source / "inside", source.parent):
         said = error_line(capsys, str(source), "--output", str(target), "--force")
         assert "contains the other: choose another folder with --output." in said
 
 
-def test_without_tensorflow_it_is_said_what_to_install(source):
+def test_missing_tensorflow_error_names_the_remedy(source):
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, MAIN, "prepare", str(source))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
@@ -203,7 +203,7 @@ def test_without_tensorflow_it_is_said_what_to_install(source):
     )
 
 
-def test_a_place_that_cannot_be_written_is_named(source, tmp_path, capsys):
+def test_unwritable_folder_is_named(source, tmp_path, capsys):
     (tmp_path / "file").touch()
     said = error_line(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
     assert said.startswith(f"Cannot write {tmp_path / 'file'}: ")
@@ -227,7 +227,7 @@ def partly_converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(partly_converted):
+def test_unconverted_network_keeps_frozen_graph_and_reason(partly_converted):
     folder, node = partly_converted
     networks = conversion(folder)["networks"]
     for name, found in (("background", "'sub': it is Sub"), ("head", "'add': it is AddV2")):
@@ -244,7 +244,7 @@ def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(partly_
     assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}
 
 
-def test_one_that_is_damaged_is_made_anew(partly_converted, tmp_path):
+def test_damaged_conversion_is_converted_again(partly_converted, tmp_path):
     folder, _ = partly_converted
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
@@ -254,7 +254,7 @@ def test_one_that_is_damaged_is_made_anew(partly_converted, tmp_path):
     assert names(tmp_path) == {"copy", ".copy.lock"}
 
 
-def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_force_alone(
+def test_equal_networks_share_files_and_force_replaces_another_model(
     converted, tmp_path, capsys, monkeypatch
 ):
     """They take the place of another model, by force alone."""
@@ -282,7 +282,7 @@ def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_f
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_such_a_folder_is_drawn_by_both_runtimes(partly_converted, capsys, monkeypatch):
+def test_partly_converted_model_uses_two_runtimes(partly_converted, capsys, monkeypatch):
     folder, node = partly_converted
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     assert main(["doctor", "--json"]) == 0

@@ -43,7 +43,7 @@ def difference(graph: Graph, *changed: Node) -> GraphMismatch:
 
 
 @pytest.mark.parametrize("name", ["cartoon_bg.pb", "cartoon_h.pb"])
-def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(upstream_demo, name):
+def test_weights_are_read_untransformed(upstream_demo, name):
     weights = read_weights(upstream_demo / name)
     definition = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
     stored = {
@@ -85,7 +85,7 @@ def is_weight(node: Node) -> bool:
     return node.name.endswith(("/weights", "/biases"))
 
 
-def test_every_attribute_and_the_operation_of_every_node_count(graph):
+def test_any_changed_attribute_or_operation_is_detected(graph):
     tried = 0
     for name in used(graph):
         node = graph[name]
@@ -108,7 +108,7 @@ def test_every_attribute_and_the_operation_of_every_node_count(graph):
     assert tried > 700
 
 
-def test_every_connection_counts(graph):
+def test_any_changed_connection_is_detected(graph):
     for name in used(graph):
         node = graph[name]
         for place, given in enumerate(node.inputs):
@@ -120,7 +120,7 @@ def test_every_connection_counts(graph):
             difference(graph, replace(node, inputs=node.inputs[:-1]))
 
 
-def test_a_weight_must_have_its_shape_and_be_finite(graph):
+def test_weight_of_wrong_shape_or_not_finite_is_rejected(graph):
     for layer in format.LAYERS:
         for name in (layer.weights, layer.biases):
             node = graph[f"generator/{name}"]
@@ -137,7 +137,7 @@ def test_a_weight_must_have_its_shape_and_be_finite(graph):
 
 
 @pytest.mark.parametrize(("epsilon", "good"), [(1e-2, True), (1e-8, True), (0, False), (-1, False)])
-def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
+def test_epsilon_is_read_from_the_graph(graph, epsilon, good):
     node = graph["add_6/y"]
     value = np.array(epsilon, np.float32)
     changed = replace(node, attributes={**node.attributes, "value": value})
@@ -148,7 +148,7 @@ def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
         assert "and should be positive" in str(difference(graph, changed))
 
 
-def test_a_skip_from_another_layer_is_named(graph):
+def test_wrong_skip_connection_is_named(graph):
     node = graph["add_5"]
     found = difference(graph, replace(node, inputs=(node.inputs[0], "LeakyRelu_12")))
     assert str(found) == "the node 'add_5': its input is 'LeakyRelu_12', and should be 'LeakyRelu'"
@@ -182,12 +182,12 @@ def test_a_skip_from_another_layer_is_named(graph):
         ),
     ],
 )
-def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
+def test_mismatch_names_actual_and_expected(graph, node, change, said):
     changed = replace(graph[node], attributes={**graph[node].attributes, **change})
     assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
 
 
-def test_a_graph_of_another_output_is_rejected(graph):
+def test_graph_with_another_output_is_rejected(graph):
     with pytest.raises(GraphMismatch, match="the node 'output_image': it is missing"):
         frozen_graph.match({"x": graph["sub"]}, OUTPUT, generator())
 
@@ -205,20 +205,20 @@ def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
     return nodes
 
 
-def test_a_graph_that_tensorflow_1_froze_is_known_too(graph):
+def test_graph_frozen_by_tensorflow_1_is_accepted(graph):
     frozen = as_tensorflow_1_freezes_it(graph)
     weights = frozen_graph.match(frozen, OUTPUT, generator())
     for name, value in frozen_graph.match(graph, OUTPUT, generator()).items():
         assert np.array_equal(weights[name], value)
 
 
-def test_what_the_output_does_not_need_does_not_count(graph):
+def test_unused_nodes_are_ignored(graph):
     loose = Node("loose", "Assert", ("sub",), {})
     frozen_graph.match({**graph, "loose": loose}, OUTPUT, generator())
     assert "depthwise/Shape" in graph.keys() - used(graph)
 
 
-def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_path):
+def test_missing_attribute_has_its_default(upstream_demo, tmp_path):
     definition = tf.GraphDef.FromString((upstream_demo / "cartoon_bg.pb").read_bytes())
     for node in definition.node:
         for name in ("half_pixel_centers", "explicit_paddings", "Truncate"):
@@ -228,7 +228,7 @@ def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_pat
 
 
 @pytest.mark.parametrize("write", [lambda path: None, lambda path: path.write_bytes(b"no graph")])
-def test_a_file_that_is_no_graph_is_named(tmp_path, write):
+def test_invalid_graph_file_is_named(tmp_path, write):
     path = tmp_path / "cartoon_h.pb"
     write(path)
     with pytest.raises(ModelError, match=r"cartoon_h\.pb"):

@@ -54,7 +54,7 @@ def converted(path: Path, signature: signatures.Signature) -> Path:
     return target
 
 
-def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
+def test_faceboxes_detector_is_converted(tmp_path):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
     path = tmp_path / "detector.pb"
     path.write_bytes(write_faceboxes())
@@ -83,7 +83,7 @@ def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
         lambda mean: tf.fill([1, 143], tf.atan2([mean, mean], [-1.0, 2.0])[0]),
     ],
 )
-def test_what_is_converted_computes_the_same(tmp_path, calculate):
+def test_converted_graph_computes_the_same(tmp_path, calculate):
     path = write(tmp_path / "keypoints.pb", landmarks_by(calculate))
     ours = onnxruntime.landmarker(converted(path, signatures.LANDMARKS), 1)
     reference = tensorflow.landmarker(path, 1)
@@ -92,7 +92,7 @@ def test_what_is_converted_computes_the_same(tmp_path, calculate):
         assert ours(face) == pytest.approx(reference(face), rel=1e-6)
 
 
-def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
+def test_unsupported_operation_is_named_with_its_node(tmp_path, capfd):
     def unknown(mean: Any) -> Any:
         return tf.fill([1, 143], tf.math.betainc(mean, 2.0, 0.5, name="tower_0/beta"))
 
@@ -107,13 +107,13 @@ def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
     assert logging.getLogger("tf2onnx").handlers == handlers
 
 
-def test_a_graph_without_the_tensors_is_rejected(tmp_path):
+def test_graph_without_required_tensors_is_rejected(tmp_path):
     path = write(tmp_path / "keypoints.pb", lambda: tf.constant(1.0))
     with pytest.raises(NotConvertible, match=r"^tf2onnx: .*tower_0"):
         convert_to_onnx(path, signatures.LANDMARKS)
 
 
-def test_a_file_that_is_no_graph_is_named(tmp_path):
+def test_invalid_graph_file_is_named(tmp_path):
     (tmp_path / "detector.pb").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"detector\.pb is not a frozen TensorFlow graph"):
         convert_to_onnx(tmp_path / "detector.pb", signatures.DETECTOR)
@@ -144,7 +144,7 @@ def model(frozen: Path) -> onnx.ModelProto:
     return convert_to_onnx(frozen, signatures.GENERATOR)
 
 
-def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen, model, weights):
+def test_converted_generator_uses_the_weights_file(tmp_path, frozen, model, weights):
     path = tmp_path / "cartoon_bg.onnx"
     path.write_bytes(without_weights(model, weights).SerializeToString())
     assert path.stat().st_size < 50_000
@@ -163,7 +163,7 @@ def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen
     assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - wanted).max() > 1
 
 
-def test_a_weight_that_the_graph_has_not_is_named(model, weights):
+def test_weight_missing_in_the_graph_is_named(model, weights):
     other = weights | {"Conv_3/weights": weights["Conv_3/weights"] * 2}
     with pytest.raises(NotConvertible, match=r"^the converted graph lacks Conv_3/weights$"):
         without_weights(model, other)
@@ -180,9 +180,7 @@ for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def test_a_process_that_hashes_otherwise_writes_the_same_bytes(
-    tmp_path, upstream_demo, frozen, model
-):
+def test_conversion_does_not_depend_on_hash_seed(tmp_path, upstream_demo, frozen, model):
     """This process hashes strings by a random seed."""
     detector = Path(shutil.copy(upstream_demo / "detector.pb", tmp_path))
     angle = landmarks_by(lambda mean: tf.fill([1, 143], tf.atan2(mean, 1.5)))

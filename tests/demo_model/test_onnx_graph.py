@@ -55,7 +55,7 @@ CONV = {"dilations": [1, 1], "kernel_shape": [3, 3], "strides": [2, 2]}
     ],
     ids=lambda model: model.graph.node[0].op_type,
 )
-def test_an_operation_computes_what_onnx_runtime_computes(model):
+def test_operation_equals_onnx_runtime(model):
     x = floats(*SHAPE)
     (wanted,) = ort.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})
     with tf.Graph().as_default(), tf.Session() as session:
@@ -73,6 +73,6 @@ def test_an_operation_computes_what_onnx_runtime_computes(model):
     ],
     ids=["operation", "attribute", "groups", "dilations"],
 )
-def test_anything_else_is_rejected_by_its_name(model, said):
+def test_unsupported_operation_is_rejected_by_name(model, said):
     with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=said):
         onnx_graph.translate(model.graph, {"x": tf.placeholder(tf.float32, SHAPE)})

@@ -31,7 +31,7 @@ def moved(points: Floats, scale: float, degrees: float, shift: tuple[float, floa
     mirrored=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_the_head_and_the_way_back_are_upstreams(scale, degrees, shift, noise, mirrored, seed):
+def test_alignment_equals_upstream(scale, degrees, shift, noise, mirrored, seed):
     points = REFERENCE_POINTS + np.random.default_rng(seed).normal(0, noise, (5, 2))
     points = moved(points * ([-1, 1] if mirrored else [1, 1]), scale, degrees, shift)
     expected_head, expected_back = cartoon.warp_and_crop_face(
@@ -49,7 +49,7 @@ def test_the_head_and_the_way_back_are_upstreams(scale, degrees, shift, noise, m
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -120])
-def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees):
+def test_template_shaped_face_maps_to_the_template(degrees):
     points = moved(REFERENCE_POINTS, 0.5, degrees, (70, 40))
     alignment = align(points)
     assert alignment is not None
@@ -59,5 +59,5 @@ def test_a_face_in_the_templates_shape_is_brought_onto_it(degrees):
     np.testing.assert_allclose(back, points, atol=1e-3)
 
 
-def test_points_that_coincide_have_no_alignment():
+def test_coinciding_points_have_no_alignment():
     assert align(np.full((5, 2), 77, np.float32)) is None

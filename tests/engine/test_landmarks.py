@@ -47,7 +47,7 @@ def upstream_landmarks(image: Any, box: Floats) -> Any:
     width=st.floats(30, 450, width=32),
     stretch=st.floats(0.625, 1.625, width=32),
 )
-def test_landmarks_are_upstreams(x, y, width, stretch):
+def test_landmarks_equal_upstream(x, y, width, stretch):
     box = np.array([x, y, x + width, y + width * stretch], np.float32)
     expected = upstream_landmarks(IMAGE, box)
     found = find_landmarks(IMAGE, box, Network())
@@ -68,7 +68,7 @@ def test_landmarks_are_upstreams(x, y, width, stretch):
         (1, 1, False),
     ],
 )
-def test_a_box_is_drawn_when_one_side_exceeds_the_least(width, height, drawn):
+def test_box_with_one_side_above_minimum_is_used(width, height, drawn):
     box = np.array([50, 50, 50 + width, 50 + height], np.float32)
     assert (find_landmarks(IMAGE, box, Network()) is not None) == drawn
 
@@ -82,5 +82,5 @@ def test_a_box_is_drawn_when_one_side_exceeds_the_least(width, height, drawn):
         (200, 100, 100, 200),  # Inside out.
     ],
 )
-def test_a_box_that_misses_the_image_is_no_face(box):
+def test_box_outside_the_image_is_no_face(box):
     assert find_landmarks(IMAGE, np.array(box, np.float32), Network()) is None

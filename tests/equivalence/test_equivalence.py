@@ -75,20 +75,20 @@ def upstream(upstream_demo: Path) -> Upstream:
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_the_engine_draws_what_upstream_draws(drawn, upstream, sample):
+def test_cartoon_equals_upstream(drawn, upstream, sample):
     cartoon = drawn(sample)
     assert cartoon.faces == sample.faces
     assert difference(expected(upstream, sample.image()), cartoon.image) <= TOLERANCE
 
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
-def test_the_samples_are_many_sizes_with_no_one_and_two_faces():
+def test_samples_cover_sizes_and_face_counts():
     assert len({sample.image().shape for sample in SAMPLES}) >= 8
     assert {sample.faces for sample in SAMPLES} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_engine_draws_the_golden_image(drawn, name):
+def test_cartoon_equals_golden_image(drawn, name):
     """It is what upstream once drew, kept in a file."""
     golden = GOLDEN["images"][name]
     sample = next(sample for sample in SAMPLES if sample.name == name)
@@ -99,25 +99,25 @@ def test_the_engine_draws_the_golden_image(drawn, name):
         assert difference(np.asarray(expected), cartoon.image) <= TOLERANCE
 
 
-def test_the_golden_images_were_made_with_this_demo_model():
+def test_golden_images_belong_to_this_demo_model():
     assert GOLDEN["model"] == digest((DEMO / "manifest.json").read_bytes()), REMAKE
     assert set(GOLDEN["images"]) == set(NAMES)
 
 
 @pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_cartoon_is_at_most_a_level_off(engine, drawn, sample):
+def test_cartoon_differs_by_at_most_one_level(engine, drawn, sample):
     found, expected = engine.cartoonize(sample.image()), drawn(sample)
     assert found.faces == expected.faces == sample.faces
     require_equivalent(found.image, expected.image)
 
 
-def test_the_detectors_find_the_same(prepared, detector):
+def test_detectors_agree(prepared, detector):
     compared = comparison.compare_detectors(prepared.detector, detector, trial_images())
     assert compared.inputs >= 50
 
 
-def test_the_landmarks_are_the_same(prepared, upstreams, detector):
+def test_landmark_networks_agree(prepared, upstreams, detector):
     crops = comparison.face_crops(trial_images(), detector)
     compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
     assert compared.inputs >= 50
@@ -140,7 +140,7 @@ def small_images() -> list[np.ndarray]:
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 @pytest.mark.parametrize("runtime", RUNS)
-def test_eight_threads_on_one_engine_draw_what_one_draws(request, small_images, runtime):
+def test_concurrent_calls_give_identical_cartoons(request, small_images, runtime):
     engine = request.getfixturevalue(runtime)
     alone = [engine.cartoonize(image) for image in small_images]
     assert {cartoon.faces for cartoon in alone} == {0, 1, 2}

@@ -126,7 +126,7 @@ def start() -> Iterator[Callable[..., Container]]:
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(start, astronaut, suffix):
+def test_container_cartoonizes_and_exits_with_0_on_sigterm(start, astronaut, suffix):
     container = start(IMAGE + suffix)
     container.wait_until_ready()
     cartoon, model = container.draw(astronaut)
@@ -140,7 +140,7 @@ def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(start, astronaut, suffix)
     assert json.loads(line)["status"] == 200
 
 
-def test_the_image_that_serves_draws_natively(start):
+def test_runtime_image_uses_the_native_runtime(start):
     container = start(IMAGE)
     container.wait_until_ready()
     assert "runtime: native+onnxruntime" in str(
@@ -148,13 +148,13 @@ def test_the_image_that_serves_draws_natively(start):
     )
 
 
-def test_a_model_that_is_baked_in_is_the_one_that_draws(start):
+def test_with_model_image_uses_its_model(start):
     container = start(f"{IMAGE}-with-model")
     container.wait_until_ready()
     assert "the model is demo, from /model\n" in container.log()
 
 
-def test_the_health_check_passes_when_it_is_ready_and_fails_before(start):
+def test_health_check_follows_readiness(start):
     form = "{{json .Config.Healthcheck.Test}}"
     kind, *command = json.loads(engine("image", "inspect", "--format", form, IMAGE))
     assert kind == "CMD"
@@ -165,7 +165,7 @@ def test_the_health_check_passes_when_it_is_ready_and_fails_before(start):
     assert status("exec", container.id, *command) == 0
 
 
-def test_sigterm_before_the_server_has_its_handlers_ends_it(start):
+def test_sigterm_during_startup_stops_the_container(start):
     # The kernel drops what process 1 does not handle, and Gunicorn's handlers come late.
     container = start(IMAGE)
     until(lambda: "the model is demo" in container.log(), bound_s=BOUND_S)
@@ -175,7 +175,7 @@ def test_sigterm_before_the_server_has_its_handlers_ends_it(start):
 
 
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_what_builds_is_not_in_it(suffix):
+def test_image_contains_no_build_tools(suffix):
     for program in "g++", "gcc", "cc", "make", "curl":
         found = in_image(IMAGE + suffix, "sh", "-c", f"command -v {program} || echo none")
         assert found == "none\n"
@@ -195,26 +195,26 @@ def test_what_builds_is_not_in_it(suffix):
 @pytest.mark.parametrize(
     ("suffix", "found"), [("", "False"), ("-with-model", "False"), ("-tensorflow", "True")]
 )
-def test_tensorflow_is_in_its_own_image_alone(suffix, found):
+def test_only_the_tensorflow_image_contains_tensorflow(suffix, found):
     for package in "tensorflow", "modelscope", "tf2onnx":
         program = f"import importlib.util as u; print(u.find_spec({package!r}) is not None)"
         assert in_image(IMAGE + suffix, "python", "-c", program) == f"{found}\n"
 
 
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_a_collector_s_address_is_all_that_spans_take(suffix):
+def test_tracing_needs_only_a_collector_address(suffix):
     program = "from dctnet.tracing import Tracing; print(Tracing('collector:4318').host)"
     assert in_image(IMAGE + suffix, "python", "-c", program) == "collector:4318\n"
 
 
-def test_its_labels_say_what_it_is():
+def test_image_labels_describe_the_image():
     labels = json.loads(engine("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
     assert labels["org.opencontainers.image.version"] == dctnet.__version__
     assert len(labels["org.opencontainers.image.revision"].removesuffix("-dirty")) == 40
     assert engine("image", "inspect", "--format", "{{.Config.User}}", IMAGE) == b"10001:10001\n"
 
 
-def test_the_image_of_tensorflow_prepares_a_model_that_the_other_serves(start, tmp_path, astronaut):
+def test_tensorflow_image_converts_a_model_for_the_runtime_image(start, tmp_path, astronaut):
     models = tmp_path / "models"
     models.mkdir()
     upstream = [sys.executable, "-m", "demo_model.upstream", models / "mine"]

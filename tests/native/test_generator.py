@@ -122,7 +122,7 @@ def test_smallest_and_largest_working_size(pairs, model, size):
 
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
-def test_the_answer_does_not_depend_on_the_threads(pairs, size):
+def test_cartoon_does_not_depend_on_thread_count(pairs, size):
     generator, _ = pairs["background"]
     answers = [generator.generate(_noise(*size), threads) for threads in (1, 2, 3, 8)]
     for answer in answers[1:]:
@@ -130,7 +130,7 @@ def test_the_answer_does_not_depend_on_the_threads(pairs, size):
 
 
 @pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
-def test_calls_at_once_do_not_disturb_each_other(pairs):
+def test_concurrent_calls_do_not_affect_each_other(pairs):
     generator, _ = pairs["background"]
     images = [_noise(64 + 16 * i, 96) for i in range(4)]
     alone = [generator(image) for image in images]

@@ -48,7 +48,7 @@ def load(folder: Path) -> Networks:
     return selection.load(model, threads=1)
 
 
-def test_the_background_and_the_head_have_a_graph_each(graphs):
+def test_background_and_head_have_separate_graphs(graphs):
     networks = load(graphs)
     image = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
     assert np.array_equal(networks.background(image), 255 - image)
@@ -58,14 +58,14 @@ def test_the_background_and_the_head_have_a_graph_each(graphs):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder, name):
+def test_missing_graph_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
         load(folder)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder, name):
+def test_invalid_graph_file_is_named(folder, name):
     (folder / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
         load(folder)
@@ -80,14 +80,14 @@ def test_a_file_that_is_no_graph_is_named(folder, name):
         ("keypoints.pb", "tower_0/prediction"),
     ],
 )
-def test_a_graph_of_another_network_is_named_with_what_it_lacks(folder, name, tensor):
+def test_graph_of_another_network_is_rejected_with_missing_tensor(folder, name, tensor):
     (folder / name).write_bytes(b"")  # A graph without a node.
     said = f"{name} is not a DCT-Net graph: it has no tensor {tensor}:0.$"
     with pytest.raises(ModelError, match=said):
         load(folder)
 
 
-def test_its_import_is_silent_hides_nothing_and_turns_onednn_on(tmp_path):
+def test_import_is_silent_and_enables_onednn(tmp_path):
     """A line that something writes in the midst of the import comes through."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"

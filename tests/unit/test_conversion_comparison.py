@@ -32,21 +32,21 @@ def detector(boxes: Floats = BOXES, scores: Floats = SCORES) -> Detector:
     return detect
 
 
-def test_the_same_faces_in_another_order_are_the_same():
+def test_order_of_faces_does_not_matter():
     turned = detector(BOXES[::-1], SCORES[::-1])
     assert compare_detectors(turned, detector(), IMAGES) == Comparison(
         3, {"boxes": 0.0, "scores": 0.0}
     )
 
 
-def test_boxes_that_the_engine_does_not_read_do_not_count():
+def test_boxes_below_the_threshold_are_ignored():
     other = BOXES.copy()
     other[2] = 0.5
     assert compare_detectors(detector(other), detector(), IMAGES).differences["boxes"] == 0
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
+def test_largest_box_difference_within_the_limit_is_reported(place):
     near, far = BOXES.copy(), BOXES.copy()
     near[place, 2] += MAX_BOX_DIFFERENCE * 0.9
     far[place, 2] += MAX_BOX_DIFFERENCE * 1.1
@@ -58,26 +58,26 @@ def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
         compare_detectors(detector(far), detector(), IMAGES)
 
 
-def test_a_score_too_far_off_is_rejected():
+def test_score_difference_above_the_limit_is_rejected():
     far = SCORES - np.float32(MAX_SCORE_DIFFERENCE * 1.1)
     with pytest.raises(OutputMismatch, match="its scores differ"):
         compare_detectors(detector(scores=far), detector(), IMAGES)
 
 
-def test_a_face_too_few_is_rejected():
+def test_missing_face_is_rejected():
     with pytest.raises(
         OutputMismatch, match=r"^on image 1 of 3 it finds 1 faces, and TensorFlow 2$"
     ):
         compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), IMAGES)
 
 
-def test_one_face_twice_is_not_two_faces():
+def test_duplicate_face_is_rejected():
     twice = BOXES[[0, 0, 2]]
     with pytest.raises(OutputMismatch, match="its boxes differ"):
         compare_detectors(detector(twice), detector(), IMAGES)
 
 
-def test_what_is_no_number_is_rejected():
+def test_nan_is_rejected():
     with pytest.raises(OutputMismatch, match="differ from TensorFlow's by nan"):
         compare_landmarkers(lambda x: x[0, :68, :2] * np.nan, lambda x: x[0, :68, :2], crops())
 
@@ -86,7 +86,7 @@ def crops() -> list[Floats]:
     return [np.zeros((160, 160, 3), np.float32)] * 4
 
 
-def test_landmarks_are_compared_up_to_the_limit():
+def test_landmark_difference_limit():
     def off(by: float) -> Comparison:
         return compare_landmarkers(
             lambda _: np.full((68, 2), by, np.float32), lambda _: np.zeros((68, 2)), crops()
@@ -97,7 +97,7 @@ def test_landmarks_are_compared_up_to_the_limit():
         off(MAX_LANDMARK_DIFFERENCE * 1.1)
 
 
-def test_drawings_may_differ_by_a_level():
+def test_cartoons_may_differ_by_one_level():
     images = [generator_input(image) for image in IMAGES]
     assert MAX_LEVEL_DIFFERENCE == 1
     found = compare_generators(lambda x: x // 2 + 1, lambda x: x // 2, images)
@@ -108,14 +108,14 @@ def test_drawings_may_differ_by_a_level():
         compare_generators(lambda x: x.astype(np.float32), lambda x: x, images)
 
 
-def test_a_drawable_image_has_sides_that_are_multiples_of_16():
+def test_generator_input_sides_are_multiples_of_16():
     for shape in ((2, 640, 3), (512, 512, 3), (300, 420, 3), (16, 16, 3)):
         made = generator_input(np.zeros(shape, np.uint8))
         assert made.shape[0] % 16 == made.shape[1] % 16 == 0
         assert max(made.shape) <= 304
 
 
-def test_the_middle_of_an_image_is_a_crop_and_so_is_every_face():
+def test_crops_are_faces_and_image_centers():
     found = face_crops(IMAGES, detector())
     assert len(found) == 3 * (1 + 2)
     assert all(crop.shape == (160, 160, 3) and crop.dtype == np.float32 for crop in found)

@@ -72,7 +72,7 @@ def is_allowed(name: str, where: str) -> bool:
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_the_service_uses_only_the_listed_attributes_of_opencv():
+def test_service_uses_only_listed_opencv_attributes():
     used = {(name, path) for path, text in modules().items() for name in attributes_of_cv2(text)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
     # Nothing is listed that is not used any more.
@@ -98,13 +98,13 @@ def test_the_service_uses_only_the_listed_attributes_of_opencv():
         "getattr(cv2, name)",
     ],
 )
-def test_other_attributes_of_opencv_are_found(source):
+def test_unlisted_opencv_attributes_are_detected(source):
     names = attributes_of_cv2(source)
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_pillow_opens_the_listed_formats_only():
+def test_pillow_opens_only_listed_formats():
     opened = set()
     for module, source in modules().items():
         for imported in re.findall(r"(?m)^ *((?:from|import) PIL\b[^\n(]*(?:\([^)]*)?)", source):
@@ -116,7 +116,7 @@ def test_pillow_opens_the_listed_formats_only():
 
 
 @pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_no_file_sets_a_variable_of_opencv():
+def test_no_file_sets_an_opencv_variable():
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],
         cwd=ROOT,

@@ -24,7 +24,7 @@ MEMORY_GROWTH_MIB = 64
 """Sixteen megapixels' worth of bytes for images of one, and room for what libraries keep."""
 
 
-def test_the_corpus_is_large_and_each_sample_has_its_name():
+def test_corpus_is_large_with_unique_names():
     assert len(corpus()) >= 300
     assert len({sample.name for sample in corpus()}) == len(corpus())
     assert all(sample.errors or sample.shapes for sample in corpus())
@@ -36,9 +36,7 @@ CALLS_A_CHUNK = 10
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_each_is_decoded_or_rejected_for_the_right_reason_and_inspected_cheaply(
-    family, monkeypatch
-):
+def test_each_sample_is_decoded_or_rejected_and_inspected_cheaply(family, monkeypatch):
     for sample in family():
         print(sample.name)  # The last one is at fault where this fails.
         outcome = _decoded(sample.data)
@@ -129,7 +127,7 @@ sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
 """
 
 
-def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path):
+def test_corpus_takes_bounded_memory_without_leaks(tmp_path):
     """In a process of its own, whose memory and warnings are its own."""
     harmless = sum(sample.name.startswith("whole ") for sample in corpus())
     samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())

@@ -20,7 +20,7 @@ def names(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, replaces):
+def test_replace_dir_replaces_the_target(tmp_path, replaces):
     if replaces:
         a_folder(tmp_path / "place", "old")
     replace_dir(a_folder(tmp_path / "new", "new"), tmp_path / "place")
@@ -28,7 +28,7 @@ def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, repl
     assert (tmp_path / "place" / "file").read_text() == "new"
 
 
-def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path, monkeypatch):
+def test_failed_replacement_restores_the_old_folder(tmp_path, monkeypatch):
     a_folder(tmp_path / "place", "old")
     new = a_folder(tmp_path / "new", "new")
     rename = Path.rename
@@ -44,7 +44,7 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path
     assert (tmp_path / "place" / "file").read_text() == "old"
 
 
-def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
+def test_leftover_staging_folder_is_deleted(tmp_path):
     a_folder(tmp_path / ".place.new", "of a process that was killed")
     with staging_dir(tmp_path / "place") as folder:
         assert names(folder) == []
@@ -52,7 +52,7 @@ def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_of_two_processes_one_waits(tmp_path):
+def test_second_process_waits_for_the_lock(tmp_path):
     place = tmp_path / "not" / "there yet" / "place"
     with (
         exclusive_lock(place, "--to"),

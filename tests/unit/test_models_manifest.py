@@ -50,7 +50,7 @@ def document(**changes: object) -> bytes:
     return json.dumps(data | changes).encode()
 
 
-def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
+def test_file_record_has_size_and_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert manifest.record_file(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
 
@@ -68,13 +68,13 @@ def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
         ),
     ],
 )
-def test_what_is_written_is_read_back(tmp_path, written):
+def test_manifest_round_trip(tmp_path, written):
     manifest.write(tmp_path, written)
     path = tmp_path / "manifest.json"
     assert manifest.decode(path.read_bytes(), path) == written
 
 
-def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one():
+def test_manifest_without_conversion_has_no_conversion_key():
     assert "conversion" not in json.loads(manifest.encode(a_manifest()))
 
 
@@ -101,18 +101,18 @@ def networks(**changes: object) -> dict[str, object]:
         (document(conversion="x"), "the conversion is missing or of the wrong type"),
     ],
 )
-def test_a_preparation_that_cannot_be_understood_is_rejected(content, said):
+def test_invalid_conversion_record_is_rejected(content, said):
     with pytest.raises(ModelError) as caught:
         manifest.decode(content, HERE)
     assert said in str(caught.value)
 
 
-def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path):
+def test_digest_is_the_sha256_of_the_manifest(tmp_path):
     digest = manifest.write(tmp_path, a_manifest())
     assert digest == hashlib.sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
 
 
-def test_a_manifest_has_one_spelling():
+def test_manifest_is_canonical():
     described = a_manifest()
     turned = Manifest(
         described.style,
@@ -127,7 +127,7 @@ def test_a_manifest_has_one_spelling():
     assert list(json.loads(content)) == sorted(json.loads(content))
 
 
-def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
+def test_write_replaces_the_manifest_atomically(tmp_path):
     (tmp_path / "manifest.json").write_text("old")
     manifest.write(tmp_path, a_manifest())
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
@@ -160,7 +160,7 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
         (document(hub={}), "the hub's endpoint is missing"),
     ],
 )
-def test_what_is_no_manifest_of_this_format_is_rejected(content, said):
+def test_invalid_manifest_is_rejected(content, said):
     with pytest.raises(ModelError, match=said) as caught:
         manifest.decode(content, HERE)
     assert str(caught.value).startswith("model/manifest.json is not a valid manifest: ")
@@ -169,13 +169,13 @@ def test_what_is_no_manifest_of_this_format_is_rejected(content, said):
 @pytest.mark.parametrize(
     "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "..\\x", "", "."]
 )
-def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name):
+def test_path_outside_the_folder_is_rejected(name):
     files = {name: {"sha256": SUM_OF_ABC, "size": 3}}
     with pytest.raises(ModelError, match="which is not a path inside the folder"):
         manifest.decode(document(files=files), HERE)
 
 
-def test_the_maintainers_command_writes_a_manifest_of_every_file(tmp_path, capsys):
+def test_command_writes_a_manifest_of_every_file(tmp_path, capsys):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "licence.md").write_bytes(b"abc")
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
@@ -190,7 +190,7 @@ def test_the_maintainers_command_writes_a_manifest_of_every_file(tmp_path, capsy
     )
 
 
-def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_path):
+def test_command_defaults_to_style_as_model_without_revision(tmp_path):
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
     command = [sys.executable, "-m", "dctnet.models.manifest", str(tmp_path), "--style", "demo"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -201,7 +201,7 @@ def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_pa
     )
 
 
-def test_the_maintainers_command_names_a_folder_that_is_not_there(tmp_path, capsys):
+def test_command_names_a_missing_folder(tmp_path, capsys):
     nowhere = str(tmp_path / "nowhere")
     assert manifest.main([nowhere, "--style", "s", "--model", "m", "--revision", "r"]) == 1
     assert capsys.readouterr().err == (

@@ -31,7 +31,7 @@ def test_suffixes_are_unique_and_the_reference_reads_frozen_graphs():
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_a_generator_s_files_are_the_runtime_s_file_and_its_weights(name):
+def test_generator_files_include_shared_weights(name):
     for network in GENERATORS:
         weights_from = RUNTIMES[name].weights_from
         others = [file_name(network, weights_from)] if weights_from else []

@@ -38,23 +38,23 @@ def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
 
 
-def test_generators_are_computed_natively_where_they_can(monkeypatch):
+def test_native_runtime_is_selected_if_available(monkeypatch):
     monkeypatch.setattr(native, "unavailable_reason", lambda: "")
     faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
     assert select(CONVERTED) == dict.fromkeys(("background", "head"), "native") | faces
 
 
-def test_a_prepared_folder_needs_no_tensorflow():
+def test_converted_model_needs_no_tensorflow():
     assert select(CONVERTED) == dict.fromkeys(NETWORKS, "onnxruntime")
 
 
-def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
+def test_unconverted_network_uses_tensorflow():
     assert select(PARTLY_CONVERTED) == dict.fromkeys(NETWORKS, "onnxruntime") | {
         "detector": "tensorflow"
     }
 
 
-def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
+def test_upstream_model_uses_tensorflow():
     assert select(UPSTREAM) == dict.fromkeys(NETWORKS, "tensorflow")
 
 
@@ -64,7 +64,7 @@ def rejection(folder: ModelFolder, wanted: str | None = None) -> str:
     return str(caught.value)
 
 
-def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
+def test_requested_runtime_runs_the_generators(monkeypatch):
     monkeypatch.setattr(native, "unavailable_reason", lambda: "")
     assert select(CONVERTED, "onnxruntime") == dict.fromkeys(NETWORKS, "onnxruntime")
     assert rejection(CONVERTED, "tensorflow") == (
@@ -73,14 +73,14 @@ def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
     )
 
 
-def test_a_runtime_that_is_wanted_and_not_here_is_said():
+def test_unavailable_requested_runtime_is_named():
     assert rejection(CONVERTED, "native") == (
         "DCTNET_RUNTIME is native, which cannot be used here."
         " The native runtime is not built for vax."
     )
 
 
-def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
+def test_explanation_names_runtime_and_reason(monkeypatch):
     assert explain(CONVERTED) == (
         "onnxruntime runs background and head: The native runtime is not built for vax"
     )
@@ -104,7 +104,7 @@ def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
     )
 
 
-def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
+def test_missing_tensorflow_error_names_model_file_node_and_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     assert rejection(PARTLY_CONVERTED) == (
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
@@ -117,7 +117,7 @@ def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
     )
 
 
-def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
+def test_missing_onnx_runtime_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     said = rejection(
         replace(CONVERTED, networks=dict.fromkeys(NETWORKS, NetworkRecord(("onnxruntime",))))
@@ -125,7 +125,7 @@ def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
     assert "needs onnxruntime, which is not installed" in said
 
 
-def test_threads_that_load_networks_import_nothing():
+def test_loading_threads_import_nothing():
     """In CPython 3.11 an import can fail that meets another (gh-91351)."""
     program = (
         "import sys, threading\n"
