@@ -1,4 +1,4 @@
-"""``dctnet cartoonize`` as a process: its streams, a terminal, signals."""
+"""``dctnet cartoonize`` as a process: streams, terminal and signals."""
 
 import os
 import pty
@@ -29,7 +29,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.xdist_group("tensorflow")
 def test_stdout_contains_only_cartoon_paths(tmp_path, monkeypatch):
-    """A file's name need not be text, nor its cartoon's; TensorFlow's own words are left out."""
+    """File names need not be valid text; TensorFlow's log lines are ignored."""
     write_tiny_model(tmp_path / "tiny")
     monkeypatch.setenv("DCTNET_MODEL", "./tiny")
     name = b"\xff.png"
@@ -59,7 +59,7 @@ def read_all(terminal: int) -> str:
     while select.select([terminal], [], [], BOUND_S)[0]:
         try:
             data += os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is closed.
+        except OSError:  # Linux reports this when the other side is closed.
             break
     os.close(terminal)
     return data.decode()
@@ -83,7 +83,7 @@ def test_closed_stdout_exits_silently():
 
 
 def many() -> "subprocess.Popen[str]":
-    """A run with more images than a test waits for."""
+    """Start a run with more images than a test waits for."""
     command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True)

@@ -1,4 +1,4 @@
-"""``dctnet prepare``: from a folder as upstream ships it to one that needs no TensorFlow."""
+"""``dctnet prepare``: conversion of a model, to serve it without TensorFlow."""
 
 import json
 import shutil
@@ -20,12 +20,12 @@ from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import HubReport, Manifest
 from dctnet.models.networks import NETWORKS
 from dctnet.runtimes import selection
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 from tests.support.missing_modules import run_without
 from tests.support.tiny_model import describe, write_tiny_model
 
-tf = Lazily("tensorflow.compat.v1")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+network = LazyModule("demo_model.network")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -52,7 +52,7 @@ EXPECTED_FILES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_images() -> Iterator[None]:
-    """Every image is looked at by the face networks, and few are drawn; they are made once."""
+    """Use all images for the face networks and few for the generators; create them once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network_conversion, "GENERATOR_IMAGE_STEP", 20)
         patch.setattr(network_conversion, "trial_images", cache(network_conversion.trial_images))
@@ -181,16 +181,18 @@ def test_folder_without_model_is_never_replaced(source, tmp_path, capsys, option
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").touch()
     target = tmp_path / "letters"
-    said = error_line(capsys, str(source), "--output", str(target), *options)
-    assert said == f"{target} already exists and is not a converted model: choose another folder."
+    message = error_line(capsys, str(source), "--output", str(target), *options)
+    assert (
+        message == f"{target} already exists and is not a converted model: choose another folder."
+    )
     assert names(target) == {"dear.txt"}
 
 
 def test_converted_model_and_overlapping_folders_are_rejected(source, converted, capsys):
     assert error_line(capsys, str(converted)) == f"{converted} is already converted."
     for target in (source, source / "inside", source.parent):
-        said = error_line(capsys, str(source), "--output", str(target), "--force")
-        assert "contains the other: choose another folder with --output." in said
+        message = error_line(capsys, str(source), "--output", str(target), "--force")
+        assert "contains the other: choose another folder with --output." in message
 
 
 def test_missing_tensorflow_error_names_the_remedy(source):
@@ -205,14 +207,14 @@ def test_missing_tensorflow_error_names_the_remedy(source):
 
 def test_unwritable_folder_is_named(source, tmp_path, capsys):
     (tmp_path / "file").touch()
-    said = error_line(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
-    assert said.startswith(f"Cannot write {tmp_path / 'file'}: ")
-    assert said.endswith("or choose another folder with --output.")
+    message = error_line(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
+    assert message.startswith(f"Cannot write {tmp_path / 'file'}: ")
+    assert message.endswith("or choose another folder with --output.")
 
 
 @pytest.fixture(scope="module")
 def partly_converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A prepared folder none of whose generators is known and whose landmarks do not convert."""
+    """A converted model with unknown generators and unsupported landmark network."""
     folder = tmp_path_factory.mktemp("partly_converted") / "tiny"
     write_tiny_model(folder)
     with tf.Graph().as_default() as landmarks:
@@ -257,7 +259,7 @@ def test_damaged_conversion_is_converted_again(partly_converted, tmp_path):
 def test_equal_networks_share_files_and_force_replaces_another_model(
     converted, tmp_path, capsys, monkeypatch
 ):
-    """They take the place of another model, by force alone."""
+    """Only ``--force`` replaces another model."""
     write_tiny_model(tmp_path / "twins")
     shutil.copyfile(tmp_path / "twins/cartoon_bg.pb", tmp_path / "twins/cartoon_h.pb")
     describe(tmp_path / "twins")

@@ -1,4 +1,4 @@
-"""The generator's frozen graph is read where it is the known one, node for node, and only there."""
+"""Weights are read only from a frozen graph that equals the expected one, node by node."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,10 +12,10 @@ from dctnet.conversion.frozen_graph import Graph, GraphMismatch, Node
 from dctnet.conversion.generator_graph import OUTPUT, generator, read_weights
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 
-tf = Lazily("tensorflow.compat.v1")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+network = LazyModule("demo_model.network")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_weights_are_read_untransformed(upstream_demo, name):
 
 
 def other_values(value: Any) -> Iterator[Any]:
-    """Change a value of an attribute in every way that keeps its type, and a few that do not."""
+    """Yield changed values of an attribute, most of the same type."""
     match value:
         case bool():
             yield not value
@@ -93,7 +93,7 @@ def test_any_changed_attribute_or_operation_is_detected(graph):
             if attribute == "use_cudnn_on_gpu" or (attribute == "value" and is_weight(node)):
                 continue
             if name == "add_6/y" and attribute == "value":
-                continue  # The filter's epsilon is the graph's own: see below.
+                continue  # The filter's epsilon may vary: see below.
             for other in other_values(value):
                 changed = replace(node, attributes={**node.attributes, attribute: other})
                 assert difference(graph, changed).node == name, (name, attribute, other)
@@ -125,7 +125,7 @@ def test_weight_of_wrong_shape_or_not_finite_is_rejected(graph):
         for name in (layer.weights, layer.biases):
             node = graph[f"generator/{name}"]
             value = np.asarray(node.attributes["value"])
-            for other, said in (
+            for other, message in (
                 (value[..., :-1], "and should be float32 of shape"),
                 (value.astype(np.float64), "it is float64"),
                 (value * np.nan, "values that are not finite"),
@@ -133,7 +133,7 @@ def test_weight_of_wrong_shape_or_not_finite_is_rejected(graph):
                 attributes = {"dtype": other.dtype.name, "value": other}
                 found = difference(graph, replace(node, attributes=attributes))
                 assert found.node == node.name
-                assert said in str(found)
+                assert message in str(found)
 
 
 @pytest.mark.parametrize(("epsilon", "good"), [(1e-2, True), (1e-8, True), (0, False), (-1, False)])
@@ -155,7 +155,7 @@ def test_wrong_skip_connection_is_named(graph):
 
 
 @pytest.mark.parametrize(
-    ("node", "change", "said"),
+    ("node", "change", "message"),
     [
         (
             "generator/Conv_1/Conv2D",
@@ -182,9 +182,9 @@ def test_wrong_skip_connection_is_named(graph):
         ),
     ],
 )
-def test_mismatch_names_actual_and_expected(graph, node, change, said):
+def test_mismatch_names_actual_and_expected(graph, node, change, message):
     changed = replace(graph[node], attributes={**graph[node].attributes, **change})
-    assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
+    assert str(difference(graph, changed)).startswith(f"the node {node!r}: {message}")
 
 
 def test_graph_with_another_output_is_rejected(graph):

@@ -1,4 +1,4 @@
-"""Frozen graphs are converted for ONNX Runtime, or rejected by the node that stands in the way."""
+"""Conversion of frozen graphs to ONNX, or rejection that names the unsupported node."""
 
 import logging
 import shutil
@@ -18,14 +18,14 @@ from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
 from tests.support.faceboxes import write_faceboxes
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 from tests.support.polling import BOUND_S
 from tests.support.process import running
 from tests.support.repo import environment
 
-tf = Lazily("tensorflow.compat.v1")
-tensorflow = Lazily("dctnet.runtimes.tensorflow")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+tensorflow = LazyModule("dctnet.runtimes.tensorflow")
+network = LazyModule("demo_model.network")
 
 
 def write(path: Path, build: Callable[[], Any]) -> Path:
@@ -36,7 +36,7 @@ def write(path: Path, build: Callable[[], Any]) -> Path:
 
 
 def landmarks_by(calculate: Callable[[Any], Any]) -> Callable[[], None]:
-    """A landmark network whose 143 numbers are calculated of the image's mean."""
+    """A landmark network whose 143 values depend on the image's mean."""
 
     def build() -> None:
         images = tf.placeholder(tf.float32, [None, 160, 160, 3], "tower_0/images")
@@ -121,13 +121,13 @@ def test_invalid_graph_file_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    """Random weights, biases included, by the names of the file's arrays."""
+    """Random weights and biases by array name."""
     random = np.random.default_rng(0)
-    drawn = {
+    generated = {
         name.removeprefix("generator/"): value + random.normal(0, 0.01, value.shape)
         for name, value in network.initial_weights(0).items()
     }
-    ordered = {name: drawn.get(name, np.array(5e-3)) for name, _ in format.shapes()}
+    ordered = {name: generated.get(name, np.array(5e-3)) for name, _ in format.shapes()}
     return {name: np.asarray(value, np.float32) for name, value in ordered.items()}
 
 
@@ -154,13 +154,13 @@ def test_converted_generator_uses_the_weights_file(tmp_path, frozen, model, weig
     random = np.random.default_rng(0)
     for size in ((16, 16), (48, 80)):
         image = random.integers(0, 256, (*size, 3), np.uint8)
-        drawn, wanted = generate(image), reference(image)
-        assert drawn.dtype == np.uint8
-        assert np.abs(drawn.astype(int) - wanted).max() <= 1
-        assert np.ptp(wanted) > 50
+        generated, expected = generate(image), reference(image)
+        assert generated.dtype == np.uint8
+        assert np.abs(generated.astype(int) - expected).max() <= 1
+        assert np.ptp(expected) > 50
     other = {name: value * np.float32(0.9) for name, value in weights.items()}
     format.write(path.with_suffix(".npz"), other)
-    assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - wanted).max() > 1
+    assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - expected).max() > 1
 
 
 def test_weight_missing_in_the_graph_is_named(model, weights):
@@ -181,7 +181,7 @@ for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 
 
 def test_conversion_does_not_depend_on_hash_seed(tmp_path, upstream_demo, frozen, model):
-    """This process hashes strings by a random seed."""
+    """The seed of string hashes is random in this process."""
     detector = Path(shutil.copy(upstream_demo / "detector.pb", tmp_path))
     angle = landmarks_by(lambda mean: tf.fill([1, 143], tf.atan2(mean, 1.5)))
     keypoints = write(tmp_path / "keypoints.pb", angle)

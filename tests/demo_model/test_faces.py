@@ -1,4 +1,4 @@
-"""The demo model's face networks, as they are committed, find faces and their landmarks."""
+"""The committed face networks of the demo model find faces and landmarks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +19,14 @@ from dctnet.runtimes import Detector, Landmarker, onnxruntime
 from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, paste
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 
-tf = Lazily("tensorflow.compat.v1")
-detector_graph = Lazily("demo_model.faces.detector")
-keypoints = Lazily("demo_model.faces.keypoints")
-tflite = Lazily("demo_model.faces.tflite")
+tf = LazyModule("tensorflow.compat.v1")
+detector_graph = LazyModule("demo_model.faces.detector")
+keypoints = LazyModule("demo_model.faces.keypoints")
+tflite = LazyModule("demo_model.faces.tflite")
 
-# iBUG's number: where it is in the astronaut's image, x and y, read off the enlarged image.
+# By iBUG index: x and y in the astronaut's image, read from the enlarged image.
 TRUE_PLACES = {
     36: (194, 101),  # outer corner of the eye on the left
     39: (213, 103),
@@ -39,7 +39,7 @@ TRUE_PLACES = {
 }
 FEW_PIXELS = 4
 
-# Of the scenes that the table in docs/demo-model-faces.md is made from.
+# Scenes of the table in docs/demo-model-faces.md.
 TESTED_SIZES = (0.1, 0.7)
 TESTED_SHAPES = ((720, 720), (720, 1440))
 TESTED = [s for s in scenes() if s.size in TESTED_SIZES and s.shape in TESTED_SHAPES]
@@ -65,7 +65,7 @@ def landmarks(astronaut: Pixels, detector: Detector, landmarker: Landmarker) -> 
 
 
 def session(folder: Path, name: str) -> Callable[..., Any]:
-    """A frozen graph as a function of what upstream feeds, bare of our runtime."""
+    """A frozen graph as a function of upstream's inputs, without dctnet's runtime."""
     definition = tf.GraphDef.FromString((folder / name).read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
@@ -166,9 +166,9 @@ class TestMask:
         assert np.abs(np.diff(alpha, axis=1)).max() < 0.06
 
     def test_committed_mask_is_reproducible(self):
-        drawn = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        generated = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
         committed = cv2.imread(str(DEMO / "alpha.jpg"), cv2.IMREAD_GRAYSCALE)
-        assert cv2.absdiff(drawn, committed).max() <= 2  # Encoders differ by rounding.
+        assert cv2.absdiff(generated, committed).max() <= 2  # Encoders differ by rounding.
 
 
 class TestMapFromMesh:
@@ -179,7 +179,7 @@ class TestMapFromMesh:
 
 
 def nothing_found() -> tuple[Floats, Floats, Floats]:
-    """The detector's views, and an answer to each in which no anchor has a face."""
+    """The detector's views, and outputs without any face."""
     frames = detector_graph.frames()
     raw = np.zeros((len(frames), 2304, 16), np.float32)
     return frames, raw, np.full((len(frames), 2304, 1), -200, np.float32)
@@ -205,8 +205,14 @@ class TestDetectorGraph:
 
     def test_box_is_mapped_from_view_to_image(self):
         frames, raw, logits = nothing_found()
-        middle = 24 * 48 + 24  # The anchor just right of and below the middle of each view.
-        raw[:, middle] = [-2, -2, 48, 24, *range(12)]  # To the middle; a quarter by an eighth.
+        middle = 24 * 48 + 24  # The anchor right of and below the center of each view.
+        raw[:, middle] = [
+            -2,
+            -2,
+            48,
+            24,
+            *range(12),
+        ]  # Moved to the center; a quarter by an eighth.
         logits[:, middle] = 3
         boxes, scores = evaluate(detector_graph.decode, raw, logits)
         boxes = boxes.reshape(len(frames), 2304, 4)[:, middle]
@@ -278,7 +284,7 @@ class TestKeypointsGraph:
         # From an output pixel's index to the input's: pixels' middles lie at halves.
         matrix = 160 / 192 * axes.T
         offset = (middle + axes.T @ np.full(2, 0.5 / 192 - 0.5)) * 160 - 0.5
-        wanted = cv2.warpAffine(
+        expected = cv2.warpAffine(
             image,
             np.column_stack([matrix, offset]),
             (192, 192),
@@ -286,11 +292,11 @@ class TestKeypointsGraph:
             borderMode=cv2.BORDER_REPLICATE,
         )
         # OpenCV rounds coordinates to 32nds of a pixel.
-        assert np.abs(ours - wanted).max() < 1
+        assert np.abs(ours - expected).max() < 1
 
 
 def converted(network: Callable[[Any], Any], shape: tuple[int, ...]) -> bytes:
-    """A network as a TFLite file with its weights in float16, written by TensorFlow's converter."""
+    """A network as a TFLite file with float16 weights, written by TensorFlow's converter."""
     with tf.Graph().as_default(), tf.Session() as opened:
         x = tf.placeholder(tf.float32, shape)
         converter = tf.lite.TFLiteConverter.from_session(opened, [x], [network(x)])

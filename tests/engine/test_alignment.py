@@ -1,4 +1,4 @@
-"""The alignment of a head, against upstream's warp_and_crop_face."""
+"""Head alignment equals upstream's warp_and_crop_face."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from dctnet.arrays import Floats
 from dctnet.engine.alignment import HEAD_SIDE, REFERENCE_POINTS, align, crop_head
 from tests.support.hypothesis_profiles import examples
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 from tests.support.upstream import cartoon
 
-align_trans = Lazily("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")
+align_trans = LazyModule("modelscope.models.cv.cartoon.mtcnn_pytorch.src.align_trans")
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (200, 260, 3), dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""Face boxes, against upstream's FaceDetector and FaceAna.sort with the same network's answer."""
+"""Face boxes equal upstream's FaceDetector and FaceAna.sort, with the same network output."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.upstream import cartoon
 
 
 class Network:
-    """A detector that answers what it is told, and remembers what it was shown."""
+    """A detector with given outputs, which records its inputs."""
 
     def __init__(self, boxes: Any, scores: Any) -> None:
         self.boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -23,7 +23,7 @@ class Network:
         return self.boxes, self.scores
 
     def run(self, _outputs: Any, feed_dict: dict[str, Any]) -> list[Any]:
-        """Answer as a TensorFlow session, with two rows more than there are detections."""
+        """Return outputs like a TensorFlow session, with two more rows than detections."""
         self.shown = feed_dict["images"][0]
         rows = np.full((1, len(self.boxes) + 2, 4), 9, np.float32)
         rows[0, : len(self.boxes)] = self.boxes

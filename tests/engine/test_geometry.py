@@ -1,4 +1,4 @@
-"""Sizes and padding, against upstream's resize_size and padTo16x."""
+"""Sizes and padding equal upstream's resize_size and padTo16x."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Landmarks of a box, against upstream's FaceLandmark with the same network's answer."""
+"""Landmarks equal upstream's FaceLandmark, with the same network output."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
 
 
 class Network:
-    """A landmark network whose answer depends on what it is shown."""
+    """A landmark network whose output depends on its input."""
 
     def __call__(self, face: Floats) -> Floats:
         assert face.shape == (160, 160, 3)
@@ -26,7 +26,7 @@ class Network:
         return np.random.default_rng(seed).uniform(-0.1, 1.1, (68, 2)).astype(np.float32)
 
     def simple_run(self, face: Floats) -> tuple[Floats, None]:
-        """Answer as upstream's FaceLandmark.simple_run."""
+        """Return outputs like upstream's FaceLandmark.simple_run."""
         return self(face).reshape(1, 136), None
 
 
@@ -60,7 +60,7 @@ def test_landmarks_equal_upstream(x, y, width, stretch):
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "drawn"),
+    ("width", "height", "generated"),
     [
         (MIN_FACE_SIDE, MIN_FACE_SIDE, False),
         (MIN_FACE_SIDE + 1, MIN_FACE_SIDE, True),
@@ -68,9 +68,9 @@ def test_landmarks_equal_upstream(x, y, width, stretch):
         (1, 1, False),
     ],
 )
-def test_box_with_one_side_above_minimum_is_used(width, height, drawn):
+def test_box_with_one_side_above_minimum_is_used(width, height, generated):
     box = np.array([50, 50, 50 + width, 50 + height], np.float32)
-    assert (find_landmarks(IMAGE, box, Network()) is not None) == drawn
+    assert (find_landmarks(IMAGE, box, Network()) is not None) == generated
 
 
 @pytest.mark.parametrize(

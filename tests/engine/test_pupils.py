@@ -1,4 +1,4 @@
-"""Pupils and the five points, against upstream's find_pupil and get_f5p."""
+"""Pupils and the five points equal upstream's find_pupil and get_f5p."""
 
 import cv2
 import numpy as np
@@ -48,7 +48,7 @@ def test_pupil_is_median_of_dark_pixels():
     [
         [[10, 20], [30, 20], [20, 20]],  # Closed to a line.
         [[20, 10], [20, 30], [20, 20]],
-        [[-1, 10], [10, 10], [5, 20]],  # Beyond each border by one.
+        [[-1, 10], [10, 10], [5, 20]],  # One pixel outside each border.
         [[10, -1], [20, 5], [15, 10]],
         [[40, 10], [61, 10], [50, 20]],
         [[10, 40], [20, 61], [30, 50]],

@@ -46,7 +46,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(autouse=True)
 def home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home in an environment that knows no hub but the stand-in."""
+    """An empty home folder, in an environment with only the stand-in hub."""
     for name in os.environ:
         if name.startswith(("DCTNET_", "MODELSCOPE_", "XDG_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -73,13 +73,13 @@ def to(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rejection(capsys: pytest.CaptureFixture[str], to: Path):
-    """Run a fetch that must fail; return its one line, and see that nothing looks whole."""
+    """Run a fetch that must fail; return its error line, and check that no model exists."""
 
     def run(*arguments: str) -> str:
         assert main(["fetch", *(arguments or ["anime"])]) == 1
-        said = capsys.readouterr()
-        assert said.out == ""
-        lines = said.err.splitlines()
+        message = capsys.readouterr()
+        assert message.out == ""
+        lines = message.err.splitlines()
         assert len(lines) == 1
         assert lines[0].isprintable()
         assert not any(path.name == "manifest.json" for path in to.parent.glob("**/*"))
@@ -90,13 +90,13 @@ def rejection(capsys: pytest.CaptureFixture[str], to: Path):
 
 @pytest.fixture
 def fetched(capsys: pytest.CaptureFixture[str]):
-    """Run a fetch that must succeed without a word of complaint; return its lines."""
+    """Run a fetch that must succeed without errors; return its lines."""
 
     def run(*arguments: str) -> list[str]:
         assert main(["fetch", *(arguments or ["anime"])]) == 0
-        said = capsys.readouterr()
-        assert said.err == ""
-        return said.out.splitlines()
+        message = capsys.readouterr()
+        assert message.err == ""
+        return message.out.splitlines()
 
     return run
 
@@ -115,7 +115,7 @@ def test_fetch_downloads_model_readme_and_licence(hub, to, fetched):
     assert visible == {*expected, "manifest.json"}
     for name, whole in expected.items():
         assert (to / name).read_bytes() == whole
-    assert {asked.path for asked in hub.asked} == set(expected)
+    assert {request.path for request in hub.file_requests} == set(expected)
 
 
 def test_manifest_has_checksums_and_hub_report(hub, to, fetched):
@@ -144,7 +144,7 @@ def test_last_line_is_the_digest_and_only_a_lock_file_remains(hub, to, home, fet
     assert (to.parent / ".anime.lock").stat().st_size == 0
     assert list(home.iterdir()) == []
 
-    # A second one downloads nothing and asks nothing.
+    # A second fetch downloads nothing and sends no request.
     hub.requests.clear()
     there = f"anime at revision master already exists and is verified: {to}"
     assert fetched() == [there, pin, digest]
@@ -176,8 +176,8 @@ def test_damaged_model_is_rejected(to, fetched, capsys):
     fetched()
     (to / "detector.pb").write_bytes(b"")
     assert main(["fetch", "anime"]) == 1
-    said = capsys.readouterr().err
-    assert said == (
+    message = capsys.readouterr().err
+    assert message == (
         f"dctnet: The model file {to / 'detector.pb'} is truncated: it has 0 of 1000 bytes."
         f" Remove {to} and run the command again.\n"
     )
@@ -207,7 +207,7 @@ def test_lost_connection_is_resumed_within_a_run(hub, to, fetched):
     hub.cut_after[BIG] = [1_000_000]
     fetched()
     assert (to / BIG).read_bytes() == content(BIG, "master")
-    first, second = hub.asked_for(BIG)
+    first, second = hub.requests_for(BIG)
     assert (first.range, first.sent) == (None, 1_000_000)
     assert (second.range, second.sent) == ("bytes=1000000-", 2_000_000)
 
@@ -215,13 +215,15 @@ def test_lost_connection_is_resumed_within_a_run(hub, to, fetched):
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 def test_interrupted_download_is_resumed(hub, to, rejection, fetched):
     hub.cut_after[BIG] = [1_000_000, 500_000]
-    said = rejection()
-    assert "the connection was lost" in said
-    assert f"{BIG} of {ANIME} at revision master" in said
+    message = rejection()
+    assert "the connection was lost" in message
+    assert f"{BIG} of {ANIME} at revision master" in message
     assert not to.exists()
-    hub.asked.clear()
+    hub.file_requests.clear()
     fetched()
-    assert [(a.path, a.range, a.sent) for a in hub.asked] == [(BIG, "bytes=1500000-", 1_500_000)]
+    assert [(a.path, a.range, a.sent) for a in hub.file_requests] == [
+        (BIG, "bytes=1500000-", 1_500_000)
+    ]
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
@@ -258,9 +260,9 @@ def test_killed_fetch_leaves_no_model_and_is_resumed(hub, to, fetched):
     assert not to.exists()
     there = partial.stat().st_size
     hub.held_after.clear()
-    hub.asked.clear()
+    hub.file_requests.clear()
     fetched()
-    (again,) = hub.asked_for(BIG)
+    (again,) = hub.requests_for(BIG)
     assert (again.range, again.sent) == (f"bytes={there}-", BIG_SIZE - there)
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
@@ -269,10 +271,10 @@ def test_interrupted_fetch_exits_silently(hub, to):
     hub.held_after[BIG] = 0
     command = [sys.executable, "-m", "dctnet", "fetch", "anime"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: hub.asked_for(BIG), "the process to ask")
+        until(lambda: hub.requests_for(BIG), "the process to ask")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=LIMIT_SECONDS)
-    assert (process.returncode, said) == (130, "")
+        _, message = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, message) == (130, "")
     assert not to.exists()
 
 
@@ -284,20 +286,20 @@ def has_open(process: subprocess.Popen[str], path: Path) -> bool:
 def test_concurrent_fetches_download_once(hub, to):
     hub.held_after[BIG] = 0
     with start(to) as first:
-        until(lambda: hub.asked_for(BIG), "the first process to ask")
+        until(lambda: hub.requests_for(BIG), "the first process to ask")
         with start(to) as second:
             until(lambda: has_open(second, to.parent / ".anime.lock"), "the second at the lock")
             hub.held_after.clear()
             hub.released.set()
-            answers = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]
-    assert answers == [("True\n", ""), ("False\n", "")]
+            responses = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]
+    assert responses == [("True\n", ""), ("False\n", "")]
 
 
 def test_file_with_wrong_checksum_is_deleted(hub, to, rejection):
     hub.listed_sums["alpha.jpg"] = "0" * 64
-    said = rejection()
-    assert f"The download of alpha.jpg of {ANIME}" in said
-    assert "was deleted" in said
+    message = rejection()
+    assert f"The download of alpha.jpg of {ANIME}" in message
+    assert "was deleted" in message
     assert not to.exists()
     assert not list(to.parent.glob("**/alpha.jpg*"))
 
@@ -310,8 +312,8 @@ def test_checksum_is_computed_if_the_hub_lists_none(hub, to, fetched):
 
 
 def test_unknown_style_is_rejected_without_a_request(hub, rejection):
-    said = rejection("../anima")
-    assert "There is no public style '../anima': the styles are anime, 3d," in said
+    message = rejection("../anima")
+    assert "There is no public style '../anima': the styles are anime, 3d," in message
     assert hub.requests == []
 
 
@@ -324,9 +326,9 @@ def test_unknown_revision_is_named(hub, rejection):
 
 def test_revision_without_a_model_is_named(hub, rejection):
     hub.revisions["empty"] = {"README.md": b"soon"}
-    said = rejection("anime", "--revision", "empty")
-    assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in said
-    assert hub.asked == []
+    message = rejection("anime", "--revision", "empty")
+    assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in message
+    assert hub.file_requests == []
 
 
 def test_listed_but_missing_file_is_named(hub, rejection):
@@ -341,9 +343,9 @@ def test_hub_error_is_reported_with_its_status(hub, rejection, status, where):
         hub.status = status
     else:
         hub.withheld["detector.pb"] = status
-    said = rejection()
-    assert f"with HTTP {status.value}." in said
-    assert ("detector.pb of" in said) == (where == "for a file")
+    message = rejection()
+    assert f"with HTTP {status.value}." in message
+    assert ("detector.pb of" in message) == (where == "for a file")
 
 
 @pytest.mark.parametrize("lacking", ["all", "this one"])
@@ -364,12 +366,12 @@ def test_invalid_response_names_the_endpoint(hub, rejection, garbage):
 
 def test_unreachable_hub_is_named(rejection, monkeypatch):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are rejected.
+        unused.bind(("127.0.0.1", 0))  # Bound but not listening: connections are refused.
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
-        said = rejection()
-    assert f"The hub could not be reached, or the connection was lost, for {ANIME}" in said
-    assert address in said
+        message = rejection()
+    assert f"The hub could not be reached, or the connection was lost, for {ANIME}" in message
+    assert address in message
 
 
 def test_password_in_the_hub_address_is_not_printed(hub, to, rejection, fetched, monkeypatch):
@@ -381,17 +383,17 @@ def test_password_in_the_hub_address_is_not_printed(hub, to, rejection, fetched,
 
 def test_unwritable_folder_is_named(tmp_path, rejection):
     (tmp_path / "file").touch()
-    said = rejection("anime", "--to", str(tmp_path / "file" / "anime"))
-    assert said.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
+    message = rejection("anime", "--to", str(tmp_path / "file" / "anime"))
+    assert message.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
 
 
 def test_full_disk_is_distinguished_from_network_errors(to, rejection):
     staged = to.parent / ".anime.partial" / "anime%40master"
     staged.mkdir(parents=True)
     (staged / f"{BIG}.incomplete").symlink_to("/dev/full")
-    said = rejection()
-    assert f"Cannot store {BIG} of {ANIME}" in said
-    assert "No space left on device" in said
+    message = rejection()
+    assert f"Cannot store {BIG} of {ANIME}" in message
+    assert "No space left on device" in message
 
 
 def test_missing_hub_client_error_names_the_package(rejection, monkeypatch):

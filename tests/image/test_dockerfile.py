@@ -1,4 +1,4 @@
-"""What can be seen of the image without building it."""
+"""Properties of the Dockerfile, without building the image."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.support.repo import ROOT, kept_files
 
 
 def instructions() -> list[tuple[str, str, str]]:
-    """The Dockerfile without comments: each instruction's stage, word and arguments."""
+    """The Dockerfile's instructions: stage, keyword and arguments."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
     found, stage = [], ""
@@ -28,16 +28,16 @@ def of(word: str, stage: str | None = None) -> list[str]:
 
 
 STAGES = {name: base for base, name in (rest.split(" AS ") for rest in of("FROM"))}
-"""Every stage, with what it is made from."""
+"""Every stage with its base."""
 
 
 def chain(stage: str) -> list[str]:
-    """A stage and those whose files it has, the base image at the end."""
+    """A stage and its bases, the base image last."""
     return [stage, *chain(STAGES[stage])] if stage in STAGES else [stage]
 
 
 def ignored(path: str) -> bool:
-    """Whether .dockerignore leaves a path of the repository out: its last line that fits counts."""
+    """Whether .dockerignore excludes a path; the last matching line counts."""
     verdict = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -148,7 +148,7 @@ def test_images_are_labelled_with_their_source():
 
 
 def test_docker_stop_timeout_is_shorter_than_graceful_shutdown():
-    # Why docs/image.md has --stop-timeout in its command.
+    # The reason for --stop-timeout in docs/image.md.
     graceful = gunicorn_options(Settings.from_environment({}))["graceful_timeout"]
     (given,) = set(re.findall(r"--stop-timeout[= ](\d+)", (ROOT / "docs/image.md").read_text()))
     assert graceful + 5 == int(given)

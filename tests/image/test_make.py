@@ -15,7 +15,7 @@ BASE_BYTES = 100_000_000
 
 @pytest.fixture
 def bin(tmp_path: Path) -> Path:
-    """A folder of programs in which there is no engine yet."""
+    """A PATH folder without a container engine."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in "sh", "sed", "git", "make":
@@ -29,7 +29,7 @@ def write(program: Path, script: str) -> None:
 
 
 def add(bin: Path, engine: str, added: int = 0) -> None:
-    """Add an engine that prints what it is told, and says how large an image is."""
+    """Add an engine that prints its arguments and reports an image size."""
     script = (
         'case "$*" in\n'
         f'run*python:3*) echo "{BASE_BYTES}\t/" ;;\n'
@@ -60,16 +60,16 @@ def test_first_installed_engine_builds(bin, here):
 def test_target_tag_labels_and_flags_are_passed(bin):
     add(bin, "docker")
     settings = ("TARGET=tensorflow", "IMAGE=box/dctnet", "SOURCE=x", "BUILD_FLAGS=--y")
-    said = make(bin, "image", *settings)
-    assert f"--target tensorflow --tag box/dctnet:{__version__}-tensorflow " in said.stdout
-    assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in said.stdout
-    assert "--build-arg SOURCE=x --y .\n" in said.stdout
+    message = make(bin, "image", *settings)
+    assert f"--target tensorflow --tag box/dctnet:{__version__}-tensorflow " in message.stdout
+    assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in message.stdout
+    assert "--build-arg SOURCE=x --y .\n" in message.stdout
 
 
 def test_with_model_requires_a_model_folder(bin):
     add(bin, "podman")
-    said = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
-    assert " --build-context model=/models/mine " in said.stdout
+    message = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
+    assert " --build-context model=/models/mine " in message.stdout
     failed = make(bin, "image", "TARGET=with-model")
     assert failed.returncode != 0
     assert "name its folder by MODEL" in failed.stderr
@@ -94,7 +94,7 @@ def test_image_size_limit_is_enforced(bin):
     exceeds = make(bin, "image-size")
     assert exceeds.returncode != 0
     assert "That is more than its budget of 360 MB.\n" in exceeds.stderr
-    # It holds for the image that serves alone.
+    # The limit applies only to the runtime image.
     assert make(bin, "image-size", "TARGET=tensorflow").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""The library on CPUs that are not this one, by an emulator."""
+"""The library on other CPUs, in an emulator."""
 
 import platform
 import shutil
@@ -32,6 +32,6 @@ def test_unsupported_cpu_is_reported_without_crash():
     if shutil.which("qemu-x86_64") is None:
         pytest.skip("needs an emulator: apt-get install qemu-user")
     build("build/driver")
-    command = ["qemu-x86_64", "-cpu", "SandyBridge", BUILD / "driver"]  # It has AVX, and no AVX2.
+    command = ["qemu-x86_64", "-cpu", "SandyBridge", BUILD / "driver"]  # Has AVX, but not AVX2.
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.startswith("This CPU lacks instructions")

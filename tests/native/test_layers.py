@@ -1,4 +1,4 @@
-"""Each kind of layer against the same in float64, within what float32's roundings allow."""
+"""Each type of layer compared with float64, within the rounding error of float32."""
 
 from ctypes import c_float, c_void_p
 from typing import Any
@@ -10,7 +10,7 @@ from tests.native import reference
 from tests.native.reference import gamma
 
 SIZES = [(4, 4), (8, 20), (16, 16), (36, 44), (52, 100)]
-"""Heights and widths: smaller than a tile, and with each kind of remainder."""
+"""Heights and widths: smaller than a tile, and with every remainder."""
 
 
 def _call(function: Any, shape: tuple[int, ...], *arguments: Any, kind: Any = np.float32) -> Any:

@@ -1,4 +1,4 @@
-"""`make native` where no compiler is to be had."""
+"""`make native` without a compiler."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The Python side of the native runtime: weights, memory, threads, and what is rejected."""
+"""Python side of the native runtime: weights, memory, threads and rejected arguments."""
 
 import platform
 import shutil
@@ -95,7 +95,7 @@ def test_no_memory_is_reserved_for_unsupported_size(scratch_pool):
 
 
 class Counting(native.NativeGenerator):
-    """Notes how many threads each call has."""
+    """Records the number of threads of each call."""
 
     counts: list[int]
 
@@ -145,7 +145,7 @@ NEEDS = {
     "x86-64-v4": {"avx2", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
     "aarch64": {"asimd"},
 }
-"""What the kernel calls the instructions of each variant."""
+"""The kernel's names of each variant's instructions."""
 
 
 @pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])

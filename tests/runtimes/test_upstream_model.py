@@ -1,4 +1,4 @@
-"""A model folder as upstream ships one, from its path to cartoons that TensorFlow draws."""
+"""A model in the upstream format, from its path to cartoons by TensorFlow."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``dctnet cartoonize``, by calls of its main function; `tests/cli` has it as a process."""
+"""``dctnet cartoonize`` through its main function; `tests/cli` runs it as a process."""
 
 from pathlib import Path
 

@@ -30,11 +30,11 @@ def digest_of(model: Path) -> str:
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a verification that must fail; return its one line."""
+    """Run a verification that must fail; return its error line."""
     assert main(["verify", *arguments]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    (line,) = said.err.splitlines()
+    message = capsys.readouterr()
+    assert message.out == ""
+    (line,) = message.err.splitlines()
     return line
 
 
@@ -63,8 +63,8 @@ def test_expected_digest_is_accepted(model, capsys, spelling):
 
 
 def test_unexpected_digest_is_rejected(model, capsys):
-    said = complaint(capsys, str(model), "--digest", "0" * 64)
-    assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in said
+    message = complaint(capsys, str(model), "--digest", "0" * 64)
+    assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in message
 
 
 def test_malformed_digest_is_a_usage_error(model, capsys):
@@ -75,14 +75,14 @@ def test_malformed_digest_is_a_usage_error(model, capsys):
 
 
 def test_model_error_is_one_line(models, model, capsys):
-    """`test_models_folder.py` has all that may be."""
+    """`test_models_folder.py` covers all errors."""
     assert complaint(capsys, str(models / "gone")).endswith(f"no model folder {models / 'gone'}.")
     (model / "alpha.jpg").unlink()
-    said = complaint(capsys, str(model))
-    assert said == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
+    message = complaint(capsys, str(model))
+    assert message == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
 
 
 def test_folder_without_manifest_cannot_be_verified(model, capsys):
     (model / "manifest.json").unlink()
-    said = complaint(capsys, str(model))
-    assert "no manifest, so it cannot be verified" in said
+    message = complaint(capsys, str(model))
+    assert "no manifest, so it cannot be verified" in message

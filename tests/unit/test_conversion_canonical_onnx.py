@@ -1,4 +1,4 @@
-"""A converted graph has one spelling."""
+"""Canonical form of converted graphs."""
 
 import numpy as np
 import onnx
@@ -60,7 +60,7 @@ def test_names_order_and_unused_nodes_do_not_matter():
 
 
 def a_loop(*, turned: bool) -> onnx.ModelProto:
-    """Three rounds of p += x and q *= 2, which collect p and q; y is all p less all q."""
+    """Three iterations of p += x and q *= 2 that collect p and q; y is all p minus all q."""
     floats, one = TensorProto.FLOAT, [1]
     scalar = helper.make_tensor_value_info
     p, q = scalar("p", floats, one), scalar("q", floats, one)

@@ -1,4 +1,4 @@
-"""Converted networks are compared with TensorFlow on what the engine would give them and read."""
+"""Comparison of converted networks with TensorFlow, on the engine's inputs and outputs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The images that converted networks are tried on."""
+"""Trial images for converted networks."""
 
 import numpy as np
 

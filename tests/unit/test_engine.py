@@ -1,4 +1,4 @@
-"""The engine as a whole, on networks whose answers are known."""
+"""The whole engine, on networks with known outputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from dctnet.runtimes import Networks
 ALPHA = np.zeros((288, 288), np.float32)
 cv2.circle(ALPHA, (144, 144), 120, 1.0, -1)
 
-# A frontal face in a box of 1 by 1, in iBUG's order as far as the engine looks.
+# The landmarks of a frontal face that the engine uses, in iBUG's order, in a box of 1 by 1.
 FACE = np.full((68, 2), 0.5, np.float32)
 FACE[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
 FACE[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
@@ -71,10 +71,10 @@ def test_head_is_blended_only_at_the_face():
     image = photo(512, 512)
     cartoon = engine((100, 150, 260, 310)).cartoonize(image)
     assert cartoon.faces == 1
-    drawn = red_pixels(cartoon.image)
-    assert drawn[240, 180]
+    generated = red_pixels(cartoon.image)
+    assert generated[240, 180]
     np.testing.assert_array_equal(cartoon.image[:, 400:], image[:, 400:] // 2)
-    ys, xs = np.nonzero(drawn)
+    ys, xs = np.nonzero(generated)
     assert xs.mean() == pytest.approx(180, abs=12)
     assert ys.mean() == pytest.approx(230, abs=30)
     assert min(cartoon.stages.values()) > 0
@@ -88,7 +88,7 @@ def test_head_is_blended_only_at_the_face():
         ([(100, 100, 250, 250), (180, 140, 330, 290)], 2),  # Overlapping.
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(9)] + [(0, 0, 90, 90)], 10),
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(10)] + [(0, 0, 90, 90)], 10),
-        ([(100, 100, 150, 150)], 0),  # Too small to draw.
+        ([(100, 100, 150, 150)], 0),  # Too small.
         ([(3000, 3000, 3200, 3200)], 0),  # Nowhere.
     ],
 )
@@ -102,12 +102,12 @@ def test_any_number_and_position_of_faces_gives_a_cartoon(boxes, faces):
 def test_smallest_overlapping_head_is_blended_last():
     colours = iter([(0, 0, 255), (0, 255, 0)])
     boxes = (100, 100, 200, 200), (110, 110, 300, 300)
-    drawn = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
+    generated = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
         photo(512, 512)
     )
-    assert drawn.faces == 2
-    np.testing.assert_array_equal(drawn.image[155, 150], [0, 255, 0])
-    np.testing.assert_array_equal(drawn.image[260, 205], [255, 0, 0])
+    assert generated.faces == 2
+    np.testing.assert_array_equal(generated.image[155, 150], [0, 255, 0])
+    np.testing.assert_array_equal(generated.image[260, 205], [255, 0, 0])
 
 
 def test_coinciding_points_are_no_face():

@@ -1,4 +1,4 @@
-"""Laying heads onto the image, against upstream's formula on the whole image."""
+"""Head blending equals upstream's formula on the whole image."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def test_blend_equals_upstream(scale, angle, shift):
 
     canvas = CANVAS.copy()
     blend(canvas, HEAD, ALPHA, to_image)
-    # OpenCV rounds the last pixels of a row otherwise than those before: 1e-5 of a level here.
+    # OpenCV rounds the last pixels of a row differently: 1e-5 of a level here.
     np.testing.assert_allclose(canvas, expected, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""How large the frames of an AV1 stream are is told without decoding them."""
+"""Frame sizes of AV1 streams are read without decoding."""
 
 import pytest
 
@@ -91,7 +91,7 @@ OWN = ((499, 10), (199, 9))
     ],
 )
 def test_frame_size_override(head, options, frame, own):
-    """Where it is not the first, how large it is depends on those before."""
+    """The size of a later frame depends on earlier frames."""
     header = sequence(*head, *SIDES, *options)
     hint = ((3, 4),) if options is NUMBERED else ()
     assert sizes(header, unit(6, *frame, (1, 1), *hint, *OWN)) == [own]
@@ -111,7 +111,7 @@ def test_frame_uses_preceding_sequence_header():
 
 @pytest.mark.parametrize("kind", [3, 6, 7])
 def test_every_type_of_frame_header_is_counted(kind):
-    """dav1d takes a redundant one for the first where there was no other."""
+    """dav1d takes a redundant header for the first if there was no other."""
     assert sizes(sequence(*STILL, *SIDES), unit(kind, (0, 8))) == [EXACT]
 
 
@@ -164,7 +164,7 @@ def test_each_stream_has_its_own_sequence_header():
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_obu_limit(times):
-    """In all streams together, as often as they will be decoded."""
+    """The limit counts all streams, as often as they are decoded."""
     half = PADDING * (MAX_OBUS // 2 // times), times
     assert list(frame_pixels([half, half])) == [[], []]
     with pytest.raises(DamagedImage, match=f"more than {MAX_OBUS} units"):

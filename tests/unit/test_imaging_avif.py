@@ -1,4 +1,4 @@
-"""AVIF files are taken apart: only what the image needs, and announces, reaches libavif."""
+"""AVIF files are parsed: only what the image needs, and announces, reaches libavif."""
 
 import struct
 from dataclasses import replace
@@ -12,7 +12,7 @@ from PIL import Image, features
 from dctnet.imaging import DamagedImage, decode
 from dctnet.imaging.avif import MAX_CODED_RATIO, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
-from tests.support.encoded_images import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import (
     ALPHA,
     Item,
@@ -26,7 +26,7 @@ from tests.support.formats import (
 )
 
 ENOUGH = 10**7
-AVIF_KINDS = [kind for kind in of_kinds() if "AVIF" in kind]
+AVIF_KINDS = [kind for kind in format_variants() if "AVIF" in kind]
 
 
 def coded(image: np.ndarray, *properties: bytes, size: tuple[int, int] | None = None) -> Item:
@@ -46,7 +46,7 @@ def test_avif_decoder_is_available():
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
 def test_size_is_read_as_stored(kind):
-    container = read(of_kinds()[kind])
+    container = read(format_variants()[kind])
     turned = kind == "turned AVIF"
     assert (container.width, container.height) == ((40, 24) if turned else (24, 40))
     assert container.orientation == (6 if turned else 1)
@@ -54,7 +54,7 @@ def test_size_is_read_as_stored(kind):
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
 def test_reduced_file_has_the_same_pixels(kind):
-    whole = of_kinds()[kind]
+    whole = format_variants()[kind]
     with Image.open(BytesIO(whole)) as image, Image.open(BytesIO(read(whole).data)) as kept:
         assert kept.mode == image.mode
         assert kept.tobytes() == image.tobytes()
@@ -63,7 +63,7 @@ def test_reduced_file_has_the_same_pixels(kind):
 @pytest.mark.parametrize("kind", AVIF_KINDS)
 def test_reduction_is_idempotent(kind):
     """It has numbers of 32 bits, where Pillow writes such of 16."""
-    kept = read(of_kinds()[kind]).data
+    kept = read(format_variants()[kind]).data
     assert read(kept).data == kept
 
 
@@ -92,7 +92,7 @@ def test_rotation_and_mirror_give_orientation(orientation):
 
 
 def test_animation_uses_primary_item():
-    still = read(of_kinds()["animated AVIF"]).data
+    still = read(format_variants()["animated AVIF"]).data
     assert b"moov" not in still
     with Image.open(BytesIO(still)) as image:
         assert image.n_frames == 1
@@ -117,7 +117,7 @@ def test_profile_size_limit():
 
 
 def test_unused_items_do_not_reach_the_decoder():
-    """Thumbnails, maps of depth, gain maps: they may code what they like."""
+    """Thumbnails, depth maps and gain maps may code any size."""
     other = coded(gradient(2000, 1000), size=(9, 9))
     references = reference(b"thmb", 2, 1) + reference(b"auxl", 3, 1) + reference(b"cdsc", 4, 1)
     data = avif([SMALL, other, other, Item(b"Exif", b"x" * 999)], references)

@@ -1,4 +1,4 @@
-"""Hundreds of broken, hostile and odd images: each is decoded, or rejected with reason."""
+"""Hundreds of damaged, hostile and unusual images are decoded, or rejected with a reason."""
 
 import cProfile
 import os
@@ -38,7 +38,7 @@ CALLS_A_CHUNK = 10
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_each_sample_is_decoded_or_rejected_and_inspected_cheaply(family, monkeypatch):
     for sample in family():
-        print(sample.name)  # The last one is at fault where this fails.
+        print(sample.name)  # If this fails, the last sample is the cause.
         outcome = _decoded(sample.data)
         _require_right_outcome(sample, outcome)
         with monkeypatch.context() as patch:
@@ -128,11 +128,11 @@ sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
 
 
 def test_corpus_takes_bounded_memory_without_leaks(tmp_path):
-    """In a process of its own, whose memory and warnings are its own."""
+    """Runs in its own process, for its memory and warnings."""
     harmless = sum(sample.name.startswith("whole ") for sample in corpus())
     samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())
     decoder = [sys.executable, "-c", DECODER, str(MAX_PIXELS), str(harmless)]
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    # A process inherits the peak of the one that it replaces: here, a small shell.
     run = subprocess.run(
         ["sh", "-c", '"$0" "$@"; exit "$?"', *decoder],
         input=samples,

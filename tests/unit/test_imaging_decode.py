@@ -1,4 +1,4 @@
-"""Untrusted bytes become the image that a viewer shows, or one clear rejection."""
+"""Untrusted bytes are decoded to the image that a viewer shows, or rejected."""
 
 import tracemalloc
 import zlib
@@ -14,7 +14,7 @@ from dctnet.imaging import (
     decode,
 )
 from dctnet.imaging.decode import MAX_SIDE
-from tests.support.encoded_images import encoded, gradient, of_kinds, without_adobe_marker
+from tests.support.encoded_images import encoded, format_variants, gradient, without_adobe_marker
 from tests.support.formats import chunk, exif, png, png_header, segment, with_chunks, with_segments
 from tests.support.profiles import lab, red_and_blue_exchanged
 
@@ -39,7 +39,7 @@ ENOUGH = 1_000_000
     ],
 )
 def test_colours_are_preserved(kind, tolerance):
-    rgb = decode(of_kinds()[kind], ENOUGH).astype(int)
+    rgb = decode(format_variants()[kind], ENOUGH).astype(int)
     assert np.abs(rgb - gradient(40, 24)).max() <= tolerance
 
 
@@ -72,7 +72,7 @@ def test_16_bit_grey_is_scaled_and_transparent_shade_becomes_white():
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_transparent_shade_of_low_bit_depth_becomes_white(depth):
-    """The second of four pixels; Pillow takes the shade for one of 8 bits."""
+    """The second of four pixels; Pillow takes the shade as 8-bit."""
     most = 2**depth - 1
     row = "".join(f"{shade:0{depth}b}" for shade in (0, most, 0, 0)).ljust(16, "0")
     rows = b"\0" + int(row, 2).to_bytes(2)[: max(1, depth // 2)]

@@ -1,4 +1,4 @@
-"""An array becomes an image of the format that was asked for."""
+"""Encoding of arrays in the requested format."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Of EXIF data, the orientation is read and nothing else."""
+"""Only the orientation is read from EXIF data."""
 
 import struct
 

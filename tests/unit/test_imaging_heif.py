@@ -1,4 +1,4 @@
-"""The items of a HEIF file are read, as many as an image needs, and some are written."""
+"""Reading and writing of HEIF items."""
 
 import struct
 
@@ -6,10 +6,10 @@ import pytest
 
 from dctnet.imaging import DamagedImage, heif
 from dctnet.imaging.avif import read as read_avif
-from tests.support.encoded_images import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import ALPHA, Item, avif, box, infe, ispe, reference
 
-AVIF = of_kinds()["transparent AVIF"]
+AVIF = format_variants()["transparent AVIF"]
 ONE = Item(b"av01", b"contents", (ispe(3, 2),))
 
 

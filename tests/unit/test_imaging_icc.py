@@ -1,4 +1,4 @@
-"""ICC profiles are converted as LittleCMS converts them, at a bounded cost."""
+"""ICC profiles are converted as LittleCMS does, at a bounded cost."""
 
 from io import BytesIO
 
@@ -18,7 +18,7 @@ from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordi
 
 MAX_CPU_S = 0.5
 MAX_BYTES = 50 * 10**6
-"""What an image may cost more than the same one without a profile."""
+"""Additional cost of an image with a profile."""
 
 MODES = {"JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "L"), "WEBP": ("RGB",), "AVIF": ("RGB",)}
 """The modes of the images of each format, once decoded."""

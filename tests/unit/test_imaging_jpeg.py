@@ -1,4 +1,4 @@
-"""JPEG files are taken apart: only what the pixels need reaches a decoder."""
+"""JPEG files are parsed: only what the pixels need reaches the decoder."""
 
 import pytest
 from PIL import Image
@@ -6,10 +6,10 @@ from PIL import Image
 from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
-from tests.support.encoded_images import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import segment, with_scans, with_segments
 
-JPEG = of_kinds()["JPEG"]
+JPEG = format_variants()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
 
 
@@ -25,7 +25,7 @@ def test_trailing_data_does_not_reach_the_decoder():
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "grey JPEG", "CMYK JPEG"])
 def test_file_without_metadata_is_unchanged(kind):
-    assert read(of_kinds()[kind]).data == of_kinds()[kind]
+    assert read(format_variants()[kind]).data == format_variants()[kind]
 
 
 def test_first_exif_segment_is_used():
@@ -36,7 +36,7 @@ def test_first_exif_segment_is_used():
 
 
 def test_scan_limit():
-    progressive = of_kinds()["progressive JPEG"]
+    progressive = format_variants()["progressive JPEG"]
     data = with_scans(progressive, MAX_SCANS)
     assert read(data).data == data
     with pytest.raises(DamagedImage, match=f"more than {MAX_SCANS} scans"):
@@ -44,7 +44,7 @@ def test_scan_limit():
 
 
 def test_scan_marker_in_metadata_is_ignored():
-    comment = segment(COMMENT, with_scans(of_kinds()["progressive JPEG"], 2 * MAX_SCANS))
+    comment = segment(COMMENT, with_scans(format_variants()["progressive JPEG"], 2 * MAX_SCANS))
     assert read(with_segments(JPEG, comment)).data == JPEG
 
 

@@ -1,4 +1,4 @@
-"""Lack of memory is neither damage nor a defect."""
+"""Out-of-memory errors are distinguished from damaged images."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""PNG files are taken apart: only what the pixels need reaches a decoder."""
+"""PNG files are parsed: only what the pixels need reaches the decoder."""
 
 import zlib
 
@@ -7,10 +7,10 @@ import pytest
 from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.png import read
-from tests.support.encoded_images import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_chunks
 
-PNG = of_kinds()["PNG"]
+PNG = format_variants()["PNG"]
 
 
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")

@@ -1,4 +1,4 @@
-"""Decoded pixels become upright RGB a tile at a time, without seams and large copies."""
+"""Tiled conversion of decoded pixels to upright RGB, without seams or large copies."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -73,7 +73,7 @@ NOISE = noise(600, 600, 4)
 def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
     """Return images of RGBA as files that take most memory, each with its bytes per pixel.
 
-    All are turned and have a profile: what costs most.
+    All are rotated and have a profile, which costs most.
     """
 
     def written(format: str, mode: str, **options: Any) -> Callable[[Image.Image], bytes]:
@@ -122,7 +122,7 @@ SIDES = [(8, 8), (64, 64), (512, 512), (600, 600)]
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("kind", costly_kinds())
 def test_decoding_memory_per_pixel_is_within_documented_bound(kind):
-    """Of large images by the pixel, and of small ones and of noise by the fixed part on top."""
+    """Large images test the bytes per pixel, small ones and noise the fixed bytes."""
     bytes_per_pixel, written = costly_kinds()[kind]
     large = Image.fromarray(gradient(1800, 1900))
     large.putalpha(Image.linear_gradient("L").resize(large.size))

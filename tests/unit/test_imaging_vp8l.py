@@ -1,4 +1,4 @@
-"""Lossless WebP files are rejected when their Huffman codes take more memory than pixels."""
+"""Lossless WebP files are rejected if their Huffman codes take more memory than the pixels."""
 
 import numpy as np
 import pytest

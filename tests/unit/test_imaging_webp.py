@@ -1,21 +1,21 @@
-"""WebP files tell their size and their metadata before anything is decoded."""
+"""Size and metadata of WebP files are read before decoding."""
 
 import pytest
 
 from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.webp import read
-from tests.support.encoded_images import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import webp, webp_canvas, webp_chunk
 
-LOSSLESS = of_kinds()["lossless WebP"]
+LOSSLESS = format_variants()["lossless WebP"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in of_kinds() if "WebP" in kind])
+@pytest.mark.parametrize("kind", [kind for kind in format_variants() if "WebP" in kind])
 def test_size_is_read_for_each_codec(kind):
-    container = read(of_kinds()[kind])
+    container = read(format_variants()[kind])
     assert (container.width, container.height) == (24, 40)
-    assert container.data == of_kinds()[kind]
+    assert container.data == format_variants()[kind]
 
 
 @pytest.mark.parametrize("lossless", [False, True])
@@ -53,4 +53,4 @@ def test_profile_size_limit():
 def test_truncated_header_is_rejected(length):
     for kind in "WebP", "lossless WebP", "animated WebP":
         with pytest.raises(DamagedImage, match="header is damaged or cut off"):
-            read(of_kinds()[kind][:length])
+            read(format_variants()[kind][:length])

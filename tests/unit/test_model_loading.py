@@ -1,4 +1,4 @@
-"""From settings to a model, its engine and its name."""
+"""Model loading: model, engine and label."""
 
 from pathlib import Path
 

@@ -116,28 +116,30 @@ def test_network_with_same_as_needs_no_own_files(tmp_path):
     assert rejection(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
 
 
-def flip(path: Path, place: float) -> None:
+def flip(path: Path, position: float) -> None:
     """Flip a bit of a file, at a share of its length."""
     content = bytearray(path.read_bytes())
-    content[int(place * (len(content) - 1))] ^= 1
+    content[int(position * (len(content) - 1))] ^= 1
     path.write_bytes(content)
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
 def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
-    """Of the manifest, which vouches for the others, by the digest that it is pinned by."""
+    """The pinned digest covers the manifest, which covers the other files."""
     path = tmp_path / "demo"
     shutil.copytree(DEMO, path)
     digest = open_folder(path).digest
-    for place in (0.0, 0.5, 1.0):
-        flip(path / name, place)
-        said = rejection(path, digest)
-        flip(path / name, place)
+    for position in (0.0, 0.5, 1.0):
+        flip(path / name, position)
+        error_message = rejection(path, digest)
+        flip(path / name, position)
         if name == manifest.FILE_NAME:
-            assert said.startswith(f"The manifest of {path} has the digest ")
+            assert error_message.startswith(f"The manifest of {path} has the digest ")
         else:
-            assert said.startswith(f"The model file {path / name} does not match the manifest: ")
+            assert error_message.startswith(
+                f"The model file {path / name} does not match the manifest: "
+            )
 
 
 def test_upstream_folder_is_opened_without_manifest(tmp_path):
@@ -147,8 +149,11 @@ def test_upstream_folder_is_opened_without_manifest(tmp_path):
 
 def test_wrong_or_missing_digest_is_rejected(model):
     found = manifest.digest((model / "manifest.json").read_bytes())
-    said = rejection(model, "0" * 64)
-    assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
+    error_message = rejection(model, "0" * 64)
+    assert (
+        f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected"
+        in error_message
+    )
     (model / "manifest.json").unlink()
     assert rejection(model, "0" * 64) == (
         f"{model} has no manifest.json, so it cannot be checked against the digest {'0' * 64}."
@@ -186,7 +191,7 @@ def as_a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "error_message"),
     [
         (without_the_last_byte, "is truncated: it has 22 of 23 bytes."),
         (lambda path: flip(path, 0), "does not match the manifest: "),
@@ -194,10 +199,10 @@ def as_a_folder(path: Path) -> None:
         (as_a_folder, "is missing."),
     ],
 )
-def test_changed_file_is_named(model, change, said):
+def test_changed_file_is_named(model, change, error_message):
     path = model / "detector.pb"
     change(path)
-    assert rejection(model).startswith(f"The model file {path} {said}")
+    assert rejection(model).startswith(f"The model file {path} {error_message}")
 
 
 def test_manifest_without_required_file_is_rejected(model):
@@ -227,8 +232,8 @@ def test_path_without_model_is_named(tmp_path):
 
 
 def test_error_message_is_printable(tmp_path):
-    said = rejection(tmp_path / "\x1b[31m\nred")
-    assert said.endswith("?[31m red.")
+    error_message = rejection(tmp_path / "\x1b[31m\nred")
+    assert error_message.endswith("?[31m red.")
 
 
 def test_verification_streams_files(tmp_path):

@@ -1,4 +1,4 @@
-"""A generator's weights in a file: written once, read as they were, and nothing else accepted."""
+"""Weights files: reproducible, read unchanged, invalid files rejected."""
 
 import io
 import subprocess

@@ -38,7 +38,7 @@ def a_conversion() -> Conversion:
 
 
 def converted(**changes: object) -> bytes:
-    """The document of a prepared folder, with changes to what it says of the preparation."""
+    """The manifest of a converted model, with changes to the conversion record."""
     described = replace(a_manifest(), conversion=a_conversion())
     data = json.loads(manifest.encode(described))
     data["conversion"] |= changes
@@ -79,13 +79,13 @@ def test_manifest_without_conversion_has_no_conversion_key():
 
 
 def networks(**changes: object) -> dict[str, object]:
-    """The parts of a preparation, with changes to the head's."""
+    """The network records of a conversion, with changes to the head's."""
     every = {name: asdict(network) for name, network in a_conversion().networks.items()}
     return every | {"head": every["head"] | changes}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (converted(networks={}), "its networks are not background, head, detector, landmarks"),
         (converted(networks=[]), "the networks is missing or of the wrong type"),
@@ -101,10 +101,10 @@ def networks(**changes: object) -> dict[str, object]:
         (document(conversion="x"), "the conversion is missing or of the wrong type"),
     ],
 )
-def test_invalid_conversion_record_is_rejected(content, said):
+def test_invalid_conversion_record_is_rejected(content, message):
     with pytest.raises(ModelError) as caught:
         manifest.decode(content, HERE)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_digest_is_the_sha256_of_the_manifest(tmp_path):
@@ -134,7 +134,7 @@ def test_write_replaces_the_manifest_atomically(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "Expecting value"),
         (b"\xff", "codec can't decode"),
@@ -160,8 +160,8 @@ def test_write_replaces_the_manifest_atomically(tmp_path):
         (document(hub={}), "the hub's endpoint is missing"),
     ],
 )
-def test_invalid_manifest_is_rejected(content, said):
-    with pytest.raises(ModelError, match=said) as caught:
+def test_invalid_manifest_is_rejected(content, message):
+    with pytest.raises(ModelError, match=message) as caught:
         manifest.decode(content, HERE)
     assert str(caught.value).startswith("model/manifest.json is not a valid manifest: ")
 

@@ -1,4 +1,4 @@
-"""Open files of a model folder: what is read later is what was verified, or an error."""
+"""Open files of a model folder: later reads return the verified content or an error."""
 
 import hashlib
 import os
@@ -68,7 +68,7 @@ def test_open_returns_size_and_checksum(path):
 
 
 def descriptors(path: Path) -> int:
-    """How many of this process's descriptors are of a file."""
+    """Number of this process's descriptors for a file."""
     opened = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # Others may be closed meanwhile.

@@ -1,4 +1,4 @@
-"""The golden pair of a model folder: what it is, and what is said where it cannot be read."""
+"""The golden pair of a model folder, and its errors."""
 
 from dataclasses import replace
 from math import inf
@@ -21,7 +21,7 @@ KNOWN = GoldenPair(
 )
 
 JPEG = encoded(gradient(5, 4), "JPEG")
-"""Both files are PNG: no other decoder is to open them."""
+"""Both files are PNG: no other decoder may open them."""
 
 
 def files_in(folder: Path) -> OpenFiles:

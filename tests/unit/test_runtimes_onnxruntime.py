@@ -1,4 +1,4 @@
-"""ONNX Runtime, on graphs that are small enough to calculate by hand."""
+"""ONNX Runtime, on graphs small enough to compute by hand."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The runtime of each network: the fastest that is installed and has its files."""
+"""Runtime selection: the fastest available runtime that can read the network."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ PARTLY_CONVERTED = replace(
 
 @pytest.fixture(autouse=True)
 def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a CPU that the native runtime is not built for."""
+    """Simulate a CPU without native variant."""
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
 
 
@@ -58,9 +58,9 @@ def test_upstream_model_uses_tensorflow():
     assert select(UPSTREAM) == dict.fromkeys(NETWORKS, "tensorflow")
 
 
-def rejection(folder: ModelFolder, wanted: str | None = None) -> str:
+def rejection(folder: ModelFolder, requested: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
-        select(folder, wanted)
+        select(folder, requested)
     return str(caught.value)
 
 
@@ -119,14 +119,14 @@ def test_missing_tensorflow_error_names_model_file_node_and_remedy(monkeypatch):
 
 def test_missing_onnx_runtime_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    said = rejection(
+    message = rejection(
         replace(CONVERTED, networks=dict.fromkeys(NETWORKS, NetworkRecord(("onnxruntime",))))
     )
-    assert "needs onnxruntime, which is not installed" in said
+    assert "needs onnxruntime, which is not installed" in message
 
 
 def test_loading_threads_import_nothing():
-    """In CPython 3.11 an import can fail that meets another (gh-91351)."""
+    """In CPython 3.11 concurrent imports can fail (gh-91351)."""
     program = (
         "import sys, threading\n"
         "from dctnet.models.folder import DEMO, open_folder\n"

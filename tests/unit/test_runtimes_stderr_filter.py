@@ -1,4 +1,4 @@
-"""Of what is written to standard error while TensorFlow starts, only its chatter is dropped."""
+"""The filter drops only TensorFlow's start-up messages from standard error."""
 
 import os
 import subprocess

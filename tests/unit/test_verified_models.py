@@ -1,4 +1,4 @@
-"""What a model folder becomes after its verification is neither served nor loaded."""
+"""Changes of a model folder after verification are neither served nor loaded."""
 
 import shutil
 from pathlib import Path
