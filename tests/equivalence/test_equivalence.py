@@ -137,7 +137,7 @@ def small_images() -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 @pytest.mark.parametrize("runtime", RUNS)
 def test_concurrent_calls_give_identical_cartoons(request, small_images, runtime):

@@ -83,7 +83,7 @@ def test_missing_engine_error_names_the_remedy(bin, target):
     assert "podman" in failed.stderr
 
 
-@pytest.mark.promise("Image: it adds at most 360 MB to its base image")
+@pytest.mark.promise("Image: the image adds at most 360 MB to its base image")
 def test_image_size_limit_is_enforced(bin):
     add(bin, "podman", added=360_000_000)
     fits = make(bin, "image-size")

@@ -120,7 +120,7 @@ def test_smallest_and_largest_working_size(pairs, model, size):
     require_equivalent(found, expected)
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
 def test_cartoon_does_not_depend_on_thread_count(pairs, size):
     generator, _ = pairs["background"]
@@ -129,7 +129,7 @@ def test_cartoon_does_not_depend_on_thread_count(pairs, size):
         np.testing.assert_array_equal(result, results[0])
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
 def test_concurrent_calls_do_not_affect_each_other(pairs):
     generator, _ = pairs["background"]
     images = [_noise(64 + 16 * i, 96) for i in range(4)]

@@ -71,7 +71,7 @@ def is_allowed(name: str, where: str) -> bool:
     )
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
 def test_service_uses_only_listed_opencv_attributes():
     used = {(name, path) for path, text in modules().items() for name in attributes_of_cv2(text)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
@@ -80,7 +80,7 @@ def test_service_uses_only_listed_opencv_attributes():
     assert {name for name, _ in used} >= PIXEL_FUNCTIONS
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
 @pytest.mark.parametrize(
     "source",
     [
@@ -103,7 +103,7 @@ def test_unlisted_opencv_attributes_are_detected(source):
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
 def test_pillow_opens_only_listed_formats():
     opened = set()
     for module, source in modules().items():
@@ -115,7 +115,7 @@ def test_pillow_opens_only_listed_formats():
     assert opened == set(PILLOW_FORMATS.items())
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
 def test_no_file_sets_an_opencv_variable():
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],

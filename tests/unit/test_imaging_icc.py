@@ -39,7 +39,7 @@ def converted_by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
     return np.asarray(ImageCms.buildTransform(source, target, image.mode, "RGB").apply(image))
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
 @pytest.mark.parametrize("name", ordinary())
 def test_ordinary_profile_is_converted_unchanged(name):
     mode, profile = ordinary()[name]
@@ -50,7 +50,7 @@ def test_ordinary_profile_is_converted_unchanged(name):
     assert ignored == name.startswith("sRGB-like")
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
 @pytest.mark.parametrize("format", MODES)
 def test_costly_profile_is_cheap_in_each_format_and_mode(format):
     files = [
@@ -63,7 +63,7 @@ def test_costly_profile_is_cheap_in_each_format_and_mode(format):
     assert max(cost.peak_bytes for cost in costs) < baseline.peak_bytes + MAX_BYTES
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
 def test_any_profile_is_cheap():
     files = []
 

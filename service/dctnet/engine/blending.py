@@ -16,7 +16,7 @@ from dctnet.models.open_files import Readable
 def read_alpha(file: Readable) -> Floats:
     """Read the head mask, `alpha.jpg`: 288x288 float32, 0 for background to 1 for head.
 
-    Raises ModelError if it cannot be read or is no image.
+    Raises ModelError if it cannot be read or is not an image.
     """
     try:
         data = np.frombuffer(file.read_bytes(), np.uint8)

@@ -116,7 +116,7 @@ def locate(model: str | None, models_dir: Path, *, prefer_converted: bool = True
     means the fetched ``anime`` if it exists, else the demo model. The converted folder of a style
     takes precedence over the fetched one, unless ``prefer_converted`` is false.
 
-    Raises ModelError for a style that is not fetched, and for a name that is no style and no path.
+    Raises ModelError for a style that is not fetched, or a name that is neither style nor path.
     """
     suffixes = (CONVERTED_SUFFIX, "") if prefer_converted else ("",)
 

@@ -7,7 +7,7 @@ Portrait Stylization", ACM Transactions on Graphics 41(4), 2022, arXiv:2207.0242
 from dataclasses import dataclass
 
 DEMO_STYLE = "demo"
-"""Style of the bundled demo model. It is no public model, so it is not in ``STYLES``."""
+"""Style of the bundled demo model. It is not a public model, so it is not in ``STYLES``."""
 
 PAPER = "https://arxiv.org/abs/2207.02426"
 

@@ -129,7 +129,7 @@ def unavailable_reason() -> str:
 def generator(path: Readable, threads: int) -> Generator:
     """Load a generator's weights; its concurrent calls share `threads` threads.
 
-    Raises ModelError if the file is no weights file.
+    Raises ModelError if the file is not a weights file.
     """
     with _pool_lock:
         scratch_pool = _shared_scratch_pool(select_variant())
