@@ -1,8 +1,8 @@
-"""A service as guides have it: the model is loaded at import, and the handler draws.
+"""Baseline Flask app: loads the model at import and runs inference in the handler.
 
     gunicorn --workers 4 benchmarks.baseline_app:app
 
-The engine and the codecs are dctnet's, so that only the process model differs. It bounds nothing.
+Engine and codecs are dctnet's, so that only the process model differs. It has no admission control.
 """
 
 import os
@@ -15,25 +15,25 @@ from dctnet.model_loading import load_engine
 from dctnet.server import malloc
 
 READY = "ready"
-"""What each worker prints, as a line, when it has loaded."""
+"""Line that each worker prints when its model is loaded."""
 
 malloc.limit_retained_memory()
 settings = Settings.from_environment(os.environ)
 engine, _ = load_engine(settings)
-engine.reserve(settings.slots)  # As a replica does: what the largest images take.
+engine.reserve(settings.slots)  # Memory for the largest images, as in a replica.
 app = Flask(__name__)
 
 
 @app.post("/v1/cartoons")
 def cartoons() -> Response:
-    """Draw the image in the body."""
+    """Return the cartoon of the image in the body."""
     cartoon = engine.cartoonize(decode(request.get_data(), settings.max_pixels))
     return Response(encode(cartoon.image, "png"), content_type="image/png")
 
 
 @app.get("/health")
 def health() -> dict[str, object]:
-    """Say that all is well, without looking."""
+    """Return a static status, as in common guides."""
     return {"status": "healthy", "model_loaded": True}
 
 

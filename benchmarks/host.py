@@ -1,4 +1,4 @@
-"""What kind of machine a figure was measured on."""
+"""Description of the benchmark host."""
 
 import platform
 from importlib.metadata import version
@@ -7,8 +7,8 @@ from pathlib import Path
 from dctnet.cpus import available_cpus
 
 
-def describe() -> str:
-    """Say in a line what matters for speed: CPU, cores, and who computes."""
+def describe_host() -> str:
+    """Describe CPU, cores and library versions in one line."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
     flags = {flag for line in lines if line.startswith("flags") for flag in line.split()}

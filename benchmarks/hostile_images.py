@@ -21,7 +21,7 @@ MAX_BYTES = 10 * MIB
 """The default of `DCTNET_MAX_BODY_BYTES`."""
 
 _GRAIN = 6
-"""Sides of the squares of which noise is made, in pixels."""
+"""Side of the squares of noise, in pixels."""
 
 _PROFILE_SIDE = 64
 _FORMATS = {
@@ -29,30 +29,30 @@ _FORMATS = {
     "L": ("PNG", "JPEG", "AVIF"),
     "CMYK": ("JPEG",),
 }
-"""Pillow's formats in which an image of each mode can carry its profile."""
+"""Pillow's formats that can carry an ICC profile, by image mode."""
 
 _LAYER_SIDE = 2048
 
 
 def with_costly_profiles() -> list[SourceImage]:
-    """Return small images with each costly ICC profile, in each format and mode."""
+    """Return small images with all costly ICC profiles, formats and modes."""
     side = _PROFILE_SIDE
     return [
         SourceImage(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
         for mode, formats in _FORMATS.items()
-        for name, profile in profile_samples.costly(mode).items()
+        for name, profile in profile_samples.costly_profiles(mode).items()
         for format in formats
         for data in [encoded(Image.new(mode, (side, side)), format, icc_profile=profile)]
     ]
 
 
 def thin_jpeg() -> SourceImage:
-    """Return noise of 40 MP that is 610 pixels high."""
+    """Return 40 MP of noise, 610 pixels high."""
     return _noise("thin JPEG", *THIN)
 
 
 def large_jpeg() -> SourceImage:
-    """Return noise of 40 MP, which costs the most where the response is a WebP."""
+    """Return 40 MP of noise, which is most costly with a WebP response."""
     return _noise("large JPEG", *SIDES)
 
 
@@ -67,7 +67,7 @@ def _noise(name: str, width: int, height: int) -> SourceImage:
 
 
 def with_large_decoders() -> list[SourceImage]:
-    """Return files whose decoders take much memory: at the limits, and past them."""
+    """Return files whose decoders need much memory: at and above the limits."""
     return [
         SourceImage(name, data, f"image/{name.split()[0].lower()}", 1, 1)
         for name, data in _large_decoders()

@@ -1,4 +1,4 @@
-"""An object in a process of its own, so that what it shares with nobody can be measured."""
+"""Objects in isolated processes, for measurements without interference."""
 
 import multiprocessing
 import os
@@ -11,29 +11,29 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Apart:
-    """The object, from here."""
+class IsolatedObject:
+    """Handle of an object in another process."""
 
     process: BaseProcess
     _pipe: Connection
 
     def __call__(self, method: str, *arguments: Any) -> Any:
-        """Call a method of it, and wait for the answer; raise EOFError where its process ended."""
+        """Call a method and return its result; raise EOFError if the process has exited."""
         self._pipe.send((method, arguments))
         return self._pipe.recv()
 
 
 @contextmanager
-def apart(
+def spawn_object(
     make: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
-) -> Iterator[Apart]:
-    """Make an object in a new process, with variables beyond ours; end the process at last.
+) -> Iterator[IsolatedObject]:
+    """Create an object in a new process with extra environment variables.
 
-    Raises EOFError where it cannot be made.
+    The process is terminated at exit. Raises EOFError if the object cannot be created.
     """
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+    local, remote = context.Pipe()
+    process = context.Process(target=_serve, args=(remote, make, arguments), daemon=True)
     before = dict(os.environ)
     os.environ.update(environment or {})
     try:
@@ -41,18 +41,18 @@ def apart(
     finally:
         os.environ.clear()
         os.environ.update(before)
-    there.close()
+    remote.close()
     try:
-        here.recv()  # One at a time, so that the time of making it is its own.
-        yield Apart(process, here)
+        local.recv()  # Objects are created one at a time, so that load times do not overlap.
+        yield IsolatedObject(process, local)
     finally:
         process.terminate()
         process.join()
 
 
-def _serve(asked: Connection, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    made = make(*arguments)
-    asked.send(None)
+def _serve(pipe: Connection, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    instance = make(*arguments)
+    pipe.send(None)
     while True:
-        method, values = asked.recv()
-        asked.send(getattr(made, method)(*values))
+        method, values = pipe.recv()
+        pipe.send(getattr(instance, method)(*values))

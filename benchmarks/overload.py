@@ -1,8 +1,9 @@
-"""How a replica with the demo model serves: fifty clients, overload, slow clients, memory.
+"""Overload benchmark: 50 clients, overload, slow clients and memory growth.
 
-    .venv/bin/python -m benchmarks.overload [--rounds N] [QUESTION...]
+    .venv/bin/python -m benchmarks.overload [--rounds N] [SCENARIO...]
 
-Each question is asked once a round, in turn; the medians are printed as a Markdown table.
+Each scenario runs once per round, against a new replica with the demo model. The script prints
+medians as a Markdown table.
 """
 
 import argparse
@@ -17,162 +18,162 @@ from threading import Event
 
 import numpy as np
 
-from benchmarks.host import describe
-from benchmarks.probe_latency import probing
+from benchmarks.host import describe_host
+from benchmarks.probe_latency import poll_probes
 from dctnet.config import Settings
 from dctnet.model_loading import load_engine
 from loadtest import client
-from loadtest.client import Closed, Open, Plan, equals, made
+from loadtest.client import ClosedLoop, OpenLoop, Plan, compare_with, generate_images
 from loadtest.slow_clients import SlowPlan
 from loadtest.slow_clients import run as run_slow_clients
 from tests.support.process import Server, memory, only_child, serving
 
-Figures = dict[str, float]
+RoundResults = dict[str, float]
 
 SIDE = 512
 CLIENTS = 50
 REQUESTS = 200
 OVERLOAD = 3
-"""Arrivals in the overload, as a multiple of the throughput measured just before."""
+"""Arrival rate in the overload, relative to the capacity measured just before."""
 OVERLOAD_S = 60
 CAPACITY_S = 30
 CAPACITY_CLIENTS = 8
-"""Enough to keep every slot busy."""
+"""Number of clients that keep every slot busy."""
 SLOW_CLIENTS = 100
-"""With slow headers, and as many with slow bodies."""
+"""Number of clients with slow headers, and of clients with slow bodies."""
 SLOW_S = 30
 SOAK_REQUESTS = 2000
 SOAK_SKIPPED = 500
-"""Requests at the beginning whose memory does not count: caches fill, arenas grow."""
+"""Initial requests excluded from the fit, while caches and arenas grow."""
 SOAK_SIDES = ((64, 64), (96, 160), (200, 120), (256, 256))
 
 
-def fifty_clients(server: Server) -> Figures:
-    """Fifty clients at once, each with an image of its own and its own right answer."""
-    images = made(CLIENTS, SIDE, SIDE, format="png")
+def fifty_clients(server: Server) -> RoundResults:
+    """Measure 50 concurrent clients with distinct images, all cartoons checked."""
+    images = generate_images(CLIENTS, SIDE, SIDE, format="png")
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
-    right = {image.name: engine.cartoonize(image.pixels()).image for image in images}
+    expected = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     report = client.run(
         Plan(
             url=f"{server.url}/v1/cartoons",
-            arrivals=Closed(clients=CLIENTS, requests=REQUESTS),
+            arrivals=ClosedLoop(clients=CLIENTS, requests=REQUESTS),
             images=images,
-            check=equals(right, tolerance=1),
+            check=compare_with(expected, tolerance=1),
             timeout_s=120,
         )
     )
-    latency = report.latency_s["right"]
+    latency = report.latency_s["ok"]
     assert latency is not None
     return {
         "requests": report.sent,
-        "right": report.right,
+        "ok": report.ok,
         "rejected": report.rejected,
-        "failed or wrong": report.failed + report.wrong,
-        "right answers a second": report.throughput,
+        "failed or invalid": report.failed + report.invalid,
+        "ok responses per second": report.throughput,
         "latency p50, s": latency.p50,
         "latency p95, s": latency.p95,
     }
 
 
-def overload(server: Server) -> Figures:
-    """Three times as many arrivals as the replica can draw, for a minute."""
-    url, images = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
-    within = Closed(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S)
+def overload(server: Server) -> RoundResults:
+    """Measure arrivals at three times the capacity for a minute."""
+    url, images = f"{server.url}/v1/cartoons", generate_images(16, SIDE, SIDE)
+    within = ClosedLoop(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S)
     capacity = client.run(Plan(url=url, arrivals=within, images=images)).throughput
-    arrivals = Open(rate=OVERLOAD * capacity, duration_s=OVERLOAD_S, poisson=True)
+    arrivals = OpenLoop(rate=OVERLOAD * capacity, duration_s=OVERLOAD_S, poisson=True)
     plan = Plan(url=url, arrivals=arrivals, images=images, timeout_s=120)
-    with probing([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
+    with poll_probes([f"{server.management}/{name}" for name in ("readyz", "livez")]) as probes:
         report = client.run(plan)
-    rejected, right = report.latency_s["rejected"], report.latency_s["right"]
-    assert right is not None
+    rejected, ok = report.latency_s["rejected"], report.latency_s["ok"]
+    assert ok is not None
     assert rejected is not None
     return {
-        "capacity, a second": capacity,
+        "capacity, per second": capacity,
         "requests": report.sent,
-        "right": report.right,
+        "ok": report.ok,
         "rejected": report.rejected,
         "rejected without Retry-After": report.rejected_without_retry_after,
-        "failed or wrong": report.failed + report.wrong,
-        # Arrivals end before the last right answer: what was queued then is drawn within the span.
-        "goodput of capacity, %": 100 * report.throughput / capacity,
+        "failed or invalid": report.failed + report.invalid,
+        # The span includes the queue that is completed after the last arrival.
+        "goodput relative to capacity, %": 100 * report.throughput / capacity,
         "rejection p50, ms": 1000 * rejected.p50,
         "rejection p99, ms": 1000 * rejected.p99,
-        "slowest right answer, s": right.max,
+        "slowest ok response, s": ok.max,
         "probe p99, ms": 1000 * float(np.percentile(probes.seconds, 99)),
-        "probes red": probes.red,
+        "failed probes": probes.failed,
     }
 
 
-def slow_clients(server: Server) -> Figures:
-    """What is left of the throughput while 200 clients send one byte a second, again and again."""
-    url, images = f"{server.url}/v1/cartoons", made(16, SIDE, SIDE)
+def slow_clients(server: Server) -> RoundResults:
+    """Measure throughput while 200 clients keep sending one byte per second."""
+    url, images = f"{server.url}/v1/cartoons", generate_images(16, SIDE, SIDE)
     plan = Plan(
         url=url,
-        arrivals=Closed(clients=CAPACITY_CLIENTS, duration_s=SLOW_S),
+        arrivals=ClosedLoop(clients=CAPACITY_CLIENTS, duration_s=SLOW_S),
         images=images,
         timeout_s=120,
     )
-    dripping = SlowPlan(
+    slow_plan = SlowPlan(
         url=url, connections=SLOW_CLIENTS, part="headers", image=images[0], bound_s=SLOW_S
     )
     before = client.run(plan).throughput
     done = Event()
     with ThreadPoolExecutor(2) as pool:
-        headers = pool.submit(_drip, dripping, done)
-        bodies = pool.submit(_drip, replace(dripping, part="body"), done)
+        headers = pool.submit(_drip, slow_plan, done)
+        bodies = pool.submit(_drip, replace(slow_plan, part="body"), done)
         try:
             beside = client.run(plan)
         finally:
             done.set()
-        came, too_slow = map(sum, zip(headers.result(), bodies.result(), strict=True))
-    # Before and after, since a machine's pace changes within minutes.
+        started, timed_out = map(sum, zip(headers.result(), bodies.result(), strict=True))
+    # Before and after, because the speed of a machine changes within minutes.
     alone = (before + client.run(plan).throughput) / 2
     return {
-        "alone, a second": alone,
-        "beside slow clients, a second": beside.throughput,
-        "left of the throughput, %": 100 * beside.throughput / alone,
-        "slow clients": came,
-        "slow clients that ended with 408": too_slow,
-        "others failed or rejected": beside.sent - beside.right,
+        "without slow clients, per second": alone,
+        "with slow clients, per second": beside.throughput,
+        "remaining throughput, %": 100 * beside.throughput / alone,
+        "slow clients": started,
+        "slow clients closed with 408": timed_out,
+        "other requests failed or rejected": beside.sent - beside.ok,
     }
 
 
 def _drip(plan: SlowPlan, done: Event) -> tuple[int, int]:
-    """Let slow clients come again as soon as all have been ended; count them, and the 408s."""
-    came = too_slow = 0
+    """Restart slow clients as soon as all have ended; count them and their 408s."""
+    started = timed_out = 0
     while not done.is_set():
-        came += plan.connections
-        too_slow += run_slow_clients(plan).by_status.get(408, 0)
-    return came, too_slow
+        started += plan.connections
+        timed_out += run_slow_clients(plan).by_status.get(408, 0)
+    return started, timed_out
 
 
-def soak(server: Server) -> Figures:
-    """How memory grows over many requests of mixed sizes: slope and its 95 % bound."""
+def soak(server: Server) -> RoundResults:
+    """Measure memory growth over requests of mixed sizes: slope and 95 % bound."""
     images = [
         image
         for seed, (height, width) in enumerate(SOAK_SIDES)
-        for image in made(4, width, height, seed=seed)
+        for image in generate_images(4, width, height, seed=seed)
     ]
     worker = only_child(server.process.pid)
     counts, sizes = [], []
     step = 25
     for done in range(step, SOAK_REQUESTS + step, step):
-        arrivals = Closed(clients=4, requests=step)
+        arrivals = ClosedLoop(clients=4, requests=step)
         report = client.run(Plan(url=f"{server.url}/v1/cartoons", arrivals=arrivals, images=images))
-        assert report.right == step, report.table()
+        assert report.ok == step, report.table()
         if done > SOAK_SKIPPED:
             counts.append(done)
             sizes.append(memory(worker, "VmRSS") / 1024)
     (slope, _), covariance = np.polyfit(counts, sizes, 1, cov=True)
     bound = slope + 1.96 * np.sqrt(covariance[0, 0])
     return {
-        "resident at the end, MiB": sizes[-1] / 1024,
-        "growth a request, KiB": float(slope),
+        "final resident memory, MiB": sizes[-1] / 1024,
+        "growth per request, KiB": float(slope),
         "95 % bound, KiB": float(bound),
     }
 
 
-QUESTIONS: dict[str, Callable[[Server], Figures]] = {
+SCENARIOS: dict[str, Callable[[Server], RoundResults]] = {
     "fifty-clients": fifty_clients,
     "overload": overload,
     "slow-clients": slow_clients,
@@ -183,24 +184,28 @@ QUESTIONS: dict[str, Callable[[Server], Figures]] = {
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("questions", nargs="*", choices=[[], *QUESTIONS], help="default: all")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "scenarios", nargs="*", choices=[[], *SCENARIOS], help="scenarios; default: all"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds; default: 3")
     arguments = parser.parse_args()
-    asked = arguments.questions or list(QUESTIONS)
-    found: dict[str, list[Figures]] = defaultdict(list)
+    selected = arguments.scenarios or list(SCENARIOS)
+    results: dict[str, list[RoundResults]] = defaultdict(list)
     for number in range(arguments.rounds):
-        for question in asked:
+        for scenario in selected:
             with serving(DCTNET_MODEL="demo") as server:
-                figures = QUESTIONS[question](server)
-            found[question].append(figures)
-            print(f"round {number + 1}, {question}: {figures}", file=sys.stderr, flush=True)
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, medians of {arguments.rounds} rounds.\n")
-    print("| question | figure | median | least | most |\n|---|---|---|---|---|")
-    for question in asked:
-        for name in found[question][0]:
-            values = [figures[name] for figures in found[question]]
+                figures = SCENARIOS[scenario](server)
+            results[scenario].append(figures)
+            print(f"round {number + 1}, {scenario}: {figures}", file=sys.stderr, flush=True)
+    print(
+        f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
+    )
+    print("| scenario | figure | median | minimum | maximum |\n|---|---|---|---|---|")
+    for scenario in selected:
+        for name in results[scenario][0]:
+            values = [figures[name] for figures in results[scenario]]
             cells = (f"{value:.4g}" for value in (median(values), min(values), max(values)))
-            print(f"| {question} | {name} | {' | '.join(cells)} |")
+            print(f"| {scenario} | {name} | {' | '.join(cells)} |")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How quickly probes answer while something else goes on."""
+"""Probe latency under load."""
 
 import time
 import urllib.request
@@ -8,40 +8,40 @@ from dataclasses import dataclass, field
 from threading import Event, Thread
 
 INTERVAL_S = 0.1
-"""How often the probes are asked: more often than a kubelet does, so that a p99 means something."""
+"""Interval of probes, in seconds; shorter than a kubelet's, for a meaningful p99."""
 
-ASK_S = 10
+TIMEOUT_S = 10
 
 
 @dataclass
-class Probing:
-    """What the probes answered."""
+class ProbeResults:
+    """Latencies and failures of probes."""
 
     seconds: list[float] = field(default_factory=list)
-    red: int = 0
-    """How often one was red or did not answer."""
+    failed: int = 0
+    """Number of failed probes and of probes without a response."""
 
 
 @contextmanager
-def probing(urls: Sequence[str]) -> Iterator[Probing]:
-    """Ask these, one after another and again, until the block ends."""
-    result, ended = Probing(), Event()
-    asking = Thread(target=_ask, args=(urls, result, ended))
-    asking.start()
+def poll_probes(urls: Sequence[str]) -> Iterator[ProbeResults]:
+    """Probe these URLs one after another until the block ends."""
+    result, ended = ProbeResults(), Event()
+    thread = Thread(target=_poll, args=(urls, result, ended))
+    thread.start()
     try:
         yield result
     finally:
         ended.set()
-        asking.join()
+        thread.join()
 
 
-def _ask(urls: Sequence[str], result: Probing, ended: Event) -> None:
+def _poll(urls: Sequence[str], result: ProbeResults, ended: Event) -> None:
     while not ended.wait(INTERVAL_S):
         for url in urls:
             started = time.monotonic()
             try:
-                with urllib.request.urlopen(url, timeout=ASK_S):  # noqa: S310
+                with urllib.request.urlopen(url, timeout=TIMEOUT_S):  # noqa: S310
                     pass
-            except OSError:  # Red is an HTTPError, which is one.
-                result.red += 1
+            except OSError:  # Includes HTTPError, a failed probe.
+                result.failed += 1
             result.seconds.append(time.monotonic() - started)

@@ -1,10 +1,10 @@
-"""One replica of N slots beside N replicas of one slot, and beside two classic setups of Gunicorn.
+"""Process model benchmark: one replica of N slots, N replicas, and two Gunicorn baselines.
 
     .venv/bin/python -m benchmarks.process_model [--rounds N] [--page DIR/PAGE.md]
 
-All draw with the same engine. Each is started alone, once a round; fifty clients send portraits of
-512×512, each as soon as it has its answer, and `/health` is asked meanwhile. The figures are
-written into the page, between two comments.
+All setups use the same engine. Each runs alone, once per round, under 50 closed-loop clients with
+512×512 portraits, while `/health` is probed. The script writes its results into the page, between
+two comments.
 """
 
 import argparse
@@ -22,86 +22,86 @@ from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 
-from benchmarks.host import describe
-from benchmarks.isolated import apart
+from benchmarks.host import describe_host
+from benchmarks.isolated import spawn_object
 from benchmarks.overhead import portrait
-from benchmarks.probe_latency import probing
+from benchmarks.probe_latency import poll_probes
 from benchmarks.report import table
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
 from loadtest import client
-from loadtest.client import Check, Closed, Plan, SourceImage, equals
+from loadtest.client import Check, ClosedLoop, Plan, SourceImage, compare_with
 from tests.support.process import family_memory, family_time, free_ports, running, serving
 from tests.support.repo import environment
 
-Figures = dict[str, float]
-Found = dict[str, list[Figures]]
-"""Of each setup, the figures of each round."""
+RoundResults = dict[str, float]
+Measurements = dict[str, list[RoundResults]]
+"""Results of each round, by setup."""
 
 CLIENTS = 50
 WARM_UP = 16
 TIMEOUT_S = 300
-"""What the classic setups allow a request; the clients wait as long."""
+"""Request timeout of the baselines and the clients, in seconds."""
 SAMPLE_S = 1.0
-"""How often memory is looked at: each look walks over all pages of the processes."""
+"""Interval of memory samples, in seconds; each walks over all pages of the processes."""
 
 FIGURES = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
 
-MACHINE = """\
+HOST_NOTE = """\
 Measured on {date} by
 
 ```text
 .venv/bin/python -m benchmarks.process_model{arguments}
 ```
 
-on {machine}, with the clients on the same machine. The load average was {load:.1f} before the run
-began, on {cpus:g} cores: {noise}, and the first setup drew {least:.1f} to {most:.1f} images a
-second. Medians of {rounds} interleaved rounds of {requests} images, in brackets the least and the
-most; the ratios are taken within each round."""
+on {machine}, with the clients on the same machine. Load average before the run: {load:.1f} on
+{cpus:g} cores ({noise}). Throughput of the first setup: {least:.1f} to {most:.1f} images per
+second. Medians of {rounds} interleaved rounds of {requests} images, minimum and maximum in
+brackets; ratios are computed within each round."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A setup that serves."""
+    """A running setup."""
 
     urls: list[str]
-    """Of each of its servers."""
+    """URL of each server."""
     pids: list[int]
-    """Of their masters."""
+    """Process ID of each server's arbiter."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A setup, and how it is started."""
+    """A named setup and its start function."""
 
     name: str
     start: Callable[[], AbstractContextManager[Running]]
 
 
-class Artist:
-    """The engine, for the right answer."""
+class ReferenceEngine:
+    """The engine, for the expected cartoon."""
 
     def __init__(self, model: str) -> None:
         self._engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": model}))
 
-    def draw(self, pixels: Pixels) -> Pixels:
+    def cartoonize(self, pixels: Pixels) -> Pixels:
         """Return the cartoon."""
         return self._engine.cartoonize(pixels).image
 
 
 @contextmanager
-def replicas(count: int, **settings: object) -> Iterator[Running]:
-    """Start so many replicas with these settings."""
+def run_replicas(count: int, **settings: object) -> Iterator[Running]:
+    """Start a number of replicas with these settings."""
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(**settings)) for _ in range(count)]
         yield Running([each.url for each in servers], [each.process.pid for each in servers])
 
 
 @contextmanager
-def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]:
-    """Start the classic service under Gunicorn, and wait until every worker has its model."""
+def run_baseline(workers: int, threads: int, **settings: object) -> Iterator[Running]:
+    """Start the baseline app under Gunicorn, and wait until every worker is ready."""
     (port,) = free_ports(1)
     kind = ["--worker-class", "sync"] if threads == 1 else ["--threads", str(threads)]
     limits = ["--timeout", str(TIMEOUT_S), "--keep-alive", "2", "--log-level", "warning"]
@@ -111,57 +111,59 @@ def classic(workers: int, threads: int, **settings: object) -> Iterator[Running]
         assert process.stdout is not None
         for _ in range(workers):
             if not process.stdout.readline():
-                sys.exit("The classic service could not be started.")
+                sys.exit("The baseline app could not be started.")
         yield Running([f"http://127.0.0.1:{port}"], [process.pid])
 
 
-def setups(model: str, slots: int, classic_threads: str) -> list[Setup]:
-    """Return what is compared; the first is what the others are held against."""
-    one = {"DCTNET_MODEL": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
-    old = one | {"DCTNET_THREADS": classic_threads}
+def setups(model: str, slots: int, baseline_threads: str) -> list[Setup]:
+    """Return the setups; ratios are relative to the first."""
+    single_slot = {"DCTNET_MODEL": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
+    baseline = single_slot | {"DCTNET_THREADS": baseline_threads}
     return [
         Setup(
             f"one replica of {slots} slots",
-            lambda: replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
+            lambda: run_replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
         ),
-        Setup(f"{slots} replicas of one slot", lambda: replicas(slots, **one)),
-        Setup("Gunicorn, 4 sync workers", lambda: classic(4, 1, **old)),
+        Setup(f"{slots} replicas of one slot", lambda: run_replicas(slots, **single_slot)),
+        Setup("Gunicorn, 4 sync workers", lambda: run_baseline(4, 1, **baseline)),
         Setup(
             "Gunicorn, 4 workers of 2 threads",
-            lambda: classic(4, 2, **(old | {"DCTNET_SLOTS": 2})),
+            lambda: run_baseline(4, 2, **(baseline | {"DCTNET_SLOTS": 2})),
         ),
     ]
 
 
 @contextmanager
-def sampling(pids: Sequence[int]) -> Iterator[list[int]]:
-    """Look now and then at the memory of processes and their children, until the block ends."""
+def sample_memory(pids: Sequence[int]) -> Iterator[list[int]]:
+    """Sample the memory of process families until the block ends."""
     sizes: list[int] = []
     ended = Event()
 
-    def look() -> None:
+    def sample() -> None:
         while not ended.wait(SAMPLE_S):
             sizes.append(sum(map(family_memory, pids)))
 
-    looking = Thread(target=look)
-    looking.start()
+    thread = Thread(target=sample)
+    thread.start()
     try:
         yield sizes
     finally:
         ended.set()
-        looking.join()
+        thread.join()
     sizes.append(sum(map(family_memory, pids)))
 
 
-def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Figures:
-    """Let fifty clients send so many images, after some that warm up."""
+def measure_setup(
+    running: Running, image: SourceImage, check: Check, requests: int
+) -> RoundResults:
+    """Measure 50 clients with a number of requests, after a warm-up."""
 
     def plan(clients: int, number: int) -> Plan:
         first, *others = [f"{url}/v1/cartoons" for url in running.urls]
         return Plan(
             url=first,
-            others=others,
-            arrivals=Closed(clients=clients, requests=number),
+            other_urls=others,
+            arrivals=ClosedLoop(clients=clients, requests=number),
             images=[image],
             check=check,
             timeout_s=TIMEOUT_S,
@@ -169,52 +171,54 @@ def ask(running: Running, image: SourceImage, check: Check, requests: int) -> Fi
 
     client.run(plan(WARM_UP // 2, WARM_UP))
     used = sum(map(family_time, running.pids))
-    probes = probing([f"{url}/health" for url in running.urls])
-    with probes as health, sampling(running.pids) as sizes:
+    probes = poll_probes([f"{url}/health" for url in running.urls])
+    with probes as health, sample_memory(running.pids) as sizes:
         report = client.run(plan(CLIENTS, requests))
     used = sum(map(family_time, running.pids)) - used
-    latency = report.latency_s["right"]
+    latency = report.latency_s["ok"]
     assert latency is not None, report.table()
     return {
         "rate": report.throughput,
-        "used": used / report.right,
+        "used": used / report.ok,
         "p50": latency.p50,
         "p95": latency.p95,
-        # One after another: while one waits, none is asked, so that a median would flatter.
+        # Probes are sequential, so a slow one delays the next and a median would be too low.
         "health": max(health.seconds),
         "memory": max(sizes) / 1e6,
-        "right": report.right,
+        "ok": report.ok,
         "rejected": report.rejected,
-        "failed": report.failed + report.wrong,
+        "failed": report.failed + report.invalid,
     }
 
 
-def measure(compared: Sequence[Setup], rounds: int, model: str, requests: int) -> Iterator[Found]:
-    """Ask each setup once a round, every second time in the other order; yield what is there."""
+def measure(
+    compared: Sequence[Setup], rounds: int, model: str, requests: int
+) -> Iterator[Measurements]:
+    """Measure each setup once per round, in alternating order; yield all results so far."""
     image = portrait()
-    with apart(Artist, model) as artist:
-        check = equals({image.name: artist("draw", image.pixels())}, tolerance=1)
-    found: Found = defaultdict(list)
+    with spawn_object(ReferenceEngine, model) as engine:
+        check = compare_with({image.name: engine("cartoonize", image.pixels())}, tolerance=1)
+    results: Measurements = defaultdict(list)
     for number in range(rounds):
         for setup in compared if number % 2 == 0 else reversed(compared):
             with setup.start() as running:
-                figures = ask(running, image, check, requests)
-            found[setup.name].append(figures)
+                figures = measure_setup(running, image, check, requests)
+            results[setup.name].append(figures)
             print(f"round {number + 1}, {setup.name}: {figures}", file=sys.stderr, flush=True)
-        yield {setup.name: found[setup.name] for setup in compared}
+        yield {setup.name: results[setup.name] for setup in compared}
 
 
-def facts(found: Found, load: float, requests: int) -> str:
-    """Say when and where it was measured, and how busy the machine was."""
+def describe_run(results: Measurements, load: float, requests: int) -> str:
+    """Describe date, host and background load of the run."""
     cpus = available_cpus()
-    rates = [figures["rate"] for figures in next(iter(found.values()))]
-    return MACHINE.format(
+    rates = [figures["rate"] for figures in next(iter(results.values()))]
+    return HOST_NOTE.format(
         date=time.strftime("%Y-%m-%d"),
         arguments=f" {shlex.join(sys.argv[1:])}" if sys.argv[1:] else "",
-        machine=describe(),
+        machine=describe_host(),
         load=load,
         cpus=cpus,
-        noise="other work ran beside it" if load > cpus / 4 else "it had little else to do",
+        noise="background load" if load > cpus / 4 else "otherwise idle",
         least=min(rates),
         most=max(rates),
         rounds=len(rates),
@@ -222,14 +226,14 @@ def facts(found: Found, load: float, requests: int) -> str:
     )
 
 
-def tables(found: Found) -> str:
-    """Return what became of the images, and what it cost."""
-    first = next(iter(found.values()))
+def format_tables(results: Measurements) -> str:
+    """Return the Markdown tables of throughput, cost, outcomes and latency."""
+    first = next(iter(results.values()))
     costs, waits = [], []
-    for name, rounds in found.items():
+    for name, rounds in results.items():
         of = {figure: [each[figure] for each in rounds] for figure in first[0]}
 
-        def times(figure: str, rounds: list[Figures] = rounds) -> str:
+        def times(figure: str, rounds: list[RoundResults] = rounds) -> str:
             pairs = zip(rounds, first, strict=True)
             return _spread([each[figure] / other[figure] for each, other in pairs], 2)
 
@@ -238,15 +242,15 @@ def tables(found: Found) -> str:
         waits.append(
             [
                 name,
-                *(f"{sum(of[outcome]):.0f}" for outcome in ("right", "rejected", "failed")),
+                *(f"{sum(of[outcome]):.0f}" for outcome in ("ok", "rejected", "failed")),
                 f"{median(of['p50']):.1f}",
                 _spread(of["p95"], 1),
                 f"{max(of['health']):.1f}",
             ]
         )
-    ratio = "times the first"
-    cost = ["images a second", ratio, "CPU s an image", ratio, "memory, MB", ratio]
-    outcomes = ["right", "rejected", "failed or wrong"]
+    ratio = "ratio to first"
+    cost = ["images per second", ratio, "CPU seconds per image", ratio, "memory, MB", ratio]
+    outcomes = ["ok", "rejected", "failed or invalid"]
     seconds = ["p50, s", "p95, s", "slowest `/health`, s"]
     both = table(["setup", *cost], costs), table(["setup", *outcomes, *seconds], waits)
     return "\n\n".join(both)
@@ -260,29 +264,36 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def write(page: Path, figures: str) -> None:
-    """Put the figures into the page, in the place of those that were there."""
+    """Replace the results in the page."""
     text, count = FIGURES.subn(lambda _: figures + "\n", page.read_text())
     if count != 1:
-        sys.exit(f"{page} has no place for figures: the comments `figures` and `end of figures`.")
+        sys.exit(f"{page} has no place for results: the comments `figures` and `end of figures`.")
     page.write_text(text)
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--requests", type=int, default=200, help="a round; default: 200")
-    parser.add_argument("--model", default="demo", help="a prepared model; default: demo")
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
     parser.add_argument(
-        "--classic-threads", default="1", help="DCTNET_THREADS of a classic worker; default: 1"
+        "--requests", type=int, default=200, help="requests per round; default: 200"
     )
-    parser.add_argument("--page", type=Path, default=Path("docs/why-one-worker.md"))
+    parser.add_argument("--model", default="demo", help="converted model; default: demo")
+    parser.add_argument(
+        "--baseline-threads", default="1", help="DCTNET_THREADS of a baseline worker; default: 1"
+    )
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/process-model.md"), help="page to update"
+    )
     arguments = parser.parse_args()
     cpus, load = available_cpus(), os.getloadavg()[0]
-    compared = setups(arguments.model, max(1, int(cpus)), arguments.classic_threads)
-    # After each round, so that one who ends it early has those before.
-    for found in measure(compared, arguments.rounds, arguments.model, arguments.requests):
-        write(arguments.page, f"{facts(found, load, arguments.requests)}\n\n{tables(found)}\n")
+    compared = setups(arguments.model, max(1, int(cpus)), arguments.baseline_threads)
+    # After each round, so that an aborted run keeps its results.
+    for results in measure(compared, arguments.rounds, arguments.model, arguments.requests):
+        write(
+            arguments.page,
+            f"{describe_run(results, load, arguments.requests)}\n\n{format_tables(results)}\n",
+        )
     return 0
 
 

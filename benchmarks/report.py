@@ -1,4 +1,4 @@
-"""The page of the generators' figures, and its plot."""
+"""Page and plot of the generator benchmark."""
 
 import shlex
 import time
@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 from xml.sax.saxutils import escape, quoteattr
 
-from benchmarks.engines import multiplications, pixels
-from benchmarks.host import describe
+from benchmarks.engines import multiplications_per_pixel, pixels
+from benchmarks.host import describe_host
 
-Found = dict[tuple[object, ...], list[float]]
-"""All answers, by what was asked of whom."""
+Measurements = dict[tuple[object, ...], list[float]]
+"""Measured values by figure, engine, threads and size."""
 
 THREADS = (1, 2)
 COMMAND = """\
@@ -21,47 +21,47 @@ COMMAND = """\
 .venv/bin/python -m benchmarks.generator {arguments}
 ```"""
 
-MACHINE = """\
+HOST_NOTE = """\
 Measured on {date}: {machine}.
 
-Medians of {rounds} interleaved rounds, after one that warms up. Every engine with each number of
-threads is a process of its own. TensorFlow as it is installed has oneDNN off on CPUs of AMD:
-the last engine here."""
+Medians of {rounds} interleaved rounds, after one warm-up round. Each engine runs in its own process
+per number of threads. TensorFlow disables oneDNN by default on AMD CPUs: the last engine here."""
 
-HELD = """\
-Held to AVX2, whatever the CPU has: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by
-`OPENBLAS_CORETYPE`, the native runtime by its variant. ONNX Runtime cannot be held, and takes
-AVX-512 where there is such."""
+AVX2_NOTE = """\
+Limited to AVX2: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by `OPENBLAS_CORETYPE`, the native
+runtime by its variant. ONNX Runtime cannot be limited, and uses AVX-512 if the CPU has it."""
 
-MNN = """\
-MNN was not measured, for no lock file has it; `.venv/bin/pip install MNN` adds it."""
+MNN_MISSING_NOTE = """\
+MNN was not measured: no lock file contains it. `.venv/bin/pip install MNN` installs it."""
 
-MNN_HERE = """\
-MNN {version} was installed beside the lock files."""
+MNN_NOTE = """\
+MNN {version} was installed in addition to the lock files."""
 
-LIMIT = """\
-The reduced arithmetic, 7×7 layers counted directly and as they are computed, beside numpy's
-`sgemm` of 2048³ with as many threads."""
+LIMIT_NOTE = """\
+Arithmetic throughput relative to numpy's `sgemm` of 2048³ with the same number of threads. 7×7
+layers count as direct convolutions, or by the operations that are computed."""
 
-POLICY = """\
-A generator of two threads gives a lone call both, and each of two callers one. The speed of the one
-as a share of a call that is told to take two, and the throughput of the others as a share of two
-that are told to take one:"""
+POLICY_NOTE = """\
+A generator with two threads gives both to a single call, and one to each of two concurrent calls.
+Speed of the single call relative to a call with two fixed threads, and throughput of the concurrent
+calls relative to two calls with one fixed thread each:"""
 
-COSTS = """\
-Seconds from an interpreter with numpy to a generator that is loaded, the engine's imports included;
-resident MB then, and at most, with two callers and the largest images."""
+COSTS_NOTE = """\
+Load time from an interpreter with numpy to a loaded generator, imports included. Resident memory
+after loading, and peak memory with two concurrent calls and the largest images."""
 
 BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 
 
-def share_of_limit(seconds: float, size: str, flops: float, of_seven: float = 1.0) -> float:
-    """Return how fast the reduced arithmetic of an image goes, as a share of `flops` a second."""
-    return 2 * multiplications(of_seven) * pixels(size) / seconds / flops
+def share_of_limit(
+    seconds: float, size: str, flops: float, seven_by_seven_share: float = 1.0
+) -> float:
+    """Return the arithmetic throughput of an image relative to `flops` per second."""
+    return 2 * multiplications_per_pixel(seven_by_seven_share) * pixels(size) / seconds / flops
 
 
-def bars(values: Sequence[tuple[str, float]], title: str, unit: str) -> str:
-    """Draw a bar chart as SVG, a bar from the top for each label; text takes the page's colour."""
+def bar_chart_svg(values: Sequence[tuple[str, float]], title: str, unit: str) -> str:
+    """Return a bar chart as SVG, with one horizontal bar per label."""
     height = GAP + 24 + len(values) * (BAR + GAP)
     most = max(value for _, value in values)
     lines = [
@@ -83,73 +83,75 @@ def bars(values: Sequence[tuple[str, float]], title: str, unit: str) -> str:
     return "\n".join([*lines, "</svg>\n"])
 
 
-def plot(path: Path, found: Found, engines: Sequence[str], sizes: Sequence[str]) -> None:
-    """Write a chart of the largest images on two threads."""
+def plot(
+    path: Path, measurements: Measurements, engines: Sequence[str], sizes: Sequence[str]
+) -> None:
+    """Write the chart of the largest size with two threads."""
     size = sizes[-1]
-    values = [(name, median(found["seconds", name, 2, size])) for name in engines]
+    values = [(name, median(measurements["seconds", name, 2, size])) for name in engines]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(bars(values, f"Seconds an image of {_times(size)}, two threads", "s"))
+    path.write_text(bar_chart_svg(values, f"Seconds per image of {_times(size)}, two threads", "s"))
 
 
 def write(
     path: Path,
-    found: Found,
+    measurements: Measurements,
     engines: Sequence[str],
     sizes: Sequence[str],
     arguments: Sequence[str],
 ) -> None:
-    """Write the page of what was measured with these arguments."""
+    """Write the page of the measurements."""
     native = [name for name in engines if name.startswith("native")]
-    rounds = len(found["sgemm", 1])
-    facts = {"date": time.strftime("%Y-%m-%d"), "machine": describe(), "rounds": rounds}
+    rounds = len(measurements["sgemm", 1])
+    facts = {"date": time.strftime("%Y-%m-%d"), "machine": describe_host(), "rounds": rounds}
     largest = _times(sizes[-1])
     parts = [
-        "# The generator, measured",
-        "The script that measures writes this page:",
+        "# Generator benchmark",
+        "Generated by:",
         COMMAND.format(arguments=shlex.join(arguments)),
-        MACHINE.format_map(facts),
-        *([HELD] if "--avx2" in arguments else []),
+        HOST_NOTE.format_map(facts),
+        *([AVX2_NOTE] if "--avx2" in arguments else []),
         _mnn(engines),
-        f"![Seconds an image](images/{path.stem}.svg)",
-        "## Seconds an image",
-        _latencies(found, engines, sizes),
-        "How many times as fast the native runtime is as TensorFlow:",
-        _times_as_fast(found, engines, native, sizes),
-        "## Two slots of one thread each, images a second",
-        _throughputs(found, engines, native, sizes),
-        "## Share of the limit",
-        LIMIT,
-        _shares(found, native, sizes),
-        "## Threads, call by call",
-        POLICY,
-        _policy(found, native, sizes),
-        "## Loading and memory",
-        COSTS,
-        _costs(found, engines),
-        f"## Where the time goes at {largest}, one thread, ms",
-        _profile(found, native),
+        f"![Seconds per image](images/{path.stem}.svg)",
+        "## Latency, seconds per image",
+        _latencies(measurements, engines, sizes),
+        "Speed-up of the native runtime over TensorFlow:",
+        _times_as_fast(measurements, engines, native, sizes),
+        "## Throughput of two single-threaded slots, images per second",
+        _throughputs(measurements, engines, native, sizes),
+        "## Share of peak arithmetic throughput",
+        LIMIT_NOTE,
+        _shares(measurements, native, sizes),
+        "## Thread policy",
+        POLICY_NOTE,
+        _policy(measurements, native, sizes),
+        "## Load time and memory",
+        COSTS_NOTE,
+        _costs(measurements, engines),
+        f"## Profile at {largest}, one thread, ms",
+        _profile(measurements, native),
     ]
     path.write_text("\n\n".join(parts) + "\n")
 
 
 def _mnn(engines: Sequence[str]) -> str:
-    return MNN_HERE.format(version=version("MNN")) if "MNN" in engines else MNN
+    return MNN_NOTE.format(version=version("MNN")) if "MNN" in engines else MNN_MISSING_NOTE
 
 
-def _seconds(found: Found, name: str, threads: int, size: str) -> float:
-    return median(found["seconds", name, threads, size])
+def _seconds(measurements: Measurements, name: str, threads: int, size: str) -> float:
+    return median(measurements["seconds", name, threads, size])
 
 
 def _each(sizes: Sequence[str]) -> list[tuple[str, int]]:
     return [(size, threads) for size in sizes for threads in THREADS]
 
 
-def _latencies(found: Found, engines: Sequence[str], sizes: Sequence[str]) -> str:
+def _latencies(measurements: Measurements, engines: Sequence[str], sizes: Sequence[str]) -> str:
     rows = [
         [
             _times(size),
             threads,
-            *(f"{_seconds(found, name, threads, size):.3f}" for name in engines),
+            *(f"{_seconds(measurements, name, threads, size):.3f}" for name in engines),
         ]
         for size, threads in _each(sizes)
     ]
@@ -157,71 +159,79 @@ def _latencies(found: Found, engines: Sequence[str], sizes: Sequence[str]) -> st
 
 
 def _times_as_fast(
-    found: Found, engines: Sequence[str], native: Sequence[str], sizes: Sequence[str]
+    measurements: Measurements, engines: Sequence[str], native: Sequence[str], sizes: Sequence[str]
 ) -> str:
     pairs = [(name, slow) for name in native for slow in engines if slow.startswith("TensorFlow")]
     rows = []
     for size, threads in _each(sizes):
-        took = {name: _seconds(found, name, threads, size) for name in engines}
+        took = {name: _seconds(measurements, name, threads, size) for name in engines}
         rows.append([_times(size), threads, *(f"{took[b] / took[a]:.2f}" for a, b in pairs)])
     return table(["size", "threads", *(f"{name}, {slow}" for name, slow in pairs)], rows)
 
 
 def _throughputs(
-    found: Found, engines: Sequence[str], native: Sequence[str], sizes: Sequence[str]
+    measurements: Measurements, engines: Sequence[str], native: Sequence[str], sizes: Sequence[str]
 ) -> str:
     tuned = next(name for name in engines if name.startswith("TensorFlow"))
     rows = []
     for size in sizes:
-        rates = {name: median(found["two slots", name, size]) for name in engines}
+        rates = {name: median(measurements["two slots", name, size]) for name in engines}
         times = (f"{rates[name] / rates[tuned]:.2f}" for name in native)
         rows.append([_times(size), *(f"{rate:.2f}" for rate in rates.values()), *times])
-    return table(["size", *engines, *(f"{name}, times {tuned}" for name in native)], rows)
+    return table(["size", *engines, *(f"{name} / {tuned}" for name in native)], rows)
 
 
-def _shares(found: Found, native: Sequence[str], sizes: Sequence[str]) -> str:
+def _shares(measurements: Measurements, native: Sequence[str], sizes: Sequence[str]) -> str:
     rows = []
     for size, threads in _each(sizes):
-        limit = median(found["sgemm", threads])
+        limit = median(measurements["sgemm", threads])
         shares = [
-            share_of_limit(_seconds(found, name, threads, size), size, limit, of_seven)
+            share_of_limit(
+                _seconds(measurements, name, threads, size), size, limit, seven_by_seven_share
+            )
             for name in native
-            for of_seven in (1.0, 10 / 28)
+            for seven_by_seven_share in (1.0, 10 / 28)
         ]
         rows.append([_times(size), threads, f"{limit / 1e9:.0f}", *(f"{s:.0%}" for s in shares)])
-    counted = [f"{name}, {how}" for name in native for how in ("directly", "as computed")]
+    counted = [f"{name}, {how}" for name in native for how in ("direct", "as computed")]
     return table(["size", "threads", "sgemm, GFLOP/s", *counted], rows)
 
 
-def _policy(found: Found, native: Sequence[str], sizes: Sequence[str]) -> str:
+def _policy(measurements: Measurements, native: Sequence[str], sizes: Sequence[str]) -> str:
     rows = [
-        [name, _times(size), *(f"{median(found[of, name, size]):.1%}" for of in ("lone", "crowd"))]
+        [
+            name,
+            _times(size),
+            *(f"{median(measurements[of, name, size]):.1%}" for of in ("lone", "crowd")),
+        ]
         for name in native
         for size in sizes
     ]
-    return table(["engine", "size", "lone call", "two callers"], rows)
+    return table(["engine", "size", "single call", "two concurrent calls"], rows)
 
 
-def _costs(found: Found, engines: Sequence[str]) -> str:
+def _costs(measurements: Measurements, engines: Sequence[str]) -> str:
     rows = []
     for name in engines:
         for threads in THREADS:
-            load, *memory = (median(found[of, name, threads]) for of in ("load", "loaded", "peak"))
+            load, *memory = (
+                median(measurements[of, name, threads]) for of in ("load", "loaded", "peak")
+            )
             rows.append([name, threads, f"{load:.2f}", *(f"{size / 1e6:.0f}" for size in memory)])
     return table(["engine", "threads", "load, s", "loaded, MB", "peak, MB"], rows)
 
 
-def _profile(found: Found, native: Sequence[str]) -> str:
-    stages = dict.fromkeys(str(key[2]) for key in found if key[0] == "profile")
+def _profile(measurements: Measurements, native: Sequence[str]) -> str:
+    stages = dict.fromkeys(str(key[2]) for key in measurements if key[0] == "profile")
     rows = [
-        [stage, *(f"{1e3 * median(found['profile', name, stage]):.1f}" for name in native)]
+        [stage, *(f"{1e3 * median(measurements['profile', name, stage]):.1f}" for name in native)]
         for stage in stages
     ]
     return table(["stage", *native], rows)
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 

@@ -1,6 +1,7 @@
-"""Write each value's comment in ``values.yaml`` into its place in ``values.schema.json``.
+"""Copy descriptions from ``values.yaml`` into ``values.schema.json``.
 
-``--check`` writes nothing, and fails where there is something to write.
+A description is the comment above a value that begins with ``--``, as in helm-docs. With
+``--check`` the script writes nothing, and exits with 1 if the schema is out of date.
 """
 
 import argparse
@@ -14,64 +15,68 @@ from typing import Any
 import yaml
 
 CHART = Path(__file__).parent / "dctnet"
-WIDTH = 100
+MAX_LINE_LENGTH = 100
 
-Path_ = tuple[str, ...]
+ValuePath = tuple[str, ...]
 
 
-def comments(text: str) -> dict[Path_, str]:
-    """Return the comment of each value that has one, by the value's path."""
+def parse_descriptions(text: str) -> dict[ValuePath, str]:
+    """Return the description of each value that has one, by the value's path."""
     lines = text.splitlines()
     return {
-        path: comment
-        for path, line in _keys(yaml.compose(text))
-        for comment in [_comment_above(lines, line)]
-        if comment
+        path: description
+        for path, line in _walk_keys(yaml.compose(text))
+        for description in [_description_above(lines, line)]
+        if description
     }
 
 
-def _keys(node: yaml.Node, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
+def _walk_keys(node: yaml.Node, path: ValuePath = ()) -> Iterator[tuple[ValuePath, int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, key.value)
             yield inner, key.start_mark.line
-            yield from _keys(value, inner)
+            yield from _walk_keys(value, inner)
 
 
-def _comment_above(lines: list[str], line: int) -> str:
-    words: list[str] = []
+def _description_above(lines: list[str], line: int) -> str:
+    parts: list[str] = []
     while line and (match := re.match(r" *# ?(.*)", lines[line - 1])):
         line -= 1
-        begins = match[1].startswith("-- ")
-        words.insert(0, match[1].removeprefix("-- "))
-        if begins:
-            return " ".join(words)
+        is_first = match[1].startswith("-- ")
+        parts.insert(0, match[1].removeprefix("-- "))
+        if is_first:
+            return " ".join(parts)
     return ""
 
 
-def described(schema: dict[str, Any], texts: dict[Path_, str]) -> dict[str, Any]:
-    """Return the schema with the texts in it; raise KeyError for a value that it lacks."""
+def add_descriptions(schema: dict[str, Any], descriptions: dict[ValuePath, str]) -> dict[str, Any]:
+    """Return the schema with descriptions; raise KeyError for a value that it lacks."""
     result: dict[str, Any] = json.loads(json.dumps(schema))
-    for path, text in texts.items():
-        place = result
+    for path, description in descriptions.items():
+        node = result
         for key in path:
-            place = place["properties"][key]
-        place["description"] = text
+            node = node["properties"][key]
+        node["description"] = description
     return result
 
 
-def formatted(value: Any, indent: int = 0, before: int = 0) -> str:
-    """Write JSON with what fits in one line on one line; ``before`` stands in front of it."""
+def format_json(value: Any, indent: int = 0, prefix_length: int = 0) -> str:
+    """Format JSON, with each object and array on one line if it fits.
+
+    ``prefix_length`` is the length of the key before the value.
+    """
     line = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, dict | list) or not value or indent + before + len(line) < WIDTH:
+    fits = indent + prefix_length + len(line) < MAX_LINE_LENGTH
+    if not isinstance(value, dict | list) or not value or fits:
         return line
     inner = " " * (indent + 2)
     if isinstance(value, list):
-        items = [inner + formatted(item, indent + 2) for item in value]
+        items = [inner + format_json(item, indent + 2) for item in value]
     else:
         names = {key: json.dumps(key) + ": " for key in value}
         items = [
-            inner + names[key] + formatted(item, indent + 2, len(names[key]))
+            inner + names[key] + format_json(item, indent + 2, len(names[key]))
             for key, item in value.items()
         ]
     opening, closing = "[]" if isinstance(value, list) else "{}"
@@ -85,8 +90,8 @@ def main() -> int:
     check = parser.parse_args().check
     file = CHART / "values.schema.json"
     old = file.read_text()
-    texts = comments((CHART / "values.yaml").read_text())
-    new = formatted(described(json.loads(old), texts)) + "\n"
+    descriptions = parse_descriptions((CHART / "values.yaml").read_text())
+    new = format_json(add_descriptions(json.loads(old), descriptions)) + "\n"
     if check and new != old:
         print("helm/dctnet/values.schema.json is not up to date: make chart-docs", file=sys.stderr)
         return 1

@@ -1,5 +1,5 @@
-"""The load client: sends images to a running dctnet and reports how it answered.
+"""Load client: sends images to a running dctnet and reports the responses.
 
-``loadtest.client`` sends; ``loadtest.slow_clients`` holds connections open as an attacker would.
-``docs/load-testing.md`` says how to read a report.
+``loadtest.client`` sends; ``loadtest.slow_clients`` simulates Slowloris attacks.
+``docs/load-testing.md`` explains the report.
 """

@@ -1,20 +1,20 @@
-"""Open files: the system's limit of them is a limit of connections."""
+"""Limit of open files (RLIMIT_NOFILE), which limits connections."""
 
 import resource
 
 from loadtest.errors import LoadError
 
-OTHERS = 64
-"""Open files that are no connections: Python's own, the answers', the event loop's."""
+RESERVED = 64
+"""Open files that are not connections: Python's, the response store's, the event loop's."""
 
 
-def allow(connections: int) -> None:
-    """Raise this process's soft limit where that is needed.
+def raise_limit(connections: int) -> None:
+    """Raise the soft limit of this process if necessary.
 
     Raises:
         LoadError: The hard limit is too low.
     """
-    needed = connections + OTHERS
+    needed = connections + RESERVED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or needed <= soft:
         return

@@ -1,4 +1,4 @@
-"""The images that are sent: made from a seed, or read from a folder."""
+"""Images to send: generated from a seed, or read from a folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,41 +16,41 @@ from loadtest.errors import LoadError
 Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "png"]
 
-NOISE = 3.0
-"""The standard deviation, in levels of 255, of a made image's noise: that of a good camera. It
-keeps the codecs as busy as a photo does."""
+NOISE_STDDEV = 3.0
+"""Standard deviation of the noise in generated images, in levels of 255: that of a good camera, so
+that codecs work as hard as for a photo."""
 
 _QUALITY: dict[Format, list[int]] = {"jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92], "png": []}
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-"""By Pillow's names of the formats."""
+"""Media types by Pillow's format names."""
 
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image as it is sent."""
+    """An encoded image to send."""
 
     name: str
-    """Distinguishes it from all others of a plan."""
+    """Unique name within a plan."""
     data: bytes
     media_type: str
     width: int
     height: int
-    """Its sides in pixels, as a viewer shows it."""
+    """Width and height in pixels after EXIF orientation."""
 
     def pixels(self) -> Pixels:
-        """Decode it to HxWx3 RGB, upright."""
+        """Decode to HxWx3 uint8 RGB, with EXIF orientation applied."""
         with Image.open(BytesIO(self.data)) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
-def made(
+def generate_images(
     count: int, width: int, height: int, *, format: Format = "jpeg", seed: int = 0
 ) -> list[SourceImage]:
-    """Make distinct images: smooth colours, shapes and a little noise; the same for a seed."""
+    """Generate distinct images of gradients, ellipses and noise, reproducible by seed."""
     return [
         SourceImage(
             f"{seed}-{number}",
-            _encoded(_drawn(np.random.default_rng([seed, number]), width, height), format),
+            _encode(_render(np.random.default_rng([seed, number]), width, height), format),
             f"image/{format}",
             width,
             height,
@@ -59,8 +59,8 @@ def made(
     ]
 
 
-def from_folder(folder: Path) -> list[SourceImage]:
-    """Read all JPEG, PNG and WebP files of a folder, by name.
+def read_folder(folder: Path) -> list[SourceImage]:
+    """Read all JPEG, PNG and WebP files of a folder, sorted by name.
 
     Raises:
         LoadError: The folder cannot be read, or has no image.
@@ -81,13 +81,13 @@ def _read(paths: list[Path]) -> Iterator[SourceImage]:
             with Image.open(BytesIO(data)) as image:
                 media_type = MEDIA_TYPES.get(image.format or "")
                 width, height = ImageOps.exif_transpose(image).size
-        except OSError:  # Not an image, such as a note on where the others are from.
+        except OSError:  # Not an image, such as a licence file.
             continue
         if media_type:
             yield SourceImage(path.name, data, media_type, width, height)
 
 
-def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
+def _render(random: np.random.Generator, width: int, height: int) -> Pixels:
     colours = random.integers(0, 256, (4, 4, 3)).astype(np.float32)
     canvas: Any = cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(12):
@@ -97,11 +97,11 @@ def _drawn(random: np.random.Generator, width: int, height: int) -> Pixels:
         colour = random.uniform(0, 255, 3).tolist()
         cv2.ellipse(canvas, centre, axes.tolist(), angle, 0, 360, colour, cv2.FILLED, cv2.LINE_8)
     canvas = cv2.GaussianBlur(canvas, (0, 0), 0.8)
-    canvas += NOISE * random.standard_normal(canvas.shape, dtype=np.float32)
+    canvas += NOISE_STDDEV * random.standard_normal(canvas.shape, dtype=np.float32)
     return np.asarray(np.clip(canvas, 0, 255), np.uint8)
 
 
-def _encoded(image: Pixels, format: Format) -> bytes:
-    done, data = cv2.imencode(f".{format}", image, _QUALITY[format])
-    assert done, f"OpenCV cannot write {format}."
+def _encode(image: Pixels, format: Format) -> bytes:
+    ok, data = cv2.imencode(f".{format}", image, _QUALITY[format])
+    assert ok, f"OpenCV cannot write {format}."
     return data.tobytes()

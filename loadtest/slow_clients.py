@@ -1,4 +1,4 @@
-"""Slow clients, as whoever wants to exhaust a server opens them: a byte now and then, for ever."""
+"""Slow clients (Slowloris): connections that send a byte per interval, for ever."""
 
 import asyncio
 import itertools
@@ -16,65 +16,67 @@ _CLOSED, _RESET, _OPEN, _UNCONNECTED = "closed", "reset", "open", "unconnected"
 
 @dataclass(frozen=True, kw_only=True)
 class SlowPlan:
-    """Connections that take their time."""
+    """Plan of slow connections."""
 
     url: str
-    """Where an image would be posted; only ``http``."""
+    """Endpoint; only ``http``."""
     connections: int
     part: Literal["headers", "body"]
-    """What comes slowly; the headers are sent at once where it is the body."""
+    """Part sent slowly; with ``body``, headers are sent at once."""
     image: SourceImage
-    """The body, of which only the first bytes are ever sent."""
+    """Request body, of which only the first bytes are sent."""
     bound_s: float
-    """How long a connection is kept at most, in seconds."""
+    """Maximum time to hold a connection, in seconds."""
     interval_s: float = 1.0
-    """The time from one byte to the next."""
+    """Interval between bytes, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlowReport:
-    """How the connections ended; the counts add up to the plan's connections."""
+    """Outcomes of slow connections; the counts add up to the plan's connections."""
 
     by_status: dict[int, int]
-    """Those that were answered, such as with 408; 0 where the answer is not HTTP."""
+    """Responses by status, such as 408; 0 for a response that is not HTTP."""
     closed: int
-    """Those that the server closed without an answer."""
+    """Connections closed by the server without a response."""
     reset: int
     still_open: int
-    """Those that nobody had ended when the bound passed."""
+    """Connections still open at the bound."""
     unconnected: int
-    """Those that were never accepted."""
+    """Connections that were not accepted."""
 
 
 def run(plan: SlowPlan) -> SlowReport:
-    """Open all connections at once and wait until each is ended, or the bound passes.
+    """Open all connections at once and wait until each ends or reaches the bound.
 
     Raises:
-        LoadError: More connections are asked for than files may be open here.
+        LoadError: The limit of open files is too low.
     """
-    file_descriptors.allow(plan.connections)
-    ends = asyncio.run(_ends(plan))
+    file_descriptors.raise_limit(plan.connections)
+    outcomes = asyncio.run(_outcomes(plan))
     return SlowReport(
-        by_status={end: count for end, count in ends.items() if isinstance(end, int)},
-        closed=ends[_CLOSED],
-        reset=ends[_RESET],
-        still_open=ends[_OPEN],
-        unconnected=ends[_UNCONNECTED],
+        by_status={
+            outcome: count for outcome, count in outcomes.items() if isinstance(outcome, int)
+        },
+        closed=outcomes[_CLOSED],
+        reset=outcomes[_RESET],
+        still_open=outcomes[_OPEN],
+        unconnected=outcomes[_UNCONNECTED],
     )
 
 
-async def _ends(plan: SlowPlan) -> Counter[int | str]:
-    return Counter(await asyncio.gather(*(_end(plan) for _ in range(plan.connections))))
+async def _outcomes(plan: SlowPlan) -> Counter[int | str]:
+    return Counter(await asyncio.gather(*(_outcome(plan) for _ in range(plan.connections))))
 
 
-async def _end(plan: SlowPlan) -> int | str:
+async def _outcome(plan: SlowPlan) -> int | str:
     parts = urlsplit(plan.url)
     try:
         async with asyncio.timeout(plan.bound_s):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     except (TimeoutError, OSError):
         return _UNCONNECTED
-    dripping = asyncio.create_task(_drip(plan, writer))
+    drip_task = asyncio.create_task(_drip(plan, writer))
     try:
         async with asyncio.timeout(plan.bound_s):
             return _status(await reader.readline())
@@ -83,20 +85,20 @@ async def _end(plan: SlowPlan) -> int | str:
     except OSError:
         return _RESET
     finally:
-        dripping.cancel()
+        drip_task.cancel()
         writer.transport.abort()
 
 
 async def _drip(plan: SlowPlan, writer: asyncio.StreamWriter) -> None:
-    at_once, slowly = _bytes(plan)
-    writer.write(at_once)
-    for byte in slowly:
-        # Nothing is drained: what the server does not take is no reason to stop.
+    immediate, delayed = _request_bytes(plan)
+    writer.write(immediate)
+    for byte in delayed:
+        # No drain: a server that does not read must not stop the client.
         writer.write(bytes([byte]))
         await asyncio.sleep(plan.interval_s)
 
 
-def _bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
+def _request_bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
     parts = urlsplit(plan.url)
     head = (
         f"POST {parts.path or '/'} HTTP/1.1\r\n"

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, rejected
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
 from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
 IMAGE = gradient(40, 24)
@@ -23,22 +23,25 @@ def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str) -
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_the_cartoon_of_an_image_is_the_answer_and_not_to_be_stored(client):
-    for response in post(client), post(client, style="tiny"):  # The loaded one may be named.
+def test_response_is_the_cartoon_with_no_store(client):
+    for response in (
+        post(client),
+        post(client, style="tiny"),
+    ):  # The default, and the loaded style by name.
         assert response.status_code == 200
         assert response.content_type == "image/png"
         assert response.headers["Cache-Control"] == "no-store"
         np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
-def test_the_image_may_be_a_form_field(client):
+def test_image_may_be_a_form_field(client):
     form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "other": "text"}
     response = client.post("/v1/cartoons", data=form)
     np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_answer_has_the_format_that_is_asked_for(client, format):
+def test_response_has_the_requested_format(client, format):
     response = post(client, format=format)
     assert response.content_type == f"image/{format}"
     assert np.abs(decoded(response.data).astype(int) - (255 - IMAGE)).mean() < 3
@@ -46,7 +49,7 @@ def test_the_answer_has_the_format_that_is_asked_for(client, format):
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize("kind", format_variants())
-def test_every_kind_of_image_is_answered_at_its_shown_size(client, kind):
+def test_cartoon_has_the_displayed_size_of_any_image_kind(client, kind):
     response = post(client, format_variants()[kind])
     assert response.status_code == 200
     assert decoded(response.data).shape == (40, 24, 3)
@@ -54,13 +57,13 @@ def test_every_kind_of_image_is_answered_at_its_shown_size(client, kind):
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
-def test_the_answer_has_the_images_size(client, height, width):
+def test_cartoon_has_the_image_size(client, height, width):
     response = post(client, encoded(gradient(height, width)))
     assert decoded(response.data).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize(("level", "faces"), [(255, "1"), (0, "0")])
-def test_headers_tell_the_model_and_the_faces(client, level, faces):
+def test_model_and_faces_headers(client, level, faces):
     response = post(client, encoded(np.full((256, 256, 3), level, np.uint8)))
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
     assert response.headers["X-Dctnet-Faces"] == faces
@@ -68,7 +71,7 @@ def test_headers_tell_the_model_and_the_faces(client, level, faces):
     assert red.any() == (faces == "1")
 
 
-def test_each_stage_is_timed_in_milliseconds(client):
+def test_server_timing_header(client):
     timing = post(client).headers["Server-Timing"]
     entries = re.findall(r"(\w+);dur=(\d+\.\d)(?:, |$)", timing)
     stages = ["queue", "decode", "background", "faces", "head", "blend", "encode"]
@@ -77,8 +80,8 @@ def test_each_stage_is_timed_in_milliseconds(client):
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
-    """Werkzeug would write one of more than 500 kB."""
+def test_upload_is_not_written_to_a_file(settings, tmp_path, monkeypatch):
+    """Werkzeug writes uploads of more than 500 kB to a file by default."""
     client = client_of(replace(settings, max_body_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
     image = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
@@ -89,7 +92,7 @@ def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
     assert response.status_code == 200
 
 
-def test_no_image_is_rejected(client):
+def test_missing_image_is_400(client):
     for response in (
         client.post("/v1/cartoons"),
         post(client, b""),
@@ -98,29 +101,30 @@ def test_no_image_is_rejected(client):
         client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
         client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
-        assert "field `file`" in rejected(response, 400, "missing-image")
+        assert "field `file`" in require_problem(response, 400, "missing-image")
 
 
 @pytest.mark.parametrize("data", [b"hello", encoded(IMAGE, "GIF"), bytes(1000)])
-def test_what_is_no_allowed_image_is_rejected(client, data):
-    assert "JPEG, PNG, WebP or AVIF" in rejected(post(client, data), 415, "unsupported-format")
+def test_unsupported_format_is_415(client, data):
+    assert "JPEG, PNG, WebP or AVIF" in require_problem(
+        post(client, data), 415, "unsupported-format"
+    )
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_cut_off_image_is_rejected(client, format):
+def test_truncated_image_is_422(client, format):
     data = encoded(IMAGE, format)
-    rejected(post(client, data[: len(data) // 2]), 422, "damaged-image")
+    require_problem(post(client, data[: len(data) // 2]), 422, "damaged-image")
 
 
 def padded(size: int) -> bytes:
-    """An image of exactly this size in bytes."""
+    """Image of exactly this many bytes."""
     data = encoded(IMAGE)
     return data + bytes(size - len(data))
 
 
 def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
-    """Send an image of this size in bytes: announced, in a form, and as Gunicorn hands over a body
-    whose size is not announced."""
+    """Send an image of this many bytes: with a length, in a form, and chunked as by Gunicorn."""
     data = padded(size)
     unsized = {"wsgi.input": BytesIO(data), "wsgi.input_terminated": True}
     return [
@@ -130,51 +134,51 @@ def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
     ]
 
 
-def test_as_many_bytes_as_allowed_pass_and_one_more_is_rejected(client):
+def test_max_body_bytes_is_exact(client):
     assert [response.status_code for response in of_size(client, MAX_BYTES)] == [200] * 3
     for response in of_size(client, MAX_BYTES + 1):
-        assert f"at most {MAX_BYTES} bytes" in rejected(response, 413, "too-many-bytes")
+        assert f"at most {MAX_BYTES} bytes" in require_problem(response, 413, "too-many-bytes")
 
 
-def test_other_fields_may_not_add_without_end(client):
+def test_form_overhead_is_limited(client):
     form = {"file": (BytesIO(padded(MAX_BYTES)), "me.png"), "other": (BytesIO(bytes(70_000)), "x")}
-    rejected(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
+    require_problem(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
 
 
-def test_as_many_pixels_as_allowed_pass_and_one_more_is_rejected(client):
+def test_max_pixels_is_exact(client):
     assert post(client, encoded(np.zeros((1, MAX_PIXELS, 3), np.uint8))).status_code == 200
     one_more = post(client, encoded(np.zeros((1, MAX_PIXELS + 1, 3), np.uint8)))
-    detail = rejected(one_more, 413, "too-many-pixels")
+    detail = require_problem(one_more, 413, "too-many-pixels")
     assert f"{MAX_PIXELS + 1} pixels; at most {MAX_PIXELS} are allowed" in detail
 
 
 @pytest.mark.parametrize("style", ["anime", "", "TINY"])
-def test_a_style_that_is_not_loaded_is_rejected(client, style):
-    detail = rejected(post(client, style=style), 422, "unknown-style")
+def test_unknown_style_is_422(client, style):
+    detail = require_problem(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; 'tiny' is."
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
-def test_an_unknown_format_is_rejected(client, format):
-    detail = rejected(post(client, format=format), 422, "bad-parameter")
+def test_unknown_format_is_422(client, format):
+    detail = require_problem(post(client, format=format), 422, "bad-parameter")
     assert detail == f"The format {format!r} is none of png, jpeg, webp."
 
 
-def test_an_image_too_long_for_the_format_is_rejected(client):
+def test_image_too_long_for_the_format_is_422(client):
     data = encoded(np.zeros((1, 20_000, 3), np.uint8))
     assert post(client, data, format="png").status_code == 200
-    detail = rejected(post(client, data, format="webp"), 422, "bad-parameter")
+    detail = require_problem(post(client, data, format="webp"), 422, "bad-parameter")
     assert "at most 16383 on a side" in detail
 
 
 @pytest.mark.parametrize("seconds", ["5", "5.5", "0.5e1", "1e400"])
-def test_a_deadline_is_a_number_as_json_writes_one(client, seconds):
+def test_request_timeout_is_a_json_number(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     assert client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "+5", "1_0", "inf", "nan", ""])
-def test_a_deadline_that_is_none_is_rejected(client, seconds):
+def test_invalid_request_timeout_is_422(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
-    rejected(response, 422, "bad-parameter")
+    require_problem(response, 422, "bad-parameter")

@@ -1,4 +1,4 @@
-"""Who takes turns with whom: told by its key, by its address, or not at all."""
+"""Client identity: by API key, by address, or anonymous."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ BY_ADDRESS = {"DCTNET_FAIRNESS": "address", "DCTNET_TRUSTED_PROXIES": "10.0.0.0/
 
 
 def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
-    """Return whose a request from a peer counts as, with what proxies have written."""
+    """Return the client identity of a request, by its peer and X-Forwarded-For."""
     settings = Settings.from_environment({**BY_ADDRESS, **environ})
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     with Flask("test").test_request_context(environ_base={"REMOTE_ADDR": peer}, headers=headers):
@@ -26,7 +26,7 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
     ("peer", "forwarded", "client"),
     [
         ("192.0.2.1", None, "192.0.2.1"),
-        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # Whoever is not trusted may lie.
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # An untrusted peer may forge the header.
         ("10.0.0.1", None, "10.0.0.1"),
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
         ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
@@ -46,21 +46,21 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
         ("", "198.51.100.7", "None"),
     ],
 )
-def test_a_client_s_address_is_the_last_that_a_trusted_proxy_saw(peer, forwarded, client):
+def test_client_address_is_the_last_one_seen_by_a_trusted_proxy(peer, forwarded, client):
     assert client_of(peer, forwarded) == client
 
 
-def test_without_trusted_proxies_a_peer_is_a_client():
+def test_peer_address_counts_without_trusted_proxies():
     assert client_of("127.0.0.1", "198.51.100.7", DCTNET_TRUSTED_PROXIES="") == "127.0.0.1"
 
 
 @pytest.mark.parametrize("fairness", ["none", "key"])
-def test_addresses_count_only_where_they_are_asked_for(fairness):
+def test_address_is_ignored_by_other_fairness_settings(fairness):
     assert client_of("192.0.2.1", DCTNET_FAIRNESS=fairness) == "None"
 
 
 def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Send an image with each key, in both ways; return whose they counted as."""
+    """Send an image with each key in each header; return the client identities."""
     replica = replica_of(settings)
     seen: list[object] = []
     submit = replica.admission.submit
@@ -77,10 +77,8 @@ def clients_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[ob
     return seen
 
 
-def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
-    with_keys, monkeypatch
-):
-    first, same, second, as_well = clients_seen(with_keys, monkeypatch)
+def test_client_identity_is_a_digest_of_the_key(settings_with_keys, monkeypatch):
+    first, same, second, as_well = clients_seen(settings_with_keys, monkeypatch)
     assert first == same
     assert second == as_well
     assert None not in {first, second}
@@ -89,7 +87,7 @@ def test_whoever_has_the_same_key_is_the_same_client_and_the_key_is_not_kept(
         assert not any(key in str(client) or key.encode() in bytes(client) for key in KEYS)
 
 
-def test_the_setting_wins_over_keys(with_keys, monkeypatch):
+def test_address_fairness_ignores_keys(settings_with_keys, monkeypatch):
     by_address = Settings.from_environment(BY_ADDRESS).fairness
-    seen = clients_seen(replace(with_keys, fairness=by_address), monkeypatch)
+    seen = clients_seen(replace(settings_with_keys, fairness=by_address), monkeypatch)
     assert {str(client) for client in seen} == {"127.0.0.1"}

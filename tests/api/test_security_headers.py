@@ -1,4 +1,4 @@
-"""What every answer tells the browser that reads it."""
+"""Security headers of every response."""
 
 import pytest
 
@@ -6,9 +6,7 @@ import pytest
 @pytest.mark.parametrize(
     "path", ["/", "/docs", "/openapi.json", "/health", "/v1/styles", "/nothing", "/v1/cartoons"]
 )
-def test_no_browser_guesses_a_type_names_the_page_embeds_an_answer_or_loads_another_file(
-    client, path
-):
+def test_security_headers(client, path):
     response = client.get(path)
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Referrer-Policy"] == "no-referrer"

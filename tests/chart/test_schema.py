@@ -1,4 +1,4 @@
-"""The schema and the README say of every value what ``values.yaml`` says of it."""
+"""values.schema.json: complete, closed, bounded, and in sync with ``values.yaml``."""
 
 import importlib.util
 import shutil
@@ -18,7 +18,7 @@ from tests.support.chart import (
     schema_at,
 )
 
-PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
+PASSED_THROUGH = "Passed through: Kubernetes validates the rest."
 
 spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
 assert spec
@@ -26,72 +26,72 @@ assert spec.loader
 describe = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(describe)
 
-TEXTS = describe.comments((CHART / "values.yaml").read_text())
+DESCRIPTIONS = describe.parse_descriptions((CHART / "values.yaml").read_text())
 
 
-def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def leaf_paths(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if not isinstance(values, dict) or not values:
         return [path]
-    return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
+    return [leaf for key, value in values.items() for leaf in leaf_paths(value, (*path, key))]
 
 
-def test_every_value_is_described_by_a_comment():
+def test_all_values_have_a_description():
     undescribed = [
         path
-        for path in leaves(DEFAULTS)
-        if not any(path[:length] in TEXTS for length in range(1, len(path) + 1))
+        for path in leaf_paths(DEFAULTS)
+        if not any(path[:length] in DESCRIPTIONS for length in range(1, len(path) + 1))
     ]
     assert undescribed == []
-    assert len(TEXTS) > 150
+    assert len(DESCRIPTIONS) > 150
 
 
-def test_every_value_is_in_the_schema_and_described_there():
-    assert {path: schema_at(path)["description"] for path in TEXTS} == TEXTS
+def test_schema_has_all_values_and_descriptions():
+    assert {path: schema_at(path)["description"] for path in DESCRIPTIONS} == DESCRIPTIONS
     typed = {"type", "enum", "anyOf", "allOf"}
-    assert [path for path in TEXTS if not typed & schema_at(path).keys()] == []
+    assert [path for path in DESCRIPTIONS if not typed & schema_at(path).keys()] == []
 
 
-def test_the_schema_has_no_value_that_the_chart_has_not():
+def test_schema_has_only_values_of_the_chart():
     def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        found = []
+        result = []
         for key, inner in schema.get("properties", {}).items():
-            found.append((*path, key))
-            if (*path, key) not in TEXTS:
-                found += keys(inner, (*path, key))
-        return found
+            result.append((*path, key))
+            if (*path, key) not in DESCRIPTIONS:
+                result += keys(inner, (*path, key))
+        return result
 
-    known = {path[:length] for path in TEXTS for length in range(1, len(path) + 1)}
-    assert set(keys(SCHEMA)) - known == {("enabled",)}  # A parent chart's condition.
+    known = {path[:length] for path in DESCRIPTIONS for length in range(1, len(path) + 1)}
+    assert set(keys(SCHEMA)) - known == {("enabled",)}  # Condition of a parent chart.
 
 
-def parts(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Each schema in the schema."""
-    found: list[tuple[str, dict[str, Any]]] = []
+def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Return all subschemas with their paths."""
+    result: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
         if "type" in schema and not isinstance(schema["type"], dict):
-            found.append((where, schema))
+            result.append((where, schema))
         for key, inner in schema.items():
             if key not in {"examples", "default", "enum"}:
-                found += parts(inner, f"{where}/{key}")
+                result += subschemas(inner, f"{where}/{key}")
     elif isinstance(schema, list):
         for index, inner in enumerate(schema):
-            found += parts(inner, f"{where}/{index}")
-    return found
+            result += subschemas(inner, f"{where}/{index}")
+    return result
 
 
-def kinds(schema: dict[str, Any]) -> list[str]:
+def types(schema: dict[str, Any]) -> list[str]:
     return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
 
 
-def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
+def test_schema_rejects_additional_properties():
     is_open = [
         where
-        for where, each in parts(SCHEMA)
-        if "object" in kinds(each)
+        for where, each in subschemas(SCHEMA)
+        if "object" in types(each)
         and "additionalProperties" not in each
-        and each.get("$comment") != PASSED_ON
+        and each.get("$comment") != PASSED_THROUGH
     ]
-    # What charts share, and what Kubernetes defines inside the values that are passed on.
+    # Shared globals, and fields that Kubernetes defines in values passed through.
     assert {where.removeprefix("/properties/") for where in is_open} == {
         "global",
         "topologySpreadConstraints/items",
@@ -100,25 +100,25 @@ def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
     }
 
 
-def test_every_number_has_bounds():
+def test_all_numbers_have_bounds():
     unbounded = [
         where
-        for where, each in parts(SCHEMA)
-        if {"integer", "number"} & set(kinds(each))
+        for where, each in subschemas(SCHEMA)
+        if {"integer", "number"} & set(types(each))
         and not {"minimum", "exclusiveMinimum"} & set(each)
     ]
     assert unbounded == []
 
 
-def test_it_is_a_schema_of_draft_7():
+def test_schema_is_valid_draft_7():
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.Draft7Validator(SCHEMA).validate(DEFAULTS)
 
 
-def test_the_examples_of_what_is_passed_on_fit_it():
+def test_examples_are_valid():
     tried = 0
-    for _, each in parts(SCHEMA):
+    for _, each in subschemas(SCHEMA):
         for example in each.get("examples", []):
             resolver = {**each, "definitions": SCHEMA["definitions"]}
             jsonschema.Draft7Validator(resolver).validate(example)
@@ -126,30 +126,32 @@ def test_the_examples_of_what_is_passed_on_fit_it():
     assert tried >= 15
 
 
-def test_a_changed_comment_is_seen(tmp_path):
+def test_check_detects_a_changed_description(tmp_path):
     shutil.copytree(CHART.parent, tmp_path / "helm")
     values = tmp_path / "helm/dctnet/values.yaml"
     command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0
-    values.write_text(values.read_text().replace("# -- Repository.", "# -- Its repository."))
+    values.write_text(values.read_text().replace("# -- Image repository.", "# -- Repository."))
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert "make chart-docs" in run.stderr
 
 
-def test_the_readme_is_as_make_chart_docs_leaves_it():
+def test_readme_is_up_to_date():
     options = ["--dry-run", "--log-level=warning", "--sort-values-order=file"]
     run = run_tool("helm-docs", *options, "--chart-search-root", CHART.parent)
     assert run.returncode == 0
     assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
 
 
-def test_a_value_that_would_break_later_is_rejected_at_once():
-    intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
+def test_schema_rejects_invalid_values():
+    intervals = ["15", "0s", "1d2", 15]  # Not durations of Prometheus.
     assert_schema_rejects(
         [
             ("image.tag", 1.1),
             ("image.digest", "sha256:abc"),
+            *((f"{each}imagePullSecrets", ["registry"]) for each in ("", "global.")),
+            *((f"{each}imagePullSecrets", [{"key": "registry"}]) for each in ("", "global.")),
             ("podAnnotations", {"a": True}),
             ("extraEnv", [{"name": "A", "value": 1}]),
             ("networkPolicy.modelSource.cidrs", []),
@@ -165,11 +167,11 @@ def test_a_value_that_would_break_later_is_rejected_at_once():
             ("autoscaling.minReplicas", 0),
             *(("metrics.serviceMonitor.interval", interval) for interval in intervals),
             *(("metrics.podMonitor.interval", interval) for interval in intervals),
-            # A section must be one.
+            # A section must be an object.
             *(("timeouts", nothing) for nothing in (None, 0, "yes", [])),
         ]
     )
 
 
-def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition():
+def test_parent_chart_may_set_globals_and_condition():
     assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment

@@ -1,4 +1,4 @@
-"""How clients come in from outside: through an Ingress, or through a Gateway."""
+"""Proxy under test: an Ingress or a Gateway."""
 
 import json
 from dataclasses import dataclass
@@ -10,48 +10,48 @@ from tests.e2e.cluster import Namespace, kubectl, until
 
 HOST = "e2e.test"
 
-LONGEST_S = 60
-"""How long a proxy may take to route to a Service that is new."""
+ROUTE_TIMEOUT_S = 60
+"""Timeout for a proxy to route to a new Service, in seconds."""
 
-ANSWERS = 20
-"""Right answers in a row, each on a connection of its own, after which a route counts as there."""
+CONSECUTIVE_SUCCESSES = 20
+"""Consecutive responses, each on a new connection, after which a route counts as ready."""
 
 
 @dataclass(frozen=True)
-class Entrance:
+class IngressOrGateway:
     kind: str
     """``ingress`` or ``gateway``."""
     proxy_class: str
-    """The name of the IngressClass or GatewayClass."""
-    given: str | None
-    """An address that the caller named, instead of the one that the cluster knows."""
+    """Name of the IngressClass or GatewayClass."""
+    address_override: str | None
+    """Address to use instead of the one that the cluster reports."""
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Host": HOST}
 
     def values(self) -> dict[str, Any]:
-        """What the chart is told; the requests' host is the same for both."""
-        proxy: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
+        """Chart values that expose the service at HOST."""
+        values: dict[str, Any] = {"enabled": True, "className": self.proxy_class}
         if self.kind == "gateway":
-            proxy |= {"create": True, "retries": "envoy"}
-        return {"expose": {"hosts": [HOST]}, self.kind: proxy}
+            values |= {"create": True, "retryPolicy": "envoy"}
+        return {"expose": {"hosts": [HOST]}, self.kind: values}
 
     def url(self, namespace: Namespace) -> str:
-        """Return where the service answers, when it does."""
-        address = self.given or until(
-            lambda: self._address(namespace), "no address", bound_s=LONGEST_S
+        """Return the URL of the service, once the proxy routes to it."""
+        address = self.address_override or until(
+            lambda: self._address(namespace), "no address", bound_s=ROUTE_TIMEOUT_S
         )
         url = f"http://{address}"
-        # Each process of a proxy learns of a route by itself.
+        # Each process of a proxy loads a route separately.
         until(
-            lambda: all(self._answers(url) for _ in range(ANSWERS)),
+            lambda: all(self._is_healthy(url) for _ in range(CONSECUTIVE_SUCCESSES)),
             "the proxy does not route",
-            bound_s=LONGEST_S,
+            bound_s=ROUTE_TIMEOUT_S,
         )
         return url
 
-    def _answers(self, url: str) -> bool:
+    def _is_healthy(self, url: str) -> bool:
         try:
             return requests.get(f"{url}/health", headers=self.headers, timeout=10).ok
         except requests.ConnectionError:

@@ -1,4 +1,4 @@
-"""When pods appear and become ready, on this machine's clock: their own times are whole seconds."""
+"""Creation and readiness times of pods, more precise than Kubernetes' whole seconds."""
 
 import subprocess
 import threading
@@ -7,31 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.e2e.cluster import Namespace, tool
+from tests.e2e.cluster import Namespace, find_tool
 
 _COLUMNS = "{.object.metadata.name} {.object.status.conditions[?(@.type=='Ready')].status}{'\\n'}"
 
 
 @dataclass
-class Seen:
-    """By the pods' names, in seconds of the monotonic clock."""
+class PodTimes:
+    """Times by pod name, in seconds of the monotonic clock."""
 
     created: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
 
     def seconds(self) -> list[float]:
-        """Return how long each pod took from its creation until it was ready."""
+        """Return the seconds from creation to readiness of each pod."""
         return [at - self.created[name] for name, at in self.ready.items()]
 
 
 @contextmanager
-def watching(namespace: Namespace, selector: str) -> Iterator[Seen]:
-    """Note what becomes of the pods that appear within the block."""
+def watch_pods(namespace: Namespace, selector: str) -> Iterator[PodTimes]:
+    """Record the times of pods created within the block."""
     before = {pod["metadata"]["name"] for pod in namespace.items("pods", selector)}
-    seen = Seen()
+    seen = PodTimes()
     process = subprocess.Popen(
         [
-            tool("kubectl"), "--namespace", namespace.name, "get", "pods", "--selector", selector,
+            find_tool("kubectl"), "--namespace", namespace.name, "get", "pods",
+            "--selector", selector,
             "--watch", "--output-watch-events", f"--output=jsonpath={_COLUMNS}",
         ],
         stdout=subprocess.PIPE,

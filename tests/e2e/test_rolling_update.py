@@ -1,4 +1,4 @@
-"""Under a steady load that two replicas carry, whatever becomes of them is not noticed outside."""
+"""Rolling updates, rollbacks and pod deletion under constant load."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,106 +8,111 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Namespace, Rejected, Release, merged, until
-from tests.e2e.conftest import Note
-from tests.e2e.ingress_or_gateway import Entrance
-from tests.e2e.load import STEADY, Loads, require_nothing_lost
-from tests.e2e.pod_watch import watching
+from tests.e2e.cluster import CommandError, Namespace, Release, merged, until
+from tests.e2e.conftest import ResultRecorder
+from tests.e2e.ingress_or_gateway import IngressOrGateway
+from tests.e2e.load import STEADY, LoadGenerator, require_no_lost_requests
+from tests.e2e.pod_watch import watch_pods
 
 REPLICAS = 2
 ROUNDS = 3
 
-AROUND_S = 5
-"""How long the load goes on before and after a change: proxies learn of one seconds late."""
+LOAD_MARGIN_S = 5
+"""Time of load before and after a change, in seconds; proxies notice it late."""
 
 OTHER_MODEL = {"name": "DCTNET_MODEL_DIGEST", "value": "0" * 64}
-"""With it a replica rejects the model that it has."""
+"""Makes a replica reject its model."""
 
-HOPELESS_S = 30
-"""How long an upgrade is waited for that cannot succeed."""
+FAILED_UPGRADE_TIMEOUT_S = 30
+"""Timeout of an upgrade that must fail, in seconds."""
 
 
 @dataclass(frozen=True)
 class Service:
     release: Release
-    loads: Loads
+    loads: LoadGenerator
     rate: float
-    """Requests a second of the steady load."""
+    """Constant load in requests per second."""
 
     @contextmanager
-    def losing_nothing(self, note: Note, change: str) -> Iterator[None]:
-        """Load before, during and after a change, until the replicas are those that should be."""
+    def without_lost_requests(self, record_result: ResultRecorder, change: str) -> Iterator[None]:
+        """Fail if a request is lost before, during or after the change."""
         with self.loads.steady(self.rate) as result:
-            time.sleep(AROUND_S)
+            time.sleep(LOAD_MARGIN_S)
             yield
             until(self.is_settled, "the replicas are not all ready")
-            time.sleep(AROUND_S)
-        note(change, result.result())
-        require_nothing_lost(result.result(), self.release.namespace)
+            time.sleep(LOAD_MARGIN_S)
+        record_result(change, result.result())
+        require_no_lost_requests(result.result(), self.release.namespace)
 
     def is_settled(self) -> bool:
-        """Whether there are the right replicas and none that is ending."""
+        """Whether all replicas are ready and none is terminating."""
         there = self.release.namespace.items("pods", self.release.selector)
         return len(self.release.ready_pods()) == len(there) == REPLICAS
 
 
 @pytest.fixture(scope="module")
 def service(
-    fresh: Namespace, demo: dict[str, Any], entrance: Entrance, loads: Callable[[str], Loads]
+    module_namespace: Namespace,
+    demo: dict[str, Any],
+    proxy: IngressOrGateway,
+    loads: Callable[[str], LoadGenerator],
 ) -> Service:
-    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": REPLICAS})
+    release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": REPLICAS})
     release.install()
-    ready = loads(entrance.url(fresh))
+    ready = loads(proxy.url(module_namespace))
     capacity = ready.capacity()
-    require_nothing_lost(capacity, fresh)
+    require_no_lost_requests(capacity, module_namespace)
     return Service(release, ready, STEADY * capacity.throughput)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_that_replaces_every_pod_loses_nothing_three_times(service, note):
+def test_upgrade_loses_no_request(service, record_result):
     release = service.release
     for turn in range(1, ROUNDS + 1):
         before = set(release.ready_pods())
         with (
-            watching(release.namespace, release.selector) as seen,
-            service.losing_nothing(note, f"upgrade {turn}"),
+            watch_pods(release.namespace, release.selector) as seen,
+            service.without_lost_requests(record_result, f"upgrade {turn}"),
         ):
             seconds = release.upgrade({"podAnnotations": {"turn": str(turn)}})
-        note(f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())})
+        record_result(
+            f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())}
+        )
         assert not before & set(release.ready_pods())
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_rollback_loses_nothing(service, note):
+def test_rollback_loses_no_request(service, record_result):
     before = set(service.release.ready_pods())
-    with service.losing_nothing(note, "rollback"):
+    with service.without_lost_requests(record_result, "rollback"):
         seconds = service.release.rollback()
-    note("rollback took", {"seconds": seconds})
+    record_result("rollback took", {"seconds": seconds})
     assert not before & set(service.release.ready_pods())
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_pod_deleted_with_no_grace_loses_nothing(service, note):
+def test_pod_deletion_without_grace_period_loses_no_request(service, record_result):
     for turn in range(1, ROUNDS + 1):
         gone = service.release.ready_pods()[0]
-        with service.losing_nothing(note, f"killed {turn}"):
+        with service.without_lost_requests(record_result, f"killed {turn}"):
             service.release.namespace.kubectl("delete", "pod", gone, "--grace-period=0", "--force")
         assert gone not in service.release.ready_pods()
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_an_upgrade_whose_pods_never_become_ready_is_not_noticed_and_is_rolled_back(service, note):
-    """They look for another model than there is, and end."""
+def test_failed_upgrade_loses_no_request_and_rolls_back(service, record_result):
+    """The new pods expect a different model digest, and exit."""
     release = service.release
     before = release.ready_pods()
     with service.loads.steady(service.rate) as result:
-        with pytest.raises(Rejected):
-            release.upgrade({"extraEnv": [OTHER_MODEL]}, bound_s=HOPELESS_S)
+        with pytest.raises(CommandError):
+            release.upgrade({"extraEnv": [OTHER_MODEL]}, bound_s=FAILED_UPGRADE_TIMEOUT_S)
         assert set(before) <= set(release.ready_pods())
         assert len(release.pods()) > REPLICAS
         release.rollback()
         until(service.is_settled, "the rollback leaves other pods")
     report = result.result()
-    note("failed upgrade and rollback", report)
+    record_result("failed upgrade and rollback", report)
     assert release.ready_pods() == before
-    require_nothing_lost(report, service.release.namespace)
+    require_no_lost_requests(report, service.release.namespace)

@@ -98,7 +98,7 @@ class _Handler(Handler):
         revision, path = query.get("Revision", ""), query.get("FilePath", "")
         model = f"/api/v1/models/{self.hub.model}"
         if self.hub.garbage is not None:
-            self.answer(HTTPStatus.OK, self.hub.garbage)
+            self.send(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
             self._reject(self.hub.status)
         elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
@@ -139,7 +139,7 @@ class _Handler(Handler):
         self.close_connection = len(sent) < len(rest) or held is not None
 
     def _respond_json(self, response: object) -> None:
-        self.answer(HTTPStatus.OK, json.dumps(response).encode())
+        self.send(HTTPStatus.OK, json.dumps(response).encode())
 
     def _reject(self, status: HTTPStatus) -> None:
-        self.answer(status, json.dumps({"Code": status, "Message": "no"}).encode())
+        self.send(status, json.dumps({"Code": status, "Message": "no"}).encode())

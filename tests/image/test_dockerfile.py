@@ -7,7 +7,7 @@ import pytest
 
 from dctnet.config import SETTINGS, Settings
 from dctnet.server.gunicorn_app import gunicorn_options
-from tests.support.repo import ROOT, kept_files
+from tests.support.repo import ROOT, repository_files
 
 
 def instructions() -> list[tuple[str, str, str]]:
@@ -48,7 +48,7 @@ def ignored(path: str) -> bool:
 
 
 def test_copied_files_are_tracked_and_not_ignored():
-    kept = [str(path) for path in kept_files()]
+    kept = [str(path) for path in repository_files()]
     copies = [rest.split()[:-1] for rest in of("COPY") if not rest.startswith("--from")]
     sources = [source.rstrip("/") for each in copies for source in each]
     assert len(sources) >= 7

@@ -1,4 +1,4 @@
-"""Slow clients, and how a server gets rid of them."""
+"""Slow clients and their outcomes."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.process import free_ports
 NOTHING = SlowReport(by_status={}, closed=0, reset=0, still_open=0, unconnected=0)
 
 
-def answer_408(handler: Handler) -> None:
+def respond_408(handler: Handler) -> None:
     handler.rfile.read(3)
     handler.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
 
@@ -30,37 +30,37 @@ def wait(handler: Handler) -> None:
     handler.server.released.wait()
 
 
-def slowly(url: str, image: SourceImage, **plan: object) -> SlowReport:
+def run_slow_clients(url: str, image: SourceImage, **plan: object) -> SlowReport:
     defaults = {"connections": 20, "part": "headers", "bound_s": BOUND_S, "interval_s": 0.02}
     return slow_clients.run(SlowPlan(url=url, image=image, **(defaults | plan)))
 
 
-# Closing on bytes that were not read is a reset, so that `close` is tried with few bytes only.
+# Closing a socket with unread bytes sends a reset, so `close` is tested with few bytes only.
 @pytest.mark.parametrize(
     ("behaviour", "part", "ends"),
     [
-        (answer_408, "headers", {"by_status": {408: 20}}),
-        (answer_408, "body", {"by_status": {408: 20}}),
+        (respond_408, "headers", {"by_status": {408: 20}}),
+        (respond_408, "body", {"by_status": {408: 20}}),
         (reset, "headers", {"reset": 20}),
         (reset, "body", {"reset": 20}),
         (close, "headers", {"closed": 20}),
     ],
 )
-def test_connections_that_a_server_ends_are_counted_by_how(images, behaviour, part, ends):
+def test_closed_connections_are_counted_by_outcome(images, behaviour, part, ends):
     with serving(Handler, handle=behaviour) as stub:
-        report = slowly(stub.url, images[0], part=part)
+        report = run_slow_clients(stub.url, images[0], part=part)
     assert report == SlowReport(**(vars(NOTHING) | ends))
 
 
-def test_connections_that_nobody_ends_are_still_open(images):
+def test_open_connections_are_counted_at_the_bound(images):
     with serving(Handler, handle=wait) as stub:
-        # Within the bound all must be connected, on a busy machine too.
-        report = slowly(stub.url, images[0], connections=3, bound_s=2)
+        # The bound must suffice to connect all, on a busy machine too.
+        report = run_slow_clients(stub.url, images[0], connections=3, bound_s=2)
     assert report == SlowReport(**(vars(NOTHING) | {"still_open": 3}))
 
 
 @pytest.mark.parametrize("part", ["headers", "body"])
-def test_bytes_come_one_by_one_and_are_a_request(images, part):
+def test_bytes_are_sent_singly_and_form_a_request(images, part):
     received: list[bytes] = []
 
     def collect(handler: Handler) -> None:
@@ -72,7 +72,7 @@ def test_bytes_come_one_by_one_and_are_a_request(images, part):
 
     with serving(Handler, handle=collect) as stub:
         url = f"{stub.url}/v1/cartoons"
-        report = slowly(url, images[0], part=part, connections=1, interval_s=0.005)
+        report = run_slow_clients(url, images[0], part=part, connections=1, interval_s=0.005)
     assert report.by_status == {400: 1}
     head, *drops = received
     assert head.startswith(b"POST /v1/cartoons HTTP/1.1\r\nHost: 127.0.0.1:")
@@ -82,6 +82,6 @@ def test_bytes_come_one_by_one_and_are_a_request(images, part):
         assert images[0].data.startswith(b"".join(drops))
 
 
-def test_a_server_that_is_not_there_accepts_none(images):
+def test_unreachable_server_counts_as_unconnected(images):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    assert slowly(url, images[0], connections=3).unconnected == 3
+    assert run_slow_clients(url, images[0], connections=3).unconnected == 3

@@ -18,7 +18,7 @@ from tests.support.tiny_model import write_tiny_model
 
 Start = Callable[..., Server]
 LISTENING, ESTABLISHED = "0A", "01"
-TIMED = [sys.executable, "-m", "tests.server.timed"]
+TIMED = [sys.executable, "-m", "tests.server.timed_server"]
 IMAGE = encoded(gradient(40, 24))
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -35,21 +35,21 @@ def post(
     return requests.post(url, data=data, headers=headers, timeout=BOUND_S)
 
 
-def connected(server: Server, data: bytes = b"") -> socket.socket:
+def open_connection(server: Server, data: bytes = b"") -> socket.socket:
     """Open a connection and send these bytes."""
     client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
     client.sendall(data)
     return client
 
 
-def response_on(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
+def read_response(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
     """Read a response of a connection that may stay open, and its content."""
     response = http.client.HTTPResponse(client)
     response.begin()
     return response, response.read()
 
 
-def received(client: socket.socket, *ends: type[OSError]) -> bytes:
+def read_until_close(client: socket.socket, *ends: type[OSError]) -> bytes:
     """All that comes until the server closes, or until an error that is an end too."""
     parts = []
     with suppress(*ends):
@@ -68,10 +68,12 @@ def kernel_sockets(port: int) -> list[tuple[str, bool]]:
 
 
 @contextmanager
-def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
+def open_connections(
+    server: Server, number: int, data: bytes = b""
+) -> Iterator[list[socket.socket]]:
     """Open connections, each of which has sent these bytes."""
     with ExitStack() as stack:
-        yield [stack.enter_context(connected(server, data)) for _ in range(number)]
+        yield [stack.enter_context(open_connection(server, data)) for _ in range(number)]
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +92,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def timed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that takes no time to draw, for all tests that leave it as they found it."""
     with serving(tmp_path_factory.mktemp("timed") / "log", TIMED, TIMED_SECONDS=0) as server:
         yield server

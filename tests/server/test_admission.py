@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 import requests
 
-from tests.server.conftest import IMAGE, Start, connected, connections, post, response_on
-from tests.server.timed import HANGING, SLOW
+from tests.server.conftest import (
+    IMAGE,
+    Start,
+    open_connection,
+    open_connections,
+    post,
+    read_response,
+)
+from tests.server.timed_server import HANGING, SLOW
 from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
@@ -71,12 +78,12 @@ def full(start_timed: Start, pool: ThreadPoolExecutor, held: Path) -> Iterator[S
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_one_more_than_there_are_places_is_rejected_at_once(full):
+def test_full_queue_rejects_immediately(full):
     started = time.monotonic()
     rejected = post(full)
     assert time.monotonic() - started < 0.5
     assert rejected.status_code == 429
-    assert rejected.json()["type"] == "urn:dctnet:problem:full"
+    assert rejected.json()["type"] == "urn:dctnet:problem:overloaded"
     assert 1 <= int(rejected.headers["Retry-After"]) <= 6
     assert rejected.headers["Connection"] == "close"
     assert full.probe("/readyz") == full.probe("/livez") == 200
@@ -84,10 +91,10 @@ def test_one_more_than_there_are_places_is_rejected_at_once(full):
 
 
 @pytest.mark.promise("Load: one image more than the queue holds gets 429 at once, before its body")
-def test_a_rejection_reaches_clients_whether_they_send_the_body_or_wait(full, pool):
+def test_rejection_reaches_clients_with_and_without_expect_continue(full, pool):
     """A client that sends it all the same reads the rejection, not a connection that was reset."""
     head = b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n"
-    with connected(full, head + b"Expect: 100-continue\r\n\r\n") as client:
+    with open_connection(full, head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 429 ")
     large = bytes(5_000_000)
     answers = Counter(r.status_code for r in pool.map(lambda _: post(full, large), range(20)))
@@ -107,17 +114,17 @@ def test_a_rejection_reaches_clients_whether_they_send_the_body_or_wait(full, po
     assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_a_client_that_waits_to_be_asked_is_asked_for_its_body(timed):
+def test_expect_continue_client_gets_100(timed_server):
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n"
-    with connected(timed, f"{head}Expect: 100-continue\r\n\r\n".encode()) as client:
+    with open_connection(timed_server, f"{head}Expect: 100-continue\r\n\r\n".encode()) as client:
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(IMAGE)
-        _, content = response_on(client)
+        _, content = read_response(client)
     np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_an_image_whose_turn_would_come_too_late_is_rejected(start_timed, pool, held):
+def test_deadline_rejection(start_timed, pool, held):
     server = start_timed(0.4, TIMED_HELD=held, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
     size = encoded(gradient(256, 256))  # As large as the image that tells the pace.
     served = fill(server, pool, held, 3, size)
@@ -129,21 +136,21 @@ def test_an_image_whose_turn_would_come_too_late_is_rejected(start_timed, pool, 
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_deadline_that_passes_is_504_and_the_slot_comes_back(start_timed):
+def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=1)
     late = post(server, encoded(gradient(40, SLOW)), **{"X-Request-Timeout": "0.5"})
     assert late.status_code == 504
-    assert late.json()["type"] == "urn:dctnet:problem:deadline-passed"
+    assert late.json()["type"] == "urn:dctnet:problem:deadline-exceeded"
     assert post(server).status_code == 200
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; clients that left cost no work")
-def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, held):
+def test_disconnected_queued_client_costs_no_inference(start_timed, pool, held):
     server = start_timed(0, TIMED_HELD=held, DCTNET_SLOTS=1)
     (first,) = fill(server, pool, held, places=0)
     before = server.metric("dctnet_inferences_total", result="ok")
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n\r\n"
-    with connections(server, 5, head.encode() + IMAGE):
+    with open_connections(server, 5, head.encode() + IMAGE):
         busy(server, queued=5)
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
     held.unlink()
@@ -154,7 +161,7 @@ def test_a_client_that_leaves_the_queue_costs_no_inference(start_timed, pool, he
 
 
 @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-def test_probes_answer_while_a_slot_hangs_and_only_liveness_turns_red(start_timed):
+def test_hanging_slot_fails_only_liveness(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_REQUEST_TIMEOUT=2, DCTNET_WATCHDOG_TIMEOUT=1)
     started = time.monotonic()
     hung = post(server, encoded(gradient(20, HANGING)))
@@ -174,7 +181,7 @@ LARGE = encoded(gradient(512, 1024))
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
-def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs(start_timed, pool):
+def test_paused_process_is_neither_measured_nor_stuck(start_timed, pool):
     server = start_timed(0.1, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=7, DCTNET_WATCHDOG_TIMEOUT=3)
     paused = pool.submit(post, server, encoded(gradient(40, SLOW)))  # Takes a second.
     busy(server)
@@ -195,7 +202,7 @@ def test_a_pause_of_the_process_is_neither_measured_nor_a_computation_that_hangs
 
 @pytest.mark.promise("Load: an idle replica admits every image that fits its deadline")
 @pytest.mark.parametrize(("width", "format"), [(65_500, "png"), (16_383, "webp")])
-def test_thin_images_do_not_make_an_idle_replica_reject_others(start_timed, width, format):
+def test_thin_images_do_not_make_an_idle_replica_reject(start_timed, width, format):
     """Their working size is tiny; decoding and encoding take a hundred times as long."""
     server = start_timed(0.02, DCTNET_SLOTS=1, DCTNET_THREADS=1)
     thin = encoded(np.tile(gradient(305, 500), (1, 132, 1))[:, :width], "JPEG")

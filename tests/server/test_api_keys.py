@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.server.conftest import IMAGE, SECURITY, TIMED, connected, post, received, response_on
+from tests.server.conftest import (
+    IMAGE,
+    SECURITY,
+    TIMED,
+    open_connection,
+    post,
+    read_response,
+    read_until_close,
+)
 from tests.support.mounted_secret import MountedSecret
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
@@ -49,7 +57,7 @@ def rejected(server: Server) -> float:
         (OLD, "Content-Length: 2000000000", 413, "too-many-bytes"),
     ],
 )
-def test_a_body_that_is_rejected_is_not_read_and_a_page_may_read_why(
+def test_rejected_body_is_not_read_and_cors_headers_are_set(
     locked, more, key, length, status, problem
 ):
     before = rejected(locked)
@@ -57,8 +65,8 @@ def test_a_body_that_is_rejected_is_not_read_and_a_page_may_read_why(
         f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Api-Key: {key}\r\n"
         f"{length}\r\n{more}\r\n"
     )
-    with connected(locked, head.encode()) as client:  # And not one byte of the body.
-        response, content = response_on(client)
+    with open_connection(locked, head.encode()) as client:  # And not one byte of the body.
+        response, content = read_response(client)
         assert client.recv(1) == b""
     assert response.status == status
     assert response.headers["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
@@ -72,7 +80,7 @@ def test_a_body_that_is_rejected_is_not_read_and_a_page_may_read_why(
         assert locked.metric("dctnet_rejected_total", reason=reason) == 0
 
 
-def test_a_stranger_who_sends_on_reads_the_rejection(locked):
+def test_unauthorized_client_that_keeps_sending_reads_the_401(locked):
     response = post_as(locked, WRONG, bytes(5_000_000))
     assert response.status_code == 401
     request = response.headers["X-Request-Id"]
@@ -81,7 +89,7 @@ def test_a_stranger_who_sends_on_reads_the_rejection(locked):
     assert "rejected" not in line
 
 
-def test_a_rejection_without_a_body_leaves_the_connection_open(locked):
+def test_rejection_without_body_keeps_the_connection_open(locked):
     client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
     sockets = set()
     for key, body, status in ((WRONG, b"", 401), (OLD, IMAGE, 200)):
@@ -96,11 +104,11 @@ def test_a_rejection_without_a_body_leaves_the_connection_open(locked):
 
 def said(server: Server, sentence: str) -> int:
     """How often it said a sentence, or one that begins so."""
-    return sum(line.startswith(f"dctnet: {sentence}") for line in server.messages())
+    return sum(line.startswith(sentence) for line in server.messages())
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_keys_change_while_the_server_serves(start_timed, secret):
+def test_key_rotation_without_restart(start_timed, secret):
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     assert (post_as(server, OLD).status_code, post_as(server, NEW).status_code) == (200, 401)
     secret.change(f"{OLD}\n{NEW}\n")
@@ -109,15 +117,15 @@ def test_keys_change_while_the_server_serves(start_timed, secret):
     secret.change(f"{NEW}\n")
     server.until(lambda: post_as(server, OLD).status_code == 401)
     assert post_as(server, NEW).status_code == 200
-    server.until(lambda: said(server, "the API keys were read") == 2)
+    server.until(lambda: said(server, "the API keys were reloaded") == 2)
     secret.change("")
-    stay = "the API keys stay as they were: "
+    stay = "the API keys are not reloaded: "
     server.until(lambda: post_as(server, NEW).ok and said(server, stay) == 1)
-    assert server.messages()[-1].startswith(f"dctnet: {stay}")
+    assert server.messages()[-1].startswith(stay)
 
 
 @pytest.mark.promise("Privacy: API keys are in no log, metric or response, and can be rotated")
-def test_no_key_is_in_a_log_a_metric_or_an_answer(start_timed, secret):
+def test_api_keys_are_in_no_log_metric_or_response(start_timed, secret):
     server = start_timed(0, DCTNET_API_KEYS_FILE=secret.path)
     seen = ""
     for key, status in ((OLD, 200), (WRONG, 401)):
@@ -130,13 +138,13 @@ def test_no_key_is_in_a_log_a_metric_or_an_answer(start_timed, secret):
                 seen += f"{answer.headers} {answer.content!r}"
     for head in f"X-Api-Key: {OLD}\0", f"X-Api-Key : {OLD}", f"Authorization: Bearer\r\n{OLD}":
         request = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
-        with connected(server, request.encode()) as client:
-            answer = received(client)
+        with open_connection(server, request.encode()) as client:
+            answer = read_until_close(client)
         assert answer.startswith(b"HTTP/1.1 400 ")
         seen += repr(answer)
     lines = server.logged(12)
     assert {line["status"] for line in lines} == {200, 401, 404}
-    seen += json.dumps(lines) + "".join(server.messages())
+    seen += json.dumps(lines) + "".join(server.lines())
     for path in "/metrics", "/readyz?verbose":
         seen += requests.get(server.management + path, timeout=BOUND_S).text
     assert 'code="401"' in seen

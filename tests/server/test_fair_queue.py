@@ -22,7 +22,7 @@ def waited(answer: requests.Response) -> float:
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_timed, tmp_path):
+def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text(f"{BATCH}\n{PERSON}\n")
     server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
@@ -46,7 +46,7 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_ti
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
+def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
     server = start_timed(
         0.4,
         TIMED_HELD=tmp_path / "held",
@@ -63,7 +63,7 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         assert server.metric("dctnet_queue_clients") == 1
         rejected = post(server, **batch)
         assert rejected.status_code == 429
-        assert rejected.json()["detail"] == "Too many images of this client wait already."
+        assert rejected.json()["detail"] == "This client has too many images in the queue."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()
@@ -71,5 +71,5 @@ def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
         assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
         assert [answer.result().status_code for answer in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
-    text += "".join(server.messages()) + str(server.logged(5))
+    text += str(server.logged(5)) + "".join(server.lines())
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

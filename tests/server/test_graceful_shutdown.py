@@ -31,10 +31,10 @@ DRAIN_DELAY_S, NOT_READY_WITHIN_S, DRAINED_WITHIN_S = 3, 1, 15
 
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
 @pytest.mark.parametrize("first_round", range(0, ROUNDS, REPLICAS))
-def test_whoever_was_connected_is_answered_in_fifty_rounds(first_round):
+def test_graceful_shutdown_completes_inflight_requests(first_round):
     """SIGTERM while requests run, wait in the queue and wait to be accepted: none is lost."""
     ports = free_ports(2 * REPLICAS)
-    command = [sys.executable, "-m", "tests.server.replicas", *map(str, ports)]
+    command = [sys.executable, "-m", "tests.server.timed_replicas", *map(str, ports)]
     settings = environment(TIMED_SECONDS=0.02, DCTNET_SLOTS=2)
     with (
         running(command, settings, subprocess.DEVNULL) as process,
@@ -48,7 +48,7 @@ def test_whoever_was_connected_is_answered_in_fifty_rounds(first_round):
 
 
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
-def test_whoever_waits_to_be_accepted_is_answered(start_timed):
+def test_graceful_shutdown_accepts_the_backlog(start_timed):
     server = start_timed(0.02, DCTNET_SLOTS=2)
     worker = server.worker()
     os.kill(worker, signal.SIGSTOP)  # So that nobody is accepted before the end begins.
@@ -93,7 +93,7 @@ def answered(connection: http.client.HTTPConnection) -> int:
 
 @pytest.mark.alone
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
-def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(start_timed):
+def test_drain_delay_serves_new_clients_while_unready(start_timed):
     server = start_timed(0, DCTNET_DRAIN_DELAY=DRAIN_DELAY_S)
     started = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
@@ -110,7 +110,7 @@ def test_during_the_drain_delay_new_clients_are_served_and_readiness_is_red(star
 
 
 @pytest.mark.promise("Single host: a killed replica comes back, and no request is lost")
-def test_a_worker_that_is_killed_is_back_by_itself(start_timed):
+def test_killed_worker_is_restarted(start_timed):
     server = start_timed(0)
     killed = server.worker()
     os.kill(killed, signal.SIGKILL)

@@ -14,9 +14,10 @@ from math import ceil
 import pytest
 
 from benchmarks import slot_memory
-from dctnet.config import MIB, SPARE_THREADS, Settings
+from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound, slot_bytes
 from dctnet.models.folder import DEMO
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
 from tests.support.polling import BOUND_S
@@ -44,9 +45,7 @@ def real() -> Iterator[tuple[Server, int]]:
         ("PNG, alpha", "noise", "png"),
     ],
 )
-def test_the_largest_image_takes_no_more_on_a_slot_than_the_bound_counts(
-    real, kind, content, format
-):
+def test_largest_image_stays_within_the_slot_bound(real, kind, content, format):
     server, ready = real
     settings = Settings.from_environment({})
     assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
@@ -83,7 +82,7 @@ RECEIVED_BYTES = 4096
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(tmp_path):
+def test_full_replica_stays_within_its_memory_limit(tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB

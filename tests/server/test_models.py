@@ -1,5 +1,6 @@
 """The model of a running server: what it imports, the files it serves, and what it names."""
 
+import json
 import os
 import shutil
 import signal
@@ -28,7 +29,7 @@ NODE = "the node 'tower_0/scores': tf2onnx does not support the operation Erfinv
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
+def test_demo_model_server_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
     command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
     with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
         answer = post(server, encoded(skimage.data.astronaut()))
@@ -37,7 +38,7 @@ def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry
             Path(f"/proc/{p}/maps").read_text() for p in (server.process.pid, server.worker())
         ]
         assert server.stop() == 0
-    imported = {line.rpartition("|")[2].strip() for line in server.messages()}
+    imported = {line.rpartition("|")[2].strip() for line in server.lines()}
     assert "dctnet.runtimes.signatures" in imported  # By the worker, when it loaded the model.
     roots = {module.partition(".")[0] for module in imported}
     assert not roots & (HEAVY | {"opentelemetry"})
@@ -46,23 +47,21 @@ def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_with_one_sentence(
-    tmp_path, monkeypatch
-):
+def test_model_that_needs_missing_tensorflow_fails_with_one_message(tmp_path, monkeypatch):
     folder = tmp_path / "frozen"
     write_model_without_graphs(folder)
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     ended = run_without(HEAVY, "import sys; from dctnet.cli import main; sys.exit(main(['serve']))")
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert ended.stderr == (
-        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
+    assert json.loads(ended.stderr)["message"] == (
+        f"The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
         " cartoon_bg.pb (it is a frozen graph, as upstream ships it): convert it with `dctnet"
-        " prepare`, install dctnet with its `reference` extra, or use the `tensorflow` image.\n"
+        " prepare`, install dctnet with its `reference` extra, or use the `tensorflow` image."
     )
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
-def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tmp_path):
+def test_server_and_restarted_worker_use_the_verified_files(start, tmp_path):
     folder, secret = tmp_path / "model", tmp_path / "secret"
     shutil.copytree(DEMO, folder)
     secret.write_text("a secret")
@@ -105,7 +104,7 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
     return folder
 
 
-def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(unconverted):
+def test_readyz_and_model_info_name_runtimes_and_fallback_reason(unconverted):
     runtime = selection.summary(open_folder(unconverted))
     # Native where it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import LISTENING, TIMED, connected, kernel_sockets, post
-from tests.server.timed import HANGING
+from tests.server.conftest import LISTENING, TIMED, kernel_sockets, open_connection, post
+from tests.server.timed_server import HANGING
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server
@@ -70,7 +70,7 @@ def silent_reader(server: Server) -> Iterator[None]:
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_timed, tmp_path):
+def test_orphan_frees_its_ports_and_completes_accepted_requests(start_timed, tmp_path):
     held = tmp_path / "held"
     server = start_timed(0, DCTNET_DRAIN_DELAY=60, TIMED_HELD=held)
     held.touch()
@@ -87,7 +87,7 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_
 
 @pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(start_timed):
+def test_orphan_with_silent_readers_exits_within_the_graceful_timeout(start_timed):
     server = start_timed(0, **SHORT)
     with ThreadPoolExecutor() as pool, silent_reader(server):
         answer = pool.submit(post, server, encoded(gradient(24, HANGING)))
@@ -98,7 +98,7 @@ def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(start
 
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])
-def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path, seconds):
+def test_idle_orphan_exits_immediately(tmp_path, seconds):
     settings = {"TIMED_SECONDS": seconds, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
@@ -108,7 +108,7 @@ def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path, seconds):
 
 @pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start_timed, tmp_path):
+def test_replica_restarts_on_the_same_ports_after_arbiter_kill(start_timed, tmp_path):
     server = start_timed(0, **SHORT)
     unfinished = (
         b"",
@@ -117,7 +117,7 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start
     )
     with ExitStack() as stack:
         for number in range(SLOW_CLIENTS):
-            stack.enter_context(connected(server, unfinished[number % len(unfinished)]))
+            stack.enter_context(open_connection(server, unfinished[number % len(unfinished)]))
         stack.enter_context(silent_reader(server))
         with orphaned(server) as worker:
             started = time.monotonic()

@@ -59,7 +59,7 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 
 
 @pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
-def test_a_marker_in_an_image_is_found_nowhere_afterwards(start, tmp_path, marker):
+def test_image_metadata_is_in_no_response_file_log_or_metric(start, tmp_path, marker):
     home = tmp_path / "home"
     home.mkdir()
     server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)

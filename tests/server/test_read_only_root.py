@@ -43,7 +43,7 @@ def confined(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_a_server_needs_neither_root_nor_a_disk(confined, astronaut):
+def test_server_runs_without_root_and_with_read_only_disk(confined, astronaut):
     status = Path(f"/proc/{confined.worker()}/status").read_text()
     assert "CapEff:\t0000000000000000" in status
     limits = Path(f"/proc/{confined.worker()}/limits").read_text()
@@ -57,10 +57,10 @@ def test_a_server_needs_neither_root_nor_a_disk(confined, astronaut):
         assert response.status_code == 200
         assert decoded(response.content).shape == astronaut.shape
     assert confined.stop() == 0
-    assert all(line.startswith("dctnet: ") for line in confined.messages())
+    assert confined.faults() == []
 
 
-def test_sigterm_ends_a_download_of_process_1_that_hangs_at_once(tmp_path):
+def test_sigterm_stops_a_hanging_download_of_process_1(tmp_path):
     if subprocess.run([*AS_PROCESS_1, "true"], capture_output=True, check=False).returncode:
         pytest.skip(UNABLE)
     with socket.create_server(("127.0.0.1", 0)) as hub:

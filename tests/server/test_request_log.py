@@ -1,5 +1,6 @@
 """One JSON line a request, and the metrics that go with it."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,13 +8,15 @@ import pytest
 import requests
 
 from dctnet.metrics import STAGES
-from tests.server.conftest import IMAGE, SECURITY, TIMED, connected, post, response_on
+from tests.server.conftest import IMAGE, SECURITY, TIMED, open_connection, post, read_response
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 
 Logged = Callable[[int], list[dict[str, Any]]]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+"""RFC 3339, in UTC, with milliseconds."""
 LARGEST = 256
 """Longest side that is drawn, in pixels: an image of this size is due after SECONDS."""
 SECONDS = 0.5
@@ -35,16 +38,19 @@ def logged(server: Server) -> Logged:
 
 
 @pytest.mark.promise("Privacy: a request is one log line, whose members are all known")
-def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
+def test_cartoon_is_one_access_log_record(server, logged):
     headers = {"X-Request-Id": "mine", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
     answer = post(server, query="?format=webp", **headers)
     (line,) = logged(1)
-    assert line.pop("time").endswith("+00:00")
+    assert re.fullmatch(TIMESTAMP, line.pop("ts"))
     assert SECONDS < line.pop("duration") < BOUND_S
     stages = line.pop("stages")
     assert stages.keys() <= set(STAGES)
     assert {"queue", "decode", "background", "encode"} <= stages.keys()
     assert line == {
+        "level": "info",
+        "logger": "dctnet.access",
+        "message": "POST /v1/cartoons 200",
         "request_id": "mine",
         "trace_id": TRACE,
         "method": "POST",
@@ -57,7 +63,7 @@ def test_a_cartoon_is_one_line_with_all_that_is_known_of_it(server, logged):
     }
 
 
-def test_routes_and_methods_that_clients_make_up_add_no_series(server, logged):
+def test_unknown_routes_and_methods_add_no_series(server, logged):
     for path in "/nothing", "/v1/cartoons/x", "/%00":
         requests.request("BREW", server.url + path, timeout=BOUND_S)
     assert {line["route"] for line in logged(3)} == {"none"}
@@ -65,7 +71,7 @@ def test_routes_and_methods_that_clients_make_up_add_no_series(server, logged):
     server.until(lambda: server.metric("dctnet_requests_total", **series) == 3)
 
 
-def test_probes_write_no_line_but_are_counted(server, logged):
+def test_polled_routes_are_counted_but_not_logged(server, logged):
     for path in "/livez", "/readyz?verbose", "/metrics", "/nothing":
         server.probe(path)
     requests.get(f"{server.url}/health", timeout=BOUND_S)
@@ -76,7 +82,7 @@ def test_probes_write_no_line_but_are_counted(server, logged):
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
 
-def test_a_rejection_says_why(server, logged):
+def test_rejection_is_logged_with_its_reason(server, logged):
     requests.post(
         f"{server.url}/upload",
         files={"file": encoded(gradient(LARGEST, LARGEST))},
@@ -87,14 +93,14 @@ def test_a_rejection_says_why(server, logged):
     assert (line["status"], line["rejected"], line["route"]) == (429, "deadline", "/upload")
 
 
-def test_what_is_no_request_is_answered_with_a_name_and_the_security_headers_and_counted(server):
+def test_malformed_request_gets_request_id_and_security_headers_and_is_counted(server):
     for sent, status in (
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\n", 431),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
     ):
-        with connected(server, sent) as client:
-            answer, _ = response_on(client)
+        with open_connection(server, sent) as client:
+            answer, _ = read_response(client)
             assert client.recv(1) == b""
         assert answer.status == status
         assert answer.headers["Content-Type"] == "application/problem+json"

@@ -26,7 +26,7 @@ def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield server
 
 
-def test_an_image_is_drawn(server):
+def test_image_is_cartoonized(server):
     response = post(server, DATA)
     assert response.status_code == 200
     np.testing.assert_array_equal(decoded(response.content), 255 - IMAGE)
@@ -38,14 +38,14 @@ def test_an_image_is_drawn(server):
     assert response.headers["Server-Timing"].startswith("queue;dur=")
 
 
-def test_a_face_is_drawn(server):
+def test_face_is_cartoonized(server):
     response = post(server, encoded(np.full((400, 400, 3), 255, np.uint8)))
     assert response.headers["X-Dctnet-Faces"] == "1"
     assert (decoded(response.content) == (255, 0, 0)).all(axis=2).any()
 
 
 @pytest.mark.promise("Load: concurrent requests get their own responses")
-def test_requests_at_the_same_time_get_their_own_answers(server):
+def test_concurrent_requests_get_their_own_responses(server):
     images = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
 
     with ThreadPoolExecutor(len(images)) as pool:
@@ -57,7 +57,7 @@ def test_requests_at_the_same_time_get_their_own_answers(server):
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("as_form", [False, True])
-def test_ten_mebibytes_pass_and_one_byte_more_does_not(server, as_form):
+def test_body_limit_is_exact(server, as_form):
     def sent(data: bytes) -> requests.Response:
         body = {"files": {"file": ("me.png", data)}} if as_form else {"data": data}
         return requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
@@ -70,7 +70,7 @@ def test_ten_mebibytes_pass_and_one_byte_more_does_not(server, as_form):
         assert rejected.json()["type"] == "urn:dctnet:problem:too-many-bytes"
 
 
-def test_a_body_without_a_length_is_read_to_its_end(server):
+def test_chunked_body_is_read_completely(server):
     pieces = (DATA[i : i + 1000] for i in range(0, len(DATA), 1000))
     response = post(server, pieces)
     np.testing.assert_array_equal(decoded(response.content), 255 - IMAGE)
@@ -78,7 +78,7 @@ def test_a_body_without_a_length_is_read_to_its_end(server):
     assert post(server, endless).status_code == 413
 
 
-def test_a_connection_serves_one_request_after_another(server):
+def test_keep_alive_connection_serves_many_requests(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=BOUND_S)
     sockets = set()
     for body in DATA, b"hello", b"", DATA:
@@ -91,13 +91,13 @@ def test_a_connection_serves_one_request_after_another(server):
     connection.close()
 
 
-def test_the_server_says_where_it_is_what_it_serves_and_nothing_else(server):
+def test_startup_log_records(server):
     server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
-    assert model.startswith("dctnet: the model is tiny@v1, from /")
-    assert listening == f"dctnet: listening on {server.url}"
+    assert model.startswith("the model is tiny@v1, from /")
+    assert listening == f"listening on {server.url}"
     assert runtime == (
-        "dctnet: tensorflow runs background and head: it is a frozen graph, as upstream ships it"
+        "tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
-    assert ready.startswith("dctnet: ready; the model tiny@v1 was loaded in ")
+    assert ready.startswith("ready; the model tiny@v1 was loaded in ")
     assert rest == []

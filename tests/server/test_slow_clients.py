@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from loadtest import client, slow_clients
-from loadtest.client import Closed, Plan, made
+from loadtest.client import ClosedLoop, Plan, generate_images
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
@@ -15,11 +15,11 @@ SLOW = 100
 TOO_SLOW = 408
 
 
-def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
-    (image,) = made(1, 64, 64)
+def slow_plan(server: Server, part: str, open_connections: int = SLOW) -> slow_clients.SlowPlan:
+    (image,) = generate_images(1, 64, 64)
     return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
-        connections=connections,
+        open_connections=open_connections,
         part=part,  # type: ignore[arg-type]
         image=image,
         bound_s=BOUND_S,
@@ -27,13 +27,13 @@ def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_client
 
 
 @pytest.mark.promise("Load: slow senders end with 408 and take no slot from others")
-def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_served(start_timed):
+def test_slow_clients_get_408_while_others_are_served(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=2, DCTNET_HEADER_TIMEOUT=4)
     plans = [slow_plan(server, part) for part in ("headers", "body")]
     honest = Plan(
         url=f"{server.url}/v1/cartoons",
-        arrivals=Closed(clients=4, duration_s=8),
-        images=made(4, 64, 64),
+        arrivals=ClosedLoop(clients=4, duration_s=8),
+        images=generate_images(4, 64, 64),
     )
     depths = []
     with ThreadPoolExecutor(3) as pool:
@@ -47,10 +47,10 @@ def test_each_slow_client_ends_with_408_and_holds_no_place_while_others_are_serv
     assert max(depths) <= 4  # The queue is the others' alone.
 
 
-def test_a_client_that_is_alone_has_the_whole_patience(start_timed):
+def test_single_slow_client_has_the_full_idle_timeout(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_IDLE_TIMEOUT=2)
     for part in "headers", "body":
         started = monotonic()
-        report = slow_clients.run(slow_plan(server, part, connections=1))
+        report = slow_clients.run(slow_plan(server, part, open_connections=1))
         assert report.by_status == {TOO_SLOW: 1}
         assert 2 <= monotonic() - started < 10

@@ -53,7 +53,7 @@ def require_prompt_health(server: Server) -> None:
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_four_hundred_silent_readers_delay_no_one_and_are_cut_off(start_timed):
+def test_400_silent_readers_delay_no_other_and_time_out(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     worker = server.worker()
     before = memory(worker, "VmRSS")
@@ -76,7 +76,7 @@ def cartoon_of_noise(side: int) -> bytes:
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed):
+def test_trickling_reader_times_out(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)) as (client,):
         # A byte every 20 ms, of which the client's kernel has thousands at once.
@@ -88,7 +88,7 @@ def test_a_client_that_reads_a_byte_now_and_then_is_cut_off(start_timed):
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_a_response_has_a_deadline(start_timed):
+def test_response_timeout(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_TIMEOUT=2, DCTNET_MIN_RESPONSE_RATE=1)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)):
         server.until(lambda: unread(server, "deadline") == 1)
@@ -99,7 +99,7 @@ def test_a_response_has_a_deadline(start_timed):
 
 
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whole(start_timed):
+def test_unread_responses_stay_within_their_limit(start_timed):
     request = cartoon_of_noise(1000)  # Of 3 million bytes, and so is its response.
     server = start_timed(
         0,
@@ -122,7 +122,7 @@ def test_unread_responses_stay_within_their_limit_and_a_reader_gets_its_own_whol
 
 @pytest.mark.alone
 @pytest.mark.promise("Load: slow readers hold no thread, delay no one and are cut off")
-def test_silent_readers_do_not_hold_up_the_end(start_timed):
+def test_silent_readers_do_not_delay_shutdown(start_timed):
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=IDLE_TIMEOUT_S)
     with silent_readers(server, 50, GET * PIPELINED) as clients:
         for client in clients:
@@ -132,7 +132,7 @@ def test_silent_readers_do_not_hold_up_the_end(start_timed):
         assert time.monotonic() - started < 3 * IDLE_TIMEOUT_S
 
 
-def test_at_the_end_of_the_graceful_shutdown_unread_responses_are_given_up(start_timed):
+def test_graceful_timeout_aborts_unread_responses(start_timed):
     settings = {"DCTNET_REQUEST_TIMEOUT": 2, "DCTNET_WATCHDOG_TIMEOUT": 1}
     server = start_timed(0, DCTNET_RESPONSE_IDLE_TIMEOUT=100, **settings)
     with silent_readers(server, 1, cartoon_of_noise(UNSENT_SIDE)):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet import config, log_writer
+from dctnet import config, logs
 from dctnet.cli import main
 from dctnet.models import manifest
 from dctnet.models.folder import DEMO, REQUIRED_FILES, open_folder
@@ -32,9 +32,7 @@ Serve = Callable[..., tuple[int, str]]
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_that_to_end(
-    tmp_path, number
-):
+def test_loading_server_rejects_images_and_exits_immediately(tmp_path, number):
     # With this timeout the master would wait for ten minutes, and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
@@ -44,17 +42,17 @@ def test_a_server_rejects_images_while_it_loads_its_model_and_does_not_wait_for_
         response = requests.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
         assert server.stop(number) == 0
-        assert all(line.startswith("dctnet: ") for line in server.messages())
+        assert server.faults() == []
 
 
-def test_ctrl_c_ends_a_server_that_imports_tensorflow(tiny, tmp_path):
+def test_sigint_stops_a_server_that_imports_tensorflow(tiny, tmp_path):
     with Server(tmp_path / "log", DCTNET_MODEL=tiny) as server:
         server.wait_for(503)
         assert server.stop(signal.SIGINT) == 0
-        assert all(line.startswith("dctnet: ") for line in server.messages())
+        assert server.faults() == []
 
 
-def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path):
+def test_startup_messages_and_prompt_sigterm(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("0123456789abcdef\nfedcba9876543210\n")
     with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
@@ -68,18 +66,18 @@ def test_a_server_says_what_it_serves_and_sigterm_ends_it_in_seconds(tmp_path):
         assert time.monotonic() - started < END_S
         lines = server.messages()
         assert lines[:3] == [
-            f"dctnet: the model is demo, from {DEMO}",
-            "dctnet: for a public DCT-Net model, run: dctnet fetch anime",
-            "dctnet: an image needs an API key; there are 2",
+            f"the model is demo, from {DEMO}",
+            "for a public DCT-Net model, run: dctnet fetch anime",
+            "POST requests need an API key; there are 2",
         ]
-        assert f"dctnet: {selection.explain(open_folder(DEMO))}" in lines
-        assert all(line.startswith("dctnet: ") for line in lines)
+        assert selection.explain(open_folder(DEMO)) in lines
+        assert server.faults() == []
         with pytest.raises(requests.ConnectionError):
             requests.get(server.url, timeout=BOUND_S)
 
 
 @pytest.mark.promise("Lifecycle: a graceful shutdown completes every request and exits with 0")
-def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost():
+def test_signal_during_fork_is_not_lost():
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
     # With this timeout the master would wait for ten minutes, and 5 s.
@@ -90,35 +88,35 @@ def test_a_signal_that_comes_while_the_worker_is_forked_is_not_lost():
 
 
 def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
-    """Run the command until it ends by itself; its exit status and its messages."""
+    """Run the command until it exits; its exit status and its messages or lines."""
     command = [DCTNET, "serve", *arguments]
     with Server(log, command, **{"DCTNET_MODEL": DEMO} | settings) as server:
         status = server.process.wait(BOUND_S)
-    assert log.read_text() == ""
-    return status, server.messages()
+    assert log.with_suffix(".out").read_text() == ""
+    return status, server.lines() if status == 2 else server.messages()
 
 
-def test_an_address_in_use_is_one_sentence(tmp_path):
+def test_address_in_use_fails_with_one_message(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         status, (line,) = ended(tmp_path / "log", DCTNET_BIND=address)
     sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
-    assert (status, line) == (1, f"dctnet: Cannot listen on {address}: {sentence}")
+    assert (status, line) == (1, f"Cannot listen on {address}: {sentence}")
 
 
-def test_a_bad_option_is_wrong_usage_and_has_an_example(tmp_path):
+def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
     status, (*_, line) = ended(tmp_path / "log", "--bind", "8080")
     assert status == 2
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
-def test_a_model_that_cannot_be_loaded_ends_the_server_with_a_sentence(tmp_path):
+def test_broken_model_stops_the_server_with_one_message(tmp_path):
     broken = tmp_path / "broken"
     write_model_without_graphs(broken)
     status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
     assert status == 3
-    assert lines[2] == f"dctnet: {broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
+    assert lines[2] == f"{broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
     assert not any("Traceback" in line for line in lines)
 
 
@@ -130,7 +128,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         pytest.fail("It would have served.")
 
     monkeypatch.setattr(gunicorn_app.GunicornApp, "run", never)
-    monkeypatch.setattr(log_writer, "start", lambda: None)  # It is the end of capsys.
+    monkeypatch.setattr(logs, "start", logs.start_sentences)  # It would replace capsys.
     port, management = free_ports(2)
     defaults = {
         "DCTNET_BIND": f"127.0.0.1:{port}",
@@ -151,7 +149,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("management", ["127.0.0.1", "0.0.0.0", "localhost", "[::]"])
-def test_one_port_for_both_listeners_is_one_sentence(serve, management):
+def test_same_port_for_both_listeners_fails_with_one_message(serve, management):
     (port,) = free_ports(1)
     status, line = serve(
         DCTNET_BIND=f"127.0.0.1:{port}", DCTNET_MANAGEMENT_BIND=f"{management}:{port}"
@@ -189,14 +187,14 @@ def test_one_port_for_both_listeners_is_one_sentence(serve, management):
         ),
     ],
 )
-def test_a_bad_setting_is_one_sentence(serve, variable, value, start, end):
+def test_bad_setting_fails_with_one_message(serve, variable, value, start, end):
     status, line = serve(**{variable: value})
     assert status == 1
     assert line.startswith(f"dctnet: {start}")
     assert line.endswith(end)
 
 
-def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
+def test_missing_tmp_dir_fails_with_one_message(serve, monkeypatch):
     """Simulated: a process of root's can write in most folders."""
     monkeypatch.setattr(config, "SHARED_MEMORY", Path("/none"))
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
@@ -209,7 +207,7 @@ def test_no_folder_for_temporary_files_is_one_sentence(serve, monkeypatch):
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
-def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
+def test_missing_or_damaged_model_fails_with_one_message(serve, tmp_path):
     folder = tmp_path / "broken"
     assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
     write_model_without_graphs(folder)
@@ -226,7 +224,7 @@ def test_a_model_that_is_missing_or_damaged_is_one_sentence(serve, tmp_path):
 @pytest.mark.parametrize(
     "name", ["cartoon_bg.npz", "detector.onnx", "golden-output.png", manifest.FILE_NAME]
 )
-def test_a_flipped_bit_is_one_sentence_that_names_the_file(serve, tmp_path, name):
+def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, name):
     folder = tmp_path / "demo"
     shutil.copytree(DEMO, folder)
     content = bytearray((folder / name).read_bytes())

@@ -40,11 +40,11 @@ class Payload:
     """A request body or a result that a weak reference can watch."""
 
 
-class WorkFailed(Exception):
+class TaskFailed(Exception):
     """What the work of an image raises where the test wants it to."""
 
 
-class Work:
+class BlockingTask:
     """An image's work: called with its body, it computes until the test ends it."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def fail() -> None:
     try:
         raise KeyError
     except KeyError as error:
-        raise WorkFailed from error
+        raise TaskFailed from error
 
 
 def leave_the_process() -> None:
@@ -112,8 +112,8 @@ class AdmissionHarness:
         self,
         *,
         slots: int = 1,
-        queue: int = 9,
-        uploads: int = 1,
+        queue_size: int = 9,
+        max_uploads: int = 1,
         max_service_time: float = inf,
         running_clock: Clock | None = None,
     ) -> None:
@@ -121,13 +121,13 @@ class AdmissionHarness:
         self.running_clock = running_clock or self.clock
         self.admission = Admission(
             slots=slots,
-            queue=queue,
-            uploads=uploads,
+            queue_size=queue_size,
+            max_uploads=max_uploads,
             max_service_time=max_service_time,
             clock=self.clock,
             running_clock=self.running_clock,
         )
-        self.works: list[Work] = []
+        self.tasks: list[BlockingTask] = []
         others = set(all_threads())
         self.prepared = self.admission.start(lambda: current_thread().name)
         self.threads = set(all_threads()) - others
@@ -137,26 +137,26 @@ class AdmissionHarness:
         *,
         cost: float = 1,
         deadline: float = FAR,
-        is_wanted: Callable[[], bool] | None = None,
+        is_connected: Callable[[], bool] | None = None,
         body: object = None,
         client: str | None = None,
-    ) -> tuple[Work, Job[object]]:
-        work = Work()
+    ) -> tuple[BlockingTask, Job[object]]:
+        task = BlockingTask()
         job = self.admission.submit(
-            partial(work, body),
+            partial(task, body),
             cost=cost,
             deadline=deadline,
-            is_wanted=is_wanted or patient(),
+            is_connected=is_connected or patient(),
             client=client,
         )
-        self.works.append(work)
-        return work, job
+        self.tasks.append(task)
+        return task, job
 
-    def occupy(self, **options: Any) -> tuple[Work, Job[object]]:
+    def occupy(self, **options: Any) -> tuple[BlockingTask, Job[object]]:
         """Submit an image and wait until a slot computes it."""
-        work, job = self.submit(**options)
-        assert work.started.wait(BOUND_S)
-        return work, job
+        task, job = self.submit(**options)
+        assert task.started.wait(BOUND_S)
+        return task, job
 
     def calibrate(self, seconds_per_cost: float) -> None:
         """Measure as the warm-up does."""
@@ -168,8 +168,8 @@ class AdmissionHarness:
     def close(self) -> None:
         """Stop; fail where a slot's thread stays."""
         self.admission.stop()
-        for work in self.works:
-            work.end()
+        for task in self.tasks:
+            task.end()
         for thread in self.threads:
             thread.join(BOUND_S)
         assert self.admission.busy == self.admission.queued == 0

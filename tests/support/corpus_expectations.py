@@ -28,6 +28,6 @@ def require_image(sample: Sample, data: bytes) -> None:
 def require_problem(sample: Sample, status: int, document: Mapping[str, object]) -> None:
     """Fail unless the problem is an expected one for the sample."""
     allowed = {_PROBLEM_TYPES[error] for error in sample.errors} if sample.data else {MISSING_IMAGE}
-    assert (document["type"], status) in {(problem.type, problem.status) for problem in allowed}, (
-        sample.name
-    )
+    assert (document["type"], status) in {
+        (problem_type.uri, problem_type.status) for problem_type in allowed
+    }, sample.name

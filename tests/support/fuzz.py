@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support import profiles as p
 from tests.support.corpus import corpus
 from tests.support.formats import PNG_SIGNATURE, with_right_checksums
-from tests.support.profile_samples import SPACES, costly, ordinary
+from tests.support.profile_samples import SPACES, costly_profiles, ordinary_profiles
 
 MAX_SEED_BYTES = 4096
 
@@ -68,7 +68,10 @@ def profiles() -> st.SearchStrategy[tuple[str, bytes]]:
     )
 
 
-PROFILES = [*ordinary().values(), *((mode, d) for mode in SPACES for d in costly(mode).values())]
+PROFILES = [
+    *ordinary_profiles().values(),
+    *((mode, d) for mode in SPACES for d in costly_profiles(mode).values()),
+]
 
 VERSIONS = st.sampled_from((2, 4, 5, 9))
 CONNECTION_SPACES = st.sampled_from((b"XYZ ", b"Lab ", b"RGB ", b"CMYK", b"\0\0\0\0"))

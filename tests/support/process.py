@@ -21,6 +21,8 @@ from tests.support.repo import environment
 
 T = TypeVar("T")
 
+ACCESS_LOGGER = "dctnet.access"
+
 READY_S = 300
 """How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
 
@@ -88,6 +90,15 @@ def end(process: "subprocess.Popen[bytes]") -> None:
             process.wait(BOUND_S)
 
 
+def is_fault(line: str) -> bool:
+    """Whether a line of the log is no record of dctnet's own modules, or has an exception."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return True
+    return not record["logger"].startswith("dctnet.") or "exception" in record
+
+
 class Server:
     """A running server; `stop` ends it, and so does the end of a ``with`` block."""
 
@@ -102,7 +113,7 @@ class Server:
     ) -> None:
         """Start it with settings of these names, on free ports.
 
-        With ``log`` it writes its requests to that file, and the rest to one beside it.
+        With ``log`` it writes its log to that file, and standard output to one beside it.
         """
         self.port, management = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -114,8 +125,8 @@ class Server:
         self._log = log
         with ExitStack() as stack:
             if log is not None:
-                stdout = stack.enter_context(log.open("w")).fileno()
-                stderr = stack.enter_context(self._messages.open("w")).fileno()
+                stdout = stack.enter_context(log.with_suffix(".out").open("w")).fileno()
+                stderr = stack.enter_context(log.open("w")).fileno()
             self.process = subprocess.Popen(
                 command or [sys.executable, "-m", "dctnet", "serve"],
                 env=environment(**binds | settings),
@@ -129,19 +140,27 @@ class Server:
     def __exit__(self, *_: object) -> None:
         end(self.process)
 
-    @property
-    def _messages(self) -> Path:
+    def lines(self) -> list[str]:
+        """All lines of its log until now: a thread of its writes them."""
         assert self._log is not None, "without a log, nothing is kept of what it writes"
-        return self._log.with_suffix(".err")
+        return self._log.read_text().splitlines()
 
-    def messages(self) -> list[str]:
-        """All lines that it wrote to standard error until now: a thread of its writes them."""
-        return self._messages.read_text().splitlines()
+    def records(self) -> list[dict[str, Any]]:
+        """All records of its log, each of which is a line of JSON."""
+        return [json.loads(line) for line in self.lines()]
 
     def requests(self) -> list[dict[str, Any]]:
-        """The requests that it logged until now: a thread of its writes them."""
-        assert self._log is not None
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        """The records of the access log."""
+        return [record for record in self.records() if record["logger"] == ACCESS_LOGGER]
+
+    def messages(self) -> list[str]:
+        """The messages of all other records."""
+        records = self.records()
+        return [record["message"] for record in records if record["logger"] != ACCESS_LOGGER]
+
+    def faults(self) -> list[str]:
+        """Lines that a server never writes unless it or a library fails."""
+        return [line for line in self.lines() if is_fault(line)]
 
     def logged(self, number: int) -> list[dict[str, Any]]:
         """The requests that it logged, once there are so many."""

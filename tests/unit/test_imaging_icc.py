@@ -14,7 +14,13 @@ from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded_images import encoded
 from tests.support.fuzz import profiles
 from tests.support.hypothesis_profiles import examples, scaled
-from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
+from tests.support.profile_samples import (
+    SPACES,
+    SRGB,
+    SRGB_CURVE,
+    costly_profiles,
+    ordinary_profiles,
+)
 
 MAX_CPU_S = 0.5
 MAX_BYTES = 50 * 10**6
@@ -40,9 +46,9 @@ def converted_by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
 
 
 @pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
-@pytest.mark.parametrize("name", ordinary())
+@pytest.mark.parametrize("name", ordinary_profiles())
 def test_ordinary_profile_is_converted_unchanged(name):
-    mode, profile = ordinary()[name]
+    mode, profile = ordinary_profiles()[name]
     image = noise(mode)
     expected = converted_by_littlecms(image, profile)
     np.testing.assert_array_equal(upright_rgb(image, profile, 1), expected)
@@ -56,7 +62,7 @@ def test_costly_profile_is_cheap_in_each_format_and_mode(format):
     files = [
         encoded(noise(mode), format, icc_profile=profile)
         for mode in MODES[format]
-        for profile in (None, *costly(mode).values())
+        for profile in (None, *costly_profiles(mode).values())
     ]
     baseline, *costs = decoding_costs(files[0], *files)
     assert max(cost.cpu_s for cost in costs) < baseline.cpu_s + MAX_CPU_S
@@ -137,11 +143,11 @@ def test_non_device_profile_is_ignored(device_class):
 
 @pytest.mark.parametrize("mode", SPACES)
 def test_profile_for_other_channels_is_ignored(mode):
-    for name, (made_for, profile) in ordinary().items():
+    for name, (made_for, profile) in ordinary_profiles().items():
         assert bool(restrict(profile, mode)) == (mode == made_for), name
 
 
 def test_truncated_profile_causes_no_error():
-    mode, profile = ordinary()["RGB of tables and a matrix, version 4"]
+    mode, profile = ordinary_profiles()["RGB of tables and a matrix, version 4"]
     for length in range(0, len(profile), 7):
         upright_rgb(noise(mode, side=1), profile[:length], 1)

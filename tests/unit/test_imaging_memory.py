@@ -12,7 +12,7 @@ from PIL import Image
 
 from dctnet.imaging import is_out_of_memory
 from tests.support.encoded_images import encoded, gradient
-from tests.support.profile_samples import ordinary
+from tests.support.profile_samples import ordinary_profiles
 from tests.support.repo import ROOT
 
 SIDE = 600
@@ -48,7 +48,7 @@ print(json.dumps(outcomes))
 @pytest.mark.parametrize("format", FORMATS)
 def test_decoder_without_memory_raises_memory_error(format):
     """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
-    profile = ordinary()["RGB of tables, version 4"][1]
+    profile = ordinary_profiles()["RGB of tables, version 4"][1]
     image = Image.fromarray(gradient(SIDE, SIDE))
     options = {"JPEG": {"progressive": True}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
     small, large = (

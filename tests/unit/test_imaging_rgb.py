@@ -17,7 +17,7 @@ from dctnet.imaging.rgb import upright_rgb
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded_images import encoded, gradient
 from tests.support.formats import ALPHA, av1, avif, reference
-from tests.support.profile_samples import ordinary
+from tests.support.profile_samples import ordinary_profiles
 from tests.support.profiles import linear_grey, red_and_blue_exchanged
 
 SHAPES = [(700, 900), (1, 600_000), (600_000, 1), (3, 300_000), (1, 1)]
@@ -78,7 +78,7 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
 
     def written(format: str, mode: str, **options: Any) -> Callable[[Image.Image], bytes]:
         profile = (
-            ordinary()["CMYK like FOGRA, version 2"][1]
+            ordinary_profiles()["CMYK like FOGRA, version 2"][1]
             if mode == "CMYK"
             else red_and_blue_exchanged()
         )

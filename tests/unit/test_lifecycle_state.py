@@ -27,7 +27,7 @@ TO_REACH = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
-def test_a_way_leads_on_or_the_state_stays(before, after):
+def test_invalid_transition_keeps_the_state(before, after):
     lifecycle = Lifecycle()
     for state in TO_REACH[before]:
         assert lifecycle.transition_to(state)
@@ -35,7 +35,7 @@ def test_a_way_leads_on_or_the_state_stays(before, after):
     assert lifecycle.state is (after if (before, after) in WAYS else before)
 
 
-def test_what_was_ready_once_was_ready_to_the_end():
+def test_was_ready_is_permanent():
     never, once = Lifecycle(), Lifecycle()
     never.transition_to(State.DRAINING)
     assert not never.was_ready
@@ -45,7 +45,7 @@ def test_what_was_ready_once_was_ready_to_the_end():
         assert once.was_ready
 
 
-def test_the_time_of_a_drain_counts_from_its_beginning():
+def test_draining_seconds_count_from_the_start_of_the_drain():
     now = 100.0
     lifecycle = Lifecycle(lambda: now)
     assert lifecycle.draining_seconds() == 0

@@ -43,7 +43,7 @@ def ignored(*_: float) -> None:
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
-def test_a_slot_draws_the_golden_input_twice(tmp_path):
+def test_slot_cartoonizes_the_golden_input_twice(tmp_path):
     """The second run is measured without what a runtime does only in its first."""
     engine = Negative()
     GoldenPair(IMAGE, 255 - IMAGE).write(tmp_path)
@@ -51,13 +51,13 @@ def test_a_slot_draws_the_golden_input_twice(tmp_path):
     assert engine.sizes == [IMAGE.shape] * 2
 
 
-def test_the_pace_is_that_of_the_whole_image_without_its_faces(tmp_path):
+def test_calibration_uses_the_background_stage(tmp_path):
     measured: list[tuple[float, ...]] = []
     warm_up(Negative(), model_in(tmp_path), lambda *pair: measured.append(pair))
     assert measured == [(256 * 256, 0.25)]
 
 
-def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
+def test_calibration_uses_the_faster_run(tmp_path):
     class Paused(Negative):
         def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
             cartoon = super().cartoonize(sample_image)
@@ -70,7 +70,7 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
-def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
+def test_golden_output_tolerance(tmp_path):
     almost = 255 - IMAGE
     almost[: len(almost) // 2] += 1
     GoldenPair(IMAGE, almost).write(tmp_path)
@@ -83,12 +83,12 @@ def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
     assert str(tmp_path) in str(caught.value)
 
 
-def test_without_a_known_answer_it_must_be_an_image_of_something(tmp_path):
+def test_without_golden_pair_a_flat_cartoon_fails(tmp_path):
     with pytest.raises(SelfTestFailed, match="nothing but one colour"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
-def test_the_image_has_many_colours():
+def test_sample_image_has_many_colours():
     drawn = sample_image(256, 256)
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000

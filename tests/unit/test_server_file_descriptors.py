@@ -21,9 +21,7 @@ INFINITE = resource.RLIM_INFINITY
         ((MIN_CONNECTIONS + RESERVED,) * 2, MIN_CONNECTIONS + RESERVED, MIN_CONNECTIONS),
     ],
 )
-def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
-    monkeypatch, limits, soft, connections
-):
+def test_soft_limit_is_raised_up_to_the_hard_limit(monkeypatch, limits, soft, connections):
     set_to: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: set_to.append(new))
@@ -31,7 +29,7 @@ def test_the_soft_limit_is_raised_as_far_as_the_hard_one_allows(
     assert set_to == ([] if soft is None else [(soft, limits[1])])
 
 
-def test_a_limit_that_leaves_no_room_is_an_error(monkeypatch):
+def test_too_low_limit_is_an_error(monkeypatch):
     limit = MIN_CONNECTIONS + RESERVED - 1
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)

@@ -20,7 +20,7 @@ ADDRESS = "http://collector:4318"
         {ENDPOINT: ADDRESS, "OTEL_TRACES_EXPORTER": "none"},
     ],
 )
-def test_no_spans_are_made_unless_they_are_asked_for(environ):
+def test_tracing_is_off_by_default(environ):
     assert from_environment(environ) is None
 
 
@@ -34,7 +34,7 @@ def test_no_spans_are_made_unless_they_are_asked_for(environ):
         ({ENDPOINT: ADDRESS, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "collector:4318"),
     ],
 )
-def test_an_endpoint_asks_for_them(environ, host):
+def test_endpoint_variable_turns_tracing_on(environ, host):
     tracing = from_environment(environ)
     assert tracing is not None
     assert tracing.host == host
@@ -43,7 +43,7 @@ def test_an_endpoint_asks_for_them(environ, host):
 @pytest.mark.parametrize(
     "address", ["collector:4318", "grpc://collector:4317", "http://", "http://["]
 )
-def test_an_endpoint_that_is_no_address_is_rejected(address):
+def test_invalid_endpoint_is_rejected(address):
     with pytest.raises(SettingsError) as rejected:
         from_environment({ENDPOINT: address})
     assert str(rejected.value) == (
@@ -54,7 +54,7 @@ def test_an_endpoint_that_is_no_address_is_rejected(address):
 @pytest.mark.parametrize(
     "name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
 )
-def test_a_protocol_that_is_not_spoken_is_rejected(name):
+def test_unsupported_protocol_is_rejected(name):
     with pytest.raises(SettingsError) as rejected:
         from_environment({ENDPOINT: ADDRESS, name: "grpc"})
     assert str(rejected.value) == f"{name} is 'grpc', but it must be http/protobuf."

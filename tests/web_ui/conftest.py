@@ -1,4 +1,4 @@
-"""The page in a real browser."""
+"""Fixtures: the web UI in a real browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.api.conftest import held
+from tests.api.conftest import blocking_engine
 from tests.support.browser import Browser, chromium
 from tests.support.encoded_images import encoded, gradient
 from tests.support.repo import ROOT
 from tests.web_ui.stand_in import StandIn
 
-__all__ = ["held"]
+__all__ = ["blocking_engine"]
 
 PORTRAIT = ROOT / "docs/images/astronaut.jpg"
-FIRST_GROUP = {"test_portrait", "test_problems", "test_photo", "test_keyboard"}
+FIRST_GROUP = {"test_real_server", "test_problem_texts", "test_image_preparation", "test_keyboard"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let two processes at most start a browser, with about half of the time each."""
+    """Split the tests into two groups of equal duration, so that two browsers run."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             group = "page, first" if item.path.stem in FIRST_GROUP else "page, second"
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the browser puts what it downloads."""
+    """Download folder of the browser."""
     return tmp_path_factory.mktemp("downloads")
 
 
@@ -39,30 +39,30 @@ def browser(downloads: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Iterator[StandIn]:
+def shared_stand_in() -> Iterator[StandIn]:
     with StandIn().running() as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def stand_in(serving: StandIn) -> Iterator[StandIn]:
-    """A server whose answers may be chosen; nothing is left of another test's."""
-    serving.forget()
-    yield serving
-    if serving.held is not None:
-        serving.held.set()
+def stand_in(shared_stand_in: StandIn) -> Iterator[StandIn]:
+    """Server whose responses a test can choose, reset for each test."""
+    shared_stand_in.reset()
+    yield shared_stand_in
+    if shared_stand_in.response_gate is not None:
+        shared_stand_in.response_gate.set()
 
 
 @pytest.fixture
 def page(stand_in: StandIn, browser: Browser) -> Browser:
-    """The browser with the page of that server."""
+    """Browser with the page of that server."""
     browser.open(stand_in.url)
     return browser
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small image that is sent as it is."""
+    """Small image, which the page sends unchanged."""
     path = tmp_path_factory.mktemp("images") / "Some one.png"
     path.write_bytes(encoded(Image.fromarray(gradient(60, 40))))
     return path

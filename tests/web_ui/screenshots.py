@@ -1,4 +1,4 @@
-"""Take the images of docs/page.md: a module to be run."""
+"""Screenshots of docs/web-ui.md: run this module to take them."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -13,46 +13,46 @@ from tests.api.conftest import MODEL
 from tests.support.browser import DESKTOP, PHONE, Browser, chromium
 from tests.support.process import serving
 from tests.web_ui.conftest import PORTRAIT
-from tests.web_ui.stand_in import StandIn, problem
+from tests.web_ui.stand_in import StandIn, problem_response
 
 IMAGES = PORTRAIT.parent
 QUALITY = 85
 
 
-def keep(browser: Browser, name: str, *, whole: bool = True) -> None:
-    """Write the page, or what is in the window, as a JPEG."""
+def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
+    """Save the whole page, or the visible part of it, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
-    shot = Image.open(BytesIO(browser.image(whole=whole))).convert("RGB")
-    shot.save(IMAGES / f"page-{name}.jpg", quality=QUALITY, optimize=True)
-    print(f"page-{name}.jpg: {(IMAGES / f'page-{name}.jpg').stat().st_size} bytes")
+    shot = Image.open(BytesIO(browser.screenshot(whole=whole))).convert("RGB")
+    shot.save(IMAGES / f"web-ui-{name}.jpg", quality=QUALITY, optimize=True)
+    print(f"web-ui-{name}.jpg: {(IMAGES / f'web-ui-{name}.jpg').stat().st_size} bytes")
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     with TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
         with serving(Path(folder, "log"), DCTNET_MODEL="demo") as server:
             browser.open(server.url, size=DESKTOP)
-            browser.choose(PORTRAIT)
-            browser.reach("done")
-            keep(browser, "desktop")
+            browser.choose_file(PORTRAIT)
+            browser.wait_for_state("done")
+            save_screenshot(browser, "desktop")
             browser.open(server.url, size=PHONE, dark=True)
-            browser.choose(PORTRAIT)
-            browser.reach("done")
-            keep(browser, "phone")
+            browser.choose_file(PORTRAIT)
+            browser.wait_for_state("done")
+            save_screenshot(browser, "phone")
             browser.open(server.url, size=PHONE, language="zh-CN")
-            keep(browser, "phone-chinese")
+            save_screenshot(browser, "phone-chinese")
         model = replace(MODEL, style="demo", revision="")
         with StandIn(model).running() as stand_in:
             browser.open(stand_in.url, size=PHONE, dark=True)
-            stand_in.answers.append(problem(OVERLOADED, 7))
-            browser.choose(PORTRAIT)
-            browser.reach("waiting")
-            keep(browser, "phone-waiting", whole=False)
+            stand_in.responses.append(problem_response(OVERLOADED, 7))
+            browser.choose_file(PORTRAIT)
+            browser.wait_for_state("waiting")
+            save_screenshot(browser, "phone-waiting", whole=False)
             browser.open(stand_in.url, size=PHONE)
-            stand_in.held, stand_in.place = Event(), 3
-            browser.choose(PORTRAIT)
-            browser.reach("queued")
-            keep(browser, "phone-queued", whole=False)
+            stand_in.response_gate, stand_in.queue_position = Event(), 3
+            browser.choose_file(PORTRAIT)
+            browser.wait_for_state("queued")
+            save_screenshot(browser, "phone-queued", whole=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The real application around a tiny engine, which keeps what is sent and may be told to answer."""
+"""Server with the real application, which records requests and can be scripted."""
 
 import json
 import threading
@@ -23,68 +23,70 @@ Start = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is answered in the application's place."""
+class CannedResponse:
+    """Response that replaces the application's."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def problem(kind: ProblemType, retry_after: int | None = None) -> Answer:
-    """The answer of a kind of problem."""
-    members = problem_document(kind, kind.status, "A detail.", "the-id-of-the-request")
+def problem_response(problem_type: ProblemType, retry_after: int | None = None) -> CannedResponse:
+    """Return the response of a problem type."""
+    members = problem_document(
+        problem_type, problem_type.status, "A detail.", "the-id-of-the-request"
+    )
     headers = {"Content-Type": MEDIA_TYPE}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return Answer(kind.status, json.dumps(members).encode(), headers)
+    return CannedResponse(problem_type.status, json.dumps(members).encode(), headers)
 
 
 class StandIn:
-    """A server for the page, by the application with these settings."""
+    """Server of the application with these settings."""
 
     def __init__(
         self, model: ModelFolder = MODEL, engine: CartoonEngine | None = None, **settings: object
     ) -> None:
-        told = Settings.from_environment({name: str(value) for name, value in settings.items()})
-        self._application = create_app(replica_of(told, model, engine))
+        parsed = Settings.from_environment({name: str(value) for name, value in settings.items()})
+        self._application = create_app(replica_of(parsed, model, engine))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin again."""
+    def reset(self) -> None:
+        """Forget all requests and responses."""
         self.received: list[bytes] = []
         self.queries: list[str] = []
         self.keys: list[str | None] = []
         self.cartoons: list[bytes] = []
-        self.answers: deque[Answer] = deque()
-        self.place: int | None = None
-        """What is told of any ticket in place of the truth."""
-        self.asked = 0
-        """How often somebody asked for a place."""
-        self.held: Event | None = None
-        """What an answer waits for."""
+        self.responses: deque[CannedResponse] = deque()
+        self.queue_position: int | None = None
+        """Queue position of every ticket, if set."""
+        self.position_requests = 0
+        """Number of requests for a queue position."""
+        self.response_gate: Event | None = None
+        """Event that responses wait for, if set."""
 
     def _serve(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/v1/queue-tickets/"):
-            self.asked += 1
-            if self.place is not None:
+            self.position_requests += 1
+            if self.queue_position is not None:
                 start_response("200 OK", [("Content-Type", "application/json")])
-                return [json.dumps({"position": self.place}).encode()]
+                return [json.dumps({"position": self.queue_position}).encode()]
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v1/cartoons"):
             return self._application(environ, start_response)
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        cartoons = self.cartoons  # One that is late is not the next test's.
+        cartoons = self.cartoons  # A late response must not reach the next test.
         self.received.append(body)
         self.keys.append(environ.get("HTTP_X_API_KEY"))
         self.queries.append(environ["QUERY_STRING"])
-        if self.held is not None:
-            self.held.wait()
-        if self.answers:
-            answer = self.answers.popleft()
-            start_response(f"{answer.status} -", list(answer.headers.items()))
-            return [answer.body]
+        if self.response_gate is not None:
+            self.response_gate.wait()
+        if self.responses:
+            response = self.responses.popleft()
+            start_response(f"{response.status} -", list(response.headers.items()))
+            return [response.body]
         environ["wsgi.input"] = BytesIO(body)
         cartoon = b"".join(self._application(environ, start_response))
         cartoons.append(cartoon)
@@ -98,8 +100,8 @@ class StandIn:
         try:
             yield self
         finally:
-            if self.held is not None:
-                self.held.set()
+            if self.response_gate is not None:
+                self.response_gate.set()
             self._server.shutdown()
             thread.join()
             self._server.server_close()

@@ -1,4 +1,4 @@
-"""Pages of other sites in a real browser: what they can do with the API, and what they cannot."""
+"""CORS in a real browser: pages of allowed and of other origins."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,35 +12,35 @@ from tests.web_ui.stand_in import StandIn
 
 KEY = "the-key-of-the-other-site"
 
-ASK = """
-const [url, key] = given;
+FETCH_SCRIPT = """
+const [url, key] = args;
 const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 40 });
 canvas.getContext("2d").fillRect(0, 0, 20, 20);
 const image = await new Promise((resolve) => canvas.toBlob(resolve));
 const headers = { "X-Api-Key": key, "X-Request-Timeout": "30", "X-Request-Id": "abc" };
 try {
-  const answer = await fetch(`${url}/v1/cartoons`, { method: "POST", body: image, headers });
-  const read = (name) => answer.headers.get(name);
-  const problem = answer.ok ? null : (await answer.json()).type;
-  return [answer.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];
+  const response = await fetch(`${url}/v1/cartoons`, { method: "POST", body: image, headers });
+  const read = (name) => response.headers.get(name);
+  const problem = response.ok ? null : (await response.json()).type;
+  return [response.status, read("X-Request-Id"), read("X-Dctnet-Model"), problem];
 } catch (error) {
   return error.name;
 }
 """
 
 
-class Blank(http_stub.Handler):
-    """A site with one empty page."""
+class BlankSite(http_stub.Handler):
+    """Another site, with one empty page."""
 
     def respond(self) -> None:
         page = b"<!doctype html><title>Another site</title>"
-        self.answer(200, page, {"Content-Type": "text/html"})
+        self.send(200, page, {"Content-Type": "text/html"})
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
     """The origin of another site."""
-    with http_stub.serving(Blank) as stub:
+    with http_stub.serving(BlankSite) as stub:
         yield stub.url
 
 
@@ -51,23 +51,23 @@ def keys(tmp_path: Path) -> Path:
     return file
 
 
-def asked(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
-    """What a page of the site gets to know of the answer."""
+def fetch_from_page(browser: Browser, site: str, server: StandIn, key: str = KEY) -> Any:
+    """Return what a page of the site can read of the response."""
     browser.driver.get(site)
-    return browser.run(ASK, server.url, key)
+    return browser.run(FETCH_SCRIPT, server.url, key)
 
 
-def test_a_page_of_an_allowed_site_draws_and_reads_rejections(browser, site, keys):
+def test_allowed_origin_cartoonizes_and_reads_problems(browser, site, keys):
     settings = {"DCTNET_CORS_ORIGINS": site, "DCTNET_API_KEYS_FILE": keys}
     with StandIn(**settings).running() as server:
-        assert asked(browser, site, server) == [200, "abc", "tiny@v1", None]
-        rejected = asked(browser, site, server, "a-wrong-key-of-the-other-site")
+        assert fetch_from_page(browser, site, server) == [200, "abc", "tiny@v1", None]
+        rejected = fetch_from_page(browser, site, server, "a-wrong-key-of-the-other-site")
         assert rejected == [401, "abc", None, "urn:dctnet:problem:unauthorized"]
 
 
 @pytest.mark.parametrize("allowed", ["", "https://a.example"], ids=["none", "another"])
-def test_a_page_of_any_other_site_gets_nowhere(browser, site, keys, allowed):
+def test_other_origin_is_blocked(browser, site, keys, allowed):
     settings = {"DCTNET_CORS_ORIGINS": allowed, "DCTNET_API_KEYS_FILE": keys}
     with StandIn(**settings).running() as server:
-        assert asked(browser, site, server) == "TypeError"
+        assert fetch_from_page(browser, site, server) == "TypeError"
         assert server.received == []

@@ -1,4 +1,4 @@
-"""The page by the keyboard alone, and what a screen reader is told."""
+"""Keyboard operation, and announcements for screen readers."""
 
 from threading import Event
 
@@ -7,7 +7,7 @@ from selenium.webdriver import ActionChains, Keys
 
 from dctnet.api.problems import OVERLOADED, STARTING
 from tests.support.browser import Browser
-from tests.web_ui.stand_in import problem
+from tests.web_ui.stand_in import problem_response
 
 
 def press(browser: Browser, *keys: str) -> None:
@@ -17,43 +17,41 @@ def press(browser: Browser, *keys: str) -> None:
 def tab_to(browser: Browser, name: str) -> None:
     for _ in range(12):
         press(browser, Keys.TAB)
-        if browser.focused() == name:
+        if browser.focused_element() == name:
             return
     raise AssertionError(f"Tab does not lead to {name}.")
 
 
 def outline(browser: Browser, selector: str) -> str:
-    """How an element shows that the keyboard is on it."""
+    """Return the focus outline of an element."""
     return browser[selector].value_of_css_property("outline-style")
 
 
-@pytest.mark.promise("Page: usable by keyboard alone, with no serious axe-core violation")
-def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
-    stand_in, page, small, downloads
-):
+@pytest.mark.promise("Web UI: usable by keyboard alone, with no axe-core violation")
+def test_whole_workflow_by_keyboard(stand_in, page, small, downloads):
     tab_to(page, "en")
     tab_to(page, "zh")
     tab_to(page, "file")
-    assert outline(page, "#drop") == "solid"
-    stand_in.answers.append(problem(OVERLOADED, 3600))
+    assert outline(page, "#drop-zone") == "solid"
+    stand_in.responses.append(problem_response(OVERLOADED, 3600))
     page.driver.switch_to.active_element.send_keys(str(small))
-    page.reach("waiting")
+    page.wait_for_state("waiting")
 
     tab_to(page, "stop")
     assert outline(page, "#stop") == "solid"
     press(page, Keys.SPACE)
-    page.reach("stopped")
-    assert page.focused() == "again"
+    page.wait_for_state("stopped")
+    assert page.focused_element() == "retry"
     press(page, Keys.ENTER)
-    page.reach("done")
+    page.wait_for_state("done")
 
-    assert page.focused() == "result-title"
-    tab_to(page, "split")
-    assert outline(page, "#compare") == "solid"
+    assert page.focused_element() == "result-title"
+    tab_to(page, "slider")
+    assert outline(page, "#comparison") == "solid"
     press(page, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
-    assert page["#split"].get_attribute("aria-valuetext") == "53 % original"
+    assert page["#slider"].get_attribute("aria-valuetext") == "53 % original"
     press(page, Keys.HOME)
-    assert page["#split"].get_attribute("aria-valuetext") == "0 % original"
+    assert page["#slider"].get_attribute("aria-valuetext") == "0 % original"
     tab_to(page, "download")
     press(page, Keys.ENTER)
     file = downloads / "Some one-cartoon.jpg"
@@ -61,19 +59,17 @@ def test_a_portrait_is_drawn_compared_and_kept_by_the_keyboard_alone(
     file.unlink()
 
 
-def test_the_focus_of_somebody_who_went_on_is_left_alone(stand_in, page, small):
-    stand_in.held = Event()
-    page.choose(small)
-    page.reach("drawing")
+def test_focus_is_kept_when_the_user_moved_it(stand_in, page, small):
+    stand_in.response_gate = Event()
+    page.choose_file(small)
+    page.wait_for_state("cartoonizing")
     page["#languages [value=zh]"].click()
-    stand_in.held.set()
-    page.reach("done")
-    assert page.focused() == "zh"
+    stand_in.response_gate.set()
+    page.wait_for_state("done")
+    assert page.focused_element() == "zh"
 
 
-def test_an_image_is_sent_again_and_what_happens_is_read_aloud_but_not_each_second(
-    stand_in, page, small
-):
+def test_retries_are_announced_but_not_each_second(stand_in, page, small):
     page.run(
         """
         window.heard = { status: [], countdown: [] };
@@ -87,12 +83,14 @@ def test_an_image_is_sent_again_and_what_happens_is_read_aloud_but_not_each_seco
     )
     assert page["#status"].aria_role == "status"
     assert page["#problem"].aria_role == "alert"
-    assert page["#countdown"].get_attribute("role") == "timer"  # Which is not read by itself.
-    stand_in.answers.extend([problem(STARTING, 1), problem(OVERLOADED, 2)])
-    page.choose(small)
-    page.reach("done")
+    assert (
+        page["#countdown"].get_attribute("role") == "timer"
+    )  # Screen readers do not announce a timer.
+    stand_in.responses.extend([problem_response(STARTING, 1), problem_response(OVERLOADED, 2)])
+    page.choose_file(small)
+    page.wait_for_state("done")
     heard = page.run("return window.heard")
-    sent = ["Sending", "Drawing"]
+    sent = ["Uploading", "Creating"]
     assert [text.split()[0] for text in heard["status"]] == (
         ["Preparing", *sent, "The", *sent, "Many", *sent, "Done"]
     )
@@ -104,13 +102,13 @@ def test_an_image_is_sent_again_and_what_happens_is_read_aloud_but_not_each_seco
         "Attempt 3 in 1 second",
     ]
     assert len(stand_in.received) == 3
-    assert not page.shows("#countdown")
+    assert not page.is_visible("#countdown")
 
 
-def test_the_progress_of_sending_is_shown(page, tmp_path):
+def test_upload_progress_is_shown(page, tmp_path):
     path = tmp_path / "unreadable.heic"
     path.write_bytes(bytes(300_000))
-    with page.network(upload=400_000):
+    with page.emulate_network(upload=400_000):
         page.run(
             """
             window.shares = [];
@@ -120,8 +118,8 @@ def test_the_progress_of_sending_is_shown(page, tmp_path):
             }).observe(progress, { attributes: true, attributeFilter: ["value"] });
             """
         )
-        page.choose(path)
-        page.reach("failed")
+        page.choose_file(path)
+        page.wait_for_state("failed")
         shares = page.run("return window.shares")
     assert shares == sorted(shares)
     assert any(0 < share < 1 for share in shares)

@@ -1,4 +1,4 @@
-"""English and Chinese, by the browser's language or by choice."""
+"""Languages: English and Chinese, by browser setting or by choice."""
 
 import re
 
@@ -22,15 +22,13 @@ def heading(browser: Browser) -> tuple[str, str | None]:
         ("de-DE,fr", ("Portrait to cartoon", "en")),
     ],
 )
-def test_the_page_speaks_the_first_language_of_the_browser_that_it_knows(
-    stand_in, browser, accepted, expected
-):
+def test_first_supported_browser_language_is_used(stand_in, browser, accepted, expected):
     browser.open(stand_in.url, language=accepted)
     assert heading(browser) == expected
     assert browser.driver.title == expected[0]
 
 
-def test_a_language_that_was_chosen_is_remembered(page):
+def test_chosen_language_is_remembered(page):
     page[CHINESE].click()
     assert heading(page) == ("人像转卡通", "zh-CN")
     assert page[CHINESE].get_attribute("aria-pressed") == "true"
@@ -39,9 +37,9 @@ def test_a_language_that_was_chosen_is_remembered(page):
     page.until(lambda: heading(page) == ("人像转卡通", "zh-CN"))
 
 
-def test_all_that_is_shown_changes_with_the_language(page, small):
-    page.choose(small)
-    page.reach("done")
+def test_every_text_is_translated(page, small):
+    page.choose_file(small)
+    page.wait_for_state("done")
     texts = {}
     for language in CHINESE, ENGLISH:
         page[language].click()
@@ -59,12 +57,12 @@ def test_all_that_is_shown_changes_with_the_language(page, small):
         texts[language] = page.run(script)
     assert len(texts[ENGLISH]) == len(texts[CHINESE]) > 25
     same = {a for a, b in zip(texts[ENGLISH], texts[CHINESE], strict=True) if a == b}
-    # A style that no language has a word for, and a word that is the same in both.
+    # A style without a translation, and a word that is the same in both.
     assert same == {"Tiny", "API"}
     assert not re.search(r"[\u4e00-\u9fff]", "".join(texts[ENGLISH]))
 
 
-def test_a_browser_that_stores_nothing_still_changes_its_language(stand_in, browser):
+def test_language_switch_without_local_storage(stand_in, browser):
     source = """
         Object.defineProperty(window, "localStorage", { get() { throw new Error("forbidden"); } });
     """

@@ -1,4 +1,4 @@
-"""A full queue is waited out, visibly, until somebody stops it."""
+"""Queue: retries, queue position, and stopping."""
 
 import sys
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -10,48 +10,48 @@ import requests
 from requests import Response
 
 from dctnet.api.problems import OVERLOADED
-from tests.server.timed import SLOW
+from tests.server.timed_server import SLOW
 from tests.support.browser import PHONE
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import serving
 from tests.web_ui.conftest import PORTRAIT
-from tests.web_ui.stand_in import StandIn, problem
+from tests.web_ui.stand_in import StandIn, problem_response
 
 
-def test_waiting_can_be_stopped_begun_again_and_given_up_for_another_image(stand_in, page, small):
-    stand_in.answers.extend([problem(OVERLOADED, 1), problem(OVERLOADED, 1)])
-    page.choose(small)
-    page.reach("waiting")
+def test_waiting_can_be_stopped_resumed_and_replaced(stand_in, page, small):
+    stand_in.responses.extend([problem_response(OVERLOADED, 1), problem_response(OVERLOADED, 1)])
+    page.choose_file(small)
+    page.wait_for_state("waiting")
     page["#stop"].click()
     assert page.text("#status") == "Stopped."
     assert page.state() == "stopped"
-    assert page.focused() == "again"
-    page["#again"].click()
-    page.reach("waiting")
-    page.choose(PORTRAIT)
-    page.reach("done")
-    # Longer than either would have waited.
+    assert page.focused_element() == "retry"
+    page["#retry"].click()
+    page.wait_for_state("waiting")
+    page.choose_file(PORTRAIT)
+    page.wait_for_state("done")
+    # Longer than the delay of either retry.
     page.run("await new Promise((resolve) => setTimeout(resolve, 1500))")
     assert page.state() == "done"
     assert stand_in.received == [small.read_bytes()] * 2 + [PORTRAIT.read_bytes()]
 
 
-def test_a_drawing_can_be_stopped(stand_in, page, small):
-    stand_in.held = Event()
-    page.choose(small)
-    page.reach("drawing")
-    assert page.text("#status") == "Drawing the cartoon…"
+def test_inference_can_be_stopped(stand_in, page, small):
+    stand_in.response_gate = Event()
+    page.choose_file(small)
+    page.wait_for_state("cartoonizing")
+    assert page.text("#status") == "Creating the cartoon…"
     page["#stop"].click()
-    stand_in.held.set()
+    stand_in.response_gate.set()
     page.until(lambda: len(stand_in.cartoons) == 1)
     assert page.state() == "stopped"
 
 
-@pytest.mark.promise("Page: a portrait becomes a cartoon, and a full queue is waited out")
-def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
+@pytest.mark.promise("Web UI: a portrait becomes a cartoon, and a full queue is retried")
+def test_full_queue_of_a_real_server_is_retried(browser, small):
     slow = encoded(gradient(20, SLOW))
-    command = [sys.executable, "-m", "tests.server.timed"]
+    command = [sys.executable, "-m", "tests.server.timed_server"]
     settings = {"TIMED_SECONDS": 0.2, "DCTNET_SLOTS": 1, "DCTNET_QUEUE_SIZE": 1}
     with serving(None, command, **settings) as server, ThreadPoolExecutor() as pool:
         browser.open(server.url)
@@ -60,18 +60,18 @@ def test_the_full_queue_of_a_real_server_is_waited_out(browser, small):
             for _ in range(2)
         )
         server.until(lambda: server.metric("dctnet_queue_depth") == 1)
-        browser.choose(small)
-        browser.reach("waiting")
+        browser.choose_file(small)
+        browser.wait_for_state("waiting")
         assert "Many people are waiting." in browser.text("#status")
-        browser.reach("done")
+        browser.wait_for_state("done")
         assert first.result().status_code == second.result().status_code == 200
         assert server.metric("dctnet_rejected_total", reason="queue_full") >= 1
 
 
-def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[Response]:
-    """Send an image, as another client, that comes to this place."""
-    ticket = f"the-ticket-of-place-{place}"
-    answer = pool.submit(
+def enqueue(server: StandIn, pool: Executor, image: Path, position: int) -> Future[Response]:
+    """Send an image from another client, and wait for its queue position."""
+    ticket = f"the-ticket-of-position-{position}"
+    response = pool.submit(
         requests.post,
         f"{server.url}/v1/cartoons",
         data=image.read_bytes(),
@@ -79,49 +79,52 @@ def enqueue(server: StandIn, pool: Executor, image: Path, place: int) -> Future[
         timeout=BOUND_S,
     )
     url = f"{server.url}/v1/queue-tickets/{ticket}"
-    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": place})
-    return answer
+    until(lambda: requests.get(url, timeout=BOUND_S).json() == {"position": position})
+    return response
 
 
-@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
-def test_the_place_in_the_queue_is_told(held, browser, small):
-    with StandIn(engine=held, DCTNET_SLOTS=1).running() as server, ThreadPoolExecutor() as pool:
+@pytest.mark.promise("Web UI: shows the queue position, which API clients can query too")
+def test_queue_position_is_shown(blocking_engine, browser, small):
+    with (
+        StandIn(engine=blocking_engine, DCTNET_SLOTS=1).running() as server,
+        ThreadPoolExecutor() as pool,
+    ):
         browser.open(server.url)
-        before = [enqueue(server, pool, small, place) for place in (0, 1)]
-        browser.choose(small)
-        browser.reach("queued")
-        assert browser.text("#status") == "Waiting for its turn…"
-        assert browser.text("#place") == "Place 2 in the queue"
-        held.draw(1)
-        browser.until(lambda: browser.text("#place") == "Place 1 in the queue")
-        held.draw(2)
-        browser.reach("done")
-        assert not browser.shows("#place")
-        assert [answer.result().status_code for answer in before] == [200, 200]
+        before = [enqueue(server, pool, small, position) for position in (0, 1)]
+        browser.choose_file(small)
+        browser.wait_for_state("queued")
+        assert browser.text("#status") == "Waiting in the queue…"
+        assert browser.text("#queue-position") == "Queue position: 2"
+        blocking_engine.release(1)
+        browser.until(lambda: browser.text("#queue-position") == "Queue position: 1")
+        blocking_engine.release(2)
+        browser.wait_for_state("done")
+        assert not browser.is_visible("#queue-position")
+        assert [response.result().status_code for response in before] == [200, 200]
 
 
-def test_the_last_place_that_was_learnt_is_shown(stand_in, browser, small):
+def test_last_known_queue_position_stays_shown(stand_in, browser, small):
     browser.open(stand_in.url, size=PHONE)
-    stand_in.held = Event()
-    browser.choose(small)
-    browser.reach("drawing")
-    browser.until(lambda: stand_in.asked >= 2)
-    assert browser.state() == "drawing"
-    stand_in.place = 12
-    browser.reach("queued")
-    stand_in.place = None  # As another replica says.
-    asked = stand_in.asked
-    browser.until(lambda: stand_in.asked >= asked + 2)
-    assert browser.text("#place") == "Place 12 in the queue"
-    assert browser.barriers() == []
-    stand_in.held.set()
-    browser.reach("done")
+    stand_in.response_gate = Event()
+    browser.choose_file(small)
+    browser.wait_for_state("cartoonizing")
+    browser.until(lambda: stand_in.position_requests >= 2)
+    assert browser.state() == "cartoonizing"
+    stand_in.queue_position = 12
+    browser.wait_for_state("queued")
+    stand_in.queue_position = None  # The response of another replica.
+    requests_before = stand_in.position_requests
+    browser.until(lambda: stand_in.position_requests >= requests_before + 2)
+    assert browser.text("#queue-position") == "Queue position: 12"
+    assert browser.accessibility_violations() == []
+    stand_in.response_gate.set()
+    browser.wait_for_state("done")
 
 
-def test_a_deadline_that_passed_is_said(held, browser, small):
+def test_exceeded_deadline_has_a_text(blocking_engine, browser, small):
     timeouts = {"DCTNET_REQUEST_TIMEOUT": 0.6, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
-    with StandIn(engine=held, **timeouts, DCTNET_SLOTS=1).running() as server:
+    with StandIn(engine=blocking_engine, **timeouts, DCTNET_SLOTS=1).running() as server:
         browser.open(server.url)
-        browser.choose(small)
-        browser.reach("worthAClick")
+        browser.choose_file(small)
+        browser.wait_for_state("retryable")
     assert browser.text("#problem") == "The cartoon was not ready in time. Try again."

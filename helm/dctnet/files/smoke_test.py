@@ -1,7 +1,7 @@
-"""What `helm test` runs in the service's own image: a portrait goes in, a cartoon comes out.
+"""Smoke test of `helm test`: cartoonize a portrait and check the metrics.
 
-Reads API (a URL), MANAGEMENT (a host whose addresses are all replicas), STYLE (empty: any), TIMEOUT
-(seconds) and KEYS (a file of API keys) from the environment.
+Runs in the service's image. Environment: API (URL), MANAGEMENT (host name that resolves to all
+replicas), STYLE (expected style; empty accepts any), TIMEOUT (seconds), KEYS (file of API keys).
 """
 
 import os
@@ -17,28 +17,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-COUNTED = re.compile(r'^dctnet_inferences_total\{result="ok"\} (\S+)', re.MULTILINE)
+INFERENCES = re.compile(r'^dctnet_inferences_total\{result="ok"\} (\S+)', re.MULTILINE)
 TIMEOUT_S = float(os.environ["TIMEOUT"])
 
 
 def main() -> None:
-    """Raise for the first thing that is wrong; the last line says what was seen."""
+    """Run the checks; exit with a message at the first that fails."""
     portrait = files("dctnet").joinpath("models/demo/golden-input.png").read_bytes()
-    before = drawn()
-    style, cartoon = post(portrait)
-    height, width = pixels(portrait).shape[:2]
-    require(cartoon.shape == (height, width, 3), f"the cartoon's shape is {cartoon.shape}")
-    difference = np.abs(pixels(portrait).astype(int) - cartoon).mean()
-    require(difference > 1, "the answer is the portrait itself")
-    require(cartoon.std() > 1, "the answer is of one colour")
-    wanted = os.environ["STYLE"]
-    require(not wanted or style.partition("@")[0] == wanted, f"{style} drew it, and not {wanted}")
-    until(lambda: drawn() > before, "no replica counts the image in dctnet_inferences_total")
-    print(f"{style} drew a portrait of {width}x{height}; the replicas have drawn {drawn():.0f}.")
+    before = count_inferences()
+    style, cartoon = post_image(portrait)
+    height, width = decode_image(portrait).shape[:2]
+    require(cartoon.shape == (height, width, 3), f"the shape of the cartoon is {cartoon.shape}")
+    difference = np.abs(decode_image(portrait).astype(int) - cartoon).mean()
+    require(difference > 1, "the cartoon equals the portrait")
+    require(cartoon.std() > 1, "the cartoon has a single colour")
+    expected = os.environ["STYLE"]
+    matches = not expected or style.partition("@")[0] == expected
+    require(matches, f"the style of the cartoon is {style}, not {expected}")
+    wait_until(
+        lambda: count_inferences() > before,
+        "no replica counts the image in dctnet_inferences_total",
+    )
+    print(
+        f"{style}: {width}x{height} cartoon received; {count_inferences():.0f} inferences so far."
+    )
 
 
-def post(image: bytes) -> tuple[str, np.ndarray]:
-    """Return what drew it, and the cartoon's pixels, BGR."""
+def post_image(image: bytes) -> tuple[str, np.ndarray]:
+    """Return the model of the response, and the cartoon as BGR pixels."""
     headers = {"Content-Type": "image/png"}
     if path := os.environ.get("KEYS"):
         lines = map(str.strip, Path(path).read_text().splitlines())
@@ -49,48 +55,48 @@ def post(image: bytes) -> tuple[str, np.ndarray]:
     request = urllib.request.Request(url, image, headers)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return response.headers["X-Dctnet-Model"], pixels(response.read())
+            return response.headers["X-Dctnet-Model"], decode_image(response.read())
     except urllib.error.HTTPError as error:
-        raise SystemExit(f"The service answered {error.code}: {error.read().decode()}") from None
+        raise SystemExit(f"The response is {error.code}: {error.read().decode()}") from None
 
 
-def pixels(encoded: bytes) -> np.ndarray:
-    """Decode an image to BGR."""
-    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    require(decoded is not None, "what was answered is no image")
-    return decoded
+def decode_image(encoded: bytes) -> np.ndarray:
+    """Decode an image to BGR pixels."""
+    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    require(pixels is not None, "the response is not an image")
+    return pixels
 
 
-def drawn() -> float:
-    """Return how many images all replicas together have drawn."""
+def count_inferences() -> float:
+    """Return the number of successful inferences of all replicas."""
     addresses = {info[4][0] for info in socket.getaddrinfo(os.environ["MANAGEMENT"], 9090)}
-    return sum(counted(address) for address in addresses)
+    return sum(read_inferences(address) for address in addresses)
 
 
-def counted(address: str) -> float:
-    """Return what one replica counts; 0 for one that has gone since its address was looked up."""
+def read_inferences(address: str) -> float:
+    """Return the number of successful inferences of a replica; 0 if it is unreachable."""
     host = f"[{address}]" if ":" in address else address
     try:
         with urllib.request.urlopen(f"http://{host}:9090/metrics", timeout=10) as response:
-            found = COUNTED.search(response.read().decode())
+            match = INFERENCES.search(response.read().decode())
     except urllib.error.URLError:
         return 0
-    require(found is not None, f"{address} has no dctnet_inferences_total")
-    return float(found[1])
+    require(match is not None, f"{address} has no dctnet_inferences_total")
+    return float(match[1])
 
 
-def until(holds: Callable[[], bool], otherwise: str) -> None:
-    """Look every half second."""
-    end = time.monotonic() + TIMEOUT_S
-    while not holds():
-        require(time.monotonic() < end, otherwise)
+def wait_until(condition: Callable[[], bool], message: str) -> None:
+    """Poll a condition every half second; exit with a message after the timeout."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        require(time.monotonic() < deadline, message)
         time.sleep(0.5)
 
 
-def require(holds: bool, otherwise: str) -> None:
-    """End the test with a sentence."""
-    if not holds:
-        raise SystemExit(f"{otherwise}.")
+def require(condition: bool, message: str) -> None:
+    """Exit with a message unless the condition holds."""
+    if not condition:
+        raise SystemExit(f"{message}.")
 
 
 main()

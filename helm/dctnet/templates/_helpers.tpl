@@ -1,10 +1,10 @@
-{{/* Names, labels and the image. */}}
+{{/* Names, labels, metadata and the image. */}}
 
 {{- define "dctnet.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Names of objects have at most 63 characters; the longest suffix has 11. */}}
+{{/* Full name of the release: at most 52 characters, since names have 63 and the longest suffix 11. */}}
 {{- define "dctnet.fullname" -}}
 {{- $name := include "dctnet.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
@@ -16,27 +16,27 @@
 {{- end -}}
 
 {{- define "dctnet.serviceAccountName" -}}
-{{- $made := ternary (include "dctnet.fullname" .) "default" .Values.serviceAccount.create -}}
-{{- .Values.serviceAccount.name | default $made -}}
+{{- $default := ternary (include "dctnet.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $default -}}
 {{- end -}}
 
-{{- define "dctnet.cacheClaim" -}}
-{{- $made := ternary (printf "%s-model" (include "dctnet.fullname" .)) "" .Values.model.cache.create -}}
-{{- .Values.model.cache.existingClaim | default $made -}}
+{{- define "dctnet.cacheClaimName" -}}
+{{- $created := ternary (printf "%s-model" (include "dctnet.fullname" .)) "" .Values.model.cache.create -}}
+{{- .Values.model.cache.existingClaim | default $created -}}
 {{- end -}}
 
-{{- define "dctnet.tlsSecret" -}}
+{{- define "dctnet.tlsSecretName" -}}
 {{- .Values.expose.tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .)) -}}
 {{- end -}}
 
-{{/* What selects the replicas, and never changes. */}}
-{{- define "dctnet.selector" -}}
+{{/* Labels that select the replicas. They are immutable in a Deployment. */}}
+{{- define "dctnet.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "dctnet.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: replica
 {{- end -}}
 
-{{/* Arguments: root, component, labels (those of one object), annotations. */}}
+{{/* Labels and annotations of an object. Arguments: root, component, labels, annotations. */}}
 {{- define "dctnet.metadata" -}}
 {{- $own := dict
     "app.kubernetes.io/name" (include "dctnet.name" .root)
@@ -55,17 +55,17 @@ annotations:
 
 {{- define "dctnet.image" -}}
 {{- $image := .Values.image -}}
-{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.variant" .) "tensorflow") -}}
+{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
 {{- $tag := $image.tag | default (printf "%s%s" .Chart.AppVersion $suffix) -}}
 {{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
-{{- define "dctnet.pullSecrets" -}}
-{{- with concat .Values.global.imagePullSecrets .Values.image.pullSecrets | uniq }}
+{{- define "dctnet.imagePullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . | quote }}
+  - name: {{ .name | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

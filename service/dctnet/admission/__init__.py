@@ -1,4 +1,4 @@
-"""Who is let in, who waits, who is rejected: permits, a fair queue, deadlines, slots."""
+"""Admission control: upload permits, fair queueing, quotas, deadlines and slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
 from dctnet.admission.errors import (

@@ -1,35 +1,35 @@
-"""How much of something bounded a client may hold, so that some of it is left for the others."""
+"""Per-client quota of a bounded resource: a dynamic threshold."""
 
 from collections import Counter
 
 from dctnet.admission.fair_queue import Client
 
 QUOTA_PER_FREE = 3
-"""A client may hold so many times what is free: three quarters where it is alone, and less the more
-others hold. In switches this is called a dynamic threshold: nothing has to be taken back from who
-got it, and nothing is set aside for anybody by name."""
+"""A client may hold this many times the free capacity: three quarters if it is alone, less as
+others hold more. Network switches call this a dynamic threshold: nothing is revoked, and nothing
+is reserved per client."""
 
 
 class DynamicThreshold:
-    """Counts who holds how much."""
+    """Counts what each client holds."""
 
     def __init__(self) -> None:
-        self.held = 0
-        self._held_by: Counter[Client] = Counter()
+        self.in_use = 0
+        self._in_use_by: Counter[Client] = Counter()
 
     def allow(self, client: Client, capacity: int) -> bool:
-        """Say whether a client may take one more of so many; who is not told apart may take all."""
-        free = capacity - self.held
-        return free > 0 and (client is None or self._held_by[client] < QUOTA_PER_FREE * free)
+        """Return whether a client may hold one more; unidentified clients have no quota."""
+        free = capacity - self.in_use
+        return free > 0 and (client is None or self._in_use_by[client] < QUOTA_PER_FREE * free)
 
-    def take(self, client: Client) -> None:
-        """Count one more."""
-        self.held += 1
-        self._held_by[client] += 1
+    def acquire(self, client: Client) -> None:
+        """Count one more for a client."""
+        self.in_use += 1
+        self._in_use_by[client] += 1
 
-    def give_back(self, client: Client) -> None:
-        """Count one less."""
-        self.held -= 1
-        self._held_by[client] -= 1
-        if not self._held_by[client]:
-            del self._held_by[client]  # Clients come and go, and nobody is remembered.
+    def release(self, client: Client) -> None:
+        """Count one less for a client."""
+        self.in_use -= 1
+        self._in_use_by[client] -= 1
+        if not self._in_use_by[client]:
+            del self._in_use_by[client]  # Keep no client that holds nothing.

@@ -1,4 +1,4 @@
-"""Service-time estimate: warm-up baseline and a moving average that decays towards it."""
+"""Service-time estimate: a moving average that decays to the warm-up baseline."""
 
 from collections.abc import Callable
 from math import exp, inf, isfinite
@@ -37,10 +37,10 @@ class ServiceTimeEstimator:
         self._lock = Lock()
 
     def calibrate(self, cost: float, seconds: float) -> None:
-        """Add the measurement of one slot's warm-up: the baseline is the median of the slots.
+        """Add one slot's warm-up measurement: the baseline is the median of the slots.
 
-        The quickest slot may have had the CPUs of slots that were done, and the slowest one was
-        perhaps disturbed. Of two slots the quicker one counts.
+        The fastest slot may have used the CPUs of finished slots, and the slowest may have been
+        disturbed. Of two slots the faster one counts.
         """
         if self._is_measurement(seconds):
             with self._lock:
@@ -48,17 +48,17 @@ class ServiceTimeEstimator:
                 self._baseline = median_low(self._calibrations)
 
     def observe(self, cost: float, seconds: float) -> None:
-        """Add the measurement that a job of this cost kept its slot busy for ``seconds``.
+        """Add the measurement that a job of this cost ran for ``seconds``.
 
-        It is ignored before the first calibration, and unless it is a finite time of at least 0.
+        Ignored before the first calibration, and unless it is finite and at least 0.
         """
         if self._baseline == inf or not self._is_measurement(seconds):
             return
         measured = min(seconds, self._max_seconds) / cost
         with self._lock:
             now = self._clock()
-            # The time that the job itself took is no time without a measurement: if it counted,
-            # the estimate of a replica whose jobs take long would always be too low.
+            # Decay counts up to the job's start: if its own time counted, the estimate of long jobs
+            # would always be too low.
             distance = self._decayed(now - seconds)
             estimate = self._baseline + distance
             measured = min(measured, MAX_STEP * max(estimate, self._baseline))
@@ -66,12 +66,12 @@ class ServiceTimeEstimator:
             self._measured_at = now
 
     def seconds(self, cost: float) -> float:
-        """Return the predicted seconds of a slot for this cost; 0 before the first calibration."""
+        """Return the predicted service time in seconds; 0 before the first calibration."""
         with self._lock:
             return self._bounded(cost, self._baseline + self._decayed(self._clock()))
 
-    def fresh(self, cost: float) -> float:
-        """Return the prediction for an idle replica, which nothing measured later can raise."""
+    def idle_seconds(self, cost: float) -> float:
+        """Return the prediction for an idle replica: never above the baseline."""
         return min(self._bounded(cost, self._baseline), self.seconds(cost))
 
     def _decayed(self, now: float) -> float:

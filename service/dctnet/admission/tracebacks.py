@@ -1,13 +1,12 @@
-"""What an error remembers of the code that raised it."""
+"""Traceback frames of errors: clear what they hold of requests."""
 
 from traceback import clear_frames
 
 
 def clear_traceback_frames(error: BaseException) -> None:
-    """Empty the frames that an error and those behind it keep: they hold the image's bytes.
+    """Clear the frames of an error, its cause and context: they hold image bytes.
 
-    Where it was raised stays known; what the variables were does not. Frames that still run keep
-    theirs.
+    Line numbers stay, variables do not. Running frames keep theirs.
     """
     links: list[BaseException | None] = [error]
     seen: set[int] = set()

@@ -1,1 +1,1 @@
-"""The HTTP API and the page: one endpoint a file."""
+"""HTTP API and web UI: one module per route, and the middleware."""

@@ -1,4 +1,4 @@
-"""``POST /v1/cartoons``: an image in, its cartoon out."""
+"""``POST /v1/cartoons``: cartoonize an image."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,12 @@ from dctnet.imaging import MEDIA_TYPES, Format
 from dctnet.models.folder import ModelFolder
 
 
-def cartoons_view(model: ModelFolder, studio: CartoonHandler) -> Callable[[], Response]:
+def cartoons_view(model: ModelFolder, handler: CartoonHandler) -> Callable[[], Response]:
     """Make the view function."""
 
     def cartoons() -> Response:
         _require_style(model)
-        return studio.draw(request, _format())
+        return handler.respond(request, _requested_format())
 
     return cartoons
 
@@ -26,7 +26,7 @@ def _require_style(model: ModelFolder) -> None:
         raise Problem(UNKNOWN_STYLE, f"The style {style!r} is not loaded; {model.style!r} is.")
 
 
-def _format() -> Format:
+def _requested_format() -> Format:
     text = request.args.get("format", "png")
     for format in MEDIA_TYPES:
         if text == format:

@@ -1,4 +1,4 @@
-"""Which client a request is of: clients take turns where requests have to wait."""
+"""Client identity for fair queueing: the API key or the address of a request."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -12,11 +12,11 @@ from dctnet.config import Fairness, Network, Settings
 HEADER = "X-Forwarded-For"
 
 IPV6_PREFIX = 64
-"""Bits of an IPv6 address that count: whoever has one address has all the others of its network."""
+"""Prefix length that identifies a client, which owns all addresses below it."""
 
 
 def identify_client(settings: Settings) -> Callable[[Request], Client]:
-    """Make what names the client of a request; None where all count as one."""
+    """Make the function that identifies the client of a request; None is anonymous."""
     if settings.fairness is Fairness.KEY:
         return lambda _: key_digest()
     if settings.fairness is Fairness.ADDRESS:
@@ -25,10 +25,10 @@ def identify_client(settings: Settings) -> Callable[[Request], Client]:
 
 
 def _address_of(request: Request, trusted: tuple[Network, ...]) -> IPv4Address | IPv6Address | None:
-    """Return the address that the last proxy to be trusted saw, None where there is none.
+    """Return the address that the last trusted proxy saw, None if it has none.
 
-    Each proxy adds whom it got the request from at the end of the header, so what stands before the
-    first one that is not trusted may be made up.
+    Each proxy appends the address of its peer to the header, so entries before the first untrusted
+    one may be forged.
     """
     forwarded = request.headers.get(HEADER, "").split(",")
     address = None
@@ -44,13 +44,13 @@ def _address_of(request: Request, trusted: tuple[Network, ...]) -> IPv4Address |
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address:
-    """Read an address, which some proxies write with a port; raise ValueError."""
+    """Parse an address, which may have a port; raise ValueError."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     address = ip_address(text)
-    # A socket that listens for both kinds shows IPv4 in this way.
+    # A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
     return getattr(address, "ipv4_mapped", None) or address
 
 

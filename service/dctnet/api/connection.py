@@ -1,4 +1,4 @@
-"""The connection that a request came on, as far as endpoints care for it."""
+"""Client connection of a request, as the views use it."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -9,60 +9,60 @@ from dctnet.metrics import UnreadReason
 
 
 class ReadTimeout(Exception):
-    """The client takes longer to send than it may."""
+    """The client sends headers or body more slowly than allowed."""
 
 
 class UploadAborted(Exception):
-    """The client closed the connection in the middle of its body."""
+    """The client closed the connection before its body was complete."""
 
 
 @runtime_checkable
 class Connection(Protocol):
-    """What the server puts in the place of WSGI's input."""
+    """Interface of the server's `wsgi.input`."""
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
-        """Ask for the body, which must then come at the rate that is asked of it."""
+        """Start reading the body, which must arrive at the minimum upload rate."""
         ...
 
     def is_open(self) -> bool:
-        """Say whether the client is still there."""
+        """Return whether the client is still connected."""
         ...
 
-    def close_after_answer(self) -> None:
-        """Let this answer be the last one on the connection."""
+    def close_after_response(self) -> None:
+        """Close the connection after this response."""
         ...
 
     def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
-        """Call back once, when the response is sent or given up: then with the reason."""
+        """Call back once the response is sent, or with a reason if it was not read."""
         ...
 
     @property
     def finished(self) -> bool:
-        """Whether the whole body was read."""
+        """Whether the whole body has been read."""
         ...
 
 
-class _Detached:
-    """For requests that came on no connection, such as those of Flask's test client."""
+class _NullConnection:
+    """Connection of requests without a socket, such as those of Flask's test client."""
 
     finished = True
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
-        """There is nothing to ask for."""
+        """Do nothing: the body is in memory."""
 
     def is_open(self) -> bool:
-        """There is nobody to leave."""
+        """Return True: there is no client to disconnect."""
         return True
 
-    def close_after_answer(self) -> None:
-        """There is nothing to close."""
+    def close_after_response(self) -> None:
+        """Do nothing: there is no connection."""
 
     def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
-        """Nothing has to be sent."""
+        """Call back at once: there is nothing to send."""
         callback(None)
 
 
 def connection(request: Request) -> Connection:
     """Return the connection of a request."""
     body = request.environ["wsgi.input"]
-    return body if isinstance(body, Connection) else _Detached()
+    return body if isinstance(body, Connection) else _NullConnection()

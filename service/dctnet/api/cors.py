@@ -1,7 +1,7 @@
-"""Which pages of other sites may use the API from a browser: those of the configured origins.
+"""CORS: the origins whose pages may use the API from a browser.
 
-No cookie or other credential of the browser's counts here, so a page can do no more with it than
-any program that reaches the server: what an API key opens, the page must have the key for.
+The API uses no cookies and no other credentials of the browser. A page can therefore do no more
+than any program that reaches the server, and needs an API key where one is required.
 """
 
 from collections.abc import Callable
@@ -33,27 +33,28 @@ EXPOSED_HEADERS = ", ".join(
 )
 
 MAX_AGE_S = 2 * 60 * 60
-"""How long a browser may remember what it was allowed; none remembers it for a day."""
+"""Seconds that a browser may cache a preflight response: Chromium's maximum."""
 
 
 def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
-    """Make what tells the browser, in every answer, that the page may read it.
+    """Make the handler that adds the CORS headers to every response.
 
-    What a browser asks beforehand (an ``OPTIONS`` request) is answered by Flask itself, before a
-    key, a slot or a place in the queue is thought of.
+    Flask itself responds to preflight requests (``OPTIONS``), before authentication and admission.
     """
 
-    def send(response: Response) -> Response:
+    def add_cors_headers(response: Response) -> Response:
         if not origins:
             return response
         if ANY_ORIGIN in origins:
-            allowed = ANY_ORIGIN
+            allowed_origin = ANY_ORIGIN
         else:
-            response.vary.add("Origin")  # Or a cache would give one site's answer to another.
-            allowed = request.headers.get("Origin", "")
-            if allowed not in origins:
+            response.vary.add(
+                "Origin"
+            )  # Otherwise a cache would serve one origin's response to another.
+            allowed_origin = request.headers.get("Origin", "")
+            if allowed_origin not in origins:
                 return response
-        response.headers["Access-Control-Allow-Origin"] = allowed
+        response.headers["Access-Control-Allow-Origin"] = allowed_origin
         response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         if "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = METHODS
@@ -61,4 +62,4 @@ def cors_headers(origins: frozenset[str]) -> Callable[[Response], Response]:
             response.headers["Access-Control-Max-Age"] = str(MAX_AGE_S)
         return response
 
-    return send
+    return add_cors_headers

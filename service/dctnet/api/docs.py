@@ -1,4 +1,4 @@
-"""``GET /docs``: the OpenAPI document as a page, without a script or anything from elsewhere."""
+"""``GET /docs``: the OpenAPI document as an HTML page without scripts."""
 
 import re
 from collections.abc import Callable
@@ -12,35 +12,35 @@ from dctnet.api import static_files
 
 Object = dict[str, Any]
 
-# What its texts have of CommonMark.
+# The only inline markup of the descriptions.
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def docs_view(document: Object) -> Callable[[], Response]:
     """Make the view function."""
-    addresses = static_files.addresses()
+    paths = static_files.static_paths()
 
-    @cache  # Nothing of it changes while the server runs.
-    def text() -> str:
+    @cache  # The document does not change while the server runs.
+    def html() -> str:
         return render_template(
             "docs.html",
-            assets=addresses,
+            static_paths=paths,
             document=document,
             resolve=lambda part: resolve(document, part),
-            marked_up=marked_up,
+            render_markup=render_markup,
             as_json=lambda value: json.dumps(value, sort_keys=False, ensure_ascii=False, indent=2),
         )
 
-    def page() -> Response:
-        response = make_response(text())
-        response.headers["Cache-Control"] = "no-cache"  # It names the files of one release.
+    def docs() -> Response:
+        response = make_response(html())
+        response.headers["Cache-Control"] = "no-cache"  # It links the static files of one release.
         return response
 
-    return page
+    return docs
 
 
 def resolve(document: Object, part: Object) -> Object:
-    """Return a part of the document, or what it refers to."""
+    """Return a part of the document, with a ``$ref`` replaced by its target."""
     while "$ref" in part:
         target: Any = document
         for name in part["$ref"].removeprefix("#/").split("/"):
@@ -49,7 +49,7 @@ def resolve(document: Object, part: Object) -> Object:
     return part
 
 
-def marked_up(text: str) -> Markup:
-    """Return a text as HTML: its paragraphs, and what is between backticks as code."""
+def render_markup(text: str) -> Markup:
+    """Return a description as HTML, with its paragraphs and `code`."""
     paragraphs = _CODE.sub(r"<code>\1</code>", str(escape(text))).split("\n\n")
     return Markup("".join(f"<p>{paragraph}</p>" for paragraph in paragraphs))  # noqa: S704 - Escaped.

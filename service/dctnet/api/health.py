@@ -1,4 +1,4 @@
-"""``GET /health``: the older contract: whether the model is loaded and images can be drawn."""
+"""``GET /health``: health of the server, for existing clients of this route."""
 
 from collections.abc import Callable
 

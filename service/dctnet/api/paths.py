@@ -1,12 +1,12 @@
-"""Path normalization that the routes do without."""
+"""Rejection of paths that begin with an empty segment."""
 
 from flask import abort, request
 
 
 def reject_empty_segment() -> None:
-    """Answer 404 where a path begins with two slashes: Werkzeug would drop the first.
+    """Respond with 404 if a path begins with two slashes.
 
-    A proxy that guards a path by its prefix would otherwise be bypassed.
+    Werkzeug would drop the first slash, which bypasses a proxy's rules for a path prefix.
     """
     if request.environ["PATH_INFO"].startswith("//"):
         abort(404)

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457); ``docs/api.md`` lists the types."""
+"""Problem documents (RFC 9457) for errors; ``docs/api.md`` lists the types."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -27,42 +27,42 @@ from dctnet.imaging import (
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER_OUT_OF_MEMORY_S = 5
-"""Seconds until a client should try again; about as long as a large image takes."""
+"""`Retry-After` when out of memory, in seconds: the time of a large image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of error: its stable name, its status and its title."""
+    """Problem type: its stable slug, its status and its title."""
 
-    name: str
+    slug: str
     status: int
     title: str
 
     @property
-    def type(self) -> str:
-        """The ``type`` member of the document, which clients may compare with."""
-        return f"urn:dctnet:problem:{self.name}"
+    def uri(self) -> str:
+        """The ``type`` member of the document, which programs compare."""
+        return f"urn:dctnet:problem:{self.slug}"
 
 
-BAD_REQUEST = ProblemType("bad-request", 400, "The request cannot be understood")
-MISSING_IMAGE = ProblemType("missing-image", 400, "The request has no image")
-UNAUTHORIZED = ProblemType("unauthorized", 401, "An API key is needed")
-NOT_FOUND = ProblemType("not-found", 404, "There is nothing at this address")
-METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This address takes another method")
-TOO_SLOW = ProblemType("too-slow", 408, "The request came too slowly")
-TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "The image has too many bytes")
-TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "The image has too many pixels")
-UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "The image's format is not supported")
-DAMAGED_IMAGE = ProblemType("damaged-image", 422, "The image cannot be decoded")
-UNKNOWN_STYLE = ProblemType("unknown-style", 422, "This style is not loaded")
-BAD_PARAMETER = ProblemType("bad-parameter", 422, "A parameter has a value that is not allowed")
-OVERLOADED = ProblemType("full", 429, "The server is busy")
-CLIENT_GONE = ProblemType("client-gone", 499, "The client left before its answer")
-INTERNAL = ProblemType("internal", 500, "The server failed")
-STARTING = ProblemType("starting", 503, "The model is loading")
-OUT_OF_MEMORY = ProblemType("out-of-memory", 503, "The server is out of memory")
-DRAINING = ProblemType("draining", 503, "The server is about to end")
-DEADLINE_EXCEEDED = ProblemType("deadline-passed", 504, "The cartoon was not ready in time")
+BAD_REQUEST = ProblemType("bad-request", 400, "Bad request")
+MISSING_IMAGE = ProblemType("missing-image", 400, "Missing image")
+UNAUTHORIZED = ProblemType("unauthorized", 401, "API key required")
+NOT_FOUND = ProblemType("not-found", 404, "Not found")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "Method not allowed")
+READ_TIMEOUT = ProblemType("read-timeout", 408, "Request received too slowly")
+TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "Image has too many bytes")
+TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "Image has too many pixels")
+UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "Unsupported image format")
+DAMAGED_IMAGE = ProblemType("damaged-image", 422, "Image cannot be decoded")
+UNKNOWN_STYLE = ProblemType("unknown-style", 422, "Style is not loaded")
+BAD_PARAMETER = ProblemType("bad-parameter", 422, "Invalid parameter value")
+OVERLOADED = ProblemType("overloaded", 429, "Server is overloaded")
+CLIENT_DISCONNECTED = ProblemType("client-disconnected", 499, "Client closed the request")
+INTERNAL_ERROR = ProblemType("internal-error", 500, "Internal server error")
+STARTING = ProblemType("starting", 503, "Model is loading")
+OUT_OF_MEMORY = ProblemType("out-of-memory", 503, "Server is out of memory")
+DRAINING = ProblemType("draining", 503, "Server is shutting down")
+DEADLINE_EXCEEDED = ProblemType("deadline-exceeded", 504, "Deadline exceeded")
 
 PROBLEM_TYPES = (
     BAD_REQUEST,
@@ -70,7 +70,7 @@ PROBLEM_TYPES = (
     UNAUTHORIZED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
-    TOO_SLOW,
+    READ_TIMEOUT,
     TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
@@ -78,8 +78,8 @@ PROBLEM_TYPES = (
     UNKNOWN_STYLE,
     BAD_PARAMETER,
     OVERLOADED,
-    CLIENT_GONE,
-    INTERNAL,
+    CLIENT_DISCONNECTED,
+    INTERNAL_ERROR,
     STARTING,
     OUT_OF_MEMORY,
     DRAINING,
@@ -95,25 +95,31 @@ _BY_IMAGE_ERROR: dict[type[ImageError], ProblemType] = {
 
 _BY_REASON: dict[RejectionReason, tuple[ProblemType, str]] = {
     RejectionReason.STARTING: (STARTING, "The model is still loading."),
-    RejectionReason.DRAINING: (DRAINING, "The server ends before it could draw this."),
-    RejectionReason.QUEUE_FULL: (OVERLOADED, "Too many images wait already."),
-    RejectionReason.QUOTA: (OVERLOADED, "Too many images of this client wait already."),
-    RejectionReason.DEADLINE: (OVERLOADED, "This image's turn would come after its deadline."),
-    RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many images are being received already."),
+    RejectionReason.DRAINING: (DRAINING, "The server is shutting down."),
+    RejectionReason.QUEUE_FULL: (OVERLOADED, "The queue is full."),
+    RejectionReason.QUOTA: (OVERLOADED, "This client has too many images in the queue."),
+    RejectionReason.DEADLINE: (OVERLOADED, "The image cannot be finished before its deadline."),
+    RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many uploads are in progress."),
 }
 
 _BY_ERROR: dict[type[Exception], tuple[ProblemType, str]] = {
-    ReadTimeout: (TOO_SLOW, "The image did not come fast enough."),
+    ReadTimeout: (READ_TIMEOUT, "The image was not received fast enough."),
     DeadlineExceeded: (
         DEADLINE_EXCEEDED,
         "The cartoon was not ready before the request's deadline.",
     ),
-    ClientDisconnected: (CLIENT_GONE, "The client closed the connection while its image waited."),
-    UploadAborted: (CLIENT_GONE, "The client closed the connection before its image was sent."),
-    AdmissionStopped: (DRAINING, "The server ended before it could draw this."),
+    ClientDisconnected: (
+        CLIENT_DISCONNECTED,
+        "The client closed the connection while its image was queued.",
+    ),
+    UploadAborted: (
+        CLIENT_DISCONNECTED,
+        "The client closed the connection before its image was received.",
+    ),
+    AdmissionStopped: (DRAINING, "The server shut down before it could process the image."),
     MemoryError: (
         OUT_OF_MEMORY,
-        "There is not enough memory for this image at the moment; try again later.",
+        "Not enough memory for this image at the moment; try again later.",
     ),
 }
 
@@ -121,21 +127,21 @@ _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
 
 
 class Problem(Exception):
-    """An error to answer with: its kind, and one sentence on this occurrence of it."""
+    """Error response of a type, with a sentence about this occurrence."""
 
-    def __init__(self, kind: ProblemType, detail: str) -> None:
+    def __init__(self, problem_type: ProblemType, detail: str) -> None:
         super().__init__(detail)
-        self.kind = kind
+        self.type = problem_type
         self.detail = detail
 
 
 def problem_document(
-    kind: ProblemType, status: int, detail: str, identity: str
+    problem_type: ProblemType, status: int, detail: str, identity: str
 ) -> dict[str, object]:
-    """Return the members of a problem document; ``identity`` is the request's id."""
+    """Return the members of a problem document; ``identity`` is the request ID."""
     return {
-        "type": kind.type,
-        "title": kind.title,
+        "type": problem_type.uri,
+        "title": problem_type.title,
         "status": status,
         "detail": detail,
         "request_id": identity,
@@ -143,17 +149,17 @@ def problem_document(
 
 
 def error_response(error: Exception) -> Response:
-    """Turn whatever an endpoint raised into an answer."""
+    """Convert an exception of a view to a response."""
     problem = _problem(error)
-    kind = problem.kind
-    if request.path == "/upload":  # The older contract.
-        response = _json({"error": problem.detail}, kind.status, "application/json")
+    problem_type = problem.type
+    if request.path == "/upload":  # Existing clients of this route expect its format.
+        response = _json({"error": problem.detail}, problem_type.status, "application/json")
     else:
         members = problem_document(
-            kind, kind.status, problem.detail, request_id.current_request_id()
+            problem_type, problem_type.status, problem.detail, request_id.current_request_id()
         )
-        response = _json(members, kind.status, MEDIA_TYPE)
-    if kind is UNAUTHORIZED:
+        response = _json(members, problem_type.status, MEDIA_TYPE)
+    if problem_type is UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Rejected):
         access_log.add_fields(rejected=str(error.reason))
@@ -179,14 +185,14 @@ def _problem(error: Exception) -> Problem:
         return error
     if isinstance(error, Rejected):
         return Problem(*_BY_REASON[error.reason])
-    for kind, problem in _BY_ERROR.items():
-        if isinstance(error, kind):  # NumPy raises a MemoryError of its own.
+    for error_type, problem in _BY_ERROR.items():
+        if isinstance(error, error_type):  # NumPy raises a subclass of MemoryError.
             return Problem(*problem)
     if isinstance(error, ImageError):
         return Problem(_BY_IMAGE_ERROR[type(error)], str(error))
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
-    # The client learns nothing but the id, under which the log has the rest.
+    # The client gets the request ID only; the log has the details.
     identity = request_id.current_request_id()
     current_app.logger.error("request %s failed", identity, exc_info=error)
-    return Problem(INTERNAL, f"The server failed; its log has the details under {identity}.")
+    return Problem(INTERNAL_ERROR, f"The server failed; its log has the details under {identity}.")

@@ -1,7 +1,7 @@
-"""``GET /v1/queue-tickets/TICKET``: the place in the queue of an image that was sent with a ticket.
+"""``GET /v1/queue-tickets/TICKET``: queue position of an image.
 
-The client makes the ticket up, since there is no answer yet that could carry one. Whoever knows it
-learns a number and nothing else. Each replica knows its own queue alone, so no place is no error.
+The client chooses the ticket, because it needs one before the response. A ticket reveals a number
+only. A replica knows its own queue only, so an unknown ticket is not an error.
 """
 
 import re
@@ -17,40 +17,40 @@ from dctnet.api.problems import BAD_PARAMETER, Problem
 HEADER = "X-Dctnet-Queue-Ticket"
 
 PATTERN = "[A-Za-z0-9_-]{16,64}"
-"""Long enough that nobody guesses another one's."""
+"""Long enough that other clients cannot guess it."""
 
 
 class QueueTickets:
-    """The images that wait or are drawn, by their clients' names for them. Thread-safe."""
+    """Jobs in the queue or in a slot, by queue ticket. Thread-safe."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Job[Any]] = {}
+        self._jobs: dict[str, Job[Any]] = {}
 
     @contextmanager
-    def keep(self, name: str | None, ticket: Job[Any]) -> Iterator[None]:
-        """Let a ticket be found by its name, if it has one; of the same name the last counts."""
-        if name is not None:
-            self._by_name[name] = ticket
+    def register(self, ticket: str | None, job: Job[Any]) -> Iterator[None]:
+        """Register a job under its ticket, if it has one; the last job of a ticket wins."""
+        if ticket is not None:
+            self._jobs[ticket] = job
         try:
             yield
         finally:
-            if name is not None and self._by_name.get(name) is ticket:
-                del self._by_name[name]
+            if ticket is not None and self._jobs.get(ticket) is job:
+                del self._jobs[ticket]
 
-    def find(self, name: str) -> Job[Any] | None:
-        """Return the ticket of a name, None where there is none."""
-        return self._by_name.get(name)
+    def find(self, ticket: str) -> Job[Any] | None:
+        """Return the job of a ticket, None if there is none."""
+        return self._jobs.get(ticket)
 
 
 def requested_ticket(request: Request) -> str | None:
-    """Return the name that a client gave its ticket; raise Problem where it is none."""
-    name = request.headers.get(HEADER)
-    if name is not None and not re.fullmatch(PATTERN, name):
+    """Return the queue ticket of a request, if any; raise Problem if it is invalid."""
+    ticket = request.headers.get(HEADER)
+    if ticket is not None and not re.fullmatch(PATTERN, ticket):
         raise Problem(
             BAD_PARAMETER,
-            f"{HEADER} is {name!r}, but it must be 16 to 64 letters, digits, `_` and `-`.",
+            f"{HEADER} is {ticket!r}, but it must be 16 to 64 letters, digits, `_` and `-`.",
         )
-    return name
+    return ticket
 
 
 def queue_ticket_view(tickets: QueueTickets) -> Callable[[str], Response]:

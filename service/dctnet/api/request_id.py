@@ -1,4 +1,4 @@
-"""A name for each request, so that a client's report and a line of the log can be matched."""
+"""Request ID, which links a response to its line in the access log."""
 
 import re
 import uuid
@@ -7,22 +7,22 @@ from flask import Response, g, request
 
 HEADER = "X-Request-Id"
 
-# What proxies and tracers send; anything else could forge a line of the log.
-_SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Covers the IDs of proxies and tracers; other characters could forge a log line.
+_VALID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def assign_request_id() -> None:
-    """Take the client's id if it is sane, else make one."""
-    offered = request.headers.get(HEADER, "")
-    g.request_id = offered if _SANE.fullmatch(offered) else uuid.uuid4().hex
+    """Accept the client's request ID if it is valid, otherwise generate one."""
+    client_id = request.headers.get(HEADER, "")
+    g.request_id = client_id if _VALID.fullmatch(client_id) else uuid.uuid4().hex
 
 
 def current_request_id() -> str:
-    """Return the id of the request that is being answered."""
+    """Return the ID of the current request."""
     return str(g.request_id)
 
 
 def add_request_id(response: Response) -> Response:
-    """Put the id into the answer, whatever it is."""
+    """Add the request ID to every response."""
     response.headers[HEADER] = current_request_id()
     return response

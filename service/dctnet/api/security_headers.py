@@ -1,8 +1,8 @@
-"""What every answer tells the browser that reads it: to guess nothing and to load nothing else."""
+"""Security headers: CSP, nosniff, referrer policy, resource policy."""
 
 from flask import Response
 
-# Scripts and styles come from this server alone; images are shown from memory (`blob:`) as well.
+# Only this server's scripts and styles; images may also come from memory (`blob:`).
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -18,13 +18,13 @@ POLICY = "; ".join(f"{directive} {sources}" for directive, sources in _POLICY.it
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Pages of other sites that are allowed to use the API ask by CORS, which this does not concern.
+    # Does not affect allowed origins, because they use CORS requests.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 def add_security_headers(response: Response) -> Response:
-    """Put the headers into the answer, whatever it is."""
+    """Add the security headers to every response."""
     response.headers.update(HEADERS)
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = POLICY

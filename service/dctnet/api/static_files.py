@@ -1,4 +1,4 @@
-"""``GET /static/…``: what the page needs, at addresses that change with the content."""
+"""``GET /static/PATH``: static files of the web UI, under content-hashed paths."""
 
 import hashlib
 import mimetypes
@@ -10,48 +10,48 @@ from flask import Response, abort, send_file
 
 FOLDER = Path(__file__).parent / "static"
 YEAR_S = 365 * 24 * 60 * 60
-DIGITS = 16
-"""How many hexadecimal digits of the contents' sha256 an address has."""
+DIGEST_LENGTH = 16
+"""Hexadecimal digits of the SHA-256 digest in a path."""
 
 
-def addresses() -> dict[str, str]:
-    """Return where each file is served below ``/static/``, such as ``0123456789abcdef/page.css``.
+def static_paths() -> dict[str, str]:
+    """Return each file's path below ``/static/``: ``0123456789abcdef/main.css``.
 
-    All are in one folder that is named after all contents, so that a module finds the others by
-    the names that are written in it.
+    All files share one prefix, the digest of all contents, so that relative imports between
+    modules work.
     """
     digest = hashlib.sha256()
-    for name in _names():
+    for name in _file_names():
         content = (FOLDER / name).read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
-    folder = digest.hexdigest()[:DIGITS]
-    return {name: f"{folder}/{name}" for name in _names()}
+    prefix = digest.hexdigest()[:DIGEST_LENGTH]
+    return {name: f"{prefix}/{name}" for name in _file_names()}
 
 
-def _names() -> list[str]:
+def _file_names() -> list[str]:
     return sorted(p.relative_to(FOLDER).as_posix() for p in FOLDER.rglob("*") if p.is_file())
 
 
 def static_files_view() -> Callable[[str], Response]:
-    """Make the view function, which opens no file: there may be no descriptor left for one."""
+    """Make the view function, which serves from memory and needs no file descriptor."""
     files = {
-        address: ((FOLDER / name).read_bytes(), mimetypes.guess_type(name)[0])
-        for name, address in addresses().items()
+        path: ((FOLDER / name).read_bytes(), mimetypes.guess_type(name)[0])
+        for name, path in static_paths().items()
     }
 
-    def asset(address: str) -> Response:
-        if address not in files:  # Of another release, which a cache or another replica may have.
+    def static_file(path: str) -> Response:
+        if path not in files:  # Perhaps a file of another release, linked from a cached page.
             abort(404)
-        content, kind = files[address]
+        content, media_type = files[path]
         response = send_file(
             BytesIO(content),
-            mimetype=kind,
-            download_name=Path(address).name,
+            mimetype=media_type,
+            download_name=Path(path).name,
             max_age=YEAR_S,
-            etag=address,  # It changes with the content, as a checksum does.
+            etag=path,  # The path changes with the content.
         )
         response.cache_control.public = True
         response.cache_control.immutable = True
         return response
 
-    return asset
+    return static_file

@@ -1,4 +1,4 @@
-"""``GET /v1/styles/STYLE/sample``: an image in that style, where the model folder has one."""
+"""``GET /v1/styles/STYLE/sample``: the model's golden output."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from dctnet.models.folder import GOLDEN_OUTPUT, ModelFolder
 
 
 def style_sample_view(model: ModelFolder) -> Callable[[str], Response]:
-    """Make the view function, which sends the bytes that were verified and opens no file."""
+    """Make the view function, which sends the verified bytes from memory."""
     content = model.sample
     etag = hashlib.sha256(content or b"").hexdigest()
 
     def sample(style: str) -> Response:
         if style != model.style or content is None:
-            abort(404, f"There is no sample of the style {style!r}.")
+            abort(404, f"The style {style!r} has no sample.")
         file = BytesIO(content)
         return send_file(file, mimetype="image/png", download_name=GOLDEN_OUTPUT, etag=etag)
 

@@ -1,4 +1,4 @@
-"""``GET /v1/styles``: the styles that can be asked for, which is the loaded one."""
+"""``GET /v1/styles``: the available styles, which is the loaded one."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -13,20 +13,20 @@ def styles_view(model: ModelFolder) -> Callable[[], Response]:
     """Make the view function."""
 
     def styles() -> Response:
-        return jsonify(styles=[_describe(model)])
+        return jsonify(styles=[_style_entry(model)])
 
     return styles
 
 
-def _describe(model: ModelFolder) -> dict[str, str | None]:
-    public = STYLES.get(model.style)
+def _style_entry(model: ModelFolder) -> dict[str, str | None]:
+    public_style = STYLES.get(model.style)
     return {
         "name": model.style,
-        "title": public.title if public else model.style.capitalize(),
+        "title": public_style.title if public_style else model.style.capitalize(),
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
-        # Beside this very address, so that a proxy may put the API under a path.
+        # Relative to this URL, so that the API works below a path prefix.
         "sample": f"styles/{quote(model.style, safe='')}/sample" if model.sample else None,
     }

@@ -1,4 +1,4 @@
-"""``POST /upload``: the older contract, kept for the clients that know it."""
+"""``POST /upload``: cartoonize an image as a PNG, for existing clients."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ from flask import Response, request
 from dctnet.api.cartoonize import CartoonHandler
 
 
-def upload_view(studio: CartoonHandler) -> Callable[[], Response]:
+def upload_view(handler: CartoonHandler) -> Callable[[], Response]:
     """Make the view function."""
 
     def upload() -> Response:
-        response = studio.draw(request, "png")
+        response = handler.respond(request, "png")
         response.headers["Content-Disposition"] = "attachment; filename=result.png"
         return response
 

@@ -1,4 +1,4 @@
-"""``GET /``: the page for a person with a photo."""
+"""``GET /``: the web UI."""
 
 from collections.abc import Callable
 
@@ -13,20 +13,20 @@ from dctnet.models.styles import DEMO_STYLE
 
 def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
     """Make the view function."""
-    addresses = static_files.addresses()
+    paths = static_files.static_paths()
 
-    def page() -> Response:
-        text = render_template(
+    def web_ui() -> Response:
+        html = render_template(
             "index.html",
-            assets=addresses,
+            static_paths=paths,
             model=model.label,
             is_demo=model.style == DEMO_STYLE,
             default_style=DEFAULT_STYLE,
             settings=settings,
             max_short_side=MAX_SHORT_SIDE,
         )
-        response = make_response(text)
-        response.headers["Cache-Control"] = "no-cache"  # It names the files of one release.
+        response = make_response(html)
+        response.headers["Cache-Control"] = "no-cache"  # It links the static files of one release.
         return response
 
-    return page
+    return web_ui

@@ -1,17 +1,19 @@
 """Command line ``dctnet``: one module for each subcommand."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from dctnet import __version__, log_writer
+from dctnet import __version__, logs
 from dctnet.cli import cartoonize, doctor, fetch, prepare, serve, styles, verify
 from dctnet.config import Settings, SettingsError, unknown_variables
-from dctnet.messages import say
 from dctnet.models.errors import ModelError
+
+logger = logging.getLogger(__name__)
 
 
 class Command(Protocol):
@@ -46,20 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         _exit_on_sigterm_as_pid_1()
     args = _parser().parse_args(argv)
     if args.command == "serve":
-        log_writer.start()  # Before any other file is opened.
+        logs.start()  # Before any other file is opened.
+    else:
+        logs.start_sentences()
     try:
         settings = Settings.from_environment(os.environ)
         if unknown := unknown_variables(os.environ):
-            say(f"These variables are not settings and have no effect: {', '.join(unknown)}.")
+            logger.warning(
+                "These variables are not settings and have no effect: %s.", ", ".join(unknown)
+            )
         return _COMMANDS[args.command].run(args, settings)
     except (SettingsError, ModelError) as error:
-        say(str(error))
+        logger.error("%s", error)
     except BrokenPipeError:  # The reader closed the pipe, as in `dctnet ... | head`.
         # Otherwise Python fails again when it flushes standard output on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         reason = f"{error.strerror or error}."
-        say(f"{error.filename}: {reason}" if error.filename else reason)
+        logger.error("%s", f"{error.filename}: {reason}" if error.filename else reason)
     except KeyboardInterrupt:
         return 130  # What a shell reports for a command that SIGINT ended.
     return 1

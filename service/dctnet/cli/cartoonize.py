@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from dctnet.cli.progress import Progress
 from dctnet.config import Settings
-from dctnet.messages import say
 
 if TYPE_CHECKING:
     from dctnet.engine import Engine
     from dctnet.imaging import Format
+
+logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        say(f"Cannot create the folder {args.out}: {error.strerror}.")
+        logger.error("Cannot create the folder %s: %s.", args.out, error.strerror)
         return 1
     engine, _ = load_engine(settings)
     outputs = output_paths(args.images, args.out, args.format)
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
-                say(f"{image} is skipped: {reason}")
+                logger.error("%s is skipped: %s", image, reason)
                 status = 1
                 continue
             output.write_bytes(cartoon)

@@ -97,10 +97,10 @@ def cpu_features(cpuinfo: Path) -> list[str]:
 
 
 def _address(settings: Settings) -> Facts:
-    from dctnet.server.bind_address import require_free
+    from dctnet.server.bind_address import check_address_available
 
     try:
-        require_free(settings.bind)
+        check_address_available(settings.bind)
     except OSError as error:  # Not a failure: the server may be running.
         return {"bind": str(settings.bind), "free": False, "reason": error.strerror}
     return {"bind": str(settings.bind), "free": True}

@@ -20,9 +20,7 @@ from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize,
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.engine.pupils import five_points
 from dctnet.runtimes import Networks
-
-MAX_WORKING_SIDE = 1280
-"""Default longest side of the working image, in pixels."""
+from dctnet.shared_limits import MAX_WORKING_SIDE
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Signals of the arbiter and its worker: some end a server, and all others leave it as it is.
+"""Signals of arbiter and worker: exit signals stop them, others have no effect.
 
-A worker has its master's handlers until it sets its own, and those drop what they get: the master
-would wait for it through the whole graceful timeout, and then kill it. So signals wait while a
-worker is forked.
+A forked worker has the arbiter's handlers until it sets its own, and those drop signals: the
+arbiter would wait for the whole graceful timeout and then kill it. So signals are blocked during
+the fork.
 """
 
 import os
@@ -22,26 +22,26 @@ _FAULTS = {
 _JOB_CONTROL = {signal.SIGCHLD, signal.SIGCONT, signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP}
 
 IGNORED = signal.valid_signals() - {*EXIT_SIGNALS, *_FAULTS, *_JOB_CONTROL}
-"""Gunicorn's commands, among them: reload, more or fewer workers, a new executable. A replica is
-one worker that starts once. Most of the others would end a process."""
+"""Among them Gunicorn's commands to reload, scale workers or replace the executable: a replica has
+one worker that starts once. By default most others would terminate the process."""
 
 
-def hold_signals() -> None:
-    """From each fork on, let the child get them only when it calls `take_signals`."""
+def block_signals_at_fork() -> None:
+    """Block signals in each forked child until it calls `unblock_signals`."""
 
     def hold() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {*EXIT_SIGNALS, *IGNORED})
 
-    os.register_at_fork(before=hold, after_in_parent=take_signals)
+    os.register_at_fork(before=hold, after_in_parent=unblock_signals)
 
 
-def take_signals() -> None:
-    """Get the signals that have come meanwhile, but for those that are ignored."""
+def unblock_signals() -> None:
+    """Deliver the blocked signals, except ignored ones."""
     ignore_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*EXIT_SIGNALS, *IGNORED})
 
 
 def ignore_signals() -> None:
-    """Ignore all signals that neither end a server nor report a fault."""
+    """Ignore all signals that neither stop a server nor report a fault."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Host header validation (RFC 9112, 3.2), which Gunicorn leaves to the application."""
+"""Host header validation (RFC 9112, 3.2), which Gunicorn does not do."""
 
 import re
 from ipaddress import AddressValueError, IPv6Address
@@ -19,7 +19,7 @@ class InvalidHost(ParseException):  # type: ignore[misc]  # Gunicorn has no type
 
 
 def check_host(request: Any) -> None:
-    """Raise InvalidHost unless a Gunicorn request has the Host header that its version needs."""
+    """Raise InvalidHost unless the Host header is as the HTTP version requires."""
     # Gunicorn rejects a second one.
     host = next((value for name, value in request.headers if name == "HOST"), None)
     if host is None:

@@ -1,4 +1,4 @@
-"""Answers to what never became a request: headers that came too slowly, or were none."""
+"""Protocol errors: responses to late, malformed or oversized request heads."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 
 from dctnet.api import request_id, security_headers
 from dctnet.api.connection import ReadTimeout
-from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, TOO_SLOW, ProblemType, problem_document
+from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, READ_TIMEOUT, ProblemType, problem_document
 from dctnet.server.host_header import InvalidHost
 
 _STATUS = {
@@ -22,27 +22,29 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An answer, ready to be sent."""
+    """A complete response, as bytes."""
 
     status: int
     data: bytes
 
 
 def protocol_error_response(error: BaseException) -> ErrorResponse | None:
-    """Return the answer to a client's mistake; None where the mistake is ours."""
+    """Return the response to a client's error; None for a server error."""
     if isinstance(error, ReadTimeout):
-        return _answer(TOO_SLOW, TOO_SLOW.status, "The headers did not come in time.")
+        detail = "The headers were not received in time."
+        return _problem_response(READ_TIMEOUT, READ_TIMEOUT.status, detail)
     if isinstance(error, InvalidHost):
-        return _answer(BAD_REQUEST, BAD_REQUEST.status, str(error))
+        return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        return _answer(BAD_REQUEST, status, "This is no HTTP request that can be served.")
+        detail = "The HTTP request is malformed or not supported."
+        return _problem_response(BAD_REQUEST, status, detail)
     return None
 
 
-def _answer(kind: ProblemType, status: int, detail: str) -> ErrorResponse:
+def _problem_response(problem_type: ProblemType, status: int, detail: str) -> ErrorResponse:
     identity = uuid.uuid4().hex
-    members = problem_document(kind, int(status), detail, identity)
+    members = problem_document(problem_type, int(status), detail, identity)
     body = json.dumps(members).encode() + b"\n"
     headers = {
         "Content-Type": MEDIA_TYPE,

@@ -1,4 +1,4 @@
-"""What a client sends, read within time: its headers, then its body."""
+"""Slow-client protection: deadline for request headers, minimum rate for bodies."""
 
 import io
 import socket
@@ -20,92 +20,94 @@ from dctnet.metrics import UnreadReason
 from dctnet.server.client_socket import ClientSocket
 
 POLL_INTERVAL_S = 0.25
-"""How often a reader that gets nothing looks whether its rule has changed, in seconds."""
+"""Interval at which a waiting reader checks its deadline again, in seconds."""
 
-CROWDED_IDLE_SHARE = 0.2
-"""What is left of the grace of a body while other requests wait to send theirs."""
+CROWDED_IDLE_FACTOR = 0.2
+"""Factor of a body's idle timeout while other requests wait to send theirs."""
 
 CHUNK_BYTES = 8192
-"""How many bytes are read at once where no one says how many are wanted, as in Gunicorn."""
+"""Bytes per read without a size hint, as in Gunicorn."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 MAX_HEAD_BYTES = 32 * 1024
-"""The longest head of a request: its first line and all of its headers."""
+"""Longest request head, in bytes: the request line and all headers."""
 
 
 class ReadDeadline(Protocol):
-    """How long the next bytes may take, and how many may come."""
+    """Deadline and size limit of what a client sends next."""
 
     max_bytes: float
-    """Bytes in all."""
+    """Size limit, in bytes."""
 
-    def until(self, received: int) -> float:
-        """Return until when more must come, a monotonic time, after so many bytes."""
+    def expires_at(self, received: int) -> float:
+        """Return the monotonic time by which more bytes must arrive."""
         ...
 
 
 class HeaderDeadline:
-    """All headers of a request within one time and ``MAX_HEAD_BYTES``."""
+    """One deadline for all headers of a request, within ``MAX_HEAD_BYTES``."""
 
     max_bytes: float = MAX_HEAD_BYTES
 
     def __init__(self, timeout: float) -> None:
-        self._until = monotonic() + timeout
+        self._expires_at = monotonic() + timeout
 
-    def until(self, received: int) -> float:  # noqa: ARG002 - However many came.
-        """Return when they must have come."""
-        return self._until
+    def expires_at(self, received: int) -> float:  # noqa: ARG002 - Independent of progress.
+        """Return the deadline."""
+        return self._expires_at
 
 
 class MinimumUploadRate:
-    """A first byte soon, and then a least rate; a shorter patience while others wait for a turn.
+    """Idle timeout and minimum rate of a body; shorter while other uploads wait.
 
-    Each byte that came buys the time that it may take at the least rate.
+    Each received byte extends the deadline by its time at the minimum rate.
     """
 
     max_bytes: float = inf
 
     def __init__(
-        self, grace: float, rate: int, deadline: float, crowded: Callable[[], bool]
+        self, idle_timeout: float, rate: int, deadline: float, crowded: Callable[[], bool]
     ) -> None:
-        """``grace`` is in seconds, ``rate`` in bytes a second, ``deadline`` a monotonic time."""
-        self._began = monotonic()
-        self._grace = grace
+        """``idle_timeout`` in s, ``rate`` in bytes per second, ``deadline`` monotonic."""
+        self._started_at = monotonic()
+        self._idle_timeout = idle_timeout
         self._rate = rate
         self._deadline = deadline
         self._crowded = crowded
 
-    def until(self, received: int) -> float:
-        """Return when the body has become too slow, or its request too late."""
-        grace = self._grace * CROWDED_IDLE_SHARE if self._crowded() else self._grace
-        return min(self._began + grace + received / self._rate, self._deadline)
+    def expires_at(self, received: int) -> float:
+        """Return when the body is too slow or its request misses its deadline."""
+        idle_timeout = (
+            self._idle_timeout * CROWDED_IDLE_FACTOR if self._crowded() else self._idle_timeout
+        )
+        return min(self._started_at + idle_timeout + received / self._rate, self._deadline)
 
 
 class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no types.
-    """Gunicorn's reader of a connection, within a rule.
+    """Gunicorn's reader of a connection, with a deadline and a size limit.
 
-    Raises ReadTimeout or LimitRequestHeaders where the rule is broken.
+    Raises ReadTimeout or LimitRequestHeaders beyond them.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._rule: ReadDeadline | None = None
+        self._deadline_rule: ReadDeadline | None = None
         self._received = 0
 
-    def apply(self, rule: ReadDeadline) -> None:
-        """Let a rule hold from now on; what was read ahead counts for it."""
-        self._rule = rule
+    def set_deadline(self, deadline: ReadDeadline) -> None:
+        """Set the deadline from now on; bytes that were read ahead count."""
+        self._deadline_rule = deadline
         self._received = self.buf.tell()
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return what the client has sent, at most a large piece; b"" where it has ended."""
-        while self._rule is not None:
-            room = self._rule.max_bytes - self._received
+        """Return the next bytes from the client, b"" at the end of the stream."""
+        while self._deadline_rule is not None:
+            room = self._deadline_rule.max_bytes - self._received
             if room <= 0:
                 raise LimitRequestHeaders(f"The head has more than {MAX_HEAD_BYTES} bytes.")
-            left = self._rule.until(self._received) - monotonic()
+            left = self._deadline_rule.expires_at(self._received) - monotonic()
             if left <= 0:
                 raise ReadTimeout
             self.sock.settimeout(min(left, POLL_INTERVAL_S))
@@ -122,58 +124,65 @@ class TimedUnreader(SocketUnreader):  # type: ignore[misc]  # Gunicorn has no ty
 
 
 class RequestBody(io.RawIOBase):
-    """The body of a request, as WSGI's input; knows the connection that it comes from.
+    """Request body, as WSGI input, with access to its connection.
 
-    Asks the client for it only when it is read (RFC 9110, 10.1.1), so that a rejection spares both
-    sides the body.
+    Sends 100 Continue only when it is read (RFC 9110, 10.1.1), so that a rejected body is never
+    sent.
     """
 
     def __init__(
-        self, request: Any, sock: ClientSocket, unreader: TimedUnreader, grace: float, rate: int
+        self,
+        request: Any,
+        sock: ClientSocket,
+        unreader: TimedUnreader,
+        idle_timeout: float,
+        rate: int,
     ) -> None:
-        """Take Gunicorn's request, which expects nothing any more: this body answers it."""
+        """Take over `Expect: 100-continue` from Gunicorn's request."""
         self._request = request
         self._body = request.body
         self._socket = sock
         self._unreader = unreader
-        self._grace = grace
+        self._idle_timeout = idle_timeout
         self._rate = rate
-        self._to_continue = bool(request._expected_100_continue)  # noqa: SLF001
+        self._expects_continue = bool(request._expected_100_continue)  # noqa: SLF001
         request._expected_100_continue = False  # noqa: SLF001
         headers = dict(request.headers)
-        chunked = "TRANSFER-ENCODING" in headers  # It wins over a length (RFC 9112, 6.3).
-        self._left = None if chunked else int(headers.get("CONTENT-LENGTH", 0))
-        self._finished = self._left == 0
+        chunked = "TRANSFER-ENCODING" in headers  # It overrides a length (RFC 9112, 6.3).
+        self._remaining = None if chunked else int(headers.get("CONTENT-LENGTH", 0))
+        self._finished = self._remaining == 0
 
     @property
     def failed(self) -> bool:
-        """Whether the place of the next request on the connection is unknown."""
+        """Whether the start of the next request on the connection is unknown."""
         return not self._finished
 
     def begin(self, deadline: float, crowded: Callable[[], bool]) -> None:
-        """Read within the rules from now on; raise UploadAborted if the client is gone."""
-        self._unreader.apply(MinimumUploadRate(self._grace, self._rate, deadline, crowded))
-        if self._to_continue:
-            self._to_continue = False
+        """Apply the upload limits from now on; raise UploadAborted after a disconnect."""
+        self._unreader.set_deadline(
+            MinimumUploadRate(self._idle_timeout, self._rate, deadline, crowded)
+        )
+        if self._expects_continue:
+            self._expects_continue = False
             try:
                 self._socket.sendall(CONTINUE)
             except OSError:
                 raise UploadAborted from None
 
     def readable(self) -> bool:
-        """Say so to whoever wraps it."""
+        """Return True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
         """Return ``size`` bytes, or all that is left; raise ReadTimeout or UploadAborted."""
-        if self._left is None:
+        if self._remaining is None:
             return self._read_chunked(size)
-        wanted = self._left if size < 0 else min(size, self._left)
-        data: bytes = self._body.read(wanted)
-        if len(data) < wanted:
+        requested = self._remaining if size < 0 else min(size, self._remaining)
+        data: bytes = self._body.read(requested)
+        if len(data) < requested:
             raise UploadAborted
-        self._left -= wanted
-        self._finished = self._left == 0
+        self._remaining -= requested
+        self._finished = self._remaining == 0
         return data
 
     def _read_chunked(self, size: int) -> bytes:
@@ -187,13 +196,13 @@ class RequestBody(io.RawIOBase):
         return data
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer, as buffered readers ask."""
+        """Read into a buffer, for buffered readers."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def is_open(self) -> bool:
-        """Say whether the client is still there; a half-closed connection counts as gone."""
+        """Return whether the client is connected; half-closed counts as closed."""
         try:
             return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:
@@ -201,12 +210,12 @@ class RequestBody(io.RawIOBase):
         except OSError:
             return False
 
-    def close_after_answer(self) -> None:
-        """Let this answer be the last one on the connection, and say so in it."""
+    def close_after_response(self) -> None:
+        """Close the connection after this response, with `Connection: close`."""
         self._request.force_close()
 
     def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
-        """Call back once, when the response is sent or given up: then with the reason."""
+        """Call back once when the response is sent, or aborted: then with the reason."""
         self._socket.after_sending(callback)
 
     @property

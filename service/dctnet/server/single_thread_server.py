@@ -1,18 +1,17 @@
-"""A single-threaded HTTP/1.1 server for short requests, with a bound on all that a client can hold.
+"""Single-threaded HTTP/1.1 server for short requests, with bounded resources.
 
-It serves prompt clients, whatever others do: each step of a connection has a deadline, and at
-the limit of connections the client that holds most of them loses its oldest. It starts no thread,
-and keeps a few file descriptors in reserve.
+It serves prompt clients whatever others do: each step of a connection has a deadline, and at the
+connection limit the client with most connections loses its oldest. It starts no thread, and keeps
+a few file descriptors in reserve.
 """
 
 import errno
+import logging
 import os
 import re
 import selectors
 import socket
-import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,23 +22,25 @@ from typing import NoReturn
 
 from dctnet.config import KIB, Address
 
+logger = logging.getLogger(__name__)
+
 TIMEOUT_S = 10
-"""Seconds for a whole request, the wait for it included, and then for its whole response."""
+"""Seconds for a request, with the wait for it, and then for its response."""
 
 MAX_CONNECTIONS = 64
-"""Open connections. The probes and Prometheus need four."""
+"""Connection limit. The probes and Prometheus need four."""
 
 MAX_HEAD_BYTES = 8 * KIB
-"""Bytes of a request line with its headers. A kubelet or Prometheus sends less than 1 KiB."""
+"""Limit of a request head in bytes. A kubelet or Prometheus sends less than 1 KiB."""
 
 LINGER_S = 1
 """Seconds that a client may take to close after its last response (RFC 9112, 9.6)."""
 
 RESERVED_DESCRIPTORS = 4
-"""File descriptors that are given up for connections when the process has no others left."""
+"""File descriptors to free for connections when the process has no others left."""
 
 PAUSE_S = 0.1
-"""Seconds until the next try where nothing helped."""
+"""Seconds until the next attempt after a shortage or an error."""
 
 _BACKLOG = 128
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
@@ -53,18 +54,18 @@ Connection: close\r
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response, as it is sent, and whether the connection ends with it."""
+    """Complete response, and whether the connection closes after it."""
 
     data: bytes
     is_last: bool
 
 
 Respond = Callable[[bytes, bool], Response]
-"""Takes a request's head, and whether its response must be the last one; raises nothing."""
+"""Takes a request head, and whether its response must be the last; raises nothing."""
 
 
 class _Step(Enum):
-    """What a connection waits for."""
+    """Step of a connection: what it waits for."""
 
     REQUEST = auto()
     RESPONSE = auto()
@@ -73,7 +74,7 @@ class _Step(Enum):
 
 @dataclass(eq=False, slots=True)
 class _Connection:
-    """A client's connection. Its deadline is for its step."""
+    """Client connection; its deadline is for its current step."""
 
     sock: socket.socket
     client: str
@@ -86,10 +87,10 @@ class _Connection:
 
 
 class SingleThreadServer:
-    """Listens from its creation on, and answers while `serve` runs."""
+    """Listens from its creation on, and responds while `serve` runs."""
 
     def __init__(self, address: Address, respond: Respond) -> None:
-        """Listen; raises OSError where the address cannot be had."""
+        """Listen; raise OSError if the address cannot be bound."""
         self._respond = respond
         self._listener = socket.socket(address.family, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,20 +101,20 @@ class SingleThreadServer:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: set[_Connection] = set()
         self._reserve: list[int] = []
-        self._refill()
+        self._refill_reserve()
 
     def serve(self) -> NoReturn:
-        """Answer until the process ends."""
+        """Serve until the process exits."""
         while True:
             try:
                 self._serve_round()
-            except Exception:  # Such as MemoryError: probes must be answered afterwards.
+            except Exception:  # Such as MemoryError: probes must work afterwards.
                 with suppress(Exception):
-                    traceback.print_exc(file=sys.stderr)
+                    logger.exception("a round of the server failed")
                 time.sleep(PAUSE_S)
 
     def stop_listening(self) -> None:
-        """Close the listener, from any thread; connections that were accepted go on."""
+        """Close the listener, from any thread; accepted connections stay open."""
         self._selector.unregister(self._listener)
         self._listener.close()
 
@@ -124,8 +125,8 @@ class SingleThreadServer:
             connection: _Connection | None = key.data
             if connection is None:
                 self._accept()
-            elif connection in self._connections:  # It may have lost its place in this round.
-                self._go_on(connection)
+            elif connection in self._connections:  # It may have been evicted in this round.
+                self._handle_event(connection)
         now = monotonic()
         for connection in [each for each in self._connections if each.deadline <= now]:
             self._close(connection)
@@ -133,40 +134,40 @@ class SingleThreadServer:
     # Connections.
 
     def _accept(self) -> None:
-        """Accept the client that waits, and answer it if its request has come already.
+        """Accept one client, and respond if its request has arrived already.
 
-        One at a time: without file descriptors `accept` fails even where no client waits.
+        One at a time: without file descriptors `accept` fails even if no client waits.
         """
         try:
             sock, (client, *_) = self._listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
-            # With any other error this client has left already.
-            if error.errno in _SHORTAGES and not self._make_room():
+            # With any other error this client has disconnected.
+            if error.errno in _SHORTAGES and not self._free_descriptor():
                 time.sleep(PAUSE_S)
-                self._refill()
+                self._refill_reserve()
             return
         if len(self._connections) == MAX_CONNECTIONS:
-            self._close(self._least_deserving())
+            self._close(self._eviction_candidate())
         sock.setblocking(False)
         connection = _Connection(sock, client, monotonic() + TIMEOUT_S)
         self._selector.register(sock, selectors.EVENT_READ, connection)
         self._connections.add(connection)
-        self._go_on(connection)
+        self._handle_event(connection)
 
-    def _make_room(self) -> bool:
-        """Free a file descriptor for the next round; return whether there was one."""
+    def _free_descriptor(self) -> bool:
+        """Free a file descriptor for the next round; return whether one could be freed."""
         if self._reserve:
             os.close(self._reserve.pop())
         elif self._connections:
-            self._forget(self._least_deserving())
+            self._remove(self._eviction_candidate())
         else:
             return False
         return True
 
-    def _least_deserving(self) -> _Connection:
-        """Return one that is answered, else the oldest one of the client that has most of them."""
+    def _eviction_candidate(self) -> _Connection:
+        """Return a lingering connection, else the oldest of the client with most of them."""
         held = Counter(connection.client for connection in self._connections)
         return min(
             self._connections,
@@ -174,23 +175,23 @@ class SingleThreadServer:
         )
 
     def _close(self, connection: _Connection) -> None:
-        self._forget(connection)
-        self._refill()
+        self._remove(connection)
+        self._refill_reserve()
 
-    def _forget(self, connection: _Connection) -> None:
+    def _remove(self, connection: _Connection) -> None:
         self._connections.remove(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
 
-    def _refill(self) -> None:
+    def _refill_reserve(self) -> None:
         with suppress(OSError):
             while len(self._reserve) < RESERVED_DESCRIPTORS:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY))
 
-    # One connection: request, response, and again; after the last response its end.
+    # One connection: request, response, and again; linger after the last response.
 
-    def _go_on(self, connection: _Connection) -> None:
-        """Do what a connection waited for, as far as it goes."""
+    def _handle_event(self, connection: _Connection) -> None:
+        """Continue a connection's step as far as possible without blocking."""
         try:
             if connection.step is _Step.REQUEST:
                 self._receive(connection)
@@ -200,7 +201,7 @@ class SingleThreadServer:
                 self._close(connection)
         except BlockingIOError:
             pass
-        except OSError:  # The client has left.
+        except OSError:  # The client has disconnected.
             self._close(connection)
 
     def _receive(self, connection: _Connection) -> None:
@@ -211,7 +212,7 @@ class SingleThreadServer:
         # Empty lines before a request are ignored (RFC 9112, 2.2).
         received = connection.received = (connection.received + data).lstrip(b"\r\n")
         if (end := _END_OF_HEAD.search(received)) and end.end() <= MAX_HEAD_BYTES:
-            # A client whose next request has come already would hold up the others.
+            # A pipelining client would delay the others.
             response = self._respond(received[: end.end()], len(received) > end.end())
         elif len(received) > MAX_HEAD_BYTES:
             response = Response(_TOO_LARGE, is_last=True)
@@ -220,7 +221,7 @@ class SingleThreadServer:
         connection.received = b""
         connection.unsent = memoryview(response.data)
         connection.is_last = response.is_last
-        self._proceed(connection, _Step.RESPONSE, TIMEOUT_S)
+        self._enter_step(connection, _Step.RESPONSE, TIMEOUT_S)
         self._send(connection)
 
     def _send(self, connection: _Connection) -> None:
@@ -229,11 +230,11 @@ class SingleThreadServer:
             connection.unsent = connection.unsent[sent:]
         if connection.is_last:
             connection.sock.shutdown(socket.SHUT_WR)
-            self._proceed(connection, _Step.END, LINGER_S)
+            self._enter_step(connection, _Step.END, LINGER_S)
         else:
-            self._proceed(connection, _Step.REQUEST, TIMEOUT_S)
+            self._enter_step(connection, _Step.REQUEST, TIMEOUT_S)
 
-    def _proceed(self, connection: _Connection, step: _Step, timeout: float) -> None:
+    def _enter_step(self, connection: _Connection, step: _Step, timeout: float) -> None:
         connection.step = step
         connection.deadline = monotonic() + timeout
         event = selectors.EVENT_WRITE if step is _Step.RESPONSE else selectors.EVENT_READ

@@ -5,7 +5,7 @@ from tests.support.admission import FAR, rejection
 from tests.support.polling import until
 
 
-def test_a_job_knows_its_place(harness):
+def test_queue_position(harness):
     one = harness()
     running, drawn = one.occupy(client="much")
     _, second = one.submit(client="much")
@@ -13,19 +13,19 @@ def test_a_job_knows_its_place(harness):
     assert [job.position for job in (drawn, second, third)] == [0, 1, 2]
     other, _ = one.submit(client="little")
     assert [job.position for job in (second, third)] == [1, 3]
-    one.admission.withdraw(second, ClientDisconnected())
+    one.admission.cancel(second, ClientDisconnected())
     assert [job.position for job in (second, third)] == [0, 1]
     running.end()
     other.end()
     until(lambda: third.position == 0)
 
 
-def test_a_client_leaves_places_for_the_others(harness):
-    one = harness(queue=7)
+def test_quota_leaves_capacity_for_other_clients(harness):
+    one = harness(queue_size=7)
     one.occupy(client="much")
     jobs = [one.submit(client="much")[1] for _ in range(5)]
     assert one.rejection(client="much").reason is RejectionReason.QUOTA
-    one.admission.withdraw(jobs[0], ClientDisconnected())
+    one.admission.cancel(jobs[0], ClientDisconnected())
     one.submit(client="much")
     assert one.rejection(client="much").reason is RejectionReason.QUOTA
     assert rejection(lambda: one.admission.check(FAR, "much")).reason is RejectionReason.QUOTA
@@ -35,8 +35,8 @@ def test_a_client_leaves_places_for_the_others(harness):
     assert one.rejection(client="new").reason is RejectionReason.QUEUE_FULL
 
 
-def test_a_free_slot_is_for_whoever_comes(harness):
-    one = harness(slots=4, queue=0)
+def test_quota_does_not_apply_to_free_slots(harness):
+    one = harness(slots=4, queue_size=0)
     for _ in range(4):
         one.occupy(client="much")
     assert one.rejection(client="much").reason is RejectionReason.QUEUE_FULL

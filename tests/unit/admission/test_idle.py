@@ -31,16 +31,16 @@ EVENTS = st.lists(
 def replica(slots: int = 1) -> AdmissionHarness:
     """One whose computations have a clock of their own, that a pause of the process stops."""
     return AdmissionHarness(
-        slots=slots, queue=4, max_service_time=MAX_SERVICE_S, running_clock=Clock()
+        slots=slots, queue_size=4, max_service_time=MAX_SERVICE_S, running_clock=Clock()
     )
 
 
 def run_job(one: AdmissionHarness, cost: float, seconds: float, pause: float) -> None:
     """Compute an image, while which the process is paused."""
-    work, job = one.occupy(cost=cost)
+    task, job = one.occupy(cost=cost)
     one.running_clock.turn(seconds)
     one.clock.turn(seconds + pause)
-    work.end()
+    task.end()
     job.result()
 
 
@@ -49,7 +49,7 @@ def rejection(one: AdmissionHarness, cost: float, seconds: float) -> RejectionRe
     busy, deadline = one.admission.busy, one.clock() + seconds
     try:
         one.admission.check(deadline)
-        _, job = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
+        _, job = one.submit(cost=cost, deadline=deadline, is_connected=lambda: False)
     except Rejected as rejected:
         return rejected.reason
     with pytest.raises(ClientDisconnected):  # So it takes no time, and is no measurement.
@@ -67,7 +67,7 @@ def rejection(one: AdmissionHarness, cost: float, seconds: float) -> RejectionRe
     cost=COSTS,
     seconds=st.floats(1e-3, 60),
 )
-def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
+def test_free_slot_admits_what_fits_its_deadline_by_the_warm_up(
     occupied, warm_up, events, cost, seconds
 ):
     """Whatever was measured, and also where another slot computes on and on."""
@@ -88,27 +88,27 @@ def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
             margin = 1e-9 * (one.clock() + by_the_warm_up)
             assert rejection(one, cost, by_the_warm_up + margin + 1e-9) is None
             if rejection(one, cost, seconds) is not None:
-                assert seconds <= pace.fresh(cost) + margin <= by_the_warm_up + 2 * margin
+                assert seconds <= pace.idle_seconds(cost) + margin <= by_the_warm_up + 2 * margin
 
 
-def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(slow):
+def test_deadline_rejection_is_exact_on_an_idle_replica(slow):
     assert rejection(slow, 1, 2) is RejectionReason.DEADLINE
     assert rejection(slow, 1, nextafter(2, 3)) is None
 
 
-def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs():
+def test_pause_is_not_measured():
     with closing(replica()) as one:
         one.calibrate(2)
-        work, _ = one.occupy()
+        task, _ = one.occupy()
         one.running_clock.turn(2)
         one.clock.turn(1000)
         assert one.admission.longest_running() == 2
-        work.end()
+        task.end()
         until(lambda: one.admission.busy == 0)
         assert one.admission.service_time.seconds(1) == 2
 
 
-def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open():
+def test_single_outlier_does_not_cause_rejections():
     """While a slot computes, the next image waits for it, and is predicted by the estimate."""
     with closing(replica()) as one:
         one.calibrate(0.1)

@@ -12,7 +12,7 @@ from tests.support.admission import (
     BOUND_S,
     FAR,
     Clock,
-    WorkFailed,
+    TaskFailed,
     fail,
     in_background,
 )
@@ -22,16 +22,16 @@ from tests.support.polling import until
 @pytest.fixture
 def admission(clock: Clock) -> Admission:
     """One whose slots are not started, so that the test does what they do."""
-    return Admission(slots=1, queue=9, uploads=1, clock=clock)
+    return Admission(slots=1, queue_size=9, max_uploads=1, clock=clock)
 
 
 def submit(
     admission: Admission,
-    work: Callable[[], object] = object,
+    task: Callable[[], object] = object,
     deadline: float = FAR,
-    is_wanted: Callable[[], bool] = lambda: True,
+    is_connected: Callable[[], bool] = lambda: True,
 ) -> Job[object]:
-    return admission.submit(work, cost=1, deadline=deadline, is_wanted=is_wanted)
+    return admission.submit(task, cost=1, deadline=deadline, is_connected=is_connected)
 
 
 def sleeps(job: Job[object]) -> bool:
@@ -39,7 +39,7 @@ def sleeps(job: Job[object]) -> bool:
     return bool(job._changed._waiters)
 
 
-def test_the_waiter_gets_what_the_work_returned(admission):
+def test_result_is_the_tasks_return_value(admission):
     job = submit(admission, lambda: 7)
     assert job.state is JobState.QUEUED
     answer = job.compute()
@@ -49,24 +49,24 @@ def test_the_waiter_gets_what_the_work_returned(admission):
     assert job.result() == 7
 
 
-def test_an_answer_may_be_none(admission):
+def test_result_may_be_none(admission):
     job = submit(admission, lambda: None)
     job.finish(job.compute(), None)
     assert job.result() is None
 
 
-def test_the_waiter_gets_the_error_of_the_work_and_where_it_was_raised(admission):
+def test_result_raises_the_tasks_error_with_its_traceback(admission):
     job = submit(admission, fail)
-    with pytest.raises(WorkFailed) as raised:
+    with pytest.raises(TaskFailed) as raised:
         job.compute()
     job.finish(None, raised.value)
-    with pytest.raises(WorkFailed) as caught:
+    with pytest.raises(TaskFailed) as caught:
         job.result()
     assert caught.value is raised.value
     assert "in fail" in "".join(traceback.format_exception(caught.value))
 
 
-def test_one_that_ends_without_being_computed_was_dropped(admission):
+def test_job_finished_without_running_is_dropped(admission):
     job = submit(admission)
     job.finish(None, ClientDisconnected())
     assert job.state is JobState.DROPPED
@@ -74,7 +74,7 @@ def test_one_that_ends_without_being_computed_was_dropped(admission):
         job.result()
 
 
-def test_a_result_is_handed_over_once(admission):
+def test_result_is_available_once(admission):
     job = submit(admission)
     job.finish(job.compute(), None)
     job.result()
@@ -82,7 +82,7 @@ def test_a_result_is_handed_over_once(admission):
         job.result()
 
 
-def test_a_waiter_is_woken_by_the_outcome(admission, monkeypatch):
+def test_outcome_wakes_the_waiter(admission, monkeypatch):
     monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 10 * BOUND_S)
     job = submit(admission)
     waiter = in_background(job.result)
@@ -91,25 +91,25 @@ def test_a_waiter_is_woken_by_the_outcome(admission, monkeypatch):
     assert waiter.result(BOUND_S) == "answer"
 
 
-def test_a_waiter_leaves_at_its_deadline_and_not_before(admission, clock):
+def test_result_raises_at_the_deadline(admission, clock):
     job = submit(admission, deadline=5)
     clock.now = 4.999
-    job.require_wanted()
+    job.check_active()
     waiter = in_background(job.result)
     until(lambda: sleeps(job))
     assert not waiter.done()
     clock.now = 5
     with pytest.raises(DeadlineExceeded):
-        job.require_wanted()
+        job.check_active()
     with pytest.raises(DeadlineExceeded):
         waiter.result(BOUND_S)
     assert admission.queued == 0
     assert job.state is JobState.DROPPED
 
 
-def test_a_waiter_leaves_when_its_client_is_gone(admission):
+def test_result_raises_when_the_client_disconnects(admission):
     here = [True]
-    job = submit(admission, is_wanted=lambda: here[0])
+    job = submit(admission, is_connected=lambda: here[0])
     waiter = in_background(job.result)
     until(lambda: sleeps(job))
     assert not waiter.done()
@@ -121,28 +121,28 @@ def test_a_waiter_leaves_when_its_client_is_gone(admission):
 
 
 @pytest.mark.parametrize("error", [OSError, SystemExit])
-def test_a_waiter_that_is_broken_off_leaves_the_queue(admission, error):
+def test_interrupted_waiter_leaves_the_queue(admission, error):
     def breaks() -> bool:
         raise error
 
-    job = submit(admission, is_wanted=breaks)
+    job = submit(admission, is_connected=breaks)
     with pytest.raises(error):
         job.result()
     assert admission.queued == 0
     assert job.state is JobState.DROPPED
 
 
-def test_an_answer_that_is_there_is_handed_over_even_after_the_deadline(admission, clock):
-    job = submit(admission, deadline=5, is_wanted=lambda: False)
+def test_finished_result_is_returned_after_the_deadline(admission, clock):
+    job = submit(admission, deadline=5, is_connected=lambda: False)
     job.finish(job.compute(), None)
     clock.now = 6
     assert job.result() is not None
 
 
-def test_a_job_tells_how_long_it_waited_and_how_long_it_ran(admission, clock):
+def test_job_wait_and_run_times(admission, clock):
     job = submit(admission)
     clock.turn(2)
-    assert (job.waited, job.ran) == (2, 0)
+    assert (job.wait_seconds, job.run_seconds) == (2, 0)
     job.start()
     clock.turn(3)
-    assert (job.waited, job.ran) == (2, 3)
+    assert (job.wait_seconds, job.run_seconds) == (2, 3)

@@ -6,12 +6,12 @@ from dctnet.admission import RejectionReason
 from tests.support.admission import rejection
 
 
-def test_an_image_that_would_be_done_at_its_deadline_is_late(slow):
+def test_deadline_is_exclusive(slow):
     assert slow.rejection(deadline=2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=2.001)
 
 
-def test_an_image_waits_for_what_runs_and_for_what_waits(slow):
+def test_predicted_wait_counts_running_and_queued_jobs(slow):
     slow.occupy(cost=1)
     slow.clock.turn(0.5)
     slow.submit(cost=3)
@@ -20,7 +20,7 @@ def test_an_image_waits_for_what_runs_and_for_what_waits(slow):
     slow.submit(cost=2, deadline=end + 0.001)
 
 
-def test_headers_are_rejected_when_the_turn_comes_too_late(slow):
+def test_check_rejects_by_the_predicted_wait(slow):
     slow.admission.check(0.001)
     slow.occupy()
     slow.submit()
@@ -28,14 +28,14 @@ def test_headers_are_rejected_when_the_turn_comes_too_late(slow):
     slow.admission.check(4.001)
 
 
-def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow):
+def test_overdue_job_is_predicted_to_need_its_overrun_again(slow):
     slow.occupy()
     slow.clock.now = 12
     assert slow.rejection(deadline=12 + 10 + 2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=12 + 10 + 2.001)
 
 
-def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
+def test_hanging_job_delays_only_its_slot(harness):
     one = harness(slots=2)
     one.calibrate(2)
     one.occupy()
@@ -48,21 +48,21 @@ def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
 
 
 @pytest.mark.parametrize(("queued", "seconds"), [(0, 1), (1, 2), (2, 3), (8, 9)])
-def test_who_is_rejected_is_asked_to_return_when_half_of_the_queue_is_done(slow, queued, seconds):
+def test_retry_after_is_half_the_predicted_wait(slow, queued, seconds):
     slow.occupy()
     for _ in range(queued):
         slow.submit()
     assert slow.rejection(deadline=slow.clock() + 0.5).retry_after == seconds
 
 
-def test_who_is_rejected_is_asked_to_return_after_whole_seconds(slow):
+def test_retry_after_is_in_whole_seconds(slow):
     slow.occupy()
     slow.submit(cost=1.01)
     assert slow.rejection(deadline=0.5).retry_after == 3
 
 
-def test_who_finds_the_queue_full_is_told_when_to_return(harness):
-    one = harness(queue=1)
+def test_full_queue_rejection_has_retry_after(harness):
+    one = harness(queue_size=1)
     one.calibrate(10)
     one.occupy()
     one.submit()
@@ -70,7 +70,7 @@ def test_who_finds_the_queue_full_is_told_when_to_return(harness):
     assert (rejected.reason, rejected.retry_after) == (RejectionReason.QUEUE_FULL, 10)
 
 
-def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
+def test_predicted_wait_follows_fair_queueing(slow):
     slow.occupy(client="much")
     for _ in range(4):
         slow.submit(client="much")

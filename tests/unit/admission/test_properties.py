@@ -41,10 +41,10 @@ from dctnet.admission import job as job_module
 from tests.support.admission import (
     BOUND_S,
     FAR,
+    BlockingTask,
     Clock,
     Payload,
-    Work,
-    WorkFailed,
+    TaskFailed,
     fail,
     leave_the_process,
 )
@@ -76,7 +76,7 @@ class Client:
     def __init__(self, name: Name, deadline: float) -> None:
         self.name = name
         self.deadline = deadline
-        self.work = Work()
+        self.task = BlockingTask()
         self.away: type[BaseException] | None = None
         """What its waiter and its slot find: ClientDisconnected, LookFailed or nothing."""
         self.expected: type | None = None
@@ -87,7 +87,7 @@ class Client:
         self.job: Job[object] | None = None
         self.leftovers: list[ref[object]] = []
 
-    def is_wanted(self) -> bool:
+    def is_connected(self) -> bool:
         if self.away is LookFailed:
             raise LookFailed
         return self.away is None
@@ -170,11 +170,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.turns = Line()
         self.running: list[Client] = []
         self.all: list[Client] = []
-        self.ends_at = NEVER
+        self.shutdown_at = NEVER
         others = set(all_threads())
         left = ["breaks"] * broken + ["works"] * slots
         self._admission = Admission(
-            slots=slots + broken, queue=queue, uploads=uploads, clock=self.clock
+            slots=slots + broken, queue_size=queue, max_uploads=uploads, clock=self.clock
         )
         for prepared in self._admission.start(partial(self._prepare, left)):
             prepared.exception(BOUND_S)
@@ -246,9 +246,9 @@ class AdmissionMachine(RuleBasedStateMachine):
         client.away = client.away or away
 
     @rule(client=uncollected)
-    def withdraw(self, client: Client) -> None:
+    def cancel(self, client: Client) -> None:
         assert client.job is not None
-        self._admission.withdraw(client.job, Withdrawn())
+        self._admission.cancel(client.job, Withdrawn())
         if client in self.queue:
             self._leave_the_queue(client)
             client.expected = Withdrawn
@@ -259,10 +259,10 @@ class AdmissionMachine(RuleBasedStateMachine):
     )
     def end_a_computation(self, choice: int, how: Callable[[], object]) -> None:
         client = self.running.pop(choice % len(self.running))
-        ends = {Payload: Payload, fail: WorkFailed, leave_the_process: SystemExit}
+        ends = {Payload: Payload, fail: TaskFailed, leave_the_process: SystemExit}
         client.expected = client.expected or ends[how]
         self.turns.end_turn(client.name)
-        client.work.end(how)
+        client.task.end(how)
 
     @rule(seconds=st.sampled_from([1, 5, 20, 100]))
     def turn_the_clock(self, seconds: float) -> None:
@@ -273,15 +273,15 @@ class AdmissionMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.all) > 3)
     @rule(seconds=st.sampled_from([0, 10, FAR]))
     def drain(self, seconds: float) -> None:
-        ends_at = self.clock() + seconds
-        self._admission.drain(ends_at)
-        self.ends_at = min(self.ends_at, ends_at)
+        shutdown_at = self.clock() + seconds
+        self._admission.drain(shutdown_at)
+        self.shutdown_at = min(self.shutdown_at, shutdown_at)
 
     @precondition(lambda self: len(self.all) > 5)
     @rule()
     def stop(self) -> None:
         self._admission.stop()
-        self.ends_at = -NEVER
+        self.shutdown_at = -NEVER
         for client in self.queue:
             client.expected = AdmissionStopped
         self.queue.clear()
@@ -291,13 +291,13 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_admission_comes_to_agree_with_the_model(self) -> None:
-        self._serve()
+        self._run_slot()
         until(self._agrees, self._disagreement, bound_s=BOUND_S / 3)
         assert self._admission.load_ratio == self._load() / self.slots
         assert self._admission.busy <= self.slots == self._admission.slots
         assert self._load() <= self.slots + self.places
-        assert self._admission.uploads.held <= self.bodies
-        assert all(client.work.runs == client.computed for client in self.all)
+        assert self._admission.uploads.in_use <= self.bodies
+        assert all(client.task.runs == client.computed for client in self.all)
 
     def teardown(self) -> None:
         try:
@@ -314,12 +314,12 @@ class AdmissionMachine(RuleBasedStateMachine):
             while self.sending:
                 self.end_to_send_a_body_perhaps_again(self.sending[0])
                 self.the_admission_comes_to_agree_with_the_model()
-            assert self._admission.uploads.held == self._admission.uploads.waiting == 0
+            assert self._admission.uploads.in_use == self._admission.uploads.waiting == 0
             assert all(len(client.outcomes) == 1 for client in self.all)
             until(lambda: not any(self._leftovers(client) for client in self.all))
         finally:
             for client in self.all:
-                client.work.end()
+                client.task.end()
             self._admission.stop()
             gc.enable()
 
@@ -328,10 +328,10 @@ class AdmissionMachine(RuleBasedStateMachine):
 
         def submit() -> None:
             client.job = self._admission.submit(
-                partial(client.work, body),
+                partial(client.task, body),
                 cost=cost,
                 deadline=client.deadline,
-                is_wanted=client.is_wanted,
+                is_connected=client.is_connected,
                 client=name,
             )
 
@@ -360,12 +360,12 @@ class AdmissionMachine(RuleBasedStateMachine):
         on a free slot, by the warm-up's measurement.
         """
         now, load = self.clock(), self._load()
-        if now >= self.ends_at:
+        if now >= self.shutdown_at:
             return {RejectionReason.DRAINING}
-        if load < self.slots and now + cost * WARM_UP_S < min(self.ends_at, deadline):
+        if load < self.slots and now + cost * WARM_UP_S < min(self.shutdown_at, deadline):
             return {None}
         perhaps: set[RejectionReason | None] = (
-            {RejectionReason.DRAINING} if self.ends_at < FAR else set()
+            {RejectionReason.DRAINING} if self.shutdown_at < FAR else set()
         )
         if load >= self.slots + self.places:
             return perhaps | {RejectionReason.QUEUE_FULL}
@@ -376,7 +376,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             return perhaps | {RejectionReason.DEADLINE}
         return perhaps | ({None, RejectionReason.DEADLINE} if deadline < FAR else {None})
 
-    def _serve(self) -> None:
+    def _run_slot(self) -> None:
         """Do in the model what slots and those who wait do of themselves."""
         while sender := self._next_sender():
             self.line.remove(sender)
@@ -429,7 +429,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             "busy": one.busy,
             "queued": one.queued,
             "clients": one.clients,
-            "sending": one.uploads.held,
+            "sending": one.uploads.in_use,
             "in line": one.uploads.waiting,
         }
 
@@ -446,7 +446,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         left = client not in self.running and client not in self.queue
         waited_for = client.waiter is not None and client.expected is not None
         return (
-            client.work.started.is_set() == client.computed
+            client.task.started.is_set() == client.computed
             and client.outcomes == ([client.expected] if waited_for else [])
             # The body goes with the computation or the place, the job with the waiter too.
             and (not left or client.leftovers[0]() is None)
@@ -473,7 +473,7 @@ def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
-def test_whatever_happens_the_admission_does_what_its_model_says(monkeypatch):
+def test_admission_matches_its_model(monkeypatch):
     monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,

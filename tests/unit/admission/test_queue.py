@@ -18,7 +18,7 @@ from tests.support.admission import (
     BOUND_S,
     FAR,
     Payload,
-    WorkFailed,
+    TaskFailed,
     in_background,
     rejection,
 )
@@ -26,21 +26,21 @@ from tests.support.polling import until
 
 
 @pytest.mark.parametrize("queue", [0, 1, 3])
-def test_as_many_images_wait_as_the_queue_holds(harness, queue):
-    one = harness(slots=2, queue=queue)
-    works = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
+def test_queue_size_limit(harness, queue):
+    one = harness(slots=2, queue_size=queue)
+    tasks = [one.occupy()[0], one.occupy()[0], *(one.submit()[0] for _ in range(queue))]
     assert one.admission.queued == queue
     assert one.rejection().reason is RejectionReason.QUEUE_FULL
     assert rejection(lambda: one.admission.check(FAR)).reason is RejectionReason.QUEUE_FULL
-    works[0].end()
+    tasks[0].end()
     until(lambda: one.admission.busy + one.admission.queued == queue + 1)
     one.admission.check(FAR)
     one.submit()
     assert one.rejection().reason is RejectionReason.QUEUE_FULL
 
 
-def test_free_slots_are_places_even_before_they_take_their_image():
-    admission = Admission(slots=2, queue=1, uploads=1)
+def test_free_slots_count_as_capacity():
+    admission = Admission(slots=2, queue_size=1, max_uploads=1)
     for _ in range(3):
         admission.submit(Payload, cost=1, deadline=FAR)
     rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))
@@ -48,8 +48,8 @@ def test_free_slots_are_places_even_before_they_take_their_image():
 
 
 @pytest.mark.parametrize("uploads", [1, 2])
-def test_as_many_bodies_are_received_as_may_be(harness, uploads):
-    one = harness(uploads=uploads)
+def test_upload_limit(harness, uploads):
+    one = harness(max_uploads=uploads)
     permits = [one.admission.upload(0) for _ in range(uploads)]
     rejected = rejection(lambda: one.admission.upload(0))
     assert (rejected.reason, rejected.retry_after) == (RejectionReason.UPLOAD_LIMIT, 1)
@@ -57,8 +57,8 @@ def test_as_many_bodies_are_received_as_may_be(harness, uploads):
     one.admission.upload(0)
 
 
-def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
-    one = harness(queue=0)
+def test_upload_uses_neither_slot_nor_queue(harness):
+    one = harness(queue_size=0)
     with one.admission.upload(0):
         assert one.admission.load_ratio == 0
         one.occupy()
@@ -66,7 +66,7 @@ def test_a_body_that_is_received_has_neither_slot_nor_place(harness):
 
 
 @pytest.mark.parametrize("cost", [0, -1, float("nan")])
-def test_an_image_costs_more_than_nothing(harness, cost):
+def test_cost_must_be_positive(harness, cost):
     with pytest.raises(ValueError, match="cost is more than 0"):
         harness().submit(cost=cost)
 
@@ -76,19 +76,17 @@ def breaks() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("now", "is_wanted", "error"),
+    ("now", "is_connected", "error"),
     [
         (5, lambda: True, DeadlineExceeded),
         (0, lambda: False, ClientDisconnected),
         (0, breaks, OSError),
     ],
 )
-def test_an_image_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
-    harness, now, is_wanted, error
-):
+def test_abandoned_job_is_dropped_at_the_head_of_the_queue(harness, now, is_connected, error):
     one = harness()
     running, _ = one.occupy()
-    unwanted, job = one.submit(deadline=5, is_wanted=is_wanted)
+    unwanted, job = one.submit(deadline=5, is_connected=is_connected)
     wanted, _ = one.submit()
     one.clock.turn(now)
     running.end()
@@ -99,15 +97,15 @@ def test_an_image_that_nobody_wants_is_dropped_at_the_head_of_the_queue(
     assert one.admission.busy == 1
 
 
-def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
+def test_slow_connection_check_blocks_no_other(harness):
     one = harness(slots=2)
     looked, look_on = Event(), Event()
 
-    def is_wanted() -> bool:
+    def is_connected() -> bool:
         looked.set()
         return look_on.wait(BOUND_S)
 
-    slow, _ = one.submit(is_wanted=is_wanted)
+    slow, _ = one.submit(is_connected=is_connected)
     assert looked.wait(BOUND_S)
     one.occupy()
     assert not slow.started.is_set()
@@ -116,20 +114,20 @@ def test_a_slow_look_whether_the_client_is_there_stops_nobody_else(harness):
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
-def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness):
+def test_concurrent_clients_lose_and_duplicate_no_job(harness):
     clients, images = 8, 40
-    one = harness(slots=3, queue=4, uploads=2)
+    one = harness(slots=3, queue_size=4, max_uploads=2)
     running, most = 0, 0
     lock = Lock()
 
-    def work(choice: float) -> float:
+    def task(choice: float) -> float:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
         try:
             if choice < 0.2:
-                raise WorkFailed
+                raise TaskFailed
             return choice
         finally:
             with lock:
@@ -139,16 +137,16 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
         choice = random_.random()
         try:
             with one.admission.upload(BOUND_S):
-                assert one.admission.uploads.held <= 2
+                assert one.admission.uploads.in_use <= 2
             job = one.admission.submit(
-                partial(work, choice), cost=1, deadline=FAR, is_wanted=lambda: choice < 0.8
+                partial(task, choice), cost=1, deadline=FAR, is_connected=lambda: choice < 0.8
             )
             if 0.5 < choice < 0.6:
-                one.admission.withdraw(job, AdmissionStopped())
+                one.admission.cancel(job, AdmissionStopped())
             assert job.result() == choice
-        except (Rejected, ClientDisconnected, WorkFailed, AdmissionStopped) as error:
+        except (Rejected, ClientDisconnected, TaskFailed, AdmissionStopped) as error:
             return type(error).__name__
-        return "answer"
+        return "result"
 
     def be_a_client(seed: int) -> list[str]:
         random_ = random.Random(seed)
@@ -157,7 +155,7 @@ def test_a_crowd_that_does_everything_at_once_loses_and_doubles_nothing(harness)
     crowd = [in_background(partial(be_a_client, seed)) for seed in range(clients)]
     outcomes = [outcome for client in crowd for outcome in client.result(BOUND_S)]
     assert len(outcomes) == clients * images
-    assert {"answer", "ClientDisconnected", "WorkFailed"} <= set(outcomes)
+    assert {"result", "ClientDisconnected", "TaskFailed"} <= set(outcomes)
     assert most <= 3
-    assert one.admission.uploads.held == one.admission.uploads.waiting == 0
+    assert one.admission.uploads.in_use == one.admission.uploads.waiting == 0
     until(lambda: one.admission.load_ratio == 0)

@@ -5,43 +5,43 @@ import pytest
 from dctnet.admission.quota import DynamicThreshold
 
 
-def fill(shares: DynamicThreshold, client: str | None, capacity: int) -> int:
+def fill(quota: DynamicThreshold, client: str | None, capacity: int) -> int:
     """Take as much as a client may; return how much that is."""
-    taken = 0
-    while shares.allow(client, capacity):
-        shares.take(client)
-        taken += 1
-    return taken
+    acquired = 0
+    while quota.allow(client, capacity):
+        quota.acquire(client)
+        acquired += 1
+    return acquired
 
 
 @pytest.mark.parametrize(("capacity", "most"), [(0, 0), (1, 1), (3, 3), (4, 3), (66, 50), (68, 51)])
-def test_who_is_alone_may_hold_three_quarters(capacity, most):
+def test_single_client_may_hold_three_quarters(capacity, most):
     assert fill(DynamicThreshold(), "one", capacity) == most
 
 
-def test_who_is_not_told_apart_may_hold_all():
+def test_unidentified_clients_have_no_quota():
     assert fill(DynamicThreshold(), None, 64) == 64
 
 
-def test_there_is_some_left_for_the_next_however_much_the_others_take():
-    shares = DynamicThreshold()
-    taken = [fill(shares, f"client {number}", 64) for number in range(4)]
-    assert taken == [48, 12, 3, 1]
-    assert shares.held == 64
+def test_quota_leaves_room_for_the_next_client():
+    quota = DynamicThreshold()
+    acquired = [fill(quota, f"client {number}", 64) for number in range(4)]
+    assert acquired == [48, 12, 3, 1]
+    assert quota.in_use == 64
 
 
-def test_what_comes_back_goes_to_who_has_less():
-    shares = DynamicThreshold()
-    assert fill(shares, "much", 64) + fill(shares, "less", 64) == 60
+def test_released_capacity_goes_to_the_smaller_holder():
+    quota = DynamicThreshold()
+    assert fill(quota, "much", 64) + fill(quota, "less", 64) == 60
     for _ in range(3):
-        shares.give_back("much")
-        assert not shares.allow("much", 64)
-        assert shares.allow("less", 64)
-        shares.take("less")
+        quota.release("much")
+        assert not quota.allow("much", 64)
+        assert quota.allow("less", 64)
+        quota.acquire("less")
 
 
-def test_who_gave_back_all_is_not_remembered():
-    shares = DynamicThreshold()
-    shares.take("one")
-    shares.give_back("one")
-    assert (shares.held, shares._held_by) == (0, {})
+def test_client_without_holdings_is_forgotten():
+    quota = DynamicThreshold()
+    quota.acquire("one")
+    quota.release("one")
+    assert (quota.in_use, quota._in_use_by) == (0, {})

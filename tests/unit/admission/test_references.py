@@ -34,7 +34,7 @@ def in_both(first: object, second: object) -> None:
         raise ValueError from cause
 
 
-def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go():
+def test_frames_of_error_cause_and_context_are_cleared():
     first, second = Payload(), Payload()
     bodies = [ref(first), ref(second)]
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
@@ -45,7 +45,7 @@ def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go():
     assert not any(body() for body in bodies)
 
 
-def test_where_it_was_raised_stays_known():
+def test_traceback_lines_are_kept():
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
         in_both(None, None)
     clear_traceback_frames(caught.value)
@@ -54,24 +54,24 @@ def test_where_it_was_raised_stays_known():
     assert "in in_its_cause" in text
 
 
-def test_errors_that_go_round_in_a_circle_come_to_an_end():
+def test_cyclic_error_chain_terminates():
     one, other = ValueError(), KeyError()
     one.__cause__, other.__cause__ = other, one
     clear_traceback_frames(one)
 
 
-def test_an_error_that_was_not_raised_has_nothing_to_let_go():
+def test_error_without_traceback_is_accepted():
     clear_traceback_frames(ValueError())
 
 
 @pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
-def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(harness, how, no_collector):
+def test_outcome_keeps_no_reference_to_body_result_or_job(harness, how, no_collector):
     one = harness()
     body = Payload()
-    work, job = one.submit(body=body)
+    task, job = one.submit(body=body)
     body_left, ticket_left = ref(body), ref(job)
     del body
-    work.end(how)
+    task.end(how)
     kept: object = None  # As the caller keeps an answer, and a log an error.
     try:
         kept = job.result()

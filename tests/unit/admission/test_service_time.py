@@ -21,13 +21,13 @@ def pace(clock: Clock) -> ServiceTimeEstimator:
     return pace
 
 
-def test_nothing_is_predicted_before_the_first_calibration():
+def test_prediction_is_zero_before_calibration():
     pace = ServiceTimeEstimator()
     pace.observe(cost=1, seconds=5)
-    assert pace.seconds(1_000_000) == pace.fresh(1_000_000) == 0
+    assert pace.seconds(1_000_000) == pace.idle_seconds(1_000_000) == 0
 
 
-def test_the_prediction_grows_with_the_cost(pace):
+def test_prediction_is_proportional_to_cost(pace):
     assert pace.seconds(0) == 0
     assert pace.seconds(2) == pytest.approx(2)
     assert pace.seconds(8) == pytest.approx(8)
@@ -36,7 +36,7 @@ def test_the_prediction_grows_with_the_cost(pace):
 @pytest.mark.parametrize(
     ("slots", "baseline"), [([3], 3), ([5, 3], 3), ([0.1, 100, 3], 3), ([4, 0.1, 100, 3], 3)]
 )
-def test_the_baseline_is_the_median_of_the_slots(slots, baseline):
+def test_baseline_is_the_median_of_the_slots(slots, baseline):
     pace = ServiceTimeEstimator()
     for seconds in slots:
         pace.calibrate(cost=1, seconds=seconds)
@@ -44,20 +44,20 @@ def test_the_baseline_is_the_median_of_the_slots(slots, baseline):
 
 
 @pytest.mark.parametrize("seconds", [-1, inf, -inf, nan])
-def test_what_is_no_time_is_no_measurement(pace, seconds):
+def test_invalid_durations_are_ignored(pace, seconds):
     pace.calibrate(cost=1, seconds=seconds)
     pace.observe(cost=1, seconds=seconds)
-    assert pace.seconds(1) == pace.fresh(1) == 1
+    assert pace.seconds(1) == pace.idle_seconds(1) == 1
 
 
-def test_each_measurement_moves_the_prediction_by_its_weight(pace):
+def test_measurement_moves_the_prediction_by_its_weight(pace):
     pace.observe(cost=10, seconds=20)
     assert pace.seconds(1) == pytest.approx(1 + WEIGHT)
     pace.observe(cost=10, seconds=0)
     assert pace.seconds(1) == pytest.approx((1 + WEIGHT) * (1 - WEIGHT))
 
 
-def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace):
+def test_slow_measurement_is_capped(pace):
     pace.observe(cost=1, seconds=MAX_STEP)
     at_the_limit = pace.seconds(1)
     assert at_the_limit == pytest.approx(1 + WEIGHT * (MAX_STEP - 1))
@@ -67,7 +67,7 @@ def test_one_slow_measurement_counts_as_a_few_times_the_estimate(pace):
     assert other.seconds(1) == at_the_limit
 
 
-def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pace):
+def test_estimate_follows_cpu_speed_within_ten_images(pace):
     for _ in range(10):
         pace.observe(cost=1, seconds=10)
     assert 8 < pace.seconds(1) < 10
@@ -78,7 +78,7 @@ def test_a_cpu_that_lost_speed_or_has_it_again_is_followed_within_ten_images(pac
     assert 1 < pace.seconds(1) < 2
 
 
-def test_it_decays_towards_the_baseline_from_above_and_from_below(clock):
+def test_estimate_decays_towards_the_baseline(clock):
     for seconds, sign in ((3, 1), (0, -1)):
         pace = ServiceTimeEstimator(MAX_SECONDS, clock)
         pace.calibrate(cost=1, seconds=1)
@@ -91,7 +91,7 @@ def test_it_decays_towards_the_baseline_from_above_and_from_below(clock):
         assert pace.seconds(1) == pytest.approx(1)
 
 
-def test_jobs_that_take_long_one_after_another_are_predicted_to_take_as_long(clock, pace):
+def test_consecutive_long_jobs_are_predicted_in_full(clock, pace):
     """The time that they take is no time without a measurement."""
     for _ in range(30):
         clock.turn(20)
@@ -99,17 +99,17 @@ def test_jobs_that_take_long_one_after_another_are_predicted_to_take_as_long(clo
     assert pace.seconds(10) == pytest.approx(20, rel=0.01)
 
 
-def test_a_prediction_is_at_most_what_the_watchdog_allows(pace):
+def test_prediction_is_bounded_by_the_watchdog_timeout(pace):
     assert pace.seconds(MAX_SECONDS) == MAX_SECONDS
-    assert pace.seconds(MAX_SECONDS + 1) == pace.fresh(MAX_SECONDS + 1) == MAX_SECONDS
+    assert pace.seconds(MAX_SECONDS + 1) == pace.idle_seconds(MAX_SECONDS + 1) == MAX_SECONDS
 
 
-def test_fresh_is_the_lower_of_baseline_and_estimate(pace):
+def test_idle_seconds_is_the_lower_of_baseline_and_estimate(pace):
     pace.observe(cost=1, seconds=3)
-    assert pace.fresh(1) == 1 < pace.seconds(1)
+    assert pace.idle_seconds(1) == 1 < pace.seconds(1)
     for _ in range(9):
         pace.observe(cost=1, seconds=0)
-    assert pace.fresh(1) == pace.seconds(1) < 1
+    assert pace.idle_seconds(1) == pace.seconds(1) < 1
 
 
 TIMES = st.one_of(
@@ -128,7 +128,7 @@ EVENTS = st.lists(
 
 @examples(500)
 @given(warm_up=st.tuples(COSTS, st.floats(0, 100)), events=EVENTS, cost=COSTS)
-def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(warm_up, events, cost):
+def test_estimate_is_bounded_and_decays_after_any_measurements(warm_up, events, cost):
     clock = Clock()
     pace = ServiceTimeEstimator(MAX_SECONDS, clock)
     pace.calibrate(*warm_up)
@@ -137,8 +137,8 @@ def test_after_any_measurements_it_is_bounded_and_decays_to_the_baseline(warm_up
         {"observe": pace.observe, "turn": lambda seconds, _: clock.turn(seconds)}[name](
             first, second
         )
-        assert 0 <= pace.fresh(cost) <= pace.seconds(cost) <= MAX_SECONDS
-        assert pace.fresh(cost) <= baseline
+        assert 0 <= pace.idle_seconds(cost) <= pace.seconds(cost) <= MAX_SECONDS
+        assert pace.idle_seconds(cost) <= baseline
     last = abs(pace.seconds(cost) - baseline)
     for _ in range(20):
         clock.turn(DECAY_TIME_S)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dctnet.admission import Rejected
-from tests.support.admission import AdmissionHarness, Work
+from tests.support.admission import AdmissionHarness, BlockingTask
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
 
@@ -17,10 +17,10 @@ BATCH, PERSON = "batch", "person"
 class QueuedImage:
     """One that waits or is computed."""
 
-    def __init__(self, client: str, seconds: float, work: Work) -> None:
+    def __init__(self, client: str, seconds: float, task: BlockingTask) -> None:
         self.client = client
         self.seconds = seconds
-        self.work = work
+        self.task = task
         self.ends_at: float | None = None
         """When its computation ends; None before it began."""
 
@@ -29,7 +29,7 @@ class Service(AdmissionHarness):
     """One whose computations end when the test's clock says."""
 
     def __init__(self, slots: int, queue: int) -> None:
-        super().__init__(slots=slots, queue=queue)
+        super().__init__(slots=slots, queue_size=queue)
         self.slots = slots
         self.images: list[QueuedImage] = []
 
@@ -46,7 +46,7 @@ class Service(AdmissionHarness):
                 break
             self.clock.now = _end(first)
             self.images.remove(first)
-            first.work.end()
+            first.task.end()
             self._settle()
         self.clock.now = until
 
@@ -59,11 +59,11 @@ class Service(AdmissionHarness):
         until(
             lambda: (
                 self.admission.load_ratio == number / self.slots
-                and sum(p.work.started.is_set() for p in self.images) == min(self.slots, number)
+                and sum(p.task.started.is_set() for p in self.images) == min(self.slots, number)
             )
         )
         for image in self.images:
-            if image.ends_at is None and image.work.started.is_set():
+            if image.ends_at is None and image.task.started.is_set():
                 image.ends_at = self.clock() + image.seconds
 
 
@@ -87,9 +87,7 @@ def keep_busy(service: Service, seconds: float) -> None:
     pauses=st.lists(st.floats(0.05, 2.0), min_size=1, max_size=12),
     randomly=st.randoms(use_true_random=False),
 )
-def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
-    slots, queue, pauses, randomly
-):
+def test_sequential_client_waits_at_most_two_service_times(slots, queue, pauses, randomly):
     """A service time is at most 1 s here; two are needed only where all slots compute its own.
 
     When the first of those ends, so does its client's turn, and the batch client's image is next.
@@ -118,7 +116,7 @@ def test_whoever_sends_one_at_a_time_waits_at_most_two_service_times(
     pause=st.floats(0.01, 3.0),
     client=st.sampled_from([BATCH, PERSON, "newcomer"]),
 )
-def test_a_wait_is_predicted_for_each_client_as_it_will_be(slots, before, pause, client):
+def test_predicted_wait_is_the_actual_wait(slots, before, pause, client):
     """Where each image takes as long as the others, and nobody comes after it."""
     with closing(Service(slots, queue=50)) as service:
         service.calibrate(1.0)
@@ -126,7 +124,7 @@ def test_a_wait_is_predicted_for_each_client_as_it_will_be(slots, before, pause,
             service.send(earlier, 1.0)
             service.pass_time(service.clock() + 0.01 * number)  # No two end together.
         service.pass_time(service.clock() + pause)
-        predicted = service.admission._wait(client)
+        predicted = service.admission._predict_wait(client)
         came = service.clock()
         image = service.send(client, 1.0)
         while image.ends_at is None:

@@ -1,54 +1,58 @@
-// What went wrong, by the name of a text that says it, and what can be done about it.
+// Problems: the text key of each error, and whether a retry can help.
 
-import { has } from "./language.js";
+import { hasText } from "./i18n.js";
 
 const MEDIA_TYPE = "application/problem+json";
-const PREFIX = "urn:dctnet:problem:";
-const RETRY_AFTER_S = 5; // Where the answer does not say.
+const TYPE_PREFIX = "urn:dctnet:problem:";
+const DEFAULT_RETRY_AFTER_S = 5;
 
-// They pass by themselves.
-const PASSING = new Set(["full", "starting", "draining", "unavailable"]);
+// The page retries these after a delay.
+const TRANSIENT = new Set(["overloaded", "starting", "draining", "unavailable"]);
 
-// With these another attempt with the same image is worth a click.
-const WORTH_A_CLICK = new Set([
-  "too-slow", "unknown-style", "client-gone", "internal", "out-of-memory", "deadline-passed",
-  "unreachable", "unknown",
+// The page offers a button to retry these with the same image.
+const RETRYABLE = new Set([
+  "read-timeout", "unknown-style", "client-disconnected", "internal-error", "out-of-memory",
+  "deadline-exceeded", "unreachable", "unknown",
 ]);
 
-// What a proxy before the service answers by itself.
-const BY_STATUS = { 413: "too-many-bytes", 429: "full", 503: "unavailable" };
+// Statuses that a proxy in front of the service sends without a problem document.
+const SLUG_BY_STATUS = { 413: "too-many-bytes", 429: "overloaded", 503: "unavailable" };
 
 export class Problem extends Error {
-  constructor(name, values = {}, retryAfter = RETRY_AFTER_S) {
-    super(name);
-    this.name = name;
+  constructor(slug, values = {}, retryAfter = DEFAULT_RETRY_AFTER_S) {
+    super(slug);
+    this.slug = slug;
     this.values = values;
     this.retryAfter = retryAfter;
   }
 
-  get passes() {
-    return PASSING.has(this.name);
+  get isTransient() {
+    return TRANSIENT.has(this.slug);
   }
 
-  get isWorthAClick() {
-    return WORTH_A_CLICK.has(this.name);
+  get isRetryable() {
+    return RETRYABLE.has(this.slug);
   }
 }
 
-export async function problemOf(answer) {
-  if (answer === null) return new Problem("unreachable");
-  const { type = "", detail = "", request_id: id } = await documentOf(answer);
-  const named = type.startsWith(PREFIX) ? type.slice(PREFIX.length) : BY_STATUS[answer.status];
-  const name = has(`problem-${named}`) ? named : "unknown";
-  const seconds = Number.parseInt(answer.header("Retry-After"), 10);
-  return new Problem(name, { status: answer.status, detail, id }, seconds || RETRY_AFTER_S);
+export async function problemFromResponse(response) {
+  if (response === null) return new Problem("unreachable");
+  const { type = "", detail = "", request_id: id } = await parseDocument(response);
+  const typeSlug = type.startsWith(TYPE_PREFIX) ? type.slice(TYPE_PREFIX.length) : null;
+  const slug = typeSlug ?? SLUG_BY_STATUS[response.status];
+  const seconds = Number.parseInt(response.header("Retry-After"), 10);
+  return new Problem(
+    hasText(`problem-${slug}`) ? slug : "unknown",
+    { status: response.status, detail, id },
+    seconds || DEFAULT_RETRY_AFTER_S,
+  );
 }
 
-async function documentOf(answer) {
-  if (answer.header("Content-Type") !== MEDIA_TYPE) return {}; // A proxy's own page, perhaps.
+async function parseDocument(response) {
+  if (response.header("Content-Type") !== MEDIA_TYPE) return {}; // Perhaps a proxy's error page.
   try {
-    return JSON.parse(await answer.body.text());
+    return JSON.parse(await response.body.text());
   } catch {
-    return {}; // It was cut off.
+    return {}; // The document is truncated.
   }
 }

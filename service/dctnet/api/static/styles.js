@@ -1,31 +1,31 @@
-// The styles that are loaded, each with a sample where there is one.
+// Style picker: the loaded styles, each with its sample image if it has one.
 
-import { say } from "./language.js";
+import { setText } from "./i18n.js";
 
 const fieldset = document.getElementById("styles");
 
-export async function load() {
-  let answer;
+export async function loadStyles() {
+  let response;
   try {
-    answer = await fetch("v1/styles");
-    if (!answer.ok) return;
+    response = await fetch("v1/styles");
+    if (!response.ok) return;
   } catch {
-    return; // Without a choice the service draws what it has loaded.
+    return; // Without a selection the service uses the loaded style.
   }
-  const { styles } = await answer.json();
+  const { styles } = await response.json();
   fieldset.querySelector("div").replaceChildren(
-    ...styles.map((style, i) => choice(style, i === 0, answer.url)),
+    ...styles.map((style, i) => styleOption(style, i === 0, response.url)),
   );
   for (const { name, title } of styles) {
     const label = document.getElementById(`style-${name}`);
-    say(label.querySelector("span"), "styleTitle", { name, title });
+    setText(label.querySelector("span"), "styleTitle", { name, title });
     const sample = label.querySelector("img");
-    if (sample) say(sample, "sample", { name, title }, "alt");
+    if (sample) setText(sample, "sample", { name, title }, "alt");
   }
   fieldset.hidden = styles.length === 0;
 }
 
-function choice({ name, sample }, checked, base) {
+function styleOption({ name, sample }, checked, base) {
   const label = document.createElement("label");
   label.id = `style-${name}`;
   const input = Object.assign(document.createElement("input"), {
@@ -41,6 +41,6 @@ function choice({ name, sample }, checked, base) {
   return label;
 }
 
-export function chosen() {
+export function selectedStyle() {
   return fieldset.querySelector("input:checked")?.value;
 }
