@@ -366,7 +366,7 @@ def test_invalid_response_names_the_endpoint(hub, rejection, garbage):
 
 def test_unreachable_hub_is_named(rejection, monkeypatch):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # Bound but not listening: connections are refused.
+        unused.bind(("127.0.0.1", 0))  # Bound but not listening: connecting fails.
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
         message = rejection()

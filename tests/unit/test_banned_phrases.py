@@ -11,7 +11,7 @@ from tests import banned_phrases
         ("Clean.\n\nWhoever asks.", ["3: 'Whoever': write 'the subject that acts: "]),
         ("# They are told\n#   apart.", ["1: 'told # apart': write 'identified'"]),
         ("nobody waits, as it is", ["1: 'nobody': write", "1: 'as it is': write 'unchanged'"]),
-        ("This is not a JPEG.", ["1: 'is no': write 'is not a'"]),
+        ("This is no JPEG.", ["1: 'is no': write 'is not a'"]),
         ("Two images a second", ["1: 'images a second': write 'per'"]),
         ("It refuses a request", ["1: 'refuses': write 'rejected'"]),
     ],

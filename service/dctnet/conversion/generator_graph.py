@@ -36,8 +36,8 @@ _NO_MASKS = dict.fromkeys(
 def read_weights(path: Readable) -> Weights:
     """Return the weights of a generator's frozen graph, untransformed.
 
-    Raises GraphMismatch if the graph is not the expected one, ModelError if the file is no frozen
-    graph.
+    Raises GraphMismatch if the graph is not the expected one, and ModelError if the file does not
+    contain a frozen graph.
     """
     return frozen_graph.match(frozen_graph.read(path), OUTPUT, generator())
 

@@ -28,8 +28,8 @@ def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
     """Convert a frozen graph; inputs and outputs keep their names, the image its rank.
 
     The training flag becomes the constant false, so that the result has one input. The conversion
-    of a graph without loops is reproducible. Raises NotConvertible, and ModelError if the file is
-    no frozen graph.
+    of a graph without loops is reproducible. Raises NotConvertible, and ModelError if the file
+    does not contain a frozen graph.
     """
     import tf2onnx.convert
 
