@@ -10,7 +10,7 @@ BANNED = {
     r"(?<!~)nobody(?!-)": "no client",
     r"told apart": "identified",
     r"asked for": "requested, required",
-    r"turned away|(?<!connection.)refus\w+": "rejected",
+    r"turned away|(?<!connection.)refus\w+\b(?!-stream)": "rejected",
     r"anew": "again",
     r"known answers?": "golden pair",
     r"processors?": "CPU",

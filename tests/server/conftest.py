@@ -1,4 +1,4 @@
-"""Servers as an operator starts them: `dctnet serve` in a process of its own."""
+"""Fixtures: servers in their own processes, as `dctnet serve` starts them."""
 
 import http.client
 import socket
@@ -50,7 +50,7 @@ def read_response(client: socket.socket) -> tuple[http.client.HTTPResponse, byte
 
 
 def read_until_close(client: socket.socket, *ends: type[OSError]) -> bytes:
-    """All that comes until the server closes, or until an error that is an end too."""
+    """Read until the server closes, or until one of these errors."""
     parts = []
     with suppress(*ends):
         while part := client.recv(65536):
@@ -59,7 +59,7 @@ def read_until_close(client: socket.socket, *ends: type[OSError]) -> bytes:
 
 
 def kernel_sockets(port: int) -> list[tuple[str, bool]]:
-    """This machine's sockets of a port: their state, and whether a process has them.
+    """Kernel sockets of a local port: their state, and whether a process has them.
 
     The states are the kernel's numbers.
     """
@@ -71,7 +71,7 @@ def kernel_sockets(port: int) -> list[tuple[str, bool]]:
 def open_connections(
     server: Server, number: int, data: bytes = b""
 ) -> Iterator[list[socket.socket]]:
-    """Open connections, each of which has sent these bytes."""
+    """Open connections, and send these bytes on each."""
     with ExitStack() as stack:
         yield [stack.enter_context(open_connection(server, data)) for _ in range(number)]
 
@@ -86,21 +86,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the demo model, a prepared one, for all tests that leave it as they found it."""
+    """A shared server of the demo model, a converted one; tests must not change it."""
     with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def timed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that takes no time to draw, for all tests that leave it as they found it."""
+    """A shared server whose inference takes no time; tests must not change it."""
     with serving(tmp_path_factory.mktemp("timed") / "log", TIMED, TIMED_SECONDS=0) as server:
         yield server
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a server with a model; whatever runs at the end of the test is ended."""
+    """Starts a server with a model; it is stopped after the test."""
     with ExitStack() as stack:
 
         def start(model: Path, **settings: object) -> Server:

@@ -1,4 +1,4 @@
-"""API keys and CORS: rejected from the headers, keys changed while it serves and never told."""
+"""API keys and CORS: rejection by headers, key rotation, keys in no output."""
 
 import http.client
 import json
@@ -31,8 +31,8 @@ def secret(tmp_path: Path) -> MountedSecret:
 
 
 @pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that asks for the old key and lets another site's page read its answers."""
+def server_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that requires the old key and allows one CORS origin."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text(OLD)
     settings = {"DCTNET_API_KEYS_FILE": folder / "keys", "DCTNET_CORS_ORIGINS": ORIGIN}
@@ -58,14 +58,16 @@ def rejected(server: Server) -> float:
     ],
 )
 def test_rejected_body_is_not_read_and_cors_headers_are_set(
-    locked, more, key, length, status, problem
+    server_with_keys, more, key, length, status, problem
 ):
-    before = rejected(locked)
+    before = rejected(server_with_keys)
     head = (
         f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nX-Api-Key: {key}\r\n"
         f"{length}\r\n{more}\r\n"
     )
-    with open_connection(locked, head.encode()) as client:  # And not one byte of the body.
+    with open_connection(
+        server_with_keys, head.encode()
+    ) as client:  # Without any byte of the body.
         response, content = read_response(client)
         assert client.recv(1) == b""
     assert response.status == status
@@ -75,22 +77,24 @@ def test_rejected_body_is_not_read_and_cors_headers_are_set(
     assert response.headers["Vary"] == "Origin"
     assert SECURITY.items() <= dict(response.headers).items()
     assert json.loads(content)["type"] == f"urn:dctnet:problem:{problem}"
-    locked.until(lambda: rejected(locked) == before + (status == 401))
+    server_with_keys.until(lambda: rejected(server_with_keys) == before + (status == 401))
     for reason in "starting", "draining", "queue_full", "quota", "deadline", "upload_limit":
-        assert locked.metric("dctnet_rejected_total", reason=reason) == 0
+        assert server_with_keys.metric("dctnet_rejected_total", reason=reason) == 0
 
 
-def test_unauthorized_client_that_keeps_sending_reads_the_401(locked):
-    response = post_as(locked, WRONG, bytes(5_000_000))
+def test_unauthorized_client_that_keeps_sending_reads_the_401(server_with_keys):
+    response = post_as(server_with_keys, WRONG, bytes(5_000_000))
     assert response.status_code == 401
     request = response.headers["X-Request-Id"]
-    (line,) = locked.until(lambda: [r for r in locked.requests() if r["request_id"] == request])
+    (line,) = server_with_keys.until(
+        lambda: [r for r in server_with_keys.requests() if r["request_id"] == request]
+    )
     assert "bytes_in" not in line
     assert "rejected" not in line
 
 
-def test_rejection_without_body_keeps_the_connection_open(locked):
-    client = http.client.HTTPConnection("127.0.0.1", locked.port, timeout=BOUND_S)
+def test_rejection_without_body_keeps_the_connection_open(server_with_keys):
+    client = http.client.HTTPConnection("127.0.0.1", server_with_keys.port, timeout=BOUND_S)
     sockets = set()
     for key, body, status in ((WRONG, b"", 401), (OLD, IMAGE, 200)):
         client.request("POST", "/v1/cartoons", body, {"X-Api-Key": key})
@@ -102,8 +106,8 @@ def test_rejection_without_body_keeps_the_connection_open(locked):
     client.close()
 
 
-def said(server: Server, sentence: str) -> int:
-    """How often it said a sentence, or one that begins so."""
+def count_messages(server: Server, sentence: str) -> int:
+    """Count the log messages that begin with a sentence."""
     return sum(line.startswith(sentence) for line in server.messages())
 
 
@@ -117,10 +121,10 @@ def test_key_rotation_without_restart(start_timed, secret):
     secret.change(f"{NEW}\n")
     server.until(lambda: post_as(server, OLD).status_code == 401)
     assert post_as(server, NEW).status_code == 200
-    server.until(lambda: said(server, "the API keys were reloaded") == 2)
+    server.until(lambda: count_messages(server, "the API keys were reloaded") == 2)
     secret.change("")
     stay = "the API keys are not reloaded: "
-    server.until(lambda: post_as(server, NEW).ok and said(server, stay) == 1)
+    server.until(lambda: post_as(server, NEW).ok and count_messages(server, stay) == 1)
     assert server.messages()[-1].startswith(stay)
 
 
@@ -131,17 +135,17 @@ def test_api_keys_are_in_no_log_metric_or_response(start_timed, secret):
     for key, status in ((OLD, 200), (WRONG, 401)):
         for headers in {"X-Api-Key": key}, {"Authorization": f"Bearer {key}"}:
             for path in "/v1/cartoons", "/upload", "/nothing":
-                answer = requests.post(
+                response = requests.post(
                     server.url + path, files={"file": IMAGE}, headers=headers, timeout=BOUND_S
                 )
-                assert answer.status_code == (404 if path == "/nothing" else status)
-                seen += f"{answer.headers} {answer.content!r}"
+                assert response.status_code == (404 if path == "/nothing" else status)
+                seen += f"{response.headers} {response.content!r}"
     for head in f"X-Api-Key: {OLD}\0", f"X-Api-Key : {OLD}", f"Authorization: Bearer\r\n{OLD}":
         request = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
         with open_connection(server, request.encode()) as client:
-            answer = read_until_close(client)
-        assert answer.startswith(b"HTTP/1.1 400 ")
-        seen += repr(answer)
+            response = read_until_close(client)
+        assert response.startswith(b"HTTP/1.1 400 ")
+        seen += repr(response)
     lines = server.logged(12)
     assert {line["status"] for line in lines} == {200, 401, 404}
     seen += json.dumps(lines) + "".join(server.lines())

@@ -26,7 +26,7 @@ QUEUE_BYTES = 8 * 1024
 """Less than the lines of the requests, so that some are dropped."""
 
 NO_BLOCK_S = 20
-"""Bound of a response and of the end: a write that blocks exceeds it, a busy machine does not."""
+"""Bound of a response and of shutdown: a blocking write exceeds it, a busy machine does not."""
 
 FORMS = ["full", "closed", "no reader", "no space"]
 
@@ -67,7 +67,7 @@ class Fifo:
                 os.write(self._end, b"\n" * 4096)
 
     def read(self) -> bytes:
-        """What is in it now."""
+        """Return its current content."""
         data = b""
         with suppress(BlockingIOError):
             while True:
@@ -138,7 +138,7 @@ def stop_in_time(server: Server) -> None:
     assert time.monotonic() - started < NO_BLOCK_S
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
 @pytest.mark.parametrize("records", LINES_PER_REQUEST)
 @pytest.mark.parametrize("form", FORMS)
 def test_broken_log_stream_costs_no_request(start_with, tmp_path, form, records):
@@ -156,7 +156,7 @@ def test_broken_log_stream_costs_no_request(start_with, tmp_path, form, records)
     assert (tmp_path / "log.out").read_text() == ""
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
 @pytest.mark.parametrize("form", FORMS)
 def test_broken_standard_output_costs_no_request_and_no_log_line(start_with, form):
     server = start_with(form, "stdout")
@@ -172,11 +172,11 @@ def test_broken_standard_output_costs_no_request_and_no_log_line(start_with, for
 @pytest.mark.parametrize(
     ("form", "command", "frozen"),
     [
-        # TensorFlow's libraries write to descriptor 2 themselves, where nothing is written.
+        # TensorFlow's libraries write to descriptor 2 directly, which is full.
         ("full", (DCTNET, "serve"), True),
         ("closed", (DCTNET, "serve"), False),
         ("no reader", (DCTNET, "serve"), False),
-        # What stands in for them meets a write that fails.
+        # A direct write to descriptor 2 that fails.
         ("no space", (sys.executable, "-c", WITH_A_LIBRARY), False),
     ],
 )
@@ -194,14 +194,14 @@ def test_server_starts_and_stops_with_both_streams_broken(
     )
     assert [post(server).status_code for _ in range(5)] == [200] * 5
     assert server.probe("/livez") == 200
-    if form == "closed":  # Nothing else takes the streams' descriptors.
+    if form == "closed":  # No other file has the streams' descriptors.
         for pid in server.process.pid, server.worker():
             for descriptor in 1, 2:
                 assert Path(f"/proc/{pid}/fd/{descriptor}").readlink() == Path(os.devnull)
     assert server.stop() == 0
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
 def test_arbiter_with_full_log_stream_replaces_killed_worker(start_with):
     server = start_with("full", "stderr")
     for _ in range(2):
@@ -212,7 +212,7 @@ def test_arbiter_with_full_log_stream_replaces_killed_worker(start_with):
     assert server.stop() == 0
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
 def test_kept_access_records_arrive_whole_once_the_log_is_read(start_with, fifo):
     server = start_with("full", "stderr")
     send(server, "access")

@@ -1,4 +1,4 @@
-"""Connections end in every way that clients know, and none is counted or held afterwards."""
+"""Connections: all the ways to close them, the connection limit, pipelining."""
 
 import signal
 import socket
@@ -31,13 +31,13 @@ ASKS_FIRST = (
 
 
 def reset(client: socket.socket) -> None:
-    """Close without the handshake of TCP, as a process that is killed does."""
+    """Reset the connection, as a killed process does."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
-    """Require that a response has as many bytes as it says, and return how many."""
+def require_complete(answer: bytes, version: bytes = b"1.1") -> int:
+    """Require that a response is complete, and return its length."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
@@ -85,7 +85,7 @@ def test_connection_limit_closes_idle_connections(tmp_path):
         for _ in range(3):
             require_prompt_health(server)
         idle[0].settimeout(10)
-        assert read_until_close(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
+        assert read_until_close(idle[0]).startswith(b"HTTP/1.1 200 ")  # Then closed.
 
 
 def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
@@ -94,11 +94,11 @@ def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
     last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with silent_readers(timed_server, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
         sending = pool.submit(client.sendall, b"".join([*requests, last]))
-        answers = read_until_close(client)
+        responses = read_until_close(client)
         sending.result()
     sizes = []
-    while answers:
-        head, _, answers = answers.partition(b"\r\n\r\n")
+    while responses:
+        head, _, responses = responses.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         (length,) = (
             int(line.split(b":")[1])
@@ -108,8 +108,8 @@ def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
         is_head = len(sizes) < len(requests) and requests[len(sizes)].startswith(b"HEAD")
         sizes.append(length)
         if not is_head:
-            assert len(answers) >= length
-            answers = answers[length:]
+            assert len(responses) >= length
+            responses = responses[length:]
     assert len(sizes) == len(requests) + 1
     assert sizes[:4] * 12 == sizes[:-1]
     assert sizes[2] > 700_000
@@ -121,7 +121,7 @@ def test_large_last_response_is_complete_despite_unread_input(timed_server, vers
     request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
     request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
     with silent_readers(timed_server, 1, request + bytes(100_000)) as (client,):
-        assert require_whole(read_until_close(client), version) > 2_900_000
+        assert require_complete(read_until_close(client), version) > 2_900_000
 
 
 def test_graceful_shutdown_completes_partly_sent_responses(start_timed):
@@ -133,7 +133,7 @@ def test_graceful_shutdown_completes_partly_sent_responses(start_timed):
             rests = list(pool.map(read_until_close, clients))
     assert server.process.wait(BOUND_S) == 0
     for start, rest in zip(first, rests, strict=True):
-        require_whole(start + rest)
+        require_complete(start + rest)
 
 
 CARTOON = cartoon_of_noise(300)
@@ -153,14 +153,14 @@ WAYS: list[Callable[[Server], object]] = [
     ),
     lambda server: open_connection(server, CARTOON).close(),
 ]
-"""How a connection may end. Each is called with the server."""
+"""Ways to close a connection; each is called with the server."""
 
 
 def test_closed_connections_do_not_reduce_the_limit(tmp_path):
     room = 300
     command = [*with_open_files(room + RESERVED), *TIMED]
 
-    def most_accepted(server: Server) -> int:
+    def connection_limit(server: Server) -> int:
         """Files that the worker has open when more connections than fit were opened."""
         before = open_files(server.worker())
         with open_connections(server, room + 50):
@@ -171,12 +171,12 @@ def test_closed_connections_do_not_reduce_the_limit(tmp_path):
 
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, DCTNET_SLOTS=2) as server:
         worker = server.worker()
-        before, idle_files = most_accepted(server), open_files(worker)
+        before, idle_files = connection_limit(server), open_files(worker)
         with ThreadPoolExecutor(4) as pool:
             for way in WAYS:
                 list(pool.map(way, [server] * 200))
         server.until(lambda: open_files(worker) <= idle_files)
-        assert abs(most_accepted(server) - before) <= 2  # One more or less answers for the health.
+        assert abs(connection_limit(server) - before) <= 2  # The health check has one of its own.
         assert server.worker() == worker
         spent = cpu_time(worker)
         time.sleep(1)

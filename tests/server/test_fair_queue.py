@@ -1,4 +1,4 @@
-"""A client that sends many images at once beside one that sends one now and then."""
+"""Fair queueing: a client with many concurrent images beside one with few."""
 
 import re
 import time
@@ -15,9 +15,9 @@ BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
 SERVICE_S = 0.3
 
 
-def waited(answer: requests.Response) -> float:
-    """Return for how many seconds its image was in the queue."""
-    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
+def queue_seconds(response: requests.Response) -> float:
+    """Return how many seconds its image was in the queue."""
+    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", response.headers["Server-Timing"])
     return float(milliseconds) / 1000
 
 
@@ -32,16 +32,16 @@ def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, 
         waits: list[float] = []
         began = time.monotonic()
         while server.metric("dctnet_queue_depth") > 2 and len(waits) < 8:
-            time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One a second.
-            answer = post(server, **{"X-Api-Key": PERSON})
-            assert answer.status_code == 200
-            waits.append(waited(answer))
-        answers = Counter(sent.result().status_code for sent in batch)
+            time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One per second.
+            response = post(server, **{"X-Api-Key": PERSON})
+            assert response.status_code == 200
+            waits.append(queue_seconds(response))
+        responses = Counter(sent.result().status_code for sent in batch)
     assert len(waits) >= 4
     assert max(waits) <= 2 * SERVICE_S, waits
-    assert answers.keys() == {200, 429}  # It has its share of the places, and no more.
-    assert answers[200] >= 49
-    assert server.metric("dctnet_rejected_total", reason="quota") == answers[429]
+    assert responses.keys() == {200, 429}  # Within its quota.
+    assert responses[200] >= 49
+    assert server.metric("dctnet_rejected_total", reason="quota") == responses[429]
     assert server.metric("dctnet_rejected_total", reason="queue_full") == 0
 
 
@@ -55,7 +55,7 @@ def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
         DCTNET_FAIRNESS="address",
         DCTNET_TRUSTED_PROXIES="127.0.0.0/8",
     )
-    (tmp_path / "held").touch()  # Nothing is drawn before all wait.
+    (tmp_path / "held").touch()  # No inference before all wait.
     batch = {"X-Forwarded-For": "203.0.113.9, 192.0.2.1"}
     with ThreadPoolExecutor(4) as pool:
         served = [pool.submit(post, server, **batch) for _ in range(3)]
@@ -68,8 +68,8 @@ def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()
         assert person.result().status_code == 200
-        assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
-        assert [answer.result().status_code for answer in served] == [200] * 3
+        assert sum(response.done() for response in served) < 3  # Two arrived before it.
+        assert [response.result().status_code for response in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
     text += str(server.logged(5)) + "".join(server.lines())
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

@@ -1,4 +1,4 @@
-"""How a server that is told to end treats those who still want something of it."""
+"""Graceful shutdown: in-flight requests, the backlog, the drain delay."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ from tests.support.repo import environment
 
 ROUNDS = 50
 REPLICAS = 10
-"""How many are started at once, which is cheaper than one by one."""
+"""Servers per batch, which is cheaper than one by one."""
 
 CLIENTS = 24
 """More than slots, queue and threads could start at once: some wait in the listener's backlog."""
@@ -43,7 +43,7 @@ def test_graceful_shutdown_completes_inflight_requests(first_round):
         until(lambda: len(children(process.pid)) == REPLICAS, process=process)
         pids = children(process.pid)  # In the order in which they were forked.
         for pid, port, management in zip(pids, ports[::2], ports[1::2], strict=True):
-            end_while_busy(pid, port, f"http://127.0.0.1:{management}", pool)
+            stop_while_busy(pid, port, f"http://127.0.0.1:{management}", pool)
         assert process.wait(BOUND_S) == 0
 
 
@@ -51,30 +51,30 @@ def test_graceful_shutdown_completes_inflight_requests(first_round):
 def test_graceful_shutdown_accepts_the_backlog(start_timed):
     server = start_timed(0.02, DCTNET_SLOTS=2)
     worker = server.worker()
-    os.kill(worker, signal.SIGSTOP)  # So that nobody is accepted before the end begins.
+    os.kill(worker, signal.SIGSTOP)  # So that none is accepted before the shutdown starts.
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answers = [pool.submit(post, server) for _ in range(CLIENTS)]
-        server.until(lambda: established(server.port) >= CLIENTS)
+        responses = [pool.submit(post, server) for _ in range(CLIENTS)]
+        server.until(lambda: established_connections(server.port) >= CLIENTS)
         server.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
-        assert Counter(answer.result().status_code for answer in answers) == {200: CLIENTS}
+        assert Counter(response.result().status_code for response in responses) == {200: CLIENTS}
     assert server.process.wait(BOUND_S) == 0
 
 
-def established(port: int) -> int:
-    """How many connections to a port are established, accepted or not."""
+def established_connections(port: int) -> int:
+    """Count the established connections to a port, accepted or not."""
     return sum(state == ESTABLISHED for state, _ in kernel_sockets(port))
 
 
-def end_while_busy(pid: int, port: int, management: str, pool: ThreadPoolExecutor) -> None:
+def stop_while_busy(pid: int, port: int, management: str, pool: ThreadPoolExecutor) -> None:
     until(lambda: is_ready(management), f"{management} is not ready")
     connections = [http.client.HTTPConnection("127.0.0.1", port) for _ in range(CLIENTS)]
     for connection in connections:
-        connection.connect()  # It is established, though perhaps not accepted yet.
-    answers = [pool.submit(answered, connection) for connection in connections]
+        connection.connect()  # Established, perhaps not accepted yet.
+    responses = [pool.submit(get_response, connection) for connection in connections]
     until(lambda: metric(management, "dctnet_slots_busy") > 0)
     os.kill(pid, signal.SIGTERM)
-    assert Counter(answer.result() for answer in answers) == {200: CLIENTS}
+    assert Counter(response.result() for response in responses) == {200: CLIENTS}
 
 
 def is_ready(management: str) -> bool:
@@ -83,7 +83,7 @@ def is_ready(management: str) -> bool:
     return False
 
 
-def answered(connection: http.client.HTTPConnection) -> int:
+def get_response(connection: http.client.HTTPConnection) -> int:
     connection.request("POST", "/v1/cartoons", IMAGE)
     response = connection.getresponse()
     response.read()
@@ -114,13 +114,13 @@ def test_killed_worker_is_restarted(start_timed):
     server = start_timed(0)
     killed = server.worker()
     os.kill(killed, signal.SIGKILL)
-    server.until(lambda: _replaced(server, killed))
+    server.until(lambda: worker_was_replaced(server, killed))
     server.wait_for(200)
     assert post(server).status_code == 200
     assert server.stop() == 0
 
 
-def _replaced(server: Server, killed: int) -> bool:
+def worker_was_replaced(server: Server, killed: int) -> bool:
     try:
         return server.worker() != killed
     except ValueError:  # Between the two there is none.

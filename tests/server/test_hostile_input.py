@@ -1,4 +1,4 @@
-"""Broken, hostile and large images, sent to a real server: what they cost and what they leave."""
+"""Hostile input over HTTP: corpus, fuzzed bytes, memory bounds, out of memory."""
 
 import resource
 from concurrent.futures import ThreadPoolExecutor
@@ -33,11 +33,11 @@ from tests.support.polling import BOUND_S
 from tests.support.process import memory, reset_peak_memory
 
 SPOOLED_BYTES = 500 * 1024
-"""What of a form Werkzeug would keep in memory by default."""
+"""Form bytes that Werkzeug keeps in memory by default."""
 
 
-def bound(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
-    """How many bytes a worker may need beyond what it has when it is ready."""
+def memory_margin(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
+    """Most bytes that a worker may need beyond its ready state."""
     threads = slots + queue + uploads + SPARE_THREADS
     pixels = slots * SLOT_BYTES_PER_PIXEL * MAX_PIXELS
     return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
@@ -66,13 +66,13 @@ def test_corpus_gets_cartoons_or_problems_and_leaves_no_files(start_timed, tmp_p
             else:
                 require_problem(sample, response.status_code, response.json())
     assert server.worker() == worker
-    # Whoever makes a temporary file, even one without a name, first tries the folder.
+    # Creating a temporary file, even an unnamed one, first tries the folder.
     assert (list(temporary.iterdir()), temporary.stat().st_mtime_ns) == ([], untouched)
     assert len(server.logged(len(corpus()))) == len(corpus())
     assert server.faults() == []
-    # Eight clients keep far fewer bodies than the queue could.
+    # Eight clients hold far fewer bodies than the queue could.
     limits |= {"queue": 8, "uploads": 0}
-    assert memory(worker, "VmHWM") - before <= bound(**limits)
+    assert memory(worker, "VmHWM") - before <= memory_margin(**limits)
 
 
 TRIES = 100
@@ -108,26 +108,26 @@ def as_settings(limits: dict[str, int]) -> dict[str, object]:
 
 
 @pytest.fixture
-def large() -> bytes:
-    """An image of almost 2 MiB at whose drawing the engine hangs."""
+def large_image() -> bytes:
+    """An image of almost 2 MiB on which the engine hangs."""
     noise = np.random.default_rng(0).integers(0, 256, (50_000, HANGING, 3), np.uint8)
     return encoded(noise, "PNG", compress_level=0)
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large):
+def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large_image):
     limits = {"slots": 2, "queue": 32, "uploads": 32, "max_bytes": 2 * MIB}
-    assert 0.9 * limits["max_bytes"] < len(large) <= limits["max_bytes"]
+    assert 0.9 * limits["max_bytes"] < len(large_image) <= limits["max_bytes"]
     timeouts = {"DCTNET_REQUEST_TIMEOUT": 30, "DCTNET_WATCHDOG_TIMEOUT": 29}
     server = start_timed(0, **as_settings(limits), **timeouts, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
     before = reset_peak_memory(worker)
-    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large)}\r\n\r\n"
-    request = head.encode() + large
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(large_image)}\r\n\r\n"
+    request = head.encode() + large_image
     with ExitStack() as stack:
-        # One place is left free, since a full queue rejects by the headers.
-        drawn = limits["slots"] + limits["queue"] - 1
-        stack.enter_context(open_connections(server, drawn, request))
+        # One queue position is left: a full queue rejects by the headers.
+        filling = limits["slots"] + limits["queue"] - 1
+        stack.enter_context(open_connections(server, filling, request))
         server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)
         stack.enter_context(open_connections(server, limits["uploads"], request[:-1]))
         server.until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"])
@@ -136,7 +136,7 @@ def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large):
         # What is measured is there; some of it is where the warm-up's memory was.
         bodies = (limits["queue"] + limits["uploads"]) * limits["max_bytes"]
         assert 0.5 * bodies < held
-        assert memory(worker, "VmHWM") - before <= bound(**limits)
+        assert memory(worker, "VmHWM") - before <= memory_margin(**limits)
     server.until(lambda: server.metric("dctnet_uploads_active") == 0)
     server.until(lambda: server.metric("dctnet_queue_depth") == 0)
 
@@ -147,19 +147,19 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
-    """The decoders really fail: the worker may take only a little more address space."""
+    """The decoders fail: the worker's address space is limited."""
     server = start_timed(0, DCTNET_SLOTS=1)
     worker = server.worker()
-    small, large = (
+    small, large_image = (
         {format: encoded(Image.new("RGB", size), format, **FORMATS[format]) for format in FORMATS}
         for size in ((64, 64), (6000, 6000))
     )
-    for data in small.values():  # Whatever is loaded on first use is there.
+    for data in small.values():  # Loads whatever is loaded on first use.
         assert post(server, data).status_code == 200
     limit = memory(worker, "VmSize") + 60 * MIB
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
     for count, format in enumerate(FORMATS, 1):
-        response = post(server, large[format])
+        response = post(server, large_image[format])
         assert response.status_code == 503
         assert response.json()["type"] == OUT_OF_MEMORY.uri
         assert int(response.headers["Retry-After"]) > 0

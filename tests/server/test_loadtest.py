@@ -15,7 +15,7 @@ from tests.support.repo import ROOT, environment
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
 
 
-def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
+def run_loadtest(**settings: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "loadtest", *SHORT],
         cwd=ROOT,
@@ -28,7 +28,7 @@ def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_loadtest_starts_and_stops_its_own_server():
-    completed = loaded(DCTNET_MODEL=DEMO)
+    completed = run_loadtest(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
     assert re.search(r"sent (\d+): \1 ok, 0 rejected, 0 failed, 0 invalid", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
@@ -37,13 +37,13 @@ def test_loadtest_starts_and_stops_its_own_server():
 
 
 def test_loadtest_reports_why_its_server_did_not_start():
-    completed = loaded(DCTNET_MODEL="/none")
+    completed = run_loadtest(DCTNET_MODEL="/none")
     assert (completed.returncode, completed.stdout) == (3, "")
     assert json.loads(completed.stderr)["message"] == "There is no model folder /none."
 
 
 def test_loadtest_of_a_running_server(server):
-    completed = loaded(DCTNET_URL=server.url)
+    completed = run_loadtest(DCTNET_URL=server.url)
     assert completed.returncode == 0, completed.stderr
     assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 images")
     assert completed.stderr == ""

@@ -1,4 +1,4 @@
-"""The management port: probes are answered whatever other clients of it do, within bounds."""
+"""Management port: probes pass whatever other clients do, within bounds."""
 
 import contextlib
 import re
@@ -29,7 +29,7 @@ from tests.support.repo import environment
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 MARGIN_S = 3
-"""How much later than its time something may happen on a busy machine."""
+"""Tolerance for a busy machine, in seconds."""
 
 Connect = Callable[..., socket.socket]
 
@@ -72,7 +72,7 @@ def open_connection(
 
 
 def exchange(server: Server, request: bytes, client: str = "127.0.0.1") -> bytes:
-    """Send a request, and return all that comes until the server closes."""
+    """Send a request, and read until the server closes."""
     with open_connection(server, client) as sock:
         sock.sendall(request)
         return read_until_close(sock, ConnectionResetError)
@@ -84,18 +84,18 @@ def read_one_response(sock: socket.socket) -> tuple[int, bytes]:
 
 
 def is_open(sock: socket.socket) -> bool:
-    """Whether the server has not closed a connection on which it has nothing to send."""
+    """Whether the server keeps a connection open on which it has nothing to send."""
     return not select.select([sock], [], [], 0)[0]
 
 
 def probe(server: Server, client: str = "127.0.0.1") -> int:
-    """Probe as a kubelet does, with a connection of its own."""
+    """Probe on a new connection, as a kubelet does."""
     request = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     return int(exchange(server, request, client).split()[1])
 
 
 def count_connections(port: int) -> int:
-    """How many connections a server holds."""
+    """Count the connections that a server holds."""
     return sum(held and state != LISTENING for state, held in kernel_sockets(port))
 
 
@@ -148,7 +148,7 @@ def test_malformed_request_gets_one_response_and_a_close(server, request_, statu
 
 
 def log_is_clean(server: Server) -> bool:
-    """Whether its log has nothing but its own records, without errors."""
+    """Whether its log has only its own records, without exceptions."""
     return server.faults() == []
 
 
@@ -169,7 +169,7 @@ def test_endless_request_line_is_rejected_at_the_limit(connect):
 
 
 @pytest.mark.alone
-@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
+@pytest.mark.promise("Load: probes pass whatever clients of the management port do")
 def test_slow_idle_and_unreading_clients_time_out(server, connect, large):
     started = time.monotonic()
     silent, trickling, idle = (connect() for _ in range(3))
@@ -184,7 +184,7 @@ def test_slow_idle_and_unreading_clients_time_out(server, connect, large):
     def all_are_cut_off() -> bool:
         nonlocal sent
         seconds = time.monotonic() - started
-        if seconds > sent:  # A byte a second.
+        if seconds > sent:  # One byte per second.
             with contextlib.suppress(OSError):
                 trickling.sendall(LIVEZ[sent : sent + 1])
             sent += 1
@@ -211,7 +211,7 @@ def test_lingering_client_is_closed(large):
         assert time.monotonic() - started <= LINGER_S + MARGIN_S
 
 
-@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
+@pytest.mark.promise("Load: probes pass whatever clients of the management port do")
 def test_connection_limit_evicts_the_oldest(server, connect):
     oldest, *others = [connect() for _ in range(MAX_CONNECTIONS)]
     others[-1].sendall(LIVEZ)
@@ -222,7 +222,7 @@ def test_connection_limit_evicts_the_oldest(server, connect):
     assert all(map(is_open, others))
 
 
-@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
+@pytest.mark.promise("Load: probes pass whatever clients of the management port do")
 def test_connection_limit_evicts_from_the_client_with_most(server, connect):
     scraper = connect("127.0.0.2")
     for _ in range(3 * MAX_CONNECTIONS):
@@ -251,7 +251,7 @@ def test_connections_start_no_thread(server, connect):
     assert len(list(threads.iterdir())) == before
 
 
-@pytest.mark.promise("Load: probes answer whatever clients of the management port do")
+@pytest.mark.promise("Load: probes pass whatever clients of the management port do")
 def test_probes_pass_without_file_descriptors(start_timed):
     server = start_timed(0)
     worker = server.worker()
@@ -259,7 +259,7 @@ def test_probes_pass_without_file_descriptors(start_timed):
     resource.prlimit(worker, resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
     before = cpu_time(worker)
     with ExitStack() as stack:
-        # They fill the gaps below the limit, and then take each other's places.
+        # They fill the gaps below the limit, and then evict each other.
         for _ in range(MAX_CONNECTIONS):
             stack.enter_context(open_connection(server, "127.0.0.3"))
         for _ in range(20):

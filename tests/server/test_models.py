@@ -1,4 +1,4 @@
-"""The model of a running server: what it imports, the files it serves, and what it names."""
+"""Model of a running server: imports, verified files, and what it reports."""
 
 import json
 import os
@@ -32,8 +32,8 @@ NODE = "the node 'tower_0/scores': tf2onnx does not support the operation Erfinv
 def test_demo_model_server_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
     command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
     with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
-        answer = post(server, encoded(skimage.data.astronaut()))
-        assert (answer.status_code, answer.headers["X-Dctnet-Faces"]) == (200, "1")
+        response = post(server, encoded(skimage.data.astronaut()))
+        assert (response.status_code, response.headers["X-Dctnet-Faces"]) == (200, "1")
         libraries = [
             Path(f"/proc/{p}/maps").read_text() for p in (server.process.pid, server.worker())
         ]
@@ -86,7 +86,7 @@ def test_server_and_restarted_worker_use_the_verified_files(start, tmp_path):
 
 @pytest.fixture
 def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
-    """The demo model as `prepare` leaves it where the detector keeps its frozen graph."""
+    """The demo model as `prepare` leaves it if the detector cannot be converted."""
     folder = tmp_path / "unconverted"
     shutil.copytree(DEMO, folder)
     (folder / "detector.onnx").unlink()
@@ -106,9 +106,9 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
 
 def test_readyz_and_model_info_name_runtimes_and_fallback_reason(unconverted):
     runtime = selection.summary(open_folder(unconverted))
-    # Native where it is built.
+    # Native if it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
     with serving(DCTNET_MODEL=unconverted) as server:
-        said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
-        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in said
+        readiness = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
+        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in readiness
         assert server.metric("dctnet_model_info", runtime=runtime) == 1

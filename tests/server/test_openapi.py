@@ -28,9 +28,9 @@ CASES = 420
 TIMED_AS_DEMO = """
 from dataclasses import replace
 from dctnet.models.folder import DEMO, open_folder
-from tests.server import timed
-timed.MODEL = replace(timed.MODEL, style="demo", sample=open_folder(DEMO).sample)
-timed.serve()
+from tests.server import timed_server
+timed_server.MODEL = replace(timed_server.MODEL, style="demo", sample=open_folder(DEMO).sample)
+timed_server.serve()
 """
 
 

@@ -1,4 +1,4 @@
-"""Commands as a container confines them: no root, nothing to write but memory, process 1."""
+"""Container confinement: no root, read-only root file system, process 1."""
 
 import os
 import re
@@ -17,16 +17,16 @@ from tests.support.polling import BOUND_S
 from tests.support.process import Server, only_child, running, serving
 from tests.support.repo import DCTNET, environment
 
-NOBODY = 65534
+UNPRIVILEGED_ID = 65534
 CONFINED = (
     *("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
     *("sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"),
-    *("unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"),
+    *("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"),
 )
 """Runs a command as another user, whose root is read-only and who has no capability."""
 
 AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
-"""Runs a command as the first process, for which the kernel ends nothing by itself."""
+"""Runs a command as process 1, which has no default signal actions."""
 
 UNABLE = "needs util-linux's unshare, and a kernel that lets users have namespaces"
 
@@ -49,7 +49,7 @@ def test_server_runs_without_root_and_with_read_only_disk(confined, astronaut):
     limits = Path(f"/proc/{confined.worker()}/limits").read_text()
     assert re.search(r"^Max core file size +[01] +[01] +bytes", limits, re.MULTILINE)
     image = encoded(astronaut, "PNG", compress_level=0)
-    assert len(image) > 500_000  # What Werkzeug by itself would write to a file.
+    assert len(image) > 500_000  # Werkzeug's default would write it to a file.
     for path in "/v1/cartoons", "/upload":
         response = requests.post(
             confined.url + path, files={"file": ("x.png", image)}, timeout=BOUND_S
@@ -71,7 +71,7 @@ def test_sigterm_stops_a_hanging_download_of_process_1(tmp_path):
         )
         with (
             running([*AS_PROCESS_1, DCTNET, "fetch", "anime"], env) as command,
-            hub.accept()[0],  # It is connected, and never answered.
+            hub.accept()[0],  # Connected, without any response.
         ):
             os.kill(only_child(command.pid), signal.SIGTERM)
             assert command.wait(10) == 128 + signal.SIGTERM

@@ -1,4 +1,4 @@
-"""A request's head: its host, its size, and that it changes neither the path nor a redirect."""
+"""Request head: Host validation, size limit, paths and forwarded headers."""
 
 import json
 
@@ -14,7 +14,7 @@ EVIL = "evil.example"
 
 
 def exchange(server: Server, head: str) -> tuple[int, bytes]:
-    """Send a request, and return the status and all that came until the server closed."""
+    """Send a request; return the status and everything until the server closes."""
     with open_connection(server, head.encode("latin-1")) as client:
         data = read_until_close(client, ConnectionResetError)
     return int(data.split()[1]), data
@@ -37,8 +37,8 @@ def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int,
     ],
 )
 def test_host_header_is_required_by_http_version(server, head, status):
-    found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
-    assert found == status
+    actual, data = exchange(server, f"{head}Connection: close\r\n\r\n")
+    assert actual == status
     if status == 400:
         require_problem(data)
 
@@ -181,7 +181,7 @@ def test_non_canonical_path_is_404(server, path):
     ],
 )
 def test_forwarded_headers_change_neither_path_nor_scheme(server, header):
-    """Whatever the peer is: Gunicorn trusts loopback by default."""
+    """For every peer: Gunicorn trusts loopback by default."""
     assert get(server, "/v1/styles", header)[0] == 200
     assert get(server, "/none", header)[0] == 404
 
@@ -194,7 +194,7 @@ def test_environment_changes_neither_path_nor_trusted_proxies(start_timed):
 
 
 def head(size: int) -> bytes:
-    """A head of this size, with no header that is too long by itself."""
+    """A head of this size, in which no single header is too long."""
     start, end = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"\r\n"
     fields = b""
     while (left := size - len(start) - len(fields) - len(end)) > 0:

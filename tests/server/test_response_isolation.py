@@ -1,4 +1,4 @@
-"""What a running server answers over HTTP."""
+"""HTTP responses of a running server, and their isolation from each other."""
 
 import http.client
 from collections.abc import Iterator
@@ -49,10 +49,10 @@ def test_concurrent_requests_get_their_own_responses(server):
     images = [np.roll(gradient(200 + 10 * i, 300), 7 * i, axis=1) for i in range(16)]
 
     with ThreadPoolExecutor(len(images)) as pool:
-        answers = list(pool.map(lambda image: post(server, encoded(image)), images))
-    for image, answer in zip(images, answers, strict=True):
-        assert answer.status_code == 200
-        np.testing.assert_array_equal(decoded(answer.content), 255 - image)
+        responses = list(pool.map(lambda image: post(server, encoded(image)), images))
+    for image, response in zip(images, responses, strict=True):
+        assert response.status_code == 200
+        np.testing.assert_array_equal(decoded(response.content), 255 - image)
 
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")

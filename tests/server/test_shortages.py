@@ -1,4 +1,4 @@
-"""A system without room for more files or threads: the worker lives and serves those it can."""
+"""Shortages of file descriptors and threads: the worker survives and recovers."""
 
 import re
 import resource
@@ -24,7 +24,7 @@ STACK_BYTES = 8 * 1024 * 1024
 
 IMAGES = [encoded(gradient(40, 24), format) for format in ("PNG", "JPEG", "WEBP", "AVIF")]
 ROOM = 40
-"""Connections that the limit of open files leaves, where a test fills them."""
+"""Connections that the limit of open files leaves in some tests."""
 
 
 def static_files(server: Server, session: requests.Session) -> list[str]:
@@ -32,7 +32,7 @@ def static_files(server: Server, session: requests.Session) -> list[str]:
     return [f"/{link}" for link in re.findall(r'(?:href|src)="(static/[^"]+)"', page)]
 
 
-def healthy(server: Server, session: requests.Session | None = None) -> bool:
+def is_healthy(server: Server, session: requests.Session | None = None) -> bool:
     get = (session or requests).get
     return get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
 
@@ -42,8 +42,8 @@ def open_files(pid: int) -> int:
 
 
 @pytest.fixture
-def start_within(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts a server by a command before its own."""
+def start_wrapped(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts a server through a wrapper command."""
     with ExitStack() as stack:
 
         def start(*before: str) -> Server:
@@ -57,24 +57,24 @@ def with_open_files(limit: int) -> list[str]:
     return ["sh", "-c", f'ulimit -n {limit} && exec "$0" "$@"']
 
 
-@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
-def test_descriptor_limit_closes_oldest_idle_connections(start_within):
-    server = start_within(*with_open_files(ROOM + RESERVED))
+@pytest.mark.promise("Load: without file descriptors or threads the worker survives and recovers")
+def test_descriptor_limit_closes_oldest_idle_connections(start_wrapped):
+    server = start_wrapped(*with_open_files(ROOM + RESERVED))
     worker = server.worker()
-    wanted = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
-    message = f"the limit of open files leaves room for {ROOM} connections, not {wanted}"
+    requested = 64 + 64 + int(server.metric("dctnet_slots")) + SPARE_THREADS + 1024
+    message = f"the limit of open files leaves room for {ROOM} connections, not {requested}"
     assert message in server.messages()
     with open_connections(server, 2 * ROOM) as clients:
-        assert healthy(server)
+        assert is_healthy(server)
         clients[0].settimeout(BOUND_S)
-        assert clients[0].recv(1) == b""  # The oldest has made room.
+        assert clients[0].recv(1) == b""  # The oldest was closed.
         assert open_files(worker) <= ROOM + RESERVED
-    # So have silent readers, which have all connections.
+    # Silent readers that hold all connections are closed too.
     with silent_readers(server, ROOM + 10, cartoon_of_noise(700)):
         server.until(
             lambda: server.metric("dctnet_unread_responses_total", reason="connections") > 0
         )
-        assert healthy(server)
+        assert is_healthy(server)
     assert server.worker() == worker
 
 
@@ -85,16 +85,16 @@ def test_livez_fails_while_the_accept_loop_hangs(start_timed, tmp_path):
     hanging.touch()
     with open_connections(server, 1, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n") as (client,):
         server.until(lambda: server.probe("/livez") == 503)
-        said = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
-        assert "[-]accept-loop" in said
-        assert "[+]progress" in said
+        liveness = requests.get(f"{server.management}/livez", timeout=BOUND_S).text
+        assert "[-]accept-loop" in liveness
+        assert "[+]progress" in liveness
         hanging.unlink()
         server.until(lambda: server.probe("/livez") == 200)
         assert client.recv(4096).split()[1] == b"200"
 
 
-def test_soft_descriptor_limit_is_raised(start_within):
-    server = start_within("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
+def test_soft_descriptor_limit_is_raised(start_wrapped):
+    server = start_wrapped("sh", "-c", 'ulimit -S -n 256 && exec "$0" "$@"')
     soft, _ = resource.prlimit(server.worker(), resource.RLIMIT_NOFILE)
     assert soft > SPARE_THREADS + 1024
     assert not any("limit of open files" in line for line in server.messages())
@@ -108,30 +108,30 @@ def test_too_low_descriptor_limit_fails_with_one_message(tmp_path):
     assert line.startswith(f"The limit of {RESERVED} open files leaves no room")
 
 
-@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
+@pytest.mark.promise("Load: without file descriptors or threads the worker survives and recovers")
 def test_descriptor_shortage_serves_connected_clients_then_others(
     start_timed,
 ):
     server = start_timed(0)
     worker = server.worker()
     with requests.Session() as session:
-        assert healthy(server, session)
+        assert is_healthy(server, session)
         limit = open_files(worker) + 5
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
         with open_connections(server, 50):
             server.until(lambda: open_files(worker) == limit)
             before = cpu_time(worker)
             for _ in range(50):
-                assert healthy(server, session)
-            # Nothing that a response needs is read from a file only then.
+                assert is_healthy(server, session)
+            # No response reads a file on demand.
             for page in "/", "/docs", *static_files(server, session):
                 assert session.get(server.url + page, timeout=BOUND_S).status_code == 200
             for image in IMAGES:
                 response = session.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
                 assert response.status_code == 200
-            # Waiting for room takes no CPU.
+            # Waiting takes no CPU time.
             assert cpu_time(worker) - before < 1
-        server.until(lambda: healthy(server))
+        server.until(lambda: is_healthy(server))
         assert server.metric("dctnet_shortages_total", resource="file_descriptors") > 0
     assert server.worker() == worker
     assert server.stop() == 0
@@ -151,17 +151,17 @@ def test_drain_serves_clients_that_wait_for_a_descriptor(start_timed):
         assert server.process.wait(BOUND_S) == 0
 
 
-@pytest.mark.promise("Load: without file descriptors or threads the worker lives and recovers")
+@pytest.mark.promise("Load: without file descriptors or threads the worker survives and recovers")
 def test_thread_shortage_delays_requests(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2)
     worker = server.worker()
-    # A limit of threads does not hold for root, but room for no more of their stacks does.
+    # Root has no thread limit, so limit the address space for stacks.
     limit = memory(worker, "VmSize") + STACK_BYTES
     resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
-    # Each holds a thread until its headers are too late.
+    # Each holds a thread until the header timeout.
     with open_connections(server, 3 * RESERVED_THREADS, b"GET / HTTP/1.1\r\n"):
         server.until(lambda: server.metric("dctnet_shortages_total", resource="threads") > 0)
-        assert healthy(server)
+        assert is_healthy(server)
         assert server.probe("/livez") == server.probe("/readyz") == 200
     assert server.worker() == worker
     assert server.stop() == 0

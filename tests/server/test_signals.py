@@ -1,4 +1,4 @@
-"""Signals that do not end a replica leave it as it is."""
+"""Signals other than exit signals have no effect on a replica."""
 
 import os
 import pty
@@ -34,7 +34,7 @@ if terminal := os.environ.get("TERMINAL"):
 runpy.run_module("tests.server.timed_server", run_name="__main__")
 """
 SETTLE_S = 1
-"""Time for what a signal begins, such as another worker, in seconds."""
+"""Time for effects of a signal, such as another worker, in seconds."""
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
@@ -45,7 +45,7 @@ def test_other_signals_have_no_effect(tmp_path, receiver):
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, TIMED_HELD=held) as server:
         worker = server.worker()
 
-        def as_it_was() -> bool:
+        def is_unchanged() -> bool:
             processes = server.process.poll(), server.worker()
             return processes == (None, worker) and server.probe("/readyz") == 200
 
@@ -59,9 +59,9 @@ def test_other_signals_have_no_effect(tmp_path, receiver):
                         os.killpg(server.process.pid, number)
                     else:
                         os.kill(worker if receiver == "worker" else server.process.pid, number)
-                    assert as_it_was(), number
+                    assert is_unchanged(), number
                 time.sleep(SETTLE_S)
-                assert as_it_was()
+                assert is_unchanged()
             finally:
                 held.unlink()
             assert in_flight.result().status_code == 200

@@ -1,4 +1,4 @@
-"""Clients that send a byte now and then, so as to use up a server."""
+"""Slow senders: 408, without delaying other clients."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -11,22 +11,22 @@ from tests.support.polling import BOUND_S
 from tests.support.process import Server
 
 SLOW = 100
-"""Slow clients of each kind; 100 with slow bodies are more than may send at once."""
+"""Slow clients per kind; 100 with slow bodies exceed the upload limit."""
 TOO_SLOW = 408
 
 
-def slow_plan(server: Server, part: str, open_connections: int = SLOW) -> slow_clients.SlowPlan:
+def slow_plan(server: Server, part: str, connections: int = SLOW) -> slow_clients.SlowPlan:
     (image,) = generate_images(1, 64, 64)
     return slow_clients.SlowPlan(
         url=f"{server.url}/v1/cartoons",
-        open_connections=open_connections,
+        connections=connections,
         part=part,  # type: ignore[arg-type]
         image=image,
         bound_s=BOUND_S,
     )
 
 
-@pytest.mark.promise("Load: slow senders end with 408 and take no slot from others")
+@pytest.mark.promise("Load: slow senders get 408 and take no slot from others")
 def test_slow_clients_get_408_while_others_are_served(start_timed):
     server = start_timed(0.1, DCTNET_SLOTS=2, DCTNET_HEADER_TIMEOUT=4)
     plans = [slow_plan(server, part) for part in ("headers", "body")]
@@ -44,13 +44,13 @@ def test_slow_clients_get_408_while_others_are_served(start_timed):
             assert report.result().by_status == {TOO_SLOW: SLOW}
     assert others.result().is_clean
     assert others.result().rejected == 0
-    assert max(depths) <= 4  # The queue is the others' alone.
+    assert max(depths) <= 4  # No slow client is in the queue.
 
 
 def test_single_slow_client_has_the_full_idle_timeout(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, DCTNET_UPLOAD_IDLE_TIMEOUT=2)
     for part in "headers", "body":
         started = monotonic()
-        report = slow_clients.run(slow_plan(server, part, open_connections=1))
+        report = slow_clients.run(slow_plan(server, part, connections=1))
         assert report.by_status == {TOO_SLOW: 1}
         assert 2 <= monotonic() - started < 10

@@ -1,4 +1,4 @@
-"""How a server starts, fails to start, and ends."""
+"""Start-up and exit of a server, with all start-up errors."""
 
 import shutil
 import signal
@@ -26,14 +26,14 @@ from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_model_without_graphs
 
 END_S = 30
-"""How long the end of an idle server may take, in seconds: it takes less than one."""
+"""Bound of an idle server's shutdown, in seconds: it takes less than one."""
 Serve = Callable[..., tuple[int, str]]
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_loading_server_rejects_images_and_exits_immediately(tmp_path, number):
-    # With this timeout the master would wait for ten minutes, and 5 s.
+    # With this timeout the arbiter would wait for ten minutes and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.until(lambda: any(" runs background" in line for line in server.messages()))
@@ -56,9 +56,9 @@ def test_startup_messages_and_prompt_sigterm(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("0123456789abcdef\nfedcba9876543210\n")
     with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
-        with requests.Session() as session:  # Whose connection stays open.
-            # The page's script puts it into words: tests/web_ui/test_portrait.py.
-            assert 'data-text="demo"' in session.get(server.url, timeout=BOUND_S).text
+        with requests.Session() as session:  # Its connection stays open.
+            # The web UI's script translates it: tests/web_ui/test_portrait.py.
+            assert 'data-text="demoNotice"' in session.get(server.url, timeout=BOUND_S).text
             styles = session.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
             assert [style["name"] for style in styles] == ["demo"]
             started = time.monotonic()
@@ -80,14 +80,14 @@ def test_startup_messages_and_prompt_sigterm(tmp_path):
 def test_signal_during_fork_is_not_lost():
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
-    # With this timeout the master would wait for ten minutes, and 5 s.
+    # With this timeout the arbiter would wait for ten minutes and 5 s.
     settings = {"DCTNET_MODEL": DEMO, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(None, [sys.executable, "-c", f"{slowly}; {serve}"], **settings) as server:
         until(lambda: children(server.process.pid), process=server.process)
         assert server.stop() == 0
 
 
-def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
+def run_to_exit(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
     """Run the command until it exits; its exit status and its messages or lines."""
     command = [DCTNET, "serve", *arguments]
     with Server(log, command, **{"DCTNET_MODEL": DEMO} | settings) as server:
@@ -99,13 +99,13 @@ def ended(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str
 def test_address_in_use_fails_with_one_message(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        status, (line,) = ended(tmp_path / "log", DCTNET_BIND=address)
+        status, (line,) = run_to_exit(tmp_path / "log", DCTNET_BIND=address)
     sentence = "Address already in use. Choose another address with --bind or DCTNET_BIND."
     assert (status, line) == (1, f"Cannot listen on {address}: {sentence}")
 
 
 def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
-    status, (*_, line) = ended(tmp_path / "log", "--bind", "8080")
+    status, (*_, line) = run_to_exit(tmp_path / "log", "--bind", "8080")
     assert status == 2
     assert "'8080' is not HOST:PORT, such as 0.0.0.0:8080" in line
 
@@ -114,7 +114,7 @@ def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
 def test_broken_model_stops_the_server_with_one_message(tmp_path):
     broken = tmp_path / "broken"
     write_model_without_graphs(broken)
-    status, lines = ended(tmp_path / "log", DCTNET_MODEL=broken)
+    status, lines = run_to_exit(tmp_path / "log", DCTNET_MODEL=broken)
     assert status == 3
     assert lines[2] == f"{broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
     assert not any("Traceback" in line for line in lines)
@@ -122,12 +122,12 @@ def test_broken_model_stops_the_server_with_one_message(tmp_path):
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Serve:
-    """`dctnet serve` in this process, until it would serve: its exit status and its one line."""
+    """`dctnet serve` in this process, until it would serve: its exit status and one message."""
 
-    def never(_: gunicorn_app.GunicornApp) -> None:
+    def fail_if_served(_: gunicorn_app.GunicornApp) -> None:
         pytest.fail("It would have served.")
 
-    monkeypatch.setattr(gunicorn_app.GunicornApp, "run", never)
+    monkeypatch.setattr(gunicorn_app.GunicornApp, "run", fail_if_served)
     monkeypatch.setattr(logs, "start", logs.start_sentences)  # It would replace capsys.
     port, management = free_ports(2)
     defaults = {
@@ -182,7 +182,7 @@ def test_same_port_for_both_listeners_fails_with_one_message(serve, management):
         (
             "DCTNET_API_KEYS_FILE",
             "/none",
-            "DCTNET_API_KEYS_FILE is '/none', but that cannot be",
+            "DCTNET_API_KEYS_FILE is '/none', but it cannot be",
             "",
         ),
     ],
@@ -195,7 +195,7 @@ def test_bad_setting_fails_with_one_message(serve, variable, value, start, end):
 
 
 def test_missing_tmp_dir_fails_with_one_message(serve, monkeypatch):
-    """Simulated: a process of root's can write in most folders."""
+    """Simulated, because root can write to most folders."""
     monkeypatch.setattr(config, "SHARED_MEMORY", Path("/none"))
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -230,11 +230,11 @@ def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, n
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    if name == manifest.FILE_NAME:  # Only a pinned model's digest tells.
-        said = f"dctnet: The manifest of {folder} has the digest "
+    if name == manifest.FILE_NAME:  # Only a pinned digest detects it.
+        expected = f"dctnet: The manifest of {folder} has the digest "
         status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
     else:
-        said = f"dctnet: The model file {folder / name} does not match the manifest"
+        expected = f"dctnet: The model file {folder / name} does not match the manifest"
         status, line = serve(DCTNET_MODEL=folder)
     assert status == 3
-    assert line.startswith(said)
+    assert line.startswith(expected)

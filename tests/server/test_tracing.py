@@ -1,4 +1,4 @@
-"""Spans arrive at a collector, and one that does not take them costs nobody anything."""
+"""OpenTelemetry tracing: spans at a collector, and collectors that hang or are down."""
 
 import json
 import time
@@ -26,16 +26,16 @@ from tests.support.process import Server, free_ports
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NEVER = 600_000
-"""Milliseconds between batches: what arrives was sent at the end."""
+"""Milliseconds between batches, so that spans are sent at shutdown only."""
 
 
 class Collector:
-    """What was exported by OTLP over HTTP."""
+    """Collector: what was exported by OTLP over HTTP."""
 
     def __init__(self) -> None:
         self.url = ""
         self.bodies: list[bytes] = []
-        self.asked = Event()
+        self.statuses = Event()
 
     def resources(self) -> list[ResourceSpans]:
         exported = map(ExportTraceServiceRequest.FromString, self.bodies)
@@ -45,14 +45,14 @@ class Collector:
         scopes = [scope for resource in self.resources() for scope in resource.scope_spans]
         return [span for scope in scopes for span in scope.spans]
 
-    def served(self) -> list[Span]:
+    def server_spans(self) -> list[Span]:
         """The spans of requests."""
         return [span for span in self.spans() if span.kind == Span.SPAN_KIND_SERVER]
 
 
 @contextmanager
 def collecting(*, hangs: bool = False) -> Iterator[Collector]:
-    """A collector, or one that takes what is sent and never answers."""
+    """A collector, or one that never responds."""
     collector = Collector()
 
     class Handler(http_stub.Handler):
@@ -60,7 +60,7 @@ def collecting(*, hangs: bool = False) -> Iterator[Collector]:
             sent = self.path, self.headers["Content-Type"]
             assert sent == ("/v1/traces", "application/x-protobuf")
             body = self.body()
-            collector.asked.set()
+            collector.statuses.set()
             if hangs:
                 self.server.released.wait(BOUND_S)
                 return
@@ -101,7 +101,7 @@ def test_cartoon_has_a_server_span_and_stage_spans_in_the_clients_trace(start, c
     assert answer.status_code == 200
     server.until(lambda: len(collector.spans()) == 1 + len(STAGES))
 
-    (root,) = collector.served()
+    (root,) = collector.server_spans()
     assert root.name == "POST /v1/cartoons"
     assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE, PARENT)
     assert root.status.code == Status.STATUS_CODE_UNSET
@@ -133,7 +133,7 @@ def test_cartoon_has_a_server_span_and_stage_spans_in_the_clients_trace(start, c
     starts = [span.start_time_unix_nano for span in stages]
     ends = [span.end_time_unix_nano for span in stages]
     assert starts[1:] == ends[:-1]
-    # The last one ends when the cartoon is there, soon before the answer is.
+    # The last stage ends shortly before the response.
     slack = 500_000_000
     assert before - slack < root.start_time_unix_nano < starts[0]
     assert ends[-1] - slack < root.end_time_unix_nano < after + slack
@@ -159,12 +159,12 @@ def test_shutdown_flushes_spans_and_invalid_traceparents_are_ignored(start_timed
     odd = good | {"tracestate": "=" * 3000}
     for number, headers in enumerate([*garbage, unwanted, odd], 1):
         assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
-        server.logged(number)  # Its span was made before its line.
+        server.logged(number)  # Its span was made before its log record.
     traces = [line["trace_id"] for line in server.logged(7)]
     assert traces[5:] == [TRACE, TRACE]
-    assert not collector.asked.is_set()
+    assert not collector.statuses.is_set()
     assert server.stop() == 0
-    spans = collector.served()
+    spans = collector.server_spans()
     assert [span.parent_span_id.hex() for span in spans] == [*[""] * 5, PARENT]
     assert [span.trace_id.hex() for span in spans] == [*traces[:5], TRACE]
     (resource,) = collector.resources()
@@ -184,32 +184,32 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
         "Referer": f"http://{secret}/",
     }
 
-    def ask(method: str, path: str, **more: object) -> int:
+    def request(method: str, path: str, **more: object) -> int:
         return requests.request(
             method, server.url + path, timeout=BOUND_S, **{"headers": own} | more
         ).status_code
 
     late = own | {"X-Request-Timeout": "1"}
     slow = encoded(gradient(24, SLOW))
-    asked = [
-        ask("GET", f"/{secret}?{secret}"),
-        ask("GET", f"/static/{secret}"),
-        ask("BREW", "/"),
-        ask("POST", f"/v1/cartoons?style={secret}", data=IMAGE),
-        ask("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no image")}),
-        ask("POST", "/v1/cartoons", data=IMAGE, headers={"X-Api-Key": secret}),
-        ask("POST", "/upload", files={"file": slow}, headers=late),
-        ask("GET", "/health"),
+    statuses = [
+        request("GET", f"/{secret}?{secret}"),
+        request("GET", f"/static/{secret}"),
+        request("BREW", "/"),
+        request("POST", f"/v1/cartoons?style={secret}", data=IMAGE),
+        request("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no image")}),
+        request("POST", "/v1/cartoons", data=IMAGE, headers={"X-Api-Key": secret}),
+        request("POST", "/upload", files={"file": slow}, headers=late),
+        request("GET", "/health"),
     ]
-    assert asked == [404, 404, 405, 422, 415, 401, 504, 200]
+    assert statuses == [404, 404, 405, 422, 415, 401, 504, 200]
     assert server.stop() == 0
-    found = [
+    names = [
         (span.name, seen["http.request.method"], seen["http.response.status_code"])
-        for span in collector.served()
+        for span in collector.server_spans()
         for seen in [attributes(span.attributes)]
     ]
-    # A span is made after its answer, so the next one may be sooner.
-    assert sorted(found) == [
+    # Spans are made after their responses, so their order may differ.
+    assert sorted(names) == [
         ("GET", "GET", 404),
         ("GET /static/<path:path>", "GET", 404),
         ("HTTP", "_OTHER", 405),
@@ -218,7 +218,7 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
         ("POST /v1/cartoons", "POST", 401),
         ("POST /v1/cartoons", "POST", 422),
     ]
-    (late_one,) = [s for s in collector.served() if s.status.code == Status.STATUS_CODE_ERROR]
+    (late_one,) = [s for s in collector.server_spans() if s.status.code == Status.STATUS_CODE_ERROR]
     assert attributes(late_one.attributes)["error.type"] == "504"
     (queue,) = [span for span in collector.spans() if span.kind != Span.SPAN_KIND_SERVER]
     assert (queue.name, queue.parent_span_id) == ("queue", late_one.span_id)
@@ -227,13 +227,13 @@ def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
             assert private.encode() not in body
 
 
-def draw_and_stop(server: Server, number: int) -> float:
-    """Draw images, for which nobody waits, and return how long the server took to end."""
+def cartoonize_and_stop(server: Server, number: int) -> float:
+    """Cartoonize images, and return how long the server took to stop."""
     began = time.monotonic()
     for _ in range(number):
-        answer = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
-        assert answer.status_code == 200
-    # A line is written when the spans were made, so a thread that waits for the collector shows.
+        response = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
+        assert response.status_code == 200
+    # A record is logged after its spans are made, so a thread that waits for the collector shows.
     assert len(server.logged(number)) == number
     assert time.monotonic() - began < EXPORT_TIMEOUT_S
     stopped = time.monotonic()
@@ -252,8 +252,8 @@ FULL = {"OTEL_BSP_MAX_QUEUE_SIZE": 8, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4}
 def test_hanging_collector_costs_no_request(start_timed):
     with collecting(hangs=True) as collector:
         server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER, **FULL)
-        took = draw_and_stop(server, 20)
-        assert collector.asked.is_set()
+        took = cartoonize_and_stop(server, 20)
+        assert collector.statuses.is_set()
     assert FLUSH_S < took < FLUSH_S + MARGIN_S
     assert "tracing: Queue full, dropping Span." in server.messages()
 
@@ -263,7 +263,7 @@ def test_unreachable_collector_costs_no_request_and_is_logged_once(start_timed):
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **EAGER)
-    assert draw_and_stop(server, 20) < FLUSH_S + MARGIN_S
+    assert cartoonize_and_stop(server, 20) < FLUSH_S + MARGIN_S
     (line,) = [line for line in server.messages() if "tracing" in line]
     assert line.startswith("tracing: Transient error ")
     assert server.faults() == []
@@ -278,8 +278,8 @@ def test_missing_tracing_extra_fails_with_one_message(monkeypatch, missing):
     program = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
     ended = run_without({missing}, program)
     assert (ended.returncode, ended.stdout) == (1, "")
-    said = json.loads(ended.stderr)["message"]
-    assert said.startswith(f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}")
-    assert said.endswith(
+    message = json.loads(ended.stderr)["message"]
+    assert message.startswith(f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}")
+    assert message.endswith(
         " is not installed: install dctnet with its `tracing` extra, or unset the variable."
     )

@@ -1,7 +1,7 @@
-"""Timed servers that share one process's imports, and so start in a moment: run as a module.
+"""Timed servers that share one process's imports and start quickly: run as a module.
 
-Its arguments are the ports of each: that of the service, and that of the management. It forks a
-process for each, ends them on SIGTERM, and ends with 0 once all of them have ended with 0.
+Its arguments are pairs of ports: service and management. It forks a process per pair, terminates
+them on SIGTERM, and exits with 0 once all of them have exited with 0.
 """
 
 import os

@@ -1,12 +1,11 @@
-"""A server whose engine waits on the clock instead of computing: run as a module.
+"""Timed server, whose engine waits on the clock instead of computing: run as a module.
 
-It draws the negative of an image after TIMED_SECONDS, in which pauses of the process do not count,
-as they would not for a computation. An image that is SLOW pixels wide takes ten times as long, one
-that is HANGING pixels wide hangs for ever, and one that is FAILING pixels wide raises an error.
-Where TIMED_SECONDS is `inf` it is never ready, for a pool of threads hangs that is to make it so.
-While there is a file TIMED_HELD, no image is done; while there is a file TIMED_LOOP_HANGS, the
-accept loop hangs. These are no settings: they stand in for the engine, and for a fault, in the code
-of this file.
+Its cartoon is the negative of an image, after TIMED_SECONDS without pauses of the process. An
+image SLOW pixels wide takes ten times as long, one HANGING pixels wide hangs forever, and one
+FAILING pixels wide raises an error. If TIMED_SECONDS is `inf`, the server never becomes ready:
+its thread pool hangs. While the file TIMED_HELD exists, no inference ends; while the file
+TIMED_LOOP_HANGS exists, the accept loop hangs. These variables are not settings of dctnet: only
+this file reads them.
 """
 
 import gc
@@ -35,7 +34,7 @@ MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no ma
 
 
 class TimedEngine:
-    """Draws after a while without using the CPU."""
+    """Engine that waits without using the CPU."""
 
     def __init__(self, seconds: float, held: Path | None = None) -> None:
         self._seconds, self._held = seconds, held
@@ -60,7 +59,7 @@ class TimedEngine:
 
 
 def hang_accept_loop(file: Path) -> None:
-    """Let the loop that accepts connections hang while the file exists."""
+    """Make the accept loop hang while the file exists."""
     accept = Worker.accept
 
     def hang(worker: Worker, listener: Any) -> None:
@@ -72,7 +71,7 @@ def hang_accept_loop(file: Path) -> None:
 
 
 def serve() -> None:
-    # The arbiter and the worker each end by looking for garbage in all that was imported.
+    # Arbiter and worker would each collect garbage in all imported modules at exit.
     gc.freeze()
     if "TIMED_LOOP_HANGS" in os.environ:
         hang_accept_loop(Path(os.environ["TIMED_LOOP_HANGS"]))

@@ -157,8 +157,10 @@ class Host:
                 until(self.all_ready, process=supervisord)
                 yield
             finally:
-                # No client is left, and the drain delay may be long.
-                for pid in children(supervisord.pid):
+                # No client is left; supervisord would restart the replicas and await their drain.
+                replicas = children(supervisord.pid)
+                supervisord.kill()
+                for pid in replicas:
                     os.killpg(pid, signal.SIGKILL)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Admission under test: a clock that the test turns, work that it ends, waiting threads."""
+"""Admission test harness: a manual clock, blocking tasks, background threads."""
 
 import time
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from dctnet.admission import Admission, Job, Rejected
 T = TypeVar("T")
 
 BOUND_S = 30.0
-"""How long anything may take that takes a moment, in seconds."""
+"""Bound of anything that is normally immediate, in seconds."""
 
 
 FAR = 1e9
-"""A deadline that nothing passes and no prediction reaches, in seconds of the clock."""
+"""A deadline beyond every prediction, in seconds of the clock."""
 
 
 class Clock:
-    """A clock that stands still until the test turns it."""
+    """A clock that only the test advances."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -41,11 +41,11 @@ class Payload:
 
 
 class TaskFailed(Exception):
-    """What the work of an image raises where the test wants it to."""
+    """Error of a task, raised on purpose."""
 
 
 class BlockingTask:
-    """An image's work: called with its body, it computes until the test ends it."""
+    """A task that blocks until the test ends it."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -60,32 +60,32 @@ class BlockingTask:
         return self._end()
 
     def end(self, how: Callable[[], object] = Payload) -> None:
-        """Let it return what ``how`` returns, or raise what it raises."""
+        """Let it return or raise what ``how`` does."""
         self._end = how
         self._ended.set()
 
 
 def fail() -> None:
-    """Raise WorkFailed, as code does that met another error before."""
+    """Raise TaskFailed with a cause."""
     try:
         raise KeyError
     except KeyError as error:
         raise TaskFailed from error
 
 
-def leave_the_process() -> None:
-    """Raise what is no Exception."""
+def exit_process() -> None:
+    """Raise an error that is not an Exception."""
     raise SystemExit
 
 
-def patient() -> Callable[[], bool]:
-    """Return what says that the client is there, for BOUND_S: so that no test waits for ever."""
+def connected_check() -> Callable[[], bool]:
+    """Return a connection check that is true for BOUND_S, so that no test waits forever."""
     until = time.monotonic() + BOUND_S
     return lambda: time.monotonic() < until
 
 
 def in_background(call: Callable[[], T]) -> "Future[T]":
-    """Call it in a thread of its own."""
+    """Call it in a new thread."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -99,14 +99,14 @@ def in_background(call: Callable[[], T]) -> "Future[T]":
 
 
 def rejection(call: Callable[[], object]) -> Rejected:
-    """Return with what it rejects."""
+    """Return the rejection that a call raises."""
     with pytest.raises(Rejected) as caught:
         call()
     return caught.value
 
 
 class AdmissionHarness:
-    """An Admission with its slots' threads, its clock, and the works that it was given."""
+    """An Admission with its threads, its clock and its blocking tasks."""
 
     def __init__(
         self,
@@ -146,27 +146,27 @@ class AdmissionHarness:
             partial(task, body),
             cost=cost,
             deadline=deadline,
-            is_connected=is_connected or patient(),
+            is_connected=is_connected or connected_check(),
             client=client,
         )
         self.tasks.append(task)
         return task, job
 
     def occupy(self, **options: Any) -> tuple[BlockingTask, Job[object]]:
-        """Submit an image and wait until a slot computes it."""
+        """Submit a task and wait until a slot runs it."""
         task, job = self.submit(**options)
         assert task.started.wait(BOUND_S)
         return task, job
 
     def calibrate(self, seconds_per_cost: float) -> None:
-        """Measure as the warm-up does."""
+        """Calibrate the service time, as the warm-up does."""
         self.admission.service_time.calibrate(1, seconds_per_cost)
 
     def rejection(self, **options: Any) -> Rejected:
         return rejection(lambda: self.submit(**options))
 
     def close(self) -> None:
-        """Stop; fail where a slot's thread stays."""
+        """Stop, and require that all slot threads exit."""
         self.admission.stop()
         for task in self.tasks:
             task.end()

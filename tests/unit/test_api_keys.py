@@ -15,7 +15,7 @@ from dctnet.config import SettingsError
 from tests.support.admission import BOUND_S, in_background
 from tests.support.mounted_secret import MountedSecret
 
-OLD, NEW, OTHER = ("0123456789abcdef", "fedcba9876543210", "a-key-of-nobody!")
+OLD, NEW, OTHER = ("0123456789abcdef", "fedcba9876543210", "a-key-of-no-one!")
 
 
 @pytest.fixture

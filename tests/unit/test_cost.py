@@ -33,7 +33,7 @@ def test_minimum_cost_applies_below_its_working_pixels(side, generator):
 
 @pytest.mark.parametrize(("format", "response"), [*product(DECODE_COST, ENCODE_COST)])
 def test_thin_image_costs_its_pixels(format, response):
-    """At its working size of 1280 x 11 pixels it is less than the minimum."""
+    """Its working size of 1280 x 11 pixels is below the minimum."""
     cost = job_cost(ImageHeader(65_500, 610, format), response, MAX_SIDE)
     own = 65_500 * 610 * (DECODE_COST[format] + RESIZE_COST + ENCODE_COST[response])
     assert cost == pytest.approx(MIN_COST + own)

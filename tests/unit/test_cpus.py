@@ -1,4 +1,4 @@
-"""A process counts the CPUs that it may use, not those of its machine."""
+"""Available CPUs: affinity mask, cgroup quotas and the configured limit."""
 
 import os
 from pathlib import Path

@@ -51,5 +51,5 @@ def test_clock_ticks_until_stopped(real, monkeypatch):
 
 
 def _reads(clock: PausableClock, expected: float) -> bool:
-    """Whether the clock has read itself."""
+    """Whether the clock has ticked."""
     return clock._now == expected

@@ -1,4 +1,4 @@
-"""A replica goes through its states in the ways that are drawn, and in no other."""
+"""State machine: only the documented transitions are possible."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""A slot is warm when it has drawn the golden input rightly, or one of ours at all."""
+"""Warm-up: golden pairs, sample images, and calibration."""
 
 from pathlib import Path
 
@@ -33,18 +33,18 @@ class Black(Negative):
 
 
 def model_in(folder: Path) -> ModelFolder:
-    """A model folder of nothing but what was written there."""
+    """A model folder with only these files."""
     files = OpenFiles(folder, (path.name for path in folder.iterdir()))
     return ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
 
 
 def ignored(*_: float) -> None:
-    """Take no measurement."""
+    """Ignore the calibration."""
 
 
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_slot_cartoonizes_the_golden_input_twice(tmp_path):
-    """The second run is measured without what a runtime does only in its first."""
+    """A runtime's first run has extra work, so the second counts."""
     engine = Negative()
     GoldenPair(IMAGE, 255 - IMAGE).write(tmp_path)
     assert warm_up(engine, model_in(tmp_path), ignored) == "the golden pair"
@@ -78,17 +78,17 @@ def test_golden_output_tolerance(tmp_path):
     assert warm_up(Negative(), model_in(tmp_path), ignored) == "the golden pair"
     almost[-1, -1, -1] += 1
     GoldenPair(IMAGE, almost).write(tmp_path)
-    with pytest.raises(SelfTestFailed, match=r"it is 0\.505 of 255 off on average") as caught:
+    with pytest.raises(SelfTestFailed, match=r"is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_without_golden_pair_a_flat_cartoon_fails(tmp_path):
-    with pytest.raises(SelfTestFailed, match="nothing but one colour"):
+    with pytest.raises(SelfTestFailed, match="cartoons of one colour only"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
 def test_sample_image_has_many_colours():
-    drawn = sample_image(256, 256)
-    assert drawn.dtype == np.uint8
-    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000
+    image = sample_image(256, 256)
+    assert image.dtype == np.uint8
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 1000

@@ -1,4 +1,4 @@
-"""The watchdog tells a computation that hangs from one that is slow."""
+"""Watchdog and health probes: hanging computations and a stopped accept loop."""
 
 import threading
 
@@ -111,7 +111,7 @@ class TestProbes:
 
 def test_livez_follows_the_accept_loop(replica):
     replica.now = 100.0
-    assert replica.probes["/livez"].run().passed  # It has not begun.
+    assert replica.probes["/livez"].run().passed  # It has not started.
     replica.accept_loop.record()
     replica.now += MAX_ACCEPT_LOOP_AGE_S
     assert replica.probes["/livez"].run().passed

@@ -1,4 +1,4 @@
-"""The log writer never blocks, loses whole lines alone, and counts them."""
+"""Log writer: never blocks, drops only whole lines, and counts them."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ def notice(number: int) -> str:
 
 
 class Pipe:
-    """A pipe, as a process that reads the log has it."""
+    """The pipe of a process that reads the log."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -46,7 +46,7 @@ class Pipe:
     def close(self) -> None:
         os.close(self.reader)
         for writer in self._log_writers:
-            writer.flush(BOUND_S)  # Or it would write to what gets the descriptor next.
+            writer.flush(BOUND_S)  # Or it would write to the next file with this descriptor.
         os.close(self.writer)
 
 
@@ -80,7 +80,7 @@ def test_full_pipe_does_not_block_and_queue_holds_its_limit(pipe):
     started = time.monotonic()
     writer.flush(0.01)
     assert time.monotonic() - started < FLUSH_TIMEOUT_S
-    # It is read now: all that was kept arrives whole, and how many were not.
+    # Once it is read, all kept lines arrive whole, with the number of dropped ones.
     assert pipe.read(size) == b"\n" * size
     got = pipe.read(QUEUE_BYTES + len(b"dropped 1\n")).splitlines(keepends=True)
     assert got.count(line) == QUEUE_BYTES // len(line)
@@ -162,7 +162,7 @@ def test_lines_rejected_by_the_system_are_counted_and_reported_later(tmp_path, h
 
 def test_partly_written_line_is_dropped_and_the_next_starts_a_line(tmp_path, monkeypatch):
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    room = 9  # Bytes on the disk.
+    room = 9  # Free bytes on the disk.
     write = os.write
 
     def write_what_fits(descriptor: int, data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Structured logging: the members of a record, its text form, levels, and a process's streams."""
+"""Structured logging: JSON and text records, levels, formats, and standard streams."""
 
 import json
 import logging
@@ -28,6 +28,13 @@ def failure() -> logging.LogRecord:
         raise ArithmeticError("no\nnumber")
     except ArithmeticError:
         return record("failed", level=logging.ERROR, exc_info=sys.exc_info())
+
+
+@pytest.fixture(autouse=True)
+def outside_of_requests():
+    token = logs.request_ids.set({})
+    yield
+    logs.request_ids.reset(token)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The memory bound: its terms, and what its numbers say of single functions."""
+"""Memory limit: the terms of the formula, and measurements behind its numbers."""
 
 import os
 import subprocess
@@ -82,8 +82,8 @@ print((peak() - before) / (3000 * 4000) + 3)
     ("stage", "bytes_per_pixel"), [("draw", 14), ("png", 15), ("jpeg", 12), ("webp", 15)]
 )
 def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
-    """The image itself included, and for drawing the working size."""
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    """Including the image itself, and for inference the working size."""
+    # A process inherits the peak of the process that it replaces: here, a small shell.
     run = subprocess.run(
         ["sh", "-c", '"$0" "$@"; exit "$?"', sys.executable, "-c", MEASURED, stage],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

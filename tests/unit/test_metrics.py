@@ -1,4 +1,4 @@
-"""The metrics have the names and labels that dashboards and alerts rely on."""
+"""Metrics: names, labels and buckets that dashboards and alerts use."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a replica goes through when it is told to end."""
+"""Replica: drain and stop."""
 
 from pathlib import Path
 from threading import Event

@@ -1,4 +1,4 @@
-"""Client sockets queue what is not read, and give up clients that read too slowly."""
+"""Client sockets: queued responses, timeouts and limits of slow readers."""
 
 import socket
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dctnet.server.client_socket import ClientSocket, SendLimits, UnsentResponse
 BUFFER = 64 * 1024
 LARGE = bytes(1024 * 1024)
 LIMITS = SendLimits(idle_timeout=10, min_rate=40_000, timeout=60)
-"""In the idle timeout a client must read several times what the kernel's buffers hold."""
+"""At this rate a client must read several kernel buffers within the idle timeout."""
 
 
 class Pair:
@@ -32,7 +32,7 @@ class Pair:
         stack.enter_context(self.server)
 
     def read(self, size: int) -> bytes:
-        """Let the client read, while the server sends what it can."""
+        """Read as the client, while the server sends."""
         received = b""
         while len(received) < size:
             if self.server.fileno() >= 0:
@@ -116,7 +116,7 @@ def test_aborted_connection_drops_its_queue_and_accepts_no_data(one):
     one.server.sendall(LARGE)
     one.server.after_sending(one.ends.append)
     one.server.abort(UnreadReason.TOO_SLOW)
-    one.server.abort(UnreadReason.MEMORY)  # The first reason stands.
+    one.server.abort(UnreadReason.MEMORY)  # The first reason is kept.
     assert one.server._responses.total_bytes == 0
     with pytest.raises(BrokenPipeError):
         one.server.sendall(b"more")
@@ -160,7 +160,7 @@ def test_unsent_limit_aborts_the_least_recent_progress(stack, clock):
         clock[0] += 1
     assert unsent.total_bytes == unsent.max_bytes
     reading.read(500_000)
-    assert reading.server.timeout_reason() is None  # Which notes the progress.
+    assert reading.server.timeout_reason() is None  # Records the progress.
     late = Pair(unsent, stack)
     late.server.sendall(LARGE)
     assert [one.server.unread for one in (stalled, reading, newest, late)] == [

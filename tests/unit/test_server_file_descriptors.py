@@ -1,4 +1,4 @@
-"""The limit of open files is raised to what the connections need, or they are fewer."""
+"""File descriptor limit: raised for the connections, or fewer connections."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""The pool serves on where the system gives it no more threads."""
+"""Thread pool in a thread shortage."""
 
 import threading
 from collections.abc import Iterator

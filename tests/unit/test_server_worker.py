@@ -1,4 +1,4 @@
-"""The worker overrides methods of one version of Gunicorn: what they were written for is pinned."""
+"""Worker overrides of Gunicorn methods: version and sources are pinned."""
 
 import hashlib
 import inspect

@@ -1,4 +1,4 @@
-"""Which variables ask for spans, and what is rejected."""
+"""Tracing variables: what turns tracing on, and what is rejected."""
 
 import pytest
 

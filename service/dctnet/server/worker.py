@@ -125,16 +125,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - A signal's handler.
         """Start draining on SIGTERM; Gunicorn would leave its loop and reset the backlog."""
         self._shutdown_requested = True
-        self.method_queue.defer(
-            lambda: None
-        )  # Wakes the loop: a signal handler must not take locks.
+        # Wakes the loop: a signal handler must not take locks.
+        self.method_queue.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """Exit at once on SIGINT and SIGQUIT, without locks.
 
-        Gunicorn's handler takes a lock of the pool first.
-
-        The main thread, which runs the handler, may hold that lock and would wait for itself.
+        Gunicorn's handler takes a lock of the pool first. The main thread, which runs the handler,
+        may hold that lock and would wait for itself.
         """
         super(ThreadWorker, self).handle_quit(sig, frame)
 
@@ -178,9 +176,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     def _stop_accepting(self) -> None:
         """Accept the whole backlog, then close the listeners.
 
-        Closing them earlier would reset waiting connections.
-
-        In a shortage it retries while accepted requests can still be completed.
+        Closing them earlier would reset waiting connections. In a shortage it retries while
+        accepted requests can still be completed.
         """
         self._accept_resumes_at = 0.0
         while not self._accept_resumes_at and (ready := select.select(self.sockets, [], [], 0)[0]):

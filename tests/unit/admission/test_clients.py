@@ -1,4 +1,4 @@
-"""Fair queueing in the admission: turns, queue positions and quotas of clients."""
+"""Fair queueing in the admission: queue positions and quotas per client."""
 
 from dctnet.admission import ClientDisconnected, RejectionReason
 from tests.support.admission import FAR, rejection
@@ -7,10 +7,10 @@ from tests.support.polling import until
 
 def test_queue_position(harness):
     one = harness()
-    running, drawn = one.occupy(client="much")
+    running, running_job = one.occupy(client="much")
     _, second = one.submit(client="much")
     _, third = one.submit(client="much")
-    assert [job.position for job in (drawn, second, third)] == [0, 1, 2]
+    assert [job.position for job in (running_job, second, third)] == [0, 1, 2]
     other, _ = one.submit(client="little")
     assert [job.position for job in (second, third)] == [1, 3]
     one.admission.cancel(second, ClientDisconnected())

@@ -1,4 +1,4 @@
-"""Clients take turns: nobody waits for all of another's, and each one's own order is kept."""
+"""Fair queue: round robin over clients, FIFO per client."""
 
 import pytest
 from hypothesis import given
@@ -16,14 +16,14 @@ def queue_of(items: str) -> FairQueue[str]:
     return queue
 
 
-def drained(queue: FairQueue[str]) -> str:
+def pop_all(queue: FairQueue[str]) -> str:
     return " ".join(iter(queue.pop, None))
 
 
 def test_round_robin_keeps_each_clients_order():
     queue = queue_of("a1 a2 a3 b1 c1 c2")
     assert (len(queue), queue.clients) == (6, 3)
-    assert drained(queue) == "a1 b1 c1 a2 c2 a3"
+    assert pop_all(queue) == "a1 b1 c1 a2 c2 a3"
     assert (len(queue), queue.clients) == (0, 0)
 
 
@@ -31,7 +31,7 @@ def test_new_client_is_last():
     queue = queue_of("a1 a2 b1 b2")
     queue.pop()
     queue.push("c", "c1")
-    assert drained(queue) == "b1 a2 c1 b2"
+    assert pop_all(queue) == "b1 a2 c1 b2"
 
 
 def test_client_that_arrives_during_a_turn_is_next():
@@ -39,15 +39,15 @@ def test_client_that_arrives_during_a_turn_is_next():
     queue.pop()
     queue.push("b", "b1")
     queue.end_turn("a")
-    queue.end_turn("nobody")
-    assert drained(queue) == "b1 a2 a3"
+    queue.end_turn("absent")
+    assert pop_all(queue) == "b1 a2 a3"
 
 
 def test_ineligible_client_keeps_its_position():
     queue = queue_of("a1 b1 b2 c1")
     assert queue.pop(lambda client: client != "a") == "b1"
     assert queue.pop(lambda _: False) is None
-    assert drained(queue) == "a1 c1 b2"
+    assert pop_all(queue) == "a1 c1 b2"
 
 
 def test_removal_keeps_the_order():
@@ -57,7 +57,7 @@ def test_removal_keeps_the_order():
     assert not queue.remove("c", "a1")
     assert queue.remove("b", "b1")
     assert (len(queue), queue.clients) == (2, 1)
-    assert drained(queue) == "a1 a3"
+    assert pop_all(queue) == "a1 a3"
 
 
 def test_unidentified_clients_are_one_client():
@@ -65,7 +65,7 @@ def test_unidentified_clients_are_one_client():
     for item in "first", "second":
         queue.push(None, item)
     assert queue.clients == 1
-    assert drained(queue) == "first second"
+    assert pop_all(queue) == "first second"
 
 
 steps = st.lists(
@@ -93,7 +93,7 @@ def test_position_is_the_pop_order(steps):
     queue = queue_after(steps)
     items = [(client, f"{client}{number}") for number, (_, client) in enumerate(steps)]
     places = {item: queue.position(client, item) for client, item in items}
-    waiting = drained(queue).split()
+    waiting = pop_all(queue).split()
     assert {item: place for item, place in places.items() if place > 0} == {
         item: turn for turn, item in enumerate(waiting, 1)
     }

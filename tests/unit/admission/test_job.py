@@ -1,4 +1,4 @@
-"""A job: what its waiter gets, when it stops waiting, and what is let go."""
+"""Job: results, errors, deadlines, disconnects and times."""
 
 import traceback
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.support.polling import until
 
 @pytest.fixture
 def admission(clock: Clock) -> Admission:
-    """One whose slots are not started, so that the test does what they do."""
+    """An admission without running slots: the test acts as the slot."""
     return Admission(slots=1, queue_size=9, max_uploads=1, clock=clock)
 
 
@@ -34,17 +34,17 @@ def submit(
     return admission.submit(task, cost=1, deadline=deadline, is_connected=is_connected)
 
 
-def sleeps(job: Job[object]) -> bool:
-    """Whether the job's waiter waits by now."""
+def is_waiting(job: Job[object]) -> bool:
+    """Whether the job's waiter is waiting."""
     return bool(job._changed._waiters)
 
 
 def test_result_is_the_tasks_return_value(admission):
     job = submit(admission, lambda: 7)
     assert job.state is JobState.QUEUED
-    answer = job.compute()
+    response = job.compute()
     assert job.state is JobState.RUNNING
-    job.finish(answer, None)
+    job.finish(response, None)
     assert job.state is JobState.DONE
     assert job.result() == 7
 
@@ -86,7 +86,7 @@ def test_outcome_wakes_the_waiter(admission, monkeypatch):
     monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 10 * BOUND_S)
     job = submit(admission)
     waiter = in_background(job.result)
-    until(lambda: sleeps(job))
+    until(lambda: is_waiting(job))
     job.finish("answer", None)
     assert waiter.result(BOUND_S) == "answer"
 
@@ -96,7 +96,7 @@ def test_result_raises_at_the_deadline(admission, clock):
     clock.now = 4.999
     job.check_active()
     waiter = in_background(job.result)
-    until(lambda: sleeps(job))
+    until(lambda: is_waiting(job))
     assert not waiter.done()
     clock.now = 5
     with pytest.raises(DeadlineExceeded):
@@ -111,7 +111,7 @@ def test_result_raises_when_the_client_disconnects(admission):
     here = [True]
     job = submit(admission, is_connected=lambda: here[0])
     waiter = in_background(job.result)
-    until(lambda: sleeps(job))
+    until(lambda: is_waiting(job))
     assert not waiter.done()
     here[0] = False
     with pytest.raises(ClientDisconnected):
@@ -122,10 +122,10 @@ def test_result_raises_when_the_client_disconnects(admission):
 
 @pytest.mark.parametrize("error", [OSError, SystemExit])
 def test_interrupted_waiter_leaves_the_queue(admission, error):
-    def breaks() -> bool:
+    def fail_check() -> bool:
         raise error
 
-    job = submit(admission, is_connected=breaks)
+    job = submit(admission, is_connected=fail_check)
     with pytest.raises(error):
         job.result()
     assert admission.queued == 0

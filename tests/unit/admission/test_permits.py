@@ -1,4 +1,4 @@
-"""Permits: as many as there are, first come, first served, each given back once."""
+"""Permits: capacity, order, quotas, idempotent release and timeouts."""
 
 import time
 from threading import Barrier
@@ -97,7 +97,7 @@ def test_simultaneous_releases_serve_all_waiters():
 
 def test_free_permit_goes_to_the_first_waiter():
     permits = Permits(1)
-    permits._waiters.push(None, Permit(permits))  # One that has not asked itself yet.
+    permits._waiters.push(None, Permit(permits))  # A waiter whose thread has not run yet.
     assert permits.acquire() is None
 
 

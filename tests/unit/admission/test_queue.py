@@ -1,4 +1,4 @@
-"""Admission queue: capacity, order, dropped and withdrawn jobs."""
+"""Admission queue: capacity, order, dropped and cancelled jobs."""
 
 import random
 from functools import partial
@@ -71,7 +71,7 @@ def test_cost_must_be_positive(harness, cost):
         harness().submit(cost=cost)
 
 
-def breaks() -> bool:
+def fail_check() -> bool:
     raise OSError
 
 
@@ -80,36 +80,36 @@ def breaks() -> bool:
     [
         (5, lambda: True, DeadlineExceeded),
         (0, lambda: False, ClientDisconnected),
-        (0, breaks, OSError),
+        (0, fail_check, OSError),
     ],
 )
 def test_abandoned_job_is_dropped_at_the_head_of_the_queue(harness, now, is_connected, error):
     one = harness()
     running, _ = one.occupy()
-    unwanted, job = one.submit(deadline=5, is_connected=is_connected)
-    wanted, _ = one.submit()
+    abandoned, job = one.submit(deadline=5, is_connected=is_connected)
+    next_task, _ = one.submit()
     one.clock.turn(now)
     running.end()
-    assert wanted.started.wait(BOUND_S)
+    assert next_task.started.wait(BOUND_S)
     with pytest.raises(error):
         job.result()
-    assert unwanted.runs == 0
+    assert abandoned.runs == 0
     assert one.admission.busy == 1
 
 
 def test_slow_connection_check_blocks_no_other(harness):
     one = harness(slots=2)
-    looked, look_on = Event(), Event()
+    checked, may_continue = Event(), Event()
 
     def is_connected() -> bool:
-        looked.set()
-        return look_on.wait(BOUND_S)
+        checked.set()
+        return may_continue.wait(BOUND_S)
 
     slow, _ = one.submit(is_connected=is_connected)
-    assert looked.wait(BOUND_S)
+    assert checked.wait(BOUND_S)
     one.occupy()
     assert not slow.started.is_set()
-    look_on.set()
+    may_continue.set()
     assert slow.started.wait(BOUND_S)
 
 
@@ -148,11 +148,11 @@ def test_concurrent_clients_lose_and_duplicate_no_job(harness):
             return type(error).__name__
         return "result"
 
-    def be_a_client(seed: int) -> list[str]:
+    def run_client(seed: int) -> list[str]:
         random_ = random.Random(seed)
         return [send(random_) for _ in range(images)]
 
-    crowd = [in_background(partial(be_a_client, seed)) for seed in range(clients)]
+    crowd = [in_background(partial(run_client, seed)) for seed in range(clients)]
     outcomes = [outcome for client in crowd for outcome in client.result(BOUND_S)]
     assert len(outcomes) == clients * images
     assert {"result", "ClientDisconnected", "TaskFailed"} <= set(outcomes)

@@ -1,4 +1,4 @@
-"""How much one client may hold: never all, and less the more others hold."""
+"""Quota per client: never everything, and less the more others hold."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from dctnet.admission.quota import DynamicThreshold
 
 
 def fill(quota: DynamicThreshold, client: str | None, capacity: int) -> int:
-    """Take as much as a client may; return how much that is."""
+    """Acquire up to a client's quota; return the number."""
     acquired = 0
     while quota.allow(client, capacity):
         quota.acquire(client)

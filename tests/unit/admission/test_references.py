@@ -1,4 +1,4 @@
-"""An error says where it was raised, and keeps nothing of what was there.
+"""References: errors and outcomes keep no request data alive.
 
 What jobs leave behind however they end is in `test_properties.py`.
 """
@@ -9,7 +9,7 @@ from weakref import ref
 import pytest
 
 from dctnet.admission.tracebacks import clear_traceback_frames
-from tests.support.admission import Payload, fail, leave_the_process
+from tests.support.admission import Payload, exit_process, fail
 from tests.support.polling import until
 
 
@@ -37,7 +37,7 @@ def in_both(first: object, second: object) -> None:
 def test_frames_of_error_cause_and_context_are_cleared():
     first, second = Payload(), Payload()
     bodies = [ref(first), ref(second)]
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - The error above.
         in_both(first, second)
     first = second = None
     assert all(body() for body in bodies)
@@ -46,7 +46,7 @@ def test_frames_of_error_cause_and_context_are_cleared():
 
 
 def test_traceback_lines_are_kept():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - The error above.
         in_both(None, None)
     clear_traceback_frames(caught.value)
     text = "".join(traceback.format_exception(caught.value))
@@ -64,7 +64,7 @@ def test_error_without_traceback_is_accepted():
     clear_traceback_frames(ValueError())
 
 
-@pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
+@pytest.mark.parametrize("how", [Payload, fail, exit_process])
 def test_outcome_keeps_no_reference_to_body_result_or_job(harness, how, no_collector):
     one = harness()
     body = Payload()
@@ -72,7 +72,7 @@ def test_outcome_keeps_no_reference_to_body_result_or_job(harness, how, no_colle
     body_left, ticket_left = ref(body), ref(job)
     del body
     task.end(how)
-    kept: object = None  # As the caller keeps an answer, and a log an error.
+    kept: object = None  # As a caller keeps a result, and a log an error.
     try:
         kept = job.result()
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Slots: preparation, failures, and how they come free."""
+"""Slots: preparation, failures, and when they become free."""
 
 from threading import Event
 
@@ -11,8 +11,8 @@ from tests.support.admission import (
     BlockingTask,
     Payload,
     TaskFailed,
+    connected_check,
     fail,
-    patient,
     rejection,
 )
 from tests.support.polling import until
@@ -49,11 +49,11 @@ def test_slot_is_free_before_its_waiter_wakes(harness, monkeypatch):
     busy: list[int] = []
     finish = Job.finish
 
-    def look_and_finish(job: Job[object], *outcome: object) -> None:
+    def check_and_finish(job: Job[object], *outcome: object) -> None:
         busy.append(one.admission.busy)
         finish(job, *outcome)
 
-    monkeypatch.setattr(Job, "finish", look_and_finish)
+    monkeypatch.setattr(Job, "finish", check_and_finish)
     task, job = one.occupy()
     task.end()
     job.result()
@@ -80,7 +80,7 @@ def test_unprepared_slot_takes_no_job():
     admission.start(lambda: ready.wait(BOUND_S))
     task = BlockingTask()
     task.end()
-    job = admission.submit(task, cost=1, deadline=FAR, is_connected=patient())
+    job = admission.submit(task, cost=1, deadline=FAR, is_connected=connected_check())
     assert admission.queued == 1
     ready.set()
     job.result()
@@ -98,12 +98,12 @@ def test_slots_start_once(harness):
 
 def test_admission_stops_when_no_slot_can_be_prepared():
     admission = Admission(slots=2, queue_size=1, max_uploads=1)
-    job = admission.submit(Payload, cost=1, deadline=FAR, is_connected=patient())
+    job = admission.submit(Payload, cost=1, deadline=FAR, is_connected=connected_check())
 
-    def break_off() -> None:
+    def interrupt() -> None:
         raise MemoryError
 
-    for prepared in admission.start(break_off):
+    for prepared in admission.start(interrupt):
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
     with pytest.raises(AdmissionStopped):
         job.result()

@@ -1,4 +1,4 @@
-"""How long somebody waits beside a client that keeps all slots and its share of the queue busy."""
+"""Waiting time beside a client that keeps all slots and its queue quota busy."""
 
 from contextlib import closing, suppress
 
@@ -15,18 +15,18 @@ BATCH, PERSON = "batch", "person"
 
 
 class QueuedImage:
-    """One that waits or is computed."""
+    """A queued or running image."""
 
     def __init__(self, client: str, seconds: float, task: BlockingTask) -> None:
         self.client = client
         self.seconds = seconds
         self.task = task
         self.ends_at: float | None = None
-        """When its computation ends; None before it began."""
+        """When its computation ends; None before its start."""
 
 
 class Service(AdmissionHarness):
-    """One whose computations end when the test's clock says."""
+    """A harness whose computations end by the test's clock."""
 
     def __init__(self, slots: int, queue: int) -> None:
         super().__init__(slots=slots, queue_size=queue)
@@ -40,7 +40,7 @@ class Service(AdmissionHarness):
         return image
 
     def pass_time(self, until: float) -> None:
-        """Let computations end, in their order, until then."""
+        """Advance the clock, and end computations in order."""
         while first := min((p for p in self.images if p.ends_at), key=_end, default=None):
             if _end(first) > until:
                 break
@@ -54,7 +54,7 @@ class Service(AdmissionHarness):
         return [p for p in self.images if p.client == client and (p.ends_at is None) == waiting]
 
     def _settle(self) -> None:
-        """Wait until the slots have taken what they can, and note until when that takes."""
+        """Wait until the slots have taken what they can, and set their end times."""
         number = len(self.images)
         until(
             lambda: (
@@ -73,7 +73,7 @@ def _end(image: QueuedImage) -> float:
 
 
 def keep_busy(service: Service, seconds: float) -> None:
-    """Let the batch client send until it is rejected."""
+    """Send as the batch client until it is rejected."""
     with suppress(Rejected):
         for _ in range(100):
             service.send(BATCH, seconds)
@@ -88,7 +88,7 @@ def keep_busy(service: Service, seconds: float) -> None:
     randomly=st.randoms(use_true_random=False),
 )
 def test_sequential_client_waits_at_most_two_service_times(slots, queue, pauses, randomly):
-    """A service time is at most 1 s here; two are needed only where all slots compute its own.
+    """A service time is at most 1 s here; two are needed only if all slots run its own images.
 
     When the first of those ends, so does its client's turn, and the batch client's image is next.
     """
@@ -117,12 +117,12 @@ def test_sequential_client_waits_at_most_two_service_times(slots, queue, pauses,
     client=st.sampled_from([BATCH, PERSON, "newcomer"]),
 )
 def test_predicted_wait_is_the_actual_wait(slots, before, pause, client):
-    """Where each image takes as long as the others, and nobody comes after it."""
+    """If all images take equally long, and no client arrives later."""
     with closing(Service(slots, queue=50)) as service:
         service.calibrate(1.0)
         for number, earlier in enumerate(before, 1):
             service.send(earlier, 1.0)
-            service.pass_time(service.clock() + 0.01 * number)  # No two end together.
+            service.pass_time(service.clock() + 0.01 * number)  # No two end at the same time.
         service.pass_time(service.clock() + pause)
         predicted = service.admission._predict_wait(client)
         came = service.clock()
