@@ -85,8 +85,8 @@ def test_address_in_use_is_reported_without_failure(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("cpuinfo", "features"),
     [
-        ("processor: 0\nflags\t\t: fpu sse4_1 avx avx2 fma\n", ["sse4_1", "avx", "avx2", "fma"]),
-        ("processor: 0\nFeatures\t: fp asimd crc32\n", ["asimd"]),
+        ("cpu family: 6\nflags\t\t: fpu sse4_1 avx avx2 fma\n", ["sse4_1", "avx", "avx2", "fma"]),
+        ("BogoMIPS: 50.00\nFeatures\t: fp asimd crc32\n", ["asimd"]),
         ("model name: avx\n", []),
     ],
 )
