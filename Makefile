@@ -73,8 +73,8 @@ native: $(NATIVE)/built ## Build the native runtime with g++, clang++ or zig
 
 .PHONY: native-aarch64
 native-aarch64: $(ZIG) ## Test the native runtime for aarch64 under qemu, against this machine's images
-	@$(NATIVELY) write ANSWERS=build/answers
-	@$(NATIVELY) compare ANSWERS=build/answers ARCHITECTURE=aarch64
+	@$(NATIVELY) write CARTOONS=build/answers
+	@$(NATIVELY) compare CARTOONS=build/answers ARCHITECTURE=aarch64
 
 .PHONY: native-sanitize
 native-sanitize: ## Test the native runtime under the address, undefined and thread sanitizers

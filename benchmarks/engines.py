@@ -72,7 +72,7 @@ class Engine:
         """
         automatic = self._generate
         assert isinstance(automatic, native.NativeGenerator)
-        all_threads, one_thread = (partial(automatic.draw, threads=n) for n in (threads, 1))
+        all_threads, one_thread = (partial(automatic.generate, threads=n) for n in (threads, 1))
         # Symmetric order, because the speed of a machine changes within minutes.
         first = _measure_seconds(automatic, size)
         fixed_s = _measure_seconds(all_threads, size) + _measure_seconds(all_threads, size)
@@ -85,8 +85,8 @@ class Engine:
     def profile(self, size: str) -> dict[str, float]:
         """Return the seconds per stage of one image on one thread; native only."""
         assert isinstance(self._generate, native.NativeGenerator)
-        with self._generate.scratches.borrow() as scratch:
-            self._generate.draw_in(scratch, _image(size), 1)
+        with self._generate.scratch_pool.borrow() as scratch:
+            self._generate.generate_in(scratch, _image(size), 1)
             return scratch.profile()
 
     def costs(self) -> dict[str, float]:
@@ -124,8 +124,8 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import mnn
 
         return mnn.generator(path, threads)
-    scratches = native.ScratchPool(native.library(runtime))
-    return native.NativeGenerator(model.read(path), scratches, threads)
+    scratch_pool = native.ScratchPool(native.library(runtime))
+    return native.NativeGenerator(model.read(path), scratch_pool, threads)
 
 
 def _measure_seconds(generate: Generate, size: str) -> float:

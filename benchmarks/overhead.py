@@ -20,7 +20,7 @@ from benchmarks.host import describe_host
 from benchmarks.isolated import spawn_object
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
-from dctnet.conversion.trial_images import PHOTOS, read
+from dctnet.conversion.trial_images import PHOTOS, read_photo
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
 from dctnet.server import malloc
@@ -35,7 +35,9 @@ QUALITY = 92
 
 def portrait() -> SourceImage:
     """Return a JPEG portrait."""
-    photo = cv2.resize(read(PHOTOS / "astronaut.jpg"), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    photo = cv2.resize(
+        read_photo(PHOTOS / "astronaut.jpg"), (SIDE, SIDE), interpolation=cv2.INTER_AREA
+    )
     swapped = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert done

@@ -26,10 +26,10 @@ def astronaut() -> np.ndarray:
 @pytest.fixture(scope="session")
 def upstream_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Demo model in upstream's form, with frozen graphs; do not change it."""
-    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     folder = tmp_path_factory.mktemp("upstream-demo")
-    write_upstream_form(folder)
+    write_upstream_format(folder)
     return folder
 
 

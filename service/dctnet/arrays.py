@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""0..255; an image is HxWx3, in RGB unless a docstring says BGR."""
+"""uint8 pixels, 0..255. An image is HxWx3, RGB unless a docstring says BGR."""
 
 Floats = NDArray[np.float32]
-"""Boxes, landmarks, masks, and images between two stages."""
+"""float32 boxes, landmarks, masks, and images between two stages."""
 
 GeneratorOutput = Pixels | Floats
-"""HxWx3 in BGR, 0..255: float32 where a graph ends without a cast."""
+"""HxWx3 BGR, 0..255; float32 if the graph ends without a cast."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
 from dctnet.logs import LogFormat, LogLevel
-from dctnet.models.networks import SUFFIXES
+from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
 from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
 PREFIX = "DCTNET_"
@@ -157,7 +157,7 @@ def _one_of(*words: str) -> str:
 
 
 def _runtime(text: str) -> str | None:
-    if text not in {"auto", *SUFFIXES}:
+    if text not in RUNTIME_VALUES:
         raise ValueError(text)
     return None if text == "auto" else text
 
@@ -311,7 +311,7 @@ class Settings:
         metadata=_setting(
             "DCTNET_RUNTIME",
             _runtime,
-            _one_of("auto", *SUFFIXES),
+            _one_of(*RUNTIME_VALUES),
             default_text="`auto`: the fastest that this CPU and the model support",
         )
     )

@@ -1,20 +1,20 @@
-"""From settings to a model and the engine that runs it."""
+"""Model loading: from settings to a verified model and its engine."""
 
 from dctnet.config import Settings
 from dctnet.engine import Engine, read_alpha
-from dctnet.models.folder import ALPHA, UNKNOWN_STYLE, ModelFolder, locate, open_folder
+from dctnet.models.folder import ALPHA, ModelFolder, locate, open_folder
 from dctnet.runtimes import selection
 
 
 def find_model(settings: Settings) -> ModelFolder:
-    """Return the model that the settings name, verified; raise ModelError."""
+    """Find and verify the model that the settings name; raise ModelError."""
     return open_folder(locate(settings.model, settings.models_dir), settings.model_digest)
 
 
 def load_engine(settings: Settings, model: ModelFolder | None = None) -> tuple[Engine, ModelFolder]:
     """Load a verified model, by default the one that the settings name; raise ModelError.
 
-    It takes seconds, and reads nothing but the files that are open since the verification.
+    Takes seconds. Reads only the files that have been open since verification.
     """
     folder = model or find_model(settings)
     networks = selection.load(folder, network_threads(settings), settings.runtime)
@@ -23,15 +23,5 @@ def load_engine(settings: Settings, model: ModelFolder | None = None) -> tuple[E
 
 
 def network_threads(settings: Settings) -> int:
-    """Return how many threads one call of a network may use."""
+    """Return the number of threads that one call of a network may use."""
     return settings.threads or max(1, int(settings.cpus))
-
-
-def label(model: ModelFolder) -> str:
-    """Name a model in one word of printable ASCII, such as ``demo`` or ``anime@v1.0.0``.
-
-    A folder whose style nothing tells goes by its name.
-    """
-    name = model.model if model.style == UNKNOWN_STYLE else model.style
-    word = f"{name}@{model.revision}" if model.revision else name
-    return "".join(c if "!" <= c <= "~" else "?" for c in word)

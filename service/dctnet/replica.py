@@ -20,7 +20,7 @@ from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.lifecycle.warm_up import CartoonEngine, warm_up
 from dctnet.lifecycle.watchdog import Watchdog
 from dctnet.metrics import Metrics
-from dctnet.model_loading import label, load_engine
+from dctnet.model_loading import load_engine
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import selection
@@ -122,7 +122,7 @@ class Replica:
         if self.lifecycle.transition_to(State.READY):
             logger.info(
                 "ready; the model %s was loaded in %.1f s into %s",
-                label(self.model),
+                self.model.label,
                 seconds,
                 self.runtime,
             )
@@ -146,7 +146,7 @@ class Replica:
 
     def _describe_model(self) -> str:
         parts = [
-            label(self.model),
+            self.model.label,
             f"integrity: {self.model.integrity}",
             f"runtime: {self.runtime}",
             *(f"{name} needs TensorFlow: {why}" for name, why in self.model.unconverted.items()),

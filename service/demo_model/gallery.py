@@ -1,4 +1,4 @@
-"""Draws the documentation's before/after images: held-out photos beside the engine's answers."""
+"""Before/after images of the documentation: held-out photos beside their cartoons."""
 
 import argparse
 import os
@@ -12,18 +12,18 @@ from dctnet.model_loading import load_engine
 from demo_model import training_images
 
 HEIGHT = 512
-"""Of a drawn image, in pixels."""
+"""Height of an image, in pixels."""
 JPEG_QUALITY = 88
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the images go")
+    parser.add_argument("folder", type=Path, help="output folder")
     folder = parser.parse_args().folder
     engine, _ = load_engine(Settings.from_environment({**os.environ, "DCTNET_MODEL": "demo"}))
     for name, image in training_images.HELD_OUT.items():
-        photo = training_images.resized(image.read(), HEIGHT)
+        photo = training_images.resize(image.read(), HEIGHT)
         cartoon = engine.cartoonize(photo[:, :, ::-1]).image[:, :, ::-1]
         pair = np.hstack([photo, np.full_like(photo[:, :8], 255), cartoon])
         file = folder / f"{name}-before-after.jpg"

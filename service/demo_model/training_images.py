@@ -1,4 +1,4 @@
-"""The images of the demo model: where pinned packages keep them, and how they are varied.
+"""Training images of the demo model, from pinned packages, and their augmentation.
 
 Every image's author and licence is listed in `dctnet/models/demo/LICENSES.md`.
 """
@@ -13,12 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """An image that an installed package carries."""
+    """An image in an installed package."""
 
     package: str
     path: str
     weight: float = 1.0
-    """How often training draws it, relative to the others."""
+    """Relative sampling frequency in training."""
 
     def read(self) -> np.ndarray:
         """Return the image, HxWx3 uint8 BGR."""
@@ -48,19 +48,19 @@ HELD_OUT = {
 }
 
 
-def resized(image: np.ndarray, side: int) -> np.ndarray:
-    """Resize the image's shorter side to `side` and cut both to multiples of 16."""
+def resize(image: np.ndarray, side: int) -> np.ndarray:
+    """Resize the image's shorter side to `side` and crop both to multiples of 16."""
     height, width = image.shape[:2]
     scale = side / min(height, width)
     size = (max(side, round(width * scale)), max(side, round(height * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    larger = cv2.resize(image, size, interpolation=way)
-    return larger[: larger.shape[0] // 16 * 16, : larger.shape[1] // 16 * 16]
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(image, size, interpolation=interpolation)
+    return scaled[: scaled.shape[0] // 16 * 16, : scaled.shape[1] // 16 * 16]
 
 
 @cache
 def _pyramid(name: str) -> list[np.ndarray]:
-    """The training image at full, half and a quarter of its size."""
+    """Return the training image at full, half and quarter size."""
     levels = [TRAINING[name].read()]
     for _ in range(2):
         levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
@@ -68,17 +68,17 @@ def _pyramid(name: str) -> list[np.ndarray]:
 
 
 def patch(random: np.random.Generator, side: int) -> np.ndarray:
-    """Draw a varied square of a training image, side x side x 3 uint8 BGR."""
+    """Return a random augmented crop of a training image, side x side x 3 uint8 BGR."""
     weights = np.array([image.weight for image in TRAINING.values()])
     name = list(TRAINING)[random.choice(len(TRAINING), p=weights / weights.sum())]
-    square = _cut(_pyramid(name), random, side)
-    square = _recoloured(square, random)
+    square = _random_crop(_pyramid(name), random, side)
+    square = _change_colours(square, random)
     if random.random() < 0.25:
-        square = _with_shapes(square, random)
-    return _degraded(square, random)
+        square = _add_shapes(square, random)
+    return _degrade(square, random)
 
 
-def _cut(pyramid: list[np.ndarray], random: np.random.Generator, side: int) -> np.ndarray:
+def _random_crop(pyramid: list[np.ndarray], random: np.random.Generator, side: int) -> np.ndarray:
     shortest = min(pyramid[0].shape[:2])
     scale = max(2 ** random.uniform(-2, 1), side / shortest)
     level = int(np.clip(np.round(-np.log2(scale)), 0, len(pyramid) - 1))
@@ -104,15 +104,15 @@ def _cut(pyramid: list[np.ndarray], random: np.random.Generator, side: int) -> n
     return square
 
 
-def _recoloured(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Other light, exposure, saturation and hue: skin, sky and paint of every tone."""
+def _change_colours(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Vary light, exposure, saturation and hue, to cover skin, sky and paint of every tone."""
     x = square.astype(np.float32) / 255
     x = x ** np.float32(2 ** random.normal(0, 0.4))
     x = x * np.float32(random.uniform(0.6, 1.25)) + np.float32(random.uniform(-0.08, 0.12))
     x = x * random.uniform(0.85, 1.15, 3).astype(np.float32)
     grey = x.mean(axis=2, keepdims=True)
     if np.ptp(square.astype(np.int16), axis=2).max() < 12:
-        # A grey image gets two colours, one for its darks and one for its lights.
+        # Tint a grey image with two colours, one for dark and one for light tones.
         dark, light = random.uniform(0, 0.4, 3), random.uniform(0.5, 1, 3)
         tinted = dark + (light - dark) * np.clip(grey, 0, 1)
         x = tinted.astype(np.float32) if random.random() < 0.7 else x
@@ -123,8 +123,8 @@ def _recoloured(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
 
 
-def _with_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Flat and shaded shapes pasted over the image: clean edges at every contrast."""
+def _add_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Paste flat and shaded shapes, which have clean edges at every contrast."""
     side = square.shape[0]
     x = square.astype(np.float32)
     for _ in range(random.integers(1, 5)):
@@ -146,8 +146,8 @@ def _with_shapes(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.rint(np.clip(x, 0, 255)).astype(np.uint8)
 
 
-def _degraded(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Soft, noisy or compressed like a telephone's image."""
+def _degrade(square: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Blur, add noise, or compress, like a phone's image."""
     if random.random() < 0.2:
         square = cv2.GaussianBlur(square, (0, 0), random.uniform(0.5, 2))
     if random.random() < 0.25:

@@ -1,4 +1,4 @@
-// A feature map: rows of pixels of float32 channels, padded with zeros as the convolutions read it.
+// Feature map: rows of pixels with float32 channels, zero-padded for the convolutions.
 #pragma once
 
 #include <algorithm>
@@ -9,36 +9,36 @@
 
 namespace dctnet {
 
-// The shape of a map. A row is `left` zero pixels, `width` pixels, `right` zero pixels; a pixel is
-// `channels` floats. Of the `height` rows only the last `held` written ones are kept, in a ring.
+// Shape of a map. A row is `left` zero pixels, `width` pixels, `right` zero pixels; a pixel is
+// `channels` floats. A ring keeps only the last `held` written rows.
 struct Shape {
     int height, width, channels;
     int left = 0, right = 0;
-    int held = 0;  // 0: all of them
+    int held = 0;  // 0: all rows
 
     int rows() const { return held ? std::min(held, height) : height; }
-    // An odd number of cache lines, so that the same pixels of successive rows lie in different
-    // sets of the caches.
+    // An odd number of cache lines, so that the same pixels of successive rows map to different
+    // cache sets.
     std::size_t stride() const {
         const std::size_t floats = static_cast<std::size_t>(left + width + right) * channels;
-        return ((floats + kFloatsALine - 1) / kFloatsALine | 1) * kFloatsALine;
+        return ((floats + kFloatsPerCacheLine - 1) / kFloatsPerCacheLine | 1) * kFloatsPerCacheLine;
     }
-    // One row more than it holds: a row of zeros stands for all that lie above and below.
+    // One more row, of zeros, for all rows above and below the image.
     std::size_t floats() const { return (rows() + 1) * stride(); }
 };
 
-// A view of a map in someone else's memory of shape.floats() floats.
-class Map {
+// Non-owning view of shape.floats() floats as a map.
+class FeatureMap {
   public:
-    Map() = default;
-    Map(float* data, const Shape& shape)
+    FeatureMap() = default;
+    FeatureMap(float* data, const Shape& shape)
         : shape_(shape),
           rows_(shape.rows()),
           stride_(shape.stride()),
           first_(data + static_cast<std::size_t>(shape.left) * shape.channels),
           zeros_(first_ + rows_ * stride_) {}
 
-    // Zeroes what lies around the pixels. Once, before the first row is written.
+    // Zeroes the padding. Call it once, before the first row is written.
     void clear_padding() const {
         const std::size_t before = static_cast<std::size_t>(shape_.left) * shape_.channels;
         const std::size_t inside = static_cast<std::size_t>(shape_.width) * shape_.channels;
@@ -54,12 +54,12 @@ class Map {
     int width() const { return shape_.width; }
     int channels() const { return shape_.channels; }
 
-    // The first pixel of row y.
+    // Returns the first pixel of row y.
     float* row(int y) const {
         assert(0 <= y && y < shape_.height);
         return first_ + (y % rows_) * stride_;
     }
-    // The same, for reading, where rows beyond the image are zero.
+    // Returns the first pixel of row y for reading; rows outside the image are zero.
     const float* padded_row(int y) const {
         return 0 <= y && y < shape_.height ? row(y) : zeros_;
     }

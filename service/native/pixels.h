@@ -1,4 +1,4 @@
-// The first operations of the graph: a row of bytes to floats in -1..1.
+// First operations of the graph: normalises a row of bytes to floats in -1..1.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
-from tests.support.encoded_images import decoded, encoded, gradient, of_kinds
+from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
 IMAGE = gradient(40, 24)
 
@@ -48,9 +48,9 @@ def test_response_has_the_requested_format(client, format):
 
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
-@pytest.mark.parametrize("kind", of_kinds())
+@pytest.mark.parametrize("kind", format_variants())
 def test_cartoon_has_the_displayed_size_of_any_image_kind(client, kind):
-    response = post(client, of_kinds()[kind])
+    response = post(client, format_variants()[kind])
     assert response.status_code == 200
     assert decoded(response.data).shape == (40, 24, 3)
 

@@ -1,4 +1,4 @@
-"""``dctnet cartoonize`` as a process: its streams, a terminal, signals."""
+"""``dctnet cartoonize`` as a process: streams, terminal and signals."""
 
 import os
 import pty
@@ -28,8 +28,8 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch):
-    """A file's name need not be text, nor its cartoon's; TensorFlow's own words are left out."""
+def test_stdout_contains_only_cartoon_paths(tmp_path, monkeypatch):
+    """File names need not be valid text; TensorFlow's log lines are ignored."""
     write_tiny_model(tmp_path / "tiny")
     monkeypatch.setenv("DCTNET_MODEL", "./tiny")
     name = b"\xff.png"
@@ -40,7 +40,7 @@ def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch
     assert (run.returncode, run.stdout, run.stderr) == (0, b"out/" + name + b"\n", b"")
 
 
-def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
+def test_terminal_shows_progress_bar_and_clears_it():
     master, slave = pty.openpty()
     command = [DCTNET, "cartoonize", "a.png", "none.png", "b.jpg", "--out", "out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave) as process:
@@ -50,7 +50,7 @@ def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
     assert "0/3 a.png" in shown
     assert "[########----------------] 1/3 none.png" in shown
     assert "2/3 b.jpg" in shown
-    assert "\r\x1b[Kdctnet: none.png is left out: No such file or directory.\r\n" in shown
+    assert "\r\x1b[Kdctnet: none.png is skipped: No such file or directory.\r\n" in shown
     assert shown.endswith("\r\x1b[K")
 
 
@@ -59,13 +59,13 @@ def read_all(terminal: int) -> str:
     while select.select([terminal], [], [], BOUND_S)[0]:
         try:
             data += os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is closed.
+        except OSError:  # Linux reports this when the other side is closed.
             break
     os.close(terminal)
     return data.decode()
 
 
-def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
+def test_ctrl_c_exits_silently():
     with many() as process:
         assert process.stdout.readline() == "out/a.png\n"
         process.send_signal(signal.SIGINT)
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
     assert len(list(Path("out").iterdir())) < 2000
 
 
-def test_a_reader_that_has_enough_ends_a_run_without_a_word():
+def test_closed_stdout_exits_silently():
     with many() as process:
         process.stdout.readline()
         process.stdout.close()
@@ -83,7 +83,7 @@ def test_a_reader_that_has_enough_ends_a_run_without_a_word():
 
 
 def many() -> "subprocess.Popen[str]":
-    """A run with more images than a test waits for."""
+    """Start a run with more images than a test waits for."""
     command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True)

@@ -1,4 +1,4 @@
-"""The generator's frozen graph is read where it is the known one, node for node, and only there."""
+"""Weights are read only from a frozen graph that equals the expected one, node by node."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dctnet.conversion import frozen_graph as graphs
-from dctnet.conversion.frozen_graph import Difference, Graph, Node
+from dctnet.conversion import frozen_graph
+from dctnet.conversion.frozen_graph import Graph, GraphMismatch, Node
 from dctnet.conversion.generator_graph import OUTPUT, generator, read_weights
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 
-tf = Lazily("tensorflow.compat.v1")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+network = LazyModule("demo_model.network")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("graph") / "cartoon_bg.pb"
     weights = network.initial_weights(0)
     path.write_bytes(network.frozen_graph(weights).SerializeToString())
-    return graphs.read(path)
+    return frozen_graph.read(path)
 
 
 def used(graph: Graph, name: str = OUTPUT) -> set[str]:
@@ -36,14 +36,14 @@ def used(graph: Graph, name: str = OUTPUT) -> set[str]:
     return found
 
 
-def difference(graph: Graph, *changed: Node) -> Difference:
-    with pytest.raises(Difference) as caught:
-        graphs.match({**graph, **{node.name: node for node in changed}}, OUTPUT, generator())
+def difference(graph: Graph, *changed: Node) -> GraphMismatch:
+    with pytest.raises(GraphMismatch) as caught:
+        frozen_graph.match({**graph, **{node.name: node for node in changed}}, OUTPUT, generator())
     return caught.value
 
 
 @pytest.mark.parametrize("name", ["cartoon_bg.pb", "cartoon_h.pb"])
-def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(upstream_demo, name):
+def test_weights_are_read_untransformed(upstream_demo, name):
     weights = read_weights(upstream_demo / name)
     definition = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
     stored = {
@@ -59,7 +59,7 @@ def test_the_demo_model_s_weights_are_read_as_they_stand_in_its_graph(upstream_d
 
 
 def other_values(value: Any) -> Iterator[Any]:
-    """Change a value of an attribute in every way that keeps its type, and a few that do not."""
+    """Yield changed values of an attribute, most of the same type."""
     match value:
         case bool():
             yield not value
@@ -85,7 +85,7 @@ def is_weight(node: Node) -> bool:
     return node.name.endswith(("/weights", "/biases"))
 
 
-def test_every_attribute_and_the_operation_of_every_node_count(graph):
+def test_any_changed_attribute_or_operation_is_detected(graph):
     tried = 0
     for name in used(graph):
         node = graph[name]
@@ -93,7 +93,7 @@ def test_every_attribute_and_the_operation_of_every_node_count(graph):
             if attribute == "use_cudnn_on_gpu" or (attribute == "value" and is_weight(node)):
                 continue
             if name == "add_6/y" and attribute == "value":
-                continue  # The filter's epsilon is the graph's own: see below.
+                continue  # The filter's epsilon may vary: see below.
             for other in other_values(value):
                 changed = replace(node, attributes={**node.attributes, attribute: other})
                 assert difference(graph, changed).node == name, (name, attribute, other)
@@ -108,7 +108,7 @@ def test_every_attribute_and_the_operation_of_every_node_count(graph):
     assert tried > 700
 
 
-def test_every_connection_counts(graph):
+def test_any_changed_connection_is_detected(graph):
     for name in used(graph):
         node = graph[name]
         for place, given in enumerate(node.inputs):
@@ -120,12 +120,12 @@ def test_every_connection_counts(graph):
             difference(graph, replace(node, inputs=node.inputs[:-1]))
 
 
-def test_a_weight_must_have_its_shape_and_be_finite(graph):
+def test_weight_of_wrong_shape_or_not_finite_is_rejected(graph):
     for layer in format.LAYERS:
         for name in (layer.weights, layer.biases):
             node = graph[f"generator/{name}"]
             value = np.asarray(node.attributes["value"])
-            for other, said in (
+            for other, message in (
                 (value[..., :-1], "and should be float32 of shape"),
                 (value.astype(np.float64), "it is float64"),
                 (value * np.nan, "values that are not finite"),
@@ -133,29 +133,29 @@ def test_a_weight_must_have_its_shape_and_be_finite(graph):
                 attributes = {"dtype": other.dtype.name, "value": other}
                 found = difference(graph, replace(node, attributes=attributes))
                 assert found.node == node.name
-                assert said in str(found)
+                assert message in str(found)
 
 
 @pytest.mark.parametrize(("epsilon", "good"), [(1e-2, True), (1e-8, True), (0, False), (-1, False)])
-def test_the_filter_s_epsilon_is_the_graph_s_own(graph, epsilon, good):
+def test_epsilon_is_read_from_the_graph(graph, epsilon, good):
     node = graph["add_6/y"]
     value = np.array(epsilon, np.float32)
     changed = replace(node, attributes={**node.attributes, "value": value})
     if good:
-        found = graphs.match({**graph, node.name: changed}, OUTPUT, generator())
+        found = frozen_graph.match({**graph, node.name: changed}, OUTPUT, generator())
         assert found[format.EPSILON] == value
     else:
         assert "and should be positive" in str(difference(graph, changed))
 
 
-def test_a_skip_from_another_layer_is_named(graph):
+def test_wrong_skip_connection_is_named(graph):
     node = graph["add_5"]
     found = difference(graph, replace(node, inputs=(node.inputs[0], "LeakyRelu_12")))
     assert str(found) == "the node 'add_5': its input is 'LeakyRelu_12', and should be 'LeakyRelu'"
 
 
 @pytest.mark.parametrize(
-    ("node", "change", "said"),
+    ("node", "change", "message"),
     [
         (
             "generator/Conv_1/Conv2D",
@@ -182,14 +182,14 @@ def test_a_skip_from_another_layer_is_named(graph):
         ),
     ],
 )
-def test_what_is_found_and_what_is_expected_are_said(graph, node, change, said):
+def test_mismatch_names_actual_and_expected(graph, node, change, message):
     changed = replace(graph[node], attributes={**graph[node].attributes, **change})
-    assert str(difference(graph, changed)).startswith(f"the node {node!r}: {said}")
+    assert str(difference(graph, changed)).startswith(f"the node {node!r}: {message}")
 
 
-def test_a_graph_of_another_output_is_rejected(graph):
-    with pytest.raises(Difference, match="the node 'output_image': there is none of that name"):
-        graphs.match({"x": graph["sub"]}, OUTPUT, generator())
+def test_graph_with_another_output_is_rejected(graph):
+    with pytest.raises(GraphMismatch, match="the node 'output_image': it is missing"):
+        frozen_graph.match({"x": graph["sub"]}, OUTPUT, generator())
 
 
 def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
@@ -205,20 +205,20 @@ def as_tensorflow_1_freezes_it(graph: Graph) -> Graph:
     return nodes
 
 
-def test_a_graph_that_tensorflow_1_froze_is_known_too(graph):
+def test_graph_frozen_by_tensorflow_1_is_accepted(graph):
     frozen = as_tensorflow_1_freezes_it(graph)
-    weights = graphs.match(frozen, OUTPUT, generator())
-    for name, value in graphs.match(graph, OUTPUT, generator()).items():
+    weights = frozen_graph.match(frozen, OUTPUT, generator())
+    for name, value in frozen_graph.match(graph, OUTPUT, generator()).items():
         assert np.array_equal(weights[name], value)
 
 
-def test_what_the_output_does_not_need_does_not_count(graph):
+def test_unused_nodes_are_ignored(graph):
     loose = Node("loose", "Assert", ("sub",), {})
-    graphs.match({**graph, "loose": loose}, OUTPUT, generator())
+    frozen_graph.match({**graph, "loose": loose}, OUTPUT, generator())
     assert "depthwise/Shape" in graph.keys() - used(graph)
 
 
-def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_path):
+def test_missing_attribute_has_its_default(upstream_demo, tmp_path):
     definition = tf.GraphDef.FromString((upstream_demo / "cartoon_bg.pb").read_bytes())
     for node in definition.node:
         for name in ("half_pixel_centers", "explicit_paddings", "Truncate"):
@@ -228,7 +228,7 @@ def test_a_graph_from_before_an_attribute_has_its_default(upstream_demo, tmp_pat
 
 
 @pytest.mark.parametrize("write", [lambda path: None, lambda path: path.write_bytes(b"no graph")])
-def test_a_file_that_is_no_graph_is_named(tmp_path, write):
+def test_invalid_graph_file_is_named(tmp_path, write):
     path = tmp_path / "cartoon_h.pb"
     write(path)
     with pytest.raises(ModelError, match=r"cartoon_h\.pb"):

@@ -1,4 +1,4 @@
-"""Frozen graphs are converted for ONNX Runtime, or rejected by the node that stands in the way."""
+"""Conversion of frozen graphs to ONNX, or rejection that names the unsupported node."""
 
 import logging
 import shutil
@@ -12,20 +12,20 @@ import onnx
 import pytest
 
 from dctnet.conversion.comparison import compare_detectors
-from dctnet.conversion.onnx_conversion import NotConvertible, convert, without_weights
-from dctnet.conversion.trial_images import images
+from dctnet.conversion.onnx_conversion import NotConvertible, convert_to_onnx, without_weights
+from dctnet.conversion.trial_images import trial_images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
 from tests.support.faceboxes import write_faceboxes
-from tests.support.lazy_import import Lazily
+from tests.support.lazy_import import LazyModule
 from tests.support.polling import BOUND_S
 from tests.support.process import running
 from tests.support.repo import environment
 
-tf = Lazily("tensorflow.compat.v1")
-tensorflow = Lazily("dctnet.runtimes.tensorflow")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+tensorflow = LazyModule("dctnet.runtimes.tensorflow")
+network = LazyModule("demo_model.network")
 
 
 def write(path: Path, build: Callable[[], Any]) -> Path:
@@ -36,7 +36,7 @@ def write(path: Path, build: Callable[[], Any]) -> Path:
 
 
 def landmarks_by(calculate: Callable[[Any], Any]) -> Callable[[], None]:
-    """A landmark network whose 143 numbers are calculated of the image's mean."""
+    """A landmark network whose 143 values depend on the image's mean."""
 
     def build() -> None:
         images = tf.placeholder(tf.float32, [None, 160, 160, 3], "tower_0/images")
@@ -50,17 +50,17 @@ def landmarks_by(calculate: Callable[[Any], Any]) -> Callable[[], None]:
 
 def converted(path: Path, signature: signatures.Signature) -> Path:
     target = path.with_suffix(".onnx")
-    target.write_bytes(convert(path, signature).SerializeToString())
+    target.write_bytes(convert_to_onnx(path, signature).SerializeToString())
     return target
 
 
-def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
+def test_faceboxes_detector_is_converted(tmp_path):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
     path = tmp_path / "detector.pb"
     path.write_bytes(write_faceboxes())
     ours = onnxruntime.detector(converted(path, signatures.DETECTOR), 1)
     reference = tensorflow.detector(path, 1)
-    tried = images()[::4]
+    tried = trial_images()[::4]
     faces = []
 
     def counting(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +83,7 @@ def test_a_detector_of_upstream_s_shape_is_converted(tmp_path):
         lambda mean: tf.fill([1, 143], tf.atan2([mean, mean], [-1.0, 2.0])[0]),
     ],
 )
-def test_what_is_converted_computes_the_same(tmp_path, calculate):
+def test_converted_graph_computes_the_same(tmp_path, calculate):
     path = write(tmp_path / "keypoints.pb", landmarks_by(calculate))
     ours = onnxruntime.landmarker(converted(path, signatures.LANDMARKS), 1)
     reference = tensorflow.landmarker(path, 1)
@@ -92,42 +92,42 @@ def test_what_is_converted_computes_the_same(tmp_path, calculate):
         assert ours(face) == pytest.approx(reference(face), rel=1e-6)
 
 
-def test_an_operation_that_is_not_known_is_named_with_its_node(tmp_path, capfd):
+def test_unsupported_operation_is_named_with_its_node(tmp_path, capfd):
     def unknown(mean: Any) -> Any:
         return tf.fill([1, 143], tf.math.betainc(mean, 2.0, 0.5, name="tower_0/beta"))
 
     path = write(tmp_path / "keypoints.pb", landmarks_by(unknown))
     handlers = logging.getLogger("tf2onnx").handlers
     with pytest.raises(NotConvertible) as caught:
-        convert(path, signatures.LANDMARKS)
+        convert_to_onnx(path, signatures.LANDMARKS)
     assert str(caught.value) == (
-        "the node 'tower_0/beta': the operation Betainc is not known to tf2onnx"
+        "the node 'tower_0/beta': tf2onnx does not support the operation Betainc"
     )
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("tf2onnx").handlers == handlers
 
 
-def test_a_graph_without_the_tensors_is_rejected(tmp_path):
+def test_graph_without_required_tensors_is_rejected(tmp_path):
     path = write(tmp_path / "keypoints.pb", lambda: tf.constant(1.0))
     with pytest.raises(NotConvertible, match=r"^tf2onnx: .*tower_0"):
-        convert(path, signatures.LANDMARKS)
+        convert_to_onnx(path, signatures.LANDMARKS)
 
 
-def test_a_file_that_is_no_graph_is_named(tmp_path):
+def test_invalid_graph_file_is_named(tmp_path):
     (tmp_path / "detector.pb").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"detector\.pb is not a frozen TensorFlow graph"):
-        convert(tmp_path / "detector.pb", signatures.DETECTOR)
+        convert_to_onnx(tmp_path / "detector.pb", signatures.DETECTOR)
 
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    """Random weights, biases included, by the names of the file's arrays."""
+    """Random weights and biases by array name."""
     random = np.random.default_rng(0)
-    drawn = {
+    generated = {
         name.removeprefix("generator/"): value + random.normal(0, 0.01, value.shape)
         for name, value in network.initial_weights(0).items()
     }
-    ordered = {name: drawn.get(name, np.array(5e-3)) for name, _ in format.shapes()}
+    ordered = {name: generated.get(name, np.array(5e-3)) for name, _ in format.shapes()}
     return {name: np.asarray(value, np.float32) for name, value in ordered.items()}
 
 
@@ -141,10 +141,10 @@ def frozen(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, np.ndarr
 
 @pytest.fixture(scope="module")
 def model(frozen: Path) -> onnx.ModelProto:
-    return convert(frozen, signatures.GENERATOR)
+    return convert_to_onnx(frozen, signatures.GENERATOR)
 
 
-def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen, model, weights):
+def test_converted_generator_uses_the_weights_file(tmp_path, frozen, model, weights):
     path = tmp_path / "cartoon_bg.onnx"
     path.write_bytes(without_weights(model, weights).SerializeToString())
     assert path.stat().st_size < 50_000
@@ -154,16 +154,16 @@ def test_a_generator_takes_its_weights_from_the_file_of_weights(tmp_path, frozen
     random = np.random.default_rng(0)
     for size in ((16, 16), (48, 80)):
         image = random.integers(0, 256, (*size, 3), np.uint8)
-        drawn, wanted = generate(image), reference(image)
-        assert drawn.dtype == np.uint8
-        assert np.abs(drawn.astype(int) - wanted).max() <= 1
-        assert np.ptp(wanted) > 50
+        generated, expected = generate(image), reference(image)
+        assert generated.dtype == np.uint8
+        assert np.abs(generated.astype(int) - expected).max() <= 1
+        assert np.ptp(expected) > 50
     other = {name: value * np.float32(0.9) for name, value in weights.items()}
     format.write(path.with_suffix(".npz"), other)
-    assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - wanted).max() > 1
+    assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - expected).max() > 1
 
 
-def test_a_weight_that_the_graph_has_not_is_named(model, weights):
+def test_weight_missing_in_the_graph_is_named(model, weights):
     other = weights | {"Conv_3/weights": weights["Conv_3/weights"] * 2}
     with pytest.raises(NotConvertible, match=r"^the converted graph lacks Conv_3/weights$"):
         without_weights(model, other)
@@ -172,18 +172,16 @@ def test_a_weight_that_the_graph_has_not_is_named(model, weights):
 CONVERT = """
 import sys
 from pathlib import Path
-from dctnet.conversion.onnx_conversion import convert
+from dctnet.conversion.onnx_conversion import convert_to_onnx
 from dctnet.runtimes import signatures
 for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    model = convert(Path(path), getattr(signatures, signature))
+    model = convert_to_onnx(Path(path), getattr(signatures, signature))
     Path(path).with_suffix(".onnx").write_bytes(model.SerializeToString(deterministic=True))
 """
 
 
-def test_a_process_that_hashes_otherwise_writes_the_same_bytes(
-    tmp_path, upstream_demo, frozen, model
-):
-    """This process hashes strings by a random seed."""
+def test_conversion_does_not_depend_on_hash_seed(tmp_path, upstream_demo, frozen, model):
+    """The seed of string hashes is random in this process."""
     detector = Path(shutil.copy(upstream_demo / "detector.pb", tmp_path))
     angle = landmarks_by(lambda mean: tf.fill([1, 143], tf.atan2(mean, 1.5)))
     keypoints = write(tmp_path / "keypoints.pb", angle)
@@ -191,8 +189,8 @@ def test_a_process_that_hashes_otherwise_writes_the_same_bytes(
     seed = environment(PYTHONHASHSEED=1)
     with running([sys.executable, "-c", CONVERT, *arguments], seed) as process:
         ours = {
-            detector: convert(detector, signatures.DETECTOR),
-            keypoints: convert(keypoints, signatures.LANDMARKS),
+            detector: convert_to_onnx(detector, signatures.DETECTOR),
+            keypoints: convert_to_onnx(keypoints, signatures.LANDMARKS),
             frozen: model,
         }
         assert process.wait(BOUND_S) == 0

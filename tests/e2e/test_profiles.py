@@ -18,7 +18,7 @@ REQUIRED_FEATURES = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"
 COPY_DEMO = f"""
 import importlib.resources, shutil
 demo = importlib.resources.files("dctnet") / "models" / "demo"
-shutil.copytree(demo, "{pods.CLAIM_PATH}/demo-prepared")
+shutil.copytree(demo, "{pods.CLAIM_PATH}/demo-converted")
 """
 
 

@@ -1,9 +1,8 @@
-"""Compares the engine with the real upstream pipeline on a model folder, image by image.
+"""Comparison of the engine with the real upstream pipeline on a model folder.
 
     .venv/bin/python -m tests.equivalence.compare MODEL_FOLDER [IMAGE...]
 
-Without images it takes those of the tests. Ends with 1 where an image differs by more than
-TOLERANCE.
+Without images it uses those of the tests. Exits with 1 if an image differs by more than TOLERANCE.
 """
 
 import argparse
@@ -21,31 +20,31 @@ from tests.support.images import SAMPLES, RgbImage
 from tests.support.upstream import Upstream
 
 TOLERANCE = 1.0
-"""The largest difference of a value that counts as equal, of 255."""
+"""Largest allowed difference of a value, of 255."""
 MAX_PIXELS = 40_000_000
 THREADS = 2
 
 
 def load_engine(folder: Path) -> Engine:
-    """Load the engine on a folder's networks as the service does."""
+    """Load the engine for a model folder as the service does."""
     return Engine(selection.load(open_folder(folder), THREADS), read_alpha(folder / "alpha.jpg"))
 
 
 def expected(upstream: Upstream, image: RgbImage) -> np.ndarray:
-    """Return upstream's answer at the image's size, HxWx3 RGB, uint8 or float32 in 0..255.
+    """Return upstream's cartoon in the image's size, HxWx3 RGB, uint8 or float32 in 0..255.
 
-    Upstream forgets to bound the values, and to resize where there is no face.
+    Upstream neither clips the values, nor resizes if there is no face.
     """
-    answer = np.clip(upstream.cartoonize(image), 0, 255)
-    if answer.shape == image.shape:
-        return answer
+    result = np.clip(upstream.cartoonize(image), 0, 255)
+    if result.shape == image.shape:
+        return result
     height, width = image.shape[:2]
-    return cv2.resize(answer, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(result, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def difference(expected: np.ndarray, drawn: np.ndarray) -> float:
+def difference(expected: np.ndarray, generated: np.ndarray) -> float:
     """Return the largest difference of two images' values, of 255."""
-    return float(np.abs(expected.astype(np.float64) - drawn).max())
+    return float(np.abs(expected.astype(np.float64) - generated).max())
 
 
 def main() -> int:

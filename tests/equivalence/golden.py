@@ -1,10 +1,9 @@
-"""Makes the golden images: what the real upstream pipeline makes of images with the demo model.
+"""Golden images: cartoons of the real upstream pipeline with the demo model.
 
     .venv/bin/python -m tests.equivalence.golden
 
-Writes them again, as lossless WebP, with golden.json beside them: what they were made from and by.
-They are for whoever changes an upstream package, a CPU or a runtime: the live comparison
-would change on both sides then.
+Writes them as lossless WebP, with golden.json, which records their sources and tools. They detect
+changes of upstream packages, CPUs or runtimes, which would change both sides of a live comparison.
 """
 
 import hashlib
@@ -30,25 +29,25 @@ MADE_BY = ("modelscope", "tensorflow", "opencv-python-headless", "numpy", "sciki
 
 
 def sha256(image: RgbImage) -> str:
-    """Return the sum of an image's values, HxWx3 uint8 RGB in rows."""
+    """Return the checksum of an image's values, HxWx3 uint8 RGB in rows."""
     return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
 
 
 def main() -> None:
     """Run the command line."""
-    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     with TemporaryDirectory() as folder:
-        write_upstream_form(Path(folder))
+        write_upstream_format(Path(folder))
         upstream = Upstream(Path(folder))
     images = {}
     for sample in SAMPLES:
         if sample.name not in NAMES:
             continue
         image = sample.image()
-        drawn = np.rint(expected(upstream, image)).astype(np.uint8)
+        generated = np.rint(expected(upstream, image)).astype(np.uint8)
         file = f"{sample.name.replace(' ', '-')}.webp"
-        Image.fromarray(drawn).save(FOLDER / file, lossless=True, quality=100, method=6)
+        Image.fromarray(generated).save(FOLDER / file, lossless=True, quality=100, method=6)
         images[sample.name] = {"file": file, "faces": sample.faces, "input": sha256(image)}
     record = {
         "made_by": "tests/equivalence/golden.py, with the pipeline image-portrait-stylization",

@@ -1,4 +1,4 @@
-"""A model folder as upstream ships one, from its path to cartoons that TensorFlow draws."""
+"""A model in the upstream format, from its path to cartoons by TensorFlow."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def settings(folder: Path, **variables: object) -> Settings:
     return Settings.from_environment(environ | {"DCTNET_MODEL": str(folder)})
 
 
-def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny):
+def test_named_model_is_loaded_with_max_working_side(tiny):
     image = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
     small, _ = load_engine(settings(tiny, max_working_side=256))
     large, model = load_engine(settings(tiny))
@@ -41,7 +41,7 @@ def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tin
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("has_manifest", [True, False])
 @pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_it_is_loaded_from_a_path_after_verification(tiny, tmp_path, swap, has_manifest):
+def test_upstream_model_loads_only_verified_files(tiny, tmp_path, swap, has_manifest):
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     if not has_manifest:
         (folder / manifest.FILE_NAME).unlink()

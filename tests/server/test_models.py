@@ -14,7 +14,7 @@ import skimage.data
 
 from dctnet.models import manifest
 from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, open_folder
-from dctnet.models.networks import Part
+from dctnet.models.networks import NetworkRecord
 from dctnet.runtimes import selection
 from tests.server.conftest import post
 from tests.support.encoded_images import encoded
@@ -25,7 +25,7 @@ from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_model_without_graphs
 
 HEAVY = {"tensorflow", "tf2onnx", "onnx", "modelscope", "modelscope_hub"}
-NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
+NODE = "the node 'tower_0/scores': tf2onnx does not support the operation Erfinv"
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
@@ -55,8 +55,8 @@ def test_model_that_needs_missing_tensorflow_fails_with_one_message(tmp_path, mo
     assert (ended.returncode, ended.stdout) == (3, "")
     assert json.loads(ended.stderr)["message"] == (
         f"The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
-        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): prepare it with `dctnet"
-        " prepare`, install dctnet with its `reference` extra, or take the `tensorflow` image."
+        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): convert it with `dctnet"
+        " prepare`, install dctnet with its `reference` extra, or use the `tensorflow` image."
     )
 
 
@@ -92,15 +92,15 @@ def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
     (folder / "detector.onnx").unlink()
     shutil.copy(upstream_demo / "detector.pb", folder)
     described = manifest.decode((folder / manifest.FILE_NAME).read_bytes(), folder)
-    assert described.preparation is not None
-    parts = {**described.preparation.parts, "detector": Part(("tensorflow",), NODE)}
+    assert described.conversion is not None
+    networks = {**described.conversion.networks, "detector": NetworkRecord(("tensorflow",), NODE)}
     files = {
-        path.name: manifest.record(path)
+        path.name: manifest.record_file(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }
-    preparation = replace(described.preparation, parts=parts)
-    manifest.write(folder, replace(described, files=files, preparation=preparation))
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(folder, replace(described, files=files, conversion=conversion))
     return folder
 
 

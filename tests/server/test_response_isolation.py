@@ -97,7 +97,7 @@ def test_startup_log_records(server):
     assert model.startswith("the model is tiny@v1, from /")
     assert listening == f"listening on {server.url}"
     assert runtime == (
-        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+        "tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
     assert ready.startswith("ready; the model tiny@v1 was loaded in ")
     assert rest == []

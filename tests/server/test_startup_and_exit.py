@@ -36,7 +36,7 @@ def test_loading_server_rejects_images_and_exits_immediately(tmp_path, number):
     # With this timeout the arbiter would wait for ten minutes and 5 s.
     settings = {"TIMED_SECONDS": "inf", "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
-        server.until(lambda: any(" draws background" in line for line in server.messages()))
+        server.until(lambda: any(" runs background" in line for line in server.messages()))
         server.wait_for(503)
         image = encoded(gradient(9, 9))
         response = requests.post(f"{server.url}/v1/cartoons", image, timeout=BOUND_S)
@@ -216,7 +216,7 @@ def test_missing_or_damaged_model_fails_with_one_message(serve, tmp_path):
         (folder / name).write_bytes(b"")
         status, line = serve(DCTNET_MODEL=folder)
         assert status == 3
-        assert f"broken/{name} is cut short" in line
+        assert f"broken/{name} is truncated" in line
         (folder / name).write_bytes(content)
 
 
@@ -234,7 +234,7 @@ def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, n
         expected = f"dctnet: The manifest of {folder} has the digest "
         status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
     else:
-        expected = f"dctnet: The model file {folder / name} is not the one in the manifest"
+        expected = f"dctnet: The model file {folder / name} does not match the manifest"
         status, line = serve(DCTNET_MODEL=folder)
     assert status == 3
     assert line.startswith(expected)

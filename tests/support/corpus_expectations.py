@@ -1,4 +1,4 @@
-"""What a server may answer to an image of the corpus."""
+"""Expected responses to the images of the corpus."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from dctnet.imaging import DamagedImage, ImageError, TooManyPixels, UnsupportedF
 from tests.support.corpus import ANY_SHAPE, Sample
 from tests.support.encoded_images import decoded
 
-_KINDS: Mapping[type[ImageError], ProblemType] = {
+_PROBLEM_TYPES: Mapping[type[ImageError], ProblemType] = {
     DamagedImage: DAMAGED_IMAGE,
     TooManyPixels: TOO_MANY_PIXELS,
     UnsupportedFormat: UNSUPPORTED_FORMAT,
@@ -21,13 +21,13 @@ _KINDS: Mapping[type[ImageError], ProblemType] = {
 
 
 def require_image(sample: Sample, data: bytes) -> None:
-    """Fail unless these bytes are an image of a shape that the sample may have."""
+    """Fail unless the bytes are an image of an expected shape."""
     assert decoded(data).shape[:2] in sample.shapes or sample.shapes == ANY_SHAPE, sample.name
 
 
 def require_problem(sample: Sample, status: int, document: Mapping[str, object]) -> None:
-    """Fail unless this is one of the problems as which the sample may be rejected."""
-    allowed = {_KINDS[error] for error in sample.errors} if sample.data else {MISSING_IMAGE}
+    """Fail unless the problem is an expected one for the sample."""
+    allowed = {_PROBLEM_TYPES[error] for error in sample.errors} if sample.data else {MISSING_IMAGE}
     assert (document["type"], status) in {
         (problem_type.uri, problem_type.status) for problem_type in allowed
     }, sample.name

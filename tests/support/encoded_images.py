@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.support.formats import undated
+from tests.support.formats import without_timestamps
 
 
 def encoded(source: Any, format: str = "PNG", **options: Any) -> bytes:
@@ -37,14 +37,14 @@ def without_adobe_marker(jpeg: bytes) -> bytes:
 
 
 @functools.cache
-def of_kinds() -> dict[str, bytes]:
-    """Return one image of 24x40 (width x height) of each kind that people have.
+def format_variants() -> dict[str, bytes]:
+    """Return one image of 24x40 (width x height) for each common variant of the formats.
 
-    They are the same in every run.
+    The bytes are reproducible.
     """
     rgb = Image.fromarray(gradient(40, 24))
     exif = Image.Exif()
-    exif[0x0112] = 6  # The camera was held upright: to be turned by 90 degrees.
+    exif[0x0112] = 6  # Portrait orientation: rotate by 90 degrees.
     wide = np.linspace(0, 65535, 40 * 24).astype(np.uint16).reshape(40, 24)
     turned = rgb.transpose(Image.Transpose.ROTATE_90)
     transparent = rgb.convert("RGBA")
@@ -75,5 +75,5 @@ def of_kinds() -> dict[str, bytes]:
         "transparent AVIF": encoded(transparent, "AVIF"),
         "turned AVIF": encoded(turned, "AVIF", exif=exif),
         # With more threads libaom codes the later frames differently.
-        "animated AVIF": undated(encoded(rgb, "AVIF", max_threads=1, **frames)),
+        "animated AVIF": without_timestamps(encoded(rgb, "AVIF", max_threads=1, **frames)),
     }

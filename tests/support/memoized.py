@@ -1,4 +1,4 @@
-"""A network that computes each image once."""
+"""Memoized networks."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 
-def remembered(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function that keeps the answers of a slow one; nobody may change them."""
-    answers: dict[object, Any] = {}
+def memoized(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a memoized network; its results must not be modified."""
+    results: dict[object, Any] = {}
 
     def compute(image: Any) -> Any:
         key = image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest()
-        if key not in answers:
-            answers[key] = network(image)
-        return answers[key]
+        if key not in results:
+            results[key] = network(image)
+        return results[key]
 
     return compute

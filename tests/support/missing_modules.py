@@ -1,4 +1,4 @@
-"""A process in which packages are not installed."""
+"""Processes in which some packages are not installed."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ sys.meta_path[:] = [Without(finder, {packages!r}) for finder in sys.meta_path]
 
 
 def run_without(packages: set[str], program: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program in a process that finds none of the packages."""
+    """Run a Python program in a process that cannot import the packages."""
     blocker = _BLOCKER.replace("{packages!r}", repr(packages))
     return subprocess.run(
         [sys.executable, "-c", blocker + program, *args],

@@ -1,11 +1,11 @@
-"""How far an image of one runtime may be from another's."""
+"""Allowed difference between the cartoons of two runtimes."""
 
 import numpy as np
 
 from dctnet.arrays import Pixels
 
 MAX_SHARE = 0.0002
-"""How many of the values may be one level off: both round, and the last cast cuts off."""
+"""Fraction of values that may differ by one level: both round, and the last cast truncates."""
 
 
 def require_equivalent(found: Pixels, expected: Pixels) -> None:

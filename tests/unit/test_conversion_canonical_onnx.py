@@ -1,4 +1,4 @@
-"""A converted graph has one spelling."""
+"""Canonical form of converted graphs."""
 
 import numpy as np
 import onnx
@@ -33,7 +33,7 @@ def outputs(model: onnx.ModelProto, x: list[float]) -> list[float]:
     return y.tolist()
 
 
-def test_names_order_and_what_is_not_used_make_no_difference():
+def test_names_order_and_unused_nodes_do_not_matter():
     one = a_model(
         helper.make_node("Mul", ["x", "two"], ["m"], name="times"),
         helper.make_node("Add", ["x", "three"], ["a"], domain=""),
@@ -60,7 +60,7 @@ def test_names_order_and_what_is_not_used_make_no_difference():
 
 
 def a_loop(*, turned: bool) -> onnx.ModelProto:
-    """Three rounds of p += x and q *= 2, which collect p and q; y is all p less all q."""
+    """Three iterations of p += x and q *= 2 that collect p and q; y is all p minus all q."""
     floats, one = TensorProto.FLOAT, [1]
     scalar = helper.make_tensor_value_info
     p, q = scalar("p", floats, one), scalar("q", floats, one)
@@ -106,7 +106,7 @@ def a_loop(*, turned: bool) -> onnx.ModelProto:
     return model
 
 
-def test_the_order_in_which_a_loop_names_its_variables_makes_no_difference():
+def test_order_of_loop_variables_does_not_matter():
     one, other = a_loop(turned=False), a_loop(turned=True)
     assert outputs(one, [10]) == outputs(other, [10]) == [10 - 2, 20 - 4, 30 - 8]
     assert one.SerializeToString() != other.SerializeToString()

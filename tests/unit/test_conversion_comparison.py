@@ -1,4 +1,4 @@
-"""Converted networks are compared with TensorFlow on what the engine would give them and read."""
+"""Comparison of converted networks with TensorFlow, on the engine's inputs and outputs."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from dctnet.conversion.comparison import (
     MAX_LANDMARK_DIFFERENCE,
     MAX_LEVEL_DIFFERENCE,
     MAX_SCORE_DIFFERENCE,
-    Compared,
-    Differs,
+    Comparison,
+    OutputMismatch,
     compare_detectors,
     compare_generators,
     compare_landmarkers,
-    drawable,
     face_crops,
+    generator_input,
 )
 from dctnet.runtimes import Detector
 
@@ -32,49 +32,53 @@ def detector(boxes: Floats = BOXES, scores: Floats = SCORES) -> Detector:
     return detect
 
 
-def test_the_same_faces_in_another_order_are_the_same():
+def test_order_of_faces_does_not_matter():
     turned = detector(BOXES[::-1], SCORES[::-1])
-    assert compare_detectors(turned, detector(), IMAGES) == Compared(
+    assert compare_detectors(turned, detector(), IMAGES) == Comparison(
         3, {"boxes": 0.0, "scores": 0.0}
     )
 
 
-def test_boxes_that_the_engine_does_not_read_do_not_count():
+def test_boxes_below_the_threshold_are_ignored():
     other = BOXES.copy()
     other[2] = 0.5
     assert compare_detectors(detector(other), detector(), IMAGES).differences["boxes"] == 0
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_the_largest_difference_of_a_box_is_reported_up_to_the_limit(place):
+def test_largest_box_difference_within_the_limit_is_reported(place):
     near, far = BOXES.copy(), BOXES.copy()
     near[place, 2] += MAX_BOX_DIFFERENCE * 0.9
     far[place, 2] += MAX_BOX_DIFFERENCE * 1.1
     found = compare_detectors(detector(near), detector(), IMAGES).differences["boxes"]
     assert found == pytest.approx(MAX_BOX_DIFFERENCE * 0.9, rel=0.01)
-    with pytest.raises(Differs, match=r"^its boxes differ from TensorFlow's by 0.00011, and at mo"):
+    with pytest.raises(
+        OutputMismatch, match=r"^its boxes differ from TensorFlow's by 0.00011, and at mo"
+    ):
         compare_detectors(detector(far), detector(), IMAGES)
 
 
-def test_a_score_too_far_off_is_rejected():
+def test_score_difference_above_the_limit_is_rejected():
     far = SCORES - np.float32(MAX_SCORE_DIFFERENCE * 1.1)
-    with pytest.raises(Differs, match="its scores differ"):
+    with pytest.raises(OutputMismatch, match="its scores differ"):
         compare_detectors(detector(scores=far), detector(), IMAGES)
 
 
-def test_a_face_too_few_is_rejected():
-    with pytest.raises(Differs, match=r"^on image 1 of 3 it finds 1 faces, and TensorFlow 2$"):
+def test_missing_face_is_rejected():
+    with pytest.raises(
+        OutputMismatch, match=r"^on image 1 of 3 it finds 1 faces, and TensorFlow 2$"
+    ):
         compare_detectors(detector(scores=SCORES - np.float32(0.12)), detector(), IMAGES)
 
 
-def test_one_face_twice_is_not_two_faces():
+def test_duplicate_face_is_rejected():
     twice = BOXES[[0, 0, 2]]
-    with pytest.raises(Differs, match="its boxes differ"):
+    with pytest.raises(OutputMismatch, match="its boxes differ"):
         compare_detectors(detector(twice), detector(), IMAGES)
 
 
-def test_what_is_no_number_is_rejected():
-    with pytest.raises(Differs, match="differ from TensorFlow's by nan"):
+def test_nan_is_rejected():
+    with pytest.raises(OutputMismatch, match="differ from TensorFlow's by nan"):
         compare_landmarkers(lambda x: x[0, :68, :2] * np.nan, lambda x: x[0, :68, :2], crops())
 
 
@@ -82,36 +86,36 @@ def crops() -> list[Floats]:
     return [np.zeros((160, 160, 3), np.float32)] * 4
 
 
-def test_landmarks_are_compared_up_to_the_limit():
-    def off(by: float) -> Compared:
+def test_landmark_difference_limit():
+    def off(by: float) -> Comparison:
         return compare_landmarkers(
             lambda _: np.full((68, 2), by, np.float32), lambda _: np.zeros((68, 2)), crops()
         )
 
     assert off(MAX_LANDMARK_DIFFERENCE * 0.9).inputs == 4
-    with pytest.raises(Differs, match="its landmarks differ"):
+    with pytest.raises(OutputMismatch, match="its landmarks differ"):
         off(MAX_LANDMARK_DIFFERENCE * 1.1)
 
 
-def test_drawings_may_differ_by_a_level():
-    images = [drawable(image) for image in IMAGES]
+def test_cartoons_may_differ_by_one_level():
+    images = [generator_input(image) for image in IMAGES]
     assert MAX_LEVEL_DIFFERENCE == 1
     found = compare_generators(lambda x: x // 2 + 1, lambda x: x // 2, images)
-    assert found == Compared(3, {"levels": 1.0})
-    with pytest.raises(Differs, match="its levels differ from TensorFlow's by 2"):
+    assert found == Comparison(3, {"levels": 1.0})
+    with pytest.raises(OutputMismatch, match="its levels differ from TensorFlow's by 2"):
         compare_generators(lambda x: x // 2 + 2, lambda x: x // 2, images)
-    with pytest.raises(Differs, match="it draws float32 of shape"):
+    with pytest.raises(OutputMismatch, match="its output is float32 of shape"):
         compare_generators(lambda x: x.astype(np.float32), lambda x: x, images)
 
 
-def test_a_drawable_image_has_sides_that_are_multiples_of_16():
+def test_generator_input_sides_are_multiples_of_16():
     for shape in ((2, 640, 3), (512, 512, 3), (300, 420, 3), (16, 16, 3)):
-        made = drawable(np.zeros(shape, np.uint8))
+        made = generator_input(np.zeros(shape, np.uint8))
         assert made.shape[0] % 16 == made.shape[1] % 16 == 0
         assert max(made.shape) <= 304
 
 
-def test_the_middle_of_an_image_is_a_crop_and_so_is_every_face():
+def test_crops_are_faces_and_image_centers():
     found = face_crops(IMAGES, detector())
     assert len(found) == 3 * (1 + 2)
     assert all(crop.shape == (160, 160, 3) and crop.dtype == np.float32 for crop in found)

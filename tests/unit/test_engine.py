@@ -1,4 +1,4 @@
-"""The engine as a whole, on networks whose answers are known."""
+"""The whole engine, on networks with known outputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from dctnet.runtimes import Networks
 ALPHA = np.zeros((288, 288), np.float32)
 cv2.circle(ALPHA, (144, 144), 120, 1.0, -1)
 
-# A frontal face in a box of 1 by 1, in iBUG's order as far as the engine looks.
+# The landmarks of a frontal face that the engine uses, in iBUG's order, in a box of 1 by 1.
 FACE = np.full((68, 2), 0.5, np.float32)
 FACE[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
 FACE[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
@@ -57,7 +57,7 @@ def red_pixels(image: Pixels) -> Any:
     return (image == (255, 0, 0)).all(axis=2)
 
 
-def test_without_a_face_the_whole_image_is_the_background_networks():
+def test_image_without_face_uses_only_the_background():
     image = photo(250, 333)
     cartoon = engine().cartoonize(image)
     np.testing.assert_array_equal(cartoon.image, image // 2)
@@ -67,14 +67,14 @@ def test_without_a_face_the_whole_image_is_the_background_networks():
     assert cartoon.stages["head"] == 0
 
 
-def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
+def test_head_is_blended_only_at_the_face():
     image = photo(512, 512)
     cartoon = engine((100, 150, 260, 310)).cartoonize(image)
     assert cartoon.faces == 1
-    drawn = red_pixels(cartoon.image)
-    assert drawn[240, 180]
+    generated = red_pixels(cartoon.image)
+    assert generated[240, 180]
     np.testing.assert_array_equal(cartoon.image[:, 400:], image[:, 400:] // 2)
-    ys, xs = np.nonzero(drawn)
+    ys, xs = np.nonzero(generated)
     assert xs.mean() == pytest.approx(180, abs=12)
     assert ys.mean() == pytest.approx(230, abs=30)
     assert min(cartoon.stages.values()) > 0
@@ -88,29 +88,29 @@ def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
         ([(100, 100, 250, 250), (180, 140, 330, 290)], 2),  # Overlapping.
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(9)] + [(0, 0, 90, 90)], 10),
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(10)] + [(0, 0, 90, 90)], 10),
-        ([(100, 100, 150, 150)], 0),  # Too small to draw.
+        ([(100, 100, 150, 150)], 0),  # Too small.
         ([(3000, 3000, 3200, 3200)], 0),  # Nowhere.
     ],
 )
-def test_faces_anywhere_and_however_many_give_an_image(boxes, faces):
+def test_any_number_and_position_of_faces_gives_a_cartoon(boxes, faces):
     cartoon = engine(*boxes).cartoonize(photo(512, 512))
     assert cartoon.image.shape == (512, 512, 3)
     assert cartoon.image.dtype == np.uint8
     assert cartoon.faces == faces
 
 
-def test_of_overlapping_heads_the_smallest_is_drawn_last():
+def test_smallest_overlapping_head_is_blended_last():
     colours = iter([(0, 0, 255), (0, 255, 0)])
     boxes = (100, 100, 200, 200), (110, 110, 300, 300)
-    drawn = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
+    generated = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
         photo(512, 512)
     )
-    assert drawn.faces == 2
-    np.testing.assert_array_equal(drawn.image[155, 150], [0, 255, 0])
-    np.testing.assert_array_equal(drawn.image[260, 205], [255, 0, 0])
+    assert generated.faces == 2
+    np.testing.assert_array_equal(generated.image[155, 150], [0, 255, 0])
+    np.testing.assert_array_equal(generated.image[260, 205], [255, 0, 0])
 
 
-def test_points_that_coincide_are_no_face():
+def test_coinciding_points_are_no_face():
     point = np.full((68, 2), 0.5, np.float32)
     image = photo(512, 512)
     cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(image)
@@ -121,12 +121,12 @@ def test_points_that_coincide_are_no_face():
 @pytest.mark.parametrize(
     "shape", [(16, 4000), (4000, 16), (1, 1), (1, 2000), (15, 17), (800, 1300)]
 )
-def test_an_image_of_any_shape_comes_back_at_its_size(shape):
+def test_cartoon_has_the_size_of_the_image(shape):
     cartoon = engine((100, 100, 300, 300)).cartoonize(photo(*shape))
     assert cartoon.image.shape == (*shape, 3)
 
 
-def test_the_networks_never_see_a_side_beyond_the_cap():
+def test_network_inputs_stay_within_max_working_side():
     seen = []
 
     def background(image: Pixels) -> GeneratorOutput:
@@ -140,7 +140,7 @@ def test_the_networks_never_see_a_side_beyond_the_cap():
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
-def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
+def test_input_image_is_not_modified(shape):
     image = photo(*shape)
     before = image.copy()
     cartoon = engine((100, 100, 300, 300)).cartoonize(image)
@@ -148,7 +148,7 @@ def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
     np.testing.assert_array_equal(image, before)
 
 
-def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
+def test_levels_are_clipped_and_rounded():
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 
     def background(image: Pixels) -> GeneratorOutput:
@@ -167,6 +167,6 @@ def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_image_is_rejected(image):
+def test_array_that_is_no_rgb_image_is_rejected(image):
     with pytest.raises(ValueError, match=r"image"):
         engine().cartoonize(image)

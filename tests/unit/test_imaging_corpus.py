@@ -1,4 +1,4 @@
-"""Hundreds of broken, hostile and odd images: each is decoded, or rejected with reason."""
+"""Hundreds of damaged, hostile and unusual images are decoded, or rejected with a reason."""
 
 import cProfile
 import os
@@ -24,7 +24,7 @@ MEMORY_GROWTH_MIB = 64
 """Sixteen megapixels' worth of bytes for images of one, and room for what libraries keep."""
 
 
-def test_the_corpus_is_large_and_each_sample_has_its_name():
+def test_corpus_is_large_with_unique_names():
     assert len(corpus()) >= 300
     assert len({sample.name for sample in corpus()}) == len(corpus())
     assert all(sample.errors or sample.shapes for sample in corpus())
@@ -36,11 +36,9 @@ CALLS_A_CHUNK = 10
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_each_is_decoded_or_rejected_for_the_right_reason_and_inspected_cheaply(
-    family, monkeypatch
-):
+def test_each_sample_is_decoded_or_rejected_and_inspected_cheaply(family, monkeypatch):
     for sample in family():
-        print(sample.name)  # The last one is at fault where this fails.
+        print(sample.name)  # If this fails, the last sample is the cause.
         outcome = _decoded(sample.data)
         _require_right_outcome(sample, outcome)
         with monkeypatch.context() as patch:
@@ -84,7 +82,7 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     profile = cProfile.Profile()
     tracemalloc.start()
     try:
-        inspected = profile.runcall(_inspected, data)
+        inspected = profile.runcall(_parse_within_limits, data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -93,7 +91,7 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     return inspected
 
 
-def _inspected(data: bytes) -> tuple[int, int] | ImageError:
+def _parse_within_limits(data: bytes) -> tuple[int, int] | ImageError:
     try:
         width, height, _ = inspect(data, MAX_PIXELS)
         return width, height
@@ -129,12 +127,12 @@ sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
 """
 
 
-def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path):
-    """In a process of its own, whose memory and warnings are its own."""
+def test_corpus_takes_bounded_memory_without_leaks(tmp_path):
+    """Runs in its own process, for its memory and warnings."""
     harmless = sum(sample.name.startswith("whole ") for sample in corpus())
     samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())
     decoder = [sys.executable, "-c", DECODER, str(MAX_PIXELS), str(harmless)]
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    # A process inherits the peak of the one that it replaces: here, a small shell.
     run = subprocess.run(
         ["sh", "-c", '"$0" "$@"; exit "$?"', *decoder],
         input=samples,

@@ -1,4 +1,4 @@
-"""Whatever the bytes, they become an image or one rejection."""
+"""Any bytes are decoded or rejected."""
 
 import time
 

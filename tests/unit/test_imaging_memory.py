@@ -1,4 +1,4 @@
-"""Lack of memory is neither damage nor a defect."""
+"""Out-of-memory errors are distinguished from damaged images."""
 
 import json
 import os
@@ -46,7 +46,7 @@ print(json.dumps(outcomes))
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_decoder_without_memory_raises_a_memory_error(format):
+def test_decoder_without_memory_raises_memory_error(format):
     """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
     profile = ordinary_profiles()["RGB of tables, version 4"][1]
     image = Image.fromarray(gradient(SIDE, SIDE))
@@ -69,7 +69,7 @@ def test_a_decoder_without_memory_raises_a_memory_error(format):
     assert set(outcomes) == {"MemoryError", "decoded"}
 
 
-def test_what_opencv_and_numpy_raise_for_lack_of_memory_is_recognised():
+def test_opencv_and_numpy_memory_errors_are_recognized():
     with pytest.raises(MemoryError) as numpy_error:
         np.empty(2**62, np.uint8)
     assert is_out_of_memory(numpy_error.value, 1)
@@ -80,6 +80,6 @@ def test_what_opencv_and_numpy_raise_for_lack_of_memory_is_recognised():
     assert is_out_of_memory(defect.value, 1)
 
 
-def test_any_error_counts_where_the_memory_cannot_be_reserved():
+def test_any_error_is_out_of_memory_if_memory_cannot_be_reserved():
     assert not is_out_of_memory(ValueError(), 1)
     assert is_out_of_memory(ValueError(), 2**60)

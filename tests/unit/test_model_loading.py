@@ -1,4 +1,4 @@
-"""From settings to a model, its engine and its name."""
+"""Model loading: model, engine and label."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.cpus import available_cpus
-from dctnet.model_loading import find_model, label, network_threads
+from dctnet.model_loading import find_model, network_threads
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from tests.support.tiny_model import write_model_without_graphs
@@ -22,14 +22,14 @@ def tiny(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
-def test_the_digest_that_is_set_pins_the_model(tiny):
+def test_digest_setting_pins_the_model(tiny):
     digest = find_model(settings(model=tiny)).digest
     assert find_model(settings(model=tiny, model_digest=digest)).integrity == "pinned"
     with pytest.raises(ModelError, match="another model"):
         find_model(settings(model=tiny, model_digest="0" * 64))
 
 
-def test_threads_are_those_that_are_set_or_the_cpus():
+def test_threads_default_to_the_cpus():
     assert network_threads(settings(threads=7)) == 7
     assert network_threads(settings()) == max(1, int(available_cpus()))
 
@@ -43,6 +43,6 @@ def test_threads_are_those_that_are_set_or_the_cpus():
         ("unknown", "", "folder"),
     ],
 )
-def test_a_model_is_named_in_one_printable_word(style, revision, word):
+def test_label_is_one_printable_word(style, revision, word):
     model = ModelFolder(Path("folder"), style, "folder", revision, None, "no manifest")
-    assert label(model) == word
+    assert model.label == word

@@ -1,4 +1,4 @@
-"""A folder appears whole or not at all."""
+"""Atomic directory creation."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.models.atomic_dir import exclusive, replace_dir, staging
+from dctnet.models.atomic_dir import exclusive_lock, replace_dir, staging_dir
 
 
 def a_folder(path: Path, content: str) -> Path:
@@ -20,16 +20,16 @@ def names(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-def test_a_folder_is_put_in_its_place_and_replaces_what_was_there(tmp_path, replaces):
+def test_replace_dir_replaces_the_target(tmp_path, replaces):
     if replaces:
-        a_folder(tmp_path / "place", "old")
-    replace_dir(a_folder(tmp_path / "new", "new"), tmp_path / "place")
-    assert names(tmp_path) == ["place"]
-    assert (tmp_path / "place" / "file").read_text() == "new"
+        a_folder(tmp_path / "folder", "old")
+    replace_dir(a_folder(tmp_path / "new", "new"), tmp_path / "folder")
+    assert names(tmp_path) == ["folder"]
+    assert (tmp_path / "folder" / "file").read_text() == "new"
 
 
-def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path, monkeypatch):
-    a_folder(tmp_path / "place", "old")
+def test_failed_replacement_restores_the_old_folder(tmp_path, monkeypatch):
+    a_folder(tmp_path / "folder", "old")
     new = a_folder(tmp_path / "new", "new")
     rename = Path.rename
 
@@ -40,25 +40,25 @@ def test_a_folder_that_was_there_comes_back_where_the_new_one_cannot_go(tmp_path
 
     monkeypatch.setattr(Path, "rename", reject)
     with pytest.raises(OSError, match="No space"):
-        replace_dir(new, tmp_path / "place")
-    assert (tmp_path / "place" / "file").read_text() == "old"
+        replace_dir(new, tmp_path / "folder")
+    assert (tmp_path / "folder" / "file").read_text() == "old"
 
 
-def test_what_is_left_of_an_unfinished_folder_is_removed(tmp_path):
-    a_folder(tmp_path / ".place.new", "of a process that was killed")
-    with staging(tmp_path / "place") as folder:
+def test_leftover_staging_folder_is_deleted(tmp_path):
+    a_folder(tmp_path / ".folder.new", "of a process that was killed")
+    with staging_dir(tmp_path / "folder") as folder:
         assert names(folder) == []
         (folder / "half").touch()
     assert names(tmp_path) == []
 
 
-def test_of_two_processes_one_waits(tmp_path):
-    place = tmp_path / "not" / "there yet" / "place"
+def test_second_process_waits_for_the_lock(tmp_path):
+    folder = tmp_path / "not" / "there yet" / "folder"
     with (
-        exclusive(place, "--to"),
-        (place.parent / ".place.lock").open("w") as other,
+        exclusive_lock(folder, "--to"),
+        (folder.parent / ".folder.lock").open("w") as other,
         pytest.raises(BlockingIOError),
     ):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with (place.parent / ".place.lock").open("w") as other:
+    with (folder.parent / ".folder.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""A generator's weights in a file: written once, read as they were, and nothing else accepted."""
+"""Weights files: reproducible, read unchanged, invalid files rejected."""
 
 import io
 import subprocess
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cartoon_bg.npz"
 
 
-def test_what_is_written_is_read_back_in_the_order_of_the_layers(path):
+def test_weights_round_trip_in_layer_order(path):
     weights = generator_weights.read(path)
     assert list(weights) == [name for name, _ in generator_weights.shapes()]
     for name, value in some_weights().items():
@@ -36,13 +36,13 @@ def test_what_is_written_is_read_back_in_the_order_of_the_layers(path):
         assert weights[name].flags.c_contiguous
 
 
-def test_the_same_weights_are_the_same_bytes(path):
+def test_weights_file_is_reproducible(path):
     turned = dict(reversed(list(some_weights().items())))
     generator_weights.write(path.parent / "again.npz", turned)
     assert path.read_bytes() == (path.parent / "again.npz").read_bytes()
 
 
-def test_any_reader_of_npz_reads_it(path):
+def test_weights_file_is_a_plain_npz(path):
     """Uncompressed `.npy` arrays in a zip archive, as numpy documents them."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -53,7 +53,7 @@ def test_any_reader_of_npz_reads_it(path):
     assert np.array_equal(first, some_weights()["Conv/weights"])
 
 
-def test_the_network_has_18_convolutions_and_a_filter():
+def test_network_has_18_convolutions_and_a_filter():
     assert len(generator_weights.LAYERS) == 18
     assert sum(np.prod(shape, dtype=int) for _, shape in generator_weights.shapes()) == 1_467_076
 
@@ -64,7 +64,7 @@ def rejection(path: Path) -> str:
     return str(caught.value)
 
 
-def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path):
+def test_reading_weights_imports_nothing(path):
     program = (
         "import sys, pathlib\n"
         "from dctnet.models import generator_weights\n"
@@ -78,7 +78,7 @@ def test_reading_imports_nothing_so_that_threads_may_do_it_at_once(path):
     assert run.stdout == "[]\n"
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_missing_weights_file_is_named(tmp_path):
     assert rejection(tmp_path / "w.npz") == (
         f"The weights {tmp_path / 'w.npz'} cannot be read: No such file or directory."
     )
@@ -100,30 +100,32 @@ def flipped(content: bytes) -> bytes:
     ],
     ids=["empty", "text", "a head alone", "cut short", "a flipped bit"],
 )
-def test_a_file_that_is_not_as_it_was_written_is_rejected(path, change):
+def test_damaged_weights_file_is_rejected(path, change):
     path.write_bytes(change(path.read_bytes()))
-    assert rejection(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a weights file."
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, allow_pickle=True, **{"Conv/weights": np.array([{}], object)})
-    assert rejection(path) == f"{path} is not a file of weights."
+    assert rejection(path) == f"{path} is not a weights file."
 
 
-def test_an_array_too_many_or_too_few_is_rejected(tmp_path):
+def test_additional_or_missing_array_is_rejected(tmp_path):
     weights = some_weights()
     np.savez(tmp_path / "more.npz", **weights, more=np.zeros(1))
     del weights["Conv_9/biases"]
     np.savez(tmp_path / "fewer.npz", **weights)
     for name in ("more", "fewer"):
-        assert "has not the arrays of a DCT-Net generator" in rejection(tmp_path / f"{name}.npz")
+        assert "does not have the arrays of a DCT-Net generator" in rejection(
+            tmp_path / f"{name}.npz"
+        )
 
 
 @pytest.mark.parametrize(
     "other", [np.zeros((3, 3, 64, 63), np.float32), np.zeros((3, 3, 64, 64), np.float64)]
 )
-def test_an_array_of_another_shape_or_type_is_named(tmp_path, other):
+def test_array_of_wrong_shape_or_type_is_named(tmp_path, other):
     np.savez(tmp_path / "w.npz", **some_weights() | {"Conv_6/weights": other})
     assert f"Conv_6/weights is {other.dtype} of shape {other.shape}" in rejection(
         tmp_path / "w.npz"

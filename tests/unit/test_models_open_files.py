@@ -1,4 +1,4 @@
-"""Open files of a model folder: what is read later is what was verified, or an error."""
+"""Open files of a model folder: later reads return the verified content or an error."""
 
 import hashlib
 import os
@@ -27,21 +27,21 @@ def files(path: Path) -> OpenFiles:
 
 
 @pytest.mark.parametrize("swap", SWAPS)
-def test_a_path_that_leads_elsewhere_changes_nothing(path, files, swap):
+def test_changed_path_does_not_affect_open_file(path, files, swap):
     swap(path)
     assert files["file"].read_bytes() == CONTENT
     assert files["file"].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", CONTENT[:-1], CONTENT + b"!", CONTENT.swapcase()])
-def test_a_file_that_is_changed_in_place_is_an_error(path, files, content):
+def test_file_changed_in_place_is_an_error(path, files, content):
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
         files["file"].read_bytes()
     assert str(caught.value) == f"The model file {path} has changed since it was opened."
 
 
-def test_only_what_was_opened_is_there(path, files):
+def test_only_opened_files_are_available(path, files):
     (path.parent / "file.npz").write_bytes(b"not opened")
     assert "file" in files
     assert "file.npz" not in files
@@ -51,24 +51,24 @@ def test_only_what_was_opened_is_there(path, files):
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("none")])
-def test_what_is_no_regular_file_counts_as_missing_and_does_not_block(tmp_path, make):
+def test_non_regular_file_is_missing_and_does_not_block(tmp_path, make):
     make(tmp_path / "name")
     with pytest.raises(FileNotFoundError):
         OpenFiles(tmp_path, ["name"])
 
 
-def test_an_empty_file_is_read_as_one(tmp_path):
+def test_empty_file_is_read(tmp_path):
     (tmp_path / "empty").touch()
     assert OpenFiles(tmp_path, ["empty"])["empty"].read_bytes() == b""
 
 
-def test_opening_returns_the_size_and_the_checksum(path):
+def test_open_returns_size_and_checksum(path):
     record = OpenFiles(path.parent).open("file")
     assert record == FileRecord(hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 
 
 def descriptors(path: Path) -> int:
-    """How many of this process's descriptors are of a file."""
+    """Number of this process's descriptors for a file."""
     opened = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # Others may be closed meanwhile.
@@ -86,6 +86,6 @@ def test_descriptors_are_closed_with_the_last_reference(path):
     assert descriptors(path) == 0
 
 
-def test_a_file_that_was_closed_is_not_there(files):
+def test_closed_file_is_not_available(files):
     files.close("file")
     assert "file" not in files

@@ -1,4 +1,4 @@
-"""The golden pair of a model folder: what it is, and what is said where it cannot be read."""
+"""The golden pair of a model folder, and its errors."""
 
 from dataclasses import replace
 from math import inf
@@ -21,14 +21,14 @@ KNOWN = GoldenPair(
 )
 
 JPEG = encoded(gradient(5, 4), "JPEG")
-"""Both files are PNG: no other decoder is to open them."""
+"""Both files are PNG: no other decoder may open them."""
 
 
 def files_in(folder: Path) -> OpenFiles:
     return OpenFiles(folder, (path.name for path in folder.iterdir()))
 
 
-def test_what_was_written_is_read(tmp_path):
+def test_golden_pair_round_trip(tmp_path):
     assert GoldenPair.read(files_in(tmp_path)) is None
     KNOWN.write(tmp_path)
     read = GoldenPair.read(files_in(tmp_path))
@@ -39,7 +39,7 @@ def test_what_was_written_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", [GOLDEN_INPUT, GOLDEN_OUTPUT])
 @pytest.mark.parametrize("content", [None, b"no image", JPEG], ids=["none", "text", "JPEG"])
-def test_what_cannot_be_read_is_said(tmp_path, name, content):
+def test_unreadable_golden_pair_is_named(tmp_path, name, content):
     KNOWN.write(tmp_path)
     if content is None and name == GOLDEN_INPUT:
         (tmp_path / name).unlink()
@@ -49,7 +49,7 @@ def test_what_cannot_be_read_is_said(tmp_path, name, content):
         GoldenPair.read(files_in(tmp_path))
 
 
-def test_a_difference_is_the_mean_of_all_values():
+def test_difference_is_the_mean_over_all_values():
     assert KNOWN.difference(KNOWN.cartoon) == 0
     one_off = KNOWN.cartoon.copy()
     one_off[0, 0, 0] = 40
@@ -57,7 +57,7 @@ def test_a_difference_is_the_mean_of_all_values():
     assert KNOWN.difference(KNOWN.cartoon[:-1]) == inf
 
 
-def test_the_demo_models_answer_takes_all_its_networks():
+def test_demo_golden_pair_uses_all_networks():
     known = GoldenPair.read(files_in(DEMO))
     assert known is not None
     networks = selection.load(open_folder(DEMO), threads=1)

@@ -1,4 +1,4 @@
-"""The runtime of each network: the fastest that is installed and has its files."""
+"""Runtime selection: the fastest available runtime that can read the network."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ import pytest
 
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from dctnet.models.networks import PARTS, Part
+from dctnet.models.networks import NETWORKS, NetworkRecord
 from dctnet.runtimes import native
 from dctnet.runtimes.selection import explain, select
 
-FACES = {"detector": Part(("onnxruntime",)), "landmarks": Part(("onnxruntime",))}
-GENERATORS = dict.fromkeys(("background", "head"), Part(("native", "onnxruntime")))
-PREPARED = ModelFolder(
+FACES = {"detector": NetworkRecord(("onnxruntime",)), "landmarks": NetworkRecord(("onnxruntime",))}
+GENERATORS = dict.fromkeys(("background", "head"), NetworkRecord(("native", "onnxruntime")))
+CONVERTED = ModelFolder(
     Path("/m/anime"),
     "anime",
     "iic/anime",
@@ -23,102 +23,110 @@ PREPARED = ModelFolder(
     "ab" * 32,
     "unpinned",
     GENERATORS | FACES,
-    is_prepared=True,
+    is_converted=True,
 )
 UPSTREAM = ModelFolder(Path("/m"), "m", "mine", "", None, "no manifest")
-NODE = "the node 'map/while/X': the operation X is not known to tf2onnx"
-NEEDY = replace(PREPARED, parts=PREPARED.parts | {"detector": Part(("tensorflow",), NODE)})
+NODE = "the node 'map/while/X': tf2onnx does not support the operation X"
+PARTLY_CONVERTED = replace(
+    CONVERTED, networks=CONVERTED.networks | {"detector": NetworkRecord(("tensorflow",), NODE)}
+)
 
 
 @pytest.fixture(autouse=True)
 def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a CPU that the native runtime is not built for."""
+    """Simulate a CPU without native variant."""
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
 
 
-def test_generators_are_computed_natively_where_they_can(monkeypatch):
-    monkeypatch.setattr(native, "reason_against", lambda: "")
+def test_native_runtime_is_selected_if_available(monkeypatch):
+    monkeypatch.setattr(native, "unavailable_reason", lambda: "")
     faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
-    assert select(PREPARED) == dict.fromkeys(("background", "head"), "native") | faces
+    assert select(CONVERTED) == dict.fromkeys(("background", "head"), "native") | faces
 
 
-def test_a_prepared_folder_needs_no_tensorflow():
-    assert select(PREPARED) == dict.fromkeys(PARTS, "onnxruntime")
+def test_converted_model_needs_no_tensorflow():
+    assert select(CONVERTED) == dict.fromkeys(NETWORKS, "onnxruntime")
 
 
-def test_a_part_that_does_not_convert_is_computed_by_tensorflow():
-    assert select(NEEDY) == dict.fromkeys(PARTS, "onnxruntime") | {"detector": "tensorflow"}
+def test_unconverted_network_uses_tensorflow():
+    assert select(PARTLY_CONVERTED) == dict.fromkeys(NETWORKS, "onnxruntime") | {
+        "detector": "tensorflow"
+    }
 
 
-def test_a_folder_as_upstream_ships_it_is_computed_by_tensorflow():
-    assert select(UPSTREAM) == dict.fromkeys(PARTS, "tensorflow")
+def test_upstream_model_uses_tensorflow():
+    assert select(UPSTREAM) == dict.fromkeys(NETWORKS, "tensorflow")
 
 
-def rejection(folder: ModelFolder, wanted: str | None = None) -> str:
+def rejection(folder: ModelFolder, requested: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
-        select(folder, wanted)
+        select(folder, requested)
     return str(caught.value)
 
 
-def test_the_runtime_that_is_wanted_computes_the_generators(monkeypatch):
-    monkeypatch.setattr(native, "reason_against", lambda: "")
-    assert select(PREPARED, "onnxruntime") == dict.fromkeys(PARTS, "onnxruntime")
-    assert rejection(PREPARED, "tensorflow") == (
+def test_requested_runtime_runs_the_generators(monkeypatch):
+    monkeypatch.setattr(native, "unavailable_reason", lambda: "")
+    assert select(CONVERTED, "onnxruntime") == dict.fromkeys(NETWORKS, "onnxruntime")
+    assert rejection(CONVERTED, "tensorflow") == (
         "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
         " native or onnxruntime."
     )
 
 
-def test_a_runtime_that_is_wanted_and_not_here_is_said():
-    assert rejection(PREPARED, "native") == (
+def test_unavailable_requested_runtime_is_named():
+    assert rejection(CONVERTED, "native") == (
         "DCTNET_RUNTIME is native, which cannot be used here."
         " The native runtime is not built for vax."
     )
 
 
-def test_it_is_said_which_runtime_draws_and_why(monkeypatch):
-    assert explain(PREPARED) == (
-        "onnxruntime draws background and head: The native runtime is not built for vax"
+def test_explanation_names_runtime_and_reason(monkeypatch):
+    assert explain(CONVERTED) == (
+        "onnxruntime runs background and head: The native runtime is not built for vax"
     )
-    assert explain(PREPARED, "onnxruntime") == (
-        "onnxruntime draws background and head: DCTNET_RUNTIME says so"
+    assert explain(CONVERTED, "onnxruntime") == (
+        "onnxruntime runs background and head: set by DCTNET_RUNTIME"
     )
     assert explain(UPSTREAM) == (
-        "tensorflow draws background and head: it is a frozen graph, as upstream ships it"
+        "tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
-    half = replace(PREPARED, parts=PREPARED.parts | {"head": Part(("tensorflow",), NODE)})
+    half = replace(
+        CONVERTED, networks=CONVERTED.networks | {"head": NetworkRecord(("tensorflow",), NODE)}
+    )
     assert explain(half) == (
-        "onnxruntime draws background: The native runtime is not built for vax;"
-        f" tensorflow draws head: {NODE}"
+        "onnxruntime runs background: The native runtime is not built for vax;"
+        f" tensorflow runs head: {NODE}"
     )
-    assert explain(PREPARED, "native") == rejection(PREPARED, "native")
-    monkeypatch.setattr(native, "pick", lambda: "vax-11")
-    assert explain(PREPARED) == (
-        "native (vax-11) draws background and head: the fastest for this machine and model"
+    assert explain(CONVERTED, "native") == rejection(CONVERTED, "native")
+    monkeypatch.setattr(native, "select_variant", lambda: "vax-11")
+    assert explain(CONVERTED) == (
+        "native (vax-11) runs background and head: the fastest for this machine and model"
     )
 
 
-def test_without_tensorflow_model_file_node_and_remedy_are_said(monkeypatch):
+def test_missing_tensorflow_error_names_model_file_node_and_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert rejection(NEEDY) == (
+    assert rejection(PARTLY_CONVERTED) == (
         "The model iic/anime in /m/anime needs TensorFlow, which is not installed, for detector.pb"
-        f" ({NODE}): install dctnet with its `reference` extra, or take the `tensorflow` image."
+        f" ({NODE}): install dctnet with its `reference` extra, or use the `tensorflow` image."
     )
     assert rejection(UPSTREAM) == (
         "The model mine in /m needs TensorFlow, which is not installed, for cartoon_bg.pb (it is a"
-        " frozen graph, as upstream ships it): prepare it with `dctnet prepare`, install dctnet"
-        " with its `reference` extra, or take the `tensorflow` image."
+        " frozen graph, as upstream ships it): convert it with `dctnet prepare`, install dctnet"
+        " with its `reference` extra, or use the `tensorflow` image."
     )
 
 
-def test_without_onnx_runtime_it_is_said_what_is_missing(monkeypatch):
+def test_missing_onnx_runtime_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    said = rejection(replace(PREPARED, parts=dict.fromkeys(PARTS, Part(("onnxruntime",)))))
-    assert "needs onnxruntime, which is not installed" in said
+    message = rejection(
+        replace(CONVERTED, networks=dict.fromkeys(NETWORKS, NetworkRecord(("onnxruntime",))))
+    )
+    assert "needs onnxruntime, which is not installed" in message
 
 
-def test_threads_that_load_networks_import_nothing():
-    """In CPython 3.11 an import can fail that meets another (gh-91351)."""
+def test_loading_threads_import_nothing():
+    """In CPython 3.11 concurrent imports can fail (gh-91351)."""
     program = (
         "import sys, threading\n"
         "from dctnet.models.folder import DEMO, open_folder\n"

@@ -1,4 +1,4 @@
-"""Of what is written to standard error while TensorFlow starts, only its chatter is dropped."""
+"""The filter drops only TensorFlow's start-up messages from standard error."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ I am no log line: port.cc:153]
 """
 
 
-def test_chatter_is_dropped_and_all_else_comes_through(capfd):
+def test_start_up_messages_are_dropped_and_others_pass(capfd):
     os.write(2, b"before\n")
     with filtered_stderr():
         os.write(2, (CHATTER + WORTH_READING).encode())
@@ -34,21 +34,21 @@ def test_chatter_is_dropped_and_all_else_comes_through(capfd):
     assert capfd.readouterr().err == (f"before\n{WORTH_READING}not ended\nafter\n{CHATTER}")
 
 
-def test_more_than_a_pipe_holds_comes_through(capfd):
+def test_output_larger_than_a_pipe_passes(capfd):
     line = "x" * 99 + "\n"
     with filtered_stderr():
         os.write(2, (line * 10_000).encode())
     assert capfd.readouterr().err == line * 10_000
 
 
-def test_an_exception_gives_standard_error_back(capfd):
+def test_exception_restores_standard_error(capfd):
     with pytest.raises(KeyError), filtered_stderr():
         raise KeyError
     os.write(2, CHATTER.encode())
     assert capfd.readouterr().err == CHATTER
 
 
-def test_of_many_threads_every_line_comes_through(capfd):
+def test_lines_of_many_threads_pass(capfd):
     def start(number: int) -> None:
         with filtered_stderr():
             os.write(2, f"{CHATTER}line {number}\n".encode())
@@ -64,7 +64,7 @@ def test_of_many_threads_every_line_comes_through(capfd):
     assert last == "after"
 
 
-def test_the_last_words_of_a_process_that_aborts_come_through():
+def test_last_lines_of_an_aborting_process_pass():
     program = (
         "import os\n"
         "from dctnet.runtimes.stderr_filter import filtered_stderr\n"
@@ -77,7 +77,7 @@ def test_the_last_words_of_a_process_that_aborts_come_through():
     assert run.stderr == b"this machine has no AVX\n"
 
 
-def test_a_standard_error_that_is_not_read_holds_up_nothing():
+def test_blocked_standard_error_does_not_block_the_caller():
     program = (
         "import os\n"
         "from dctnet.runtimes.stderr_filter import filtered_stderr\n"

@@ -1,4 +1,4 @@
-"""What a model folder becomes after its verification is neither served nor loaded."""
+"""Changes of a model folder after verification are neither served nor loaded."""
 
 import shutil
 from pathlib import Path
@@ -46,7 +46,7 @@ def load(model: ModelFolder) -> Engine:
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(folder, swap):
+def test_converted_model_loads_only_verified_files(folder, swap):
     model = verify(folder)
     for name in DEMO_FILES:
         swap(folder / name)
@@ -55,7 +55,7 @@ def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(f
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("name", LOADED_OF_DEMO)
-def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(folder, name):
+def test_file_changed_after_verification_is_not_loaded(folder, name):
     model = verify(folder)
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -66,7 +66,7 @@ def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(folder
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
-def test_the_sample_is_the_one_that_was_verified(folder, swap):
+def test_sample_is_the_verified_file(folder, swap):
     client = create_app(Replica(settings(folder), verify(folder))).test_client()
     swap(folder / GOLDEN_OUTPUT)
     assert client.get("/v1/styles/demo/sample").data == SAMPLE
@@ -75,7 +75,7 @@ def test_the_sample_is_the_one_that_was_verified(folder, swap):
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] == "styles/demo/sample"
 
 
-def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path):
+def test_unlisted_golden_pair_is_ignored(tmp_path):
     write_model_without_graphs(tmp_path / "model")
     black = np.zeros((8, 8, 3), np.uint8)
     GoldenPair(black, black).write(tmp_path / "model")
@@ -86,7 +86,7 @@ def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path):
     assert verify(tmp_path / "model").sample is not None
 
 
-def test_a_model_may_consist_of_symbolic_links(folder, tmp_path):
+def test_model_may_consist_of_symbolic_links(folder, tmp_path):
     """As Kubernetes mounts a ConfigMap, and as caches of hubs keep files."""
     linked = tmp_path / "linked"
     linked.mkdir()

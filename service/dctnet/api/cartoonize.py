@@ -28,7 +28,6 @@ from dctnet.imaging import (
     require_encodable,
 )
 from dctnet.lifecycle.state import State
-from dctnet.model_loading import label
 from dctnet.replica import Replica
 
 MODEL_HEADER = "X-Dctnet-Model"
@@ -193,7 +192,7 @@ class CartoonHandler:
     def _response(self, cartoon: CartoonResponse) -> Response:
         response = Response(cartoon.data, content_type=MEDIA_TYPES[cartoon.format])
         response.headers["Cache-Control"] = "no-store"
-        response.headers[MODEL_HEADER] = label(self._replica.model)
+        response.headers[MODEL_HEADER] = self._replica.model.label
         response.headers[FACES_HEADER] = str(cartoon.faces)
         response.headers[TIMING_HEADER] = ", ".join(
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in cartoon.stages.items()

@@ -7,7 +7,6 @@ from flask import Response, make_response, render_template
 from dctnet.api import static_files
 from dctnet.config import Settings
 from dctnet.engine.geometry import MAX_SHORT_SIDE
-from dctnet.model_loading import label
 from dctnet.models.folder import DEFAULT_STYLE, ModelFolder
 from dctnet.models.styles import DEMO_STYLE
 
@@ -20,7 +19,7 @@ def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response
         html = render_template(
             "index.html",
             static_paths=paths,
-            model=label(model),
+            model=model.label,
             is_demo=model.style == DEMO_STYLE,
             default_style=DEFAULT_STYLE,
             settings=settings,

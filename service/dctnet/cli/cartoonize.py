@@ -1,4 +1,4 @@
-"""``dctnet cartoonize``: images in files to cartoons in files."""
+"""``dctnet cartoonize``: cartoonize image files."""
 
 import argparse
 import itertools
@@ -21,32 +21,37 @@ logger = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "cartoonize",
-        help="turn images into cartoons",
-        description="Turn images into cartoons of the same size.",
-        epilog="A cartoon has its image's name with the format's suffix. One that is there "
-        "already is replaced, but no image of this call is ever overwritten, nor is a cartoon "
-        "of this call: the second a.png is called a-2.png. An image that cannot be read, or has "
-        "more than DCTNET_MAX_PIXELS, is named and left out, and the exit status is then 1.",
+        help="cartoonize image files",
+        description="Cartoonize image files. Each cartoon has the size of its image.",
+        epilog="A cartoon is named after its image, with the suffix of the format. Existing "
+        "files are replaced, except images and cartoons of the same call: the second a.png "
+        "becomes a-2.png. Images that cannot be read, or have more than DCTNET_MAX_PIXELS, are "
+        "reported and skipped; the exit status is then 1.",
     )
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG, WebP or AVIF"
+        "images", nargs="+", type=Path, metavar="IN", help="JPEG, PNG, WebP or AVIF image"
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="where the cartoons go; made if new"
+        "--out", required=True, type=Path, metavar="DIR", help="output folder; created if missing"
     )
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--style", metavar="NAME", help="a fetched style; `dctnet styles` lists all")
-    model.add_argument("--model", metavar="DIR", help="a model folder")
+    model.add_argument(
+        "--style", metavar="NAME", help="style of a fetched model; see `dctnet styles`"
+    )
+    model.add_argument("--model", metavar="DIR", help="path of a model folder")
     parser.add_argument(
-        "--format", choices=["png", "jpeg", "webp"], default="png", help="default: png"
+        "--format",
+        choices=["png", "jpeg", "webp"],
+        default="png",
+        help="output format; default: png",
     )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Draw every image that can be read; return 1 when any could not."""
+    """Cartoonize every readable image; return 1 if one was skipped."""
     from dctnet.imaging import ImageError
     from dctnet.model_loading import load_engine
 
@@ -55,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        logger.error("Cannot make the folder %s: %s.", args.out, error.strerror)
+        logger.error("Cannot create the folder %s: %s.", args.out, error.strerror)
         return 1
     engine, _ = load_engine(settings)
     outputs = output_paths(args.images, args.out, args.format)
@@ -64,11 +69,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
             progress.show(done, str(image))
             try:
-                cartoon = _draw(engine, image, args.format, settings.max_pixels)
+                cartoon = _cartoonize_file(engine, image, args.format, settings.max_pixels)
             except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
-                logger.error("%s is left out: %s", image, reason)
+                logger.error("%s is skipped: %s", image, reason)
                 status = 1
                 continue
             output.write_bytes(cartoon)
@@ -78,19 +83,19 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """Return a sentence on why an image is left out."""
+    """Return the reason for skipping an image, as a sentence."""
     if isinstance(error, MemoryError):
         return "There is not enough memory for it."
     return f"{error.strerror}." if isinstance(error, OSError) else str(error)
 
 
 def output_paths(images: Sequence[Path], out: Path, format: str) -> list[Path]:
-    """Return where each image's cartoon goes: never onto an image, nor twice to one place."""
+    """Return each cartoon's path, distinct from all images and other cartoons."""
     taken = {os.path.realpath(image) for image in images}
     candidates: dict[str, Iterator[Path]] = {}
     paths = []
     for image in images:
-        # One sequence a name, so that a thousand images of one name stay quick.
+        # One sequence for each name, so that a thousand images of one name stay fast.
         numbered = candidates.setdefault(image.stem, _numbered(out, image.stem, format))
         path = next(path for path in numbered if os.path.realpath(path) not in taken)
         taken.add(os.path.realpath(path))
@@ -105,12 +110,12 @@ def _numbered(out: Path, stem: str, format: str) -> Iterator[Path]:
 
 
 def _print_path(path: Path) -> None:
-    # Bytes, because a file's name need not be text.
+    # Bytes, because a file name need not be valid text.
     sys.stdout.buffer.write(os.fsencode(path) + b"\n")
     sys.stdout.flush()
 
 
-def _draw(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
+def _cartoonize_file(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
     from dctnet.imaging import decode, encode, require_encodable
 
     rgb = decode(image.read_bytes(), max_pixels)

@@ -1,4 +1,4 @@
-"""``dctnet doctor``: what this machine has and whether it can draw."""
+"""``dctnet doctor``: check installation, machine and model with a test inference."""
 
 import argparse
 import json
@@ -16,31 +16,31 @@ Facts = dict[str, object]
 _PACKAGES = ("flask", "gunicorn", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
 _OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
 
-# What the convolution libraries choose their code by; "asimd" is the kernel's word for NEON.
+# Features by which convolution libraries select code; the kernel says "asimd" for NEON.
 _CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
 
 _TEST_SIDE = 512
-"""The side of the image that is drawn, in pixels."""
+"""Side of the test image, in pixels."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "doctor",
         help="check the installation, the model and the machine",
         description="Check everything that serving needs, and time one inference. The exit status "
-        "is 1 when the model or the inference fails.",
+        "is 1 if a check fails.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print every check, even after one that failed."""
+    """Run and print every check, even after a failed one; return 1 if one failed."""
     report: dict[str, Facts] = {}
     for name, check in _CHECKS.items():
         try:
             report[name] = check(settings)
-        except Exception as error:  # Whatever is wrong is what the user asks for.
+        except Exception as error:  # Report any error as the result of the check.
             report[name] = {"error": str(error) or type(error).__name__}
         if not args.json:
             _print(name, report[name])
@@ -82,7 +82,7 @@ def _cpu(settings: Settings) -> Facts:
 
 
 def cpu_features(cpuinfo: Path) -> list[str]:
-    """Return the features that matter here, of those that Linux lists in ``/proc/cpuinfo``."""
+    """Return the relevant features that Linux lists in ``/proc/cpuinfo``."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:  # Not Linux.
@@ -101,7 +101,7 @@ def _address(settings: Settings) -> Facts:
 
     try:
         check_address_available(settings.bind)
-    except OSError as error:  # No failure: the server may be running.
+    except OSError as error:  # Not a failure: the server may be running.
         return {"bind": str(settings.bind), "free": False, "reason": error.strerror}
     return {"bind": str(settings.bind), "free": True}
 
@@ -118,9 +118,9 @@ def _model(settings: Settings) -> Facts:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
-        "prepared": model.is_prepared,
+        "converted": model.is_converted,
         "runtime": selection.summary(model, settings.runtime),
-        "choice": selection.explain(model, settings.runtime),
+        "runtime_selection": selection.explain(model, settings.runtime),
         **{f"{name}_needs_tensorflow": reason for name, reason in model.unconverted.items()},
     }
 
@@ -135,7 +135,7 @@ def _inference(settings: Settings) -> Facts:
     loaded = time.perf_counter()
     ramp = np.linspace(0, 255, _TEST_SIDE).astype(np.uint8)
     image = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
-    engine.cartoonize(image)  # The first one also prepares the graphs.
+    engine.cartoonize(image)  # The first inference also initializes the graphs.
     warm = time.perf_counter()
     engine.cartoonize(image)
     return {

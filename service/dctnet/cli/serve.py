@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal stops the process."""
     from dctnet import logs, tracing
-    from dctnet.model_loading import find_model, label
+    from dctnet.model_loading import find_model
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         logger.error("%s", error)
         return 1
     replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
-    logger.info("the model is %s, from %s", label(model), model.path)
+    logger.info("the model is %s, from %s", model.label, model.path)
     if model.style == DEMO_STYLE:
         logger.info("for a public DCT-Net model, run: dctnet fetch %s", DEFAULT_STYLE)
     if replica.api_keys is not None:

@@ -1,4 +1,4 @@
-"""From a model folder as upstream ships it to a prepared one, which is served without TensorFlow.
+"""Conversion of a model from the upstream format, to serve it without TensorFlow.
 
-Needs the `reference` extra; no part of serving imports it.
+Needs the `reference` extra. The server does not import it.
 """

@@ -1,4 +1,4 @@
-"""How far a converted network is from TensorFlow's, over images that the engine would give it."""
+"""Comparison of converted networks with TensorFlow, on inputs as the engine makes them."""
 
 from dataclasses import dataclass
 
@@ -11,42 +11,43 @@ from dctnet.engine.landmarks import find_landmarks
 from dctnet.runtimes import Detector, Generator, Landmarker
 
 MAX_BOX_DIFFERENCE = 1e-4
-"""Of a face's box, as a share of the detector's image: a twentieth of one of its pixels."""
+"""Largest box difference, as a fraction of the detector's image side: 1/20 pixel."""
 
 MAX_SCORE_DIFFERENCE = 1e-3
+"""Largest difference of a face's score."""
 
 MAX_LANDMARK_DIFFERENCE = 1e-3
-"""Of a landmark, as a share of the face's crop: a sixth of one of its pixels."""
+"""Largest landmark difference, as a fraction of the crop's side: 1/6 pixel."""
 
 MAX_LEVEL_DIFFERENCE = 1.0
-"""Of a drawing, of 255."""
+"""Largest difference of a cartoon's value, of 255."""
 
-MAX_DRAWN_SIDE = 288
-"""Images are drawn in at most so many pixels on their long side: generators are slow."""
+MAX_GENERATOR_SIDE = 288
+"""Longest side of generator inputs, in pixels: generators are slow."""
 
 
-class Differs(Exception):
-    """A converted network computes something else than TensorFlow; the message says how far."""
+class OutputMismatch(Exception):
+    """The outputs of a converted network differ from TensorFlow's; the message says how much."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """A converted network that computes the same as TensorFlow's."""
+class Comparison:
+    """Result of a successful comparison."""
 
     inputs: int
-    """On how many inputs."""
+    """Number of inputs."""
     differences: dict[str, float]
-    """The largest difference of each output."""
+    """Largest absolute difference of each output."""
 
 
-def compare_detectors(ours: Detector, reference: Detector, images: list[Pixels]) -> Compared:
-    """Compare the faces, those boxes that the engine reads, on each image; raises Differs."""
+def compare_detectors(converted: Detector, reference: Detector, images: list[Pixels]) -> Comparison:
+    """Compare boxes and scores above the engine's threshold; raise OutputMismatch."""
     inputs = _squares(images)
     largest = {"boxes": 0.0, "scores": 0.0}
     for number, square in enumerate(inputs, start=1):
-        found, wanted = _faces(ours, square), _faces(reference, square)
+        found, wanted = _faces(converted, square), _faces(reference, square)
         if len(found) != len(wanted):
-            raise Differs(
+            raise OutputMismatch(
                 f"on image {number} of {len(inputs)} it finds {len(found)} faces, and TensorFlow"
                 f" {len(wanted)}"
             )
@@ -56,39 +57,43 @@ def compare_detectors(ours: Detector, reference: Detector, images: list[Pixels])
             "scores": max(largest["scores"], scores),
         }
     _require(largest, {"boxes": MAX_BOX_DIFFERENCE, "scores": MAX_SCORE_DIFFERENCE})
-    return Compared(len(inputs), largest)
+    return Comparison(len(inputs), largest)
 
 
-def compare_landmarkers(ours: Landmarker, reference: Landmarker, crops: list[Floats]) -> Compared:
-    """Compare the landmarks of each crop of a face, 160x160x3 float32; raises Differs."""
-    difference = max(float(np.abs(ours(crop) - reference(crop)).max()) for crop in crops)
+def compare_landmarkers(
+    converted: Landmarker, reference: Landmarker, crops: list[Floats]
+) -> Comparison:
+    """Compare the landmarks of each crop, 160x160x3 float32; raise OutputMismatch."""
+    difference = max(float(np.abs(converted(crop) - reference(crop)).max()) for crop in crops)
     largest = {"landmarks": difference}
     _require(largest, {"landmarks": MAX_LANDMARK_DIFFERENCE})
-    return Compared(len(crops), largest)
+    return Comparison(len(crops), largest)
 
 
-def compare_generators(ours: Generator, reference: Generator, images: list[Pixels]) -> Compared:
-    """Compare the drawing of each RGB image, in levels of 0..255; raises Differs."""
+def compare_generators(
+    converted: Generator, reference: Generator, images: list[Pixels]
+) -> Comparison:
+    """Compare the cartoons of RGB images, in levels of 255; raise OutputMismatch."""
     difference = 0.0
     for image in images:
-        drawn, wanted = ours(image), reference(image)
-        if drawn.shape != wanted.shape or drawn.dtype != wanted.dtype:
-            raise Differs(
-                f"it draws {drawn.dtype} of shape {drawn.shape}, and TensorFlow {wanted.dtype} of"
-                f" shape {wanted.shape}"
+        cartoon, expected = converted(image), reference(image)
+        if cartoon.shape != expected.shape or cartoon.dtype != expected.dtype:
+            raise OutputMismatch(
+                f"its output is {cartoon.dtype} of shape {cartoon.shape}, and TensorFlow's"
+                f" {expected.dtype} of shape {expected.shape}"
             )
-        apart = np.abs(drawn.astype(np.float32) - wanted.astype(np.float32)).max()
-        difference = max(difference, float(apart))
+        distance = np.abs(cartoon.astype(np.float32) - expected.astype(np.float32)).max()
+        difference = max(difference, float(distance))
     largest = {"levels": difference}
     _require(largest, {"levels": MAX_LEVEL_DIFFERENCE})
-    return Compared(len(images), largest)
+    return Comparison(len(images), largest)
 
 
 def face_crops(images: list[Pixels], detector: Detector) -> list[Floats]:
-    """Return what the landmark network is given: every face, and the middle of every image.
+    """Return inputs of the landmark network: the crops of all faces and of all image centers.
 
-    So that there are crops, and some of no face, whatever the detector finds. What is too small for
-    the engine to draw is left out.
+    The centers guarantee crops, some without a face. Crops below the engine's size limit are
+    omitted.
     """
     crops: list[Floats] = []
 
@@ -106,15 +111,15 @@ def face_crops(images: list[Pixels], detector: Detector) -> list[Floats]:
     return crops
 
 
-def drawable(image: Pixels) -> Pixels:
-    """Make an image one that a generator takes, and small."""
+def generator_input(image: Pixels) -> Pixels:
+    """Scale an image down to `MAX_GENERATOR_SIDE` and pad it for a generator."""
     height, width = image.shape[:2]
-    scale = min(1.0, MAX_DRAWN_SIDE / max(height, width))
+    scale = min(1.0, MAX_GENERATOR_SIDE / max(height, width))
     return pad_to_multiple(resize(image, max(1, int(height * scale)), max(1, int(width * scale))))
 
 
 def _squares(images: list[Pixels]) -> list[Pixels]:
-    """Return what the detector is given, 512x512x3 each."""
+    """Return the inputs of the detector, 512x512x3 each."""
     squares: list[Pixels] = []
 
     def keep(square: Pixels) -> tuple[Floats, Floats]:
@@ -134,14 +139,14 @@ def _faces(detector: Detector, square: Pixels) -> Floats:
 
 
 def _distances(found: Floats, wanted: Floats) -> tuple[float, float]:
-    """Return how far boxes and scores are apart, each face from its nearest, in both directions.
+    """Return the largest differences of boxes and scores, nearest to nearest, both directions.
 
-    In which order the faces come does not matter to the engine.
+    The order of the faces does not matter to the engine.
     """
     if len(found) == 0:
         return 0.0, 0.0
-    apart = np.abs(found[:, np.newaxis] - wanted[np.newaxis])
-    boxes, scores = apart[..., :4].max(axis=2), apart[..., 4]
+    distances = np.abs(found[:, np.newaxis] - wanted[np.newaxis])
+    boxes, scores = distances[..., :4].max(axis=2), distances[..., 4]
     nearest = [(i, boxes[i].argmin()) for i in range(len(found))]
     nearest += [(boxes[:, j].argmin(), j) for j in range(len(wanted))]
     return max(float(boxes[pair]) for pair in nearest), max(float(scores[pair]) for pair in nearest)
@@ -149,8 +154,8 @@ def _distances(found: Floats, wanted: Floats) -> tuple[float, float]:
 
 def _require(largest: dict[str, float], allowed: dict[str, float]) -> None:
     for name, difference in largest.items():
-        if not difference <= allowed[name]:  # Also where it is no number.
-            raise Differs(
+        if not difference <= allowed[name]:  # Also for NaN.
+            raise OutputMismatch(
                 f"its {name} differ from TensorFlow's by {difference:.2g}, and at most"
                 f" {allowed[name]:g} is allowed"
             )

@@ -1,6 +1,6 @@
-"""A frozen TensorFlow graph as plain values, and whether it is the one that is expected.
+"""Frozen TensorFlow graphs as plain values, and their comparison with an expected graph.
 
-TensorFlow is imported when a graph is read.
+Imports TensorFlow when a graph is read.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from dctnet.models.open_files import Readable
 
 Array = NDArray[Any]
 
-_WITHOUT_EFFECT = frozenset({"use_cudnn_on_gpu"})
-"""Attributes that do not change what a node computes; those that begin with `_` do not either."""
+_IGNORED_ATTRIBUTES = frozenset({"use_cudnn_on_gpu"})
+"""Attributes without effect on the result; neither do those that start with `_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,36 +25,36 @@ class Node:
     name: str
     operation: str
     inputs: tuple[str, ...]
-    """Names of nodes; the first output of each is meant unless a colon and a number follow."""
+    """Names of nodes, with `:NUMBER` for another output than the first."""
     attributes: Mapping[str, object]
-    """Numbers, strings, names of numpy's types, tuples of them; the value of a constant."""
+    """Numbers, strings, names of NumPy types, tuples of them; the value of a constant."""
 
 
 Graph = Mapping[str, Node]
-"""The nodes of a graph by their names."""
+"""Nodes of a graph by name."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Operation:
-    """A node that is expected. The same object twice means the same node twice."""
+    """An expected operation. The same object twice means the same node twice."""
 
     names: tuple[str, ...]
-    """What it may be called; all compute the same."""
+    """Accepted operation names, which compute the same."""
     inputs: tuple["Expected", ...]
     attributes: Mapping[str, object]
-    """All that the node must have, but for those without effect."""
+    """All attributes of the node, except ignored ones."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Constant:
-    """A constant that is expected, of this type, shape and value."""
+    """An expected constant of this type, shape and value."""
 
     value: Array
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Weight:
-    """A float32 constant of this shape and any finite value, which is read."""
+    """An expected float32 constant of this shape, whose finite values are read."""
 
     name: str
     shape: tuple[int, ...]
@@ -64,8 +64,8 @@ class Weight:
 Expected: TypeAlias = Operation | Constant | Weight
 
 
-class Difference(Exception):
-    """A graph is not the one that is expected; says in which node, what it has and should have."""
+class GraphMismatch(Exception):
+    """A graph differs from the expected one; the message names node, actual and expected."""
 
     def __init__(self, node: str, what: str) -> None:
         super().__init__(f"the node {node!r}: {what}")
@@ -73,24 +73,24 @@ class Difference(Exception):
 
 
 def read(path: Readable) -> Graph:
-    """Read a frozen graph; raises ModelError where it cannot be read or is none."""
+    """Read a frozen graph; raise ModelError if the file is unreadable or none."""
     from dctnet.runtimes.tensorflow import import_graph
 
-    # TensorFlow writes out the defaults of attributes that an older version did not know.
+    # TensorFlow adds the defaults of attributes that an older version did not have.
     definition = import_graph(path).as_graph_def()
     return {
         node.name: Node(
             name=node.name,
             operation=node.op,
             inputs=tuple(node.input),
-            attributes={name: _plain(value) for name, value in node.attr.items()},
+            attributes={name: _plain_value(value) for name, value in node.attr.items()},
         )
         for node in definition.node
     }
 
 
-def _plain(attribute: Any) -> object:
-    """Return the value of an attribute of a node without TensorFlow's types."""
+def _plain_value(attribute: Any) -> object:
+    """Return the value of a node's attribute without TensorFlow's types."""
     from dctnet.runtimes.tensorflow import tf
 
     kind = attribute.WhichOneof("value")
@@ -112,24 +112,24 @@ def _plain(attribute: Any) -> object:
 
 
 def match(graph: Graph, output: str, expected: Expected) -> dict[str, Array]:
-    """Walk from the node `output` towards the input and compare every node; return the weights.
+    """Compare every node from `output` back to the input; return the weights.
 
-    An `Identity`, which is what freezing leaves of a variable, is passed through. Raises Difference
-    at the first node that differs.
+    Skips `Identity`, which freezing leaves of a variable. Raises GraphMismatch at the first
+    difference.
     """
     if output not in graph:
-        raise Difference(output, "there is none of that name")
-    matching = _Matching(graph)
-    matching.visit(output, expected)
-    return matching.weights
+        raise GraphMismatch(output, "it is missing")
+    matcher = _GraphMatcher(graph)
+    matcher.visit(output, expected)
+    return matcher.weights
 
 
 @dataclass(slots=True)
-class _Matching:
+class _GraphMatcher:
     graph: Graph
     weights: dict[str, Array] = field(default_factory=dict)
     matched: dict[Expected, str] = field(default_factory=dict)
-    """What was found already, and in which node."""
+    """Names of the nodes that matched, by expected node."""
 
     def visit(self, name: str, expected: Expected) -> None:
         node = self.graph[name]
@@ -146,10 +146,10 @@ class _Matching:
     def _compare(self, node: Node, expected: Operation) -> None:
         if node.operation not in expected.names:
             names = " or ".join(expected.names)
-            raise Difference(node.name, f"it is {node.operation}, and should be {names}")
+            raise GraphMismatch(node.name, f"it is {node.operation}, and should be {names}")
         _compare_attributes(node, expected.attributes)
         if len(node.inputs) != len(expected.inputs):
-            raise Difference(
+            raise GraphMismatch(
                 node.name,
                 f"it has {len(node.inputs)} inputs, and should have {len(expected.inputs)}",
             )
@@ -157,14 +157,14 @@ class _Matching:
             source = self._source(given)
             known = self.matched.get(wanted, source)
             if source not in self.graph:
-                raise Difference(node.name, f"its input {given!r} is not the output of a node")
+                raise GraphMismatch(node.name, f"its input {given!r} is not the output of a node")
             if source != known:
-                raise Difference(node.name, f"its input is {given!r}, and should be {known!r}")
+                raise GraphMismatch(node.name, f"its input is {given!r}, and should be {known!r}")
             if wanted not in self.matched:
                 self.visit(source, wanted)
 
     def _source(self, name: str) -> str:
-        """Return the node that an input comes from, past those that only hand on."""
+        """Return the name of the source node of an input, past `Identity` nodes."""
         node = self.graph.get(name.removesuffix(":0"))
         while node is not None and node.operation == "Identity" and len(node.inputs) == 1:
             name = node.inputs[0]
@@ -176,21 +176,23 @@ def _compare_constant(node: Node, wanted: Array) -> None:
     found = _value(node)
     same_kind = found.dtype == wanted.dtype and found.shape == wanted.shape
     if not same_kind or not np.array_equal(found, wanted):
-        raise Difference(node.name, f"it is {_shown(found)}, and should be {_shown(wanted)}")
+        raise GraphMismatch(
+            node.name, f"it is {_describe_values(found)}, and should be {_describe_values(wanted)}"
+        )
 
 
 def _weight(node: Node, expected: Weight) -> Array:
     found = _value(node)
     if found.dtype != np.float32 or found.shape != expected.shape:
-        raise Difference(
+        raise GraphMismatch(
             node.name,
             f"it is {found.dtype} of shape {found.shape},"
             f" and should be float32 of shape {expected.shape}",
         )
     if not np.isfinite(found).all():
-        raise Difference(node.name, "it has values that are not finite, and should have none")
+        raise GraphMismatch(node.name, "it has values that are not finite, and should have none")
     if expected.positive and not (found > 0).all():
-        raise Difference(node.name, f"it is {_shown(found)}, and should be positive")
+        raise GraphMismatch(node.name, f"it is {_describe_values(found)}, and should be positive")
     return found
 
 
@@ -198,31 +200,31 @@ def _compare_attributes(node: Node, wanted: Mapping[str, object]) -> None:
     found = {
         name: value
         for name, value in node.attributes.items()
-        if name not in _WITHOUT_EFFECT and not name.startswith("_")
+        if name not in _IGNORED_ATTRIBUTES and not name.startswith("_")
     }
     for name in sorted(found.keys() | wanted.keys()):
         if name not in wanted:
-            raise Difference(node.name, f"{name} is {found[name]}, and should not be there")
+            raise GraphMismatch(node.name, f"{name} is {found[name]}, and should not be there")
         if name not in found:
-            raise Difference(node.name, f"{name} is not there, and should be {wanted[name]}")
+            raise GraphMismatch(node.name, f"{name} is not there, and should be {wanted[name]}")
         if found[name] is not wanted[name] and found[name] != wanted[name]:
-            raise Difference(node.name, f"{name} is {found[name]}, and should be {wanted[name]}")
+            raise GraphMismatch(node.name, f"{name} is {found[name]}, and should be {wanted[name]}")
 
 
 def _value(node: Node) -> Array:
     value = node.attributes.get("value")
     if node.operation != "Const" or not isinstance(value, np.ndarray):
-        raise Difference(node.name, f"it is {node.operation}, and should be Const")
+        raise GraphMismatch(node.name, f"it is {node.operation}, and should be Const")
     _compare_attributes(node, {"dtype": value.dtype.name, "value": value})
     return value
 
 
-def _shown(value: Array) -> str:
+def _describe_values(value: Array) -> str:
     values = np.unique(value)
     if values.size == 1:
-        shown = str(values[0])
+        text = str(values[0])
     elif value.size <= 8:
-        shown = str(value.tolist())
+        text = str(value.tolist())
     else:
-        shown = f"{values.size} different values"
-    return f"{value.dtype} {shown} of shape {value.shape}"
+        text = f"{values.size} different values"
+    return f"{value.dtype} {text} of shape {value.shape}"

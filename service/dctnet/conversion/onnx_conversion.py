@@ -1,4 +1,4 @@
-"""A frozen TensorFlow graph converted for ONNX Runtime."""
+"""Conversion of frozen TensorFlow graphs to ONNX."""
 
 import logging
 import warnings
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 18
-"""The version of ONNX's operations: the newest that the converter is tested with."""
+"""Version of the ONNX operators: the newest with which tf2onnx is tested."""
 
 _LOGGERS = ("tf2onnx", "tensorflow")
 
 
 class NotConvertible(Exception):
-    """A graph cannot be converted; the message says which node stands in the way, if one does."""
+    """A graph cannot be converted; the message names the node, if there is one."""
 
 
-def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
-    """Convert a frozen graph; its inputs and outputs keep their names, its image a fixed rank.
+def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
+    """Convert a frozen graph; inputs and outputs keep their names, the image its rank.
 
-    The flag for training is set to false, so that the result has one input. A graph without loops
-    is converted to the same bytes in every run. Raises NotConvertible, and ModelError where the
-    file is no frozen graph.
+    The training flag becomes the constant false, so that the result has one input. The conversion
+    of a graph without loops is reproducible. Raises NotConvertible, and ModelError if the file
+    does not contain a frozen graph.
     """
     import tf2onnx.convert
 
@@ -39,9 +39,9 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
     graph = import_graph(path)
     definition = graph.as_graph_def()
     _switch_off_training(definition)
-    _give_angles_an_axis(definition, graph)
+    _add_axis_to_atan2(definition, graph)
     fixed = None if None in signature.shape else {signature.image: list(signature.shape)}
-    with filtered_stderr(), _complaints() as complaints:
+    with filtered_stderr(), _collect_errors() as errors:
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 definition,
@@ -50,20 +50,20 @@ def convert(path: Readable, signature: Signature) -> "onnx.ModelProto":
                 shape_override=fixed,
                 opset=OPSET,
             )
-        except Exception as error:  # What it raises of a graph that it was not made for.
-            complaints.append(f"tf2onnx: {str(error) or type(error).__name__}")
-    if complaints:
-        raise NotConvertible(complaints[0])
+        except Exception as error:  # tf2onnx raises any error for an unsupported graph.
+            errors.append(f"tf2onnx: {str(error) or type(error).__name__}")
+    if errors:
+        raise NotConvertible(errors[0])
     converted: onnx.ModelProto = model
     make_canonical(converted.graph)
     return converted
 
 
 def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelProto":
-    """Return a generator's graph that takes its weights, by their names, from outside.
+    """Return a generator's graph with its weights as external data, by name.
 
-    So the file of weights serves both runtimes, and the graph's is small. Raises NotConvertible
-    where a weight is not found in the graph exactly once.
+    So both runtimes use the weights file, and the graph's file is small. Raises NotConvertible
+    unless each weight occurs in the graph exactly once.
     """
     import onnx
 
@@ -72,27 +72,27 @@ def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelPr
     result = onnx.ModelProto()
     result.CopyFrom(model)
     missing = in_onnx_order(weights)
-    names = {_content(array): name for name, array in missing.items()}
+    names = {_array_key(array): name for name, array in missing.items()}
     renamed = {}
     for initializer in result.graph.initializer:
-        name = names.get(_content(onnx.numpy_helper.to_array(initializer)))
+        name = names.get(_array_key(onnx.numpy_helper.to_array(initializer)))
         if name is None:
             continue
         missing = {key: array for key, array in missing.items() if key != name}
         renamed[initializer.name] = initializer.name = name
         initializer.ClearField("raw_data")
         initializer.data_location = onnx.TensorProto.EXTERNAL
-        # ONNX wants a place; it is never looked at, since the runtime is given the values.
+        # ONNX requires a location; it is unused, because the runtime gets the values.
         initializer.external_data.add(key="location", value="weights")
     if missing:
         raise NotConvertible(f"the converted graph lacks {', '.join(missing)}")
     for node in result.graph.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = renamed.get(name, name)
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
     return result
 
 
-def _content(array: Any) -> tuple[tuple[int, ...], bytes]:
+def _array_key(array: Any) -> tuple[tuple[int, ...], bytes]:
     return array.shape, array.tobytes()
 
 
@@ -107,10 +107,10 @@ def _switch_off_training(definition: Any) -> None:
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(False))
 
 
-def _give_angles_an_axis(definition: Any, graph: Any) -> None:
-    """Compute every Atan2 of two numbers as one of two vectors of one number.
+def _add_axis_to_atan2(definition: Any, graph: Any) -> None:
+    """Rewrite every Atan2 of two scalars as one of two vectors of length 1.
 
-    tf2onnx 1.17 makes a vector of it in any case, where what follows expects a number.
+    tf2onnx 1.17 returns a vector in any case, where the next node expects a scalar.
     """
     import tensorflow as tf
 
@@ -126,28 +126,28 @@ def _give_angles_an_axis(definition: Any, graph: Any) -> None:
 
     int32 = tf.compat.v1.AttrValue(type=tf.int32.as_datatype_enum)
     for node in [node for node in definition.node if node.op == "Atan2"]:
-        name, kind = node.name, node.attr["T"]
+        name, dtype = node.name, node.attr["T"]
         if graph.get_tensor_by_name(f"{name}:0").shape.rank != 0:
             continue
         vector, number = constant(f"{name}/vector", [1]), constant(f"{name}/number", [])
-        types = {"T": kind, "Tshape": int32}
-        for place, source in enumerate(list(node.input)):
-            node.input[place] = add(f"{name}/{place}", "Reshape", [source, vector], **types)
+        types = {"T": dtype, "Tshape": int32}
+        for index, source in enumerate(list(node.input)):
+            node.input[index] = add(f"{name}/{index}", "Reshape", [source, vector], **types)
         node.name = f"{name}/angle"
         add(name, "Reshape", [node.name, number], **types)
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what the converter logs as errors, and keep its log from standard error.
+def _collect_errors() -> Iterator[list[str]]:
+    """Collect the converter's logged errors, and keep its log from standard error.
 
-    A node that it does not know it only logs, and leaves as it is.
+    The converter only logs an unknown node and leaves it unchanged.
     """
-    complaints: list[str] = []
+    errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
 
     def emit(record: logging.LogRecord) -> None:
-        complaints.append(_in_words(record))
+        errors.append(_error_text(record))
 
     handler.emit = emit  # type: ignore[method-assign]
     loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -157,17 +157,17 @@ def _complaints() -> Iterator[list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield complaints
+            yield errors
     finally:
         for logger, (handlers, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
 
 
-def _in_words(record: logging.LogRecord) -> str:
+def _error_text(record: logging.LogRecord) -> str:
     message = record.getMessage().split("\n")[0]
     if isinstance(record.args, tuple) and record.msg.startswith("Tensorflow op ["):
         name, operation = record.args
-        return f"the node {name!r}: the operation {operation} is not known to tf2onnx"
+        return f"the node {name!r}: tf2onnx does not support the operation {operation}"
     if isinstance(record.args, tuple) and record.msg.startswith("Failed to convert node"):
         return f"the node {record.args[0]!r}: tf2onnx cannot convert it"
     return f"tf2onnx: {message}"

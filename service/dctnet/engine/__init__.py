@@ -1,4 +1,4 @@
-"""DCT-Net's inference, written again: arrays in, arrays out."""
+"""DCT-Net inference engine: NumPy arrays in, NumPy arrays out."""
 
 from dctnet.engine.blending import read_alpha
 from dctnet.engine.engine import Cartoon, Engine

@@ -1,4 +1,4 @@
-"""The five points by which a head is aligned: pupils, nose, corners of the mouth.
+"""Pupils and the five points for face alignment.
 
 Upstream: `get_f5p` and `find_pupil` in `modelscope/models/cv/cartoon/utils.py`.
 """
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from dctnet.arrays import Floats, Pixels
 
-# Of each eye's six iBUG points upstream takes the first five; the networks' heads are aligned so.
+# Upstream takes the first five of each eye's six iBUG points; heads must be aligned the same way.
 _LEFT_EYE = slice(36, 41)
 _RIGHT_EYE = slice(42, 47)
 _NOSE, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
 
 
 def five_points(image: Pixels, landmarks: Floats) -> Floats:
-    """Return the two pupils, the nose and the corners of the mouth, 5x2 float32 as x, y.
+    """Return the pupils, the nose and the mouth corners, 5x2 float32 as x, y.
 
-    `image` is HxWx3 uint8 RGB, `landmarks` 68x2 float32 as x, y in whole pixels. Where a pupil
-    cannot be found, the mean of each eye's points stands for both.
+    `image` is HxWx3 uint8 RGB, `landmarks` 68x2 float32 as x, y in whole pixels. If a pupil is not
+    found, both are replaced by the mean of their eye's points.
     """
     eyes = landmarks[_LEFT_EYE], landmarks[_RIGHT_EYE]
     pupils = [find_pupil(image, eye) for eye in eyes]
@@ -30,10 +30,10 @@ def five_points(image: Pixels, landmarks: Floats) -> Floats:
 
 
 def find_pupil(image: Pixels, eye: Floats) -> NDArray[np.float64] | None:
-    """Return the median x, y of the dark pixels inside of an eye's outline.
+    """Return the median x, y of the dark pixels inside an eye's outline.
 
-    `image` is HxWx3 uint8 RGB, `eye` Nx2 float32 as x, y in whole pixels. None where the eye is
-    closed to a line or leaves the image.
+    `image` is HxWx3 uint8 RGB, `eye` Nx2 float32 as x, y in whole pixels. None if the eye is closed
+    to a line or leaves the image.
     """
     height, width = image.shape[:2]
     left, top = eye.min(axis=0).astype(int)

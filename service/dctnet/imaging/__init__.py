@@ -1,4 +1,4 @@
-"""Untrusted bytes to an RGB array and back, within limits."""
+"""Decoding of untrusted images within limits, and encoding."""
 
 from dctnet.imaging.container import InputFormat
 from dctnet.imaging.decode import (

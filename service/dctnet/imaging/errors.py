@@ -1,12 +1,12 @@
-"""What can be wrong with an image; each message is one printable sentence."""
+"""Image errors. Each message is one printable sentence."""
 
 
 class ImageError(Exception):
-    """The image cannot be used."""
+    """The image cannot be used; base class."""
 
 
 class UnsupportedFormat(ImageError):
-    """The bytes are no JPEG, PNG, WebP or AVIF image."""
+    """The bytes are not a JPEG, PNG, WebP or AVIF image."""
 
 
 class DamagedImage(ImageError):
@@ -18,4 +18,4 @@ class TooManyPixels(ImageError):
 
 
 class TooLongForFormat(ImageError):
-    """A side is longer than the format of the answer can hold."""
+    """A side is longer than the output format allows."""

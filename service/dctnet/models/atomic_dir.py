@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, of several processes by one."""
+"""Atomic directory creation, serialized between processes."""
 
 import fcntl
 import os
@@ -7,40 +7,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 
 
 @contextmanager
-def exclusive(place: Path, option: str) -> Iterator[None]:
-    """Let no other process make the folder ``place`` meanwhile, and wait for one that does.
+def exclusive_lock(target: Path, option: str) -> Iterator[None]:
+    """Hold the lock for creating the folder ``target``; wait for a process that holds it.
 
-    Makes the folder around it. Raises ModelError where something cannot be written, also within;
-    ``option`` is the one of the command by which another place is chosen.
+    Creates the parent folder. Turns an OSError, also of the body, into a ModelError, which names
+    ``option``, the command's option for another folder.
     """
     try:
-        with _lock(place):
+        with _lock(target):
             yield
     except OSError as error:
         raise ModelError(
-            f"Cannot write {error.filename or place}: {reason(error)}. Put that right and run the"
-            f" command again, or choose another folder with {option}."
+            f"Cannot write {error.filename or target}: {os_error_reason(error)}. Fix this"
+            f" and run the command again, or choose another folder with {option}."
         ) from error
 
 
 @contextmanager
-def _lock(place: Path) -> Iterator[None]:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # The file stays: to remove it would let two processes lock two files of the same name.
-    with (place.parent / f".{place.name}.lock").open("w") as file:
+def _lock(target: Path) -> Iterator[None]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The lock file stays: if it were removed, two processes could lock two files of one name.
+    with (target.parent / f".{target.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def staging(place: Path) -> Iterator[Path]:
-    """Make an empty folder beside ``place``, and remove what is left of it in the end."""
-    folder = place.parent / f".{place.name}.new"
-    shutil.rmtree(folder, ignore_errors=True)  # Of a process that was killed.
+def staging_dir(target: Path) -> Iterator[Path]:
+    """Create an empty folder beside ``target``, and delete it on exit if it still exists."""
+    folder = target.parent / f".{target.name}.new"
+    shutil.rmtree(folder, ignore_errors=True)  # Left by a killed process.
     folder.mkdir()
     try:
         yield folder
@@ -48,25 +48,26 @@ def staging(place: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace_dir(folder: Path, place: Path) -> None:
-    """Rename a folder to ``place``, with its files on the disk, and remove what was there.
+def replace_dir(folder: Path, target: Path) -> None:
+    """Sync a folder to disk, rename it to ``target``, and delete what was there.
 
-    After a crash the old or the new one is in the place, or the old one beside it; raises OSError.
+    After a crash, ``target`` is the old or the new folder, or the old one lies beside it. Raises
+    OSError.
     """
     for path in folder.rglob("*"):
         _sync(path)
     _sync(folder)
-    old = place.parent / f".{place.name}.old"
+    old = target.parent / f".{target.name}.old"
     shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        place.rename(old)
+    if target.exists():
+        target.rename(old)
     try:
-        folder.rename(place)
+        folder.rename(target)
     except OSError:
         if old.exists():
-            old.rename(place)
+            old.rename(target)
         raise
-    _sync(place.parent)
+    _sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,16 +1,16 @@
-"""A generator's weights in a file: what a prepared folder holds in place of a frozen graph.
+"""File of a generator's weights, which a converted model has instead of a frozen graph.
 
-The file is numpy's `.npz`, uncompressed and without pickles. Its arrays, in the order of `LAYERS`:
+NumPy's `.npz`, uncompressed, without pickles. Arrays, in the order of `LAYERS`:
 
 - `NAME/weights`, float32, (side, side, inputs, outputs), and `NAME/biases`, float32, (outputs,), as
-  they stand in the frozen graph;
-- `guided_filter/epsilon`, float32, (), the graph's own.
+  in the frozen graph;
+- `guided_filter/epsilon`, float32, ().
 
-All else of the network is the same in every DCT-Net model, `dctnet.conversion.generator_graph`.
+The rest of the network is the same in all DCT-Net models: `dctnet.conversion.generator_graph`.
 """
 
-# `zipfile` looks it up when it opens a file, and two networks that were loaded at the same time
-# once failed at importing it together.
+# `zipfile` imports it when it opens a file; two networks loaded at the same time once failed in
+# that import.
 import encodings.cp437  # noqa: F401
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,37 +21,37 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.open_files import Readable
 
 Weights = Mapping[str, NDArray[np.float32]]
-"""Arrays by the names of `shapes`."""
+"""Arrays by name; the names are those of `shapes`."""
 
 EPSILON = "guided_filter/epsilon"
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A convolution with a bias."""
+    """A convolution layer with bias."""
 
     name: str
-    """Its scope in the frozen graphs, without `generator/`."""
+    """Scope in the frozen graphs, without `generator/`."""
     side: int
-    """Of the kernel, in pixels."""
+    """Side of the kernel, in pixels."""
     inputs: int
-    """Channels."""
+    """Input channels."""
     outputs: int
-    """Channels."""
+    """Output channels."""
     stride: int = 1
 
     @property
     def weights(self) -> str:
-        """The name of its kernel."""
+        """Name of the kernel array."""
         return f"{self.name}/weights"
 
     @property
     def biases(self) -> str:
-        """The name of its bias."""
+        """Name of the bias array."""
         return f"{self.name}/biases"
 
 
@@ -77,11 +77,11 @@ UP = (
 )
 
 LAYERS = (*DOWN, *(layer for block in BLOCKS for layer in block), *UP)
-"""In the order in which they are computed."""
+"""Layers in the order of computation."""
 
 
 def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the name and the shape of every array, in the file's order."""
+    """Yield name and shape of every array, in the order of the file."""
     for layer in LAYERS:
         yield layer.weights, (layer.side, layer.side, layer.inputs, layer.outputs)
         yield layer.biases, (layer.outputs,)
@@ -89,29 +89,29 @@ def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def write(path: Path, weights: Weights) -> None:
-    """Write a generator's weights, the same bytes for the same weights; raises OSError."""
+    """Write a generator's weights, reproducibly; raise OSError."""
     ordered = {name: np.asarray(weights[name], "<f4") for name, _ in shapes()}
-    # Names with a slash cannot be keywords in Python's syntax, but they can be in a call.
+    # Names with a slash are no Python identifiers, but `**` accepts them.
     np.savez(path, allow_pickle=False, **ordered)
 
 
 def read(path: Readable) -> Weights:
-    """Read a generator's weights; raises ModelError where the file is not what `write` writes."""
+    """Read a generator's weights; raise ModelError if the file is not as `write` writes it."""
     try:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
     except OSError as error:
-        raise ModelError(f"The weights {path} cannot be read: {reason(error)}.") from error
+        raise ModelError(f"The weights {path} cannot be read: {os_error_reason(error)}.") from error
     except (ValueError, EOFError, BadZipFile) as error:
-        raise ModelError(f"{path} is not a file of weights.") from error
+        raise ModelError(f"{path} is not a weights file.") from error
     expected = dict(shapes())
     if list(weights) != list(expected):
-        raise ModelError(f"{path} has not the arrays of a DCT-Net generator.")
+        raise ModelError(f"{path} does not have the arrays of a DCT-Net generator.")
     for name, shape in expected.items():
         found = weights[name]
         if found.shape != shape or found.dtype != np.float32:
             raise ModelError(
                 f"{path} is not a DCT-Net generator: {name} is {found.dtype} of shape"
-                f" {found.shape}, and should be float32 of shape {shape}."
+                f" {found.shape}, not float32 of shape {shape}."
             )
     return weights

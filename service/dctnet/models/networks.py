@@ -1,50 +1,50 @@
-"""The four networks of a model, and the file that each runtime reads of each."""
+"""The four networks of a model: file names, and the record of each network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-PARTS = {
+from dctnet.runtime_registry import REFERENCE, RUNTIMES
+
+NETWORKS = {
     "background": "cartoon_bg",
     "head": "cartoon_h",
     "detector": "detector",
     "landmarks": "keypoints",
 }
-"""What upstream calls the files of the parts, without their suffix."""
-
-SUFFIXES = {"native": ".npz", "onnxruntime": ".onnx", "tensorflow": ".pb"}
-"""The runtimes, and the suffix of what each reads."""
+"""Names of the networks' files, as upstream has them, without suffix."""
 
 GENERATORS = ("background", "head")
-"""The parts that draw; their ONNX graphs take the weights of the native runtime's file."""
+"""The networks that generate cartoons."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A network of a model folder: who can compute it from the files that are there."""
+class NetworkRecord:
+    """Record of one network of a model folder: its runtimes and how it was compared."""
 
     runtimes: tuple[str, ...]
-    """Names in ``SUFFIXES``."""
+    """Names in ``RUNTIMES`` of those that can run it from the files of the folder."""
     reason: str = ""
-    """Why it needs TensorFlow; empty where it does not."""
+    """Why the network needs TensorFlow; empty if it does not."""
     compared: int = 0
-    """On how many inputs the converted network was compared with TensorFlow."""
+    """Number of inputs on which the converted network was compared with TensorFlow."""
     differences: Mapping[str, float] = field(default_factory=dict)
-    """The largest difference of each of its outputs on these."""
+    """Largest absolute difference of each output over these inputs."""
     same_as: str = ""
-    """The part whose files are also this one's; empty where it has its own."""
+    """Network whose files this one shares; empty if it has its own."""
 
 
-def file(part: str, runtime: str) -> str:
-    """Return the name of the file that a runtime opens for a part."""
-    return PARTS[part] + SUFFIXES[runtime]
+def file_name(network: str, runtime: str) -> str:
+    """Return the name of the file that a runtime opens for a network."""
+    return NETWORKS[network] + RUNTIMES[runtime].suffix
 
 
-def files(part: str, runtime: str) -> tuple[str, ...]:
-    """Return the names of all files that a runtime reads for a part."""
-    if part in GENERATORS and runtime == "onnxruntime":
-        return file(part, runtime), file(part, "native")
-    return (file(part, runtime),)
+def file_names(network: str, runtime: str) -> tuple[str, ...]:
+    """Return the names of all files that a runtime reads for a network."""
+    weights_from = RUNTIMES[runtime].weights_from
+    if network in GENERATORS and weights_from:
+        return file_name(network, runtime), file_name(network, weights_from)
+    return (file_name(network, runtime),)
 
 
-AS_UPSTREAM = Part(("tensorflow",), "it is a frozen graph, as upstream ships it")
-"""A part of a folder that was not prepared."""
+UNCONVERTED = NetworkRecord((REFERENCE,), "it is a frozen graph, as upstream ships it")
+"""Record of each network of a folder in the upstream format."""

@@ -1,8 +1,7 @@
-"""Open files of a model folder: what is loaded is what was verified.
+"""Open files of a model folder: the files that are loaded are the files that were verified.
 
-A path can lead to another file a moment later, and a file can be changed in place. So each file is
-opened once, when the folder is verified; later reads go through its descriptor, and are compared
-with the checksum of then.
+A path may point to another file later, and a file may change in place. Each file is therefore
+opened once, at verification. Later reads use its descriptor and check the checksum again.
 """
 
 import hashlib
@@ -20,10 +19,10 @@ from dctnet.models.manifest import FileRecord
 
 
 class Readable(Protocol):
-    """A file to load: a path, or an open file of a model folder. Its text is its path."""
+    """A file to load: a path or an open file of a model folder. ``str`` gives its path."""
 
     def read_bytes(self) -> bytes:
-        """Return its content; raise OSError or ModelError."""
+        """Return the content; raise OSError or ModelError."""
         ...
 
     def with_suffix(self, suffix: str, /) -> Self:
@@ -32,7 +31,7 @@ class Readable(Protocol):
 
 
 class Files(Protocol):
-    """Files by name: a dictionary of paths, or the open files of a model folder."""
+    """Files by name: a dictionary of paths or the open files of a model folder."""
 
     def __contains__(self, name: object, /) -> bool: ...
 
@@ -40,17 +39,17 @@ class Files(Protocol):
 
 
 class OpenFiles:
-    """Descriptors and checksums of a folder's files, by name. Forked processes share them."""
+    """Descriptors and checksums of a folder's files by name; forked processes share them."""
 
     def __init__(self, folder: Path = Path(), names: Iterable[str] = ()) -> None:
-        """Open these files of a folder; raises OSError."""
+        """Open the named files of a folder; raise OSError."""
         self.folder = folder
         self._open: dict[str, tuple[int, FileRecord]] = {}
         for name in names:
             self.open(name)
 
     def open(self, name: str) -> FileRecord:
-        """Open a regular file, through symbolic links, and return its checksum; raises OSError."""
+        """Open a regular file, follow symbolic links, return its record; raise OSError."""
         path = self.folder / name
         # Opening a FIFO would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -58,7 +57,7 @@ class OpenFiles:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
             with open(descriptor, "rb", closefd=False) as file:
-                record = manifest.record_of(file)
+                record = manifest.record_open_file(file)
         except BaseException:
             os.close(descriptor)
             raise
@@ -66,14 +65,14 @@ class OpenFiles:
         return record
 
     def close(self, name: str) -> None:
-        """Forget a file."""
+        """Close a file and remove it."""
         descriptor, _ = self._open.pop(name)
         os.close(descriptor)
 
     def read(self, name: str) -> bytes:
-        """Return a file's content as it was when it was opened.
+        """Return a file's content, the same as when it was opened.
 
-        Raises FileNotFoundError where it was not opened, ModelError where it was changed in place.
+        Raises FileNotFoundError if it is not open, ModelError if it was changed in place.
         """
         path = self.folder / name
         if name not in self._open:
@@ -81,7 +80,7 @@ class OpenFiles:
         descriptor, record = self._open[name]
         chunks: list[bytes] = []
         offset = 0
-        # One byte more than expected, so that a file that has grown is found out.
+        # Read one byte more than expected, to detect a file that has grown.
         while chunk := os.pread(descriptor, record.size + 1 - offset, offset):
             chunks.append(chunk)
             offset += len(chunk)
@@ -103,17 +102,17 @@ class OpenFiles:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """One of the open files of a folder, which need not be there."""
+    """One file of an `OpenFiles`; it need not exist."""
 
     files: OpenFiles
     name: str
 
     def read_bytes(self) -> bytes:
-        """Return the content that was verified; raises FileNotFoundError, OSError, ModelError."""
+        """Return the verified content; raise FileNotFoundError, OSError or ModelError."""
         return self.files.read(self.name)
 
     def with_suffix(self, suffix: str, /) -> "OpenFile":
-        """Return the file beside it that differs in the suffix alone."""
+        """Return the file of the same name with another suffix."""
         return self.files[str(Path(self.name).with_suffix(suffix))]
 
     def __str__(self) -> str:

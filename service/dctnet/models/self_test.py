@@ -1,6 +1,6 @@
-"""An image and its right cartoon, which a model folder may carry: by it a replica proves itself.
+"""Golden pair: an image and its known cartoon, with which a replica tests itself.
 
-Both files are lossless, so that the same numbers are compared everywhere.
+A model folder may contain one. Both files are lossless.
 """
 
 from dataclasses import dataclass
@@ -13,40 +13,42 @@ import numpy as np
 from PIL import Image
 
 from dctnet.arrays import Pixels
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.folder import GOLDEN_INPUT, GOLDEN_OUTPUT
 from dctnet.models.open_files import Files, Readable
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenPair:
-    """An image and its cartoon, both HxWx3 uint8 RGB."""
+    """An image and its known cartoon, both HxWx3 uint8 RGB."""
 
     image: Pixels
     cartoon: Pixels
 
     @classmethod
     def read(cls, files: Files) -> Self | None:
-        """Return a model folder's golden pair, or None if it has none; raise ModelError."""
+        """Read the golden pair of a model folder; None if it has none; raise ModelError."""
         if GOLDEN_OUTPUT not in files:
             return None
         return cls(_read(files[GOLDEN_INPUT]), _read(files[GOLDEN_OUTPUT]))
 
     def write(self, folder: Path) -> None:
-        """Put it into a folder; raise OSError."""
+        """Write the golden pair into a folder; raise OSError."""
         for name, pixels in (GOLDEN_INPUT, self.image), (GOLDEN_OUTPUT, self.cartoon):
             Image.fromarray(pixels).save(folder / name, optimize=True)
 
-    def difference(self, drawn: Pixels) -> float:
-        """Return how far a cartoon of the image is from the right one, on average, of 255."""
-        if drawn.shape != self.cartoon.shape:
+    def difference(self, cartoon: Pixels) -> float:
+        """Return the mean absolute difference from the known cartoon, in levels of 255."""
+        if cartoon.shape != self.cartoon.shape:
             return inf
-        return float(np.abs(drawn.astype(np.int16) - self.cartoon).mean())
+        return float(np.abs(cartoon.astype(np.int16) - self.cartoon).mean())
 
 
 def _read(file: Readable) -> Pixels:
     try:
         with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)
-    except OSError as error:  # Pillow's own error for what is no image is one.
-        raise ModelError(f"Cannot read the golden pair {file}: {reason(error)}.") from error
+    except OSError as error:  # Pillow's UnidentifiedImageError is an OSError.
+        raise ModelError(
+            f"Cannot read the golden pair {file}: {os_error_reason(error)}."
+        ) from error

@@ -1,4 +1,4 @@
-"""Which runtime computes which network of a model, here."""
+"""Runtime selection: which runtime runs which network of a model on this machine."""
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -9,14 +9,12 @@ from dctnet.models import networks
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.models.open_files import Readable
-from dctnet.runtimes import Detector, Generator, Landmarker, Networks, native
-
-RUNTIMES = ("native", "onnxruntime", "tensorflow")
-"""The fastest first; each is the name of a module here, the others' also that of a package."""
+from dctnet.runtime_registry import REFERENCE, RUNTIMES
+from dctnet.runtimes import Detector, Generator, Landmarker, Networks
 
 
 class Runtime(Protocol):
-    """A module that loads networks from files; `threads` is how many one call may use."""
+    """Module of a runtime; `threads` is the number of threads that one call may use."""
 
     def generator(self, file: Readable, threads: int, /) -> Generator:
         """Load a generator; raise ModelError."""
@@ -31,132 +29,151 @@ class Runtime(Protocol):
         ...
 
 
-def select(folder: ModelFolder, wanted: str | None = None) -> dict[str, str]:
-    """Return the runtime of each part: the fastest that is here and can read the part.
+class CompiledRuntime(Protocol):
+    """Module of a runtime that is a compiled library with a variant for each kind of CPU."""
 
-    With ``wanted``, it is the generators' only one. Raises ModelError where a part needs a runtime
-    that is not installed, or cannot have the one that is wanted, and says what to do.
+    def unavailable_reason(self) -> str:
+        """Return why no variant runs on this machine; empty if one does."""
+        ...
+
+    def select_variant(self) -> str:
+        """Return the name of the fastest variant for this machine."""
+        ...
+
+
+def select(folder: ModelFolder, requested: str | None = None) -> dict[str, str]:
+    """Return the runtime of each network: the fastest that is available and can read it.
+
+    ``requested`` names the runtime of the generators. Raises ModelError, with the remedy, if a
+    network needs a runtime that is not installed, or if ``requested`` cannot run a generator.
     """
-    installed = [runtime for runtime in RUNTIMES if not _reason_against(runtime)]
-    chosen = {}
-    for name, part in folder.parts.items():
-        if wanted and name in networks.GENERATORS:
-            _require(wanted, installed, folder, name)
-            chosen[name] = wanted
+    available = [runtime for runtime in RUNTIMES if not _unavailable_reason(runtime)]
+    selected = {}
+    for name, network in folder.networks.items():
+        if requested and name in networks.GENERATORS:
+            _check_requested(requested, available, folder, name)
+            selected[name] = requested
             continue
-        usable = (runtime for runtime in installed if runtime in part.runtimes)
-        chosen[name] = next(usable, "")
-        if not chosen[name]:
-            raise _missing(folder, name)
-    return chosen
+        usable = (runtime for runtime in available if runtime in network.runtimes)
+        selected[name] = next(usable, "")
+        if not selected[name]:
+            raise _missing_runtime(folder, name)
+    return selected
 
 
-def _reason_against(runtime: str) -> str:
-    """Say why a runtime cannot be used here; empty where it can."""
-    if runtime == "native":
-        return native.reason_against()
-    return "" if find_spec(runtime) else f"{runtime} is not installed."
+def _module(runtime: str) -> object:
+    return import_module(f"dctnet.runtimes.{runtime}")
 
 
-def _require(wanted: str, installed: list[str], folder: ModelFolder, name: str) -> None:
-    """Raise ModelError unless the runtime that is wanted can compute a generator here."""
-    readable = folder.parts[name].runtimes
-    if wanted not in readable:
+def _unavailable_reason(runtime: str) -> str:
+    """Return why a runtime is not available on this machine; empty if it is."""
+    package = RUNTIMES[runtime].package
+    if package is None:
+        return cast("CompiledRuntime", _module(runtime)).unavailable_reason()
+    return "" if find_spec(package) else f"{runtime} is not installed."
+
+
+def _check_requested(requested: str, available: list[str], folder: ModelFolder, name: str) -> None:
+    """Raise ModelError unless the requested runtime can run a generator on this machine."""
+    readable = folder.networks[name].runtimes
+    if requested not in readable:
         raise ModelError(
-            f"DCTNET_RUNTIME is {wanted}, but the {name} of the model {folder.model} in"
+            f"DCTNET_RUNTIME is {requested}, but the {name} of the model {folder.model} in"
             f" {folder.path} is for {' or '.join(readable)}."
         )
-    if wanted not in installed:
+    if requested not in available:
         raise ModelError(
-            f"DCTNET_RUNTIME is {wanted}, which cannot be used here. {_reason_against(wanted)}"
+            f"DCTNET_RUNTIME is {requested}, which cannot be used here."
+            f" {_unavailable_reason(requested)}"
         )
 
 
-def summary(folder: ModelFolder, wanted: str | None = None) -> str:
-    """Name the runtimes of a model here in one word, such as ``native+onnxruntime``."""
+def summary(folder: ModelFolder, requested: str | None = None) -> str:
+    """Return the selected runtimes in one word, such as ``native+onnxruntime``, or ``none``."""
     try:
-        return "+".join(sorted(set(select(folder, wanted).values())))
+        return "+".join(sorted(set(select(folder, requested).values())))
     except ModelError:
         return "none"
 
 
-def explain(folder: ModelFolder, wanted: str | None = None) -> str:
-    """Say in one line which runtime draws here, and why that one; or why none does."""
+def explain(folder: ModelFolder, requested: str | None = None) -> str:
+    """Return one line: the runtime of each generator and why it was selected, or the error."""
     try:
-        chosen = select(folder, wanted)
+        selected = select(folder, requested)
     except ModelError as error:
         return str(error)
-    drawn: dict[tuple[str, str], list[str]] = {}
+    generators: dict[tuple[str, str], list[str]] = {}
     for name in networks.GENERATORS:
-        who_and_why = chosen[name], _why(chosen[name], folder.parts[name], wanted)
-        drawn.setdefault(who_and_why, []).append(name)
+        runtime = selected[name]
+        reason = _selection_reason(runtime, folder.networks[name], requested)
+        generators.setdefault((runtime, reason), []).append(name)
     return "; ".join(
-        f"{_with_variant(runtime)} draws {' and '.join(names)}: {why}"
-        for (runtime, why), names in drawn.items()
+        f"{_runtime_label(runtime)} runs {' and '.join(names)}: {reason}"
+        for (runtime, reason), names in generators.items()
     )
 
 
-def _with_variant(runtime: str) -> str:
-    return f"native ({native.pick()})" if runtime == "native" else runtime
+def _runtime_label(runtime: str) -> str:
+    if RUNTIMES[runtime].package is None:
+        return f"{runtime} ({cast('CompiledRuntime', _module(runtime)).select_variant()})"
+    return runtime
 
 
-def _why(runtime: str, part: networks.Part, wanted: str | None) -> str:
-    if wanted:
-        return "DCTNET_RUNTIME says so"
-    if part.reason:
-        return part.reason
-    faster = RUNTIMES[: RUNTIMES.index(runtime)]
-    reasons = [_reason_against(name).rstrip(".") for name in faster if name in part.runtimes]
+def _selection_reason(runtime: str, network: networks.NetworkRecord, requested: str | None) -> str:
+    if requested:
+        return "set by DCTNET_RUNTIME"
+    if network.reason:
+        return network.reason
+    names = list(RUNTIMES)
+    faster = names[: names.index(runtime)]
+    reasons = [_unavailable_reason(name).rstrip(".") for name in faster if name in network.runtimes]
     return ", ".join(reasons) or "the fastest for this machine and model"
 
 
-def load(folder: ModelFolder, threads: int, wanted: str | None = None) -> Networks:
-    """Load the networks of a verified folder, each into its runtime; raises ModelError."""
-    runtimes = select(folder, wanted)
-    # Here, so that no threads import at once: in CPython 3.11 an import fails with KeyError where
-    # garbage is collected meanwhile whose finalizer imports too (gh-91351), and so the more often,
-    # the more threads import.
+def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Networks:
+    """Load the networks of a verified folder, each into its runtime; raise ModelError."""
+    runtimes = select(folder, requested)
+    # Import in this thread only: in CPython 3.11 an import fails with KeyError if a finalizer that
+    # garbage collection runs meanwhile imports too (gh-91351).
     modules = {
-        runtime: cast("Runtime", import_module(f"dctnet.runtimes.{runtime}"))
-        for runtime in dict.fromkeys(runtimes.values())
+        runtime: cast("Runtime", _module(runtime)) for runtime in dict.fromkeys(runtimes.values())
     }
 
-    def place(part: str) -> tuple[Runtime, Readable]:
-        runtime = runtimes[part]
-        file = networks.file(folder.parts[part].same_as or part, runtime)
+    def locate_file(network: str) -> tuple[Runtime, Readable]:
+        runtime = runtimes[network]
+        file = networks.file_name(folder.networks[network].same_as or network, runtime)
         return modules[runtime], folder.files[file]
 
-    def generator(part: str) -> Generator:
-        runtime, file = place(part)
+    def generator(network: str) -> Generator:
+        runtime, file = locate_file(network)
         return runtime.generator(file, threads)
 
     def detector() -> Detector:
-        runtime, file = place("detector")
+        runtime, file = locate_file("detector")
         return runtime.detector(file, threads)
 
     def landmarker() -> Landmarker:
-        runtime, file = place("landmarks")
+        runtime, file = locate_file("landmarks")
         return runtime.landmarker(file, threads)
 
-    if "tensorflow" in runtimes.values():
-        # It aborts where the process ends while other threads than the caller's load.
+    if not all(RUNTIMES[runtime].loads_in_parallel for runtime in modules):
         return Networks(generator("background"), generator("head"), detector(), landmarker())
     with ThreadPoolExecutor() as pool:
-        background, head = (pool.submit(generator, part) for part in networks.GENERATORS)
+        background, head = (pool.submit(generator, network) for network in networks.GENERATORS)
         boxes, landmarks = pool.submit(detector), pool.submit(landmarker)
     return Networks(background.result(), head.result(), boxes.result(), landmarks.result())
 
 
-def _missing(folder: ModelFolder, name: str) -> ModelError:
-    part = folder.parts[name]
-    if "tensorflow" not in part.runtimes:
+def _missing_runtime(folder: ModelFolder, name: str) -> ModelError:
+    network = folder.networks[name]
+    if REFERENCE not in network.runtimes:
         return ModelError(
             f"The {name} of the model {folder.model} in {folder.path} needs"
-            f" {' or '.join(part.runtimes)}, which is not installed: install dctnet again."
+            f" {' or '.join(network.runtimes)}, which is not installed: install dctnet again."
         )
-    prepare = "" if folder.is_prepared else "prepare it with `dctnet prepare`, "
+    convert = "" if folder.is_converted else "convert it with `dctnet prepare`, "
     return ModelError(
         f"The model {folder.model} in {folder.path} needs TensorFlow, which is not installed, for"
-        f" {networks.file(name, 'tensorflow')} ({part.reason}): {prepare}install dctnet with its"
-        " `reference` extra, or take the `tensorflow` image."
+        f" {networks.file_name(name, REFERENCE)} ({network.reason}): {convert}install dctnet"
+        " with its `reference` extra, or use the `tensorflow` image."
     )

@@ -1,6 +1,6 @@
-"""The tensors of upstream's graphs, and what they mean to the engine.
+"""Tensor signatures of upstream's graphs, and adapters to the network interfaces.
 
-A converted graph keeps their names. Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`
+Converted graphs keep the names. Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`
 and `modelscope/models/cv/cartoon/facelib/`.
 """
 
@@ -18,21 +18,21 @@ from dctnet.runtimes import Detector, Generator, Landmarker
 Array = NDArray[Any]
 
 Run = Callable[[Array], Sequence[Any]]
-"""Computes a graph's outputs from its image, float32."""
+"""Function from a graph's image, float32, to its outputs."""
 
 TRAINING = "training_flag:0"
-"""A bool that the face graphs ask for, and which is always false here."""
+"""Bool input of the face graphs, always false in inference."""
 
 _LANDMARKS = 68
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What goes into a graph and what comes out of it."""
+    """Names and shapes of a graph's input and outputs."""
 
     image: str
     shape: tuple[int | None, ...]
-    """Of the image."""
+    """Shape of the image."""
     outputs: tuple[str, ...]
 
 
@@ -48,12 +48,12 @@ LANDMARKS = Signature("tower_0/images:0", (1, 160, 160, 3), ("tower_0/prediction
 
 
 def generator(run: Run) -> Generator:
-    """Make a generator of its graph."""
+    """Return the generator of a graph."""
     return _GraphGenerator(run)
 
 
 class _GraphGenerator:
-    """A `Generator` whose memory only drawing takes."""
+    """A `Generator` that allocates its memory only during inference."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -69,7 +69,7 @@ class _GraphGenerator:
 
 
 def detector(run: Run) -> Detector:
-    """Make a face detector of its graph."""
+    """Return the face detector of a graph."""
 
     def detect(image: Pixels) -> tuple[Floats, Floats]:
         boxes, scores, counts = run(image[np.newaxis].astype(np.float32))
@@ -80,7 +80,7 @@ def detector(run: Run) -> Detector:
 
 
 def landmarker(run: Run) -> Landmarker:
-    """Make a landmark network of its graph."""
+    """Return the landmark network of a graph."""
 
     def locate(face: Floats) -> Floats:
         (prediction,) = run(face[np.newaxis])

@@ -1,8 +1,8 @@
-"""TensorFlow's start without its chatter on standard error.
+"""Filter for TensorFlow's start-up messages on standard error.
 
-Its libraries write of oneDNN and CUDA as they are loaded, before any setting can silence them.
-Run as a program this module is the sieve: it copies its standard input to its standard error, but
-for the chatter.
+The libraries log about oneDNN and CUDA while they load, before any setting can stop them. Run as a
+program, this module is the filter process: it copies standard input to standard error, without
+these lines.
 """
 
 import os
@@ -15,51 +15,50 @@ from threading import Lock
 
 _STDERR = 2
 
-LAST_LINES_S = 1.0
-"""How long the sieve's last lines may take to be written, in seconds; then they are lost."""
+FLUSH_TIMEOUT_S = 1.0
+"""Seconds that the filter process may take to write its last lines; then they are lost."""
 
-# The form of these lines is that of Abseil's log: severity, month and day, time, thread, source.
-_CHATTER = re.compile(
+# Format of Abseil's log: severity, month and day, time, thread, source.
+_SUPPRESSED = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\) is called"
     rb"|I\d{4} [\d:.]+ +\d+ \w+\.cc:\d+\]"
-    rb"|[WE]\d{4} [\d:.]+ +\d+ cuda_\w+\.cc:\d+\]"  # There may be no GPU, and none is needed.
+    rb"|[WE]\d{4} [\d:.]+ +\d+ cuda_\w+\.cc:\d+\]"  # No GPU is needed.
 )
 
-_one_at_a_time = Lock()
+_lock = Lock()
 
 
 @contextmanager
 def filtered_stderr() -> Iterator[None]:
-    """Drop the lines of TensorFlow's chatter that the process writes to file descriptor 2.
+    """Drop TensorFlow's start-up messages that the process writes to file descriptor 2.
 
-    All other lines reach it, from whichever thread, a line at a time. Of several threads that
-    enter, one is inside.
+    Other lines pass, line by line, from any thread. Only one thread at a time may be inside.
     """
-    # A process reads them, not a thread: on a CPU that TensorFlow was not built for it says
-    # so and aborts, and those last words must still come out.
-    sieve = [sys.executable, "-I", "-S", __file__]
+    # A process, not a thread: on an unsupported CPU TensorFlow logs the reason and aborts, and that
+    # line must still be written.
+    command = [sys.executable, "-I", "-S", __file__]
     with (
-        _one_at_a_time,
-        # In a session of its own, so that Ctrl-C ends it with this process and not before.
-        subprocess.Popen(sieve, stdin=subprocess.PIPE, start_new_session=True) as process,
+        _lock,
+        # In its own session, so that Ctrl-C does not stop it before this process.
+        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process,
     ):
         assert process.stdin is not None
-        before = os.dup(_STDERR)
+        original = os.dup(_STDERR)
         os.dup2(process.stdin.fileno(), _STDERR)
         try:
             yield
         finally:
-            os.dup2(before, _STDERR)
-            os.close(before)
+            os.dup2(original, _STDERR)
+            os.close(original)
             process.stdin.close()
             try:
-                process.wait(LAST_LINES_S)
+                process.wait(FLUSH_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                process.kill()  # No process reads standard error.
+                process.kill()  # Standard error is blocked.
 
 
 if __name__ == "__main__":
     for line in sys.stdin.buffer:
-        if not _CHATTER.match(line):
+        if not _SUPPRESSED.match(line):
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
