@@ -140,14 +140,19 @@ class Server:
     def __exit__(self, *_: object) -> None:
         end(self.process)
 
-    def lines(self) -> list[str]:
-        """All lines of its log so far; a thread of the server writes them."""
+    def text(self) -> str:
+        """Its log so far; a thread of the server writes it."""
         assert self._log is not None, "without a log, nothing is kept of what it writes"
-        return self._log.read_text().splitlines()
+        return self._log.read_text()
+
+    def lines(self) -> list[str]:
+        """All lines of its log so far."""
+        return self.text().splitlines()
 
     def records(self) -> list[dict[str, Any]]:
-        """All records of its log, each of which is a line of JSON."""
-        return [json.loads(line) for line in self.lines()]
+        """All records of its log, each of which is a line of JSON; the last one may be unfinished."""
+        whole, _, _ = self.text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def requests(self) -> list[dict[str, Any]]:
         """The records of the access log."""
