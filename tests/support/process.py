@@ -150,7 +150,7 @@ class Server:
         return self.text().splitlines()
 
     def records(self) -> list[dict[str, Any]]:
-        """All records of its log, each of which is a line of JSON; the last one may be unfinished."""
+        """All records of its log, each a line of JSON, but one that is still being written."""
         whole, _, _ = self.text().rpartition("\n")
         return [json.loads(line) for line in whole.splitlines()]
 
