@@ -31,7 +31,7 @@ def test_upload_returns_a_png_attachment(client):
     ("data", "status", "words"),
     [
         (b"", 400, "Send the image"),
-        (b"hello", 415, "no JPEG, PNG, WebP or AVIF"),
+        (b"hello", 415, "not a JPEG, PNG, WebP or AVIF"),
         (encoded(IMAGE)[:200], 422, "damaged"),
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
