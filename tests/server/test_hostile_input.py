@@ -24,6 +24,7 @@ from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import open_connections, post
 from tests.server.timed_server import HANGING
+from tests.support.confinement import ONE_BLAS_THREAD
 from tests.support.corpus import MAX_PIXELS, Sample, corpus
 from tests.support.corpus_expectations import require_image, require_problem
 from tests.support.encoded_images import decoded, encoded
@@ -148,7 +149,7 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
     """The decoders fail: the worker's address space is limited."""
-    server = start_timed(0, DCTNET_SLOTS=1)
+    server = start_timed(0, DCTNET_SLOTS=1, **ONE_BLAS_THREAD)
     worker = server.worker()
     small, large_image = (
         {format: encoded(Image.new("RGB", size), format, **FORMATS[format]) for format in FORMATS}

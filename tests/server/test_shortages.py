@@ -15,6 +15,7 @@ from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import TIMED, open_connections
 from tests.server.test_slow_readers import cartoon_of_noise, silent_readers
+from tests.support.confinement import ONE_BLAS_THREAD
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, cpu_time, memory, serving
@@ -153,7 +154,7 @@ def test_drain_serves_clients_that_wait_for_a_descriptor(start_timed):
 
 @pytest.mark.promise("Load: without file descriptors or threads the worker survives and recovers")
 def test_thread_shortage_delays_requests(start_timed):
-    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2)
+    server = start_timed(0, DCTNET_HEADER_TIMEOUT=2, **ONE_BLAS_THREAD)
     worker = server.worker()
     # Root has no thread limit, so limit the address space for stacks.
     limit = memory(worker, "VmSize") + STACK_BYTES

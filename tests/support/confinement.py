@@ -13,6 +13,11 @@ THREAD_STACK_BYTES = 8 * 1024 * 1024
 """Bytes that RLIMIT_DATA counts per thread, most of them never touched."""
 
 
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment of a process whose address space a test limits. OpenBLAS allocates 128 MiB when one
+of its threads first runs, perhaps after the limit is set, and crashes if it cannot."""
+
+
 class Cgroup:
     """A memory cgroup of version 1 or 2."""
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from dctnet.imaging import is_out_of_memory
+from tests.support.confinement import ONE_BLAS_THREAD
 from tests.support.encoded_images import encoded, gradient
 from tests.support.profile_samples import ordinary_profiles
 from tests.support.repo import ROOT
@@ -60,7 +61,7 @@ def test_decoder_without_memory_raises_memory_error(format):
         input=small + large,
         capture_output=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | ONE_BLAS_THREAD,
         cwd=ROOT,
     )
     outcomes = json.loads(run.stdout)
