@@ -115,6 +115,42 @@ def test_schema_rejects_additional_properties():
     }
 
 
+def test_values_left_open_refer_to_a_definition():
+    """Without a type, the test above does not see them; it sees their definition."""
+    is_open = [
+        path
+        for path in DESCRIPTIONS
+        if "type" not in schema_at(path) and "additionalProperties" in schema_at(path)
+    ]
+    assert len(is_open) > 20
+    keys = [{key for each in schema_at(path)["allOf"] for key in each} for path in is_open]
+    assert all(each == {"$ref"} for each in keys)
+
+
+def test_only_values_that_may_be_null_are_not_required():
+    """In Helm, null removes a default, so a value that is not required may be null."""
+
+    def optional(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        result = []
+        for key, inner in schema["properties"].items():
+            if key not in schema.get("required", []):
+                result.append((*path, key))
+            if "properties" in inner:
+                result += optional(inner, (*path, key))
+        return result
+
+    paths = optional(SCHEMA)
+    assert len(paths) > 5
+    rejects_null = [
+        path
+        for path in paths
+        if not jsonschema.Draft7Validator({**schema_at(path), "$defs": SCHEMA["$defs"]}).is_valid(
+            None
+        )
+    ]
+    assert rejects_null == [PARENT_CONDITION]
+
+
 def test_all_numbers_have_bounds():
     unbounded = [
         where
