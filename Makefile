@@ -97,8 +97,8 @@ chart-lint: install-dev $(TOOLS) ## Lint chart, Dockerfile and workflows, and re
 	$(BIN)/pytest tests/chart/test_linters.py
 
 .PHONY: chart-docs
-chart-docs: install-dev .tools/bin/helm-docs ## Generate the chart's README and schema texts from values.yaml
-	$(BIN)/python helm/describe.py
+chart-docs: .tools/bin/helm-docs .tools/bin/helm-values-schema-json ## Generate the chart's README and values.schema.json from values.yaml
+	@cd helm/dctnet && $(CURDIR)/.tools/bin/helm-values-schema-json
 	@.tools/bin/helm-docs --log-level=warning --chart-search-root=helm --sort-values-order=file
 
 .PHONY: manifests

@@ -52,7 +52,7 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@rm -rf .tools/kubernetes-schemas
 	@touch $@
 
-CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs kubeconform promtool) $(schemas)
+CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs helm-values-schema-json kubeconform promtool) $(schemas)
 TOOLS := $(CHART_TOOLS) $(GO_PROGRAMS) $(axe) $(hadolint)
 
 $(GO): requirements/go.txt | $(BIN)/python

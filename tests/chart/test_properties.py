@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.chart import (
     CHART,
+    DEFINITIONS,
     IMAGE,
     SCHEMA,
     Invalid,
@@ -39,7 +40,7 @@ def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     if "$ref" in schema:
-        return strategy_for(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
+        return strategy_for(DEFINITIONS[schema["$ref"].rpartition("/")[2]])
     if "allOf" in schema:
         (only,) = schema["allOf"]
         return strategy_for(only)

@@ -1,9 +1,8 @@
 """values.schema.json: complete, closed, bounded, and in sync with ``values.yaml``."""
 
-import importlib.util
+import re
 import shutil
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -20,13 +19,19 @@ from tests.support.chart import (
 
 PASSED_THROUGH = "Passed through: Kubernetes validates the rest."
 
-spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
-assert spec
-assert spec.loader
-describe = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(describe)
 
-DESCRIPTIONS = describe.parse_descriptions((CHART / "values.yaml").read_text())
+def descriptions(schema: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """Return the description of each value that has one, by the value's path."""
+    result: dict[tuple[str, ...], str] = {}
+    for key, inner in schema.get("properties", {}).items():
+        if "description" in inner:
+            result[*path, key] = inner["description"]
+        result |= descriptions(inner, (*path, key))
+    return result
+
+
+DESCRIPTIONS = descriptions(SCHEMA)
+PARENT_CONDITION = ("enabled",)  # A property without a default: the condition of a parent chart.
 
 
 def leaf_paths(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -45,8 +50,16 @@ def test_all_values_have_a_description():
     assert len(DESCRIPTIONS) > 150
 
 
-def test_schema_has_all_values_and_descriptions():
-    assert {path: schema_at(path)["description"] for path in DESCRIPTIONS} == DESCRIPTIONS
+def test_schema_and_readme_have_the_same_descriptions():
+    """Two programs read them from values.yaml: helm-values-schema-json and helm-docs."""
+    rows = re.findall(
+        r"^\| ([\w.]+) \| \w+ \| `.*` \| (.+) \|$", (CHART / "README.md").read_text(), re.MULTILINE
+    )
+    expected = {path: text for path, text in DESCRIPTIONS.items() if path != PARENT_CONDITION}
+    assert {tuple(value.split(".")): description for value, description in rows} == expected
+
+
+def test_all_values_have_a_type():
     typed = {"type", "enum", "anyOf", "allOf"}
     assert [path for path in DESCRIPTIONS if not typed & schema_at(path).keys()] == []
 
@@ -60,8 +73,9 @@ def test_schema_has_only_values_of_the_chart():
                 result += keys(inner, (*path, key))
         return result
 
-    known = {path[:length] for path in DESCRIPTIONS for length in range(1, len(path) + 1)}
-    assert set(keys(SCHEMA)) - known == {("enabled",)}  # Condition of a parent chart.
+    leaves = leaf_paths(DEFAULTS)
+    known = {path[:length] for path in leaves for length in range(1, len(path) + 1)}
+    assert set(keys(SCHEMA)) - known == {PARENT_CONDITION}
 
 
 def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -88,16 +102,53 @@ def test_schema_rejects_additional_properties():
         where
         for where, each in subschemas(SCHEMA)
         if "object" in types(each)
-        and "additionalProperties" not in each
+        and each.get("additionalProperties", True) is True
         and each.get("$comment") != PASSED_THROUGH
     ]
     # Shared globals, and fields that Kubernetes defines in values passed through.
-    assert {where.removeprefix("/properties/") for where in is_open} == {
-        "global",
-        "topologySpreadConstraints/items",
-        "extraEnv/items/properties/valueFrom",
-        "extraObjects/items/properties/metadata",
+    definitions = "/$defs/definitions.yaml/$defs"
+    assert set(is_open) == {
+        "/properties/global",
+        f"{definitions}/topologySpreadConstraints/items",
+        f"{definitions}/envVar/properties/valueFrom",
+        f"{definitions}/object/properties/metadata",
     }
+
+
+def test_values_left_open_refer_to_a_definition():
+    """Without a type, the test above does not see them; it sees their definition."""
+    is_open = [
+        path
+        for path in DESCRIPTIONS
+        if "type" not in schema_at(path) and "additionalProperties" in schema_at(path)
+    ]
+    assert len(is_open) > 20
+    keys = [{key for each in schema_at(path)["allOf"] for key in each} for path in is_open]
+    assert all(each == {"$ref"} for each in keys)
+
+
+def test_only_values_that_may_be_null_are_not_required():
+    """In Helm, null removes a default, so a value that is not required may be null."""
+
+    def optional(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        result = []
+        for key, inner in schema["properties"].items():
+            if key not in schema.get("required", []):
+                result.append((*path, key))
+            if "properties" in inner:
+                result += optional(inner, (*path, key))
+        return result
+
+    paths = optional(SCHEMA)
+    assert len(paths) > 5
+    rejects_null = [
+        path
+        for path in paths
+        if not jsonschema.Draft7Validator({**schema_at(path), "$defs": SCHEMA["$defs"]}).is_valid(
+            None
+        )
+    ]
+    assert rejects_null == [PARENT_CONDITION]
 
 
 def test_all_numbers_have_bounds():
@@ -120,21 +171,36 @@ def test_examples_are_valid():
     tried = 0
     for _, each in subschemas(SCHEMA):
         for example in each.get("examples", []):
-            resolver = {**each, "definitions": SCHEMA["definitions"]}
+            resolver = {**each, "$defs": SCHEMA["$defs"]}
             jsonschema.Draft7Validator(resolver).validate(example)
             tried += 1
     assert tried >= 15
 
 
-def test_check_detects_a_changed_description(tmp_path):
-    shutil.copytree(CHART.parent, tmp_path / "helm")
-    values = tmp_path / "helm/dctnet/values.yaml"
-    command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
-    assert subprocess.run(command, check=False).returncode == 0
-    values.write_text(values.read_text().replace("# -- Image repository.", "# -- Repository."))
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert "make chart-docs" in run.stderr
+def generate_schema(chart: Path, output: Path) -> str:
+    run = run_tool("helm-values-schema-json", "--output", output, cwd=chart)
+    assert run.returncode == 0, run.stderr
+    return output.read_text()
+
+
+def test_schema_is_up_to_date(tmp_path):
+    schema = generate_schema(CHART, tmp_path / "values.schema.json")
+    assert schema == (CHART / "values.schema.json").read_text(), "make chart-docs"
+
+
+def test_schema_changes_with_descriptions_and_constraints(tmp_path):
+    shutil.copytree(CHART, tmp_path / "chart")
+    values = tmp_path / "chart/values.yaml"
+    original = values.read_text()
+    schemas = {(CHART / "values.schema.json").read_text()}
+    for old, new in [
+        ("# -- Image repository.", "# -- Repository."),
+        ("maximum: 74", "maximum: 75"),
+    ]:
+        assert old in original
+        values.write_text(original.replace(old, new))
+        schemas.add(generate_schema(tmp_path / "chart", tmp_path / "values.schema.json"))
+    assert len(schemas) == 3
 
 
 def test_readme_is_up_to_date():

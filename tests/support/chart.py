@@ -20,6 +20,7 @@ CHART = ROOT / "helm/dctnet"
 PROFILES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*"))]
 SCHEMAS = ROOT / ".tools/schemas"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFINITIONS = SCHEMA["$defs"]["definitions.yaml"]["$defs"]
 DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
 
 # Values shared by tests.
