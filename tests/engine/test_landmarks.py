@@ -82,5 +82,5 @@ def test_box_with_one_side_above_minimum_is_used(width, height, generated):
         (200, 100, 100, 200),  # Inside out.
     ],
 )
-def test_box_outside_the_image_is_no_face(box):
+def test_box_outside_the_image_is_not_a_face(box):
     assert find_landmarks(IMAGE, np.array(box, np.float32), Network()) is None

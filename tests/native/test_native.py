@@ -48,7 +48,7 @@ def test_unsupported_size_is_rejected(scratch_pool, weights, size):
         generator(np.zeros((*size, 3), np.uint8))
 
 
-def test_array_that_is_no_image_is_rejected(scratch_pool, weights):
+def test_non_image_array_is_rejected(scratch_pool, weights):
     generator = native.NativeGenerator(weights, scratch_pool)
     with pytest.raises(ValueError, match="HxWx3 uint8"):
         generator(np.zeros((16, 16, 4), np.uint8))

@@ -167,6 +167,6 @@ def test_levels_are_clipped_and_rounded():
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_array_that_is_no_rgb_image_is_rejected(image):
+def test_non_rgb_array_is_rejected(image):
     with pytest.raises(ValueError, match=r"image"):
         engine().cartoonize(image)
