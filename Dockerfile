@@ -1,7 +1,7 @@
-# Builds the images of dctnet; docs/image.md says what each target holds. `make image` calls it.
+# Container images of dctnet; see docs/image.md for the targets. `make image` builds them.
 ARG BASE=python:3.12-slim-bookworm
 
-# What every target runs on, in an environment of its own that holds no pip: the base image's fills it.
+# Virtual environment of the dependencies, without pip: the base image's pip fills it.
 FROM ${BASE} AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
@@ -9,9 +9,9 @@ COPY requirements/tracing.txt requirements/
 RUN python -m venv --without-pip /opt/dctnet \
     && pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/tracing.txt
 
-# The package's wheel, with the native runtime for every processor of this architecture.
+# Wheel of the package, with the native runtime for all CPU variants of this architecture.
 FROM environment AS wheel
-# A release's point versions vanish from Debian's mirrors, and nothing of the compiler is kept.
+# Debian's mirrors drop old point versions, and the compiler is not part of the image.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ make \
@@ -22,8 +22,8 @@ COPY LICENSE README.md pyproject.toml setup.py ./
 COPY service/dctnet service/dctnet
 RUN pip --python /opt/dctnet wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .
 
-# Everything: it fetches, prepares, and serves what was not prepared. TensorFlow's headers, 431 MB, are
-# for a compiler, and there is none.
+# All dependencies: to fetch and convert models, and to serve the upstream format. Removes TensorFlow's
+# headers, 431 MB, which only a compiler needs.
 FROM environment AS complete
 COPY requirements/reference.txt requirements/
 RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/reference.txt
@@ -31,8 +31,8 @@ COPY --from=wheel /dist /dist
 RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
     && rm -rf /opt/dctnet/lib/python3*/site-packages/tensorflow/include
 
-# What serving a prepared model needs. Left out are the build backend, ONNX Runtime's tools and its
-# library for programs in C, numpy's compiler, OpenCV's cascades, tests, and stubs for type checkers.
+# Dependencies for serving a converted model. Removes the build backend, ONNX Runtime's tools and C
+# library, NumPy's compiler, OpenCV's cascades, tests, and type stubs.
 FROM environment AS lean
 COPY --from=wheel /dist /dist
 RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
@@ -45,16 +45,16 @@ RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*
         -o -path '*/onnxruntime/datasets' -o -path '*/onnxruntime/backend' \
         \) -exec rm -rf {} +
 
-# What all targets share but the environment. There is no tini: Gunicorn's master reaps children, and
-# the command handles SIGTERM from its first line, which a process 1 must do itself.
+# Base of all targets, without the environment. No tini: Gunicorn's master reaps children, and the
+# command handles SIGTERM from its first line, as process 1 must.
 FROM ${BASE} AS confined
 ENV PATH=/opt/dctnet/bin:$PATH \
     HOME=/tmp \
     DCTNET_BIND=0.0.0.0:8080 \
     DCTNET_MANAGEMENT_BIND=0.0.0.0:9090 \
     DCTNET_MODELS_DIR=/models
-# The base image has no bytecode of the standard library, and under a read-only root nobody can write
-# it: each start would compile it anew. A new volume of Docker takes its owner from /models.
+# The base image has no bytecode of the standard library. Under a read-only root each start would
+# compile it again. A new Docker volume takes its owner from /models.
 RUN python -m compileall -q -x '/(site-packages|ensurepip|idlelib|lib2to3|pydoc_data|tkinter|turtledemo)/' \
         /usr/local/lib/python3* \
     && install --directory --owner=10001 --group=10001 /models
@@ -62,13 +62,13 @@ WORKDIR /tmp
 USER 10001:10001
 EXPOSE 8080 9090
 STOPSIGNAL SIGTERM
-# For plain Docker; Kubernetes has probes of its own. The image has no curl, and no proxy is asked.
+# For plain Docker; Kubernetes uses its own probes. The image has no curl; proxies are bypassed.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python", "-c", "from urllib.request import ProxyHandler, build_opener; [build_opener(ProxyHandler({})).open('http://127.0.0.1:9090/' + probe, timeout=2) for probe in ('livez', 'readyz')]"]
 ENTRYPOINT ["dctnet"]
 CMD ["serve"]
 LABEL org.opencontainers.image.title="dctnet" \
-      org.opencontainers.image.description="Turns portrait photos into cartoons with DCT-Net" \
+      org.opencontainers.image.description="Self-hosted portrait cartoonization with DCT-Net" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 FROM confined AS tensorflow
@@ -89,14 +89,14 @@ LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}"
 
-# Stands for the folder that `--build-context model=FOLDER` names.
+# Placeholder for the folder of `--build-context model=FOLDER`.
 FROM scratch AS model
 
-# A prepared model baked in. The build ends with an error where the image cannot draw with it.
+# Contains a converted model. The build fails if a test inference with it fails.
 FROM serving AS with-model
 COPY --from=model / /model/
 ENV DCTNET_MODEL=/model
 RUN --mount=type=tmpfs,target=/tmp ["dctnet", "doctor"]
 
-# The last one is what a build makes that names no target.
+# The last stage is the default target.
 FROM serving AS runtime

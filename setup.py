@@ -1,4 +1,4 @@
-"""Builds a wheel: where it holds the native runtime, for that platform and for every Python."""
+"""Wheel build: with the native runtime, a wheel for one platform and all Python versions."""
 
 from pathlib import Path
 
@@ -8,21 +8,21 @@ from setuptools.command.bdist_wheel import bdist_wheel
 LIBRARIES = Path(__file__).parent / "service/dctnet/runtimes/lib"
 
 
-class WithLibraries(Distribution):
-    """Is no pure Python where the libraries are built."""
+class NativeDistribution(Distribution):
+    """Platform-specific if the native libraries have been built."""
 
     def has_ext_modules(self) -> bool:
-        """Say whether the wheel is for one platform."""
+        """Whether the wheel is for one platform."""
         return any(LIBRARIES.glob("*.so"))
 
 
-class Wheel(bdist_wheel):
-    """Names no version of Python: the libraries have a C interface, and none of Python's."""
+class NativeWheel(bdist_wheel):
+    """Wheel tag without a Python version: the libraries do not use Python's C API."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        """Return Python, ABI and platform."""
+        """Python, ABI and platform tags."""
         *_, platform = super().get_tag()
         return "py3", "none", platform
 
 
-setup(distclass=WithLibraries, cmdclass={"bdist_wheel": Wheel})
+setup(distclass=NativeDistribution, cmdclass={"bdist_wheel": NativeWheel})

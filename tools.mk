@@ -1,9 +1,9 @@
-# The programs that check chart, image, page and workflows.
+# Programs that check the chart, the image, the web UI and the workflows.
 
-# Those in Go are built into .tools/bin by the Go on the PATH, or else by one that is installed into
-# .tools. Each has a module of its own in tools/, whose go.mod says its version and go.sum the hash of
-# all that goes into it. In one module they would not build: Go takes one version of each dependency,
-# and kube-score needs a k8s.io/api that Helm's is too new for.
+# Go programs are built into .tools/bin by the Go on the PATH, or else by one installed into .tools. Each
+# has its own module in tools/: go.mod pins its version, go.sum the checksums of its dependencies. One
+# common module would not build: Go selects one version per dependency, and kube-score needs an older
+# k8s.io/api than Helm.
 GO_PROGRAMS := $(patsubst tools/%/go.mod,.tools/bin/%,$(wildcard tools/*/go.mod))
 
 $(GO_PROGRAMS): .tools/bin/%: tools/%/go.mod tools/%/go.sum | $(BIN)/python
@@ -13,7 +13,7 @@ $(GO_PROGRAMS): .tools/bin/%: tools/%/go.mod tools/%/go.sum | $(BIN)/python
 	@$(WITH_GO) go -C tools/$* build -trimpath -buildvcs=false -o $(CURDIR)/$@ tool
 	@touch $@
 
-# $(call at-least,VERSION,COMMAND): does COMMAND print that version or a later one?
+# $(call at-least,VERSION,COMMAND): succeeds if COMMAND prints this version or a later one.
 at-least = printf '%s\n' $(1) "$$($(2) 2>&1 | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1)" | sort -C -V
 
 GO := .tools/go/go/bin/go
@@ -21,7 +21,7 @@ HAS_GO = $(call at-least,"$$(sed -n 's/^go //p' tools/*/go.mod | sort -V | tail 
 NEED_GO = $(HAS_GO) || $(MAKE) --silent $(GO)
 WITH_GO = PATH="$$($(HAS_GO) || echo $(CURDIR)/$(dir $(GO)):)$$PATH" GOTOOLCHAIN=local CGO_ENABLED=0
 
-# hadolint is written in Haskell, and comes ready-made.
+# hadolint, in Haskell, is installed as a binary.
 hadolint := .tools/made/hadolint
 $(hadolint): requirements/hadolint.txt | $(BIN)/python
 	@mkdir -p .tools/bin .tools/made && rm -rf .tools/bin/hadolint .tools/hadolint
@@ -33,8 +33,7 @@ $(hadolint): requirements/hadolint.txt | $(BIN)/python
 	fi
 	@touch $@
 
-# What judges whether everybody can use the page. The package also has a wrapper, whose dependencies
-# are left out.
+# axe-core, for the accessibility tests of the web UI, without the dependencies of the package's wrapper.
 axe := .tools/made/axe
 $(axe): requirements/axe.txt | $(BIN)/python
 	@echo 'Installing axe-core into .tools.'
@@ -42,7 +41,7 @@ $(axe): requirements/axe.txt | $(BIN)/python
 	@$(INSTALL) requirements/axe.txt --target .tools/axe
 	@touch $@
 
-# What Kubernetes and its controllers say of their objects: tests/chart/schemas.py.
+# Schemas of the objects of Kubernetes and its controllers: tests/chart/schemas.py.
 schemas := .tools/made/schemas
 $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)/installed-dev
 	@echo "Making the schemas of Kubernetes' objects in .tools/schemas."
@@ -53,7 +52,7 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@rm -rf .tools/kubernetes-schemas
 	@touch $@
 
-CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs kubeconform promtool) $(schemas)
+CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs helm-values-schema-json kubeconform promtool) $(schemas)
 TOOLS := $(CHART_TOOLS) $(GO_PROGRAMS) $(axe) $(hadolint)
 
 $(GO): requirements/go.txt | $(BIN)/python

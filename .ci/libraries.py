@@ -1,4 +1,4 @@
-"""Fails unless a wheel carries the native libraries of its platform, for an old C library alone."""
+"""Check of the native libraries in a wheel: architecture, dependencies and glibc version."""
 
 import re
 import subprocess
@@ -14,34 +14,38 @@ C_LIBRARY = re.compile(r"lib(c|dl|m|pthread)\.so\.\d|ld-linux-[\w-]+\.so\.\d")
 
 
 def main(path: Path) -> str | None:
-    """Return what is wrong with the wheel's libraries in one sentence, or nothing."""
+    """Return one sentence on the first error, or None."""
     platform = re.fullmatch(r"dctnet-.*-py3-none-manylinux_(\d+)_(\d+)_(\w+)", path.stem)
     if not platform:
         return f"{path.name} is not for every Python of one platform."
     *glibc, machine = platform.groups()
-    wanted = {f"{FOLDER}libdctnet-{variant}.so" for variant in VARIANTS[machine]}
+    expected = {f"{FOLDER}libdctnet-{variant}.so" for variant in VARIANTS[machine]}
     with zipfile.ZipFile(path) as wheel, tempfile.TemporaryDirectory() as scratch:
         found = {name for name in wheel.namelist() if name.startswith(FOLDER)}
-        if found != wanted:
-            return f"{path.name} carries {sorted(found)}, not {sorted(wanted)}."
+        if found != expected:
+            return f"{path.name} carries {sorted(found)}, not {sorted(expected)}."
         for name in sorted(found):
-            wrong = _wrong(Path(wheel.extract(name, scratch)), machine, tuple(map(int, glibc)))
-            if wrong:
-                return f"{name} of {path.name} {wrong}."
+            error = _library_error(
+                Path(wheel.extract(name, scratch)), machine, tuple(map(int, glibc))
+            )
+            if error:
+                return f"{name} of {path.name} {error}."
     print(f"{path.name}: {len(found)} native libraries")
     return None
 
 
-def _wrong(library: Path, machine: str, glibc: tuple[int, ...]) -> str:
-    """Return what is wrong with a library; nothing where it runs with so old a C library."""
+def _library_error(library: Path, machine: str, glibc: tuple[int, ...]) -> str:
+    """Return the error of a library; empty if it runs with this glibc version."""
     command = ["readelf", "--file-header", "--dynamic", "--version-info", "--wide", library]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if machine not in said.lower().replace("x86-64", "x86_64"):
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if machine not in output.lower().replace("x86-64", "x86_64"):
         return f"is not for {machine}"
-    foreign = [name for name in re.findall(r"NEEDED.*\[(.+)\]", said) if not C_LIBRARY.match(name)]
+    foreign = [
+        name for name in re.findall(r"NEEDED.*\[(.+)\]", output) if not C_LIBRARY.match(name)
+    ]
     if foreign:
         return f"needs {', '.join(foreign)}"
-    versions = re.findall(r"GLIBC_(\d+)\.(\d+)", said)
+    versions = re.findall(r"GLIBC_(\d+)\.(\d+)", output)
     newest = max(tuple(map(int, version)) for version in versions)
     return f"needs glibc {newest}" if newest > glibc else ""
 

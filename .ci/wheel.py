@@ -1,4 +1,4 @@
-"""Fails unless a wheel carries the demo model, whole and small, and the files of the web page."""
+"""Check of a wheel's files: the demo model, its size, and the web UI."""
 
 import sys
 import zipfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 DEMO = "dctnet/models/demo/"
 MAX_DEMO_BYTES = 15_000_000
-NEEDED = (
+REQUIRED = (
     "dctnet/py.typed",
     f"{DEMO}LICENSES.md",
     f"{DEMO}alpha.jpg",
@@ -15,29 +15,31 @@ NEEDED = (
     f"{DEMO}cartoon_bg.onnx",
     f"{DEMO}detector.onnx",
     f"{DEMO}keypoints.onnx",
-    f"{DEMO}known-answer.png",
-    f"{DEMO}known-picture.png",
+    f"{DEMO}golden-output.png",
+    f"{DEMO}golden-input.png",
     f"{DEMO}manifest.json",
-    "dctnet/http/static/*.css",
-    "dctnet/http/static/*.js",
-    "dctnet/http/static/texts/*.js",
-    "dctnet/http/templates/*.html",
-    "dctnet/preparing/photos/*.jpg",
-    "dctnet/preparing/photos/LICENSES.md",
+    "dctnet/api/openapi.json",
+    "dctnet/api/openapi.yaml",
+    "dctnet/api/static/*.css",
+    "dctnet/api/static/*.js",
+    "dctnet/api/static/locales/*.js",
+    "dctnet/api/templates/*.html",
+    "dctnet/conversion/photos/*.jpg",
+    "dctnet/conversion/photos/LICENSES.md",
 )
-KEPT_OUT = ("demo_model/*", "tests/*")
+FORBIDDEN = ("demo_model/*", "tests/*")
 
 
 def main(path: Path) -> str | None:
-    """Return what is wrong with the wheel in one sentence, or nothing."""
+    """Return one sentence on the first error, or None."""
     with zipfile.ZipFile(path) as wheel:
         sizes = {entry.filename: entry.file_size for entry in wheel.infolist()}
-    absent = [needed for needed in NEEDED if not any(fnmatch(name, needed) for name in sizes)]
-    if absent:
-        return f"{path.name} lacks {', '.join(absent)}."
-    foreign = [name for name in sizes if any(fnmatch(name, pattern) for pattern in KEPT_OUT)]
-    if foreign:
-        return f"{path.name} must not carry {', '.join(foreign)}."
+    missing = [pattern for pattern in REQUIRED if not any(fnmatch(name, pattern) for name in sizes)]
+    if missing:
+        return f"{path.name} lacks {', '.join(missing)}."
+    forbidden = [name for name in sizes if any(fnmatch(name, pattern) for pattern in FORBIDDEN)]
+    if forbidden:
+        return f"{path.name} must not carry {', '.join(forbidden)}."
     demo_bytes = sum(size for name, size in sizes.items() if name.startswith(DEMO))
     if demo_bytes >= MAX_DEMO_BYTES:
         return f"The demo model has {demo_bytes} bytes; it must have less than {MAX_DEMO_BYTES}."

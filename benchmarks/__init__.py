@@ -1,1 +1,1 @@
-"""Figures that the documentation quotes, by scripts that anyone can run."""
+"""Benchmarks whose results the documentation quotes."""

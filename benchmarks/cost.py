@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.cost
 
-Prints each stage's CPU nanoseconds for a pixel, and that in units of a working pixel: what the
-native generator takes for one, on one thread. `service/dctnet/cost.py` holds the results.
+Prints CPU nanoseconds per pixel of each stage, and their ratio to the cost of one working pixel of
+the native generator on one thread. `service/dctnet/cost.py` holds the results.
 """
 
 import time
@@ -17,22 +17,23 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
 
-from dctnet.engine.engine import MAX_WORKING_SIDE
+from dctnet.arrays import Pixels
+from dctnet.engine import MAX_WORKING_SIDE
 from dctnet.engine.geometry import resize, working_size
 from dctnet.imaging import Format, decode, encode
 from dctnet.models.folder import DEMO
-from dctnet.models.parts import file
-from dctnet.runtimes import Pixels, native
+from dctnet.models.networks import file_name
+from dctnet.runtimes import native
 
-PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/preparing/photos/astronaut.jpg"
+PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/conversion/photos/astronaut.jpg"
 
 SIDES: Final = {"photo": 2048, "noise": 1024}
-"""Height and width of the measured images, in pixels: noise takes long, and is cheap to hold."""
+"""Height and width of the measured images, in pixels; noise is smaller, as it codes slowly."""
 
 GENERATOR_SIDE: Final = 512
-"""Height and width of the image that the generator draws, in pixels."""
+"""Height and width of the generator's input, in pixels."""
 
-ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow writes a progressive JPEG into one buffer.
+ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow encodes a progressive JPEG in one buffer.
 
 FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "JPEG, 4:2:0, quality 75": ("JPEG", {"quality": 75}),
@@ -53,12 +54,12 @@ FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
         {"quality": 98, "subsampling": "4:4:4", "speed": 9, "mode": "RGBA"},
     ),
 }
-"""Kinds of files, with Pillow's format and options."""
+"""Measured file formats, with Pillow's format name and options."""
 
 
 def main() -> None:
-    """Measure and print all."""
-    generator = native.generator(DEMO / file("background", "native"), threads=1)
+    """Measure and print all stages."""
+    generator = native.generator(DEMO / file_name("background", "native"), threads=1)
     noise = images()["noise"][:GENERATOR_SIDE, :GENERATOR_SIDE].copy()
     generator(noise)
     unit = cpu_ns(lambda: generator(noise), noise)
@@ -68,52 +69,55 @@ def main() -> None:
 
 
 def stages() -> Iterator[tuple[str, float]]:
-    """Yield each stage with its CPU nanoseconds for a pixel."""
+    """Yield each stage with its CPU nanoseconds per pixel."""
     for content, image in images().items():
-        for kind, (format, options) in FILES.items():
-            data = encoded(image, format, dict(options))
-            yield f"decode {content}: {kind}", cpu_ns(partial(decode, data, image.size), image)
-        yield f"resize {content}", cpu_ns(partial(resized, image), image)
+        for file_format, (format, options) in FILES.items():
+            data = encode_file(image, format, dict(options))
+            yield (
+                f"decode {content}: {file_format}",
+                cpu_ns(partial(decode, data, image.size), image),
+            )
+        yield f"resize {content}", cpu_ns(partial(resize_round_trip, image), image)
         for response in get_args(Format):
             yield f"encode {content}: {response}", cpu_ns(partial(encode, image, response), image)
 
 
 def images() -> dict[str, Pixels]:
-    """Return what is measured, HxWx3 uint8 RGB by its content."""
+    """Return the measured images, HxWx3 uint8 RGB, by content."""
     side = SIDES["photo"]
     with Image.open(PHOTO) as photo:
         enlarged = np.asarray(photo.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
     random = np.random.default_rng(0)
-    # A camera's noise, which enlarging takes away, is what coders spend their time on.
+    # Camera noise, which enlarging removes, costs coders most of their time.
     grain = random.normal(0, 4, enlarged.shape)
     noise = random.integers(0, 256, (SIDES["noise"], SIDES["noise"], 3), np.uint8)
     return {"photo": (enlarged + grain).clip(0, 255).astype(np.uint8), "noise": noise}
 
 
-def encoded(image: Pixels, format: str, options: dict[str, object]) -> bytes:
-    """Return an image as a file with a profile that has to be converted to sRGB."""
-    picture = Image.fromarray(image)
+def encode_file(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
+    """Return an encoded image with an ICC profile that has to be converted to sRGB."""
+    image = Image.fromarray(pixels)
     if mode := options.pop("mode", None):
-        picture = picture.convert(str(mode))
-        picture.putalpha(Image.fromarray(image[..., 0]))
+        image = image.convert(str(mode))
+        image.putalpha(Image.fromarray(pixels[..., 0]))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # The decoder does not convert what calls itself sRGB.
+    # The decoder skips profiles named sRGB.
     renamed = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
     buffer = BytesIO()
-    picture.save(buffer, format, icc_profile=renamed, **options)
+    image.save(buffer, format, icc_profile=renamed, **options)
     return buffer.getvalue()
 
 
-def resized(image: Pixels) -> Pixels:
-    """Resize down to the working size and back up, as the engine does."""
+def resize_round_trip(image: Pixels) -> Pixels:
+    """Resize to the working size and back, as the engine does."""
     height, width, _ = image.shape
     working = resize(image, *working_size(height, width, MAX_WORKING_SIDE)).astype(np.float32)
-    drawn = cv2.resize(working, (width, height), interpolation=cv2.INTER_AREA)
-    return np.rint(drawn).clip(0, 255).astype(np.uint8)
+    restored = cv2.resize(working, (width, height), interpolation=cv2.INTER_AREA)
+    return np.rint(restored).clip(0, 255).astype(np.uint8)
 
 
 def cpu_ns(run: Callable[[], object], image: Pixels) -> float:
-    """Return the CPU nanoseconds of all threads for a pixel: the least of three runs."""
+    """Return the CPU nanoseconds per pixel over all threads: minimum of three runs."""
     height, width, _ = image.shape
     seconds: list[float] = []
     for _ in range(3):

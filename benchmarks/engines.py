@@ -1,4 +1,4 @@
-"""What is measured in a process of its own: one generator, and the multiplication of matrices."""
+"""Benchmark subjects that run in isolated processes: generators and SGEMM."""
 
 import os
 import time
@@ -9,26 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from dctnet.models import generator as model
-from dctnet.models.generator import LAYERS
-from dctnet.runtimes import Drawing, Generator, Pixels, native
+from dctnet.arrays import GeneratorOutput, Pixels
+from dctnet.models import generator_weights as model
+from dctnet.models.generator_weights import LAYERS
+from dctnet.runtimes import Generator, native
 from tests.support.process import memory
 
-Draw = Callable[[Pixels], Drawing]
+Generate = Callable[[Pixels], GeneratorOutput]
 
-PICTURES = 2
-"""Drawn by each caller where throughput is measured."""
+IMAGES = 2
+"""Images per caller in throughput measurements."""
 
-CROWD_PICTURES = 8
-"""The same where threads are chosen: there the first call has all of them, which must not count."""
+POLICY_IMAGES = 8
+"""Images per caller for the thread policy, to dilute the first call, which gets all threads."""
 
 GEMM_SIDE = 2048
 
 
-def multiplications(of_seven: float = 1.0) -> float:
-    """Return the multiplications a pixel: F(6×6, 3×3) needs 64 of 324 where it applies.
+def multiplications_per_pixel(seven_by_seven_share: float = 1.0) -> float:
+    """Return multiplications per pixel, with Winograd F(6×6, 3×3), which needs 64 of 324.
 
-    `of_seven` is the share that the 7×7 layers need: 1 directly, 10/28 by F(4, 7).
+    `seven_by_seven_share` is the share for 7×7 layers: 1 for direct convolution, 10/28 for F(4, 7).
     """
     total = 0.0
     area = 1.0
@@ -36,60 +37,60 @@ def multiplications(of_seven: float = 1.0) -> float:
         if layer.name in {"Conv_6", "Conv_8"}:
             area *= 4
         area /= layer.stride**2
-        share = 1 if layer.stride > 1 else of_seven if layer.side == 7 else 64 / 324
+        share = 1 if layer.stride > 1 else seven_by_seven_share if layer.side == 7 else 64 / 324
         total += area * layer.side**2 * layer.inputs * layer.outputs * share
     return total
 
 
 class Engine:
-    """One generator, with so many threads a call."""
+    """One generator with a number of threads per call."""
 
     def __init__(self, runtime: str, path: Path, threads: int) -> None:
-        """Load it; `runtime` is a module of `dctnet.runtimes`, a native variant, or "mnn"."""
+        """Load it; `runtime` is a module of `dctnet.runtimes`, a native variant or "mnn"."""
         started = time.perf_counter()
         self._generate = _load(runtime, path, threads)
         self._loaded_s = time.perf_counter() - started
         self._loaded = memory(os.getpid(), "VmRSS")
 
-    def draw(self, size: str) -> Drawing:
-        """Return the drawing of a picture of noise."""
-        return self._generate(_picture(size))
+    def generate(self, size: str) -> GeneratorOutput:
+        """Return the output for an image of noise."""
+        return self._generate(_image(size))
 
     def seconds(self, size: str) -> float:
-        """Draw one picture."""
-        return _timed(self._generate, size)
+        """Return the seconds for one image."""
+        return _measure_seconds(self._generate, size)
 
     def rate(self, size: str, callers: int) -> float:
-        """Let callers draw at once; return the pictures a second."""
-        return _rate(self._generate, size, callers)
+        """Return the images per second of concurrent callers."""
+        return _measure_rate(self._generate, size, callers)
 
-    def policy(self, size: str, threads: int) -> tuple[float, float]:
-        """Hold the choice of threads, call by call, against calls that are told; native only.
+    def thread_policy(self, size: str, threads: int) -> tuple[float, float]:
+        """Compare the automatic thread count with fixed ones; native only.
 
-        Returns the speed of a lone call as a share of one told to take all threads, and the
-        throughput of as many callers as a share of those told to take one each.
+        Returns the speed of a single call relative to one with all threads, and the throughput of
+        concurrent callers relative to callers with one thread each.
         """
-        chosen = self._generate
-        assert isinstance(chosen, native.NativeGenerator)
-        all_threads, one_thread = (partial(chosen.draw, threads=n) for n in (threads, 1))
-        # There and back, so that a machine's changing pace counts for both.
-        first = _timed(chosen, size)
-        told = _timed(all_threads, size) + _timed(all_threads, size)
-        lone = told / (first + _timed(chosen, size))
-        before = _rate(chosen, size, threads, CROWD_PICTURES)
-        fixed = sum(_rate(one_thread, size, threads, CROWD_PICTURES) for _ in range(2))
-        crowd = (before + _rate(chosen, size, threads, CROWD_PICTURES)) / fixed
+        automatic = self._generate
+        assert isinstance(automatic, native.NativeGenerator)
+        all_threads, one_thread = (partial(automatic.generate, threads=n) for n in (threads, 1))
+        # Symmetric order, because the speed of a machine changes within minutes.
+        first = _measure_seconds(automatic, size)
+        fixed_s = _measure_seconds(all_threads, size) + _measure_seconds(all_threads, size)
+        lone = fixed_s / (first + _measure_seconds(automatic, size))
+        before = _measure_rate(automatic, size, threads, POLICY_IMAGES)
+        fixed = sum(_measure_rate(one_thread, size, threads, POLICY_IMAGES) for _ in range(2))
+        crowd = (before + _measure_rate(automatic, size, threads, POLICY_IMAGES)) / fixed
         return lone, crowd
 
     def profile(self, size: str) -> dict[str, float]:
-        """Return where the seconds of one picture on one thread go, by stage; native only."""
+        """Return the seconds per stage of one image on one thread; native only."""
         assert isinstance(self._generate, native.NativeGenerator)
-        with self._generate.scratches.borrow() as scratch:
-            self._generate.draw_in(scratch, _picture(size), 1)
+        with self._generate.scratch_pool.borrow() as scratch:
+            self._generate.generate_in(scratch, _image(size), 1)
             return scratch.profile()
 
     def costs(self) -> dict[str, float]:
-        """Return the seconds of loading, its imports included, and bytes of memory."""
+        """Return the load time in seconds, imports included, and memory in bytes."""
         return {
             "load": self._loaded_s,
             "loaded": self._loaded,
@@ -98,13 +99,13 @@ class Engine:
 
 
 class Sgemm:
-    """numpy's multiplication of matrices: the most that arithmetic can do here."""
+    """numpy's SGEMM: the peak arithmetic throughput of this machine."""
 
     def __init__(self) -> None:
         self._matrix = np.random.default_rng(1).random((GEMM_SIDE, GEMM_SIDE), np.float32)
 
     def rate(self) -> float:
-        """Return the floating-point operations a second of one multiplication."""
+        """Return the FLOP/s of one matrix multiplication."""
         started = time.perf_counter()
         self._matrix @ self._matrix
         return 2 * GEMM_SIDE**3 / (time.perf_counter() - started)
@@ -123,28 +124,28 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import mnn
 
         return mnn.generator(path, threads)
-    scratches = native.Scratches(native.library(runtime))
-    return native.NativeGenerator(model.read(path), scratches, threads)
+    scratch_pool = native.ScratchPool(native.library(runtime))
+    return native.NativeGenerator(model.read(path), scratch_pool, threads)
 
 
-def _timed(draw: Draw, size: str) -> float:
-    picture = _picture(size)
+def _measure_seconds(generate: Generate, size: str) -> float:
+    image = _image(size)
     started = time.perf_counter()
-    draw(picture)
+    generate(image)
     return time.perf_counter() - started
 
 
-def _rate(draw: Draw, size: str, callers: int, each: int = PICTURES) -> float:
-    pictures = [_picture(size)] * (callers * each)
+def _measure_rate(generate: Generate, size: str, callers: int, each: int = IMAGES) -> float:
+    images = [_image(size)] * (callers * each)
     with ThreadPoolExecutor(callers) as pool:
         started = time.perf_counter()
-        for _ in pool.map(draw, pictures):
+        for _ in pool.map(generate, images):
             pass
-        return len(pictures) / (time.perf_counter() - started)
+        return len(images) / (time.perf_counter() - started)
 
 
 def pixels(size: str) -> int:
-    """Return the pixels of a size such as 720x960."""
+    """Return the number of pixels of a size such as 720x960."""
     height, width = _sides(size)
     return height * width
 
@@ -154,6 +155,6 @@ def _sides(size: str) -> tuple[int, int]:
     return height, width
 
 
-def _picture(size: str) -> Pixels:
+def _image(size: str) -> Pixels:
     height, width = _sides(size)
     return np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint8)

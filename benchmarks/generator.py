@@ -1,11 +1,11 @@
-"""How fast the generator is: every engine that this machine has, side by side in one run.
+"""Generator benchmark: all engines of this machine in one run.
 
     .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
 
-Each engine computes in a process of its own, for TensorFlow shares its threads among all sessions
-of a process. None may draw anything else than TensorFlow. All are asked once a round, in turn; the
-page with the medians is written, and its plot. `--avx2` holds all but ONNX Runtime, which cannot be
-told, to AVX2. MNN is measured where it is installed.
+Each engine runs in an isolated process, because TensorFlow shares its threads among all sessions
+of a process. Each must produce the output of TensorFlow. Rounds are interleaved; the script writes
+the page of medians and its plot. `--avx2` limits all engines but ONNX Runtime, which has no such
+setting, to AVX2. MNN is measured if it is installed.
 """
 
 import argparse
@@ -23,27 +23,27 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import mnn
-from benchmarks.apart import Apart, apart
 from benchmarks.engines import Engine, Sgemm
-from benchmarks.page import Found, plot, write
+from benchmarks.isolated import IsolatedObject, spawn_object
+from benchmarks.report import Measurements, plot, write
+from dctnet.conversion.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.models.folder import DEMO
-from dctnet.preparing.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError
 
-Engines = dict[tuple[str, int], Apart]
-"""By name and threads."""
+Engines = dict[tuple[str, int], IsolatedObject]
+"""Engines by name and number of threads."""
 
-TUNED = "TensorFlow with oneDNN"
+REFERENCE = "TensorFlow with oneDNN"
 SIZES = ("288x288", "512x512", "720x960")
 THREADS = (1, 2)
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-"""What holds TensorFlow's oneDNN and numpy's OpenBLAS to it."""
+"""Variables that limit TensorFlow's oneDNN and numpy's OpenBLAS to AVX2."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """An engine as it is started."""
+class EngineSpec:
+    """How to start an engine."""
 
     name: str
     runtime: str
@@ -51,122 +51,130 @@ class Kind:
     one_dnn: str = "1"
 
 
-def kinds(upstream: Path, variants: Iterable[str]) -> Iterator[Kind]:
-    """Yield the engines that this machine has; `upstream` is the demo model's other form."""
+def available_engines(upstream: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
+    """Yield the available engines; `upstream` has the demo model in upstream format."""
     for variant in variants:
         try:
             native.library(variant)
         except NativeError as error:
-            print(f"{variant} is left out: {error}", file=sys.stderr)
+            print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
-            yield Kind(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
-    yield Kind("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
+            yield EngineSpec(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
+    yield EngineSpec("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
     if mnn.is_installed():
-        yield Kind("MNN", "mnn", upstream / "cartoon_bg.mnn")
-    yield Kind(TUNED, "tensorflow", upstream / "cartoon_bg.pb")
-    # It is off by default on processors of AMD.
-    yield Kind("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
+        yield EngineSpec("MNN", "mnn", upstream / "cartoon_bg.mnn")
+    yield EngineSpec(REFERENCE, "tensorflow", upstream / "cartoon_bg.pb")
+    # oneDNN is off by default on AMD CPUs.
+    yield EngineSpec("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
 
 
-def require_same(engines: Engines, size: str) -> None:
-    """Exit where an engine draws something else than TensorFlow."""
-    wanted = engines[TUNED, 1]("draw", size).astype(np.float32)
+def require_same_output(engines: Engines, size: str) -> None:
+    """Exit if the output of an engine differs from TensorFlow's."""
+    wanted = engines[REFERENCE, 1]("generate", size).astype(np.float32)
     for (name, threads), engine in engines.items():
-        levels = np.abs(engine("draw", size) - wanted).max()
+        levels = np.abs(engine("generate", size) - wanted).max()
         if levels > MAX_LEVEL_DIFFERENCE:
-            sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's picture.")
+            sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's image.")
 
 
-def ask_limits(limits: dict[int, Apart], found: Found) -> None:
-    """Ask once how fast matrices are multiplied."""
+def measure_sgemm(limits: dict[int, IsolatedObject], measurements: Measurements) -> None:
+    """Measure SGEMM once."""
     for threads, limit in limits.items():
-        found["sgemm", threads].append(limit("rate"))
+        measurements["sgemm", threads].append(limit("rate"))
 
 
-def ask_all(engines: Engines, sizes: list[str], found: Found) -> None:
-    """Ask every engine once for latency, and those of one thread for the throughput of two."""
+def measure_engines(engines: Engines, sizes: list[str], measurements: Measurements) -> None:
+    """Measure latency of each engine, and throughput of two single-threaded slots."""
     for (name, threads), engine in engines.items():
         for size in sizes:
-            found["seconds", name, threads, size].append(engine("seconds", size))
+            measurements["seconds", name, threads, size].append(engine("seconds", size))
             if threads == 1:
-                found["two slots", name, size].append(engine("rate", size, 2))
+                measurements["two slots", name, size].append(engine("rate", size, 2))
 
 
-def ask_native(engines: Engines, sizes: list[str], found: Found) -> None:
-    """Ask what only the native runtime can tell: its stages, and how well it chooses threads."""
+def measure_native(engines: Engines, sizes: list[str], measurements: Measurements) -> None:
+    """Measure profile and thread policy of the native runtime."""
     for (name, threads), engine in engines.items():
         if not name.startswith("native"):
             continue
         if threads == 1:
             for stage, seconds in engine("profile", sizes[-1]).items():
-                found["profile", name, stage].append(seconds)
+                measurements["profile", name, stage].append(seconds)
             continue
         for size in sizes:
-            lone, crowd = engine("policy", size, threads)
-            found["lone", name, size].append(lone)
-            found["crowd", name, size].append(crowd)
+            lone, crowd = engine("thread_policy", size, threads)
+            measurements["lone", name, size].append(lone)
+            measurements["crowd", name, size].append(crowd)
 
 
-def measure(engines: Engines, limits: dict[int, Apart], sizes: list[str], rounds: int) -> Found:
-    """Ask everything once a round, after one round that warms up; return all answers."""
-    found: Found = defaultdict(list)
+def measure(
+    engines: Engines, limits: dict[int, IsolatedObject], sizes: list[str], rounds: int
+) -> Measurements:
+    """Measure everything once per round, after one warm-up round."""
+    measurements: Measurements = defaultdict(list)
     for number in range(-1, rounds):
         if number == 0:
-            found.clear()
-        ask_limits(limits, found)
-        ask_all(engines, sizes, found)
-        ask_native(engines, sizes, found)
+            measurements.clear()
+        measure_sgemm(limits, measurements)
+        measure_engines(engines, sizes, measurements)
+        measure_native(engines, sizes, measurements)
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     for (name, threads), engine in engines.items():
         for figure, value in engine("costs").items():
-            found[figure, name, threads].append(value)
-    return found
+            measurements[figure, name, threads].append(value)
+    return measurements
 
 
 def run(upstream: Path, arguments: argparse.Namespace) -> None:
     """Start the engines, measure, and write the page."""
     variants = native.VARIANTS[platform.machine()]
-    names = list(kinds(upstream, variants[-1:] if arguments.avx2 else variants))
-    held = AVX2 if arguments.avx2 else {}
+    names = list(available_engines(upstream, variants[-1:] if arguments.avx2 else variants))
+    environment = AVX2 if arguments.avx2 else {}
     with ExitStack() as stack:
         limits = {
             threads: stack.enter_context(
-                # Read when numpy is loaded.
-                apart(Sgemm, environment=held | {"OPENBLAS_NUM_THREADS": str(threads)})
+                # numpy reads it when it is loaded.
+                spawn_object(
+                    Sgemm, environment=environment | {"OPENBLAS_NUM_THREADS": str(threads)}
+                )
             )
             for threads in THREADS
         }
         engines = {
-            (kind.name, threads): stack.enter_context(
-                apart(
+            (spec.name, threads): stack.enter_context(
+                spawn_object(
                     Engine,
-                    kind.runtime,
-                    kind.path,
+                    spec.runtime,
+                    spec.path,
                     threads,
-                    environment=held | {"TF_ENABLE_ONEDNN_OPTS": kind.one_dnn},
+                    environment=environment | {"TF_ENABLE_ONEDNN_OPTS": spec.one_dnn},
                 )
             )
-            for kind in names
+            for spec in names
             for threads in THREADS
         }
-        require_same(engines, arguments.sizes[0])
-        found = measure(engines, limits, arguments.sizes, arguments.rounds)
-    labels, sizes = [kind.name for kind in names], arguments.sizes
+        require_same_output(engines, arguments.sizes[0])
+        measurements = measure(engines, limits, arguments.sizes, arguments.rounds)
+    labels, sizes = [spec.name for spec in names], arguments.sizes
     page: Path = arguments.page
-    plot(page.parent / f"images/{page.stem}.svg", found, labels, sizes)
-    write(page, found, labels, sizes, sys.argv[1:])
+    plot(page.parent / f"images/{page.stem}.svg", measurements, labels, sizes)
+    write(page, measurements, labels, sizes, sys.argv[1:])
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--avx2", action="store_true", help="hold the engines to AVX2")
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="SIZE")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--page", type=Path, default=Path("docs/generator-benchmark.md"))
+    parser.add_argument("--avx2", action="store_true", help="limit the engines to AVX2")
+    parser.add_argument(
+        "--sizes", nargs="+", default=list(SIZES), metavar="SIZE", help="HEIGHTxWIDTH"
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/generator-benchmark.md"), help="page to write"
+    )
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
-        # In a process of its own, for it takes TensorFlow.
+        # In a separate process, because it loads TensorFlow.
         command = [sys.executable, "-m", "demo_model.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"

@@ -1,6 +1,6 @@
-"""Hostile clients, in a process of their own: all kinds of attack at once.
+"""Hostile clients in a separate process: all kinds of attack at once.
 
-Clients of every kind connect again as soon as the server has cut them off.
+Each client reconnects as soon as the server closes its connection.
 """
 
 import asyncio
@@ -22,52 +22,52 @@ import aiohttp
 
 from benchmarks import hostile_images
 from dctnet.config import KIB
-from loadtest import descriptors, slow
-from loadtest.exchange import Reply, exchange
-from loadtest.pictures import Picture, made
-from loadtest.slow import SlowPlan
+from loadtest import file_descriptors, slow_clients
+from loadtest.exchange import Response, post_image
+from loadtest.images import SourceImage, generate_images
+from loadtest.slow_clients import SlowPlan
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 Address = tuple[str, int]
 Counts = Mapping[tuple[str, str], int]
-"""By kind of client and outcome."""
+"""Number of outcomes, by kind of client and outcome."""
 
 NICENESS = 10
-"""So that the replica gets the CPUs: attackers have machines of their own."""
+"""Leaves the CPUs to the replica, since real attackers have their own machines."""
 
 PROFILE_CLIENTS = 16
 CROWD = 60
-"""Clients with ordinary images that never heed `Retry-After`."""
+"""Number of clients with ordinary images that ignore `Retry-After`."""
 CROWD_ADDRESS = "127.0.0.6"
 HEAVY_ADDRESS = "127.0.0.7"
-"""Source address of the images of 40 MP, which else would be rejected for the others' number."""
+"""Source address of the 40 MP images, which would otherwise exceed the quota of the others."""
 SILENT_READERS = 100
 TRICKLE_READERS = 20
 SLOW_SENDERS = 100
-"""With slow headers, and as many with slow bodies."""
+"""Number of clients with slow headers, and of clients with slow bodies."""
 IDLE = 250
-"""That never send a byte, and as many that are idle after one request."""
+"""Number of clients that never send a byte, and of clients that idle after one request."""
 UNFINISHED_HEADS = 50
 MANAGEMENT_SLOW = 20
 MANAGEMENT_IDLE = 40
 MANAGEMENT_MALFORMED = 10
 CONNECTIONS = 1500
-"""More than there are at once."""
+"""Limit of open files; above the number of concurrent connections."""
 
-PAUSE_S = 0.5
-"""From the end of a connection to the next one, in seconds."""
+RECONNECT_DELAY_S = 0.5
+"""Delay from the end of a connection to the next one, in seconds."""
 
 IMAGE_TIMEOUT_S = 120
 HOLD_S = 90
-"""How long a client holds a connection that the server does not close, in seconds."""
+"""Maximum time that a client holds a connection, in seconds."""
 
 RECEIVED_BYTES = 4096
-"""Receive buffer of a client that does not read."""
+"""Receive buffer of a client that does not read, in bytes."""
 
 PIPELINED = 40
-"""Requests of a slow reader: their responses are more than the kernel holds."""
+"""Pipelined requests of a slow reader; their responses exceed the kernel's buffers."""
 
 GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 UNFINISHED = b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ".ljust(32 * KIB - 64, b"a")
@@ -86,32 +86,32 @@ MALFORMED = (
 
 @dataclass(frozen=True)
 class Result:
-    """What the hostile clients did."""
+    """Outcomes of the attack."""
 
     counts: Counts
     cpu_s: float
-    """CPU time of their process during the attack."""
+    """CPU time of the attacking process, in seconds."""
 
 
 class HostileClients:
-    """The process of the hostile clients, seen from outside."""
+    """Handle of the process of hostile clients."""
 
     def __init__(self, pipe: "Connection[str, Result]") -> None:
         self._pipe = pipe
 
     def start(self) -> None:
-        """Begin the attack."""
+        """Start the attack."""
         self._pipe.send("start")
 
     def stop(self) -> Result:
-        """End the attack: all connections are closed at once."""
+        """Stop the attack, closing all connections at once."""
         self._pipe.send("stop")
         return self._pipe.recv()
 
 
 @contextmanager
-def prepared(server: Address, management: Address) -> Iterator[HostileClients]:
-    """Start the process, wait until its images are made, and end it at last."""
+def spawn_hostile_clients(server: Address, management: Address) -> Iterator[HostileClients]:
+    """Start the process, wait until its images are generated, and kill it at exit."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(theirs, server, management), daemon=True)
@@ -126,7 +126,7 @@ def prepared(server: Address, management: Address) -> Iterator[HostileClients]:
 
 def _run(pipe: "Connection[Result | str, str]", server: Address, management: Address) -> None:
     os.nice(NICENESS)
-    descriptors.allow(CONNECTIONS)
+    file_descriptors.raise_limit(CONNECTIONS)
     attack = _Attack(server, management)
     pipe.send("ready")
     pipe.recv()
@@ -146,7 +146,7 @@ class _Attack:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._profiles = hostile_images.with_costly_profiles()
         self._decoders = hostile_images.with_large_decoders()
-        (self._ordinary,) = made(1, 512, 512)
+        (self._ordinary,) = generate_images(1, 512, 512)
         self._thin = hostile_images.thin_jpeg()
         self._noise = hostile_images.large_jpeg()
 
@@ -155,7 +155,7 @@ class _Attack:
             return dict(self._counts)
 
     def start(self) -> None:
-        """Start threads, which end with the process."""
+        """Start daemon threads."""
         parts: tuple[Literal["headers", "body"], ...] = ("headers", "body")
         for part in parts:
             Thread(target=self._send_slowly, args=(part,), daemon=True).start()
@@ -171,11 +171,11 @@ class _Attack:
             url=self._url,
             connections=SLOW_SENDERS,
             part=part,
-            picture=self._ordinary,
+            image=self._ordinary,
             bound_s=HOLD_S,
         )
         while True:
-            report = slow.run(plan)
+            report = slow_clients.run(plan)
             for status, number in report.by_status.items():
                 self._count(kind, str(status), number)
             self._count(kind, "closed", report.closed)
@@ -203,10 +203,10 @@ class _Attack:
                 session: aiohttp.ClientSession,
                 kind: str,
                 number: int,
-                of: Sequence[Picture],
+                of: Sequence[SourceImage],
                 query: str = "",
             ) -> None:
-                images = itertools.cycle(random.Random(0).sample(of, len(of)))  # noqa: S311 - A mixed order.
+                images = itertools.cycle(random.Random(0).sample(of, len(of)))  # noqa: S311 - Shuffles the order.
                 url = self._url + query
                 repeat(kind, number, lambda: _cartoon(session, url, next(images)))
 
@@ -235,7 +235,7 @@ class _Attack:
             )
 
     async def _repeat(self, kind: str, attempt: Callable[[], Awaitable[str]]) -> None:
-        await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311 - It spreads load.
+        await asyncio.sleep(random.uniform(0, RECONNECT_DELAY_S))  # noqa: S311 - Spreads the load.
         while True:
             try:
                 outcome = await attempt()
@@ -245,19 +245,19 @@ class _Attack:
                 outcome = "still open"
             except OSError:
                 outcome = "reset"
-            except Exception as error:  # One kind of client must not end all others.
+            except Exception as error:  # One kind of client must not stop the others.
                 outcome = repr(error)
             self._count(kind, outcome)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(RECONNECT_DELAY_S)
 
 
-async def _cartoon(session: aiohttp.ClientSession, url: str, image: Picture) -> str:
-    result = await exchange(session, url, image)
-    return str(result.status) if isinstance(result, Reply) else result.kind
+async def _cartoon(session: aiohttp.ClientSession, url: str, image: SourceImage) -> str:
+    result = await post_image(session, url, image)
+    return str(result.status) if isinstance(result, Response) else result.reason
 
 
 async def _hold(address: Address, at_once: bytes, slowly: bytes = b"") -> str:
-    """Hold a connection until the server closes it; return the status, if it sent one."""
+    """Hold a connection until the server closes it; return the status, if any."""
     reader, writer = await asyncio.open_connection(*address)
     dripping = asyncio.create_task(_drip(writer, slowly))
     try:
@@ -280,7 +280,7 @@ async def _drip(writer: asyncio.StreamWriter, data: bytes) -> None:
 
 
 async def _read_slowly(address: Address, request: bytes, bytes_per_second: int) -> str:
-    """Read nothing of the responses, or a few bytes each second, until the server cuts it off."""
+    """Read nothing, or a few bytes per second, until the server closes the connection."""
     loop = asyncio.get_running_loop()
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)

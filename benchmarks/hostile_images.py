@@ -8,20 +8,20 @@ from PIL import Image
 
 from benchmarks.slot_memory import SIDES
 from dctnet.config import MIB
-from dctnet.imaging.avif import MAX_CODED
-from loadtest.pictures import Picture
+from dctnet.imaging.avif import MAX_CODED_RATIO
+from loadtest.images import SourceImage
 from tests.support import formats as f
 from tests.support import profile_samples, vp8l
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 
 THIN = (65_500, 610)
 """Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""
 
 MAX_BYTES = 10 * MIB
-"""The default of `DCTNET_MAX_BYTES`."""
+"""The default of `DCTNET_MAX_BODY_BYTES`."""
 
 _GRAIN = 6
-"""Sides of the squares of which noise is made, in pixels."""
+"""Side of the squares of noise, in pixels."""
 
 _PROFILE_SIDE = 64
 _FORMATS = {
@@ -29,47 +29,47 @@ _FORMATS = {
     "L": ("PNG", "JPEG", "AVIF"),
     "CMYK": ("JPEG",),
 }
-"""Pillow's formats in which an image of each mode can carry its profile."""
+"""Pillow's formats that can carry an ICC profile, by image mode."""
 
 _LAYER_SIDE = 2048
 
 
-def with_costly_profiles() -> list[Picture]:
-    """Return small images with each costly ICC profile, in each format and mode."""
+def with_costly_profiles() -> list[SourceImage]:
+    """Return small images with all costly ICC profiles, formats and modes."""
     side = _PROFILE_SIDE
     return [
-        Picture(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
+        SourceImage(f"{mode} {format}, {name}", data, f"image/{format.lower()}", side, side)
         for mode, formats in _FORMATS.items()
-        for name, profile in profile_samples.costly(mode).items()
+        for name, profile in profile_samples.costly_profiles(mode).items()
         for format in formats
         for data in [encoded(Image.new(mode, (side, side)), format, icc_profile=profile)]
     ]
 
 
-def thin_jpeg() -> Picture:
-    """Return noise of 40 MP that is 610 pixels high."""
+def thin_jpeg() -> SourceImage:
+    """Return 40 MP of noise, 610 pixels high."""
     return _noise("thin JPEG", *THIN)
 
 
-def large_jpeg() -> Picture:
-    """Return noise of 40 MP, which costs the most where the response is a WebP."""
+def large_jpeg() -> SourceImage:
+    """Return 40 MP of noise, which is most costly with a WebP response."""
     return _noise("large JPEG", *SIDES)
 
 
-def _noise(name: str, width: int, height: int) -> Picture:
+def _noise(name: str, width: int, height: int) -> SourceImage:
     """Return a JPEG of random squares."""
     grains = (height // _GRAIN, width // _GRAIN, 3)
     colours = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
     pixels = cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
     data = encoded(pixels, "JPEG", quality=25)
     assert len(data) <= MAX_BYTES, f"{name}: {len(data)} bytes"
-    return Picture(name, data, "image/jpeg", width, height)
+    return SourceImage(name, data, "image/jpeg", width, height)
 
 
-def with_large_decoders() -> list[Picture]:
-    """Return files whose decoders take much memory: at the limits, and past them."""
+def with_large_decoders() -> list[SourceImage]:
+    """Return files whose decoders need much memory: at and above the limits."""
     return [
-        Picture(name, data, f"image/{name.split()[0].lower()}", 1, 1)
+        SourceImage(name, data, f"image/{name.split()[0].lower()}", 1, 1)
         for name, data in _large_decoders()
     ]
 
@@ -79,6 +79,6 @@ def _large_decoders() -> Iterator[tuple[str, bytes]]:
     yield "WebP with too large an entropy image", vp8l.lossless(1024, 2, 65_536)
     layer = encoded(Image.radial_gradient("L").resize((_LAYER_SIDE,) * 2), "AVIF", speed=10)
     properties = f.ispe(_LAYER_SIDE, _LAYER_SIDE), f.box(b"av1C", f.contents(layer, b"av1C"))
-    for layers in MAX_CODED, MAX_CODED + 1:
+    for layers in MAX_CODED_RATIO, MAX_CODED_RATIO + 1:
         item = f.Item(b"av01", f.contents(layer, b"mdat") * layers, properties)
         yield f"AVIF of {layers} layers", f.avif([item])

@@ -1,8 +1,8 @@
-"""MNN, an engine that is measured where somebody has installed it: no lock file has it.
+"""MNN engine for the generator benchmark; not in any lock file.
 
     .venv/bin/python -m benchmarks.mnn GRAPH.pb MODEL.mnn
 
-Converts a frozen generator to MNN's form.
+Converts a frozen generator to MNN's format.
 """
 
 import importlib.util
@@ -11,22 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from dctnet.runtimes import Drawing, Generator, Pixels, tensors
-from dctnet.runtimes.tensors import Array
+from dctnet.arrays import GeneratorOutput, Pixels
+from dctnet.runtimes import Generator, signatures
+from dctnet.runtimes.signatures import Array
 
-OUTPUT = tensors.GENERATOR.outputs[0].removesuffix(":0")
-"""MNN names tensors as TensorFlow names operations."""
+OUTPUT = signatures.GENERATOR.outputs[0].removesuffix(":0")
+"""Output tensor; MNN names tensors like TensorFlow's operations."""
 
 
 def is_installed() -> bool:
-    """Say whether this environment has it."""
+    """Return whether MNN is installed."""
     return importlib.util.find_spec("MNN") is not None
 
 
 def convert(graph: Path, to: Path) -> None:
-    """Convert a frozen generator; raises RuntimeError."""
-    # The command `mnnconvert` calls this too, but first runs `pip install` for a logger, with
-    # whichever pip comes first on the PATH, and then reports its use to MNN's makers.
+    """Convert a frozen generator; raise RuntimeError on failure."""
+    # The command `mnnconvert` calls this too, but first runs `pip install` for a logger, with the
+    # first pip on the PATH, and then reports its use to MNN's authors.
     import _tools
 
     _tools.mnnconvert(
@@ -47,25 +48,25 @@ def convert(graph: Path, to: Path) -> None:
 
 
 def generator(path: Path, threads: int) -> Generator:
-    """Load a converted generator; a call may use so many threads."""
+    """Load a converted generator with a number of threads per call."""
     slots = [_Slot(path, threads)]
 
-    def run(picture: Array) -> list[Drawing]:
-        # A slot is for one call at a time, so there are as many as calls went on at once.
+    def run(image: Array) -> list[GeneratorOutput]:
+        # A slot serves one call at a time; slots are created on demand.
         try:
             slot = slots.pop()
         except IndexError:
             slot = _Slot(path, threads)
         try:
-            return [slot.draw(picture)]
+            return [slot.run(image)]
         finally:
             slots.append(slot)
 
-    return tensors.generator(run)
+    return signatures.generator(run)
 
 
 class _Slot:
-    """An interpreter and its session, whose calls do not hold Python's lock as modules' do."""
+    """An interpreter and its session; unlike modules, its calls release the GIL."""
 
     def __init__(self, path: Path, threads: int) -> None:
         import MNN
@@ -73,23 +74,23 @@ class _Slot:
         self._tensor = MNN.Tensor
         self._float = MNN.Halide_Type_Float
         self._interpreter = MNN.Interpreter(str(path))
-        # By default it may compute in less than float32 where a processor can.
+        # By default MNN may use a lower precision than float32.
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
         self._session = self._interpreter.createSession(settings)
 
-    def draw(self, picture: Array) -> Pixels:
-        """Draw a picture, float32; another size than the last's costs some hundredths more."""
-        given = self._interpreter.getSessionInput(self._session)
-        if given.getShape() != picture.shape:
-            self._interpreter.resizeTensor(given, picture.shape)
+    def run(self, image: Array) -> Pixels:
+        """Run a float32 image; a size change costs a few percent more."""
+        input_tensor = self._interpreter.getSessionInput(self._session)
+        if input_tensor.getShape() != image.shape:
+            self._interpreter.resizeTensor(input_tensor, image.shape)
             self._interpreter.resizeSession(self._session)
-        # Of the same layout as the session's: else MNN transposes it, though it has no batch.
-        layout = given.getDimensionType()
-        given.copyFrom(self._tensor(picture.shape, self._float, picture, layout))
+        # The session's layout: otherwise MNN transposes the tensor, although it has no batch.
+        layout = input_tensor.getDimensionType()
+        input_tensor.copyFrom(self._tensor(image.shape, self._float, image, layout))
         if error := self._interpreter.runSession(self._session):
-            raise RuntimeError(f"MNN answers with error {error}.")
-        drawn = self._interpreter.getSessionOutput(self._session, OUTPUT)
-        return np.array(drawn.getNumpyData(), np.uint8)
+            raise RuntimeError(f"MNN fails with error {error}.")
+        output_tensor = self._interpreter.getSessionOutput(self._session, OUTPUT)
+        return np.array(output_tensor.getNumpyData(), np.uint8)
 
 
 if __name__ == "__main__":

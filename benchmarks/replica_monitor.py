@@ -1,4 +1,4 @@
-"""What a replica looks like from outside while it is attacked: memory, probes and its log."""
+"""External monitoring of a replica: memory, probes and log."""
 
 import http.client
 import json
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 PROBE_ADDRESS = "127.0.0.9"
-"""Source address of the probes: a kubelet has one of its own."""
+"""Source address of the probes, distinct from all clients as a kubelet's is."""
 PROBE_TIMEOUT_S = 5
 PROBES = ("/livez", "/readyz")
 
 LOG_BLOCKED_S = 20
-"""How long the log's pipes are not read, in seconds."""
+"""Time in which the log pipes are not read, in seconds."""
 LOG_READ_S = 2
-"""How long they are read then."""
+"""Time in which they are then read, in seconds."""
 PIPE_READ_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A probe and its response; times are monotonic, in seconds."""
+    """A probe and its status; times are monotonic, in seconds."""
 
     path: str
     started_s: float
     ended_s: float
     status: int | None
-    """None where none came in time."""
+    """None without a response in time."""
 
 
 @dataclass
 class Observation:
-    """The peaks of a replica and the responses of its probes."""
+    """Peak resource usage of a replica, and its probes."""
 
     rss: int = 0
-    """Of the worker at the last look, in bytes."""
+    """Resident memory of the worker at the last sample, in bytes."""
     peak_worker: int = 0
-    """VmHWM of the worker, in bytes."""
+    """Peak resident memory (VmHWM) of the worker, in bytes."""
     peak_arbiter: int = 0
     peak_descriptors: int = 0
     peak_threads: int = 0
@@ -58,12 +58,15 @@ class Observation:
 
 
 @contextmanager
-def observing(arbiter: int, worker: int, management: str) -> Iterator[Observation]:
-    """Look at the processes and ask the probes until the block ends."""
+def observe(arbiter: int, worker: int, management: str) -> Iterator[Observation]:
+    """Sample processes and send probes until the block ends."""
     observation, ended = Observation(), Event()
     threads = [
-        Thread(target=_look, args=(arbiter, worker, observation, ended)),
-        *(Thread(target=_probe, args=(management + p, p, observation, ended)) for p in PROBES),
+        Thread(target=_sample_processes, args=(arbiter, worker, observation, ended)),
+        *(
+            Thread(target=_send_probes, args=(management + p, p, observation, ended))
+            for p in PROBES
+        ),
     ]
     for thread in threads:
         thread.start()
@@ -75,9 +78,9 @@ def observing(arbiter: int, worker: int, management: str) -> Iterator[Observatio
             thread.join()
 
 
-def _look(arbiter: int, worker: int, seen: Observation, ended: Event) -> None:
+def _sample_processes(arbiter: int, worker: int, seen: Observation, ended: Event) -> None:
     while not ended.wait(INTERVAL_S):
-        # A worker that has ended is noticed by its id.
+        # A dead worker is detected later by its process ID.
         with suppress(OSError, IndexError):
             seen.rss = memory(worker, "VmRSS")
             seen.peak_worker = max(seen.peak_worker, memory(worker, "VmHWM"))
@@ -90,7 +93,7 @@ def _entries(folder: str) -> int:
     return sum(1 for _ in Path(folder).iterdir())
 
 
-def _probe(url: str, path: str, seen: Observation, ended: Event) -> None:
+def _send_probes(url: str, path: str, seen: Observation, ended: Event) -> None:
     parts = urlsplit(url)
     while not ended.wait(INTERVAL_S):
         started_s = time.monotonic()
@@ -105,28 +108,29 @@ def _probe(url: str, path: str, seen: Observation, ended: Event) -> None:
         seen.probes.append(Probe(path, started_s, time.monotonic(), status))
 
 
-class BadLogPipe:
-    """Reads the pipes of a process now and then, so that they are full most of the time."""
+class IntermittentLogReader:
+    """Reads the log pipes intermittently, so that they are full most of the time."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.lines = 0
-        """Lines of the request log that came through."""
+        """Log lines received."""
         self.broken_lines = 0
-        """Those that are not JSON."""
+        """Log lines that are not JSON."""
         self.messages: Counter[str] = Counter()
-        """Lines of standard error, without their numbers."""
-        self._rests = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
-        self._stdout = process.stdout.fileno()
+        """Messages outside the access log, with numbers masked."""
+        self.exceptions = 0
+        """Number of records with an exception."""
+        self._partial_lines = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
         self._ended = Event()
         self._thread = Thread(target=self._run)
-        for descriptor in self._rests:
+        for descriptor in self._partial_lines:
             os.set_blocking(descriptor, False)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Read now and then until the block ends, and all that is left then."""
+        """Read intermittently until the block ends, then read the rest."""
         self._thread.start()
         try:
             yield
@@ -142,19 +146,22 @@ class BadLogPipe:
     def _read(self) -> None:
         until = time.monotonic() + LOG_READ_S
         while time.monotonic() < until:
-            for descriptor in self._rests:
+            for descriptor in self._partial_lines:
                 with suppress(BlockingIOError):
-                    self._take(descriptor, os.read(descriptor, PIPE_READ_BYTES))
+                    self._split_lines(descriptor, os.read(descriptor, PIPE_READ_BYTES))
             time.sleep(0.01)
 
-    def _take(self, descriptor: int, data: bytes) -> None:
-        *lines, self._rests[descriptor] = (self._rests[descriptor] + data).split(b"\n")
+    def _split_lines(self, descriptor: int, data: bytes) -> None:
+        *lines, self._partial_lines[descriptor] = (self._partial_lines[descriptor] + data).split(
+            b"\n"
+        )
         for line in lines:
-            if descriptor != self._stdout:
-                self.messages[re.sub(r"\d+", "N", line.decode(errors="replace"))] += 1
-                continue
             self.lines += 1
             try:
-                json.loads(line)
+                record = json.loads(line)
             except ValueError:
                 self.broken_lines += 1
+                record = {"logger": "none", "message": line.decode(errors="replace")}
+            self.exceptions += "exception" in record
+            if record["logger"] != "dctnet.access":
+                self.messages[re.sub(r"\d+", "N", record["message"])] += 1

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME]
 
-One real server with one slot and the demo model draws each image. What is printed as a Markdown
-table is the worker's peak resident memory above that of the ready state, in MiB.
+A server with one slot and the demo model cartoonizes each image. The script prints the worker's
+peak resident memory above that of the ready state, in MiB, as a Markdown table.
 """
 
 import argparse
@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import describe
+from benchmarks.host import describe_host
 from dctnet.config import MIB, Settings
+from dctnet.conversion.trial_images import PHOTOS
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.memory import slot_bytes
-from dctnet.preparing.pictures import PHOTOS
 from tests.support.process import memory, only_child, reset_peak_memory, serving
 
 SIDES = (8000, 5000)
@@ -33,11 +33,11 @@ SIDES = (8000, 5000)
 TIMEOUT_S = 300
 
 _GRAIN = 6
-"""Sides of the squares of which noise is made, in pixels: a file of it has to be below 10 MiB."""
+"""Side of the squares of noise, in pixels; keeps files below 10 MiB."""
 
 
 def photo(mode: str) -> Image.Image:
-    """Return a portrait, enlarged: smooth, with one face."""
+    """Return an enlarged portrait: smooth, with one face."""
     with Image.open(PHOTOS / "astronaut.jpg") as image:
         enlarged = image.convert("RGB").resize(SIDES, Image.Resampling.BICUBIC)
     return _in_mode(enlarged, mode)
@@ -63,7 +63,7 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 CONTENTS: dict[str, Callable[[str], Image.Image]] = {"photo": photo, "noise": noise}
 
-KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
+FILE_FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "JPEG": ("RGB", "JPEG", {"quality": 50}),
     "JPEG, progressive": ("RGB", "JPEG", {"quality": 50, "progressive": True, "subsampling": 0}),
     "JPEG, CMYK": ("CMYK", "JPEG", {"quality": 30}),
@@ -77,19 +77,19 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "AVIF": ("RGB", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
     "AVIF, alpha": ("RGBA", "AVIF", {"quality": 20, "speed": 10, "subsampling": "4:4:4"}),
 }
-"""By name: Pillow's mode, format and options."""
+"""Pillow's mode, format and options, by name."""
 
 
-def encoded(kind: str, content: str) -> bytes:
-    """Return an image as a client sends it."""
-    mode, format, options = KINDS[kind]
+def encode_file(name: str, content: str) -> bytes:
+    """Return an encoded image."""
+    mode, format, options = FILE_FORMATS[name]
     buffer = BytesIO()
     CONTENTS[content](mode).save(buffer, format, **options)
     return buffer.getvalue()
 
 
 def cartoon(url: str, image: bytes, format: str) -> bytes:
-    """Return the cartoon of an image; raise ValueError where the server sends none."""
+    """Return the cartoon of an image; raise ValueError on another status."""
     address = urlsplit(url).netloc
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
     try:
@@ -103,34 +103,39 @@ def cartoon(url: str, image: bytes, format: str) -> bytes:
     return body
 
 
-def measured(url: str, worker: int, image: bytes) -> Iterator[int]:
-    """Yield the worker's peak resident memory in bytes, for each response format."""
+def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
+    """Yield the worker's peak resident memory in bytes, per response format."""
     for format in MEDIA_TYPES:
         reset_peak_memory(worker)
         cartoon(url, image, format)
         yield memory(worker, "VmHWM")
 
 
-def most_of_bound(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
-    """Return the largest peak as a share of what a slot may take with a body of this length."""
-    return max(peaks) / slot_bytes(replace(settings, max_bytes=len(image)))
+def bound_usage(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
+    """Return the highest peak relative to the bound of a slot with this body."""
+    return max(peaks) / slot_bytes(replace(settings, max_body_bytes=len(image)))
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runtime", default="native", choices=("native", "onnxruntime"))
+    parser.add_argument(
+        "--runtime",
+        default="native",
+        choices=("native", "onnxruntime"),
+        help="runtime; default: native",
+    )
     arguments = parser.parse_args()
     environ = {
         "DCTNET_MODEL": "demo",
         "DCTNET_SLOTS": "1",
         "DCTNET_RUNTIME": arguments.runtime,
         "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",
-        # Some files of noise are larger than the default.
-        "DCTNET_MAX_BYTES": f"{64 * MIB}",
+        # Some noise files exceed the default.
+        "DCTNET_MAX_BODY_BYTES": f"{64 * MIB}",
     }
     settings = Settings.from_environment(environ)
-    print(f"{time.strftime('%Y-%m-%d')}, {describe()}, runtime {arguments.runtime}.")
+    print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}, runtime {arguments.runtime}.")
     most, share = 0, 0.0
     with serving(**environ) as server:
         worker = only_child(server.process.pid)
@@ -138,15 +143,15 @@ def main() -> int:
         print(f"Ready: {ready // MIB} MiB.\n")
         print("| image | content | file, MiB |", *(f"{name}, MiB |" for name in MEDIA_TYPES))
         print("|---" * (3 + len(MEDIA_TYPES)) + "|")
-        for kind in KINDS:
+        for name in FILE_FORMATS:
             for content in CONTENTS:
-                image = encoded(kind, content)
-                peaks = [peak - ready for peak in measured(server.url, worker, image)]
+                image = encode_file(name, content)
+                peaks = [peak - ready for peak in measure_peaks(server.url, worker, image)]
                 most = max(most, *peaks)
-                share = max(share, most_of_bound(settings, image, peaks))
-                cells = (kind, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
+                share = max(share, bound_usage(settings, image, peaks))
+                cells = (name, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-    print(f"\nThe most: {most // MIB} MiB, and {100 * share:.0f} % of the bound.")
+    print(f"\nMaximum: {most // MIB} MiB, {100 * share:.0f} % of the bound.")
     return 0 if share <= 1 else 1
 
 

@@ -1,5 +1,5 @@
-"""The load client: sends pictures to a running dctnet and reports how it answered.
+"""Load client: sends images to a running dctnet and reports the responses.
 
-``loadtest.client`` sends, ``loadtest.slow`` holds connections open as a hostile client would.
-``docs/load-testing.md`` says how to read a report.
+``loadtest.client`` sends; ``loadtest.slow_clients`` simulates Slowloris attacks.
+``docs/load-testing.md`` explains the report.
 """

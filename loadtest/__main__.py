@@ -1,4 +1,4 @@
-"""``make loadtest``: 50 clients for 30 s against a server of its own, or the one at DCTNET_URL."""
+"""``make loadtest``: 50 clients for 30 s against a new server or DCTNET_URL."""
 
 import os
 import sys
@@ -7,11 +7,11 @@ from loadtest import command
 from tests.support.process import READY_S, Server
 
 LOAD = ("--clients", "50", "--duration", "30", "--timeout", "300")
-"""A small machine takes minutes to draw what 50 clients want of it; that is no failure."""
+"""Default options; the timeout is long because a small machine takes minutes for 50 images."""
 
 
 def main() -> int:
-    """Load the server and return the client's exit status; more options come after LOAD's."""
+    """Run the load test and return its exit status; command-line options override LOAD."""
     if url := os.environ.get("DCTNET_URL"):
         return command.main([url, *LOAD, *sys.argv[1:]])
     settings = {name: value for name, value in os.environ.items() if name.startswith("DCTNET_")}
@@ -19,7 +19,7 @@ def main() -> int:
         try:
             server.wait_for(200, READY_S)
         except AssertionError:
-            if status := server.process.poll():  # It has said why.
+            if status := server.process.poll():  # The server has printed the reason.
                 return status
             raise
         return command.main([server.url, *LOAD, *sys.argv[1:]])
@@ -29,5 +29,5 @@ if __name__ == "__main__":
     try:
         status = main()
     except KeyboardInterrupt:
-        status = 130  # What a shell reports for a command that SIGINT ended.
+        status = 130  # The shell's status for a command terminated by SIGINT.
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""When requests are due: at a rate of their own, or whenever a client is free."""
+"""Arrival processes: open-loop and closed-loop load."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from loadtest.errors import LoadError
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bounded:
-    """A load that ends: after a time or after a number of requests, exactly one of both."""
+class _BoundedLoad:
+    """Load limited by either a duration or a number of requests."""
 
     duration_s: float | None = None
-    """How long requests are started, in seconds; those on their way are still waited for."""
+    """Time in which requests are started, in seconds; in-flight requests are then completed."""
     requests: int | None = None
+    """Number of requests to send."""
 
     def __post_init__(self) -> None:
         if (self.duration_s is None) == (self.requests is None):
@@ -22,18 +23,18 @@ class _Bounded:
         if not (self.duration_s or self.requests or 0) > 0:
             raise LoadError("A duration and a number of requests must be positive.")
 
-    def _end(self) -> str:
+    def _limit_text(self) -> str:
         return f"{self.duration_s:g} s" if self.duration_s else f"{self.requests} requests"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Open(_Bounded):
-    """Arrivals that wait for nobody, as those of many independent people do."""
+class OpenLoop(_BoundedLoad):
+    """Open-loop load: requests arrive at a fixed rate, whatever the server does."""
 
     rate: float
-    """Requests a second on average."""
+    """Average requests per second."""
     poisson: bool = False
-    """Whether the gaps between them are exponential; otherwise all are the same."""
+    """Whether inter-arrival times are exponential; otherwise they are constant."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -42,27 +43,27 @@ class Open(_Bounded):
             raise LoadError("A rate must be positive.")
 
     def offsets(self) -> Iterator[float]:
-        """Yield when each request is due, in seconds from the start of the run."""
+        """Yield the due time of each request, in seconds from the start of the run."""
         random = np.random.default_rng(self.seed)
         number, due = 0, 0.0
         while due < (self.duration_s or np.inf) and number < (self.requests or np.inf):
             yield due
             number += 1
-            # A sum of equal gaps would drift.
+            # Adding up constant gaps would drift.
             due = due + random.exponential(1 / self.rate) if self.poisson else number / self.rate
 
     def count(self) -> int:
-        """Return how many requests will be due."""
+        """Return the number of requests."""
         return self.requests or sum(1 for _ in self.offsets())
 
     def __str__(self) -> str:
         spacing = "Poisson" if self.poisson else "evenly spaced"
-        return f"{self.rate:g} requests a second, {spacing}, for {self._end()}"
+        return f"{self.rate:g} requests per second, {spacing}, for {self._limit_text()}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed(_Bounded):
-    """Clients that each wait for an answer before they ask again."""
+class ClosedLoop(_BoundedLoad):
+    """Closed-loop load: each client sends its next request after the response."""
 
     clients: int
 
@@ -72,11 +73,11 @@ class Closed(_Bounded):
             raise LoadError("There must be at least one client.")
 
     def count(self) -> int | None:
-        """Return how many requests there will be, or None where the answers' speed decides."""
+        """Return the number of requests, or None if it depends on the server's speed."""
         return self.requests
 
     def __str__(self) -> str:
-        return f"{self.clients} client{'s' * (self.clients > 1)} for {self._end()}"
+        return f"{self.clients} client{'s' * (self.clients > 1)} for {self._limit_text()}"
 
 
-Arrivals = Open | Closed
+Arrivals = OpenLoop | ClosedLoop

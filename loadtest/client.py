@@ -1,4 +1,4 @@
-"""The load client: pictures to a server at planned times, and a report of what came back.
+"""Load client: sends images on a schedule and reports the responses.
 
 ``run(Plan(...))`` from Python, ``python -m loadtest.client URL`` from a shell.
 """
@@ -15,125 +15,125 @@ from threading import Event
 
 import aiohttp
 
-from loadtest import descriptors
-from loadtest.answers import Answers, Check, equals
-from loadtest.arrivals import Arrivals, Closed, Open
+from loadtest import file_descriptors
+from loadtest.arrivals import Arrivals, ClosedLoop, OpenLoop
 from loadtest.errors import LoadError
-from loadtest.exchange import CUT_SHORT, Failure, Reply, exchange, is_valid_retry_after
-from loadtest.pictures import Picture, from_folder, made
-from loadtest.report import Outcome, Percentiles, Report, Sample, summarise
+from loadtest.exchange import TRUNCATED, Failure, Response, is_valid_retry_after, post_image
+from loadtest.images import SourceImage, generate_images, read_folder
+from loadtest.report import Outcome, Percentiles, Report, Sample, build_report
+from loadtest.responses import Check, ResponseStore, compare_with
 
 __all__ = [
     "Check",
-    "Closed",
+    "ClosedLoop",
     "LoadError",
-    "Open",
+    "OpenLoop",
     "Percentiles",
-    "Picture",
     "Plan",
     "Report",
-    "equals",
-    "from_folder",
-    "made",
+    "SourceImage",
+    "compare_with",
+    "generate_images",
+    "read_folder",
     "run",
 ]
 
-IDLE_S = 30
-"""How long a connection may be idle before the client closes it: less than the server's 75 s, so
-that no request meets a server which is just closing."""
+IDLE_TIMEOUT_S = 30
+"""Idle timeout of client connections, in seconds: below the server's 75 s, so that no request races
+with the server closing the connection."""
 
-PAUSE_S = 0.1
-"""How long a client waits that could not connect: a refusal costs it nothing, so that it would
-otherwise try thousands of times a second."""
+RECONNECT_DELAY_S = 0.1
+"""Delay after a failed connection, in seconds; without it a client would retry thousands of times
+per second."""
 
-TICK_S = 0.05
-"""How often the client's own lag is measured."""
+LAG_INTERVAL_S = 0.05
+"""Interval of measuring the client's own lag, in seconds."""
 
-REFUSALS = (429, 503)
-"""The statuses by which a server says that it has too much to do."""
+REJECTION_STATUSES = (429, 503)
+"""Statuses of a rejection by load shedding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is sent where and when."""
+    """Load plan: target, arrivals, images and limits."""
 
     url: str
-    """Where pictures are posted, such as ``http://127.0.0.1:8080/v1/cartoons``."""
+    """Endpoint for images, such as ``http://127.0.0.1:8080/v1/cartoons``."""
     arrivals: Arrivals
-    pictures: Sequence[Picture]
-    """Sent in turn, the first again after the last."""
-    others: Sequence[str] = ()
-    """More servers that share the load: each client of a closed one keeps to one of all, as behind
-    a proxy that asks the least busy; the requests of an open one take turns."""
+    images: Sequence[SourceImage]
+    """Sent round robin."""
+    other_urls: Sequence[str] = ()
+    """Further servers: each closed-loop client keeps to one server, as behind a least-connections
+    proxy; open-loop requests are sent round robin."""
     timeout_s: float = 60
-    """How long a request may take, the wait for a connection included."""
+    """Request timeout in seconds, including the wait for a connection."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent with every request."""
+    """Headers of every request."""
     connections: int = 1000
-    """How many an open load uses at most; a request that waits for one is getting late, and its
-    latency says so. Closed ones use one a client."""
+    """Maximum connections of an open loop; waiting for one counts as latency. A closed loop uses
+    one per client."""
     new_connections: bool = False
-    """Whether every request has a connection of its own, instead of one that was used before."""
+    """Whether every request opens a connection, without keep-alive."""
     ca_file: Path | None = None
-    """The certificate to trust where the URL is ``https``, instead of those of this machine."""
+    """CA certificate for ``https``, instead of the system's."""
     check: Check | None = None
-    """Looks at every answer that is a picture of the right size; `equals` makes one."""
+    """Check of every cartoon of the right size, such as `compare_with` returns."""
 
     def __post_init__(self) -> None:
-        if not self.pictures:
-            raise LoadError("A plan needs at least one picture.")
+        if not self.images:
+            raise LoadError("A plan needs at least one image.")
         if self.timeout_s <= 0 or self.connections <= 0:
             raise LoadError("A timeout and a number of connections must be positive.")
 
     @property
     def urls(self) -> list[str]:
-        """Of all servers."""
-        return [self.url, *self.others]
+        """Endpoints of all servers."""
+        return [self.url, *self.other_urls]
 
     @property
-    def most_connections(self) -> int:
-        """How many connections are open at once, at most."""
-        return self.arrivals.clients if isinstance(self.arrivals, Closed) else self.connections
+    def max_connections(self) -> int:
+        """Maximum number of concurrent connections."""
+        return self.arrivals.clients if isinstance(self.arrivals, ClosedLoop) else self.connections
 
     def __str__(self) -> str:
-        pictures = f"{len(self.pictures)} picture{'s' * (len(self.pictures) > 1)}"
-        return f"{self.arrivals}, {pictures}"
+        images = f"{len(self.images)} image{'s' * (len(self.images) > 1)}"
+        return f"{self.arrivals}, {images}"
 
 
 def run(plan: Plan, stop: Event | None = None) -> Report:
-    """Carry a plan out, then check the answers; it starts and ends an event loop of its own.
+    """Run a plan in a new event loop, then validate the responses.
 
-    Once ``stop`` is set, by another thread, no more requests are started.
+    Once another thread sets ``stop``, no more requests are started.
 
     Raises:
-        LoadError: This machine cannot carry it out. A server that does not answer is no error
-            but a report of failures.
+        LoadError: This machine cannot run the plan. Failed requests raise nothing: the report
+            counts them.
     """
-    descriptors.allow(plan.most_connections)
+    file_descriptors.raise_limit(plan.max_connections)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with Answers() as answers:
-        load = _Load(plan, answers, stop or Event())
+    with ResponseStore() as responses:
+        load = _Load(plan, responses, stop or Event())
         try:
             asyncio.run(load.run())
-        except ExceptionGroup as group:  # What ended one task ended all the others.
+        except ExceptionGroup as group:  # One error cancels all tasks.
             raise group.exceptions[0] from None
-        verdicts = answers.judge(plan.pictures, plan.check)
-    for sample, number in load.drawn:
-        if wrong := verdicts[number]:
-            sample.outcome, sample.kind, sample.detail = "wrong", wrong.kind, wrong.detail
-    return summarise(load.samples, load.lags_s, url=plan.url, load=str(plan), started=started)
+        results = responses.validate(plan.images, plan.check)
+    for sample, number in load.unchecked:
+        if invalid := results[number]:
+            sample.outcome, sample.reason, sample.detail = "invalid", invalid.reason, invalid.detail
+    return build_report(load.samples, load.lags_s, url=plan.url, load=str(plan), started=started)
 
 
 class _Load:
-    """A plan while it is carried out."""
+    """A running plan."""
 
-    def __init__(self, plan: Plan, answers: Answers, stop: Event) -> None:
+    def __init__(self, plan: Plan, responses: ResponseStore, stop: Event) -> None:
         self.samples: list[Sample] = []
-        self.drawn: list[tuple[Sample, int]] = []
-        """The samples that count as right until their answers, by number, are checked."""
+        self.unchecked: list[tuple[Sample, int]] = []
+        """Samples with the number of their stored response, ``ok`` until validated."""
         self.lags_s: list[float] = []
         self._plan = plan
-        self._answers = answers
+        self._responses = responses
         self._stop = stop
         self._numbers = itertools.count()
         self._session: aiohttp.ClientSession
@@ -141,12 +141,12 @@ class _Load:
 
     async def run(self) -> None:
         plan = self._plan
-        trust = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else True
+        verify = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else True
         connector = (
-            aiohttp.TCPConnector(limit=plan.most_connections, ssl=trust, force_close=True)
+            aiohttp.TCPConnector(limit=plan.max_connections, ssl=verify, force_close=True)
             if plan.new_connections
             else aiohttp.TCPConnector(
-                limit=plan.most_connections, ssl=trust, keepalive_timeout=IDLE_S
+                limit=plan.max_connections, ssl=verify, keepalive_timeout=IDLE_TIMEOUT_S
             )
         )
         async with aiohttp.ClientSession(
@@ -154,31 +154,31 @@ class _Load:
             timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
             headers=plan.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**20,  # Cartoons are read in few pieces.
+            read_bufsize=2**20,  # Reads a cartoon in few chunks.
         ) as self._session:
             self._start = asyncio.get_running_loop().time()
-            ticking = asyncio.create_task(self._tick())
-            if isinstance(plan.arrivals, Open):
-                await self._open(plan.arrivals)
+            lag_task = asyncio.create_task(self._measure_lag())
+            if isinstance(plan.arrivals, OpenLoop):
+                await self._run_open_loop(plan.arrivals)
             else:
-                await self._closed(plan.arrivals)
-            ticking.cancel()
+                await self._run_closed_loop(plan.arrivals)
+            lag_task.cancel()
 
-    async def _open(self, arrivals: Open) -> None:
+    async def _run_open_loop(self, arrivals: OpenLoop) -> None:
         async with asyncio.TaskGroup() as tasks:
             for due_s, url in zip(arrivals.offsets(), itertools.cycle(self._plan.urls)):
-                # Where the schedule is late already, others still get their turn.
+                # Yields to other tasks even if the schedule is late.
                 await asyncio.sleep(max(0.0, due_s - self._now()))
                 if self._stop.is_set():
                     break
                 tasks.create_task(self._request(due_s, url))
 
-    async def _closed(self, arrivals: Closed) -> None:
+    async def _run_closed_loop(self, arrivals: ClosedLoop) -> None:
         async def client(url: str) -> None:
             while not stopped() and self._now() < end_s and next(turns, None) is not None:
                 sample = await self._request(self._now(), url)
-                if sample.kind == "connect":
-                    await asyncio.sleep(PAUSE_S)
+                if sample.reason == "connect":
+                    await asyncio.sleep(RECONNECT_DELAY_S)
 
         stopped = self._stop.is_set
         end_s = arrivals.duration_s or float("inf")
@@ -188,37 +188,37 @@ class _Load:
                 tasks.create_task(client(url))
 
     async def _request(self, due_s: float, url: str) -> Sample:
-        index = next(self._numbers) % len(self._plan.pictures)
-        result = await exchange(self._session, url, self._plan.pictures[index])
-        sample = _sample(due_s, self._now(), result)
+        index = next(self._numbers) % len(self._plan.images)
+        result = await post_image(self._session, url, self._plan.images[index])
+        sample = _classify(due_s, self._now(), result)
         self.samples.append(sample)
-        if isinstance(result, Reply) and sample.outcome == "right":
-            number = self._answers.keep(index, result.content_type, result.body)
-            self.drawn.append((sample, number))
+        if isinstance(result, Response) and sample.outcome == "ok":
+            number = self._responses.add(index, result.content_type, result.body)
+            self.unchecked.append((sample, number))
         return sample
 
     def _now(self) -> float:
-        """Return the seconds since the start of the run."""
+        """Return the time since the start of the run, in seconds."""
         return asyncio.get_running_loop().time() - self._start
 
-    async def _tick(self) -> None:
+    async def _measure_lag(self) -> None:
         while True:
-            due_s = self._now() + TICK_S
-            await asyncio.sleep(TICK_S)
+            due_s = self._now() + LAG_INTERVAL_S
+            await asyncio.sleep(LAG_INTERVAL_S)
             self.lags_s.append(self._now() - due_s)
 
 
-def _sample(due_s: float, ended_s: float, result: Reply | Failure) -> Sample:
-    """Classify a result; one of status 200 counts as right until its picture is checked."""
-    if result.status in REFUSALS:
+def _classify(due_s: float, ended_s: float, result: Response | Failure) -> Sample:
+    """Classify a result; a 200 counts as ``ok`` until its image is validated."""
+    if result.status in REJECTION_STATUSES:
         lacks = not is_valid_retry_after(result.retry_after)
-        return Sample(due_s, ended_s, "refused", lacks_retry_after=lacks)
+        return Sample(due_s, ended_s, "rejected", lacks_retry_after=lacks)
     if result.status not in {None, 200}:
         return Sample(due_s, ended_s, "failed", f"status {result.status}")
-    if isinstance(result, Reply):
-        return Sample(due_s, ended_s, "right")
-    outcome: Outcome = "wrong" if result.kind == CUT_SHORT else "failed"
-    return Sample(due_s, ended_s, outcome, result.kind, result.detail)
+    if isinstance(result, Response):
+        return Sample(due_s, ended_s, "ok")
+    outcome: Outcome = "invalid" if result.reason == TRUNCATED else "failed"
+    return Sample(due_s, ended_s, outcome, result.reason, result.detail)
 
 
 if __name__ == "__main__":

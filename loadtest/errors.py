@@ -1,5 +1,5 @@
-"""What keeps a load from being sent at all."""
+"""Errors of the load client."""
 
 
 class LoadError(Exception):
-    """The load cannot be sent as planned; the message is one sentence on what to do."""
+    """The plan cannot be run; the message is one sentence with the remedy."""

@@ -1,4 +1,4 @@
-"""One request and what came back, whatever that was. Nothing is ever sent twice."""
+"""One HTTP request and its outcome, without retries."""
 
 import asyncio
 import email.utils
@@ -7,64 +7,66 @@ from io import BytesIO
 
 import aiohttp
 
-from loadtest.pictures import Picture
+from loadtest.images import SourceImage
 
-CUT_SHORT = "cut short"
-"""The kind of an answer whose body ended early."""
+TRUNCATED = "truncated"
+"""Reason for a response whose body ends early."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole HTTP answer."""
+class Response:
+    """A complete HTTP response."""
 
     status: int
     content_type: str
-    """Without parameters, in lower case; empty where there is none."""
+    """Media type in lower case without parameters; empty if missing."""
     retry_after: str | None
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no whole answer."""
+    """Reason for the lack of a complete response."""
 
-    kind: str
-    """``connect``, ``timeout``, ``reset``, ``protocol`` or CUT_SHORT."""
+    reason: str
+    """``connect``, ``timeout``, ``reset``, ``protocol`` or TRUNCATED."""
     detail: str
     status: int | None = None
-    """Set where the head of the answer had come."""
+    """Set if the response headers were received."""
     retry_after: str | None = None
 
 
-async def exchange(session: aiohttp.ClientSession, url: str, picture: Picture) -> Reply | Failure:
-    """Send a picture once; return as soon as the last byte of the answer is there."""
+async def post_image(
+    session: aiohttp.ClientSession, url: str, image: SourceImage
+) -> Response | Failure:
+    """Post an image once; return after the last byte of the response."""
     status: int | None = None
     retry_after: str | None = None
     try:
         async with session.post(
             url,
-            data=BytesIO(picture.data),  # Which aiohttp sends in pieces, with others between.
-            headers={"Content-Type": picture.media_type},
+            data=BytesIO(image.data),  # aiohttp sends it in chunks, which does not block the loop.
+            headers={"Content-Type": image.media_type},
             allow_redirects=False,
         ) as response:
             status = response.status
             retry_after = response.headers.get("Retry-After")
             content_type = response.headers.get("Content-Type", "").partition(";")[0]
             body = await response.read()
-            return Reply(status, content_type.strip().lower(), retry_after, body)
+            return Response(status, content_type.strip().lower(), retry_after, body)
     except TimeoutError:
-        return Failure("timeout", "No whole answer came in time.", status, retry_after)
+        return Failure("timeout", "The response was not complete in time.", status, retry_after)
     except aiohttp.ClientConnectorError as error:
         return Failure("connect", f"{error}.")
     except aiohttp.ClientResponseError as error:
-        return Failure("protocol", f"The answer is not HTTP: {error.message}.")
+        return Failure("protocol", f"The response is not HTTP: {error.message}.")
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-        kind = "reset" if status is None else CUT_SHORT
-        return Failure(kind, f"{error or type(error).__name__}.", status, retry_after)
+        reason = "reset" if status is None else TRUNCATED
+        return Failure(reason, f"{error or type(error).__name__}.", status, retry_after)
 
 
 def is_valid_retry_after(value: str | None) -> bool:
-    """Whether this is a number of seconds or a date, as RFC 9110 has it."""
+    """Whether this is a valid ``Retry-After``: seconds or a date (RFC 9110)."""
     if value is None:
         return False
     if value.isascii() and value.isdigit():

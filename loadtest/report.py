@@ -1,6 +1,6 @@
-"""What a load found: counts that add up, latencies, throughput; as JSON and as a table.
+"""Load test report: counts, latency percentiles and throughput, as JSON and text.
 
-``docs/load-testing.md`` describes the JSON for whoever reads it.
+``docs/load-testing.md`` documents the JSON.
 """
 
 import json
@@ -12,40 +12,40 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 SCHEMA = 1
-"""Raised when a member of the JSON goes away or changes its meaning; new ones may come any time."""
+"""Version of the JSON: raised when a member is removed or changes its meaning, not for new ones."""
 
-EXAMPLES = 5
-"""How many sentences on what went wrong a report holds at most."""
+MAX_EXAMPLES = 5
+"""Maximum number of error messages in a report."""
 
-Outcome = Literal["right", "refused", "failed", "wrong"]
+Outcome = Literal["ok", "rejected", "failed", "invalid"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(slots=True)
 class Sample:
-    """One request, its times in seconds from the start of the run."""
+    """One request; times are seconds from the start of the run."""
 
     due_s: float
-    """When it was to be sent, from which its latency counts; it may have been sent later."""
+    """Scheduled time, from which latency counts; the request may be sent later."""
     ended_s: float
-    """When the last byte of the answer came, or the request failed."""
+    """Time of the last byte of the response, or of the failure."""
     outcome: Outcome
-    kind: str = ""
-    """Of a failure or a wrong answer."""
+    reason: str = ""
+    """Reason of a failed request or invalid response."""
     detail: str = ""
-    """A sentence on it."""
+    """Error message for the reason."""
     lacks_retry_after: bool = False
-    """Whether it was refused without saying when to come back."""
+    """Whether it is a rejection without a valid ``Retry-After``."""
 
     @property
     def latency_s(self) -> float:
-        """What its sender had to wait."""
+        """Latency from the due time."""
         return self.ended_s - self.due_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Percentiles:
-    """How a number of durations is spread, in seconds."""
+    """Percentiles of durations, in seconds."""
 
     count: int
     p50: float
@@ -56,7 +56,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Self | None:
-        """Interpolate linearly between the two nearest; None where there are no durations."""
+        """Compute linearly interpolated percentiles; None without durations."""
         if not seconds:
             return None
         p50, p90, p95, p99, most = np.percentile(seconds, [50, 90, 95, 99, 100]).tolist()
@@ -65,57 +65,57 @@ class Percentiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The result of one load; the counts hold ``sent == right + refused + failed + wrong``."""
+    """Result of a load test, with ``sent == ok + rejected + failed + invalid``."""
 
     url: str
     load: str
-    """The plan in words."""
+    """Description of the plan."""
     started: str
-    """When, in UTC, as ISO 8601."""
+    """Start time in UTC, as ISO 8601."""
     sent: int
-    right: int
-    """Answers of status 200 that passed every check."""
-    refused: int
-    """Answers of status 429 or 503."""
-    refused_without_retry_after: int
-    """Those of them without a valid Retry-After."""
+    ok: int
+    """Responses with status 200 that passed validation."""
+    rejected: int
+    """Responses with status 429 or 503."""
+    rejected_without_retry_after: int
+    """Rejections without a valid ``Retry-After``."""
     failed: int
-    failed_by_kind: dict[str, int]
+    failed_by_reason: dict[str, int]
     """``connect``, ``timeout``, ``reset``, ``protocol``, or ``status 500`` and the like."""
-    wrong: int
-    wrong_by_kind: dict[str, int]
-    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``cut short``."""
+    invalid: int
+    invalid_by_reason: dict[str, int]
+    """``content type``, ``undecodable``, ``size``, ``pixels`` or ``truncated``."""
     examples: list[str]
-    """Sentences on the first failures and wrong answers."""
+    """Messages of the first failures and invalid responses."""
     duration_s: float
-    """From the start until the last request had ended."""
+    """Time from the start to the end of the last request."""
     span_s: float
-    """From the start until the last right answer, 0 without any."""
+    """Time from the start to the last ok response; 0 without any."""
     throughput: float
-    """Right answers a second of the span."""
+    """Ok responses per second of the span."""
     latency_s: dict[str, Percentiles | None]
-    """By outcome, and of ``all``; None where there was no request."""
+    """Latency by outcome and for ``all``; None without requests."""
     client_lag_s: Percentiles | None
-    """How late the client itself came to what it had to do."""
+    """Scheduling lag of the client itself."""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        assert self.sent == self.right + self.refused + self.failed + self.wrong
-        assert self.failed == sum(self.failed_by_kind.values())
-        assert self.wrong == sum(self.wrong_by_kind.values())
+        assert self.sent == self.ok + self.rejected + self.failed + self.invalid
+        assert self.failed == sum(self.failed_by_reason.values())
+        assert self.invalid == sum(self.invalid_by_reason.values())
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything sent was answered rightly or refused."""
-        return self.sent == self.right + self.refused
+        """Whether every request was ok or rejected."""
+        return self.sent == self.ok + self.rejected
 
     def to_json(self) -> str:
-        """Write the documented JSON."""
+        """Serialize to the documented JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; raise ValueError for another schema."""
+        """Parse the JSON of `to_json`; raise ValueError for another schema."""
         members: dict[str, Any] = json.loads(text)
         if members.get("schema") != SCHEMA:
             raise ValueError(f"The report's schema is {members.get('schema')}, not {SCHEMA}.")
@@ -125,54 +125,57 @@ class Report:
         return cls(**members)
 
     def table(self) -> str:
-        """Say it to a person."""
+        """Format as text."""
         lines = [
             f"{self.url}: {self.load}",
             "",
             f"sent {self.sent}: " + ", ".join(f"{getattr(self, name)} {name}" for name in OUTCOMES),
-            f"{self.throughput:.1f} right answers a second over {self.span_s:.1f} s",
+            f"{self.throughput:.1f} ok responses per second over {self.span_s:.1f} s",
             f"the whole run took {self.duration_s:.1f} s",
             "",
             _row("latency, s", "count", "p50", "p90", "p95", "p99", "max"),
         ]
         lines += [_spread_row(name, spread) for name, spread in self.latency_s.items() if spread]
         if self.client_lag_s:
-            lines.append(_spread_row("client's lag", self.client_lag_s))
-        if self.refused_without_retry_after:
-            lines += ["", f"refused without Retry-After: {self.refused_without_retry_after}"]
-        for outcome, kinds in (("failed", self.failed_by_kind), ("wrong", self.wrong_by_kind)):
-            if kinds:
-                listed = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+            lines.append(_spread_row("client lag", self.client_lag_s))
+        if self.rejected_without_retry_after:
+            lines += ["", f"rejected without Retry-After: {self.rejected_without_retry_after}"]
+        for outcome, reasons in (
+            ("failed", self.failed_by_reason),
+            ("invalid", self.invalid_by_reason),
+        ):
+            if reasons:
+                listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
                 lines += ["", f"{outcome}: {listed}"]
         lines += [f"- {example}" for example in self.examples]
         return "\n".join(lines) + "\n"
 
 
-def summarise(
+def build_report(
     samples: Sequence[Sample], lags_s: Sequence[float], *, url: str, load: str, started: str
 ) -> Report:
-    """Count and measure."""
+    """Build the report from samples and lags."""
     by_outcome = {
         outcome: [sample for sample in samples if sample.outcome == outcome] for outcome in OUTCOMES
     }
-    right, refused, failed, wrong = (by_outcome[outcome] for outcome in OUTCOMES)
-    span_s = max((sample.ended_s for sample in right), default=0.0)
+    ok, rejected, failed, invalid = (by_outcome[outcome] for outcome in OUTCOMES)
+    span_s = max((sample.ended_s for sample in ok), default=0.0)
     return Report(
         url=url,
         load=load,
         started=started,
         sent=len(samples),
-        right=len(right),
-        refused=len(refused),
-        refused_without_retry_after=sum(sample.lacks_retry_after for sample in refused),
+        ok=len(ok),
+        rejected=len(rejected),
+        rejected_without_retry_after=sum(sample.lacks_retry_after for sample in rejected),
         failed=len(failed),
-        failed_by_kind=_by_kind(failed),
-        wrong=len(wrong),
-        wrong_by_kind=_by_kind(wrong),
-        examples=_examples([*wrong, *failed]),
+        failed_by_reason=_by_reason(failed),
+        invalid=len(invalid),
+        invalid_by_reason=_by_reason(invalid),
+        examples=_examples([*invalid, *failed]),
         duration_s=max((sample.ended_s for sample in samples), default=0.0),
         span_s=span_s,
-        throughput=len(right) / span_s if span_s else 0.0,
+        throughput=len(ok) / span_s if span_s else 0.0,
         latency_s={
             "all": _latency(samples),
             **{outcome: _latency(by_outcome[outcome]) for outcome in OUTCOMES},
@@ -185,15 +188,15 @@ def _latency(samples: Sequence[Sample]) -> Percentiles | None:
     return Percentiles.of([sample.latency_s for sample in samples])
 
 
-def _by_kind(samples: Iterable[Sample]) -> dict[str, int]:
-    return dict(Counter(sample.kind for sample in samples).most_common())
+def _by_reason(samples: Iterable[Sample]) -> dict[str, int]:
+    return dict(Counter(sample.reason for sample in samples).most_common())
 
 
 def _examples(samples: Iterable[Sample]) -> list[str]:
-    """Return distinct sentences, in the order in which they were first heard."""
+    """Return distinct messages, in order of first occurrence."""
     ordered = sorted(samples, key=lambda sample: sample.ended_s)
-    distinct = dict.fromkeys(f"{s.kind}: {s.detail}" for s in ordered if s.detail)
-    return list(distinct)[:EXAMPLES]
+    distinct = dict.fromkeys(f"{s.reason}: {s.detail}" for s in ordered if s.detail)
+    return list(distinct)[:MAX_EXAMPLES]
 
 
 def _percentiles(members: dict[str, Any] | None) -> Percentiles | None:

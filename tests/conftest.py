@@ -1,4 +1,4 @@
-"""What all tests share: a portrait, and a run's end that hides no skipped test."""
+"""Fixtures of all tests; a report of skipped tests, which fail in CI."""
 
 import os
 import signal
@@ -10,35 +10,35 @@ import skimage.data
 
 import tests.support.hypothesis_profiles  # noqa: F401 - registers and loads them
 
-# A background job of a shell ignores Ctrl-C, and what a test interrupts would inherit that.
+# A shell's background job ignores SIGINT, and the processes of tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
-    """A portrait with one face, 512x512x3 uint8 RGB, read-only: NASA, public domain."""
-    picture = skimage.data.astronaut()
-    picture.setflags(write=False)
-    return picture
+    """Portrait with one face, 512x512x3 uint8 RGB, read-only: NASA, public domain."""
+    image = skimage.data.astronaut()
+    image.setflags(write=False)
+    return image
 
 
 @pytest.fixture(scope="session")
 def upstream_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo model as upstream ships one, by frozen graphs; not to be changed."""
-    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+    """Demo model in upstream's form, with frozen graphs; do not change it."""
+    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     folder = tmp_path_factory.mktemp("upstream-demo")
-    write_upstream_form(folder)
+    write_upstream_format(folder)
     return folder
 
 
-def _skips_fail() -> bool:
+def _is_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true"}
 
 
-def _skipped(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """The tests that were not run, as (test or file, reason)."""
+def _skipped_tests(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
+    """Skipped tests, as (test or file, reason)."""
     return [
         (report.nodeid, str(report.longrepr[2]).removeprefix("Skipped: "))
         for report in reporter.getreports("skipped")
@@ -48,19 +48,19 @@ def _skipped(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a test that was not run is a failed run."""
+    """In CI, fail the run if a test was skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if _skips_fail() and exitstatus == pytest.ExitCode.OK and _skipped(reporter):
+    if _is_ci() and exitstatus == pytest.ExitCode.OK and _skipped_tests(reporter):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with what was not run, and why: the reason of a skip says how to get what is missing."""
-    skipped = _skipped(terminalreporter)
+    """List skipped tests with their reasons, which say how to install what is missing."""
+    skipped = _skipped_tests(terminalreporter)
     if not skipped:
         return
     terminalreporter.section("not run")
     for test, reason in skipped:
         terminalreporter.line(f"{test}: {reason}")
-    if _skips_fail():
+    if _is_ci():
         terminalreporter.line("CI runs every test: these skips fail the run.", red=True)

@@ -1,6 +1,6 @@
-"""Fails when the last test run covered too little of the packages that compute cartoons.
+"""Coverage floor of the packages that compute cartoons: check of the last test run.
 
-Lines and branches are counted apart: together, many simple lines would hide an untested branch.
+Lines and branches count separately: in a sum, many simple lines would hide an untested branch.
 """
 
 import json
@@ -15,8 +15,8 @@ FLOOR_PERCENT = 95.0
 PACKAGES = ("engine", "models")
 
 
-def covered(package: str) -> dict[str, float]:
-    """The percentages of lines and branches of one package that the last run covered."""
+def covered_percent(package: str) -> dict[str, float]:
+    """Line and branch coverage of a package in the last run, in percent."""
     measured = coverage.Coverage(messages=False)
     measured.load()
     with tempfile.TemporaryDirectory() as folder:
@@ -33,14 +33,14 @@ def covered(package: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Print what is covered and return 1 when anything is below the floor."""
+    """Print the coverage; return 1 if any is below the floor."""
     status = 0
     for package in PACKAGES:
-        for kind, percent in covered(package).items():
-            enough = percent >= FLOOR_PERCENT
-            verdict = "" if enough else f", but it must be at least {FLOOR_PERCENT:.0f} %"
-            print(f"dctnet/{package}: {percent:.1f} % of {kind} covered{verdict}")
-            status |= not enough
+        for measure, percent in covered_percent(package).items():
+            is_enough = percent >= FLOOR_PERCENT
+            suffix = "" if is_enough else f", but it must be at least {FLOOR_PERCENT:.0f} %"
+            print(f"dctnet/{package}: {percent:.1f} % of {measure} covered{suffix}")
+            status |= not is_enough
     return status
 
 

@@ -1,3 +1,3 @@
-"""Portrait photos to cartoons with DCT-Net: an engine, model folders, a command line, a server."""
+"""Portrait cartoonization with DCT-Net: engine, model folders, command line and server."""
 
 __version__ = "0.1.0"

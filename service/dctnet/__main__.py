@@ -1,4 +1,4 @@
-"""``python -m dctnet`` is the command ``dctnet``."""
+"""Entry point of ``python -m dctnet``, the same as the command ``dctnet``."""
 
 import sys
 

@@ -1,9 +1,10 @@
-"""The API keys that clients may show: read from a file, and anew when it changes.
+"""API keys: read from a file, and reloaded when it changes.
 
-A mounted Secret changes by the swap of a symbolic link, so what is looked at is the file that the
-path leads to. Only digests are kept: no key can get into a message or a log.
+Kubernetes updates a mounted Secret by swapping a symbolic link, so the poll follows links. Only
+digests are kept in memory, so that no key can get into a message or a log.
 """
 
+import logging
 import os
 import re
 import stat
@@ -15,110 +16,111 @@ from threading import Lock
 from time import monotonic
 
 from dctnet.config import KIB, SettingsError
-from dctnet.messages import say
+
+logger = logging.getLogger(__name__)
 
 MIN_LENGTH = 16
-"""Characters of a key; a shorter one could be found by trying."""
+"""Least characters of a key; a shorter one could be guessed."""
 
 MAX_LENGTH = 256
-"""Characters of a key; all headers of a request have to fit into some kilobytes."""
+"""Most characters of a key; the size of request headers is limited."""
 
 MAX_FILE_BYTES = 64 * KIB
-"""Room for 250 of the longest keys; each request is compared with all of them."""
+"""File size limit: 250 keys of maximum length; each request checks all keys."""
 
-LOOK_S = 1.0
-"""How often the file is looked at, at most, in seconds."""
+POLL_INTERVAL_S = 1.0
+"""Poll interval of the file, in seconds."""
 
 _KEY = re.compile(rb"[!-~]{%d,%d}" % (MIN_LENGTH, MAX_LENGTH))
 
 _Version = tuple[int, ...]
-"""Tells a file's content from what was there before, without reading it."""
+"""Identifies a version of the file: device, inode, modification time and size."""
 
 
 class ApiKeys:
-    """The keys of a file. Thread-safe."""
+    """Set of API keys from a file. Thread-safe."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = monotonic) -> None:
-        """Read the file; raise SettingsError where it cannot be read or has anything but keys."""
+        """Read the file; raise SettingsError if it is unreadable or invalid."""
         self._path = path
         self._clock = clock
-        self._looking = Lock()
-        self._look_at = clock() + LOOK_S
+        self._poll_lock = Lock()
+        self._next_poll = clock() + POLL_INTERVAL_S
         self._version, self._digests = _read(path)
-        self._complaint: tuple[_Version | None, str] | None = None
+        self._last_error: tuple[_Version | None, str] | None = None
 
     def __len__(self) -> int:
         return len(self._digests)
 
-    def accept(self, offered: str) -> bool:
-        """Say whether it is one of the keys."""
-        self._look()
-        digest = sha256(offered.encode()).digest()
-        # All are compared, however early one fits: the time that it takes tells nothing.
+    def accept(self, key: str) -> bool:
+        """Return whether the key is valid."""
+        self._poll()
+        digest = sha256(key.encode()).digest()
+        # Compares all digests, so that the duration does not depend on which one matches.
         return sum(compare_digest(digest, known) for known in self._digests) > 0
 
-    def _look(self) -> None:
-        """Read the file anew if it has changed; while one request does, others do not wait."""
+    def _poll(self) -> None:
+        """Reload the file if it has changed; other requests do not wait for it."""
         now = self._clock()
-        if now < self._look_at or not self._looking.acquire(blocking=False):
+        if now < self._next_poll or not self._poll_lock.acquire(blocking=False):
             return
         try:
-            self._look_at = now + LOOK_S
+            self._next_poll = now + POLL_INTERVAL_S
             self._refresh()
         finally:
-            self._looking.release()
+            self._poll_lock.release()
 
     def _refresh(self) -> None:
-        found = _version_at(self._path)
-        if found == self._version:
-            self._complaint = None
+        version = _current_version(self._path)
+        if version == self._version:
+            self._last_error = None
             return
         try:
             self._version, self._digests = _read(self._path)
         except SettingsError as error:
-            complaint = (found, str(error))
-            if complaint != self._complaint:
-                say(f"the API keys stay as they were: {error}")
-            self._complaint = complaint
+            current_error = (version, str(error))
+            if current_error != self._last_error:
+                logger.error("the API keys are not reloaded: %s", error)
+            self._last_error = current_error
         else:
-            self._complaint = None
-            say(f"the API keys were read anew; there are {len(self)}")
+            self._last_error = None
+            logger.info("the API keys were reloaded; there are %d", len(self))
 
 
 def _read(path: Path) -> tuple[_Version, tuple[bytes, ...]]:
     """Return the file's version and the digests of its keys; raise SettingsError."""
 
-    def refusal(why: str) -> SettingsError:
-        return SettingsError(f"DCTNET_API_KEYS_FILE is {str(path)!r}, but {why}.")
+    def settings_error(reason: str) -> SettingsError:
+        return SettingsError(f"DCTNET_API_KEYS_FILE is {str(path)!r}, but {reason}.")
 
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for.
-            raise refusal("that is no regular file")
+        if not stat.S_ISREG(path.stat().st_mode):  # Opening a pipe would block.
+            raise settings_error("it is not a regular file")
         with path.open("rb") as file:
             version = _version(os.fstat(file.fileno()))
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise refusal(f"that cannot be read: {error.strerror}") from None
+        raise settings_error(f"it cannot be read: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise refusal(f"that has more than {MAX_FILE_BYTES} bytes")
+        raise settings_error(f"it has more than {MAX_FILE_BYTES} bytes")
     digests = []
     for number, line in enumerate(data.splitlines(), 1):
         key = line.strip()
         if not key or key.startswith(b"#"):
             continue
         if not _KEY.fullmatch(key):
-            raise refusal(
-                f"line {number} of it is no key, which is {MIN_LENGTH} to {MAX_LENGTH} printable"
-                " ASCII characters without a space"
+            raise settings_error(
+                f"line {number} is not a key of {MIN_LENGTH} to {MAX_LENGTH} printable ASCII"
+                " characters without spaces"
             )
         digests.append(sha256(key).digest())
     if not digests:
-        raise refusal("there is no key in it")
+        raise settings_error("it contains no key")
     return version, tuple(digests)
 
 
-def _version_at(path: Path) -> _Version | None:
-    """Return the version of the file that is there now, None where there is none."""
+def _current_version(path: Path) -> _Version | None:
+    """Return the current version of the file, None if there is no file."""
     try:
         return _version(path.stat())
     except OSError:

@@ -1,65 +1,68 @@
-"""The Flask application: the route table and the order of the middlewares on one screen."""
+"""Flask application: middleware order and route table."""
 
-from flask import Flask
+from collections.abc import Callable
 
-from dctnet.http import (
-    assets,
-    authentication,
-    cartoons,
-    cors,
-    docs,
-    health,
-    openapi,
-    page,
-    paths,
-    problems,
-    record,
-    request_id,
-    samples,
-    security,
-    styles,
-    tickets,
-    upload,
-)
-from dctnet.http.bodies import InMemoryRequest
-from dctnet.http.drawing import Studio
+from flask import Flask, Response
+
+from dctnet.api import access_log, paths, problems, request_id, security_headers
+from dctnet.api.authentication import require_api_key
+from dctnet.api.cartoonize import CartoonHandler
+from dctnet.api.cartoons import cartoons_view
+from dctnet.api.cors import cors_headers
+from dctnet.api.docs import docs_view
+from dctnet.api.health import health_view
+from dctnet.api.openapi import openapi_document, openapi_view
+from dctnet.api.queue_tickets import QueueTickets, queue_ticket_view
+from dctnet.api.static_files import static_files_view
+from dctnet.api.style_samples import style_sample_view
+from dctnet.api.styles import styles_view
+from dctnet.api.upload import upload_view
+from dctnet.api.upload_body import InMemoryRequest
+from dctnet.api.web_ui import web_ui_view
 from dctnet.replica import Replica
 
 
 def create_app(replica: Replica) -> Flask:
-    """Make the application; until the replica is ready it answers that the model is loading."""
-    app = Flask("dctnet", template_folder="http/templates", static_folder=None)
+    """Make the application; it rejects images with 503 until the model is loaded."""
+    app = Flask("dctnet", template_folder="api/templates", static_folder=None)
     app.request_class = InMemoryRequest
-    # Werkzeug would redirect `/v1//styles`, to an address that it makes of the Host header.
+    # Werkzeug would redirect `/v1//styles` to a URL with the client's Host header.
     app.url_map.merge_slashes = False
 
-    app.before_request(request_id.assign)
-    app.before_request(record.begin)
+    app.before_request(request_id.assign_request_id)
+    app.before_request(access_log.start_record)
     app.before_request(paths.reject_empty_segment)
-    app.register_error_handler(Exception, problems.answer)
-    # Handlers after a request run in reverse.
-    app.after_request(record.end(replica.metrics, replica.tracing))
-    app.after_request(request_id.send)
-    app.after_request(security.send)
-    app.after_request(cors.allow(replica.settings.cors_origins))
+    app.register_error_handler(Exception, problems.error_response)
+    # These handlers run in reverse order.
+    app.after_request(access_log.finish_record(replica.metrics, replica.tracing))
+    app.after_request(request_id.add_request_id)
+    app.after_request(security_headers.add_security_headers)
+    app.after_request(cors_headers(replica.settings.cors_origins))
 
-    sent = tickets.Tickets()
-    studio = Studio(replica, sent)
-    with_key = authentication.required(replica.api_keys)
-    route = app.add_url_rule
-    route("/", "page", page.view(replica.model, replica.settings), methods=["GET"])
-    route("/static/<path:address>", "static", assets.view(), methods=["GET"])
-    route("/health", "health", health.view(replica.lifecycle), methods=["GET"])
-    route("/v1/styles", "styles", styles.view(replica.model), methods=["GET"])
-    route("/v1/styles/<style>/sample", "sample", samples.view(replica.model), methods=["GET"])
-    draw = with_key(cartoons.view(replica.model, studio))
-    route("/v1/cartoons", "cartoons", draw, methods=["POST"])
-    route("/v1/tickets/<ticket>", "ticket", tickets.view(sent), methods=["GET"])
-    route("/upload", "upload", with_key(upload.view(studio)), methods=["POST"])
-    document = openapi.document(replica)
-    route("/openapi.json", "openapi", openapi.view(document), methods=["GET"])
-    route("/docs", "docs", docs.view(document), methods=["GET"])
-    # Templates are read now: later there may be no file descriptor left.
+    _add_routes(app, replica)
+    # Load templates now, because file descriptors may run out later.
     for template in app.jinja_env.list_templates():
         app.jinja_env.get_template(template)
     return app
+
+
+def _add_routes(app: Flask, replica: Replica) -> None:
+    model, settings = replica.model, replica.settings
+    tickets = QueueTickets()
+    handler = CartoonHandler(replica, tickets)
+    with_key = require_api_key(replica.api_keys)
+    document = openapi_document(replica)
+
+    def route(rule: str, endpoint: str, view: Callable[..., Response], method: str = "GET") -> None:
+        app.add_url_rule(rule, endpoint, view, methods=[method])
+
+    route("/v1/cartoons", "cartoons", with_key(cartoons_view(model, handler)), "POST")
+    route("/v1/queue-tickets/<ticket>", "queue_ticket", queue_ticket_view(tickets))
+    route("/v1/styles", "styles", styles_view(model))
+    route("/v1/styles/<style>/sample", "style_sample", style_sample_view(model))
+    route("/upload", "upload", with_key(upload_view(handler)), "POST")
+    route("/health", "health", health_view(replica.lifecycle))
+    route("/openapi.json", "openapi", openapi_view(document))
+    route("/docs", "docs", docs_view(document))
+    route("/", "web_ui", web_ui_view(model, settings))
+    route("/static/<path:path>", "static", static_files_view())

@@ -1,9 +1,9 @@
-"""The settings, read once from the environment and passed down."""
+"""The settings: declared once, read once from the environment, passed down."""
 
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil, inf
@@ -13,26 +13,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
-from dctnet.models.parts import SUFFIXES
+from dctnet.logs import LogFormat, LogLevel
+from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
+from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
 PREFIX = "DCTNET_"
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
-GRACEFUL_MARGIN_S = 5
-"""What a replica may take to end beyond its last request's deadline."""
-
-SPARE_THREADS = 256
-"""Threads beyond those that admitted requests can hold: a client that sends its headers slowly, or
-is rejected, holds one for some seconds."""
-
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The folder itself, not a name in it.
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The directory itself, not a name in it.
 
 ANY_ORIGIN = "*"
 
 MAX_ORIGINS = 64
-"""Origins whose pages may use the API: a list that a person keeps."""
+"""Most origins in ``DCTNET_CORS_ORIGINS``."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
@@ -40,7 +35,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Fairness(StrEnum):
-    """By what clients are told apart, who then take turns."""
+    """Client identity for fair queueing: none, the API key or the address."""
 
     NONE = "none"
     KEY = "key"
@@ -53,7 +48,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens."""
+    """Host and port of a listener."""
 
     host: str
     port: int
@@ -71,7 +66,7 @@ class Address:
 
     @property
     def family(self) -> AddressFamily:
-        """The kind of socket that listens there."""
+        """Address family of the listening socket."""
         return AF_INET6 if ":" in self.host else AF_INET
 
     def __str__(self) -> str:
@@ -80,129 +75,89 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What an operator can set; ``docs/settings.md`` explains each one."""
-
-    bind: Address
-    management_bind: Address
-    api_keys_file: Path | None
-    cors_origins: frozenset[str]
-    model: str | None
-    model_digest: str | None
-    models_dir: Path
-    cpu_millis: int | None
-    slots: int
-    runtime: str | None
-    threads: int | None
-    queue: int
-    uploads: int
-    fairness: Fairness
-    trusted_proxies: tuple[Network, ...]
-    request_timeout: float
-    watchdog_timeout: float
-    drain_delay: float
-    header_timeout: float
-    upload_grace: float
-    upload_rate: int
-    response_timeout: float
-    response_idle_timeout: float
-    min_response_rate: int
-    max_bytes: int
-    max_pixels: int
-    max_working_side: int
-    max_unsent_bytes: int
-    worker_dir: Path | None
-
-    @property
-    def cpus(self) -> float:
-        """How many processors the process may use."""
-        return _cpus(self.cpu_millis)
-
-    @property
-    def threads_per_slot(self) -> float:
-        """Threads of one inference while all slots compute."""
-        return min(self.threads or inf, max(1.0, self.cpus / self.slots))
-
-    @property
-    def graceful_timeout(self) -> int:
-        """How many seconds a replica may take to end: all that it accepts is finished by then."""
-        return ceil(self.drain_delay + self.request_timeout) + GRACEFUL_MARGIN_S
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the ``DCTNET_*`` variables, an empty one counting as unset; raise SettingsError."""
-        values: dict[str, Any] = {}
-        for setting in SETTINGS:
-            text = environ.get(setting.variable, "")
-            if not text:
-                values[setting.field] = setting.default(environ)
-                continue
-            try:
-                values[setting.field] = setting.parse(text)
-            except ValueError:
-                raise SettingsError(
-                    f"{setting.variable} is {text!r}, but it must be {setting.allowed}."
-                ) from None
-        settings = cls(**values)
-        if settings.watchdog_timeout >= settings.request_timeout:
-            raise SettingsError(
-                f"DCTNET_WATCHDOG_TIMEOUT is {settings.watchdog_timeout:g}, but it must be less"
-                f" than DCTNET_REQUEST_TIMEOUT, which is {settings.request_timeout:g}."
-            )
-        return settings
-
-
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the names that look like settings and are none.
-
-    They are worth a warning, not an error: Kubernetes gives each pod variables such as
-    ``DCTNET_PORT`` for a Service called ``dctnet``.
-    """
-    known = {setting.variable for setting in SETTINGS}
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-
-
-@dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of the table of settings."""
+    """Declaration of one setting, from the metadata of a field of ``Settings``."""
 
-    variable: str
     field: str
+    """Field of ``Settings``."""
+    variable: str
+    """Environment variable."""
     parse: Callable[[str], object]
-    """Turns the text into the value, or raises ValueError."""
+    """Convert the variable's text to the value; raise ValueError for what is not allowed."""
     allowed: str
-    """Completes the sentence "it must be ..."."""
+    """Allowed values, which complete the sentence "it must be ..."."""
     default: Callable[[Mapping[str, str]], object]
-    """Makes the default value from the environment."""
-    default_in_words: str
+    """Return the default value, given the environment."""
+    default_text: str
+    """Default value in docs/settings.md."""
+    unit: str
+    """Unit of a number, else empty."""
 
 
-def _whole_number(least: int, most: int, unit: str) -> tuple[Callable[[str], int], str]:
-    def parse(text: str) -> int:
+def _setting(
+    variable: str,
+    parse: Callable[[str], object],
+    allowed: str,
+    *,
+    default: object = None,
+    default_text: str = "",
+    unit: str = "",
+) -> dict[str, object]:
+    """Metadata of a field; `default` is a value, or a function of the environment."""
+    return {
+        "variable": variable,
+        "parse": parse,
+        "allowed": allowed,
+        "default": default if callable(default) else lambda _: default,
+        "default_text": default_text or f"`{default}`",
+        "unit": unit,
+    }
+
+
+def _count(
+    variable: str,
+    least: int,
+    most: int,
+    unit: str,
+    *,
+    default: object = None,
+    default_text: str = "",
+    auto: bool = False,
+) -> dict[str, object]:
+    """Metadata of a whole number; with `auto`, that word is also allowed and means None."""
+
+    def parse(text: str) -> int | None:
+        if auto and text == "auto":
+            return None
         value = int(text)
         if not least <= value <= most:
             raise ValueError(text)
         return value
 
-    return parse, f"a whole number of {unit} from {least} to {most}"
+    allowed = f"{'auto, or ' * auto}a whole number of {unit} from {least} to {most}"
+    return _setting(variable, parse, allowed, default=default, default_text=default_text, unit=unit)
 
 
-def _seconds(least: float, most: float) -> tuple[Callable[[str], float], str]:
+def _seconds(variable: str, least: float, most: float, default: float) -> dict[str, object]:
+    """Metadata of a time in seconds."""
+
     def parse(text: str) -> float:
         value = float(text)
-        if not least <= value <= most:  # Also where it is no number.
+        if not least <= value <= most:  # Rejects NaN, too.
             raise ValueError(text)
         return value
 
-    return parse, f"a number of seconds from {least:g} to {most:g}"
+    allowed = f"a number of seconds from {least:g} to {most:g}"
+    text = f"`{default:g}`"
+    return _setting(variable, parse, allowed, default=default, default_text=text, unit="seconds")
 
 
-def _threads(text: str) -> int | None:
-    return None if text == "auto" else _whole_number(1, 256, "threads")[0](text)
+def _one_of(*words: str) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _runtime(text: str) -> str | None:
-    if text not in {"auto", *SUFFIXES}:
+    if text not in RUNTIME_VALUES:
         raise ValueError(text)
     return None if text == "auto" else text
 
@@ -226,7 +181,7 @@ def _origins(text: str) -> frozenset[str]:
 
 
 def _origin(text: str) -> str:
-    """Take an origin as a browser writes it (RFC 6454, 6.2): any other form would never match."""
+    """Return an origin in the form that browsers send (RFC 6454, 6.2); others never match."""
     url = urlsplit(text)
     port = "" if url.port in {None, _DEFAULT_PORTS.get(url.scheme)} else f":{url.port}"
     host = url.netloc.removesuffix(f":{url.port}")
@@ -259,231 +214,256 @@ def _shared_memory(_: Mapping[str, str]) -> Path | None:
     return SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 
-def _cpus(millis: int | None) -> float:
-    return available_cpus(limit=inf if millis is None else millis / 1000)
+def _cpus(millicores: int | None) -> float:
+    return available_cpus(limit=inf if millicores is None else millicores / 1000)
 
 
 def _slots(environ: Mapping[str, str]) -> int:
-    # Where it is no number, its own row has refused it before.
-    millis = environ.get("DCTNET_CPU_MILLIS")
-    return max(1, int(_cpus(int(millis) if millis else None)))
+    # `from_environment` has rejected a value that is not a number.
+    millicores = environ.get("DCTNET_CPU_LIMIT_MILLICORES")
+    return max(1, int(_cpus(int(millicores) if millicores else None)))
 
 
-SETTINGS = (
-    Setting(
-        "DCTNET_BIND",
-        "bind",
-        Address.parse,
-        "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
-        lambda _: Address("127.0.0.1", 8080),
-        "`127.0.0.1:8080`",
-    ),
-    Setting(
-        "DCTNET_MANAGEMENT_BIND",
-        "management_bind",
-        Address.parse,
-        "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
-        lambda _: Address("127.0.0.1", 9090),
-        "`127.0.0.1:9090`",
-    ),
-    Setting(
-        "DCTNET_API_KEYS_FILE",
-        "api_keys_file",
-        _path,
-        "a file's path",
-        lambda _: None,
-        "none: no key is asked for",
-    ),
-    Setting(
-        "DCTNET_CORS_ORIGINS",
-        "cors_origins",
-        _origins,
-        f"{ANY_ORIGIN}, or at most {MAX_ORIGINS} origins as browsers write them, such as"
-        " https://example.org or http://localhost:3000, with commas between them",
-        lambda _: frozenset(),
-        "none: only the server's own page",
-    ),
-    Setting(
-        "DCTNET_MODEL",
-        "model",
-        str,
-        "a style's name or a model folder's path",
-        lambda _: None,
-        "the fetched `anime` if there is one, else the demo model",
-    ),
-    Setting(
-        "DCTNET_MODEL_DIGEST",
-        "model_digest",
-        _digest,
-        "a sha256 of 64 hexadecimal digits",
-        lambda _: None,
-        "none: the model's own manifest is trusted",
-    ),
-    Setting(
-        "DCTNET_MODELS_DIR",
-        "models_dir",
-        _path,
-        "a folder's path",
-        _models_dir,
-        "`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in `/var/cache`",
-    ),
-    Setting(
-        "DCTNET_CPU_MILLIS",
-        "cpu_millis",
-        *_whole_number(1, 1_024_000, "thousandths of a processor"),
-        lambda _: None,
-        "none: the affinity mask and the cgroup's quota count",
-    ),
-    Setting(
-        "DCTNET_SLOTS",
-        "slots",
-        *_whole_number(1, 256, "pictures"),
-        _slots,
-        "the processors, rounded down, but at least 1",
-    ),
-    Setting(
-        "DCTNET_RUNTIME",
-        "runtime",
-        _runtime,
-        "auto, native, onnxruntime or tensorflow",
-        lambda _: None,
-        "`auto`: the fastest that this machine has and the model was prepared for",
-    ),
-    Setting(
-        "DCTNET_THREADS",
-        "threads",
-        _threads,
-        "auto, or a whole number of threads from 1 to 256",
-        lambda _: None,
-        "`auto`: the processors, rounded down, but at least 1",
-    ),
-    Setting(
-        "DCTNET_QUEUE",
-        "queue",
-        *_whole_number(1, 4096, "pictures"),
-        lambda _: 64,
-        "`64`",
-    ),
-    Setting(
-        "DCTNET_UPLOADS",
-        "uploads",
-        *_whole_number(1, 4096, "bodies"),
-        lambda _: 64,
-        "`64`",
-    ),
-    Setting(
-        "DCTNET_FAIRNESS",
-        "fairness",
-        Fairness,
-        "none, key or address",
-        lambda _: Fairness.KEY,
-        "`key`",
-    ),
-    Setting(
-        "DCTNET_TRUSTED_PROXIES",
-        "trusted_proxies",
-        _networks,
-        "addresses and networks with commas between them, such as 10.0.0.0/8,::1",
-        lambda _: (),
-        "none: nobody's `X-Forwarded-For` is believed",
-    ),
-    Setting(
-        "DCTNET_REQUEST_TIMEOUT",
-        "request_timeout",
-        *_seconds(0.1, 3600),
-        lambda _: 60.0,
-        "`60`",
-    ),
-    Setting(
-        "DCTNET_WATCHDOG_TIMEOUT",
-        "watchdog_timeout",
-        *_seconds(0.1, 3600),
-        lambda _: 30.0,
-        "`30`",
-    ),
-    Setting(
-        "DCTNET_DRAIN_DELAY",
-        "drain_delay",
-        *_seconds(0, 600),
-        lambda _: 0.0,
-        "`0`",
-    ),
-    Setting(
-        "DCTNET_HEADER_TIMEOUT",
-        "header_timeout",
-        *_seconds(0.1, 600),
-        lambda _: 10.0,
-        "`10`",
-    ),
-    Setting(
-        "DCTNET_UPLOAD_GRACE",
-        "upload_grace",
-        *_seconds(0.1, 600),
-        lambda _: 5.0,
-        "`5`",
-    ),
-    Setting(
-        "DCTNET_UPLOAD_RATE",
-        "upload_rate",
-        *_whole_number(1, 1024 * MIB, "bytes a second"),
-        lambda _: 16 * KIB,
-        "`16384` (16 KiB a second)",
-    ),
-    Setting(
-        "DCTNET_RESPONSE_TIMEOUT",
-        "response_timeout",
-        *_seconds(0.1, 3600),
-        lambda _: 120.0,
-        "`120`",
-    ),
-    Setting(
-        "DCTNET_RESPONSE_IDLE_TIMEOUT",
-        "response_idle_timeout",
-        *_seconds(0.1, 600),
-        lambda _: 10.0,
-        "`10`",
-    ),
-    Setting(
-        "DCTNET_MIN_RESPONSE_RATE",
-        "min_response_rate",
-        *_whole_number(1, 1024 * MIB, "bytes a second"),
-        lambda _: 16 * KIB,
-        "`16384` (16 KiB a second)",
-    ),
-    Setting(
-        "DCTNET_MAX_BYTES",
-        "max_bytes",
-        *_whole_number(KIB, 1024 * MIB, "bytes"),
-        lambda _: 10 * MIB,
-        "`10485760` (10 MiB)",
-    ),
-    Setting(
-        "DCTNET_MAX_PIXELS",
-        "max_pixels",
-        *_whole_number(1, 500_000_000, "pixels"),
-        lambda _: 40_000_000,
-        "`40000000`",
-    ),
-    Setting(
-        "DCTNET_MAX_WORKING_SIDE",
-        "max_working_side",
-        *_whole_number(256, 4096, "pixels"),
-        lambda _: 1280,
-        "`1280`",
-    ),
-    Setting(
-        "DCTNET_MAX_UNSENT_BYTES",
-        "max_unsent_bytes",
-        *_whole_number(MIB, 64 * GIB, "bytes"),
-        lambda _: 256 * MIB,
-        "`268435456` (256 MiB)",
-    ),
-    Setting(
-        "DCTNET_WORKER_DIR",
-        "worker_dir",
-        _path,
-        "a folder's path",
-        _shared_memory,
-        "`/dev/shm` where it can be written, else the system's folder for temporary files",
-    ),
-)
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator can set; docs/settings.md explains each setting."""
+
+    bind: Address = field(
+        metadata=_setting(
+            "DCTNET_BIND",
+            Address.parse,
+            "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
+            default=Address("127.0.0.1", 8080),
+        )
+    )
+    management_bind: Address = field(
+        metadata=_setting(
+            "DCTNET_MANAGEMENT_BIND",
+            Address.parse,
+            "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
+            default=Address("127.0.0.1", 9090),
+        )
+    )
+    api_keys_file: Path | None = field(
+        metadata=_setting(
+            "DCTNET_API_KEYS_FILE",
+            _path,
+            "a file's path",
+            default_text="none: no API key is required",
+        )
+    )
+    cors_origins: frozenset[str] = field(
+        metadata=_setting(
+            "DCTNET_CORS_ORIGINS",
+            _origins,
+            f"{ANY_ORIGIN}, or at most {MAX_ORIGINS} origins as browsers write them, such as"
+            " https://example.org or http://localhost:3000, with commas between them",
+            default=frozenset(),
+            default_text="none: only the server's own web UI",
+        )
+    )
+    model: str | None = field(
+        metadata=_setting(
+            "DCTNET_MODEL",
+            str,
+            "a style's name or a model folder's path",
+            default_text="`anime` if it has been fetched, else the demo model",
+        )
+    )
+    model_digest: str | None = field(
+        metadata=_setting(
+            "DCTNET_MODEL_DIGEST",
+            _digest,
+            "a sha256 of 64 hexadecimal digits",
+            default_text="none: the model's own manifest is trusted",
+        )
+    )
+    models_dir: Path = field(
+        metadata=_setting(
+            "DCTNET_MODELS_DIR",
+            _path,
+            "a folder's path",
+            default=_models_dir,
+            default_text="`dctnet/models` in `$XDG_CACHE_HOME`, else in `$HOME/.cache`, else in"
+            " `/var/cache`",
+        )
+    )
+    cpu_limit_millicores: int | None = field(
+        metadata=_count(
+            "DCTNET_CPU_LIMIT_MILLICORES",
+            1,
+            1_024_000,
+            "millicores",
+            default_text="none: the affinity mask and the cgroup's quota count",
+        )
+    )
+    slots: int = field(
+        metadata=_count(
+            "DCTNET_SLOTS",
+            1,
+            256,
+            "images",
+            default=_slots,
+            default_text="the CPUs, rounded down, but at least 1",
+        )
+    )
+    runtime: str | None = field(
+        metadata=_setting(
+            "DCTNET_RUNTIME",
+            _runtime,
+            _one_of(*RUNTIME_VALUES),
+            default_text="`auto`: the fastest that this CPU and the model support",
+        )
+    )
+    threads: int | None = field(
+        metadata=_count(
+            "DCTNET_THREADS",
+            1,
+            256,
+            "threads",
+            default_text="`auto`: the CPUs, rounded down, but at least 1",
+            auto=True,
+        )
+    )
+    queue_size: int = field(metadata=_count("DCTNET_QUEUE_SIZE", 1, 4096, "images", default=64))
+    max_uploads: int = field(metadata=_count("DCTNET_MAX_UPLOADS", 1, 4096, "bodies", default=64))
+    fairness: Fairness = field(
+        metadata=_setting("DCTNET_FAIRNESS", Fairness, _one_of(*Fairness), default=Fairness.KEY)
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        metadata=_setting(
+            "DCTNET_TRUSTED_PROXIES",
+            _networks,
+            "addresses and networks with commas between them, such as 10.0.0.0/8,::1",
+            default=(),
+            default_text="none: `X-Forwarded-For` is ignored",
+        )
+    )
+    request_timeout: float = field(metadata=_seconds("DCTNET_REQUEST_TIMEOUT", 0.1, 3600, 60))
+    watchdog_timeout: float = field(metadata=_seconds("DCTNET_WATCHDOG_TIMEOUT", 0.1, 3600, 30))
+    drain_delay: float = field(metadata=_seconds("DCTNET_DRAIN_DELAY", 0, 600, 0))
+    header_timeout: float = field(metadata=_seconds("DCTNET_HEADER_TIMEOUT", 0.1, 600, 10))
+    upload_idle_timeout: float = field(metadata=_seconds("DCTNET_UPLOAD_IDLE_TIMEOUT", 0.1, 600, 5))
+    min_upload_rate: int = field(
+        metadata=_count(
+            "DCTNET_MIN_UPLOAD_RATE",
+            1,
+            GIB,
+            "bytes per second",
+            default=16 * KIB,
+            default_text="`16384` (16 KiB per second)",
+        )
+    )
+    response_timeout: float = field(metadata=_seconds("DCTNET_RESPONSE_TIMEOUT", 0.1, 3600, 120))
+    response_idle_timeout: float = field(
+        metadata=_seconds("DCTNET_RESPONSE_IDLE_TIMEOUT", 0.1, 600, 10)
+    )
+    min_response_rate: int = field(
+        metadata=_count(
+            "DCTNET_MIN_RESPONSE_RATE",
+            1,
+            GIB,
+            "bytes per second",
+            default=16 * KIB,
+            default_text="`16384` (16 KiB per second)",
+        )
+    )
+    max_body_bytes: int = field(
+        metadata=_count(
+            "DCTNET_MAX_BODY_BYTES",
+            KIB,
+            GIB,
+            "bytes",
+            default=10 * MIB,
+            default_text="`10485760` (10 MiB)",
+        )
+    )
+    max_pixels: int = field(
+        metadata=_count("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels", default=40_000_000)
+    )
+    max_working_side: int = field(
+        metadata=_count("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels", default=MAX_WORKING_SIDE)
+    )
+    max_unsent_bytes: int = field(
+        metadata=_count(
+            "DCTNET_MAX_UNSENT_BYTES",
+            MIB,
+            64 * GIB,
+            "bytes",
+            default=256 * MIB,
+            default_text="`268435456` (256 MiB)",
+        )
+    )
+    worker_tmp_dir: Path | None = field(
+        metadata=_setting(
+            "DCTNET_WORKER_TMP_DIR",
+            _path,
+            "a folder's path",
+            default=_shared_memory,
+            default_text="`/dev/shm` if writable, else the system's temporary directory",
+        )
+    )
+    log_level: LogLevel = field(
+        metadata=_setting("DCTNET_LOG_LEVEL", LogLevel, _one_of(*LogLevel), default=LogLevel.INFO)
+    )
+    log_format: LogFormat = field(
+        metadata=_setting(
+            "DCTNET_LOG_FORMAT",
+            LogFormat,
+            _one_of(*LogFormat),
+            default=LogFormat.AUTO,
+            default_text="`auto`: text on a terminal, else JSON",
+        )
+    )
+
+    @property
+    def cpus(self) -> float:
+        """How many CPUs the process may use."""
+        return _cpus(self.cpu_limit_millicores)
+
+    @property
+    def threads_per_slot(self) -> float:
+        """Threads of one inference while all slots compute."""
+        return min(self.threads or inf, max(1.0, self.cpus / self.slots))
+
+    @property
+    def graceful_timeout(self) -> int:
+        """Seconds from SIGTERM to the exit at the latest: all accepted requests are complete."""
+        return ceil(self.drain_delay + self.request_timeout) + GRACEFUL_MARGIN_S
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the ``DCTNET_*`` variables, an empty one counting as unset; raise SettingsError."""
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            text = environ.get(setting.variable, "")
+            if not text:
+                values[setting.field] = setting.default(environ)
+                continue
+            try:
+                values[setting.field] = setting.parse(text)
+            except ValueError:
+                raise SettingsError(
+                    f"{setting.variable} is {text!r}, but it must be {setting.allowed}."
+                ) from None
+        settings = cls(**values)
+        if settings.watchdog_timeout >= settings.request_timeout:
+            raise SettingsError(
+                f"DCTNET_WATCHDOG_TIMEOUT is {settings.watchdog_timeout:g}, but it must be less"
+                f" than DCTNET_REQUEST_TIMEOUT, which is {settings.request_timeout:g}."
+            )
+        return settings
+
+
+SETTINGS = tuple(Setting(field=each.name, **each.metadata) for each in fields(Settings))
+"""All settings, in the order of docs/settings.md."""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Names of variables that begin with ``DCTNET_`` and are not settings, sorted.
+
+    They deserve a warning, not an error: Kubernetes gives each pod variables such as
+    ``DCTNET_PORT`` for a Service called ``dctnet``.
+    """
+    known = {setting.variable for setting in SETTINGS}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

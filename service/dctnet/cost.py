@@ -1,4 +1,4 @@
-"""Cost model: what a job takes of its slot, in working pixels of the generator.
+"""Cost model: a job's slot time, in working pixels of the generator.
 
 The generator's time grows with its working pixels. Decoding, resizing and encoding grow with the
 image's own pixels, which for a thin image are thousands of times as many. The constants are
@@ -13,8 +13,8 @@ from dctnet.engine.geometry import working_size
 from dctnet.imaging import Format, ImageHeader, InputFormat
 
 MIN_COST: Final = 256 * 256
-"""Least generator cost, in working pixels: what a tiny image takes does not grow with its pixels,
-and would make a large one seem endless."""
+"""Least generator cost, in working pixels: tiny images take more time per pixel, which would make
+predictions for large images far too long."""
 
 DECODE_COST: Final[dict[InputFormat, float]] = {
     "JPEG": 0.06,

@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""Available CPUs: affinity mask, cgroup CPU quota and configured limit."""
 
 import os
 from math import inf
@@ -11,24 +11,24 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 def available_cpus(
     root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS, *, limit: float = inf
 ) -> float:
-    """Return the processors that the affinity mask, the cgroup's quota and a limit leave: say 1.5.
+    """Return the smallest of affinity mask, cgroup quotas and ``limit``, such as 1.5.
 
-    The standard library looks at the mask alone, so that a container limited to two processors
-    would start a thread for each one of its node. The limit is for sandboxes that hide the cgroup.
+    The standard library reads only the mask: a container limited to two CPUs would start a thread
+    per CPU of its node. ``limit`` is for sandboxes that hide the cgroup.
     """
     # Only Linux has affinity masks.
     has_mask = hasattr(os, "sched_getaffinity")
-    processors = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
-    return min([float(processors), limit, *_quotas(root, own_cgroups)])
+    count = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
+    return min([float(count), limit, *_quotas(root, own_cgroups)])
 
 
 def _quotas(root: Path, own_cgroups: Path) -> list[float]:
-    """Return the quota of each cgroup around this process, versions 1 and 2."""
+    """Return the CPU quotas of this process's cgroups and parents, versions 1 and 2."""
     try:
         lines = own_cgroups.read_text().splitlines()
     except OSError:  # Not Linux, or no /proc.
         return []
-    found = []
+    quotas = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
@@ -38,9 +38,11 @@ def _quotas(root: Path, own_cgroups: Path) -> list[float]:
         else:
             continue
         own = folder / path.lstrip("/")
-        # A quota further up binds too; a container often sees no folder but the topmost.
-        found += [quota_of(place) for place in (own, *own.parents) if place.is_relative_to(folder)]
-    return [quota for quota in found if quota is not None]
+        # Parent quotas apply too; a container often sees only the topmost folder.
+        quotas += [
+            quota_of(parent) for parent in (own, *own.parents) if parent.is_relative_to(folder)
+        ]
+    return [quota for quota in quotas if quota is not None]
 
 
 def _quota_v2(folder: Path) -> float | None:

@@ -1,59 +1,52 @@
-"""Non-blocking standard output and error: a bounded queue and a writer thread for each.
+"""Non-blocking log writer: a bounded queue and a writer thread.
 
 A log that is read slowly, or by no process, must not hold up a request, a probe or the arbiter.
-After `start` all that Python code writes to `sys.stdout` and `sys.stderr` goes through the queues:
-the request log, messages, loggers, warnings and tracebacks. Lines that find a queue full, or that
-the operating system rejects, are lost. They are counted, and the stream says how many were lost
-once it can be written again.
+Lines that find the queue full, or that the operating system denies, are dropped. They are counted,
+and the log says how many were dropped once it can be written again.
 """
 
-import atexit
 import io
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from select import PIPE_BUF, poll
 from select import POLLOUT as WRITABLE
 from threading import Event, RLock, Thread, local
-from time import monotonic, sleep
+from time import sleep
 
 QUEUE_BYTES = 1024 * 1024
-"""Bytes of lines that wait for one stream: about 3,000 lines of the request log. Once it is full,
-lines are lost until half of it has been written, so that losses come in runs."""
+"""Bytes of lines in the queue: about 2,500 lines of the access log. Once it is full, lines are
+dropped until half of it has been written, so that drops come in runs."""
 
 FLUSH_TIMEOUT_S = 1.0
-"""How long the end of a process waits for its last lines to be written, in seconds; it is part of
-the margin in which a replica ends."""
+"""How long an exiting process waits for its last lines to be written, in seconds; part of
+`GRACEFUL_MARGIN_S`."""
 
 BATCH_INTERVAL_S = 0.01
 """How long a line waits for others that are written with it, in seconds."""
 
-_STDERR = 2
-
 
 class LogWriter:
-    """Writes lines to one file descriptor from a thread of its own. Thread-safe, fork-safe."""
+    """Writes lines to a file descriptor from its own thread. Thread-safe, fork-safe."""
 
-    def __init__(self, descriptor: int | None, loss_notice: Callable[[int], str]) -> None:
-        """Take the descriptor, None for a closed stream, and what words a number of lost lines."""
+    def __init__(self, descriptor: int | None, drop_notice: Callable[[int], str]) -> None:
+        """``descriptor`` may be None, for closed; ``drop_notice`` reports a number."""
         self._descriptor = descriptor
-        self._loss_notice = loss_notice
+        self._drop_notice = drop_notice
         self._reset()
         # A forked process has no writer thread, and its parent writes what is queued.
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self.lost = 0
+        self.dropped = 0
         # Reentrant: a signal handler or a finalizer may log in the midst of `write`.
         self._lock = RLock()
         self._queue: SimpleQueue[bytes | Event] = SimpleQueue()
         self._queued_bytes = 0
         self._is_full = False
-        self._unannounced = 0
+        self._unreported = 0
         self._is_torn = False
         self._thread: Thread | None = None
 
@@ -71,10 +64,10 @@ class LogWriter:
         with self._lock:
             size = self._queued_bytes + len(lines)
             if self._descriptor is None:
-                self._lose(lines)
+                self.drop(lines.count(b"\n"))
             elif size > (QUEUE_BYTES // 2 if self._is_full else QUEUE_BYTES):
                 self._is_full = True
-                self._lose(lines)
+                self.drop(lines.count(b"\n"))
             else:
                 self._is_full = False
                 self._queued_bytes = size
@@ -93,11 +86,11 @@ class LogWriter:
             self._queue.put(written)
         written.wait(timeout)
 
-    def _lose(self, lines: bytes) -> None:
-        number = lines.count(b"\n")
+    def drop(self, number: int) -> None:
+        """Count lines that are not written."""
         with self._lock:
-            self.lost += number
-            self._unannounced += number
+            self.dropped += number
+            self._unreported += number
 
     def _run(self) -> None:
         # Signals are for the main thread, which would notice them late otherwise.
@@ -129,25 +122,25 @@ class LogWriter:
 
     def _write_batch(self, lines: bytes) -> None:
         with self._lock:
-            announced = 0 if self._is_full else self._unannounced
+            reported = 0 if self._is_full else self._unreported
         prefix = b"\n" if self._is_torn else b""
-        if announced:
-            prefix += (self._loss_notice(announced) + "\n").encode()
+        if reported:
+            prefix += (self._drop_notice(reported) + "\n").encode()
         written = self._write_all(prefix + lines)
         with self._lock:
             self._queued_bytes -= len(lines)
             if self._is_full and self._queued_bytes <= QUEUE_BYTES // 2:
                 self._is_full = False
             if written >= len(prefix):
-                self._unannounced -= announced
+                self._unreported -= reported
             rejected = lines[max(0, written - len(prefix)) :]
-            # A line that was written in part is lost too, and the next one must not continue it.
-            self._lose(rejected)
+            # A line that was written in part is dropped too, and the next one must not continue it.
+            self.drop(rejected.count(b"\n"))
             if written:
                 self._is_torn = bool(rejected) and (prefix + lines)[written - 1 : written] != b"\n"
 
     def _write_all(self, data: bytes) -> int:
-        """Return how many bytes were written: fewer than there are if the system rejects them."""
+        """Return how many bytes were written: fewer if the system denies them."""
         assert self._descriptor is not None
         written = 0
         while written < len(data):
@@ -164,13 +157,14 @@ class LogWriter:
 
 
 class LineStream(io.TextIOBase):
-    """A text stream in front of a `LogWriter`, which gets whole lines."""
+    """Text stream that passes on whole lines; replaces ``sys.stdout`` and ``stderr``."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
-    def __init__(self, writer: LogWriter, descriptor: int) -> None:
-        self._writer = writer
+    def __init__(self, write_lines: Callable[[str], object], descriptor: int) -> None:
+        """``write_lines`` takes one line or several, each with its end."""
+        self._write_lines = write_lines
         self._descriptor = descriptor
         self._partial = local()
 
@@ -186,63 +180,11 @@ class LineStream(io.TextIOBase):
         """Pass on the whole lines of a text; keep the rest until its thread ends the line."""
         before = getattr(self._partial, "text", "")
         lines, newline, rest = (before + text).rpartition("\n")
-        if newline:
-            self._writer.write((lines + newline).encode(self.encoding, self.errors))
         if before or rest:
             self._partial.text = rest
+        if newline:
+            self._write_lines(lines + newline)
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: the writer thread needs no reminder, and nothing may wait for it."""
-
-
-_writers: dict[str, LogWriter] = {}
-
-
-def start() -> None:
-    """Send what the process writes to its standard streams through log writers, from now on.
-
-    Call it before other files are opened: a standard stream that is closed is replaced by
-    /dev/null here, so that no socket gets its number and receives the log.
-    """
-    if _writers:
-        return
-    is_open = {"stdout": sys.stdout is not None, "stderr": sys.stderr is not None}
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        pass
-    os.close(descriptor)
-    for number, (name, notice) in enumerate(
-        (("stdout", _json_notice), ("stderr", _text_notice)), start=1
-    ):
-        # A copy, since descriptor 2 may lead elsewhere for a while: runtimes/chatter.py.
-        writer = LogWriter(os.dup(number) if is_open[name] else None, notice)
-        _writers[name] = writer
-        setattr(sys, name, LineStream(writer, number))
-    atexit.register(flush)
-
-
-def start_threads() -> None:
-    """Start the writer threads of this process; they start by themselves at the first line."""
-    for writer in _writers.values():
-        writer.start()
-
-
-def flush() -> None:
-    """Wait for the last lines of both streams, `FLUSH_TIMEOUT_S` at most."""
-    deadline = monotonic() + FLUSH_TIMEOUT_S
-    for writer in _writers.values():
-        writer.flush(max(0.0, deadline - monotonic()))
-
-
-def lost_lines() -> dict[str, int]:
-    """Return how many lines of each stream this process has lost."""
-    return {name: _writers[name].lost if name in _writers else 0 for name in ("stdout", "stderr")}
-
-
-def _json_notice(number: int) -> str:
-    time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return f'{{"time": "{time}", "log_lines_lost": {number}}}'
-
-
-def _text_notice(number: int) -> str:
-    return f"dctnet: log lines lost: {number}"
+        """Do nothing: the writer thread needs no reminder, and no caller may wait for it."""

@@ -1,4 +1,4 @@
-"""Memory bound of a replica: the one source of its numbers.
+"""Memory limit of a replica, derived from its settings.
 
 The chart's memory limit and that of Docker Compose are this bound, and tests compare them with it.
 `benchmarks/slot_memory.py` measures what a slot takes. It needs no package but this one.
@@ -6,14 +6,15 @@ The chart's memory limit and that of Docker Compose are this bound, and tests co
 
 from typing import Final
 
-from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
+from dctnet.config import KIB, MIB, Settings
+from dctnet.shared_limits import SPARE_THREADS
 
 PROCESS_BYTES: Final = 300 * MIB
-"""Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, and the kernel's
-share for idle connections."""
+"""Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, and kernel memory
+of idle connections."""
 
 TENSORFLOW_PROCESS_BYTES: Final = 3000 * MIB
-"""The same where networks run on TensorFlow, with what it keeps for itself."""
+"""The same with the TensorFlow runtime, whose own allocations it includes."""
 
 RESERVED_BYTES_PER_COLUMN: Final = 112 * KIB
 """Per slot and pixel of the longest working side: the generator's feature maps, which are reserved
@@ -23,27 +24,27 @@ RESERVED_BYTES_PER_THREAD: Final = MIB
 """Per slot and thread of the networks, also reserved."""
 
 SLOT_BYTES: Final = 72 * MIB
-"""Per slot, whatever the image: tables of decoders, and later the face networks with 30 MiB."""
+"""Per slot, for any image: decoder tables, and later the face networks with 30 MiB."""
 
 SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 """Per slot and pixel of the longest working side: the image and its cartoon at working size."""
 
 SLOT_BYTES_PER_PIXEL: Final = 22
-"""Per slot and pixel of the largest image, in the stage that takes the most: decoding an AVIF
-with layers and alpha. WebP takes 17, drawing 11, and encoding at most 15."""
+"""Per slot and pixel of the largest image, in the most expensive stage: decoding an AVIF
+with layers and alpha. WebP takes 17, inference 11, and encoding at most 15."""
 
 SLOT_BODIES: Final = 3
-"""Bodies per slot: the image's, and the copies that decoders make."""
+"""Bodies per slot: the upload, and the copies that decoders make."""
 
 THREAD_BYTES: Final = 100 * KIB
-"""Per thread that serves requests: its stacks, and the request that it reads."""
+"""Per request thread: its stacks, and the request that it reads."""
 
 RESPONSE_BYTES_PER_10_PIXELS: Final = 31
 """The largest response: a PNG of noise is larger than its pixels, which have 3 bytes each."""
 
 
 def reserved_bytes(settings: Settings, network_threads: int) -> int:
-    """Return what one slot holds from the start, in bytes."""
+    """Return the bytes that a slot reserves at start."""
     return (
         RESERVED_BYTES_PER_COLUMN * settings.max_working_side
         + RESERVED_BYTES_PER_THREAD * network_threads
@@ -51,31 +52,31 @@ def reserved_bytes(settings: Settings, network_threads: int) -> int:
 
 
 def slot_bytes(settings: Settings) -> int:
-    """Return what one slot takes at most beyond what it holds from the start, in bytes."""
+    """Return the most bytes that a slot takes beyond its reservation."""
     return (
         SLOT_BYTES
         + SLOT_BYTES_PER_COLUMN * settings.max_working_side
         + SLOT_BYTES_PER_PIXEL * settings.max_pixels
-        + SLOT_BODIES * settings.max_bytes
+        + SLOT_BODIES * settings.max_body_bytes
     )
 
 
 def unsent_bytes(settings: Settings) -> int:
-    """Return what responses take that clients have not read, in bytes; one is always allowed."""
+    """Return the most bytes of unread responses; one response is always allowed."""
     largest = RESPONSE_BYTES_PER_10_PIXELS * settings.max_pixels // 10
     return max(settings.max_unsent_bytes, largest)
 
 
 def memory_bound(settings: Settings, network_threads: int, *, tensorflow: bool = False) -> int:
-    """Return the memory that a replica with these settings takes at most, in bytes.
+    """Return the most memory that a replica with these settings takes, in bytes.
 
     `network_threads` is how many threads one image's networks may use.
     """
-    waiting = settings.queue + settings.uploads
+    waiting = settings.queue_size + settings.max_uploads
     return (
         (TENSORFLOW_PROCESS_BYTES if tensorflow else PROCESS_BYTES)
         + settings.slots * (reserved_bytes(settings, network_threads) + slot_bytes(settings))
-        + waiting * settings.max_bytes
+        + waiting * settings.max_body_bytes
         + (settings.slots + waiting + SPARE_THREADS) * THREAD_BYTES
         + unsent_bytes(settings)
     )

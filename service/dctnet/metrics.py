@@ -1,6 +1,6 @@
-"""The metrics of a replica, all names on one screen; one process needs no multiprocess mode.
+"""Prometheus metrics of a replica; its single process needs no multiprocess mode.
 
-Counters and histograms are told by whoever knows; gauges are read when they are scraped.
+Code updates counters and histograms; gauges are read at each scrape.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from dctnet import __version__, log_writer
-from dctnet.admission import Admission, Reason
+from dctnet import __version__, logs
+from dctnet.admission import Admission, RejectionReason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # They double the series for nothing.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # They would double the number of series.
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
 PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 4e6, 8e6, 16e6, 40e6)
@@ -32,25 +32,25 @@ STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
 OUT_OF_MEMORY_STAGES = ("upload", "decode", "inference", "encode")
 
 
-class Unread(StrEnum):
-    """Why a client did not read its response to the end."""
+class UnreadReason(StrEnum):
+    """Why a response was not read to its end."""
 
     CLIENT_GONE = "client_gone"
-    """It closed the connection."""
+    """The client closed the connection."""
     TOO_SLOW = "too_slow"
-    """It read less than the minimum rate, and the server closed the connection."""
+    """The client read below the minimum rate."""
     DEADLINE = "deadline"
-    """It had not read all of it by the response's deadline."""
+    """The response timeout passed."""
     MEMORY = "memory"
-    """Unsent responses had more bytes than allowed, and this one had progressed least recently."""
+    """Unsent responses exceeded their limit, and this one had the least recent progress."""
     CONNECTIONS = "connections"
-    """A new client needed its connection, and it had progressed least recently."""
+    """The connection limit was reached, and this one had the least recent progress."""
     SHUTDOWN = "shutdown"
-    """The replica had to exit."""
+    """The graceful timeout passed."""
 
 
 class Resource(StrEnum):
-    """What the system may refuse."""
+    """Resource that the operating system may deny."""
 
     FILE_DESCRIPTORS = "file_descriptors"
     MEMORY = "memory"
@@ -58,7 +58,7 @@ class Resource(StrEnum):
 
 
 class Metrics:
-    """What a replica counts, in a registry of its own."""
+    """Metrics of one replica, in its own registry."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -75,81 +75,93 @@ class Metrics:
             )
 
         self.requests = counter(
-            "requests_total", "Requests answered, by route template.", "route", "method", "code"
+            "requests_total",
+            "HTTP responses by route template, method and status code.",
+            "route",
+            "method",
+            "code",
         )
         self.request_seconds = histogram(
-            "request_duration_seconds", "From the headers to the last byte.", SECONDS, "route"
+            "request_duration_seconds",
+            "Seconds from the request headers to the last byte of the response.",
+            SECONDS,
+            "route",
         )
         self.stage_seconds = histogram(
-            "stage_duration_seconds", "Each stage of a cartoon.", SECONDS, "stage"
+            "stage_duration_seconds", "Seconds of each stage of a cartoonization.", SECONDS, "stage"
         )
-        self.shed = counter("shed_total", "Requests refused before they cost anything.", "reason")
-        self.abandoned = counter(
-            "abandoned_total", "Requests whose client left, by what was going on.", "stage"
+        self.rejected = counter(
+            "rejected_total", "Requests rejected by admission control, by reason.", "reason"
+        )
+        self.client_disconnects = counter(
+            "client_disconnects_total", "Requests whose client disconnected, by stage.", "stage"
         )
         self.unread_responses = counter(
-            "unread_responses_total", "Responses that were not read to the end.", "reason"
+            "unread_responses_total",
+            "Responses that clients did not read to the end, by reason.",
+            "reason",
         )
         self.shortages = counter(
-            "shortages_total", "Times that the system refused a resource.", "resource"
+            "shortages_total", "Times that the operating system denied a resource.", "resource"
         )
-        self.inferences = counter("inferences_total", "Pictures computed.", "result")
+        self.inferences = counter("inferences_total", "Inferences, by result.", "result")
         self.out_of_memory = counter(
-            "out_of_memory_total", "Images rejected for lack of memory, by stage.", "stage"
+            "out_of_memory_total", "Images rejected with 503 for lack of memory, by stage.", "stage"
         )
         self.watchdog_trips = counter(
-            "watchdog_trips_total", "Computations that ran longer than the watchdog allows."
+            "watchdog_trips_total", "Computations that exceeded the watchdog timeout."
         )
-        self.faces = histogram("faces_per_image", "Faces drawn as heads.", FACES)
-        self.pixels = histogram("image_pixels", "Width by height of the pictures.", PIXELS)
+        self.faces = histogram("faces_per_image", "Faces cartoonized per image.", FACES)
+        self.pixels = histogram(
+            "image_pixels", "Size of uploaded images in pixels, width times height.", PIXELS
+        )
         self.model_load_seconds = Gauge(
-            "dctnet_model_load_seconds", "From the start to the first picture.", registry=registry
+            "dctnet_model_load_seconds",
+            "Seconds to load and warm up the model at start.",
+            registry=registry,
         )
-        registry.register(_LogLosses())
-        # Rates need a series that is there before the first event.
-        for reason in Reason:
-            self.shed.labels(reason)
+        registry.register(_DroppedLogLines())
+        # rate() needs a series before the first event.
+        for reason in RejectionReason:
+            self.rejected.labels(reason)
         for stage in STAGES:
             self.stage_seconds.labels(stage)
         for result in ("ok", "error"):
             self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
-            self.abandoned.labels(stage)
-        for why in Unread:
-            self.unread_responses.labels(why)
+            self.client_disconnects.labels(stage)
+        for unread_reason in UnreadReason:
+            self.unread_responses.labels(unread_reason)
         for resource in Resource:
             self.shortages.labels(resource)
         for stage in OUT_OF_MEMORY_STAGES:
             self.out_of_memory.labels(stage)
 
-    def watch(
+    def register_gauges(
         self,
         admission: Admission,
         lifecycle: Lifecycle,
         model: Callable[[], ModelFolder],
         runtime: str,
     ) -> None:
-        """Read these at every scrape; ``runtime`` names who computes the networks."""
+        """Register the gauges; ``runtime`` names what executes the networks."""
         self.registry.register(_Gauges(admission, lifecycle, model, runtime))
 
 
-class _LogLosses(Collector):
-    """Log lines that this process has lost."""
+class _DroppedLogLines(Collector):
+    """Counter of the log lines that this process has dropped."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the counter, with a sample for each stream."""
-        family = CounterMetricFamily(
-            "dctnet_log_lines_lost",
-            "Log lines that could not be written, by stream: stdout or stderr.",
-            labels=["stream"],
+        """Yield the counter."""
+        yield CounterMetricFamily(
+            "dctnet_log_lines_dropped",
+            "Log lines of the worker that were dropped because they could not be written.",
+            logs.dropped_lines(),
         )
-        for stream, number in log_writer.lost_lines().items():
-            family.add_metric([stream], number)
-        yield family
 
 
 class _Gauges(Collector):
-    """What admission and lifecycle know of themselves."""
+    """Gauges of admission and lifecycle, read at each scrape."""
 
     def __init__(
         self,
@@ -164,38 +176,42 @@ class _Gauges(Collector):
         self._runtime = runtime
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield each gauge with its value now."""
+        """Yield each gauge with its current value."""
         admission = self._admission
         for name, documentation, value in (
-            ("queue_depth", "Pictures that wait for a slot.", admission.queued),
-            ("queue_capacity", "Pictures that may wait.", admission.queue_capacity),
-            ("queue_clients", "Clients whose pictures wait.", admission.clients),
-            ("slots", "Pictures that may be computed at once.", admission.slots),
-            ("slots_busy", "Pictures that are computed.", admission.busy),
-            ("load_ratio", "Pictures computed or waiting, a slot.", admission.load_ratio),
-            ("uploads_active", "Bodies that are received.", admission.uploads.held),
+            ("queue_depth", "Images waiting for a slot.", admission.queued),
+            ("queue_capacity", "Most images that may wait for a slot.", admission.queue_capacity),
+            ("queue_clients", "Clients with images waiting for a slot.", admission.clients),
+            ("slots", "Slots: images that can be processed at once.", admission.slots),
+            ("slots_busy", "Slots that process an image.", admission.busy),
+            ("load_ratio", "Images being processed or waiting, per slot.", admission.load_ratio),
+            ("uploads_active", "Request bodies being received.", admission.uploads.in_use),
             (
                 "draining_seconds",
-                "How long ago the process was told to end.",
+                "Seconds since the graceful shutdown started, 0 before.",
                 self._lifecycle.draining_seconds(),
             ),
         ):
             yield GaugeMetricFamily(f"dctnet_{name}", documentation, value)
-        states = GaugeMetricFamily("dctnet_state", "1 for the replica's state.", labels=["state"])
+        states = GaugeMetricFamily(
+            "dctnet_state",
+            "1 for the current lifecycle state of the replica, 0 for the others.",
+            labels=["state"],
+        )
         for state in State:
             states.add_metric([state], float(state is self._lifecycle.state))
         yield states
         model = self._model()
         yield _info(
             "model_info",
-            "The model that draws.",
+            "Model and runtime of the replica; the value is 1.",
             style=model.style,
             model=model.model,
             revision=model.revision,
             runtime=self._runtime,
             digest=model.digest or "",
         )
-        yield _info("build_info", "The version of dctnet.", version=__version__)
+        yield _info("build_info", "Version of dctnet; the value is 1.", version=__version__)
 
 
 def _info(name: str, documentation: str, **labels: str) -> GaugeMetricFamily:

@@ -1,8 +1,8 @@
-"""OpenTelemetry's spans of each request and its stages, where a collector is set.
+"""OpenTelemetry tracing: a span per request and per stage, if a collector is set.
 
-They are made from a request's record when its answer has been sent, so nothing that draws knows of
-them. OpenTelemetry is an extra, and is imported only where it is asked for. Its SDK reads the
-``OTEL_*`` variables itself; here is what it leaves to the program.
+Spans are made from a request's access record after its response, so inference code has no tracing.
+OpenTelemetry is an optional extra, imported only when it is used. Its SDK reads the ``OTEL_*``
+variables itself.
 """
 
 import logging
@@ -15,36 +15,33 @@ from urllib.parse import urlsplit
 
 from dctnet import __version__
 from dctnet.config import SettingsError
-from dctnet.messages import say
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
+
+logger = logging.getLogger(__name__)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 PROTOCOL = "http/protobuf"
 
 FLUSH_S = 2.0
-"""How long the last spans may take to be sent when the process ends, in seconds; it is part of the
-margin in which a replica ends."""
+"""How long shutdown waits for the last spans, in seconds; part of `GRACEFUL_MARGIN_S`."""
 
-QUIET_S = 60.0
-"""How long nothing more is said of a collector that takes no spans, in seconds."""
+WARNING_INTERVAL_S = 60.0
+"""Least time between two warnings about a collector that takes no spans, in seconds."""
 
-# Semantic conventions, HTTP: a method that is none of these is `_OTHER`, and is no span's name.
+# HTTP semantic conventions: any other method is `_OTHER`, and is not part of a span's name.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 
-# What the log says of a picture too, by the names that it has there.
-_FACTS = ("bytes_in", "pixels", "faces", "shed")
+# Members of the access log that are span attributes too.
+_SPAN_FIELDS = ("bytes_in", "pixels", "faces", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """When a request came, was answered, and took its place in the queue, if it did.
-
-    All are seconds of the monotonic clock.
-    """
+class RequestTimes:
+    """Monotonic times of a request in seconds: start, end, and queueing if queued."""
 
     started: float
     ended: float
@@ -52,7 +49,7 @@ class Moments:
 
 
 def from_environment(environ: Mapping[str, str]) -> "Tracing | None":
-    """Return what makes spans, or None where none are asked for; raise SettingsError."""
+    """Return the tracing, or None if no endpoint is set; raise SettingsError."""
     variable = next((name for name in ENDPOINTS if environ.get(name)), None)
     if variable is None or _is_off(environ):
         return None
@@ -80,7 +77,7 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 
 
 def _host(address: str) -> str:
-    """Return an address's host and port, without a password; empty where it is none of HTTP's."""
+    """Return an HTTP URL's host and port, without credentials; empty for other URLs."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -89,10 +86,10 @@ def _host(address: str) -> str:
 
 
 class Tracing:
-    """Makes spans, which a thread of the SDK sends. Thread-safe."""
+    """Makes spans, which a thread of the SDK exports. Thread-safe."""
 
     def __init__(self, host: str) -> None:
-        """Import what is needed, so that a mistake shows at once; raise ImportError."""
+        """Import the exporter, so that a missing extra fails at once; raise ImportError."""
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         self.host = host
@@ -101,37 +98,40 @@ class Tracing:
         self._tracer: Tracer | None = None
 
     def start(self) -> None:
-        """Begin to send, in the process that serves: a thread does not outlive a fork."""
+        """Start exporting, in the worker: threads do not survive a fork."""
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        logging.getLogger("opentelemetry").addHandler(_Quiet())
+        sdk_logger = logging.getLogger("opentelemetry")
+        sdk_logger.handlers, sdk_logger.propagate = [_RateLimitedHandler()], False
         resource = Resource.create({"service.version": __version__})
         if str(resource.attributes["service.name"]).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": "dctnet"}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        # Its queue is bounded: what is too much is dropped, and nobody waits.
+        # Its bounded queue drops spans rather than block.
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("dctnet", __version__)
 
     def stop(self) -> None:
-        """Send what is left, but do not wait for long."""
+        """Flush the last spans, within ``FLUSH_S``."""
         if self._provider is not None:
-            # In a thread, for the SDK waits for a collector that hangs.
+            # In a thread: the SDK would wait for a collector that hangs.
             last = Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
             last.start()
             last.join(FLUSH_S)
 
-    def trace(self, facts: Mapping[str, Any], parent: Mapping[str, str], moments: Moments) -> str:
-        """Make the spans of an answered request, and return the id of their trace.
+    def trace(
+        self, fields: Mapping[str, Any], parent: Mapping[str, str], times: RequestTimes
+    ) -> str:
+        """Make the spans of a completed request, and return their trace id.
 
-        ``facts`` is the request's record, ``parent`` its headers of W3C Trace Context.
+        ``fields`` is the request's access record, ``parent`` its W3C Trace Context headers.
         """
         from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        assert self._tracer is not None, "Nothing is answered before it was started."
+        assert self._tracer is not None, "Tracing starts before the first request."
         # One offset for all: the wall clock may be set while a request is served.
         epoch = time.time() - time.monotonic()
 
@@ -139,57 +139,57 @@ class Tracing:
             return round((epoch + moment) * 1e9)
 
         span = self._tracer.start_span(
-            _name(facts),
+            _name(fields),
             TraceContextTextMapPropagator().extract(parent),
             kind=SpanKind.SERVER,
-            attributes=_attributes(facts),
-            start_time=at(moments.started),
+            attributes=_attributes(fields),
+            start_time=at(times.started),
         )
-        if facts["status"] >= 500:
+        if fields["status"] >= 500:
             span.set_status(StatusCode.ERROR)
-        if moments.queued is not None:
-            within = set_span_in_context(span)
-            begun = moments.queued
-            for stage, seconds in facts.get("stages", {}).items():
-                child = self._tracer.start_span(stage, within, start_time=at(begun))
-                begun += seconds
-                child.end(at(begun))
-        span.end(at(moments.ended))
+        if times.queued is not None:
+            context = set_span_in_context(span)
+            started = times.queued
+            for stage, seconds in fields.get("stages", {}).items():
+                child = self._tracer.start_span(stage, context, start_time=at(started))
+                started += seconds
+                child.end(at(started))
+        span.end(at(times.ended))
         return f"{span.get_span_context().trace_id:032x}"
 
 
-def _name(facts: Mapping[str, Any]) -> str:
-    method = facts["method"] if facts["method"] in _METHODS else "HTTP"
-    return method if facts["route"] == "none" else f"{method} {facts['route']}"
+def _name(fields: Mapping[str, Any]) -> str:
+    method = fields["method"] if fields["method"] in _METHODS else "HTTP"
+    return method if fields["route"] == "none" else f"{method} {fields['route']}"
 
 
-def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a span says of its request: names of the semantic conventions, and our own."""
-    method, route, status = facts["method"], facts["route"], facts["status"]
+def _attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request span's attributes: semantic conventions, and ``dctnet.*``."""
+    method, route, status = fields["method"], fields["route"], fields["status"]
     attributes: dict[str, Any] = {
         "http.request.method": method if method in _METHODS else "_OTHER",
         "http.response.status_code": status,
-        "http.response.header.x-request-id": [facts["request_id"]],
+        "http.response.header.x-request-id": [fields["request_id"]],
         "url.scheme": "http",
     }
     if route != "none":
         attributes["http.route"] = route
-        if "<" not in route:  # Any other path is a client's own words.
+        if "<" not in route:  # A path with parameters has client data.
             attributes["url.path"] = route
     if status >= 500:
         attributes["error.type"] = str(status)
-    return attributes | {f"dctnet.{name}": facts[name] for name in _FACTS if name in facts}
+    return attributes | {f"dctnet.{name}": fields[name] for name in _SPAN_FIELDS if name in fields}
 
 
-class _Quiet(logging.Handler):
-    """Says what the SDK complains of, but not every few seconds."""
+class _RateLimitedHandler(logging.Handler):
+    """Logs the SDK's warnings, at most one in ``WARNING_INTERVAL_S``."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._until = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, unless something was said a moment ago."""
+        """Log a warning, unless another one was logged a moment ago."""
         if time.monotonic() >= self._until:
-            self._until = time.monotonic() + QUIET_S
-            say(f"tracing: {record.getMessage()}")
+            self._until = time.monotonic() + WARNING_INTERVAL_S
+            logger.warning("tracing: %s", record.getMessage())

@@ -1,1 +1,1 @@
-"""How the demo model is made: a maintainer's scripts, no part of the package."""
+"""Scripts for maintainers that build the demo model; not part of the package."""

@@ -1,7 +1,7 @@
-"""Measures the demo generator on held-out pictures against the filter that it learnt.
+"""Evaluation of the demo generator on held-out images against its training target.
 
-Prints a Markdown table: PSNR to the filter's cartoon, the largest difference of the mean colour of
-a channel, and the energy at the Nyquist frequency beside the photo's, at three sizes.
+Prints a Markdown table for three sizes: PSNR to the filter's cartoon, the largest difference of a
+channel's mean, and the energy at the Nyquist frequency of cartoon and photo.
 """
 
 import argparse
@@ -11,19 +11,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tensorflow.compat.v1 as tf
-from numpy.typing import NDArray
 
-from demo_model import pictures
+from dctnet.arrays import Pixels
+from demo_model import training_images
 from demo_model.filter import cartoon
 
-Pixels = NDArray[np.uint8]
-
 SIDES = (256, 512, 1024)
-"""Shorter sides in pixels of the pictures measured."""
+"""Shorter sides of the measured images, in pixels."""
 
 
 def generator(path: Path) -> Callable[[Pixels], Pixels]:
-    """Load a frozen generator: HxWx3 uint8 BGR in and out, sides in multiples of 16."""
+    """Load a frozen generator: HxWx3 uint8 BGR in and out, sides multiples of 16."""
     definition = tf.GraphDef.FromString(path.read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
@@ -31,24 +29,24 @@ def generator(path: Path) -> Callable[[Pixels], Pixels]:
     return session.make_callable("output_image:0", ["input_image:0"])
 
 
-def psnr(drawn: Pixels, wanted: Pixels) -> float:
+def psnr(cartoon: Pixels, target: Pixels) -> float:
     """Return the peak signal-to-noise ratio in dB."""
-    return float(cv2.PSNR(drawn, wanted))
+    return float(cv2.PSNR(cartoon, target))
 
 
-def colour_shift(drawn: Pixels, wanted: Pixels) -> float:
-    """Return the largest difference, over the channels, of the mean colour, in levels of 255."""
-    return float(np.abs(drawn.mean((0, 1)) - wanted.mean((0, 1))).max())
+def colour_shift(cartoon: Pixels, target: Pixels) -> float:
+    """Return the largest difference of a channel's mean, in levels of 255."""
+    return float(np.abs(cartoon.mean((0, 1)) - target.mean((0, 1))).max())
 
 
-def nyquist_energy(picture: Pixels) -> float:
-    """Return the mean square amplitude, in levels, of what alternates from pixel to pixel.
+def nyquist_energy(image: Pixels) -> float:
+    """Return the mean square amplitude at the Nyquist frequency, in levels.
 
-    A checkerboard or stripes of one pixel are at the Nyquist frequency in a direction: the rows and
-    columns of the discrete Fourier transform at half the sampling rate. A Hann window keeps the
-    jump from one border to the opposite one out of it.
+    A checkerboard or stripes of one pixel are at the Nyquist frequency: the rows and columns of the
+    discrete Fourier transform at half the sampling rate. A Hann window suppresses the discontinuity
+    between opposite borders.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float64)
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float64)
     height, width = (side // 2 * 2 for side in grey.shape)
     grey = grey[:height, :width]
     window = np.hanning(height)[:, np.newaxis] * np.hanning(width)
@@ -59,18 +57,20 @@ def nyquist_energy(picture: Pixels) -> float:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("graph", type=Path, help="a generator, such as cartoon_bg.pb")
+    parser.add_argument(
+        "graph", type=Path, help="frozen graph of a generator, such as cartoon_bg.pb"
+    )
     generate = generator(parser.parse_args().graph)
-    print("| picture | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
+    print("| image | shorter side | PSNR, dB | colour shift, levels | Nyquist energy | photo's |")
     print("|---|---|---|---|---|---|")
-    for name, picture in pictures.HELD_OUT.items():
+    for name, image in training_images.HELD_OUT.items():
         for side in SIDES:
-            photo = pictures.resized(picture.read(), side)
-            drawn, wanted = generate(photo), cartoon(photo)
+            photo = training_images.resize(image.read(), side)
+            generated, target = generate(photo), cartoon(photo)
             print(
-                f"| {name} | {side} | {psnr(drawn, wanted):.1f} "
-                f"| {colour_shift(drawn, wanted):.1f} "
-                f"| {nyquist_energy(drawn):.4f} | {nyquist_energy(photo):.4f} |"
+                f"| {name} | {side} | {psnr(generated, target):.1f} "
+                f"| {colour_shift(generated, target):.1f} "
+                f"| {nyquist_energy(generated):.4f} | {nyquist_energy(photo):.4f} |"
             )
 
 

@@ -1,7 +1,6 @@
-"""Writes the trained generator as the frozen graphs of a model folder.
+"""Export of the trained generator to the frozen graphs of a model folder.
 
-Both graphs get the same weights: the cartoon of a head differs from its background's in this model
-only by the scale that it is drawn at.
+Both graphs have the same weights: in this model a head and its background differ only in scale.
 """
 
 import argparse
@@ -16,8 +15,10 @@ GRAPHS = ("cartoon_bg.pb", "cartoon_h.pb")
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the graphs go")
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where train.py worked")
+    parser.add_argument("folder", type=Path, help="output folder")
+    parser.add_argument(
+        "--work", type=Path, default=DEFAULT_WORK, help="checkpoint folder of demo_model.train"
+    )
     arguments = parser.parse_args()
     trainer = Trainer(arguments.work.expanduser(), "float32")
     if int(trainer.step) == 0:

@@ -1,9 +1,8 @@
 """The generator of DCT-Net: a U-Net of 32 channels with four residual blocks and a guided filter.
 
-The same code makes the network that is trained and the graph that is exported, so that the two
-cannot drift apart. Names and order of the operations follow the frozen graphs of the public models
-(architecture: DCT-Net, Men et al., SIGGRAPH 2022, after White-box Cartoonization, Wang and Yu,
-CVPR 2020), which is what lets a reader of those graphs accept this one node for node.
+The same code builds the trained network and the exported graph. Names and order of the operations
+follow the frozen graphs of the public models (architecture: DCT-Net, Men et al., SIGGRAPH 2022,
+after White-box Cartoonization, Wang and Yu, CVPR 2020), so that `dctnet prepare` accepts the graph.
 """
 
 from collections.abc import Callable
@@ -12,23 +11,25 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dctnet.models import generator
+from dctnet.models import generator_weights
 
 Weights = Callable[[str], Any]
-"""Gives the tensor of a weight by its name in the graph, such as `generator/Conv/weights`."""
+"""Function from a weight's name, such as `generator/Conv/weights`, to its tensor."""
 
 GUIDED_FILTER_EPSILON = 5e-3
-# The largest float32 values that the public graphs clip to, just inside [-1, 1].
+# Clipping limit of the public graphs, just inside [-1, 1].
 CLIP = 0.999999
 
 
 WEIGHT_SHAPES = {
-    f"generator/{name}": shape for name, shape in generator.shapes() if name != generator.EPSILON
+    f"generator/{name}": shape
+    for name, shape in generator_weights.shapes()
+    if name != generator_weights.EPSILON
 }
 
 
 def initial_weights(seed: int) -> dict[str, np.ndarray]:
-    """Draw He-normal weights for LeakyReLU; residual branches and the output start small."""
+    """Return random He-normal weights for LeakyReLU; small for residual branches and output."""
     random = np.random.default_rng(seed)
     weights = {}
     for name, shape in WEIGHT_SHAPES.items():
@@ -59,14 +60,14 @@ def _activation(x: Any) -> Any:
     return tf.raw_ops.LeakyRelu(features=x, alpha=0.2, name="LeakyRelu")
 
 
-def _twice_as_large(x: Any) -> Any:
+def _upsample(x: Any) -> Any:
     height, width = tf.shape(x)[1], tf.shape(x)[2]
     larger = tf.compat.v1.image.resize_bilinear(x, [height * 2, width * 2])
     return tf.cast(larger, x.dtype)
 
 
 def unet(x: Any, weights: Weights) -> Any:
-    """Turn pictures in [-1, 1] into unfiltered cartoons, both NxHxWx3, sides multiples of 4."""
+    """Map images in [-1, 1] to unfiltered cartoons, NxHxWx3, sides multiples of 4."""
     full = _activation(_convolution(x, "Conv", weights))
     half = _activation(_convolution(full, "Conv_1", weights, stride=2))
     half = _activation(_convolution(half, "Conv_2", weights))
@@ -76,10 +77,10 @@ def unet(x: Any, weights: Weights) -> Any:
         inner = _activation(_convolution(quarter, f"block_{block}/conv1", weights))
         quarter = _convolution(inner, f"block_{block}/conv2", weights) + quarter
     quarter = _activation(_convolution(quarter, "Conv_5", weights))
-    half = _twice_as_large(quarter) + half
+    half = _upsample(quarter) + half
     half = _activation(_convolution(half, "Conv_6", weights))
     half = _activation(_convolution(half, "Conv_7", weights))
-    full = _twice_as_large(half) + full
+    full = _upsample(half) + full
     full = _activation(_convolution(full, "Conv_8", weights))
     return _convolution(full, "Conv_9", weights)
 
@@ -90,7 +91,7 @@ def _box(x: Any, channels: int) -> Any:
 
 
 def guided_filter(guide: Any, x: Any) -> Any:
-    """Smooth x where the guide is smooth: radius 1, channel by channel; all NxHxWx3.
+    """Guided filter of radius 1, channel by channel; all NxHxWx3.
 
     He, Sun and Tang, "Guided image filtering" (ECCV 2010).
     """
@@ -107,14 +108,14 @@ def guided_filter(guide: Any, x: Any) -> Any:
 
 
 def frozen_graph(weights: dict[str, np.ndarray]) -> Any:
-    """Return the generator's GraphDef as the public models ship it.
+    """Return the generator's GraphDef in the form of the public models.
 
-    From `input_image:0`, float32 HxWx3 BGR in 0..255 with sides in multiples of 4, to
+    From `input_image:0`, float32 HxWx3 BGR in 0..255 with sides multiples of 4, to
     `output_image:0`, uint8 HxWx3 BGR.
     """
     with tf.Graph().as_default() as graph:
-        picture = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
-        x = picture[:, :, :][tf.newaxis] / 127.5 - 1.0
+        image = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
+        x = image[:, :, :][tf.newaxis] / 127.5 - 1.0
         y = unet(x, lambda name: tf.constant(weights[name], name=name))
         y = tf.clip_by_value(guided_filter(x, y)[0], -CLIP, CLIP)
         tf.cast((y + 1.0) * 127.5, tf.uint8, name="output_image")

@@ -1,7 +1,7 @@
-"""Trains the demo model's generator towards the cartoon filter.
+"""Training of the demo model's generator towards the cartoon filter.
 
-Three runs of fixed numbers of steps continue from one another (`--run 1`, `--run 2`, `--run 3`);
-an interrupted run goes on from its last checkpoint. A batch depends on its step's number alone.
+Three runs with fixed numbers of steps continue one another (`--run 1`, `--run 2`, `--run 3`). An
+interrupted run resumes from its last checkpoint. A batch depends only on its step number.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from demo_model import network, pictures
+from demo_model import network, training_images
 from demo_model.filter import cartoon
 
 SEED = 20
@@ -31,16 +31,16 @@ STEPS = (5000, 5000, 5000)
 PEAK_LEARNING_RATE = (1e-3, 6e-4, 3e-4)
 WARM_UP_STEPS = 150
 FINAL_LEARNING_RATE = 0.02
-"""Of the peak, at the end of each run."""
+"""Learning rate at the end of each run, as a fraction of the peak."""
 AVERAGE_DECAY = 0.998
 DEFAULT_WORK = Path("~/.cache/dctnet-training")
 CHECKPOINT_STEPS = 400
 VALIDATION_SIDE = 320
-"""Shorter side in pixels of the held-out pictures that the validation loss is measured on."""
+"""Shorter side of the held-out images for the validation loss, in pixels."""
 
 
 class Trainer:
-    """The weights, their moving average and the optimiser's state; all of it in a checkpoint."""
+    """Weights, their moving average and optimizer state, all kept in a checkpoint."""
 
     def __init__(self, work: Path, precision: str) -> None:
         self._precision = tf.dtypes.as_dtype(precision)
@@ -64,7 +64,7 @@ class Trainer:
         return str(self._checkpoints.save(self.step))
 
     def average(self) -> dict[str, np.ndarray]:
-        """Return the averaged weights by their names in the graph: the ones to export."""
+        """Return the averaged weights, for export, by name in the graph."""
         return {name: value.numpy() for name, value in self._average.items()}
 
     @tf.function
@@ -79,9 +79,9 @@ class Trainer:
             loss = distance(network.guided_filter(x, tf.cast(y, tf.float32)), target)
         self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        done = tf.cast(self.step, tf.float32)
-        # A short memory at first, so that the average forgets the random weights.
-        decay = tf.minimum(AVERAGE_DECAY, (1 + done) / (10 + done))
+        step = tf.cast(self.step, tf.float32)
+        # A lower decay at first, so that the average forgets the random weights.
+        decay = tf.minimum(AVERAGE_DECAY, (1 + step) / (10 + step))
         for name, variable in self._average.items():
             variable.assign(decay * variable + (1 - decay) * self._weights[name])
         self.step.assign_add(1)
@@ -96,7 +96,7 @@ class Trainer:
 
 
 def distance(y: Any, target: Any) -> Any:
-    """Return the L1 of the pixels, of their gradients (lines) and of 8x8 means (no colour cast)."""
+    """Return the loss: L1 of pixels, of gradients (lines) and of 8x8 means (colour cast)."""
     error = y - target
     across = tf.reduce_mean(tf.abs(error[:, :, 1:] - error[:, :, :-1]))
     down = tf.reduce_mean(tf.abs(error[:, 1:] - error[:, :-1]))
@@ -105,7 +105,7 @@ def distance(y: Any, target: Any) -> Any:
 
 
 def learning_rate(step: int) -> float:
-    """Rise to the peak, then fall by half a cosine, in each run."""
+    """Return the learning rate: linear warm-up, then half a cosine, in each run."""
     run = run_of(step)
     step -= sum(STEPS[:run])
     fall = 0.5 * (1 + np.cos(np.pi * step / STEPS[run]))
@@ -119,36 +119,38 @@ def run_of(step: int) -> int:
 
 
 def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a step's pictures and cartoons, BATCHxPATCHxPATCHx3 float32 BGR in [-1, 1]."""
+    """Return a step's images and cartoons, BATCHxPATCHxPATCHx3 float32 BGR in [-1, 1]."""
     random = np.random.default_rng([SEED, step])
-    inputs = np.stack([pictures.patch(random, PATCH) for _ in range(BATCH)])
-    return normalised(inputs), normalised(np.stack([cartoon(x) for x in inputs]))
+    inputs = np.stack([training_images.patch(random, PATCH) for _ in range(BATCH)])
+    return normalise(inputs), normalise(np.stack([cartoon(x) for x in inputs]))
 
 
-def normalised(x: np.ndarray) -> np.ndarray:
+def normalise(x: np.ndarray) -> np.ndarray:
     """Scale 0..255 to [-1, 1]."""
     return x.astype(np.float32) / 127.5 - 1
 
 
 def batches(start: int, stop: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the batches of the steps from start to stop, made ahead in a thread."""
+    """Yield the batches of steps start to stop, prepared ahead in a thread."""
     ahead = 8
     with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(batch, step) for step in range(start, min(start + ahead, stop))]
+        pending = [pool.submit(batch, step) for step in range(start, min(start + ahead, stop))]
         for step in range(start, stop):
             if step + ahead < stop:
-                waiting.append(pool.submit(batch, step + ahead))
-            yield waiting.pop(0).result()
+                pending.append(pool.submit(batch, step + ahead))
+            yield pending.pop(0).result()
 
 
 def validation_set() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the held-out pictures and their cartoons, each 1xHxWx3 float32 BGR in [-1, 1]."""
-    inputs = [pictures.resized(p.read(), VALIDATION_SIDE) for p in pictures.HELD_OUT.values()]
-    return [(normalised(x)[np.newaxis], normalised(cartoon(x))[np.newaxis]) for x in inputs]
+    """Return the held-out images and their cartoons, each 1xHxWx3 float32 BGR in [-1, 1]."""
+    inputs = [
+        training_images.resize(p.read(), VALIDATION_SIDE) for p in training_images.HELD_OUT.values()
+    ]
+    return [(normalise(x)[np.newaxis], normalise(cartoon(x))[np.newaxis]) for x in inputs]
 
 
 def train(run: int, work: Path, precision: str) -> None:
-    """Take a run's steps, or those it still lacks; print the losses at each checkpoint."""
+    """Run the remaining steps of a run; print the losses at each checkpoint."""
     trainer = Trainer(work, precision)
     held_out = validation_set()
     first, last = sum(STEPS[: run - 1]), sum(STEPS[:run])
@@ -180,7 +182,7 @@ def main() -> None:
         "--precision",
         choices=("bfloat16", "float32"),
         default="bfloat16",
-        help="of the convolutions; bfloat16 is 2.4 times as fast where AVX512_BF16 exists",
+        help="precision of the convolutions; bfloat16 is 2.4 times as fast with AVX512_BF16",
     )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -1,9 +1,9 @@
-"""Makes the demo model, which is kept prepared, in the form in which upstream ships a model.
+"""Export of the demo model, which ships converted, to the upstream format.
 
     python -m demo_model.upstream FOLDER
 
-The frozen graphs compute what the prepared folder's networks do, from the same weights. So the
-reference runtime, upstream's own pipeline and `dctnet prepare` can be given the demo model.
+The frozen graphs compute the same as the converted networks, from the same weights. The reference
+runtime, upstream's pipeline and `dctnet prepare` can thus use the demo model.
 """
 
 import argparse
@@ -14,18 +14,18 @@ from typing import Any
 import onnx
 import tensorflow.compat.v1 as tf
 
-from dctnet.models import generator, manifest, parts
+from dctnet.models import generator_weights, manifest, networks
 from dctnet.models.folder import (
     ALPHA,
     DEMO,
-    KNOWN_ANSWER,
-    KNOWN_PICTURE,
+    GOLDEN_INPUT,
+    GOLDEN_OUTPUT,
     ModelFolder,
     open_folder,
 )
 from dctnet.models.manifest import Manifest
-from dctnet.runtimes import tensors
-from dctnet.runtimes.tensors import TRAINING, Signature
+from dctnet.runtimes import signatures
+from dctnet.runtimes.signatures import TRAINING, Signature
 from demo_model import network
 from demo_model.faces.onnx_graph import translate
 
@@ -34,43 +34,43 @@ CONFIGURATION = {
     "task": "image-portrait-stylization",
     "pipeline": {"type": "unet-person-image-cartoon"},
 }
-"""What `configuration.json` says of a public model, and the hub's client wants to know."""
+"""Content of `configuration.json`, as in a public model, for the hub's client."""
 
-COPIED = (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER, "LICENSES.md")
+COPIED_FILES = (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT, "LICENSES.md")
 
 
-def write_upstream_form(folder: Path) -> str:
-    """Write the demo model into an empty folder, and return its manifest's digest."""
-    prepared = open_folder(DEMO)
-    for name in parts.PARTS:
-        graph = _graph(prepared, name)
-        path = folder / parts.file(name, "tensorflow")
+def write_upstream_format(folder: Path) -> str:
+    """Write the demo model to an empty folder, return its manifest's digest."""
+    converted = open_folder(DEMO)
+    for name in networks.NETWORKS:
+        graph = _graph(converted, name)
+        path = folder / networks.file_name(name, "tensorflow")
         path.write_bytes(graph.SerializeToString(deterministic=True))
-    for name in COPIED:
-        (folder / name).write_bytes(prepared.files.read(name))
+    for name in COPIED_FILES:
+        (folder / name).write_bytes(converted.files.read(name))
     configuration = json.dumps(CONFIGURATION, indent=2) + "\n"
     (folder / "configuration.json").write_text(configuration, encoding="ascii")
-    files = {path.name: manifest.record(path) for path in folder.iterdir()}
+    files = {path.name: manifest.record_file(path) for path in folder.iterdir()}
     return manifest.write(folder, Manifest("demo", "demo", "", files))
 
 
-def _graph(prepared: ModelFolder, name: str) -> Any:
-    """Return the frozen graph of a part."""
-    stem = prepared.parts[name].same_as or name
-    if name in parts.GENERATORS:
-        weights = generator.read(prepared.files[parts.file(stem, "native")])
+def _graph(converted: ModelFolder, name: str) -> Any:
+    """Return the frozen graph of a network."""
+    stem = converted.networks[name].same_as or name
+    if name in networks.GENERATORS:
+        weights = generator_weights.read(converted.files[networks.file_name(stem, "native")])
         return network.frozen_graph({f"generator/{key}": array for key, array in weights.items()})
-    signature = tensors.DETECTOR if name == "detector" else tensors.LANDMARKS
-    return _face_graph(prepared.files.read(parts.file(stem, "onnxruntime")), signature)
+    signature = signatures.DETECTOR if name == "detector" else signatures.LANDMARKS
+    return _face_graph(converted.files.read(networks.file_name(stem, "onnxruntime")), signature)
 
 
 def _face_graph(model: bytes, signature: Signature) -> Any:
-    """Return the frozen graph of a face network, with upstream's tensors, from its ONNX model."""
+    """Return a face network's frozen graph, with upstream's tensors, from its ONNX model."""
     with tf.Graph().as_default() as graph:
-        picture = tf.placeholder(tf.float32, signature.shape, _operation(signature.picture))
+        image = tf.placeholder(tf.float32, signature.shape, _operation(signature.image))
         tf.placeholder(tf.bool, [], _operation(TRAINING))
         graph_of_onnx = onnx.load_model_from_string(model).graph
-        outputs = translate(graph_of_onnx, {signature.picture: picture})
+        outputs = translate(graph_of_onnx, {signature.image: image})
         for name in signature.outputs:
             tf.identity(outputs[name], name=_operation(name))
     return graph.as_graph_def()
@@ -83,10 +83,10 @@ def _operation(tensor: str) -> str:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, help="a new folder")
+    parser.add_argument("folder", type=Path, help="folder to create")
     folder = parser.parse_args().folder
     folder.mkdir(parents=True)
-    print(write_upstream_form(folder))
+    print(write_upstream_format(folder))
 
 
 if __name__ == "__main__":

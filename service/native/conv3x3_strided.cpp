@@ -8,7 +8,7 @@ namespace dctnet {
 
 StridedConv::StridedConv(int channels, const float* weights, const float* bias)
     : channels_(channels),
-      weights_(in_panels(weights, 9 * channels, channels)),
+      weights_(pack_panels(weights, 9 * channels, channels)),
       bias_(copy(bias, channels)) {}
 
 int StridedConv::right(int width) {
@@ -16,7 +16,7 @@ int StridedConv::right(int width) {
     return 2 * outputs + 1 - width;
 }
 
-void StridedConv::compute(const Map& input, const Map& output, int y) const {
+void StridedConv::compute(const FeatureMap& input, const FeatureMap& output, int y) const {
     if (channels_ == 32)
         compute<32>(input, output, y);
     else
@@ -24,7 +24,7 @@ void StridedConv::compute(const Map& input, const Map& output, int y) const {
 }
 
 template <int kChannels>
-void StridedConv::compute(const Map& input, const Map& output, int y) const {
+void StridedConv::compute(const FeatureMap& input, const FeatureMap& output, int y) const {
     const float* rows[3];
     for (int i = 0; i < 3; ++i) rows[i] = input.padded_row(2 * y + i);
     for (int panel = 0; panel < kChannels / kPanel; ++panel) {

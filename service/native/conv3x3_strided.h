@@ -1,15 +1,15 @@
-// A 3×3 convolution of stride 2 and leaky ReLU, directly.
+// Direct 3×3 convolution with stride 2 and leaky ReLU.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {
 
 class StridedConv {
   public:
-    // What a map must have for this convolution to read it. TensorFlow's SAME padding of an even
-    // size lies after it; a group of pixels reads on beyond that.
+    // Padding that the input map needs. TensorFlow's SAME padding of an even size is on the right;
+    // a group of pixels reads beyond it.
     static constexpr int kLeft = 0;
     static int right(int width);
 
@@ -17,15 +17,15 @@ class StridedConv {
     StridedConv(int channels, const float* weights, const float* bias);
 
     // Computes row y of the output.
-    void compute(const Map& input, const Map& output, int y) const;
+    void compute(const FeatureMap& input, const FeatureMap& output, int y) const;
 
   private:
     template <int kChannels>
-    void compute(const Map& input, const Map& output, int y) const;
+    void compute(const FeatureMap& input, const FeatureMap& output, int y) const;
 
     int channels_;
-    Floats weights_;  // [panel][3][3][channels][kPanel]
-    Floats bias_;
+    AlignedFloats weights_;  // [panel][3][3][channels][kPanel]
+    AlignedFloats bias_;
 };
 
 }  // namespace dctnet

@@ -12,26 +12,26 @@ constexpr int kTile = WinogradConv::kTile;
 constexpr int kPoints = Algorithm::kPoints;  // in one dimension
 constexpr int kSquare = kPoints * kPoints;   // in two
 constexpr int kMaxChannels = 128;
-constexpr int kChunk = 16;  // input channels that lie together: a cache line
+constexpr int kChunk = 16;  // contiguous input channels: one cache line
 
-// Tiles go through the layer in groups of kRows; an item is as many groups as an L2 cache holds
-// transformed: one of 512 KiB, and of 1 MiB or more where vectors are of 512 bits.
+// Tiles are processed in groups of kRows. An item has as many groups as an L2 cache holds
+// transformed: 512 KiB, or 1 MiB and more on CPUs with 512-bit vectors.
 constexpr int kGroups = kWidth == 16 ? 4 : 2;
-constexpr int kTilesAnItem = kGroups * kRows;
+constexpr int kTilesPerItem = kGroups * kRows;
 
 // A group's transformed input, its values, is [chunk][point][tile][kChunk]; its products are
-// [point][tile][kPanel]. So a transform stays within 24 KiB. Chunks are padded, lest they compete
-// for the same sets of an L1 cache whose ways are 4 KiB.
+// [point][tile][kPanel]. A transform thus stays within 24 KiB. Chunks are padded to avoid conflicts
+// in an L1 cache with ways of 4 KiB.
 constexpr std::size_t kValueStride = kRows * kChunk;
 constexpr std::size_t kChunkStride = (kSquare + 1) * kValueStride;
 constexpr std::size_t kGroupValues = kMaxChannels / kChunk * kChunkStride;
 constexpr std::size_t kProductStride = kRows * kPanel;
 constexpr std::size_t kGroupProducts = kSquare * kProductStride;
 
-// values = Bᵀ d B, of a tile's 8×8 pixels d, of which `rows` point to the leftmost.
+// values = Bᵀ d B, for a tile's 8×8 pixels d; `rows` point to the leftmost pixels.
 //
-// Both transforms fetch what the next tile will need: no prefetcher of a processor follows eight
-// rows of short runs. An address beyond a row's end does no harm, for it is only fetched.
+// Both transforms prefetch for the next tile, because hardware prefetchers do not follow eight rows
+// of short runs. Prefetching an address beyond a row's end is harmless.
 void transform_input(const float* const (&rows)[kPoints], int channels, float* values) {
     for (int c = 0; c < channels; c += kWidth) {
         Vector columns[kPoints][kPoints];  // [x][point]
@@ -69,13 +69,13 @@ INLINE void multiply(const float* values, const float* weights, int chunks, floa
     });
 }
 
-// What of a tile's 6×6 outputs lies in the picture.
+// Part of a tile's 6×6 outputs that lies in the image.
 struct Extent {
     int height, width;
 };
 
-// Writes Aᵀ products A + bias, and what comes after, to a panel of the pixels of which `rows` point
-// to the leftmost.
+// Writes Aᵀ products A + bias, with activation or residual, to a panel of the pixels; `rows` point
+// to the leftmost pixels.
 template <WinogradConv::After kAfter>
 INLINE void transform_output(const float* products, const float* bias, float* const (&rows)[kTile],
                              int channels, Extent extent) {
@@ -108,7 +108,7 @@ INLINE void transform_output(const float* products, const float* bias, float* co
     }
 }
 
-// Whole tiles, nearly all, have code of their own, without conditions.
+// Whole tiles, which are nearly all, use code without conditions.
 template <WinogradConv::After kAfter>
 void write_tile(const float* products, const float* bias, float* const (&rows)[kTile], int channels,
                 Extent extent) {
@@ -151,16 +151,17 @@ WinogradConv::WinogradConv(int inputs, int outputs, const float* weights, const 
 
 std::size_t WinogradConv::scratch() { return kGroups * (kGroupValues + kGroupProducts); }
 
-int WinogradConv::items(const Map& input, int from, int to) {
+int WinogradConv::items(const FeatureMap& input, int from, int to) {
     const int columns = (input.width() + kTile - 1) / kTile;
-    return ((to - from) * columns + kTilesAnItem - 1) / kTilesAnItem;
+    return ((to - from) * columns + kTilesPerItem - 1) / kTilesPerItem;
 }
 
-void WinogradConv::compute(const Map& input, const Map& output, After after, int from, int to,
+void WinogradConv::compute(const FeatureMap& input, const FeatureMap& output, After after,
+                           int from, int to,
                            int item, float* scratch) const {
     const int columns = (input.width() + kTile - 1) / kTile;
-    const int first = from * columns + item * kTilesAnItem;
-    const int tiles = std::min(to * columns - first, kTilesAnItem);
+    const int first = from * columns + item * kTilesPerItem;
+    const int tiles = std::min(to * columns - first, kTilesPerItem);
     const int groups = (tiles + kRows - 1) / kRows;
     const auto top = [&](int tile) { return (first + tile) / columns * kTile; };
     const auto left = [&](int tile) { return (first + tile) % columns * kTile; };

@@ -9,17 +9,17 @@
 namespace dctnet {
 namespace {
 
-using Algorithm = SevenTaps;
+using Algorithm = SevenTapWinograd;
 static_assert(FirstConv::kTileRows == Algorithm::kOutputs);
 constexpr int kPoints = Algorithm::kPoints;
-constexpr int kTaps = 7 * FirstConv::kInputs;  // of a row: they lie together
+constexpr int kTaps = 7 * FirstConv::kInputs;  // contiguous in a row
 constexpr int kPanels = FirstConv::kOutputs / kPanel;
 
-// The pixels of an item, whose transformed rows stay in the L1 cache.
+// Pixels of an item, whose transformed rows stay in the L1 cache.
 constexpr int kSegment = 96;
 static_assert(kSegment % kRows == 0);
 constexpr int kRowFloats =
-    static_cast<int>(round_up((kSegment + 6) * FirstConv::kInputs, kFloatsALine));
+    static_cast<int>(round_up((kSegment + 6) * FirstConv::kInputs, kFloatsPerCacheLine));
 
 using Item = Strip<FirstConv, kSegment>;
 
@@ -36,7 +36,7 @@ FirstConv::FirstConv(const float* weights, const float* bias) : bias_(copy(bias,
             transformed[point * kTaps * kOutputs + i] = static_cast<float>(sum);
         }
     }
-    weights_ = in_panels(transformed.data(), kPoints * kTaps, kOutputs);
+    weights_ = pack_panels(transformed.data(), kPoints * kTaps, kOutputs);
 }
 
 int FirstConv::right(int width) {
@@ -46,11 +46,11 @@ int FirstConv::right(int width) {
 
 std::size_t FirstConv::scratch() { return kPoints * (kRowFloats + kRows * kPanel); }
 
-int FirstConv::items(const Map& output, int from, int to) {
+int FirstConv::items(const FeatureMap& output, int from, int to) {
     return Item::items(output, from, to);
 }
 
-void FirstConv::compute(const Map& input, const Map& output, int from, int item,
+void FirstConv::compute(const FeatureMap& input, const FeatureMap& output, int from, int item,
                         float* scratch) const {
     const Item strip(input, output, from, item);
     const int pixels = strip.pixels;

@@ -1,8 +1,8 @@
-// The first layer: a 7×7 convolution of 3 to 32 channels and leaky ReLU, as Winograd's F(4, 7)
-// along the height; along the width it stays direct. Ten multiplications make what 28 made.
+// First layer: 7×7 convolution of 3 to 32 channels with leaky ReLU, by Winograd's F(4, 7) along the
+// height and directly along the width. 10 multiplications replace 28.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {
@@ -12,25 +12,26 @@ class FirstConv {
     static constexpr int kInputs = 3, kOutputs = 32;
     static constexpr int kTileRows = 4;
 
-    // What a map must have for this convolution to read it: a group of pixels reads on beyond SAME.
+    // Padding that the input map needs: a group of pixels reads beyond SAME.
     static constexpr int kLeft = 3;
     static int right(int width);
 
     // `weights` is [7][7][3][32], `bias` [32]. Throws std::bad_alloc.
     FirstConv(const float* weights, const float* bias);
 
-    // How many work items tile rows [from, to) make. Items are independent.
-    static int items(const Map& output, int from, int to);
+    // Number of work items of tile rows [from, to). Items are independent.
+    static int items(const FeatureMap& output, int from, int to);
 
-    // The floats of scratch memory that one item needs.
+    // Floats of scratch memory for one item.
     static std::size_t scratch();
 
-    // Computes one of the items of the tile rows from `from` on; a tile row is four of the output's.
-    void compute(const Map& input, const Map& output, int from, int item, float* scratch) const;
+    // Computes one item; `from` is the first tile row. A tile row is four output rows.
+    void compute(const FeatureMap& input, const FeatureMap& output, int from, int item,
+                 float* scratch) const;
 
   private:
-    Floats weights_;  // [panel][point][7][3][kPanel]
-    Floats bias_;
+    AlignedFloats weights_;  // [panel][point][7][3][kPanel]
+    AlignedFloats bias_;
 };
 
 }  // namespace dctnet

@@ -7,16 +7,15 @@
 namespace dctnet {
 namespace {
 
-using Algorithm = SevenTaps;
+using Algorithm = SevenTapWinograd;
 static_assert(LastConv::kTileRows == Algorithm::kOutputs);
 constexpr int kPoints = Algorithm::kPoints;
 constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
-constexpr int kTaps = 7 * kInputs;  // of a row: they lie together
+constexpr int kTaps = 7 * kInputs;  // contiguous in a row
 constexpr int kVectors = kTaps / kWidth;
-constexpr int kPixels = 4;  // at once: 4 × 3 sums fill AVX2's 16 registers
+constexpr int kPixels = 4;  // at once: 4 × 3 sums fit AVX2's 16 registers
 
-// The pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2
-// cache.
+// Pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2 cache.
 constexpr int kSegment = 48;
 static_assert(kSegment % kPixels == 0);
 constexpr int kRowFloats = (kSegment + 6) * kInputs;
@@ -49,11 +48,11 @@ int LastConv::right(int width) {
 
 std::size_t LastConv::scratch() { return kPoints * (kRowFloats + kProductFloats); }
 
-int LastConv::items(const Map& output, int from, int to) {
+int LastConv::items(const FeatureMap& output, int from, int to) {
     return Item::items(output, from, to);
 }
 
-void LastConv::compute(const Map& input, const Map& output, int from, int item,
+void LastConv::compute(const FeatureMap& input, const FeatureMap& output, int from, int item,
                        float* scratch) const {
     const Item strip(input, output, from, item);
     const int groups = (strip.pixels + kPixels - 1) / kPixels;
@@ -66,7 +65,7 @@ void LastConv::compute(const Map& input, const Map& output, int from, int item,
             Vector sums[kPixels][kOutputs] = {};
             const float* values = transformed + point * kRowFloats + group * kPixels * kInputs;
             const float* weights = weights_.get() + point * kTaps * kOutputs;
-            // Not unrolled: gcc would then spill the sums.
+            // Not unrolled, because gcc would spill the sums.
             for (int k = 0; k < kTaps; k += kWidth, weights += kOutputs * kWidth) {
                 Vector taps[kOutputs];
                 unroll<kOutputs>([&](auto o) INLINE_LAMBDA {

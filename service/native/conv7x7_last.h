@@ -1,9 +1,8 @@
-// The last layer: a 7×7 convolution of 32 to 3 channels, as Winograd's F(4, 7) along the height;
-// along the width it stays direct. Vectors run over the input channels, for the outputs are too
-// few.
+// Last layer: 7×7 convolution of 32 to 3 channels, by Winograd's F(4, 7) along the height and
+// directly along the width. Vectors run over the input channels, because there are few outputs.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 #include "memory.h"
 
 namespace dctnet {
@@ -13,24 +12,25 @@ class LastConv {
     static constexpr int kInputs = 32, kOutputs = 3;
     static constexpr int kTileRows = 4;
 
-    // What a map must have for this convolution to read it.
+    // Padding that the input map needs.
     static constexpr int kLeft = 3;
     static int right(int width);
 
     // `weights` is [7][7][32][3], `bias` [3]. Throws std::bad_alloc.
     LastConv(const float* weights, const float* bias);
 
-    // How many work items tile rows [from, to) make. Items are independent.
-    static int items(const Map& output, int from, int to);
+    // Number of work items of tile rows [from, to). Items are independent.
+    static int items(const FeatureMap& output, int from, int to);
 
-    // The floats of scratch memory that one item needs.
+    // Floats of scratch memory for one item.
     static std::size_t scratch();
 
-    // Computes one of the items of the tile rows from `from` on; a tile row is four of the output's.
-    void compute(const Map& input, const Map& output, int from, int item, float* scratch) const;
+    // Computes one item; `from` is the first tile row. A tile row is four output rows.
+    void compute(const FeatureMap& input, const FeatureMap& output, int from, int item,
+                 float* scratch) const;
 
   private:
-    Floats weights_;  // [point][7 · 32 / kWidth][3][kWidth]
+    AlignedFloats weights_;  // [point][7 · 32 / kWidth][3][kWidth]
     float bias_[kOutputs];
 };
 

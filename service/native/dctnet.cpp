@@ -1,4 +1,4 @@
-// The C interface: checks what comes in, and turns exceptions into a status.
+// C interface: checks arguments and turns exceptions into a status.
 #include "dctnet.h"
 
 #include <algorithm>
@@ -18,11 +18,11 @@ static_assert(DCTNET_STAGES == static_cast<int>(dctnet::Stage::kCount));
 
 namespace {
 
-bool good_side(int side) {
+bool is_valid_side(int side) {
     return 0 < side && side <= DCTNET_MAX_SIDE && side % DCTNET_SIDE_MULTIPLE == 0;
 }
 
-bool good_threads(int threads) { return 1 <= threads && threads <= DCTNET_MAX_THREADS; }
+bool is_valid_thread_count(int threads) { return 1 <= threads && threads <= DCTNET_MAX_THREADS; }
 
 }  // namespace
 
@@ -56,8 +56,8 @@ void dctnet_scratch_destroy(dctnet_scratch* scratch) { delete scratch; }
 
 dctnet_status dctnet_scratch_reserve(dctnet_scratch* scratch, int height, int width,
                                      int threads) {
-    if (!scratch || !good_threads(threads)) return DCTNET_BAD_ARGUMENT;
-    if (!good_side(height) || !good_side(width)) return DCTNET_BAD_SIZE;
+    if (!scratch || !is_valid_thread_count(threads)) return DCTNET_BAD_ARGUMENT;
+    if (!is_valid_side(height) || !is_valid_side(width)) return DCTNET_BAD_SIZE;
     try {
         dctnet::Generator::reserve(height, width, threads, scratch->scratch);
     } catch (const std::bad_alloc&) {
@@ -75,13 +75,13 @@ size_t dctnet_scratch_bytes(const dctnet_scratch* scratch) {
 }
 
 dctnet_status dctnet_draw(const dctnet_model* model, dctnet_scratch* scratch,
-                          const uint8_t* picture, uint8_t* cartoon, int height, int width,
+                          const uint8_t* image, uint8_t* cartoon, int height, int width,
                           int threads) {
-    if (!model || !scratch || !picture || !cartoon) return DCTNET_BAD_ARGUMENT;
-    if (!good_threads(threads)) return DCTNET_BAD_ARGUMENT;
-    if (!good_side(height) || !good_side(width)) return DCTNET_BAD_SIZE;
+    if (!model || !scratch || !image || !cartoon) return DCTNET_BAD_ARGUMENT;
+    if (!is_valid_thread_count(threads)) return DCTNET_BAD_ARGUMENT;
+    if (!is_valid_side(height) || !is_valid_side(width)) return DCTNET_BAD_SIZE;
     try {
-        model->generator.draw(picture, cartoon, height, width, threads, scratch->scratch);
+        model->generator.generate(image, cartoon, height, width, threads, scratch->scratch);
     } catch (const std::bad_alloc&) {
         return DCTNET_NO_MEMORY;
     }

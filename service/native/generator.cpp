@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "feature_map.h"
 #include "guided_filter.h"
-#include "map.h"
 #include "pixels.h"
 #include "plan.h"
 #include "resize.h"
@@ -14,19 +14,19 @@
 namespace dctnet {
 namespace {
 
-// Of the first layer: at half size there are twice as many, at a quarter four times.
+// Channels at full size; twice as many at half size, four times at a quarter.
 constexpr int kChannels = 32;
 
-// The layers where the maps are largest, the first and the last, go down the picture in bands, so
-// that what one writes the next reads from the cache. A layer lags behind the one before it by the
-// rows that it reaches below and by what is no whole tile; the rings between them hold a band and
-// that. The skip at full size, half of all memory if it were kept, is made once more for the last
-// layers, which costs 3 percent of the time.
+// The first and last layers, whose maps are largest, process the image in bands of rows, so that a
+// layer reads from the cache what the previous one wrote. A layer lags behind the previous one by
+// the rows that it reads below and by incomplete tiles; the rings between them hold a band plus
+// this lag. The skip at full size would be half of all memory; it is computed again for the
+// last layers, which costs 3 percent of the time.
 constexpr int kBand = 24;
 constexpr int kRing = kBand + 16;
 
-// How many rows a layer can write when the one before it has written `available`: all, or whole
-// tiles of which the lowest row reaches `reach` rows below.
+// Number of rows that a layer can write after the previous one has written `available` rows: all,
+// or whole tiles whose lowest row reads `reach` rows below.
 int rows_ready(int available, int height, int reach, int tile) {
     if (available == height) return height;
     return std::max(available - reach, 0) / tile * tile;
@@ -34,25 +34,25 @@ int rows_ready(int available, int height, int reach, int tile) {
 
 int tiles(int rows, int tile) { return (rows + tile - 1) / tile; }
 
-// The steps of a call, as far as the maps' lifetimes go.
+// Steps of a call, for the lifetimes of the maps.
 enum Step { kDown, kDown2, kDown3, kDown4, kBody, kBody5, kUpHalf, kUpFull };
 
-struct Maps {
-    Map picture;       // normalised
-    Map full;          // Conv, the skip at full size: a ring
-    Map half_down;     // Conv_1
-    Map half;          // Conv_2, the skip at half size
-    Map quarter_down;  // Conv_3
-    Map body;          // Conv_4, then each block
-    Map branch;        // a block's conv1
-    Map quarter_up;    // Conv_5
-    Map half_sum;      // enlarged, with the skip: a ring
-    Map half_up;       // Conv_6: a ring
-    Map half_out;      // Conv_7
-    Map full_sum;      // enlarged, with the skip: a ring
-    Map full_up;       // Conv_8: a ring
-    Map drawing;       // Conv_9: a ring
-    Map slope, offset; // the guided filter's models: rings
+struct FeatureMaps {
+    FeatureMap image;          // normalised
+    FeatureMap full;           // Conv, the skip at full size: a ring
+    FeatureMap half_down;      // Conv_1
+    FeatureMap half;           // Conv_2, the skip at half size
+    FeatureMap quarter_down;   // Conv_3
+    FeatureMap body;           // Conv_4, then each block
+    FeatureMap branch;         // conv1 of a block
+    FeatureMap quarter_up;     // Conv_5
+    FeatureMap half_skip_sum;  // enlarged, plus the skip: a ring
+    FeatureMap half_up;        // Conv_6: a ring
+    FeatureMap half_out;       // Conv_7
+    FeatureMap full_skip_sum;  // enlarged, plus the skip: a ring
+    FeatureMap full_up;        // Conv_8: a ring
+    FeatureMap cartoon;        // Conv_9: a ring
+    FeatureMap slope, offset;  // models of the guided filter: rings
 };
 
 class Plan {
@@ -80,57 +80,58 @@ class Plan {
             shape.held = kRing;
             return shape;
         };
-        Shape picture = shape(1, 3);
-        picture.left = FirstConv::kLeft;
-        picture.right = FirstConv::right(width);
+        Shape image = shape(1, 3);
+        image.left = FirstConv::kLeft;
+        image.right = FirstConv::right(width);
         Shape full_up = ring(shape(1, kChannels));
         full_up.left = LastConv::kLeft;
         full_up.right = LastConv::right(width);
 
-        add(&Maps::picture, picture, kDown, kUpFull);
-        add(&Maps::full, ring(for_strided(shape(1, kChannels))), kDown, kUpFull);
-        add(&Maps::half_down, for_winograd(shape(2, kChannels)), kDown, kDown2);
-        add(&Maps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpHalf);
-        add(&Maps::quarter_down, for_winograd(shape(4, 2 * kChannels)), kDown3, kDown4);
-        add(&Maps::body, for_winograd(shape(4, 4 * kChannels)), kDown4, kBody5);
-        add(&Maps::branch, for_winograd(shape(4, 4 * kChannels)), kBody, kBody);
-        add(&Maps::quarter_up, shape(4, 2 * kChannels), kBody5, kUpHalf);
-        add(&Maps::half_sum, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf, kUpHalf);
-        add(&Maps::half_up, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf, kUpHalf);
-        add(&Maps::half_out, shape(2, kChannels), kUpHalf, kUpFull);
-        add(&Maps::full_sum, ring(for_winograd(shape(1, kChannels))), kUpFull, kUpFull);
-        add(&Maps::full_up, full_up, kUpFull, kUpFull);
-        add(&Maps::drawing, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
-        add(&Maps::slope, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
-        add(&Maps::offset, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
-        floats_ = place(planned_);
+        add(&FeatureMaps::image, image, kDown, kUpFull);
+        add(&FeatureMaps::full, ring(for_strided(shape(1, kChannels))), kDown, kUpFull);
+        add(&FeatureMaps::half_down, for_winograd(shape(2, kChannels)), kDown, kDown2);
+        add(&FeatureMaps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpHalf);
+        add(&FeatureMaps::quarter_down, for_winograd(shape(4, 2 * kChannels)), kDown3, kDown4);
+        add(&FeatureMaps::body, for_winograd(shape(4, 4 * kChannels)), kDown4, kBody5);
+        add(&FeatureMaps::branch, for_winograd(shape(4, 4 * kChannels)), kBody, kBody);
+        add(&FeatureMaps::quarter_up, shape(4, 2 * kChannels), kBody5, kUpHalf);
+        add(&FeatureMaps::half_skip_sum, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf,
+            kUpHalf);
+        add(&FeatureMaps::half_up, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf, kUpHalf);
+        add(&FeatureMaps::half_out, shape(2, kChannels), kUpHalf, kUpFull);
+        add(&FeatureMaps::full_skip_sum, ring(for_winograd(shape(1, kChannels))), kUpFull, kUpFull);
+        add(&FeatureMaps::full_up, full_up, kUpFull, kUpFull);
+        add(&FeatureMaps::cartoon, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
+        add(&FeatureMaps::slope, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
+        add(&FeatureMaps::offset, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
+        floats_ = assign_offsets(planned_);
     }
 
     std::size_t floats() const { return floats_; }
 
-    Maps in(float* memory) const {
-        Maps maps;
+    FeatureMaps in(float* memory) const {
+        FeatureMaps maps;
         for (std::size_t i = 0; i < planned_.size(); ++i)
-            maps.*members_[i] = Map(memory + planned_[i].offset, planned_[i].shape);
+            maps.*members_[i] = FeatureMap(memory + planned_[i].offset, planned_[i].shape);
         return maps;
     }
 
   private:
-    void add(Map Maps::*member, const Shape& shape, Step first, Step last) {
+    void add(FeatureMap FeatureMaps::*member, const Shape& shape, Step first, Step last) {
         members_.push_back(member);
         planned_.push_back({shape, first, last});
     }
 
-    std::vector<Map Maps::*> members_;
-    std::vector<Planned> planned_;
+    std::vector<FeatureMap FeatureMaps::*> members_;
+    std::vector<PlannedMap> planned_;
     std::size_t floats_ = 0;
 };
 
-// What a member of a team needs for itself, in floats.
-std::size_t own_floats(int width) {
+// Floats of scratch memory for each thread of a team.
+std::size_t scratch_floats_per_thread(int width) {
     return round_up(std::max({WinogradConv::scratch(), FirstConv::scratch(), LastConv::scratch(),
                               guided_scratch(width)}),
-                    kFloatsALine);
+                    kFloatsPerCacheLine);
 }
 
 class Stopwatch {
@@ -152,20 +153,20 @@ class Stopwatch {
 }  // namespace
 
 float* Scratch::take(std::size_t count) {
-    if (count > held_) {
+    if (count > capacity_) {
         trim();
         memory_ = allocate(count);
-        held_ = count;
+        capacity_ = count;
     }
     return memory_.get();
 }
 
 void Scratch::trim() {
     memory_.reset();
-    held_ = 0;
+    capacity_ = 0;
 }
 
-// Hands out the weights in their order; without weights it counts them.
+// Reads the weights in order.
 class Generator::Reader {
   public:
     explicit Reader(const float* weights) : next_(weights) {}
@@ -186,7 +187,7 @@ class Generator::Reader {
     std::vector<Block> blocks(int channels) {
         std::vector<Block> blocks;
         for (int i = 0; i < kBlocks; ++i)
-            // The parts of a braced list are read from left to right.
+            // The elements of a braced list are evaluated from left to right.
             blocks.push_back(Block{winograd(channels, channels), winograd(channels, channels)});
         return blocks;
     }
@@ -211,7 +212,7 @@ std::size_t Generator::weight_count() {
 Generator::Generator(const float* weights, float epsilon)
     : Generator(Reader(weights), epsilon) {}
 
-// Members are made in the order of their declaration, which is the weights' order.
+// Members are initialized in the order of declaration, which is that of the weights.
 Generator::Generator(Reader&& reader, float epsilon)
     : conv_(reader.seven<FirstConv>()),
       conv1_(reader.strided(kChannels)),
@@ -227,51 +228,53 @@ Generator::Generator(Reader&& reader, float epsilon)
       epsilon_(epsilon) {}
 
 void Generator::reserve(int height, int width, int threads, Scratch& scratch) {
-    constexpr std::size_t kFloatsAPage = 4096 / sizeof(float);
-    const std::size_t count = Plan(height, width).floats() + threads * own_floats(width);
+    constexpr std::size_t kFloatsPerPage = 4096 / sizeof(float);
+    const std::size_t count =
+        Plan(height, width).floats() + threads * scratch_floats_per_thread(width);
     float* memory = scratch.take(count);
-    // The system gives a page when it is written.
-    for (std::size_t i = 0; i < count; i += kFloatsAPage) memory[i] = 0;
+    // The system allocates a page when it is written.
+    for (std::size_t i = 0; i < count; i += kFloatsPerPage) memory[i] = 0;
 }
 
-void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int height, int width,
-                     int threads, Scratch& scratch) const {
+void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int height, int width,
+                         int threads, Scratch& scratch) const {
     const Plan plan(height, width);
-    const std::size_t own = own_floats(width);
-    float* memory = scratch.take(plan.floats() + threads * own);
-    const Maps maps = plan.in(memory);
+    const std::size_t thread_floats = scratch_floats_per_thread(width);
+    float* memory = scratch.take(plan.floats() + threads * thread_floats);
+    const FeatureMaps maps = plan.in(memory);
     scratch.seconds.fill(0);
 
     Team team(threads);
     team.run([&](int member) {
-        float* mine = memory + plan.floats() + member * own;
+        float* thread_scratch = memory + plan.floats() + member * thread_floats;
         Stopwatch stopwatch(scratch);
-        const auto share = [&](Stage stage, int count, const auto& item) {
-            team.share(count, item);
+        const auto run_items = [&](Stage stage, int count, const auto& item) {
+            team.run_items(count, item);
             if (member == 0) stopwatch.lap(stage);
         };
-        // Padding is written beside the step that writes the pixels, and read by a later one.
-        const auto begin = [&](const Map& map) {
+        // Padding is written during the step that writes the pixels, and read by a later step.
+        const auto begin = [&](const FeatureMap& map) {
             if (member == 0) map.clear_padding();
         };
-        const auto winograd = [&](Stage stage, const WinogradConv& conv, const Map& input,
-                                  const Map& output, WinogradConv::After after, int from, int to) {
+        const auto winograd = [&](Stage stage, const WinogradConv& conv, const FeatureMap& input,
+                                  const FeatureMap& output, WinogradConv::After after, int from,
+                                  int to) {
             const int first = from / WinogradConv::kTile, end = tiles(to, WinogradConv::kTile);
-            share(stage, WinogradConv::items(input, first, end), [&](int item) {
-                conv.compute(input, output, after, first, end, item, mine);
+            run_items(stage, WinogradConv::items(input, first, end), [&](int item) {
+                conv.compute(input, output, after, first, end, item, thread_scratch);
             });
         };
         constexpr auto kLeaky = WinogradConv::After::kLeakyRelu;
         constexpr auto kResidual = WinogradConv::After::kAddResidual;
 
-        begin(maps.picture);
-        share(Stage::kNormalise, height, [&](int y) {
-            normalise(picture + std::size_t(3) * width * y, 3 * width, maps.picture.row(y));
+        begin(maps.image);
+        run_items(Stage::kNormalise, height, [&](int y) {
+            normalise(image + std::size_t(3) * width * y, 3 * width, maps.image.row(y));
         });
         const auto first_layer = [&](int from, int to) {
             const int first = from / FirstConv::kTileRows, end = tiles(to, FirstConv::kTileRows);
-            share(Stage::kConv, FirstConv::items(maps.full, first, end), [&](int item) {
-                conv_.compute(maps.picture, maps.full, first, item, mine);
+            run_items(Stage::kConv, FirstConv::items(maps.full, first, end), [&](int item) {
+                conv_.compute(maps.image, maps.full, first, item, thread_scratch);
             });
         };
         begin(maps.full);
@@ -280,13 +283,13 @@ void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int hei
             const int full_from = std::exchange(full, std::min(full + kBand, height));
             first_layer(full_from, full);
             const int down_from = std::exchange(down, rows_ready(full, height, 1, 2) / 2);
-            share(Stage::kConv1, down - down_from,
+            run_items(Stage::kConv1, down - down_from,
                   [&](int i) { conv1_.compute(maps.full, maps.half_down, down_from + i); });
         }
         begin(maps.half);
         winograd(Stage::kConv2, conv2_, maps.half_down, maps.half, kLeaky, 0, height / 2);
         begin(maps.quarter_down);
-        share(Stage::kConv3, maps.quarter_down.height(),
+        run_items(Stage::kConv3, maps.quarter_down.height(),
               [&](int y) { conv3_.compute(maps.half, maps.quarter_down, y); });
         begin(maps.body);
         winograd(Stage::kConv4, conv4_, maps.quarter_down, maps.body, kLeaky, 0, height / 4);
@@ -297,52 +300,52 @@ void Generator::draw(const std::uint8_t* picture, std::uint8_t* cartoon, int hei
         }
         winograd(Stage::kConv5, conv5_, maps.body, maps.quarter_up, kLeaky, 0, height / 4);
 
-        begin(maps.half_sum);
+        begin(maps.half_skip_sum);
         begin(maps.half_up);
         for (int sum = 0, up = 0, out = 0; out < height / 2;) {
             const int sum_from = std::exchange(sum, std::min(sum + kBand, height / 2));
-            share(Stage::kResize, sum - sum_from, [&](int i) {
-                upsample_add(maps.quarter_up, maps.half, maps.half_sum, sum_from + i);
+            run_items(Stage::kResize, sum - sum_from, [&](int i) {
+                upsample_add(maps.quarter_up, maps.half, maps.half_skip_sum, sum_from + i);
             });
             const int up_from =
                 std::exchange(up, rows_ready(sum, height / 2, 1, WinogradConv::kTile));
-            winograd(Stage::kConv6, conv6_, maps.half_sum, maps.half_up, kLeaky, up_from, up);
+            winograd(Stage::kConv6, conv6_, maps.half_skip_sum, maps.half_up, kLeaky, up_from, up);
             const int out_from =
                 std::exchange(out, rows_ready(up, height / 2, 1, WinogradConv::kTile));
             winograd(Stage::kConv7, conv7_, maps.half_up, maps.half_out, kLeaky, out_from, out);
         }
 
-        begin(maps.full_sum);
+        begin(maps.full_skip_sum);
         begin(maps.full_up);
-        begin(maps.drawing);
+        begin(maps.cartoon);
         begin(maps.slope);
         begin(maps.offset);
-        for (int sum = 0, up = 0, drawn = 0, model = 0, out = 0; out < height;) {
+        for (int sum = 0, up = 0, conv9 = 0, model = 0, out = 0; out < height;) {
             const int sum_from = std::exchange(sum, std::min(sum + kBand, height));
             first_layer(sum_from, sum);
-            share(Stage::kResize1, sum - sum_from, [&](int i) {
-                upsample_add(maps.half_out, maps.full, maps.full_sum, sum_from + i);
+            run_items(Stage::kResize1, sum - sum_from, [&](int i) {
+                upsample_add(maps.half_out, maps.full, maps.full_skip_sum, sum_from + i);
             });
             const int up_from = std::exchange(up, rows_ready(sum, height, 1, WinogradConv::kTile));
-            winograd(Stage::kConv8, conv8_, maps.full_sum, maps.full_up, kLeaky, up_from, up);
-            const int drawn_from =
-                std::exchange(drawn, rows_ready(up, height, 3, LastConv::kTileRows));
-            const int first = drawn_from / LastConv::kTileRows;
-            share(Stage::kConv9,
-                  LastConv::items(maps.drawing, first, tiles(drawn, LastConv::kTileRows)),
+            winograd(Stage::kConv8, conv8_, maps.full_skip_sum, maps.full_up, kLeaky, up_from, up);
+            const int conv9_from =
+                std::exchange(conv9, rows_ready(up, height, 3, LastConv::kTileRows));
+            const int first = conv9_from / LastConv::kTileRows;
+            run_items(Stage::kConv9,
+                  LastConv::items(maps.cartoon, first, tiles(conv9, LastConv::kTileRows)),
                   [&](int item) {
-                      conv9_.compute(maps.full_up, maps.drawing, first, item, mine);
+                      conv9_.compute(maps.full_up, maps.cartoon, first, item, thread_scratch);
                   });
-            const int model_from = std::exchange(model, rows_ready(drawn, height, 1, 1));
-            share(Stage::kGuidedModel, model - model_from, [&](int i) {
-                guided_model(maps.picture, maps.drawing, epsilon_, maps.slope, maps.offset,
-                             model_from + i, mine);
+            const int model_from = std::exchange(model, rows_ready(conv9, height, 1, 1));
+            run_items(Stage::kGuidedModel, model - model_from, [&](int i) {
+                guided_model(maps.image, maps.cartoon, epsilon_, maps.slope, maps.offset,
+                             model_from + i, thread_scratch);
             });
             const int out_from = std::exchange(out, rows_ready(model, height, 1, 1));
-            share(Stage::kGuidedPixels, out - out_from, [&](int i) {
+            run_items(Stage::kGuidedPixels, out - out_from, [&](int i) {
                 const int y = out_from + i;
-                guided_pixels(maps.picture, maps.slope, maps.offset, y,
-                              cartoon + std::size_t(3) * width * y, mine);
+                guided_pixels(maps.image, maps.slope, maps.offset, y,
+                              cartoon + std::size_t(3) * width * y, thread_scratch);
             });
         }
     });

@@ -1,4 +1,4 @@
-// The generator: the layers with their weights, and the order in which a call goes through them.
+// Generator: the layers with their weights, and the computation of a call.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace dctnet {
 
-// What the time of a call is counted for.
+// Stages of a call's profile.
 enum class Stage {
     kNormalise,
     kConv,
@@ -35,19 +35,19 @@ enum class Stage {
     kCount
 };
 
-// A call's memory. It grows to what the largest picture needed.
+// Memory of a call. It grows to the size of the largest image.
 class Scratch {
   public:
-    // At least `count` floats. Throws std::bad_alloc.
+    // Returns memory of at least `count` floats. Throws std::bad_alloc.
     float* take(std::size_t count);
     void trim();
-    std::size_t bytes() const { return held_ * sizeof(float); }
+    std::size_t bytes() const { return capacity_ * sizeof(float); }
 
     std::array<double, static_cast<std::size_t>(Stage::kCount)> seconds{};  // of the last call
 
   private:
-    Floats memory_;
-    std::size_t held_ = 0;
+    AlignedFloats memory_;
+    std::size_t capacity_ = 0;
 };
 
 class Generator {
@@ -63,8 +63,8 @@ class Generator {
     Generator(const float* weights, float epsilon);
 
     // See dctnet_draw. Throws std::bad_alloc.
-    void draw(const std::uint8_t* picture, std::uint8_t* cartoon, int height, int width,
-              int threads, Scratch& scratch) const;
+    void generate(const std::uint8_t* image, std::uint8_t* cartoon, int height, int width,
+                  int threads, Scratch& scratch) const;
 
   private:
     class Reader;

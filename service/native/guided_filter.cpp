@@ -8,19 +8,19 @@ namespace {
 
 constexpr int kChannels = 3;
 
-// A row of sums with a zero pixel on either side.
+// Floats of a row of sums with a zero pixel on either side.
 std::size_t row_floats(int width) {
-    return round_up(static_cast<std::size_t>(width + 2) * kChannels, kFloatsALine);
+    return round_up(static_cast<std::size_t>(width + 2) * kChannels, kFloatsPerCacheLine);
 }
 
-// The reciprocal of how many pixels of the boxes in row y lie in the picture, but for the first and
-// the last column.
+// Reciprocal of the number of pixels within the image of a box in row y, except in the first and
+// last column.
 float reciprocal_area(int y, int height) {
     const int rows = 1 + (y > 0) + (y + 1 < height);
     return 1.0f / static_cast<float>(3 * rows);
 }
 
-// The sums of three rows. (The compiler vectorises where no pointer may overlap another.)
+// Sums over three rows. (The compiler vectorises because of __restrict.)
 void sum_moments(const float* const (&x)[3], const float* const (&t)[3], int count,
                  float* __restrict sum_x, float* __restrict sum_t, float* __restrict sum_xt,
                  float* __restrict sum_xx) {
@@ -47,15 +47,16 @@ void mean_along_row(const float* sums, int count, float reciprocal, float* __res
 
 std::size_t guided_scratch(int width) { return 8 * row_floats(width); }
 
-void guided_model(const Map& guide, const Map& target, float epsilon, const Map& slope,
-                  const Map& offset, int y, float* scratch) {
+void guided_model(const FeatureMap& guide, const FeatureMap& target, float epsilon,
+                  const FeatureMap& slope,
+                  const FeatureMap& offset, int y, float* scratch) {
     const int count = guide.width() * kChannels;
     const float *x[3], *t[3];
     for (int i = 0; i < 3; ++i) {
         x[i] = guide.padded_row(y - 1 + i);
         t[i] = target.padded_row(y - 1 + i);
     }
-    // The sums of x, t, x·t and x² over three rows, then their means over the boxes.
+    // Sums of x, t, x·t and x² over three rows, then means over the boxes.
     float *sums[4], *means[4];
     for (int i = 0; i < 4; ++i) {
         sums[i] = scratch + i * row_floats(guide.width()) + kChannels;
@@ -79,10 +80,11 @@ void guided_model(const Map& guide, const Map& target, float epsilon, const Map&
     }
 }
 
-void guided_pixels(const Map& guide, const Map& slope, const Map& offset, int y,
+void guided_pixels(const FeatureMap& guide, const FeatureMap& slope, const FeatureMap& offset,
+                   int y,
                    std::uint8_t* pixels, float* scratch) {
     const int count = guide.width() * kChannels;
-    const Map* models[2] = {&slope, &offset};
+    const FeatureMap* models[2] = {&slope, &offset};
     float *sums[2], *means[2];
     for (int k = 0; k < 2; ++k) {
         sums[k] = scratch + k * row_floats(guide.width()) + kChannels;

@@ -1,4 +1,4 @@
-// Aligned storage that is left as the allocator gives it.
+// Aligned, uninitialized storage.
 #pragma once
 
 #include <cstddef>
@@ -7,19 +7,19 @@
 
 namespace dctnet {
 
-// A cache line, and the widest vector.
+// Size of a cache line and of the widest vector, in bytes.
 inline constexpr std::size_t kAlignment = 64;
-inline constexpr std::size_t kFloatsALine = kAlignment / sizeof(float);
+inline constexpr std::size_t kFloatsPerCacheLine = kAlignment / sizeof(float);
 
 struct AlignedDelete {
     void operator()(float* data) const { ::operator delete[](data, std::align_val_t{kAlignment}); }
 };
-using Floats = std::unique_ptr<float[], AlignedDelete>;
+using AlignedFloats = std::unique_ptr<float[], AlignedDelete>;
 
 // Throws std::bad_alloc.
-inline Floats allocate(std::size_t count) {
+inline AlignedFloats allocate(std::size_t count) {
     void* data = ::operator new[](count * sizeof(float), std::align_val_t{kAlignment});
-    return Floats(static_cast<float*>(data));
+    return AlignedFloats(static_cast<float*>(data));
 }
 
 constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {

@@ -1,4 +1,4 @@
-// The inner loop of all convolutions but the last: six rows of values by a panel of output
+// Micro-kernel of all convolutions except the last: six rows of values times a panel of output
 // channels, in registers.
 #pragma once
 
@@ -10,14 +10,14 @@
 
 namespace dctnet {
 
-inline constexpr int kRows = 6;  // tiles or pixels at once: 6 × 2 sums fill AVX2's 16 registers
+inline constexpr int kRows = 6;  // tiles or pixels at once: 6 × 2 sums fit AVX2's 16 registers
 inline constexpr int kPanelVectors = kWidth == 4 ? 4 : 2;
 inline constexpr int kPanel = kPanelVectors * kWidth;  // output channels at once
 
 using Sums = Vector[kRows][kPanelVectors];
 
 // sums[row][o] += Σ values[row · kStride + k] · weights[k][o], over k < kCount and o in the panel.
-// Moves `weights` behind what it read.
+// Advances `weights` past the values read.
 template <int kStride, int kCount>
 INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
     const auto step = [&](int k) INLINE_LAMBDA {
@@ -30,7 +30,7 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
             unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA { sums[row][v] += value * panel[v]; });
         });
     };
-    // Short runs have no loop at all, which is up to 1.4 times as fast; long ones go by eight.
+    // Short runs are fully unrolled, which is up to 1.4 times as fast; long runs by eight.
     if constexpr (kCount <= 32) {
         unroll<kCount>(step);
     } else {
@@ -41,9 +41,9 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
     weights += kCount * kPanel;
 }
 
-// [terms][outputs] as [panel][terms][kPanel]: each panel's weights in the order of their use.
-inline Floats in_panels(const float* weights, int terms, int outputs) {
-    Floats panels = allocate(static_cast<std::size_t>(terms) * outputs);
+// Reorders [terms][outputs] to [panel][terms][kPanel]: the order in which panels use weights.
+inline AlignedFloats pack_panels(const float* weights, int terms, int outputs) {
+    AlignedFloats panels = allocate(static_cast<std::size_t>(terms) * outputs);
     for (int term = 0; term < terms; ++term)
         for (int o = 0; o < outputs; ++o)
             panels[(static_cast<std::size_t>(o / kPanel) * terms + term) * kPanel + o % kPanel] =
@@ -51,8 +51,8 @@ inline Floats in_panels(const float* weights, int terms, int outputs) {
     return panels;
 }
 
-inline Floats copy(const float* values, std::size_t count) {
-    Floats copied = allocate(count);
+inline AlignedFloats copy(const float* values, std::size_t count) {
+    AlignedFloats copied = allocate(count);
     std::copy(values, values + count, copied.get());
     return copied;
 }

@@ -1,9 +1,9 @@
-// The first operations of the graph: a row of bytes to floats in -1..1.
+// First operations of the graph: normalises a row of bytes to floats in -1..1.
 #pragma once
 
 #include <cstdint>
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 

@@ -1,4 +1,4 @@
-// Where the maps of a call lie in its memory: those that are not alive at the same time share it.
+// Memory plan of a call: maps that are not alive at the same time share memory.
 #pragma once
 
 #include <algorithm>
@@ -6,36 +6,36 @@
 #include <span>
 #include <vector>
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 
-// A map that is written from step `first` on and read until step `last`.
-struct Planned {
+// A map that is alive from step `first` to step `last`.
+struct PlannedMap {
     Shape shape;
     int first, last;
     std::size_t offset = 0;
 };
 
-// Gives each map the lowest free offset, the largest first. Returns the floats that all of them
-// take.
-inline std::size_t place(std::span<Planned> maps) {
-    std::vector<Planned*> order;
-    for (Planned& map : maps) order.push_back(&map);
+// Assigns each map the lowest free offset, the largest map first. Returns the total number of
+// floats.
+inline std::size_t assign_offsets(std::span<PlannedMap> maps) {
+    std::vector<PlannedMap*> order;
+    for (PlannedMap& map : maps) order.push_back(&map);
     std::ranges::stable_sort(
         order, [](auto* a, auto* b) { return a->shape.floats() > b->shape.floats(); });
-    std::vector<Planned*> placed;  // by offset
+    std::vector<PlannedMap*> assigned;  // by offset
     std::size_t total = 0;
-    for (Planned* map : order) {
+    for (PlannedMap* map : order) {
         std::size_t offset = 0;
-        for (const Planned* other : placed) {
+        for (const PlannedMap* other : assigned) {
             const bool together = map->first <= other->last && other->first <= map->last;
             if (together && offset + map->shape.floats() > other->offset)
                 offset = std::max(offset, other->offset + other->shape.floats());
         }
         map->offset = offset;
         total = std::max(total, offset + map->shape.floats());
-        placed.insert(std::ranges::upper_bound(placed, offset, {}, &Planned::offset), map);
+        assigned.insert(std::ranges::upper_bound(assigned, offset, {}, &PlannedMap::offset), map);
     }
     return total;
 }

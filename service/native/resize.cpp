@@ -29,7 +29,7 @@ void upsample_add_row(const float* upper, const float* lower, int width, int cha
 
 }  // namespace
 
-void upsample_add(const Map& low, const Map& skip, const Map& output, int y) {
+void upsample_add(const FeatureMap& low, const FeatureMap& skip, const FeatureMap& output, int y) {
     const float* upper = low.row(y / 2);
     const float* lower = low.row(std::min(y / 2 + 1, low.height() - 1));
     const auto row = y % 2 ? upsample_add_row<true> : upsample_add_row<false>;

@@ -1,14 +1,14 @@
-// TensorFlow's ResizeBilinear by two, and the addition of the skip.
+// TensorFlow's ResizeBilinear by 2, and the addition of the skip connection.
 #pragma once
 
-#include "map.h"
+#include "feature_map.h"
 
 namespace dctnet {
 
-// Row y of `output` = row y of twice enlarged `low` + row y of `skip`.
+// Computes row y of `output`: row y of `low` enlarged by 2, plus row y of `skip`.
 //
-// align_corners and half_pixel_centers are off: output pixel i lies at i / 2 of the input, so even
-// pixels are copies and odd ones the mean of two; beyond the last there is the last once more.
-void upsample_add(const Map& low, const Map& skip, const Map& output, int y);
+// align_corners and half_pixel_centers are off: output pixel i lies at i / 2 of the input. Even
+// pixels are copies, odd pixels the mean of two; the last pixel is repeated.
+void upsample_add(const FeatureMap& low, const FeatureMap& skip, const FeatureMap& output, int y);
 
 }  // namespace dctnet

@@ -1,4 +1,4 @@
-// The threads of one call.
+// Thread team of one call.
 #pragma once
 
 #include <atomic>
@@ -9,14 +9,14 @@
 
 namespace dctnet {
 
-// Threads that go through the same steps together and share the work of each step. What a work item
-// is never depends on how many they are, so the answer does not either.
+// Threads that run the same steps and share the items of each step. Items do not depend on the
+// number of threads, and so neither does the result.
 class Team {
   public:
     explicit Team(int threads) : threads_(threads), barrier_(threads, Rewind{&next_}) {}
 
-    // Calls body(member) on each thread, member 0 being the caller's. Where the system gives no
-    // more threads, fewer do the work.
+    // Calls body(member) on each thread; member 0 is the caller. If the system has no more threads,
+    // fewer do the work.
     template <class Body>
     void run(const Body& body) {
         std::vector<std::thread> others;
@@ -32,9 +32,9 @@ class Team {
         for (std::thread& other : others) other.join();
     }
 
-    // In run's body: does items 0 to count - 1 of a step, each once, and returns when all are done.
+    // In run's body: runs items 0 to count - 1 of a step, each once; returns when all are done.
     template <class Item>
-    void share(int count, const Item& item) {
+    void run_items(int count, const Item& item) {
         for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count;) item(i);
         barrier_.arrive_and_wait();
     }

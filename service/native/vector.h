@@ -1,4 +1,4 @@
-// The processor's vectors of float32 by the compiler's vector extensions: one source, any width.
+// float32 vectors by the compiler's vector extensions: one source for any width.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace dctnet {
 
-// The one width constant: how many floats a register holds.
+// Floats per vector register.
 #if defined(DCTNET_VECTOR_WIDTH)
 inline constexpr int kWidth = DCTNET_VECTOR_WIDTH;
 #elif defined(__AVX512F__)
@@ -34,10 +34,10 @@ INLINE void store(float* target, Vector value) {
     *reinterpret_cast<UnalignedVector*>(target) = value;
 }
 
-// `value` in all lanes (x - 0 is x, -0 included, so the compiler drops the subtraction).
+// Broadcasts `value` to all lanes (x - 0 is x, also for -0, so the compiler drops the subtraction).
 INLINE Vector broadcast(float value) { return value - Vector{}; }
 
-// Calls `body` with the constants 0 to kCount - 1: what it indexes by them stays in registers.
+// Calls `body` with the constants 0 to kCount - 1, so that indexed arrays stay in registers.
 template <int kCount, class Body>
 INLINE void unroll(const Body& body) {
     [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) INLINE_LAMBDA {
@@ -51,7 +51,7 @@ INLINE Vector leaky_relu(Vector value) {
     return value > scaled ? value : scaled;
 }
 
-// The sum of the lanes, halved again and again.
+// Sum of the lanes, by repeated halving.
 INLINE float sum(Vector value) {
     const auto fold = [&]<int... kLane>(std::integer_sequence<int, kLane...>,
                                         auto half) INLINE_LAMBDA {

@@ -5,17 +5,17 @@
 //
 //     y = Aᵀ [(G g) ⊙ (Bᵀ d)]        y: m outputs, g: r taps, d: m + r - 1 inputs
 //
-// The points are 0, pairs ±p, and infinity, in this order. The two rows of Bᵀ that belong to a pair
-// have the same even terms and opposite odd ones, so each half is summed once.
+// The points are 0, pairs ±p, and infinity, in this order. The two rows of Bᵀ of a pair have the
+// same even terms and opposite odd terms, so each half is summed once.
 #pragma once
 
 #include "vector.h"
 
 namespace dctnet {
 
-// The pairs' positive points. They are dyadic, so that Aᵀ and Bᵀ are exact in float32; what is not
-// (G) is applied at load in float64. Those of F(4, 7) are, of all sets of small dyadic points, the
-// ones that magnify rounding least.
+// Positive points of the pairs. They are dyadic, so that Aᵀ and Bᵀ are exact in float32; G,
+// which is not, is applied at load time in float64. The points of F(4, 7) have the lowest
+// rounding error of all sets of small dyadic points.
 template <int kOutputs, int kTaps>
 struct Points;
 template <>
@@ -119,7 +119,7 @@ struct Winograd {
     }
 
   private:
-    // The terms of row kRow of Bᵀ whose index has parity kParity.
+    // Sum of the terms of row kRow of Bᵀ whose index has parity kParity.
     template <int kRow, int kParity>
     static INLINE Vector terms(const Vector (&inputs)[kPoints]) {
         constexpr auto& row = kTables.input[kRow];

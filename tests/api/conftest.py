@@ -1,4 +1,4 @@
-"""The application around the real engine, whose networks here are functions of numpy."""
+"""Fixtures: the application with the real engine on networks made of NumPy."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,46 +14,47 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon, Engine
-from dctnet.lifecycle.warm_up import Cartoonist
+from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
-from dctnet.runtimes import Drawing, Floats, Networks, Pixels
-from tests.support.described import document_of, require_described
-from tests.support.encoded import encoded, gradient
+from dctnet.runtimes import Networks
+from tests.support.encoded_images import encoded, gradient
+from tests.support.openapi_validation import openapi_document, require_documented, with_pages
 from tests.support.polling import BOUND_S
 from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
 MAX_PIXELS = 90_000
 KEYS = "a-key==of-the=test/", "k" * 256
-PICTURE = encoded(gradient(40, 24))
+IMAGE = encoded(gradient(40, 24))
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 
 _DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 
 class _Negative:
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        return 255 - picture
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
+        return 255 - image
 
     def reserve(self, calls: int, height: int, width: int) -> None:
         pass
 
 
 class _Red(_Negative):
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        return np.full_like(picture, (0, 0, 255))  # BGR.
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
+        return np.full_like(image, (0, 0, 255))  # BGR.
 
 
-def _one_face_if_bright(picture: Pixels) -> tuple[Floats, Floats]:
+def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
-    return box, np.array([picture.mean() / 255], np.float32)
+    return box, np.array([image.mean() / 255], np.float32)
 
 
-class Broken:
-    """Warms up two slots, with two pictures each, and then fails in one way."""
+class FailingEngine:
+    """Engine that fails after the warm-up of two slots, with two images each."""
 
     def __init__(self, fail: Callable[[], object]) -> None:
         self._fail, self._warm_ups = fail, 4
@@ -61,49 +62,49 @@ class Broken:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
         if not self._warm_ups:
             self._fail()
         self._warm_ups -= 1
-        return Cartoon(picture, 0, {"background": 0.1})
+        return Cartoon(image, 0, {"background": 0.1})
 
 
-class Held:
-    """Draws as many pictures as it is let, after the two by which a slot is warmed up."""
+class BlockingEngine:
+    """Engine that blocks each image until it is released, after a slot's warm-up."""
 
     def __init__(self) -> None:
-        self._let = Semaphore(2)
+        self._permits = Semaphore(2)
 
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def draw(self, number: int) -> None:
-        """Let it compute this number of cartoons."""
-        self._let.release(number)
+    def release(self, number: int) -> None:
+        """Allow this number of cartoons."""
+        self._permits.release(number)
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        assert self._let.acquire(timeout=BOUND_S)
-        return Cartoon(picture, 0, {"background": 0.01})
+    def cartoonize(self, image: Pixels, /) -> Cartoon:
+        assert self._permits.acquire(timeout=BOUND_S)
+        return Cartoon(image, 0, {"background": 0.01})
 
 
 @pytest.fixture
-def held() -> Iterator[Held]:
-    """An engine for one slot; the end of the test releases every request that waits for it."""
-    held = Held()
-    yield held
-    held.draw(100)
+def blocking_engine() -> Iterator[BlockingEngine]:
+    """An engine for one slot, which the end of the test unblocks."""
+    engine = BlockingEngine()
+    yield engine
+    engine.release(100)
 
 
 def tiny_engine() -> Engine:
-    """An engine that draws the negative, and a red head on a white square."""
+    """Engine that returns the negative, with a red head on a white square."""
     networks = Networks(_Negative(), _Red(), _one_face_if_bright, lambda _: LANDMARKS)
     return Engine(networks, np.ones((288, 288), np.float32))
 
 
 def replica_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> Replica:
-    """A replica that is ready, with an engine of its own."""
+    """A ready replica with its own engine."""
     replica = Replica(settings, model, lambda _: (engine or tiny_engine(), model))
     replica.load()
     return replica
@@ -111,19 +112,19 @@ def replica_of(
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    limits = {"DCTNET_MAX_BYTES": str(MAX_BYTES), "DCTNET_MAX_PIXELS": str(MAX_PIXELS)}
+    limits = {"DCTNET_MAX_BODY_BYTES": str(MAX_BYTES), "DCTNET_MAX_PIXELS": str(MAX_PIXELS)}
     return Settings.from_environment({"DCTNET_SLOTS": "2", **limits})
 
 
 def client_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: Cartoonist | None = None
+    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
 ) -> FlaskClient:
-    """A client of a server that is ready."""
+    """Client of a ready server."""
     return create_app(replica_of(settings, model, engine)).test_client()
 
 
-def starting_with(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
-    """A client of a server whose model is still being loaded."""
+def starting_client_of(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
+    """Client of a server that is loading its model."""
     return create_app(Replica(settings, model)).test_client()
 
 
@@ -133,30 +134,30 @@ def client(settings: Settings) -> FlaskClient:
 
 
 @pytest.fixture
-def starting(settings: Settings) -> FlaskClient:
-    return starting_with(settings)
+def starting_client(settings: Settings) -> FlaskClient:
+    return starting_client_of(settings)
 
 
 @pytest.fixture(scope="session")
-def with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings of a server that asks for one of the keys."""
+def settings_with_keys(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a server that requires an API key."""
     file = tmp_path_factory.mktemp("keys") / "keys"
     file.write_text("\n".join(KEYS))
     return replace(settings, api_keys_file=file)
 
 
 @pytest.fixture(scope="session")
-def locked(with_keys: Settings) -> FlaskClient:
-    return client_of(with_keys)
+def client_with_keys(settings_with_keys: Settings) -> FlaskClient:
+    return client_of(settings_with_keys)
 
 
-def refused(response: TestResponse, status: int, kind: str) -> str:
-    """The detail of a problem document, after a look at all else in it."""
+def require_problem(response: TestResponse, status: int, slug: str) -> str:
+    """Check a problem document and return its detail."""
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
     assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
-    assert problem["type"] == f"urn:dctnet:problem:{kind}"
+    assert problem["type"] == f"urn:dctnet:problem:{slug}"
     assert problem["status"] == status
     assert problem["request_id"] == response.headers["X-Request-Id"]
     assert "\n" not in problem["title"] + problem["detail"]
@@ -164,18 +165,18 @@ def refused(response: TestResponse, status: int, kind: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def described(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every answer that a test here gets to what the server's OpenAPI document tells of it."""
+def validate_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validate every response of the tests against the server's OpenAPI document."""
     ask = FlaskClient.open
 
     def open(client: FlaskClient, *args: Any, **kwargs: Any) -> TestResponse:
         app = client.application
         if app not in _DOCUMENTS:
-            _DOCUMENTS[app] = {}  # While it is asked for itself.
-            _DOCUMENTS[app] = document_of(app)
+            _DOCUMENTS[app] = {}  # While it is fetched.
+            _DOCUMENTS[app] = with_pages(openapi_document(app))
         response = ask(client, *args, **kwargs)
         if _DOCUMENTS[app]:
-            require_described(app, _DOCUMENTS[app], response)
+            require_documented(app, _DOCUMENTS[app], response)
         return response
 
     monkeypatch.setattr(FlaskClient, "open", open)

@@ -12,55 +12,58 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, refused
-from tests.support.encoded import decoded, encoded, gradient, of_kinds
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
+from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
-def post(client: FlaskClient, data: bytes = encoded(PICTURE), **parameters: str) -> Any:
+def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str) -> Any:
     return client.post("/v1/cartoons", data=data, query_string=parameters)
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_the_cartoon_of_a_picture_is_the_answer_and_not_to_be_stored(client):
-    for response in post(client), post(client, style="tiny"):  # The loaded one may be named.
+def test_response_is_the_cartoon_with_no_store(client):
+    for response in (
+        post(client),
+        post(client, style="tiny"),
+    ):  # The default, and the loaded style by name.
         assert response.status_code == 200
         assert response.content_type == "image/png"
         assert response.headers["Cache-Control"] == "no-store"
-        np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+        np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
-def test_the_picture_may_be_a_form_field(client):
-    form = {"file": (BytesIO(encoded(PICTURE)), "me.png"), "other": "text"}
+def test_image_may_be_a_form_field(client):
+    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "other": "text"}
     response = client.post("/v1/cartoons", data=form)
-    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_answer_has_the_format_that_is_asked_for(client, format):
+def test_response_has_the_requested_format(client, format):
     response = post(client, format=format)
     assert response.content_type == f"image/{format}"
-    assert np.abs(decoded(response.data).astype(int) - (255 - PICTURE)).mean() < 3
+    assert np.abs(decoded(response.data).astype(int) - (255 - IMAGE)).mean() < 3
 
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
-@pytest.mark.parametrize("kind", of_kinds())
-def test_every_kind_of_picture_is_answered_at_its_shown_size(client, kind):
-    response = post(client, of_kinds()[kind])
+@pytest.mark.parametrize("kind", format_variants())
+def test_cartoon_has_the_displayed_size_of_any_image_kind(client, kind):
+    response = post(client, format_variants()[kind])
     assert response.status_code == 200
     assert decoded(response.data).shape == (40, 24, 3)
 
 
 @pytest.mark.promise("Input: an image of any allowed kind comes back upright and at its own size")
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (3000, 1), (300, 300)])
-def test_the_answer_has_the_pictures_size(client, height, width):
+def test_cartoon_has_the_image_size(client, height, width):
     response = post(client, encoded(gradient(height, width)))
     assert decoded(response.data).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize(("level", "faces"), [(255, "1"), (0, "0")])
-def test_headers_tell_the_model_and_the_faces(client, level, faces):
+def test_model_and_faces_headers(client, level, faces):
     response = post(client, encoded(np.full((256, 256, 3), level, np.uint8)))
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
     assert response.headers["X-Dctnet-Faces"] == faces
@@ -68,7 +71,7 @@ def test_headers_tell_the_model_and_the_faces(client, level, faces):
     assert red.any() == (faces == "1")
 
 
-def test_each_stage_is_timed_in_milliseconds(client):
+def test_server_timing_header(client):
     timing = post(client).headers["Server-Timing"]
     entries = re.findall(r"(\w+);dur=(\d+\.\d)(?:, |$)", timing)
     stages = ["queue", "decode", "background", "faces", "head", "blend", "encode"]
@@ -77,50 +80,51 @@ def test_each_stage_is_timed_in_milliseconds(client):
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
-def test_no_upload_is_written_to_a_file(settings, tmp_path, monkeypatch):
-    """Werkzeug would write one of more than 500 kB."""
-    client = client_of(replace(settings, max_bytes=2_000_000))
+def test_upload_is_not_written_to_a_file(settings, tmp_path, monkeypatch):
+    """Werkzeug writes uploads of more than 500 kB to a file by default."""
+    client = client_of(replace(settings, max_body_bytes=2_000_000))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))  # Writing would fail.
-    picture = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
-    boundary, form = encode_multipart({"file": picture})
+    image = FileStorage(BytesIO(padded(1_000_000)), "me.png", "file")
+    boundary, form = encode_multipart({"file": image})
     response = client.post(
         "/v1/cartoons", data=form, content_type=f"multipart/form-data; boundary={boundary}"
     )
     assert response.status_code == 200
 
 
-def test_no_picture_is_refused(client):
+def test_missing_image_is_400(client):
     for response in (
         client.post("/v1/cartoons"),
         post(client, b""),
         client.post("/v1/cartoons", data={"file": (BytesIO(b""), "empty.png")}),
-        client.post("/v1/cartoons", data={"picture": (BytesIO(encoded(PICTURE)), "me.png")}),
+        client.post("/v1/cartoons", data={"image": (BytesIO(encoded(IMAGE)), "me.png")}),
         client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
         client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
-        assert "field `file`" in refused(response, 400, "no-picture")
+        assert "field `file`" in require_problem(response, 400, "missing-image")
 
 
-@pytest.mark.parametrize("data", [b"hello", encoded(PICTURE, "GIF"), bytes(1000)])
-def test_what_is_no_allowed_picture_is_refused(client, data):
-    assert "JPEG, PNG, WebP or AVIF" in refused(post(client, data), 415, "unsupported-format")
+@pytest.mark.parametrize("data", [b"hello", encoded(IMAGE, "GIF"), bytes(1000)])
+def test_unsupported_format_is_415(client, data):
+    assert "JPEG, PNG, WebP or AVIF" in require_problem(
+        post(client, data), 415, "unsupported-format"
+    )
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_cut_off_picture_is_refused(client, format):
-    data = encoded(PICTURE, format)
-    refused(post(client, data[: len(data) // 2]), 422, "broken-picture")
+def test_truncated_image_is_422(client, format):
+    data = encoded(IMAGE, format)
+    require_problem(post(client, data[: len(data) // 2]), 422, "damaged-image")
 
 
 def padded(size: int) -> bytes:
-    """An image of exactly this size in bytes."""
-    data = encoded(PICTURE)
+    """Image of exactly this many bytes."""
+    data = encoded(IMAGE)
     return data + bytes(size - len(data))
 
 
 def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
-    """Send an image of this size in bytes: announced, in a form, and as Gunicorn hands over a body
-    whose size is not announced."""
+    """Send an image of this many bytes: with a length, in a form, and chunked as by Gunicorn."""
     data = padded(size)
     unsized = {"wsgi.input": BytesIO(data), "wsgi.input_terminated": True}
     return [
@@ -130,51 +134,51 @@ def of_size(client: FlaskClient, size: int) -> list[TestResponse]:
     ]
 
 
-def test_as_many_bytes_as_allowed_pass_and_one_more_is_refused(client):
+def test_max_body_bytes_is_exact(client):
     assert [response.status_code for response in of_size(client, MAX_BYTES)] == [200] * 3
     for response in of_size(client, MAX_BYTES + 1):
-        assert f"at most {MAX_BYTES} bytes" in refused(response, 413, "too-many-bytes")
+        assert f"at most {MAX_BYTES} bytes" in require_problem(response, 413, "too-many-bytes")
 
 
-def test_other_fields_may_not_add_without_end(client):
+def test_form_overhead_is_limited(client):
     form = {"file": (BytesIO(padded(MAX_BYTES)), "me.png"), "other": (BytesIO(bytes(70_000)), "x")}
-    refused(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
+    require_problem(client.post("/v1/cartoons", data=form), 413, "too-many-bytes")
 
 
-def test_as_many_pixels_as_allowed_pass_and_one_more_is_refused(client):
+def test_max_pixels_is_exact(client):
     assert post(client, encoded(np.zeros((1, MAX_PIXELS, 3), np.uint8))).status_code == 200
     one_more = post(client, encoded(np.zeros((1, MAX_PIXELS + 1, 3), np.uint8)))
-    detail = refused(one_more, 413, "too-many-pixels")
+    detail = require_problem(one_more, 413, "too-many-pixels")
     assert f"{MAX_PIXELS + 1} pixels; at most {MAX_PIXELS} are allowed" in detail
 
 
 @pytest.mark.parametrize("style", ["anime", "", "TINY"])
-def test_a_style_that_is_not_loaded_is_refused(client, style):
-    detail = refused(post(client, style=style), 422, "unknown-style")
+def test_unknown_style_is_422(client, style):
+    detail = require_problem(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; 'tiny' is."
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
-def test_an_unknown_format_is_refused(client, format):
-    detail = refused(post(client, format=format), 422, "bad-parameter")
+def test_unknown_format_is_422(client, format):
+    detail = require_problem(post(client, format=format), 422, "bad-parameter")
     assert detail == f"The format {format!r} is none of png, jpeg, webp."
 
 
-def test_a_picture_too_long_for_the_format_is_refused(client):
+def test_image_too_long_for_the_format_is_422(client):
     data = encoded(np.zeros((1, 20_000, 3), np.uint8))
     assert post(client, data, format="png").status_code == 200
-    detail = refused(post(client, data, format="webp"), 422, "bad-parameter")
+    detail = require_problem(post(client, data, format="webp"), 422, "bad-parameter")
     assert "at most 16383 on a side" in detail
 
 
 @pytest.mark.parametrize("seconds", ["5", "5.5", "0.5e1", "1e400"])
-def test_a_deadline_is_a_number_as_json_writes_one(client, seconds):
+def test_request_timeout_is_a_json_number(client, seconds):
     headers = {"X-Request-Timeout": seconds}
-    assert client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers).status_code == 200
+    assert client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "+5", "1_0", "inf", "nan", ""])
-def test_a_deadline_that_is_none_is_refused(client, seconds):
+def test_invalid_request_timeout_is_422(client, seconds):
     headers = {"X-Request-Timeout": seconds}
-    response = client.post("/v1/cartoons", data=encoded(PICTURE), headers=headers)
-    refused(response, 422, "bad-parameter")
+    response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
+    require_problem(response, 422, "bad-parameter")

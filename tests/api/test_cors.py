@@ -1,4 +1,4 @@
-"""CORS: which other sites' pages may use the API from a browser, and what they get to read."""
+"""CORS: allowed origins, exposed headers and preflight requests."""
 
 from dataclasses import replace
 
@@ -7,14 +7,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from dctnet.config import Settings
-from tests.api.conftest import PICTURE, client_of, starting_with
+from tests.api.conftest import IMAGE, client_of, starting_client_of
 
-ALLOWED, SECOND, STRANGER = "https://a.example", "http://localhost:3000", "https://b.example"
+ALLOWED, SECOND, OTHER = "https://a.example", "http://localhost:3000", "https://b.example"
 PATHS = ["/", "/health", "/v1/styles", "/openapi.json", "/nothing"]
 
 
 @pytest.fixture(scope="module")
-def shared(settings: Settings) -> FlaskClient:
+def client_with_cors(settings: Settings) -> FlaskClient:
     return client_of(replace(settings, cors_origins=frozenset({ALLOWED, SECOND})))
 
 
@@ -28,16 +28,16 @@ def preflight(client: FlaskClient, path: str, origin: str) -> TestResponse:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_by_default_no_other_site_may_read_anything(client, path):
+def test_cors_is_off_by_default(client, path):
     for response in client.get(path, headers={"Origin": ALLOWED}), preflight(client, path, ALLOWED):
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
         assert "Vary" not in response.headers
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_of_an_allowed_site_may_read_every_answer(shared, path):
+def test_allowed_origin_may_read_every_response(client_with_cors, path):
     for origin in ALLOWED, SECOND:
-        response = shared.get(path, headers={"Origin": origin})
+        response = client_with_cors.get(path, headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == origin
         assert "Origin" in response.vary
         assert "Access-Control-Allow-Credentials" not in response.headers
@@ -45,53 +45,53 @@ def test_a_page_of_an_allowed_site_may_read_every_answer(shared, path):
 
 @pytest.mark.parametrize(
     "origin",
-    [STRANGER, "null", "", f"{ALLOWED}.evil.example", f"{ALLOWED}:8443", "http://a.example"],
+    [OTHER, "null", "", f"{ALLOWED}.evil.example", f"{ALLOWED}:8443", "http://a.example"],
 )
-def test_another_site_s_page_may_read_nothing(shared, origin):
-    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": origin})
-    assert response.status_code == 200  # It is the browser that keeps the answer from the page.
+def test_other_origin_may_read_no_response(client_with_cors, origin):
+    response = client_with_cors.post("/v1/cartoons", data=IMAGE, headers={"Origin": origin})
+    assert response.status_code == 200  # The browser hides the response from the page.
     assert "Access-Control-Allow-Origin" not in response.headers
     assert "Origin" in response.vary
-    beforehand = preflight(shared, "/v1/cartoons", origin)
-    assert not [name for name, _ in beforehand.headers if name.startswith("Access-Control")]
+    preflight_response = preflight(client_with_cors, "/v1/cartoons", origin)
+    assert not [name for name, _ in preflight_response.headers if name.startswith("Access-Control")]
 
 
 def names(response: TestResponse, header: str) -> set[str]:
     return set(response.headers[f"Access-Control-{header}"].split(", "))
 
 
-def test_a_page_may_read_the_headers_that_a_client_needs(shared):
-    response = shared.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
-    answers = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
-    assert names(response, "Expose-Headers") == answers
+def test_exposed_headers(client_with_cors):
+    response = client_with_cors.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
+    exposed = {"Retry-After", "Server-Timing", "X-Dctnet-Faces", "X-Dctnet-Model", "X-Request-Id"}
+    assert names(response, "Expose-Headers") == exposed
 
 
 @pytest.mark.parametrize("path", ["/v1/cartoons", "/upload", "/v1/styles"])
-def test_a_browser_is_told_beforehand_what_it_may_send(shared, path):
-    response = preflight(shared, path, ALLOWED)
+def test_preflight_response(client_with_cors, path):
+    response = preflight(client_with_cors, path, ALLOWED)
     assert response.status_code == 200
     assert response.data == b""
     assert response.headers["Access-Control-Allow-Origin"] == ALLOWED
     assert response.headers["Access-Control-Max-Age"] == "7200"
     assert "POST" in names(response, "Allow-Methods")
     assert names(response, "Allow-Headers") == {
-        *("Authorization", "Content-Type", "X-Api-Key", "X-Dctnet-Ticket"),
+        *("Authorization", "Content-Type", "X-Api-Key", "X-Dctnet-Queue-Ticket"),
         *("X-Request-Id", "X-Request-Timeout"),
     }
 
 
-def test_what_a_browser_asks_beforehand_takes_no_key_and_no_slot(with_keys):
-    # It has no slots yet.
-    loading = starting_with(replace(with_keys, cors_origins=frozenset({ALLOWED})))
+def test_preflight_needs_no_key_and_no_slot(settings_with_keys):
+    # The replica has no slots yet.
+    loading = starting_client_of(replace(settings_with_keys, cors_origins=frozenset({ALLOWED})))
     assert preflight(loading, "/v1/cartoons", ALLOWED).status_code == 200
-    refused = loading.post("/v1/cartoons", data=PICTURE, headers={"Origin": ALLOWED})
-    assert refused.status_code == 401
-    assert refused.headers["Access-Control-Allow-Origin"] == ALLOWED
+    rejected = loading.post("/v1/cartoons", data=IMAGE, headers={"Origin": ALLOWED})
+    assert rejected.status_code == 401
+    assert rejected.headers["Access-Control-Allow-Origin"] == ALLOWED
 
 
-def test_a_star_lets_every_site_s_page_read(settings):
+def test_any_origin_may_read_with_a_wildcard(settings):
     client = client_of(replace(settings, cors_origins=frozenset({"*"})))
-    for origin in ALLOWED, STRANGER, "null":
+    for origin in ALLOWED, OTHER, "null":
         response = client.get("/v1/styles", headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in response.headers

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.http.docs import marked_up
-from dctnet.http.problems import KINDS
+from dctnet.api.docs import render_markup
+from dctnet.api.problems import PROBLEM_TYPES
 from tests.api.conftest import MODEL, client_of
-from tests.support.described import document_of
+from tests.support.openapi_validation import openapi_document
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def page(client: FlaskClient) -> str:
     return response.text
 
 
-def test_it_has_every_operation_parameter_and_status(client, page):
-    document = document_of(client.application)
+def test_docs_have_every_operation_parameter_and_status(client, page):
+    document = openapi_document(client.application)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             section = page.partition(f'<section id="{operation["operationId"]}">')[2]
@@ -32,14 +32,14 @@ def test_it_has_every_operation_parameter_and_status(client, page):
             assert len(rows) == len(operation["parameters"]) > 0
 
 
-def test_it_has_every_type_of_problem(page):
+def test_docs_have_every_problem_type(page):
     table = page.partition('<section id="problems">')[2].partition("</section>")[0]
     assert re.findall(r"<td><code>(urn:[\w:-]+)</code></td>", table) == [
-        kind.type for kind in KINDS
+        problem_type.uri for problem_type in PROBLEM_TYPES
     ]
 
 
-def test_it_has_no_script_and_nothing_from_elsewhere(client, page):
+def test_docs_have_no_script_and_no_other_host(client, page):
     assert not re.search(r"<script|<iframe|<object|style=| on\w+=|javascript:", page, re.IGNORECASE)
     assert not re.search(r"""(?:src|href)=["'](?:\w+:)?//""", page)
     links = re.findall(r'href="(static/[^"]+)"', page)
@@ -50,15 +50,15 @@ def test_it_has_no_script_and_nothing_from_elsewhere(client, page):
         assert not re.search(r"@import|url\(", response.text)
 
 
-def test_its_links_lead_somewhere(client, page):
+def test_docs_links_resolve(client, page):
     names = re.findall(r' id="([^"]+)"', page)
     assert len(set(names)) == len(names)
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(names)
     assert 'href="openapi.json"' in page
 
 
-def test_what_it_tells_is_text_and_no_markup(settings):
+def test_docs_escape_values(settings):
     page = client_of(settings, replace(MODEL, style="<b>bold")).get("/docs").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
-    assert marked_up("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"
+    assert render_markup("a `<i>` & b\n\nc") == "<p>a <code>&lt;i&gt;</code> &amp; b</p><p>c</p>"

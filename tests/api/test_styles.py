@@ -7,13 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from dctnet.config import Settings
-from dctnet.models.folder import DEMO, KNOWN_ANSWER
-from tests.api.conftest import MODEL, client_of, refused, starting_with
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT
+from tests.api.conftest import MODEL, client_of, require_problem, starting_client_of
 
-SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
 
-def test_the_loaded_style_is_described(client):
+def test_loaded_style_is_listed(client):
     response = client.get("/v1/styles")
     assert response.get_json() == {
         "styles": [
@@ -31,18 +31,18 @@ def test_the_loaded_style_is_described(client):
 
 
 @pytest.mark.parametrize(("style", "title"), [("handdrawn", "Hand-drawn"), ("demo", "Demo")])
-def test_a_style_has_a_title_for_people(settings, style, title):
+def test_style_has_a_display_title(settings, style, title):
     client = client_of(settings, replace(MODEL, style=style))
     assert client.get("/v1/styles").get_json()["styles"][0]["title"] == title
 
 
 @pytest.fixture
 def loading(settings: Settings) -> FlaskClient:
-    """A server whose model is still being loaded, and has a known answer."""
-    return starting_with(settings, replace(MODEL, sample=SAMPLE))
+    """Client of a server that is loading a model with a golden pair."""
+    return starting_client_of(settings, replace(MODEL, sample=SAMPLE))
 
 
-def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading):
+def test_style_sample_is_the_golden_output(loading):
     sample = loading.get("/v1/styles").get_json()["styles"][0]["sample"]
     response = loading.get(urljoin("/v1/styles", sample))
     assert response.status_code == 200
@@ -53,12 +53,12 @@ def test_the_sample_of_a_style_is_the_known_answer_of_its_model(loading):
     assert response.status_code == 304
 
 
-def test_a_model_without_a_known_answer_has_no_sample(settings):
+def test_model_without_golden_output_has_no_sample(settings):
     client = client_of(settings, replace(MODEL, sample=None))
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] is None
     assert client.get("/v1/styles/tiny/sample").status_code == 404
 
 
 @pytest.mark.parametrize("style", ["anime", "..", "%2e%2e", "..%2fdemo"])
-def test_no_other_sample_or_file_is_reached(loading, style):
-    refused(loading.get(f"/v1/styles/{style}/sample"), 404, "not-found")
+def test_other_samples_and_files_are_not_found(loading, style):
+    require_problem(loading.get(f"/v1/styles/{style}/sample"), 404, "not-found")

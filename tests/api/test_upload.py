@@ -1,4 +1,4 @@
-"""``POST /upload`` and ``GET /health``, the older contract."""
+"""``POST /upload`` and ``GET /health``."""
 
 from io import BytesIO
 from typing import Any
@@ -8,35 +8,35 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.api.conftest import MAX_BYTES
-from tests.support.encoded import decoded, encoded, gradient
+from tests.support.encoded_images import decoded, encoded, gradient
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 def post(client: FlaskClient, data: bytes) -> Any:
     return client.post("/upload", data={"file": (BytesIO(data), "me.jpg")})
 
 
-def test_the_answer_is_a_png_to_be_saved(client):
-    response = post(client, encoded(PICTURE))
+def test_upload_returns_a_png_attachment(client):
+    response = post(client, encoded(IMAGE))
     assert response.status_code == 200
     assert response.content_type == "image/png"
     assert response.headers["Content-Disposition"] == "attachment; filename=result.png"
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Dctnet-Model"] == "tiny@v1"
-    np.testing.assert_array_equal(decoded(response.data), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"", 400, "Send the picture"),
-        (b"hello", 415, "no JPEG, PNG, WebP or AVIF"),
-        (encoded(PICTURE)[:200], 422, "damaged"),
+        (b"", 400, "Send the image"),
+        (b"hello", 415, "not a JPEG, PNG, WebP or AVIF"),
+        (encoded(IMAGE)[:200], 422, "damaged"),
         (bytes(MAX_BYTES + 1), 413, "at most"),
     ],
 )
-def test_an_error_is_one_sentence(client, data, status, words):
+def test_upload_error_format(client, data, status, words):
     response = post(client, data)
     assert response.status_code == status
     assert response.content_type == "application/json"
@@ -45,18 +45,18 @@ def test_an_error_is_one_sentence(client, data, status, words):
     assert response.headers["X-Request-Id"]
 
 
-def test_another_method_is_refused(client):
+def test_upload_rejects_other_methods(client):
     response = client.get("/upload")
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
     assert response.get_json().keys() == {"error"}
 
 
-def test_a_server_that_loads_its_model_says_so_and_is_not_healthy_yet(client, starting):
-    response = post(starting, encoded(PICTURE))
+def test_upload_and_health_while_the_model_loads(client, starting_client):
+    response = post(starting_client, encoded(IMAGE))
     assert response.status_code == 503
     assert "still loading" in response.get_json()["error"]
-    for server, status, word in (starting, 503, "starting"), (client, 200, "healthy"):
+    for server, status, word in (starting_client, 503, "starting"), (client, 200, "healthy"):
         response = server.get("/health")
         assert response.status_code == status
         assert response.get_json() == {"status": word, "model_loaded": status == 200}

@@ -1,4 +1,4 @@
-"""Which engines are measured, that they draw the same, and what the page says of MNN."""
+"""Generator benchmark: measured engines, equal output, and the note on MNN."""
 
 import sys
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import page
-from benchmarks.generator import TUNED, kinds, require_same
+from benchmarks import report
+from benchmarks.generator import REFERENCE, available_engines, require_same_output
 
-LOCKED = ["ONNX Runtime", TUNED, "TensorFlow without oneDNN"]
+LOCKED = ["ONNX Runtime", REFERENCE, "TensorFlow without oneDNN"]
 
 
-class Answers(dict):
-    """An answer of one second to everything that is asked."""
+class ConstantMeasurements(dict):
+    """One second for every measurement."""
 
     def __missing__(self, key: tuple[object, ...]) -> list[float]:
         return [1.0]
@@ -36,39 +36,39 @@ def with_mnn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def _names(upstream: Path) -> list[str]:
-    return [kind.name for kind in kinds(upstream, [])]
+    return [spec.name for spec in available_engines(upstream, [])]
 
 
 def _page(path: Path, engines: list[str]) -> str:
-    page.write(path, Answers(), engines, ["512x512"], [])
+    report.write(path, ConstantMeasurements(), engines, ["512x512"], [])
     return path.read_text()
 
 
 @pytest.mark.usefixtures("without_mnn")
-def test_without_mnn_the_others_are_measured_and_the_page_says_how_to_add_it(tmp_path):
+def test_page_says_how_to_install_missing_mnn(tmp_path):
     assert _names(tmp_path) == LOCKED
-    text = _page(tmp_path / "page.md", LOCKED)
-    assert "\nMNN was not measured, " in text
+    text = _page(tmp_path / "report.md", LOCKED)
+    assert "\nMNN was not measured: " in text
     assert "`.venv/bin/pip install MNN`" in text
 
 
 @pytest.mark.usefixtures("with_mnn")
-def test_mnn_is_measured_where_it_is_installed(tmp_path):
+def test_installed_mnn_is_measured(tmp_path):
     names = _names(tmp_path)
     assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
-    text = _page(tmp_path / "page.md", names)
+    text = _page(tmp_path / "report.md", names)
     assert "MNN 9.8.7 " in text
     assert "not measured" not in text
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_an_engine_may_be_a_level_from_tensorflow_and_no_more(levels):
-    wanted = np.full((16, 16, 3), 9, np.uint8)
-    found = wanted.copy()
-    found[3, 4, 1] -= levels
-    engines = {(TUNED, 1): lambda *_: wanted, ("other", 2): lambda *_: found}
+def test_output_tolerance_is_one_level(levels):
+    expected = np.full((16, 16, 3), 9, np.uint8)
+    actual = expected.copy()
+    actual[3, 4, 1] -= levels
+    engines = {(REFERENCE, 1): lambda *_: expected, ("other", 2): lambda *_: actual}
     if levels == 1:
-        require_same(engines, "16x16")
+        require_same_output(engines, "16x16")
         return
     with pytest.raises(SystemExit, match="other, 2 threads: 2 levels"):
-        require_same(engines, "16x16")
+        require_same_output(engines, "16x16")

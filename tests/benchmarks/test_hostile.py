@@ -1,21 +1,21 @@
-"""What the mixed hostile load counts as lost, red, admitted and recovered."""
+"""Mixed hostile load: lost requests, failed probes, retries and recovery."""
 
 from itertools import pairwise
 
 import pytest
 
-from benchmarks.honest_clients import REJECTED, RIGHT, Attempt
 from benchmarks.hostile import (
     AFTER_S,
     LONG_PAUSE_S,
     PAUSE_MARGIN_S,
     Pause,
-    failures,
+    count_failed_probes,
+    count_failures,
+    count_retries,
     pause_schedule,
     recovery_s,
-    red,
-    retries,
 )
+from benchmarks.legitimate_clients import OK, REJECTED, Attempt
 from benchmarks.replica_monitor import Probe
 
 LONG = Pause(100, 100 + LONG_PAUSE_S)
@@ -23,14 +23,14 @@ SHORT = Pause(300, 303)
 
 
 def attempt(
-    begin_s: float, end_s: float, outcome: str = RIGHT, status: int = 200, client: int = 0
+    begin_s: float, end_s: float, outcome: str = OK, status: int = 200, client: int = 0
 ) -> Attempt:
     retry_after_s = 1 if outcome == REJECTED else None
     return Attempt(client, begin_s, begin_s, end_s, outcome, status, retry_after_s)
 
 
 @pytest.mark.parametrize(("minutes", "number", "long"), [(30, 14, 1), (5, 2, 1), (1, 2, 0)])
-def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(minutes, number, long):
+def test_pause_schedule_fits_the_attack(minutes, number, long):
     pauses = list(pause_schedule(60 * minutes))
     assert len(pauses) == number
     assert [length for _, length in pauses].count(LONG_PAUSE_S) == long
@@ -38,8 +38,8 @@ def test_pauses_lie_within_the_attack_and_one_of_a_longer_attack_is_long(minutes
         assert offset + length < following
 
 
-def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost():
-    lost, excused = failures(
+def test_deadlines_in_the_long_pause_are_excused():
+    lost, excused = count_failures(
         [
             attempt(90, 141, "status 504", 504),
             attempt(90, 141, "status 500", 500),
@@ -55,18 +55,18 @@ def test_only_deadlines_that_passed_in_the_long_pause_are_not_lost():
     assert excused == 1
 
 
-def test_a_retry_that_is_rejected_again_was_not_admitted():
+def test_rejected_retries_are_not_admitted():
     attempts = [
         attempt(0, 1, REJECTED, 429),
-        attempt(0, 9, RIGHT, client=1),
+        attempt(0, 9, OK, client=1),
         attempt(2, 3, REJECTED, 429),
         attempt(4, 5),
         attempt(6, 7, REJECTED, 429),
     ]
-    assert retries(attempts) == (2, 1)
+    assert count_retries(attempts) == (2, 1)
 
 
-def test_red_probes_of_a_pause_are_counted_apart():
+def test_failed_probes_in_pauses_are_counted_separately():
     after_s = SHORT.end_s + PAUSE_MARGIN_S
     probes = [
         Probe("/livez", 299, 304, None),
@@ -75,9 +75,9 @@ def test_red_probes_of_a_pause_are_counted_apart():
         Probe("/livez", 10, 11, 200),
         Probe("/readyz", 10, 11, 503),
     ]
-    assert red(probes, "/livez", [SHORT]) == (2, 1)
+    assert count_failed_probes(probes, "/livez", [SHORT]) == (2, 1)
 
 
-def test_throughput_has_recovered_when_the_first_full_window_begins():
+def test_recovery_is_the_first_window_with_full_throughput():
     assert recovery_s(lambda begin, end: 9 if begin >= 1004 else 2, 1000, 9) == 4
     assert recovery_s(lambda begin, end: 9 * (end <= 1000 + AFTER_S), 1000, 9.1) == float("inf")

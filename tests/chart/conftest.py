@@ -1,4 +1,4 @@
-"""The tests of a file stay together, as they share what `tests.support.chart` renders once."""
+"""Run the tests of a file in one xdist worker, since they share cached renderings."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ import pytest
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        # Drawn values are no other test's, and take longer than all tests of a file.
+        # Random values share nothing, and take longer than all tests of another file.
         if item.path.parent == Path(__file__).parent and item.path.stem != "test_properties":
             item.add_marker(pytest.mark.xdist_group(str(item.path)))

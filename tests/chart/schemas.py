@@ -1,8 +1,7 @@
-"""Make the schemas that rendered objects are checked against: ``schemas.py WHEEL_FOLDER OUT``.
+"""Build JSON schemas of Kubernetes objects: ``schemas.py WHEEL_FOLDER OUT``.
 
-Kubernetes' own come from a wheel that carries them, those of custom resources from the Go modules
-of the projects that define them. They are laid out as kubeconform looks for them, in its strict
-form: what a schema does not name is refused.
+Schemas of built-in objects come from a wheel, those of custom resources from the Go modules of
+their projects. The layout is that of kubeconform's strict schemas, which reject unknown fields.
 """
 
 import json
@@ -15,11 +14,11 @@ from pathlib import Path
 import yaml
 
 MINORS = ("1.29", "1.35", "1.36", "1.37")
-"""The oldest that the chart takes, and the newest three."""
+"""Oldest supported Kubernetes version, and the newest three."""
 
 MODULES = {
     "sigs.k8s.io/gateway-api@v1.6.3": (
-        # The experimental channel: an HTTPRoute's retry is not in the standard one.
+        # The experimental channel, which has HTTPRoute.retry.
         "config/crd/experimental/gateway.networking.k8s.io_gateways.yaml",
         "config/crd/experimental/gateway.networking.k8s.io_httproutes.yaml",
     ),
@@ -43,90 +42,93 @@ MODULES = {
 METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
-def folder(out: Path, minor: str) -> Path:
-    """Return where kubeconform looks for the schemas of a minor version."""
+def schema_dir(out: Path, minor: str) -> Path:
+    """Return the folder with the schemas of a minor version, as kubeconform expects it."""
     return out / f"v{minor}.0-standalone-strict"
 
 
-def standalone(schema: dict, definitions: dict) -> dict:
-    """Return a schema with those definitions in it that it refers to, and no others."""
-    made = {name: value for name, value in schema.items() if name != "$id"}
+def bundle_definitions(schema: dict, definitions: dict) -> dict:
+    """Return a schema with only those definitions that it references."""
+    result = {name: value for name, value in schema.items() if name != "$id"}
     needed: dict[str, dict] = {}
-    pending = [made]
+    pending = [result]
     while pending:
         for name in re.findall(r'#/\$defs/([^"]+)"', json.dumps(pending.pop())):
             if name not in needed:
                 needed[name] = definitions[name]
                 pending.append(definitions[name])
-    text = json.dumps(made | {"$defs": needed})
+    text = json.dumps(result | {"$defs": needed})
     return json.loads(text.replace('"/api/_definitions.json#', '"#'))
 
 
-def closed(schema: object) -> object:
-    """Turn a custom resource's schema into one that refuses what it does not name."""
+def close_schema(schema: object) -> object:
+    """Return a custom resource schema that rejects unknown fields."""
     if isinstance(schema, list):
-        return [closed(item) for item in schema]
+        return [close_schema(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {
-        name: {key: closed(value) for key, value in part.items()}
+    result = {
+        name: {key: close_schema(value) for key, value in part.items()}
         if name == "properties"
-        else closed(part)
+        else close_schema(part)
         for name, part in schema.items()
     }
-    if made.get("x-kubernetes-int-or-string"):
-        made.pop("anyOf", None)
-        made["type"] = ["integer", "string"]
-    is_open = made.get("x-kubernetes-preserve-unknown-fields")
-    # Parts of an anyOf have no type: they say more of what is named outside them.
-    if made.get("type") == "object" and "properties" in made and not is_open:
-        made.setdefault("additionalProperties", False)
-    return made
+    if result.get("x-kubernetes-int-or-string"):
+        result.pop("anyOf", None)
+        result["type"] = ["integer", "string"]
+    is_open = result.get("x-kubernetes-preserve-unknown-fields")
+    # Branches of anyOf have no type; they constrain fields that are named outside them.
+    if result.get("type") == "object" and "properties" in result and not is_open:
+        result.setdefault("additionalProperties", False)
+    return result
 
 
-def from_kubernetes(wheel: Path, out: Path) -> dict[str, dict]:
-    """Write the schemas of Kubernetes' own objects; return each version's definitions."""
-    found = {}
+def write_kubernetes_schemas(wheel: Path, out: Path) -> dict[str, dict]:
+    """Write the schemas of built-in objects; return the definitions by version."""
+    definitions = {}
     for minor in MINORS:
         source = wheel / f"kubernetes_validate/kubernetes-json-schema/v{minor}.0-local-strict"
-        found[minor] = json.loads((source / "_definitions.json").read_text())["$defs"]
-        target = folder(out, minor)
+        definitions[minor] = json.loads((source / "_definitions.json").read_text())["$defs"]
+        target = schema_dir(out, minor)
         target.mkdir(parents=True)
         for file in source.glob("*.json"):
             schema = json.loads(file.read_text())
             if {"apiVersion", "kind"} <= set(schema.get("properties", {})):
-                (target / file.name).write_text(json.dumps(standalone(schema, found[minor])))
-    return found
+                (target / file.name).write_text(
+                    json.dumps(bundle_definitions(schema, definitions[minor]))
+                )
+    return definitions
 
 
-def downloaded() -> Iterator[dict]:
-    """Download the modules, and say where each lies."""
+def download_modules() -> Iterator[dict]:
+    """Download the Go modules; yield the metadata of each, with its folder."""
     command = ["go", "mod", "download", "-json", *MODULES]
     text = subprocess.run(command, cwd="/", stdout=subprocess.PIPE, text=True, check=True).stdout
-    while text:  # One JSON object after the other.
+    while text:  # Concatenated JSON objects.
         module, end = json.JSONDecoder().raw_decode(text)
         yield module
         text = text[end:].lstrip()
 
 
-def from_modules(out: Path, definitions: dict[str, dict]) -> None:
-    """Write the schemas of custom resources beside those of every minor version."""
+def write_crd_schemas(out: Path, definitions: dict[str, dict]) -> None:
+    """Write the schemas of custom resources into the folder of each minor version."""
     modules = {
-        f"{module['Path']}@{module['Version']}": Path(module["Dir"]) for module in downloaded()
+        f"{module['Path']}@{module['Version']}": Path(module["Dir"])
+        for module in download_modules()
     }
     for name, files in MODULES.items():
         for file in files:
             definition = yaml.safe_load((modules[name] / file).read_text())["spec"]
             for version in definition["versions"]:
-                schema = closed(version["schema"]["openAPIV3Schema"])
+                schema = close_schema(version["schema"]["openAPIV3Schema"])
                 schema["properties"]["metadata"] = {"$ref": f"#/$defs/{METADATA}"}
                 group = definition["group"].partition(".")[0]
                 kind = f"{definition['names']['kind']}-{group}-{version['name']}.json".lower()
                 for minor in MINORS:
-                    made = standalone(schema, definitions[minor])
-                    (folder(out, minor) / kind).write_text(json.dumps(made))
+                    result = bundle_definitions(schema, definitions[minor])
+                    (schema_dir(out, minor) / kind).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":
-    wheel, made = Path(sys.argv[1]), Path(sys.argv[2])
-    from_modules(made, from_kubernetes(wheel, made))
+    wheel, result = Path(sys.argv[1]), Path(sys.argv[2])
+    write_crd_schemas(result, write_kubernetes_schemas(wheel, result))

@@ -1,4 +1,4 @@
-"""Each source of the model: which image it takes, what is mounted, and what the replica is told."""
+"""Model sources: image variant, volume, and setting of each."""
 
 from typing import Any
 
@@ -14,19 +14,19 @@ WRITABLE = {"persistentVolumeClaim": {"claimName": "models"}}
 
 EMPTY = {"emptyDir": {"sizeLimit": "4Gi"}}
 
-# Values below `model`; then the volume and DCTNET_MODEL.
+# Values in `model`, the expected volume, and the expected DCTNET_MODEL.
 FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope": ({}, EMPTY, "anime"),
     "modelscope, another style": ({"style": "sketch"}, EMPTY, "sketch"),
     "modelscope, into a claim": ({"cache": {"existingClaim": "models"}}, WRITABLE, "anime"),
-    "modelscope, into a claim that is made": (
+    "modelscope, into a created claim": (
         {"cache": {"create": True}},
         {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
         "anime",
     ),
 }
 PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
-    "modelscope, prepared before": (
+    "modelscope, converted before": (
         {"cache": {"existingClaim": "models", "prepared": True}},
         CLAIM,
         "anime",
@@ -44,72 +44,78 @@ PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
         "/model/anime",
     ),
     "baked": ({"source": "baked"}, None, "/model"),
-    "baked elsewhere": ({"source": "baked", "baked": {"path": "/models/3d"}}, None, "/models/3d"),
+    "baked, other path": (
+        {"source": "baked", "baked": {"path": "/models/3d"}},
+        None,
+        "/models/3d",
+    ),
     "demo": ({"source": "demo"}, None, "demo"),
 }
 SOURCES = FETCHED | PREPARED
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_source_has_its_image_its_volume_and_its_setting(source):
-    model, volume, told = SOURCES[source]
+def test_model_source_sets_image_volume_and_setting(source):
+    model, volume, setting = SOURCES[source]
     fetches = source in FETCHED
-    made = render({"model": model})
-    assert images(made) == {"dctnet:0.1.0-tensorflow" if fetches else "dctnet:0.1.0"}
-    assert made.settings["DCTNET_MODEL"] == told
-    volumes = {each.pop("name"): each for each in made.pod["spec"]["volumes"]}
+    objects = render({"model": model})
+    assert images(objects) == {"dctnet:0.1.0-tensorflow" if fetches else "dctnet:0.1.0"}
+    assert objects.settings["DCTNET_MODEL"] == setting
+    volumes = {each.pop("name"): each for each in objects.pod["spec"]["volumes"]}
     assert volumes.get("model") == volume
-    mounts = {each["name"]: each for each in made.container["volumeMounts"]}
+    mounts = {each["name"]: each for each in objects.container["volumeMounts"]}
     if volume is None:
         assert "model" not in mounts
     else:
         assert mounts["model"]["readOnly"] is True
-        assert told.startswith("/model") == (mounts["model"]["mountPath"] == "/model")
-    first = [each["args"] for each in made.pod["spec"].get("initContainers", [])]
-    assert first == ([["fetch", told], ["prepare", told]] if fetches else [])
-    assert ("DCTNET_MODELS_DIR" in made.settings) == (model.get("source") is None)
-    assert made.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
+        assert setting.startswith("/model") == (mounts["model"]["mountPath"] == "/model")
+    first = [each["args"] for each in objects.pod["spec"].get("initContainers", [])]
+    assert first == ([["fetch", setting], ["prepare", setting]] if fetches else [])
+    assert ("DCTNET_MODELS_DIR" in objects.settings) == (model.get("source") is None)
+    assert objects.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
         "source", "modelscope"
     )
-    assert bool(made.all("PersistentVolumeClaim")) == (model.get("cache", {}).get("create", False))
+    assert bool(objects.all("PersistentVolumeClaim")) == (
+        model.get("cache", {}).get("create", False)
+    )
 
 
-# The others are refused: test_guards.py.
+# Other combinations are rejected: test_validation.py.
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
     ("source", "variant"),
     [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
 )
-def test_a_variant_is_taken_by_every_container_and_a_digest_pins_the_model(source, variant):
+def test_image_variant_and_model_digest(source, variant):
     digest = {} if source == "demo" else {"digest": DIGEST}
-    made = render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
-    assert images(made) == {"dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")}
-    assert made.settings.get("DCTNET_MODEL_DIGEST") == digest.get("digest")
+    objects = render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
+    assert images(objects) == {"dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")}
+    assert objects.settings.get("DCTNET_MODEL_DIGEST") == digest.get("digest")
 
 
-def test_a_style_is_fetched_then_prepared_into_the_folder_that_is_served():
+def test_init_containers_fetch_then_convert_the_served_folder():
     model = {
         "style": "handdrawn",
         "revision": "v1.0",
         "endpoint": "https://hub.example.org",
         "tokenSecret": {"name": "hub", "key": "secret"},
     }
-    made = render({"model": model})
-    fetch, prepare = made.pod["spec"]["initContainers"]
+    objects = render({"model": model})
+    fetch, prepare = objects.pod["spec"]["initContainers"]
     assert fetch["args"] == ["fetch", "handdrawn", "--revision", "v1.0"]
     assert prepare["args"] == ["prepare", "handdrawn"]
     for each in (fetch, prepare):
         mounts = {mount["name"]: mount["mountPath"] for mount in each["volumeMounts"]}
         assert mounts == {"model": "/models", "tmp": "/tmp"}
         assert {"name": "DCTNET_MODELS_DIR", "value": "/models"} in each["env"]
-    assert made.settings["DCTNET_MODELS_DIR"] == "/models"
+    assert objects.settings["DCTNET_MODELS_DIR"] == "/models"
     assert {"name": "MODELSCOPE_ENDPOINT", "value": "https://hub.example.org"} in fetch["env"]
     secret = {"secretKeyRef": {"name": "hub", "key": "secret"}}
     assert {"name": "MODELSCOPE_API_TOKEN", "valueFrom": secret} in fetch["env"]
     assert not [each for each in prepare["env"] if each["name"].startswith("MODELSCOPE")]
 
 
-def test_a_claim_that_is_made_stays_when_the_release_goes():
+def test_created_claim_is_kept_on_uninstall():
     cache = {"create": True, "size": "9Gi", "storageClassName": "fast"}
     claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim", "dctnet-model")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
@@ -120,7 +126,7 @@ def test_a_claim_that_is_made_stays_when_the_release_goes():
     }
 
 
-def test_a_rollout_waits_for_the_start_and_for_a_model_that_is_fetched():
+def test_progress_deadline_covers_start_and_model_fetch():
     def deadline(values: dict[str, Any]) -> int:
         return render(values).deployment["spec"]["progressDeadlineSeconds"]
 

@@ -1,4 +1,4 @@
-"""What Prometheus, its operator and Grafana find."""
+"""Objects for Prometheus, its operator, and Grafana."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, DEMO, Objects, merged, render
+from tests.support.chart import CHART, DEMO, Objects, merge_values, render
 
 MONITORS = {
     "serviceMonitor": ("ServiceMonitor", "endpoints"),
@@ -14,8 +14,8 @@ MONITORS = {
 }
 
 
-def made(**metrics: Any) -> Objects:
-    return render(merged(DEMO, {"metrics": metrics}))
+def render_metrics(**metrics: Any) -> Objects:
+    return render(merge_values(DEMO, {"metrics": metrics}))
 
 
 def prometheus_annotations(objects: Objects) -> dict[str, str]:
@@ -23,14 +23,14 @@ def prometheus_annotations(objects: Objects) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if "prometheus" in key}
 
 
-def test_nothing_of_an_operator_is_made_by_default():
+def test_no_prometheus_operator_objects_by_default():
     default = render(DEMO)
     assert not default.kinds & {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
     assert prometheus_annotations(default) == {}
 
 
-def test_pods_may_be_annotated_for_a_prometheus_without_operator():
-    assert prometheus_annotations(made(podAnnotations=True)) == {
+def test_scrape_annotations():
+    assert prometheus_annotations(render_metrics(podAnnotations=True)) == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9090",
         "prometheus.io/path": "/metrics",
@@ -38,9 +38,9 @@ def test_pods_may_be_annotated_for_a_prometheus_without_operator():
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
-def test_a_monitor_scrapes_the_management_port(monitor):
+def test_monitors_scrape_the_management_port(monitor):
     kind, endpoints = MONITORS[monitor]
-    told = {
+    metrics = {
         "enabled": True,
         "interval": "30s",
         "scrapeTimeout": "10s",
@@ -48,26 +48,28 @@ def test_a_monitor_scrapes_the_management_port(monitor):
         "relabelings": [{"action": "labeldrop", "regex": "pod"}],
         "metricRelabelings": [{"action": "drop", "regex": "python_.*"}],
     }
-    found = made(**{monitor: told}).one(kind)
-    assert found["metadata"]["labels"]["release"] == "prometheus"
-    assert found["spec"][endpoints] == [
+    objects = render_metrics(**{monitor: metrics}).one(kind)
+    assert objects["metadata"]["labels"]["release"] == "prometheus"
+    assert objects["spec"][endpoints] == [
         {
             "port": "management",
             "path": "/metrics",
-            **{key: told[key] for key in told if key not in {"enabled", "labels"}},
+            **{key: metrics[key] for key in metrics if key not in {"enabled", "labels"}},
         }
     ]
 
 
-def test_the_rules_are_the_file_s_as_they_are():
-    rule = made(prometheusRule={"enabled": True, "labels": {"a": "b"}}).one("PrometheusRule")
+def test_prometheus_rule_equals_the_rules_file():
+    rule = render_metrics(prometheusRule={"enabled": True, "labels": {"a": "b"}}).one(
+        "PrometheusRule"
+    )
     assert rule["metadata"]["labels"]["a"] == "b"
     assert rule["spec"] == yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())
     assert rule["spec"]["groups"]
 
 
-def test_every_dashboard_is_a_configmap_that_the_sidecar_finds():
-    told = {
+def test_dashboards_are_configmaps_with_the_sidecar_label():
+    metrics = {
         "enabled": True,
         "namespace": "grafana",
         "label": "dashboards.example/load",
@@ -76,18 +78,22 @@ def test_every_dashboard_is_a_configmap_that_the_sidecar_finds():
     }
     files = {file.name: file.read_text() for file in CHART.glob("files/dashboards/*.json")}
     assert files
-    found = [each for each in made(dashboards=told).all("ConfigMap") if "dashboard" in str(each)]
-    carried = {name: text for each in found for name, text in each["data"].items()}
+    objects = [
+        each
+        for each in render_metrics(dashboards=metrics).all("ConfigMap")
+        if "dashboard" in str(each)
+    ]
+    carried = {name: text for each in objects for name, text in each["data"].items()}
     assert {name: json.loads(text) for name, text in carried.items()} == {
         name: json.loads(text) for name, text in files.items()
     }
-    for each in found:
+    for each in objects:
         assert each["metadata"]["namespace"] == "grafana"
         assert each["metadata"]["labels"]["dashboards.example/load"] == "yes"
         assert each["metadata"]["annotations"]["folder"] == "Cartoons"
 
 
-def test_a_dashboard_is_in_the_release_s_namespace_unless_told():
-    found = made(dashboards={"enabled": True}).one("ConfigMap", "dctnet-dashboard")
-    assert found["metadata"]["namespace"] == "pictures"
-    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+def test_dashboards_default_to_the_release_namespace():
+    objects = render_metrics(dashboards={"enabled": True}).one("ConfigMap", "dctnet-dashboard")
+    assert objects["metadata"]["namespace"] == "images"
+    assert objects["metadata"]["labels"]["grafana_dashboard"] == "1"

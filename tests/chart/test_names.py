@@ -1,14 +1,14 @@
-"""What objects are called, how they are labelled and select one another, which image is taken."""
+"""Object names, labels, selectors, and image references."""
 
 import pytest
 
-from tests.support.chart import DIGEST, Object, Objects, merged, render
-from tests.support.kubernetes import images, mistakes, pods
+from tests.support.chart import DIGEST, Object, Objects, merge_values, render
+from tests.support.kubernetes import images, pods, validation_errors
 
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
     "ingress": {"enabled": True},
-    "gateway": {"enabled": True, "create": True, "className": "envoy", "retries": "envoy"},
+    "gateway": {"enabled": True, "create": True, "className": "envoy", "retryPolicy": "envoy"},
     "metrics": {
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
@@ -32,22 +32,22 @@ EVERYTHING = {
         ("c" * 51, {}, "c" * 51),
     ],
 )
-def test_objects_are_called_after_the_release(release, values, name):
-    made = render(merged(EVERYTHING, values), release=release)
-    assert made.deployment["metadata"]["name"] == name
-    for each in made:
+def test_object_names_start_with_the_full_name(release, values, name):
+    objects = render(merge_values(EVERYTHING, values), release=release)
+    assert objects.deployment["metadata"]["name"] == name
+    for each in objects:
         assert each["metadata"]["name"].startswith(name)
-        assert each["metadata"]["namespace"] == "pictures"
-    assert mistakes(made) == []
+        assert each["metadata"]["namespace"] == "images"
+    assert validation_errors(objects) == []
 
 
-def test_every_object_has_the_common_labels():
-    made = render(
-        merged(EVERYTHING, {"commonLabels": {"team": "a"}, "commonAnnotations": {"b": "c"}}),
+def test_common_labels_and_annotations():
+    objects = render(
+        merge_values(EVERYTHING, {"commonLabels": {"team": "a"}, "commonAnnotations": {"b": "c"}}),
         release="cartoons",
     )
-    assert len(made.kinds) >= 14
-    metadata = [each["metadata"] for each in made] + [made.pod["metadata"]]
+    assert len(objects.kinds) >= 14
+    metadata = [each["metadata"] for each in objects] + [objects.pod["metadata"]]
     for each in metadata:
         labels = each["labels"]
         assert labels["app.kubernetes.io/name"] == "dctnet"
@@ -60,59 +60,65 @@ def test_every_object_has_the_common_labels():
         assert each["annotations"]["b"] == "c"
 
 
-def test_labels_of_the_chart_s_own_are_not_overridden():
+def test_chart_labels_take_precedence():
     stolen = {"app.kubernetes.io/name": "other"}
-    made = render({"commonLabels": stolen, "podLabels": stolen})
-    assert made.pod["metadata"]["labels"]["app.kubernetes.io/name"] == "dctnet"
+    objects = render({"commonLabels": stolen, "podLabels": stolen})
+    assert objects.pod["metadata"]["labels"]["app.kubernetes.io/name"] == "dctnet"
 
 
-def selected(made: Objects, selector: Object) -> set[str]:
-    """The pods, with those of the Deployment as one, that a selector takes."""
-    labelled = {"Deployment": made.pod["metadata"]["labels"]}
-    labelled |= {each["metadata"]["name"]: each["metadata"]["labels"] for each in made.all("Pod")}
+def matching_pods(objects: Objects, selector: Object) -> set[str]:
+    """Return the names of pods that a selector matches; `Deployment` stands for its pods."""
+    labelled = {"Deployment": objects.pod["metadata"]["labels"]}
+    labelled |= {
+        each["metadata"]["name"]: each["metadata"]["labels"] for each in objects.all("Pod")
+    }
     return {name for name, labels in labelled.items() if selector.items() <= labels.items()}
 
 
-def test_every_selector_takes_the_replicas_and_not_the_test():
-    made = render(merged(EVERYTHING, {"commonLabels": {"team": "a"}, "podLabels": {"b": "c"}}))
-    assert made.all("Pod")
+def test_selectors_match_replicas_but_not_the_test_pod():
+    objects = render(
+        merge_values(EVERYTHING, {"commonLabels": {"team": "a"}, "podLabels": {"b": "c"}})
+    )
+    assert objects.all("Pod")
     selectors = {
-        "Deployment": made.deployment["spec"]["selector"]["matchLabels"],
-        "PodDisruptionBudget": made.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        "NetworkPolicy": made.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
-        **{each["metadata"]["name"]: each["spec"]["selector"] for each in made.all("Service")},
+        "Deployment": objects.deployment["spec"]["selector"]["matchLabels"],
+        "PodDisruptionBudget": objects.one("PodDisruptionBudget")["spec"]["selector"][
+            "matchLabels"
+        ],
+        "NetworkPolicy": objects.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        **{each["metadata"]["name"]: each["spec"]["selector"] for each in objects.all("Service")},
     }
     assert len(selectors) == 5
     for selector in selectors.values():
-        assert selected(made, selector) == {"Deployment"}
+        assert matching_pods(objects, selector) == {"Deployment"}
         assert not {"team", "b", "app.kubernetes.io/version"} & set(selector)
 
 
-def test_a_monitor_takes_the_management_service_alone():
-    made = render(EVERYTHING)
-    selector = made.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+def test_service_monitor_selects_the_management_service_only():
+    objects = render(EVERYTHING)
+    selector = objects.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
     services = [
         each["metadata"]["name"]
-        for each in made.all("Service")
+        for each in objects.all("Service")
         if selector <= each["metadata"]["labels"].items()
     ]
     assert services == ["dctnet-management"]
     by_pods = render({"metrics": {"podMonitor": {"enabled": True}}})
     selector = by_pods.one("PodMonitor")["spec"]["selector"]["matchLabels"]
-    assert selected(by_pods, selector) == {"Deployment"}
+    assert matching_pods(by_pods, selector) == {"Deployment"}
 
 
-def test_every_port_that_is_named_is_there():
-    made = render(EVERYTHING)
-    ports = {port["name"] for port in made.container["ports"]}
-    for service in made.all("Service"):
+def test_named_ports_exist():
+    objects = render(EVERYTHING)
+    ports = {port["name"] for port in objects.container["ports"]}
+    for service in objects.all("Service"):
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
-    (endpoint,) = made.one("ServiceMonitor")["spec"]["endpoints"]
-    (port,) = made.one("Service", "dctnet-management")["spec"]["ports"]
+    (endpoint,) = objects.one("ServiceMonitor")["spec"]["endpoints"]
+    (port,) = objects.one("Service", "dctnet-management")["spec"]["ports"]
     assert endpoint["port"] == port["name"]
 
 
-def test_the_management_service_shows_every_replica():
+def test_management_service_is_headless_and_publishes_unready_replicas():
     spec = render().one("Service", "dctnet-management")["spec"]
     assert spec["clusterIP"] == "None"
     assert spec["publishNotReadyAddresses"] is True
@@ -138,16 +144,15 @@ def test_the_management_service_shows_every_replica():
         ),
     ],
 )
-def test_every_container_takes_the_image_that_is_named(values, image):
+def test_image_reference(values, image):
     assert images(render(values)) == {image}
 
 
-def test_pull_secrets_are_global_s_then_the_image_s_each_once():
-    made = render(
-        {"global": {"imagePullSecrets": ["a", "b"]}, "image": {"pullSecrets": ["b", "c"]}}
-    )
-    for _, pod in pods(made):
-        assert [each["name"] for each in pod["imagePullSecrets"]] == ["a", "b", "c"]
+def test_image_pull_secrets_are_global_then_local_without_duplicates():
+    a, b, c = ({"name": name} for name in "abc")
+    objects = render({"global": {"imagePullSecrets": [a, b]}, "imagePullSecrets": [b, c]})
+    for _, pod in pods(objects):
+        assert pod["imagePullSecrets"] == [a, b, c]
     assert all("imagePullSecrets" not in pod for _, pod in pods(render()))
 
 
@@ -160,29 +165,32 @@ def test_pull_secrets_are_global_s_then_the_image_s_each_once():
         ({"create": False, "name": "own"}, "own", False),
     ],
 )
-def test_a_service_account_is_made_or_named(account, used, made_):
-    made = render({"serviceAccount": account})
-    assert made.pod["spec"]["serviceAccountName"] == used
-    accounts = made.all("ServiceAccount")
+def test_service_account_name(account, used, made_):
+    objects = render({"serviceAccount": account})
+    assert objects.pod["spec"]["serviceAccountName"] == used
+    accounts = objects.all("ServiceAccount")
     assert [each["metadata"]["name"] for each in accounts] == ([used] if made_ else [])
     assert all(each["automountServiceAccountToken"] is False for each in accounts)
 
 
-def test_names_that_look_like_numbers_stay_names():
-    made = render(
+def test_numeric_names_stay_strings():
+    objects = render(
         {
             "fullnameOverride": "e3",
-            "image": {"pullSecrets": ["1e3"], "repository": "1", "tag": "30"},
+            "image": {"repository": "1", "tag": "30"},
+            "imagePullSecrets": [{"name": "1e3"}],
             "priorityClassName": "0",
             "networkPolicy": {"prometheusNamespaces": ["007"]},
         },
         release="1e3",
     )
-    spec = made.pod["spec"]
+    spec = objects.pod["spec"]
     assert spec["imagePullSecrets"] == [{"name": "1e3"}]
     assert spec["priorityClassName"] == "0"
-    assert made.container["image"] == "1:30"
-    assert made.deployment["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "1e3"
-    (_, management) = made.one("NetworkPolicy")["spec"]["ingress"]
+    assert objects.container["image"] == "1:30"
+    assert (
+        objects.deployment["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "1e3"
+    )
+    (_, management) = objects.one("NetworkPolicy")["spec"]["ingress"]
     (_, prometheus) = management["from"]
     assert list(prometheus["namespaceSelector"]["matchLabels"].values()) == ["007"]

@@ -1,10 +1,10 @@
-"""Who may reach a replica, and whom it may reach."""
+"""NetworkPolicy: ingress and egress of the replicas."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.chart import BAKED, DEMO, GATEWAY, IMAGE, INGRESS, Object, merged, render
+from tests.support.chart import BAKED, DEMO, GATEWAY, IMAGE, INGRESS, Object, merge_values, render
 
 HERE = {"podSelector": {}}
 
@@ -17,17 +17,17 @@ def namespaces(*names: str) -> list[Object]:
 
 
 def policy(*values: dict[str, Any]) -> Object:
-    return render(merged(*values)).one("NetworkPolicy")["spec"]
+    return render(merge_values(*values)).one("NetworkPolicy")["spec"]
 
 
 def rules(spec: Object, port: str) -> list[Object]:
     return [rule for rule in spec["ingress"] if {"port": port, "protocol": "TCP"} in rule["ports"]]
 
 
-def test_it_is_about_the_replicas_and_both_directions():
-    made = render(DEMO)
-    spec = made.one("NetworkPolicy")["spec"]
-    assert spec["podSelector"] == made.deployment["spec"]["selector"]
+def test_network_policy_selects_replicas_for_ingress_and_egress():
+    objects = render(DEMO)
+    spec = objects.one("NetworkPolicy")["spec"]
+    assert spec["podSelector"] == objects.deployment["spec"]["selector"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 
@@ -41,23 +41,23 @@ CONTROLLERS = ("ingress-nginx", "envoy-gateway-system")
         ({}, None),
         (INGRESS, [HERE, *namespaces(*CONTROLLERS)]),
         (GATEWAY, [HERE, *namespaces(*CONTROLLERS)]),
-        (merged(INGRESS, {"networkPolicy": {"controllerNamespaces": []}}), [HERE]),
+        (merge_values(INGRESS, {"networkPolicy": {"controllerNamespaces": []}}), [HERE]),
         (
-            merged(GATEWAY, {"networkPolicy": {"controllerNamespaces": ["edge"]}}),
+            merge_values(GATEWAY, {"networkPolicy": {"controllerNamespaces": ["edge"]}}),
             [HERE, *namespaces("edge")],
         ),
     ],
 )
-def test_the_api_is_open_to_the_proxies_and_to_all_where_there_are_none(values, expected):
+def test_api_ingress_is_limited_to_proxies_if_enabled(values, expected):
     (rule,) = rules(policy(DEMO, values), "http")
     assert rule.get("from") == expected
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.parametrize("names", [None, [], ["a", "b"]])
-def test_the_management_port_is_open_to_prometheus_alone(names):
-    told = {} if names is None else {"networkPolicy": {"prometheusNamespaces": names}}
-    (rule,) = rules(policy(DEMO, told), "management")
+def test_management_ingress_is_limited_to_prometheus(names):
+    network_policy = {} if names is None else {"networkPolicy": {"prometheusNamespaces": names}}
+    (rule,) = rules(policy(DEMO, network_policy), "management")
     assert rule["from"] == [HERE, *namespaces(*(["monitoring"] if names is None else names))]
     assert len(rule["ports"]) == 1
 
@@ -68,7 +68,7 @@ def dns(spec: Object) -> Object:
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
-def test_nothing_goes_out_but_dns():
+def test_egress_is_limited_to_dns():
     spec = policy(DEMO)
     assert spec["egress"] == [dns(spec)]
     assert {each["protocol"] for each in dns(spec)["ports"]} == {"UDP", "TCP"}
@@ -76,7 +76,7 @@ def test_nothing_goes_out_but_dns():
     assert dns(spec)["to"]
 
 
-def test_a_pod_that_fetches_its_model_may_reach_the_hub():
+def test_egress_to_the_model_hub_while_fetching():
     source = {"cidrs": ["198.51.100.0/24", "2001:db8::/32"], "ports": [443, 8443]}
     spec = policy({"networkPolicy": {"modelSource": source}})
     (hub,) = [rule for rule in spec["egress"] if rule != dns(spec)]
@@ -94,7 +94,7 @@ def test_a_pod_that_fetches_its_model_may_reach_the_hub():
         BAKED,
     ],
 )
-def test_a_pod_that_has_its_model_may_not(values):
+def test_no_egress_to_the_model_hub_without_fetching(values):
     spec = policy(values)
     assert spec["egress"] == [dns(spec)]
 
@@ -107,7 +107,7 @@ def test_a_pod_that_has_its_model_may_not(values):
         ("http://192.0.2.7", 80),
     ],
 )
-def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint, port):
+def test_egress_to_the_tracing_collector(endpoint, port):
     tracing = {"tracing": {"endpoint": endpoint}}
     spec = policy(DEMO, tracing, {"networkPolicy": {"collectorNamespaces": ["a", "b"]}})
     (collector,) = [rule for rule in spec["egress"] if rule != dns(spec)]
@@ -115,7 +115,7 @@ def test_a_replica_that_makes_spans_may_reach_their_collector(endpoint, port):
     assert collector["to"] == [HERE, *namespaces("a", "b")]
 
 
-def test_rules_of_ones_own_are_added():
+def test_extra_network_policy_rules():
     more: dict[str, Any] = {
         "extraIngress": [{"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}],
         "extraEgress": [{"ports": [{"port": 4317, "protocol": "TCP"}]}],
@@ -125,5 +125,5 @@ def test_rules_of_ones_own_are_added():
     assert spec["egress"] == without["egress"] + more["extraEgress"]
 
 
-def test_it_can_be_left_out():
+def test_network_policy_can_be_disabled():
     assert "NetworkPolicy" not in render({"networkPolicy": {"enabled": False}}).kinds

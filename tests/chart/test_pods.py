@@ -1,4 +1,4 @@
-"""What the pods are: confined, probed, rolled when something changes, and open to additions."""
+"""Pods: security contexts, probes, resources, rolling updates, and extra fields."""
 
 from math import ceil
 from typing import Any
@@ -8,14 +8,14 @@ import yaml
 
 from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound
-from tests.support.chart import BAKED, DEMO, PROFILES, Object, merged, nested, render
+from tests.support.chart import BAKED, DEMO, PROFILES, Object, merge_values, nest_value, render
 from tests.support.kubernetes import containers, pods
 
 EXTRA = {"name": "more", "image": "example/more:1"}
 
 
-def restricted_breaches(pod: Object) -> list[str]:
-    """What of a pod the Pod Security Standard `restricted` forbids."""
+def restricted_violations(pod: Object) -> list[str]:
+    """Return the violations of the Pod Security Standard `restricted`."""
     context = pod.get("securityContext", {})
     allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"}
     allowed |= {"persistentVolumeClaim", "projected", "secret", "image"}
@@ -38,12 +38,12 @@ def restricted_breaches(pod: Object) -> list[str]:
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
-def test_every_pod_keeps_to_the_restricted_standard():
+def test_pods_meet_the_restricted_standard():
     seen = 0
     for profile in [None, *PROFILES]:
         for name, pod in pods(render(profile=profile)):
             seen += len(containers(pod))
-            assert restricted_breaches(pod) == [], name
+            assert restricted_violations(pod) == [], name
             for each in containers(pod):
                 assert each["securityContext"]["readOnlyRootFilesystem"] is True
             assert pod["automountServiceAccountToken"] is False
@@ -52,16 +52,16 @@ def test_every_pod_keeps_to_the_restricted_standard():
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
-def test_what_breaks_the_standard_is_seen():
+def test_restricted_violations_are_detected():
     wrong = [
-        nested("podSecurityContext.runAsNonRoot", False),
-        nested("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
-        nested("securityContext.allowPrivilegeEscalation", True),
-        nested("securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
-        nested("securityContext.privileged", True),
-        nested("extraVolumes", [{"name": "root", "hostPath": {"path": "/"}}]),
+        nest_value("podSecurityContext.runAsNonRoot", False),
+        nest_value("podSecurityContext.seccompProfile", {"type": "Unconfined"}),
+        nest_value("securityContext.allowPrivilegeEscalation", True),
+        nest_value("securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+        nest_value("securityContext.privileged", True),
+        nest_value("extraVolumes", [{"name": "root", "hostPath": {"path": "/"}}]),
     ]
-    assert restricted_breaches(render(merged(DEMO, *wrong)).pod["spec"]) == [
+    assert restricted_violations(render(merge_values(DEMO, *wrong)).pod["spec"]) == [
         "volume root",
         "dctnet runs as root",
         "dctnet may gain privileges",
@@ -69,11 +69,11 @@ def test_what_breaks_the_standard_is_seen():
         "dctnet keeps capabilities",
         "dctnet has no seccomp profile",
     ]
-    root = render(merged(DEMO, nested("podSecurityContext.runAsUser", 0)))
-    assert restricted_breaches(root.pod["spec"]) == ["dctnet runs as root"]
+    root = render(merge_values(DEMO, nest_value("podSecurityContext.runAsUser", 0)))
+    assert restricted_violations(root.pod["spec"]) == ["dctnet runs as root"]
 
 
-def test_the_user_is_the_image_s_and_a_number():
+def test_pods_run_as_the_user_of_the_image():
     context = render(DEMO).pod["spec"]["securityContext"]
     assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (10001,) * 3
 
@@ -86,8 +86,8 @@ PROBES = {
 
 
 @pytest.mark.parametrize(("variant", "memory"), [("runtime", "640Mi"), ("tensorflow", "1500Mi")])
-def test_a_variant_has_its_probes_of_the_management_port_and_its_memory(variant, memory):
-    container = render(merged(DEMO, {"image": {"variant": variant}})).container
+def test_probes_and_memory_request_per_image_variant(variant, memory):
+    container = render(merge_values(DEMO, {"image": {"variant": variant}})).container
     assert container["resources"]["requests"]["memory"] == memory
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": 8080, "management": 9090}
@@ -101,22 +101,22 @@ def test_a_variant_has_its_probes_of_the_management_port_and_its_memory(variant,
         }
 
 
-def test_each_probe_can_be_changed():
+def test_probe_settings():
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
-    probes = {"startup": numbers, "readiness": numbers, "liveness": numbers | {"periodSeconds": 6}}
-    container = render(merged(DEMO, {"probes": probes})).container
-    for probe, told in probes.items():
-        assert container[f"{probe}Probe"].items() >= told.items()
+    probes = dict.fromkeys(PROBES, numbers) | {"livenessProbe": numbers | {"periodSeconds": 6}}
+    container = render(merge_values(DEMO, probes)).container
+    for probe, settings in probes.items():
+        assert container[probe].items() >= settings.items()
 
 
-# What changes the settings rolls the pods, most of it by the ConfigMap's checksum; what the pod
-# template does not know of leaves them.
+# Values that roll the pods, and whether they do so by the checksum of the ConfigMap; then values
+# that do not.
 ROLLS = [
-    ("queue", 65, True),
+    ("admission.queueSize", 65, True),
     ("timeouts.request", 61, True),
-    ("limits.workingSide", 1024, True),
+    ("requestLimits.workingSide", 1024, True),
     ("model.digest", "0" * 64, True),
-    ("runtime", "native", True),
+    ("inference.runtime", "native", True),
     ("image.tag", "0.2.0", False),
     ("resources", {"limits": {"cpu": "4"}}, False),
 ]
@@ -125,28 +125,28 @@ STAYS = [
     ("ingress.enabled", True),
     ("networkPolicy.enabled", False),
     ("autoscaling.maxReplicas", 9),
-    ("tests.enabled", False),
+    ("helmTest.enabled", False),
     ("timeouts.proxyTotal", 99),
 ]
 
 
 @pytest.mark.parametrize(("path", "value", "in_configmap"), ROLLS)
-def test_a_changed_setting_replaces_the_pods(path, value, in_configmap):
-    changed, before = render(merged(BAKED, nested(path, value))).pod, render(BAKED).pod
+def test_changed_setting_rolls_the_pods(path, value, in_configmap):
+    changed, before = render(merge_values(BAKED, nest_value(path, value))).pod, render(BAKED).pod
     assert changed != before
     checksums = {each["metadata"]["annotations"]["checksum/config"] for each in (changed, before)}
     assert len(checksums) == 1 + in_configmap
 
 
-def test_what_is_beside_the_pods_leaves_them():
-    changed = merged(BAKED, *(nested(path, value) for path, value in STAYS))
-    fixed = nested("autoscaling.enabled", False)
-    assert render(changed).pod == render(merged(changed, fixed)).pod == render(BAKED).pod
+def test_unrelated_values_do_not_roll_the_pods():
+    changed = merge_values(BAKED, *(nest_value(path, value) for path, value in STAYS))
+    fixed = nest_value("autoscaling.enabled", False)
+    assert render(changed).pod == render(merge_values(changed, fixed)).pod == render(BAKED).pod
 
 
-def test_replicas_spread_over_nodes_and_zones_or_as_they_are_told():
-    made = render(DEMO)
-    spread = made.pod["spec"]["topologySpreadConstraints"]
+def test_topology_spread_constraints():
+    objects = render(DEMO)
+    spread = objects.pod["spec"]["topologySpreadConstraints"]
     assert [each["topologyKey"] for each in spread] == [
         "kubernetes.io/hostname",
         "topology.kubernetes.io/zone",
@@ -154,40 +154,42 @@ def test_replicas_spread_over_nodes_and_zones_or_as_they_are_told():
     for each in spread:
         assert each["maxSkew"] == 1
         assert each["whenUnsatisfiable"] == "ScheduleAnyway"
-        assert each["labelSelector"] == made.deployment["spec"]["selector"]
+        assert each["labelSelector"] == objects.deployment["spec"]["selector"]
         assert each["matchLabelKeys"] == ["pod-template-hash"]
     for own in [], [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]:
-        made = render(merged(DEMO, {"topologySpreadConstraints": own}))
-        assert made.pod["spec"]["topologySpreadConstraints"] == own
+        objects = render(merge_values(DEMO, {"topologySpreadConstraints": own}))
+        assert objects.pod["spec"]["topologySpreadConstraints"] == own
 
 
-def test_what_kubernetes_knows_of_a_pod_is_passed_on():
-    told: dict[str, Any] = {
+def test_scheduling_and_security_values_are_passed_through():
+    settings: dict[str, Any] = {
         "affinity": {"podAffinity": {}},
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "high",
         "runtimeClassName": "gvisor",
     }
-    spec = render(merged(DEMO, told, nested("podSecurityContext.fsGroup", 7))).pod["spec"]
-    assert {name: spec[name] for name in told} == told
+    spec = render(merge_values(DEMO, settings, nest_value("podSecurityContext.fsGroup", 7))).pod[
+        "spec"
+    ]
+    assert {name: spec[name] for name in settings} == settings
     assert spec["securityContext"]["fsGroup"] == 7
-    assert not told.keys() & render(DEMO).pod["spec"].keys()
+    assert not settings.keys() & render(DEMO).pod["spec"].keys()
 
 
-def test_what_is_added_to_the_container_comes_after_its_own():
+def test_extra_container_fields_are_appended():
     added = {
         "env": ("extraEnv", {"name": "TZ", "value": "UTC"}),
         "envFrom": ("extraEnvFrom", {"secretRef": {"name": "more"}}),
         "volumeMounts": ("extraVolumeMounts", {"name": "more", "mountPath": "/more"}),
     }
     before = render(DEMO).container
-    after = render(merged(DEMO, {path: [value] for path, value in added.values()})).container
+    after = render(merge_values(DEMO, {path: [value] for path, value in added.values()})).container
     for place, (_, value) in added.items():
         assert after[place] == [*before[place], value]
 
 
-def test_volumes_and_containers_may_be_added_and_a_variable_reaches_those_that_fetch():
+def test_extra_volumes_containers_and_init_container_env():
     proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     values = {
         "extraEnv": [proxy],
@@ -203,19 +205,19 @@ def test_volumes_and_containers_may_be_added_and_a_variable_reaches_those_that_f
     assert [each["name"] for each in own if proxy in each["env"]] == ["fetch", "prepare"]
 
 
-def test_objects_may_be_added_and_are_templates():
+def test_extra_objects_are_templates():
     object_ = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": '{{ include "dctnet.fullname" . }}-more'},
         "data": {"namespace": "{{ .Release.Namespace }}"},
     }
-    made = render(merged(DEMO, {"extraObjects": [object_]}), release="cartoons")
-    added = made.one("ConfigMap", "cartoons-dctnet-more")
-    assert yaml.safe_dump(added["data"]) == "namespace: pictures\n"
+    objects = render(merge_values(DEMO, {"extraObjects": [object_]}), release="cartoons")
+    added = objects.one("ConfigMap", "cartoons-dctnet-more")
+    assert yaml.safe_dump(added["data"]) == "namespace: images\n"
 
 
-def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():
+def test_schema_rejects_reserved_names_in_extra_values():
     for path, value in [
         ("extraVolumes", {"name": "tmp", "emptyDir": {}}),
         ("extraContainers", EXTRA | {"name": "dctnet"}),
@@ -225,14 +227,17 @@ def test_what_a_user_adds_never_takes_a_name_of_the_chart_s():
             render({path: [value]})
 
 
-def test_the_cpu_limit_is_told_by_the_downward_api():
+def test_cpu_limit_comes_from_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
     limit = {"containerName": "dctnet", "resource": "limits.cpu", "divisor": "1m"}
-    assert variable == {"name": "DCTNET_CPU_MILLIS", "valueFrom": {"resourceFieldRef": limit}}
+    assert variable == {
+        "name": "DCTNET_CPU_LIMIT_MILLICORES",
+        "valueFrom": {"resourceFieldRef": limit},
+    }
 
 
 def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) -> str:
-    """The memory bound of a replica with these settings, as the chart writes it."""
+    """Return the memory bound for these settings as a quantity in MiB."""
     settings = Settings.from_environment({"DCTNET_SLOTS": str(slots)} | environ)
     return f"{ceil(memory_bound(settings, threads, tensorflow=tensorflow) / MIB)}Mi"
 
@@ -249,10 +254,10 @@ def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) ->
         ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
     ],
 )
-def test_resources_are_merged_over_defaults_that_fit_together(resources, requests, limits):
-    made = render(merged(DEMO, {"resources": resources})).container["resources"]
-    assert (made["requests"]["cpu"], made["requests"]["memory"]) == requests
-    assert (made["limits"]["cpu"], made["limits"]["memory"]) == limits
+def test_resources_are_merged_over_consistent_defaults(resources, requests, limits):
+    objects = render(merge_values(DEMO, {"resources": resources})).container["resources"]
+    assert (objects["requests"]["cpu"], objects["requests"]["memory"]) == requests
+    assert (objects["limits"]["cpu"], objects["limits"]["memory"]) == limits
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
@@ -260,26 +265,40 @@ def test_resources_are_merged_over_defaults_that_fit_together(resources, request
 @pytest.mark.parametrize(
     "values",
     [
-        {"slots": 1, "queue": 1, "uploads": 1, "threads": 1},
-        {"slots": 7, "queue": 4096, "uploads": 4096, "threads": 5},
-        {"limits": {"bytes": 1024, "pixels": 1, "workingSide": 256, "unsentBytes": 1048576}},
         {
-            "limits": {
-                "bytes": 1073741824,
+            "inference": {"slots": 1, "threads": 1},
+            "admission": {"queueSize": 1, "maxUploads": 1},
+        },
+        {
+            "inference": {"slots": 7, "threads": 5},
+            "admission": {"queueSize": 4096, "maxUploads": 4096},
+        },
+        {
+            "requestLimits": {
+                "bodyBytes": 1024,
+                "pixels": 1,
+                "workingSide": 256,
+                "unsentBytes": 1048576,
+            }
+        },
+        {
+            "requestLimits": {
+                "bodyBytes": 1073741824,
                 "pixels": 500000000,
                 "workingSide": 4096,
                 "unsentBytes": 68719476736,
             }
         },
-        # The largest response is more than what may wait, and the other way round.
-        {"limits": {"pixels": 90_000_000}},
-        {"limits": {"unsentBytes": 268435457}},
+        # The largest response exceeds the limit of unsent bytes, and the other way round.
+        {"requestLimits": {"pixels": 90_000_000}},
+        {"requestLimits": {"unsentBytes": 268435457}},
     ],
 )
-def test_the_memory_limit_is_the_services_bound_for_any_values(values, variant):
-    made = render(merged(DEMO, values | {"image": {"variant": variant}}))
-    told = made.one("ConfigMap", "dctnet")["data"]
+def test_memory_limit_equals_the_memory_bound_of_the_service(values, variant):
+    objects = render(merge_values(DEMO, values | {"image": {"variant": variant}}))
+    settings = objects.one("ConfigMap", "dctnet")["data"]
+    inference = values.get("inference", {})
     expected = bound(
-        values.get("slots", 2), values.get("threads", 2), variant == "tensorflow", **told
+        inference.get("slots", 2), inference.get("threads", 2), variant == "tensorflow", **settings
     )
-    assert made.container["resources"]["limits"]["memory"] == expected
+    assert objects.container["resources"]["limits"]["memory"] == expected

@@ -1,4 +1,4 @@
-"""Every profile of ci/ makes what Kubernetes takes, strictly, in four of its versions."""
+"""Profiles in ci/: valid, by strict schemas, on four versions of Kubernetes."""
 
 import json
 import re
@@ -14,56 +14,56 @@ from tests.support.chart import (
     PROFILES,
     SCHEMAS,
     Objects,
-    faults,
     render,
     run_tool,
+    schema_errors,
 )
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
-def test_kubeconform_takes_every_profile_strictly(tmp_path):
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
+def test_kubeconform_accepts_all_profiles(tmp_path):
     total = 0
     for minor in MINORS:
         folder = tmp_path / minor
         folder.mkdir()
         for name in [None, *PROFILES]:
-            made = render(profile=name, kubernetes=f"{minor}.0")
-            total += len(list(made))
-            (folder / f"{name}.yaml").write_text("\n---\n".join(map(json.dumps, made)))
+            objects = render(profile=name, kubernetes=f"{minor}.0")
+            total += len(list(objects))
+            (folder / f"{name}.yaml").write_text("\n---\n".join(map(json.dumps, objects)))
         options = ["-strict", "-summary", "-output", "json", "-kubernetes-version", f"{minor}.0"]
         run = run_tool("kubeconform", *options, "-schema-location", SCHEMAS, folder)
-        said = json.loads(run.stdout)
-        assert said.get("resources") in (None, []), run.stdout
+        report = json.loads(run.stdout)
+        assert report.get("resources") in (None, []), run.stdout
         assert run.returncode == 0
-        summary = said["summary"]
+        summary = report["summary"]
         assert summary["skipped"] == summary["errors"] == summary["invalid"] == 0
         total -= summary["valid"]
-    assert total == 0  # Every object was looked at.
+    assert total == 0  # All objects were validated.
 
 
-def test_a_profile_makes_nothing_that_kubernetes_would_refuse():
+def test_profiles_pass_api_server_checks():
     for name in PROFILES:
-        assert mistakes(render(profile=name)) == [], name
+        assert validation_errors(render(profile=name)) == [], name
 
 
-def test_the_image_source_is_valid_where_it_can_be_rendered():
-    made = render(IMAGE)
-    assert faults(made, "1.36") == faults(made, "1.37") == []
+def test_image_volume_is_valid_on_supported_versions():
+    objects = render(IMAGE)
+    assert schema_errors(objects, "1.36") == schema_errors(objects, "1.37") == []
 
 
-def test_the_schemas_refuse_a_misspelt_field_of_every_kind():
+def test_kubernetes_schemas_reject_misspelled_fields():
     profiles = [each for name in PROFILES for each in render(profile=name)]
     kinds = set()
     for each in [*profiles, *render({"model": {"cache": {"create": True}}})]:
         kinds.add(each["kind"])
         part = "spec" if "spec" in each else "metadata"
         each[part]["nonesuch"] = 1
-        assert any("nonesuch" in fault for fault in faults(Objects([each]))), each["kind"]
+        assert any("nonesuch" in fault for fault in schema_errors(Objects([each]))), each["kind"]
     assert len(kinds) >= 14
 
 
-def test_the_chart_says_which_versions_of_kubernetes_it_takes():
+def test_kube_version_constraint():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     oldest = min(MINORS, key=lambda minor: int(minor.partition(".")[2]))
     assert chart["kubeVersion"] == f">={oldest}.0-0"
@@ -72,6 +72,6 @@ def test_the_chart_says_which_versions_of_kubernetes_it_takes():
     assert render(DEMO, kubernetes="1.29.0-gke.100").deployment
 
 
-def test_no_profile_names_a_host_that_images_come_from():
+def test_profiles_name_no_image_registry():
     for profile in CHART.glob("ci/*"):
         assert not re.search(r"registry: \S+\.", profile.read_text())

@@ -1,4 +1,4 @@
-"""Whatever values the schema admits, the chart makes valid objects or says why it does not."""
+"""Random values that the schema admits render valid objects or fail validation."""
 
 import json
 import re
@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 
 from tests.support.chart import (
     CHART,
+    DEFINITIONS,
     IMAGE,
     SCHEMA,
     Invalid,
-    Refused,
-    faults,
-    merged,
-    nested,
+    Rejected,
+    merge_values,
+    nest_value,
     render,
+    schema_errors,
 )
 from tests.support.hypothesis_profiles import examples
-from tests.support.kubernetes import mistakes
+from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
 TEXTS = st.one_of(
@@ -34,28 +35,30 @@ TEXTS = st.one_of(
 )
 
 
-def admitted(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What a schema admits; where it hands a value on to Kubernetes, the schema's examples."""
+def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy for a schema; values passed through to Kubernetes come from examples."""
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     if "$ref" in schema:
-        return admitted(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
+        return strategy_for(DEFINITIONS[schema["$ref"].rpartition("/")[2]])
     if "allOf" in schema:
         (only,) = schema["allOf"]
-        return admitted(only)
+        return strategy_for(only)
     if "anyOf" in schema:
-        return st.one_of([admitted(each) for each in schema["anyOf"]])
+        return st.one_of([strategy_for(each) for each in schema["anyOf"]])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return st.one_of([MAKERS[kind](schema) for kind in kinds])
+    return st.one_of([STRATEGIES[kind](schema) for kind in kinds])
 
 
 def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     longest = schema.get("maxLength", 1000)
     if "pattern" not in schema:
         return TEXTS.filter(lambda text: schema.get("minLength", 0) <= len(text) <= longest)
-    pattern = schema["pattern"].removesuffix("$") + r"\Z"  # Python's $ lets a line feed follow.
+    pattern = (
+        schema["pattern"].removesuffix("$") + r"\Z"
+    )  # In Python, $ also matches before a newline.
     return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
 
 
@@ -74,22 +77,22 @@ def numbers(schema: dict[str, Any]) -> st.SearchStrategy[float]:
 
 def arrays(schema: dict[str, Any]) -> st.SearchStrategy[list[Any]]:
     most = min(schema.get("maxItems", 3), 3)
-    items = admitted(schema["items"])
+    items = strategy_for(schema["items"])
     return st.lists(items, min_size=schema.get("minItems", 0), max_size=most, unique_by=json.dumps)
 
 
 def objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    properties = {key: admitted(each) for key, each in schema.get("properties", {}).items()}
+    properties = {key: strategy_for(each) for key, each in schema.get("properties", {}).items()}
     required = {key: properties.pop(key) for key in schema.get("required", [])}
     named = st.fixed_dictionaries(required, optional=properties)
     more = schema.get("additionalProperties", True)
     if not isinstance(more, dict):
         return named
-    others = st.dictionaries(strings(schema["propertyNames"]), admitted(more), max_size=2)
+    others = st.dictionaries(strings(schema["propertyNames"]), strategy_for(more), max_size=2)
     return st.builds(lambda one, two: two | one, named, others)
 
 
-MAKERS = {
+STRATEGIES = {
     "array": arrays,
     "boolean": lambda _: st.booleans(),
     "integer": integers,
@@ -100,20 +103,20 @@ MAKERS = {
 }
 
 
-def values_of(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
-    """The values that the chart has, by their paths; what lies deeper is not its own."""
+def value_schemas(schema: dict[str, Any], path: str = "") -> dict[str, dict[str, Any]]:
+    """Return the schema of each value of the chart, by path."""
     if schema.get("required"):
-        found: dict[str, dict[str, Any]] = {}
+        result: dict[str, dict[str, Any]] = {}
         for key, inner in schema["properties"].items():
-            found |= values_of(inner, f"{path}.{key}" if path else key)
-        return found
+            result |= value_schemas(inner, f"{path}.{key}" if path else key)
+        return result
     return {path: schema}
 
 
-VALUES = {path: admitted(schema) for path, schema in values_of(SCHEMA).items()}
+VALUES = {path: strategy_for(schema) for path, schema in value_schemas(SCHEMA).items()}
 SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
 RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
-SHAPES = [
+BASE_VALUES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
     {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
@@ -125,79 +128,81 @@ SHAPES = [
     },
     {"metrics": {"podMonitor": {"enabled": True}}, "autoscaling": {"enabled": False}},
 ]
-"""What the draws change: with the default alone they would seldom reach what is off there."""
+"""Values that random ones are merged over, to reach features that are off by default."""
 
 
 @st.composite
-def some_values(draw: st.DrawFn) -> dict[str, Any]:
-    """Values for a few of the chart's keys: with all at once hardly any would fit the others."""
-    values: dict[str, Any] = draw(st.sampled_from(SHAPES))
+def random_values(draw: st.DrawFn) -> dict[str, Any]:
+    """Random values for a few keys; with all at once, hardly any would pass validation."""
+    values: dict[str, Any] = draw(st.sampled_from(BASE_VALUES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
-        values = merged(values, nested(path, draw(VALUES[path])))
+        values = merge_values(values, nest_value(path, draw(VALUES[path])))
     return values
 
 
-def nulls(value: Any, place: str = "") -> list[str]:
+def null_paths(value: Any, path: str = "") -> list[str]:
     if isinstance(value, dict):
-        return [found for key in value for found in nulls(value[key], f"{place}.{key}")]
+        return [result for key in value for result in null_paths(value[key], f"{path}.{key}")]
     if isinstance(value, list):
         return [
-            found for index, each in enumerate(value) for found in nulls(each, f"{place}.{index}")
+            result
+            for index, each in enumerate(value)
+            for result in null_paths(each, f"{path}.{index}")
         ]
-    return [place] if value is None else []
+    return [path] if value is None else []
 
 
-def check(values: dict[str, Any], release: str, minor: str) -> str:
-    """Say whether they were refused or rendered; what is rendered must be valid."""
+def assert_valid_or_rejected(values: dict[str, Any], release: str, minor: str) -> str:
+    """Render values; return `rejected`, or `rendered` if all objects are valid."""
     try:
-        made = render(values, release=release, kubernetes=f"{minor}.0")
-    except Refused as refused:
-        event(str(refused)[:40])
-        return "refused"
+        rendered = render(values, release=release, kubernetes=f"{minor}.0")
+    except Rejected as rejected:
+        event(str(rejected)[:40])
+        return "rejected"
     event("rendered")
-    assert faults(made, minor) == []
-    assert mistakes(made) == []
-    assert [place for each in made for place in nulls(each, each["kind"])] == []
+    assert schema_errors(rendered, minor) == []
+    assert validation_errors(rendered) == []
+    assert [path for each in rendered for path in null_paths(each, each["kind"])] == []
     return "rendered"
 
 
-# Shrinking renders hundreds of times and takes minutes; a failing example is small enough as it is.
+# No shrinking: it would take minutes, and failing examples are small.
 COMMON = {"suppress_health_check": list(HealthCheck), "phases": [Phase.generate]}
 
 
 @pytest.fixture
 def outcomes() -> Iterator[Counter[str]]:
-    """How many draws were rendered and refused: most of them rendered, or guards hide the rest."""
+    """Count outcomes; most must be rendered, or validation would hide errors in templates."""
     seen: Counter[str] = Counter()
     yield seen
     assert seen["rendered"] > seen.total() / 2
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("minor", ["1.29", "1.36"])
 @examples(75, **COMMON)
-@given(values=some_values(), release=st.sampled_from(RELEASES))
-def test_values_that_the_schema_admits_make_valid_objects_or_a_sentence(
-    outcomes, minor, values, release
-):
-    outcomes[check(values, release, minor)] += 1
+@given(values=random_values(), release=st.sampled_from(RELEASES))
+def test_random_values_render_valid_objects_or_fail_validation(outcomes, minor, values, release):
+    outcomes[assert_valid_or_rejected(values, release, minor)] += 1
 
 
 @examples(30, **COMMON)
-@given(some_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
-def test_a_value_set_to_null_is_refused_by_the_schema_or_takes_the_derived_one(values, path):
-    """Helm takes null as: forget the default."""
+@given(random_values(), st.sampled_from(sorted(VALUES) + SECTIONS))
+def test_null_is_rejected_or_derived(values, path):
+    """In Helm, null removes the default."""
     try:
-        check(merged(values, nested(path, None)), "dctnet", "1.36")
+        assert_valid_or_rejected(merge_values(values, nest_value(path, None)), "dctnet", "1.36")
     except Invalid:
         event("invalid")
 
 
-def test_the_schema_refuses_what_it_does_not_know():
+def test_schema_rejects_unknown_values():
     sections = [section for section in SECTIONS if section != "global"]
     with pytest.raises(Invalid) as invalid:
-        render(merged({"nonesuch": 1}, *(nested(f"{each}.nonesuch", 1) for each in sections)))
-    found = re.findall(
+        render(
+            merge_values({"nonesuch": 1}, *(nest_value(f"{each}.nonesuch", 1) for each in sections))
+        )
+    result = re.findall(
         r"at '(.*)': additional properties 'nonesuch' not allowed", str(invalid.value)
     )
-    assert sorted(found) == ["", *(f"/{each.replace('.', '/')}" for each in sections)]
+    assert sorted(result) == ["", *(f"/{each.replace('.', '/')}" for each in sections)]

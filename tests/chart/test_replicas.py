@@ -1,10 +1,10 @@
-"""How many replicas there are, who changes that, and how many may be away."""
+"""Replicas: autoscaling, PodDisruptionBudget, and rolling updates."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.chart import merged, render
+from tests.support.chart import merge_values, render
 
 PROMETHEUS = "http://prometheus.monitoring:9090"
 SCALERS = {
@@ -23,10 +23,10 @@ def values(scaler: str, least: int, budget: dict[str, Any]) -> dict[str, Any]:
         if scaler == "fixed"
         else {"autoscaling": {"minReplicas": least, "maxReplicas": 9}, "replicaCount": 9}
     )
-    return merged(SCALERS[scaler], number, {"podDisruptionBudget": budget})
+    return merge_values(SCALERS[scaler], number, {"podDisruptionBudget": budget})
 
 
-# What the budget is, by who scales, the fewest replicas, and what the values say.
+# Minimum number of replicas, values of the budget, and the expected budget.
 ON: dict[str, Any] = {}
 OFF = {"enabled": False}
 ONE_STAYS = {"minAvailable": 1}
@@ -47,19 +47,19 @@ BUDGETS = [
 ]
 
 
-# An autoscaler keeps at least one.
+# Autoscalers keep at least one replica.
 TABLE = [(scaler, *row) for scaler in SCALERS for row in BUDGETS if row[0] or scaler == "fixed"]
 
 
 @pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.parametrize(("scaler", "least", "budget", "expected"), TABLE)
-def test_a_budget_is_made_for_more_than_one_replica(scaler, least, budget, expected):
-    made = render(values(scaler, least, budget))
-    budgets = [each["spec"] for each in made.all("PodDisruptionBudget")]
+def test_pod_disruption_budget_needs_two_replicas(scaler, least, budget, expected):
+    objects = render(values(scaler, least, budget))
+    budgets = [each["spec"] for each in objects.all("PodDisruptionBudget")]
     if expected is None:
         assert budgets == []
         return
-    selector = made.deployment["spec"]["selector"]
+    selector = objects.deployment["spec"]["selector"]
     assert budgets == [
         {**expected, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
     ]
@@ -73,15 +73,15 @@ def test_a_budget_is_made_for_more_than_one_replica(scaler, least, budget, expec
         ("keda", None, {"ScaledObject"}),
     ],
 )
-def test_one_alone_sets_the_number_of_replicas(scaler, replicas, kinds):
-    made = render(values(scaler, 5, ON))
-    assert made.deployment["spec"].get("replicas") == replicas
-    assert made.kinds & {"HorizontalPodAutoscaler", "ScaledObject"} == kinds
+def test_replicas_are_set_by_one_scaler_only(scaler, replicas, kinds):
+    objects = render(values(scaler, 5, ON))
+    assert objects.deployment["spec"].get("replicas") == replicas
+    assert objects.kinds & {"HorizontalPodAutoscaler", "ScaledObject"} == kinds
 
 
-def test_the_autoscaler_looks_at_the_replicas_own_cpu():
-    made = render({"autoscaling": {"targetCPUUtilization": 90}})
-    spec = made.one("HorizontalPodAutoscaler")["spec"]
+def test_hpa_scales_by_cpu_of_the_service_container():
+    objects = render({"autoscaling": {"targetCPUUtilizationPercentage": 90}})
+    spec = objects.one("HorizontalPodAutoscaler")["spec"]
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "dctnet"}
     assert spec["scaleTargetRef"] == target
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
@@ -93,32 +93,32 @@ def test_the_autoscaler_looks_at_the_replicas_own_cpu():
     }
 
 
-def test_the_autoscaler_may_look_at_the_load():
+def test_hpa_scales_by_load():
     apis = ("custom.metrics.k8s.io/v1beta2",)
     scaled = {"autoscaling": {"metric": "load", "targetLoadRatio": 2.5}}
-    made = render(merged(scaled, {"metrics": {"podAnnotations": True}}), apis=apis)
-    (metric,) = made.one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    objects = render(merge_values(scaled, {"metrics": {"podAnnotations": True}}), apis=apis)
+    (metric,) = objects.one("HorizontalPodAutoscaler")["spec"]["metrics"]
     assert metric["pods"]["metric"]["name"] == "dctnet_load_ratio"
     assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "2.5"}
 
 
-def test_keda_asks_prometheus_for_the_load_of_this_release():
+def test_keda_queries_the_load_of_this_release():
     spec = render(values("keda", 2, {}), release="cartoons").one("ScaledObject")["spec"]
     assert spec["scaleTargetRef"] == {"name": "cartoons-dctnet"}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 9)
     (trigger,) = spec["triggers"]
     assert trigger["metadata"] == {
         "serverAddress": PROMETHEUS,
-        "query": 'sum(dctnet_load_ratio{namespace="pictures",pod=~"cartoons-dctnet-.+"})',
+        "query": 'sum(dctnet_load_ratio{namespace="images",pod=~"cartoons-dctnet-.+"})',
         "threshold": "1.5",
     }
-    asked = merged(values("keda", 2, {}), {"autoscaling": {"keda": {"query": "sum(up)"}}})
+    asked = merge_values(values("keda", 2, {}), {"autoscaling": {"keda": {"query": "sum(up)"}}})
     (trigger,) = render(asked).one("ScaledObject")["spec"]["triggers"]
     assert trigger["metadata"]["query"] == "sum(up)"
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
-def test_scaling_is_quick_up_and_slow_down_whoever_scales():
+def test_scaling_behavior_is_equal_for_hpa_and_keda():
     by_cpu = render().one("HorizontalPodAutoscaler")["spec"]["behavior"]
     by_keda = render(values("keda", 2, {})).one("ScaledObject")["spec"]["advanced"]
     assert by_keda["horizontalPodAutoscalerConfig"]["behavior"] == by_cpu
@@ -129,7 +129,7 @@ def test_scaling_is_quick_up_and_slow_down_whoever_scales():
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_a_rollout_takes_no_replica_away_before_its_successor_is_ready():
+def test_rolling_update_surges_before_terminating():
     strategy = render().deployment["spec"]["strategy"]
     one_more = {"maxUnavailable": 0, "maxSurge": 1}
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": one_more}

@@ -1,9 +1,8 @@
-"""The schema and the README say of every value what ``values.yaml`` says of it."""
+"""values.schema.json: complete, closed, bounded, and in sync with ``values.yaml``."""
 
-import importlib.util
+import re
 import shutil
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -18,138 +17,207 @@ from tests.support.chart import (
     schema_at,
 )
 
-PASSED_ON = "Passed on as it is: Kubernetes says what else may be in it."
-
-spec = importlib.util.spec_from_file_location("describe", CHART.parent / "describe.py")
-assert spec
-assert spec.loader
-describe = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(describe)
-
-TEXTS = describe.comments((CHART / "values.yaml").read_text())
+PASSED_THROUGH = "Passed through: Kubernetes validates the rest."
 
 
-def leaves(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def descriptions(schema: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """Return the description of each value that has one, by the value's path."""
+    result: dict[tuple[str, ...], str] = {}
+    for key, inner in schema.get("properties", {}).items():
+        if "description" in inner:
+            result[*path, key] = inner["description"]
+        result |= descriptions(inner, (*path, key))
+    return result
+
+
+DESCRIPTIONS = descriptions(SCHEMA)
+PARENT_CONDITION = ("enabled",)  # A property without a default: the condition of a parent chart.
+
+
+def leaf_paths(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if not isinstance(values, dict) or not values:
         return [path]
-    return [leaf for key, value in values.items() for leaf in leaves(value, (*path, key))]
+    return [leaf for key, value in values.items() for leaf in leaf_paths(value, (*path, key))]
 
 
-def test_every_value_is_described_by_a_comment():
+def test_all_values_have_a_description():
     undescribed = [
         path
-        for path in leaves(DEFAULTS)
-        if not any(path[:length] in TEXTS for length in range(1, len(path) + 1))
+        for path in leaf_paths(DEFAULTS)
+        if not any(path[:length] in DESCRIPTIONS for length in range(1, len(path) + 1))
     ]
     assert undescribed == []
-    assert len(TEXTS) > 150
+    assert len(DESCRIPTIONS) > 150
 
 
-def test_every_value_is_in_the_schema_and_described_there():
-    assert {path: schema_at(path)["description"] for path in TEXTS} == TEXTS
+def test_schema_and_readme_have_the_same_descriptions():
+    """Two programs read them from values.yaml: helm-values-schema-json and helm-docs."""
+    rows = re.findall(
+        r"^\| ([\w.]+) \| \w+ \| `.*` \| (.+) \|$", (CHART / "README.md").read_text(), re.MULTILINE
+    )
+    expected = {path: text for path, text in DESCRIPTIONS.items() if path != PARENT_CONDITION}
+    assert {tuple(value.split(".")): description for value, description in rows} == expected
+
+
+def test_all_values_have_a_type():
     typed = {"type", "enum", "anyOf", "allOf"}
-    assert [path for path in TEXTS if not typed & schema_at(path).keys()] == []
+    assert [path for path in DESCRIPTIONS if not typed & schema_at(path).keys()] == []
 
 
-def test_the_schema_has_no_value_that_the_chart_has_not():
+def test_schema_has_only_values_of_the_chart():
     def keys(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        found = []
+        result = []
         for key, inner in schema.get("properties", {}).items():
-            found.append((*path, key))
-            if (*path, key) not in TEXTS:
-                found += keys(inner, (*path, key))
-        return found
+            result.append((*path, key))
+            if (*path, key) not in DESCRIPTIONS:
+                result += keys(inner, (*path, key))
+        return result
 
-    known = {path[:length] for path in TEXTS for length in range(1, len(path) + 1)}
-    assert set(keys(SCHEMA)) - known == {("enabled",)}  # A parent chart's condition.
+    leaves = leaf_paths(DEFAULTS)
+    known = {path[:length] for path in leaves for length in range(1, len(path) + 1)}
+    assert set(keys(SCHEMA)) - known == {PARENT_CONDITION}
 
 
-def parts(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Each schema in the schema."""
-    found: list[tuple[str, dict[str, Any]]] = []
+def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Return all subschemas with their paths."""
+    result: list[tuple[str, dict[str, Any]]] = []
     if isinstance(schema, dict):
         if "type" in schema and not isinstance(schema["type"], dict):
-            found.append((where, schema))
+            result.append((where, schema))
         for key, inner in schema.items():
             if key not in {"examples", "default", "enum"}:
-                found += parts(inner, f"{where}/{key}")
+                result += subschemas(inner, f"{where}/{key}")
     elif isinstance(schema, list):
         for index, inner in enumerate(schema):
-            found += parts(inner, f"{where}/{index}")
-    return found
+            result += subschemas(inner, f"{where}/{index}")
+    return result
 
 
-def kinds(schema: dict[str, Any]) -> list[str]:
+def types(schema: dict[str, Any]) -> list[str]:
     return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
 
 
-def test_the_schema_is_closed_wherever_the_chart_owns_the_shape():
+def test_schema_rejects_additional_properties():
     is_open = [
         where
-        for where, each in parts(SCHEMA)
-        if "object" in kinds(each)
-        and "additionalProperties" not in each
-        and each.get("$comment") != PASSED_ON
+        for where, each in subschemas(SCHEMA)
+        if "object" in types(each)
+        and each.get("additionalProperties", True) is True
+        and each.get("$comment") != PASSED_THROUGH
     ]
-    # What charts share, and what Kubernetes defines inside the values that are passed on.
-    assert {where.removeprefix("/properties/") for where in is_open} == {
-        "global",
-        "topologySpreadConstraints/items",
-        "extraEnv/items/properties/valueFrom",
-        "extraObjects/items/properties/metadata",
+    # Shared globals, and fields that Kubernetes defines in values passed through.
+    definitions = "/$defs/definitions.yaml/$defs"
+    assert set(is_open) == {
+        "/properties/global",
+        f"{definitions}/topologySpreadConstraints/items",
+        f"{definitions}/envVar/properties/valueFrom",
+        f"{definitions}/object/properties/metadata",
     }
 
 
-def test_every_number_has_bounds():
+def test_values_left_open_refer_to_a_definition():
+    """Without a type, the test above does not see them; it sees their definition."""
+    is_open = [
+        path
+        for path in DESCRIPTIONS
+        if "type" not in schema_at(path) and "additionalProperties" in schema_at(path)
+    ]
+    assert len(is_open) > 20
+    keys = [{key for each in schema_at(path)["allOf"] for key in each} for path in is_open]
+    assert all(each == {"$ref"} for each in keys)
+
+
+def test_only_values_that_may_be_null_are_not_required():
+    """In Helm, null removes a default, so a value that is not required may be null."""
+
+    def optional(schema: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        result = []
+        for key, inner in schema["properties"].items():
+            if key not in schema.get("required", []):
+                result.append((*path, key))
+            if "properties" in inner:
+                result += optional(inner, (*path, key))
+        return result
+
+    paths = optional(SCHEMA)
+    assert len(paths) > 5
+    rejects_null = [
+        path
+        for path in paths
+        if not jsonschema.Draft7Validator({**schema_at(path), "$defs": SCHEMA["$defs"]}).is_valid(
+            None
+        )
+    ]
+    assert rejects_null == [PARENT_CONDITION]
+
+
+def test_all_numbers_have_bounds():
     unbounded = [
         where
-        for where, each in parts(SCHEMA)
-        if {"integer", "number"} & set(kinds(each))
+        for where, each in subschemas(SCHEMA)
+        if {"integer", "number"} & set(types(each))
         and not {"minimum", "exclusiveMinimum"} & set(each)
     ]
     assert unbounded == []
 
 
-def test_it_is_a_schema_of_draft_7():
+def test_schema_is_valid_draft_7():
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.Draft7Validator(SCHEMA).validate(DEFAULTS)
 
 
-def test_the_examples_of_what_is_passed_on_fit_it():
+def test_examples_are_valid():
     tried = 0
-    for _, each in parts(SCHEMA):
+    for _, each in subschemas(SCHEMA):
         for example in each.get("examples", []):
-            resolver = {**each, "definitions": SCHEMA["definitions"]}
+            resolver = {**each, "$defs": SCHEMA["$defs"]}
             jsonschema.Draft7Validator(resolver).validate(example)
             tried += 1
     assert tried >= 15
 
 
-def test_a_changed_comment_is_seen(tmp_path):
-    shutil.copytree(CHART.parent, tmp_path / "helm")
-    values = tmp_path / "helm/dctnet/values.yaml"
-    command = [sys.executable, str(tmp_path / "helm/describe.py"), "--check"]
-    assert subprocess.run(command, check=False).returncode == 0
-    values.write_text(values.read_text().replace("# -- Repository.", "# -- Its repository."))
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert "make chart-docs" in run.stderr
+def generate_schema(chart: Path, output: Path) -> str:
+    run = run_tool("helm-values-schema-json", "--output", output, cwd=chart)
+    assert run.returncode == 0, run.stderr
+    return output.read_text()
 
 
-def test_the_readme_is_as_make_chart_docs_leaves_it():
+def test_schema_is_up_to_date(tmp_path):
+    schema = generate_schema(CHART, tmp_path / "values.schema.json")
+    assert schema == (CHART / "values.schema.json").read_text(), "make chart-docs"
+
+
+def test_schema_changes_with_descriptions_and_constraints(tmp_path):
+    shutil.copytree(CHART, tmp_path / "chart")
+    values = tmp_path / "chart/values.yaml"
+    original = values.read_text()
+    schemas = {(CHART / "values.schema.json").read_text()}
+    for old, new in [
+        ("# -- Image repository.", "# -- Repository."),
+        ("maximum: 74", "maximum: 75"),
+    ]:
+        assert old in original
+        values.write_text(original.replace(old, new))
+        schemas.add(generate_schema(tmp_path / "chart", tmp_path / "values.schema.json"))
+    assert len(schemas) == 3
+
+
+def test_readme_is_up_to_date():
     options = ["--dry-run", "--log-level=warning", "--sort-values-order=file"]
     run = run_tool("helm-docs", *options, "--chart-search-root", CHART.parent)
     assert run.returncode == 0
     assert run.stdout.rstrip() == (CHART / "README.md").read_text().rstrip(), "make chart-docs"
 
 
-def test_a_value_that_would_break_later_is_refused_at_once():
-    intervals = ["15", "0s", "1d2", 15]  # None is written as Prometheus reads it.
+def test_schema_rejects_invalid_values():
+    intervals = ["15", "0s", "1d2", 15]  # Not durations of Prometheus.
     assert_schema_rejects(
         [
             ("image.tag", 1.1),
             ("image.digest", "sha256:abc"),
+            *((f"{each}imagePullSecrets", ["registry"]) for each in ("", "global.")),
+            *((f"{each}imagePullSecrets", [{"key": "registry"}]) for each in ("", "global.")),
             ("podAnnotations", {"a": True}),
             ("extraEnv", [{"name": "A", "value": 1}]),
             ("networkPolicy.modelSource.cidrs", []),
@@ -165,11 +233,11 @@ def test_a_value_that_would_break_later_is_refused_at_once():
             ("autoscaling.minReplicas", 0),
             *(("metrics.serviceMonitor.interval", interval) for interval in intervals),
             *(("metrics.podMonitor.interval", interval) for interval in intervals),
-            # A section must be one.
+            # A section must be an object.
             *(("timeouts", nothing) for nothing in (None, 0, "yes", [])),
         ]
     )
 
 
-def test_a_chart_that_has_this_one_in_it_may_share_globals_and_a_condition():
+def test_parent_chart_may_set_globals_and_condition():
     assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment

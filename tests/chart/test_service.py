@@ -1,11 +1,11 @@
-"""The API's Service, the test that `helm test` runs, and what an installation says."""
+"""The API's Service, the pod of `helm test`, and the notes after installation."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, DEMO, INGRESS, merged, render, run_tool
+from tests.support.chart import CHART, DEMO, INGRESS, merge_values, render, run_tool
 
 GATEWAY = {"gateway": {"enabled": True, "create": True, "className": "envoy"}}
 HOST = {"expose": {"hosts": ["a.example.org"]}}
@@ -26,26 +26,26 @@ HOST = {"expose": {"hosts": ["a.example.org"]}}
         ),
     ],
 )
-def test_the_service_has_its_type_and_port(service, type_, port):
-    spec = render(merged(DEMO, {"service": service})).one("Service", "dctnet")["spec"]
+def test_service_type_and_port(service, type_, port):
+    spec = render(merge_values(DEMO, {"service": service})).one("Service", "dctnet")["spec"]
     assert spec["type"] == type_
     assert spec["ports"] == [{"name": "http", "targetPort": "http", "appProtocol": "http", **port}]
 
 
-def test_the_service_has_labels_and_annotations_of_its_own():
+def test_service_labels_and_annotations():
     own = {"annotations": {"a": "1"}, "labels": {"b": "2"}}
-    made = render(merged(DEMO, {"service": own}))
-    metadata = made.one("Service", "dctnet")["metadata"]
+    objects = render(merge_values(DEMO, {"service": own}))
+    metadata = objects.one("Service", "dctnet")["metadata"]
     assert (metadata["annotations"]["a"], metadata["labels"]["b"]) == ("1", "2")
-    assert "b" not in made.one("Service", "dctnet-management")["metadata"]["labels"]
+    assert "b" not in objects.one("Service", "dctnet-management")["metadata"]["labels"]
 
 
 @pytest.mark.parametrize(
     ("model", "style"), [({}, "anime"), ({"style": "3d"}, "3d"), ({"source": "demo"}, "demo")]
 )
-def test_the_test_asks_the_service_for_what_it_should_draw(model, style):
-    made = render({"model": model, "service": {"port": 81}, "tests": {"timeout": 77}})
-    pod = made.one("Pod")
+def test_helm_test_requests_the_served_style(model, style):
+    objects = render({"model": model, "service": {"port": 81}, "helmTest": {"timeout": 77}})
+    pod = objects.one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
     env = {each["name"]: each["value"] for each in container["env"]}
@@ -55,12 +55,12 @@ def test_the_test_asks_the_service_for_what_it_should_draw(model, style):
         "STYLE": style,
         "TIMEOUT": "77",
     }
-    script = made.one("ConfigMap", "dctnet-test")["data"]["draws.py"]
-    assert script.rstrip() == (CHART / "files/draws.py").read_text().rstrip()
+    script = objects.one("ConfigMap", "dctnet-test")["data"]["smoke_test.py"]
+    assert script.rstrip() == (CHART / "files/smoke_test.py").read_text().rstrip()
 
 
-def test_the_test_has_the_keys_where_there_are_some():
-    pod = render(merged(DEMO, {"apiKeys": {"existingSecret": "k", "key": "mine"}})).one("Pod")
+def test_helm_test_authenticates_with_api_keys():
+    pod = render(merge_values(DEMO, {"apiKeys": {"existingSecret": "k", "key": "mine"}})).one("Pod")
     (container,) = pod["spec"]["containers"]
     assert {"name": "KEYS", "value": "/etc/dctnet/api-keys/mine"} in container["env"]
     assert [each["secret"] for each in pod["spec"]["volumes"] if "secret" in each] == [
@@ -68,18 +68,18 @@ def test_the_test_has_the_keys_where_there_are_some():
     ]
 
 
-def test_the_test_can_be_left_out():
-    made = render(merged(DEMO, {"tests": {"enabled": False}}))
-    assert not made.all("Pod")
-    assert [each["metadata"]["name"] for each in made.all("ConfigMap")] == ["dctnet"]
+def test_helm_test_can_be_disabled():
+    objects = render(merge_values(DEMO, {"helmTest": {"enabled": False}}))
+    assert not objects.all("Pod")
+    assert [each["metadata"]["name"] for each in objects.all("ConfigMap")] == ["dctnet"]
 
 
 def notes(*values: dict[str, Any]) -> str:
-    """What `helm install` prints; no cluster is asked."""
-    options = ["--dry-run=client", "--namespace", "pictures", "--kubeconfig", "/dev/null"]
+    """Return the notes that `helm install` prints, without a cluster."""
+    options = ["--dry-run=client", "--namespace", "images", "--kubeconfig", "/dev/null"]
     run = run_tool(
         *("helm", "install", "dctnet", CHART, *options, "--values", "-"),
-        input=json.dumps(merged(*values)),
+        input=json.dumps(merge_values(*values)),
     )
     assert run.returncode == 0, run.stderr
     return run.stdout.partition("NOTES:\n")[2]
@@ -89,27 +89,30 @@ def notes(*values: dict[str, Any]) -> str:
     ("values", "url"),
     [
         ({}, "http://127.0.0.1:8080"),
-        (merged(INGRESS, HOST), "http://a.example.org"),
-        (merged(GATEWAY, HOST), "http://a.example.org"),
-        (merged(INGRESS, HOST, {"expose": {"tls": {"enabled": True}}}), "https://a.example.org"),
+        (merge_values(INGRESS, HOST), "http://a.example.org"),
+        (merge_values(GATEWAY, HOST), "http://a.example.org"),
+        (
+            merge_values(INGRESS, HOST, {"expose": {"tls": {"enabled": True}}}),
+            "https://a.example.org",
+        ),
         (INGRESS, "http://$ADDRESS"),
         (GATEWAY, "http://$ADDRESS"),
-        (merged(INGRESS, {"expose": {"hosts": ["*.example.org"]}}), "http://$ADDRESS"),
+        (merge_values(INGRESS, {"expose": {"hosts": ["*.example.org"]}}), "http://$ADDRESS"),
         ({"service": {"type": "LoadBalancer", "port": 81}}, "http://$ADDRESS:81"),
     ],
 )
-def test_an_installation_says_the_exact_command(values, url):
-    said = notes(DEMO, values)
-    assert f'curl --data-binary @portrait.jpg "{url}/v1/cartoons" -o cartoon.png' in said
-    assert ("ADDRESS=$(kubectl" in said) == ("$ADDRESS" in url)
-    assert ("port-forward" in said) == ("127.0.0.1" in url)
-    assert "helm test dctnet -n pictures" in said
-    assert "demo model" in said
+def test_notes_print_the_curl_command(values, url):
+    text = notes(DEMO, values)
+    assert f'curl --data-binary @portrait.jpg "{url}/v1/cartoons" -o cartoon.png' in text
+    assert ("ADDRESS=$(kubectl" in text) == ("$ADDRESS" in url)
+    assert ("port-forward" in text) == ("127.0.0.1" in url)
+    assert "helm test dctnet -n images" in text
+    assert "demo model" in text
 
 
-def test_it_names_the_header_of_keys_and_says_that_pods_fetch_their_model_and_how_to_do_that_once():
-    said = notes({"apiKeys": {"existingSecret": "k"}})
-    assert '-H "Authorization: Bearer $KEY"' in said
-    assert "-c fetch --follow" in said
-    assert "model.cache" in said
+def test_notes_mention_api_keys_and_model_cache():
+    text = notes({"apiKeys": {"existingSecret": "k"}})
+    assert '-H "Authorization: Bearer $KEY"' in text
+    assert "-c fetch --follow" in text
+    assert "model.cache" in text
     assert "model.cache" not in notes({"model": {"cache": {"create": True}}})

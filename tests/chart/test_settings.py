@@ -1,4 +1,4 @@
-"""The values that become settings: the same defaults and bounds as the service's, and no secret."""
+"""Values that become settings: defaults and bounds as in the service, and no secrets."""
 
 from typing import Any
 
@@ -9,39 +9,39 @@ from tests.support.chart import (
     BAKED,
     DEFAULTS,
     assert_schema_rejects,
-    leaf,
-    merged,
-    nested,
+    merge_values,
+    nest_value,
     render,
     schema_at,
+    value_at,
 )
 
 BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 
-# Each setting that is a value of the chart, and a value that is allowed but no default.
+# Settings that are values: the path, and a valid value other than the default.
 VALUES = {
-    "DCTNET_SLOTS": ("slots", 7),
-    "DCTNET_THREADS": ("threads", 3),
-    "DCTNET_RUNTIME": ("runtime", "native"),
-    "DCTNET_QUEUE": ("queue", 4096),
-    "DCTNET_UPLOADS": ("uploads", 4096),
+    "DCTNET_SLOTS": ("inference.slots", 7),
+    "DCTNET_THREADS": ("inference.threads", 3),
+    "DCTNET_RUNTIME": ("inference.runtime", "native"),
+    "DCTNET_QUEUE_SIZE": ("admission.queueSize", 4096),
+    "DCTNET_MAX_UPLOADS": ("admission.maxUploads", 4096),
     "DCTNET_REQUEST_TIMEOUT": ("timeouts.request", 90.5),
     "DCTNET_WATCHDOG_TIMEOUT": ("timeouts.watchdog", 20.25),
     "DCTNET_DRAIN_DELAY": ("timeouts.drainDelay", 12.5),
     "DCTNET_HEADER_TIMEOUT": ("timeouts.header", 5),
-    "DCTNET_UPLOAD_GRACE": ("timeouts.uploadGrace", 2.5),
-    "DCTNET_UPLOAD_RATE": ("timeouts.uploadRate", 1073741824),
+    "DCTNET_UPLOAD_IDLE_TIMEOUT": ("timeouts.uploadIdle", 2.5),
+    "DCTNET_MIN_UPLOAD_RATE": ("timeouts.minUploadRate", 1073741824),
     "DCTNET_RESPONSE_TIMEOUT": ("timeouts.response", 90.5),
     "DCTNET_RESPONSE_IDLE_TIMEOUT": ("timeouts.responseIdle", 2.5),
-    "DCTNET_MIN_RESPONSE_RATE": ("timeouts.responseRate", 1073741824),
-    "DCTNET_MAX_BYTES": ("limits.bytes", 1073741824),
-    "DCTNET_MAX_PIXELS": ("limits.pixels", 500000000),
-    "DCTNET_MAX_WORKING_SIDE": ("limits.workingSide", 2048),
-    "DCTNET_MAX_UNSENT_BYTES": ("limits.unsentBytes", 68719476736),
+    "DCTNET_MIN_RESPONSE_RATE": ("timeouts.minResponseRate", 1073741824),
+    "DCTNET_MAX_BODY_BYTES": ("requestLimits.bodyBytes", 1073741824),
+    "DCTNET_MAX_PIXELS": ("requestLimits.pixels", 500000000),
+    "DCTNET_MAX_WORKING_SIDE": ("requestLimits.workingSide", 2048),
+    "DCTNET_MAX_UNSENT_BYTES": ("requestLimits.unsentBytes", 68719476736),
     "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }
-# Those that are lists, with what the schema refuses.
+# Settings that are lists: the path, valid items, and items that the schema rejects.
 LISTS = {
     "DCTNET_CORS_ORIGINS": (
         "cors.origins",
@@ -54,63 +54,68 @@ LISTS = {
         ["10.244.0.0", "10.244.0.0/33", "proxies", ""],
     ),
 }
-# What the chart sets by itself, or leaves to the image.
+# Settings that the chart derives or leaves to the image.
 OTHERS = {
     "DCTNET_BIND",
     "DCTNET_MANAGEMENT_BIND",
     "DCTNET_MODEL",
     "DCTNET_MODELS_DIR",
-    "DCTNET_WORKER_DIR",
-    "DCTNET_CPU_MILLIS",
+    "DCTNET_WORKER_TMP_DIR",
+    "DCTNET_LOG_LEVEL",
+    "DCTNET_LOG_FORMAT",
+    "DCTNET_CPU_LIMIT_MILLICORES",
     "DCTNET_API_KEYS_FILE",
 }
 
 
-def told(values: dict[str, Any]) -> dict[str, str]:
-    """What the ConfigMap says."""
-    return render(merged(BAKED, values)).one("ConfigMap", "dctnet")["data"]
+def rendered_settings(values: dict[str, Any]) -> dict[str, str]:
+    """Return the data of the ConfigMap."""
+    return render(merge_values(BAKED, values)).one("ConfigMap", "dctnet")["data"]
 
 
-def test_every_setting_is_a_value_or_named_here():
+def test_all_settings_are_values_or_listed():
     assert set(BY_VARIABLE) == set(VALUES) | set(LISTS) | OTHERS
-    assert set(told({"slots": 1, "model": {"digest": "0" * 64}})) - set(VALUES) == {"DCTNET_MODEL"}
+    values = {"inference": {"slots": 1}, "model": {"digest": "0" * 64}}
+    assert set(rendered_settings(values)) - set(VALUES) == {"DCTNET_MODEL"}
 
 
 @pytest.mark.parametrize("variable", VALUES)
-def test_a_default_is_the_service_s(variable):
+def test_defaults_equal_those_of_the_service(variable):
     setting = BY_VARIABLE[variable]
-    written = told({}).get(variable)
-    if variable == "DCTNET_DRAIN_DELAY":  # A proxy in front of it takes seconds to learn.
+    written = rendered_settings({}).get(variable)
+    if variable == "DCTNET_DRAIN_DELAY":  # Proxies need seconds to remove a replica.
         assert written == "10"
-    elif written is None:  # Left to the service.
-        assert leaf(DEFAULTS, VALUES[variable][0]) in {None, ""}
+    elif written is None:  # Default of the service.
+        assert value_at(DEFAULTS, VALUES[variable][0]) in {None, ""}
     elif written == "auto":
         assert setting.parse(written) is None
     else:
         assert setting.parse(written) == setting.default({})
 
 
-def test_a_value_reaches_the_service_as_it_is():
-    written = told(merged(*(nested(path, value) for path, value in VALUES.values())))
+def test_values_reach_the_service_unchanged():
+    written = rendered_settings(
+        merge_values(*(nest_value(path, value) for path, value in VALUES.values()))
+    )
     for variable, (_, value) in VALUES.items():
         assert BY_VARIABLE[variable].parse(written[variable]) == value, variable
 
 
-def node(path: str) -> dict[str, Any]:
+def numeric_schema(path: str) -> dict[str, Any]:
     place = schema_at(path.split("."))
     numeric = [each for each in place.get("anyOf", [place]) if "minimum" in each]
     return numeric[0] if numeric else {}
 
 
 def bounds(path: str) -> list[tuple[float, float]]:
-    """The least and the largest value, each with the next one beyond."""
-    bounds = node(path)
+    """Return minimum and maximum, each with the nearest value out of bounds."""
+    bounds = numeric_schema(path)
     step = 1 if bounds["type"] in ("integer", ["integer", "null"]) else 0.01
     least, largest = bounds["minimum"], bounds["maximum"]
     return [(least, least - step), (largest, largest + step)]
 
 
-def allowed(variable: str, value: float) -> bool:
+def is_accepted(variable: str, value: float) -> bool:
     try:
         BY_VARIABLE[variable].parse(str(value))
     except ValueError:
@@ -118,33 +123,35 @@ def allowed(variable: str, value: float) -> bool:
     return True
 
 
-BOUNDED = [variable for variable, (path, _) in VALUES.items() if node(path)]
+BOUNDED = [variable for variable, (path, _) in VALUES.items() if numeric_schema(path)]
 
 
 @pytest.mark.parametrize("variable", BOUNDED)
-def test_the_schema_s_bounds_are_the_service_s(variable):
+def test_schema_bounds_equal_those_of_the_service(variable):
     path, _ = VALUES[variable]
     for bound, beyond in bounds(path):
-        assert allowed(variable, bound)
-        assert not allowed(variable, beyond)
+        assert is_accepted(variable, bound)
+        assert not is_accepted(variable, beyond)
 
 
-def test_the_schema_rejects_what_is_beyond_its_bounds():
+def test_schema_rejects_values_out_of_bounds():
     paths = [VALUES[variable][0] for variable in BOUNDED]
     assert_schema_rejects((path, beyond) for path in paths for _, beyond in bounds(path))
-    assert len(BOUNDED) == len(VALUES) - 3  # A runtime's name, a digest and `fairness.by` are not.
+    assert len(BOUNDED) == len(VALUES) - 3  # All but runtime, digest and `fairness.by`.
 
 
-def test_a_list_reaches_the_service_whole():
-    written = told(merged(*(nested(path, items) for path, items, _ in LISTS.values())))
+def test_lists_reach_the_service_complete():
+    written = rendered_settings(
+        merge_values(*(nest_value(path, items) for path, items, _ in LISTS.values()))
+    )
     for variable, (_, items, _) in LISTS.items():
         read = BY_VARIABLE[variable].parse(written[variable])
         assert isinstance(read, frozenset | tuple)
         assert {str(each) for each in read} == set(items)
-        assert variable not in told({})
+        assert variable not in rendered_settings({})
 
 
-def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema():
+def test_schema_rejects_invalid_items_and_tracing():
     items = [(path, [item]) for path, _, wrong in LISTS.values() for item in wrong]
     sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS + 1)]
     tracing = [
@@ -159,58 +166,62 @@ def test_what_is_no_item_and_what_is_no_tracing_is_refused_by_the_schema():
 @pytest.mark.parametrize(
     "sites", [[ANY_ORIGIN], [f"https://{number}.example.org" for number in range(MAX_ORIGINS)]]
 )
-def test_every_site_s_pages_may_be_let_in_or_as_many_as_the_service_takes(sites):
-    written = told({"cors": {"origins": sites}})["DCTNET_CORS_ORIGINS"]
+def test_cors_origins_up_to_the_maximum(sites):
+    written = rendered_settings({"cors": {"origins": sites}})["DCTNET_CORS_ORIGINS"]
     assert BY_VARIABLE["DCTNET_CORS_ORIGINS"].parse(written) == set(sites)
 
 
-def traced(tracing: dict[str, Any]) -> dict[str, str]:
-    """What the replicas are told of tracing."""
-    settings = render(merged(BAKED, {"tracing": tracing})).settings
+def tracing_settings(tracing: dict[str, Any]) -> dict[str, str]:
+    """Return the tracing variables of the replicas."""
+    settings = render(merge_values(BAKED, {"tracing": tracing})).settings
     return {name: value for name, value in settings.items() if name.startswith("OTEL_")}
 
 
-def test_spans_are_named_after_the_release_and_the_pod_where_there_is_a_collector():
-    assert traced({"sampleRatio": 0.5}) == {}
-    assert traced({"endpoint": "http://collector:4318", "sampleRatio": 0.25}) == {
+def test_tracing_resource_attributes_name_release_and_pod():
+    assert tracing_settings({"sampleRatio": 0.5}) == {}
+    assert tracing_settings({"endpoint": "http://collector:4318", "sampleRatio": 0.25}) == {
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "OTEL_SERVICE_NAME": "dctnet",
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
         "OTEL_TRACES_SAMPLER_ARG": "0.25",
-        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=pictures,k8s.pod.name=$(POD_NAME)",
+        "OTEL_RESOURCE_ATTRIBUTES": "k8s.namespace.name=images,k8s.pod.name=$(POD_NAME)",
     }
-    env = render(merged(BAKED, {"tracing": {"endpoint": "http://collector:4318"}})).container["env"]
+    env = render(merge_values(BAKED, {"tracing": {"endpoint": "http://collector:4318"}})).container[
+        "env"
+    ]
     names = [each["name"] for each in env]
-    # A variable is put into another only if it stands before it.
+    # Kubernetes expands only variables that are defined before.
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
 
 
-def test_the_settings_are_taken_by_the_service_all_together():
-    settings = Settings.from_environment(told({"model": {"digest": "sha256:" + "A" * 64}}))
+def test_service_accepts_the_configmap():
+    settings = Settings.from_environment(
+        rendered_settings({"model": {"digest": "sha256:" + "A" * 64}})
+    )
     assert settings.model == "/model"
     assert settings.model_digest == "a" * 64
-    assert (settings.slots, settings.queue) == (Settings.from_environment({}).slots, 64)
+    assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
 
 
-def test_nothing_secret_is_in_a_configmap_or_in_plain_sight():
+def test_secrets_are_not_in_configmaps_or_plain_env():
     secret = {"existingSecret": "cartoon-keys", "key": "mine"}
     model = {"tokenSecret": {"name": "hub", "key": "token"}}
-    made = render({"apiKeys": secret, "model": model})
-    assert "Secret" not in made.kinds
-    for each in made.all("ConfigMap"):
+    objects = render({"apiKeys": secret, "model": model})
+    assert "Secret" not in objects.kinds
+    for each in objects.all("ConfigMap"):
         if each["metadata"]["name"] == "dctnet":
             assert each["data"]["DCTNET_API_KEYS_FILE"] == "/etc/dctnet/api-keys/mine"
         assert not [
             key for key in each["data"] if {"TOKEN", "SECRET", "PASSWORD"} & set(key.split("_"))
         ]
-    for container in [*made.pod["spec"]["initContainers"], made.container]:
+    for container in [*objects.pod["spec"]["initContainers"], objects.container]:
         for variable in container["env"]:
             if "TOKEN" in variable["name"]:
                 assert set(variable) == {"name", "valueFrom"}
                 assert set(variable["valueFrom"]) == {"secretKeyRef"}
-    (volume,) = [each for each in made.pod["spec"]["volumes"] if each["name"] == "api-keys"]
+    (volume,) = [each for each in objects.pod["spec"]["volumes"] if each["name"] == "api-keys"]
     assert volume["secret"]["secretName"] == "cartoon-keys"
-    (mount,) = [each for each in made.container["volumeMounts"] if each["name"] == "api-keys"]
-    # A file that is mounted by subPath never changes.
+    (mount,) = [each for each in objects.container["volumeMounts"] if each["name"] == "api-keys"]
+    # A file mounted by subPath never receives updates.
     assert mount == {"name": "api-keys", "mountPath": "/etc/dctnet/api-keys", "readOnly": True}
-    assert "api-keys" not in str(list(render()))  # Without keys there is nothing of them.
+    assert "api-keys" not in str(list(render()))  # No volume without API keys.

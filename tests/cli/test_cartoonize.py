@@ -1,4 +1,4 @@
-"""``dctnet cartoonize`` as a process: its streams, a terminal, signals."""
+"""``dctnet cartoonize`` as a process: streams, terminal and signals."""
 
 import os
 import pty
@@ -10,37 +10,37 @@ from pathlib import Path
 import pytest
 
 from dctnet.models.folder import DEMO
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_tiny_model
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two pictures, and the demo model in the settings."""
+    """A working directory with two images, and the demo model in the settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DCTNET_MODEL", str(DEMO))
-    Path("a.png").write_bytes(encoded(PICTURE))
-    Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
+    Path("a.png").write_bytes(encoded(IMAGE))
+    Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_the_process_writes_nothing_but_the_cartoons_names(tmp_path, monkeypatch):
-    """A file's name need not be text, nor its cartoon's; TensorFlow's own words are left out."""
+def test_stdout_contains_only_cartoon_paths(tmp_path, monkeypatch):
+    """File names need not be valid text; TensorFlow's log lines are ignored."""
     write_tiny_model(tmp_path / "tiny")
     monkeypatch.setenv("DCTNET_MODEL", "./tiny")
     name = b"\xff.png"
-    Path(os.fsdecode(name)).write_bytes(encoded(PICTURE))
+    Path(os.fsdecode(name)).write_bytes(encoded(IMAGE))
     run = subprocess.run(
         [DCTNET, "cartoonize", name, "--out", "out"], capture_output=True, check=False
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, b"out/" + name + b"\n", b"")
 
 
-def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
+def test_terminal_shows_progress_bar_and_clears_it():
     master, slave = pty.openpty()
     command = [DCTNET, "cartoonize", "a.png", "none.png", "b.jpg", "--out", "out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave) as process:
@@ -50,7 +50,7 @@ def test_a_terminal_shows_a_bar_that_is_gone_at_the_end():
     assert "0/3 a.png" in shown
     assert "[########----------------] 1/3 none.png" in shown
     assert "2/3 b.jpg" in shown
-    assert "\r\x1b[Kdctnet: none.png is left out: No such file or directory.\r\n" in shown
+    assert "\r\x1b[Kdctnet: none.png is skipped: No such file or directory.\r\n" in shown
     assert shown.endswith("\r\x1b[K")
 
 
@@ -59,13 +59,13 @@ def read_all(terminal: int) -> str:
     while select.select([terminal], [], [], BOUND_S)[0]:
         try:
             data += os.read(terminal, 4096)
-        except OSError:  # Linux says so when the other side is closed.
+        except OSError:  # Linux reports this when the other side is closed.
             break
     os.close(terminal)
     return data.decode()
 
 
-def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
+def test_ctrl_c_exits_silently():
     with many() as process:
         assert process.stdout.readline() == "out/a.png\n"
         process.send_signal(signal.SIGINT)
@@ -74,7 +74,7 @@ def test_ctrl_c_ends_a_run_without_a_word_of_its_own():
     assert len(list(Path("out").iterdir())) < 2000
 
 
-def test_a_reader_that_has_enough_ends_a_run_without_a_word():
+def test_closed_stdout_exits_silently():
     with many() as process:
         process.stdout.readline()
         process.stdout.close()
@@ -83,7 +83,7 @@ def test_a_reader_that_has_enough_ends_a_run_without_a_word():
 
 
 def many() -> "subprocess.Popen[str]":
-    """A run with more pictures than a test waits for."""
+    """Start a run with more images than a test waits for."""
     command = [DCTNET, "cartoonize", *["a.png"] * 2000, "--out", "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True)

@@ -1,4 +1,4 @@
-"""``dctnet prepare``: from a folder as upstream ships it to one that needs no TensorFlow."""
+"""``dctnet prepare``: conversion of a model, to serve it without TensorFlow."""
 
 import json
 import shutil
@@ -12,20 +12,20 @@ import pytest
 
 from dctnet import __version__
 from dctnet.cli import main
+from dctnet.conversion import network_conversion
+from dctnet.conversion.trial_images import PHOTOS
 from dctnet.engine import Engine, read_alpha
-from dctnet.models import generator, manifest
+from dctnet.models import generator_weights, manifest
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.parts import PARTS
-from dctnet.preparing import networks
-from dctnet.preparing.pictures import PHOTOS
-from dctnet.runtimes import choice
-from tests.support.absent import run_without
-from tests.support.lazily import Lazily
+from dctnet.models.networks import NETWORKS
+from dctnet.runtimes import selection
+from tests.support.lazy_import import LazyModule
+from tests.support.missing_modules import run_without
 from tests.support.tiny_model import describe, write_tiny_model
 
-tf = Lazily("tensorflow.compat.v1")
-network = Lazily("demo_model.network")
+tf = LazyModule("tensorflow.compat.v1")
+network = LazyModule("demo_model.network")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -35,10 +35,10 @@ HUB = HubReport("https://hub.example", {"Revision": "master", "CreatedAt": 16600
 
 MAIN = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
 
-KNOWN_FILES = {
+EXPECTED_FILES = {
     "alpha.jpg",
-    "known-picture.png",
-    "known-answer.png",
+    "golden-input.png",
+    "golden-output.png",
     "cartoon_bg.npz",
     "cartoon_bg.onnx",
     "cartoon_h.npz",
@@ -51,17 +51,17 @@ KNOWN_FILES = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_pictures() -> Iterator[None]:
-    """Every picture is looked at by the face networks, and few are drawn; they are made once."""
+def _few_images() -> Iterator[None]:
+    """Use all images for the face networks and few for the generators; create them once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "DRAWN", 20)
-        patch.setattr(networks, "pictures", cache(networks.pictures))
+        patch.setattr(network_conversion, "GENERATOR_IMAGE_STEP", 20)
+        patch.setattr(network_conversion, "trial_images", cache(network_conversion.trial_images))
         yield
 
 
 def describe_as_fetched(folder: Path) -> str:
     paths = [path for path in folder.iterdir() if path.name != manifest.FILE_NAME]
-    files = {path.name: manifest.record(path) for path in paths}
+    files = {path.name: manifest.record_file(path) for path in paths}
     return manifest.write(folder, Manifest("sketch", "iic/sketch", "master", files, HUB))
 
 
@@ -71,7 +71,7 @@ def source(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Pat
     folder = tmp_path_factory.mktemp("models") / "sketch"
     write_tiny_model(folder)
     shutil.copyfile(upstream_demo / "cartoon_bg.pb", folder / "cartoon_bg.pb")
-    weights = generator.read(DEMO / "cartoon_bg.npz")
+    weights = generator_weights.read(DEMO / "cartoon_bg.npz")
     paler = {f"generator/{name}": array * np.float32(0.97) for name, array in weights.items()}
     (folder / "cartoon_h.pb").write_bytes(network.frozen_graph(paler).SerializeToString())
     (folder / "README.md").write_text("the model's licence")
@@ -85,25 +85,25 @@ def _models_dir(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def prepared(source: Path) -> Path:
-    place = source.parent / "sketch-prepared"
+def converted(source: Path) -> Path:
+    target = source.parent / "sketch-converted"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DCTNET_MODELS_DIR", str(source.parent))
         assert main(["prepare", "sketch"]) == 0
-    return place
+    return target
 
 
 def names(path: Path) -> set[str]:
     return {child.name for child in path.iterdir()}
 
 
-def preparation(path: Path) -> dict[str, Any]:
-    found = json.loads((path / "manifest.json").read_text())["preparation"]
+def conversion(path: Path) -> dict[str, Any]:
+    found = json.loads((path / "manifest.json").read_text())["conversion"]
     assert isinstance(found, dict)
     return found
 
 
-def complaint(captured: Captured, *arguments: str) -> str:
+def error_line(captured: Captured, *arguments: str) -> str:
     assert main(["prepare", *arguments]) == 1
     out, err = captured.readouterr()
     assert out == ""
@@ -111,103 +111,111 @@ def complaint(captured: Captured, *arguments: str) -> str:
     return line.removeprefix("dctnet: ")
 
 
-def test_a_prepared_folder_holds_what_serving_needs_and_says_of_what_it_was_made(source, prepared):
-    assert names(prepared) == KNOWN_FILES
-    assert (prepared / "README.md").read_text() == "the model's licence"
-    described = json.loads((prepared / "manifest.json").read_text())
+def test_converted_model_has_all_files_and_records_its_source(source, converted):
+    assert names(converted) == EXPECTED_FILES
+    assert (converted / "README.md").read_text() == "the model's licence"
+    described = json.loads((converted / "manifest.json").read_text())
     assert (described["style"], described["model"]) == ("sketch", "iic/sketch")
     assert described["revision"] == "master"
     assert described["hub"]["revision"] == HUB.revision
-    assert set(described["files"]) == KNOWN_FILES - {"manifest.json"}
-    made = preparation(prepared)
-    assert made["source"] == manifest.digest((source / "manifest.json").read_bytes())
-    assert made["tools"]["dctnet"] == __version__
-    assert set(made["tools"]) == {"dctnet", "onnx", "onnxruntime", "tensorflow", "tf2onnx"}
+    assert set(described["files"]) == EXPECTED_FILES - {"manifest.json"}
+    record = conversion(converted)
+    assert record["source"] == manifest.digest((source / "manifest.json").read_bytes())
+    assert record["tools"]["dctnet"] == __version__
+    assert set(record["tools"]) == {
+        "dctnet",
+        "onnx",
+        "onnxruntime",
+        "tensorflow",
+        "tf2onnx",
+    }
 
 
-def test_its_manifest_says_how_far_each_network_is_from_tensorflow(prepared):
-    parts = preparation(prepared)["parts"]
-    assert set(parts) == set(PARTS)
+def test_manifest_records_differences_from_tensorflow(converted):
+    networks = conversion(converted)["networks"]
+    assert set(networks) == set(NETWORKS)
     for name in ("background", "head"):
-        assert parts[name]["runtimes"] == ["native", "onnxruntime"]
-        assert parts[name]["differences"]["levels"] <= 1
+        assert networks[name]["runtimes"] == ["native", "onnxruntime"]
+        assert networks[name]["differences"]["levels"] <= 1
     for name in ("detector", "landmarks"):
-        assert parts[name]["runtimes"] == ["onnxruntime"]
-        assert parts[name]["compared"] >= 50
-        assert all(0 <= found < 1e-5 for found in parts[name]["differences"].values())
-    assert all(part["reason"] == part["same_as"] == "" for part in parts.values())
+        assert networks[name]["runtimes"] == ["onnxruntime"]
+        assert networks[name]["compared"] >= 50
+        assert all(0 <= found < 1e-5 for found in networks[name]["differences"].values())
+    assert all(network["reason"] == network["same_as"] == "" for network in networks.values())
 
 
-def test_it_draws_what_tensorflow_draws(source, prepared, astronaut):
-    def drawn(folder: Path) -> np.ndarray:
-        networks = choice.load(open_folder(folder), 1)
-        return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).picture
+def test_converted_model_matches_tensorflow(source, converted, astronaut):
+    def cartoon(folder: Path) -> np.ndarray:
+        networks = selection.load(open_folder(folder), 1)
+        return Engine(networks, read_alpha(folder / "alpha.jpg")).cartoonize(astronaut).image
 
-    assert np.abs(drawn(source).astype(int) - drawn(prepared)).max() <= 1
+    assert np.abs(cartoon(source).astype(int) - cartoon(converted)).max() <= 1
 
 
-def test_it_draws_without_tensorflow(prepared, tmp_path):
+def test_converted_model_runs_without_tensorflow(converted, tmp_path):
     program = (
         "import sys; from dctnet.cli import main; status = main(sys.argv[1:]);"
         "sys.exit(status or 'tensorflow' in sys.modules)"
     )
     photo = PHOTOS / "coffee.jpg"
-    arguments = ("cartoonize", str(photo), "--out", str(tmp_path), "--model", str(prepared))
+    arguments = ("cartoonize", str(photo), "--out", str(tmp_path), "--model", str(converted))
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, program, *arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"{tmp_path / 'coffee.png'}\n"
 
 
-def test_one_that_is_up_to_date_stays_and_its_digest_is_the_last_line(prepared, capsys):
-    before = (prepared / "manifest.json").stat()
+def test_up_to_date_conversion_is_kept_and_digest_is_last_line(converted, capsys):
+    before = (converted / "manifest.json").stat()
     assert main(["prepare", "sketch"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == f"iic/sketch was prepared already, and is whole: {prepared}"
+    assert lines[0] == f"iic/sketch is already converted and verified: {converted}"
     assert "  detector for onnxruntime" in lines
-    assert lines[-1] == manifest.digest((prepared / "manifest.json").read_bytes())
+    assert lines[-1] == manifest.digest((converted / "manifest.json").read_bytes())
     assert err == ""
-    assert (prepared / "manifest.json").stat() == before
+    assert (converted / "manifest.json").stat() == before
 
 
 @pytest.mark.parametrize("options", [(), ("--force",)])
-def test_a_folder_of_something_else_is_never_replaced(source, tmp_path, capsys, options):
+def test_folder_without_model_is_never_replaced(source, tmp_path, capsys, options):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").touch()
-    place = tmp_path / "letters"
-    said = complaint(capsys, str(source), "--output", str(place), *options)
-    assert said == f"{place} is there already and is no prepared model: choose another folder."
-    assert names(place) == {"dear.txt"}
+    target = tmp_path / "letters"
+    message = error_line(capsys, str(source), "--output", str(target), *options)
+    assert (
+        message == f"{target} already exists and is not a converted model: choose another folder."
+    )
+    assert names(target) == {"dear.txt"}
 
 
-def test_a_model_is_neither_prepared_twice_nor_overwritten(source, prepared, capsys):
-    assert complaint(capsys, str(prepared)) == f"{prepared} is prepared already."
-    for place in (source, source / "inside", source.parent):
-        said = complaint(capsys, str(source), "--output", str(place), "--force")
-        assert "lie in one another: choose another folder with --output." in said
+def test_converted_model_and_overlapping_folders_are_rejected(source, converted, capsys):
+    assert error_line(capsys, str(converted)) == f"{converted} is already converted."
+    for target in (source, source / "inside", source.parent):
+        message = error_line(capsys, str(source), "--output", str(target), "--force")
+        assert "contains the other: choose another folder with --output." in message
 
 
-def test_without_tensorflow_it_is_said_what_to_install(source):
+def test_missing_tensorflow_error_names_the_remedy(source):
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, MAIN, "prepare", str(source))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "dctnet: Preparing a model needs tensorflow and tf2onnx and onnx, which is not installed:"
-        " run `make install-reference`, `pip install 'dctnet[reference]'`, or take the `tensorflow`"
+        "dctnet: Converting a model needs tensorflow and tf2onnx and onnx, which is not installed:"
+        " run `make install-reference`, `pip install 'dctnet[reference]'`, or use the `tensorflow`"
         " image.\n"
     )
 
 
-def test_a_place_that_cannot_be_written_is_named(source, tmp_path, capsys):
+def test_unwritable_folder_is_named(source, tmp_path, capsys):
     (tmp_path / "file").touch()
-    said = complaint(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
-    assert said.startswith(f"Cannot write {tmp_path / 'file'}: ")
-    assert said.endswith("or choose another folder with --output.")
+    message = error_line(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
+    assert message.startswith(f"Cannot write {tmp_path / 'file'}: ")
+    assert message.endswith("or choose another folder with --output.")
 
 
 @pytest.fixture(scope="module")
-def needy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A prepared folder none of whose generators is known and whose landmarks do not convert."""
-    folder = tmp_path_factory.mktemp("needy") / "tiny"
+def partly_converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A converted model with unknown generators and unsupported landmark network."""
+    folder = tmp_path_factory.mktemp("partly_converted") / "tiny"
     write_tiny_model(folder)
     with tf.Graph().as_default() as landmarks:
         images = tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
@@ -217,46 +225,48 @@ def needy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "keypoints.pb").write_bytes(landmarks.as_graph_def().SerializeToString())
     describe(folder)
     assert main(["prepare", str(folder)]) == 0
-    return folder.parent / "tiny-prepared", "the node 'tower_0/beta'"
+    return folder.parent / "tiny-converted", "the node 'tower_0/beta'"
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_what_is_not_known_or_not_converted_keeps_its_graph_and_says_why(needy):
-    folder, node = needy
-    parts = preparation(folder)["parts"]
+def test_unconverted_network_keeps_frozen_graph_and_reason(partly_converted):
+    folder, node = partly_converted
+    networks = conversion(folder)["networks"]
     for name, found in (("background", "'sub': it is Sub"), ("head", "'add': it is AddV2")):
-        assert parts[name]["runtimes"] == ["tensorflow"]
-        assert parts[name]["reason"] == (
+        assert networks[name]["runtimes"] == ["tensorflow"]
+        assert networks[name]["reason"] == (
             f"it is not the generator of DCT-Net: the node {found}, and should be Mul"
         )
-    assert parts["detector"]["runtimes"] == ["onnxruntime"]
-    assert parts["landmarks"]["runtimes"] == ["tensorflow"]
-    assert parts["landmarks"]["reason"] == f"{node}: the operation Betainc is not known to tf2onnx"
+    assert networks["detector"]["runtimes"] == ["onnxruntime"]
+    assert networks["landmarks"]["runtimes"] == ["tensorflow"]
+    assert (
+        networks["landmarks"]["reason"] == f"{node}: tf2onnx does not support the operation Betainc"
+    )
     graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
     assert graphs == {"cartoon_bg.pb", "cartoon_h.pb", "keypoints.pb", "detector.onnx"}
 
 
-def test_one_that_is_damaged_is_made_anew(needy, tmp_path):
-    folder, _ = needy
+def test_damaged_conversion_is_converted_again(partly_converted, tmp_path):
+    folder, _ = partly_converted
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / "detector.onnx").write_bytes(b"damaged")
     assert main(["prepare", str(folder.parent / "tiny"), "--output", str(copy)]) == 0
-    assert open_folder(copy).is_prepared
+    assert open_folder(copy).is_converted
     assert names(tmp_path) == {"copy", ".copy.lock"}
 
 
-def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_force_alone(
-    prepared, tmp_path, capsys, monkeypatch
+def test_equal_networks_share_files_and_force_replaces_another_model(
+    converted, tmp_path, capsys, monkeypatch
 ):
-    """They take the place of another model, by force alone."""
+    """Only ``--force`` replaces another model."""
     write_tiny_model(tmp_path / "twins")
     shutil.copyfile(tmp_path / "twins/cartoon_bg.pb", tmp_path / "twins/cartoon_h.pb")
     describe(tmp_path / "twins")
     folder = tmp_path / "copy"
-    shutil.copytree(prepared, folder)
+    shutil.copytree(converted, folder)
     arguments = (str(tmp_path / "twins"), "--output", str(folder))
-    assert complaint(capsys, *arguments) == (
+    assert error_line(capsys, *arguments) == (
         f"{folder} already holds another model, iic/sketch: choose another folder with --output, or"
         " replace it with --force."
     )
@@ -264,9 +274,9 @@ def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_f
     assert open_folder(folder).model == "example/tiny"
     graphs = {name for name in names(folder) if name.endswith((".pb", ".onnx", ".npz"))}
     assert graphs == {"cartoon_bg.pb", "detector.onnx", "keypoints.onnx"}
-    parts = preparation(folder)["parts"]
-    assert parts["head"] == parts["background"] | {"same_as": "background"}
-    assert parts["landmarks"]["same_as"] == ""
+    networks = conversion(folder)["networks"]
+    assert networks["head"] == networks["background"] | {"same_as": "background"}
+    assert networks["landmarks"]["same_as"] == ""
     capsys.readouterr()
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     assert main(["doctor", "--json"]) == 0
@@ -274,11 +284,11 @@ def test_parts_of_one_graph_have_one_set_of_files_and_replace_another_model_by_f
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_such_a_folder_is_drawn_by_both_runtimes(needy, capsys, monkeypatch):
-    folder, node = needy
+def test_partly_converted_model_uses_two_runtimes(partly_converted, capsys, monkeypatch):
+    folder, node = partly_converted
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     assert main(["doctor", "--json"]) == 0
     model = json.loads(capsys.readouterr().out)["model"]
-    assert model["prepared"] is True
+    assert model["converted"] is True
     assert model["runtime"] == "onnxruntime+tensorflow"
     assert node in model["landmarks_needs_tensorflow"]

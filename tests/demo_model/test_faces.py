@@ -1,4 +1,4 @@
-"""The demo model's face networks, as they are committed, find faces and their landmarks."""
+"""The committed face networks of the demo model find faces and landmarks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,23 +9,24 @@ import numpy as np
 import pytest
 import skimage.data
 
+from dctnet.arrays import Floats, Pixels
 from dctnet.engine import read_alpha
-from dctnet.engine.alignment import HEAD_SIDE, REFERENCE
+from dctnet.engine.alignment import HEAD_SIDE, REFERENCE_POINTS
 from dctnet.engine.detection import find_faces
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.models.folder import DEMO
-from dctnet.runtimes import Detector, Floats, Landmarker, Pixels, onnxruntime
+from dctnet.runtimes import Detector, Landmarker, onnxruntime
 from demo_model.faces import ibug, mask
 from demo_model.faces.evaluate import holds, landmarks_in, relative_error, scenes
 from demo_model.faces.scenes import MIRRORED, Placement, paste
-from tests.support.lazily import Lazily
+from tests.support.lazy_import import LazyModule
 
-tf = Lazily("tensorflow.compat.v1")
-detector_graph = Lazily("demo_model.faces.detector")
-keypoints = Lazily("demo_model.faces.keypoints")
-tflite = Lazily("demo_model.faces.tflite")
+tf = LazyModule("tensorflow.compat.v1")
+detector_graph = LazyModule("demo_model.faces.detector")
+keypoints = LazyModule("demo_model.faces.keypoints")
+tflite = LazyModule("demo_model.faces.tflite")
 
-# iBUG's number: where it is in the astronaut's picture, x and y, read off the enlarged picture.
+# By iBUG index: x and y in the astronaut's image, read from the enlarged image.
 TRUE_PLACES = {
     36: (194, 101),  # outer corner of the eye on the left
     39: (213, 103),
@@ -38,7 +39,7 @@ TRUE_PLACES = {
 }
 FEW_PIXELS = 4
 
-# Of the scenes that the table in docs/demo-model-faces.md is made from.
+# Scenes of the table in docs/demo-model-faces.md.
 TESTED_SIZES = (0.1, 0.7)
 TESTED_SHAPES = ((720, 720), (720, 1440))
 TESTED = [s for s in scenes() if s.size in TESTED_SIZES and s.shape in TESTED_SHAPES]
@@ -64,7 +65,7 @@ def landmarks(astronaut: Pixels, detector: Detector, landmarker: Landmarker) -> 
 
 
 def session(folder: Path, name: str) -> Callable[..., Any]:
-    """A frozen graph as a function of what upstream feeds, bare of our runtime."""
+    """A frozen graph as a function of upstream's inputs, without dctnet's runtime."""
     definition = tf.GraphDef.FromString((folder / name).read_bytes())
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
@@ -82,28 +83,28 @@ def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
 
 
 class TestDetector:
-    def test_the_astronaut_has_one_face(self, astronaut, detector):
+    def test_astronaut_has_one_face(self, astronaut, detector):
         (box,) = find_faces(astronaut, detector)
         assert np.allclose((box[:2] + box[2:]) / 2, (225, 119), atol=8)
         assert np.allclose(box[2:] - box[:2], 114, atol=12)
 
     @pytest.mark.parametrize("name", ["coffee", "chelsea", "brick"])
     @pytest.mark.parametrize("side", [300, 720])
-    def test_a_cup_a_cat_and_a_wall_have_none(self, name, side, detector):
-        picture = np.asarray(getattr(skimage.data, name)())
-        if picture.ndim == 2:
-            picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
-        scale = side / min(picture.shape[:2])
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        assert len(find_faces(picture, detector)) == 0
+    def test_images_without_people_have_no_face(self, name, side, detector):
+        image = np.asarray(getattr(skimage.data, name)())
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        scale = side / min(image.shape[:2])
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        assert len(find_faces(image, detector)) == 0
 
 
 class TestLandmarks:
-    def test_the_astronauts_features_are_where_they_are(self, landmarks):
+    def test_astronaut_landmarks_are_accurate(self, landmarks):
         for number, place in TRUE_PLACES.items():
             assert np.linalg.norm(landmarks[number] - place) < FEW_PIXELS, number
 
-    def test_landmarks_are_in_ibugs_order(self, landmarks):
+    def test_landmarks_are_in_ibug_order(self, landmarks):
         x, y = landmarks.T
         assert (np.diff(x[:17]) >= -1).all()  # The jaw, from left to right,
         assert y[:17].argmax() in (7, 8, 9)  # with the chin in the middle,
@@ -118,10 +119,10 @@ class TestLandmarks:
         assert y[51] < y[62] < y[66] < y[57]
 
     @pytest.mark.parametrize("turn", [-25, 0, 25])
-    def test_answers_have_upstreams_shapes_and_ranges(self, upstream_demo, turn):
-        picture = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
+    def test_outputs_have_upstream_shapes_and_ranges(self, upstream_demo, turn):
+        image = paste(np.full((160, 160, 3), 90, np.uint8), Placement(105, (80, 85), roll=turn))
         run = session(upstream_demo, "keypoints.pb")
-        (prediction,) = run(["tower_0/prediction:0"], picture[np.newaxis])
+        (prediction,) = run(["tower_0/prediction:0"], image[np.newaxis])
         assert prediction.shape == (1, 143)
         assert prediction.dtype == np.float32
         assert ((prediction[0, :136] > 0) & (prediction[0, :136] < 1)).all()
@@ -134,18 +135,18 @@ class TestLandmarks:
     def test_noise_has_finite_landmarks(self, upstream_demo):
         noise = np.random.default_rng(0).uniform(0, 255, (1, 160, 160, 3))
         run = session(upstream_demo, "keypoints.pb")
-        for picture in (noise, np.zeros_like(noise)):
-            assert np.isfinite(run(["tower_0/prediction:0"], picture)[0]).all()
+        for image in (noise, np.zeros_like(noise)):
+            assert np.isfinite(run(["tower_0/prediction:0"], image)[0]).all()
 
 
 @pytest.mark.parametrize(
     "scene", TESTED, ids=lambda s: f"{s.size} {s.change} {'x'.join(map(str, s.shape))}"
 )
-def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(scene, detector, landmarker, astronaut):
-    picture = scene.picture()
-    hits = [box for box in find_faces(picture, detector) if holds(box, scene.placement)]
+def test_face_of_a_tenth_is_found_in_all_variants(scene, detector, landmarker, astronaut):
+    image = scene.image()
+    hits = [box for box in find_faces(image, detector) if holds(box, scene.placement)]
     assert len(hits) == 1
-    found = landmarks_in(picture, hits[0], landmarker)
+    found = landmarks_in(image, hits[0], landmarker)
     (box,) = find_faces(astronaut, detector)
     truth = landmarks_in(astronaut, box, landmarker)
     assert found is not None
@@ -154,38 +155,38 @@ def test_a_face_of_a_tenth_is_found_whatever_is_done_to_it(scene, detector, land
 
 
 class TestMask:
-    def test_it_is_white_over_the_face_and_fades_to_black_at_the_rim_without_a_step(self):
+    def test_mask_fades_smoothly_from_face_to_border(self):
         alpha = read_alpha(DEMO / "alpha.jpg")
         assert alpha.shape == (HEAD_SIDE, HEAD_SIDE) == (mask.SIDE, mask.SIDE)
-        for x, y in np.rint(REFERENCE).astype(int):
+        for x, y in np.rint(REFERENCE_POINTS).astype(int):
             assert alpha[y, x] > 0.99
         for rim in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
             assert rim.max() < 0.02
         assert np.abs(np.diff(alpha, axis=0)).max() < 0.06
         assert np.abs(np.diff(alpha, axis=1)).max() < 0.06
 
-    def test_the_committed_file_is_the_one_drawn(self):
-        drawn = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    def test_committed_mask_is_reproducible(self):
+        generated = cv2.imdecode(np.frombuffer(mask.jpeg(), np.uint8), cv2.IMREAD_GRAYSCALE)
         committed = cv2.imread(str(DEMO / "alpha.jpg"), cv2.IMREAD_GRAYSCALE)
-        assert cv2.absdiff(drawn, committed).max() <= 2  # Encoders differ by rounding.
+        assert cv2.absdiff(generated, committed).max() <= 2  # Encoders differ by rounding.
 
 
 class TestMapFromMesh:
-    def test_each_landmark_is_a_point_of_the_mesh_of_its_own_and_is_mirrored(self):
+    def test_landmarks_map_to_distinct_mesh_points_with_mirrored_counterparts(self):
         assert len(ibug.LANDMARKS) == len(set(ibug.LANDMARKS)) == 68
         assert all(0 <= point < ibug.MESH_POINTS for point in ibug.LANDMARKS)
         assert (MIRRORED[MIRRORED] == np.arange(68)).all()
 
 
 def nothing_found() -> tuple[Floats, Floats, Floats]:
-    """The detector's views, and an answer to each in which no anchor has a face."""
+    """The detector's views, and outputs without any face."""
     frames = detector_graph.frames()
     raw = np.zeros((len(frames), 2304, 16), np.float32)
     return frames, raw, np.full((len(frames), 2304, 1), -200, np.float32)
 
 
 class TestDetectorGraph:
-    def test_anchors_are_the_middles_of_the_cells_row_by_row(self):
+    def test_anchors_are_cell_centers_row_by_row(self):
         anchors = detector_graph.anchors()
         assert anchors.shape == (48 * 48, 2)
         assert np.allclose(anchors[0], (0.5 / 48, 0.5 / 48))
@@ -193,7 +194,7 @@ class TestDetectorGraph:
         assert np.allclose(anchors[48], (0.5 / 48, 1.5 / 48))
         assert np.allclose(anchors[-1], (47.5 / 48, 47.5 / 48))
 
-    def test_tiles_cover_the_picture_and_overlap(self):
+    def test_tiles_cover_the_image_and_overlap(self):
         tiles = np.rint(detector_graph.frames()[1:-1] * 512).astype(int)
         covered = np.zeros((512, 512), int)
         for y1, x1, y2, x2 in tiles:
@@ -202,10 +203,16 @@ class TestDetectorGraph:
         assert covered.min() == 1
         assert covered.max() == 4
 
-    def test_a_box_lands_where_its_view_shows_it(self):
+    def test_box_is_mapped_from_view_to_image(self):
         frames, raw, logits = nothing_found()
-        middle = 24 * 48 + 24  # The anchor just right of and below the middle of each view.
-        raw[:, middle] = [-2, -2, 48, 24, *range(12)]  # To the middle; a quarter by an eighth.
+        middle = 24 * 48 + 24  # The anchor right of and below the center of each view.
+        raw[:, middle] = [
+            -2,
+            -2,
+            48,
+            24,
+            *range(12),
+        ]  # Moved to the center; a quarter by an eighth.
         logits[:, middle] = 3
         boxes, scores = evaluate(detector_graph.decode, raw, logits)
         boxes = boxes.reshape(len(frames), 2304, 4)[:, middle]
@@ -217,14 +224,14 @@ class TestDetectorGraph:
         assert (scores[:, middle] > 0.9).all()
         assert (np.delete(scores, middle, axis=1) < 1e-6).all()
 
-    def test_blazefaces_threshold_becomes_upstreams(self):
+    def test_blazeface_threshold_maps_to_upstream_threshold(self):
         _, raw, logits = nothing_found()
         threshold = detector_graph.THRESHOLD
         logits[:] = np.log(threshold / (1 - threshold))
         _, scores = evaluate(detector_graph.decode, raw, logits)
         assert np.allclose(scores, 0.8, atol=1e-6)
 
-    def test_a_box_over_a_seam_is_dropped_and_one_over_the_pictures_border_is_not(self):
+    def test_box_across_inner_tile_border_is_dropped(self):
         frames, raw, logits = nothing_found()
         corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
         for anchor in corner:
@@ -233,11 +240,11 @@ class TestDetectorGraph:
         _, scores = evaluate(detector_graph.decode, raw, logits)
         first, last = (scores.reshape(len(frames), 2304)[:, anchor] > 0.9 for anchor in corner)
         whole, half = 0, len(frames) - 1
-        # The picture's own corners belong to the first tile and to the last one.
+        # The image's own corners belong to the first tile and to the last one.
         assert np.flatnonzero(first).tolist() == [whole, 1, half]
         assert np.flatnonzero(last).tolist() == [whole, len(frames) - 2, half]
 
-    def test_of_overlapping_boxes_the_best_stays(self):
+    def test_non_maximum_suppression_keeps_the_best_box(self):
         boxes = [[0.1, 0.1, 0.3, 0.3], [0.12, 0.1, 0.32, 0.3], [0.6, 0.6, 0.8, 0.8], [0, 0, 1, 1]]
         kept, scores = evaluate(
             detector_graph.suppress, np.float32(boxes), np.float32([0.85, 0.95, 0.9, 0.79])
@@ -245,7 +252,7 @@ class TestDetectorGraph:
         assert np.allclose(kept, [boxes[1], boxes[2]])
         assert np.allclose(scores, [0.95, 0.9])
 
-    def test_boxes_become_squares_about_their_middles(self):
+    def test_boxes_are_enlarged_to_squares_about_their_centers(self):
         (box,) = evaluate(detector_graph.enlarge, np.float32([[0.2, 0.4, 0.4, 0.5]]))
         half = 0.2 * detector_graph.BOX_SCALE / 2
         assert np.allclose(box, [0.3 - half, 0.45 - half, 0.3 + half, 0.45 + half])
@@ -253,7 +260,7 @@ class TestDetectorGraph:
 
 class TestKeypointsGraph:
     @pytest.mark.parametrize("turn", [-30, 0, 90])
-    def test_a_frame_is_upright_about_the_turned_face(self, turn):
+    def test_frame_follows_face_rotation(self, turn):
         turned = np.radians(turn)
         rotation = np.array([[np.cos(turned), np.sin(turned)], [-np.sin(turned), np.cos(turned)]])
         upright = np.random.default_rng(0).uniform(-0.1, 0.1, (468, 2))
@@ -265,31 +272,31 @@ class TestKeypointsGraph:
         assert np.allclose(middle, [[0.4, 0.6]], atol=1e-5)
         assert np.allclose(axes, rotation * 0.6 * keypoints.ROOM, atol=1e-5)
 
-    def test_resampling_is_opencvs_warp(self):
-        picture = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
-        picture = cv2.GaussianBlur(picture, (0, 0), 3)
+    def test_resample_equals_opencv_warp(self):
+        image = np.random.default_rng(0).uniform(0, 255, (160, 160, 3)).astype(np.float32)
+        image = cv2.GaussianBlur(image, (0, 0), 3)
         turn, scale = np.radians(20), 0.7
         axes = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         middle = np.array([0.55, 0.4])
         (ours,) = evaluate(
-            keypoints.resample, picture[np.newaxis], np.float32([middle]), np.float32(axes)
+            keypoints.resample, image[np.newaxis], np.float32([middle]), np.float32(axes)
         )
         # From an output pixel's index to the input's: pixels' middles lie at halves.
         matrix = 160 / 192 * axes.T
         offset = (middle + axes.T @ np.full(2, 0.5 / 192 - 0.5)) * 160 - 0.5
-        wanted = cv2.warpAffine(
-            picture,
+        expected = cv2.warpAffine(
+            image,
             np.column_stack([matrix, offset]),
             (192, 192),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
         # OpenCV rounds coordinates to 32nds of a pixel.
-        assert np.abs(ours - wanted).max() < 1
+        assert np.abs(ours - expected).max() < 1
 
 
 def converted(network: Callable[[Any], Any], shape: tuple[int, ...]) -> bytes:
-    """A network as a TFLite file with its weights in float16, written by TensorFlow's converter."""
+    """A network as a TFLite file with float16 weights, written by TensorFlow's converter."""
     with tf.Graph().as_default(), tf.Session() as opened:
         x = tf.placeholder(tf.float32, shape)
         converter = tf.lite.TFLiteConverter.from_session(opened, [x], [network(x)])
@@ -304,7 +311,7 @@ def translated(model: bytes, x: Any) -> Any:
 
 
 class TestTranslation:
-    def test_operations_give_tensorflows_numbers_from_weights_in_float16(self):
+    def test_operations_equal_tensorflow_with_float16_weights(self):
         random = np.random.default_rng(0)
 
         def weights(*shape: int) -> Any:
@@ -330,7 +337,7 @@ class TestTranslation:
         large = [n for n in graph.as_graph_def().node if n.op == "Const" and n.ByteSize() > 150]
         assert [node.attr["dtype"].type for node in large] == [tf.float16.as_datatype_enum] * 2
 
-    def test_a_channels_slope_counts_below_zero_alone(self):
+    def test_prelu_slope_applies_only_below_zero(self):
         # TensorFlow's converter writes no PRELU, so there is no file to read it from.
         from demo_model.faces.tflite import _prelu
 
@@ -340,7 +347,7 @@ class TestTranslation:
             bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
 
-    def test_a_batch_gives_each_pictures_numbers(self):
+    def test_batch_equals_single_images(self):
         def network(x: Any) -> Any:
             return tf.reshape(tf.nn.max_pool2d(x, 2, 2, "SAME"), [1, -1, 3])
 
@@ -349,19 +356,19 @@ class TestTranslation:
         (both,) = translated(model, x)
         assert np.allclose(both[1], evaluate(network, x[1:])[0])
 
-    def test_an_operation_that_is_not_known_is_refused_by_its_name(self):
+    def test_unsupported_operation_is_rejected_by_name(self):
         model = converted(tf.nn.tanh, (1, 8, 8, 3))
         with pytest.raises(tflite.UnsupportedModelError, match="operation TANH"):
             tflite.Network(model)
 
-    def test_resizing_by_another_rule_is_refused(self):
+    def test_resize_without_half_pixel_centers_is_rejected(self):
         def network(x: Any) -> Any:
             return tf.raw_ops.ResizeBilinear(images=x, size=[16, 16], align_corners=True)
 
         with pytest.raises(tflite.UnsupportedModelError, match="RESIZE_BILINEAR"):
             tflite.Network(converted(network, (1, 8, 8, 3)))
 
-    def test_sparse_rows_are_filled_up_with_zeros(self):
+    def test_sparse_rows_are_made_dense(self):
         values, indices = np.float16([1, 2, 3]), np.uint8([3, 0, 2])
         dense = tflite.expand(values, np.uint8([0, 1, 1, 3]), indices, np.array([3, 1, 4]))
         assert dense.dtype == np.float16

@@ -1,4 +1,4 @@
-"""The demo model's converted face networks are written again as TensorFlow's operations."""
+"""Translation of the demo model's converted face networks to TensorFlow operations."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from tests.support.lazily import Lazily
+from tests.support.lazy_import import LazyModule
 
-tf = Lazily("tensorflow.compat.v1")
-onnx_graph = Lazily("demo_model.faces.onnx_graph")
+tf = LazyModule("tensorflow.compat.v1")
+onnx_graph = LazyModule("demo_model.faces.onnx_graph")
 
 SHAPE = (1, 4, 6, 6)
 RANDOM = np.random.default_rng(0)
@@ -55,16 +55,16 @@ CONV = {"dilations": [1, 1], "kernel_shape": [3, 3], "strides": [2, 2]}
     ],
     ids=lambda model: model.graph.node[0].op_type,
 )
-def test_an_operation_computes_what_onnx_runtime_computes(model):
+def test_operation_equals_onnx_runtime(model):
     x = floats(*SHAPE)
-    (wanted,) = ort.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})
+    (expected,) = ort.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})
     with tf.Graph().as_default(), tf.Session() as session:
         found = session.run(onnx_graph.translate(model.graph, {"x": tf.constant(x)})["y"])
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         (a_model("Celu"), "The operation Celu is not translated"),
         (a_model("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1), "MaxPool: .*ceil_"),
@@ -73,6 +73,6 @@ def test_an_operation_computes_what_onnx_runtime_computes(model):
     ],
     ids=["operation", "attribute", "groups", "dilations"],
 )
-def test_anything_else_is_refused_by_its_name(model, said):
-    with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=said):
+def test_unsupported_operation_is_rejected_by_name(model, message):
+    with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=message):
         onnx_graph.translate(model.graph, {"x": tf.placeholder(tf.float32, SHAPE)})

@@ -1,4 +1,4 @@
-"""The page on moving from the classic setup names only what there is, with the values it has."""
+"""The migration page from Gunicorn and nginx names existing settings, with their values."""
 
 import re
 import sys
@@ -14,7 +14,7 @@ from tests.support.repo import ROOT
 
 PAGE = ROOT / "docs" / "from-nginx-supervisor.md"
 SINGLE_HOST = ROOT / "single-host"
-COLUMNS = ("Kubernetes", "one machine")
+COLUMNS = ("Kubernetes", "single host")
 COMMANDS = {"helm upgrade"}
 
 CELLS = [
@@ -29,28 +29,28 @@ VARIABLES = {setting.variable: setting.field for setting in SETTINGS}
 
 
 @pytest.fixture(scope="module")
-def machine() -> Any:
-    """One machine whose own file says nothing."""
+def host() -> Any:
+    """A single host with the default settings."""
     sys.path.insert(0, str(SINGLE_HOST))
     try:
-        from configure import Machine
+        from render import HostConfig
     finally:
         sys.path.remove(str(SINGLE_HOST))
-    return Machine.read(Path("/dev/null"))
+    return HostConfig.read(Path("/dev/null"))
 
 
 @pytest.fixture(scope="module")
-def lines(machine: Any) -> set[str]:
-    """What nginx, supervisord and logrotate read on it, a directive each."""
+def directives(host: Any) -> set[str]:
+    """The rendered directives of nginx and supervisord."""
     texts = (
-        machine.fill((SINGLE_HOST / "templates" / name).read_text())
+        host.render((SINGLE_HOST / "templates" / name).read_text())
         for name in ("nginx.conf", "supervisor.conf")
     )
     return {line.strip().rstrip(";{ ") for text in texts for line in text.splitlines()}
 
 
 def routes() -> set[str]:
-    """Every path of the API and of the management port."""
+    """Every path of the API and the management port."""
     api = re.findall(r'route\("([^"]+)"', (ROOT / "service/dctnet/app.py").read_text())
     listener = (ROOT / "service/dctnet/server/management.py").read_text()
     probes = (ROOT / "service/dctnet/lifecycle/probes.py").read_text()
@@ -58,56 +58,57 @@ def routes() -> set[str]:
 
 
 def chart_value(name: str) -> Any:
-    """Follow a dotted name into the chart's values; raise KeyError where there is none."""
+    """Return the chart's default at a dotted name; raise KeyError for an unknown one."""
     value = VALUES
     for part in name.split("."):
         value = value[part]
     return value
 
 
-def unknown(cell: str, machine: Any, lines: set[str]) -> str | None:
-    """Return what is wrong with a name or value in a cell, or None."""
+def mismatch(cell: str, host: Any, directives: set[str]) -> str | None:
+    """Return why a cell's name or value is wrong, or None."""
     if match := re.fullmatch(r"([A-Z][A-Z_]+)(?:=(.*))?", cell):
-        return _wrong_setting(match[1], match[2], machine)
+        return _setting_mismatch(match[1], match[2], host)
     if match := re.fullmatch(r"([a-z]\w*(?:\.\w+)*)(?:: (.*))?", cell):
         try:
-            found = chart_value(match[1])
+            actual = chart_value(match[1])
         except (KeyError, TypeError):
             pass  # A directive, such as least_conn.
         else:
-            right = match[2] is None or yaml.safe_load(match[2]) == found
-            return None if right else f"{match[1]} is {found!r}"
+            matches = match[2] is None or yaml.safe_load(match[2]) == actual
+            return None if matches else f"{match[1]} is {actual!r}"
     if match := re.fullmatch(r"(?:(?:GET|POST) )?(/[\w/]*)", cell):
         return None if match[1] in routes() else "no route"
     if cell in COMMANDS or (ROOT / cell).is_file() or (SINGLE_HOST / cell).is_file():
         return None
-    if any(line == cell or line.startswith(f"{cell} ") for line in lines):
+    if any(line == cell or line.startswith(f"{cell} ") for line in directives):
         return None
-    # A word of a line: a program's name, a flag of a server, a log's file.
-    whole = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
-    return None if any(whole.search(line) for line in lines) else "not found"
+    # A word of a directive, such as a program, a flag or a log file.
+    whole_word = re.compile(rf"(?<![\w.-]){re.escape(cell)}(?![\w.-])")
+    return None if any(whole_word.search(line) for line in directives) else "not found"
 
 
-def _wrong_setting(name: str, value: str | None, machine: Any) -> str | None:
-    if name in machine.values:
-        found = machine.values[name]
-        return None if value in {None, found} else f"{name} is {found!r}"
+def _setting_mismatch(name: str, value: str | None, host: Any) -> str | None:
+    if name in host.values:
+        actual = host.values[name]
+        return None if value in {None, actual} else f"{name} is {actual!r}"
     if name not in VARIABLES:
         return "no setting"
     if value is None:
         return None
     default = getattr(Settings.from_environment({}), VARIABLES[name])
-    given = getattr(Settings.from_environment({name: value}), VARIABLES[name])
-    return None if given == default else f"{name} is {default!r}"
+    parsed = getattr(Settings.from_environment({name: value}), VARIABLES[name])
+    return None if parsed == default else f"{name} is {default!r}"
 
 
-def test_what_the_tables_name_exists_and_has_the_value(machine, lines):
-    assert CELLS
-    found = {cell: wrong for cell in CELLS if (wrong := unknown(cell, machine, lines))}
-    assert found == {}
+def test_table_cells_match_chart_settings_and_templates(host, directives):
+    assert len(CELLS) > 80
+    assert all(set(COLUMNS) <= row.keys() for table in tables(PAGE) for row in table)
+    actual = {cell: wrong for cell in CELLS if (wrong := mismatch(cell, host, directives))}
+    assert actual == {}
 
 
-def test_the_prose_names_only_settings_and_values_that_exist():
+def test_prose_names_existing_settings_and_values():
     prose = "\n".join(line for line in PAGE.read_text().splitlines() if line[:1] != "|")
     assert set(re.findall(r"DCTNET_[A-Z_]+", prose)) <= VARIABLES.keys()
     named = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", prose)

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as an operator works with it: kubectl and helm on the current context."""
+"""Kubernetes cluster access: kubectl and helm on the current context."""
 
 import json
 import os
@@ -16,35 +16,37 @@ from tests.support import polling
 from tests.support.repo import ROOT
 
 BOUND_S = 180
-"""How long one change of the cluster may take."""
+"""Timeout of one change of the cluster, in seconds."""
 
 
-class Refused(AssertionError):
-    """A command that failed, with what it said."""
+class CommandError(AssertionError):
+    """A failed command, with its output."""
 
 
-def tool(name: str) -> str:
-    """Find a program on the PATH, or where `make tools` puts it."""
+def find_tool(name: str) -> str:
+    """Find a program on the PATH or in `.tools/bin`."""
     path = os.pathsep.join([os.environ["PATH"], str(ROOT / ".tools" / "bin")])
     found = shutil.which(name, path=path)
     if found is None:
-        raise Refused(f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm.")
+        raise CommandError(
+            f"{name} is neither on the PATH nor in .tools/bin; `make tools` gets helm."
+        )
     return found
 
 
 def command(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_S) -> str:
-    """Run a program to its end and return what it printed; raise Refused where it fails."""
+    """Run a program and return its stdout; raise CommandError if it fails."""
     completed = subprocess.run(
-        [tool(str(args[0])), *map(str, args[1:])],
+        [find_tool(str(args[0])), *map(str, args[1:])],
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=bound_s + 30,  # kubectl and helm have bounds of their own, which say more.
+        timeout=bound_s + 30,  # The timeouts of kubectl and helm give better messages.
         check=False,
     )
     if completed.returncode:
-        said = (completed.stderr + completed.stdout).strip()
-        raise Refused(f"{' '.join(map(str, args))}: {said}")
+        output = (completed.stderr + completed.stdout).strip()
+        raise CommandError(f"{' '.join(map(str, args))}: {output}")
     return completed.stdout
 
 
@@ -53,7 +55,7 @@ def kubectl(*args: str | Path, stdin: str | None = None, bound_s: float = BOUND_
 
 
 until = partial(polling.until, bound_s=BOUND_S)
-"""As it is everywhere, with a cluster's bound."""
+"""`polling.until` with the cluster's timeout."""
 
 
 class Namespace:
@@ -66,18 +68,18 @@ class Namespace:
         return kubectl("--namespace", self.name, *args, stdin=stdin)
 
     def items(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        said = self.kubectl("get", kind, "--selector", selector, "--output=json")
-        items: list[dict[str, Any]] = json.loads(said)["items"]
+        output = self.kubectl("get", kind, "--selector", selector, "--output=json")
+        items: list[dict[str, Any]] = json.loads(output)["items"]
         return items
 
     def objects(self) -> set[str]:
-        """Return the names of all objects but events, which only tell what was."""
+        """Return the names of all objects except events."""
         kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name").split()
         kept = ",".join(kind for kind in kinds if not kind.startswith("events"))
         return set(self.kubectl("get", kept, "--output=name", "--ignore-not-found").split())
 
     def unhealthy(self) -> list[str]:
-        """Return what the kubelet said of probes that failed, each with its number of times."""
+        """Return the kubelet's events of failed probes, with their counts."""
         return [
             f"{event['involvedObject']['name']}: {event['message']} ({event.get('count') or 1})"
             for event in self.items("events")
@@ -87,7 +89,7 @@ class Namespace:
 
 @contextmanager
 def namespace(prefix: str) -> Iterator[Namespace]:
-    """Make one and take it away again, with all that is in it."""
+    """Create a namespace, and delete it with all its objects."""
     name = f"{prefix}-{uuid.uuid4().hex[:6]}"
     kubectl("create", "namespace", name)
     try:
@@ -98,14 +100,14 @@ def namespace(prefix: str) -> Iterator[Namespace]:
         )  # fmt: skip
         yield Namespace(name)
     finally:
-        # Replicas that end in peace would hold it for a minute.
+        # A graceful shutdown of replicas would delay the deletion by a minute.
         kubectl("--namespace", name, "delete", "deployments", "--all")
         kubectl("--namespace", name, "delete", "pods", "--all", "--grace-period=1")
         kubectl("delete", "namespace", name, f"--timeout={BOUND_S}s")
 
 
 class Release:
-    """The chart, installed in a namespace."""
+    """A Helm release of the chart in a namespace."""
 
     chart = ROOT / "helm" / "dctnet"
 
@@ -119,12 +121,12 @@ class Release:
         self._values = dict(values)
 
     def install(self, bound_s: float = BOUND_S) -> float:
-        """Install and wait until it is ready; return how many seconds that took."""
-        return self._changed(["install"], {}, bound_s)
+        """Install and wait until ready; return the duration in seconds."""
+        return self._apply(["install"], {}, bound_s)
 
     def upgrade(self, changes: Mapping[str, Any], bound_s: float = BOUND_S) -> float:
-        """Upgrade with other values, which hold for this upgrade alone, and wait."""
-        return self._changed(["upgrade"], changes, bound_s)
+        """Upgrade with changed values, for this upgrade only, and wait; return seconds."""
+        return self._apply(["upgrade"], changes, bound_s)
 
     def rollback(self) -> float:
         started = time.monotonic()
@@ -138,7 +140,7 @@ class Release:
         self.helm("uninstall", self.name, "--wait", f"--timeout={BOUND_S}s")
 
     def pods(self) -> list[dict[str, Any]]:
-        """Return the replicas that are there and not told to end, the oldest first."""
+        """Return the replicas that are not terminating, oldest first."""
         pods = self.namespace.items("pods", f"{self.selector},app.kubernetes.io/component=replica")
         staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return sorted(staying, key=lambda pod: pod["metadata"]["creationTimestamp"])
@@ -156,7 +158,7 @@ class Release:
     def helm(self, *args: str | Path, bound_s: float = BOUND_S) -> str:
         return command("helm", "--namespace", self.namespace.name, *args, bound_s=bound_s)
 
-    def _changed(self, verb: Sequence[str], changes: Mapping[str, Any], bound_s: float) -> float:
+    def _apply(self, verb: Sequence[str], changes: Mapping[str, Any], bound_s: float) -> float:
         started = time.monotonic()
         command(
             "helm", "--namespace", self.namespace.name, *verb, self.name, self.chart,
@@ -175,7 +177,7 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay values over others as helm does: key by key, lists as a whole."""
+    """Merge values as Helm does: maps by key, lists as a whole."""
     both = dict(values)
     for key, value in changes.items():
         below = both.get(key)

@@ -1,6 +1,6 @@
-"""What the tests in a cluster share. They are asked for by their path: `pytest tests/e2e`.
+"""Fixtures of the cluster tests, which run only by path: `pytest tests/e2e`.
 
-Environment variables say what the cluster cannot: docs/e2e.md lists them.
+docs/e2e.md lists the environment variables.
 """
 
 import json
@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from loadtest.client import Picture, Report
-from loadtest.pictures import Pixels
+from loadtest.client import Report, SourceImage
+from loadtest.images import Pixels
 from tests.e2e import load
-from tests.e2e.cluster import Namespace, Refused, kubectl, namespace
-from tests.e2e.entrance import Entrance
-from tests.e2e.load import Loads, counts
+from tests.e2e.cluster import CommandError, Namespace, kubectl, namespace
+from tests.e2e.ingress_or_gateway import IngressOrGateway
+from tests.e2e.load import LoadGenerator, summarize_report
 
-Note = Callable[[str, dict[str, Any] | Report], None]
+ResultRecorder = Callable[[str, dict[str, Any] | Report], None]
 
 CLASSES = {"ingress": "nginx", "gateway": "envoy"}
-NOTES = pytest.StashKey[dict[str, dict[str, Any]]]()
-LEFT_OUT = pytest.StashKey[list[str]]()
+RESULTS = pytest.StashKey[dict[str, dict[str, Any]]]()
+DESELECTED = pytest.StashKey[list[str]]()
 
-PARTS: dict[str, tuple[str, Callable[[], bool]]] = {
+CLUSTER_FEATURES: dict[str, tuple[str, Callable[[], bool]]] = {
     "ingress": ("an IngressClass", lambda: _lists("ingressclasses")),
     "gateway": (
         "the Gateway API with a GatewayClass",
@@ -42,75 +42,79 @@ PARTS: dict[str, tuple[str, Callable[[], bool]]] = {
         "E2E_HUB_HOST, an address of this machine that pods reach",
         lambda: bool(os.environ.get("E2E_HUB_HOST")),
     ),
-    "policies": ("a network that holds to NetworkPolicies", lambda: True),
+    "policies": ("a network plugin that enforces NetworkPolicies", lambda: True),
 }
-"""What a test may need of the cluster: in words, and whether it is there."""
+"""Cluster features that a test may need: description and check."""
 
 
 def _lists(kind: str, at_least: int = 1) -> bool:
     try:
         return len(kubectl("get", kind, "--output=name").split()) >= at_least
-    except Refused:
+    except CommandError:
         return False
 
 
 def _serves(path: str) -> bool:
     try:
         kubectl("get", "--raw", path)
-    except Refused:
+    except CommandError:
         return False
     return True
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(part): what the cluster must have; see PARTS")
-    config.stash[NOTES], config.stash[LEFT_OUT] = {}, []
+    config.addinivalue_line(
+        "markers", "needs(feature): required cluster feature; see CLUSTER_FEATURES"
+    )
+    config.stash[RESULTS], config.stash[DESELECTED] = {}, []
     try:
         kubectl("get", "--raw", "/readyz", "--request-timeout=10s")
-    except Refused as error:
-        said = str(error).splitlines()[-1]
-        pytest.exit(f"No cluster answers at kubectl's current context: {said}", returncode=1)
+    except CommandError as error:
+        output = str(error).splitlines()[-1]
+        pytest.exit(f"No cluster is reachable at kubectl's current context: {output}", returncode=1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what E2E_WITHOUT names, to be listed at the end; it is no skip."""
+    """Deselect tests of features in E2E_WITHOUT; they are listed at the end."""
     without = set(os.environ.get("E2E_WITHOUT", "").split())
-    if unknown := without - PARTS.keys():
-        raise pytest.UsageError(f"E2E_WITHOUT: {', '.join(unknown)} is none of {', '.join(PARTS)}.")
+    if unknown := without - CLUSTER_FEATURES.keys():
+        raise pytest.UsageError(
+            f"E2E_WITHOUT: {', '.join(unknown)} is not one of {', '.join(CLUSTER_FEATURES)}."
+        )
     chosen = [item for item in items if not without & needs(item)]
-    left_out = [item for item in items if without & needs(item)]
-    config.stash[LEFT_OUT] += [
-        f"{item.nodeid}: without {', '.join(sorted(without & needs(item)))}" for item in left_out
+    deselected = [item for item in items if without & needs(item)]
+    config.stash[DESELECTED] += [
+        f"{item.nodeid}: without {', '.join(sorted(without & needs(item)))}" for item in deselected
     ]
-    config.hook.pytest_deselected(items=left_out)
+    config.hook.pytest_deselected(items=deselected)
     items[:] = chosen
 
 
 def needs(item: pytest.Item) -> set[str]:
     parts = {mark.args[0] for mark in item.iter_markers("needs")}
-    if "entrance" in getattr(item, "fixturenames", ()):
+    if "proxy" in getattr(item, "fixturenames", ()):
         parts.add(os.environ.get("E2E_VIA", "ingress"))
     return parts
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for part in sorted(needs(item)):
-        words, there = PARTS[part]
+        words, there = CLUSTER_FEATURES[part]
         if not there():
-            pytest.skip(f"the cluster lacks {words}; E2E_WITHOUT={part} leaves this out")
+            pytest.skip(f"the cluster lacks {words}; E2E_WITHOUT={part} deselects this test")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
-    if left_out := config.stash[LEFT_OUT]:
-        terminalreporter.section("left out")
-        terminalreporter.write("".join(f"{line}\n" for line in left_out))
-    terminalreporter.section("figures")
-    for test, notes in config.stash[NOTES].items():
+    if deselected := config.stash[DESELECTED]:
+        terminalreporter.section("deselected by E2E_WITHOUT")
+        terminalreporter.write("".join(f"{line}\n" for line in deselected))
+    terminalreporter.section("results")
+    for test, results in config.stash[RESULTS].items():
         terminalreporter.line(test)
-        for name, figures in notes.items():
-            said = ", ".join(f"{key} {_short(value)}" for key, value in figures.items())
-            terminalreporter.line(f"    {name}: {said}")
+        for name, figures in results.items():
+            output = ", ".join(f"{key} {_short(value)}" for key, value in figures.items())
+            terminalreporter.line(f"    {name}: {output}")
 
 
 def _short(value: object) -> str:
@@ -118,18 +122,18 @@ def _short(value: object) -> str:
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest) -> Iterator[Note]:
-    """Writes figures down: for the run's end, and as JSON in the folder E2E_RESULTS."""
-    notes: dict[str, Any] = request.config.stash[NOTES].setdefault(request.node.nodeid, {})
+def record_result(request: pytest.FixtureRequest) -> Iterator[ResultRecorder]:
+    """Record results for the summary, and as JSON in the folder E2E_RESULTS."""
+    results: dict[str, Any] = request.config.stash[RESULTS].setdefault(request.node.nodeid, {})
 
     def write(name: str, figures: dict[str, Any] | Report) -> None:
-        notes[name] = counts(figures) if isinstance(figures, Report) else figures
+        results[name] = summarize_report(figures) if isinstance(figures, Report) else figures
 
     yield write
     if folder := os.environ.get("E2E_RESULTS"):
         name = re.sub(r"\W+", "-", request.node.nodeid.removeprefix("tests/e2e/"))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{name}.json").write_text(json.dumps(notes, indent=2) + "\n")
+        (Path(folder) / f"{name}.json").write_text(json.dumps(results, indent=2) + "\n")
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +143,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def demo(image: str) -> dict[str, Any]:
-    """Values for the demo model in a replica of one processor, which a small node can place."""
+    """Values for the demo model with one CPU, schedulable on a small node."""
     repository, _, tag = image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag},
@@ -150,29 +154,31 @@ def demo(image: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def entrance() -> Entrance:
-    """The way in that E2E_VIA names."""
+def proxy() -> IngressOrGateway:
+    """Proxy under test, selected by E2E_VIA."""
     kind = os.environ.get("E2E_VIA", "ingress")
     if kind not in CLASSES:
         raise pytest.UsageError(f"E2E_VIA is ingress or gateway, not {kind}.")
-    return Entrance(kind, os.environ.get("E2E_CLASS", CLASSES[kind]), os.environ.get("E2E_ADDRESS"))
+    return IngressOrGateway(
+        kind, os.environ.get("E2E_CLASS", CLASSES[kind]), os.environ.get("E2E_ADDRESS")
+    )
 
 
 @pytest.fixture(scope="module")
-def fresh() -> Iterator[Namespace]:
-    """A namespace for all tests of a file."""
-    with namespace("dctnet-e2e") as fresh:
-        yield fresh
+def module_namespace() -> Iterator[Namespace]:
+    """Namespace shared by the tests of a file."""
+    with namespace("dctnet-e2e") as module_namespace:
+        yield module_namespace
 
 
 @pytest.fixture(scope="session")
-def known() -> tuple[list[Picture], dict[str, Pixels]]:
-    return load.known()
+def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
+    return load.expected_cartoons()
 
 
 @pytest.fixture(scope="session")
 def loads(
-    entrance: Entrance, known: tuple[list[Picture], dict[str, Pixels]]
-) -> Callable[[str], Loads]:
-    """Makes the loads of the service at an address."""
-    return lambda url: Loads(f"{url}/v1/cartoons", entrance.headers, *known)
+    proxy: IngressOrGateway, expected_cartoons: tuple[list[SourceImage], dict[str, Pixels]]
+) -> Callable[[str], LoadGenerator]:
+    """Factory of load generators for a service URL."""
+    return lambda url: LoadGenerator(f"{url}/v1/cartoons", proxy.headers, *expected_cartoons)

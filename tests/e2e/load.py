@@ -1,4 +1,4 @@
-"""Pictures with known answers, sent by the load client through whatever lets clients in."""
+"""Load through the proxy: images with expected cartoons."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,91 +11,99 @@ import cv2
 import skimage.data
 
 from dctnet.config import Settings
-from dctnet.loading import load_engine
+from dctnet.model_loading import load_engine
 from loadtest import client
-from loadtest.client import Closed, Open, Picture, Plan, Report, equals, made
-from loadtest.pictures import Pixels
+from loadtest.client import (
+    ClosedLoop,
+    OpenLoop,
+    Plan,
+    Report,
+    SourceImage,
+    compare_with,
+    generate_images,
+)
+from loadtest.images import Pixels
 from tests.e2e.cluster import Namespace
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 
 SIDE = 96
-"""Small, so that a small machine answers many: what is tried is the way there and back."""
+"""Side of the images in pixels; small, because the tests are about routing, not inference."""
 
 CAPACITY_CLIENTS = 4
 CAPACITY_S = 10
 
 STEADY = 0.35
-"""The steady load as a share of the capacity: a third replica that starts beside two takes its part
-of the same processors."""
+"""Constant load relative to capacity; a third replica starting during an upgrade uses the same
+CPUs."""
 
-LONGEST_S = 3600
-"""When a load ends that nobody stops."""
+MAX_DURATION_S = 3600
+"""Maximum duration of a constant load, in seconds."""
 
 TIMEOUT_S = 90
 
 
 @dataclass(frozen=True)
-class Loads:
-    """Loads of one service; each returns what became of every request."""
+class LoadGenerator:
+    """Load generator of one service; each method returns a report."""
 
     url: str
-    """Where pictures are posted."""
+    """Endpoint for images."""
     headers: dict[str, str]
-    pictures: list[Picture]
-    right: dict[str, Pixels]
+    images: list[SourceImage]
+    expected: dict[str, Pixels]
 
     def capacity(self) -> Report:
-        """Measure the highest throughput."""
-        return self._run(Closed(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S))
+        """Measure the capacity with a closed loop."""
+        return self._run(ClosedLoop(clients=CAPACITY_CLIENTS, duration_s=CAPACITY_S))
 
-    def at(self, rate: float, duration_s: float) -> Report:
-        """Send so many a second, whatever comes back."""
-        return self._run(Open(rate=rate, duration_s=duration_s, poisson=True))
+    def send_at_rate(self, rate: float, duration_s: float) -> Report:
+        """Send Poisson arrivals at a rate per second."""
+        return self._run(OpenLoop(rate=rate, duration_s=duration_s, poisson=True))
 
     @contextmanager
     def steady(self, rate: float) -> Iterator[Future[Report]]:
-        """Load until the block ends; the report is there after it."""
+        """Send a constant rate until the block ends; the future then has the report."""
         stop = Event()
         with ThreadPoolExecutor(1) as pool:
             try:
-                yield pool.submit(self._run, Open(rate=rate, duration_s=LONGEST_S), stop)
+                yield pool.submit(self._run, OpenLoop(rate=rate, duration_s=MAX_DURATION_S), stop)
             finally:
                 stop.set()
 
-    def _run(self, arrivals: Open | Closed, stop: Event | None = None) -> Report:
+    def _run(self, arrivals: OpenLoop | ClosedLoop, stop: Event | None = None) -> Report:
         plan = Plan(
             url=self.url,
             headers=self.headers,
-            pictures=self.pictures,
+            images=self.images,
             arrivals=arrivals,
             timeout_s=TIMEOUT_S,
-            check=equals(self.right, tolerance=1),
+            check=compare_with(self.expected, tolerance=1),
         )
         return client.run(plan, stop)
 
 
-def known() -> tuple[list[Picture], dict[str, Pixels]]:
-    """Return pictures, one with a face, and their right answers, drawn here by the demo model."""
+def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
+    """Return images, one with a face, and their cartoons by the local demo model."""
     portrait: Any = cv2.resize(skimage.data.astronaut(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    face = Picture("portrait", encoded(portrait), "image/png", SIDE, SIDE)
-    pictures = [face, *made(7, SIDE, SIDE, format="png")]
+    face = SourceImage("portrait", encoded(portrait), "image/png", SIDE, SIDE)
+    images = [face, *generate_images(7, SIDE, SIDE, format="png")]
     engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
-    return pictures, {p.name: engine.cartoonize(p.pixels()).picture for p in pictures}
+    return images, {p.name: engine.cartoonize(p.pixels()).image for p in images}
 
 
-def require_nothing_lost(report: Report, namespace: Namespace) -> None:
-    """Every request was answered rightly; not even refused."""
+def require_no_lost_requests(report: Report, namespace: Namespace) -> None:
+    """Fail unless every request is ok, and none rejected."""
     assert report.sent > 0
-    said = [report.table(), *namespace.unhealthy()]
-    assert report.right == report.sent, "\n".join(said)
+    output = [report.table(), *namespace.unhealthy()]
+    assert report.ok == report.sent, "\n".join(output)
 
 
-def counts(report: Report) -> dict[str, Any]:
-    """Return what a reader wants to know of a load."""
+def summarize_report(report: Report) -> dict[str, Any]:
+    """Return the main numbers of a report."""
     found: dict[str, Any] = {
-        name: getattr(report, name) for name in ("sent", "right", "refused", "failed", "wrong")
+        name: getattr(report, name) for name in ("sent", "ok", "rejected", "failed", "invalid")
     }
-    found |= report.failed_by_kind | report.wrong_by_kind
-    if latency := report.latency_s["right"]:
+    found |= report.failed_by_reason | report.invalid_by_reason
+    if latency := report.latency_s["ok"]:
         found |= {"p50_s": latency.p50, "p99_s": latency.p99, "max_s": latency.max}
     return found

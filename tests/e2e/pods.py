@@ -1,4 +1,4 @@
-"""Pods that run a little Python inside the cluster, from the service's own image."""
+"""Helper pods that run Python code in the service's container image."""
 
 import json
 from typing import Any
@@ -8,14 +8,14 @@ from tests.e2e.cluster import BOUND_S, Namespace, until
 PYTHON = "/opt/dctnet/bin/python"
 
 
-CLAIM = "/claim"
-"""Where a pod has the claim that it is given."""
+CLAIM_PATH = "/claim"
+"""Mount path of a pod's PersistentVolumeClaim."""
 
 
 def start(
     namespace: Namespace, image: str, name: str, code: str, *args: str, claim: str = ""
 ) -> None:
-    """Start a pod as the Pod Security Standard `restricted` wants it."""
+    """Start a pod that meets the Pod Security Standard `restricted`."""
     container: dict[str, Any] = {
         "name": "python",
         "image": image,
@@ -36,19 +36,19 @@ def start(
     }
     if claim:
         spec["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}]
-        container["volumeMounts"] = [{"name": "claim", "mountPath": CLAIM}]
+        container["volumeMounts"] = [{"name": "claim", "mountPath": CLAIM_PATH}]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
     namespace.kubectl("apply", "--filename=-", stdin=json.dumps(pod))
 
 
 def address(namespace: Namespace, name: str) -> str:
-    """Wait until the pod runs, and return its IP address."""
+    """Wait until the pod is ready, and return its IP address."""
     namespace.kubectl("wait", f"pod/{name}", "--for=condition=Ready", f"--timeout={BOUND_S}s")
     return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.podIP}")
 
 
 def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
-    """Wait until the pod has ended well, and return what it printed."""
+    """Wait until the pod has succeeded, and return its log."""
 
     def phase() -> str:
         return namespace.kubectl("get", "pod", name, "--output=jsonpath={.status.phase}")
@@ -56,6 +56,6 @@ def output(namespace: Namespace, name: str, bound_s: float = BOUND_S) -> str:
     until(
         lambda: phase() in {"Succeeded", "Failed"}, f"the pod {name} has not ended", bound_s=bound_s
     )
-    said = namespace.kubectl("logs", name)
-    assert phase() == "Succeeded", said
-    return said
+    output = namespace.kubectl("logs", name)
+    assert phase() == "Succeeded", output
+    return output

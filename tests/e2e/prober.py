@@ -1,6 +1,6 @@
-"""Asks an address again and again and prints how long the answers took: run in a pod of its own.
+"""Probe client: requests a URL repeatedly and prints latencies; runs in a pod.
 
-It gets its source by `python -c`, and imports nothing that the image's Python has not.
+The pod gets this source by `python -c`, so it imports only the standard library.
 """
 
 import json
@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 INTERVAL_S = 0.25
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 def main(url: str, duration_s: float) -> None:
@@ -19,8 +19,8 @@ def main(url: str, duration_s: float) -> None:
     while time.monotonic() < end:
         started = time.monotonic()
         try:
-            # A connection of its own each time, as the kubelet's.
-            with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:
+            # A new connection per probe, as the kubelet does.
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
                 response.read()
         except OSError as error:
             failures.append(str(error))

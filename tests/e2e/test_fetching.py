@@ -1,6 +1,6 @@
-"""The default source: pods fetch a public model from the hub, prepare it, and serve it.
+"""Default model source: pods fetch a public model from the hub and convert it.
 
-The hub is a stand-in on this machine; what it has is the demo model in the form of upstream's.
+A stub hub on this machine serves the demo model in upstream format.
 """
 
 import os
@@ -16,8 +16,8 @@ from tests.hub.stand_in import Hub, running
 MODEL = "iic/cv_unet_person-image-cartoon_compound-models"
 REPLICAS = 2
 
-PREPARED_S = 900
-"""How long fetching and preparing may take; TensorFlow's image may have to be unpacked too."""
+INSTALL_TIMEOUT_S = 900
+"""Timeout of fetch and conversion, in seconds, including the pull of TensorFlow's image."""
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def hub(upstream_demo: Path) -> Iterator[Hub]:
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
 @pytest.mark.needs("hub")
-def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, note):
+def test_replicas_fetch_and_convert_a_model_once(module_namespace, demo, hub, record_result):
     host, port = hub.address.removeprefix("http://").split(":")
     image = demo["image"] | {"tag": f"{demo['image']['tag']}-tensorflow"}
     release = Release(
-        fresh,
+        module_namespace,
         demo
         | {
             "image": image,
@@ -41,7 +41,7 @@ def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, 
             "model": {
                 "endpoint": hub.address,
                 "cache": {"create": True, "accessModes": ["ReadWriteOnce"]},
-                # Both begin at once, and a small node has to place both.
+                # Both start at once, and a small node must fit both.
                 "prepare": {"resources": {"requests": {"cpu": "200m", "memory": "1Gi"}}},
             },
             "networkPolicy": {
@@ -49,14 +49,14 @@ def test_replicas_fetch_and_prepare_a_model_once_and_serve_it(fresh, demo, hub, 
             },
         },
     )
-    seconds = release.install(PREPARED_S)
-    asked = {name: len(hub.asked_for(name)) for name in REQUIRED_FILES}
-    assert asked == dict.fromkeys(REQUIRED_FILES, 1)
+    seconds = release.install(INSTALL_TIMEOUT_S)
+    request_counts = {name: len(hub.asked_for(name)) for name in REQUIRED_FILES}
+    assert request_counts == dict.fromkeys(REQUIRED_FILES, 1)
     assert "Succeeded" in release.test()
     assert len(release.ready_pods()) == REPLICAS
 
     (one, *_) = release.ready_pods()
-    fresh.kubectl("delete", "pod", one)
+    module_namespace.kubectl("delete", "pod", one)
     until(lambda: len(release.ready_pods()) == REPLICAS, "no other pod is ready")
-    assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == asked
-    note("fetching", {"seconds": seconds})
+    assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == request_counts
+    record_result("fetching", {"seconds": seconds})

@@ -1,4 +1,4 @@
-"""The cluster takes the manifests for teams without Helm, alone and with the example on top."""
+"""The API server accepts the manifests and the example overlay."""
 
 import pytest
 
@@ -6,10 +6,10 @@ from tests.e2e.cluster import ROOT, kubectl
 
 
 @pytest.mark.parametrize("folder", ["manifests", "overlay-example"])
-def test_the_cluster_takes_every_object_as_kustomize_builds_it(folder):
+def test_manifests_pass_a_server_side_dry_run(folder):
     built = kubectl("kustomize", ROOT / "k8s" / folder)
-    # A dry run makes no namespace for the others to be in: they go into one that exists.
+    # A dry run creates no namespace, so objects use an existing one.
     elsewhere = built.replace("namespace: dctnet\n", "namespace: default\n")
-    said = kubectl("apply", "--dry-run=server", "--filename=-", stdin=elsewhere).splitlines()
-    assert len(said) == 10
-    assert all(line.endswith("(server dry run)") for line in said)
+    output = kubectl("apply", "--dry-run=server", "--filename=-", stdin=elsewhere).splitlines()
+    assert len(output) == 10
+    assert all(line.endswith("(server dry run)") for line in output)

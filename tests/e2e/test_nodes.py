@@ -1,9 +1,9 @@
-"""A node that is drained under load: its replica goes elsewhere, and nothing is lost."""
+"""Node drain under load."""
 
 import pytest
 
 from tests.e2e.cluster import BOUND_S, Release, kubectl, merged, until
-from tests.e2e.load import STEADY, require_nothing_lost
+from tests.e2e.load import STEADY, require_no_lost_requests
 
 REPLICAS = 2
 
@@ -14,13 +14,11 @@ def node_names(release: Release) -> list[str]:
 
 @pytest.mark.promise("Cluster: no request is lost when a node is drained")
 @pytest.mark.needs("nodes")
-def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
-    fresh, demo, entrance, loads, note
-):
-    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": REPLICAS})
+def test_node_drain_loses_no_request(module_namespace, demo, proxy, loads, record_result):
+    release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": REPLICAS})
     release.install()
     assert len(set(node_names(release))) == REPLICAS
-    service = loads(entrance.url(fresh))
+    service = loads(proxy.url(module_namespace))
     rate = STEADY * service.capacity().throughput
     for node in set(node_names(release)):
         with service.steady(rate) as result:
@@ -37,5 +35,5 @@ def test_replicas_are_on_different_nodes_and_a_drain_loses_nothing(
             finally:
                 kubectl("uncordon", node)
         report = result.result()
-        note(f"drain of {node}", report)
-        require_nothing_lost(report, fresh)
+        record_result(f"drain of {node}", report)
+        require_no_lost_requests(report, module_namespace)

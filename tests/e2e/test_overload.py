@@ -1,4 +1,4 @@
-"""At three times what a replica of one processor can draw, it refuses, and stays ready."""
+"""Overload: at three times its capacity a replica rejects and stays ready."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from tests.e2e.cluster import Namespace, Release, kubectl, merged
 TIMES = 3
 OVERLOAD_S = float(os.environ.get("E2E_OVERLOAD_S", "300"))
 READYZ_P99_S = 1.0
-"""A third of what the kubelet waits for."""
+"""A third of the probe timeout, in seconds."""
 
 
 def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
-    """Count what the kubelet found failed of a pod's probes, each single one."""
+    """Count the failed probes of a pod in the kubelet's metrics."""
     metrics = kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/metrics/probes")
     lines = [
         line
@@ -32,37 +32,39 @@ def failed_probes(namespace: Namespace, pod: str, node: str) -> int:
 
 
 @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-def test_at_three_times_capacity_no_probe_fails_and_nothing_restarts(
-    fresh, demo, image, entrance, loads, note
+def test_overload_fails_no_probe_and_restarts_nothing(
+    module_namespace, demo, image, proxy, loads, record_result
 ):
-    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
+    release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": 1})
     release.install()
-    service = loads(entrance.url(fresh))
+    service = loads(proxy.url(module_namespace))
     capacity = service.capacity().throughput
     (pod,) = release.pods()
     name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
-    failed, unhealthy = failed_probes(fresh, name, node), fresh.unhealthy()
+    failed, unhealthy = failed_probes(module_namespace, name, node), module_namespace.unhealthy()
 
     url = f"http://{pod['status']['podIP']}:9090/readyz"
     code = Path(prober.__file__).read_text()
-    pods.start(fresh, image, "prober", code, url, str(OVERLOAD_S))
-    report = service.at(TIMES * capacity, OVERLOAD_S)
-    probes = json.loads(pods.output(fresh, "prober"))
+    pods.start(module_namespace, image, "prober", code, url, str(OVERLOAD_S))
+    report = service.send_at_rate(TIMES * capacity, OVERLOAD_S)
+    probes = json.loads(pods.output(module_namespace, "prober"))
     p50, p99, most = np.percentile(probes["seconds"], [50, 99, 100]).tolist()
 
-    note("overload", report)
-    note(
+    record_result("overload", report)
+    record_result(
         "readyz",
         {"count": len(probes["seconds"]), "p50_s": p50, "p99_s": p99, "max_s": most},
     )
-    note("load", {"seconds": OVERLOAD_S, "capacity": capacity, "goodput": report.throughput})
-    assert report.refused > 0
-    assert report.refused_without_retry_after == 0
-    assert report.failed == report.wrong == 0, report.table()
+    record_result(
+        "load", {"seconds": OVERLOAD_S, "capacity": capacity, "goodput": report.throughput}
+    )
+    assert report.rejected > 0
+    assert report.rejected_without_retry_after == 0
+    assert report.failed == report.invalid == 0, report.table()
     assert probes["failures"] == []
     assert p99 < READYZ_P99_S
-    assert fresh.unhealthy() == unhealthy
-    assert failed_probes(fresh, name, node) == failed
+    assert module_namespace.unhealthy() == unhealthy
+    assert failed_probes(module_namespace, name, node) == failed
     (after,) = release.pods()
     assert after["metadata"]["name"] == name
     assert release.restarts() == 0

@@ -1,4 +1,4 @@
-"""Who may talk to replicas, and with whom they may talk: tried by TCP from inside the cluster."""
+"""Network policies, tested with TCP connections inside the cluster."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.e2e.cluster import Namespace, Release, merged, namespace
 
 API, MANAGEMENT = 8080, 9090
 
-TRY = """
+CONNECT = """
 import socket, sys
 for place in sys.argv[1:]:
     host, port = place.rsplit(":", 1)
@@ -25,37 +25,35 @@ http.server.HTTPServer(("", 8000), http.server.BaseHTTPRequestHandler).serve_for
 """
 
 
-def tried(namespace: Namespace, image: str, *places: str) -> dict[str, str]:
-    pods.start(namespace, image, "stranger", TRY, *places)
-    return answers(pods.output(namespace, "stranger"))
+def try_connections(namespace: Namespace, image: str, *places: str) -> dict[str, str]:
+    pods.start(namespace, image, "stranger", CONNECT, *places)
+    return parse_results(pods.output(namespace, "stranger"))
 
 
-def answers(said: str) -> dict[str, str]:
-    return dict(line.rsplit(" ", 1) for line in said.splitlines())
+def parse_results(output: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in output.splitlines())
 
 
-def listening(namespace: Namespace, image: str) -> str:
-    """Start a pod that everybody may talk to, and return where."""
+def start_listener(namespace: Namespace, image: str) -> str:
+    """Start a pod without network policy, and return its address."""
     pods.start(namespace, image, "listener", LISTEN)
     return f"{pods.address(namespace, 'listener')}:8000"
 
 
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.needs("policies")
-def test_replicas_are_reached_from_their_namespace_not_from_others_and_reach_nobody(
-    fresh, demo, image, entrance
-):
-    release = Release(fresh, merged(demo, entrance.values()) | {"replicaCount": 1})
+def test_policies_admit_only_the_own_namespace_and_no_egress(module_namespace, demo, image, proxy):
+    release = Release(module_namespace, merged(demo, proxy.values()) | {"replicaCount": 1})
     release.install()
     (replica,) = release.pods()
     replicas = [f"{replica['status']['podIP']}:{port}" for port in (API, MANAGEMENT)]
-    neighbour = listening(fresh, image)
+    neighbour = start_listener(module_namespace, image)
 
-    found = tried(fresh, image, *replicas, neighbour)
+    found = try_connections(module_namespace, image, *replicas, neighbour)
     assert found == dict.fromkeys([*replicas, neighbour], "open")
     with namespace("dctnet-e2e") as strange:
-        found = tried(strange, image, *replicas, neighbour)
+        found = try_connections(strange, image, *replicas, neighbour)
     assert found == dict.fromkeys(replicas, "closed") | {neighbour: "open"}
     name = replica["metadata"]["name"]
-    said = fresh.kubectl("exec", name, "--", pods.PYTHON, "-c", TRY, neighbour)
-    assert answers(said) == {neighbour: "closed"}
+    output = module_namespace.kubectl("exec", name, "--", pods.PYTHON, "-c", CONNECT, neighbour)
+    assert parse_results(output) == {neighbour: "closed"}

@@ -1,4 +1,4 @@
-"""Each profile of the chart installs, passes `helm test`, and leaves nothing behind."""
+"""Chart profiles: install, `helm test`, uninstall."""
 
 import json
 import secrets
@@ -10,15 +10,15 @@ import pytest
 from dctnet.api_keys import MIN_LENGTH
 from tests.e2e import pods
 from tests.e2e.cluster import Namespace, Release, is_ready, kubectl, namespace, until
-from tests.e2e.watching import watching
+from tests.e2e.pod_watch import watch_pods
 
-NEEDS = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
-"""What a cluster must have that a profile is installed in, by the profile's name."""
+REQUIRED_FEATURES = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
+"""Cluster features that a profile needs, by profile name."""
 
 COPY_DEMO = f"""
 import importlib.resources, shutil
 demo = importlib.resources.files("dctnet") / "models" / "demo"
-shutil.copytree(demo, "{pods.CLAIM}/demo-prepared")
+shutil.copytree(demo, "{pods.CLAIM_PATH}/demo-converted")
 """
 
 
@@ -30,14 +30,14 @@ PROFILES = [
     pytest.param(
         path,
         id=name_of(path),
-        marks=[pytest.mark.needs(part) for part in NEEDS.get(name_of(path), [])],
+        marks=[pytest.mark.needs(part) for part in REQUIRED_FEATURES.get(name_of(path), [])],
     )
     for path in sorted((Release.chart / "ci").glob("*-values.yaml"))
 ]
 
 
 def fill_claim(namespace: Namespace, image: str) -> None:
-    """Make the claim of the profile without a way out, and put a model on it."""
+    """Create the claim of the air-gapped profile, and copy a model to it."""
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -52,42 +52,46 @@ def fill_claim(namespace: Namespace, image: str) -> None:
     pods.output(namespace, "fill")
 
 
-def make_keys(namespace: Namespace, _: str) -> None:
+def create_api_keys(namespace: Namespace, _: str) -> None:
     keys = f"--from-literal=keys={secrets.token_hex(MIN_LENGTH)}"
     namespace.kubectl("create", "secret", "generic", "cartoon-keys", keys)
 
 
-BEFORE: dict[str, Callable[[Namespace, str], None]] = {
+PREREQUISITES: dict[str, Callable[[Namespace, str], None]] = {
     "airgapped": fill_claim,
-    "restricted": make_keys,
+    "restricted": create_api_keys,
 }
-"""What must be there before a profile is installed, by the profile's name."""
+"""Set-up before a profile is installed, by profile name."""
 
 
-def test_there_are_profiles():
+def test_profiles_exist():
     assert len(PROFILES) >= 6
 
 
-@pytest.mark.promise("Cluster: values that break timeouts or proxies are rejected with a sentence")
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_installs_and_passes_its_test_and_leaves_nothing(profile, image, demo, note):
-    with namespace("dctnet-e2e") as fresh:
-        if prepare := BEFORE.get(name_of(profile)):
-            prepare(fresh, image)
-        before = fresh.objects()
-        release = Release(fresh, {"image": demo["image"]}, profile)
-        with watching(fresh, release.selector) as seen:
+def test_profile_installs_passes_helm_test_and_uninstalls_completely(
+    profile, image, demo, record_result
+):
+    with namespace("dctnet-e2e") as own_namespace:
+        if prepare := PREREQUISITES.get(name_of(profile)):
+            prepare(own_namespace, image)
+        before = own_namespace.objects()
+        release = Release(own_namespace, {"image": demo["image"]}, profile)
+        with watch_pods(own_namespace, release.selector) as seen:
             seconds = release.install()
         replicas = release.pods()
         assert replicas
         assert all(is_ready(pod) for pod in replicas)
-        said = release.test()
-        assert "Succeeded" in said
+        output = release.test()
+        assert "Succeeded" in output
         manifest = release.helm("get", "manifest", release.name)
         release.uninstall()
-        until(lambda: fresh.objects() <= before, "uninstalling leaves objects")
-        # Cluster-wide ones too, and those in other namespaces.
+        until(lambda: own_namespace.objects() <= before, "uninstalling leaves objects")
+        # Includes cluster-scoped objects and other namespaces.
         left = kubectl("get", "--filename=-", "--ignore-not-found", "--output=name", stdin=manifest)
         assert left == ""
     slowest = max(seen.seconds())
-    note("install", {"replicas": len(replicas), "seconds": seconds, "slowest_pod_s": slowest})
+    record_result(
+        "install", {"replicas": len(replicas), "seconds": seconds, "slowest_pod_s": slowest}
+    )

@@ -1,4 +1,4 @@
-"""Load brings replicas, and its end takes them away: by CPU, and by the service's own metric."""
+"""Autoscaling by CPU, and by the load ratio with KEDA."""
 
 import os
 from collections.abc import Callable
@@ -7,69 +7,85 @@ from typing import Any
 import pytest
 
 from tests.e2e.cluster import Release, merged, namespace, until
-from tests.e2e.entrance import Entrance
-from tests.e2e.load import Loads
+from tests.e2e.ingress_or_gateway import IngressOrGateway
+from tests.e2e.load import LoadGenerator
 
 FEWEST, MOST = 1, 3
 
 TIMES = 1.5
-"""The load, as a multiple of what one replica can draw."""
+"""Load relative to the capacity of one replica."""
 
 SCALING_S = 180
-"""How long the autoscaler may take to go up, and down; most look every 15 s, at metrics as old."""
+"""Timeout of scaling up, and of scaling down, in seconds."""
 
-AT_ONCE = {
+FAST_SCALE_DOWN = {
     "scaleDown": {
         "stabilizationWindowSeconds": 10,
         "policies": [{"type": "Pods", "value": 2, "periodSeconds": 15}],
     }
 }
-"""Without the five quiet minutes that a service is left in peace for."""
+"""Scale-down without the default stabilization of five minutes."""
 
 
-def require_up_and_down(
-    release: Release, entrance: Entrance, loads: Callable[[str], Loads]
+def require_scale_up_and_down(
+    release: Release, proxy: IngressOrGateway, loads: Callable[[str], LoadGenerator]
 ) -> dict[str, Any]:
-    """Overload a replica until there are more, and wait until there are as few again."""
+    """Fail unless overload adds replicas and its end removes them."""
     release.install()
-    service = loads(entrance.url(release.namespace))
+    service = loads(proxy.url(release.namespace))
     with service.steady(TIMES * service.capacity().throughput) as result:
         until(
             lambda: len(release.ready_pods()) > FEWEST,
-            "more load brings no replica",
+            "overload adds no replica",
             bound_s=SCALING_S,
         )
         most = len(release.ready_pods())
     until(
-        lambda: len(release.pods()) == FEWEST, "without load the replicas stay", bound_s=SCALING_S
+        lambda: len(release.pods()) == FEWEST,
+        "replicas are not removed without load",
+        bound_s=SCALING_S,
     )
     report = result.result()
-    assert report.failed == report.wrong == 0, report.table()
-    return {"replicas": most, "sent": report.sent, "right": report.right, "refused": report.refused}
+    assert report.failed == report.invalid == 0, report.table()
+    return {
+        "replicas": most,
+        "sent": report.sent,
+        "ok": report.ok,
+        "rejected": report.rejected,
+    }
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("metrics")
-def test_cpu_brings_replicas_and_their_end(demo, entrance, loads, note):
-    scaling = {"enabled": True, "minReplicas": FEWEST, "maxReplicas": MOST, "behavior": AT_ONCE}
-    with namespace("dctnet-e2e") as fresh:
-        values = merged(merged(demo, entrance.values()), {"autoscaling": scaling})
-        note("cpu", require_up_and_down(Release(fresh, values), entrance, loads))
+def test_cpu_scales_up_and_down(demo, proxy, loads, record_result):
+    scaling = {
+        "enabled": True,
+        "minReplicas": FEWEST,
+        "maxReplicas": MOST,
+        "behavior": FAST_SCALE_DOWN,
+    }
+    with namespace("dctnet-e2e") as own_namespace:
+        values = merged(merged(demo, proxy.values()), {"autoscaling": scaling})
+        record_result(
+            "cpu", require_scale_up_and_down(Release(own_namespace, values), proxy, loads)
+        )
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("keda")
-def test_the_load_ratio_brings_replicas_and_their_end_by_keda(demo, entrance, loads, note):
+def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result):
     prometheus = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
     scaling = {
         "enabled": True,
         "minReplicas": FEWEST,
         "maxReplicas": MOST,
-        "behavior": AT_ONCE,
+        "behavior": FAST_SCALE_DOWN,
         "metric": "keda",
         "keda": {"serverAddress": prometheus, "pollingInterval": 5},
     }
     changes = {"autoscaling": scaling, "metrics": {"podAnnotations": True}}
-    with namespace("dctnet-e2e") as fresh:
-        values = merged(merged(demo, entrance.values()), changes)
-        note("keda", require_up_and_down(Release(fresh, values), entrance, loads))
+    with namespace("dctnet-e2e") as own_namespace:
+        values = merged(merged(demo, proxy.values()), changes)
+        record_result(
+            "keda", require_scale_up_and_down(Release(own_namespace, values), proxy, loads)
+        )

@@ -1,4 +1,4 @@
-"""Spans reach a collector in the cluster, named after the release and the pod."""
+"""Tracing: spans reach a collector, with release and pod names."""
 
 import json
 from typing import Any
@@ -29,20 +29,20 @@ HTTPServer(("", 4318), Collector).serve_forever()
 """
 
 
-def test_spans_reach_a_collector_through_the_network_policy(fresh, demo, image):
-    pods.start(fresh, image, "collector", COLLECT)
-    tracing = {"endpoint": f"http://{pods.address(fresh, 'collector')}:4318"}
-    release = Release(fresh, demo | {"tracing": tracing})
+def test_spans_reach_a_collector_through_the_network_policy(module_namespace, demo, image):
+    pods.start(module_namespace, image, "collector", COLLECT)
+    tracing = {"endpoint": f"http://{pods.address(module_namespace, 'collector')}:4318"}
+    release = Release(module_namespace, demo | {"tracing": tracing})
     release.install()
-    release.test()  # It draws a picture.
+    release.test()  # Cartoonizes an image.
 
-    def drawn() -> list[dict[str, Any]]:
-        batches = map(json.loads, fresh.kubectl("logs", "collector").splitlines())
+    def received_batches() -> list[dict[str, Any]]:
+        batches = map(json.loads, module_namespace.kubectl("logs", "collector").splitlines())
         return [batch for batch in batches if "POST /v1/cartoons" in batch["names"]]
 
-    (batch,) = until(drawn, "no span of a picture has come")
+    (batch,) = until(received_batches, "no span of an image was received")
     assert {"queue", "decode", "background", "encode"} <= set(batch["names"])
     resource = batch["resource"]
     assert resource["service.name"] == release.name
-    assert resource["k8s.namespace.name"] == fresh.name
+    assert resource["k8s.namespace.name"] == module_namespace.name
     assert resource["k8s.pod.name"] in release.ready_pods()

@@ -1,4 +1,4 @@
-"""Sizes and padding, against upstream's resize_size and padTo16x."""
+"""Sizes and padding equal upstream's resize_size and padTo16x."""
 
 import numpy as np
 import pytest
@@ -22,20 +22,20 @@ sides = st.integers(1, 1600)
 
 @examples(60)
 @given(height=sides, width=sides)
-def test_the_working_picture_is_upstreams(height, width):
-    picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    expected = cartoon.resize_size(picture, size=720)
-    found = resize(picture, *working_size(height, width, UNBOUNDED))
+def test_working_image_equals_upstream(height, width):
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = cartoon.resize_size(image, size=720)
+    found = resize(image, *working_size(height, width, UNBOUNDED))
     np.testing.assert_array_equal(found, expected)
 
 
 @examples(60)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
-def test_padding_is_upstreams(height, width):
-    picture = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    expected, padded_height, padded_width = cartoon.padTo16x(picture)
+def test_padding_equals_upstream(height, width):
+    image = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected, padded_height, padded_width = cartoon.padTo16x(image)
     assert (padded_height, padded_width) == (height, width)
-    np.testing.assert_array_equal(pad_to_multiple(picture), expected)
+    np.testing.assert_array_equal(pad_to_multiple(image), expected)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_padding_is_upstreams(height, width):
         (3, 5, (3, 5)),
     ],
 )
-def test_both_sides_are_bounded_and_none_vanishes(height, width, expected):
+def test_working_size_is_bounded_and_positive(height, width, expected):
     assert working_size(height, width, 1280) == expected
 
 
 @given(height=st.integers(1, 50_000), width=st.integers(1, 50_000), cap=st.integers(16, 4000))
-def test_no_picture_exceeds_the_cap(height, width, cap):
+def test_working_size_stays_within_max_side(height, width, cap):
     working = working_size(height, width, cap)
     assert 1 <= min(working) <= MAX_SHORT_SIDE
     assert max(working) <= cap
@@ -68,7 +68,7 @@ def test_no_picture_exceeds_the_cap(height, width, cap):
     width=st.integers(1, 3000),
     cap=st.sampled_from([256, 700, 1270, 1280]),
 )
-def test_nothing_larger_is_drawn_than_what_memory_is_reserved_for(height, width, cap):
+def test_padded_working_size_stays_within_reserved_memory(height, width, cap):
     working = np.zeros((*working_size(height, width, cap), 3), np.uint8)
     most_high, most_wide = largest_padded_size(cap)
     assert pad_to_multiple(working).size <= most_high * most_wide * 3

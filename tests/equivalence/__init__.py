@@ -1,1 +1,1 @@
-"""The engine against the real upstream pipeline, on whole pictures."""
+"""Equivalence of the engine and the real upstream pipeline, on whole images."""

@@ -1,10 +1,9 @@
-"""Makes the golden pictures: what the real upstream pipeline makes of pictures with the demo model.
+"""Golden images: cartoons of the real upstream pipeline with the demo model.
 
     .venv/bin/python -m tests.equivalence.golden
 
-Writes them anew, as lossless WebP, with golden.json beside them: what they were made from and by.
-They are for whoever changes an upstream package, a processor or a runtime: the live comparison
-would change on both sides then.
+Writes them as lossless WebP, with golden.json, which records their sources and tools. They detect
+changes of upstream packages, CPUs or runtimes, which would change both sides of a live comparison.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from PIL import Image
 from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
 from tests.equivalence.compare import expected
-from tests.support.pictures import SAMPLES, Picture
+from tests.support.images import SAMPLES, RgbImage
 from tests.support.upstream import Upstream
 
 FOLDER = Path(__file__).parent / "golden"
@@ -29,35 +28,35 @@ NAMES = ("face alone", "two faces", "one side a multiple of 16", "coffee")
 MADE_BY = ("modelscope", "tensorflow", "opencv-python-headless", "numpy", "scikit-image")
 
 
-def sha256(picture: Picture) -> str:
-    """Return the sum of a picture's values, HxWx3 uint8 RGB in rows."""
-    return hashlib.sha256(np.ascontiguousarray(picture)).hexdigest()
+def sha256(image: RgbImage) -> str:
+    """Return the checksum of an image's values, HxWx3 uint8 RGB in rows."""
+    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
 
 
 def main() -> None:
     """Run the command line."""
-    from demo_model.upstream import write_upstream_form  # TensorFlow costs seconds.
+    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     with TemporaryDirectory() as folder:
-        write_upstream_form(Path(folder))
+        write_upstream_format(Path(folder))
         upstream = Upstream(Path(folder))
-    pictures = {}
+    images = {}
     for sample in SAMPLES:
         if sample.name not in NAMES:
             continue
-        picture = sample.picture()
-        drawn = np.rint(expected(upstream, picture)).astype(np.uint8)
+        image = sample.image()
+        generated = np.rint(expected(upstream, image)).astype(np.uint8)
         file = f"{sample.name.replace(' ', '-')}.webp"
-        Image.fromarray(drawn).save(FOLDER / file, lossless=True, quality=100, method=6)
-        pictures[sample.name] = {"file": file, "faces": sample.faces, "input": sha256(picture)}
+        Image.fromarray(generated).save(FOLDER / file, lossless=True, quality=100, method=6)
+        images[sample.name] = {"file": file, "faces": sample.faces, "input": sha256(image)}
     record = {
         "made_by": "tests/equivalence/golden.py, with the pipeline image-portrait-stylization",
         "packages": {package: version(package) for package in MADE_BY},
         "model": digest((DEMO / "manifest.json").read_bytes()),
-        "pictures": pictures,
+        "images": images,
     }
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
-    sys.stdout.write(f"{len(pictures)} pictures in {FOLDER}\n")
+    sys.stdout.write(f"{len(images)} images in {FOLDER}\n")
 
 
 if __name__ == "__main__":

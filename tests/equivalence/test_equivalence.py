@@ -1,4 +1,4 @@
-"""The demo model by upstream's pipeline, by the engine on TensorFlow, and prepared, without it."""
+"""The demo model in upstream's pipeline, in the engine on TensorFlow, and converted."""
 
 import json
 from collections.abc import Callable
@@ -12,41 +12,41 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from dctnet.conversion import comparison
+from dctnet.conversion.trial_images import trial_images
 from dctnet.engine import Cartoon, Engine, read_alpha
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import digest
-from dctnet.preparing import comparison
-from dctnet.preparing.pictures import pictures
-from dctnet.runtimes import Detector, Networks, choice
+from dctnet.runtimes import Detector, Networks, selection
 from tests.equivalence.compare import THREADS, TOLERANCE, difference, expected
 from tests.equivalence.golden import FOLDER, NAMES, RECORD, sha256
-from tests.support.levels import require_equivalent
-from tests.support.pictures import SAMPLES, Sample
-from tests.support.remembered import remembered
+from tests.support.images import SAMPLES, Sample
+from tests.support.memoized import memoized
+from tests.support.pixel_levels import require_equivalent
 from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
 GOLDEN = json.loads(RECORD.read_text())
-REMAKE = "make the golden pictures anew: .venv/bin/python -m tests.equivalence.golden"
+REMAKE = "make the golden images again: .venv/bin/python -m tests.equivalence.golden"
 
 RUNS = {"engine": 96, "reference": 48}
 POOL = 8
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Networks:
-    return choice.load(open_folder(DEMO), THREADS)
+def converted() -> Networks:
+    return selection.load(open_folder(DEMO), THREADS)
 
 
 @pytest.fixture(scope="module")
-def engine(prepared: Networks) -> Engine:
-    return Engine(prepared, read_alpha(DEMO / "alpha.jpg"))
+def engine(converted: Networks) -> Engine:
+    return Engine(converted, read_alpha(DEMO / "alpha.jpg"))
 
 
 @pytest.fixture(scope="module")
 def upstreams(upstream_demo: Path) -> Networks:
-    return choice.load(open_folder(upstream_demo), THREADS)
+    return selection.load(open_folder(upstream_demo), THREADS)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,15 @@ def reference(upstreams: Networks, upstream_demo: Path) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def drawn(reference: Engine) -> Callable[[Sample], Cartoon]:
-    """What the engine on TensorFlow draws of a sample, once for all tests."""
-    return cache(lambda sample: reference.cartoonize(sample.picture()))
+def reference_cartoon(reference: Engine) -> Callable[[Sample], Cartoon]:
+    """Cartoon of a sample by the engine on TensorFlow, computed once for all tests."""
+    return cache(lambda sample: reference.cartoonize(sample.image()))
 
 
 @pytest.fixture(scope="module")
 def detector(upstreams: Networks) -> Detector:
-    """TensorFlow's face detector, which looks at each picture once."""
-    return remembered(upstreams.detector)
+    """TensorFlow's face detector, which processes each image once."""
+    return memoized(upstreams.detector)
 
 
 @pytest.fixture(scope="module")
@@ -75,57 +75,57 @@ def upstream(upstream_demo: Path) -> Upstream:
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_the_engine_draws_what_upstream_draws(drawn, upstream, sample):
-    cartoon = drawn(sample)
+def test_cartoon_equals_upstream(reference_cartoon, upstream, sample):
+    cartoon = reference_cartoon(sample)
     assert cartoon.faces == sample.faces
-    assert difference(expected(upstream, sample.picture()), cartoon.picture) <= TOLERANCE
+    assert difference(expected(upstream, sample.image()), cartoon.image) <= TOLERANCE
 
 
 @pytest.mark.promise("Equivalence: the engine is within 1 of 255 of the upstream pipeline")
-def test_the_samples_are_many_sizes_with_no_one_and_two_faces():
-    assert len({sample.picture().shape for sample in SAMPLES}) >= 8
+def test_samples_cover_sizes_and_face_counts():
+    assert len({sample.image().shape for sample in SAMPLES}) >= 8
     assert {sample.faces for sample in SAMPLES} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_engine_draws_the_golden_picture(drawn, name):
-    """It is what upstream once drew, kept in a file."""
-    golden = GOLDEN["pictures"][name]
+def test_cartoon_equals_golden_image(reference_cartoon, name):
+    """The golden image is upstream's cartoon, stored in a file."""
+    golden = GOLDEN["images"][name]
     sample = next(sample for sample in SAMPLES if sample.name == name)
-    assert sha256(sample.picture()) == golden["input"], REMAKE
-    cartoon = drawn(sample)
+    assert sha256(sample.image()) == golden["input"], REMAKE
+    cartoon = reference_cartoon(sample)
     assert cartoon.faces == golden["faces"]
     with Image.open(FOLDER / golden["file"]) as expected:
-        assert difference(np.asarray(expected), cartoon.picture) <= TOLERANCE
+        assert difference(np.asarray(expected), cartoon.image) <= TOLERANCE
 
 
-def test_the_golden_pictures_were_made_with_this_demo_model():
+def test_golden_images_belong_to_this_demo_model():
     assert GOLDEN["model"] == digest((DEMO / "manifest.json").read_bytes()), REMAKE
-    assert set(GOLDEN["pictures"]) == set(NAMES)
+    assert set(GOLDEN["images"]) == set(NAMES)
 
 
-@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
+@pytest.mark.promise("Equivalence: a converted model is within one level of TensorFlow")
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_cartoon_is_at_most_a_level_off(engine, drawn, sample):
-    found, expected = engine.cartoonize(sample.picture()), drawn(sample)
+def test_cartoon_differs_by_at_most_one_level(engine, reference_cartoon, sample):
+    found, expected = engine.cartoonize(sample.image()), reference_cartoon(sample)
     assert found.faces == expected.faces == sample.faces
-    require_equivalent(found.picture, expected.picture)
+    require_equivalent(found.image, expected.image)
 
 
-def test_the_detectors_find_the_same(prepared, detector):
-    compared = comparison.compare_detectors(prepared.detector, detector, pictures())
+def test_detectors_agree(converted, detector):
+    compared = comparison.compare_detectors(converted.detector, detector, trial_images())
     assert compared.inputs >= 50
 
 
-def test_the_landmarks_are_the_same(prepared, upstreams, detector):
-    crops = comparison.face_crops(pictures(), detector)
-    compared = comparison.compare_landmarkers(prepared.landmarks, upstreams.landmarks, crops)
+def test_landmark_networks_agree(converted, upstreams, detector):
+    crops = comparison.face_crops(trial_images(), detector)
+    compared = comparison.compare_landmarkers(converted.landmarks, upstreams.landmarks, crops)
     assert compared.inputs >= 50
 
 
 @pytest.fixture(scope="module")
-def small_pictures() -> list[np.ndarray]:
-    """Of five sizes, with a face, two, none, one cut by the border, and none in a strip."""
+def small_images() -> list[np.ndarray]:
+    """Five sizes, with one face, two, none, one cut by the border, and none in a strip."""
     portrait = skimage.data.astronaut()
     two_faces = np.hstack([portrait[20:280, 110:350], portrait[20:280, 350:110:-1]])
     return [
@@ -137,16 +137,16 @@ def small_pictures() -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
 @pytest.mark.promise("Load: concurrent requests get their own responses")
 @pytest.mark.parametrize("runtime", RUNS)
-def test_eight_threads_on_one_engine_draw_what_one_draws(request, small_pictures, runtime):
+def test_concurrent_calls_give_identical_cartoons(request, small_images, runtime):
     engine = request.getfixturevalue(runtime)
-    alone = [engine.cartoonize(picture) for picture in small_pictures]
+    alone = [engine.cartoonize(image) for image in small_images]
     assert {cartoon.faces for cartoon in alone} == {0, 1, 2}
     order = np.random.default_rng(0).integers(0, len(alone), RUNS[runtime]).tolist()
     with ThreadPoolExecutor(POOL) as pool:
-        together = list(pool.map(lambda i: engine.cartoonize(small_pictures[i]), order))
+        together = list(pool.map(lambda i: engine.cartoonize(small_images[i]), order))
     for i, cartoon in zip(order, together, strict=True):
         assert cartoon.faces == alone[i].faces
-        assert np.array_equal(cartoon.picture, alone[i].picture)
+        assert np.array_equal(cartoon.image, alone[i].image)

@@ -1,8 +1,8 @@
-"""A stand-in for the ModelScope hub on loopback, for the real client to talk to.
+"""Stand-in for the ModelScope hub on loopback, for the real client.
 
-It answers what ``modelscope_hub`` 0.5 asks for: the list of a model's files, its revisions, and
-the files, whole or by ``Range``. The shapes of the answers follow what that client reads
-(modelscope_hub/_legacy_api.py and _download.py). Faults are switched on by attributes.
+It serves the requests of ``modelscope_hub`` 0.5: the list of a model's files, its revisions, and
+the files, whole or by ``Range``. The responses have the fields that this client reads
+(modelscope_hub/_legacy_api.py and _download.py). Attributes switch on faults.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ COMMITTED = 1_665_300_000  # Seconds since 1970: 2022-10-09T07:20:00Z.
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request for a file, and how many bytes of the file went out for it."""
+class FileRequest:
+    """A request for a file, and the number of bytes sent in response."""
 
     path: str
     range: str | None
@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass
 class Hub:
-    """One model in several revisions, and what is wrong with the hub today."""
+    """One model in several revisions, and the faults of the hub."""
 
     model: str
     revisions: dict[str, dict[str, bytes]]
@@ -38,29 +38,29 @@ class Hub:
     address: str = ""
 
     status: HTTPStatus = HTTPStatus.OK
-    """Anything else is the answer to every request."""
+    """Any other status than 200 is the response to every request."""
     garbage: bytes | None = None
-    """The body of every answer, in place of a hub's."""
+    """Body of all responses, instead of a hub's."""
     without_revisions: bool = False
-    """The hub does not tell its revisions."""
+    """Whether the hub hides its revisions."""
     withheld: dict[str, HTTPStatus] = field(default_factory=dict)
-    """Files that are listed, but answered with an error."""
+    """Files that are listed, but fail with an error."""
     listed_sums: dict[str, str | None] = field(default_factory=dict)
-    """Sums that the list claims in place of the true ones."""
+    """Checksums in the list instead of the true ones."""
     cut_after: dict[str, list[int]] = field(default_factory=dict)
-    """For each file, after how many bytes its next answers break off, an answer an entry."""
+    """By file, bytes after which the next responses are cut; one entry for each response."""
     held_after: dict[str, int] = field(default_factory=dict)
-    """For each file, after how many bytes an answer waits for ``released``."""
+    """By file, bytes after which a response waits for ``released``."""
     released: threading.Event = field(default_factory=threading.Event)
 
-    asked: list[Asked] = field(default_factory=list)
+    file_requests: list[FileRequest] = field(default_factory=list)
     """The requests for files, in the order in which they came."""
     requests: list[Request] = field(default_factory=list)
     """All requests."""
 
-    def asked_for(self, path: str) -> list[Asked]:
+    def requests_for(self, path: str) -> list[FileRequest]:
         """The requests for one file."""
-        return [asked for asked in self.asked if asked.path == path]
+        return [request for request in self.file_requests if request.path == path]
 
     def list_files(self, revision: str) -> object:
         entries = [
@@ -98,33 +98,35 @@ class _Handler(Handler):
         revision, path = query.get("Revision", ""), query.get("FilePath", "")
         model = f"/api/v1/models/{self.hub.model}"
         if self.hub.garbage is not None:
-            self.answer(HTTPStatus.OK, self.hub.garbage)
+            self.send(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
-            self._refuse(self.hub.status)
+            self._reject(self.hub.status)
         elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
-            self._answer_json(self.hub.list_revisions())
+            self._respond_json(self.hub.list_revisions())
         elif revision not in self.hub.revisions:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._reject(HTTPStatus.NOT_FOUND)
         elif url.path == f"{model}/repo/files":
-            self._answer_json(self.hub.list_files(revision))
+            self._respond_json(self.hub.list_files(revision))
         elif url.path == f"{model}/repo" and path in self.hub.withheld:
-            self._refuse(self.hub.withheld[path])
+            self._reject(self.hub.withheld[path])
         elif url.path == f"{model}/repo":
             self._send_file(revision, path)
         else:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._reject(HTTPStatus.NOT_FOUND)
 
     def _send_file(self, revision: str, path: str) -> None:
         content = self.hub.revisions[revision][path]
-        asked_range = self.headers.get("Range")
-        start = int(asked_range.removeprefix("bytes=").removesuffix("-")) if asked_range else 0
+        requested_range = self.headers.get("Range")
+        start = (
+            int(requested_range.removeprefix("bytes=").removesuffix("-")) if requested_range else 0
+        )
         rest = content[start:]
         cuts = self.hub.cut_after.get(path)
         sent = rest[: cuts.pop(0)] if cuts else rest
-        self.hub.asked.append(Asked(path, asked_range, len(sent)))
-        self.send_response(HTTPStatus.PARTIAL_CONTENT if asked_range else HTTPStatus.OK)
+        self.hub.file_requests.append(FileRequest(path, requested_range, len(sent)))
+        self.send_response(HTTPStatus.PARTIAL_CONTENT if requested_range else HTTPStatus.OK)
         self.send_header("Content-Length", str(len(rest)))
-        if asked_range:
+        if requested_range:
             last = len(content) - 1
             self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
         self.end_headers()
@@ -136,8 +138,8 @@ class _Handler(Handler):
             self.hub.released.wait()
         self.close_connection = len(sent) < len(rest) or held is not None
 
-    def _answer_json(self, answer: object) -> None:
-        self.answer(HTTPStatus.OK, json.dumps(answer).encode())
+    def _respond_json(self, response: object) -> None:
+        self.send(HTTPStatus.OK, json.dumps(response).encode())
 
-    def _refuse(self, status: HTTPStatus) -> None:
-        self.answer(status, json.dumps({"Code": status, "Message": "no"}).encode())
+    def _reject(self, status: HTTPStatus) -> None:
+        self.send(status, json.dumps({"Code": status, "Message": "no"}).encode())

@@ -46,7 +46,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(autouse=True)
 def home(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home in an environment that knows no hub but the stand-in."""
+    """An empty home folder, in an environment with only the stand-in hub."""
     for name in os.environ:
         if name.startswith(("DCTNET_", "MODELSCOPE_", "XDG_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -72,14 +72,14 @@ def to(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refusal(capsys: pytest.CaptureFixture[str], to: Path):
-    """Run a fetch that must fail; return its one line, and see that nothing looks whole."""
+def rejection(capsys: pytest.CaptureFixture[str], to: Path):
+    """Run a fetch that must fail; return its error line, and check that no model exists."""
 
     def run(*arguments: str) -> str:
         assert main(["fetch", *(arguments or ["anime"])]) == 1
-        said = capsys.readouterr()
-        assert said.out == ""
-        lines = said.err.splitlines()
+        message = capsys.readouterr()
+        assert message.out == ""
+        lines = message.err.splitlines()
         assert len(lines) == 1
         assert lines[0].isprintable()
         assert not any(path.name == "manifest.json" for path in to.parent.glob("**/*"))
@@ -90,13 +90,13 @@ def refusal(capsys: pytest.CaptureFixture[str], to: Path):
 
 @pytest.fixture
 def fetched(capsys: pytest.CaptureFixture[str]):
-    """Run a fetch that must succeed without a word of complaint; return its lines."""
+    """Run a fetch that must succeed without errors; return its lines."""
 
     def run(*arguments: str) -> list[str]:
         assert main(["fetch", *(arguments or ["anime"])]) == 0
-        said = capsys.readouterr()
-        assert said.err == ""
-        return said.out.splitlines()
+        message = capsys.readouterr()
+        assert message.err == ""
+        return message.out.splitlines()
 
     return run
 
@@ -106,7 +106,7 @@ def manifest_of(folder: Path) -> Manifest:
     return manifest.decode(path.read_bytes(), path)
 
 
-def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(hub, to, fetched):
+def test_fetch_downloads_model_readme_and_licence(hub, to, fetched):
     hub.revisions["master"]["LICENSE"] = b"to whom it may concern"
     fetched()
     expected = {name: content(name, "master") for name in (*REQUIRED_FILES, "README.md")}
@@ -115,10 +115,10 @@ def test_a_model_is_fetched_with_what_it_needs_its_readme_and_its_licence(hub, t
     assert visible == {*expected, "manifest.json"}
     for name, whole in expected.items():
         assert (to / name).read_bytes() == whole
-    assert {asked.path for asked in hub.asked} == set(expected)
+    assert {request.path for request in hub.file_requests} == set(expected)
 
 
-def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub, to, fetched):
+def test_manifest_has_checksums_and_hub_report(hub, to, fetched):
     fetched("anime", "--revision", "v1.0")
     written = manifest_of(to)
     assert (written.style, written.model, written.revision) == ("anime", ANIME, "v1.0")
@@ -134,9 +134,7 @@ def test_the_manifest_says_every_sum_and_what_the_hub_reported(hub, to, fetched)
     )
 
 
-def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_beside_it(
-    hub, to, home, fetched
-):
+def test_last_line_is_the_digest_and_only_a_lock_file_remains(hub, to, home, fetched):
     lines = fetched()
     pin = "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:"
     digest = hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest()
@@ -146,9 +144,9 @@ def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_b
     assert (to.parent / ".anime.lock").stat().st_size == 0
     assert list(home.iterdir()) == []
 
-    # A second one downloads nothing and asks nothing.
+    # A second fetch downloads nothing and sends no request.
     hub.requests.clear()
-    there = f"anime at revision master was there already, and is whole: {to}"
+    there = f"anime at revision master already exists and is verified: {to}"
     assert fetched() == [there, pin, digest]
     assert hub.requests == []
 
@@ -159,7 +157,7 @@ def test_the_last_line_is_the_digest_that_pins_the_model_and_only_a_lock_stays_b
     assert open_folder(chosen).style == "anime"
 
 
-def test_a_login_on_the_machine_is_not_used(hub, home, fetched):
+def test_login_on_the_machine_is_not_used(hub, home, fetched):
     from modelscope_hub import HubConfig
 
     HubConfig(config_dir=home / ".modelscope").save_token("secret")
@@ -168,25 +166,25 @@ def test_a_login_on_the_machine_is_not_used(hub, home, fetched):
     assert not [request for request in hub.requests if "secret" in str(request.headers)]
 
 
-def test_a_token_in_the_environment_is_used(hub, fetched, monkeypatch):
+def test_token_in_the_environment_is_used(hub, fetched, monkeypatch):
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "mine")
     fetched()
     assert "Bearer mine" in [request.headers["Authorization"] for request in hub.requests]
 
 
-def test_a_damaged_model_is_not_mistaken_for_a_fetched_one(to, fetched, capsys):
+def test_damaged_model_is_rejected(to, fetched, capsys):
     fetched()
     (to / "detector.pb").write_bytes(b"")
     assert main(["fetch", "anime"]) == 1
-    said = capsys.readouterr().err
-    assert said == (
-        f"dctnet: The model file {to / 'detector.pb'} is cut short: it has 0 of 1000 bytes."
+    message = capsys.readouterr().err
+    assert message == (
+        f"dctnet: The model file {to / 'detector.pb'} is truncated: it has 0 of 1000 bytes."
         f" Remove {to} and run the command again.\n"
     )
 
 
 @pytest.mark.parametrize("other", [["3d", "--to", "{to}"], ["anime", "--revision", "v1.0"]])
-def test_a_folder_that_holds_another_model_is_left_alone(to, fetched, capsys, other):
+def test_folder_with_another_model_is_kept(to, fetched, capsys, other):
     digest = fetched()[-1]
     assert main(["fetch", *(word.format(to=to) for word in other)]) == 1
     assert f"{to} already holds anime at revision master" in capsys.readouterr().err
@@ -194,43 +192,45 @@ def test_a_folder_that_holds_another_model_is_left_alone(to, fetched, capsys, ot
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
-def test_what_was_not_fetched_is_never_replaced(to, refusal, kind):
+def test_folder_that_was_not_fetched_is_never_replaced(to, rejection, kind):
     to.parent.mkdir()
     if kind == "folder":
         to.mkdir()
         (to / "diary.txt").write_text("mine")
     else:
         to.write_text("mine")
-    assert f"{to} is there already and was not fetched" in refusal()
+    assert f"{to} already exists and was not fetched" in rejection()
     assert (to / "diary.txt" if kind == "folder" else to).read_text() == "mine"
 
 
-def test_a_cut_connection_is_resumed_within_one_run(hub, to, fetched):
+def test_lost_connection_is_resumed_within_a_run(hub, to, fetched):
     hub.cut_after[BIG] = [1_000_000]
     fetched()
     assert (to / BIG).read_bytes() == content(BIG, "master")
-    first, second = hub.asked_for(BIG)
+    first, second = hub.requests_for(BIG)
     assert (first.range, first.sent) == (None, 1_000_000)
     assert (second.range, second.sent) == ("bytes=1000000-", 2_000_000)
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_download_that_broke_off_goes_on_where_it_stopped(hub, to, refusal, fetched):
+def test_interrupted_download_is_resumed(hub, to, rejection, fetched):
     hub.cut_after[BIG] = [1_000_000, 500_000]
-    said = refusal()
-    assert "the connection broke off" in said
-    assert f"{BIG} of {ANIME} at revision master" in said
+    message = rejection()
+    assert "the connection was lost" in message
+    assert f"{BIG} of {ANIME} at revision master" in message
     assert not to.exists()
-    hub.asked.clear()
+    hub.file_requests.clear()
     fetched()
-    assert [(a.path, a.range, a.sent) for a in hub.asked] == [(BIG, "bytes=1500000-", 1_500_000)]
+    assert [(a.path, a.range, a.sent) for a in hub.file_requests] == [
+        (BIG, "bytes=1500000-", 1_500_000)
+    ]
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
-def test_one_revision_is_not_continued_with_the_bytes_of_another(hub, to, refusal, fetched):
+def test_download_of_another_revision_is_not_resumed(hub, to, rejection, fetched):
     hub.listed_sums[BIG] = None
     hub.cut_after[BIG] = [1_000_000, 500_000]
-    refusal()
+    rejection()
     fetched("anime", "--revision", "v1.0")
     assert (to / BIG).read_bytes() == content(BIG, "v1.0")
 
@@ -251,7 +251,7 @@ def start(to: Path, options: str = "", then: str = "") -> subprocess.Popen[str]:
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub, to, fetched):
+def test_killed_fetch_leaves_no_model_and_is_resumed(hub, to, fetched):
     hub.held_after[BIG] = 2_000_000
     partial = to.parent / ".anime.partial" / "anime%40master" / f"{BIG}.incomplete"
     with start(to) as process:
@@ -260,21 +260,21 @@ def test_a_killed_fetch_leaves_no_model_and_is_resumed(hub, to, fetched):
     assert not to.exists()
     there = partial.stat().st_size
     hub.held_after.clear()
-    hub.asked.clear()
+    hub.file_requests.clear()
     fetched()
-    (again,) = hub.asked_for(BIG)
+    (again,) = hub.requests_for(BIG)
     assert (again.range, again.sent) == (f"bytes={there}-", BIG_SIZE - there)
     assert (to / BIG).read_bytes() == content(BIG, "master")
 
 
-def test_an_interrupted_fetch_ends_at_once_without_a_word(hub, to):
+def test_interrupted_fetch_exits_silently(hub, to):
     hub.held_after[BIG] = 0
     command = [sys.executable, "-m", "dctnet", "fetch", "anime"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: hub.asked_for(BIG), "the process to ask")
+        until(lambda: hub.requests_for(BIG), "the process to ask")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=LIMIT_SECONDS)
-    assert (process.returncode, said) == (130, "")
+        _, message = process.communicate(timeout=LIMIT_SECONDS)
+    assert (process.returncode, message) == (130, "")
     assert not to.exists()
 
 
@@ -283,75 +283,73 @@ def has_open(process: subprocess.Popen[str], path: Path) -> bool:
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
-def test_of_two_processes_one_downloads_and_the_other_waits(hub, to):
+def test_concurrent_fetches_download_once(hub, to):
     hub.held_after[BIG] = 0
     with start(to) as first:
-        until(lambda: hub.asked_for(BIG), "the first process to ask")
+        until(lambda: hub.requests_for(BIG), "the first process to ask")
         with start(to) as second:
             until(lambda: has_open(second, to.parent / ".anime.lock"), "the second at the lock")
             hub.held_after.clear()
             hub.released.set()
-            answers = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]
-    assert answers == [("True\n", ""), ("False\n", "")]
+            responses = [process.communicate(timeout=LIMIT_SECONDS) for process in (first, second)]
+    assert responses == [("True\n", ""), ("False\n", "")]
 
 
-def test_a_file_with_another_sum_than_the_listed_one_is_thrown_away(hub, to, refusal):
+def test_file_with_wrong_checksum_is_deleted(hub, to, rejection):
     hub.listed_sums["alpha.jpg"] = "0" * 64
-    said = refusal()
-    assert f"What the hub sent as alpha.jpg of {ANIME}" in said
-    assert "was thrown away" in said
+    message = rejection()
+    assert f"The download of alpha.jpg of {ANIME}" in message
+    assert "was deleted" in message
     assert not to.exists()
     assert not list(to.parent.glob("**/alpha.jpg*"))
 
 
-def test_a_sum_that_is_not_listed_is_summed_all_the_same(hub, to, fetched):
+def test_checksum_is_computed_if_the_hub_lists_none(hub, to, fetched):
     hub.listed_sums["alpha.jpg"] = None
     fetched()
     whole = content("alpha.jpg", "master")
     assert manifest_of(to).files["alpha.jpg"].sha256 == hashlib.sha256(whole).hexdigest()
 
 
-def test_an_unknown_style_is_refused_without_a_request(hub, refusal):
-    said = refusal("../anima")
-    assert "There is no public style '../anima': the styles are anime, 3d," in said
+def test_unknown_style_is_rejected_without_a_request(hub, rejection):
+    message = rejection("../anima")
+    assert "There is no public style '../anima': the styles are anime, 3d," in message
     assert hub.requests == []
 
 
-def test_an_unknown_revision_is_named(hub, refusal):
-    assert refusal("anime", "--revision", "v9") == (
+def test_unknown_revision_is_named(hub, rejection):
+    assert rejection("anime", "--revision", "v9") == (
         f"dctnet: There is no {ANIME} at revision v9 on the hub {hub.address}: check the revision"
         " and MODELSCOPE_ENDPOINT."
     )
 
 
-def test_a_revision_without_a_model_is_named(hub, refusal):
+def test_revision_without_a_model_is_named(hub, rejection):
     hub.revisions["empty"] = {"README.md": b"soon"}
-    said = refusal("anime", "--revision", "empty")
-    assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in said
-    assert hub.asked == []
+    message = rejection("anime", "--revision", "empty")
+    assert f"at revision empty on the hub {hub.address} lacks alpha.jpg, cartoon_bg.pb," in message
+    assert hub.file_requests == []
 
 
-def test_a_file_that_is_listed_but_not_there_is_named(hub, refusal):
+def test_listed_but_missing_file_is_named(hub, rejection):
     hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
-    assert f"There is no keypoints.pb of {ANIME} at revision master" in refusal()
+    assert f"There is no keypoints.pb of {ANIME} at revision master" in rejection()
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN])
 @pytest.mark.parametrize("where", ["everywhere", "for a file"])
-def test_a_refusal_of_the_hub_is_told_with_its_status(hub, refusal, status, where):
+def test_hub_error_is_reported_with_its_status(hub, rejection, status, where):
     if where == "everywhere":
         hub.status = status
     else:
         hub.withheld["detector.pb"] = status
-    said = refusal()
-    assert f"with HTTP {status.value}." in said
-    assert ("detector.pb of" in said) == (where == "for a file")
+    message = rejection()
+    assert f"with HTTP {status.value}." in message
+    assert ("detector.pb of" in message) == (where == "for a file")
 
 
 @pytest.mark.parametrize("lacking", ["all", "this one"])
-def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
-    hub, to, fetched, monkeypatch, lacking
-):
+def test_unlisted_revision_is_recorded_without_hub_entry(hub, to, fetched, monkeypatch, lacking):
     hub.without_revisions = lacking == "all"
     monkeypatch.setattr(Hub, "list_revisions", lambda _: {"Data": {"RevisionMap": {"Tags": []}}})
     fetched()
@@ -361,49 +359,49 @@ def test_a_revision_that_the_hub_does_not_list_is_recorded_without_an_entry(
 
 
 @pytest.mark.parametrize("garbage", [b"<html>Sign in to the Wi-Fi</html>", b"[1, 2]", b"null"])
-def test_what_is_no_hub_is_told_apart(hub, refusal, garbage):
+def test_invalid_response_names_the_endpoint(hub, rejection, garbage):
     hub.garbage = garbage
-    assert "is MODELSCOPE_ENDPOINT the address of a hub?" in refusal()
+    assert "check that MODELSCOPE_ENDPOINT is the address of a hub" in rejection()
 
 
-def test_without_a_network_the_hub_is_named(refusal, monkeypatch):
+def test_unreachable_hub_is_named(rejection, monkeypatch):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # Bound, but not listening: connections are refused.
+        unused.bind(("127.0.0.1", 0))  # Bound but not listening: connecting fails.
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", address)
-        said = refusal()
-    assert f"The hub could not be reached, or the connection broke off, for {ANIME}" in said
-    assert address in said
+        message = rejection()
+    assert f"The hub could not be reached, or the connection was lost, for {ANIME}" in message
+    assert address in message
 
 
-def test_a_password_in_the_hub_s_address_is_not_repeated(hub, to, refusal, fetched, monkeypatch):
+def test_password_in_the_hub_address_is_not_printed(hub, to, rejection, fetched, monkeypatch):
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address.replace("//", "//me:secret@"))
-    assert "secret" not in refusal("anime", "--revision", "v9")
+    assert "secret" not in rejection("anime", "--revision", "v9")
     fetched()
     assert "secret" not in (to / "manifest.json").read_text()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path, refusal):
+def test_unwritable_folder_is_named(tmp_path, rejection):
     (tmp_path / "file").touch()
-    said = refusal("anime", "--to", str(tmp_path / "file" / "anime"))
-    assert said.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
+    message = rejection("anime", "--to", str(tmp_path / "file" / "anime"))
+    assert message.startswith(f"dctnet: Cannot write {tmp_path / 'file'}")
 
 
-def test_a_full_disk_is_told_apart_from_a_broken_network(to, refusal):
+def test_full_disk_is_distinguished_from_network_errors(to, rejection):
     staged = to.parent / ".anime.partial" / "anime%40master"
     staged.mkdir(parents=True)
     (staged / f"{BIG}.incomplete").symlink_to("/dev/full")
-    said = refusal()
-    assert f"Cannot store {BIG} of {ANIME}" in said
-    assert "No space left on device" in said
+    message = rejection()
+    assert f"Cannot store {BIG} of {ANIME}" in message
+    assert "No space left on device" in message
 
 
-def test_without_the_client_the_package_to_install_is_named(refusal, monkeypatch):
+def test_missing_hub_client_error_names_the_package(rejection, monkeypatch):
     monkeypatch.setitem(sys.modules, "modelscope_hub", None)
-    assert "pip install 'dctnet[reference]'" in refusal()
+    assert "pip install 'dctnet[reference]'" in rejection()
 
 
-def test_a_person_sees_how_far_the_download_is_and_no_machine_learning_comes_along(to):
+def test_terminal_shows_progress_and_no_ml_packages_are_imported(to):
     packages = "{'torch', 'tensorflow', 'numpy'} & set(sys.modules)"
     with start(to, "show_progress=True", packages) as process:
         out, err = process.communicate(timeout=LIMIT_SECONDS)

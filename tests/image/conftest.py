@@ -1,4 +1,4 @@
-"""The image's tests: those that run it are for `make image-test`, which has built it."""
+"""Image tests; those that run it need `make image-test`, which builds it."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What can be seen of the image without building it."""
+"""Properties of the Dockerfile, without building the image."""
 
 import json
 import re
@@ -6,12 +6,12 @@ import re
 import pytest
 
 from dctnet.config import SETTINGS, Settings
-from dctnet.server.application import gunicorn_options
-from tests.support.repo import ROOT, kept_files
+from dctnet.server.gunicorn_app import gunicorn_options
+from tests.support.repo import ROOT, repository_files
 
 
 def instructions() -> list[tuple[str, str, str]]:
-    """The Dockerfile without comments: each instruction's stage, word and arguments."""
+    """The Dockerfile's instructions: stage, keyword and arguments."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
     found, stage = [], ""
@@ -28,16 +28,16 @@ def of(word: str, stage: str | None = None) -> list[str]:
 
 
 STAGES = {name: base for base, name in (rest.split(" AS ") for rest in of("FROM"))}
-"""Every stage, with what it is made from."""
+"""Every stage with its base."""
 
 
 def chain(stage: str) -> list[str]:
-    """A stage and those whose files it has, the base image at the end."""
+    """A stage and its bases, the base image last."""
     return [stage, *chain(STAGES[stage])] if stage in STAGES else [stage]
 
 
 def ignored(path: str) -> bool:
-    """Whether .dockerignore leaves a path of the repository out: its last line that fits counts."""
+    """Whether .dockerignore excludes a path; the last matching line counts."""
     verdict = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -47,8 +47,8 @@ def ignored(path: str) -> bool:
     return verdict
 
 
-def test_what_is_copied_is_kept_in_the_repository_and_not_ignored():
-    kept = [str(path) for path in kept_files()]
+def test_copied_files_are_tracked_and_not_ignored():
+    kept = [str(path) for path in repository_files()]
     copies = [rest.split()[:-1] for rest in of("COPY") if not rest.startswith("--from")]
     sources = [source.rstrip("/") for each in copies for source in each]
     assert len(sources) >= 7
@@ -71,11 +71,11 @@ def test_what_is_copied_is_kept_in_the_repository_and_not_ignored():
         "requirements/dev.txt",
     ],
 )
-def test_nothing_else_of_the_repository_goes_into_a_build(path):
+def test_build_context_contains_only_copied_files(path):
     assert ignored(path)
 
 
-def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache():
+def test_pip_requires_hashes_and_keeps_no_cache():
     installs = re.findall(r"pip [^&]* install [^&]*", " && ".join(of("RUN")))
     assert len(installs) == 4
     for command in installs:
@@ -88,7 +88,7 @@ def test_pip_installs_what_has_a_hash_and_the_package_itself_and_keeps_no_cache(
 
 
 @pytest.mark.parametrize("target", ["runtime", "with-model", "tensorflow"])
-def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(target):
+def test_targets_contain_no_build_stage(target):
     assert chain(target)[-2:] == ["confined", "${BASE}"]
     programs = " ".join(run for stage in chain(target)[:-1] for run in of("RUN", stage))
     assert not re.search(r"\b(apt-get|pip|make|g\+\+)\b", programs)
@@ -97,27 +97,27 @@ def test_a_target_has_the_base_image_and_an_environment_and_nothing_that_builds(
     assert f"--from={environments[target]} /opt/dctnet /opt/dctnet" in copies
 
 
-def test_a_build_that_names_no_target_makes_the_one_that_serves():
+def test_default_target_is_runtime():
     assert list(STAGES)[-1] == "runtime"
 
 
-def test_the_base_image_is_one_for_all_and_has_a_python_that_the_package_takes():
+def test_base_image_is_shared_and_has_a_supported_python():
     assert of("ARG", "") == ["BASE=python:3.12-slim-bookworm"]
     assert set(STAGES.values()) - set(STAGES) == {"${BASE}", "scratch"}
 
 
-def test_the_user_is_a_number_which_kubernetes_can_tell_from_root():
+def test_user_is_numeric_for_run_as_non_root():
     assert of("USER") == ["10001:10001"]
     assert "--owner=10001 --group=10001 /models" in of("RUN", "confined")[0]
 
 
-def test_no_shell_stands_between_a_signal_and_the_command():
+def test_entrypoint_receives_signals_without_shell():
     assert of("ENTRYPOINT") == ['["dctnet"]']
     assert of("CMD") == ['["serve"]']
     assert of("STOPSIGNAL") == ["SIGTERM"]
 
 
-def test_it_listens_on_the_ports_of_the_defaults_at_every_address():
+def test_default_ports_on_all_addresses():
     (variables,) = of("ENV", "confined")
     pairs = [pair.split("=", 1) for pair in variables.split()]
     ours = {name: text for name, text in pairs if name.startswith("DCTNET_")}
@@ -130,7 +130,7 @@ def test_it_listens_on_the_ports_of_the_defaults_at_every_address():
     assert str(image.models_dir) == "/models"
 
 
-def test_the_health_check_asks_both_probes_and_takes_no_shell():
+def test_health_check_requests_both_probes_without_shell():
     (check,) = of("HEALTHCHECK")
     command = json.loads(check.partition("CMD ")[2])
     assert command[:2] == ["python", "-c"]
@@ -139,7 +139,7 @@ def test_the_health_check_asks_both_probes_and_takes_no_shell():
     assert "('livez', 'readyz')" in command[2]
 
 
-def test_each_image_says_of_which_source_it_is():
+def test_images_are_labelled_with_their_source():
     for stage in "tensorflow", "serving":
         (labels,) = of("LABEL", stage)
         for name in "version", "revision", "source":
@@ -147,8 +147,8 @@ def test_each_image_says_of_which_source_it_is():
             assert name.upper() in of("ARG", stage)
 
 
-def test_docker_gives_less_time_to_end_than_a_replica_may_take():
-    # Why docs/image.md has --stop-timeout in its command.
+def test_docker_stop_timeout_is_shorter_than_graceful_shutdown():
+    # The reason for --stop-timeout in docs/image.md.
     graceful = gunicorn_options(Settings.from_environment({}))["graceful_timeout"]
     (given,) = set(re.findall(r"--stop-timeout[= ](\d+)", (ROOT / "docs/image.md").read_text()))
     assert graceful + 5 == int(given)

@@ -15,7 +15,7 @@ BASE_BYTES = 100_000_000
 
 @pytest.fixture
 def bin(tmp_path: Path) -> Path:
-    """A folder of programs in which there is no engine yet."""
+    """A PATH folder without a container engine."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in "sh", "sed", "git", "make":
@@ -29,7 +29,7 @@ def write(program: Path, script: str) -> None:
 
 
 def add(bin: Path, engine: str, added: int = 0) -> None:
-    """Add an engine that prints what it is told, and says how large an image is."""
+    """Add an engine that prints its arguments and reports an image size."""
     script = (
         'case "$*" in\n'
         f'run*python:3*) echo "{BASE_BYTES}\t/" ;;\n'
@@ -46,7 +46,7 @@ def make(bin: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("here", [ENGINES, ENGINES[1:], ENGINES[2:]])
-def test_the_first_engine_that_is_here_builds(bin, here):
+def test_first_installed_engine_builds(bin, here):
     for engine in here:
         add(bin, engine)
     built = make(bin, "image")
@@ -57,34 +57,34 @@ def test_the_first_engine_that_is_here_builds(bin, here):
     assert ("--format docker" in built.stdout) == (here[0] != "docker")
 
 
-def test_a_target_is_in_the_tag_and_labels_and_flags_are_passed_on(bin):
+def test_target_tag_labels_and_flags_are_passed(bin):
     add(bin, "docker")
     settings = ("TARGET=tensorflow", "IMAGE=box/dctnet", "SOURCE=x", "BUILD_FLAGS=--y")
-    said = make(bin, "image", *settings)
-    assert f"--target tensorflow --tag box/dctnet:{__version__}-tensorflow " in said.stdout
-    assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in said.stdout
-    assert "--build-arg SOURCE=x --y .\n" in said.stdout
+    message = make(bin, "image", *settings)
+    assert f"--target tensorflow --tag box/dctnet:{__version__}-tensorflow " in message.stdout
+    assert f"--build-arg VERSION={__version__} --build-arg REVISION=" in message.stdout
+    assert "--build-arg SOURCE=x --y .\n" in message.stdout
 
 
-def test_a_model_is_baked_in_by_its_folder_and_not_without_one(bin):
+def test_with_model_requires_a_model_folder(bin):
     add(bin, "podman")
-    said = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
-    assert " --build-context model=/models/mine " in said.stdout
+    message = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
+    assert " --build-context model=/models/mine " in message.stdout
     failed = make(bin, "image", "TARGET=with-model")
     assert failed.returncode != 0
     assert "name its folder by MODEL" in failed.stderr
 
 
 @pytest.mark.parametrize("target", ["image", "image-size"])
-def test_without_an_engine_it_says_what_it_needs(bin, target):
+def test_missing_engine_error_names_the_remedy(bin, target):
     failed = make(bin, target)
     assert failed.returncode != 0
     assert "docker" in failed.stderr
     assert "podman" in failed.stderr
 
 
-@pytest.mark.promise("Image: it adds at most 360 MB to its base image")
-def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin):
+@pytest.mark.promise("Image: the image adds at most 360 MB to its base image")
+def test_image_size_limit_is_enforced(bin):
     add(bin, "podman", added=360_000_000)
     fits = make(bin, "image-size")
     assert (fits.returncode, fits.stderr) == (0, "")
@@ -94,10 +94,10 @@ def test_an_image_within_its_budget_is_taken_and_a_larger_one_is_not(bin):
     exceeds = make(bin, "image-size")
     assert exceeds.returncode != 0
     assert "That is more than its budget of 360 MB.\n" in exceeds.stderr
-    # It holds for the image that serves alone.
+    # The limit applies only to the runtime image.
     assert make(bin, "image-size", "TARGET=tensorflow").returncode == 0
 
 
-def test_an_engine_that_fails_is_no_small_image(bin):
+def test_failing_engine_fails_the_size_check(bin):
     write(bin / "podman", "exit 125\n")
     assert make(bin, "image-size").returncode != 0

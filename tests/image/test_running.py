@@ -1,6 +1,6 @@
-"""The image as a cluster confines it: read-only, as any user, with no capability and no network.
+"""The image as a cluster runs it: read-only root, any user, no capabilities, no network.
 
-`make image-test` builds what this runs, and names it by IMAGE and CONTAINER_ENGINE.
+`make image-test` builds the images and sets IMAGE and CONTAINER_ENGINE.
 """
 
 import json
@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 
 import dctnet
-from tests.support.encoded import decoded, encoded
+from tests.support.encoded_images import decoded, encoded
 from tests.support.polling import until
 from tests.support.repo import environment
 
 ENGINE = os.environ["CONTAINER_ENGINE"]
 IMAGE = os.environ["IMAGE"]
 BOUND_S = 400
-"""How long anything may take here, on a busy machine too."""
+"""Timeout in seconds, also for a busy machine."""
 
-# A uid that the image does not know, and a network of nothing but loopback.
+# A uid that is not in the image, and only a loopback network.
 CONFINED = (
     *("--read-only", "--tmpfs", "/tmp", "--user", "23456:34567", "--cap-drop", "ALL"),
     *("--security-opt", "no-new-privileges", "--network", "none", "--no-healthcheck"),
@@ -34,13 +34,13 @@ CONFINED = (
 ASK = """
 import sys, urllib.error, urllib.request
 try:
-    answer = urllib.request.urlopen(sys.argv[1], timeout=60, data=sys.stdin.buffer.read() or None)
+    response = urllib.request.urlopen(sys.argv[1], timeout=60, data=sys.stdin.buffer.read() or None)
 except urllib.error.HTTPError as error:
-    answer = error
+    response = error
 except OSError:
     sys.exit(7)
-sys.stdout.buffer.write(b"%d %s\\n" % (answer.status, answer.headers["X-Dctnet-Model"].encode()
-    if "X-Dctnet-Model" in answer.headers else b"-") + answer.read())
+sys.stdout.buffer.write(b"%d %s\\n" % (response.status, response.headers["X-Dctnet-Model"].encode()
+    if "X-Dctnet-Model" in response.headers else b"-") + response.read())
 """
 
 
@@ -60,41 +60,41 @@ def status(*arguments: str | Path) -> int:
 
 
 def in_image(image: str, *command: str) -> str:
-    """Run a program of the image, confined, and return what it prints."""
+    """Run a program of the image with these restrictions and return its output."""
     program, *arguments = command
     run = ("run", "--rm", *CONFINED, "--entrypoint", program, image, *arguments)
     return engine(*run).decode()
 
 
 class Container:
-    """One that runs in the background."""
+    """A container in the background."""
 
     def __init__(self, image: str, *options: str, command: tuple[str, ...] = ()) -> None:
         run = ("run", "--detach", *CONFINED, *options, image, *command)
         self.id = engine(*run).decode().split()[-1]
 
     def ask(self, url: str, send: bytes = b"") -> tuple[int, str, bytes] | None:
-        """Return status, model and body of an answer, or None where nobody listens yet."""
-        answer = engine("exec", "-i", self.id, "python", "-c", ASK, url, send=send, check=False)
-        if not answer:
+        """Return status, model and body of a response; None if no server listens yet."""
+        response = engine("exec", "-i", self.id, "python", "-c", ASK, url, send=send, check=False)
+        if not response:
             return None
-        head, _, body = answer.partition(b"\n")
+        head, _, body = response.partition(b"\n")
         code, model = head.decode().split(" ", 1)
         return int(code), model, body
 
     def wait_until_ready(self) -> None:
         def is_ready() -> bool:
             assert self.inspect("{{.State.Running}}") == "true", self.log()
-            answer = self.ask("http://127.0.0.1:9090/readyz")
-            return answer is not None and answer[0] == 200
+            response = self.ask("http://127.0.0.1:9090/readyz")
+            return response is not None and response[0] == 200
 
         until(is_ready, lambda: f"not ready: {self.log()}", bound_s=BOUND_S)
 
-    def draw(self, picture: np.ndarray) -> tuple[np.ndarray, str]:
-        """Send a picture, and return its cartoon and the model's name."""
-        answer = self.ask("http://127.0.0.1:8080/v1/cartoons", encoded(picture))
-        assert answer is not None
-        code, model, body = answer
+    def draw(self, image: np.ndarray) -> tuple[np.ndarray, str]:
+        """Send an image, and return its cartoon and the model's name."""
+        response = self.ask("http://127.0.0.1:8080/v1/cartoons", encoded(image))
+        assert response is not None
+        code, model, body = response
         assert code == 200, body
         return decoded(body), model
 
@@ -113,7 +113,7 @@ class Container:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Container]]:
-    """Starts containers, and removes them by their ids."""
+    """Starts containers and removes them by id."""
     with ExitStack() as stack:
 
         def start(image: str, *options: str, command: tuple[str, ...] = ()) -> Container:
@@ -126,7 +126,7 @@ def start() -> Iterator[Callable[..., Container]]:
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(start, astronaut, suffix):
+def test_container_cartoonizes_and_exits_with_0_on_sigterm(start, astronaut, suffix):
     container = start(IMAGE + suffix)
     container.wait_until_ready()
     cartoon, model = container.draw(astronaut)
@@ -136,11 +136,12 @@ def test_it_draws_a_cartoon_and_ends_with_0_on_sigterm(start, astronaut, suffix)
     started = time.monotonic()
     assert container.stop() == 0
     assert time.monotonic() - started < 30
-    (line,) = [line for line in container.log().splitlines() if line.startswith("{")]
-    assert json.loads(line)["status"] == 200
+    records = [json.loads(x) for x in container.log().splitlines() if x.startswith("{")]
+    (record,) = [record for record in records if record["logger"] == "dctnet.access"]
+    assert record["status"] == 200
 
 
-def test_the_image_that_serves_draws_natively(start):
+def test_runtime_image_uses_the_native_runtime(start):
     container = start(IMAGE)
     container.wait_until_ready()
     assert "runtime: native+onnxruntime" in str(
@@ -148,13 +149,13 @@ def test_the_image_that_serves_draws_natively(start):
     )
 
 
-def test_a_model_that_is_baked_in_is_the_one_that_draws(start):
+def test_with_model_image_uses_its_model(start):
     container = start(f"{IMAGE}-with-model")
     container.wait_until_ready()
     assert "the model is demo, from /model\n" in container.log()
 
 
-def test_the_health_check_passes_when_it_is_ready_and_fails_before(start):
+def test_health_check_follows_readiness(start):
     form = "{{json .Config.Healthcheck.Test}}"
     kind, *command = json.loads(engine("image", "inspect", "--format", form, IMAGE))
     assert kind == "CMD"
@@ -165,23 +166,23 @@ def test_the_health_check_passes_when_it_is_ready_and_fails_before(start):
     assert status("exec", container.id, *command) == 0
 
 
-def test_sigterm_before_the_server_has_its_handlers_ends_it(start):
-    # The kernel drops what process 1 does not handle, and Gunicorn's handlers come late.
+def test_sigterm_during_startup_stops_the_container(start):
+    # The kernel drops unhandled signals of process 1, and Gunicorn sets its handlers late.
     container = start(IMAGE)
     until(lambda: "the model is demo" in container.log(), bound_s=BOUND_S)
-    # Killed by the engine it would be 137. It may take the whole graceful timeout: a worker that is
-    # forked this moment does not heed SIGTERM.
+    # 137 would mean killed by the engine. This may take the whole graceful timeout: a worker that
+    # is being forked does not get SIGTERM.
     assert container.stop() in {0, 143}
 
 
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_what_builds_is_not_in_it(suffix):
+def test_image_contains_no_build_tools(suffix):
     for program in "g++", "gcc", "cc", "make", "curl":
         found = in_image(IMAGE + suffix, "sh", "-c", f"command -v {program} || echo none")
         assert found == "none\n"
     assert in_image(IMAGE + suffix, "ls", "/opt") == "dctnet\n"
     look = "find /opt/dctnet /root /tmp /var/cache /build /dist"
-    # Neither pip, nor what it had downloaded, nor what was written while the image was built.
+    # No pip, no downloads, no files of the build.
     names = "-path '*/site-packages/pip*' -o -name '*.whl' -o -path '/root/?*' -o -path '/tmp/?*'"
     root = ("run", "--rm", "--no-healthcheck", "--network", "none", "--user", "0")
     command = ("--entrypoint", "sh", IMAGE + suffix, "-c", f"{look} {names} 2>/dev/null || true")
@@ -195,38 +196,38 @@ def test_what_builds_is_not_in_it(suffix):
 @pytest.mark.parametrize(
     ("suffix", "found"), [("", "False"), ("-with-model", "False"), ("-tensorflow", "True")]
 )
-def test_tensorflow_is_in_its_own_image_alone(suffix, found):
+def test_only_the_tensorflow_image_contains_tensorflow(suffix, found):
     for package in "tensorflow", "modelscope", "tf2onnx":
         program = f"import importlib.util as u; print(u.find_spec({package!r}) is not None)"
         assert in_image(IMAGE + suffix, "python", "-c", program) == f"{found}\n"
 
 
 @pytest.mark.parametrize("suffix", ["", "-tensorflow", "-with-model"])
-def test_a_collector_s_address_is_all_that_spans_take(suffix):
+def test_tracing_needs_only_a_collector_address(suffix):
     program = "from dctnet.tracing import Tracing; print(Tracing('collector:4318').host)"
     assert in_image(IMAGE + suffix, "python", "-c", program) == "collector:4318\n"
 
 
-def test_its_labels_say_what_it_is():
+def test_image_labels_describe_the_image():
     labels = json.loads(engine("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
     assert labels["org.opencontainers.image.version"] == dctnet.__version__
     assert len(labels["org.opencontainers.image.revision"].removesuffix("-dirty")) == 40
     assert engine("image", "inspect", "--format", "{{.Config.User}}", IMAGE) == b"10001:10001\n"
 
 
-def test_the_image_of_tensorflow_prepares_a_model_that_the_other_serves(start, tmp_path, astronaut):
+def test_tensorflow_image_converts_a_model_for_the_runtime_image(start, tmp_path, astronaut):
     models = tmp_path / "models"
     models.mkdir()
     upstream = [sys.executable, "-m", "demo_model.upstream", models / "mine"]
     subprocess.run(upstream, env=environment(), check=True, timeout=BOUND_S)
     for path in models, *models.rglob("*"):
-        path.chmod(path.stat().st_mode | 0o077)  # For whatever user is in there.
+        path.chmod(path.stat().st_mode | 0o077)  # Writable for any user.
     mount = ("--volume", f"{models}:/models")
     command = ("prepare", "/models/mine")
     prepare = ("run", "--rm", *CONFINED, *mount, f"{IMAGE}-tensorflow", *command)
-    said = engine(*prepare).decode()
-    assert "is prepared: /models/mine-prepared" in said
-    container = start(IMAGE, *mount, "--env", "DCTNET_MODEL=/models/mine-prepared")
+    message = engine(*prepare).decode()
+    assert "is converted: /models/mine-converted" in message
+    container = start(IMAGE, *mount, "--env", "DCTNET_MODEL=/models/mine-converted")
     container.wait_until_ready()
     assert container.draw(astronaut)[0].shape == astronaut.shape
     assert container.stop() == 0

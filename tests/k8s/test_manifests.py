@@ -1,10 +1,10 @@
-"""The manifests for teams without Helm are the chart's own, whole, and nothing of Helm's."""
+"""k8s/manifests: up to date with the chart, complete, and free of Helm metadata."""
 
 from typing import Any
 
 import yaml
 
-from k8s.render import BY_HAND, HEADER, MANIFESTS, render
+from k8s.render import HAND_WRITTEN, HEADER, MANIFESTS, render
 from tests.support.chart import tool
 
 KUSTOMIZATION = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
@@ -14,27 +14,27 @@ def objects(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((MANIFESTS / name).read_text()))
 
 
-def test_what_is_kept_is_what_the_chart_renders_today():
+def test_manifests_are_up_to_date():
     rendered = render(tool("helm"))
-    kept = {path.name: path.read_text() for path in MANIFESTS.iterdir()}
-    assert kept.keys() == rendered.keys() | BY_HAND
+    files = {path.name: path.read_text() for path in MANIFESTS.iterdir()}
+    assert files.keys() == rendered.keys() | HAND_WRITTEN
     for name, text in rendered.items():
-        assert kept[name] == text, f"{name} is not the chart's: run `make manifests`"
+        assert files[name] == text, f"{name} is not the chart's: run `make manifests`"
 
 
-def test_the_kustomization_takes_every_file():
+def test_kustomization_lists_all_files():
     (generator,) = KUSTOMIZATION["configMapGenerator"]
-    taken = [*KUSTOMIZATION["resources"], *generator["envs"], "kustomization.yaml"]
-    assert sorted(taken) == sorted(path.name for path in MANIFESTS.iterdir())
+    listed = [*KUSTOMIZATION["resources"], *generator["envs"], "kustomization.yaml"]
+    assert sorted(listed) == sorted(path.name for path in MANIFESTS.iterdir())
 
 
-def test_a_file_holds_one_kind_of_object_and_is_named_after_it():
+def test_files_are_named_after_the_kind_of_object():
     for name in KUSTOMIZATION["resources"]:
         kinds = {content["kind"].lower() for content in objects(name)}
         assert kinds == {name.removesuffix(".yaml")}
 
 
-def test_nothing_is_helm_s_and_the_namespace_is_said_once():
+def test_no_helm_metadata_and_one_namespace():
     for path in MANIFESTS.iterdir():
         text = path.read_text()
         assert "helm.sh/" not in text
@@ -46,7 +46,7 @@ def test_nothing_is_helm_s_and_the_namespace_is_said_once():
             assert None not in content["metadata"].values(), name
 
 
-def test_the_settings_are_those_that_the_pods_take():
+def test_deployment_uses_the_generated_settings():
     (generator,) = KUSTOMIZATION["configMapGenerator"]
     (deployment,) = objects("deployment.yaml")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -58,7 +58,7 @@ def test_the_settings_are_those_that_the_pods_take():
     assert all(name.startswith("DCTNET_") and value for name, value in settings.items())
 
 
-def test_it_is_the_default_installation_with_an_ingress():
+def test_manifests_are_the_default_installation_with_an_ingress():
     (deployment,) = objects("deployment.yaml")
     pod = deployment["spec"]["template"]
     assert pod["metadata"]["labels"]["dctnet.io/model-source"] == "modelscope"
@@ -67,7 +67,7 @@ def test_it_is_the_default_installation_with_an_ingress():
     assert ingress["spec"]["ingressClassName"] == "nginx"
 
 
-def test_the_namespace_insists_on_what_the_pods_keep_to():
+def test_namespace_enforces_the_restricted_standard():
     (namespace,) = objects("namespace.yaml")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert namespace["metadata"]["name"] == KUSTOMIZATION["namespace"]

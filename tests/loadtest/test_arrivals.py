@@ -1,44 +1,46 @@
-"""When requests are due."""
+"""Arrival processes."""
 
 import numpy as np
 import pytest
 
-from loadtest.client import Closed, LoadError, Open
+from loadtest.client import ClosedLoop, LoadError, OpenLoop
 
 
-def test_even_arrivals_keep_their_rate_to_the_end():
-    offsets = list(Open(rate=300, duration_s=10).offsets())
+def test_constant_arrivals_do_not_drift():
+    offsets = list(OpenLoop(rate=300, duration_s=10).offsets())
     np.testing.assert_allclose(offsets, np.arange(3000) / 300, rtol=1e-12)
-    assert list(Open(rate=4, requests=3).offsets()) == [0, 0.25, 0.5]
+    assert list(OpenLoop(rate=4, requests=3).offsets()) == [0, 0.25, 0.5]
 
 
-def test_poisson_arrivals_have_the_rate_on_average_and_exponential_gaps():
-    gaps = np.diff(list(Open(rate=100, requests=20_000, poisson=True).offsets()))
+def test_poisson_arrivals_have_exponential_gaps():
+    gaps = np.diff(list(OpenLoop(rate=100, requests=20_000, poisson=True).offsets()))
     assert gaps.mean() == pytest.approx(0.01, rel=0.03)
-    assert gaps.std() == pytest.approx(0.01, rel=0.03)  # Theirs is their mean.
+    assert gaps.std() == pytest.approx(0.01, rel=0.03)  # Equals the mean.
 
 
-def test_poisson_arrivals_are_the_same_for_a_seed():
+def test_poisson_arrivals_are_reproducible():
     def offsets(seed: int) -> list[float]:
-        return list(Open(rate=9, duration_s=9, poisson=True, seed=seed).offsets())
+        return list(OpenLoop(rate=9, duration_s=9, poisson=True, seed=seed).offsets())
 
     assert offsets(1) == offsets(1) != offsets(2)
     assert offsets(1)[-1] < 9
 
 
-def test_the_number_of_requests_is_known_where_the_plan_says_it():
-    assert Open(rate=10, duration_s=2).count() == 20
-    assert Open(rate=10, requests=7).count() == 7
-    assert Closed(clients=2, requests=7).count() == 7
-    assert Closed(clients=2, duration_s=7).count() is None
+def test_request_count():
+    assert OpenLoop(rate=10, duration_s=2).count() == 20
+    assert OpenLoop(rate=10, requests=7).count() == 7
+    assert ClosedLoop(clients=2, requests=7).count() == 7
+    assert ClosedLoop(clients=2, duration_s=7).count() is None
 
 
 @pytest.mark.parametrize("end", [{}, {"duration_s": 1.0, "requests": 1}])
-def test_a_load_has_one_end(end):
+def test_load_needs_exactly_one_limit(end):
     with pytest.raises(LoadError, match="either a duration or a number"):
-        Closed(clients=1, **end)
+        ClosedLoop(clients=1, **end)
 
 
-def test_a_load_says_what_it_is():
-    assert str(Open(rate=2.5, duration_s=3)) == "2.5 requests a second, evenly spaced, for 3 s"
-    assert str(Closed(clients=1, requests=8)) == "1 client for 8 requests"
+def test_load_description():
+    assert (
+        str(OpenLoop(rate=2.5, duration_s=3)) == "2.5 requests per second, evenly spaced, for 3 s"
+    )
+    assert str(ClosedLoop(clients=1, requests=8)) == "1 client for 8 requests"

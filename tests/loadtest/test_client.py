@@ -1,4 +1,4 @@
-"""What the client counts and measures."""
+"""Load client: outcomes, latencies and connections."""
 
 import os
 import subprocess
@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dctnet.server.application import KEEP_ALIVE_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from loadtest.client import (
-    IDLE_S,
-    Closed,
+    IDLE_TIMEOUT_S,
+    ClosedLoop,
     LoadError,
-    Open,
-    Picture,
+    OpenLoop,
     Plan,
     Report,
-    equals,
-    made,
+    SourceImage,
+    compare_with,
+    generate_images,
     run,
 )
-from tests.loadtest.stand_in import MIXED, STALL_S, StandIn, running
+from tests.loadtest.stub_server import MIXED_RESPONSES, STALL_S, StubServer, run_stub_server
 from tests.support.polling import BOUND_S
 from tests.support.process import free_ports
 from tests.support.repo import ROOT
@@ -31,18 +31,18 @@ from tests.support.repo import ROOT
 COMMAND = (sys.executable, "-m", "loadtest.client")
 
 
-def negatives(pictures: list[Picture]) -> dict[str, Any]:
-    return {picture.name: 255 - picture.pixels() for picture in pictures}
+def negatives(images: list[SourceImage]) -> dict[str, Any]:
+    return {image.name: 255 - image.pixels() for image in images}
 
 
-def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> Report:
-    """Send each picture once, or as the plan has it."""
-    plan = {"arrivals": Closed(clients=2, requests=len(pictures)), "timeout_s": BOUND_S} | plan
-    return run(Plan(url=f"{server.url}/{path}", pictures=pictures, **plan))
+def run_load(server: StubServer, path: str, images: list[SourceImage], **plan: Any) -> Report:
+    """Send each image once, unless the plan says otherwise."""
+    plan = {"arrivals": ClosedLoop(clients=2, requests=len(images)), "timeout_s": BOUND_S} | plan
+    return run(Plan(url=f"{server.url}/{path}", images=images, **plan))
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"),
+    ("path", "reason"),
     [
         ("reset", "reset"),
         ("not-http", "protocol"),
@@ -52,179 +52,183 @@ def loaded(server: StandIn, path: str, pictures: list[Picture], **plan: Any) -> 
         ("204", "status 204"),
     ],
 )
-def test_a_request_without_an_answer_that_counts_has_failed(server, pictures, path, kind):
-    report = loaded(server, path, pictures)
-    assert report.failed_by_kind == {kind: len(pictures)}
-    assert (report.sent, report.right, report.refused, report.wrong) == (len(pictures), 0, 0, 0)
-    assert report.latency_s["right"] is None
+def test_unexpected_statuses_and_broken_responses_fail(server, images, path, reason):
+    report = run_load(server, path, images)
+    assert report.failed_by_reason == {reason: len(images)}
+    assert (report.sent, report.ok, report.rejected, report.invalid) == (len(images), 0, 0, 0)
+    assert report.latency_s["ok"] is None
     assert not report.is_clean
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "sentence"),
+    ("path", "reason", "sentence"),
     [
-        ("smaller", "size", "The answer has 40x23 pixels, the picture 40x24."),
-        ("text", "content type", "The answer is text/plain."),
-        ("untyped", "content type", "The answer is of no type."),
-        ("jpeg-as-png", "undecodable", "The answer is no image/png"),
-        ("half-a-picture", "undecodable", "The answer is no image/png"),
-        ("cut", "cut short", ""),
+        ("smaller", "size", "The response has 40x23 pixels, the image 40x24."),
+        ("text", "content type", "The response type is text/plain."),
+        ("untyped", "content type", "The response type is missing."),
+        ("jpeg-as-png", "undecodable", "The response is not a valid image/png"),
+        ("half-image", "undecodable", "The response is not a valid image/png"),
+        ("cut", "truncated", ""),
     ],
 )
-def test_an_answer_that_is_not_the_picture_is_wrong(server, pictures, path, kind, sentence):
-    report = loaded(server, path, pictures)
-    assert report.wrong_by_kind == {kind: len(pictures)}
-    assert (report.sent, report.right, report.refused, report.failed) == (len(pictures), 0, 0, 0)
-    assert report.examples[0].startswith(f"{kind}: {sentence}")
+def test_invalid_images_are_invalid_responses(server, images, path, reason, sentence):
+    report = run_load(server, path, images)
+    assert report.invalid_by_reason == {reason: len(images)}
+    assert (report.sent, report.ok, report.rejected, report.failed) == (len(images), 0, 0, 0)
+    assert report.examples[0].startswith(f"{reason}: {sentence}")
 
 
 @pytest.mark.parametrize(
     ("path", "lacking"),
     [("429", 8), ("429-soon", 8), ("429--1", 8), ("429-date", 0), ("503", 8), ("503-5", 0)],
 )
-def test_a_refusal_is_no_failure_and_should_say_when_to_come_back(server, pictures, path, lacking):
-    report = loaded(server, path, pictures)
-    assert (report.sent, report.refused, report.refused_without_retry_after) == (8, 8, lacking)
+def test_rejections_are_clean_and_counted_without_retry_after(server, images, path, lacking):
+    report = run_load(server, path, images)
+    assert (report.sent, report.rejected, report.rejected_without_retry_after) == (8, 8, lacking)
     assert report.is_clean
-    refused = report.latency_s["refused"]
-    assert refused is not None
-    assert refused.count == 8
+    rejected = report.latency_s["rejected"]
+    assert rejected is not None
+    assert rejected.count == 8
 
 
-def test_every_picture_has_its_own_right_answer(server, pictures):
-    right = negatives(pictures)
-    arrivals = Closed(clients=4, requests=40)
-    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(right))
-    assert (report.sent, report.right) == (40, 40)
-    another = dict(zip(right, [*list(right.values())[1:], right[pictures[0].name]], strict=True))
-    report = loaded(server, "right", pictures, arrivals=arrivals, check=equals(another))
-    assert report.wrong_by_kind == {"pixels": 40}
-    # It may differ by the tolerance and no more.
-    near = {name: np.clip(picture, 4, None) - 4 for name, picture in right.items()}
-    assert loaded(server, "right", pictures, check=equals(near, 4)).right == len(pictures)
-    assert loaded(server, "right", pictures, check=equals(near, 3)).wrong == len(pictures)
+def test_cartoons_are_compared_with_tolerance(server, images):
+    right = negatives(images)
+    arrivals = ClosedLoop(clients=4, requests=40)
+    report = run_load(server, "ok", images, arrivals=arrivals, check=compare_with(right))
+    assert (report.sent, report.ok) == (40, 40)
+    another = dict(zip(right, [*list(right.values())[1:], right[images[0].name]], strict=True))
+    report = run_load(server, "ok", images, arrivals=arrivals, check=compare_with(another))
+    assert report.invalid_by_reason == {"pixels": 40}
+    # The tolerance is inclusive.
+    near = {name: np.clip(image, 4, None) - 4 for name, image in right.items()}
+    assert run_load(server, "ok", images, check=compare_with(near, 4)).ok == len(images)
+    assert run_load(server, "ok", images, check=compare_with(near, 3)).invalid == len(images)
 
 
-def test_the_same_answer_to_the_same_picture_is_checked_once(server, pictures):
-    checked: list[str] = []  # Appending is safe from all threads.
+def test_equal_responses_are_checked_once(server, images):
+    checked: list[str] = []  # Appending is thread-safe.
 
-    def check(picture: Picture, _: Any) -> None:
-        checked.append(picture.name)
+    def check(image: SourceImage, _: Any) -> None:
+        checked.append(image.name)
 
-    arrivals = Closed(clients=4, requests=40)
-    assert loaded(server, "right", pictures, arrivals=arrivals, check=check).right == 40
-    assert Counter(checked) == {picture.name: 1 for picture in pictures}
+    arrivals = ClosedLoop(clients=4, requests=40)
+    assert run_load(server, "ok", images, arrivals=arrivals, check=check).ok == 40
+    assert Counter(checked) == {image.name: 1 for image in images}
 
 
-def test_a_mixed_run_adds_up(server, pictures):
-    arrivals = Closed(clients=7, requests=5 * len(MIXED))
-    check = equals(negatives(pictures))
-    report = loaded(server, "mixed", pictures, arrivals=arrivals, check=check)
-    assert (report.sent, report.right, report.refused) == (40, 10, 10)
-    assert report.refused_without_retry_after == 5
-    assert report.failed_by_kind == {"status 500": 5}
-    assert report.wrong_by_kind == {"pixels": 5, "cut short": 5, "content type": 5}
+def test_mixed_outcomes_add_up(server, images):
+    arrivals = ClosedLoop(clients=7, requests=5 * len(MIXED_RESPONSES))
+    check = compare_with(negatives(images))
+    report = run_load(server, "mixed", images, arrivals=arrivals, check=check)
+    assert (report.sent, report.ok, report.rejected) == (40, 10, 10)
+    assert report.rejected_without_retry_after == 5
+    assert report.failed_by_reason == {"status 500": 5}
+    assert report.invalid_by_reason == {"pixels": 5, "truncated": 5, "content type": 5}
     counts = {name: spread and spread.count for name, spread in report.latency_s.items()}
-    assert counts == {"all": 40, "right": 10, "refused": 10, "failed": 5, "wrong": 15}
+    assert counts == {"all": 40, "ok": 10, "rejected": 10, "failed": 5, "invalid": 15}
 
 
 @pytest.mark.alone
-def test_what_does_not_answer_in_time_has_failed(server, pictures):
-    arrivals = Closed(clients=8, requests=8)
-    report = loaded(server, "hang", pictures, arrivals=arrivals, timeout_s=0.2)
-    assert report.failed_by_kind == {"timeout": len(pictures)}
+def test_timeout_fails(server, images):
+    arrivals = ClosedLoop(clients=8, requests=8)
+    report = run_load(server, "hang", images, arrivals=arrivals, timeout_s=0.2)
+    assert report.failed_by_reason == {"timeout": len(images)}
     spread = report.latency_s["failed"]
     assert spread is not None
     assert 0.2 <= spread.p50 < 1
 
 
-def test_a_server_that_is_gone_is_not_tried_thousands_of_times(pictures):
+def test_failed_connections_are_rate_limited(images):
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    report = run(Plan(url=url, pictures=pictures, arrivals=Closed(clients=2, duration_s=0.5)))
+    report = run(Plan(url=url, images=images, arrivals=ClosedLoop(clients=2, duration_s=0.5)))
     assert 2 <= report.sent <= 12
-    assert report.failed_by_kind == {"connect": report.sent}
+    assert report.failed_by_reason == {"connect": report.sent}
     assert report.throughput == 0
 
 
-def test_nothing_is_sent_twice(server, pictures):
-    report = loaded(server, "right-then-reset", pictures, arrivals=Closed(clients=1, requests=8))
-    assert (report.right, report.failed_by_kind) == (4, {"reset": 4})
+def test_requests_are_not_retried(server, images):
+    report = run_load(server, "ok-then-reset", images, arrivals=ClosedLoop(clients=1, requests=8))
+    assert (report.ok, report.failed_by_reason) == (4, {"reset": 4})
     assert len(server.requests) == report.sent == 8
 
 
-def test_a_stalled_server_makes_the_requests_late_that_were_due_meanwhile(server, pictures):
-    # With one connection they cannot even be sent before the first is answered.
-    arrivals = Open(rate=20, requests=20)
-    report = loaded(server, "stalls", pictures, arrivals=arrivals, connections=1)
-    assert report.right == 20
-    spread = report.latency_s["right"]
+def test_latency_counts_from_the_due_time(server, images):
+    # One connection: the others cannot be sent before the first response.
+    arrivals = OpenLoop(rate=20, requests=20)
+    report = run_load(server, "stalls", images, arrivals=arrivals, connections=1)
+    assert report.ok == 20
+    spread = report.latency_s["ok"]
     assert spread is not None
-    # They were due all through the stall, and so waited for half of it on average.
+    # Due times are spread over the stall, so the average wait is half of it.
     assert spread.p50 > 0.4 * STALL_S
     assert spread.p90 > 0.8 * STALL_S
     assert STALL_S < spread.max < 5 * STALL_S
 
 
-def test_an_open_load_waits_for_no_answer(server, pictures):
-    report = loaded(server, "crowd-10", pictures, arrivals=Open(rate=40, duration_s=0.25))
-    assert (report.sent, report.right) == (10, 10)
-    assert server.most_in_flight == 10
+def test_open_loop_does_not_wait_for_responses(server, images):
+    report = run_load(server, "concurrent-10", images, arrivals=OpenLoop(rate=40, duration_s=0.25))
+    assert (report.sent, report.ok) == (10, 10)
+    assert server.max_in_flight == 10
 
 
 @pytest.mark.alone
-def test_a_load_for_a_time_ends_after_it(server, pictures):
-    report = loaded(server, "right", pictures, arrivals=Closed(clients=2, duration_s=0.2))
-    assert report.sent == report.right == len(server.requests) > 2
+def test_duration_limits_the_load(server, images):
+    report = run_load(server, "ok", images, arrivals=ClosedLoop(clients=2, duration_s=0.2))
+    assert report.sent == report.ok == len(server.requests) > 2
     assert 0.2 <= report.duration_s < 2.2
-    assert report.throughput == pytest.approx(report.right / report.span_s)
+    assert report.throughput == pytest.approx(report.ok / report.span_s)
 
 
-def test_closed_clients_never_ask_for_more_than_they_are(server, pictures):
-    loaded(server, "right", pictures, arrivals=Closed(clients=3, requests=100))
-    assert 1 <= server.most_in_flight <= 3
+def test_closed_loop_limits_concurrency(server, images):
+    run_load(server, "ok", images, arrivals=ClosedLoop(clients=3, requests=100))
+    assert 1 <= server.max_in_flight <= 3
     assert len(server.requests) == 100
 
 
-def test_connections_are_used_again_unless_either_side_closes_them(server, pictures):
-    assert loaded(server, "right", pictures).right == 8
+def test_connections_are_reused_unless_closed(server, images):
+    assert run_load(server, "ok", images).ok == 8
     assert server.connections <= 2
     before = server.connections
-    assert loaded(server, "right", pictures, new_connections=True).right == 8
+    assert run_load(server, "ok", images, new_connections=True).ok == 8
     assert server.connections == before + 8
     assert [request.headers["Connection"] for request in server.requests[8:]] == ["close"] * 8
-    # A server may close after its answer, too.
-    assert loaded(server, "closes", pictures).right == 8
+    # The server may close the connection after its response.
+    assert run_load(server, "closes", images).ok == 8
     assert server.connections == before + 16
 
 
-def test_a_large_picture_is_sent_whole(server):
-    pictures = made(1, 1000, 800, format="png")
-    assert len(pictures[0].data) > 2**20  # Where aiohttp warns of bodies that block its loop.
-    assert loaded(server, "right", pictures, check=equals(negatives(pictures))).right == 1
+def test_large_image_is_sent_completely(server):
+    images = generate_images(1, 1000, 800, format="png")
+    assert len(images[0].data) > 2**20  # aiohttp warns about larger bodies that block its loop.
+    assert run_load(server, "ok", images, check=compare_with(negatives(images))).ok == 1
 
 
-def test_an_idle_connection_is_closed_by_the_client_first():
-    assert KEEP_ALIVE_S > 1.5 * IDLE_S
+def test_client_idle_timeout_is_below_the_server_s():
+    assert KEEP_ALIVE_S > 1.5 * IDLE_TIMEOUT_S
 
 
-@pytest.mark.parametrize("arrivals", [Closed(clients=4, requests=12), Open(rate=200, requests=12)])
-def test_servers_share_the_load(server, pictures, arrivals):
-    with running() as other:
-        report = loaded(server, "right", pictures, arrivals=arrivals, others=[f"{other.url}/right"])
+@pytest.mark.parametrize(
+    "arrivals", [ClosedLoop(clients=4, requests=12), OpenLoop(rate=200, requests=12)]
+)
+def test_load_is_spread_over_servers(server, images, arrivals):
+    with run_stub_server() as other:
+        report = run_load(server, "ok", images, arrivals=arrivals, other_urls=[f"{other.url}/ok"])
         counts = len(server.requests), len(other.requests)
-    assert (report.right, sum(counts)) == (12, 12)
-    # Clients that are answered sooner ask more often; an open load does not wait for them.
-    assert min(counts) >= (6 if isinstance(arrivals, Open) else 2)
+    assert (report.ok, sum(counts)) == (12, 12)
+    # Closed-loop clients of the faster server send more; an open loop does not adapt.
+    assert min(counts) >= (6 if isinstance(arrivals, OpenLoop) else 2)
 
 
-def test_five_hundred_requests_are_on_their_way_at_once(server, pictures):
-    report = loaded(server, "crowd-500", pictures, arrivals=Closed(clients=500, requests=500))
-    assert report.right == 500
+def test_500_concurrent_requests(server, images):
+    report = run_load(
+        server, "concurrent-500", images, arrivals=ClosedLoop(clients=500, requests=500)
+    )
+    assert report.ok == 500
     assert server.connections == 500
 
 
 def limited(limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command with less of something than there is."""
+    """Run the command with a resource limit."""
     return subprocess.run(
         ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash", *COMMAND, *arguments],
         cwd=ROOT,
@@ -237,7 +241,7 @@ def limited(limit: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(("limit", "status"), [("-Sn 120", 0), ("-n 120", 1)])
-def test_the_limit_of_open_files_is_raised_or_named(server, limit, status):
+def test_open_file_limit_is_raised_or_reported(server, limit, status):
     load = ("--clients", "100", "--requests", "100", "--size", "8x8")
     completed = limited(limit, server.url, *load)
     assert completed.returncode == status, completed.stderr
@@ -249,26 +253,26 @@ def test_the_limit_of_open_files_is_raised_or_named(server, limit, status):
     )
 
 
-def test_a_disk_that_is_full_ends_the_load_with_a_sentence(server):
+def test_full_disk_is_one_error_line(server):
     completed = limited("-f 8", server.url, "--requests", "16", "--size", "100x100")
     assert completed.returncode == 1
-    assert completed.stderr.startswith("Answers cannot be kept in /")
+    assert completed.stderr.startswith("Responses cannot be stored in /")
     assert completed.stderr.count("\n") == 1
 
 
-def test_a_plan_without_pictures_is_refused():
-    with pytest.raises(LoadError, match="at least one picture"):
-        Plan(url="http://127.0.0.1", pictures=[], arrivals=Closed(clients=1, requests=1))
+def test_plan_without_images_is_an_error():
+    with pytest.raises(LoadError, match="at least one image"):
+        Plan(url="http://127.0.0.1", images=[], arrivals=ClosedLoop(clients=1, requests=1))
 
 
 @pytest.mark.parametrize(
-    "arrivals", [Open(rate=20, duration_s=600), Closed(clients=2, duration_s=600)]
+    "arrivals", [OpenLoop(rate=20, duration_s=600), ClosedLoop(clients=2, duration_s=600)]
 )
-def test_a_load_that_is_stopped_starts_no_more_and_counts_what_it_sent(server, pictures, arrivals):
+def test_stop_event_ends_the_load(server, images, arrivals):
     stop = threading.Event()
     timer = threading.Timer(0.2, stop.set)
     timer.start()
-    plan = Plan(url=f"{server.url}/right", pictures=pictures, arrivals=arrivals)
+    plan = Plan(url=f"{server.url}/ok", images=images, arrivals=arrivals)
     report = run(plan, stop)
-    assert report.right == report.sent > 0
+    assert report.ok == report.sent > 0
     assert report.duration_s < BOUND_S

@@ -1,58 +1,54 @@
-"""The command ``python -m loadtest.client``: its exit status, what it prints and writes."""
+"""Command line ``python -m loadtest.client``: exit status, output, report file."""
 
 import pytest
 
 from loadtest.client import Report
 from loadtest.command import main
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.process import free_ports
 
-FEW = ("--clients", "2", "--requests", "4", "--pictures", "2", "--size", "30x20")
+FEW = ("--clients", "2", "--requests", "4", "--images", "2", "--size", "30x20")
 
 
-def test_right_answers_are_success_and_a_server_s_url_is_enough(server, capsys):
+def test_ok_responses_exit_with_0_and_the_path_is_optional(server, capsys):
     assert main([server.url, *FEW]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 pictures\n")
-    assert "sent 4: 4 right, 0 refused, 0 failed, 0 wrong" in said
-    assert "p99" in said
+    output = capsys.readouterr().out
+    assert output.startswith(f"{server.url}/v1/cartoons: 2 clients for 4 requests, 2 images\n")
+    assert "sent 4: 4 ok, 0 rejected, 0 failed, 0 invalid" in output
+    assert "p99" in output
 
 
 @pytest.mark.parametrize(
     ("path", "status", "line"),
     [
-        ("429", 0, "refused without Retry-After: 4"),
+        ("429", 0, "rejected without Retry-After: 4"),
         ("500", 1, "failed: status 500 4"),
-        ("smaller", 1, "wrong: size 4"),
+        ("smaller", 1, "invalid: size 4"),
     ],
 )
-def test_refusals_are_success_but_no_failures_or_wrong_answers_and_the_table_names_them(
-    server, capsys, path, status, line
-):
+def test_exit_status_and_table_by_outcome(server, capsys, path, status, line):
     assert main([f"{server.url}/{path}", *FEW]) == status
     assert f"\n{line}\n" in capsys.readouterr().out
 
 
-def test_the_json_file_holds_the_report(server, tmp_path):
+def test_json_file_contains_the_report(server, tmp_path):
     file = tmp_path / "report.json"
     main([f"{server.url}/mixed", *FEW, "--json", str(file)])
     report = Report.from_json(file.read_text())
-    assert (report.sent, report.right, report.refused, report.failed, report.wrong) == (
+    assert (report.sent, report.ok, report.rejected, report.failed, report.invalid) == (
         *(4, 1, 1, 1, 1),
     )
 
 
-def test_a_json_file_that_cannot_be_written_is_one_sentence_before_anything_is_sent(
-    server, tmp_path, capsys
-):
+def test_unwritable_json_file_fails_before_any_request(server, tmp_path, capsys):
     file = tmp_path / "none" / "report.json"
     assert main([server.url, *FEW, "--json", str(file)]) == 1
     assert capsys.readouterr().err == f"{file}: No such file or directory.\n"
     assert server.requests == []
 
 
-def test_an_open_load_can_send_a_picture_of_its_own_each_time(server):
-    load = ("--rate", "40", "--poisson", "--duration", "0.3", "--pictures", "each")
+def test_open_loop_sends_one_distinct_image_per_request(server):
+    load = ("--rate", "40", "--poisson", "--duration", "0.3", "--images", "each")
     assert main([server.url, *load, "--size", "30x20", "--format", "png"]) == 0
     assert {request.headers["Content-Type"] for request in server.requests} == {"image/png"}
 
@@ -64,35 +60,35 @@ def test_headers_are_sent(server):
     assert sent == {("a:b", "c")}
 
 
-def test_a_folder_s_pictures_are_sent_instead(server, tmp_path, capsys):
+def test_folder_replaces_generated_images(server, tmp_path, capsys):
     (tmp_path / "me.jpg").write_bytes(encoded(gradient(20, 30), "JPEG"))
     assert main([server.url, "--requests", "2", "--folder", str(tmp_path)]) == 0
-    assert ", 1 picture\n" in capsys.readouterr().out
+    assert ", 1 image\n" in capsys.readouterr().out
 
 
-def test_a_server_that_is_not_there_is_one_sentence(capsys):
+def test_unreachable_server_is_one_error_line(capsys):
     address = f"127.0.0.1:{free_ports(1)[0]}"
     assert main([f"http://{address}"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"{address} cannot be reached: ")
-    assert said.err.endswith("Is the server running there?\n")
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"{address} cannot be reached: ")
+    assert output.err.endswith("Is the server running there?\n")
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["localhost:8080"], "'localhost:8080' is no URL such as http://127.0.0.1:8080"),
-        (["http://h:x"], "is no URL such as"),
+        (["localhost:8080"], "'localhost:8080' is not a URL such as http://127.0.0.1:8080"),
+        (["http://h:x"], "is not a URL such as"),
         (["http://h", "--size", "0x5"], "'0x5' is not WIDTHxHEIGHT, such as 640x480"),
-        (["http://h", "--pictures", "0"], "'0' is neither a positive number nor `each`"),
-        (["http://h", "--header", "secret"], "'secret' is no header such as"),
+        (["http://h", "--images", "0"], "'0' is neither a positive number nor `each`"),
+        (["http://h", "--header", "secret"], "'secret' is not a header such as"),
         (["http://h", "--clients", "2", "--rate", "3"], "not allowed with argument --clients"),
         (["http://h", "--duration", "2", "--requests", "3"], "not allowed with argument"),
     ],
 )
-def test_wrong_usage_is_named(capsys, arguments, sentence):
+def test_usage_errors(capsys, arguments, sentence):
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 2
@@ -102,16 +98,16 @@ def test_wrong_usage_is_named(capsys, arguments, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--pictures", "each"], "`--pictures each` needs --rate or --requests, to know how many."),
+        (["--images", "each"], "`--images each` needs --rate or --requests, to know how many."),
         (["--clients", "0"], "There must be at least one client."),
         (["--rate", "-1"], "A rate must be positive."),
-        (["--poisson"], "`--poisson` needs --rate: clients ask when they are free."),
+        (["--poisson"], "`--poisson` needs --rate: closed-loop clients have no rate."),
         (["--timeout", "0"], "A timeout and a number of connections must be positive."),
         (["--connections", "0"], "A timeout and a number of connections must be positive."),
         (["--duration", "0"], "A duration and a number of requests must be positive."),
         (["--folder", "/none"], "/none: No such file or directory."),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_one_sentence(capsys, arguments, sentence):
+def test_invalid_plan_is_one_error_line(capsys, arguments, sentence):
     assert main(["http://127.0.0.1:1", "--size", "8x8", *arguments]) == 1
     assert capsys.readouterr().err == f"{sentence}\n"

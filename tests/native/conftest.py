@@ -1,4 +1,4 @@
-"""What the tests of the native runtime share: the libraries, built, or a skip and why."""
+"""Fixtures of the native tests: build the libraries, or skip with a reason."""
 
 import ctypes
 import fcntl
@@ -15,11 +15,11 @@ SOURCES = ROOT / "service/native"
 BUILD = SOURCES / "build"
 
 WIDTHS = ["own", "4", "16"]
-"""The vectors' widths: the processor's own (AVX2's on x86-64), NEON's and AVX-512's."""
+"""Vector widths: the CPU's own (AVX2 on x86-64), NEON's and AVX-512's."""
 
 
 def make(*targets: str) -> None:
-    """Run make in the sources, or skip the test where there is no compiler."""
+    """Run make in the sources, or skip the test if there is no compiler."""
     if not (shutil.which("make") and (shutil.which("g++") or shutil.which("clang++"))):
         pytest.skip("needs make and a C++ compiler: apt-get install make g++")
     command = ["make", "-C", SOURCES, "--jobs=2", *targets]
@@ -28,7 +28,7 @@ def make(*targets: str) -> None:
 
 
 def build(*targets: str) -> None:
-    """Make files that tests in other processes may need too."""
+    """Build files that tests in other processes may need too."""
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -37,7 +37,7 @@ def build(*targets: str) -> None:
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """The libraries are built: those of the package, and those of each width with its layers."""
+    """Build the package's libraries, and those of each width with its layers."""
     build("libraries")
     variants = {*native.VARIANTS[platform.machine()], *map(_variant, WIDTHS)}
     libraries = [f"build/libdctnet-{variant}.so" for variant in sorted(variants)]
@@ -46,10 +46,10 @@ def built() -> None:
 
 
 def _variant(width: str) -> str:
-    """Return the build of a width: in instructions of its own where this processor has them."""
+    """Return the build for a width: with its own instructions if this CPU has them."""
     if width == "own":
         return native.VARIANTS[platform.machine()][-1]
-    has_avx512 = native.pick() == "x86-64-v4"
+    has_avx512 = native.select_variant() == "x86-64-v4"
     return "x86-64-v4" if width == "16" and has_avx512 else f"width-{width}"
 
 

@@ -1,8 +1,8 @@
-"""The layers in float64, and how far float32 may be from them.
+"""Reference layers in float64, with error bounds for float32.
 
 The bounds are those of a running error analysis (Higham, "Accuracy and Stability of Numerical
 Algorithms", 2002, chapter 3): a sum of products whose every term goes through at most k roundings
-is off by at most gamma(k) times the sum of the terms' magnitudes.
+has an error of at most gamma(k) times the sum of the terms' magnitudes.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ LEAKY_SLOPE = 0.2
 
 
 def gamma(roundings: int) -> float:
-    """Return the bound on the relative error of as many float32 roundings in a row."""
+    """Return the bound on the relative error of consecutive float32 roundings."""
     unit = 2.0**-24
     return roundings * unit / (1 - roundings * unit)
 
@@ -97,7 +97,7 @@ def enlarged(low: Array) -> Array:
 
 
 def box_mean(x: Array) -> Array:
-    """Return the mean over the part of each pixel's 3×3 box that lies in the picture."""
+    """Return the mean over the part of each pixel's 3×3 box that lies in the image."""
     total, area = (
         sum(
             np.pad(values, ((1, 1), (1, 1), (0, 0)))[i : i + x.shape[0], j : j + x.shape[1]]

@@ -1,4 +1,4 @@
-"""The whole generator against TensorFlow on the same graph, and against itself."""
+"""The whole generator compared with TensorFlow and with itself."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from dctnet.models.generator import LAYERS, Weights
-from dctnet.preparing.architecture import read_weights
-from dctnet.runtimes import Generator, Pixels, native
-from tests.support.lazily import Lazily
-from tests.support.levels import require_equivalent
-from tests.support.pictures import SAMPLES
-from tests.support.remembered import remembered
+from dctnet.arrays import Pixels
+from dctnet.conversion.generator_graph import read_weights
+from dctnet.models.generator_weights import LAYERS, Weights
+from dctnet.runtimes import Generator, native
+from tests.support.images import SAMPLES
+from tests.support.lazy_import import LazyModule
+from tests.support.memoized import memoized
+from tests.support.pixel_levels import require_equivalent
 
-tensorflow = Lazily("dctnet.runtimes.tensorflow")
+tensorflow = LazyModule("dctnet.runtimes.tensorflow")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -39,7 +40,7 @@ def _random_graph(path: Path) -> bytes:
     for layer in LAYERS:
         shape = (layer.side, layer.side, layer.inputs, layer.outputs)
         deviation = np.sqrt(2 / (1 + 0.2**2) / np.prod(shape[:3]))
-        # A block adds to what it was given; the last layer should seldom leave -1..1.
+        # Blocks add to their input; the last layer should rarely leave -1..1.
         deviation *= 0.5 if layer.name.startswith("block") else 0.3 if layer.name == "Conv_9" else 1
         replace(layer.weights, deviation * random.standard_normal(shape))
         replace(layer.biases, 0.05 * random.standard_normal(layer.outputs))
@@ -55,7 +56,7 @@ def models(
     random = tmp_path_factory.mktemp("graphs") / "random.pb"
     random.write_bytes(_random_graph(background))
     return {
-        name: (read_weights(path), remembered(tensorflow.generator(path, threads=2)))
+        name: (read_weights(path), memoized(tensorflow.generator(path, threads=2)))
         for name, path in zip(MODELS, [background, head, random], strict=True)
     }
 
@@ -63,9 +64,9 @@ def models(
 @pytest.fixture(scope="session")
 def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]]) -> dict[str, Pair]:
     """Both runtimes on each graph."""
-    scratches = native.Scratches(library)
+    scratch_pool = native.ScratchPool(library)
     return {
-        name: (native.NativeGenerator(weights, scratches, threads=2), reference)
+        name: (native.NativeGenerator(weights, scratch_pool, threads=2), reference)
         for name, (weights, reference) in models.items()
     }
 
@@ -78,37 +79,37 @@ def _flat(level: int) -> Callable[[int, int], Pixels]:
     return lambda height, width: np.full((height, width, 3), level, np.uint8)
 
 
-@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
+@pytest.mark.promise("Equivalence: a converted model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     "make", [_noise, _flat(0), _flat(255), _flat(100)], ids=["noise", "black", "white", "grey"]
 )
-def test_artificial_pictures(pairs, model, make):
+def test_artificial_images(pairs, model, make):
     found, expected = (runtime(make(208, 272)) for runtime in pairs[model])
     require_equivalent(found, expected)
 
 
-@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
+@pytest.mark.promise("Equivalence: a converted model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", MODELS)
 def test_photographs(pairs, model):
     for sample in SAMPLES[:3]:
-        picture = cv2.resize(sample.picture()[:, :, ::-1], (288, 288))
-        found, expected = (runtime(picture) for runtime in pairs[model])
+        image = cv2.resize(sample.image()[:, :, ::-1], (288, 288))
+        found, expected = (runtime(image) for runtime in pairs[model])
         require_equivalent(found, expected)
 
 
-@pytest.mark.promise("Equivalence: a prepared model is within one level of TensorFlow")
+@pytest.mark.promise("Equivalence: a converted model is within one level of TensorFlow")
 @pytest.mark.parametrize("model", ["background", "random"])
 def test_all_remainders_of_the_sides(pairs, model):
     """Tiles are 6 pixels and 4, segments 48 and 96, bands 24, at full, half and quarter size.
 
-    The remainders of multiples of 16 come again after 48 rows and 96 columns; those of multiples of
-    4, which the graph takes too, after 24 rows.
+    The remainders of multiples of 16 repeat after 48 rows and 96 columns; those of multiples of 4,
+    which the graph also accepts, after 24 rows.
     """
     sizes = [(height, width) for height in (48, 64, 80) for width in range(96, 192, 16)]
     sizes += [(height, width) for height in range(4, 28, 4) for width in range(28, 52, 4)]
     both = [[runtime(_noise(*size)).ravel() for size in sizes] for runtime in pairs[model]]
-    require_equivalent(*(np.concatenate(answers) for answers in both))
+    require_equivalent(*(np.concatenate(results) for results in both))
 
 
 @pytest.mark.parametrize(
@@ -119,21 +120,21 @@ def test_smallest_and_largest_working_size(pairs, model, size):
     require_equivalent(found, expected)
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
 @pytest.mark.parametrize("size", [(16, 16), (64, 112), (288, 304)])
-def test_the_answer_does_not_depend_on_the_threads(pairs, size):
+def test_cartoon_does_not_depend_on_thread_count(pairs, size):
     generator, _ = pairs["background"]
-    answers = [generator.draw(_noise(*size), threads) for threads in (1, 2, 3, 8)]
-    for answer in answers[1:]:
-        np.testing.assert_array_equal(answer, answers[0])
+    results = [generator.generate(_noise(*size), threads) for threads in (1, 2, 3, 8)]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
 
 
-@pytest.mark.promise("Equivalence: a response depends on the request alone, bit for bit")
-def test_calls_at_once_do_not_disturb_each_other(pairs):
+@pytest.mark.promise("Equivalence: a response depends only on its request, bit for bit")
+def test_concurrent_calls_do_not_affect_each_other(pairs):
     generator, _ = pairs["background"]
-    pictures = [_noise(64 + 16 * i, 96) for i in range(4)]
-    alone = [generator(picture) for picture in pictures]
+    images = [_noise(64 + 16 * i, 96) for i in range(4)]
+    alone = [generator(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
-            for answer, expected in zip(pool.map(generator, pictures), alone, strict=True):
-                np.testing.assert_array_equal(answer, expected)
+            for result, expected in zip(pool.map(generator, images), alone, strict=True):
+                np.testing.assert_array_equal(result, expected)

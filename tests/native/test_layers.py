@@ -1,4 +1,4 @@
-"""Each kind of layer against the same in float64, within what float32's roundings allow."""
+"""Each type of layer compared with float64, within the rounding error of float32."""
 
 from ctypes import c_float, c_void_p
 from typing import Any
@@ -10,7 +10,7 @@ from tests.native import reference
 from tests.native.reference import gamma
 
 SIZES = [(4, 4), (8, 20), (16, 16), (36, 44), (52, 100)]
-"""Heights and widths: smaller than a tile, and with each kind of remainder."""
+"""Heights and widths: smaller than a tile, and with every remainder."""
 
 
 def _call(function: Any, shape: tuple[int, ...], *arguments: Any, kind: Any = np.float32) -> Any:
@@ -40,7 +40,7 @@ def _require_within(found: reference.Array, true: reference.Array, bound: refere
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize(("inputs", "outputs"), [(32, 32), (32, 64), (64, 32), (128, 128)])
 @pytest.mark.parametrize("residual", [False, True])
-def test_a_3x3_convolution(layers, inputs, outputs, height, width, residual):
+def test_3x3_convolution(layers, inputs, outputs, height, width, residual):
     random = np.random.default_rng(inputs + outputs + height)
     x = _float32(random, height, width, inputs)
     weights = _float32(random, 3, 3, inputs, outputs)
@@ -68,7 +68,7 @@ def test_a_3x3_convolution(layers, inputs, outputs, height, width, residual):
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("channels", [32, 64])
-def test_a_strided_3x3_convolution(layers, channels, height, width):
+def test_strided_3x3_convolution(layers, channels, height, width):
     random = np.random.default_rng(channels + height)
     x = _float32(random, height, width, channels)
     weights = _float32(random, 3, 3, channels, channels)
@@ -84,7 +84,7 @@ def test_a_strided_3x3_convolution(layers, channels, height, width):
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("which", ["first", "last"])
-def test_a_7x7_convolution(layers, which, height, width):
+def test_7x7_convolution(layers, which, height, width):
     random = np.random.default_rng(height)
     inputs, outputs = (3, 32) if which == "first" else (32, 3)
     x = _float32(random, height, width, inputs)
@@ -105,7 +105,7 @@ def test_a_7x7_convolution(layers, which, height, width):
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("channels", [32, 64])
-def test_an_enlargement_with_the_skip(layers, channels, height, width):
+def test_upsample_with_skip(layers, channels, height, width):
     random = np.random.default_rng(height)
     low = _float32(random, height // 2, width // 2, channels)
     skip = _float32(random, height, width, channels)
@@ -120,7 +120,7 @@ def test_an_enlargement_with_the_skip(layers, channels, height, width):
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_an_enlargement_is_tensorflows():
+def test_upsample_equals_tensorflow():
     low = np.arange(12.0).reshape(2, 3, 2)
     tf = pytest.importorskip("tensorflow").compat.v1
     with tf.Graph().as_default(), tf.Session() as session:
@@ -130,7 +130,7 @@ def test_an_enlargement_is_tensorflows():
 
 @pytest.mark.parametrize(("height", "width"), [*SIZES, (4, 100), (100, 4)])
 @pytest.mark.parametrize("contrast", [0.0, 0.01, 1.0])
-def test_a_guided_filter(layers, height, width, contrast):
+def test_guided_filter(layers, height, width, contrast):
     random = np.random.default_rng(height)
     epsilon = float(np.float32(0.005))
     x, t = (
@@ -175,7 +175,7 @@ def test_a_guided_filter(layers, height, width, contrast):
     assert np.all(slack < 0.5)
 
 
-def test_bytes_become_the_graphs_floats(layers):
+def test_normalisation_equals_the_graph(layers):
     pixels = np.arange(256, dtype=np.uint8)
     values = np.empty(256, np.float32)
     layers.layer_normalise(c_void_p(pixels.ctypes.data), 256, c_void_p(values.ctypes.data))

@@ -1,4 +1,4 @@
-"""`make native` where no compiler is to be had."""
+"""`make native` without a compiler."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from tests.support.repo import ROOT
 
 
-def test_where_nothing_can_be_built_one_line_says_what_computes_in_its_place(tmp_path):
+def test_missing_compiler_is_reported_in_one_line(tmp_path):
     if shutil.which("make") is None:
         pytest.skip("needs make: apt-get install make")
     for name in ("Makefile", "tools.mk", "requirements/zig.txt"):

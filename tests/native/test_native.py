@@ -1,4 +1,4 @@
-"""The Python side of the native runtime: weights, memory, threads, and what is refused."""
+"""Python side of the native runtime: weights, memory, threads and rejected arguments."""
 
 import platform
 import shutil
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dctnet.models.generator import EPSILON, Weights, shapes, write
-from dctnet.runtimes import Pixels, native
+from dctnet.arrays import Pixels
+from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
+from dctnet.runtimes import native
 from tests.native.conftest import BUILD
 
 
@@ -24,115 +25,117 @@ def weights() -> Weights:
 
 
 @pytest.fixture
-def scratches(built: None) -> native.Scratches:
-    return native.Scratches(native.library(native.pick()))
+def scratch_pool(built: None) -> native.ScratchPool:
+    return native.ScratchPool(native.library(native.select_variant()))
 
 
-def test_the_library_has_as_many_weights(scratches):
+def test_library_weight_count_matches_the_network(scratch_pool):
     count = sum(int(np.prod(shape)) for name, shape in shapes() if name != EPSILON)
-    assert scratches.library.dctnet_weight_count() == count
+    assert scratch_pool.library.dctnet_weight_count() == count
 
 
-def test_too_few_weights_are_refused(scratches, weights):
-    with pytest.raises(native.NativeError, match="weights are not as many"):
-        native.NativeGenerator({EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratches)
+def test_wrong_weight_count_is_rejected(scratch_pool, weights):
+    with pytest.raises(native.NativeError, match="number of weights is not that of"):
+        native.NativeGenerator(
+            {EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratch_pool
+        )
 
 
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
-def test_a_size_that_the_graph_does_not_take_is_refused(scratches, weights, size):
-    generator = native.NativeGenerator(weights, scratches)
-    with pytest.raises(native.NativeError, match="no multiple of 4, or over 8192"):
+def test_unsupported_size_is_rejected(scratch_pool, weights, size):
+    generator = native.NativeGenerator(weights, scratch_pool)
+    with pytest.raises(native.NativeError, match="not a multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
-def test_what_is_no_picture_is_refused(scratches, weights):
-    generator = native.NativeGenerator(weights, scratches)
+def test_non_image_array_is_rejected(scratch_pool, weights):
+    generator = native.NativeGenerator(weights, scratch_pool)
     with pytest.raises(ValueError, match="HxWx3 uint8"):
         generator(np.zeros((16, 16, 4), np.uint8))
 
 
-def test_a_picture_need_not_be_contiguous(scratches, weights):
-    generator = native.NativeGenerator(weights, scratches)
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-    mirrored = picture[:, ::-1]
+def test_non_contiguous_image_is_accepted(scratch_pool, weights):
+    generator = native.NativeGenerator(weights, scratch_pool)
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    mirrored = image[:, ::-1]
     np.testing.assert_array_equal(generator(mirrored), generator(mirrored.copy()))
 
 
-def test_memory_grows_to_the_largest_picture_and_is_given_back(scratches, weights):
-    generator = native.NativeGenerator(weights, scratches)
-    assert scratches.nbytes == 0
+def test_memory_grows_to_the_largest_image_and_is_released(scratch_pool, weights):
+    generator = native.NativeGenerator(weights, scratch_pool)
+    assert scratch_pool.nbytes == 0
     generator(np.zeros((96, 96, 3), np.uint8))
-    held = scratches.nbytes
+    held = scratch_pool.nbytes
     generator(np.zeros((32, 32, 3), np.uint8))
-    assert scratches.nbytes == held > 0
-    scratches.trim()
-    assert scratches.nbytes == 0
+    assert scratch_pool.nbytes == held > 0
+    scratch_pool.trim()
+    assert scratch_pool.nbytes == 0
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_a_slots_memory_is_bounded_at_the_usual_working_size(scratches, weights):
-    native.NativeGenerator(weights, scratches)(np.zeros((720, 960, 3), np.uint8))
-    assert scratches.nbytes < 110e6
+def test_slot_memory_is_bounded_at_the_working_size(scratch_pool, weights):
+    native.NativeGenerator(weights, scratch_pool)(np.zeros((720, 960, 3), np.uint8))
+    assert scratch_pool.nbytes < 110e6
 
 
-def test_memory_is_reserved_for_each_call(scratches, weights):
-    generator = native.NativeGenerator(weights, scratches, threads=2)
+def test_memory_is_reserved_for_each_call(scratch_pool, weights):
+    generator = native.NativeGenerator(weights, scratch_pool, threads=2)
     generator.reserve(3, 96, 160)
-    held = scratches.nbytes
-    assert (scratches.lent, held % 3) == (0, 0)
+    held = scratch_pool.nbytes
+    assert (scratch_pool.active_calls, held % 3) == (0, 0)
     for threads in 1, 2:
-        generator.draw(np.zeros((96, 160, 3), np.uint8), threads)
-    assert scratches.nbytes == held > 0
+        generator.generate(np.zeros((96, 160, 3), np.uint8), threads)
+    assert scratch_pool.nbytes == held > 0
 
 
-def test_no_memory_is_reserved_for_what_cannot_be_drawn(scratches):
-    with scratches.borrow() as scratch, pytest.raises(native.NativeError, match="multiple of 4"):
+def test_no_memory_is_reserved_for_unsupported_size(scratch_pool):
+    with scratch_pool.borrow() as scratch, pytest.raises(native.NativeError, match="multiple of 4"):
         scratch.reserve(90, 96, 1)
-    assert scratches.nbytes == 0
+    assert scratch_pool.nbytes == 0
 
 
 class Counting(native.NativeGenerator):
-    """Notes how many threads each call has."""
+    """Records the number of threads of each call."""
 
     counts: list[int]
 
-    def draw_in(self, scratch: native.Scratch, picture: Pixels, threads: int) -> Pixels:
+    def generate_in(self, scratch: native.Scratch, image: Pixels, threads: int) -> Pixels:
         self.counts.append(threads)
-        return super().draw_in(scratch, picture, threads)
+        return super().generate_in(scratch, image, threads)
 
 
-def test_calls_that_go_on_at_once_share_the_threads(scratches, weights):
-    generator, picture = Counting(weights, scratches, threads=4), np.zeros((16, 16, 3), np.uint8)
+def test_concurrent_calls_share_the_threads(scratch_pool, weights):
+    generator, image = Counting(weights, scratch_pool, threads=4), np.zeros((16, 16, 3), np.uint8)
     generator.counts = []
-    generator(picture)
-    with scratches.borrow():
-        generator(picture)
-        with scratches.borrow(), scratches.borrow(), scratches.borrow():
-            generator(picture)
+    generator(image)
+    with scratch_pool.borrow():
+        generator(image)
+        with scratch_pool.borrow(), scratch_pool.borrow(), scratch_pool.borrow():
+            generator(image)
     assert generator.counts == [4, 2, 1]
 
 
-def test_generators_of_a_process_share_their_memory(built, weights, tmp_path):
-    shared = native._shared_scratches(native.pick())
+def test_generators_of_a_process_share_scratch_memory(built, weights, tmp_path):
+    shared = native._shared_scratch_pool(native.select_variant())
     before = len(shared._all)  # Of the tests that ran earlier.
     write(tmp_path / "x.npz", weights)
     one, other = (native.generator(tmp_path / "x.npz", threads=1) for _ in range(2))
-    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-    np.testing.assert_array_equal(one(picture), other(picture))
-    assert (shared.lent, len(shared._all)) == (0, max(before, 1))
+    image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    np.testing.assert_array_equal(one(image), other(image))
+    assert (shared.active_calls, len(shared._all)) == (0, max(before, 1))
 
 
 @pytest.mark.alone
-def test_a_profile_names_where_the_time_went(scratches, weights):
-    generator = native.NativeGenerator(weights, scratches)
-    with scratches.borrow() as scratch:
-        generator.draw_in(scratch, np.zeros((96, 96, 3), np.uint8), 1)
+def test_profile_reports_seconds_per_stage(scratch_pool, weights):
+    generator = native.NativeGenerator(weights, scratch_pool)
+    with scratch_pool.borrow() as scratch:
+        generator.generate_in(scratch, np.zeros((96, 96, 3), np.uint8), 1)
         profile = scratch.profile()
     assert max(profile, key=profile.__getitem__) == "blocks"
     assert all(seconds > 0 for seconds in profile.values())
 
 
-def test_an_absent_variant_is_named(built):
+def test_missing_variant_is_named(built):
     with pytest.raises(native.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"):
         native.library("vax")
 
@@ -142,34 +145,34 @@ NEEDS = {
     "x86-64-v4": {"avx2", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
     "aarch64": {"asimd"},
 }
-"""What the kernel calls the instructions of each variant."""
+"""The kernel's names of each variant's instructions."""
 
 
 @pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])
-def test_a_variant_is_for_processors_that_have_its_instructions(built, variant):
+def test_variant_is_supported_if_cpu_has_its_instructions(built, variant):
     has = set(Path("/proc/cpuinfo").read_text().split())
     assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
 
 
-def test_a_library_that_is_none_is_refused(tmp_path):
+def test_invalid_library_is_rejected(tmp_path):
     path = tmp_path / "libdctnet-broken.so"
     path.write_bytes(b"no library")
     with pytest.raises(native.NativeError, match="cannot be loaded"):
         native.Library(path)
 
 
-def test_a_library_of_another_version_is_refused(tmp_path):
+def test_library_of_another_version_is_rejected(tmp_path):
     source, path = tmp_path / "old.c", tmp_path / "libdctnet-old.so"
     source.write_text("int dctnet_version(void) { return 1; }")
     compiler = shutil.which("gcc") or shutil.which("clang")
     if not compiler:
         pytest.skip("needs a C compiler: apt-get install gcc")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
-    with pytest.raises(native.NativeError, match=r"is of version 1, not \d+: build it anew"):
+    with pytest.raises(native.NativeError, match=r"has version 1, not \d+: build it again"):
         native.Library(path)
 
 
-def test_where_nothing_is_built_the_choice_says_so(monkeypatch):
+def test_unsupported_architecture_is_named(monkeypatch):
     monkeypatch.setattr(native.platform, "machine", lambda: "vax")
     with pytest.raises(native.NativeError, match="not built for vax"):
-        native.pick()
+        native.select_variant()

@@ -1,4 +1,4 @@
-"""The dashboards are whole; they and the rules ask for what a replica that draws exposes."""
+"""Grafana dashboards: structure, and queries against a real replica's metrics."""
 
 import json
 import re
@@ -21,42 +21,41 @@ DASHBOARDS = sorted((ROOT / "helm/dctnet/files/dashboards").glob("*.json"))
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
 
 SCRAPES = 6
-"""How often a replica is scraped, with two cartoons in between."""
+"""Number of scrapes, with two cartoons in between."""
 
-TARGET = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
-"""What Prometheus adds to each series, as docs/monitoring.md asks for."""
+TARGET_LABELS = {"namespace": "n", "job": "j", "pod": "p", "instance": "i"}
+"""Target labels that Prometheus adds to each series, as docs/monitoring.md requires."""
 
-Series = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
-"""The values of each series, by its name and labels, one a scrape; those that appeared later have
-fewer, and lack the first ones."""
+Scrapes = dict[tuple[str, frozenset[tuple[str, str]]], list[float]]
+"""Values of each series, one per scrape, by name and labels; series that start later have fewer."""
 
 VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$job": ".*"}
-"""What Grafana puts in: a rate spans four scrapes, and `All` matches everything."""
+"""Grafana's values of variables: a rate interval of four scrapes, and `All`."""
 
-PANELS = {"stat", "timeseries", "heatmap", "state-timeline", "table"}
-"""Those that Grafana ships."""
+PANEL_TYPES = {"stat", "timeseries", "heatmap", "state-timeline", "table"}
+"""Panel types built into Grafana."""
 
 UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
-"""Names of units that Grafana knows; it shows a misspelt one as a suffix."""
+"""Unit IDs of Grafana, which shows an unknown one as a suffix."""
 
 
 @pytest.fixture(scope="module")
-def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Series:
-    """What a real server with the demo model exposes while it draws."""
+def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
+    """Metrics of a real server with the demo model under load."""
     portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
     Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
-    picture = portrait.read_bytes()
-    found: Series = defaultdict(list)
+    image = portrait.read_bytes()
+    found: Scrapes = defaultdict(list)
     with serving(DCTNET_MODEL="demo") as server:
         for _ in range(SCRAPES):
-            for answer in (
-                requests.post(f"{server.url}/v1/cartoons", data=picture, timeout=60),
-                requests.post(f"{server.url}/upload", files={"file": picture}, timeout=60),
+            for response in (
+                requests.post(f"{server.url}/v1/cartoons", data=image, timeout=60),
+                requests.post(f"{server.url}/upload", files={"file": image}, timeout=60),
                 requests.get(server.url, timeout=60),
             ):
-                assert answer.status_code == 200, answer.text
+                assert response.status_code == 200, response.text
             for sample in scrape(server.management):
-                key = sample.name, frozenset((sample.labels | TARGET).items())
+                key = sample.name, frozenset((sample.labels | TARGET_LABELS).items())
                 found[key].append(sample.value)
     return found
 
@@ -70,7 +69,7 @@ def panels(path: Path) -> list[dict[str, Any]]:
 
 
 def expressions(path: Path) -> list[str]:
-    """The queries as Grafana would send them."""
+    """Queries with Grafana's variables substituted."""
     found = [target["expr"] for panel in panels(path) for target in panel["targets"]]
     for variable, value in VARIABLES.items():
         found = [expression.replace(variable, value) for expression in found]
@@ -78,22 +77,22 @@ def expressions(path: Path) -> list[str]:
 
 
 @each_dashboard
-def test_a_dashboard_is_one_that_grafana_10_takes(path):
+def test_dashboard_schema_is_grafana_10(path):
     dashboard = read(path)
     assert dashboard["schemaVersion"] >= 39
     assert re.fullmatch(r"[a-z0-9-]{1,40}", dashboard["uid"])
     assert dashboard["title"]
-    assert "id" not in dashboard  # It is a number of one Grafana.
+    assert "id" not in dashboard  # An ID is specific to one Grafana.
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))
 
 
 @each_dashboard
-def test_a_panel_says_what_it_shows_and_in_which_unit(path):
+def test_panels_have_title_description_and_unit(path):
     titles = [panel["title"] for panel in panels(path)]
     assert len(titles) == len(set(titles))
     for panel in panels(path):
-        assert panel["type"] in PANELS
+        assert panel["type"] in PANEL_TYPES
         assert panel["title"]
         assert panel["description"].endswith(".")
         assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
@@ -101,7 +100,7 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(path):
 
 
 @each_dashboard
-def test_panels_lie_side_by_side(path):
+def test_panels_do_not_overlap(path):
     taken: set[tuple[int, int]] = set()
     for panel in read(path)["panels"]:
         at = panel["gridPos"]
@@ -116,7 +115,7 @@ def test_panels_lie_side_by_side(path):
 
 
 @each_dashboard
-def test_a_dashboard_names_no_data_source(path):
+def test_dashboard_names_no_data_source(path):
     sources = re.findall(r'"uid": "(.*)"', path.read_text())
     assert set(sources) == {"${datasource}", read(path)["uid"]}
     for panel in panels(path):
@@ -124,14 +123,14 @@ def test_a_dashboard_names_no_data_source(path):
 
 
 @each_dashboard
-def test_a_dashboard_uses_the_variables_that_it_has(path):
+def test_variables_are_used_in_every_query(path):
     dashboard = read(path)
     names = {variable["name"] for variable in dashboard["templating"]["list"]}
     used = set(re.findall(r"\$\{?([a-z]\w*)", path.read_text()))
     assert used == names
     for panel in panels(path):
         for target in panel["targets"]:
-            for metric in promql.scraped(target["expr"]):
+            for metric in promql.scraped_metrics(target["expr"]):
                 selectors = re.findall(rf"\b{metric}\{{(.*?)\}}", target["expr"])
                 assert selectors
                 assert len(selectors) == len(re.findall(rf"\b{metric}\b", target["expr"]))
@@ -140,7 +139,7 @@ def test_a_dashboard_uses_the_variables_that_it_has(path):
 
 
 @each_dashboard
-def test_prometheus_takes_the_queries(path, tmp_path):
+def test_queries_are_valid_promql(path, tmp_path):
     rules = [
         {"record": f"panel:query:{number}", "expr": expression}
         for number, expression in enumerate(expressions(path))
@@ -151,31 +150,33 @@ def test_prometheus_takes_the_queries(path, tmp_path):
 
 
 @each_dashboard
-def test_queries_ask_for_metrics_labels_and_values_that_a_replica_exposes(path, scrapes):
+def test_queries_match_exported_metrics_and_labels(path, scrapes):
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for name, pairs in scrapes:
         for label, value in pairs:
             seen[name][label].add(value)
     unseen = {("code", "429"), ("code", "5..")}
     for expression in expressions(path):
-        metrics = promql.scraped(expression)
+        metrics = promql.scraped_metrics(expression)
         assert metrics <= seen.keys()
-        assert promql.grouping(expression) <= set().union(*(seen[metric] for metric in metrics))
-        for matcher in promql.matchers(expression):
+        assert promql.grouping_labels(expression) <= set().union(
+            *(seen[metric] for metric in metrics)
+        )
+        for matcher in promql.label_matchers(expression):
             values = seen[matcher.metric][matcher.label]
             if (matcher.label, matcher.value) not in unseen:
-                assert any(matcher.admits(value) for value in values), matcher
+                assert any(matcher.selects(value) for value in values), matcher
 
 
-def test_rules_read_only_what_is_recorded_or_scraped(scrapes):
+def test_rules_read_only_recorded_or_exported_series(scrapes):
     names = {name for name, _ in scrapes} | {"up"}
     for rule in ALL:
-        assert promql.recorded(rule["expr"]) <= RECORDED.keys()
-        assert promql.scraped(rule["expr"]) <= names
+        assert promql.recorded_series(rule["expr"]) <= RECORDED.keys()
+        assert promql.scraped_metrics(rule["expr"]) <= names
 
 
 @each_dashboard
-def test_a_replica_that_draws_is_seen_in_every_panel(path, scrapes, tmp_path):
+def test_every_panel_has_data_of_a_working_replica(path, scrapes, tmp_path):
     series = [
         {
             "series": f"{name}{{{', '.join(f'{k}={json.dumps(v)}' for k, v in pairs)}}}",
@@ -185,7 +186,7 @@ def test_a_replica_that_draws_is_seen_in_every_panel(path, scrapes, tmp_path):
     ]
     seen = [
         {
-            "expr": f"count(abs({expression}) >= 0) > bool 0",  # Not a number is nothing to see.
+            "expr": f"count(abs({expression}) >= 0) > bool 0",  # NaN is not data.
             "eval_time": f"{(SCRAPES - 1) * 15}s",
             "exp_samples": [{"labels": "{}", "value": 1}],
         }
@@ -197,7 +198,7 @@ def test_a_replica_that_draws_is_seen_in_every_panel(path, scrapes, tmp_path):
     promtool("test", "rules", written)
 
 
-def test_a_panel_that_an_alert_names_is_there():
+def test_panels_named_by_alerts_exist():
     titles = {panel["title"] for path in DASHBOARDS for panel in panels(path)}
     for alert, rule in ALERTS.items():
         named = re.findall(r'panel "(.+?)"', rule["annotations"]["description"])

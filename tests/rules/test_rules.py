@@ -1,4 +1,4 @@
-"""The rules are what Prometheus takes, fire when they should, and lead whoever is woken onwards."""
+"""Prometheus rules: validity, unit tests, annotations and runbook entries."""
 
 import re
 from pathlib import Path
@@ -19,47 +19,47 @@ ALL = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in
 RECORDED = {rule["record"]: rule["expr"] for rule in ALL if "record" in rule}
 ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 
-ASKED = [
+TEST_CASES = [
     case
     for path in CASES
     for test in yaml.load(path.read_text(), yaml.CSafeLoader)["tests"]
     for case in test["promql_expr_test"]
 ]
-"""Every question that the unit tests of the rules ask."""
+"""All PromQL test cases of the rule unit tests."""
 
 
 def promtool(*arguments: str | Path) -> str:
-    """Run promtool, and return what it printed; fail the test where promtool fails."""
+    """Run promtool and return its output; fail the test if it fails."""
     done = run_tool("promtool", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_rules():
+def test_rules_are_valid():
     assert f"{len(ALL)} rules found" in promtool("check", "rules", "--lint-fatal", RULES)
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
-def test_the_rules_pass_their_unit_tests():
+def test_rules_pass_their_unit_tests():
     assert promtool("test", "rules", *CASES).count("SUCCESS") == len(CASES) > 0
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert):
-    asked = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in ASKED]
-    outcomes = {bool(samples) for match, samples in asked if match and match[1] == alert}
+def test_alert_has_a_firing_and_a_silent_case(alert):
+    cases = [(FIRING.fullmatch(case["expr"]), case["exp_samples"]) for case in TEST_CASES]
+    outcomes = {bool(samples) for match, samples in cases if match and match[1] == alert}
     assert outcomes == {True, False}
 
 
-def test_a_recorded_series_is_read_by_a_rule_or_has_a_case():
-    expressions = [each["expr"] for each in [*ASKED, *ALL]]
-    assert set(RECORDED) <= set.union(*map(promql.recorded, expressions))
+def test_recorded_series_is_used_or_tested():
+    expressions = [each["expr"] for each in [*TEST_CASES, *ALL]]
+    assert set(RECORDED) <= set.union(*map(promql.recorded_series, expressions))
 
 
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_says_what_it_means_and_where_to_read_on(alert):
+def test_alert_has_severity_summary_description_and_runbook(alert):
     rule = ALERTS[alert]
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
@@ -70,17 +70,17 @@ def test_an_alert_says_what_it_means_and_where_to_read_on(alert):
     assert anchor in anchors(ROOT / page)
 
 
-def test_the_runbook_has_no_entry_for_an_alert_that_is_gone():
+def test_runbook_entries_match_the_alerts():
     entries = re.findall(r"^## (Dctnet\w+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
     assert entries == list(ALERTS)
 
 
-def test_the_page_on_monitoring_lists_every_recorded_series():
+def test_monitoring_page_lists_every_recorded_series():
     page = (ROOT / "docs/monitoring.md").read_text()
     assert set(re.findall(r"`(\w+:\w+:\w+)`", page)) == RECORDED.keys()
 
 
-def test_no_rule_selects_a_release():
+def test_rules_select_no_release():
     for rule in ALL:
-        asked = {matcher.label for matcher in promql.matchers(rule["expr"])}
-        assert not asked & {"namespace", "job", "pod", "instance"}
+        labels = {matcher.label for matcher in promql.label_matchers(rule["expr"])}
+        assert not labels & {"namespace", "job", "pod", "instance"}

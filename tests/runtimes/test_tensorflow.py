@@ -1,4 +1,4 @@
-"""The TensorFlow runtime, on frozen graphs that are small enough to calculate by hand."""
+"""TensorFlow runtime, on frozen graphs small enough to compute by hand."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from dctnet.models.errors import ModelError
-from dctnet.models.files import OpenFiles
 from dctnet.models.folder import ModelFolder
-from dctnet.runtimes import Networks, choice
-from tests.support.lazily import Lazily
+from dctnet.models.open_files import OpenFiles
+from dctnet.runtimes import Networks, selection
+from tests.support.lazy_import import LazyModule
 from tests.support.tiny_model import write_tiny_model
 
-tensorflow = Lazily("dctnet.runtimes.tensorflow")
+tensorflow = LazyModule("dctnet.runtimes.tensorflow")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -30,8 +30,8 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs") / "tiny"
     write_tiny_model(folder)
     with tensorflow.tf.Graph().as_default() as graph:
-        picture = tensorflow.tf.placeholder(tensorflow.tf.float32, [None, None, 3], "input_image")
-        tensorflow.tf.multiply(picture, 2, name="output_image")
+        image = tensorflow.tf.placeholder(tensorflow.tf.float32, [None, None, 3], "input_image")
+        tensorflow.tf.multiply(image, 2, name="output_image")
     (folder / "cartoon_h.pb").write_bytes(graph.as_graph_def().SerializeToString())
     return folder
 
@@ -42,30 +42,30 @@ def folder(tmp_path: Path, graphs: Path) -> Path:
 
 
 def load(folder: Path) -> Networks:
-    """Load what is in a folder now."""
+    """Load the model in a folder."""
     files = OpenFiles(folder, (path.name for path in folder.iterdir()))
     model = ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
-    return choice.load(model, threads=1)
+    return selection.load(model, threads=1)
 
 
-def test_the_background_and_the_head_have_a_graph_each(graphs):
+def test_background_and_head_have_separate_graphs(graphs):
     networks = load(graphs)
-    picture = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
-    assert np.array_equal(networks.background(picture), 255 - picture)
-    assert networks.background(picture).dtype == np.uint8
-    assert np.array_equal(networks.head(picture), picture * np.float32(2))
-    assert networks.head(picture).dtype == np.float32
+    image = np.arange(16 * 16 * 3, dtype=np.uint32).reshape(16, 16, 3).astype(np.uint8)
+    assert np.array_equal(networks.background(image), 255 - image)
+    assert networks.background(image).dtype == np.uint8
+    assert np.array_equal(networks.head(image), image * np.float32(2))
+    assert networks.head(image).dtype == np.float32
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_graph_that_is_not_there_is_named(folder, name):
+def test_missing_graph_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name} cannot be read: .*\.$"):
         load(folder)
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_a_file_that_is_no_graph_is_named(folder, name):
+def test_invalid_graph_file_is_named(folder, name):
     (folder / name).write_bytes(b"no graph")
     with pytest.raises(ModelError, match=rf"{name} is not a frozen TensorFlow graph\.$"):
         load(folder)
@@ -80,15 +80,15 @@ def test_a_file_that_is_no_graph_is_named(folder, name):
         ("keypoints.pb", "tower_0/prediction"),
     ],
 )
-def test_a_graph_of_another_network_is_named_with_what_it_lacks(folder, name, tensor):
+def test_graph_of_another_network_is_rejected_with_missing_tensor(folder, name, tensor):
     (folder / name).write_bytes(b"")  # A graph without a node.
-    said = f"{name} is not a graph of DCT-Net: it has no tensor {tensor}:0.$"
-    with pytest.raises(ModelError, match=said):
+    message = f"{name} is not a DCT-Net graph: it has no tensor {tensor}:0.$"
+    with pytest.raises(ModelError, match=message):
         load(folder)
 
 
-def test_its_import_is_silent_hides_nothing_and_turns_onednn_on(tmp_path):
-    """A line that something writes in the midst of the import comes through."""
+def test_import_is_silent_and_enables_onednn(tmp_path):
+    """A line written during the import passes."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "class Finder:\n"

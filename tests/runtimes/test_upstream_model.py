@@ -1,4 +1,4 @@
-"""A model folder as upstream ships one, from its path to cartoons that TensorFlow draws."""
+"""A model in the upstream format, from its path to cartoons by TensorFlow."""
 
 import shutil
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dctnet.config import Settings
-from dctnet.loading import find_model, load_engine
+from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
-from tests.support.encoded import gradient
+from tests.support.encoded_images import gradient
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_tiny_model
 
@@ -29,19 +29,19 @@ def settings(folder: Path, **variables: object) -> Settings:
     return Settings.from_environment(environ | {"DCTNET_MODEL": str(folder)})
 
 
-def test_the_model_that_is_named_is_loaded_and_works_at_the_side_that_is_set(tiny):
-    picture = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
+def test_named_model_is_loaded_with_max_working_side(tiny):
+    image = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
     small, _ = load_engine(settings(tiny, max_working_side=256))
     large, model = load_engine(settings(tiny))
     assert model.model == "example/tiny"
-    np.testing.assert_array_equal(large.cartoonize(picture).picture, 255 - picture)
-    assert small.cartoonize(picture).picture.std() < 0.8 * picture.std()
+    np.testing.assert_array_equal(large.cartoonize(image).image, 255 - image)
+    assert small.cartoonize(image).image.std() < 0.8 * image.std()
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("has_manifest", [True, False])
 @pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_it_is_loaded_from_a_path_after_verification(tiny, tmp_path, swap, has_manifest):
+def test_upstream_model_loads_only_verified_files(tiny, tmp_path, swap, has_manifest):
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     if not has_manifest:
         (folder / manifest.FILE_NAME).unlink()
@@ -51,4 +51,4 @@ def test_nothing_of_it_is_loaded_from_a_path_after_verification(tiny, tmp_path, 
     image = gradient(40, 24)
     engine, loaded = load_engine(settings(folder), verified)
     assert loaded is verified
-    np.testing.assert_array_equal(engine.cartoonize(image).picture, 255 - image)
+    np.testing.assert_array_equal(engine.cartoonize(image).image, 255 - image)

@@ -1,4 +1,4 @@
-"""Servers as an operator starts them: `dctnet serve` in a process of its own."""
+"""Fixtures: servers in their own processes, as `dctnet serve` starts them."""
 
 import http.client
 import socket
@@ -11,15 +11,15 @@ import pytest
 import requests
 
 from dctnet.models.folder import DEMO
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
 from tests.support.tiny_model import write_tiny_model
 
 Start = Callable[..., Server]
 LISTENING, ESTABLISHED = "0A", "01"
-TIMED = [sys.executable, "-m", "tests.server.timed"]
-PICTURE = encoded(gradient(40, 24))
+TIMED = [sys.executable, "-m", "tests.server.timed_server"]
+IMAGE = encoded(gradient(40, 24))
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -28,29 +28,29 @@ SECURITY = {
 
 
 def post(
-    server: Server, data: object = PICTURE, query: str = "", **headers: str
+    server: Server, data: object = IMAGE, query: str = "", **headers: str
 ) -> requests.Response:
     """Send an image, by default a small one."""
     url = f"{server.url}/v1/cartoons{query}"
     return requests.post(url, data=data, headers=headers, timeout=BOUND_S)
 
 
-def connected(server: Server, data: bytes = b"") -> socket.socket:
+def open_connection(server: Server, data: bytes = b"") -> socket.socket:
     """Open a connection and send these bytes."""
     client = socket.create_connection(("127.0.0.1", server.port), BOUND_S)
     client.sendall(data)
     return client
 
 
-def response_on(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
+def read_response(client: socket.socket) -> tuple[http.client.HTTPResponse, bytes]:
     """Read a response of a connection that may stay open, and its content."""
     response = http.client.HTTPResponse(client)
     response.begin()
     return response, response.read()
 
 
-def received(client: socket.socket, *ends: type[OSError]) -> bytes:
-    """All that comes until the server closes, or until an error that is an end too."""
+def read_until_close(client: socket.socket, *ends: type[OSError]) -> bytes:
+    """Read until the server closes, or until one of these errors."""
     parts = []
     with suppress(*ends):
         while part := client.recv(65536):
@@ -59,7 +59,7 @@ def received(client: socket.socket, *ends: type[OSError]) -> bytes:
 
 
 def kernel_sockets(port: int) -> list[tuple[str, bool]]:
-    """This machine's sockets of a port: their state, and whether a process has them.
+    """Kernel sockets of a local port: their state, and whether a process has them.
 
     The states are the kernel's numbers.
     """
@@ -68,10 +68,12 @@ def kernel_sockets(port: int) -> list[tuple[str, bool]]:
 
 
 @contextmanager
-def connections(server: Server, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Open connections, each of which has sent these bytes."""
+def open_connections(
+    server: Server, number: int, data: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """Open connections, and send these bytes on each."""
     with ExitStack() as stack:
-        yield [stack.enter_context(connected(server, data)) for _ in range(number)]
+        yield [stack.enter_context(open_connection(server, data)) for _ in range(number)]
 
 
 @pytest.fixture(scope="session")
@@ -84,21 +86,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the demo model, a prepared one, for all tests that leave it as they found it."""
+    """A shared server of the demo model, a converted one; tests must not change it."""
     with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that takes no time to draw, for all tests that leave it as they found it."""
+def timed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A shared server whose inference takes no time; tests must not change it."""
     with serving(tmp_path_factory.mktemp("timed") / "log", TIMED, TIMED_SECONDS=0) as server:
         yield server
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a server with a model; whatever runs at the end of the test is ended."""
+    """Starts a server with a model; it is stopped after the test."""
     with ExitStack() as stack:
 
         def start(model: Path, **settings: object) -> Server:

@@ -1,4 +1,4 @@
-"""A standard stream that cannot be written costs no request and no graceful shutdown."""
+"""Broken log streams cost no request, no probe and no graceful shutdown."""
 
 import json
 import os
@@ -8,40 +8,45 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from dctnet.models.folder import DEMO
 from tests.server.conftest import post
-from tests.server.timed import FAILING
-from tests.support.encoded import encoded, gradient
+from tests.server.timed_server import FAILING
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, children, serving
 from tests.support.repo import DCTNET
 
 REQUESTS = 100
 QUEUE_BYTES = 8 * 1024
-"""Less than the lines of the requests, so that some are lost."""
+"""Less than the lines of the requests, so that some are dropped."""
 
 NO_BLOCK_S = 20
-"""Bound of a response and of the end: a write that blocks exceeds it, a busy machine does not."""
+"""Bound of a response and of shutdown: a blocking write exceeds it, a busy machine does not."""
 
 FORMS = ["full", "closed", "no reader", "no space"]
+
+LINES_PER_REQUEST = {"access": 1, "exceptions": 2}
+"""Log lines by what a request writes: its record in the access log, and its exception too."""
+WORKER_START_LINES = 2
+"""Lines that a worker writes before its first request: its runtimes, and that it is ready."""
 
 SERVE = f"""
 import runpy
 from dctnet import log_writer
 log_writer.QUEUE_BYTES = {QUEUE_BYTES}
-log_writer.start()
-runpy.run_module("tests.server.timed", run_name="__main__")
+runpy.run_module("tests.server.timed_server", run_name="__main__")
 """
 WITH_A_LIBRARY = """
 import os, sys
 from dctnet.cli import main
-from dctnet.runtimes.chatter import without_chatter
+from dctnet.runtimes.stderr_filter import filtered_stderr
 def load():
-    with without_chatter():
+    with filtered_stderr():
         os.write(2, b"a library writes to the descriptor itself\\n")
 os.register_at_fork(after_in_child=load)
 sys.exit(main(["serve"]))
@@ -62,7 +67,7 @@ class Fifo:
                 os.write(self._end, b"\n" * 4096)
 
     def read(self) -> bytes:
-        """What is in it now."""
+        """Return its current content."""
         data = b""
         with suppress(BlockingIOError):
             while True:
@@ -109,12 +114,12 @@ def start_with(tmp_path: Path, fifo: Fifo) -> Iterator[Callable[..., Server]]:
         yield start
 
 
-def send(server: Server, stream: str) -> None:
-    """Send requests that each write to the stream: the request log, or a traceback."""
+def send(server: Server, records: str) -> None:
+    """Send requests that each write one record to the access log, and an exception if asked."""
     failing = encoded(gradient(24, FAILING))
     with requests.Session() as session:
         for _ in range(REQUESTS):
-            if stream == "stdout":
+            if records == "access":
                 response = session.get(f"{server.url}/v1/styles", timeout=NO_BLOCK_S)
                 assert response.status_code == 200
             else:
@@ -123,46 +128,59 @@ def send(server: Server, stream: str) -> None:
                 assert response.status_code == 500
 
 
-def lost(server: Server, stream: str) -> int:
-    return int(server.metric("dctnet_log_lines_lost_total", stream=stream))
+def dropped(server: Server) -> int:
+    return int(server.metric("dctnet_log_lines_dropped_total"))
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("form", FORMS)
-def test_a_stream_that_cannot_be_written_costs_no_request(start_with, form, stream):
-    server = start_with(form, stream)
-    send(server, stream)
-    assert server.probe("/livez") == 200
-    assert server.probe("/readyz") == 200
-    if form == "full":
-        assert lost(server, stream) > 0
-    elif stream == "stdout":
-        server.until(lambda: lost(server, stream) == REQUESTS)
-    else:
-        server.until(lambda: lost(server, stream) >= REQUESTS * 3)
+def stop_in_time(server: Server) -> None:
     started = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - started < NO_BLOCK_S
-    # The other stream is whole.
-    if stream == "stdout":
-        assert all(line.startswith("dctnet: ") for line in server.messages())
+
+
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
+@pytest.mark.parametrize("records", LINES_PER_REQUEST)
+@pytest.mark.parametrize("form", FORMS)
+def test_broken_log_stream_costs_no_request(start_with, tmp_path, form, records):
+    server = start_with(form, "stderr")
+    send(server, records)
+    assert server.probe("/livez") == 200
+    assert server.probe("/readyz") == 200
+    if form == "full":
+        assert dropped(server) > 0
     else:
-        assert len(server.requests()) == REQUESTS
+        lines = REQUESTS * LINES_PER_REQUEST[records]
+        server.until(lambda: dropped(server) >= lines)
+        assert dropped(server) <= lines + WORKER_START_LINES
+    stop_in_time(server)
+    assert (tmp_path / "log.out").read_text() == ""
+
+
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
+@pytest.mark.parametrize("form", FORMS)
+def test_broken_standard_output_costs_no_request_and_no_log_line(start_with, form):
+    server = start_with(form, "stdout")
+    send(server, "access")
+    assert server.probe("/livez") == 200
+    assert server.probe("/readyz") == 200
+    assert dropped(server) == 0
+    stop_in_time(server)
+    assert len(server.requests()) == REQUESTS
+    assert server.faults() == []
 
 
 @pytest.mark.parametrize(
     ("form", "command", "frozen"),
     [
-        # TensorFlow's libraries write to descriptor 2 themselves, where nothing is written.
+        # TensorFlow's libraries write to descriptor 2 directly, which is full.
         ("full", (DCTNET, "serve"), True),
         ("closed", (DCTNET, "serve"), False),
         ("no reader", (DCTNET, "serve"), False),
-        # What stands in for them meets a write that fails.
+        # A direct write to descriptor 2 that fails.
         ("no space", (sys.executable, "-c", WITH_A_LIBRARY), False),
     ],
 )
-def test_a_server_starts_and_ends_with_both_streams_broken(
+def test_server_starts_and_stops_with_both_streams_broken(
     start_with, request, form, command, frozen
 ):
     server = start_with(
@@ -176,15 +194,15 @@ def test_a_server_starts_and_ends_with_both_streams_broken(
     )
     assert [post(server).status_code for _ in range(5)] == [200] * 5
     assert server.probe("/livez") == 200
-    if form == "closed":  # Nothing else takes the streams' descriptors.
+    if form == "closed":  # No other file has the streams' descriptors.
         for pid in server.process.pid, server.worker():
             for descriptor in 1, 2:
                 assert Path(f"/proc/{pid}/fd/{descriptor}").readlink() == Path(os.devnull)
     assert server.stop() == 0
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_killed(start_with):
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
+def test_arbiter_with_full_log_stream_replaces_killed_worker(start_with):
     server = start_with("full", "stderr")
     for _ in range(2):
         killed = server.worker()
@@ -194,39 +212,38 @@ def test_an_arbiter_whose_standard_error_is_full_replaces_a_worker_that_was_kill
     assert server.stop() == 0
 
 
-@pytest.mark.promise("Load: a log that nobody reads costs no request and no graceful shutdown")
-def test_lines_that_were_kept_arrive_whole_once_the_request_log_is_read(start_with, fifo):
-    server = start_with("full", "stdout")
-    send(server, "stdout")
-    assert lost(server, "stdout") > 0
-    lines = read_until(fifo, lambda text: '"log_lines_lost"' in text, server)
-    records = [json.loads(line) for line in lines]
+@pytest.mark.promise("Load: an unread log costs no request and no graceful shutdown")
+def test_kept_access_records_arrive_whole_once_the_log_is_read(start_with, fifo):
+    server = start_with("full", "stderr")
+    send(server, "access")
+    assert dropped(server) > 0
+    records = read_until(fifo, lambda text: '"dropped"' in text, server)
     kept = [record for record in records if "route" in record]
-    notices = [record["log_lines_lost"] for record in records if "route" not in record]
-    assert sum(notices) == lost(server, "stdout")
+    notices = [record["dropped"] for record in records if "dropped" in record]
+    assert sum(notices) == dropped(server)
     assert len(kept) + sum(notices) == REQUESTS
-    # Later lines are not lost.
+    # Later lines are not dropped.
     requests.get(f"{server.url}/v1/styles", timeout=BOUND_S)
-    (line,) = read_until(fifo, lambda text: text.endswith("\n"), server)
-    assert json.loads(line)["route"] == "/v1/styles"
+    (record,) = read_until(fifo, lambda text: text.endswith("\n"), server)
+    assert record["route"] == "/v1/styles"
     assert server.stop() == 0
 
 
-def test_tracebacks_that_were_kept_arrive_whole_once_standard_error_is_read(start_with, fifo):
+def test_kept_exceptions_arrive_whole_once_the_log_is_read(start_with, fifo):
     server = start_with("full", "stderr")
-    send(server, "stderr")
-    assert lost(server, "stderr") > 0
-    notice = "dctnet: log lines lost: "
-    lines = read_until(fifo, lambda text: notice in text, server)
-    heads = [number for number, line in enumerate(lines) if " failed" in line]
-    size = lines.index("ArithmeticError") - heads[0] + 1
-    assert all(lines[head + size - 1] == "ArithmeticError" for head in heads)
-    announced = sum(int(line.removeprefix(notice)) for line in lines if line.startswith(notice))
-    assert announced == lost(server, "stderr") == (REQUESTS - len(heads)) * size
+    send(server, "exceptions")
+    assert dropped(server) > 0
+    records = read_until(fifo, lambda text: '"dropped"' in text, server)
+    failures = [record for record in records if "exception" in record]
+    assert failures
+    assert all(record["exception"].endswith("\nArithmeticError") for record in failures)
+    kept = len(failures) + sum("route" in record for record in records)
+    notices = [record["dropped"] for record in records if "dropped" in record]
+    assert sum(notices) == dropped(server) == REQUESTS * LINES_PER_REQUEST["exceptions"] - kept
 
 
-def read_until(fifo: Fifo, condition: Callable[[str], bool], server: Server) -> list[str]:
-    """Read lines until a condition holds and nothing more comes."""
+def read_until(fifo: Fifo, condition: Callable[[str], bool], server: Server) -> list[Any]:
+    """Read records until a condition holds and nothing more comes."""
     text = ""
 
     def arrived() -> bool:
@@ -236,4 +253,4 @@ def read_until(fifo: Fifo, condition: Callable[[str], bool], server: Server) -> 
         return not more and condition(text)
 
     server.until(arrived)
-    return [line for line in text.splitlines() if line]
+    return [json.loads(line) for line in text.splitlines() if line]

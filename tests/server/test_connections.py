@@ -1,4 +1,4 @@
-"""Connections end in every way that clients know, and none is counted or held afterwards."""
+"""Connections: all the ways to close them, the connection limit, pipelining."""
 
 import signal
 import socket
@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dctnet.config import SPARE_THREADS
-from dctnet.server.descriptors import RESERVED
-from tests.server.conftest import TIMED, connected, connections, received
+from dctnet.server.file_descriptors import RESERVED
+from dctnet.shared_limits import SPARE_THREADS
+from tests.server.conftest import TIMED, open_connection, open_connections, read_until_close
 from tests.server.test_shortages import open_files, with_open_files
 from tests.server.test_slow_readers import (
     GET,
@@ -21,7 +21,7 @@ from tests.server.test_slow_readers import (
     silent_readers,
 )
 from tests.support.polling import BOUND_S
-from tests.support.process import Server, processor_time, serving
+from tests.support.process import Server, cpu_time, serving
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 ASKS_FIRST = (
@@ -31,13 +31,13 @@ ASKS_FIRST = (
 
 
 def reset(client: socket.socket) -> None:
-    """Close without the handshake of TCP, as a process that is killed does."""
+    """Reset the connection, as a killed process does."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
-    """Require that a response has as many bytes as it says, and return how many."""
+def require_complete(answer: bytes, version: bytes = b"1.1") -> int:
+    """Require that a response is complete, and return its length."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/" + version + b" 200 OK\r\n")
     assert f"content-length: {len(body)}".encode() in head.lower()
@@ -45,60 +45,60 @@ def require_whole(answer: bytes, version: bytes = b"1.1") -> int:
 
 
 @pytest.mark.alone
-def test_clients_that_do_not_close_after_their_last_response_delay_no_one(start_timed):
+def test_lingering_clients_delay_no_other(start_timed):
     server = start_timed(0)
     last = b"GET /v1/styles HTTP/1.0\r\n\r\n"
-    with connections(server, 900, last):
+    with open_connections(server, 900, last):
         require_prompt_health(server)
     assert server.stop() == 0
 
 
-def test_a_client_that_leaves_before_its_body_is_asked_for_is_no_error(timed):
-    before = len(timed.requests())
+def test_disconnect_before_100_continue_is_not_an_error(timed_server):
+    before = len(timed_server.requests())
     for _ in range(20):
-        reset(connected(timed, ASKS_FIRST))
-    lines = timed.logged(before + 1)[before:]
+        reset(open_connection(timed_server, ASKS_FIRST))
+    lines = timed_server.logged(before + 1)[before:]
     assert [line for line in lines if line["status"] >= 500] == []
-    timed.wait_for(200)
-    assert not any("Error" in line for line in timed.messages())
+    timed_server.wait_for(200)
+    assert not any("Error" in line for line in timed_server.lines())
 
 
 @pytest.mark.alone
-def test_at_the_limit_of_connections_idle_ones_make_room(tmp_path):
+def test_connection_limit_closes_idle_connections(tmp_path):
     threads = 1 + 1 + 1 + SPARE_THREADS
     room = threads + 140
     command = [*with_open_files(room + RESERVED), *TIMED]
     settings = {
         "TIMED_SECONDS": 0,
         "DCTNET_SLOTS": 1,
-        "DCTNET_QUEUE": 1,
-        "DCTNET_UPLOADS": 1,
+        "DCTNET_QUEUE_SIZE": 1,
+        "DCTNET_MAX_UPLOADS": 1,
         "DCTNET_HEADER_TIMEOUT": 60,
         "DCTNET_RESPONSE_IDLE_TIMEOUT": 60,
     }
     with (
         serving(tmp_path / "log", command, **settings) as server,
         silent_readers(server, 40, GET * PIPELINED),
-        connections(server, threads - 20, b"GET / HTTP/1.1\r\n"),
-        connections(server, 140, HEALTH) as idle,
+        open_connections(server, threads - 20, b"GET / HTTP/1.1\r\n"),
+        open_connections(server, 140, HEALTH) as idle,
     ):
         for _ in range(3):
             require_prompt_health(server)
         idle[0].settimeout(10)
-        assert received(idle[0]).startswith(b"HTTP/1.1 200 ")  # And then it was closed.
+        assert read_until_close(idle[0]).startswith(b"HTTP/1.1 200 ")  # Then closed.
 
 
-def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
+def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):
     cartoon = cartoon_of_noise(500)
     requests = [GET, HEALTH, cartoon, b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"] * 12
     last = b"GET /v1/styles HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with silent_readers(timed, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
+    with silent_readers(timed_server, 1, b"") as (client,), ThreadPoolExecutor(1) as pool:
         sending = pool.submit(client.sendall, b"".join([*requests, last]))
-        answers = received(client)
+        responses = read_until_close(client)
         sending.result()
     sizes = []
-    while answers:
-        head, _, answers = answers.partition(b"\r\n\r\n")
+    while responses:
+        head, _, responses = responses.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         (length,) = (
             int(line.split(b":")[1])
@@ -108,8 +108,8 @@ def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
         is_head = len(sizes) < len(requests) and requests[len(sizes)].startswith(b"HEAD")
         sizes.append(length)
         if not is_head:
-            assert len(answers) >= length
-            answers = answers[length:]
+            assert len(responses) >= length
+            responses = responses[length:]
     assert len(sizes) == len(requests) + 1
     assert sizes[:4] * 12 == sizes[:-1]
     assert sizes[2] > 700_000
@@ -117,51 +117,53 @@ def test_pipelined_responses_come_whole_and_in_order_to_a_slow_reader(timed):
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-def test_a_large_last_response_comes_whole_although_its_client_sent_more(timed, version):
+def test_large_last_response_is_complete_despite_unread_input(timed_server, version):
     request = cartoon_of_noise(1000).replace(b"HTTP/1.1", b"HTTP/" + version)
     request = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
-    with silent_readers(timed, 1, request + bytes(100_000)) as (client,):
-        assert require_whole(received(client), version) > 2_900_000
+    with silent_readers(timed_server, 1, request + bytes(100_000)) as (client,):
+        assert require_complete(read_until_close(client), version) > 2_900_000
 
 
-def test_half_sent_responses_are_completed_after_sigterm(start_timed):
+def test_graceful_shutdown_completes_partly_sent_responses(start_timed):
     server = start_timed(0, DCTNET_SLOTS=2, DCTNET_DRAIN_DELAY=0)
     with silent_readers(server, 24, cartoon_of_noise(600)) as clients:
         first = [client.recv(1) for client in clients]
         server.process.send_signal(signal.SIGTERM)
         with ThreadPoolExecutor(24) as pool:
-            rests = list(pool.map(received, clients))
+            rests = list(pool.map(read_until_close, clients))
     assert server.process.wait(BOUND_S) == 0
     for start, rest in zip(first, rests, strict=True):
-        require_whole(start + rest)
+        require_complete(start + rest)
 
 
 CARTOON = cartoon_of_noise(300)
 WAYS: list[Callable[[Server], object]] = [
-    lambda server: connected(server).close(),
-    lambda server: reset(connected(server)),
-    lambda server: reset(connected(server, HEALTH)),
-    lambda server: reset(connected(server, GET * 5)),
-    lambda server: connected(server, GET * 20).close(),
-    lambda server: connected(server, b"GET / HT").close(),
-    lambda server: connected(server, b"\x16\x03\x01 is TLS\r\n\r\n").close(),
-    lambda server: reset(connected(server, ASKS_FIRST)),
-    lambda server: reset(connected(server, ASKS_FIRST + b"\x89PNG")),
-    lambda server: received(connected(server, b"GET /health HTTP/1.0\r\n\r\n")),
-    lambda server: received(connected(server, b"GET /none HTTP/1.0\r\n\r\n" + bytes(50_000))),
-    lambda server: connected(server, CARTOON).close(),
+    lambda server: open_connection(server).close(),
+    lambda server: reset(open_connection(server)),
+    lambda server: reset(open_connection(server, HEALTH)),
+    lambda server: reset(open_connection(server, GET * 5)),
+    lambda server: open_connection(server, GET * 20).close(),
+    lambda server: open_connection(server, b"GET / HT").close(),
+    lambda server: open_connection(server, b"\x16\x03\x01 is TLS\r\n\r\n").close(),
+    lambda server: reset(open_connection(server, ASKS_FIRST)),
+    lambda server: reset(open_connection(server, ASKS_FIRST + b"\x89PNG")),
+    lambda server: read_until_close(open_connection(server, b"GET /health HTTP/1.0\r\n\r\n")),
+    lambda server: read_until_close(
+        open_connection(server, b"GET /none HTTP/1.0\r\n\r\n" + bytes(50_000))
+    ),
+    lambda server: open_connection(server, CARTOON).close(),
 ]
-"""How a connection may end. Each is called with the server."""
+"""Ways to close a connection; each is called with the server."""
 
 
-def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(tmp_path):
+def test_closed_connections_do_not_reduce_the_limit(tmp_path):
     room = 300
     command = [*with_open_files(room + RESERVED), *TIMED]
 
-    def most_accepted(server: Server) -> int:
+    def connection_limit(server: Server) -> int:
         """Files that the worker has open when more connections than fit were opened."""
         before = open_files(server.worker())
-        with connections(server, room + 50):
+        with open_connections(server, room + 50):
             server.wait_for(200)
             most = open_files(server.worker())
         server.until(lambda: open_files(server.worker()) <= before)
@@ -169,15 +171,15 @@ def test_after_thousands_of_ended_connections_as_many_are_accepted_as_before(tmp
 
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, DCTNET_SLOTS=2) as server:
         worker = server.worker()
-        before, idle_files = most_accepted(server), open_files(worker)
+        before, idle_files = connection_limit(server), open_files(worker)
         with ThreadPoolExecutor(4) as pool:
             for way in WAYS:
                 list(pool.map(way, [server] * 200))
         server.until(lambda: open_files(worker) <= idle_files)
-        assert abs(most_accepted(server) - before) <= 2  # One more or less answers for the health.
+        assert abs(connection_limit(server) - before) <= 2  # The health check has one of its own.
         assert server.worker() == worker
-        spent = processor_time(worker)
+        spent = cpu_time(worker)
         time.sleep(1)
-        assert processor_time(worker) - spent < 0.2
+        assert cpu_time(worker) - spent < 0.2
         assert server.stop() == 0
-    assert not any("Error" in line for line in server.messages())
+    assert not any("Error" in line for line in server.lines())

@@ -1,4 +1,4 @@
-"""A client that sends many pictures at once beside one that sends one now and then."""
+"""Fair queueing: a client with many concurrent images beside one with few."""
 
 import re
 import time
@@ -15,14 +15,14 @@ BATCH, PERSON = "the-key-of-a-batch-client", "the-key-of-a-person"
 SERVICE_S = 0.3
 
 
-def waited(answer: requests.Response) -> float:
-    """Return for how many seconds its picture was in the queue."""
-    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", answer.headers["Server-Timing"])
+def queue_seconds(response: requests.Response) -> float:
+    """Return how many seconds its image was in the queue."""
+    (milliseconds,) = re.findall(r"queue;dur=([\d.]+)", response.headers["Server-Timing"])
     return float(milliseconds) / 1000
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_timed, tmp_path):
+def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text(f"{BATCH}\n{PERSON}\n")
     server = start_timed(SERVICE_S, DCTNET_SLOTS=1, DCTNET_API_KEYS_FILE=keys)
@@ -32,44 +32,44 @@ def test_beside_64_at_once_one_a_second_waits_at_most_two_service_times(start_ti
         waits: list[float] = []
         began = time.monotonic()
         while server.metric("dctnet_queue_depth") > 2 and len(waits) < 8:
-            time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One a second.
-            answer = post(server, **{"X-Api-Key": PERSON})
-            assert answer.status_code == 200
-            waits.append(waited(answer))
-        answers = Counter(sent.result().status_code for sent in batch)
+            time.sleep(max(0.0, began + len(waits) - time.monotonic()))  # One per second.
+            response = post(server, **{"X-Api-Key": PERSON})
+            assert response.status_code == 200
+            waits.append(queue_seconds(response))
+        responses = Counter(sent.result().status_code for sent in batch)
     assert len(waits) >= 4
     assert max(waits) <= 2 * SERVICE_S, waits
-    assert answers.keys() == {200, 429}  # It has its share of the places, and no more.
-    assert answers[200] >= 49
-    assert server.metric("dctnet_shed_total", reason="share") == answers[429]
-    assert server.metric("dctnet_shed_total", reason="full") == 0
+    assert responses.keys() == {200, 429}  # Within its quota.
+    assert responses[200] >= 49
+    assert server.metric("dctnet_rejected_total", reason="quota") == responses[429]
+    assert server.metric("dctnet_rejected_total", reason="queue_full") == 0
 
 
 @pytest.mark.promise("Load: one client's many images shut out no other client")
-def test_addresses_behind_a_trusted_proxy_take_turns(start_timed, tmp_path):
+def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
     server = start_timed(
         0.4,
         TIMED_HELD=tmp_path / "held",
         DCTNET_SLOTS=1,
-        DCTNET_QUEUE=3,
+        DCTNET_QUEUE_SIZE=3,
         DCTNET_FAIRNESS="address",
         DCTNET_TRUSTED_PROXIES="127.0.0.0/8",
     )
-    (tmp_path / "held").touch()  # Nothing is drawn before all wait.
+    (tmp_path / "held").touch()  # No inference before all wait.
     batch = {"X-Forwarded-For": "203.0.113.9, 192.0.2.1"}
     with ThreadPoolExecutor(4) as pool:
         served = [pool.submit(post, server, **batch) for _ in range(3)]
         server.until(lambda: server.metric("dctnet_queue_depth") == 2)
         assert server.metric("dctnet_queue_clients") == 1
-        refused = post(server, **batch)
-        assert refused.status_code == 429
-        assert refused.json()["detail"] == "Too many pictures of this client wait already."
+        rejected = post(server, **batch)
+        assert rejected.status_code == 429
+        assert rejected.json()["detail"] == "This client has too many images in the queue."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()
         assert person.result().status_code == 200
-        assert sum(answer.done() for answer in served) < 3  # Two of them came before it.
-        assert [answer.result().status_code for answer in served] == [200] * 3
+        assert sum(response.done() for response in served) < 3  # Two arrived before it.
+        assert [response.result().status_code for response in served] == [200] * 3
     text = requests.get(f"{server.management}/metrics", timeout=BOUND_S).text
-    text += "".join(server.messages()) + str(server.logged(5))
+    text += str(server.logged(5)) + "".join(server.lines())
     assert not re.search(r"192\.0\.2|203\.0\.113", text)

@@ -1,5 +1,6 @@
-"""``make loadtest`` as a person runs it: with a server of its own, and with one that is there."""
+"""``make loadtest`` with a new server and with an existing one."""
 
+import json
 import re
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from tests.support.repo import ROOT, environment
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
 
 
-def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
+def run_loadtest(**settings: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "loadtest", *SHORT],
         cwd=ROOT,
@@ -26,23 +27,23 @@ def loaded(**settings: object) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_server_of_its_own_is_started_loaded_and_ended():
-    completed = loaded(DCTNET_MODEL=DEMO)
+def test_loadtest_starts_and_stops_its_own_server():
+    completed = run_loadtest(DCTNET_MODEL=DEMO)
     assert completed.returncode == 0, completed.stderr
-    assert re.search(r"sent (\d+): \1 right, 0 refused, 0 failed, 0 wrong", completed.stdout)
+    assert re.search(r"sent (\d+): \1 ok, 0 rejected, 0 failed, 0 invalid", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(port)))
 
 
-def test_a_server_of_its_own_that_cannot_start_says_why():
-    completed = loaded(DCTNET_MODEL="/none")
+def test_loadtest_reports_why_its_server_did_not_start():
+    completed = run_loadtest(DCTNET_MODEL="/none")
     assert (completed.returncode, completed.stdout) == (3, "")
-    assert completed.stderr == "dctnet: There is no model folder /none.\n"
+    assert json.loads(completed.stderr)["message"] == "There is no model folder /none."
 
 
-def test_a_server_that_is_there_is_loaded_instead(server):
-    completed = loaded(DCTNET_URL=server.url)
+def test_loadtest_of_a_running_server(server):
+    completed = run_loadtest(DCTNET_URL=server.url)
     assert completed.returncode == 0, completed.stderr
-    assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 pictures")
+    assert completed.stdout.startswith(f"{server.url}/v1/cartoons: 2 clients for 1 s, 16 images")
     assert completed.stderr == ""

@@ -1,4 +1,4 @@
-"""Memory of a real engine with the largest images: of each slot, and of a replica that is full.
+"""Memory limit: a real engine with the largest images, per slot and on a full replica.
 
 `benchmarks.slot_memory` measures all kinds of images; here are those that take the most of each
 decoder, and each encoder once.
@@ -14,9 +14,10 @@ from math import ceil
 import pytest
 
 from benchmarks import slot_memory
-from dctnet.config import MIB, SPARE_THREADS, Settings
+from dctnet.config import MIB, Settings
 from dctnet.memory import memory_bound, slot_bytes
 from dctnet.models.folder import DEMO
+from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
 from tests.support.polling import BOUND_S
@@ -24,11 +25,11 @@ from tests.support.process import Server, memory, reset_peak_memory, serving
 from tests.support.repo import DCTNET
 
 pytestmark = pytest.mark.xdist_group("memory")  # They share an image.
-encoded = cache(slot_memory.encoded)
+encoded = cache(slot_memory.encode_file)
 
 
 @pytest.fixture(scope="module")
-def real() -> Iterator[tuple[Server, int]]:
+def demo_server() -> Iterator[tuple[Server, int]]:
     """A ready server of the demo model, and the worker's resident memory in bytes."""
     with serving(DCTNET_MODEL=DEMO, DCTNET_SLOTS=1) as server:
         yield server, memory(server.worker(), "VmRSS")
@@ -44,14 +45,12 @@ def real() -> Iterator[tuple[Server, int]]:
         ("PNG, alpha", "noise", "png"),
     ],
 )
-def test_the_largest_image_takes_no_more_on_a_slot_than_the_bound_counts(
-    real, kind, content, format
-):
-    server, ready = real
+def test_largest_image_stays_within_the_slot_bound(demo_server, kind, content, format):
+    server, ready = demo_server
     settings = Settings.from_environment({})
     assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
     image = encoded(kind, content)
-    bound = slot_bytes(replace(settings, max_bytes=len(image)))
+    bound = slot_bytes(replace(settings, max_body_bytes=len(image)))
     worker = server.worker()
     reset_peak_memory(worker)
     assert slot_memory.cartoon(server.url, image, format)
@@ -64,31 +63,31 @@ SLOTS, QUEUE, UPLOADS, THREADS = 2, 2, 4, 2
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
-    "DCTNET_QUEUE": QUEUE,
-    "DCTNET_UPLOADS": UPLOADS,
-    # All is still there when the last image is drawn.
+    "DCTNET_QUEUE_SIZE": QUEUE,
+    "DCTNET_MAX_UPLOADS": UPLOADS,
+    # Nothing times out before the last image is done.
     "DCTNET_REQUEST_TIMEOUT": 600,
     "DCTNET_WATCHDOG_TIMEOUT": 599,
-    "DCTNET_UPLOAD_GRACE": 600,
+    "DCTNET_UPLOAD_IDLE_TIMEOUT": 600,
     "DCTNET_RESPONSE_IDLE_TIMEOUT": 600,
     "DCTNET_RESPONSE_TIMEOUT": 3600,
     # Less than the unread responses have here, so that some of them are dropped.
     "DCTNET_MAX_UNSENT_BYTES": 32 * MIB,
 }
 DRAWN_S = 300
-"""How long a busy machine may take to draw all of them."""
+"""Bound of cartoonizing all of them on a busy machine, in seconds."""
 
 RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
-def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(tmp_path):
+def test_full_replica_stays_within_its_memory_limit(tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB
     image = encoded("WebP, alpha", "noise")
-    assert 0.9 * settings.max_bytes < len(image) <= settings.max_bytes
+    assert 0.9 * settings.max_body_bytes < len(image) <= settings.max_body_bytes
     head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])
@@ -104,16 +103,16 @@ def test_a_replica_that_is_full_of_everything_stays_within_its_memory_limit(tmp_
                 client.connect(("127.0.0.1", server.port))
                 client.sendall(head + data)
 
-            # A full queue rejects by the headers: one place is left for the last.
-            drawn = SLOTS + QUEUE - 1
-            for _ in range(drawn):
+            # A full queue rejects by the headers: one queue position is left for the last.
+            filling = SLOTS + QUEUE - 1
+            for _ in range(filling):
                 send(image)
             server.until(lambda: server.metric("dctnet_slots_busy") == SLOTS)
             for _ in range(UPLOADS):
                 send(image[:-1])
             server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
             server.until(
-                lambda: server.metric("dctnet_inferences_total", result="ok") == drawn,
+                lambda: server.metric("dctnet_inferences_total", result="ok") == filling,
                 bound_s=DRAWN_S,
             )
             assert server.metric("dctnet_uploads_active") == UPLOADS

@@ -1,5 +1,6 @@
-"""The model of a running server: what it imports, the files it serves, and what it names."""
+"""Model of a running server: imports, verified files, and what it reports."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,33 +13,33 @@ import requests
 import skimage.data
 
 from dctnet.models import manifest
-from dctnet.models.folder import DEMO, KNOWN_ANSWER, open_folder
-from dctnet.models.parts import Part
-from dctnet.runtimes import choice
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, open_folder
+from dctnet.models.networks import NetworkRecord
+from dctnet.runtimes import selection
 from tests.server.conftest import post
-from tests.support.absent import run_without
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
+from tests.support.missing_modules import run_without
 from tests.support.polling import BOUND_S
 from tests.support.process import serving
 from tests.support.repo import DCTNET
 from tests.support.tiny_model import write_model_without_graphs
 
 HEAVY = {"tensorflow", "tf2onnx", "onnx", "modelscope", "modelscope_hub"}
-NODE = "the node 'tower_0/scores': the operation Erfinv is not known to tf2onnx"
+NODE = "the node 'tower_0/scores': tf2onnx does not support the operation Erfinv"
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
+def test_demo_model_server_imports_neither_tensorflow_nor_opentelemetry(tmp_path):
     command = [sys.executable, "-X", "importtime", DCTNET, "serve"]
     with serving(tmp_path / "log", command, DCTNET_MODEL="demo") as server:
-        answer = post(server, encoded(skimage.data.astronaut()))
-        assert (answer.status_code, answer.headers["X-Dctnet-Faces"]) == (200, "1")
+        response = post(server, encoded(skimage.data.astronaut()))
+        assert (response.status_code, response.headers["X-Dctnet-Faces"]) == (200, "1")
         libraries = [
             Path(f"/proc/{p}/maps").read_text() for p in (server.process.pid, server.worker())
         ]
         assert server.stop() == 0
-    imported = {line.rpartition("|")[2].strip() for line in server.messages()}
-    assert "dctnet.runtimes.tensors" in imported  # By the worker, when it loaded the model.
+    imported = {line.rpartition("|")[2].strip() for line in server.lines()}
+    assert "dctnet.runtimes.signatures" in imported  # By the worker, when it loaded the model.
     roots = {module.partition(".")[0] for module in imported}
     assert not roots & (HEAVY | {"opentelemetry"})
     assert "onnxruntime" in libraries[1]
@@ -46,23 +47,21 @@ def test_a_server_of_the_demo_model_imports_neither_tensorflow_nor_opentelemetry
 
 
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
-def test_a_server_without_tensorflow_that_is_given_a_model_that_needs_it_ends_with_one_sentence(
-    tmp_path, monkeypatch
-):
+def test_model_that_needs_missing_tensorflow_fails_with_one_message(tmp_path, monkeypatch):
     folder = tmp_path / "frozen"
     write_model_without_graphs(folder)
     monkeypatch.setenv("DCTNET_MODEL", str(folder))
     ended = run_without(HEAVY, "import sys; from dctnet.cli import main; sys.exit(main(['serve']))")
     assert (ended.returncode, ended.stdout) == (3, "")
-    assert ended.stderr == (
-        f"dctnet: The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
-        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): prepare it with `dctnet"
-        " prepare`, install dctnet with its `reference` extra, or take the `tensorflow` image.\n"
+    assert json.loads(ended.stderr)["message"] == (
+        f"The model example/tiny in {folder} needs TensorFlow, which is not installed, for"
+        " cartoon_bg.pb (it is a frozen graph, as upstream ships it): convert it with `dctnet"
+        " prepare`, install dctnet with its `reference` extra, or use the `tensorflow` image."
     )
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
-def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tmp_path):
+def test_server_and_restarted_worker_use_the_verified_files(start, tmp_path):
     folder, secret = tmp_path / "model", tmp_path / "secret"
     shutil.copytree(DEMO, folder)
     secret.write_text("a secret")
@@ -71,7 +70,7 @@ def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tm
     for path in list(folder.iterdir()):
         path.unlink()
         path.symlink_to(secret)
-    expected = (DEMO / KNOWN_ANSWER).read_bytes()
+    expected = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
     def sample() -> bytes:
         return requests.get(f"{server.url}/v1/styles/demo/sample", timeout=BOUND_S).content
@@ -87,29 +86,29 @@ def test_a_server_and_its_next_worker_use_the_files_that_were_verified(start, tm
 
 @pytest.fixture
 def unconverted(tmp_path: Path, upstream_demo: Path) -> Path:
-    """The demo model as `prepare` leaves it where the detector keeps its frozen graph."""
+    """The demo model as `prepare` leaves it if the detector cannot be converted."""
     folder = tmp_path / "unconverted"
     shutil.copytree(DEMO, folder)
     (folder / "detector.onnx").unlink()
     shutil.copy(upstream_demo / "detector.pb", folder)
     described = manifest.decode((folder / manifest.FILE_NAME).read_bytes(), folder)
-    assert described.preparation is not None
-    parts = {**described.preparation.parts, "detector": Part(("tensorflow",), NODE)}
+    assert described.conversion is not None
+    networks = {**described.conversion.networks, "detector": NetworkRecord(("tensorflow",), NODE)}
     files = {
-        path.name: manifest.record(path)
+        path.name: manifest.record_file(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }
-    preparation = replace(described.preparation, parts=parts)
-    manifest.write(folder, replace(described, files=files, preparation=preparation))
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(folder, replace(described, files=files, conversion=conversion))
     return folder
 
 
-def test_readyz_and_the_metric_name_the_runtimes_and_the_part_with_its_reason(unconverted):
-    runtime = choice.summary(open_folder(unconverted))
-    # Native where it is built.
+def test_readyz_and_model_info_name_runtimes_and_fallback_reason(unconverted):
+    runtime = selection.summary(open_folder(unconverted))
+    # Native if it is built.
     assert runtime.removeprefix("native+") == "onnxruntime+tensorflow"
     with serving(DCTNET_MODEL=unconverted) as server:
-        said = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
-        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in said
+        readiness = requests.get(f"{server.management}/readyz?verbose", timeout=BOUND_S).text
+        assert f", runtime: {runtime}, detector needs TensorFlow: {NODE}, " in readiness
         assert server.metric("dctnet_model_info", runtime=runtime) == 1

@@ -1,4 +1,4 @@
-"""End of a worker whose arbiter was killed."""
+"""Orphaned workers: the arbiter was killed."""
 
 import os
 import signal
@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import LISTENING, TIMED, connected, kernel_sockets, post
-from tests.server.timed import HANGING
-from tests.support.encoded import encoded, gradient
+from tests.server.conftest import LISTENING, TIMED, kernel_sockets, open_connection, post
+from tests.server.timed_server import HANGING
+from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server
 
 SLOW_CLIENTS = 50
 AT_ONCE_S = 30
-"""Bound of what takes a moment, also on a busy machine; otherwise it would take a minute."""
+"""Bound of a prompt exit on a busy machine, in seconds; a late one takes a minute."""
 BY_TIMEOUT_S = 1 + 5
-"""Graceful timeout where a request has a second: 5 s beyond it."""
+"""Graceful timeout for a request timeout of one second: 5 s beyond it."""
 SHORT = {"DCTNET_REQUEST_TIMEOUT": 1, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
 
 
-def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or a zombie that its new parent does not reap."""
+def has_exited(pid: int) -> bool:
+    """Whether a process has exited, or is a zombie that its new parent does not reap."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -36,19 +36,19 @@ def has_ended(pid: int) -> bool:
 
 @contextmanager
 def orphaned(server: Server) -> Iterator[int]:
-    """Kill the arbiter; the worker's process id, which is killed at last if it still runs."""
+    """Kill the arbiter; yield the worker's process id, and kill it after the block."""
     worker = server.worker()
     try:
         server.process.kill()
         server.process.wait(BOUND_S)
         yield worker
     finally:
-        if not has_ended(worker):
+        if not has_exited(worker):
             os.kill(worker, signal.SIGKILL)
 
 
-def require_end(worker: int, bound_s: float) -> None:
-    until(lambda: has_ended(worker), "the worker outlives its arbiter", bound_s=bound_s)
+def require_exit(worker: int, bound_s: float) -> None:
+    until(lambda: has_exited(worker), "the worker outlives its arbiter", bound_s=bound_s)
 
 
 def is_listening(server: Server) -> bool:
@@ -58,19 +58,19 @@ def is_listening(server: Server) -> bool:
 
 @contextmanager
 def silent_reader(server: Server) -> Iterator[None]:
-    """A client whose responses fill all buffers, since it reads none."""
+    """A silent reader whose responses fill all buffers."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(1)
         client.connect(("127.0.0.1", server.port))
-        with suppress(TimeoutError):  # Its requests are not read any more either.
+        with suppress(TimeoutError):  # Its requests are no longer read either.
             while True:
                 client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
         yield
 
 
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_timed, tmp_path):
+def test_orphan_frees_its_ports_and_completes_accepted_requests(start_timed, tmp_path):
     held = tmp_path / "held"
     server = start_timed(0, DCTNET_DRAIN_DELAY=60, TIMED_HELD=held)
     held.touch()
@@ -79,36 +79,36 @@ def test_an_orphan_frees_its_ports_at_once_and_completes_what_it_accepted(start_
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
             until(lambda: not is_listening(server), "the worker keeps its ports", bound_s=AT_ONCE_S)
-            assert not has_ended(worker)
+            assert not has_exited(worker)
             held.unlink()
             assert in_flight.result().status_code == 200
-            require_end(worker, AT_ONCE_S)
+            require_exit(worker, AT_ONCE_S)
 
 
 @pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_an_orphan_whose_clients_read_nothing_ends_by_the_graceful_timeout(start_timed):
+def test_orphan_with_silent_readers_exits_within_the_graceful_timeout(start_timed):
     server = start_timed(0, **SHORT)
     with ThreadPoolExecutor() as pool, silent_reader(server):
-        answer = pool.submit(post, server, encoded(gradient(24, HANGING)))
+        response = pool.submit(post, server, encoded(gradient(24, HANGING)))
         server.until(lambda: server.metric("dctnet_slots_busy") > 0)
         with orphaned(server) as worker:
-            require_end(worker, BY_TIMEOUT_S + 3)
-        assert answer.result().status_code == 504
+            require_exit(worker, BY_TIMEOUT_S + 3)
+        assert response.result().status_code == 504
 
 
 @pytest.mark.parametrize("seconds", ["0", "inf"])
-def test_an_idle_orphan_ends_at_once_loading_or_ready(tmp_path, seconds):
+def test_idle_orphan_exits_immediately(tmp_path, seconds):
     settings = {"TIMED_SECONDS": seconds, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(tmp_path / "log", TIMED, **settings) as server:
         server.wait_for(200 if seconds == "0" else 503)
         with orphaned(server) as worker:
-            require_end(worker, AT_ONCE_S)
+            require_exit(worker, AT_ONCE_S)
 
 
 @pytest.mark.alone
 @pytest.mark.promise("Lifecycle: an orphaned worker frees its ports, completes its work and exits")
-def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start_timed, tmp_path):
+def test_replica_restarts_on_the_same_ports_after_arbiter_kill(start_timed, tmp_path):
     server = start_timed(0, **SHORT)
     unfinished = (
         b"",
@@ -117,11 +117,11 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start
     )
     with ExitStack() as stack:
         for number in range(SLOW_CLIENTS):
-            stack.enter_context(connected(server, unfinished[number % len(unfinished)]))
+            stack.enter_context(open_connection(server, unfinished[number % len(unfinished)]))
         stack.enter_context(silent_reader(server))
         with orphaned(server) as worker:
             started = time.monotonic()
-            # As a service manager does, which starts it again when it has ended.
+            # As a service manager restarts it.
             while True:
                 again = Server(
                     tmp_path / "again",
@@ -139,5 +139,5 @@ def test_a_replica_restarts_on_the_same_ports_after_its_arbiter_was_killed(start
                     assert time.monotonic() - started < 15, again.messages()
             assert again.process.poll() is None
             assert again.probe("/readyz") == 200
-            require_end(worker, BY_TIMEOUT_S + 3)
+            require_exit(worker, BY_TIMEOUT_S + 3)
             assert post(again).status_code == 200

@@ -1,4 +1,4 @@
-"""What a picture carries beside its pixels goes nowhere: into no answer, file, log or metric."""
+"""Privacy: metadata of an image is in no response, file, log or metric."""
 
 import secrets
 import stat
@@ -25,9 +25,9 @@ def marker() -> bytes:
     return secrets.token_hex(16).encode()
 
 
-def pictures(marker: bytes) -> Iterator[bytes]:
-    """A picture of each format, with the marker wherever it may carry something."""
-    picture = Image.new("RGB", (64, 48), (200, 120, 40))
+def images(marker: bytes) -> Iterator[bytes]:
+    """An image of each format, with the marker wherever it may carry something."""
+    image = Image.new("RGB", (64, 48), (200, 120, 40))
     words = marker.decode()
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Artist] = words
@@ -42,12 +42,12 @@ def pictures(marker: bytes) -> Iterator[bytes]:
         ("AVIF", {"exif": exif, "xmp": xmp}),
     ):
         data = BytesIO()
-        picture.save(data, format, **options)
+        image.save(data, format, **options)
         assert marker in data.getvalue(), format
         yield data.getvalue()
 
 
-def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
+def files_with(marker: bytes, places: list[Path], pid: int) -> list[Path]:
     """The files in folders that hold the marker, and those without a name that a process has."""
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     files += [
@@ -59,38 +59,38 @@ def holders(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 
 
 @pytest.mark.promise("Privacy: metadata of an image is in no response, file, log or metric")
-def test_a_marker_in_a_picture_is_found_nowhere_afterwards(start, tmp_path, marker):
+def test_image_metadata_is_in_no_response_file_log_or_metric(start, tmp_path, marker):
     home = tmp_path / "home"
     home.mkdir()
     server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
     server.wait_for(200)
     sent = 0
-    for data in pictures(marker):
+    for data in images(marker):
         for format in "png", "jpeg", "webp":
-            answer = post(server, data, f"?format={format}")
-            assert answer.status_code == 200
-            assert marker not in answer.content
-            with Image.open(BytesIO(answer.content)) as cartoon:
+            response = post(server, data, f"?format={format}")
+            assert response.status_code == 200
+            assert marker not in response.content
+            with Image.open(BytesIO(response.content)) as cartoon:
                 assert not dict(cartoon.getexif())
                 assert not CARRIED & cartoon.info.keys()
             sent += 1
         form = {"file": (f"{marker.decode()}.png", data)}
-        answer = requests.post(f"{server.url}/upload", files=form, timeout=BOUND_S)
-        assert answer.status_code == 200
-        assert marker not in answer.content
+        response = requests.post(f"{server.url}/upload", files=form, timeout=BOUND_S)
+        assert response.status_code == 200
+        assert marker not in response.content
         sent += 1
-    # What is refused carries it too: a broken picture, and a form without one.
+    # Rejected requests too: a broken image, and a form without an image.
     for body in {"data": data[: len(data) // 2]}, {"files": {"photo": (marker, marker)}}:
-        answer = requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
-        assert 400 <= answer.status_code < 500
-        assert marker not in answer.content
+        response = requests.post(f"{server.url}/v1/cartoons", timeout=BOUND_S, **body)
+        assert 400 <= response.status_code < 500
+        assert marker not in response.content
         sent += 1
     server.logged(sent)
     metrics = requests.get(f"{server.management}/metrics", timeout=BOUND_S).content
     assert marker not in metrics
 
     places = [tmp_path, SHARED_MEMORY]
-    assert holders(marker, places, server.worker()) == []
+    assert files_with(marker, places, server.worker()) == []
     left = home / "left"
     left.write_bytes(b"before " + marker)
-    assert holders(marker, places, server.worker()) == [left]
+    assert files_with(marker, places, server.worker()) == [left]

@@ -1,22 +1,22 @@
-"""A request's head: its host, its size, and that it changes neither the path nor a redirect."""
+"""Request head: Host validation, size limit, paths and forwarded headers."""
 
 import json
 
 import pytest
 
 from dctnet.config import MIB
-from dctnet.server.reading import MAX_HEAD_BYTES
-from tests.server.conftest import connected, connections, received
-from tests.support.process import Server, memory, processor_time, reset_peak_memory
+from dctnet.server.read_timeouts import MAX_HEAD_BYTES
+from tests.server.conftest import open_connection, open_connections, read_until_close
+from tests.support.process import Server, cpu_time, memory, reset_peak_memory
 
 HEADS = 370
 EVIL = "evil.example"
 
 
 def exchange(server: Server, head: str) -> tuple[int, bytes]:
-    """Send a request, and return the status and all that came until the server closed."""
-    with connected(server, head.encode("latin-1")) as client:
-        data = received(client, ConnectionResetError)
+    """Send a request; return the status and everything until the server closes."""
+    with open_connection(server, head.encode("latin-1")) as client:
+        data = read_until_close(client, ConnectionResetError)
     return int(data.split()[1]), data
 
 
@@ -36,9 +36,9 @@ def get(server: Server, path: str, *headers: str, host: str = "x") -> tuple[int,
         ("GET /health HTTP/1.0\r\nHost: x\r\nHost: x\r\n", 400),
     ],
 )
-def test_a_request_needs_the_host_that_its_version_asks_for(server, head, status):
-    found, data = exchange(server, f"{head}Connection: close\r\n\r\n")
-    assert found == status
+def test_host_header_is_required_by_http_version(server, head, status):
+    actual, data = exchange(server, f"{head}Connection: close\r\n\r\n")
+    assert actual == status
     if status == 400:
         require_problem(data)
 
@@ -49,7 +49,7 @@ def require_problem(data: bytes) -> None:
     assert json.loads(content)["type"] == "urn:dctnet:problem:bad-request"
 
 
-def test_a_later_request_of_a_connection_needs_a_host_too(server):
+def test_host_header_is_required_on_later_requests(server):
     first, second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n"
     status, data = exchange(server, first + second)
     assert status == 200
@@ -70,7 +70,7 @@ def test_a_later_request_of_a_connection_needs_a_host_too(server):
         "a!$&'()*+,;=~",
     ],
 )
-def test_a_host_with_an_optional_port_is_accepted(server, host):
+def test_valid_host_header_is_accepted(server, host):
     assert get(server, "/health", host=host)[0] == 200
 
 
@@ -100,7 +100,7 @@ def test_a_host_with_an_optional_port_is_accepted(server, host):
     ],
 )
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_malformed_host_is_rejected(server, host, version):
+def test_malformed_host_header_is_rejected(server, host, version):
     head = f"GET /health HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     status, data = exchange(server, head)
     assert status == 400
@@ -109,20 +109,20 @@ def test_a_malformed_host_is_rejected(server, host, version):
 
 ROUTES = (
     "/",
-    "/static/page.css",
+    "/static/main.css",
     "/health",
     "/v1/styles",
     "/v1/styles/demo/sample",
     "/v1/styles/none/sample",
     "/v1/cartoons",
-    "/v1/tickets/none",
+    "/v1/queue-tickets/none",
     "/upload",
     "/openapi.json",
     "/docs",
     "/none",
     "/v1//styles",
     "/v1/styles//demo/sample",
-    "/static//page.css",
+    "/static//main.css",
 )
 VARIANTS = (
     "{}",
@@ -141,7 +141,7 @@ VARIANTS = (
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_response_redirects_or_repeats_the_host(server, variant):
+def test_response_never_redirects_or_repeats_the_host(server, variant):
     for route in ROUTES:
         for method in "GET", "HEAD", "OPTIONS", "POST":
             target = variant.format(route)
@@ -160,7 +160,7 @@ def test_no_response_redirects_or_repeats_the_host(server, variant):
 @pytest.mark.parametrize(
     "path", ["//v1/styles", "/v1//styles", "/%2fv1/styles", "http://x//v1/styles", "/docs/", "//"]
 )
-def test_another_spelling_of_a_path_is_not_found(server, path):
+def test_non_canonical_path_is_404(server, path):
     status, data = get(server, path, host=EVIL)
     assert status == 404
     assert b"urn:dctnet:problem:not-found" in data
@@ -180,13 +180,13 @@ def test_another_spelling_of_a_path_is_not_found(server, path):
         "X-Forwarded-Protocol: ssl",
     ],
 )
-def test_no_header_changes_the_path_or_the_scheme(server, header):
-    """Whatever the peer is: Gunicorn trusts loopback by default."""
+def test_forwarded_headers_change_neither_path_nor_scheme(server, header):
+    """For every peer: Gunicorn trusts loopback by default."""
     assert get(server, "/v1/styles", header)[0] == 200
     assert get(server, "/none", header)[0] == 404
 
 
-def test_no_variable_changes_the_path_or_whom_to_trust(start_timed):
+def test_environment_changes_neither_path_nor_trusted_proxies(start_timed):
     server = start_timed(0, SCRIPT_NAME="/v1", FORWARDED_ALLOW_IPS="*")
     assert get(server, "/health")[0] == 200
     assert get(server, "/v1/styles", "SCRIPT_NAME: /v1")[0] == 200
@@ -194,7 +194,7 @@ def test_no_variable_changes_the_path_or_whom_to_trust(start_timed):
 
 
 def head(size: int) -> bytes:
-    """A head of this size, with no header that is too long by itself."""
+    """A head of this size, in which no single header is too long."""
     start, end = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", b"\r\n"
     fields = b""
     while (left := size - len(start) - len(fields) - len(end)) > 0:
@@ -207,28 +207,28 @@ def head(size: int) -> bytes:
 @pytest.mark.parametrize(
     ("size", "status"), [(MAX_HEAD_BYTES, b"200"), (MAX_HEAD_BYTES + 1, b"431")]
 )
-def test_a_head_is_taken_at_the_limit_and_rejected_one_byte_past_it(server, size, status):
+def test_request_head_limit_is_exact(server, size, status):
     data = head(size)
     assert len(data) == size
-    with connected(server, data) as client:
+    with open_connection(server, data) as client:
         assert client.recv(65536).split()[1] == status
 
 
-def test_a_body_that_comes_with_a_long_head_is_read_all_the_same(server):
+def test_body_after_a_long_head_is_read(server):
     body = b"x" * 10_000
     data = head(MAX_HEAD_BYTES - 100).replace(b"GET /health", b"POST /v1/cartoons")
     data = data[:-2] + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-    with connected(server, data) as client:
+    with open_connection(server, data) as client:
         assert client.recv(65536).split()[1] == b"415"
 
 
 @pytest.mark.promise("Load: a request head has at most 32 KiB, and unfinished heads cost little")
-def test_hundreds_of_unfinished_heads_cost_little(start_timed):
+def test_unfinished_heads_cost_bounded_memory_and_cpu(start_timed):
     server = start_timed(0, DCTNET_HEADER_TIMEOUT=4)
     worker = server.worker()
-    memory_before, time_before = reset_peak_memory(worker), processor_time(worker)
-    with connections(server, HEADS, head(MAX_HEAD_BYTES)[:-2]) as clients:
+    memory_before, time_before = reset_peak_memory(worker), cpu_time(worker)
+    with open_connections(server, HEADS, head(MAX_HEAD_BYTES)[:-2]) as clients:
         for client in clients:
             assert client.recv(4096).split()[1] == b"408"
     assert memory(worker, "VmHWM") - memory_before < 40 * MIB
-    assert processor_time(worker) - time_before < 1
+    assert cpu_time(worker) - time_before < 1

@@ -1,5 +1,6 @@
-"""Spans arrive at a collector, and one that does not take them costs nobody anything."""
+"""OpenTelemetry tracing: spans at a collector, and collectors that hang or are down."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,26 +16,26 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 from dctnet.metrics import STAGES
 from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
-from tests.server.conftest import PICTURE, post
-from tests.server.timed import SLOW
+from tests.server.conftest import IMAGE, post
+from tests.server.timed_server import SLOW
 from tests.support import http_stub
-from tests.support.absent import run_without
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
+from tests.support.missing_modules import run_without
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, free_ports
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NEVER = 600_000
-"""Milliseconds between batches: what arrives was sent at the end."""
+"""Milliseconds between batches, so that spans are sent at shutdown only."""
 
 
 class Collector:
-    """What was exported by OTLP over HTTP."""
+    """Collector: what was exported by OTLP over HTTP."""
 
     def __init__(self) -> None:
         self.url = ""
         self.bodies: list[bytes] = []
-        self.asked = Event()
+        self.statuses = Event()
 
     def resources(self) -> list[ResourceSpans]:
         exported = map(ExportTraceServiceRequest.FromString, self.bodies)
@@ -44,14 +45,14 @@ class Collector:
         scopes = [scope for resource in self.resources() for scope in resource.scope_spans]
         return [span for scope in scopes for span in scope.spans]
 
-    def served(self) -> list[Span]:
+    def server_spans(self) -> list[Span]:
         """The spans of requests."""
         return [span for span in self.spans() if span.kind == Span.SPAN_KIND_SERVER]
 
 
 @contextmanager
 def collecting(*, hangs: bool = False) -> Iterator[Collector]:
-    """A collector, or one that takes what is sent and never answers."""
+    """A collector, or one that never responds."""
     collector = Collector()
 
     class Handler(http_stub.Handler):
@@ -59,12 +60,12 @@ def collecting(*, hangs: bool = False) -> Iterator[Collector]:
             sent = self.path, self.headers["Content-Type"]
             assert sent == ("/v1/traces", "application/x-protobuf")
             body = self.body()
-            collector.asked.set()
+            collector.statuses.set()
             if hangs:
                 self.server.released.wait(BOUND_S)
                 return
             collector.bodies.append(body)
-            self.answer(200)
+            self.send(200)
 
     with http_stub.serving(Handler) as stub:
         collector.url = stub.url
@@ -89,18 +90,18 @@ def attributes(pairs: "list[KeyValue]") -> dict[str, object]:
     return {pair.key: value(pair.value) for pair in pairs}
 
 
-def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(start, collector):
+def test_cartoon_has_a_server_span_and_stage_spans_in_the_clients_trace(start, collector):
     server = start(DEMO, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
     server.wait_for(200)
     before = time.time_ns()
-    picture = encoded(skimage.data.astronaut())
+    image = encoded(skimage.data.astronaut())
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-Id": "mine"}
-    answer = post(server, picture, "?format=png", **headers)
+    answer = post(server, image, "?format=png", **headers)
     after = time.time_ns()
     assert answer.status_code == 200
     server.until(lambda: len(collector.spans()) == 1 + len(STAGES))
 
-    (root,) = collector.served()
+    (root,) = collector.server_spans()
     assert root.name == "POST /v1/cartoons"
     assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE, PARENT)
     assert root.status.code == Status.STATUS_CODE_UNSET
@@ -111,7 +112,7 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(sta
         "http.response.header.x-request-id": ["mine"],
         "url.path": "/v1/cartoons",
         "url.scheme": "http",
-        "dctnet.bytes_in": len(picture),
+        "dctnet.bytes_in": len(image),
         "dctnet.pixels": 512 * 512,
         "dctnet.faces": 1,
     }
@@ -132,16 +133,14 @@ def test_a_cartoon_is_a_span_in_its_clients_trace_with_a_span_for_each_stage(sta
     starts = [span.start_time_unix_nano for span in stages]
     ends = [span.end_time_unix_nano for span in stages]
     assert starts[1:] == ends[:-1]
-    # The last one ends when the cartoon is there, soon before the answer is.
+    # The last stage ends shortly before the response.
     slack = 500_000_000
     assert before - slack < root.start_time_unix_nano < starts[0]
     assert ends[-1] - slack < root.end_time_unix_nano < after + slack
     assert ends[-1] < root.end_time_unix_nano
 
 
-def test_the_end_sends_the_last_spans_where_clients_may_ask_for_none_and_garbage_is_no_parent(
-    start_timed, collector
-):
+def test_shutdown_flushes_spans_and_invalid_traceparents_are_ignored(start_timed, collector):
     server = start_timed(
         0,
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{collector.url}/v1/traces",
@@ -160,19 +159,19 @@ def test_the_end_sends_the_last_spans_where_clients_may_ask_for_none_and_garbage
     odd = good | {"tracestate": "=" * 3000}
     for number, headers in enumerate([*garbage, unwanted, odd], 1):
         assert requests.get(server.url, headers=headers, timeout=BOUND_S).status_code == 200
-        server.logged(number)  # Its span was made before its line.
+        server.logged(number)  # Its span was made before its log record.
     traces = [line["trace_id"] for line in server.logged(7)]
     assert traces[5:] == [TRACE, TRACE]
-    assert not collector.asked.is_set()
+    assert not collector.statuses.is_set()
     assert server.stop() == 0
-    spans = collector.served()
+    spans = collector.server_spans()
     assert [span.parent_span_id.hex() for span in spans] == [*[""] * 5, PARENT]
     assert [span.trace_id.hex() for span in spans] == [*traces[:5], TRACE]
     (resource,) = collector.resources()
     assert attributes(resource.resource.attributes)["service.name"] == "cartoons"
 
 
-def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, collector, tmp_path):
+def test_error_spans_have_no_client_data(start_timed, collector, tmp_path):
     key, secret = "k3y-0123456789abcdef", "s3cret"
     keys = tmp_path / "keys"
     keys.write_text(key)
@@ -185,41 +184,41 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
         "Referer": f"http://{secret}/",
     }
 
-    def ask(method: str, path: str, **more: object) -> int:
+    def request(method: str, path: str, **more: object) -> int:
         return requests.request(
             method, server.url + path, timeout=BOUND_S, **{"headers": own} | more
         ).status_code
 
     late = own | {"X-Request-Timeout": "1"}
     slow = encoded(gradient(24, SLOW))
-    asked = [
-        ask("GET", f"/{secret}?{secret}"),
-        ask("GET", f"/static/{secret}"),
-        ask("BREW", "/"),
-        ask("POST", f"/v1/cartoons?style={secret}", data=PICTURE),
-        ask("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no picture")}),
-        ask("POST", "/v1/cartoons", data=PICTURE, headers={"X-Api-Key": secret}),
-        ask("POST", "/upload", files={"file": slow}, headers=late),
-        ask("GET", "/health"),
+    statuses = [
+        request("GET", f"/{secret}?{secret}"),
+        request("GET", f"/static/{secret}"),
+        request("BREW", "/"),
+        request("POST", f"/v1/cartoons?style={secret}", data=IMAGE),
+        request("POST", "/upload", files={"file": (f"{secret}.png", b"s3cret, and no image")}),
+        request("POST", "/v1/cartoons", data=IMAGE, headers={"X-Api-Key": secret}),
+        request("POST", "/upload", files={"file": slow}, headers=late),
+        request("GET", "/health"),
     ]
-    assert asked == [404, 404, 405, 422, 415, 401, 504, 200]
+    assert statuses == [404, 404, 405, 422, 415, 401, 504, 200]
     assert server.stop() == 0
-    found = [
+    names = [
         (span.name, seen["http.request.method"], seen["http.response.status_code"])
-        for span in collector.served()
+        for span in collector.server_spans()
         for seen in [attributes(span.attributes)]
     ]
-    # A span is made after its answer, so the next one may be sooner.
-    assert sorted(found) == [
+    # Spans are made after their responses, so their order may differ.
+    assert sorted(names) == [
         ("GET", "GET", 404),
-        ("GET /static/<path:address>", "GET", 404),
+        ("GET /static/<path:path>", "GET", 404),
         ("HTTP", "_OTHER", 405),
         ("POST /upload", "POST", 415),
         ("POST /upload", "POST", 504),
         ("POST /v1/cartoons", "POST", 401),
         ("POST /v1/cartoons", "POST", 422),
     ]
-    (late_one,) = [s for s in collector.served() if s.status.code == Status.STATUS_CODE_ERROR]
+    (late_one,) = [s for s in collector.server_spans() if s.status.code == Status.STATUS_CODE_ERROR]
     assert attributes(late_one.attributes)["error.type"] == "504"
     (queue,) = [span for span in collector.spans() if span.kind != Span.SPAN_KIND_SERVER]
     assert (queue.name, queue.parent_span_id) == ("queue", late_one.span_id)
@@ -228,13 +227,13 @@ def test_errors_are_spans_that_hold_nothing_of_the_clients_own(start_timed, coll
             assert private.encode() not in body
 
 
-def draw_and_stop(server: Server, number: int) -> float:
-    """Draw pictures, for which nobody waits, and return how long the server took to end."""
+def cartoonize_and_stop(server: Server, number: int) -> float:
+    """Cartoonize images, and return how long the server took to stop."""
     began = time.monotonic()
     for _ in range(number):
-        answer = requests.post(f"{server.url}/upload", files={"file": PICTURE}, timeout=BOUND_S)
-        assert answer.status_code == 200
-    # A line is written when the spans were made, so a thread that waits for the collector shows.
+        response = requests.post(f"{server.url}/upload", files={"file": IMAGE}, timeout=BOUND_S)
+        assert response.status_code == 200
+    # A record is logged after its spans are made, so a thread that waits for the collector shows.
     assert len(server.logged(number)) == number
     assert time.monotonic() - began < EXPORT_TIMEOUT_S
     stopped = time.monotonic()
@@ -250,28 +249,28 @@ FULL = {"OTEL_BSP_MAX_QUEUE_SIZE": 8, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4}
 
 
 @pytest.mark.alone
-def test_a_collector_that_hangs_costs_no_request(start_timed):
+def test_hanging_collector_costs_no_request(start_timed):
     with collecting(hangs=True) as collector:
         server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **EAGER, **FULL)
-        took = draw_and_stop(server, 20)
-        assert collector.asked.is_set()
+        took = cartoonize_and_stop(server, 20)
+        assert collector.statuses.is_set()
     assert FLUSH_S < took < FLUSH_S + MARGIN_S
-    assert "dctnet: tracing: Queue full, dropping Span." in server.messages()
+    assert "tracing: Queue full, dropping Span." in server.messages()
 
 
 @pytest.mark.alone
-def test_a_collector_that_is_down_costs_no_request_and_is_said_once(start_timed):
+def test_unreachable_collector_costs_no_request_and_is_logged_once(start_timed):
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     server = start_timed(0, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **EAGER)
-    assert draw_and_stop(server, 20) < FLUSH_S + MARGIN_S
+    assert cartoonize_and_stop(server, 20) < FLUSH_S + MARGIN_S
     (line,) = [line for line in server.messages() if "tracing" in line]
-    assert line.startswith("dctnet: tracing: Transient error ")
-    assert "Traceback" not in "".join(server.messages())
+    assert line.startswith("tracing: Transient error ")
+    assert server.faults() == []
 
 
 @pytest.mark.parametrize("missing", ["opentelemetry", "requests"])
-def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(monkeypatch, missing):
+def test_missing_tracing_extra_fails_with_one_message(monkeypatch, missing):
     port, management = free_ports(2)
     monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{port}")
     monkeypatch.setenv("DCTNET_MANAGEMENT_BIND", f"127.0.0.1:{management}")
@@ -279,8 +278,8 @@ def test_without_the_extra_a_collector_ends_the_start_with_one_sentence(monkeypa
     program = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
     ended = run_without({missing}, program)
     assert (ended.returncode, ended.stdout) == (1, "")
-    (said,) = ended.stderr.splitlines()
-    assert said.startswith(f"dctnet: OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}")
-    assert said.endswith(
+    message = json.loads(ended.stderr)["message"]
+    assert message.startswith(f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {missing}")
+    assert message.endswith(
         " is not installed: install dctnet with its `tracing` extra, or unset the variable."
     )

@@ -1,4 +1,4 @@
-"""A machine as `single-host/README.md` sets one up: real supervisord, nginx and replicas."""
+"""A single host as in single-host/README.md: real supervisord, nginx and replicas."""
 
 import getpass
 import json
@@ -29,12 +29,13 @@ PACKAGES = {
     "openssl": "openssl",
     "docker-compose": "docker-compose",
 }
-"""Debian's, by what they install. Some of it lies where only root's PATH leads."""
+"""Debian's package of each program."""
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+"""With the directories of nginx and logrotate, which only root has on its PATH."""
 
 
 def require(*tools: str) -> None:
-    """Skip the test where one of these is not installed."""
+    """Skip the test if a program is not installed."""
     missing = [PACKAGES[tool] for tool in tools if shutil.which(tool, path=PATH) is None]
     if missing:
         names = " ".join(missing)
@@ -42,7 +43,7 @@ def require(*tools: str) -> None:
 
 
 class Host:
-    """A machine in a folder: its files are those that `configure.py` writes."""
+    """A single host in one directory, with the files that `render.py` writes."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
@@ -66,11 +67,11 @@ class Host:
             "HTTPS_PORT": https,
             "API_PORT": first,
             "MANAGEMENT_PORT": first + 2,
-            "DIRECTORY": folder / "release",
+            "RELEASE_DIR": folder / "release",
             "USER": getpass.getuser(),
             "LOG_DIR": self.logs,
             "CACHE_DIR": folder / "cache",
-            "NGINX_PID": folder / "nginx.pid",
+            "NGINX_PID_FILE": folder / "nginx.pid",
             "DCTNET_MODELS_DIR": folder / "none",
             "DCTNET_MODEL": "demo",
             "DCTNET_DRAIN_DELAY": 0,
@@ -78,19 +79,19 @@ class Host:
             "DCTNET_THREADS": 1,
         } | settings
         self.configure()
-        self._write_mains()
+        self._write_main_configs()
 
     def configure(self, **settings: object) -> None:
-        """Change settings, and write all files anew."""
+        """Change settings and render all files."""
         self.settings |= settings
         lines = [f"{name}={value}\n" for name, value in self.settings.items()]
         (self.folder / "settings.env").write_text("".join(lines))
         self._run(
-            sys.executable, SINGLE_HOST / "configure.py", self.folder / "settings.env", self.folder
+            sys.executable, SINGLE_HOST / "render.py", self.folder / "settings.env", self.folder
         )
 
-    def _write_mains(self) -> None:
-        """What Debian's packages bring: the files that include ours."""
+    def _write_main_configs(self) -> None:
+        """Write main configuration files like those of Debian's packages, which include ours."""
         folder = self.folder
         (folder / "supervisord.conf").write_text(
             f"[unix_http_server]\nfile={folder}/s.sock\n"
@@ -125,17 +126,17 @@ class Host:
         return completed
 
     def nginx(self, *options: str) -> str:
-        """Run nginx with options such as -t; return what it said."""
+        """Run nginx with options such as -t; return its output."""
         return self._run("nginx", "-c", self.folder / "main.conf", *options).stdout
 
     def supervisorctl(self, *words: str) -> str:
         return self._run("supervisorctl", "-c", self.folder / "supervisord.conf", *words).stdout
 
-    def update(self, *options: str) -> "subprocess.CompletedProcess[str]":
-        """Run `update.py`, whatever comes of it."""
+    def rolling_update(self, *options: str) -> "subprocess.CompletedProcess[str]":
+        """Run `rolling_update.py`; ignore its exit status."""
         return self._run(
             sys.executable,
-            SINGLE_HOST / "update.py",
+            SINGLE_HOST / "rolling_update.py",
             self.folder / "settings.env",
             f"--supervisord={self.folder / 'supervisord.conf'}",
             *options,
@@ -143,26 +144,28 @@ class Host:
         )
 
     def logrotate(self) -> None:
-        """Rotate as if a day had passed; it fails where the configuration has a mistake."""
+        """Force a rotation; fail if logrotate reports an error."""
         state, config = self.folder / "logrotate.state", self.folder / "logrotate.conf"
         assert self._run("logrotate", "--force", "--state", state, config).stdout == ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run supervisord and nginx, from when every replica is ready; end them at last."""
+        """Run supervisord and nginx with ready replicas within the block."""
         command = ["supervisord", "--nodaemon", "-c", self.folder / "supervisord.conf"]
         with self.nginx_running(), self._process(*command) as supervisord:
             try:
-                until(self.are_ready, process=supervisord)
+                until(self.all_ready, process=supervisord)
                 yield
             finally:
-                # Nobody asks the replicas any more, and their drain delay is long.
-                for pid in children(supervisord.pid):
+                # No client is left; supervisord would restart the replicas and await their drain.
+                replicas = children(supervisord.pid)
+                supervisord.kill()
+                for pid in replicas:
                     os.killpg(pid, signal.SIGKILL)
 
     @contextmanager
     def nginx_running(self) -> Iterator[None]:
-        """Run nginx alone, from when it answers; end it at last."""
+        """Run nginx alone within the block."""
         self._run(
             *("openssl", "req", "-x509", "-nodes", "-days", "1", "-subj", "/CN=localhost"),
             *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
@@ -171,42 +174,42 @@ class Host:
         )
         command = ["nginx", "-c", self.folder / "main.conf", "-g", "daemon off;"]
         with self._process(*command) as nginx:
-            until(self._nginx_answers, process=nginx)
+            until(self._nginx_responds, process=nginx)
             yield
 
     @contextmanager
     def _process(self, *command: object) -> Iterator["subprocess.Popen[bytes]"]:
         words = [str(word) for word in command]
-        said = self.folder / f"{words[0]}.output"
+        log = self.folder / f"{words[0]}.output"
         try:
             with (
-                said.open("w") as output,
+                log.open("w") as output,
                 running(words, environment(PATH=PATH), output, output) as process,
             ):
                 yield process
         except BaseException:
-            print(said.read_text())
+            print(log.read_text())
             raise
 
-    def _nginx_answers(self) -> bool:
+    def _nginx_responds(self) -> bool:
         try:
             return requests.head(self.http, allow_redirects=False, timeout=BOUND_S).is_redirect
         except requests.ConnectionError:
             return False
 
     def is_ready(self, number: int) -> bool:
-        """Whether a replica, counted from 1, is ready."""
+        """Readiness of a replica; replicas count from 1."""
         try:
             url = f"http://127.0.0.1:{self.management_ports[number - 1]}/readyz"
             return requests.get(url, timeout=BOUND_S).ok
         except requests.ConnectionError:
             return False
 
-    def are_ready(self) -> bool:
+    def all_ready(self) -> bool:
         return self.is_ready(1) and self.is_ready(2)
 
     def metric(self, number: int, name: str) -> float:
-        """Return a replica's metric."""
+        """Value of a replica's metric."""
         return metrics.metric(f"http://127.0.0.1:{self.management_ports[number - 1]}", name)
 
     def get(self, path: str, **options: Any) -> requests.Response:
@@ -218,29 +221,31 @@ class Host:
         )
 
     def pid(self, number: int) -> int:
-        """Return the id of a replica's master process."""
+        """Process ID of a replica's Gunicorn arbiter."""
         return int(self.supervisorctl("pid", f"dctnet-{number}"))
 
-    def kill(self, number: int) -> int:
-        """End a replica, master and worker, as the kernel ends what needs too much memory."""
+    def kill_replica(self, number: int) -> int:
+        """SIGKILL a replica's arbiter and worker, as the OOM killer does; return its process ID."""
         pid = self.pid(number)
         os.killpg(pid, signal.SIGKILL)
         return pid
 
-    def accesses(self) -> list[dict[str, Any]]:
-        """Return the lines of nginx's access log; each must be JSON."""
+    def access_log_lines(self) -> list[dict[str, Any]]:
+        """Lines of nginx's access log; each must be JSON."""
         lines = (self.logs / "nginx-access.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    def access(self, request_id: str) -> dict[str, Any]:
-        """Return a request's line, which nginx writes after its answer."""
-        (line,) = until(lambda: [a for a in self.accesses() if a["request_id"] == request_id])
+    def access_log_line(self, request_id: str) -> dict[str, Any]:
+        """Line of a request, which nginx writes after the response."""
+        (line,) = until(
+            lambda: [a for a in self.access_log_lines() if a["request_id"] == request_id]
+        )
         return line
 
 
 @pytest.fixture(scope="session")
 def make_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Host]:
-    """Makes a machine with settings; it runs within `running`."""
+    """Factory of hosts with settings; a host runs within `running`."""
     require("nginx", "supervisord", "openssl")
 
     def make(**settings: object) -> Host:
@@ -251,7 +256,7 @@ def make_host(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Host]:
 
 @pytest.fixture(scope="session")
 def host(make_host: Callable[..., Host]) -> Iterator[Host]:
-    """One that runs, for all tests that leave it as it is."""
+    """Running host, shared by tests that do not change it."""
     host = make_host()
     with host.running():
         yield host

@@ -1,4 +1,4 @@
-"""A steady load on a machine whose engine is timed, for as long as something is done to it."""
+"""Constant load on a host with a timed engine, while a test disturbs the host."""
 
 import threading
 from collections.abc import Iterator
@@ -6,56 +6,55 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from loadtest.client import Open, Plan, Report, equals, made, run
+from loadtest.client import OpenLoop, Plan, Report, compare_with, generate_images, run
 from tests.single_host.conftest import Host
 from tests.support.polling import BOUND_S, until
 
 RATE = 3.0
-"""Pictures a second, which one replica draws in half of it: what is refused under a load
-that is too much for the machine is a question of its own."""
-PICTURES = made(8, 96, 96, format="png")
-SOME = 5
-"""So many are answered before anything is done, and after it."""
+"""Images per second, half of what one replica can do: overload has its own tests."""
+IMAGES = generate_images(8, 96, 96, format="png")
+RESPONSES_AROUND = 5
+"""Responses before the disturbance, and after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _UntilTold(Open):
-    """Arrivals that stop when `ended` is set."""
+class StoppableArrivals(OpenLoop):
+    """Arrivals that stop when `stopped` is set."""
 
-    ended: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def offsets(self) -> Iterator[float]:
         for due_s in super().offsets():
-            if self.ended.is_set():
+            if self.stopped.is_set():
                 return
             yield due_s
 
 
 @contextmanager
 def load(host: Host) -> Iterator[list[Report]]:
-    """Ask steadily, through nginx, from before the body until after it; then gives the report."""
-    right = {picture.name: 255 - picture.pixels() for picture in PICTURES}
-    arrivals = _UntilTold(rate=RATE, duration_s=10 * BOUND_S)
+    """Load nginx from before the block until after it; then append the report to the list."""
+    right = {image.name: 255 - image.pixels() for image in IMAGES}
+    arrivals = StoppableArrivals(rate=RATE, duration_s=10 * BOUND_S)
     plan = Plan(
         url=f"{host.url}/v1/cartoons",
         arrivals=arrivals,
-        pictures=PICTURES,
+        images=IMAGES,
         ca_file=host.certificate,
-        check=equals(right),
+        check=compare_with(right),
     )
     reports: list[Report] = []
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, plan)
         try:
-            _wait_for_some(host)
+            _wait_for_responses(host)
             yield reports
-            _wait_for_some(host)
+            _wait_for_responses(host)
         finally:
-            arrivals.ended.set()
+            arrivals.stopped.set()
             reports.append(running.result())
             print(reports[0].table())
 
 
-def _wait_for_some(host: Host) -> None:
-    enough = len(host.accesses()) + SOME
-    until(lambda: len(host.accesses()) >= enough)
+def _wait_for_responses(host: Host) -> None:
+    enough = len(host.access_log_lines()) + RESPONSES_AROUND
+    until(lambda: len(host.access_log_lines()) >= enough)

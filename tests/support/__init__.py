@@ -1,1 +1,1 @@
-"""What several tests share: upstream's own code, and the pictures that both are given."""
+"""What several tests share: upstream's own code, and the images that both are given."""

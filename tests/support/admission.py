@@ -1,4 +1,4 @@
-"""Admission under test: a clock that the test turns, work that it ends, waiting threads."""
+"""Admission test harness: a manual clock, blocking tasks, background threads."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dctnet.admission import Admission, Refused, Ticket
+from dctnet.admission import Admission, Job, Rejected
 
 T = TypeVar("T")
 
 BOUND_S = 30.0
-"""How long anything may take that takes a moment, in seconds."""
+"""Bound of anything that is normally immediate, in seconds."""
 
 
 FAR = 1e9
-"""A deadline that nothing passes and no prediction reaches, in seconds of the clock."""
+"""A deadline beyond every prediction, in seconds of the clock."""
 
 
 class Clock:
-    """A clock that stands still until the test turns it."""
+    """A clock that only the test advances."""
 
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
@@ -40,12 +40,12 @@ class Payload:
     """A request body or a result that a weak reference can watch."""
 
 
-class WorkFailed(Exception):
-    """What the work of a picture raises where the test wants it to."""
+class TaskFailed(Exception):
+    """Error of a task, raised on purpose."""
 
 
-class Work:
-    """A picture's work: called with its body, it computes until the test ends it."""
+class BlockingTask:
+    """A task that blocks until the test ends it."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -60,32 +60,32 @@ class Work:
         return self._end()
 
     def end(self, how: Callable[[], object] = Payload) -> None:
-        """Let it return what ``how`` returns, or raise what it raises."""
+        """Let it return or raise what ``how`` does."""
         self._end = how
         self._ended.set()
 
 
 def fail() -> None:
-    """Raise WorkFailed, as code does that met another error before."""
+    """Raise TaskFailed with a cause."""
     try:
         raise KeyError
     except KeyError as error:
-        raise WorkFailed from error
+        raise TaskFailed from error
 
 
-def leave_the_process() -> None:
-    """Raise what is no Exception."""
+def exit_process() -> None:
+    """Raise an error that is not an Exception."""
     raise SystemExit
 
 
-def patient() -> Callable[[], bool]:
-    """Return what says that the client is there, for BOUND_S: so that no test waits for ever."""
+def connected_check() -> Callable[[], bool]:
+    """Return a connection check that is true for BOUND_S, so that no test waits forever."""
     until = time.monotonic() + BOUND_S
     return lambda: time.monotonic() < until
 
 
 def in_background(call: Callable[[], T]) -> "Future[T]":
-    """Call it in a thread of its own."""
+    """Call it in a new thread."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -98,22 +98,22 @@ def in_background(call: Callable[[], T]) -> "Future[T]":
     return future
 
 
-def refusal(call: Callable[[], object]) -> Refused:
-    """Return with what it refuses."""
-    with pytest.raises(Refused) as caught:
+def rejection(call: Callable[[], object]) -> Rejected:
+    """Return the rejection that a call raises."""
+    with pytest.raises(Rejected) as caught:
         call()
     return caught.value
 
 
 class AdmissionHarness:
-    """An Admission with its slots' threads, its clock, and the works that it was given."""
+    """An Admission with its threads, its clock and its blocking tasks."""
 
     def __init__(
         self,
         *,
         slots: int = 1,
-        queue: int = 9,
-        uploads: int = 1,
+        queue_size: int = 9,
+        max_uploads: int = 1,
         max_service_time: float = inf,
         running_clock: Clock | None = None,
     ) -> None:
@@ -121,13 +121,13 @@ class AdmissionHarness:
         self.running_clock = running_clock or self.clock
         self.admission = Admission(
             slots=slots,
-            queue=queue,
-            uploads=uploads,
+            queue_size=queue_size,
+            max_uploads=max_uploads,
             max_service_time=max_service_time,
             clock=self.clock,
             running_clock=self.running_clock,
         )
-        self.works: list[Work] = []
+        self.tasks: list[BlockingTask] = []
         others = set(all_threads())
         self.prepared = self.admission.start(lambda: current_thread().name)
         self.threads = set(all_threads()) - others
@@ -137,39 +137,39 @@ class AdmissionHarness:
         *,
         cost: float = 1,
         deadline: float = FAR,
-        is_wanted: Callable[[], bool] | None = None,
+        is_connected: Callable[[], bool] | None = None,
         body: object = None,
         client: str | None = None,
-    ) -> tuple[Work, Ticket[object]]:
-        work = Work()
-        ticket = self.admission.submit(
-            partial(work, body),
+    ) -> tuple[BlockingTask, Job[object]]:
+        task = BlockingTask()
+        job = self.admission.submit(
+            partial(task, body),
             cost=cost,
             deadline=deadline,
-            is_wanted=is_wanted or patient(),
+            is_connected=is_connected or connected_check(),
             client=client,
         )
-        self.works.append(work)
-        return work, ticket
+        self.tasks.append(task)
+        return task, job
 
-    def occupy(self, **options: Any) -> tuple[Work, Ticket[object]]:
-        """Submit a picture and wait until a slot computes it."""
-        work, ticket = self.submit(**options)
-        assert work.started.wait(BOUND_S)
-        return work, ticket
+    def occupy(self, **options: Any) -> tuple[BlockingTask, Job[object]]:
+        """Submit a task and wait until a slot runs it."""
+        task, job = self.submit(**options)
+        assert task.started.wait(BOUND_S)
+        return task, job
 
     def calibrate(self, seconds_per_cost: float) -> None:
-        """Measure as the warm-up does."""
-        self.admission.pace.calibrate(1, seconds_per_cost)
+        """Calibrate the service time, as the warm-up does."""
+        self.admission.service_time.calibrate(1, seconds_per_cost)
 
-    def refusal(self, **options: Any) -> Refused:
-        return refusal(lambda: self.submit(**options))
+    def rejection(self, **options: Any) -> Rejected:
+        return rejection(lambda: self.submit(**options))
 
     def close(self) -> None:
-        """Stop; fail where a slot's thread stays."""
+        """Stop, and require that all slot threads exit."""
         self.admission.stop()
-        for work in self.works:
-            work.end()
+        for task in self.tasks:
+            task.end()
         for thread in self.threads:
             thread.join(BOUND_S)
         assert self.admission.busy == self.admission.queued == 0

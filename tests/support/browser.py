@@ -1,4 +1,4 @@
-"""Debian's Chromium, without a window, as a person's computer or phone."""
+"""Headless Chromium, emulating a desktop or a phone."""
 
 import base64
 import shutil
@@ -21,7 +21,7 @@ DESKTOP, PHONE = (1100, 900), (320, 640)
 
 
 class Browser:
-    """A browser with one page in it."""
+    """Browser with one tab."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -30,16 +30,16 @@ class Browser:
     def open(
         self, url: str, *, language: str = "en", size: tuple[int, int] = DESKTOP, dark: bool = False
     ) -> None:
-        """Open a page anew, as somebody does who was never there."""
+        """Open a page as a new visitor."""
         self.emulate(size, dark=dark)
         self.cdp("Emulation.setUserAgentOverride", userAgent=self._agent, acceptLanguage=language)
         self.cdp("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
         self.driver.get_log("browser")
         self.driver.get(f"{url}/")
-        self.until(lambda: self.shows("#styles"))
+        self.until(lambda: self.is_visible("#styles"))
 
     def emulate(self, size: tuple[int, int], *, dark: bool = False) -> None:
-        """Be a window of this size, or a phone, whose user likes light or dark pages."""
+        """Emulate a window of this size, or a phone, with a light or dark colour scheme."""
         width, height = size
         is_phone = size == PHONE
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
@@ -53,10 +53,10 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, parameters)
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run the body of an asynchronous function in the page, and return what it returns."""
+        """Run the body of an async function in the page, and return its result."""
         source = (
             "const done = arguments[arguments.length - 1];"
-            f"(async (...given) => {{ {script} }})(...arguments)"
+            f"(async (...args) => {{ {script} }})(...arguments)"
             ".then((value) => done([value, null]), (error) => done([null, String(error)]))"
         )
         value, error = self.driver.execute_async_script(source, *arguments)
@@ -64,8 +64,8 @@ class Browser:
         return value
 
     @contextmanager
-    def network(self, *, offline: bool = False, upload: int = -1) -> Iterator[None]:
-        """A connection that is broken, or sends so many bytes a second, within the block."""
+    def emulate_network(self, *, offline: bool = False, upload: int = -1) -> Iterator[None]:
+        """Emulate a network that is offline, or uploads this many bytes per second."""
         usual = {"offline": False, "uploadThroughput": -1, "latency": 0, "downloadThroughput": -1}
         self.cdp("Network.enable")
         emulate = "Network.emulateNetworkConditions"
@@ -79,53 +79,55 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """Return what an element says."""
+        """Return the text of an element."""
         return self[selector].text
 
-    def shows(self, *selectors: str) -> bool:
-        """Say whether all these are to be seen."""
+    def is_visible(self, *selectors: str) -> bool:
+        """Return whether all these elements are visible."""
         return all(self[selector].is_displayed() for selector in selectors)
 
     def state(self) -> str | None:
-        """Return the state of the drawing."""
+        """Return the state of the page."""
         return self["body"].get_attribute("data-state")
 
-    def reach(self, *states: str) -> None:
-        """Wait for one of these states."""
-        self.until(lambda: self.state() in states, lambda: f"it is {self.state()}")
+    def wait_for_state(self, *states: str) -> None:
+        """Wait until the page is in one of these states."""
+        self.until(lambda: self.state() in states, lambda: f"the state is {self.state()}")
 
-    def focused(self) -> str:
-        """Return the id of the element that the keyboard is on, or its value or tag."""
+    def focused_element(self) -> str:
+        """Return the ID, value or tag of the focused element."""
         element = self.driver.switch_to.active_element
         names = ("id", "value", "tagName")
         return next(filter(None, (element.get_attribute(name) for name in names)), "")
 
-    def choose(self, path: Path) -> None:
-        """Choose a file."""
+    def choose_file(self, path: Path) -> None:
+        """Choose a file in the file picker."""
         self["#file"].send_keys(str(path))
 
     def until(
-        self, condition: Callable[[], object], what: Callable[[], str] = lambda: "it did not come"
+        self,
+        condition: Callable[[], object],
+        what: Callable[[], str] = lambda: "the condition is still false",
     ) -> None:
-        """Poll for a condition."""
-        until(lambda: _tried(condition), what)
+        """Wait for a condition."""
+        until(lambda: _ignore_stale_elements(condition), what)
 
-    def picture(self, *, whole: bool) -> bytes:
-        """Return a PNG of the whole page, or of what is in the window."""
+    def screenshot(self, *, whole: bool) -> bytes:
+        """Return a PNG of the whole page, or of the visible part."""
         shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
-    def complaints(self) -> list[str]:
-        """What the browser complains of, such as what the page's policy forbids."""
+    def console_messages(self) -> list[str]:
+        """Return the messages of the browser's console, such as CSP violations."""
         return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
 
-    def barriers(self) -> list[str]:
-        """What keeps people from using the page: by axe-core, or that it is too wide."""
+    def accessibility_violations(self) -> list[str]:
+        """Return axe-core's violations, and whether the page scrolls sideways."""
         if not AXE.exists():
             pytest.skip("needs axe-core: make tools")
         if not self.driver.execute_script("return 'axe' in window"):
             self.driver.execute_script(AXE.read_text())
-        found, is_sideways = self.run(
+        violations, is_sideways = self.run(
             """
             const { violations } = await axe.run({ resultTypes: ["violations"] });
             const root = document.documentElement;
@@ -134,12 +136,12 @@ class Browser:
         )
         return ["The page is wider than the window."] * is_sideways + [
             f"{rule['impact']}: {rule['help']}: {node['html']}"
-            for rule in found
+            for rule in violations
             for node in rule["nodes"]
         ]
 
 
-def _tried(condition: Callable[[], object]) -> object:
+def _ignore_stale_elements(condition: Callable[[], object]) -> object:
     try:
         return condition()
     except StaleElementReferenceException:
@@ -148,17 +150,17 @@ def _tried(condition: Callable[[], object]) -> object:
 
 @contextmanager
 def chromium(downloads: Path) -> Iterator[Browser]:
-    """Start one that puts what it downloads into a folder; skip the test where there is none."""
+    """Start Chromium with a download folder; skip the test if it is not installed."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.skip("needs chromium: apt-get install chromium chromium-driver")
     options = ChromeOptions()
     options.binary_location = program
-    # No sandbox: root has none, and the page is our own.
+    # Chromium's sandbox does not run as root; the page is trusted.
     for argument in "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage":
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # With its path given, Selenium looks for no other driver.
+    # With an explicit path, Selenium downloads no driver.
     chrome = Chrome(options, ChromeService(driver))
     try:
         chrome.set_script_timeout(BOUND_S)

@@ -1,4 +1,4 @@
-"""The chart, rendered by the real Helm, and Kubernetes' schemas for what comes out."""
+"""Rendering of the chart by Helm, and validation by Kubernetes schemas."""
 
 import json
 import re
@@ -20,9 +20,10 @@ CHART = ROOT / "helm/dctnet"
 PROFILES = [path.name.removesuffix("-values.yaml") for path in sorted(CHART.glob("ci/*"))]
 SCHEMAS = ROOT / ".tools/schemas"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFINITIONS = SCHEMA["$defs"]["definitions.yaml"]["$defs"]
 DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
 
-# Values that several tests give.
+# Values shared by tests.
 DIGEST = f"sha256:{'0' * 64}"
 DEMO = {"model": {"source": "demo"}}
 BAKED = {"model": {"source": "baked"}}
@@ -45,37 +46,37 @@ APIS = (
     "monitoring.coreos.com/v1/ServiceMonitor",
     "cert-manager.io/v1",
 )
-"""What a cluster has where all of the chart's neighbours are installed."""
+"""APIs of a cluster with all controllers that the chart supports."""
 
 
-class Refused(Exception):
-    """A template has failed with a sentence of the chart's, which is the message."""
+class Rejected(Exception):
+    """Validation by the templates failed; the message is theirs."""
 
 
 class Invalid(Exception):
-    """The values do not match values.schema.json; the message is Helm's."""
+    """Values do not match values.schema.json; the message is Helm's."""
 
 
 def tool(name: str) -> str:
-    """Return the path of a program, or skip the test where it isn't there."""
-    made, found = TOOLS / name, shutil.which(name)
-    if made.exists():
-        return str(made)
-    if found is None:
+    """Return the path of a program, or skip the test if it is not installed."""
+    installed, on_path = TOOLS / name, shutil.which(name)
+    if installed.exists():
+        return str(installed)
+    if on_path is None:
         pytest.skip(f"needs {name}: make tools")
-    return found
+    return on_path
 
 
 def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run a program of tools.mk to its end."""
+    """Run a program of tools.mk."""
     command = [tool(name), *map(str, arguments)]
-    # It ends within a second or two: much of its CPU time would be spent on collecting garbage.
+    # The programs run for a second or two; less garbage collection saves CPU time.
     env = environment(GOGC=400)
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **options)
 
 
 class Objects:
-    """What one rendering has made."""
+    """Rendered objects."""
 
     def __init__(self, objects: Sequence[Object]):
         self._objects = objects
@@ -84,14 +85,14 @@ class Objects:
         return iter(self._objects)
 
     def all(self, kind: str) -> list[Object]:
-        """The objects of a kind."""
+        """Return all objects of a kind."""
         return [each for each in self._objects if each["kind"] == kind]
 
     def one(self, kind: str, name: str | None = None) -> Object:
-        """The only object of a kind, or the one of that name."""
-        found = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
-        assert len(found) == 1, f"{len(found)} {kind} {name or ''}"
-        return found[0]
+        """Return the only object of a kind, or the one with that name."""
+        matches = [each for each in self.all(kind) if name in {None, each["metadata"]["name"]}]
+        assert len(matches) == 1, f"{len(matches)} {kind} {name or ''}"
+        return matches[0]
 
     @property
     def kinds(self) -> set[str]:
@@ -103,57 +104,57 @@ class Objects:
 
     @property
     def pod(self) -> Object:
-        """The replicas' pod: its metadata and spec."""
+        """Pod template of the replicas."""
         return self.deployment["spec"]["template"]
 
     @property
     def container(self) -> Object:
-        """The container that serves."""
+        """Container of the service."""
         return next(each for each in self.pod["spec"]["containers"] if each["name"] == "dctnet")
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the serving container is told: the ConfigMaps that it takes whole, then its own."""
-        told: dict[str, str] = {}
+        """Environment of the service's container, ConfigMaps included."""
+        environ: dict[str, str] = {}
         for source in self.container.get("envFrom", []):
             if "configMapRef" in source:
-                told |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
+                environ |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
         for variable in self.container.get("env", []):
-            told[variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
-        return told
+            environ[variable["name"]] = variable.get("value", json.dumps(variable.get("valueFrom")))
+        return environ
 
 
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay values over values, as Helm does."""
+def merge_values(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge values, as Helm does; later layers take precedence."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             old = result.get(key)
             both = isinstance(old, Mapping) and isinstance(value, Mapping)
-            result[key] = merged(old, value) if both else value
+            result[key] = merge_values(old, value) if both else value
     return result
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """Return values with one leaf: ``nested("a.b", 1)`` is ``{"a": {"b": 1}}``."""
+def nest_value(path: str, value: Any) -> dict[str, Any]:
+    """Return values with one leaf: ``nest_value("a.b", 1)`` is ``{"a": {"b": 1}}``."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return value
 
 
-def leaf(values: Mapping[str, Any], path: str) -> Any:
-    """Return what lies at a path such as ``timeouts.request``."""
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a path such as ``timeouts.request``."""
     for key in path.split("."):
         values = values[key]
     return values
 
 
 def schema_at(path: Iterable[str]) -> dict[str, Any]:
-    """Return what the schema says of a value."""
-    found = SCHEMA
+    """Return the schema of a value."""
+    matches = SCHEMA
     for key in path:
-        found = found["properties"][key]
-    return found
+        matches = matches["properties"][key]
+    return matches
 
 
 def render(
@@ -165,8 +166,8 @@ def render(
     apis: Sequence[str] = APIS,
     helm: str = "helm",
 ) -> Objects:
-    """Render the chart; raise Refused or Invalid where that fails."""
-    command = [helm, "template", release, str(CHART), "--namespace", "pictures"]
+    """Render the chart; raise Rejected or Invalid on failure."""
+    command = [helm, "template", release, str(CHART), "--namespace", "images"]
     command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
         command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
@@ -174,11 +175,11 @@ def render(
     return Objects(json.loads(_rendered(*command, "--values", "-", values=text)))
 
 
-@cache  # As text, so that no test can change what another one gets.
+@cache  # Cached as text, so that tests cannot modify shared objects.
 def _rendered(*command: str, values: str) -> str:
     run = run_tool(*command, input=values)
-    if sentence := re.search(r": (dctnet: .*)", run.stderr):
-        raise Refused(sentence[1].strip())
+    if match := re.search(r": (dctnet: .*)", run.stderr):
+        raise Rejected(match[1].strip())
     if run.returncode and "schema" in run.stderr:
         raise Invalid(run.stderr)
     assert run.returncode == 0, run.stderr
@@ -189,9 +190,9 @@ def _rendered(*command: str, values: str) -> str:
 def assert_schema_rejects(
     wrong: Iterable[tuple[str, Any]], beside: Mapping[str, Any] | None = None
 ) -> None:
-    """Assert that the schema rejects each of these values, by its path.
+    """Assert that the schema rejects each of these values, given by path.
 
-    Helm tells all that it rejects at once, so that one call tries a value for each path.
+    Helm reports all errors at once, so one call checks a value for each path.
     """
     calls: dict[int, dict[str, Any]] = defaultdict(dict)
     for path, value in wrong:
@@ -199,14 +200,20 @@ def assert_schema_rejects(
         calls[first][path] = value
     for values in calls.values():
         with pytest.raises(Invalid) as invalid:
-            render(merged(beside or {}, *(nested(path, value) for path, value in values.items())))
-        said = str(invalid.value)
-        # Null takes a default away: then the schema misses the value where it should lie.
-        found = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", said)
-        rejected = [f"{place}/{missing}/" for place, missing in found]
+            render(
+                merge_values(
+                    beside or {}, *(nest_value(path, value) for path, value in values.items())
+                )
+            )
+        output = str(invalid.value)
+        # Null removes a default, so the schema reports a missing property.
+        matches = re.findall(r"at '([^']*)'(?:: missing property '([^']*)')?", output)
+        rejected = [f"{location}/{missing}/" for location, missing in matches]
         for path, value in values.items():
-            place = f"/{path.replace('.', '/')}/"
-            assert any(each.startswith(place) for each in rejected), f"{path}: {value!r}\n{said}"
+            location = f"/{path.replace('.', '/')}/"
+            assert any(each.startswith(location) for each in rejected), (
+                f"{path}: {value!r}\n{output}"
+            )
 
 
 @cache
@@ -217,13 +224,13 @@ def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads((folder / f"{kind}.json").read_text()))
 
 
-def faults(objects: Objects, minor: str = "1.36") -> list[str]:
-    """Say what a version of Kubernetes would refuse, one line each."""
-    found = []
+def schema_errors(objects: Objects, minor: str = "1.36") -> list[str]:
+    """Return the schema errors for a version of Kubernetes, one line each."""
+    errors = []
     for each in objects:
         group, _, version = each["apiVersion"].rpartition("/")
         parts = [each["kind"], *filter(None, [group.partition(".")[0]]), version]
         for error in _validator(minor, "-".join(parts).lower()).iter_errors(each):
-            place = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
-            found.append(f"{place}: {error.message[:300]}")
-    return found
+            location = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
+            errors.append(f"{location}: {error.message[:300]}")
+    return errors

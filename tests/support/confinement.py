@@ -1,4 +1,4 @@
-"""Memory limits for a command: a cgroup where one can be made, else RLIMIT_DATA."""
+"""Memory limit for a command: a cgroup if one can be created, else RLIMIT_DATA."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,12 @@ from tests.support.polling import until
 ROOT = Path("/sys/fs/cgroup")
 
 THREAD_STACK_BYTES = 8 * 1024 * 1024
-"""What RLIMIT_DATA counts of a thread, most of which is never touched."""
+"""Bytes that RLIMIT_DATA counts per thread, most of them never touched."""
+
+
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment of a process whose address space a test limits. OpenBLAS allocates 128 MiB when one
+of its threads first runs, perhaps after the limit is set, and crashes if it cannot."""
 
 
 class Cgroup:
@@ -33,14 +38,14 @@ class Cgroup:
         return int(dict(line.split() for line in lines)["oom_kill"])
 
     def peak(self) -> int | None:
-        """Return the most that was used in bytes, where it is known."""
+        """Return the peak memory in bytes, if it is known."""
         name = "memory.max_usage_in_bytes" if self._version == 1 else "memory.peak"
         file = self._folder / name  # Version 2 has none before Linux 5.19.
         return int(file.read_text()) if file.exists() else None
 
 
 class DataLimit:
-    """RLIMIT_DATA: what a process may allocate, touched or not; nothing is killed for it."""
+    """RLIMIT_DATA: bounds allocations, touched or not; kills no process."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -56,7 +61,7 @@ class DataLimit:
 
 
 def cgroup_parent() -> tuple[Path, int] | None:
-    """Return a folder in which a memory cgroup can be made, and its version."""
+    """Return a folder in which a memory cgroup can be created, and its version."""
     for version, mount in (1, ROOT / "memory"), (2, ROOT):
         for parent in (mount / own.lstrip("/") for own in (*_own_cgroups(version), "")):
             folder = parent / f"dctnet-{uuid4().hex}"
@@ -96,6 +101,6 @@ def confined(limit: int, threads: int) -> Iterator[Cgroup | DataLimit]:
     try:
         yield Cgroup(folder, version, limit)
     finally:
-        # Its last process may still be on its way out.
+        # Its last process may still be exiting.
         until(lambda: not (folder / "cgroup.procs").read_text(), f"{folder} is in use")
         folder.rmdir()

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from dctnet.imaging import PictureError, decode
+from dctnet.imaging import ImageError, decode
 from tests.support.repo import ROOT
 
 MAX_PIXELS = 10**8
@@ -45,7 +45,7 @@ def measure(image: bytes) -> Cost:
     before, started, is_rejected = peak(), time.process_time(), False
     try:
         decode(image, MAX_PIXELS)
-    except PictureError:
+    except ImageError:
         is_rejected = True
     return Cost(time.process_time() - started, peak() - before, is_rejected)
 

@@ -1,7 +1,7 @@
-"""A frozen detector of upstream's shape: FaceBoxes, as TensorFlow 1 wrote it, with random weights.
+"""A frozen FaceBoxes detector as TensorFlow 1 wrote it, with upstream's tensors, random weights.
 
-It has what makes such a graph hard to convert: batch normalization that a `training_flag` switches
-by `Switch` and `Merge`, and a non-maximum suppression for each picture in the loop of `map_fn`.
+It has the parts that are hard to convert: batch normalization that a `training_flag` switches with
+`Switch` and `Merge`, and a non-maximum suppression for each image in the loop of `map_fn`.
 
 Architecture: "FaceBoxes: A CPU Real-time Face Detector with High Accuracy", Zhang et al., 2017, as
 the public implementations in TensorFlow have it.
@@ -20,7 +20,7 @@ MIN_SCORE = 0.1
 MAX_OVERLAP = 0.6
 
 _ANCHORS = ((16, (1 / 16, 1 / 8, 1 / 4)), (8, (1 / 2,)), (4, (1,)))
-"""How many cells along a side, and the sides of each cell's boxes in 0..1."""
+"""Number of cells along a side, and the sides of each cell's boxes in 0..1."""
 
 
 def write_faceboxes(seed: int = 0) -> bytes:
@@ -136,7 +136,7 @@ def _anchors() -> Any:
 
 
 def _suppress(tf: Any, boxes: Any, scores: Any) -> tuple[Any, Any, Any]:
-    def one_picture(pair: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    def one_image(pair: tuple[Any, Any]) -> tuple[Any, Any, Any]:
         boxes, scores = pair
         likely = tf.squeeze(tf.where(tf.greater_equal(scores, MIN_SCORE)), axis=1)
         boxes, scores = tf.gather(boxes, likely), tf.gather(scores, likely)
@@ -148,7 +148,7 @@ def _suppress(tf: Any, boxes: Any, scores: Any) -> tuple[Any, Any, Any]:
         return tf.ensure_shape(boxes, [MAX_BOXES, 4]), tf.ensure_shape(scores, [MAX_BOXES]), count
 
     found: tuple[Any, Any, Any] = tf.map_fn(
-        one_picture,
+        one_image,
         (boxes, scores),
         dtype=(tf.float32, tf.float32, tf.int32),
         parallel_iterations=8,

@@ -1,4 +1,4 @@
-"""What may happen to a file's path after the file was verified."""
+"""Ways to replace a file at its path after verification."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The parts of which picture files consist, to build broken ones."""
+"""Parts of image files, to build damaged ones."""
 
 import struct
 import zlib
@@ -15,12 +15,12 @@ def segment(marker: int, body: bytes) -> bytes:
 
 
 def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
-    """Return a JPEG with these segments right behind its first marker."""
+    """Return a JPEG with these segments after its first marker."""
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
 def with_frame_size(jpeg: bytes, width: int, height: int) -> bytes:
-    """Return a JPEG whose frame header tells another size."""
+    """Return a JPEG whose frame header announces another size."""
     at = min(at for marker in (0xC0, 0xC2) if (at := jpeg.find(bytes((0xFF, marker)))) > 0)
     return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
 
@@ -41,7 +41,7 @@ def chunk(name: bytes, body: bytes = b"") -> bytes:
 def png_header(
     width: int, height: int, depth: int = 8, colour: int = 2, interlace: int = 0
 ) -> bytes:
-    """Return a PNG's signature and header, with nothing behind them."""
+    """Return only a PNG's signature and header."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
     return PNG_SIGNATURE + chunk(b"IHDR", header)
 
@@ -52,7 +52,7 @@ def png(header: bytes, rows: bytes, *extra: bytes) -> bytes:
 
 
 def with_chunks(png: bytes, *chunks: bytes) -> bytes:
-    """Return a PNG with these chunks right behind its header."""
+    """Return a PNG with these chunks after its header."""
     return png[:33] + b"".join(chunks) + png[33:]
 
 
@@ -72,10 +72,10 @@ def webp_canvas(width: int, height: int, flags: int = 0) -> bytes:
     return webp_chunk(b"VP8X", struct.pack("<I", flags) + sides)
 
 
-def webp_frame(picture: bytes, width: int, height: int) -> bytes:
+def webp_frame(image: bytes, width: int, height: int) -> bytes:
     """Return a frame of an animation, of the chunk of a still WebP."""
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return webp_chunk(b"ANMF", bytes(6) + sides + bytes(4) + picture[12:])
+    return webp_chunk(b"ANMF", bytes(6) + sides + bytes(4) + image[12:])
 
 
 def box(name: bytes, body: bytes = b"") -> bytes:
@@ -84,7 +84,7 @@ def box(name: bytes, body: bytes = b"") -> bytes:
 
 
 def contents(avif: bytes, name: bytes) -> bytes:
-    """Return what is in the first box of a name."""
+    """Return the contents of the first box of this name."""
     at = avif.index(name) + 4
     return avif[at : at - 8 + int.from_bytes(avif[at - 8 : at - 4])]
 
@@ -98,15 +98,15 @@ ALPHA = box(b"auxC", b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
 
 
 def grid(rows: int, columns: int, width: int, height: int) -> bytes:
-    """Return the contents of an item that is made of tiles."""
+    """Return the contents of a grid item."""
     return struct.pack(">4BII", 0, 1, rows - 1, columns - 1, width, height)
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of an AVIF: its kind, its contents, and its properties as boxes."""
+    """An item of an AVIF: its type, its contents, and its properties as boxes."""
 
-    kind: bytes
+    item_type: bytes
     contents: bytes
     properties: tuple[bytes, ...] = ()
 
@@ -123,33 +123,33 @@ def reference(name: bytes, source: int, *targets: int) -> bytes:
     return box(name, struct.pack(f">HH{count}H", source, count, *targets))
 
 
-def infe(number: int, kind: bytes) -> bytes:
+def infe(number: int, item_type: bytes) -> bytes:
     """Return a box of `iinf`."""
-    return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, kind))
+    return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, item_type))
 
 
 def avif(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> bytes:
     """Return an AVIF of items, numbered from 1; the first is the primary one.
 
-    `boxes` are contents that replace those of boxes of `meta`, or boxes that come on top.
+    `boxes` are contents that replace boxes of `meta` or add new ones.
     """
     properties = list(dict.fromkeys(p for item in items for p in item.properties))
-    kinds, associations, places, data = b"", b"", b"", b""
+    types, associations, extents, data = b"", b"", b"", b""
     for number, item in enumerate(items, 1):
-        kinds += infe(number, item.kind)
+        types += infe(number, item.item_type)
         numbers = bytes(properties.index(p) + 1 for p in item.properties)
         associations += struct.pack(">HB", number, len(numbers)) + numbers
-        places += struct.pack(">HHHHII", number, 1, 0, 1, len(data), len(item.contents))
+        extents += struct.pack(">HHHHII", number, 1, 0, 1, len(data), len(item.contents))
         data += item.contents
     count = len(items)
     ipma = box(b"ipma", struct.pack(">II", 0, count) + associations)
     meta = {
         "hdlr": bytes(8) + b"pict" + bytes(13),
         "pitm": struct.pack(">IH", 0, 1),
-        "iinf": struct.pack(">IH", 0, count) + kinds,
+        "iinf": struct.pack(">IH", 0, count) + types,
         "iref": bytes(4) + references,
         "iprp": box(b"ipco", b"".join(properties)) + ipma,
-        "iloc": struct.pack(">IHH", 1 << 24, 0x4400, count) + places,
+        "iloc": struct.pack(">IHH", 1 << 24, 0x4400, count) + extents,
         "idat": data,
     } | boxes
     described = b"".join(box(name.encode(), body) for name, body in meta.items())
@@ -163,8 +163,8 @@ def with_announced_size(avif: bytes, width: int, height: int) -> bytes:
     return avif[:at] + struct.pack(">II", width, height) + avif[at + 8 :]
 
 
-def undated(avif: bytes) -> bytes:
-    """Return an animated AVIF without the times at which it was made."""
+def without_timestamps(avif: bytes) -> bytes:
+    """Return an animated AVIF without creation times."""
     for name in b"mvhd", b"tkhd", b"mdhd":
         at = avif.index(name) + 8
         avif = avif[:at] + bytes(16) + avif[at + 16 :]
@@ -172,7 +172,7 @@ def undated(avif: bytes) -> bytes:
 
 
 def exif(entries: int, value_bytes: int, padding: int) -> bytes:
-    """Return EXIF data with entries that all have the same bytes, of which there are `padding`."""
+    """Return EXIF data whose entries all point to the same bytes, of which there are `padding`."""
     start = 14 + 12 * entries
     tags = b"".join(struct.pack(">HHII", 0x8000 + n, 7, value_bytes, start) for n in range(entries))
     head = struct.pack(">2sHIH", b"MM", 42, 8, entries)
@@ -180,7 +180,7 @@ def exif(entries: int, value_bytes: int, padding: int) -> bytes:
 
 
 def with_right_checksums(png: bytes) -> bytes:
-    """Return a damaged PNG whose chunks have the checksums of what is now in them."""
+    """Return a damaged PNG with recomputed chunk checksums."""
     mended, position = bytearray(png), len(PNG_SIGNATURE)
     while position + 12 <= len(png):
         end = position + 8 + int.from_bytes(png[position : position + 4])

@@ -1,4 +1,4 @@
-"""Strategies of Hypothesis for bytes that a client may send for a picture."""
+"""Hypothesis strategies for bytes that a client may send as an image."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from tests.support import profiles as p
 from tests.support.corpus import corpus
 from tests.support.formats import PNG_SIGNATURE, with_right_checksums
-from tests.support.profile_samples import SPACES, costly, ordinary
+from tests.support.profile_samples import SPACES, costly_profiles, ordinary_profiles
 
 MAX_SEED_BYTES = 4096
 
 SIGNATURES = (b"", b"\xff\xd8\xff", PNG_SIGNATURE, b"RIFF\0\0\0\0WEBPVP8X", b"\0\0\0\x18ftypavif")
-TELLING = (
+MARKERS = (
     b"\0",
     b"\xff",
     b"\0\0\0\0",
@@ -36,24 +36,24 @@ def seeds() -> dict[str, bytes]:
 
 
 SEED_NAMES = st.deferred(lambda: st.sampled_from(sorted(seeds())))
-"""Made when the first is drawn: it encodes the corpus."""
+"""Deferred, because it encodes the corpus."""
 
-PLACES = st.floats(0, 1, exclude_max=True)
-"""Where in a picture something happens, as a share of its length."""
+POSITIONS = st.floats(0, 1, exclude_max=True)
+"""Positions in an image, as fractions of its length."""
 
 
 def random_bytes() -> st.SearchStrategy[bytes]:
-    """Noise, behind a format's signature or none."""
+    """Noise, after a format's signature or none."""
     return st.builds(bytes.__add__, st.sampled_from(SIGNATURES), st.binary(max_size=400))
 
 
-def changed_pictures() -> st.SearchStrategy[bytes]:
-    """Pictures to which several things happened on their way."""
+def changed_images() -> st.SearchStrategy[bytes]:
+    """Images with several random changes."""
     changed = st.lists(_changes(), min_size=1, max_size=6)
-    return st.builds(_after, SEED_NAMES, changed, st.booleans())
+    return st.builds(_apply, SEED_NAMES, changed, st.booleans())
 
 
-def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
+def _apply(seed: str, changes: list[Change], mend: bool) -> bytes:
     data = seeds()[seed]
     for change in changes:
         data = change(data) or b"\0"
@@ -61,14 +61,17 @@ def _after(seed: str, changes: list[Change], mend: bool) -> bytes:
 
 
 def profiles() -> st.SearchStrategy[tuple[str, bytes]]:
-    """ICC profiles, built of odd parts or damaged on their way, each with the mode of its image."""
+    """ICC profiles, built from unusual parts or damaged, each with the mode of its image."""
     return st.one_of(
-        st.builds(_built, st.sampled_from(sorted(SPACES)), _tags(), VERSIONS, CONNECTION_SPACES),
-        st.builds(_damaged, st.sampled_from(PROFILES), st.lists(_changes(), max_size=4)),
+        st.builds(_build, st.sampled_from(sorted(SPACES)), _tags(), VERSIONS, CONNECTION_SPACES),
+        st.builds(_damage, st.sampled_from(PROFILES), st.lists(_changes(), max_size=4)),
     )
 
 
-PROFILES = [*ordinary().values(), *((mode, d) for mode in SPACES for d in costly(mode).values())]
+PROFILES = [
+    *ordinary_profiles().values(),
+    *((mode, d) for mode in SPACES for d in costly_profiles(mode).values()),
+]
 
 VERSIONS = st.sampled_from((2, 4, 5, 9))
 CONNECTION_SPACES = st.sampled_from((b"XYZ ", b"Lab ", b"RGB ", b"CMYK", b"\0\0\0\0"))
@@ -79,14 +82,14 @@ TAGS += [name + bytes([digit]) for name in (b"A2B", b"B2A", b"D2B", b"B2D") for 
 TAGS += [b"ncl2", b"clrt", b"gamt", b"pseq", b"dscm"]
 
 
-def _damaged(sample: tuple[str, bytes], changes: list[Change]) -> tuple[str, bytes]:
+def _damage(sample: tuple[str, bytes], changes: list[Change]) -> tuple[str, bytes]:
     mode, profile = sample
     for change in changes:
         profile = change(profile) or b"\0"
     return mode, profile
 
 
-def _built(mode: str, tags: dict[bytes, bytes], version: int, space: bytes) -> tuple[str, bytes]:
+def _build(mode: str, tags: dict[bytes, bytes], version: int, space: bytes) -> tuple[str, bytes]:
     return mode, p.profile(SPACES[mode], tags, connection_space=space, version=version)
 
 
@@ -129,41 +132,45 @@ def _tags() -> st.SearchStrategy[dict[bytes, bytes]]:
 
 
 def _changes() -> st.SearchStrategy[Change]:
-    inserts = st.binary(min_size=1, max_size=12) | st.sampled_from(TELLING)
+    inserts = st.binary(min_size=1, max_size=12) | st.sampled_from(MARKERS)
     return st.one_of(
-        st.builds(_flipped, PLACES, st.integers(0, 7)),
-        st.builds(_overwritten, PLACES, inserts),
-        st.builds(_inserted, PLACES, inserts),
-        st.builds(_left_out, PLACES, st.integers(1, 64)),
-        st.builds(_cut, PLACES),
-        st.builds(_spliced, PLACES, SEED_NAMES, PLACES),
+        st.builds(_flip, POSITIONS, st.integers(0, 7)),
+        st.builds(_overwrite, POSITIONS, inserts),
+        st.builds(_insert, POSITIONS, inserts),
+        st.builds(_delete, POSITIONS, st.integers(1, 64)),
+        st.builds(_truncate, POSITIONS),
+        st.builds(_splice, POSITIONS, SEED_NAMES, POSITIONS),
     )
 
 
-def _flipped(place: float, bit: int) -> Change:
-    return lambda data: _overwritten(place, bytes((data[int(place * len(data))] ^ 1 << bit,)))(data)
+def _flip(position: float, bit: int) -> Change:
+    return lambda data: _overwrite(position, bytes((data[int(position * len(data))] ^ 1 << bit,)))(
+        data
+    )
 
 
-def _overwritten(place: float, new: bytes) -> Change:
+def _overwrite(position: float, new: bytes) -> Change:
     def change(data: bytes) -> bytes:
-        at = int(place * len(data))
+        at = int(position * len(data))
         return data[:at] + new + data[at + len(new) :]
 
     return change
 
 
-def _inserted(place: float, new: bytes) -> Change:
-    return lambda data: data[: int(place * len(data))] + new + data[int(place * len(data)) :]
+def _insert(position: float, new: bytes) -> Change:
+    return lambda data: data[: int(position * len(data))] + new + data[int(position * len(data)) :]
 
 
-def _left_out(place: float, count: int) -> Change:
-    return lambda data: data[: int(place * len(data))] + data[int(place * len(data)) + count :]
+def _delete(position: float, count: int) -> Change:
+    return lambda data: (
+        data[: int(position * len(data))] + data[int(position * len(data)) + count :]
+    )
 
 
-def _cut(place: float) -> Change:
-    return lambda data: data[: int(place * len(data))]
+def _truncate(position: float) -> Change:
+    return lambda data: data[: int(position * len(data))]
 
 
-def _spliced(place: float, other: str, other_place: float) -> Change:
-    rest = seeds()[other][int(other_place * len(seeds()[other])) :]
-    return lambda data: data[: int(place * len(data))] + rest
+def _splice(position: float, other: str, other_position: float) -> Change:
+    rest = seeds()[other][int(other_position * len(seeds()[other])) :]
+    return lambda data: data[: int(position * len(data))] + rest

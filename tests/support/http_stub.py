@@ -1,4 +1,4 @@
-"""A server on loopback whose answers a test chooses: a subclass of `Handler` and `serving`."""
+"""HTTP stub server: subclass `Handler` and pass it to `serving`."""
 
 import socket
 import struct
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Request(NamedTuple):
-    """What came of a request before its body."""
+    """Request line and headers of a request."""
 
     method: str
     path: str
@@ -20,14 +20,14 @@ class Request(NamedTuple):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads a request's body and sends whole answers; its server's `released` ends what waits."""
+    """Request handler of a stub; `server.released` unblocks waiting handlers."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # Headers and body are written one after the other.
+    disable_nagle_algorithm = True  # Headers and body are separate writes.
     server: "Stub"
 
     def parse_request(self) -> bool:
-        """Note the request, or refuse what is none."""
+        """Record the request if it is valid."""
         if parsed := super().parse_request():
             self.server.requests.append(Request(self.command, self.path, self.headers))
         return parsed
@@ -39,17 +39,17 @@ class Handler(BaseHTTPRequestHandler):
         self.respond()
 
     def respond(self) -> None:
-        """Answer a request: the stub's own, where it has no method such as `do_GET`."""
+        """Respond to a request; a subclass overrides this or `do_GET` and `do_POST`."""
         raise NotImplementedError
 
     def body(self) -> bytes:
-        """The request's body; to be called once."""
+        """Read the request's body; call it once."""
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def answer(
+    def send(
         self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> None:
-        """Send a whole answer."""
+        """Send a complete response."""
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | dict(headers or {})).items():
             self.send_header(name, value)
@@ -57,17 +57,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def reset(self) -> None:
-        """End the connection without an answer; closing with a linger time of zero sends RST."""
+        """Reset the connection: closing with a linger time of zero sends RST."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write nothing: what a test says of a request is in its assertions."""
+        """Log nothing."""
 
 
 class Stub(ThreadingHTTPServer):
-    """A server of a handler's answers."""
+    """Threaded HTTP server with a handler."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -76,12 +76,12 @@ class Stub(ThreadingHTTPServer):
         super().__init__((host, port), handler)
         self.url = f"http://{host}:{self.server_port}"
         self.requests: list[Request] = []
-        """All that came, in their order."""
+        """All requests, in order."""
         self.released = threading.Event()
-        """Set at the end: a handler that answers never waits for it."""
+        """Set at shutdown; handlers that never respond wait for it."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that have gone."""
+        """Ignore clients that have disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -90,9 +90,9 @@ class Stub(ThreadingHTTPServer):
 def serving(
     handler: type[Handler], host: str = "127.0.0.1", port: int = 0, **attributes: Any
 ) -> Iterator[Stub]:
-    """Serve until the end of the block, on a free port where none is given.
+    """Serve until the end of the block, by default on a free port.
 
-    The attributes are the handler's: what its answers depend on, and where it notes requests.
+    ``attributes`` become attributes of the handler's class.
     """
     with Stub(type(handler.__name__, (handler,), attributes), host, port) as stub:
         thread = threading.Thread(target=stub.serve_forever, args=(0.01,))

@@ -1,6 +1,6 @@
-"""Hypothesis profiles: `small`, the same in every run, and `large`, 20 times as many at random.
+"""Hypothesis profiles: `small`, deterministic; `large`, 20 times as many random examples.
 
-`HYPOTHESIS_PROFILE=large` or pytest's `--hypothesis-profile=large` chooses the large one.
+Select `large` with `HYPOTHESIS_PROFILE=large` or pytest's `--hypothesis-profile=large`.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 SMALL, LARGE = 100, 2000
-"""Examples of a test that names no number."""
+"""Examples per test, by default."""
 
 settings.register_profile(
     "small", derandomize=True, database=None, deadline=None, max_examples=SMALL
@@ -20,17 +20,17 @@ settings.register_profile(
     database=None,
     deadline=None,
     max_examples=LARGE,
-    print_blob=True,  # To repeat a failure: examples are in no other run.
+    print_blob=True,  # Reproduces a failure, whose example no other run has.
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "small"))
 
 
 def examples(small: int, **others: Any) -> settings:
-    """The settings of a test that needs this number of examples in the small profile."""
+    """Settings of a test with this number of examples in the small profile."""
     return settings(max_examples=scaled(small), **others)
 
 
 def scaled(small: int) -> int:
-    """A number of examples in the small profile, made one of the profile that is in use."""
+    """Number of examples in the current profile, given that of the small one."""
     return max(1, small * settings().max_examples // SMALL)

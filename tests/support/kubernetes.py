@@ -1,4 +1,4 @@
-"""What Kubernetes refuses although the schemas of its objects admit it."""
+"""Validation of Kubernetes objects beyond their schemas."""
 
 import re
 from collections import Counter
@@ -20,8 +20,8 @@ UNITS = {
 }
 
 
-def amount(quantity: str | float) -> Decimal:
-    """Return what a quantity such as ``500m`` or ``2Gi`` is; raise ValueError if it is none."""
+def parse_quantity(quantity: str | float) -> Decimal:
+    """Parse a quantity such as ``500m`` or ``2Gi``; raise ValueError if invalid."""
     match = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)", str(quantity))
     if not match or match[2] not in UNITS:
         raise ValueError(quantity)
@@ -29,7 +29,7 @@ def amount(quantity: str | float) -> Decimal:
 
 
 def pods(objects: Iterable[Object]) -> Iterator[tuple[str, Object]]:
-    """The specifications of pods, each with the object's name that has it."""
+    """Pod specifications, each with the name of its object."""
     for each in objects:
         name = f"{each['kind']}/{each['metadata']['name']}"
         if each["kind"] == "Pod":
@@ -48,55 +48,55 @@ def images(objects: Iterable[Object]) -> set[str]:
     return {each["image"] for _, pod in pods(objects) for each in containers(pod)}
 
 
-def repeated(names: Iterable[str]) -> list[str]:
-    """The names that come more than once."""
+def duplicates(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once."""
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
-def mistakes(objects: Iterable[Object]) -> list[str]:
-    """Say what is wrong, one line each."""
+def validation_errors(objects: Iterable[Object]) -> list[str]:
+    """Return validation errors, one line each."""
     objects = list(objects)
-    found = [
-        f"{name} comes twice"
-        for name in repeated(
+    errors = [
+        f"{name} is defined twice"
+        for name in duplicates(
             f"{each['kind']}/{each['metadata'].get('namespace')}/{each['metadata']['name']}"
             for each in objects
         )
     ]
     for each in objects:
-        found += _named_wrong(each)
+        errors += _name_errors(each)
     for name, pod in pods(objects):
-        found += [f"{name}: {mistake}" for mistake in _in_pod(pod)]
-    return found
+        errors += [f"{name}: {error}" for error in _pod_errors(pod)]
+    return errors
 
 
-def _named_wrong(each: Object) -> Iterator[str]:
+def _name_errors(each: Object) -> Iterator[str]:
     kind, metadata = each["kind"], each["metadata"]
     allowed = SERVICE if kind == "Service" else NAME
     if not allowed.fullmatch(metadata["name"]):
-        yield f"{kind} cannot be called {metadata['name']}"
+        yield f"{kind} has the invalid name {metadata['name']}"
     for key, value in (metadata.get("labels") or {}).items():
         if not isinstance(value, str) or not LABEL_VALUE.fullmatch(value):
             yield f"{kind}: label {key} cannot be {value!r}"
     for key, value in (metadata.get("annotations") or {}).items():
         if not isinstance(value, str):
-            yield f"{kind}: annotation {key} is no string: {value!r}"
+            yield f"{kind}: annotation {key} is not a string: {value!r}"
 
 
-def _in_pod(pod: Object) -> Iterator[str]:
-    for name in repeated(each["name"] for each in pod.get("volumes") or []):
-        yield f"two volumes are called {name}"
-    for name in repeated(each["name"] for each in containers(pod)):
-        yield f"two containers are called {name}"
+def _pod_errors(pod: Object) -> Iterator[str]:
+    for name in duplicates(each["name"] for each in pod.get("volumes") or []):
+        yield f"two volumes have the name {name}"
+    for name in duplicates(each["name"] for each in containers(pod)):
+        yield f"two containers have the name {name}"
     for each in containers(pod):
-        for path in repeated(mount["mountPath"] for mount in each.get("volumeMounts") or []):
+        for path in duplicates(mount["mountPath"] for mount in each.get("volumeMounts") or []):
             yield f"two volumes are mounted at {path}"
         for variable in each.get("env") or []:
             if not isinstance(variable.get("value", ""), str):
-                yield f"{variable['name']} is no string"
+                yield f"{variable['name']} is not a string"
         resources = each.get("resources") or {}
         limits = resources.get("limits") or {}
         for resource, request in (resources.get("requests") or {}).items():
             limit = limits.get(resource, request)
-            if amount(request) > amount(limit):
+            if parse_quantity(request) > parse_quantity(limit):
                 yield f"{each['name']} requests {request} {resource}, over the limit {limit}"

@@ -1,4 +1,4 @@
-"""What the documentation shows: its headings, its links, and the commands that a reader types."""
+"""Parser of documentation pages: headings, links, tables and code blocks."""
 
 import re
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ _LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code, with what the comment before it says of running it."""
+    """A fenced code block, with the HTML comment on the line before it."""
 
     line: int
-    """Where it begins, counted from 1."""
+    """The line of its first character, counted from 1."""
     text: str
     note: str
 
     @property
     def is_run(self) -> bool:
-        """Whether a test types it; ``<!-- not run: reason -->`` says that it does not."""
+        """Whether a test runs it: not after ``<!-- not run: reason -->``."""
         return not self.note.startswith("not run: ")
 
     @property
     def keeps_running(self) -> bool:
-        """Whether it starts a server, as ``<!-- keeps running -->`` says."""
+        """Whether it starts a server: after ``<!-- keeps running -->``."""
         return self.note == "keeps running"
 
 
 def commands(page: Path) -> list[Block]:
-    """Return the page's ```sh blocks in their order."""
+    """Return the page's ``sh`` blocks in order."""
     return blocks(page, "sh")
 
 
 def blocks(page: Path, language: str) -> list[Block]:
-    """Return the page's blocks in a language in their order."""
+    """Return the page's blocks of one language in order."""
     text = page.read_text()
     return [
         Block(text.count("\n", 0, match.start("text")) + 1, match["text"], match["note"] or "")
@@ -47,13 +47,18 @@ def blocks(page: Path, language: str) -> list[Block]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the names by which links reach the page's headings, as GitHub makes them."""
+    """Return the anchors of the page's headings, as GitHub derives them."""
     headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
+def heading_levels(page: Path) -> list[int]:
+    """Return the level of each heading in order, 1 for the title."""
+    return [len(marks) for marks in re.findall(r"^(#+) ", _prose(page), re.MULTILINE)]
+
+
 def links(page: Path) -> list[str]:
-    """Return where the page's links and pictures point, in their order."""
+    """Return the targets of the page's links and images in order."""
     return [markdown or html for markdown, html in _LINK.findall(_prose(page))]
 
 
@@ -62,11 +67,11 @@ def _prose(page: Path) -> str:
 
 
 def tables(page: Path) -> list[list[dict[str, str]]]:
-    """Return the page's tables, each as its rows by the heads of their columns."""
-    found = []
+    """Return the page's tables; each row is a dict by column header."""
+    parsed = []
     for block in re.findall(r"(?:^\|.*\|\n)+", _prose(page), re.MULTILINE):
         head, _, *rows = (
             [cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()
         )
-        found.append([dict(zip(head, row, strict=True)) for row in rows])
-    return found
+        parsed.append([dict(zip(head, row, strict=True)) for row in rows])
+    return parsed

@@ -1,4 +1,4 @@
-"""Prometheus metrics, as a replica exposes them."""
+"""Prometheus metrics of a replica."""
 
 import urllib.request
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ SCRAPE_TIMEOUT_S = 90
 
 
 def samples(text: str) -> Iterator[Sample]:
-    """All samples of a text in Prometheus's format."""
+    """Parse samples from the Prometheus text format."""
     for family in text_string_to_metric_families(text):
         yield from family.samples
 
 
 def scrape(management: str) -> list[Sample]:
-    """All samples that the replica at this URL of a management port exposes now."""
+    """Scrape all samples from a management URL."""
     url = f"{management}/metrics"
     with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:
         return list(samples(response.read().decode()))
 
 
 def metric(management: str, name: str, **labels: str) -> float:
-    """The value of the first sample with this name and these labels, or 0 where there is none."""
+    """Value of the first sample with this name and labels; 0 without one."""
     for sample in scrape(management):
         if sample.name == name and labels.items() <= sample.labels.items():
             return sample.value

@@ -1,4 +1,4 @@
-"""One way to wait for what another process or thread does."""
+"""Polling: wait for a condition of another process or thread."""
 
 import time
 from collections.abc import Callable
@@ -10,30 +10,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BOUND_S = 90
-"""How long anything may take that takes a moment, on a busy machine too, in seconds."""
+"""Bound of anything that is normally immediate, on a busy machine too, in seconds."""
 
 LONGEST_PAUSE_S = 0.25
 
 
 def until(
-    found: Callable[[], T],
+    condition: Callable[[], T],
     what: str | Callable[[], str] = "it did not happen",
     *,
     process: "subprocess.Popen[bytes] | subprocess.Popen[str] | None" = None,
     bound_s: float = BOUND_S,
 ) -> T:
-    """Poll until something true is found, and return it.
+    """Poll until a condition is true, and return its value.
 
     Pauses grow with the time that has passed, so that a poll costs little and is late by a
     twentieth at most. Raises AssertionError with ``what`` after ``bound_s`` seconds, or once
     ``process`` has ended.
     """
-    began = time.monotonic()
-    while not (result := found()):
-        passed = time.monotonic() - began
+    started = time.monotonic()
+    while not (result := condition()):
+        elapsed = time.monotonic() - started
         assert process is None or process.poll() is None, f"{process} has ended: {_text(what)}"
-        assert passed < bound_s, f"after {bound_s:g} s: {_text(what)}"
-        time.sleep(min(LONGEST_PAUSE_S, max(0.001, passed / 20)))
+        assert elapsed < bound_s, f"after {bound_s:g} s: {_text(what)}"
+        time.sleep(min(LONGEST_PAUSE_S, max(0.001, elapsed / 20)))
     return result
 
 

@@ -1,4 +1,4 @@
-"""Servers as an operator starts them: `dctnet serve` in a process of its own, ended by its id."""
+"""Servers and other processes under test: ports, start, logs, memory, stop."""
 
 import itertools
 import json
@@ -21,6 +21,8 @@ from tests.support.repo import environment
 
 T = TypeVar("T")
 
+ACCESS_LOGGER = "dctnet.access"
+
 READY_S = 300
 """How long a server may take to load its model; reading TensorFlow from a cold disk is slow."""
 
@@ -30,7 +32,7 @@ moment when it was found free and its use."""
 
 
 def _ports() -> Iterator[int]:
-    """A test process's own ports, so that no two find the same one free."""
+    """Ports of this test process; parallel test processes have others."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 11
     start = random.randrange(PORTS_A_WORKER)
     for number in itertools.count(start):
@@ -41,17 +43,17 @@ _PORTS = _ports()
 
 
 def free_ports(number: int, *, in_a_row: bool = False) -> list[int]:
-    """Return different ports of this machine on which nobody listens now."""
-    found: list[int] = []
-    while len(found) < number:
+    """Return different free local ports."""
+    ports: list[int] = []
+    while len(ports) < number:
         port = next(_PORTS)
-        if in_a_row and found and port != found[-1] + 1:
-            found.clear()
+        if in_a_row and ports and port != ports[-1] + 1:
+            ports.clear()
         if _is_free(port):
-            found.append(port)
+            ports.append(port)
         elif in_a_row:
-            found.clear()
-    return found
+            ports.clear()
+    return ports
 
 
 def _is_free(port: int) -> bool:
@@ -69,7 +71,7 @@ def running(
     *,
     cwd: Path | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a process, and end it at last, if need be by SIGKILL."""
+    """Start a process, and terminate it after the block."""
     process = subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr, cwd=cwd)
     try:
         yield process
@@ -78,7 +80,7 @@ def running(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process by SIGTERM, and by SIGKILL where that does not end it."""
+    """Terminate a process by SIGTERM, then by SIGKILL."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -88,8 +90,17 @@ def end(process: "subprocess.Popen[bytes]") -> None:
             process.wait(BOUND_S)
 
 
+def is_fault(line: str) -> bool:
+    """Whether a log line is not a record of dctnet's modules, or has an exception."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return True
+    return not record["logger"].startswith("dctnet.") or "exception" in record
+
+
 class Server:
-    """A running server; `stop` ends it, and so does the end of a ``with`` block."""
+    """A running server; stopped by `stop` or at the end of a ``with`` block."""
 
     def __init__(
         self,
@@ -100,9 +111,9 @@ class Server:
         /,
         **settings: object,
     ) -> None:
-        """Start it with settings of these names, on free ports.
+        """Start it with these settings, on free ports.
 
-        With ``log`` it writes its requests to that file, and the rest to one beside it.
+        With ``log`` it writes its log to that file, and standard output to one beside it.
         """
         self.port, management = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -114,8 +125,8 @@ class Server:
         self._log = log
         with ExitStack() as stack:
             if log is not None:
-                stdout = stack.enter_context(log.open("w")).fileno()
-                stderr = stack.enter_context(self._messages.open("w")).fileno()
+                stdout = stack.enter_context(log.with_suffix(".out").open("w")).fileno()
+                stderr = stack.enter_context(log.open("w")).fileno()
             self.process = subprocess.Popen(
                 command or [sys.executable, "-m", "dctnet", "serve"],
                 env=environment(**binds | settings),
@@ -129,33 +140,46 @@ class Server:
     def __exit__(self, *_: object) -> None:
         end(self.process)
 
-    @property
-    def _messages(self) -> Path:
+    def text(self) -> str:
+        """Its log so far; a thread of the server writes it."""
         assert self._log is not None, "without a log, nothing is kept of what it writes"
-        return self._log.with_suffix(".err")
+        return self._log.read_text()
 
-    def messages(self) -> list[str]:
-        """All lines that it wrote to standard error until now: a thread of its writes them."""
-        return self._messages.read_text().splitlines()
+    def lines(self) -> list[str]:
+        """All lines of its log so far."""
+        return self.text().splitlines()
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records of its log, each a line of JSON, but one that is still being written."""
+        whole, _, _ = self.text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def requests(self) -> list[dict[str, Any]]:
-        """The requests that it logged until now: a thread of its writes them."""
-        assert self._log is not None
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        """The records of the access log."""
+        return [record for record in self.records() if record["logger"] == ACCESS_LOGGER]
+
+    def messages(self) -> list[str]:
+        """The messages of all other records."""
+        records = self.records()
+        return [record["message"] for record in records if record["logger"] != ACCESS_LOGGER]
+
+    def faults(self) -> list[str]:
+        """Lines that a server never writes unless it or a library fails."""
+        return [line for line in self.lines() if is_fault(line)]
 
     def logged(self, number: int) -> list[dict[str, Any]]:
-        """The requests that it logged, once there are so many."""
+        """The records of the access log, once there are this many."""
         self.until(lambda: len(self.requests()) >= number)
         return self.requests()
 
     def probe(self, path: str) -> int:
-        """Ask a probe, and return its status."""
+        """Request a probe, and return its status."""
         status = _status(self.management + path)
-        assert status is not None, f"nobody listens at {self.management}"
+        assert status is not None, f"no listener at {self.management}"
         return status
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return a metric's value, or 0 where it is not there yet."""
+        """Return a metric's value, or 0 if it does not exist yet."""
         return metrics.metric(self.management, name, **labels)
 
     def worker(self) -> int:
@@ -163,13 +187,13 @@ class Server:
         return only_child(self.process.pid)
 
     def until(
-        self, found: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
+        self, ports: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
     ) -> T:
-        """Poll until something true is found, while it runs."""
-        return until(found, what, process=self.process, bound_s=bound_s)
+        """Poll until a condition is true, while the server runs."""
+        return until(ports, what, process=self.process, bound_s=bound_s)
 
     def wait_for(self, status: int, bound_s: float = BOUND_S) -> None:
-        """Wait until `GET /health` answers so."""
+        """Wait until `GET /health` has this status."""
         self.until(
             lambda: _status(f"{self.url}/health") == status, f"{self.url} is not {status}", bound_s
         )
@@ -181,12 +205,12 @@ class Server:
 
 
 def _status(url: str) -> int | None:
-    """The status of an answer, or None where nobody listens."""
+    """Status of a response, or None without a listener."""
     try:
         with urllib.request.urlopen(url, timeout=BOUND_S) as response:
             return int(response.status)
-    except urllib.error.HTTPError as refusal:
-        return refusal.code
+    except urllib.error.HTTPError as rejection:
+        return rejection.code
     except OSError:
         return None
 
@@ -195,7 +219,7 @@ def _status(url: str) -> int | None:
 def serving(
     log: Path | None = None, command: Sequence[str | Path] = (), /, **settings: object
 ) -> Iterator[Server]:
-    """A server that is ready; it ends with the block."""
+    """A ready server; stopped at the end of the block."""
     with Server(log, command, **settings) as server:
         server.wait_for(200, READY_S)
         yield server
@@ -236,12 +260,12 @@ def family_memory(pid: int) -> int:
 
 
 def family_time(pid: int) -> float:
-    """Return what a process and its children have used of the processors, in seconds."""
-    return sum(map(processor_time, (pid, *children(pid))))
+    """Return the CPU time of a process and its children, in seconds."""
+    return sum(map(cpu_time, (pid, *children(pid))))
 
 
-def processor_time(pid: int) -> float:
-    """Return what a process has used of the processors, in seconds."""
-    # The name, in brackets, may have spaces.
+def cpu_time(pid: int) -> float:
+    """Return the CPU time of a process, in seconds."""
+    # The name in brackets may have spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""ICC profiles, made by code: ordinary ones, and ones that are costly to evaluate."""
+"""Generated ICC profiles: ordinary ones, and ones that are costly to evaluate."""
 
 import functools
 import itertools
@@ -9,23 +9,23 @@ from dctnet.imaging.icc import MAX_CLUT_VALUES
 from tests.support import profiles as p
 
 SPACES = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
-"""The colour space of each mode of images."""
+"""Colour space by image mode."""
 
 MAX_CURVE_POINTS = 0x7FFF
-"""The longest curve that LittleCMS reads."""
+"""Maximum number of curve points that LittleCMS reads."""
 
 SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
 DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
 ADOBE_RGB = ((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446))
 PROPHOTO_RGB = ((0.7977, 0.2880, 0.0), (0.1352, 0.7119, 0.0), (0.0313, 0.0001, 0.8249))
-"""The XYZ of the primaries red, green and blue, adapted to D50."""
+"""XYZ of the red, green and blue primaries, adapted to D50."""
 
 SRGB_CURVE = p.parametric(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
 @functools.cache
-def ordinary() -> dict[str, tuple[str, bytes]]:
-    """Return profiles as cameras, screens and presses have them, each with its mode.
+def ordinary_profiles() -> dict[str, tuple[str, bytes]]:
+    """Return profiles of cameras, displays and presses by name, each with its image mode.
 
     Primaries and curves are the published ones; the colours of inks are approximate.
     """
@@ -41,7 +41,7 @@ Named = Iterator[tuple[str, str, bytes]]
 
 
 def _described(name: str, version: int) -> dict[bytes, bytes]:
-    """Return tags that every profile has: its name, and a white point."""
+    """Return the tags of every profile: description and white point."""
     return {b"desc": p.description(name, version), b"wtpt": p.xyz(0.9642, 1.0, 0.8249)}
 
 
@@ -57,7 +57,7 @@ def _matrices(version: int) -> Named:
         ("ProPhoto RGB", PROPHOTO_RGB, p.gamma(1.8)),
         ("RGB of a scanner", ADOBE_RGB, _points(2.2)),
     ):
-        # Not called sRGB, which is not converted.
+        # Not named sRGB: such profiles are not converted.
         tags = _described(f"The {name}", version) | p.matrix_tags(primaries, trc)
         yield name, "RGB", p.profile(b"RGB ", tags, version=version)
 
@@ -84,7 +84,7 @@ def _presses(version: int) -> Named:
 
 
 def _inks(grid: int, ink: float, bytes_each: int = 1) -> bytes:
-    """Return the Lab of each mixture of inks."""
+    """Return Lab values for a grid of CMYK ink mixtures."""
     levels = [ink * n / (grid - 1) for n in range(grid)]
     lab = bytearray()
     for cyan, magenta, yellow, black in itertools.product(levels, repeat=4):
@@ -115,13 +115,13 @@ def _table(space: bytes, tags: dict[bytes, bytes], version: int) -> bytes:
 
 
 @functools.cache
-def costly(mode: str) -> dict[str, bytes]:
-    """Return profiles for images of a mode that cost as much as they can, or would like to."""
+def costly_profiles(mode: str) -> dict[str, bytes]:
+    """Return profiles of maximum cost for an image mode, or that claim a higher one."""
     space, channels = SPACES[mode], p.CHANNELS[SPACES[mode]]
     widest = {1: 255, 3: 255, 4: 96}[channels]
     saw = p.curve(*(0, 65535) * (MAX_CURVE_POINTS // 2))
     powers = p.parametric(32767.9, 0.1, 0.5, 0.3, 0.001, 0.1, 0.2)
-    announcing = {
+    tables = {
         "a wide table": p.lut_a_to_b(channels, bytes([widest] * channels), b""),
         "a wide table of 16 bits": p.lut16(channels, widest, b""),
         "a wide table of 8 bits": p.lut8(channels, widest, b""),
@@ -131,20 +131,22 @@ def costly(mode: str) -> dict[str, bytes]:
         "curves of too many points": _largest_table(channels, saw),
         "curves of powers": _largest_table(channels, powers),
     }
-    made = {name: {b"A2B0": lut, b"A2B1": lut + b"\0"} for name, lut in announcing.items()}
+    tag_sets = {name: {b"A2B0": lut, b"A2B1": lut + b"\0"} for name, lut in tables.items()}
     stages, segments = (p.process_elements(channels, *size) for size in ((10_000,), (1000, 1000)))
-    made |= {f"{tag} of 10,000 stages": {tag.encode(): stages} for tag in ("D2B0", "D2B1", "B2D0")}
-    made["D2B0 of a million segments"] = {b"D2B0": segments}
+    tag_sets |= {
+        f"{tag} of 10,000 stages": {tag.encode(): stages} for tag in ("D2B0", "D2B1", "B2D0")
+    }
+    tag_sets["D2B0 of a million segments"] = {b"D2B0": segments}
     base = {"L": {b"kTRC": saw}, "RGB": p.matrix_tags(SRGB, saw)}.get(mode, {})
     return {
         f"{name}, version {version}": _table(space, base | tags, version)
         for version in (2, 4)
-        for name, tags in made.items()
+        for name, tags in tag_sets.items()
     }
 
 
 def _largest_table(channels: int, curves: bytes) -> bytes:
-    """Return a table of as many values as are evaluated."""
+    """Return the largest table that the service evaluates."""
     grid = next(grid for grid in range(255, 1, -1) if grid**channels * 3 <= MAX_CLUT_VALUES)
     clut = random.Random(0).randbytes(grid**channels * 3)
     return p.lut_a_to_b(channels, bytes([grid] * channels), clut, curves=curves)

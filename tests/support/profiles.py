@@ -1,4 +1,4 @@
-"""The parts of ICC profiles, to build ordinary and hostile ones."""
+"""Building blocks of ICC profiles, ordinary and hostile."""
 
 import struct
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from PIL import ImageCms
 
 CHANNELS = {b"RGB ": 3, b"GRAY": 1, b"CMYK": 4}
-"""The colour spaces of images, and their channels."""
+"""Number of channels by colour space."""
 
 
 def srgb() -> bytes:
@@ -18,13 +18,13 @@ def lab() -> bytes:
 
 
 def _undated(profile: Any) -> bytes:
-    """Return a profile without its date, so that it is the same in every run."""
+    """Return the bytes of a profile without its date, for reproducible tests."""
     dated = ImageCms.ImageCmsProfile(profile).tobytes()
     return dated[:24] + bytes(12) + dated[36:]
 
 
 def red_and_blue_exchanged() -> bytes:
-    """Return sRGB with red and blue exchanged, under another name."""
+    """Return sRGB with red and blue swapped, under another name."""
     exchanged = srgb().replace("sRGB".encode("utf-16-be"), "sBGR".encode("utf-16-be"))
     for old, new in ((b"rXYZ", b"----"), (b"bXYZ", b"rXYZ"), (b"----", b"bXYZ")):
         exchanged = exchanged.replace(old, new)
@@ -32,7 +32,7 @@ def red_and_blue_exchanged() -> bytes:
 
 
 def linear_grey() -> bytes:
-    """Return a profile of grey whose values are amounts of light."""
+    """Return a linear grey profile."""
     return profile(b"GRAY", {b"kTRC": curve()}, version=4)
 
 
@@ -44,7 +44,7 @@ def profile(
     connection_space: bytes = b"XYZ ",
     version: int = 2,
 ) -> bytes:
-    """Return a profile of these tags. Equal ones are stored once, as encoders do."""
+    """Return a profile with these tags; equal tag data is stored once."""
     start = 128 + 4 + 12 * len(tags)
     table, data = b"", b""
     offsets: dict[bytes, int] = {}
@@ -62,7 +62,7 @@ def profile(
 
 
 def curve(*points: int) -> bytes:
-    """Return a curve of points of 16 bits; of none, it is straight."""
+    """Return a `curv` of 16-bit points; without points it is the identity."""
     return b"curv" + struct.pack(f">4xI{len(points)}H", len(points), *points)
 
 
@@ -71,7 +71,7 @@ def gamma(exponent: float) -> bytes:
 
 
 def parametric(*parameters: float) -> bytes:
-    """Return a parametric curve of 1, 3, 4, 5 or 7 parameters."""
+    """Return a `para` curve with 1, 3, 4, 5 or 7 parameters."""
     kind = {1: 0, 3: 1, 4: 2, 5: 3, 7: 4}[len(parameters)]
     return b"para" + struct.pack(">4xHxx", kind) + b"".join(map(fixed, parameters))
 
@@ -96,21 +96,21 @@ def description(text: str, version: int = 2) -> bytes:
 def matrix_tags(
     primaries: tuple[tuple[float, float, float], ...], trc: bytes
 ) -> dict[bytes, bytes]:
-    """Return the tags of an RGB profile: the XYZ of its primaries, and a curve."""
+    """Return the tags of a matrix RGB profile: XYZ primaries and one curve."""
     columns = zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
     curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc)
     return {name: xyz(*values) for name, values in columns} | curves
 
 
 def lut8(inputs: int, grid: int, clut: bytes, *, outputs: int = 3) -> bytes:
-    """Return a lookup table of 8 bits, type mft1, without matrix and with straight curves."""
+    """Return an 8-bit lookup table (`mft1`) with identity matrix and curves."""
     straight = bytes(range(256))
     head = _lut_head(b"mft1", inputs, outputs, grid)
     return head + straight * inputs + clut + straight * outputs
 
 
 def lut16(inputs: int, grid: int, clut: bytes, *, outputs: int = 3, entries: int = 2) -> bytes:
-    """Return a lookup table of 16 bits, type mft2, whose curves have ``entries``."""
+    """Return a 16-bit lookup table (`mft2`) with curves of ``entries`` points."""
     points = [65535 * n // (entries - 1) for n in range(entries)]
     straight = struct.pack(f">{entries}H", *points)
     head = _lut_head(b"mft2", inputs, outputs, grid) + struct.pack(">HH", entries, entries)
@@ -131,7 +131,7 @@ def lut_a_to_b(
     outputs: int = 3,
     precision: int = 1,
 ) -> bytes:
-    """Return a lookup table of type mAB; all its curves are ``curves``, straight ones if None."""
+    """Return a lookup table (`mAB`); all its curves are ``curves``, identities if None."""
     curves = curve() if curves is None else curves
     curves += bytes(-len(curves) % 4)
     matrix = b"".join(map(fixed, (1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)))
@@ -148,7 +148,7 @@ def lut_a_to_b(
 
 
 def process_elements(channels: int, stages: int, segments: int = 1) -> bytes:
-    """Return multiProcessElements, type mpet: stages that are all the same few bytes."""
+    """Return multiProcessElements (`mpet`) whose stages share the same bytes."""
     formula = b"parf" + struct.pack(">4xHxx4f", 0, 1.0, 1.0, 0.0, 0.0)
     breaks = struct.pack(f">{segments - 1}f", *range(segments - 1))
     segmented = b"curf" + struct.pack(">4xHxx", segments) + breaks + formula * segments

@@ -1,10 +1,10 @@
-"""What a PromQL expression selects and keeps, for comparing it with what a replica exposes."""
+"""Metrics, matchers and labels of PromQL expressions."""
 
 import re
 from dataclasses import dataclass
 
-OURS = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
-"""A metric that is scraped; the names of recorded ones have colons, which no label has either."""
+METRIC_NAME = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
+"""Scraped metrics; recorded series have colons in their names."""
 
 _RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
 _SELECTOR = re.compile(r"([\w:]+)\{([^}]*)\}")
@@ -21,25 +21,25 @@ class Matcher:
     operator: str
     value: str
 
-    def admits(self, value: str) -> bool:
-        """Whether a series with this value of the label is selected."""
+    def selects(self, value: str) -> bool:
+        """Whether the matcher selects this label value."""
         if self.operator in {"=", "!="}:
             return (value == self.value) == (self.operator == "=")
         return (re.fullmatch(self.value, value) is not None) == (self.operator == "=~")
 
 
-def recorded(expression: str) -> set[str]:
-    """Return the names of the recording rules that it reads."""
+def recorded_series(expression: str) -> set[str]:
+    """Return the recorded series in an expression."""
     return set(_RECORDED.findall(expression))
 
 
-def scraped(expression: str) -> set[str]:
-    """Return the names of the metrics of a replica that it reads."""
-    return set(OURS.findall(_RECORDED.sub("", re.sub(r'"[^"]*"', '""', expression))))
+def scraped_metrics(expression: str) -> set[str]:
+    """Return the scraped metrics in an expression."""
+    return set(METRIC_NAME.findall(_RECORDED.sub("", re.sub(r'"[^"]*"', '""', expression))))
 
 
-def matchers(expression: str) -> list[Matcher]:
-    """Return what its selectors ask of labels."""
+def label_matchers(expression: str) -> list[Matcher]:
+    """Return the label matchers of all selectors."""
     return [
         Matcher(metric, *found)
         for metric, inside in _SELECTOR.findall(expression)
@@ -47,6 +47,6 @@ def matchers(expression: str) -> list[Matcher]:
     ]
 
 
-def grouping(expression: str) -> set[str]:
-    """Return the labels that its aggregations and joins name."""
+def grouping_labels(expression: str) -> set[str]:
+    """Return the labels of aggregations and joins."""
     return set(re.findall(r"\w+", " ".join(_GROUPING.findall(expression))))

@@ -1,4 +1,4 @@
-"""Where the repository's files lie, and what a process that runs them has in its environment."""
+"""Paths of the repository, and the environment of processes that tests start."""
 
 import os
 import subprocess
@@ -12,9 +12,9 @@ DCTNET = Path(sys.executable).with_name("dctnet")
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """This process's environment without a user's settings, and with these.
+    """Return this process's environment without a user's settings, plus these settings.
 
-    The package that a Python started with it imports is this repository's.
+    Python imports the package from this repository.
     """
     foreign = ("DCTNET_", "OTEL_", "TF_", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -23,8 +23,8 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 @cache
-def kept_files() -> list[Path]:
-    """What a clone would hold if the working tree were committed as it is."""
+def repository_files() -> list[Path]:
+    """Return the files that Git tracks or would add, relative to ROOT."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

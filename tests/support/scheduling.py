@@ -1,6 +1,6 @@
-"""The order of the tests, and what may run beside what: for `pytest --numprocesses`.
+"""Order and grouping of tests for pytest-xdist.
 
-By `--dist=loadgroup` each process gets the next group of tests, in the order of their collection.
+With `--dist=loadgroup`, each process gets the next group of tests, in collection order.
 """
 
 import fcntl
@@ -10,32 +10,33 @@ import pytest
 from _pytest.nodeid import NodeId
 
 SLOWEST_FIRST = (
-    *("equivalence", "preparing", "server", "page", "native", "single_host", "chart", "cli", "hub"),
+    *("equivalence", "conversion", "server", "web_ui", "native", "single_host", "chart"),
+    *("cli", "hub"),
     *("docs", "runtimes", "k8s"),
 )
-"""Folders of `tests/` whose tests start first, so that no long one starts last."""
+"""Directories of `tests/` that start first, so that no long test starts last."""
 
-TENSORFLOW = ("demo_model", "preparing", "engine")
-"""Folders whose tests load TensorFlow: in one process, for that takes seconds."""
+TENSORFLOW = ("demo_model", "conversion", "engine")
+"""Directories whose tests load TensorFlow, in one process: loading takes seconds."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests together that share what their file made once; those marked `alone` come last."""
+    """Group tests that share a module fixture; run those marked `alone` last."""
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
         elif item.nodeid.split("/")[1] in TENSORFLOW:
             item.add_marker(pytest.mark.xdist_group("tensorflow"))
-        elif not item.get_closest_marker("xdist_group") and _shares(item):
+        elif not item.get_closest_marker("xdist_group") and _uses_shared_fixture(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
-    def place(item: pytest.Item) -> tuple[bool, int]:
+    def sort_key(item: pytest.Item) -> tuple[bool, int]:
         folder = item.nodeid.split("/")[1]
         slow = SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
         return item.get_closest_marker("alone") is not None, slow
 
-    items.sort(key=place)
+    items.sort(key=sort_key)
     if getattr(config.option, "loadgroup", False):
         for item in items:
             if mark := item.get_closest_marker("xdist_group"):
@@ -43,14 +44,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
-def _shares(item: pytest.Item) -> bool:
+def _uses_shared_fixture(item: pytest.Item) -> bool:
     definitions = item._fixtureinfo.name2fixturedefs.values()
     return any(d[-1].scope in {"module", "class"} for d in definitions)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let a test that is marked `alone` run when no other process runs one."""
+    """Run a test marked `alone` while no other process runs a test."""
     assert item.config.cache is not None
     with (item.config.cache.mkdir("alone") / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)

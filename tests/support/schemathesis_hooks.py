@@ -1,27 +1,33 @@
-"""What schemathesis is told before it sends anything: `SCHEMATHESIS_HOOKS` names this module."""
+"""Hooks for schemathesis; the variable `SCHEMATHESIS_HOOKS` names this module."""
+
+import json
 
 import schemathesis
 from hypothesis import strategies
 
-from dctnet.http.openapi import READ
-from tests.support.encoded import encoded, gradient
+from dctnet.api import openapi
+from tests.support.encoded_images import encoded, gradient
 
 SIZES = [(1, 1), (3, 40), (40, 24)]
 
 UNKNOWN_HEADER = "x-schemathesis-unknown-property"
 
-# It knows no pictures.
-for media_type in (*READ, "application/octet-stream"):
-    format = media_type.split("/")[1].upper() if media_type in READ else "PNG"
-    pictures = [encoded(gradient(*size), format) for size in SIZES]
-    schemathesis.openapi.media_type(media_type, strategies.sampled_from(pictures))
+DOCUMENT = json.loads(openapi.FILE.read_bytes())
+MEDIA_TYPES = DOCUMENT["paths"]["/v1/cartoons"]["post"]["requestBody"]["content"]
+
+# schemathesis cannot generate images.
+for media_type in MEDIA_TYPES.keys() - {"multipart/form-data"}:
+    kind, _, subtype = media_type.partition("/")
+    format = subtype.upper() if kind == "image" else "PNG"
+    images = [encoded(gradient(*size), format) for size in SIZES]
+    schemathesis.openapi.media_type(media_type, strategies.sampled_from(images))
 
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Leave out requests whose only fault is a header that the document does not name.
+    """Skip requests that are invalid only because of an undocumented header.
 
-    HTTP has unknown headers ignored (RFC 9110, 5.1), and browsers and proxies add some. By itself
-    schemathesis lets that pass too, but not beside a header that is a number.
+    Servers ignore unknown headers (RFC 9110, 5.1), and browsers and proxies add some. schemathesis
+    allows them by default, but not next to a numeric header.
     """
     return UNKNOWN_HEADER not in (case.headers or {})

@@ -1,7 +1,7 @@
-"""A model folder of a few kilobytes that does by frozen TensorFlow graphs what a model does.
+"""A tiny model folder with frozen TensorFlow graphs.
 
-It draws the negative of a picture, and a red head on a bright one. Its generators are not those of
-DCT-Net; its face networks can be converted.
+Its cartoon is the negative of an image, with a red head if the image is bright. Its generators are
+not those of DCT-Net; its face networks can be converted.
 """
 
 import json
@@ -16,14 +16,14 @@ from dctnet.models.manifest import Manifest
 from dctnet.runtimes import Networks
 
 NEGATIVE = Networks(
-    background=lambda picture: 255 - picture,
-    head=lambda picture: picture,
-    detector=lambda picture: (np.empty((0, 4), np.float32), np.empty(0, np.float32)),
+    background=lambda image: 255 - image,
+    head=lambda image: image,
+    detector=lambda image: (np.empty((0, 4), np.float32), np.empty(0, np.float32)),
     landmarks=lambda face: np.empty((0, 2), np.float32),
 )
-"""Networks that draw the negative and find no face, and load in no time."""
+"""Networks that return the negative and find no face; they load instantly."""
 
-# A frontal face in iBUG's order, as x, y in 0..1 of its box, as far as the engine looks.
+# The landmarks of a frontal face that the engine uses, in iBUG's order, as x, y in 0..1 of its box.
 LANDMARKS = np.full((68, 2), 0.5, np.float32)
 LANDMARKS[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
 LANDMARKS[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
@@ -37,7 +37,7 @@ def write_tiny_model(folder: Path) -> str:
 
 
 def write_model_without_graphs(folder: Path) -> str:
-    """Write one that is verified like it and that nothing can load; needs no TensorFlow."""
+    """Write a model that can be verified but not loaded; needs no TensorFlow."""
     names = "cartoon_bg.pb", "cartoon_h.pb", "detector.pb", "keypoints.pb"
     return _write(folder, {name: f"no graph: {name}".encode() for name in names})
 
@@ -52,9 +52,9 @@ def _write(folder: Path, graphs: dict[str, bytes]) -> str:
 
 
 def describe(folder: Path, style: str = "tiny") -> str:
-    """Write a manifest of the files that are there and return its digest."""
+    """Write a manifest of the existing files and return its digest."""
     files = {
-        path.name: manifest.record(path)
+        path.name: manifest.record_file(path)
         for path in folder.iterdir()
         if path.name != manifest.FILE_NAME
     }
@@ -62,12 +62,12 @@ def describe(folder: Path, style: str = "tiny") -> str:
 
 
 def _graphs() -> dict[str, Any]:
-    from dctnet.runtimes.tensorflow import tf  # Costs seconds.
+    from dctnet.runtimes.tensorflow import tf  # Takes seconds.
 
-    def generator(drawn: Any) -> Any:
+    def generator(generated: Any) -> Any:
         with tf.Graph().as_default() as graph:
-            picture = tf.placeholder(tf.float32, [None, None, 3], "input_image")
-            tf.cast(drawn(picture), tf.uint8, name="output_image")
+            image = tf.placeholder(tf.float32, [None, None, 3], "input_image")
+            tf.cast(generated(image), tf.uint8, name="output_image")
         return graph
 
     with tf.Graph().as_default() as detector:
@@ -85,8 +85,8 @@ def _graphs() -> dict[str, Any]:
         tf.constant(numbers[np.newaxis], name="tower_0/prediction")
 
     return {
-        "cartoon_bg.pb": generator(lambda picture: 255 - picture),
-        "cartoon_h.pb": generator(lambda picture: picture * 0 + [0, 0, 255]),
+        "cartoon_bg.pb": generator(lambda image: 255 - image),
+        "cartoon_h.pb": generator(lambda image: image * 0 + [0, 0, 255]),
         "detector.pb": detector,
         "keypoints.pb": landmarks,
     }

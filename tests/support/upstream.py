@@ -1,7 +1,7 @@
-"""Upstream's own code, the ground truth: the `modelscope` package without torch.
+"""Upstream's own code as reference: the `modelscope` package without torch.
 
-It imports torch, and a data set library of 100 MB, only to name their types, so that empty
-stand-ins do. They are there during the import alone: other tests use modelscope's client as it is.
+It imports torch, and a data set library of 100 MB, only for type names, so empty stand-ins suffice.
+They exist only during the import: other tests use modelscope's client unmodified.
 """
 
 import os
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-# The engine's runtime asks for the same: both must use the same arithmetic.
+# Same setting as the engine's runtime: both must use the same arithmetic.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -63,7 +63,7 @@ def _stand_ins() -> Iterator[None]:
 
 @cache
 def _import() -> tuple[ModuleType, type[Any]]:
-    # Upstream writes an index of its sources into its cache, and chooses a GPU for the process.
+    # Upstream writes an index of its sources into its cache, and selects a GPU for the process.
     with (
         tempfile.TemporaryDirectory() as cache,
         mock.patch.dict(os.environ, MODELSCOPE_CACHE=cache),
@@ -73,7 +73,7 @@ def _import() -> tuple[ModuleType, type[Any]]:
         from modelscope.pipelines.cv.image_cartoon_pipeline import ImageCartoonPipeline
 
         for name in ("FaceAna", "get_f5p", "warp_and_crop_face", "padTo16x", "resize_size"):
-            getattr(cartoon, name)  # Imported lazily otherwise, when the stand-ins are gone.
+            getattr(cartoon, name)  # Otherwise imported lazily, without the stand-ins.
     return cartoon, ImageCartoonPipeline
 
 
@@ -97,10 +97,10 @@ class Upstream:
         with _stand_ins():
             self._pipeline = pipeline(str(folder), device="cpu")
 
-    def cartoonize(self, picture: Any) -> Any:
-        """Return upstream's cartoon of an HxWx3 uint8 RGB picture: RGB, uint8 or float32.
+    def cartoonize(self, image: Any) -> Any:
+        """Return upstream's cartoon of an HxWx3 uint8 RGB image: RGB, uint8 or float32.
 
-        Where there is no face, the answer has upstream's reduced size.
+        Without a face, the cartoon has upstream's reduced size.
         """
-        self._pipeline.facer.reset()  # It remembers the last picture's faces.
-        return self._pipeline.forward({"img": picture})["output_img"][:, :, ::-1]
+        self._pipeline.facer.reset()  # It remembers the last image's faces.
+        return self._pipeline.forward({"img": image})["output_img"][:, :, ::-1]

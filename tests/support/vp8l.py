@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from tests.support.formats import webp, webp_chunk
 
 TRIVIAL = (4, 0b0001)
-"""The code of one symbol, 0, which then takes no bits: its length in bits, and its bits."""
+"""Code of the single symbol 0, which takes no bits: (length in bits, bits)."""
 
 
 class BitWriter:
-    """Bytes of bits, the lowest first."""
+    """Writer of bits, least significant first."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -49,14 +49,14 @@ def lossless(side: int, block_bits: int, groups: int, *, transforms: Sequence[in
         side: In pixels.
         block_bits: The power of two of the sides of a block, 2 to 9.
         groups: How many groups of Huffman codes the blocks select in turn.
-        transforms: What comes before, of black blocks: 0 for predictors, 1 for colors, 2 for green,
-            3 for an index of 256 colors.
+        transforms: Transforms of black blocks: 0 for predictors, 1 for colors, 2 for green, 3 for
+            an index of 256 colors.
     """
     return webp(webp_chunk(b"VP8L", header(side) + stream(side, block_bits, groups, transforms)))
 
 
 def header(side: int) -> bytes:
-    """Return what comes before the stream in a chunk VP8L."""
+    """Return the header of a VP8L chunk."""
     return struct.pack("<BI", 0x2F, side - 1 | side - 1 << 14)
 
 

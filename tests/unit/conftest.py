@@ -1,4 +1,4 @@
-"""What loads TensorFlow or starts a server is no unit test: it belongs into another folder."""
+"""Unit tests fail if they import heavy packages or start servers or browsers."""
 
 import os
 import subprocess
@@ -14,18 +14,30 @@ import pytest
 
 from tests.support.admission import Clock
 
-HEAVY = {"tensorflow", "tf2onnx", "modelscope", "selenium"}
-PROGRAMS = {"helm", "promtool", "nginx", "supervisord", "chromium", "chromedriver", "node"}
+FORBIDDEN_PACKAGES = {"tensorflow", "tf2onnx", "modelscope", "selenium"}
+FORBIDDEN_PROGRAMS = {
+    "helm",
+    "promtool",
+    "nginx",
+    "supervisord",
+    "chromium",
+    "chromedriver",
+    "node",
+}
 
-_watching = False
-_start = subprocess.Popen.__init__
+_is_unit_test_running = False
+_start_process = subprocess.Popen.__init__
 
 
-class _NoHeavyPackages(MetaPathFinder, Loader):
-    """Finds them, as a test may ask whether they are there, but does not import them."""
+class ForbiddenPackageFinder(MetaPathFinder, Loader):
+    """Finds heavy packages, for `find_spec`, but fails their import."""
 
     def find_spec(self, name: str, path: Any, _: object = None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path) if _watching and name in HEAVY else None
+        spec = (
+            PathFinder.find_spec(name, path)
+            if _is_unit_test_running and name in FORBIDDEN_PACKAGES
+            else None
+        )
         if spec is not None:
             spec.loader = self
         return spec
@@ -34,42 +46,44 @@ class _NoHeavyPackages(MetaPathFinder, Loader):
         pytest.fail(f"a unit test imports {spec.name}: keep it in another folder than tests/unit")
 
     def exec_module(self, _: object) -> None:
-        """Never come to."""
+        """Unreachable: create_module fails."""
 
 
-def _start_if_light(process: "subprocess.Popen[Any]", command: Any, *rest: Any, **how: Any) -> None:
+def _start_if_allowed(
+    process: "subprocess.Popen[Any]", command: Any, *rest: Any, **how: Any
+) -> None:
     words = [command] if isinstance(command, str) else [os.fsdecode(word) for word in command]
-    if _watching and (Path(words[0]).name in PROGRAMS or "serve" in words):
+    if _is_unit_test_running and (Path(words[0]).name in FORBIDDEN_PROGRAMS or "serve" in words):
         pytest.fail(f"a unit test starts {words}: keep it in another folder than tests/unit")
-    _start(process, command, *rest, **how)
+    _start_process(process, command, *rest, **how)
 
 
-# Not by an audit hook: it would run in each `sys.settrace`, and while one thread is in it, a thread
-# that starts under coverage fails.
-sys.meta_path.insert(0, _NoHeavyPackages())
-subprocess.Popen.__init__ = _start_if_light  # type: ignore[method-assign]
+# No audit hook: it would run in each `sys.settrace`, and a thread that starts meanwhile fails under
+# coverage.
+sys.meta_path.insert(0, ForbiddenPackageFinder())
+subprocess.Popen.__init__ = _start_if_allowed  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
-    with _watching_if_unit(collector):
+    with _mark_unit_test(collector):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    with _watching_if_unit(item):
+    with _mark_unit_test(item):
         return (yield)
 
 
 @contextmanager
-def _watching_if_unit(node: pytest.Item | pytest.Collector) -> Iterator[None]:
-    global _watching  # noqa: PLW0603
-    _watching = Path(__file__).parent in node.path.parents
+def _mark_unit_test(node: pytest.Item | pytest.Collector) -> Iterator[None]:
+    global _is_unit_test_running  # noqa: PLW0603
+    _is_unit_test_running = Path(__file__).parent in node.path.parents
     try:
         yield
     finally:
-        _watching = False
+        _is_unit_test_running = False
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``dctnet cartoonize``, by calls of its main function; `tests/cli` has it as a process."""
+"""``dctnet cartoonize`` through its main function; `tests/cli` runs it as a process."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pytest
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
-from dctnet.runtimes import choice
-from tests.support.encoded import decoded, encoded, gradient
+from dctnet.runtimes import selection
+from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.tiny_model import NEGATIVE
 
-PICTURE = gradient(40, 24)
+IMAGE = gradient(40, 24)
 
 
 Captured = pytest.CaptureFixture[str]
@@ -19,12 +19,12 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two pictures, and the demo model with other networks."""
+    """A working directory with two images, and the demo model with other networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(choice, "load", lambda *_: NEGATIVE)
+    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
-    Path("a.png").write_bytes(encoded(PICTURE))
-    Path("b.jpg").write_bytes(encoded(PICTURE, "JPEG"))
+    Path("a.png").write_bytes(encoded(IMAGE))
+    Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
 
 
 def lines(captured: Captured) -> tuple[list[str], list[str]]:
@@ -32,26 +32,26 @@ def lines(captured: Captured) -> tuple[list[str], list[str]]:
     return out.splitlines(), err.splitlines()
 
 
-def test_each_picture_gets_a_cartoon_in_a_new_folder(capsys):
+def test_each_image_gets_a_cartoon_in_a_new_folder(capsys):
     assert main(["cartoonize", "a.png", "b.jpg", "--out", "new/folder"]) == 0
     assert lines(capsys) == (["new/folder/a.png", "new/folder/b.png"], [])
     cartoon = decoded(Path("new/folder/a.png").read_bytes())
-    np.testing.assert_array_equal(cartoon, 255 - PICTURE)
+    np.testing.assert_array_equal(cartoon, 255 - IMAGE)
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_the_format_is_what_is_asked_for_and_a_second_run_replaces_the_first(format):
+def test_format_option_and_replacement_of_existing_cartoons(format):
     for _ in range(2):
         assert main(["cartoonize", "a.png", "--out", "out", "--format", format]) == 0
     (path,) = Path("out").iterdir()
     assert path.name == f"a.{format}"
-    assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - PICTURE)).mean() < 3
+    assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
 
 
-def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
+def test_bad_image_is_reported_and_skipped(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "960")
     Path("text.png").write_text("hello")
-    Path("cut.png").write_bytes(encoded(PICTURE)[:-50])
+    Path("cut.png").write_bytes(encoded(IMAGE)[:-50])
     Path("large.png").write_bytes(encoded(gradient(31, 31)))
     Path("folder.png").mkdir()
     bad = ["none.png", "text.png", "cut.png", "large.png", "folder.png", "new\nline.png"]
@@ -59,23 +59,23 @@ def test_a_bad_picture_is_named_and_left_out(capsys, monkeypatch):
     assert lines(capsys) == (
         ["out/a.png"],
         [
-            "dctnet: none.png is left out: No such file or directory.",
-            "dctnet: text.png is left out: This is no JPEG, PNG, WebP or AVIF picture.",
-            "dctnet: cut.png is left out: The PNG is damaged or cut off.",
+            "dctnet: none.png is skipped: No such file or directory.",
+            "dctnet: text.png is skipped: This is not a JPEG, PNG, WebP or AVIF image.",
+            "dctnet: cut.png is skipped: The PNG is damaged or cut off.",
             (
-                "dctnet: large.png is left out: "
-                "The picture has 31 x 31 = 961 pixels; at most 960 are allowed."
+                "dctnet: large.png is skipped: "
+                "The image has 31 x 31 = 961 pixels; at most 960 are allowed."
             ),
-            "dctnet: folder.png is left out: Is a directory.",
-            "dctnet: new?line.png is left out: No such file or directory.",
+            "dctnet: folder.png is skipped: Is a directory.",
+            "dctnet: new?line.png is skipped: No such file or directory.",
         ],
     )
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
 
 
-def test_pictures_of_one_name_do_not_overwrite_one_another():
+def test_images_with_equal_names_get_distinct_cartoons():
     Path("other").mkdir()
-    Path("other/a.jpg").write_bytes(encoded(PICTURE[::-1], "JPEG", quality=100))
+    Path("other/a.jpg").write_bytes(encoded(IMAGE[::-1], "JPEG", quality=100))
     assert main(["cartoonize", "a.png", "other/a.jpg", "a.png", "--out", "out"]) == 0
     first, second, third = (
         decoded(Path("out", f"a{n}.png").read_bytes()) for n in ("", "-2", "-3")
@@ -84,16 +84,16 @@ def test_pictures_of_one_name_do_not_overwrite_one_another():
     assert np.abs(second.astype(int) - first[::-1]).max() < 9
 
 
-def test_no_picture_is_overwritten_by_its_own_cartoon():
+def test_cartoon_never_overwrites_its_image():
     before = Path("a.png").read_bytes()
     assert main(["cartoonize", "a.png", "--out", "."]) == 0
     assert Path("a.png").read_bytes() == before
-    np.testing.assert_array_equal(decoded(Path("a-2.png").read_bytes()), 255 - PICTURE)
+    np.testing.assert_array_equal(decoded(Path("a-2.png").read_bytes()), 255 - IMAGE)
 
 
-def test_places_are_chosen_around_all_pictures_of_the_call():
-    pictures = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
-    assert output_paths(pictures, Path(), "png") == [
+def test_output_paths_avoid_all_images_of_the_call():
+    images = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
+    assert output_paths(images, Path(), "png") == [
         Path("a-3.png"),
         Path("a-4.png"),
         Path("a-2-2.png"),
@@ -104,14 +104,14 @@ def test_places_are_chosen_around_all_pictures_of_the_call():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--out", "a.png"], "Cannot make the folder a.png: File exists."),
-        (["--out", "a.png/x"], "Cannot make the folder a.png/x: Not a directory."),
+        (["--out", "a.png"], "Cannot create the folder a.png: File exists."),
+        (["--out", "a.png/x"], "Cannot create the folder a.png/x: Not a directory."),
         (["--out", "out", "--model", "/none"], "There is no model folder /none."),
         (["--out", "out", "--style", "sketch"], "fetch it with `dctnet fetch sketch`."),
         (["--out", "out", "--style", "baroque"], "There is no style and no folder 'baroque'"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(capsys, arguments, sentence):
+def test_errors_are_one_sentence(capsys, arguments, sentence):
     assert main(["cartoonize", "a.png", *arguments]) == 1
     out, (line,) = lines(capsys)
     assert out == []
@@ -119,13 +119,13 @@ def test_what_cannot_be_done_is_one_sentence(capsys, arguments, sentence):
     assert sentence in line
 
 
-def test_a_place_that_cannot_be_written_ends_the_run(capsys):
+def test_unwritable_output_stops_the_run(capsys):
     Path("out/a.png").mkdir(parents=True)
     assert main(["cartoonize", "a.png", "b.jpg", "--out", "out"]) == 1
     assert lines(capsys) == ([], ["dctnet: out/a.png: Is a directory."])
 
 
-def test_a_bad_setting_is_one_sentence(capsys, monkeypatch):
+def test_invalid_setting_is_one_sentence(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "none")
     assert main(["cartoonize", "a.png", "--out", "out"]) == 1
     (line,) = lines(capsys)[1]
@@ -135,18 +135,18 @@ def test_a_bad_setting_is_one_sentence(capsys, monkeypatch):
     )
 
 
-def test_a_variable_that_is_no_setting_is_named_and_nothing_more(capsys, monkeypatch):
+def test_unknown_variable_is_reported(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_PORT", "tcp://10.0.0.1:80")
     assert main(["cartoonize", "a.png", "--out", "out"]) == 0
     assert lines(capsys)[1] == [
-        "dctnet: These variables are no settings and have no effect: DCTNET_PORT."
+        "dctnet: These variables are not settings and have no effect: DCTNET_PORT."
     ]
 
 
-def test_an_image_without_enough_memory_is_left_out(capsys, monkeypatch):
+def test_image_without_enough_memory_is_skipped(capsys, monkeypatch):
     def without_memory(data: bytes, max_pixels: int) -> None:
         raise MemoryError
 
     monkeypatch.setattr("dctnet.imaging.decode", without_memory)
     assert main(["cartoonize", "a.png", "--out", "out"]) == 1
-    assert lines(capsys)[1] == ["dctnet: a.png is left out: There is not enough memory for it."]
+    assert lines(capsys)[1] == ["dctnet: a.png is skipped: There is not enough memory for it."]

@@ -11,7 +11,7 @@ from dctnet.cli import main
 from dctnet.cli.doctor import cpu_features
 from dctnet.cpus import available_cpus
 from dctnet.models.folder import DEMO, open_folder
-from dctnet.runtimes import choice
+from dctnet.runtimes import selection
 from tests.support.tiny_model import NEGATIVE
 
 Captured = pytest.CaptureFixture[str]
@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 def _model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo model with other networks."""
     monkeypatch.setenv("DCTNET_MODEL", "demo")
-    monkeypatch.setattr(choice, "load", lambda *_: NEGATIVE)
+    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
 
 
 def report(captured: Captured) -> dict[str, Any]:
@@ -32,19 +32,19 @@ def report(captured: Captured) -> dict[str, Any]:
     return found
 
 
-def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsys):
+def test_full_report_as_json_and_text(capsys):
     assert main(["doctor", "--json"]) == 0
     found = report(capsys)
     assert found["healthy"] is True
     assert found["versions"]["dctnet"] == __version__
     assert found["versions"]["tensorflow"].startswith("2.")
-    assert found["processor"]["processors"] == available_cpus()
-    assert found["processor"]["threads"] == max(1, int(available_cpus()))
+    assert found["cpu"]["cpus"] == available_cpus()
+    assert found["cpu"]["threads"] == max(1, int(available_cpus()))
     assert found["model"]["path"] == str(DEMO)
     assert found["model"]["model"] == "demo"
     assert len(found["model"]["digest"]) == 64
     assert found["model"]["integrity"] == "unpinned"
-    assert found["model"]["choice"] == choice.explain(open_folder(DEMO))
+    assert found["model"]["runtime_selection"] == selection.explain(open_folder(DEMO))
     assert found["inference"]["size"] == "512x512"
     assert 0 <= found["inference"]["seconds"] < 60
     assert main(["doctor"]) == 0
@@ -55,7 +55,7 @@ def test_a_good_installation_is_reported_in_full_to_programs_and_to_people(capsy
     assert "FAILED" not in out
 
 
-def test_a_model_that_is_missing_fails_and_all_else_is_reported(capsys, monkeypatch):
+def test_missing_model_fails_and_other_checks_are_reported(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MODEL", "/none")
     assert main(["doctor", "--json"]) == 1
     found = report(capsys)
@@ -65,7 +65,7 @@ def test_a_model_that_is_missing_fails_and_all_else_is_reported(capsys, monkeypa
     assert found["versions"]["dctnet"] == __version__
 
 
-def test_a_model_that_is_broken_fails_for_a_person_too(capsys, tmp_path, monkeypatch):
+def test_damaged_model_fails_in_text_output(capsys, tmp_path, monkeypatch):
     for file in DEMO.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
     monkeypatch.setenv("DCTNET_MODEL", str(tmp_path))
@@ -73,7 +73,7 @@ def test_a_model_that_is_broken_fails_for_a_person_too(capsys, tmp_path, monkeyp
     assert "model: FAILED\n  error: " in capsys.readouterr().out
 
 
-def test_an_address_in_use_is_said_and_is_no_failure(capsys, monkeypatch):
+def test_address_in_use_is_reported_without_failure(capsys, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("DCTNET_BIND", f"127.0.0.1:{server.getsockname()[1]}")
         assert main(["doctor", "--json"]) == 0
@@ -85,15 +85,15 @@ def test_an_address_in_use_is_said_and_is_no_failure(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("cpuinfo", "features"),
     [
-        ("processor: 0\nflags\t\t: fpu sse4_1 avx avx2 fma\n", ["sse4_1", "avx", "avx2", "fma"]),
-        ("processor: 0\nFeatures\t: fp asimd crc32\n", ["asimd"]),
+        ("cpu family: 6\nflags\t\t: fpu sse4_1 avx avx2 fma\n", ["sse4_1", "avx", "avx2", "fma"]),
+        ("BogoMIPS: 50.00\nFeatures\t: fp asimd crc32\n", ["asimd"]),
         ("model name: avx\n", []),
     ],
 )
-def test_processor_features_are_read_on_both_architectures(tmp_path, cpuinfo, features):
+def test_cpu_features_are_read_on_both_architectures(tmp_path, cpuinfo, features):
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert cpu_features(tmp_path / "cpuinfo") == features
 
 
-def test_a_machine_that_lists_no_features_has_none_known(tmp_path):
+def test_cpu_features_are_empty_without_cpuinfo(tmp_path):
     assert cpu_features(tmp_path / "none") == []

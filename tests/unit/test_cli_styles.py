@@ -13,7 +13,7 @@ def _one_fetched_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sketch").mkdir()
 
 
-def test_the_table_names_every_style_says_which_is_fetched_and_how_to_fetch_another(capsys):
+def test_table_lists_styles_and_fetch_state(capsys):
     assert main(["styles"]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
     assert heading.split() == ["STYLE", "FETCHED", "TITLE", "MODEL"]
@@ -24,7 +24,7 @@ def test_the_table_names_every_style_says_which_is_fetched_and_how_to_fetch_anot
     assert "dctnet fetch STYLE" in rows[-1]
 
 
-def test_a_program_gets_licences_and_sources_too(capsys):
+def test_json_includes_licences_and_sources(capsys):
     assert main(["styles", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed == [

@@ -20,7 +20,7 @@ def model(models: Path) -> Path:
     path.mkdir()
     for name in REQUIRED_FILES:
         (path / name).write_bytes(f"contents of {name}".encode())
-    files = {name: manifest.record(path / name) for name in REQUIRED_FILES}
+    files = {name: manifest.record_file(path / name) for name in REQUIRED_FILES}
     manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
     return path
 
@@ -30,59 +30,59 @@ def digest_of(model: Path) -> str:
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a verification that must fail; return its one line."""
+    """Run a verification that must fail; return its error line."""
     assert main(["verify", *arguments]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    (line,) = said.err.splitlines()
+    message = capsys.readouterr()
+    assert message.out == ""
+    (line,) = message.err.splitlines()
     return line
 
 
 @pytest.mark.parametrize("called", ["its path", "its style"])
-def test_a_whole_model_is_said_to_be_whole(model, capsys, called):
+def test_intact_model_is_verified(model, capsys, called):
     assert main(["verify", str(model) if called == "its path" else "sketch"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{model} is whole: sketch, iic/some-model at revision v1.0",
-        "Its manifest's digest:",
+        f"{model} is verified: sketch, iic/some-model at revision v1.0",
+        "Digest of the manifest:",
         digest_of(model),
     ]
 
 
-def test_a_model_without_a_revision_is_said_without_one(model, capsys):
-    files = {name: manifest.record(model / name) for name in REQUIRED_FILES}
+def test_revision_is_omitted_if_empty(model, capsys):
+    files = {name: manifest.record_file(model / name) for name in REQUIRED_FILES}
     manifest.write(model, Manifest("demo", "demo", "", files))
     assert main(["verify", str(model)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == f"{model} is whole: demo, demo"
+    assert capsys.readouterr().out.splitlines()[0] == f"{model} is verified: demo, demo"
 
 
 @pytest.mark.parametrize("spelling", ["{}", "sha256:{}"])
-def test_a_model_with_the_digest_asked_for_is_good(model, capsys, spelling):
+def test_expected_digest_is_accepted(model, capsys, spelling):
     digest = spelling.format(digest_of(model).upper())
     assert main(["verify", str(model), "--digest", digest]) == 0
-    assert "has the digest asked for" in capsys.readouterr().out
+    assert "has the expected digest" in capsys.readouterr().out
 
 
-def test_another_digest_is_refused(model, capsys):
-    said = complaint(capsys, str(model), "--digest", "0" * 64)
-    assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in said
+def test_unexpected_digest_is_rejected(model, capsys):
+    message = complaint(capsys, str(model), "--digest", "0" * 64)
+    assert f"has the digest {digest_of(model)}, but {'0' * 64} is expected" in message
 
 
-def test_a_digest_of_63_digits_is_wrong_usage(model, capsys):
+def test_malformed_digest_is_a_usage_error(model, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["verify", str(model), "--digest", "0" * 63])
     assert stopped.value.code == 2
     assert "is not a sha256 of 64 hexadecimal digits" in capsys.readouterr().err
 
 
-def test_what_is_wrong_with_a_model_is_one_line(models, model, capsys):
-    """`test_models_folder.py` has all that may be."""
+def test_model_error_is_one_line(models, model, capsys):
+    """`test_models_folder.py` covers all errors."""
     assert complaint(capsys, str(models / "gone")).endswith(f"no model folder {models / 'gone'}.")
     (model / "alpha.jpg").unlink()
-    said = complaint(capsys, str(model))
-    assert said == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
+    message = complaint(capsys, str(model))
+    assert message == f"dctnet: The model file {model / 'alpha.jpg'} is missing."
 
 
-def test_a_folder_without_a_manifest_cannot_be_verified(model, capsys):
+def test_folder_without_manifest_cannot_be_verified(model, capsys):
     (model / "manifest.json").unlink()
-    said = complaint(capsys, str(model))
-    assert "no manifest, so there is nothing to check it against" in said
+    message = complaint(capsys, str(model))
+    assert "no manifest, so it cannot be verified" in message

@@ -1,4 +1,4 @@
-"""The settings are read once, within their limits, and the documentation lists each one."""
+"""Settings: parsing, bounds, defaults and their documentation."""
 
 import os
 import re
@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.admission.estimate import DECAY_TIME_S, MAX_STEP
-from dctnet.admission.shares import TIMES_THE_FREE
-from dctnet.api_keys import LOOK_S, MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH
+from dctnet.admission.quota import QUOTA_PER_FREE
+from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP
+from dctnet.api.client_identity import IPV6_PREFIX
+from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S
 from dctnet.config import (
-    GRACEFUL_MARGIN_S,
     MAX_ORIGINS,
     MIB,
     SETTINGS,
     SHARED_MEMORY,
-    SPARE_THREADS,
     Address,
     Fairness,
     Settings,
@@ -24,44 +23,48 @@ from dctnet.config import (
     unknown_variables,
 )
 from dctnet.cpus import available_cpus
-from dctnet.http.bodies import MULTIPART_OVERHEAD_BYTES
-from dctnet.http.clients import IPV6_PREFIX
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
-from dctnet.loading import network_threads
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
-from dctnet.server import descriptors, reading
-from dctnet.server.application import KEEP_ALIVE_S, SPARE_CONNECTIONS
+from dctnet.logs import LogFormat, LogLevel
+from dctnet.model_loading import network_threads
+from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
-from dctnet.server.reading import CROWDED
-from dctnet.server.single_thread import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
+from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
+from dctnet.server.read_timeouts import CROWDED_IDLE_FACTOR
+from dctnet.server.single_thread_server import MAX_CONNECTIONS, MAX_HEAD_BYTES, TIMEOUT_S
 from dctnet.server.thread_pool import RESERVED_THREADS
 from dctnet.server.worker import ACCEPT_PAUSE_S, LINGER_S, MAX_LATE_ACCEPT_S
+from dctnet.shared_limits import (
+    FORM_OVERHEAD_BYTES,
+    GRACEFUL_MARGIN_S,
+    SPARE_THREADS,
+)
 from tests.support.markdown import tables
 from tests.support.repo import ROOT
 
 DIGEST = "0123456789abcdef" * 4
 
 
-def refusal(variable: str, text: str) -> str:
+def rejection(variable: str, text: str) -> str:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({variable: text})
     return str(caught.value)
 
 
-def test_nothing_needs_to_be_set():
-    """The defaults that are values are those of the documentation, which is compared below."""
+def test_defaults_that_depend_on_the_environment():
+    """test_documented_defaults compares the other defaults."""
     settings = Settings.from_environment({})
     assert settings.api_keys_file is settings.model is settings.model_digest is None
     assert settings.cors_origins == frozenset()
     assert settings.trusted_proxies == ()
-    assert settings.cpu_millis is None
+    assert settings.cpu_limit_millicores is None
     assert settings.slots == max(1, int(available_cpus()))
     writable = os.access(SHARED_MEMORY, os.W_OK)
-    assert settings.worker_dir == (SHARED_MEMORY if writable else None)
+    assert settings.worker_tmp_dir == (SHARED_MEMORY if writable else None)
 
 
-def test_every_setting_can_be_set():
+def test_every_setting_reads_its_variable():
     settings = {
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
@@ -70,12 +73,12 @@ def test_every_setting_can_be_set():
         "DCTNET_MODEL": ("sketch", "sketch"),
         "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
-        "DCTNET_CPU_MILLIS": ("1500", 1500),
+        "DCTNET_CPU_LIMIT_MILLICORES": ("1500", 1500),
         "DCTNET_SLOTS": ("3", 3),
         "DCTNET_RUNTIME": ("onnxruntime", "onnxruntime"),
         "DCTNET_THREADS": ("5", 5),
-        "DCTNET_QUEUE": ("7", 7),
-        "DCTNET_UPLOADS": ("9", 9),
+        "DCTNET_QUEUE_SIZE": ("7", 7),
+        "DCTNET_MAX_UPLOADS": ("9", 9),
         "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
         "DCTNET_TRUSTED_PROXIES": (
             "10.0.0.0/8, ::1",
@@ -85,16 +88,18 @@ def test_every_setting_can_be_set():
         "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
         "DCTNET_DRAIN_DELAY": ("1.5", 1.5),
         "DCTNET_HEADER_TIMEOUT": ("4", 4.0),
-        "DCTNET_UPLOAD_GRACE": ("3", 3.0),
-        "DCTNET_UPLOAD_RATE": ("1000", 1000),
+        "DCTNET_UPLOAD_IDLE_TIMEOUT": ("3", 3.0),
+        "DCTNET_MIN_UPLOAD_RATE": ("1000", 1000),
         "DCTNET_RESPONSE_TIMEOUT": ("90", 90.0),
         "DCTNET_RESPONSE_IDLE_TIMEOUT": ("7", 7.0),
         "DCTNET_MIN_RESPONSE_RATE": ("2000", 2000),
-        "DCTNET_MAX_BYTES": ("2048", 2048),
+        "DCTNET_MAX_BODY_BYTES": ("2048", 2048),
         "DCTNET_MAX_PIXELS": ("1000", 1000),
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
         "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
-        "DCTNET_WORKER_DIR": ("/run/dctnet", Path("/run/dctnet")),
+        "DCTNET_WORKER_TMP_DIR": ("/run/dctnet", Path("/run/dctnet")),
+        "DCTNET_LOG_LEVEL": ("debug", LogLevel.DEBUG),
+        "DCTNET_LOG_FORMAT": ("text", LogFormat.TEXT),
     }
     assert settings.keys() == {setting.variable for setting in SETTINGS}
     read = Settings.from_environment({name: text for name, (text, _) in settings.items()})
@@ -102,14 +107,20 @@ def test_every_setting_can_be_set():
         assert getattr(read, setting.field) == settings[setting.variable][1]
 
 
-def test_origins_are_taken_as_browsers_write_them():
+def test_variable_is_the_name_of_the_field():
+    for setting in SETTINGS:
+        assert setting.variable == f"DCTNET_{setting.field.upper()}"
+        assert setting.unit in setting.allowed
+
+
+def test_cors_origins_in_the_form_of_browsers():
     origins = "https://a.example, http://localhost:3000,http://[::1]:8080,https://10.0.0.1:8443"
     read = Settings.from_environment({"DCTNET_CORS_ORIGINS": origins}).cors_origins
     assert read == {origin.strip() for origin in origins.split(",")}
     assert Settings.from_environment({"DCTNET_CORS_ORIGINS": "*"}).cors_origins == {"*"}
 
 
-NO_ORIGINS = [
+INVALID_ORIGINS = [
     *("a.example", "https://", "https://a.example/", "https://a.example:443"),
     *("http://a.example:80", "https://a.example:0443", "https://a.example:99999"),
     *("https://a.example:", "https://A.example", "HTTPS://a.example", "https://*.example"),
@@ -117,46 +128,46 @@ NO_ORIGINS = [
     *("https://a.ex\tample", "https://[::1", "ftp://a.example", "file://", "null"),
     *("https://a.example,", "https://a.example, *", "https://a.example https://b.example"),
 ]
-NO_ADDRESSES = ["8080", ":8080", "box:", "box:http", "box:0", "box:65536", "::1:80", "[]:80"]
-NO_DIGESTS = ["0" * 63, "0" * 65, "g" * 64, "md5:" + "0" * 64]
-NO_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
+INVALID_ADDRESSES = ["8080", ":8080", "box:", "box:http", "box:0", "box:65536", "::1:80", "[]:80"]
+INVALID_DIGESTS = ["0" * 63, "0" * 65, "g" * 64, "md5:" + "0" * 64]
+INVALID_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
 
 
 @pytest.mark.parametrize(
-    ("variable", "texts", "said"),
+    ("variable", "texts", "message"),
     [
-        ("CORS_ORIGINS", NO_ORIGINS, "https://example.org or http://localhost:3000"),
-        ("BIND", NO_ADDRESSES, "HOST:PORT, such as 0.0.0.0:8080"),
-        ("MODEL_DIGEST", NO_DIGESTS, "a sha256 of 64 hexadecimal digits"),
-        ("MODELS_DIR", ["~nobody-of-this-name/models"], "a folder's path"),
-        ("API_KEYS_FILE", ["~nobody-of-this-name/keys"], "a file's path"),
+        ("CORS_ORIGINS", INVALID_ORIGINS, "https://example.org or http://localhost:3000"),
+        ("BIND", INVALID_ADDRESSES, "HOST:PORT, such as 0.0.0.0:8080"),
+        ("MODEL_DIGEST", INVALID_DIGESTS, "a sha256 of 64 hexadecimal digits"),
+        ("MODELS_DIR", ["~no-such-user/models"], "a folder's path"),
+        ("API_KEYS_FILE", ["~no-such-user/keys"], "a file's path"),
         ("RUNTIME", ["cuda"], "must be auto, native, onnxruntime or tensorflow"),
         (
             "TRUSTED_PROXIES",
-            NO_PROXIES,
+            INVALID_PROXIES,
             "addresses and networks with commas between them, such as 10.0.0.0/8,::1.",
         ),
         ("FAIRNESS", ["KEY"], "must be none, key or address."),
     ],
 )
-def test_what_cannot_be_a_value_is_refused_with_what_can(variable, texts, said):
+def test_invalid_value_is_rejected_with_the_allowed_values(variable, texts, message):
     for text in texts:
-        assert said in refusal(f"DCTNET_{variable}", text), text
+        assert message in rejection(f"DCTNET_{variable}", text), text
 
 
-def test_there_are_at_most_so_many_origins():
+def test_maximum_number_of_cors_origins():
     origins = [f"https://{number}.example" for number in range(MAX_ORIGINS + 1)]
     read = Settings.from_environment({"DCTNET_CORS_ORIGINS": ",".join(origins[1:])})
     assert len(read.cors_origins) == MAX_ORIGINS
-    assert f"at most {MAX_ORIGINS} origins" in refusal("DCTNET_CORS_ORIGINS", ",".join(origins))
+    assert f"at most {MAX_ORIGINS} origins" in rejection("DCTNET_CORS_ORIGINS", ",".join(origins))
 
 
-def test_a_replica_may_take_to_end_what_its_last_request_may_take_and_a_margin():
+def test_graceful_timeout_is_drain_delay_request_timeout_and_margin():
     times = {"DCTNET_DRAIN_DELAY": "1.5", "DCTNET_REQUEST_TIMEOUT": "31"}
     assert Settings.from_environment(times).graceful_timeout == 33 + GRACEFUL_MARGIN_S
 
 
-def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
+def test_watchdog_timeout_must_be_less_than_the_request_timeout():
     times = {"DCTNET_REQUEST_TIMEOUT": "20", "DCTNET_WATCHDOG_TIMEOUT": "20"}
     with pytest.raises(SettingsError, match="DCTNET_WATCHDOG_TIMEOUT is 20, but it must be less"):
         Settings.from_environment(times)
@@ -170,27 +181,27 @@ def test_a_watchdog_that_is_not_quicker_than_the_deadline_is_refused():
     [
         ("DCTNET_DRAIN_DELAY", 0, 600),
         ("DCTNET_HEADER_TIMEOUT", 0.1, 600),
-        ("DCTNET_UPLOAD_GRACE", 0.1, 600),
+        ("DCTNET_UPLOAD_IDLE_TIMEOUT", 0.1, 600),
         ("DCTNET_RESPONSE_TIMEOUT", 0.1, 3600),
         ("DCTNET_RESPONSE_IDLE_TIMEOUT", 0.1, 600),
     ],
 )
-def test_a_time_is_taken_at_its_limits_and_refused_past_them(variable, least, most):
+def test_bounds_of_seconds(variable, least, most):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
     for text in str(least - 0.01), str(most + 0.01), "soon", "nan", "inf":
-        assert f"a number of seconds from {least:g} to {most:g}." in refusal(variable, text)
+        assert f"a number of seconds from {least:g} to {most:g}." in rejection(variable, text)
 
 
-def test_a_request_may_take_at_most_an_hour_and_a_computation_less():
+def test_bounds_of_request_and_watchdog_timeout():
     longest = {"DCTNET_REQUEST_TIMEOUT": "3600", "DCTNET_WATCHDOG_TIMEOUT": "3599"}
     assert Settings.from_environment(longest).request_timeout == 3600
-    assert "from 0.1 to 3600." in refusal("DCTNET_REQUEST_TIMEOUT", "3600.1")
-    assert "from 0.1 to 3600." in refusal("DCTNET_WATCHDOG_TIMEOUT", "0.05")
+    assert "from 0.1 to 3600." in rejection("DCTNET_REQUEST_TIMEOUT", "3600.1")
+    assert "from 0.1 to 3600." in rejection("DCTNET_WATCHDOG_TIMEOUT", "0.05")
 
 
-def test_an_empty_variable_counts_as_unset():
+def test_empty_variable_counts_as_unset():
     empty = {setting.variable: "" for setting in SETTINGS}
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
@@ -199,34 +210,34 @@ def test_an_empty_variable_counts_as_unset():
 @pytest.mark.parametrize(
     ("variable", "least", "most", "unit"),
     [
-        ("DCTNET_CPU_MILLIS", 1, 1_024_000, "thousandths of a processor"),
-        ("DCTNET_SLOTS", 1, 256, "pictures"),
+        ("DCTNET_CPU_LIMIT_MILLICORES", 1, 1_024_000, "millicores"),
+        ("DCTNET_SLOTS", 1, 256, "images"),
         ("DCTNET_THREADS", 1, 256, "threads"),
-        ("DCTNET_QUEUE", 1, 4096, "pictures"),
-        ("DCTNET_UPLOADS", 1, 4096, "bodies"),
-        ("DCTNET_UPLOAD_RATE", 1, 1024**3, "bytes a second"),
-        ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes a second"),
-        ("DCTNET_MAX_BYTES", 1024, 1024**3, "bytes"),
+        ("DCTNET_QUEUE_SIZE", 1, 4096, "images"),
+        ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
+        ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes per second"),
+        ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes per second"),
+        ("DCTNET_MAX_BODY_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
         ("DCTNET_MAX_UNSENT_BYTES", 1024**2, 64 * 1024**3, "bytes"),
     ],
 )
-def test_a_number_is_taken_at_its_limits_and_refused_one_past_them(variable, least, most, unit):
+def test_bounds_of_whole_numbers(variable, least, most, unit):
     field = variable.removeprefix("DCTNET_").lower()
     for value in least, most:
         assert getattr(Settings.from_environment({variable: str(value)}), field) == value
     for text in str(least - 1), str(most + 1), "many", "1.5":
-        sentence = refusal(variable, text)
-        assert sentence.startswith(f"{variable} is {text!r}, but it must be ")
-        assert f"a whole number of {unit} from {least} to {most}." in sentence
+        message = rejection(variable, text)
+        assert message.startswith(f"{variable} is {text!r}, but it must be ")
+        assert f"a whole number of {unit} from {least} to {most}." in message
 
 
 @pytest.mark.parametrize(
     ("text", "host", "port"),
     [("127.0.0.1:1", "127.0.0.1", 1), ("[::]:65535", "::", 65535), ("box:80", "box", 80)],
 )
-def test_an_address_is_a_host_and_a_port(text, host, port):
+def test_address_is_host_and_port(text, host, port):
     address = Settings.from_environment({"DCTNET_BIND": text}).bind
     assert address == Address(host, port)
     assert str(address) == text
@@ -241,21 +252,21 @@ def test_an_address_is_a_host_and_a_port(text, host, port):
         ({"HOME": "/h", "DCTNET_MODELS_DIR": "/models"}, "/models"),
     ],
 )
-def test_models_are_kept_in_the_cache_of_whoever_runs_it(environ, folder):
+def test_default_models_directory(environ, folder):
     assert Settings.from_environment(environ).models_dir == Path(folder)
 
 
-def test_runtime_and_threads_may_be_left_to_the_program():
+def test_auto_runtime_and_threads():
     assert Settings.from_environment({"DCTNET_RUNTIME": "auto"}).runtime is None
     assert Settings.from_environment({"DCTNET_THREADS": "auto"}).threads is None
 
 
-def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
-    def of_eight(*, limit: float) -> float:
+def test_cpu_limit_bounds_slots_and_threads(monkeypatch):
+    def eight_cpus(*, limit: float) -> float:
         return min(8, limit)
 
-    monkeypatch.setattr("dctnet.config.available_cpus", of_eight)
-    for millis, processors in [
+    monkeypatch.setattr("dctnet.config.available_cpus", eight_cpus)
+    for millicores, cpus in [
         ("", 8),
         ("1", 1),
         ("1999", 1),
@@ -264,15 +275,15 @@ def test_a_limit_that_the_sandbox_hides_bounds_slots_and_threads(monkeypatch):
         ("8000", 8),
         ("9000", 8),
     ]:
-        settings = Settings.from_environment({"DCTNET_CPU_MILLIS": millis})
-        assert (settings.slots, network_threads(settings)) == (processors, processors)
-    assert Settings.from_environment({"DCTNET_CPU_MILLIS": "1500"}).cpus == 1.5
-    ours = {"DCTNET_CPU_MILLIS": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
-    settings = Settings.from_environment(ours)
+        settings = Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": millicores})
+        assert (settings.slots, network_threads(settings)) == (cpus, cpus)
+    assert Settings.from_environment({"DCTNET_CPU_LIMIT_MILLICORES": "1500"}).cpus == 1.5
+    environ = {"DCTNET_CPU_LIMIT_MILLICORES": "1000", "DCTNET_SLOTS": "3", "DCTNET_THREADS": "5"}
+    settings = Settings.from_environment(environ)
     assert (settings.slots, network_threads(settings)) == (3, 5)
 
 
-def test_variables_that_are_no_settings_are_named():
+def test_unknown_variables():
     environ = {"DCTNET_PORT": "tcp://10.0.0.1:80", "DCTNET_BIND": "box:80", "DCTNET_A": "", "B": ""}
     assert unknown_variables(environ) == ["DCTNET_A", "DCTNET_PORT"]
 
@@ -280,47 +291,47 @@ def test_variables_that_are_no_settings_are_named():
 ROWS = [tuple(row.values()) for table in tables(ROOT / "docs/settings.md") for row in table]
 
 
-def test_the_documentation_lists_each_setting_with_its_limits_and_its_default():
+def test_documentation_lists_every_setting():
     assert [row[:3] for row in ROWS if row[0].startswith("`DCTNET_")] == [
-        (f"`{setting.variable}`", setting.allowed, setting.default_in_words) for setting in SETTINGS
+        (f"`{setting.variable}`", setting.allowed, setting.default_text) for setting in SETTINGS
     ]
 
 
-def test_a_default_that_is_a_value_is_the_documented_one():
+def test_documented_defaults():
     checked = 0
     for setting in SETTINGS:
-        if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_in_words):
+        if literal := re.match(r"`([^` ]+)`(?: \(|$|:)", setting.default_text):
             assert setting.parse(literal[1]) == setting.default({})
             checked += 1
     assert checked >= 20
 
 
-def test_the_documentation_lists_the_limits_that_cannot_be_set():
+def test_documentation_lists_the_fixed_limits():
     assert [row[1] for row in ROWS if len(row) == 3][:26] == [
         f"slots + queue + uploads + {SPARE_THREADS}",
         f"{RESERVED_THREADS}",
-        f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {descriptors.RESERVED}",
+        f"threads + {SPARE_CONNECTIONS}, or the limit of open files - {file_descriptors.RESERVED}",
         f"{KEEP_ALIVE_S} s, or `DCTNET_HEADER_TIMEOUT` before its first request",
-        f"{reading.MAX_HEAD_BYTES // 1024} KiB",
+        f"{read_timeouts.MAX_HEAD_BYTES // 1024} KiB",
         f"{SEND_BUFFER_BYTES // 1024} KiB",
         f"{MAX_ACCEPT_LOOP_AGE_S:g} s",
         f"{ACCEPT_PAUSE_S:g} s",
         f"drain delay + request timeout + {GRACEFUL_MARGIN_S} s",
         f"{MAX_LATE_ACCEPT_S:g} s",
         f"{LINGER_S:g} s",
-        f"{CROWDED * 100:g} % of the grace",
+        f"{CROWDED_IDLE_FACTOR * 100:g} % of `DCTNET_UPLOAD_IDLE_TIMEOUT`",
         f"{TIMEOUT_S} s",
         f"{MAX_CONNECTIONS}",
         f"{MAX_HEAD_BYTES // 1024} KiB",
-        f"{MULTIPART_OVERHEAD_BYTES // 1024} KiB",
+        f"{FORM_OVERHEAD_BYTES // 1024} KiB",
         f"{MIN_LENGTH} to {MAX_LENGTH} characters",
         f"{MAX_FILE_BYTES // 1024} KiB",
-        f"{LOOK_S:g} s",
-        f"{TIMES_THE_FREE} times what is free",
+        f"{POLL_INTERVAL_S:g} s",
+        f"{QUOTA_PER_FREE} times what is free",
         f"{IPV6_PREFIX} bits",
         f"{MAX_STEP:g} times the estimate, and the watchdog's timeout",
         f"{DECAY_TIME_S:g} s",
         f"{MAX_GAP_S:g} s",
-        f"{QUEUE_BYTES // MIB} MiB for each of standard output and standard error",
+        f"{QUEUE_BYTES // MIB} MiB",
         f"{FLUSH_TIMEOUT_S:g} s",
     ]

@@ -13,34 +13,34 @@ from dctnet.imaging import MEDIA_TYPES, Format, ImageHeader, InputFormat
 MAX_SIDE = 1280
 
 
-def test_every_format_has_its_cost():
+def test_every_format_has_a_cost():
     assert DECODE_COST.keys() == set(get_args(InputFormat))
     assert ENCODE_COST.keys() == set(get_args(Format)) == MEDIA_TYPES.keys()
 
 
-def test_a_tiny_image_costs_the_minimum_and_its_own_pixels():
+def test_tiny_image_costs_the_minimum_and_its_pixels():
     pixel = DECODE_COST["PNG"] + RESIZE_COST + ENCODE_COST["png"]
     cost = job_cost(ImageHeader(40, 24, "PNG"), "png", MAX_SIDE)
     assert cost == pytest.approx(MIN_COST + 40 * 24 * pixel)
 
 
 @pytest.mark.parametrize(("side", "generator"), [(256, 256**2), (257, 257**2)])
-def test_the_minimum_ends_where_the_working_pixels_exceed_it(side, generator):
+def test_minimum_cost_applies_below_its_working_pixels(side, generator):
     pixel = DECODE_COST["JPEG"] + RESIZE_COST + ENCODE_COST["jpeg"]
     cost = job_cost(ImageHeader(side, side, "JPEG"), "jpeg", MAX_SIDE)
     assert cost == pytest.approx(generator + side**2 * pixel)
 
 
 @pytest.mark.parametrize(("format", "response"), [*product(DECODE_COST, ENCODE_COST)])
-def test_a_thin_image_costs_its_own_pixels(format, response):
-    """At its working size of 1280 x 11 pixels it is less than the minimum."""
+def test_thin_image_costs_its_pixels(format, response):
+    """Its working size of 1280 x 11 pixels is below the minimum."""
     cost = job_cost(ImageHeader(65_500, 610, format), response, MAX_SIDE)
     own = 65_500 * 610 * (DECODE_COST[format] + RESIZE_COST + ENCODE_COST[response])
     assert cost == pytest.approx(MIN_COST + own)
     assert cost > 50 * MIN_COST
 
 
-def test_stages_with_one_thread_cost_more_beside_a_generator_with_several():
+def test_single_thread_stages_cost_more_beside_a_parallel_generator():
     image = ImageHeader(4000, 3000, "JPEG")
     one, four = (job_cost(image, "webp", MAX_SIDE, threads) for threads in (1, 4))
     generator = 720 * 960
@@ -48,12 +48,16 @@ def test_stages_with_one_thread_cost_more_beside_a_generator_with_several():
 
 
 @pytest.mark.parametrize(("slots", "threads"), [("1", "auto"), ("4", "auto"), ("1", "8")])
-def test_a_slot_of_one_cpu_or_less_has_one_thread(slots, threads):
-    environ = {"DCTNET_CPU_MILLIS": "1000", "DCTNET_SLOTS": slots, "DCTNET_THREADS": threads}
+def test_slot_of_at_most_one_cpu_has_one_thread(slots, threads):
+    environ = {
+        "DCTNET_CPU_LIMIT_MILLICORES": "1000",
+        "DCTNET_SLOTS": slots,
+        "DCTNET_THREADS": threads,
+    }
     assert Settings.from_environment(environ).threads_per_slot == 1
 
 
-def test_a_slot_shares_the_cpus_and_has_no_more_threads_than_are_set(monkeypatch):
+def test_threads_per_slot_divide_the_cpus_up_to_the_setting(monkeypatch):
     monkeypatch.setattr(config, "available_cpus", lambda limit: 8.0)
     environ = {"DCTNET_SLOTS": "2"}
     assert Settings.from_environment(environ).threads_per_slot == 4

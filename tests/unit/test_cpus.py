@@ -1,4 +1,4 @@
-"""A process counts the processors that it may use, not those of its machine."""
+"""Available CPUs: affinity mask, cgroup quotas and the configured limit."""
 
 import os
 from pathlib import Path
@@ -32,24 +32,24 @@ def v1(folder: Path, quota: int) -> None:
     (folder / "cpu.cfs_period_us").write_text("100000\n")
 
 
-def test_a_quota_further_up_binds_too(root):
+def test_parent_cgroup_quota_applies(root):
     v2(root / "pod" / "container", "max 100000")
     v2(root / "pod", "25000 100000")
     assert available_cpus(root, own(root, "0::/pod/container")) == 0.25
 
 
-def test_a_quota_of_version_1_binds(root):
+def test_cgroup_v1_quota_applies(root):
     v1(root / "cpu,cpuacct" / "container", 75000)
     lines = "5:memory:/container", "4:cpu,cpuacct:/container"
     assert available_cpus(root, own(root, *lines)) == 0.75
 
 
-def test_a_folder_that_the_container_does_not_see_is_left_out(root):
+def test_invisible_cgroup_is_ignored(root):
     v1(root / "cpu", 30000)
     assert available_cpus(root, own(root, "4:cpu:/on/the/host")) == 0.3
 
 
-def test_the_smallest_of_mask_quota_and_limit_binds(root):
+def test_smallest_of_mask_quota_and_limit_applies(root):
     v2(root, "50000 100000")
     assert available_cpus(root, own(root, "0::/"), limit=0.499) == 0.499
     assert available_cpus(root, own(root, "0::/"), limit=0.501) == 0.5
@@ -57,21 +57,21 @@ def test_the_smallest_of_mask_quota_and_limit_binds(root):
     assert available_cpus(root, own(root, "0::/"), limit=MASK + 0.001) == MASK
 
 
-def test_without_a_quota_the_mask_counts(root):
+def test_affinity_mask_without_quota(root):
     v2(root, "max 100000")
     v1(root / "cpu", -1)
     assert available_cpus(root, own(root, "0::/", "4:cpu:/")) == MASK
 
 
-def test_a_quota_above_the_mask_changes_nothing(root):
+def test_quota_above_the_mask_has_no_effect(root):
     v2(root, f"{(MASK + 1) * 100000} 100000")
     assert available_cpus(root, own(root, "0::/")) == MASK
 
 
-def test_without_cgroups_the_mask_counts(tmp_path):
+def test_affinity_mask_without_cgroups(tmp_path):
     assert available_cpus(tmp_path, tmp_path / "none") == MASK
 
 
-def test_without_masks_the_machines_processors_count(tmp_path, monkeypatch):
+def test_cpu_count_without_affinity_mask(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     assert available_cpus(tmp_path, tmp_path / "none") == os.cpu_count()

@@ -1,4 +1,4 @@
-"""The tests in a cluster, where there is none."""
+"""Cluster tests without a cluster."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 from tests.support.repo import ROOT
 
 
-def test_without_a_cluster_one_line_says_so_and_the_run_fails(tmp_path):
+def test_missing_cluster_is_one_error_line(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/e2e"],
         cwd=ROOT,
@@ -18,4 +18,4 @@ def test_without_a_cluster_one_line_says_so_and_the_run_fails(tmp_path):
     )
     assert (run.returncode, run.stdout) == (1, "")
     (line,) = run.stderr.splitlines()
-    assert line.startswith("Exit: No cluster answers at kubectl's current context: kubectl")
+    assert line.startswith("Exit: No cluster is reachable at kubectl's current context: kubectl")

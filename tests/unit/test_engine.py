@@ -1,4 +1,4 @@
-"""The engine as a whole, on networks whose answers are known."""
+"""The whole engine, on networks with known outputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,27 +7,28 @@ import cv2
 import numpy as np
 import pytest
 
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.engine import Engine
-from dctnet.runtimes import Drawing, Floats, Networks, Pixels
+from dctnet.runtimes import Networks
 
 ALPHA = np.zeros((288, 288), np.float32)
 cv2.circle(ALPHA, (144, 144), 120, 1.0, -1)
 
-# A frontal face in a box of 1 by 1, in iBUG's order as far as the engine looks.
+# The landmarks of a frontal face that the engine uses, in iBUG's order, in a box of 1 by 1.
 FACE = np.full((68, 2), 0.5, np.float32)
 FACE[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
 FACE[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
 FACE[30], FACE[48], FACE[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0.7]
 
 
-def darker(picture: Pixels) -> Drawing:
-    assert picture.shape[0] % 16 == 0
-    assert picture.shape[1] % 16 == 0
-    return picture // 2
+def darker(image: Pixels) -> GeneratorOutput:
+    assert image.shape[0] % 16 == 0
+    assert image.shape[1] % 16 == 0
+    return image // 2
 
 
-def red(picture: Pixels) -> Drawing:
-    return np.full_like(picture, (0, 0, 255))  # BGR.
+def red(image: Pixels) -> GeneratorOutput:
+    return np.full_like(image, (0, 0, 255))  # BGR.
 
 
 def detector(
@@ -52,28 +53,28 @@ def photo(height: int, width: int) -> Pixels:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def red_pixels(picture: Pixels) -> Any:
-    return (picture == (255, 0, 0)).all(axis=2)
+def red_pixels(image: Pixels) -> Any:
+    return (image == (255, 0, 0)).all(axis=2)
 
 
-def test_without_a_face_the_whole_picture_is_the_background_networks():
-    picture = photo(250, 333)
-    cartoon = engine().cartoonize(picture)
-    np.testing.assert_array_equal(cartoon.picture, picture // 2)
+def test_image_without_face_uses_only_the_background():
+    image = photo(250, 333)
+    cartoon = engine().cartoonize(image)
+    np.testing.assert_array_equal(cartoon.image, image // 2)
     assert cartoon.faces == 0
     assert list(cartoon.stages) == ["background", "faces", "head", "blend"]
     assert cartoon.stages["background"] > 0
     assert cartoon.stages["head"] == 0
 
 
-def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
-    picture = photo(512, 512)
-    cartoon = engine((100, 150, 260, 310)).cartoonize(picture)
+def test_head_is_blended_only_at_the_face():
+    image = photo(512, 512)
+    cartoon = engine((100, 150, 260, 310)).cartoonize(image)
     assert cartoon.faces == 1
-    drawn = red_pixels(cartoon.picture)
-    assert drawn[240, 180]
-    np.testing.assert_array_equal(cartoon.picture[:, 400:], picture[:, 400:] // 2)
-    ys, xs = np.nonzero(drawn)
+    generated = red_pixels(cartoon.image)
+    assert generated[240, 180]
+    np.testing.assert_array_equal(cartoon.image[:, 400:], image[:, 400:] // 2)
+    ys, xs = np.nonzero(generated)
     assert xs.mean() == pytest.approx(180, abs=12)
     assert ys.mean() == pytest.approx(230, abs=30)
     assert min(cartoon.stages.values()) > 0
@@ -87,50 +88,50 @@ def test_a_head_is_drawn_where_the_face_is_and_nowhere_else():
         ([(100, 100, 250, 250), (180, 140, 330, 290)], 2),  # Overlapping.
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(9)] + [(0, 0, 90, 90)], 10),
         ([(50.0 * i, 200, 50 * i + 80, 280) for i in range(10)] + [(0, 0, 90, 90)], 10),
-        ([(100, 100, 150, 150)], 0),  # Too small to draw.
+        ([(100, 100, 150, 150)], 0),  # Too small.
         ([(3000, 3000, 3200, 3200)], 0),  # Nowhere.
     ],
 )
-def test_faces_anywhere_and_however_many_give_a_picture(boxes, faces):
+def test_any_number_and_position_of_faces_gives_a_cartoon(boxes, faces):
     cartoon = engine(*boxes).cartoonize(photo(512, 512))
-    assert cartoon.picture.shape == (512, 512, 3)
-    assert cartoon.picture.dtype == np.uint8
+    assert cartoon.image.shape == (512, 512, 3)
+    assert cartoon.image.dtype == np.uint8
     assert cartoon.faces == faces
 
 
-def test_of_overlapping_heads_the_smallest_is_drawn_last():
+def test_smallest_overlapping_head_is_blended_last():
     colours = iter([(0, 0, 255), (0, 255, 0)])
     boxes = (100, 100, 200, 200), (110, 110, 300, 300)
-    drawn = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
+    generated = engine(*boxes, head=lambda p: np.full_like(p, next(colours))).cartoonize(
         photo(512, 512)
     )
-    assert drawn.faces == 2
-    np.testing.assert_array_equal(drawn.picture[155, 150], [0, 255, 0])
-    np.testing.assert_array_equal(drawn.picture[260, 205], [255, 0, 0])
+    assert generated.faces == 2
+    np.testing.assert_array_equal(generated.image[155, 150], [0, 255, 0])
+    np.testing.assert_array_equal(generated.image[260, 205], [255, 0, 0])
 
 
-def test_points_that_coincide_are_no_face():
+def test_coinciding_points_are_no_face():
     point = np.full((68, 2), 0.5, np.float32)
-    picture = photo(512, 512)
-    cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(picture)
+    image = photo(512, 512)
+    cartoon = engine((100, 100, 300, 300), landmarks=lambda _: point).cartoonize(image)
     assert cartoon.faces == 0
-    np.testing.assert_array_equal(cartoon.picture, picture // 2)
+    np.testing.assert_array_equal(cartoon.image, image // 2)
 
 
 @pytest.mark.parametrize(
     "shape", [(16, 4000), (4000, 16), (1, 1), (1, 2000), (15, 17), (800, 1300)]
 )
-def test_a_picture_of_any_shape_comes_back_at_its_size(shape):
+def test_cartoon_has_the_size_of_the_image(shape):
     cartoon = engine((100, 100, 300, 300)).cartoonize(photo(*shape))
-    assert cartoon.picture.shape == (*shape, 3)
+    assert cartoon.image.shape == (*shape, 3)
 
 
-def test_the_networks_never_see_a_side_beyond_the_cap():
+def test_network_inputs_stay_within_max_working_side():
     seen = []
 
-    def background(picture: Pixels) -> Drawing:
-        seen.append(picture.shape)
-        return picture
+    def background(image: Pixels) -> GeneratorOutput:
+        seen.append(image.shape)
+        return image
 
     networks = Networks(background, red, detector(), lambda _: FACE)
     Engine(networks, ALPHA, max_working_side=160).cartoonize(photo(100, 160))
@@ -139,26 +140,26 @@ def test_the_networks_never_see_a_side_beyond_the_cap():
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
-def test_an_image_stays_as_it_is_when_its_cartoon_is_drawn(shape):
+def test_input_image_is_not_modified(shape):
     image = photo(*shape)
     before = image.copy()
     cartoon = engine((100, 100, 300, 300)).cartoonize(image)
-    assert not np.shares_memory(cartoon.picture, image)
+    assert not np.shares_memory(cartoon.image, image)
     np.testing.assert_array_equal(image, before)
 
 
-def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
+def test_levels_are_clipped_and_rounded():
     levels = np.array([-40, 0.4, 0.6, 254.6, 300], np.float32)
 
-    def background(picture: Pixels) -> Drawing:
-        return np.repeat(np.resize(levels, picture.shape[:2])[:, :, np.newaxis], 3, axis=2)
+    def background(image: Pixels) -> GeneratorOutput:
+        return np.repeat(np.resize(levels, image.shape[:2])[:, :, np.newaxis], 3, axis=2)
 
-    picture = engine(background=background).cartoonize(photo(16, 16)).picture
-    assert picture.ravel()[:15:3].tolist() == [0, 0, 1, 255, 255]
+    image = engine(background=background).cartoonize(photo(16, 16)).image
+    assert image.ravel()[:15:3].tolist() == [0, 0, 1, 255, 255]
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         np.zeros((8, 8), np.uint8),
         np.zeros((8, 8, 4), np.uint8),
@@ -166,6 +167,6 @@ def test_levels_beyond_the_range_are_cut_and_fractions_rounded():
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_picture_is_refused(picture):
-    with pytest.raises(ValueError, match=r"picture"):
-        engine().cartoonize(picture)
+def test_non_rgb_array_is_rejected(image):
+    with pytest.raises(ValueError, match=r"image"):
+        engine().cartoonize(image)

@@ -1,4 +1,4 @@
-"""Laying heads onto the picture, against upstream's formula on the whole picture."""
+"""Head blending equals upstream's formula on the whole image."""
 
 import cv2
 import numpy as np
@@ -23,27 +23,27 @@ CANVAS = RNG.integers(0, 256, (240, 320, 3)).astype(np.float32)
     angle=st.floats(-np.pi, np.pi),
     shift=st.tuples(st.floats(-600, 700), st.floats(-600, 700)),
 )
-def test_the_blend_is_upstreams(scale, angle, shift):
+def test_blend_equals_upstream(scale, angle, shift):
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    to_picture = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
+    to_image = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]]])
     size = (CANVAS.shape[1], CANVAS.shape[0])
-    head = cv2.warpAffine(HEAD, to_picture, size, borderValue=(0, 0, 0))
-    alpha = np.expand_dims(cv2.warpAffine(ALPHA, to_picture, size, borderValue=(0, 0, 0)), 2)
+    head = cv2.warpAffine(HEAD, to_image, size, borderValue=(0, 0, 0))
+    alpha = np.expand_dims(cv2.warpAffine(ALPHA, to_image, size, borderValue=(0, 0, 0)), 2)
     expected = alpha * head + (1 - alpha) * CANVAS
 
     canvas = CANVAS.copy()
-    blend(canvas, HEAD, ALPHA, to_picture)
-    # OpenCV rounds the last pixels of a row otherwise than those before: 1e-5 of a level here.
+    blend(canvas, HEAD, ALPHA, to_image)
+    # OpenCV rounds the last pixels of a row differently: 1e-5 of a level here.
     np.testing.assert_allclose(canvas, expected, atol=1e-3)
 
 
-def test_a_head_outside_of_the_picture_changes_nothing():
+def test_head_outside_the_image_changes_nothing():
     canvas = CANVAS.copy()
     blend(canvas, HEAD, ALPHA, np.array([[1.0, 0, 1000], [0, 1, 0]]))
     np.testing.assert_array_equal(canvas, CANVAS)
 
 
-def test_the_mask_is_read_as_upstream_reads_it(tmp_path):
+def test_mask_equals_upstream(tmp_path):
     mask = RNG.integers(0, 256, (400, 300, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "alpha.jpg"), mask)
     expected = cv2.imread(str(tmp_path / "alpha.jpg"))
@@ -55,8 +55,8 @@ def test_the_mask_is_read_as_upstream_reads_it(tmp_path):
     assert 0 <= alpha.min() < alpha.max() <= 1
 
 
-def test_a_mask_that_is_no_picture_is_said_in_one_line(tmp_path):
+def test_invalid_mask_error_is_one_line(tmp_path):
     path = tmp_path / "alpha.jpg"
-    path.write_bytes(b"no picture")
-    with pytest.raises(ModelError, match=r"alpha\.jpg is not a picture"):
+    path.write_bytes(b"no image")
+    with pytest.raises(ModelError, match=r"alpha\.jpg is not an image"):
         read_alpha(path)

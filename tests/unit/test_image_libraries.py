@@ -1,4 +1,4 @@
-"""Functions and formats of OpenCV and Pillow that the service uses: docs/security.md names them.
+"""Functions and formats of OpenCV and Pillow in use, as listed in docs/security.md.
 
 OpenCV's wheel bundles FFmpeg and OpenSSL, and both libraries decode many more formats than the
 service accepts. None of that is reachable while only what is listed here is called.
@@ -32,7 +32,7 @@ PIXEL_FUNCTIONS = {
 CODECS = {
     "imdecode": {"engine/blending.py"},  # The head's mask, a verified file of the model folder.
     "imencode": {"imaging/encode.py"},
-    "imread": {"preparing/pictures.py"},  # Photos that ship with the package.
+    "imread": {"conversion/trial_images.py"},  # Photos that ship with the package.
 }
 """Functions of OpenCV that decode or encode, with the modules that may call them."""
 
@@ -47,9 +47,9 @@ PILLOW_MODULES = {
 }
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.
-    "models/known_answer.py": '["PNG"]',
+    "models/self_test.py": '["PNG"]',
 }
-"""The formats that `Image.open` may try, by module, as they are written there."""
+"""Formats that `Image.open` may try, by module, as written there."""
 
 
 @cache
@@ -59,7 +59,7 @@ def modules() -> dict[str, str]:
 
 
 def attributes_of_cv2(source: str) -> list[str]:
-    """What a module takes of OpenCV, the empty string where that cannot be told."""
+    """Attributes of OpenCV that a module uses; an empty string if unknown."""
     return re.findall(r"\bcv2\b\.?(\w*)", re.sub(r"(?m)^ *import cv2$", "", source))
 
 
@@ -71,16 +71,16 @@ def is_allowed(name: str, where: str) -> bool:
     )
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_the_service_uses_only_the_listed_attributes_of_opencv():
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+def test_service_uses_only_listed_opencv_attributes():
     used = {(name, path) for path, text in modules().items() for name in attributes_of_cv2(text)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
-    # Nothing is listed that is not used any more.
+    # No listed function is unused.
     assert used >= {(name, where) for name, modules in CODECS.items() for where in modules}
     assert {name for name, _ in used} >= PIXEL_FUNCTIONS
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
 @pytest.mark.parametrize(
     "source",
     [
@@ -98,13 +98,13 @@ def test_the_service_uses_only_the_listed_attributes_of_opencv():
         "getattr(cv2, name)",
     ],
 )
-def test_other_attributes_of_opencv_are_found(source):
+def test_unlisted_opencv_attributes_are_detected(source):
     names = attributes_of_cv2(source)
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_pillow_opens_the_listed_formats_only():
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+def test_pillow_opens_only_listed_formats():
     opened = set()
     for module, source in modules().items():
         for imported in re.findall(r"(?m)^ *((?:from|import) PIL\b[^\n(]*(?:\([^)]*)?)", source):
@@ -115,8 +115,8 @@ def test_pillow_opens_the_listed_formats_only():
     assert opened == set(PILLOW_FORMATS.items())
 
 
-@pytest.mark.promise("Input: uploads reach four decoders of Pillow only")
-def test_no_file_sets_a_variable_of_opencv():
+@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+def test_no_file_sets_an_opencv_variable():
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],
         cwd=ROOT,

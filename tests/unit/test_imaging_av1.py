@@ -1,9 +1,9 @@
-"""How large the frames of an AV1 stream are is told without decoding them."""
+"""Frame sizes of AV1 streams are read without decoding."""
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
-from dctnet.imaging.av1 import MAX_DEEP_FRAMES, MAX_UNITS, frame_pixels
+from dctnet.imaging import DamagedImage
+from dctnet.imaging.av1 import MAX_HIGH_BITDEPTH_FRAMES, MAX_OBUS, frame_pixels
 
 Fields = tuple[tuple[int, int], ...]
 """As (value, bits)."""
@@ -25,7 +25,7 @@ FRAME = unit(6, (0, 8))
 PADDING = b"\x7a\0"
 
 STILL = ((0, 3), (1, 1), (1, 1), (8, 5))
-"""A still picture with the short header."""
+"""A still image with the short header."""
 SIDES = ((9, 4), (8, 4), (999, 10), (299, 9))
 """1000 x 300 pixels in 10 and 9 bits."""
 EXACT, MOST = 1000 * 300, 1024 * 512
@@ -69,7 +69,7 @@ def sizes(*units: bytes) -> list[int]:
     return found
 
 
-def test_a_still_picture_is_as_large_as_its_header_says():
+def test_still_image_size_is_read_from_header():
     assert sizes(sequence(*STILL, *SIDES), FRAME) == [EXACT]
 
 
@@ -90,8 +90,8 @@ OWN = ((499, 10), (199, 9))
         (UNEVEN, FREE, (*HIDDEN_KEY, (0, 1), (0, 1)), MOST),
     ],
 )
-def test_a_frame_may_have_a_size_of_its_own(head, options, frame, own):
-    """Where it is not the first, how large it is depends on those before."""
+def test_frame_size_override(head, options, frame, own):
+    """The size of a later frame depends on earlier frames."""
     header = sequence(*head, *SIDES, *options)
     hint = ((3, 4),) if options is NUMBERED else ()
     assert sizes(header, unit(6, *frame, (1, 1), *hint, *OWN)) == [own]
@@ -99,44 +99,47 @@ def test_a_frame_may_have_a_size_of_its_own(head, options, frame, own):
 
 
 @pytest.mark.parametrize("frame", [SWITCH, REPEATED])
-def test_a_frame_whose_size_is_anothers_may_be_as_large_as_its_bits_allow(frame):
+def test_frame_size_from_reference_is_bounded_by_bits(frame):
     assert sizes(sequence(*PLAIN, *SIDES, *FREE), unit(6, *frame, (0, 20))) == [MOST]
 
 
-def test_each_frame_counts_with_the_header_before_it():
+def test_frame_uses_preceding_sequence_header():
     small = sequence(*STILL, (3, 4), (3, 4), (9, 4), (9, 4))
     large = sequence(*STILL, *SIDES)
     assert sizes(small, FRAME, large, FRAME, FRAME, small, FRAME) == [100, EXACT, EXACT, 100]
 
 
 @pytest.mark.parametrize("kind", [3, 6, 7])
-def test_every_kind_of_frame_header_counts(kind):
-    """dav1d takes a redundant one for the first where there was no other."""
+def test_every_type_of_frame_header_is_counted(kind):
+    """dav1d takes a redundant header for the first if there was no other."""
     assert sizes(sequence(*STILL, *SIDES), unit(kind, (0, 8))) == [EXACT]
 
 
 @pytest.mark.parametrize(
     "head", [(*STILL, *SIDES, (0, 3)), (*PLAIN, *SIDES, *FREE)], ids=["short", "long"]
 )
-def test_a_stream_of_deep_samples_has_as_many_frames_as_allowed_and_no_more(head):
+def test_high_bitdepth_frame_limit(head):
     """A decoder keeps several of them, and each takes twice the memory."""
     frame = unit(6, *SHOWN_KEY, (0, 20))
     shallow, deep = (sequence(*head, (0, 3), (high_bitdepth, 1)) for high_bitdepth in (0, 1))
-    assert len(sizes(deep, *[frame] * MAX_DEEP_FRAMES)) == MAX_DEEP_FRAMES
-    assert len(sizes(shallow, *[frame] * (MAX_DEEP_FRAMES + 1))) == MAX_DEEP_FRAMES + 1
-    with pytest.raises(BrokenPicture, match="2 layers of more than 8 bits per sample; at most 1"):
-        sizes(deep, *[frame] * (MAX_DEEP_FRAMES + 1))
+    assert len(sizes(deep, *[frame] * MAX_HIGH_BITDEPTH_FRAMES)) == MAX_HIGH_BITDEPTH_FRAMES
+    assert (
+        len(sizes(shallow, *[frame] * (MAX_HIGH_BITDEPTH_FRAMES + 1)))
+        == MAX_HIGH_BITDEPTH_FRAMES + 1
+    )
+    with pytest.raises(DamagedImage, match="2 layers of more than 8 bits per sample; at most 1"):
+        sizes(deep, *[frame] * (MAX_HIGH_BITDEPTH_FRAMES + 1))
 
 
-def test_other_units_do_not_count():
+def test_other_obus_are_ignored():
     assert sizes(b"\x12\0", sequence(*STILL, *SIDES), PADDING, unit(4, (0, 8)), FRAME) == [EXACT]
 
 
-def test_a_unit_without_a_length_goes_on_to_the_end():
+def test_obu_without_length_extends_to_the_end():
     assert sizes(sequence(*STILL, *SIDES), b"\x30", FRAME * 9) == [EXACT]
 
 
-def test_a_unit_with_an_extension_is_read_past_it():
+def test_obu_extension_is_skipped():
     header = sequence(*STILL, *SIDES)
     assert sizes(b"\x0e\0" + header[1:], FRAME) == [EXACT]
 
@@ -148,21 +151,21 @@ def test_damaged_streams_have_no_frames(data):
     assert sizes(data) == []
 
 
-def test_a_header_that_is_cut_off_goes_on_with_zeros():
+def test_truncated_header_is_padded_with_zeros():
     assert sizes(sequence(*STILL, (0, 4)), FRAME) == [1]
 
 
 def test_each_stream_has_its_own_sequence_header():
     first = sequence(*STILL, *SIDES) + FRAME
     assert list(frame_pixels([(first, 1), (b"", 1), (first, 1)])) == [[EXACT], [], [EXACT]]
-    with pytest.raises(BrokenPicture, match="no sequence header"):
+    with pytest.raises(DamagedImage, match="no sequence header"):
         list(frame_pixels([(first, 1), (FRAME, 1)]))
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_as_many_units_as_allowed_pass_and_one_more_does_not(times):
-    """In all streams together, as often as they will be decoded."""
-    half = PADDING * (MAX_UNITS // 2 // times), times
+def test_obu_limit(times):
+    """The limit counts all streams, as often as they are decoded."""
+    half = PADDING * (MAX_OBUS // 2 // times), times
     assert list(frame_pixels([half, half])) == [[], []]
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_UNITS} units"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_OBUS} units"):
         list(frame_pixels([half, half, (PADDING, 1)]))

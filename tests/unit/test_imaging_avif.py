@@ -1,4 +1,4 @@
-"""AVIF files are taken apart: only what the picture needs, and announces, reaches libavif."""
+"""AVIF files are parsed: only what the image needs, and announces, reaches libavif."""
 
 import struct
 from dataclasses import replace
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from dctnet.imaging import BrokenPicture, decode
-from dctnet.imaging.avif import MAX_CODED, is_avif, read
+from dctnet.imaging import DamagedImage, decode
+from dctnet.imaging.avif import MAX_CODED_RATIO, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import (
     ALPHA,
     Item,
@@ -26,13 +26,13 @@ from tests.support.formats import (
 )
 
 ENOUGH = 10**7
-AVIF_KINDS = [kind for kind in of_kinds() if "AVIF" in kind]
+AVIF_KINDS = [kind for kind in format_variants() if "AVIF" in kind]
 
 
-def coded(picture: np.ndarray, *properties: bytes, size: tuple[int, int] | None = None) -> Item:
+def coded(image: np.ndarray, *properties: bytes, size: tuple[int, int] | None = None) -> Item:
     """An item of AV1, which may announce another size (width, height) than it has."""
-    data = encoded(picture, "AVIF", speed=10)
-    height, width = picture.shape[:2]
+    data = encoded(image, "AVIF", speed=10)
+    height, width = image.shape[:2]
     return av1(data, *(size or (width, height)), *properties)
 
 
@@ -40,30 +40,30 @@ SMALL = coded(gradient(64, 64))
 GREY = coded(np.full((64, 64), 128, np.uint8), ALPHA)
 
 
-def test_the_decoder_is_there():
+def test_avif_decoder_is_available():
     assert features.check("avif")
 
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
-def test_each_kind_tells_its_size_as_stored(kind):
-    container = read(of_kinds()[kind])
+def test_size_is_read_as_stored(kind):
+    container = read(format_variants()[kind])
     turned = kind == "turned AVIF"
     assert (container.width, container.height) == ((40, 24) if turned else (24, 40))
     assert container.orientation == (6 if turned else 1)
 
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
-def test_what_is_kept_is_the_same_picture(kind):
-    whole = of_kinds()[kind]
+def test_reduced_file_has_the_same_pixels(kind):
+    whole = format_variants()[kind]
     with Image.open(BytesIO(whole)) as image, Image.open(BytesIO(read(whole).data)) as kept:
         assert kept.mode == image.mode
         assert kept.tobytes() == image.tobytes()
 
 
 @pytest.mark.parametrize("kind", AVIF_KINDS)
-def test_what_was_kept_is_kept_again_as_it_is(kind):
+def test_reduction_is_idempotent(kind):
     """It has numbers of 32 bits, where Pillow writes such of 16."""
-    kept = read(of_kinds()[kind]).data
+    kept = read(format_variants()[kind]).data
     assert read(kept).data == kept
 
 
@@ -79,20 +79,20 @@ def test_what_was_kept_is_kept_again_as_it_is(kind):
         (b"", False),
     ],
 )
-def test_the_brands_tell_whether_it_is_one(brands, expected):
+def test_brands_identify_avif(brands, expected):
     assert is_avif(box(b"ftyp", brands) + b"avif") is expected
     assert not is_avif(box(b"free", brands))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_turns_and_mirrors_are_an_orientation(orientation):
+def test_rotation_and_mirror_give_orientation(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert read(encoded(gradient(4, 4), "AVIF", exif=exif)).orientation == orientation
 
 
-def test_an_animation_is_its_primary_item():
-    still = read(of_kinds()["animated AVIF"]).data
+def test_animation_uses_primary_item():
+    still = read(format_variants()["animated AVIF"]).data
     assert b"moov" not in still
     with Image.open(BytesIO(still)) as image:
         assert image.n_frames == 1
@@ -110,31 +110,31 @@ def test_metadata_do_not_reach_the_decoder():
     assert container.profile == b"profile"
 
 
-def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored():
+def test_profile_size_limit():
     profile = bytes(MAX_PROFILE_BYTES)
     assert read(encoded(gradient(4, 4), "AVIF", icc_profile=profile)).profile == profile
     assert read(encoded(gradient(4, 4), "AVIF", icc_profile=profile + b"x")).profile == b""
 
 
-def test_items_that_are_not_shown_do_not_reach_the_decoder():
-    """Thumbnails, maps of depth, gain maps: they may code what they like."""
+def test_unused_items_do_not_reach_the_decoder():
+    """Thumbnails, depth maps and gain maps may code any size."""
     other = coded(gradient(2000, 1000), size=(9, 9))
     references = reference(b"thmb", 2, 1) + reference(b"auxl", 3, 1) + reference(b"cdsc", 4, 1)
     data = avif([SMALL, other, other, Item(b"Exif", b"x" * 999)], references)
     assert read(data).data == read(avif([SMALL])).data
 
 
-def test_a_property_that_nobody_knows_is_left_out_unless_the_picture_needs_it():
-    unknown = Item(SMALL.kind, SMALL.contents, (*SMALL.properties, box(b"junk", b"x")))
+def test_unknown_property_is_dropped_or_rejected_if_essential():
+    unknown = Item(SMALL.item_type, SMALL.contents, (*SMALL.properties, box(b"junk", b"x")))
     data = avif([unknown])
     assert read(data).data == read(avif([SMALL])).data
     essential = data.replace(b"\x03\x01\x02\x03", b"\x03\x01\x02\x83")
     assert essential != data
-    with pytest.raises(BrokenPicture, match="nobody knows"):
+    with pytest.raises(DamagedImage, match="unknown property"):
         read(essential)
 
 
-def test_properties_that_many_items_have_are_one():
+def test_shared_properties_are_written_once():
     """Each of a thousand links to a megabyte would be a copy in libavif."""
     large = box(b"auxC", bytes(1_000_000))
     items = [SMALL, *[Item(b"av01", b"", (large,) * 250)] * 4]
@@ -145,10 +145,10 @@ def test_properties_that_many_items_have_are_one():
     assert len(read(data).data) < 1_010_000
 
 
-def quarters(picture: np.ndarray, *properties: bytes) -> list[Item]:
-    height, width = (side // 2 for side in picture.shape[:2])
+def quarters(image: np.ndarray, *properties: bytes) -> list[Item]:
+    height, width = (side // 2 for side in image.shape[:2])
     corners = product((0, height), (0, width))
-    return [coded(picture[y : y + height, x : x + width], *properties) for y, x in corners]
+    return [coded(image[y : y + height, x : x + width], *properties) for y, x in corners]
 
 
 def whole(*properties: bytes, size: tuple[int, int] = (256, 128)) -> Item:
@@ -156,23 +156,23 @@ def whole(*properties: bytes, size: tuple[int, int] = (256, 128)) -> Item:
     return Item(b"grid", grid(2, 2, 256, 128), (ispe(*size), *properties))
 
 
-def test_a_grid_of_tiles_is_one_picture():
-    picture = gradient(128, 256)
-    rgb = decode(avif([whole(), *quarters(picture)], reference(b"dimg", 1, 2, 3, 4, 5)), ENOUGH)
-    assert np.abs(rgb.astype(int) - picture).max() <= 12
+def test_a_grid_of_tiles_is_one_image():
+    image = gradient(128, 256)
+    rgb = decode(avif([whole(), *quarters(image)], reference(b"dimg", 1, 2, 3, 4, 5)), ENOUGH)
+    assert np.abs(rgb.astype(int) - image).max() <= 12
 
 
-def test_equal_tiles_may_be_the_same_bytes():
+def test_equal_tiles_may_share_bytes():
     """libavif writes what many tiles have in common once."""
     tiles = 100
     large = Item(b"grid", grid(10, 10, 640, 640), (ispe(640, 640),))
-    places = b"".join(
+    extents = b"".join(
         struct.pack(">HHHHII", 2 + tile, 1, 0, 1, 12, len(SMALL.contents)) for tile in range(tiles)
     )
     data = avif(
         [large, *[Item(b"av01", b"", SMALL.properties)] * tiles],
         reference(b"dimg", 1, *range(2, 2 + tiles)),
-        iloc=struct.pack(">IHHHHHHII", 1 << 24, 0x4400, 1 + tiles, 1, 1, 0, 1, 0, 12) + places,
+        iloc=struct.pack(">IHHHHHHII", 1 << 24, 0x4400, 1 + tiles, 1, 1, 0, 1, 0, 12) + extents,
         idat=large.contents + SMALL.contents,
     )
     assert len(data) < tiles * len(SMALL.contents)
@@ -180,12 +180,12 @@ def test_equal_tiles_may_be_the_same_bytes():
     assert decode(data, ENOUGH).shape == (640, 640, 3)
 
 
-@pytest.mark.parametrize("way", ["a picture", "a grid", "each tile's"])
-def test_the_alpha_of_a_grid_is_laid_on_white(way):
+@pytest.mark.parametrize("way", ["an image", "a grid", "each tile's"])
+def test_grid_alpha_is_composited_on_white(way):
     black, half = np.zeros((128, 256, 3), np.uint8), np.full((128, 256), 128, np.uint8)
     colour = [whole(), *quarters(black)]
     references = reference(b"dimg", 1, 2, 3, 4, 5)
-    if way == "a picture":
+    if way == "an image":
         alpha, more = [coded(half, ALPHA)], reference(b"auxl", 6, 1, 99)
     elif way == "a grid":
         alpha = [whole(ALPHA), *quarters(half)]
@@ -197,14 +197,14 @@ def test_the_alpha_of_a_grid_is_laid_on_white(way):
     assert np.abs(rgb - 127).max() <= 3
 
 
-def test_of_tiles_that_do_not_all_have_an_alpha_none_counts():
+def test_alpha_of_only_some_tiles_is_ignored():
     tiles = quarters(np.zeros((128, 256, 3), np.uint8))
     references = reference(b"dimg", 1, 2, 3, 4, 5) + reference(b"auxl", 6, 2)
     data = avif([whole(), *tiles, coded(np.zeros((64, 128), np.uint8), ALPHA)], references)
     assert decode(data, ENOUGH).max() <= 3
 
 
-def test_the_size_of_a_small_picture_is_not_what_it_codes():
+def test_small_image_may_code_larger_frames():
     """A phone pads a strip to whole tiles; decoders scale or crop."""
     strip = Item(b"grid", grid(1, 2, 1000, 40), (ispe(1000, 40),))
     tiles = [coded(gradient(512, 512))] * 2
@@ -212,28 +212,28 @@ def test_the_size_of_a_small_picture_is_not_what_it_codes():
     assert decode(data, ENOUGH).shape == (40, 1000, 3)
 
 
-def test_a_frame_may_be_as_large_as_its_blocks_and_no_larger():
+def test_frame_block_size_limit():
     data = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
     assert read(with_announced_size(data, 961, 961)).width == 961
     for size in (960, 1024), (1024, 960):
-        with pytest.raises(BrokenPicture, match="pixels but codes up to 1048576"):
+        with pytest.raises(DamagedImage, match="pixels but codes up to 1048576"):
             read(with_announced_size(data, *size))
 
 
-def test_a_picture_may_code_as_often_its_pixels_as_allowed_but_no_more():
+def test_coded_pixel_limit():
     """In layers, of which libavif decodes all."""
     layer = encoded(np.zeros((1024, 1024), np.uint8), "AVIF", speed=10)
-    for layers in MAX_CODED, MAX_CODED + 1:
+    for layers in MAX_CODED_RATIO, MAX_CODED_RATIO + 1:
         item = av1(layer, 1024, 1024)
         data = avif([replace(item, contents=item.contents * layers)])
-        if layers == MAX_CODED:
+        if layers == MAX_CODED_RATIO:
             assert decode(data, ENOUGH).shape == (1024, 1024, 3)
         else:
-            with pytest.raises(BrokenPicture, match=f"codes up to {layers * 2**20}"):
+            with pytest.raises(DamagedImage, match=f"codes up to {layers * 2**20}"):
                 read(data)
 
 
-def test_tiles_may_be_as_many_pixels_as_allowed_but_no_more():
+def test_tile_pixel_limit():
     tile = coded(np.zeros((512, 512), np.uint8))
     for count in 4, 5:
         strip = Item(b"grid", grid(1, count, 512 * count, 8), (ispe(512 * count, 8),))
@@ -241,7 +241,7 @@ def test_tiles_may_be_as_many_pixels_as_allowed_but_no_more():
         if count == 4:
             assert read(data).height == 8
         else:
-            with pytest.raises(BrokenPicture, match=f"codes up to {count * 2**18}"):
+            with pytest.raises(DamagedImage, match=f"codes up to {count * 2**18}"):
                 read(data)
 
 
@@ -267,13 +267,13 @@ ENLARGED = coded(gradient(64, 64), size=(8192, 8192))
         ([Item(b"av01", SMALL.contents, (ispe(0, 64), SMALL.properties[1]))], b"", "no pixels"),
     ],
 )  # fmt: skip
-def test_what_contradicts_itself_or_costs_too_much_is_refused(items, references, words):
-    with pytest.raises(BrokenPicture, match=words):
+def test_contradictory_or_costly_file_is_rejected(items, references, words):
+    with pytest.raises(DamagedImage, match=words):
         read(avif(items, references))
 
 
 @pytest.mark.parametrize("kind", [b"hvc1", b"iovl", b"tmap", b"mime", b"\0\0\0\0"])
-def test_a_picture_of_another_kind_is_broken(kind):
+def test_unsupported_item_type_is_rejected(kind):
     data = avif([Item(kind, SMALL.contents, SMALL.properties)])
-    with pytest.raises(BrokenPicture, match="not coded in AV1"):
+    with pytest.raises(DamagedImage, match="not coded in AV1"):
         read(data)

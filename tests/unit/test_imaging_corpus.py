@@ -1,4 +1,4 @@
-"""Hundreds of broken, hostile and odd pictures: each is decoded, or refused with reason."""
+"""Hundreds of damaged, hostile and unusual images are decoded, or rejected with a reason."""
 
 import cProfile
 import os
@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from dctnet.imaging import BrokenPicture, PictureError, decode, inspect
+from dctnet.imaging import DamagedImage, ImageError, decode, inspect
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from tests.support.corpus import ANY_SHAPE, FAMILIES, MAX_PIXELS, Sample, corpus
 
@@ -21,10 +21,10 @@ LONGEST_CPU_S = 5
 """Nearly every sample takes a few milliseconds."""
 
 MEMORY_GROWTH_MIB = 64
-"""Sixteen megapixels' worth of bytes for pictures of one, and room for what libraries keep."""
+"""Sixteen megapixels' worth of bytes for images of one, and room for what libraries keep."""
 
 
-def test_the_corpus_is_large_and_each_sample_has_its_name():
+def test_corpus_is_large_with_unique_names():
     assert len(corpus()) >= 300
     assert len({sample.name for sample in corpus()}) == len(corpus())
     assert all(sample.errors or sample.shapes for sample in corpus())
@@ -36,9 +36,9 @@ CALLS_A_CHUNK = 10
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(family, monkeypatch):
+def test_each_sample_is_decoded_or_rejected_and_inspected_cheaply(family, monkeypatch):
     for sample in family():
-        print(sample.name)  # The last one is at fault where this fails.
+        print(sample.name)  # If this fails, the last sample is the cause.
         outcome = _decoded(sample.data)
         _require_right_outcome(sample, outcome)
         with monkeypatch.context() as patch:
@@ -49,21 +49,21 @@ def test_each_is_decoded_or_refused_for_the_right_reason_and_inspected_cheaply(f
 
 
 def _fail(*_: object, **__: object) -> None:
-    raise AssertionError("Pillow was asked to open the picture.")
+    raise AssertionError("Pillow was asked to open the image.")
 
 
-def _decoded(data: bytes) -> NDArray[np.uint8] | PictureError:
+def _decoded(data: bytes) -> NDArray[np.uint8] | ImageError:
     started = time.process_time()
     try:
         return decode(data, MAX_PIXELS)
-    except PictureError as error:
+    except ImageError as error:
         return error
     finally:
         assert time.process_time() - started < LONGEST_CPU_S
 
 
-def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | PictureError) -> None:
-    if isinstance(outcome, PictureError):
+def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | ImageError) -> None:
+    if isinstance(outcome, ImageError):
         assert type(outcome) in sample.errors, outcome
         assert str(outcome).endswith(".")
         assert str(outcome).isprintable()
@@ -74,7 +74,7 @@ def _require_right_outcome(sample: Sample, outcome: NDArray[np.uint8] | PictureE
         assert outcome.shape[:2] in sample.shapes or sample.shapes == ANY_SHAPE
 
 
-def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
+def _inspected_cheaply(data: bytes) -> tuple[int, int] | ImageError:
     """Inspect it with few calls and little memory.
 
     Calls, each of a tenth of a microsecond, are the same however busy the machine is.
@@ -82,7 +82,7 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
     profile = cProfile.Profile()
     tracemalloc.start()
     try:
-        inspected = profile.runcall(_inspected, data)
+        inspected = profile.runcall(_parse_within_limits, data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -91,28 +91,28 @@ def _inspected_cheaply(data: bytes) -> tuple[int, int] | PictureError:
     return inspected
 
 
-def _inspected(data: bytes) -> tuple[int, int] | PictureError:
+def _parse_within_limits(data: bytes) -> tuple[int, int] | ImageError:
     try:
         width, height, _ = inspect(data, MAX_PIXELS)
         return width, height
-    except PictureError as error:
+    except ImageError as error:
         return error
 
 
 def _require_agreement(
-    inspected: tuple[int, int] | PictureError, decoded: NDArray[np.uint8] | PictureError
+    inspected: tuple[int, int] | ImageError, decoded: NDArray[np.uint8] | ImageError
 ) -> None:
-    if isinstance(inspected, PictureError):
+    if isinstance(inspected, ImageError):
         assert (type(inspected), str(inspected)) == (type(decoded), str(decoded))
-    elif isinstance(decoded, PictureError):
-        assert type(decoded) is BrokenPicture
+    elif isinstance(decoded, ImageError):
+        assert type(decoded) is DamagedImage
     else:
         assert sorted(inspected) == sorted(decoded.shape[:2])
 
 
 DECODER = """
 import resource, struct, sys
-from dctnet.imaging import PictureError, decode
+from dctnet.imaging import ImageError, decode
 
 limit, known = int(sys.argv[1]), int(sys.argv[2])
 memory = []
@@ -120,19 +120,19 @@ while length := sys.stdin.buffer.read(4):
     data = sys.stdin.buffer.read(*struct.unpack("<I", length))
     try:
         decode(data, limit)
-    except PictureError:
+    except ImageError:
         pass
     memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 sys.stdout.write(f"{len(memory)} {(memory[-1] - memory[known - 1]) // 1024}")
 """
 
 
-def test_all_of_them_cost_little_memory_and_leave_nothing_behind(tmp_path):
-    """In a process of its own, whose memory and warnings are its own."""
+def test_corpus_takes_bounded_memory_without_leaks(tmp_path):
+    """Runs in its own process, for its memory and warnings."""
     harmless = sum(sample.name.startswith("whole ") for sample in corpus())
     samples = b"".join(struct.pack("<I", len(s.data)) + s.data for s in corpus())
     decoder = [sys.executable, "-c", DECODER, str(MAX_PIXELS), str(harmless)]
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
+    # A process inherits the peak of the one that it replaces: here, a small shell.
     run = subprocess.run(
         ["sh", "-c", '"$0" "$@"; exit "$?"', *decoder],
         input=samples,

@@ -1,4 +1,4 @@
-"""Untrusted bytes become the picture that a viewer shows, or one clear refusal."""
+"""Untrusted bytes are decoded to the image that a viewer shows, or rejected."""
 
 import tracemalloc
 import zlib
@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from dctnet.imaging import (
-    BrokenPicture,
+    DamagedImage,
     TooManyPixels,
     UnsupportedFormat,
     decode,
 )
 from dctnet.imaging.decode import MAX_SIDE
-from tests.support.encoded import encoded, gradient, of_kinds, without_adobe_marker
+from tests.support.encoded_images import encoded, format_variants, gradient, without_adobe_marker
 from tests.support.formats import chunk, exif, png, png_header, segment, with_chunks, with_segments
 from tests.support.profiles import lab, red_and_blue_exchanged
 
@@ -38,8 +38,8 @@ ENOUGH = 1_000_000
         ("animated AVIF", 12),
     ],
 )
-def test_the_colours_are_the_pictures(kind, tolerance):
-    rgb = decode(of_kinds()[kind], ENOUGH).astype(int)
+def test_colours_are_preserved(kind, tolerance):
+    rgb = decode(format_variants()[kind], ENOUGH).astype(int)
     assert np.abs(rgb - gradient(40, 24)).max() <= tolerance
 
 
@@ -49,13 +49,13 @@ def test_grey_has_three_equal_channels():
         np.testing.assert_array_equal(decode(data, ENOUGH), np.stack([grey] * 3, axis=-1))
 
 
-def test_transparency_is_laid_on_white():
+def test_transparency_is_composited_on_white():
     rgba = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 0, 100, 128]]], np.uint8)
     rgb = decode(encoded(rgba), ENOUGH).astype(int)
     assert np.abs(rgb - [[[255, 255, 255], [0, 0, 0], [227, 127, 177]]]).max() <= 1
 
 
-def test_the_transparent_colour_of_a_palette_is_white():
+def test_transparent_palette_colour_becomes_white():
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -63,7 +63,7 @@ def test_the_transparent_colour_of_a_palette_is_white():
     np.testing.assert_array_equal(rgb, [[[255, 255, 255], [40, 50, 60]]])
 
 
-def test_16_bits_are_scaled_to_8_and_their_transparent_shade_is_white():
+def test_16_bit_grey_is_scaled_and_transparent_shade_becomes_white():
     wide = np.array([[0, 257, 4660, 32896, 65535]], np.uint16)
     for options, shade in ({}, 18), ({"transparency": 4660}, 255):
         rgb = decode(encoded(wide, **options), ENOUGH)
@@ -71,8 +71,8 @@ def test_16_bits_are_scaled_to_8_and_their_transparent_shade_is_white():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_the_transparent_shade_of_few_bits_is_white(depth):
-    """The second of four pixels; Pillow takes the shade for one of 8 bits."""
+def test_transparent_shade_of_low_bit_depth_becomes_white(depth):
+    """The second of four pixels; Pillow takes the shade as 8-bit."""
     most = 2**depth - 1
     row = "".join(f"{shade:0{depth}b}" for shade in (0, most, 0, 0)).ljust(16, "0")
     rows = b"\0" + int(row, 2).to_bytes(2)[: max(1, depth // 2)]
@@ -84,7 +84,7 @@ def test_the_transparent_shade_of_few_bits_is_white(depth):
         )
 
 
-def test_the_transparent_colour_of_16_bits_is_white():
+def test_transparent_16_bit_colour_becomes_white():
     header = png_header(2, 1, 16, 2)
     rows = b"\0" + bytes.fromhex("123456789abc 000000000000")
     rgb = decode(png(header, rows, chunk(b"tRNS", bytes.fromhex("123456789abc"))), ENOUGH)
@@ -92,26 +92,26 @@ def test_the_transparent_colour_of_16_bits_is_white():
 
 
 @pytest.mark.parametrize(("colour", "pixel"), [(4, "8000 8000"), (6, "8000 8000 8000 8000")])
-def test_16_bits_with_alpha_are_laid_on_white(colour, pixel):
+def test_16_bit_alpha_is_composited_on_white(colour, pixel):
     rows = b"\0" + bytes.fromhex(pixel)
     rgb = decode(png(png_header(1, 1, 16, colour), rows), ENOUGH).astype(int)
     assert np.abs(rgb - 191).max() <= 1
 
 
-def test_cmyk_is_inverted_with_adobes_marker_and_without():
+def test_cmyk_is_inverted_with_and_without_adobe_marker():
     """As every browser does; the others write no CMYK JPEG."""
     white = encoded(Image.new("CMYK", (16, 16)), "JPEG")
     for data in white, without_adobe_marker(white):
         np.testing.assert_array_equal(decode(data, ENOUGH), np.full((16, 16, 3), 255))
 
 
-def test_of_several_pictures_in_a_jpeg_the_first_counts():
+def test_first_image_of_a_multi_image_jpeg_is_decoded():
     first, second = (Image.new("RGB", (16, 16), colour) for colour in ("white", "black"))
     rgb = decode(encoded(first, "MPO", save_all=True, append_images=[second]), ENOUGH)
     np.testing.assert_array_equal(rgb, np.full((16, 16, 3), 255))
 
 
-def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas():
+def test_first_animation_frame_keeps_its_canvas_position():
     frames = [Image.new("RGBA", (8, 8), (0, 0, 0, 0)) for _ in range(2)]
     frames[0].paste("red", (2, 2, 6, 6))
     data = encoded(frames[0], "WEBP", lossless=True, save_all=True, append_images=frames[1:])
@@ -124,7 +124,7 @@ def test_the_first_frame_of_an_animation_keeps_its_place_on_the_canvas():
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_each_exif_orientation_is_applied(orientation):
     upright = gradient(6, 4)
-    # What a camera stores so that the orientation's turn gives the upright picture.
+    # What a camera stores so that the orientation's turn gives the upright image.
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -141,7 +141,7 @@ def test_each_exif_orientation_is_applied(orientation):
     np.testing.assert_array_equal(rgb, upright)
 
 
-def test_a_profile_is_converted_to_srgb():
+def test_profile_is_converted_to_srgb():
     exchanged = red_and_blue_exchanged()
     red = np.full((2, 2, 3), (255, 0, 0), np.uint8)
     rgb = decode(encoded(red, icc_profile=exchanged), ENOUGH).astype(int)
@@ -149,32 +149,32 @@ def test_a_profile_is_converted_to_srgb():
 
 
 @pytest.mark.parametrize("useless", [lab(), b"no profile"])
-def test_a_profile_that_is_damaged_or_for_other_channels_is_ignored(useless):
-    picture = gradient(6, 4)
-    data = encoded(picture, icc_profile=useless)
-    np.testing.assert_array_equal(decode(data, ENOUGH), picture)
+def test_damaged_or_mismatched_profile_is_ignored(useless):
+    image = gradient(6, 4)
+    data = encoded(image, icc_profile=useless)
+    np.testing.assert_array_equal(decode(data, ENOUGH), image)
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
-def test_what_is_no_allowed_format_is_refused(data):
-    with pytest.raises(UnsupportedFormat, match=r"^This is no JPEG, PNG, WebP or AVIF picture\.$"):
+def test_unsupported_format_is_rejected(data):
+    with pytest.raises(UnsupportedFormat, match=r"^This is not a JPEG, PNG, WebP or AVIF image\.$"):
         decode(data, ENOUGH)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
-def test_a_cut_off_picture_is_broken(format, share):
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    data = encoded(picture, format)
-    with pytest.raises(BrokenPicture, match="damaged"):
+def test_truncated_image_is_damaged(format, share):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(image, format)
+    with pytest.raises(DamagedImage, match="damaged"):
         decode(data[: int(len(data) * share)], ENOUGH)
 
 
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format):
+def test_pixel_limit(format):
     data = encoded(gradient(30, 20), format)
     assert decode(data, 600).shape == (30, 20, 3)
     with pytest.raises(TooManyPixels, match="20 x 30 = 600 pixels; at most 599 are allowed"):
@@ -182,7 +182,7 @@ def test_as_many_pixels_as_allowed_pass_and_one_more_does_not(format):
 
 
 @pytest.mark.promise("Input: a decompression bomb is rejected by its header")
-def test_too_many_pixels_are_refused_from_the_header_alone():
+def test_pixel_limit_is_checked_from_the_header():
     # A megabyte of such zeros would decode to gigabytes.
     bomb = png_header(60_000, 60_000) + chunk(b"IDAT", zlib.compress(bytes(1_000_000)))
     tracemalloc.start()
@@ -195,13 +195,13 @@ def test_too_many_pixels_are_refused_from_the_header_alone():
     assert peak < 1_000_000
 
 
-def test_the_default_limit_does_not_end_in_a_warning_of_pillows(recwarn):
-    with pytest.raises(BrokenPicture):
+def test_default_limit_causes_no_pillow_warning(recwarn):
+    with pytest.raises(DamagedImage):
         decode(png_header(6000, 6000 + 666), 40_000_000)
     assert not recwarn.list
 
 
-def test_a_side_as_long_as_allowed_passes_and_a_longer_one_does_not():
+def test_side_limit():
     def black(width: int) -> bytes:
         return png(png_header(width, 1, 1, 0), bytes(MAX_SIDE // 8 + 2))
 
@@ -211,15 +211,15 @@ def test_a_side_as_long_as_allowed_passes_and_a_longer_one_does_not():
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_exif_that_counts_gigabytes_costs_nothing(format):
+def test_exif_announcing_gigabytes_is_cheap(format):
     """Four thousand values that all are the same megabyte: a general reader keeps them all."""
     greedy = exif(entries=4000, value_bytes=10**6, padding=10**6)
     parts = [greedy[:6] + greedy[at : at + 65_000] for at in range(6, len(greedy), 65_000)]
-    picture = encoded(gradient(20, 20), format)
+    image = encoded(gradient(20, 20), format)
     if format == "JPEG":
-        bomb = with_segments(picture, *(segment(0xE1, part) for part in parts))
+        bomb = with_segments(image, *(segment(0xE1, part) for part in parts))
     else:
-        bomb = with_chunks(picture, chunk(b"eXIf", greedy[6:]))
+        bomb = with_chunks(image, chunk(b"eXIf", greedy[6:]))
     tracemalloc.start()
     try:
         assert decode(bomb, ENOUGH).shape == (20, 20, 3)

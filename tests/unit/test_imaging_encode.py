@@ -1,20 +1,20 @@
-"""An array becomes a picture of the format that was asked for."""
+"""Encoding of arrays in the requested format."""
 
 import numpy as np
 import pytest
 
 from dctnet.imaging import MEDIA_TYPES, TooLongForFormat, encode, require_encodable
-from tests.support.encoded import decoded, gradient
+from tests.support.encoded_images import decoded, gradient
 
 MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
 
 
 @pytest.mark.parametrize(("format", "tolerance"), [("png", 0), ("jpeg", 2), ("webp", 2.5)])
-def test_each_format_holds_the_picture(format, tolerance):
-    picture = gradient(40, 24)
-    data = encode(picture, format)
+def test_each_format_preserves_the_image(format, tolerance):
+    image = gradient(40, 24)
+    data = encode(image, format)
     assert data.startswith(MAGIC[format])
-    assert np.abs(decoded(data).astype(int) - picture).mean() <= tolerance
+    assert np.abs(decoded(data).astype(int) - image).mean() <= tolerance
 
 
 @pytest.mark.parametrize("format", MEDIA_TYPES)
@@ -25,7 +25,7 @@ def test_one_pixel_can_be_encoded(format):
 @pytest.mark.parametrize(
     ("format", "longest"), [("png", 1_000_000), ("jpeg", 65_500), ("webp", 16_383)]
 )
-def test_a_side_as_long_as_the_format_holds_is_written_and_one_more_is_refused(format, longest):
+def test_format_side_limit(format, longest):
     assert encode(np.zeros((1, longest, 3), np.uint8), format).startswith(MAGIC[format])
     sentence = f"{longest + 1} x 1 pixels is too long for {format}, which holds at most {longest}"
     with pytest.raises(TooLongForFormat, match=sentence):

@@ -1,4 +1,4 @@
-"""Of EXIF data, the orientation is read and nothing else."""
+"""Only the orientation is read from EXIF data."""
 
 import struct
 
@@ -17,13 +17,13 @@ def exif(order: str, *entries: tuple[int, int, int, int]) -> bytes:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_it_is_found_among_others_in_both_byte_orders(order, value):
+def test_orientation_is_read_in_both_byte_orders(order, value):
     data = exif(order, (0x010F, 2, 1, 7), (0x0112, 3, 1, value), (0x0131, 2, 1, 7))
     assert orientation(data) == value
     assert orientation(data.removeprefix(b"Exif\0\0")) == value
 
 
-def test_it_is_found_in_what_pillow_writes():
+def test_orientation_written_by_pillow_is_read():
     data = Image.Exif()
     data[0x010E], data[0x0112] = "a long description", 5
     assert orientation(data.tobytes()) == 5
@@ -46,5 +46,5 @@ def test_it_is_found_in_what_pillow_writes():
         b"II*\0\x08\0\0\0\xff\xff",
     ],
 )
-def test_damaged_or_silent_data_leave_the_picture_as_it_is(data):
+def test_damaged_or_missing_orientation_is_1(data):
     assert orientation(data) == 1

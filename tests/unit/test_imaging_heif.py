@@ -1,68 +1,68 @@
-"""The items of a HEIF file are read, as many as a picture needs, and some are written."""
+"""Reading and writing of HEIF items."""
 
 import struct
 
 import pytest
 
-from dctnet.imaging import BrokenPicture, heif
+from dctnet.imaging import DamagedImage, heif
 from dctnet.imaging.avif import read as read_avif
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import ALPHA, Item, avif, box, infe, ispe, reference
 
-AVIF = of_kinds()["transparent AVIF"]
+AVIF = format_variants()["transparent AVIF"]
 ONE = Item(b"av01", b"contents", (ispe(3, 2),))
 
 
-def test_the_items_are_those_that_pillow_wrote():
+def test_items_equal_those_written_by_pillow():
     items = heif.read(AVIF)
     assert items.primary == 1
     colour, alpha = items[1], items[2]
-    assert [item.kind for item in items.values()] == [b"av01", b"av01"]
+    assert [item.item_type for item in items.values()] == [b"av01", b"av01"]
     assert colour.size == alpha.size == (24, 40)
     assert (colour.is_alpha, alpha.is_alpha) == (False, True)
     assert alpha.references == {b"auxl": [1]}
 
 
 @pytest.mark.parametrize("name", [b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b""])
-def test_another_auxiliary_is_no_alpha(name):
+def test_other_auxiliary_image_is_not_alpha(name):
     assert heif.Item(1, properties=[((b"auxC", bytes(4) + name + b"\0"), False)]).is_alpha is False
     assert heif.Item(1, properties=[((b"auxC", ALPHA[8:]), False)]).is_alpha is True
 
 
-def test_what_is_written_is_read_again():
+def test_write_read_round_trip():
     """With numbers of 32 bits, and properties that are one although several items have them."""
     listed = avif([ONE, ONE, ONE], reference(b"dimg", 1, 2, 3))
     items = heif.read(listed)
-    items[3].identity = 70_000
+    items[3].item_id = 70_000
     items[1].references[b"dimg"][1] = 70_000
     items[1].properties.append(((b"irot", b"\1"), True))
     data = heif.write(listed, [items[3], items[1], items[2]])
     again = heif.read(data)
     assert again.primary == 70_000
-    assert again[70_000].kind == b"av01"
+    assert again[70_000].item_type == b"av01"
     assert again[1].references == {b"dimg": [2, 70_000]}
     assert again[1].properties == items[1].properties
     assert again[2].properties[0][0] is again[70_000].properties[0][0]
     for item in again.values():
-        assert b"".join(data[start:end] for start, end in item.places) == b"contents"
+        assert b"".join(data[start:end] for start, end in item.extents) == b"contents"
 
 
-def test_a_box_may_have_a_length_of_64_bits():
+def test_box_with_64_bit_length():
     data = avif([ONE])
     ftyp, meta = data[:28], data[28:]
     long = struct.pack(">I4sQ", 1, b"meta", len(meta) + 8) + meta[8:]
     assert heif.read(ftyp + long)[1].size == (3, 2)
     endless = struct.pack(">I4sQ", 1, b"meta", 2**64 - 1) + meta[8:]
-    with pytest.raises(BrokenPicture, match="damaged or cut off"):
+    with pytest.raises(DamagedImage, match="damaged or cut off"):
         heif.read(ftyp + endless)
 
 
-def test_what_follows_the_description_is_not_looked_at():
+def test_boxes_after_meta_are_ignored():
     assert heif.read(avif([ONE]) + box(b"free") * 100_000 + b"\0\0\0\3junk")[1].size == (3, 2)
 
 
 def parts(data: bytes) -> int:
-    return heif._File(data)._parts
+    return heif._File(data)._fields
 
 
 def extents(count: int) -> bytes:
@@ -91,15 +91,15 @@ def links(count: int) -> bytes:
     ],
     ids=["items", "references", "their lists", "links", "properties", "pieces", "no", "before"],
 )  # fmt: skip
-def test_as_many_parts_as_allowed_pass_and_more_do_not(make, each):
+def test_field_limit(make, each):
     base = parts(make(0))
     assert parts(make(10)) == base + 10 * each
     if not each:
         parts(make(100_000))
         return
-    most = (heif.MAX_PARTS - base) // each
+    most = (heif.MAX_FIELDS - base) // each
     parts(make(most))
-    with pytest.raises(BrokenPicture, match=f"more than {heif.MAX_PARTS} parts"):
+    with pytest.raises(DamagedImage, match=f"more than {heif.MAX_FIELDS} parts"):
         parts(make(most + 1))
 
 
@@ -115,12 +115,12 @@ def test_as_many_parts_as_allowed_pass_and_more_do_not(make, each):
         {"iref": bytes(4) + box(b"dimg", b"\0\1\xff\xff")},
     ],
 )
-def test_damaged_boxes_are_said(boxes):
-    with pytest.raises(BrokenPicture, match="AVIF is damaged"):
+def test_damaged_boxes_are_rejected(boxes):
+    with pytest.raises(DamagedImage, match="AVIF is damaged"):
         read_avif(avif([ONE], **boxes))
 
 
-def test_items_cannot_share_their_bytes_to_be_more_than_the_file():
+def test_overlapping_items_longer_than_the_file_are_rejected():
     """Pieces that overlap, but are not the same."""
 
     def overlapping(length: int) -> bytes:
@@ -129,11 +129,11 @@ def test_items_cannot_share_their_bytes_to_be_more_than_the_file():
 
     size = len(overlapping(9))
     heif.read(overlapping((size + 1) // 2))
-    with pytest.raises(BrokenPicture, match="longer than the file"):
+    with pytest.raises(DamagedImage, match="longer than the file"):
         heif.read(overlapping((size + 1) // 2 + 1))
 
 
 @pytest.mark.parametrize("length", range(28, len(AVIF), 7))
-def test_a_file_that_is_cut_off_is_said(length):
-    with pytest.raises(BrokenPicture, match="AVIF is damaged"):
+def test_truncated_file_is_rejected(length):
+    with pytest.raises(DamagedImage, match="AVIF is damaged"):
         read_avif(AVIF[:length])

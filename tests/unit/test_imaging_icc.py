@@ -1,4 +1,4 @@
-"""ICC profiles are converted as LittleCMS converts them, at a bounded cost."""
+"""ICC profiles are converted as LittleCMS does, at a bounded cost."""
 
 from io import BytesIO
 
@@ -7,18 +7,24 @@ import pytest
 from hypothesis import HealthCheck, given
 from PIL import Image, ImageCms
 
-from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restricted
+from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restrict
 from dctnet.imaging.rgb import upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
-from tests.support.encoded import encoded
+from tests.support.encoded_images import encoded
 from tests.support.fuzz import profiles
 from tests.support.hypothesis_profiles import examples, scaled
-from tests.support.profile_samples import SPACES, SRGB, SRGB_CURVE, costly, ordinary
+from tests.support.profile_samples import (
+    SPACES,
+    SRGB,
+    SRGB_CURVE,
+    costly_profiles,
+    ordinary_profiles,
+)
 
 MAX_CPU_S = 0.5
 MAX_BYTES = 50 * 10**6
-"""What an image may cost more than the same one without a profile."""
+"""Additional cost of an image with a profile."""
 
 MODES = {"JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "L"), "WEBP": ("RGB",), "AVIF": ("RGB",)}
 """The modes of the images of each format, once decoded."""
@@ -39,10 +45,10 @@ def converted_by_littlecms(image: Image.Image, profile: bytes) -> np.ndarray:
     return np.asarray(ImageCms.buildTransform(source, target, image.mode, "RGB").apply(image))
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
-@pytest.mark.parametrize("name", ordinary())
-def test_an_ordinary_profile_is_converted_exactly_as_before(name):
-    mode, profile = ordinary()[name]
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
+@pytest.mark.parametrize("name", ordinary_profiles())
+def test_ordinary_profile_is_converted_unchanged(name):
+    mode, profile = ordinary_profiles()[name]
     image = noise(mode)
     expected = converted_by_littlecms(image, profile)
     np.testing.assert_array_equal(upright_rgb(image, profile, 1), expected)
@@ -50,21 +56,21 @@ def test_an_ordinary_profile_is_converted_exactly_as_before(name):
     assert ignored == name.startswith("sRGB-like")
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
 @pytest.mark.parametrize("format", MODES)
-def test_a_costly_profile_costs_little_in_each_format_and_mode(format):
+def test_costly_profile_is_cheap_in_each_format_and_mode(format):
     files = [
         encoded(noise(mode), format, icc_profile=profile)
         for mode in MODES[format]
-        for profile in (None, *costly(mode).values())
+        for profile in (None, *costly_profiles(mode).values())
     ]
     baseline, *costs = decoding_costs(files[0], *files)
     assert max(cost.cpu_s for cost in costs) < baseline.cpu_s + MAX_CPU_S
     assert max(cost.peak_bytes for cost in costs) < baseline.peak_bytes + MAX_BYTES
 
 
-@pytest.mark.promise("Input: a hostile ICC profile costs little, an ordinary one is exact")
-def test_any_profile_costs_little():
+@pytest.mark.promise("Input: hostile ICC profiles are cheap, ordinary ones are exact")
+def test_any_profile_is_cheap():
     files = []
 
     @examples(TRIES, suppress_health_check=list(HealthCheck))
@@ -82,7 +88,7 @@ def test_any_profile_costs_little():
 
 
 @pytest.mark.parametrize("name", ["D2B0", "D2B1", "D2B2", "D2B3", "B2D0"])
-def test_multi_process_elements_give_way_to_the_table_beside_them(name):
+def test_lookup_table_replaces_multi_process_elements(name):
     """Where both are there, the table is what the specification requires."""
     tags = {b"A2B0": p.lut_a_to_b(3, b"\2\2\2", bytes(range(24)))}
     alone = p.profile(b"RGB ", tags, connection_space=b"Lab ", version=4)
@@ -95,7 +101,7 @@ def test_multi_process_elements_give_way_to_the_table_beside_them(name):
 
 
 @pytest.mark.parametrize("kind", ["mft1", "mft2", "mAB"])
-def test_a_lookup_table_of_as_many_values_as_allowed_is_used_and_no_larger(kind):
+def test_lookup_table_size_limit(kind):
     grid = round(MAX_CLUT_VALUES / 3) ** (1 / 3)
     at_limit = int(grid)
     for side in at_limit, at_limit + 1:
@@ -112,14 +118,14 @@ def test_a_lookup_table_of_as_many_values_as_allowed_is_used_and_no_larger(kind)
             np.testing.assert_array_equal(rgb, noise("RGB"))
 
 
-def test_a_table_of_a_grid_that_is_not_a_cube_may_have_as_many_values_as_allowed():
+def test_non_cubic_lookup_table_size_limit():
     for grid in (85, 64, 64), (85, 65, 64):
         lut = p.lut_a_to_b(3, bytes(grid), b"")
         profile = p.profile(b"RGB ", {b"A2B0": lut}, connection_space=b"Lab ")
-        assert (restricted(profile, "RGB") != b"") == (grid == (85, 64, 64))
+        assert (restrict(profile, "RGB") != b"") == (grid == (85, 64, 64))
 
 
-def test_a_description_is_read_up_to_its_limit():
+def test_description_size_limit():
     """That of sRGB is not converted."""
     matrix = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
     for size in MAX_DESCRIPTION_BYTES, MAX_DESCRIPTION_BYTES + 1:
@@ -129,19 +135,19 @@ def test_a_description_is_read_up_to_its_limit():
 
 
 @pytest.mark.parametrize("device_class", [b"link", b"abst", b"nmcl", b"cenc", b"mvis"])
-def test_a_profile_that_is_not_of_a_device_is_ignored(device_class):
+def test_non_device_profile_is_ignored(device_class):
     tags = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
-    assert restricted(p.profile(b"RGB ", tags, device_class=device_class), "RGB") == b""
-    assert restricted(p.profile(b"RGB ", tags, device_class=b"scnr"), "RGB")
+    assert restrict(p.profile(b"RGB ", tags, device_class=device_class), "RGB") == b""
+    assert restrict(p.profile(b"RGB ", tags, device_class=b"scnr"), "RGB")
 
 
 @pytest.mark.parametrize("mode", SPACES)
-def test_a_profile_for_other_channels_is_ignored(mode):
-    for name, (made_for, profile) in ordinary().items():
-        assert bool(restricted(profile, mode)) == (mode == made_for), name
+def test_profile_for_other_channels_is_ignored(mode):
+    for name, (made_for, profile) in ordinary_profiles().items():
+        assert bool(restrict(profile, mode)) == (mode == made_for), name
 
 
-def test_a_profile_that_is_cut_off_is_ignored_or_used_without_error():
-    mode, profile = ordinary()["RGB of tables and a matrix, version 4"]
+def test_truncated_profile_causes_no_error():
+    mode, profile = ordinary_profiles()["RGB of tables and a matrix, version 4"]
     for length in range(0, len(profile), 7):
         upright_rgb(noise(mode, side=1), profile[:length], 1)

@@ -1,15 +1,15 @@
-"""JPEG files are taken apart: only what the pixels need reaches a decoder."""
+"""JPEG files are parsed: only what the pixels need reaches the decoder."""
 
 import pytest
 from PIL import Image
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_PROFILE_BYTES
 from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import segment, with_scans, with_segments
 
-JPEG = of_kinds()["JPEG"]
+JPEG = format_variants()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
 
 
@@ -19,40 +19,40 @@ def test_metadata_do_not_reach_the_decoder(marker):
     assert read(with_segments(JPEG, segment(marker, b"Exif\0\0 MPF\0 8BIM"))).data == JPEG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder():
+def test_trailing_data_does_not_reach_the_decoder():
     assert read(JPEG + b"PK\x03\x04" + JPEG).data == JPEG
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "grey JPEG", "CMYK JPEG"])
-def test_a_file_without_metadata_is_kept_as_it_is(kind):
-    assert read(of_kinds()[kind]).data == of_kinds()[kind]
+def test_file_without_metadata_is_unchanged(kind):
+    assert read(format_variants()[kind]).data == format_variants()[kind]
 
 
-def test_the_first_exif_data_count():
+def test_first_exif_segment_is_used():
     first, second = (Image.Exif() for _ in range(2))
     first[0x0112], second[0x0112] = 3, 6
     data = with_segments(JPEG, segment(EXIF, first.tobytes()), segment(EXIF, second.tobytes()))
     assert read(data).orientation == 3
 
 
-def test_as_many_scans_as_allowed_pass_and_one_more_does_not():
-    progressive = of_kinds()["progressive JPEG"]
+def test_scan_limit():
+    progressive = format_variants()["progressive JPEG"]
     data = with_scans(progressive, MAX_SCANS)
     assert read(data).data == data
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_SCANS} scans"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_SCANS} scans"):
         read(with_scans(progressive, MAX_SCANS + 1))
 
 
-def test_what_looks_like_a_scan_within_metadata_is_none():
-    comment = segment(COMMENT, with_scans(of_kinds()["progressive JPEG"], 2 * MAX_SCANS))
+def test_scan_marker_in_metadata_is_ignored():
+    comment = segment(COMMENT, with_scans(format_variants()["progressive JPEG"], 2 * MAX_SCANS))
     assert read(with_segments(JPEG, comment)).data == JPEG
 
 
-def test_as_many_segments_as_allowed_pass_and_one_more_does_not():
+def test_segment_limit():
     # Of JFIF, two of quantization, the frame, four of Huffman tables, and the scan.
     comments = segment(COMMENT, b"") * (MAX_SEGMENTS - 9)
     assert read(with_segments(JPEG, comments)).data == JPEG
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_SEGMENTS} segments"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_SEGMENTS} segments"):
         read(with_segments(JPEG, comments, segment(COMMENT, b"")))
 
 
@@ -67,13 +67,13 @@ def in_parts(profile: bytes) -> bytes:
     return with_segments(JPEG, *reversed(labelled))
 
 
-def test_a_profile_as_long_as_allowed_is_joined_and_a_longer_one_ignored():
+def test_profile_size_limit():
     profile = bytes(range(256)) * (MAX_PROFILE_BYTES // 256)
     assert read(in_parts(profile)).profile == profile
     assert read(in_parts(profile + b"x")).profile == b""
 
 
-def test_a_profile_that_lacks_a_part_is_ignored():
+def test_incomplete_profile_is_ignored():
     second_of_two = segment(PROFILE, b"ICC_PROFILE\0\x02\x02 profile")
     assert read(with_segments(JPEG, second_of_two)).profile == b""
     assert read(with_segments(JPEG, second_of_two, second_of_two)).profile == b""
@@ -89,6 +89,6 @@ def test_a_profile_that_lacks_a_part_is_ignored():
         (with_segments(JPEG, segment(0xC0, bytes(15))), "two frame headers"),
     ],
 )
-def test_a_damaged_header_is_said(data, words):
-    with pytest.raises(BrokenPicture, match=words):
+def test_damaged_header_is_rejected(data, words):
+    with pytest.raises(DamagedImage, match=words):
         read(data)

@@ -1,4 +1,4 @@
-"""Lack of memory is neither damage nor a defect."""
+"""Out-of-memory errors are distinguished from damaged images."""
 
 import json
 import os
@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from dctnet.imaging import is_out_of_memory
-from tests.support.encoded import encoded, gradient
-from tests.support.profile_samples import ordinary
+from tests.support.confinement import ONE_BLAS_THREAD
+from tests.support.encoded_images import encoded, gradient
+from tests.support.profile_samples import ordinary_profiles
 from tests.support.repo import ROOT
 
 SIDE = 600
@@ -46,21 +47,21 @@ print(json.dumps(outcomes))
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_decoder_without_memory_raises_a_memory_error(format):
+def test_decoder_without_memory_raises_memory_error(format):
     """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
-    profile = ordinary()["RGB of tables, version 4"][1]
-    picture = Image.fromarray(gradient(SIDE, SIDE))
+    profile = ordinary_profiles()["RGB of tables, version 4"][1]
+    image = Image.fromarray(gradient(SIDE, SIDE))
     options = {"JPEG": {"progressive": True}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
     small, large = (
-        encoded(image, format, icc_profile=profile, **options.get(format, {}))
-        for image in (picture.resize((64, 64)), picture)
+        encoded(each, format, icc_profile=profile, **options.get(format, {}))
+        for each in (image.resize((64, 64)), image)
     )
     run = subprocess.run(
         [sys.executable, "-c", DECODER, str(len(small))],
         input=small + large,
         capture_output=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | ONE_BLAS_THREAD,
         cwd=ROOT,
     )
     outcomes = json.loads(run.stdout)
@@ -69,7 +70,7 @@ def test_a_decoder_without_memory_raises_a_memory_error(format):
     assert set(outcomes) == {"MemoryError", "decoded"}
 
 
-def test_what_opencv_and_numpy_raise_for_lack_of_memory_is_recognised():
+def test_opencv_and_numpy_memory_errors_are_recognized():
     with pytest.raises(MemoryError) as numpy_error:
         np.empty(2**62, np.uint8)
     assert is_out_of_memory(numpy_error.value, 1)
@@ -80,6 +81,6 @@ def test_what_opencv_and_numpy_raise_for_lack_of_memory_is_recognised():
     assert is_out_of_memory(defect.value, 1)
 
 
-def test_any_error_counts_where_the_memory_cannot_be_reserved():
+def test_any_error_is_out_of_memory_if_memory_cannot_be_reserved():
     assert not is_out_of_memory(ValueError(), 1)
     assert is_out_of_memory(ValueError(), 2**60)

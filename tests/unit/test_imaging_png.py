@@ -1,16 +1,16 @@
-"""PNG files are taken apart: only what the pixels need reaches a decoder."""
+"""PNG files are parsed: only what the pixels need reaches the decoder."""
 
 import zlib
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.png import read
-from tests.support.encoded import of_kinds
+from tests.support.encoded_images import format_variants
 from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_chunks
 
-PNG = of_kinds()["PNG"]
+PNG = format_variants()["PNG"]
 
 
 @pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
@@ -19,11 +19,11 @@ def test_other_chunks_do_not_reach_the_decoder(name):
     assert read(with_chunks(PNG, chunk(name, b"x\0\0x"))).data == PNG
 
 
-def test_what_follows_the_picture_does_not_reach_the_decoder():
+def test_trailing_data_does_not_reach_the_decoder():
     assert read(PNG + PNG).data == PNG
 
 
-def test_the_pixels_are_joined_in_one_chunk():
+def test_pixel_chunks_are_joined():
     pixels = zlib.compress(bytes(25 * 40))
     parts = [chunk(b"IDAT", pixels[at : at + 1]) for at in range(len(pixels))]
     header = png_header(24, 40, 8, 0)
@@ -31,15 +31,15 @@ def test_the_pixels_are_joined_in_one_chunk():
     assert read(header + b"".join(parts) + chunk(b"IEND")).data == whole
 
 
-def test_a_missing_end_is_nobodys_loss():
+def test_missing_end_chunk_is_accepted():
     assert read(PNG[:-12]).data == PNG
     assert read(PNG[:-5]).data == PNG
 
 
-def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
+def test_chunk_limit():
     texts = chunk(b"tEXt") * (MAX_CHUNKS - 3)  # Beside the header, the pixels and the end.
     assert read(with_chunks(PNG, texts)).data == PNG
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_CHUNKS} chunks"):
         read(with_chunks(PNG, texts, chunk(b"tEXt")))
 
 
@@ -48,17 +48,17 @@ def with_profile(profile: bytes, cut: int = 0) -> bytes:
     return with_chunks(PNG, chunk(b"iCCP", b"name\0\0" + deflated[: len(deflated) - cut]))
 
 
-def test_a_profile_as_long_as_allowed_is_inflated_and_a_longer_one_ignored():
+def test_profile_size_limit():
     assert read(with_profile(bytes(MAX_PROFILE_BYTES))).profile == bytes(MAX_PROFILE_BYTES)
     assert read(with_profile(bytes(MAX_PROFILE_BYTES + 1))).profile == b""
 
 
-def test_a_damaged_profile_is_ignored():
+def test_damaged_profile_is_ignored():
     assert read(with_profile(bytes(99), cut=5)).profile == b""
     assert read(with_chunks(PNG, chunk(b"iCCP", b"no zero"))).profile == b""
 
 
-def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored():
+def test_damaged_ancillary_chunk_is_ignored():
     damaged = bytearray(chunk(b"tRNS", bytes(6)))
     damaged[-1] ^= 1
     assert read(with_chunks(PNG, bytes(damaged))).data == PNG
@@ -71,13 +71,13 @@ def test_a_damaged_chunk_that_the_picture_can_do_without_is_ignored():
         (PNG_SIGNATURE + PNG[33:], "begin with its header"),
         (PNG[:33] + PNG[-12:], "no pixels"),
         (with_chunks(PNG, PNG[8:33]), "two chunks IHDR"),
-        (with_chunks(PNG, chunk(b"CgBI")), "nobody knows"),
+        (with_chunks(PNG, chunk(b"CgBI")), "unknown critical"),
         (PNG[:29] + b"\0\0\0\0" + PNG[33:], "IHDR is damaged"),
         (PNG[:-13], "cut off"),
     ],
 )
-def test_a_damaged_chunk_that_the_picture_needs_is_said(data, words):
-    with pytest.raises(BrokenPicture, match=words):
+def test_damaged_critical_chunk_is_rejected(data, words):
+    with pytest.raises(DamagedImage, match=words):
         read(data)
 
 
@@ -95,7 +95,7 @@ def test_a_damaged_chunk_that_the_picture_needs_is_said(data, words):
         (8, 3, b"\1\2\3", b"\1\2"),
     ],
 )
-def test_a_transparent_colour_is_fitted_to_decoded_pixels(depth, colour, given, fitted):
+def test_transparent_colour_is_adapted_to_decoded_pixels(depth, colour, given, fitted):
     palette = chunk(b"PLTE", bytes(6))
     header = png_header(1, 1, depth, colour)
     expected = png(header, bytes(9), palette, chunk(b"tRNS", fitted))

@@ -1,4 +1,4 @@
-"""Decoded pixels become upright RGB a tile at a time, without seams and large copies."""
+"""Tiled conversion of decoded pixels to upright RGB, without seams or large copies."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +15,9 @@ from dctnet.imaging import (
 )
 from dctnet.imaging.rgb import upright_rgb
 from tests.support.decoding_cost import decoding_costs
-from tests.support.encoded import encoded, gradient
+from tests.support.encoded_images import encoded, gradient
 from tests.support.formats import ALPHA, av1, avif, reference
-from tests.support.profile_samples import ordinary
+from tests.support.profile_samples import ordinary_profiles
 from tests.support.profiles import linear_grey, red_and_blue_exchanged
 
 SHAPES = [(700, 900), (1, 600_000), (600_000, 1), (3, 300_000), (1, 1)]
@@ -30,8 +30,8 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize(("height", "width"), SHAPES)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_tiles_have_no_seams_and_are_turned_as_one_picture(height, width, orientation):
-    picture = noise(height, width)
+def test_tiles_are_seamless_and_oriented(height, width, orientation):
+    image = noise(height, width)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -41,7 +41,7 @@ def test_tiles_have_no_seams_and_are_turned_as_one_picture(height, width, orient
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }.get(orientation)
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     expected = np.asarray(image if turn is None else image.transpose(turn))
     rgb = upright_rgb(image, b"", orientation)
     np.testing.assert_array_equal(rgb, expected)
@@ -50,7 +50,7 @@ def test_tiles_have_no_seams_and_are_turned_as_one_picture(height, width, orient
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"])
-def test_tiles_of_each_mode_become_what_the_whole_would(mode):
+def test_tiled_conversion_equals_whole_image(mode):
     image = Image.fromarray(noise(600, 700, 4), "RGBA").convert(mode)
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA"))
@@ -59,7 +59,7 @@ def test_tiles_of_each_mode_become_what_the_whole_would(mode):
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_the_profile_of_grey_is_used_for_grey_alone_and_with_alpha(mode):
+def test_grey_profile_is_used_with_and_without_alpha(mode):
     image = Image.new(mode, (2, 1), (55, 255) if mode == "LA" else 55)  # type: ignore[arg-type]
     rgb = upright_rgb(image, linear_grey(), 1).astype(int)
     assert np.abs(rgb - 128).max() <= 3
@@ -73,12 +73,12 @@ NOISE = noise(600, 600, 4)
 def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
     """Return images of RGBA as files that take most memory, each with its bytes per pixel.
 
-    All are turned and have a profile: what costs most.
+    All are rotated and have a profile, which costs most.
     """
 
     def written(format: str, mode: str, **options: Any) -> Callable[[Image.Image], bytes]:
         profile = (
-            ordinary()["CMYK like FOGRA, version 2"][1]
+            ordinary_profiles()["CMYK like FOGRA, version 2"][1]
             if mode == "CMYK"
             else red_and_blue_exchanged()
         )
@@ -121,8 +121,8 @@ SIDES = [(8, 8), (64, 64), (512, 512), (600, 600)]
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 @pytest.mark.parametrize("kind", costly_kinds())
-def test_decoding_takes_no_more_memory_a_pixel_than_is_documented(kind):
-    """Of large images by the pixel, and of small ones and of noise by the fixed part on top."""
+def test_decoding_memory_per_pixel_is_within_documented_bound(kind):
+    """Large images test the bytes per pixel, small ones and noise the fixed bytes."""
     bytes_per_pixel, written = costly_kinds()[kind]
     large = Image.fromarray(gradient(1800, 1900))
     large.putalpha(Image.linear_gradient("L").resize(large.size))

@@ -1,26 +1,26 @@
-"""WebP files tell their size and their metadata before anything is decoded."""
+"""Size and metadata of WebP files are read before decoding."""
 
 import pytest
 
-from dctnet.imaging import BrokenPicture
+from dctnet.imaging import DamagedImage
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES
 from dctnet.imaging.webp import read
-from tests.support.encoded import encoded, gradient, of_kinds
+from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import webp, webp_canvas, webp_chunk
 
-LOSSLESS = of_kinds()["lossless WebP"]
+LOSSLESS = format_variants()["lossless WebP"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in of_kinds() if "WebP" in kind])
-def test_each_codec_tells_its_size(kind):
-    container = read(of_kinds()[kind])
+@pytest.mark.parametrize("kind", [kind for kind in format_variants() if "WebP" in kind])
+def test_size_is_read_for_each_codec(kind):
+    container = read(format_variants()[kind])
     assert (container.width, container.height) == (24, 40)
-    assert container.data == of_kinds()[kind]
+    assert container.data == format_variants()[kind]
 
 
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (16383, 3), (3, 16383)])
-def test_sides_of_all_lengths_are_read(height, width, lossless):
+def test_all_side_lengths_are_read(height, width, lossless):
     container = read(encoded(gradient(height, width), "WEBP", lossless=lossless))
     assert (container.width, container.height) == (width, height)
 
@@ -36,21 +36,21 @@ def test_metadata_are_found_between_other_chunks():
     assert (container.profile, container.orientation) == (b"profile", 6)
 
 
-def test_as_many_chunks_as_allowed_pass_and_one_more_does_not():
+def test_chunk_limit():
     chunks = webp_chunk(b"odd ") * (MAX_CHUNKS - 2)  # Beside the canvas and the pixels.
     assert read(with_chunks(chunks)).width == 24
-    with pytest.raises(BrokenPicture, match=f"more than {MAX_CHUNKS} chunks"):
+    with pytest.raises(DamagedImage, match=f"more than {MAX_CHUNKS} chunks"):
         read(with_chunks(chunks, webp_chunk(b"odd ")))
 
 
-def test_a_profile_as_long_as_allowed_is_used_and_a_longer_one_ignored():
+def test_profile_size_limit():
     profile = bytes(MAX_PROFILE_BYTES)
     assert read(with_chunks(webp_chunk(b"ICCP", profile))).profile == profile
     assert read(with_chunks(webp_chunk(b"ICCP", profile + b"x"))).profile == b""
 
 
 @pytest.mark.parametrize("length", [12, 16, 20, 29])
-def test_a_header_that_is_cut_off_is_said(length):
+def test_truncated_header_is_rejected(length):
     for kind in "WebP", "lossless WebP", "animated WebP":
-        with pytest.raises(BrokenPicture, match="header is damaged or cut off"):
-            read(of_kinds()[kind][:length])
+        with pytest.raises(DamagedImage, match="header is damaged or cut off"):
+            read(format_variants()[kind][:length])

@@ -16,7 +16,7 @@ def real() -> Clock:
     return Clock(1000.0)
 
 
-def test_it_starts_at_zero_and_advances_with_real_time(real):
+def test_clock_starts_at_zero_and_follows_real_time(real):
     clock = PausableClock(real)
     assert clock() == 0
     for read in range(1, 50):
@@ -24,7 +24,7 @@ def test_it_starts_at_zero_and_advances_with_real_time(real):
         assert clock() == pytest.approx(read * MAX_GAP_S)
 
 
-def test_a_gap_of_the_limit_counts_and_one_past_it_no_more(real):
+def test_gap_beyond_the_limit_counts_as_the_limit(real):
     clock = PausableClock(real)
     real.turn(MAX_GAP_S)
     assert clock() == MAX_GAP_S
@@ -32,13 +32,13 @@ def test_a_gap_of_the_limit_counts_and_one_past_it_no_more(real):
     assert clock() == 2 * MAX_GAP_S
 
 
-def test_a_pause_of_any_length_counts_as_one_gap(real):
+def test_pause_counts_as_one_gap(real):
     clock = PausableClock(real)
     real.turn(1e6)
     assert clock() == clock() == MAX_GAP_S
 
 
-def test_it_ticks_by_itself_until_it_is_stopped(real, monkeypatch):
+def test_clock_ticks_until_stopped(real, monkeypatch):
     monkeypatch.setattr(pausable_clock, "TICK_S", 0.001)
     clock = PausableClock(real)
     clock.start()
@@ -51,5 +51,5 @@ def test_it_ticks_by_itself_until_it_is_stopped(real, monkeypatch):
 
 
 def _reads(clock: PausableClock, expected: float) -> bool:
-    """Whether the clock has read itself."""
+    """Whether the clock has ticked."""
     return clock._now == expected

@@ -1,4 +1,4 @@
-"""A replica goes through its states in the ways that are drawn, and in no other."""
+"""State machine: only the documented transitions are possible."""
 
 import itertools
 
@@ -27,28 +27,28 @@ TO_REACH = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
-def test_a_way_leads_on_or_the_state_stays(before, after):
+def test_invalid_transition_keeps_the_state(before, after):
     lifecycle = Lifecycle()
     for state in TO_REACH[before]:
-        assert lifecycle.to(state)
-    assert lifecycle.to(after) == ((before, after) in WAYS)
+        assert lifecycle.transition_to(state)
+    assert lifecycle.transition_to(after) == ((before, after) in WAYS)
     assert lifecycle.state is (after if (before, after) in WAYS else before)
 
 
-def test_what_was_ready_once_was_ready_to_the_end():
+def test_was_ready_is_permanent():
     never, once = Lifecycle(), Lifecycle()
-    never.to(State.DRAINING)
+    never.transition_to(State.DRAINING)
     assert not never.was_ready
     assert not once.was_ready
     for state in State.READY, State.STUCK, State.DRAINING, State.STOPPED:
-        once.to(state)
+        once.transition_to(state)
         assert once.was_ready
 
 
-def test_the_time_of_a_drain_counts_from_its_beginning():
+def test_draining_seconds_count_from_the_start_of_the_drain():
     now = 100.0
     lifecycle = Lifecycle(lambda: now)
     assert lifecycle.draining_seconds() == 0
-    lifecycle.to(State.DRAINING)
+    lifecycle.transition_to(State.DRAINING)
     now = 103.5
     assert lifecycle.draining_seconds() == 3.5

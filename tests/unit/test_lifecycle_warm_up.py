@@ -1,18 +1,18 @@
-"""A slot is warm when it has drawn the known picture rightly, or one of ours at all."""
+"""Warm-up: golden pairs, sample images, and calibration."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dctnet.arrays import Pixels
 from dctnet.engine import Cartoon
-from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, WrongAnswer, picture, warm_up
-from dctnet.models.files import OpenFiles
+from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE, SelfTestFailed, sample_image, warm_up
 from dctnet.models.folder import ModelFolder
-from dctnet.models.known_answer import KnownAnswer
-from dctnet.runtimes import Pixels
+from dctnet.models.open_files import OpenFiles
+from dctnet.models.self_test import GoldenPair
 
-PICTURE = np.full((8, 9, 3), 100, np.uint8)
+IMAGE = np.full((8, 9, 3), 100, np.uint8)
 
 
 class Negative:
@@ -22,45 +22,45 @@ class Negative:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        self.sizes.append(picture.shape)
-        return Cartoon(255 - picture, 1, {"background": 0.25, "head": 1.0})
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+        self.sizes.append(sample_image.shape)
+        return Cartoon(255 - sample_image, 1, {"background": 0.25, "head": 1.0})
 
 
 class Black(Negative):
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        return Cartoon(np.zeros_like(picture), 0, {"background": 0.25})
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+        return Cartoon(np.zeros_like(sample_image), 0, {"background": 0.25})
 
 
 def model_in(folder: Path) -> ModelFolder:
-    """A model folder of nothing but what was written there."""
+    """A model folder with only these files."""
     files = OpenFiles(folder, (path.name for path in folder.iterdir()))
     return ModelFolder(folder, "test", "test", "", None, "no manifest", files=files)
 
 
 def ignored(*_: float) -> None:
-    """Take no measurement."""
+    """Ignore the calibration."""
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_a_slot_draws_the_known_picture_twice(tmp_path):
-    """The second run is measured without what a runtime does only in its first."""
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
+def test_slot_cartoonizes_the_golden_input_twice(tmp_path):
+    """A runtime's first run has extra work, so the second counts."""
     engine = Negative()
-    KnownAnswer(PICTURE, 255 - PICTURE).write(tmp_path)
-    assert warm_up(engine, model_in(tmp_path), ignored) == "the known answer"
-    assert engine.sizes == [PICTURE.shape] * 2
+    GoldenPair(IMAGE, 255 - IMAGE).write(tmp_path)
+    assert warm_up(engine, model_in(tmp_path), ignored) == "the golden pair"
+    assert engine.sizes == [IMAGE.shape] * 2
 
 
-def test_the_pace_is_that_of_the_whole_picture_without_its_faces(tmp_path):
+def test_calibration_uses_the_background_stage(tmp_path):
     measured: list[tuple[float, ...]] = []
     warm_up(Negative(), model_in(tmp_path), lambda *pair: measured.append(pair))
     assert measured == [(256 * 256, 0.25)]
 
 
-def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
+def test_calibration_uses_the_faster_run(tmp_path):
     class Paused(Negative):
-        def cartoonize(self, picture: Pixels, /) -> Cartoon:
-            cartoon = super().cartoonize(picture)
+        def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+            cartoon = super().cartoonize(sample_image)
             cartoon.stages["background"] = 40 / len(self.sizes)
             return cartoon
 
@@ -69,26 +69,26 @@ def test_the_pace_is_that_of_the_better_of_two_runs(tmp_path):
     assert measured == [20]
 
 
-@pytest.mark.promise("Lifecycle: a replica is ready after a known answer, and not with a bad model")
-def test_an_answer_may_differ_by_rounding_and_not_by_more(tmp_path):
-    almost = 255 - PICTURE
+@pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
+def test_golden_output_tolerance(tmp_path):
+    almost = 255 - IMAGE
     almost[: len(almost) // 2] += 1
-    KnownAnswer(PICTURE, almost).write(tmp_path)
+    GoldenPair(IMAGE, almost).write(tmp_path)
     assert MAX_MEAN_DIFFERENCE == 0.5
-    assert warm_up(Negative(), model_in(tmp_path), ignored) == "the known answer"
+    assert warm_up(Negative(), model_in(tmp_path), ignored) == "the golden pair"
     almost[-1, -1, -1] += 1
-    KnownAnswer(PICTURE, almost).write(tmp_path)
-    with pytest.raises(WrongAnswer, match=r"it is 0\.505 of 255 off on average") as caught:
+    GoldenPair(IMAGE, almost).write(tmp_path)
+    with pytest.raises(SelfTestFailed, match=r"is 0\.505 of 255 off on average") as caught:
         warm_up(Negative(), model_in(tmp_path), ignored)
     assert str(tmp_path) in str(caught.value)
 
 
-def test_without_a_known_answer_it_must_be_a_picture_of_something(tmp_path):
-    with pytest.raises(WrongAnswer, match="nothing but one colour"):
+def test_without_golden_pair_a_flat_cartoon_fails(tmp_path):
+    with pytest.raises(SelfTestFailed, match="cartoons of one colour only"):
         warm_up(Black(), model_in(tmp_path), ignored)
 
 
-def test_the_picture_has_many_colours():
-    drawn = picture(256, 256)
-    assert drawn.dtype == np.uint8
-    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000
+def test_sample_image_has_many_colours():
+    image = sample_image(256, 256)
+    assert image.dtype == np.uint8
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 1000

@@ -1,4 +1,4 @@
-"""The watchdog tells a computation that hangs from one that is slow."""
+"""Watchdog and health probes: hanging computations and a stopped accept loop."""
 
 import threading
 
@@ -32,39 +32,39 @@ class Fixture:
 @pytest.fixture
 def replica() -> Fixture:
     fixture = Fixture()
-    fixture.lifecycle.to(State.READY)
+    fixture.lifecycle.transition_to(State.READY)
     return fixture
 
 
-def test_as_long_as_allowed_is_progress_and_longer_is_not(replica):
+def test_watchdog_timeout_is_exact(replica):
     replica.running = TIMEOUT
-    replica.watchdog.look()
+    replica.watchdog.check()
     assert replica.lifecycle.state is State.READY
     replica.running = TIMEOUT + 0.001
-    replica.watchdog.look()
+    replica.watchdog.check()
     assert replica.lifecycle.state is State.STUCK
 
 
-def test_each_computation_that_hangs_trips_it_once(replica):
+def test_hanging_computation_trips_the_watchdog_once(replica):
     for _ in range(2):
         replica.running = 2 * TIMEOUT
-        replica.watchdog.look()
-        replica.watchdog.look()
+        replica.watchdog.check()
+        replica.watchdog.check()
         replica.running = 0
-        replica.watchdog.look()
+        replica.watchdog.check()
         assert replica.lifecycle.state is State.READY
     assert replica.trips == 2
 
 
-def test_a_replica_that_ends_does_not_become_stuck(replica):
-    replica.lifecycle.to(State.DRAINING)
+def test_draining_replica_does_not_become_stuck(replica):
+    replica.lifecycle.transition_to(State.DRAINING)
     replica.running = 2 * TIMEOUT
-    replica.watchdog.look()
+    replica.watchdog.check()
     assert replica.lifecycle.state is State.DRAINING
     assert replica.trips == 0
 
 
-def test_it_watches_by_itself(replica):
+def test_watchdog_thread_checks_periodically(replica):
     tripped = threading.Event()
     watchdog = Watchdog(replica.lifecycle, lambda: 1.0, 0.2, tripped.set)
     watchdog.start()
@@ -74,50 +74,50 @@ def test_it_watches_by_itself(replica):
 
 class TestProbes:
     @pytest.mark.promise("Load: probes answer while every slot is busy; a hang fails liveness only")
-    def test_only_liveness_is_red_while_a_computation_hangs(self, replica):
+    def test_hanging_computation_fails_only_livez(self, replica):
         replica.running = 2 * TIMEOUT
-        replica.watchdog.look()
-        assert not replica.probes["/livez"].ask().passed
-        assert replica.probes["/readyz"].ask().passed
-        assert replica.probes["/startupz"].ask().passed
+        replica.watchdog.check()
+        assert not replica.probes["/livez"].run().passed
+        assert replica.probes["/readyz"].run().passed
+        assert replica.probes["/startupz"].run().passed
 
-    def test_liveness_waits_for_no_look_of_the_watchdog(self, replica):
+    def test_livez_does_not_wait_for_the_watchdog(self, replica):
         replica.running = TIMEOUT + 0.001
-        assert not replica.probes["/livez"].ask().passed
+        assert not replica.probes["/livez"].run().passed
 
-    def test_a_replica_that_starts_is_alive_and_no_more(self):
+    def test_starting_replica_is_only_alive(self):
         fixture = Fixture()
-        passed = {path: probe.ask().passed for path, probe in fixture.probes.items()}
+        passed = {path: probe.run().passed for path, probe in fixture.probes.items()}
         assert passed == {"/startupz": False, "/readyz": False, "/livez": True}
 
-    def test_a_replica_that_ends_is_not_ready(self, replica):
-        replica.lifecycle.to(State.DRAINING)
-        passed = {path: probe.ask().passed for path, probe in replica.probes.items()}
+    def test_draining_replica_is_not_ready(self, replica):
+        replica.lifecycle.transition_to(State.DRAINING)
+        passed = {path: probe.run().passed for path, probe in replica.probes.items()}
         assert passed == {"/startupz": True, "/readyz": False, "/livez": True}
 
-    def test_a_verdict_names_its_checks(self, replica):
-        assert replica.probes["/readyz"].ask().lines == (
+    def test_probe_result_names_its_checks(self, replica):
+        assert replica.probes["/readyz"].run().lines == (
             "[+]state: the replica is ready",
             "[+]model: a model",
             "readyz passed",
         )
-        replica.lifecycle.to(State.DRAINING)
-        assert replica.probes["/readyz"].ask().lines == (
+        replica.lifecycle.transition_to(State.DRAINING)
+        assert replica.probes["/readyz"].run().lines == (
             "[-]state: the replica is draining",
             "[+]model: a model",
             "readyz failed",
         )
 
 
-def test_liveness_turns_red_when_the_accept_loop_stops_and_green_when_it_goes_on(replica):
+def test_livez_follows_the_accept_loop(replica):
     replica.now = 100.0
-    assert replica.probes["/livez"].ask().passed  # It has not begun.
-    replica.accept_loop.beat()
+    assert replica.probes["/livez"].run().passed  # It has not started.
+    replica.accept_loop.record()
     replica.now += MAX_ACCEPT_LOOP_AGE_S
-    assert replica.probes["/livez"].ask().passed
+    assert replica.probes["/livez"].run().passed
     replica.now += 0.1
-    verdict = replica.probes["/livez"].ask()
+    verdict = replica.probes["/livez"].run()
     assert not verdict.passed
     assert "[-]accept-loop: the loop that accepts connections last ran 10.1 s ago" in verdict.lines
-    replica.accept_loop.beat()
-    assert replica.probes["/livez"].ask().passed
+    replica.accept_loop.record()
+    assert replica.probes["/livez"].run().passed

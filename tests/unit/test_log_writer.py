@@ -1,4 +1,4 @@
-"""The log writer never blocks, loses whole lines alone, and counts them."""
+"""Log writer: never blocks, drops only whole lines, and counts them."""
 
 import os
 import threading
@@ -12,11 +12,11 @@ from tests.support.polling import BOUND_S, until
 
 
 def notice(number: int) -> str:
-    return f"lost {number}"
+    return f"dropped {number}"
 
 
 class Pipe:
-    """A pipe, as a process that reads the log has it."""
+    """The pipe of a process that reads the log."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -46,7 +46,7 @@ class Pipe:
     def close(self) -> None:
         os.close(self.reader)
         for writer in self._log_writers:
-            writer.flush(BOUND_S)  # Or it would write to what gets the descriptor next.
+            writer.flush(BOUND_S)  # Or it would write to the next file with this descriptor.
         os.close(self.writer)
 
 
@@ -57,37 +57,37 @@ def pipe() -> Iterator[Pipe]:
     pipe.close()
 
 
-def test_lines_are_written_in_their_order(pipe):
+def test_lines_are_written_in_order(pipe):
     writer = pipe.log_writer()
     lines = [f"line {number}\n".encode() for number in range(1000)]
     for line in lines:
         writer.write(line)
     writer.flush(BOUND_S)
     assert pipe.read(len(b"".join(lines))) == b"".join(lines)
-    assert writer.lost == 0
+    assert writer.dropped == 0
 
 
 @pytest.mark.alone
-def test_a_full_pipe_costs_a_writer_no_time_and_the_queue_holds_what_it_may(pipe):
+def test_full_pipe_does_not_block_and_queue_holds_its_limit(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
     for _ in range(QUEUE_BYTES // len(line)):
         writer.write(line)
-    assert writer.lost == 0
+    assert writer.dropped == 0
     writer.write(b"\n")
-    assert writer.lost == 1
+    assert writer.dropped == 1
     started = time.monotonic()
     writer.flush(0.01)
     assert time.monotonic() - started < FLUSH_TIMEOUT_S
-    # It is read now: all that was kept arrives whole, and how many were not.
+    # Once it is read, all kept lines arrive whole, with the number of dropped ones.
     assert pipe.read(size) == b"\n" * size
-    got = pipe.read(QUEUE_BYTES + len(b"lost 1\n")).splitlines(keepends=True)
+    got = pipe.read(QUEUE_BYTES + len(b"dropped 1\n")).splitlines(keepends=True)
     assert got.count(line) == QUEUE_BYTES // len(line)
-    assert got.count(b"lost 1\n") == 1
+    assert got.count(b"dropped 1\n") == 1
 
 
-def test_losses_come_in_runs_until_half_the_queue_is_free(pipe):
+def test_drops_continue_until_half_the_queue_is_free(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     line = b"x" * 1023 + b"\n"
@@ -97,16 +97,16 @@ def test_losses_come_in_runs_until_half_the_queue_is_free(pipe):
     # The pipe has taken a small part of the queue.
     until(lambda: writer._queued_bytes <= QUEUE_BYTES - size + 4096)
     writer.write(line)
-    assert writer.lost == 2
+    assert writer.dropped == 2
     pipe.read(QUEUE_BYTES // 2 + 4096)
     until(lambda: not writer._is_full)
     writer.write(line)
-    assert writer.lost == 2
+    assert writer.dropped == 2
 
 
-def test_many_threads_lose_no_line_and_break_none(pipe):
+def test_concurrent_lines_are_whole_and_counted(pipe):
     writer = pipe.log_writer()
-    stream = LineStream(writer, pipe.writer)
+    stream = LineStream(lambda text: writer.write(text.encode()), pipe.writer)
     got: list[bytes] = []
 
     def read() -> None:
@@ -128,17 +128,17 @@ def test_many_threads_lose_no_line_and_break_none(pipe):
     writer.flush(BOUND_S)
     writer.write(b"end\n")
     reader.join()
-    kept = [line for line in got if not line.startswith(b"lost")]
-    announced = sum(int(line.split()[1]) for line in got if line.startswith(b"lost"))
-    assert len(kept) + writer.lost == 8 * 500
-    assert announced == writer.lost
+    kept = [line for line in got if not line.startswith(b"dropped")]
+    announced = sum(int(line.split()[1]) for line in got if line.startswith(b"dropped"))
+    assert len(kept) + writer.dropped == 8 * 500
+    assert announced == writer.dropped
     for line in kept:
         _, number, text = line.split(b" ")
         assert text == b"x" * (int(number) * 13 % 5000) + b"\n"
 
 
 @pytest.mark.parametrize("how", ["closed", "no reader", "no space"])
-def test_lines_that_the_system_rejects_are_counted_and_announced_later(tmp_path, how):
+def test_lines_rejected_by_the_system_are_counted_and_reported_later(tmp_path, how):
     pipe = Pipe()
     writer = LogWriter(pipe.writer, notice)
     if how == "closed":
@@ -151,18 +151,18 @@ def test_lines_that_the_system_rejects_are_counted_and_announced_later(tmp_path,
     for _ in range(3):
         writer.write(b"first\nsecond\n")
     writer.flush(BOUND_S)
-    assert writer.lost == 6
+    assert writer.dropped == 6
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(file, pipe.writer)
     writer.write(b"third\n")
     writer.flush(BOUND_S)
-    assert (tmp_path / "log").read_text() == "lost 6\nthird\n"
-    assert writer.lost == 6
+    assert (tmp_path / "log").read_text() == "dropped 6\nthird\n"
+    assert writer.dropped == 6
 
 
-def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(tmp_path, monkeypatch):
+def test_partly_written_line_is_dropped_and_the_next_starts_a_line(tmp_path, monkeypatch):
     file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    room = 9  # Bytes on the disk.
+    room = 9  # Free bytes on the disk.
     write = os.write
 
     def write_what_fits(descriptor: int, data: bytes) -> int:
@@ -180,20 +180,20 @@ def test_a_line_that_was_written_in_part_is_lost_and_the_next_starts_a_line(tmp_
     room = 99
     writer.write(b"third\n")
     writer.flush(BOUND_S)
-    assert (tmp_path / "log").read_text() == "first\nsec\nlost 1\nthird\n"
-    assert writer.lost == 1
+    assert (tmp_path / "log").read_text() == "first\nsec\ndropped 1\nthird\n"
+    assert writer.dropped == 1
 
 
-def test_a_descriptor_that_another_process_made_non_blocking_loses_nothing(pipe):
+def test_non_blocking_descriptor_drops_nothing(pipe):
     size = pipe.fill()
     os.set_blocking(pipe.writer, False)
     writer = pipe.log_writer()
     writer.write(b"line\n")
     assert pipe.read(size + 5).endswith(b"\nline\n")
-    assert writer.lost == 0
+    assert writer.dropped == 0
 
 
-def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe):
+def test_forked_process_writes_only_its_own_lines(pipe):
     size = pipe.fill()
     writer = pipe.log_writer()
     writer.write(b"parent\n")
@@ -208,7 +208,7 @@ def test_a_forked_process_writes_its_own_lines_and_not_its_parents(pipe):
     assert sorted(pipe.read(len(b"parent\nchild\n")).splitlines()) == [b"child", b"parent"]
 
 
-def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(pipe, monkeypatch):
+def test_writer_thread_start_is_retried(pipe, monkeypatch):
     def fail(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -222,7 +222,7 @@ def test_a_thread_that_cannot_be_started_is_started_at_a_later_line(pipe, monkey
     assert pipe.read(13) == b"first\nsecond\n"
 
 
-def test_a_finalizer_may_log_while_its_thread_logs(pipe):
+def test_logging_is_reentrant(pipe):
     writer = pipe.log_writer()
     with writer._lock:
         writer.write(b"line\n")

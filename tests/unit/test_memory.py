@@ -1,4 +1,4 @@
-"""The memory bound: its terms, and what its numbers say of single functions."""
+"""Memory limit: the terms of the formula, and measurements behind its numbers."""
 
 import os
 import subprocess
@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from dctnet import imaging, memory
-from dctnet.config import KIB, MIB, SPARE_THREADS, Settings
+from dctnet.config import KIB, MIB, Settings
+from dctnet.shared_limits import SPARE_THREADS
 
 
 def bound(threads: int = 2, **values: int) -> int:
@@ -16,7 +17,7 @@ def bound(threads: int = 2, **values: int) -> int:
     return memory.memory_bound(Settings.from_environment(environ), threads)
 
 
-def test_the_bound_of_the_defaults_with_two_slots_is_the_documented_one():
+def test_documented_bound_of_the_defaults_with_two_slots():
     slot = (112 + 24) * KIB * 1280 + 2 * MIB + 72 * MIB + 22 * 40_000_000 + 3 * 10 * MIB
     waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
     assert bound() == 300 * MIB + 2 * slot + waiting + 256 * MIB
@@ -25,28 +26,28 @@ def test_the_bound_of_the_defaults_with_two_slots_is_the_documented_one():
 @pytest.mark.parametrize(
     ("setting", "default", "more"),
     [
-        ("queue", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("uploads", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("max_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
+        ("queue_size", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("max_uploads", 64, 10 * MIB + memory.THREAD_BYTES),
+        ("max_body_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
         ("max_pixels", 40_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
         ("max_working_side", 1280, 2 * (112 + 24) * KIB),
         ("max_unsent_bytes", 256 * MIB, 1),
     ],
 )
-def test_one_more_of_a_setting_costs_its_share(setting, default, more):
+def test_each_setting_adds_its_bytes(setting, default, more):
     assert bound(**{setting: default + 1}) - bound() == more
 
 
-def test_one_response_may_wait_however_large_it_is():
+def test_largest_response_counts_beyond_the_unsent_limit():
     at_most = 256 * MIB * 10 // memory.RESPONSE_BYTES_PER_10_PIXELS
     per_pixel = 2 * memory.SLOT_BYTES_PER_PIXEL
     assert bound(max_pixels=at_most) - bound(max_pixels=at_most - 10) == 10 * per_pixel
     assert bound(max_pixels=at_most + 10) - bound(max_pixels=at_most) > 10 * per_pixel + 10
 
 
-def test_the_threads_that_wait_for_requests_count():
+def test_request_threads_count():
     settings = Settings.from_environment({"DCTNET_SLOTS": "1"})
-    assert (settings.queue, settings.uploads) == (64, 64)
+    assert (settings.queue_size, settings.max_uploads) == (64, 64)
     assert (1 + 64 + 64 + SPARE_THREADS) * memory.THREAD_BYTES < 40 * MIB
 
 
@@ -56,12 +57,12 @@ import numpy as np
 from dctnet.engine import Engine
 from dctnet.imaging import encode
 from dctnet.runtimes import Networks
-from dctnet.server import allocator
+from dctnet.server import malloc
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
-allocator.keep_little()
+malloc.limit_retained_memory()
 nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 engine = Engine(
     Networks(lambda p: p, lambda p: p, lambda p: nothing, lambda p: np.zeros((68, 2))),
@@ -80,9 +81,9 @@ print((peak() - before) / (3000 * 4000) + 3)
 @pytest.mark.parametrize(
     ("stage", "bytes_per_pixel"), [("draw", 14), ("png", 15), ("jpeg", 12), ("webp", 15)]
 )
-def test_drawing_and_encoding_noise_take_less_than_decoding(stage, bytes_per_pixel):
-    """The image itself included, and for drawing the working size."""
-    # A process starts with the peak of the one that it replaces: here, of a small shell.
+def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
+    """Including the image itself, and for inference the working size."""
+    # A process inherits the peak of the process that it replaces: here, a small shell.
     run = subprocess.run(
         ["sh", "-c", '"$0" "$@"; exit "$?"', sys.executable, "-c", MEASURED, stage],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -93,7 +94,7 @@ def test_drawing_and_encoding_noise_take_less_than_decoding(stage, bytes_per_pix
     assert float(run.stdout) <= bytes_per_pixel < memory.SLOT_BYTES_PER_PIXEL
 
 
-def test_a_slot_counts_what_decoding_takes():
+def test_slot_bytes_cover_decoding():
     assert max(imaging.DECODE_BYTES_PER_PIXEL.values()) == memory.SLOT_BYTES_PER_PIXEL
     assert memory.SLOT_BYTES == imaging.DECODE_FIXED_BYTES
     assert 1 + imaging.DECODE_BYTES_PER_BODY_BYTE == memory.SLOT_BODIES

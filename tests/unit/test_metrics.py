@@ -1,4 +1,4 @@
-"""The metrics have the names and labels that dashboards and alerts rely on."""
+"""Metrics: names, labels and buckets that dashboards and alerts use."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from tests.support.repo import ROOT
 
-DOCUMENTATION = ROOT / "docs/serving.md"
+DOCUMENTATION = ROOT / "docs/operations.md"
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
 
@@ -29,7 +29,7 @@ def documented() -> dict[str, tuple[str, ...]]:
     return {name: tuple(labels.split(",")) if labels else () for name, labels in metrics}
 
 
-def test_the_documentation_lists_every_metric_and_label(replica):
+def test_documentation_lists_every_metric_and_label(replica):
     replica.metrics.requests.labels("/", "GET", 200)
     replica.metrics.request_seconds.labels("/")
     labels = {
@@ -43,15 +43,15 @@ def test_the_documentation_lists_every_metric_and_label(replica):
     assert labels == {name: set(listed) for name, listed in documented().items()}
 
 
-def test_durations_have_the_buckets_of_the_objectives():
+def test_duration_buckets_include_the_objectives():
     metrics = Metrics()
     text = generate_latest(metrics.registry).decode()
     found = re.findall(r'dctnet_stage_duration_seconds_bucket\{le="(.*?)",stage="queue"\}', text)
     assert found == BUCKETS
 
 
-def test_a_reason_has_a_series_before_its_first_event(replica):
+def test_series_exist_before_the_first_event(replica):
     text = generate_latest(replica.metrics.registry).decode()
-    assert 'dctnet_shed_total{reason="full"} 0.0' in text
+    assert 'dctnet_rejected_total{reason="queue_full"} 0.0' in text
     assert "dctnet_load_ratio 0.0" in text
     assert 'dctnet_state{state="starting"} 1.0' in text

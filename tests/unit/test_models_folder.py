@@ -8,8 +8,8 @@ import pytest
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
-from dctnet.models.manifest import Manifest, Preparation
-from dctnet.models.parts import AS_UPSTREAM, PARTS, Part
+from dctnet.models.manifest import Conversion, Manifest
+from dctnet.models.networks import NETWORKS, UNCONVERTED, NetworkRecord
 from dctnet.models.styles import STYLES
 
 MIB = 2**20
@@ -23,7 +23,7 @@ def an_upstream_folder(path: Path) -> Path:
 
 
 def write_manifest(path: Path, names: tuple[str, ...] = REQUIRED_FILES) -> str:
-    files = {name: manifest.record(path / name) for name in names}
+    files = {name: manifest.record_file(path / name) for name in names}
     return manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files))
 
 
@@ -34,17 +34,17 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-GENERATOR = Part(("native", "onnxruntime"))
-PREPARED = {
+GENERATOR = NetworkRecord(("native", "onnxruntime"))
+CONVERTED = {
     "background": GENERATOR,
     "head": GENERATOR,
-    "detector": Part(("onnxruntime",)),
-    "landmarks": Part(("tensorflow",), "the node 'x': it is not known"),
+    "detector": NetworkRecord(("onnxruntime",)),
+    "landmarks": NetworkRecord(("tensorflow",), "the node 'x': it is not known"),
 }
-PREPARED_FILES = (
+CONVERTED_FILES = (
     "alpha.jpg",
-    "known-picture.png",
-    "known-answer.png",
+    "golden-input.png",
+    "golden-output.png",
     "cartoon_bg.npz",
     "cartoon_bg.onnx",
     "cartoon_h.npz",
@@ -54,17 +54,17 @@ PREPARED_FILES = (
 )
 
 
-def write_prepared(path: Path, names: tuple[str, ...] = PREPARED_FILES) -> Path:
+def write_converted(path: Path, names: tuple[str, ...] = CONVERTED_FILES) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name in names:
         (path / name).write_bytes(f"contents of {name}".encode())
-    files = {name: manifest.record(path / name) for name in names}
-    preparation = Preparation("ab" * 32, {"dctnet": "0.1.0"}, PREPARED)
-    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, preparation))
+    files = {name: manifest.record_file(path / name) for name in names}
+    conversion = Conversion("ab" * 32, {"dctnet": "0.1.0"}, CONVERTED)
+    manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, conversion))
     return path
 
 
-def refusal(path: Path, digest: str | None = None) -> str:
+def rejection(path: Path, digest: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
         open_folder(path, digest)
     message = str(caught.value)
@@ -72,7 +72,7 @@ def refusal(path: Path, digest: str | None = None) -> str:
     return message
 
 
-def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model):
+def test_intact_folder_is_opened_and_pinned_by_digest(model):
     digest = manifest.digest((model / "manifest.json").read_bytes())
     assert open_folder(model, digest).integrity == "pinned"
     assert open_folder(model) == ModelFolder(
@@ -80,96 +80,101 @@ def test_a_whole_folder_is_opened_and_is_pinned_by_its_digest(model):
     )
 
 
-def test_a_prepared_folder_is_told_by_its_manifest_and_says_who_computes_what(tmp_path):
-    folder = open_folder(write_prepared(tmp_path / "prepared"))
-    assert folder.is_prepared
-    assert folder.parts == PREPARED
+def test_converted_model_lists_runtimes_of_each_network(tmp_path):
+    folder = open_folder(write_converted(tmp_path / "converted"))
+    assert folder.is_converted
+    assert folder.networks == CONVERTED
     assert (folder.style, folder.model, folder.revision) == ("sketch", "iic/some-model", "v1.0")
 
 
-def test_a_folder_of_the_upstream_format_is_computed_by_tensorflow(model):
+def test_upstream_format_needs_tensorflow(model):
     folder = open_folder(model)
-    assert not folder.is_prepared
-    assert folder.parts == dict.fromkeys(PARTS, AS_UPSTREAM)
+    assert not folder.is_converted
+    assert folder.networks == dict.fromkeys(NETWORKS, UNCONVERTED)
 
 
-@pytest.mark.parametrize("name", PREPARED_FILES)
-def test_a_prepared_folder_must_have_and_list_what_its_parts_need(tmp_path, name):
-    path = write_prepared(tmp_path / "prepared")
+@pytest.mark.parametrize("name", CONVERTED_FILES)
+def test_converted_model_must_have_and_list_required_files(tmp_path, name):
+    path = write_converted(tmp_path / "converted")
     (path / name).unlink()
-    assert refusal(path) == f"The model file {path / name} is missing."
-    write_prepared(path, tuple(other for other in PREPARED_FILES if other != name))
-    assert refusal(path) == f"The manifest of {path} does not list {name}, which a model needs."
+    assert rejection(path) == f"The model file {path / name} is missing."
+    write_converted(path, tuple(other for other in CONVERTED_FILES if other != name))
+    assert rejection(path) == f"The manifest of {path} does not list {name}, which a model needs."
 
 
-def test_a_part_that_is_the_same_as_another_needs_no_files_of_its_own(tmp_path):
-    path = write_prepared(tmp_path / "prepared")
+def test_network_with_same_as_needs_no_own_files(tmp_path):
+    path = write_converted(tmp_path / "converted")
     described = manifest.decode((path / "manifest.json").read_bytes(), path)
-    assert described.preparation is not None
-    parts = PREPARED | {"head": replace(GENERATOR, same_as="background")}
+    assert described.conversion is not None
+    networks = CONVERTED | {"head": replace(GENERATOR, same_as="background")}
     files = {name: file for name, file in described.files.items() if "cartoon_h" not in name}
-    preparation = replace(described.preparation, parts=parts)
-    manifest.write(path, replace(described, files=files, preparation=preparation))
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(path, replace(described, files=files, conversion=conversion))
     (path / "cartoon_h.npz").unlink()
-    assert open_folder(path).parts["head"].same_as == "background"
+    assert open_folder(path).networks["head"].same_as == "background"
     (path / "cartoon_bg.npz").unlink()
-    assert refusal(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
+    assert rejection(path) == f"The model file {path / 'cartoon_bg.npz'} is missing."
 
 
-def flip(path: Path, place: float) -> None:
+def flip(path: Path, position: float) -> None:
     """Flip a bit of a file, at a share of its length."""
     content = bytearray(path.read_bytes())
-    content[int(place * (len(content) - 1))] ^= 1
+    content[int(position * (len(content) - 1))] ^= 1
     path.write_bytes(content)
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
-def test_a_flipped_bit_in_any_file_of_the_demo_model_is_found(tmp_path, name):
-    """Of the manifest, which vouches for the others, by the digest that it is pinned by."""
+def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
+    """The pinned digest covers the manifest, which covers the other files."""
     path = tmp_path / "demo"
     shutil.copytree(DEMO, path)
     digest = open_folder(path).digest
-    for place in (0.0, 0.5, 1.0):
-        flip(path / name, place)
-        said = refusal(path, digest)
-        flip(path / name, place)
+    for position in (0.0, 0.5, 1.0):
+        flip(path / name, position)
+        error_message = rejection(path, digest)
+        flip(path / name, position)
         if name == manifest.FILE_NAME:
-            assert said.startswith(f"The manifest of {path} has the digest ")
+            assert error_message.startswith(f"The manifest of {path} has the digest ")
         else:
-            assert said.startswith(f"The model file {path / name} is not the one in the manifest: ")
+            assert error_message.startswith(
+                f"The model file {path / name} does not match the manifest: "
+            )
 
 
-def test_a_folder_as_upstream_ships_it_is_opened_without_a_manifest(tmp_path):
+def test_upstream_folder_is_opened_without_manifest(tmp_path):
     path = an_upstream_folder(tmp_path / "whatever")
     assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
 
 
-def test_another_digest_than_the_expected_one_and_none_are_refused(model):
+def test_wrong_or_missing_digest_is_rejected(model):
     found = manifest.digest((model / "manifest.json").read_bytes())
-    said = refusal(model, "0" * 64)
-    assert f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected" in said
+    error_message = rejection(model, "0" * 64)
+    assert (
+        f"The manifest of {model} has the digest {found}, but {'0' * 64} is expected"
+        in error_message
+    )
     (model / "manifest.json").unlink()
-    assert refusal(model, "0" * 64) == (
-        f"{model} has no manifest.json, so it cannot be held against the digest {'0' * 64}."
+    assert rejection(model, "0" * 64) == (
+        f"{model} has no manifest.json, so it cannot be checked against the digest {'0' * 64}."
     )
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
-def test_a_file_and_a_manifest_changed_together_are_caught_by_the_digest(model):
+def test_digest_detects_change_of_file_and_manifest(model):
     digest = manifest.digest((model / "manifest.json").read_bytes())
     (model / "cartoon_bg.pb").write_bytes(b"other weights")
     write_manifest(model)
     assert open_folder(model).integrity == "unpinned"
-    assert "somebody changed it" in refusal(model, digest)
+    assert "it was changed" in rejection(model, digest)
 
 
 @pytest.mark.parametrize("name", REQUIRED_FILES)
-def test_a_missing_file_is_named_with_a_manifest_and_without(model, name):
+def test_missing_file_is_named(model, name):
     (model / name).unlink()
-    assert refusal(model) == f"The model file {model / name} is missing."
+    assert rejection(model) == f"The model file {model / name} is missing."
     (model / "manifest.json").unlink()
-    assert refusal(model) == f"{model} is not a complete model: it lacks {name}."
+    assert rejection(model) == f"{model} is not a complete model: it lacks {name}."
 
 
 def without_the_last_byte(path: Path) -> None:
@@ -186,52 +191,52 @@ def as_a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "error_message"),
     [
-        (without_the_last_byte, "is cut short: it has 22 of 23 bytes."),
-        (lambda path: flip(path, 0), "is not the one in the manifest: "),
-        (with_one_byte_more, "is not the one in the manifest: "),
+        (without_the_last_byte, "is truncated: it has 22 of 23 bytes."),
+        (lambda path: flip(path, 0), "does not match the manifest: "),
+        (with_one_byte_more, "does not match the manifest: "),
         (as_a_folder, "is missing."),
     ],
 )
-def test_a_file_that_is_not_what_it_was_is_named(model, change, said):
+def test_changed_file_is_named(model, change, error_message):
     path = model / "detector.pb"
     change(path)
-    assert refusal(model).startswith(f"The model file {path} {said}")
+    assert rejection(model).startswith(f"The model file {path} {error_message}")
 
 
-def test_a_manifest_that_leaves_out_a_needed_file_is_refused(model):
+def test_manifest_without_required_file_is_rejected(model):
     write_manifest(model, REQUIRED_FILES[1:])
-    assert refusal(model) == (
+    assert rejection(model) == (
         f"The manifest of {model} does not list alpha.jpg, which a model needs."
     )
 
 
-def test_a_manifest_that_is_broken_or_cannot_be_read_is_refused(model):
+def test_invalid_or_unreadable_manifest_is_rejected(model):
     path = model / "manifest.json"
     path.write_text("{")
-    assert refusal(model).startswith(f"{path} is not a manifest")
+    assert rejection(model).startswith(f"{path} is not a valid manifest")
     as_a_folder(path)
-    assert refusal(model) == f"Cannot read the model {path}: Is a directory."
+    assert rejection(model) == f"Cannot read the model {path}: Is a directory."
 
 
-def test_what_is_no_model_folder_is_named(tmp_path):
-    assert refusal(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
+def test_path_without_model_is_named(tmp_path):
+    assert rejection(tmp_path / "gone") == f"There is no model folder {tmp_path / 'gone'}."
     (tmp_path / "file").touch()
-    assert refusal(tmp_path / "file") == (
+    assert rejection(tmp_path / "file") == (
         f"{tmp_path / 'file'} is not a folder, so it cannot be a model."
     )
-    assert refusal(tmp_path) == (
+    assert rejection(tmp_path) == (
         f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
     )
 
 
-def test_a_name_that_could_upset_a_terminal_is_made_printable(tmp_path):
-    said = refusal(tmp_path / "\x1b[31m\nred")
-    assert said.endswith("?[31m red.")
+def test_error_message_is_printable(tmp_path):
+    error_message = rejection(tmp_path / "\x1b[31m\nred")
+    assert error_message.endswith("?[31m red.")
 
 
-def test_verifying_does_not_hold_a_file_in_memory(tmp_path):
+def test_verification_streams_files(tmp_path):
     path = an_upstream_folder(tmp_path / "model")
     with (path / "cartoon_bg.pb").open("wb") as file:
         file.truncate(64 * MIB)
@@ -245,7 +250,7 @@ def test_verifying_does_not_hold_a_file_in_memory(tmp_path):
     assert peak < 2 * MIB
 
 
-def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(tmp_path, monkeypatch):
+def test_model_is_located_by_path_or_style(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine").mkdir()
     (tmp_path / "models" / "sketch").mkdir(parents=True)
@@ -254,7 +259,7 @@ def test_a_path_is_taken_as_it_is_and_a_fetched_style_by_its_name(tmp_path, monk
     assert locate("sketch", tmp_path / "models") == tmp_path / "models" / "sketch"
 
 
-def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(tmp_path, monkeypatch):
+def test_style_takes_precedence_over_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("sketch").mkdir()
     Path("demo").mkdir()
@@ -263,7 +268,7 @@ def test_a_style_s_name_wins_over_a_folder_in_the_working_directory(tmp_path, mo
     assert locate("demo", tmp_path / "models") == DEMO
 
 
-def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path):
+def test_missing_style_error_names_the_remedy(tmp_path):
     with pytest.raises(ModelError) as caught:
         locate("3d", tmp_path)
     assert (
@@ -271,7 +276,7 @@ def test_a_style_that_is_not_fetched_says_how_to_fetch_it(tmp_path):
     )
 
 
-def test_an_unknown_style_names_the_known_ones(tmp_path):
+def test_unknown_style_error_lists_the_styles(tmp_path):
     with pytest.raises(ModelError) as caught:
         locate("mange", tmp_path)
     assert "no style and no folder 'mange'" in str(caught.value)
@@ -279,7 +284,7 @@ def test_an_unknown_style_names_the_known_ones(tmp_path):
         assert name in str(caught.value)
 
 
-def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path):
+def test_default_is_fetched_anime_or_demo_model(tmp_path):
     (tmp_path / "sketch").mkdir()
     assert locate(None, tmp_path) == DEMO
     (tmp_path / "anime").mkdir()
@@ -287,8 +292,8 @@ def test_with_no_model_named_a_fetched_anime_is_taken_or_the_demo_model(tmp_path
 
 
 @pytest.mark.parametrize("model", ["anime", None])
-def test_the_prepared_folder_of_a_style_comes_before_the_fetched_one(tmp_path, model):
-    for name in ("anime", "anime-prepared"):
+def test_converted_model_takes_precedence_over_fetched_one(tmp_path, model):
+    for name in ("anime", "anime-converted"):
         (tmp_path / name).mkdir()
-    assert locate(model, tmp_path) == tmp_path / "anime-prepared"
-    assert locate(model, tmp_path, prepared=False) == tmp_path / "anime"
+    assert locate(model, tmp_path) == tmp_path / "anime-converted"
+    assert locate(model, tmp_path, prefer_converted=False) == tmp_path / "anime"

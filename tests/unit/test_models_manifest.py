@@ -9,8 +9,8 @@ import pytest
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.manifest import FileRecord, HubReport, Manifest, Preparation
-from dctnet.models.parts import PARTS, Part
+from dctnet.models.manifest import Conversion, FileRecord, HubReport, Manifest
+from dctnet.models.networks import NETWORKS, NetworkRecord
 
 SUM_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
 HERE = Path("model/manifest.json")
@@ -26,18 +26,22 @@ def a_manifest() -> Manifest:
     )
 
 
-def a_preparation() -> Preparation:
-    parts = dict.fromkeys(PARTS, Part(("native", "onnxruntime"), "", 58, {"levels": 1.0}))
-    parts["head"] = replace(parts["head"], same_as="background")
-    parts["detector"] = Part(("tensorflow",), "the node 'nms': the operation X is not known")
-    return Preparation("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, parts)
+def a_conversion() -> Conversion:
+    networks = dict.fromkeys(
+        NETWORKS, NetworkRecord(("native", "onnxruntime"), "", 58, {"levels": 1.0})
+    )
+    networks["head"] = replace(networks["head"], same_as="background")
+    networks["detector"] = NetworkRecord(
+        ("tensorflow",), "the node 'nms': tf2onnx does not support the operation X"
+    )
+    return Conversion("ab" * 32, {"dctnet": "0.1.0", "tensorflow": "2.21.0"}, networks)
 
 
-def prepared(**changes: object) -> bytes:
-    """The document of a prepared folder, with changes to what it says of the preparation."""
-    described = replace(a_manifest(), preparation=a_preparation())
+def converted(**changes: object) -> bytes:
+    """The manifest of a converted model, with changes to the conversion record."""
+    described = replace(a_manifest(), conversion=a_conversion())
     data = json.loads(manifest.encode(described))
-    data["preparation"] |= changes
+    data["conversion"] |= changes
     return json.dumps(data).encode()
 
 
@@ -46,9 +50,9 @@ def document(**changes: object) -> bytes:
     return json.dumps(data | changes).encode()
 
 
-def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
+def test_file_record_has_size_and_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
-    assert manifest.record(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
+    assert manifest.record_file(tmp_path / "file") == FileRecord(SUM_OF_ABC, 3)
 
 
 @pytest.mark.parametrize(
@@ -59,56 +63,56 @@ def test_a_file_is_recorded_by_its_size_and_its_sha256(tmp_path):
             for hub in (a_manifest().hub, None, HubReport("http://h", None, "2024-01-01"))
         ),
         *(
-            replace(a_manifest(), preparation=replace(a_preparation(), source=source))
+            replace(a_manifest(), conversion=replace(a_conversion(), source=source))
             for source in ("ab" * 32, None)
         ),
     ],
 )
-def test_what_is_written_is_read_back(tmp_path, written):
+def test_manifest_round_trip(tmp_path, written):
     manifest.write(tmp_path, written)
     path = tmp_path / "manifest.json"
     assert manifest.decode(path.read_bytes(), path) == written
 
 
-def test_a_manifest_that_tells_of_no_preparation_is_spelled_as_before_there_was_one():
-    assert "preparation" not in json.loads(manifest.encode(a_manifest()))
+def test_manifest_without_conversion_has_no_conversion_key():
+    assert "conversion" not in json.loads(manifest.encode(a_manifest()))
 
 
-def parts(**changes: object) -> dict[str, object]:
-    """The parts of a preparation, with changes to the head's."""
-    every = {name: asdict(part) for name, part in a_preparation().parts.items()}
+def networks(**changes: object) -> dict[str, object]:
+    """The network records of a conversion, with changes to the head's."""
+    every = {name: asdict(network) for name, network in a_conversion().networks.items()}
     return every | {"head": every["head"] | changes}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (prepared(parts={}), "its parts are not background, head, detector, landmarks"),
-        (prepared(parts=[]), "the parts is missing or of the wrong type"),
-        (prepared(tools=None), "the tools is missing"),
-        (prepared(source=7), "the source is missing or of the wrong type"),
-        (prepared(parts=parts(runtimes=[])), "the runtimes of head are"),
-        (prepared(parts=parts(runtimes=["gpu"])), "the runtimes of head are"),
-        (prepared(parts=parts(reason=None)), "the reason of head is missing"),
-        (prepared(parts=parts(same_as=None)), "what head is the same as is missing"),
-        (prepared(parts=parts(same_as="tail")), "'tail' is none of its parts, which are"),
-        (prepared(parts=parts(compared="x")), "the comparisons of head is"),
-        (prepared(parts=parts(differences={"levels": "x"})), "the difference of levels is"),
-        (document(preparation="x"), "the preparation is missing or of the wrong type"),
+        (converted(networks={}), "its networks are not background, head, detector, landmarks"),
+        (converted(networks=[]), "the networks is missing or of the wrong type"),
+        (converted(tools=None), "the tools is missing"),
+        (converted(source=7), "the source is missing or of the wrong type"),
+        (converted(networks=networks(runtimes=[])), "the runtimes of head are"),
+        (converted(networks=networks(runtimes=["gpu"])), "the runtimes of head are"),
+        (converted(networks=networks(reason=None)), "the reason of head is missing"),
+        (converted(networks=networks(same_as=None)), "the same_as of head is missing"),
+        (converted(networks=networks(same_as="tail")), "'tail' is not one of its networks, "),
+        (converted(networks=networks(compared="x")), "the comparisons of head is"),
+        (converted(networks=networks(differences={"levels": "x"})), "the difference of levels is"),
+        (document(conversion="x"), "the conversion is missing or of the wrong type"),
     ],
 )
-def test_a_preparation_that_cannot_be_understood_is_refused(content, said):
+def test_invalid_conversion_record_is_rejected(content, message):
     with pytest.raises(ModelError) as caught:
         manifest.decode(content, HERE)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_the_digest_is_the_sha256_of_the_manifest_s_bytes(tmp_path):
+def test_digest_is_the_sha256_of_the_manifest(tmp_path):
     digest = manifest.write(tmp_path, a_manifest())
     assert digest == hashlib.sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
 
 
-def test_a_manifest_has_one_spelling():
+def test_manifest_is_canonical():
     described = a_manifest()
     turned = Manifest(
         described.style,
@@ -123,19 +127,19 @@ def test_a_manifest_has_one_spelling():
     assert list(json.loads(content)) == sorted(json.loads(content))
 
 
-def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
+def test_write_replaces_the_manifest_atomically(tmp_path):
     (tmp_path / "manifest.json").write_text("old")
     manifest.write(tmp_path, a_manifest())
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "Expecting value"),
         (b"\xff", "codec can't decode"),
         (b"[" * 100_000, "recursion"),
-        (b"[]", "the whole is missing or of the wrong type"),
+        (b"[]", "the document is missing or of the wrong type"),
         (document(format=2), "its format is 2, and this version reads 1"),
         (document(format=None), "its format is None"),
         (document(style=7), "style is missing or of the wrong type"),
@@ -144,28 +148,34 @@ def test_writing_replaces_a_manifest_and_leaves_nothing_else(tmp_path):
         (document(files={"a": "b"}), "a is missing or of the wrong type"),
         (document(files={"a": {"sha256": SUM_OF_ABC}}), "the size of a is missing"),
         (document(files={"a": {"sha256": SUM_OF_ABC, "size": True}}), "the size of a is"),
-        (document(files={"a": {"sha256": SUM_OF_ABC[1:], "size": 1}}), "the sum of a is not a"),
-        (document(files={"a": {"sha256": SUM_OF_ABC.upper(), "size": 1}}), "the sum of a is not"),
+        (
+            document(files={"a": {"sha256": SUM_OF_ABC[1:], "size": 1}}),
+            "the checksum of a is not a",
+        ),
+        (
+            document(files={"a": {"sha256": SUM_OF_ABC.upper(), "size": 1}}),
+            "the checksum of a is not",
+        ),
         (document(hub="x"), "hub is missing or of the wrong type"),
         (document(hub={}), "the hub's endpoint is missing"),
     ],
 )
-def test_what_is_no_manifest_of_this_format_is_refused(content, said):
-    with pytest.raises(ModelError, match=said) as caught:
+def test_invalid_manifest_is_rejected(content, message):
+    with pytest.raises(ModelError, match=message) as caught:
         manifest.decode(content, HERE)
-    assert str(caught.value).startswith("model/manifest.json is not a manifest that can be used: ")
+    assert str(caught.value).startswith("model/manifest.json is not a valid manifest: ")
 
 
 @pytest.mark.parametrize(
     "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "..\\x", "", "."]
 )
-def test_a_manifest_cannot_name_a_file_outside_of_its_folder(name):
+def test_path_outside_the_folder_is_rejected(name):
     files = {name: {"sha256": SUM_OF_ABC, "size": 3}}
-    with pytest.raises(ModelError, match="which is no path inside of the folder"):
+    with pytest.raises(ModelError, match="which is not a path inside the folder"):
         manifest.decode(document(files=files), HERE)
 
 
-def test_the_maintainers_command_writes_a_manifest_of_every_file(tmp_path, capsys):
+def test_command_writes_a_manifest_of_every_file(tmp_path, capsys):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "licence.md").write_bytes(b"abc")
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
@@ -180,7 +190,7 @@ def test_the_maintainers_command_writes_a_manifest_of_every_file(tmp_path, capsy
     )
 
 
-def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_path):
+def test_command_defaults_to_style_as_model_without_revision(tmp_path):
     (tmp_path / "alpha.jpg").write_bytes(b"abc")
     command = [sys.executable, "-m", "dctnet.models.manifest", str(tmp_path), "--style", "demo"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -191,7 +201,7 @@ def test_a_model_of_our_own_is_called_after_its_style_and_has_no_revision(tmp_pa
     )
 
 
-def test_the_maintainers_command_names_a_folder_that_is_not_there(tmp_path, capsys):
+def test_command_names_a_missing_folder(tmp_path, capsys):
     nowhere = str(tmp_path / "nowhere")
     assert manifest.main([nowhere, "--style", "s", "--model", "m", "--revision", "r"]) == 1
     assert capsys.readouterr().err == (

@@ -2,7 +2,7 @@ from dctnet.models.styles import DEMO_STYLE, STYLES
 from tests.support.repo import ROOT
 
 
-def test_every_style_says_what_it_is_and_where_it_comes_from():
+def test_every_style_has_title_licence_and_source():
     for name, style in STYLES.items():
         assert style.name == name
         assert style.title
@@ -11,7 +11,7 @@ def test_every_style_says_what_it_is_and_where_it_comes_from():
     assert DEMO_STYLE not in STYLES
 
 
-def test_the_documentation_lists_the_styles_as_they_are():
+def test_documentation_lists_the_styles():
     page = (ROOT / "docs" / "models.md").read_text()
     listed = [line for line in page.splitlines() if "](https://modelscope.cn/models/" in line]
     assert listed == [

@@ -1,4 +1,4 @@
-"""What a replica goes through when it is told to end."""
+"""Replica: drain and stop."""
 
 from pathlib import Path
 from threading import Event
@@ -14,21 +14,21 @@ from tests.support.polling import until
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
 
 
-def test_a_replica_drains_and_is_stopped_when_all_is_answered():
+def test_replica_drains_then_stops():
     replica = Replica(Settings.from_environment({}), MODEL)
     replica.drain()
     assert replica.lifecycle.state is State.DRAINING
-    replica.end()
+    replica.stop()
     assert replica.lifecycle.state is State.STOPPED
 
 
-def test_a_replica_that_was_not_told_to_end_is_not_stopped():
+def test_replica_without_drain_is_not_stopped():
     replica = Replica(Settings.from_environment({}), MODEL)
-    replica.end()
+    replica.stop()
     assert replica.lifecycle.state is State.STARTING
 
 
-def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end():
+def test_running_clock_ticks_while_the_replica_runs():
     def load(_: Settings) -> NoReturn:
         loaded.wait()
         raise AssertionError
@@ -41,5 +41,5 @@ def test_a_replica_s_running_clock_ticks_from_its_start_to_its_end():
     until(lambda: not ticks())
     replica.start()
     assert ticks()
-    replica.end()
+    replica.stop()
     until(lambda: not ticks())

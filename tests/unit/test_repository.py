@@ -1,4 +1,4 @@
-"""The repository keeps its promises to whoever clones it."""
+"""Repository: locks, version, make targets, skipped tests."""
 
 import os
 import re
@@ -15,12 +15,12 @@ from packaging.utils import canonicalize_name
 from pip._internal.models.index import PyPI, TestPyPI
 
 import dctnet
-from tests.support.repo import ROOT, environment, kept_files
+from tests.support.repo import ROOT, environment, repository_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
 
-# Each lock with what it must hold, the smaller ones first.
+# Requirements of each lock, smaller ones first.
 CORE = PROJECT["project"]["dependencies"] + GROUPS["build"]
 REFERENCE = CORE + PROJECT["project"]["optional-dependencies"]["reference"]
 TRACING = CORE + PROJECT["project"]["optional-dependencies"]["tracing"]
@@ -46,7 +46,7 @@ NESTED = [
 
 
 def blocks(name: str) -> list[str]:
-    """A lock's entries, each with its pin in the first line and its hashes in the others."""
+    """Entries of a lock: the pin in the first line, then its hashes."""
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     return re.split(r"\n(?=\S)", text.rstrip("\n"))
 
@@ -56,7 +56,7 @@ def pins(name: str) -> set[Requirement]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name):
+def test_lock_has_exact_versions_with_hashes(name):
     for block in blocks(name):
         pin, *hashes = block.splitlines()
         assert re.fullmatch(r"[a-z0-9-]+==[^ ]+( ; [^#]+)? \\", pin)
@@ -66,7 +66,7 @@ def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(name):
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_satisfies_what_the_project_asks_for(name):
+def test_lock_satisfies_the_requirements(name):
     locked: dict[str, list[Requirement]] = {}
     for pin in pins(name):
         locked.setdefault(canonicalize_name(pin.name), []).append(pin)
@@ -81,16 +81,16 @@ def test_a_lock_satisfies_what_the_project_asks_for(name):
 
 
 @pytest.mark.parametrize(("smaller", "larger"), NESTED)
-def test_a_larger_lock_has_the_versions_of_a_smaller_one(smaller, larger):
-    # Not by their markers: what else is in the larger lock may need a package elsewhere, too.
-    few, many = (
+def test_nested_locks_have_the_same_versions(smaller, larger):
+    # Without markers: other packages of the larger lock may need a package on more platforms.
+    small, large = (
         {(pin.name, str(pin.specifier)) for pin in pins(name)} for name in (smaller, larger)
     )
-    assert few <= many
+    assert small <= large
 
 
 def registry_hosts() -> set[str]:
-    """The hosts that packages come from here or anywhere; put together, so that none is written."""
+    """Hosts of package registries, joined here so that this file has none."""
     configured = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout
@@ -105,14 +105,14 @@ def registry_hosts() -> set[str]:
     hosts = {".".join(host) for host in elsewhere}
     hosts |= {PyPI.netloc, PyPI.file_storage_domain, TestPyPI.netloc, TestPyPI.file_storage_domain}
     hosts |= {urlsplit(url).hostname or "" for url in re.findall(r"https?://[^\s'\"]+", configured)}
-    # An index on this machine is no secret, and the documentation names its address.
+    # A local index is not a registry, and the documentation names its address.
     return {host for host in hosts if re.search(r"[a-z]\.[a-z]", host)}
 
 
-def test_no_file_names_the_host_of_a_package_registry():
+def test_no_file_names_a_package_registry():
     hosts = [host.encode() for host in registry_hosts()]
     assert len(hosts) >= 8
-    files = [ROOT / name for name in kept_files()]
+    files = [ROOT / name for name in repository_files()]
     assert ROOT / "pyproject.toml" in files
     naming = [
         str(file.relative_to(ROOT))
@@ -123,20 +123,20 @@ def test_no_file_names_the_host_of_a_package_registry():
     assert naming == []
 
 
-def test_the_version_is_one_everywhere():
+def test_version_is_the_same_everywhere():
     headings = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == dctnet.__version__
     assert version("dctnet") == dctnet.__version__
 
 
-def test_make_alone_lists_every_target_that_is_not_a_file():
+def test_make_help_lists_every_phony_target():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^\.PHONY: (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"install", "run", "test"} <= set(targets)
     assert re.findall(r"^  make (\S+) +\S", listed, re.MULTILINE) == targets
 
 
-def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path):
+def test_skipped_test_is_reported_and_fails_in_ci(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(
         "import pytest\n"
@@ -160,12 +160,12 @@ def test_a_skip_is_listed_with_its_reason_and_fails_a_run_in_ci(tmp_path):
     )
     *runs, rest = run.stdout.split(" end\n")
     assert rest == ""
-    for status, said in zip((0, 0, 1, 1), runs, strict=True):
-        assert said.endswith(f"status {status}")
-        assert "test_needs_curl: needs curl: apt-get install curl\n" in said
-        assert ("these skips fail the run" in said) == bool(status)
+    for status, output in zip((0, 0, 1, 1), runs, strict=True):
+        assert output.endswith(f"status {status}")
+        assert "test_needs_curl: needs curl: apt-get install curl\n" in output
+        assert ("these skips fail the run" in output) == bool(status)
 
 
 @pytest.mark.xdist_group("named")
-def test_a_group_that_runs_in_one_process_is_named_where_xdist_reads_it(request):
+def test_xdist_group_is_part_of_the_node_id(request):
     assert request.node.nodeid.endswith("@named") == ("PYTEST_XDIST_WORKER" in os.environ)

@@ -1,4 +1,4 @@
-"""ONNX Runtime, on graphs that are small enough to calculate by hand."""
+"""ONNX Runtime, on graphs small enough to compute by hand."""
 
 import os
 import subprocess
@@ -65,13 +65,13 @@ def landmarks(tmp_path: Path) -> Path:
     return write(tmp_path / "keypoints.onnx", nodes, [1, 160, 160, 3], outputs)
 
 
-def test_only_the_boxes_that_count_are_returned(detector):
+def test_only_counted_boxes_are_returned(detector):
     boxes, scores = runtime.detector(detector, 1)(np.full((512, 512, 3), 255, np.uint8))
     assert boxes == pytest.approx(np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]]))
     assert scores == pytest.approx([1.0, 0.5])
 
 
-def test_landmarks_are_the_first_136_numbers_as_x_and_y(landmarks):
+def test_landmarks_are_the_first_136_values(landmarks):
     found = runtime.landmarker(landmarks, 1)(np.full((160, 160, 3), 2, np.float32))
     assert np.array_equal(found, 2 * np.arange(136, dtype=np.float32).reshape(68, 2))
 
@@ -90,32 +90,30 @@ LOAD = [runtime.detector, runtime.landmarker]
 
 
 @pytest.mark.parametrize("load", LOAD)
-def test_a_graph_that_is_not_there_is_named(tmp_path, load):
+def test_missing_graph_file_is_named(tmp_path, load):
     with pytest.raises(ModelError, match=r"x\.onnx cannot be read: No such file"):
         load(tmp_path / "x.onnx", 1)
 
 
 @pytest.mark.parametrize("load", LOAD)
-def test_a_file_that_is_no_graph_is_named(tmp_path, load):
+def test_invalid_graph_file_is_named(tmp_path, load):
     (tmp_path / "x.onnx").write_bytes(b"no graph")
     with pytest.raises(ModelError, match=r"^ONNX Runtime cannot load .*x\.onnx: "):
         load(tmp_path / "x.onnx", 1)
 
 
-def test_a_graph_of_another_network_is_named_with_what_it_lacks(landmarks):
+def test_graph_of_another_network_is_rejected_with_missing_tensor(landmarks):
     with pytest.raises(ModelError, match=r"it has no tensor tower_0/boxes:0\.$"):
         runtime.detector(landmarks, 1)
 
 
-def test_a_generator_s_weights_must_lie_beside_its_graph(tmp_path):
+def test_generator_needs_weights_beside_its_graph(tmp_path):
     (tmp_path / "cartoon_h.onnx").write_bytes(b"")
     with pytest.raises(ModelError, match=r"The weights .*cartoon_h\.npz cannot be read"):
         runtime.generator(tmp_path / "cartoon_h.onnx", 1)
 
 
-def test_it_says_nothing_keeps_nothing_in_the_home_folder_and_brings_no_tensorflow(
-    detector, tmp_path
-):
+def test_import_is_silent_without_home_folder_and_tensorflow(detector, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     program = (

@@ -1,4 +1,4 @@
-"""Client sockets queue what is not read, and give up clients that read too slowly."""
+"""Client sockets: queued responses, timeouts and limits of slow readers."""
 
 import socket
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from dctnet.metrics import Unread
+from dctnet.metrics import UnreadReason
 from dctnet.server import client_socket
 from dctnet.server.client_socket import ClientSocket, SendLimits, UnsentResponses
 
 BUFFER = 64 * 1024
 LARGE = bytes(1024 * 1024)
 LIMITS = SendLimits(idle_timeout=10, min_rate=40_000, timeout=60)
-"""In the idle timeout a client must read several times what the kernel's buffers hold."""
+"""At this rate a client must read several kernel buffers within the idle timeout."""
 
 
 class Pair:
@@ -27,12 +27,12 @@ class Pair:
             self.client.settimeout(10)
             self.client.connect(listener.getsockname())
             self.server = ClientSocket(listener.accept()[0], unsent)
-        self.ends: list[Unread | None] = []
+        self.ends: list[UnreadReason | None] = []
         stack.enter_context(self.client)
         stack.enter_context(self.server)
 
     def read(self, size: int) -> bytes:
-        """Let the client read, while the server sends what it can."""
+        """Read as the client, while the server sends."""
         received = b""
         while len(received) < size:
             if self.server.fileno() >= 0:
@@ -59,7 +59,7 @@ def one(stack: ExitStack) -> Pair:
     return Pair(UnsentResponses(LIMITS, max_bytes=10 * len(LARGE)), stack)
 
 
-def test_a_response_that_the_kernel_takes_leaves_nothing(one):
+def test_response_within_the_kernel_buffer_queues_nothing(one):
     one.server.sendall(b"hello")
     one.server.after_sending(one.ends.append)
     assert one.ends == [None]
@@ -67,7 +67,7 @@ def test_a_response_that_the_kernel_takes_leaves_nothing(one):
     assert one.client.recv(10) == b"hello"
 
 
-def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one):
+def test_excess_is_queued_and_sent_in_order(one):
     pieces = [bytes([n]) * 300_000 for n in range(5)]
     for piece in pieces:
         one.server.sendall(piece)
@@ -80,56 +80,56 @@ def test_the_rest_is_queued_and_sent_in_order_when_the_client_reads(one):
     assert one.server._responses.total_bytes == 0
 
 
-def test_a_client_that_reads_nothing_is_too_slow_after_the_idle_timeout(one, clock):
+def test_silent_reader_is_too_slow_after_the_idle_timeout(one, clock):
     one.server.sendall(LARGE)
     clock[0] += LIMITS.idle_timeout - 0.01
-    assert one.server.overdue() is None
+    assert one.server.timeout_reason() is None
     clock[0] += 0.01
-    assert one.server.overdue() is Unread.TOO_SLOW
+    assert one.server.timeout_reason() is UnreadReason.TOO_SLOW
 
 
-@pytest.mark.parametrize(("share", "reason"), [(0.5, Unread.TOO_SLOW), (1.5, None)])
-def test_a_client_must_read_at_the_minimum_rate(one, clock, share, reason):
+@pytest.mark.parametrize(("share", "reason"), [(0.5, UnreadReason.TOO_SLOW), (1.5, None)])
+def test_minimum_response_rate(one, clock, share, reason):
     one.server.sendall(LARGE)
     one.read(int(share * LIMITS.idle_timeout * LIMITS.min_rate))
     clock[0] += LIMITS.idle_timeout
-    assert one.server.overdue() is reason
+    assert one.server.timeout_reason() is reason
 
 
-def test_a_response_has_a_deadline_however_fast_its_client_reads(one, clock):
+def test_response_timeout_applies_to_fast_readers(one, clock):
     one.server.sendall(LARGE)
     one.server.sendall(LARGE)
     clock[0] += LIMITS.timeout - 0.01
     one.read(len(LARGE))
-    assert one.server.overdue() is None
+    assert one.server.timeout_reason() is None
     clock[0] += 0.01
-    assert one.server.overdue() is Unread.DEADLINE
+    assert one.server.timeout_reason() is UnreadReason.DEADLINE
 
 
-def test_the_end_of_the_replica_is_everyones_deadline(one, clock):
+def test_shutdown_is_a_deadline_for_every_response(one, clock):
     one.server.sendall(LARGE)
-    assert one.server.overdue(ends_at=clock[0] + 0.01) is None
-    assert one.server.overdue(ends_at=clock[0]) is Unread.SHUTDOWN
+    assert one.server.timeout_reason(shutdown_at=clock[0] + 0.01) is None
+    assert one.server.timeout_reason(shutdown_at=clock[0]) is UnreadReason.SHUTDOWN
 
 
-def test_a_connection_that_is_cut_off_drops_its_queue_and_takes_no_more(one):
+def test_aborted_connection_drops_its_queue_and_accepts_no_data(one):
     one.server.sendall(LARGE)
     one.server.after_sending(one.ends.append)
-    one.server.cut_off(Unread.TOO_SLOW)
-    one.server.cut_off(Unread.MEMORY)  # The first reason stands.
+    one.server.abort(UnreadReason.TOO_SLOW)
+    one.server.abort(UnreadReason.MEMORY)  # The first reason is kept.
     assert one.server._responses.total_bytes == 0
     with pytest.raises(BrokenPipeError):
         one.server.sendall(b"more")
     assert one.server.flush()
     one.server.end_response()
-    assert one.ends == [Unread.TOO_SLOW]
+    assert one.ends == [UnreadReason.TOO_SLOW]
     one.server.close()
     with pytest.raises(ConnectionResetError):
         one.read(len(LARGE))
 
 
-def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
-    def fail(_: Unread | None) -> None:
+def test_failing_callback_does_not_stop_other_callbacks(one, caplog):
+    def fail(_: UnreadReason | None) -> None:
         raise ArithmeticError("tracing has failed")
 
     one.server.after_sending(fail)
@@ -140,19 +140,19 @@ def test_an_error_of_a_callback_does_not_keep_others_from_the_end(one, capsys):
     one.server.flush()
     one.server.end_response()
     assert one.ends == [None]
-    assert capsys.readouterr().err.count("ArithmeticError: tracing has failed") == 2
+    assert caplog.text.count("ArithmeticError: tracing has failed") == 2
 
 
-def test_a_client_that_leaves_is_gone(one):
+def test_disconnected_client_is_client_gone(one):
     one.server.sendall(LARGE)
     one.client.close()
     while not one.server.flush():
         pass
-    assert one.server.unread is Unread.CLIENT_GONE
+    assert one.server.unread is UnreadReason.CLIENT_GONE
     assert one.server._responses.total_bytes == 0
 
 
-def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress_goes(stack, clock):
+def test_unsent_limit_aborts_the_least_recent_progress(stack, clock):
     unsent = UnsentResponses(LIMITS, max_bytes=3 * len(LARGE))
     stalled, reading, newest = (Pair(unsent, stack) for _ in range(3))
     for one in reading, stalled, newest:
@@ -160,11 +160,11 @@ def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress
         clock[0] += 1
     assert unsent.total_bytes == unsent.max_bytes
     reading.read(500_000)
-    assert reading.server.overdue() is None  # Which notes the progress.
+    assert reading.server.timeout_reason() is None  # Records the progress.
     late = Pair(unsent, stack)
     late.server.sendall(LARGE)
     assert [one.server.unread for one in (stalled, reading, newest, late)] == [
-        Unread.MEMORY,
+        UnreadReason.MEMORY,
         None,
         None,
         None,
@@ -172,10 +172,10 @@ def test_at_the_limit_of_bytes_all_are_kept_and_past_it_the_one_without_progress
     assert unsent.total_bytes == unsent.max_bytes
 
 
-def test_one_response_may_be_larger_than_the_limit(stack):
+def test_single_response_may_exceed_the_unsent_limit(stack):
     unsent = UnsentResponses(LIMITS, max_bytes=len(LARGE) - 1)
     small, large = Pair(unsent, stack), Pair(unsent, stack)
     small.server.sendall(LARGE[:-1])
     large.server.sendall(LARGE)
-    assert (small.server.unread, large.server.unread) == (Unread.MEMORY, None)
+    assert (small.server.unread, large.server.unread) == (UnreadReason.MEMORY, None)
     assert large.read(len(LARGE)) == LARGE

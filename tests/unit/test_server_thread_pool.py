@@ -1,4 +1,4 @@
-"""The pool serves on where the system gives it no more threads."""
+"""Thread pool in a thread shortage."""
 
 import threading
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ LARGE_POOL = 100
 
 @contextmanager
 def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def refuse(_: threading.Thread) -> None:
+    def reject(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
+        patch.setattr(threading.Thread, "start", reject)
         yield
 
 
-def test_some_threads_are_started_with_the_pool():
+def test_reserved_threads_start_with_the_pool():
     before = threading.active_count()
     with ReservedThreadPool(LARGE_POOL, lambda: None):
         assert threading.active_count() - before == RESERVED_THREADS
@@ -29,7 +29,7 @@ def test_some_threads_are_started_with_the_pool():
         assert threading.active_count() - before == 3
 
 
-def test_jobs_wait_for_a_thread_where_no_more_can_be_started(monkeypatch):
+def test_jobs_wait_when_no_thread_can_be_started(monkeypatch):
     shortages: list[int] = []
     go_on = threading.Event()
     with ReservedThreadPool(LARGE_POOL, lambda: shortages.append(1)) as pool:
@@ -43,6 +43,6 @@ def test_jobs_wait_for_a_thread_where_no_more_can_be_started(monkeypatch):
         assert all(job.result(60) for job in blocked)
 
 
-def test_a_pool_without_a_thread_is_an_error(monkeypatch):
+def test_pool_without_any_thread_is_an_error(monkeypatch):
     with no_more_threads(monkeypatch), pytest.raises(RuntimeError, match="can't start new thread"):
         ReservedThreadPool(LARGE_POOL, lambda: None)

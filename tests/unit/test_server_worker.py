@@ -1,4 +1,4 @@
-"""The worker overrides methods of one version of Gunicorn: what they were written for is pinned."""
+"""Worker overrides of Gunicorn methods: version and sources are pinned."""
 
 import hashlib
 import inspect
@@ -14,7 +14,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from dctnet.lifecycle.heartbeat import Heartbeat
-from dctnet.server.reading import TimedUnreader
+from dctnet.server.read_timeouts import TimedUnreader
 from dctnet.server.worker import ACCEPT_PAUSE_S, Worker
 
 WRITTEN_FOR = "27.0.1"
@@ -51,12 +51,12 @@ def text_sum(method: Callable[..., Any]) -> str:
     return hashlib.sha256(inspect.getsource(method).encode()).hexdigest()[:16]
 
 
-def test_gunicorn_is_the_version_that_the_worker_was_written_for():
+def test_gunicorn_version_is_pinned():
     assert version("gunicorn") == WRITTEN_FOR, READ_AGAIN
 
 
 @pytest.mark.parametrize("method", SUMS, ids=lambda method: method.__qualname__)
-def test_a_method_that_is_overridden_has_not_changed(method):
+def test_overridden_gunicorn_methods_are_unchanged(method):
     assert text_sum(method) == SUMS[method], READ_AGAIN
 
 
@@ -69,7 +69,7 @@ def test_every_overridden_method_is_pinned(ours, base):
     assert overridden - {"__init__"} <= pinned
 
 
-def test_a_lack_of_memory_in_the_event_loop_pauses_accepting_and_ends_nothing(monkeypatch):
+def test_event_loop_out_of_memory_only_pauses_accepting(monkeypatch):
     def run_out(worker: Worker, timeout: float) -> None:
         raise MemoryError
 

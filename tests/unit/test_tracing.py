@@ -1,4 +1,4 @@
-"""Which variables ask for spans, and what is refused."""
+"""Tracing variables: what turns tracing on, and what is rejected."""
 
 import pytest
 
@@ -20,7 +20,7 @@ ADDRESS = "http://collector:4318"
         {ENDPOINT: ADDRESS, "OTEL_TRACES_EXPORTER": "none"},
     ],
 )
-def test_no_spans_are_made_unless_they_are_asked_for(environ):
+def test_tracing_is_off_by_default(environ):
     assert from_environment(environ) is None
 
 
@@ -34,7 +34,7 @@ def test_no_spans_are_made_unless_they_are_asked_for(environ):
         ({ENDPOINT: ADDRESS, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "collector:4318"),
     ],
 )
-def test_an_endpoint_asks_for_them(environ, host):
+def test_endpoint_variable_turns_tracing_on(environ, host):
     tracing = from_environment(environ)
     assert tracing is not None
     assert tracing.host == host
@@ -43,10 +43,10 @@ def test_an_endpoint_asks_for_them(environ, host):
 @pytest.mark.parametrize(
     "address", ["collector:4318", "grpc://collector:4317", "http://", "http://["]
 )
-def test_an_endpoint_that_is_no_address_is_refused(address):
-    with pytest.raises(SettingsError) as refused:
+def test_invalid_endpoint_is_rejected(address):
+    with pytest.raises(SettingsError) as rejected:
         from_environment({ENDPOINT: address})
-    assert str(refused.value) == (
+    assert str(rejected.value) == (
         f"{ENDPOINT} is {address!r}, but it must be an address such as http://collector:4318."
     )
 
@@ -54,7 +54,7 @@ def test_an_endpoint_that_is_no_address_is_refused(address):
 @pytest.mark.parametrize(
     "name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
 )
-def test_a_protocol_that_is_not_spoken_is_refused(name):
-    with pytest.raises(SettingsError) as refused:
+def test_unsupported_protocol_is_rejected(name):
+    with pytest.raises(SettingsError) as rejected:
         from_environment({ENDPOINT: ADDRESS, name: "grpc"})
-    assert str(refused.value) == f"{name} is 'grpc', but it must be http/protobuf."
+    assert str(rejected.value) == f"{name} is 'grpc', but it must be http/protobuf."

@@ -1,4 +1,4 @@
-"""What a model folder becomes after its verification is neither served nor loaded."""
+"""Changes of a model folder after verification are neither served nor loaded."""
 
 import shutil
 from pathlib import Path
@@ -9,19 +9,19 @@ import pytest
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.engine import Engine
-from dctnet.lifecycle.warm_up import check_answer
-from dctnet.loading import find_model, load_engine
+from dctnet.lifecycle.warm_up import check_golden_pair
+from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, KNOWN_ANSWER, ModelFolder
-from dctnet.models.known_answer import KnownAnswer
+from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, ModelFolder
+from dctnet.models.self_test import GoldenPair
 from dctnet.replica import Replica
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_model_without_graphs
 
 DEMO_FILES = sorted(path.name for path in DEMO.iterdir())
 LOADED_OF_DEMO = sorted(set(DEMO_FILES) - {manifest.FILE_NAME, "LICENSES.md", "cartoon_bg.onnx"})
-SAMPLE = (DEMO / KNOWN_ANSWER).read_bytes()
+SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
 
 @pytest.fixture
@@ -46,47 +46,47 @@ def load(model: ModelFolder) -> Engine:
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
-def test_nothing_of_a_converted_model_is_loaded_from_a_path_after_verification(folder, swap):
+def test_converted_model_loads_only_verified_files(folder, swap):
     model = verify(folder)
     for name in DEMO_FILES:
         swap(folder / name)
-    check_answer(load(model), model)
+    check_golden_pair(load(model), model)
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("name", LOADED_OF_DEMO)
-def test_a_file_that_is_changed_in_place_after_verification_is_not_loaded(folder, name):
+def test_file_changed_after_verification_is_not_loaded(folder, name):
     model = verify(folder)
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(ModelError, match=f"{name} has changed since it was opened"):
-        check_answer(load(model), model)
+        check_golden_pair(load(model), model)
 
 
 @pytest.mark.promise("Models: the files served are the files that were verified")
 @pytest.mark.parametrize("swap", SWAPS)
-def test_the_sample_is_the_one_that_was_verified(folder, swap):
+def test_sample_is_the_verified_file(folder, swap):
     client = create_app(Replica(settings(folder), verify(folder))).test_client()
-    swap(folder / KNOWN_ANSWER)
+    swap(folder / GOLDEN_OUTPUT)
     assert client.get("/v1/styles/demo/sample").data == SAMPLE
     shutil.rmtree(folder)
     assert client.get("/v1/styles/demo/sample").data == SAMPLE
     assert client.get("/v1/styles").get_json()["styles"][0]["sample"] == "styles/demo/sample"
 
 
-def test_a_known_answer_that_the_manifest_does_not_list_is_ignored(tmp_path):
+def test_unlisted_golden_pair_is_ignored(tmp_path):
     write_model_without_graphs(tmp_path / "model")
     black = np.zeros((8, 8, 3), np.uint8)
-    KnownAnswer(black, black).write(tmp_path / "model")
+    GoldenPair(black, black).write(tmp_path / "model")
     model = verify(tmp_path / "model")
     assert model.sample is None
-    assert KnownAnswer.read(model.files) is None
+    assert GoldenPair.read(model.files) is None
     (tmp_path / "model" / manifest.FILE_NAME).unlink()
     assert verify(tmp_path / "model").sample is not None
 
 
-def test_a_model_may_consist_of_symbolic_links(folder, tmp_path):
+def test_model_may_consist_of_symbolic_links(folder, tmp_path):
     """As Kubernetes mounts a ConfigMap, and as caches of hubs keep files."""
     linked = tmp_path / "linked"
     linked.mkdir()
@@ -95,5 +95,5 @@ def test_a_model_may_consist_of_symbolic_links(folder, tmp_path):
         (linked / name).symlink_to(f"..data/{name}")
     model = verify(linked)
     (linked / "..data").unlink()
-    check_answer(load(model), model)
+    check_golden_pair(load(model), model)
     assert model.sample == SAMPLE

@@ -1,6 +1,6 @@
-"""GitHub's workflows take nothing from outside that could change under them, and may do little.
+"""GitHub workflows: pinned actions, least privilege, timeouts.
 
-They cannot be run here; `make chart-lint` has actionlint look at them too.
+Nothing runs them here; `make chart-lint` also checks them with actionlint.
 """
 
 import re
@@ -16,11 +16,11 @@ from tests.support.repo import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 
-MAY_WRITE = {
+WRITE_PERMISSIONS = {
     ("release.yaml", "publish"): {"id-token"},
     ("release.yaml", "github"): {"contents", "id-token"},
 }
-"""Every job that may change something or sign, and what: all others read the repository."""
+"""Jobs with write permissions; all others can only read the repository."""
 
 
 def parsed(path: Path) -> dict[Any, Any]:
@@ -35,7 +35,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
     return [step for _, job in jobs(path) for step in job.get("steps", [])]
 
 
-def test_the_documentation_lists_the_workflows():
+def test_documentation_lists_the_workflows():
     listed = [
         row["workflow"]
         for table in tables(ROOT / "docs" / "development.md")
@@ -46,7 +46,7 @@ def test_the_documentation_lists_the_workflows():
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path):
+def test_actions_are_pinned_by_commit_with_a_version_comment(path):
     used = re.findall(r"^ *(?:- )?uses: *(.*)$", path.read_text(), re.MULTILINE)
     assert len(used) == len([s for s in steps(path) if "uses" in s]) + len(
         [job for _, job in jobs(path) if "uses" in job]
@@ -58,29 +58,29 @@ def test_an_action_is_pinned_by_its_whole_commit_with_the_version_beside_it(path
             assert re.fullmatch(r"[\w-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-def test_an_action_has_one_version_in_all_workflows():
+def test_action_has_one_version_in_all_workflows():
     text = "".join(path.read_text() for path in WORKFLOWS)
     used = set(re.findall(r"uses: ([\w-]+/[\w.-]+)(@.*)", text))
     assert len(used) == len({action for action, _ in used})
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_permissions_are_none_but_for_what_a_job_asks_for(path):
+def test_permissions_are_granted_per_job(path):
     assert parsed(path)["permissions"] == {}
     for name, job in jobs(path):
         write = {scope for scope, access in job["permissions"].items() if access != "read"}
-        assert write == MAY_WRITE.get((path.name, name), set()), name
+        assert write == WRITE_PERMISSIONS.get((path.name, name), set()), name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_job_ends_and_runs_do_not_pile_up(path):
+def test_jobs_have_timeouts_and_runs_are_cancelled(path):
     assert {"group", "cancel-in-progress"} <= parsed(path)["concurrency"].keys()
     for name, job in jobs(path):
         assert "uses" in job or 0 < job["timeout-minutes"] <= 150, name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path):
+def test_pull_request_gets_no_secret_and_no_script_injection(path):
     # YAML 1.1 reads the key `on` as true.
     triggers = parsed(path)[True]
     assert "pull_request_target" not in triggers
@@ -95,20 +95,20 @@ def test_a_stranger_s_pull_request_gets_no_secret_and_no_word_into_a_shell(path)
             assert not other or re.fullmatch(r"[0-9a-f]{40}", step["with"]["ref"])
 
 
-def test_what_the_workflows_have_make_do_is_in_the_makefile():
+def test_workflows_use_existing_make_targets():
     commands = [step.get("run", "") for path in WORKFLOWS for step in steps(path)]
-    asked = {
+    used_targets = {
         target
         for command in commands
         for targets in re.findall(r"^make ((?:[a-z0-9-]+ ?)+)$", command, re.MULTILINE)
         for target in targets.split()
     }
     targets = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {"e2e", "image-test", "lint"} <= asked
-    assert asked <= set(" ".join(targets).split())
+    assert {"e2e", "image-test", "lint"} <= used_targets
+    assert used_targets <= set(" ".join(targets).split())
 
 
-def test_the_chart_is_installed_on_three_minors_of_kubernetes_in_a_row_by_digest():
+def test_chart_is_installed_on_three_consecutive_kubernetes_minors():
     (matrix,) = [
         job["strategy"]["matrix"]
         for name, job in jobs(ROOT / ".github" / "workflows" / "chart.yaml")

@@ -1,20 +1,18 @@
-{{/* What ingress-nginx is told. It takes a wrong annotation in silence, so each comes from a value
-that the schema types. */}}
+{{/* Annotations for ingress-nginx, which ignores wrong ones silently: each comes from a value that the
+schema validates. */}}
 {{- define "dctnet.ingressAnnotations" -}}
-{{- $bytes := include "dctnet.proxyBytes" . -}}
-{{- $tries := int .Values.expose.tries -}}
+{{- $bytes := include "dctnet.proxyBodyBytes" . -}}
 nginx.ingress.kubernetes.io/proxy-body-size: {{ $bytes | quote }}
-# The whole body in memory: pictures are not written to the controller's disk either.
+# Buffers request bodies in memory, so that no image is written to the controller's disk.
 nginx.ingress.kubernetes.io/client-body-buffer-size: {{ $bytes | quote }}
 nginx.ingress.kubernetes.io/proxy-request-buffering: "on"
 nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"
-nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyRead" . | quote }}
-nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyRead" . | quote }}
-{{- if gt $tries 1 }}
-# Of timeouts only a connection's is tried again: when a replica has been silent for the read timeout,
-# the time in which another try may begin is over.
+nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
+nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
+{{- if gt (int .Values.expose.retries) 0 }}
+# Only connection timeouts are retried: proxy-next-upstream-timeout is over before the read timeout.
 nginx.ingress.kubernetes.io/proxy-next-upstream: error timeout http_502 http_503 http_429 non_idempotent
-nginx.ingress.kubernetes.io/proxy-next-upstream-tries: {{ $tries | quote }}
+nginx.ingress.kubernetes.io/proxy-next-upstream-tries: {{ add .Values.expose.retries 1 | quote }}
 nginx.ingress.kubernetes.io/proxy-next-upstream-timeout: {{ ceil .Values.timeouts.request | quote }}
 {{- else }}
 nginx.ingress.kubernetes.io/proxy-next-upstream: "off"

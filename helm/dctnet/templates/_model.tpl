@@ -1,17 +1,17 @@
-{{/* Where the model comes from, and which image that takes. */}}
+{{/* Model source and image variant. */}}
 
-{{/* "true" where pods fetch and prepare the model themselves. */}}
-{{- define "dctnet.fetches" -}}
+{{/* "true" if pods fetch and convert the model, otherwise empty. */}}
+{{- define "dctnet.modelFetchEnabled" -}}
 {{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}true{{- end -}}
 {{- end -}}
 
-{{- define "dctnet.variant" -}}
-{{- $auto := ternary "tensorflow" "runtime" (eq (include "dctnet.fetches" .) "true") -}}
+{{- define "dctnet.imageVariant" -}}
+{{- $auto := ternary "tensorflow" "runtime" (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
 {{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
 {{- end -}}
 
-{{/* What DCTNET_MODEL is. */}}
-{{- define "dctnet.model" -}}
+{{/* Value of DCTNET_MODEL. */}}
+{{- define "dctnet.modelSetting" -}}
 {{- $model := .Values.model -}}
 {{- if eq $model.source "modelscope" -}}{{ $model.style }}
 {{- else if eq $model.source "demo" -}}demo
@@ -20,7 +20,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The volume with the model: its source, without the name. */}}
+{{/* Source of the model volume, without its name. */}}
 {{- define "dctnet.modelVolume" -}}
 {{- $model := .Values.model -}}
 {{- if eq $model.source "existingClaim" }}
@@ -32,7 +32,7 @@ image:
   reference: {{ $model.image.reference | quote }}
   pullPolicy: {{ $model.image.pullPolicy }}
 {{- else if eq $model.source "modelscope" }}
-{{- with include "dctnet.cacheClaim" . }}
+{{- with include "dctnet.cacheClaimName" . }}
 persistentVolumeClaim:
   claimName: {{ . | quote }}
   {{- if $model.cache.prepared }}
@@ -45,6 +45,6 @@ emptyDir:
 {{- end }}
 {{- end -}}
 
-{{- define "dctnet.modelPath" -}}
+{{- define "dctnet.modelMountPath" -}}
 {{- ternary "/models" "/model" (eq .Values.model.source "modelscope") -}}
 {{- end -}}

@@ -1,5 +1,5 @@
-{{/* What a ServiceMonitor's endpoint and a PodMonitor's have in common. */}}
-{{- define "dctnet.scraping" -}}
+{{/* Endpoint fields that ServiceMonitor and PodMonitor share. */}}
+{{- define "dctnet.scrapeEndpoint" -}}
 interval: {{ .interval }}
 scrapeTimeout: {{ .scrapeTimeout }}
 {{- with .relabelings }}

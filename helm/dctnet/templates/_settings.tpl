@@ -1,34 +1,34 @@
-{{/* The replicas' settings; docs/settings.md explains each. Numbers as integers: a large one would be
-written as 4e+07. */}}
+{{/* Settings of the replicas: docs/settings.md. Helm would print large numbers as 4e+07, so they are
+converted to integers. */}}
 {{- define "dctnet.settings" -}}
-DCTNET_MODEL: {{ include "dctnet.model" . | quote }}
+DCTNET_MODEL: {{ include "dctnet.modelSetting" . | quote }}
 {{- with .Values.model.digest }}
 DCTNET_MODEL_DIGEST: {{ . | quote }}
 {{- end }}
 {{- if eq .Values.model.source "modelscope" }}
 DCTNET_MODELS_DIR: /models
 {{- end }}
-{{- with .Values.slots }}
+{{- with .Values.inference.slots }}
 DCTNET_SLOTS: {{ . | int64 | quote }}
 {{- end }}
-DCTNET_THREADS: {{ .Values.threads | quote }}
-DCTNET_RUNTIME: {{ .Values.runtime | quote }}
-DCTNET_QUEUE: {{ .Values.queue | int64 | quote }}
-DCTNET_UPLOADS: {{ .Values.uploads | int64 | quote }}
-DCTNET_MAX_BYTES: {{ .Values.limits.bytes | int64 | quote }}
-DCTNET_MAX_PIXELS: {{ .Values.limits.pixels | int64 | quote }}
-DCTNET_MAX_WORKING_SIDE: {{ .Values.limits.workingSide | int64 | quote }}
-DCTNET_MAX_UNSENT_BYTES: {{ .Values.limits.unsentBytes | int64 | quote }}
+DCTNET_THREADS: {{ .Values.inference.threads | quote }}
+DCTNET_RUNTIME: {{ .Values.inference.runtime | quote }}
+DCTNET_QUEUE_SIZE: {{ .Values.admission.queueSize | int64 | quote }}
+DCTNET_MAX_UPLOADS: {{ .Values.admission.maxUploads | int64 | quote }}
+DCTNET_MAX_BODY_BYTES: {{ .Values.requestLimits.bodyBytes | int64 | quote }}
+DCTNET_MAX_PIXELS: {{ .Values.requestLimits.pixels | int64 | quote }}
+DCTNET_MAX_WORKING_SIDE: {{ .Values.requestLimits.workingSide | int64 | quote }}
+DCTNET_MAX_UNSENT_BYTES: {{ .Values.requestLimits.unsentBytes | int64 | quote }}
 {{- with .Values.timeouts }}
 DCTNET_REQUEST_TIMEOUT: {{ .request | quote }}
 DCTNET_WATCHDOG_TIMEOUT: {{ .watchdog | quote }}
 DCTNET_DRAIN_DELAY: {{ .drainDelay | quote }}
 DCTNET_HEADER_TIMEOUT: {{ .header | quote }}
-DCTNET_UPLOAD_GRACE: {{ .uploadGrace | quote }}
-DCTNET_UPLOAD_RATE: {{ .uploadRate | int64 | quote }}
+DCTNET_UPLOAD_IDLE_TIMEOUT: {{ .uploadIdle | quote }}
+DCTNET_MIN_UPLOAD_RATE: {{ .minUploadRate | int64 | quote }}
 DCTNET_RESPONSE_TIMEOUT: {{ .response | quote }}
 DCTNET_RESPONSE_IDLE_TIMEOUT: {{ .responseIdle | quote }}
-DCTNET_MIN_RESPONSE_RATE: {{ .responseRate | int64 | quote }}
+DCTNET_MIN_RESPONSE_RATE: {{ .minResponseRate | int64 | quote }}
 {{- end }}
 {{- if .Values.apiKeys.existingSecret }}
 DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}
@@ -50,8 +50,8 @@ OTEL_TRACES_SAMPLER_ARG: {{ .sampleRatio | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* The port of an address, its scheme's if it names none. */}}
-{{- define "dctnet.collectorPort" -}}
+{{/* Port of a URL, by default that of its scheme. */}}
+{{- define "dctnet.tracingEndpointPort" -}}
 {{- $url := urlParse . -}}
 {{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}

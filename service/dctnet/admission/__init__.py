@@ -1,21 +1,27 @@
-"""Who is let in, who waits, who is refused: permits, a fair queue, deadlines, slots."""
+"""Admission control: upload permits, fair queueing, quotas, deadlines and slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
-from dctnet.admission.errors import ClientGone, DeadlinePassed, Reason, Refused, Stopped
+from dctnet.admission.errors import (
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Rejected,
+    RejectionReason,
+)
 from dctnet.admission.fair_queue import Client
+from dctnet.admission.job import Job
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.ticket import Ticket
 
 __all__ = [
     "MIN_RETRY_AFTER_S",
     "Admission",
+    "AdmissionStopped",
     "Client",
-    "ClientGone",
-    "DeadlinePassed",
+    "ClientDisconnected",
+    "DeadlineExceeded",
+    "Job",
     "Permit",
     "Permits",
-    "Reason",
-    "Refused",
-    "Stopped",
-    "Ticket",
+    "Rejected",
+    "RejectionReason",
 ]

@@ -1,7 +1,7 @@
-"""The way in: what is refused at once, what waits for its turn, and the slots that compute.
+"""Admission control and load shedding: rejection, fair queue and slots.
 
-All state is behind one lock, so that a picture is in one place at any time: in the queue, on a
-slot, or gone. Nothing of the caller's runs under it.
+One lock guards all state, so that a job is queued, on a slot, or done at any time. No code of the
+caller runs under it.
 """
 
 from collections.abc import Callable
@@ -12,58 +12,58 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
-from dctnet.admission.errors import Reason, Refused, Stopped
-from dctnet.admission.estimate import Pace
+from dctnet.admission.errors import AdmissionStopped, Rejected, RejectionReason
 from dctnet.admission.fair_queue import Client, FairQueue
-from dctnet.admission.frames import empty_frames
+from dctnet.admission.job import Job
 from dctnet.admission.permits import Permit, Permits
-from dctnet.admission.shares import Shares
-from dctnet.admission.ticket import Ticket
+from dctnet.admission.quota import DynamicThreshold
+from dctnet.admission.service_time import ServiceTimeEstimator
+from dctnet.admission.tracebacks import clear_traceback_frames
 
 T = TypeVar("T")
 
 MIN_RETRY_AFTER_S = 1.0
-"""The least that a refused client is asked to wait, in seconds."""
+"""Least `Retry-After` of a rejection, in seconds."""
 
 
 class Admission:
-    """Lets pictures in, in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
+    """Admits images in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
 
     def __init__(
         self,
         *,
         slots: int,
-        queue: int,
-        uploads: int,
+        queue_size: int,
+        max_uploads: int,
         max_service_time: float = inf,
         clock: Callable[[], float] = monotonic,
         running_clock: Callable[[], float] | None = None,
     ) -> None:
-        """Take how many pictures are computed, may wait, and may be received at the same time.
+        """``slots`` jobs run, ``queue_size`` wait, ``max_uploads`` bodies are received.
 
-        ``max_service_time`` bounds predictions, in seconds. ``clock`` is that of deadlines and
-        waits; ``running_clock``, the same by default, that of computations.
+        ``max_service_time`` bounds predictions, in seconds. ``clock`` measures deadlines and waits;
+        ``running_clock``, the same by default, measures computations.
         """
         self.slots = slots
-        self.queue_capacity = queue
-        self.uploads = Permits(uploads)
+        self.queue_capacity = queue_size
+        self.uploads = Permits(max_uploads)
         self.clock = clock
         self.running_clock = running_clock or clock
-        self.pace = Pace(max_service_time, clock)
-        self._queue: FairQueue[Ticket[Any]] = FairQueue()
-        self._running: set[Ticket[Any]] = set()
-        self._shares = Shares()  # Of slots and places together, which is all that is taken.
-        self._ends_at = inf
+        self.service_time = ServiceTimeEstimator(max_service_time, clock)
+        self._queue: FairQueue[Job[Any]] = FairQueue()
+        self._running: set[Job[Any]] = set()
+        self._quota = DynamicThreshold()  # Of slots and queue together.
+        self._shutdown_at = inf
         self._started = False
         self._stopped = False
         self._changed = Condition()
 
     def start(self, prepare: Callable[[], object]) -> "list[Future[object]]":
-        """Start the slots' threads, each of which prepares its slot before it takes a picture.
+        """Start the slots' threads, each of which prepares its slot before its first job.
 
-        Returns a future for each slot, done when it is prepared. A slot whose preparation failed
-        takes no pictures and counts no more; where none is left, all is stopped. Raises
-        RuntimeError if it was started before.
+        Returns a future per slot, done when it is prepared. A slot whose preparation fails takes
+        no jobs and no longer counts; without any slot, admission stops. Raises RuntimeError on a
+        second call.
         """
         with self._changed:
             if self._started:
@@ -71,206 +71,203 @@ class Admission:
             self._started = True
         prepared: list[Future[object]] = [Future() for _ in range(self.slots)]
         for slot, future in enumerate(prepared):
-            # A computation that hangs must not keep the process from ending.
+            # A computation that hangs must not keep the process from exiting.
             Thread(
-                target=self._serve, args=(prepare, future), name=f"slot-{slot}", daemon=True
+                target=self._run_slot, args=(prepare, future), name=f"slot-{slot}", daemon=True
             ).start()
         return prepared
 
-    def drain(self, ends_at: float) -> None:
-        """Refuse from now on what is predicted to end at ``ends_at`` of the clock, or later.
+    def drain(self, shutdown_at: float) -> None:
+        """Reject, from now on, jobs that are predicted to end at ``shutdown_at`` or later.
 
-        Called again, the earliest end counts.
+        ``shutdown_at`` is a time of the clock. Of several calls the earliest counts.
         """
         with self._changed:
-            self._ends_at = min(self._ends_at, ends_at)
+            self._shutdown_at = min(self._shutdown_at, shutdown_at)
 
     def stop(self) -> None:
-        """Drop what is queued and let the slots' threads end after what they compute."""
+        """Drop the queued jobs, and let the slots' threads exit after their current jobs."""
         with self._changed:
-            self._stopped, self._ends_at = True, -inf
-            while ticket := self._queue.pop():
-                self._shares.give_back(ticket.client)
-                ticket.finish(None, Stopped())
+            self._stopped, self._shutdown_at = True, -inf
+            while job := self._queue.pop():
+                self._quota.release(job.client)
+                job.finish(None, AdmissionStopped())
             self._changed.notify_all()
 
     def check(self, deadline: float, client: Client = None) -> None:
-        """Refuse, from the headers alone, what could not be taken or finished in time.
-
-        Raises Refused.
-        """
+        """Raise Rejected, from the headers alone, unless a job could finish in time."""
         with self._changed:
-            self._require_place(client, 0.0, deadline)
+            self._check_capacity(client, 0.0, deadline)
 
     def upload(self, timeout: float, client: Client = None) -> Permit:
-        """Return the permit to receive one body; raise Refused if none comes within ``timeout``.
+        """Return a permit to receive one body.
 
-        ``timeout`` is in seconds.
+        Raises Rejected if none is free within ``timeout`` seconds.
         """
         permit = self.uploads.acquire(timeout, client)
         if permit is None:
-            raise Refused(Reason.UPLOADS, MIN_RETRY_AFTER_S)
+            raise Rejected(RejectionReason.UPLOAD_LIMIT, MIN_RETRY_AFTER_S)
         return permit
 
     def submit(
         self,
-        work: Callable[[], T],
+        task: Callable[[], T],
         *,
         cost: float,
         deadline: float,
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_connected: Callable[[], bool] = lambda: True,
         client: Client = None,
-    ) -> Ticket[T]:
-        """Take a place in the queue for ``work``, or raise Refused.
+    ) -> Job[T]:
+        """Queue ``task`` as a job, or raise Rejected.
 
-        ``cost`` is more than 0, in the units of ``dctnet.cost``, or ValueError is raised. At
-        ``deadline``, a time of the clock, the answer is too late. ``is_wanted`` says whether the
-        client is still there; slots and the waiter ask it, each in its thread. ``client`` is who
-        takes turns with others, None where nobody is told apart.
+        ``cost`` is in the units of ``dctnet.cost``; raises ValueError unless it is above 0. At
+        ``deadline``, a time of the clock, the result is too late. ``is_connected`` says whether the
+        client is connected; the slot and the waiter call it, each in its thread. ``client`` is the
+        identity for fair queueing, None without client identification.
         """
         if not cost > 0:
-            raise ValueError(f"A picture's cost is more than 0, not {cost}.")
-        ticket = Ticket(
-            self, work, cost=cost, deadline=deadline, is_wanted=is_wanted, client=client
+            raise ValueError(f"An image's cost is more than 0, not {cost}.")
+        job = Job(
+            self, task, cost=cost, deadline=deadline, is_connected=is_connected, client=client
         )
         with self._changed:
-            self._require_place(client, cost, deadline)
-            self._shares.take(client)
-            self._queue.push(client, ticket)
+            self._check_capacity(client, cost, deadline)
+            self._quota.acquire(client)
+            self._queue.push(client, job)
             self._changed.notify()
-        return ticket
+        return job
 
-    def withdraw(self, ticket: Ticket[Any], error: Exception) -> None:
-        """Take a ticket out of the queue, if it is still there; ``error`` becomes its outcome."""
+    def cancel(self, job: Job[Any], error: Exception) -> None:
+        """Remove a job from the queue if it is queued; ``error`` becomes its outcome."""
         with self._changed:
-            if self._queue.remove(ticket.client, ticket):
-                self._shares.give_back(ticket.client)
-                ticket.finish(None, error)
+            if self._queue.remove(job.client, job):
+                self._quota.release(job.client)
+                job.finish(None, error)
 
-    def place(self, ticket: Ticket[Any]) -> int:
-        """Return a ticket's place in the queue, 1 for the next; 0 where it waits no more.
+    def position(self, job: Job[Any]) -> int:
+        """Return a job's queue position, 1 for the next; 0 once it is not queued.
 
-        It may move back, where the turn of a client that came later is earlier.
+        The position may grow: a client that arrives later may have an earlier turn.
         """
         with self._changed:
-            return self._queue.place(ticket.client, ticket)
+            return self._queue.position(job.client, job)
 
     @property
     def queued(self) -> int:
-        """How many pictures wait."""
+        """Number of queued jobs."""
         return len(self._queue)
 
     @property
     def clients(self) -> int:
-        """How many clients wait, as far as they are told apart."""
+        """Number of clients with queued jobs; all unidentified clients count as one."""
         return self._queue.clients
 
     @property
     def busy(self) -> int:
-        """How many slots compute."""
+        """Number of busy slots."""
         return len(self._running)
 
     @property
     def load_ratio(self) -> float:
-        """Pictures that are computed or wait, for each slot: what autoscalers look at."""
+        """Running and queued jobs per slot: a metric for autoscalers."""
         with self._changed:
-            return self._shares.held / self.slots
+            return self._quota.in_use / self.slots
 
     def longest_running(self) -> float:
-        """Return for how many seconds the oldest computation has been running, or 0."""
+        """Return the age of the oldest running job, in seconds; 0 without one."""
         with self._changed:
-            return max((ticket.ran for ticket in self._running), default=0.0)
+            return max((job.run_seconds for job in self._running), default=0.0)
 
-    def _require_place(self, client: Client, cost: float, deadline: float) -> None:
-        """Raise Refused unless a client's image of this cost can be taken and be done in time."""
-        wait = self._wait(client)
-        # What starts at once is measured by the warm-up at most: a replica that rejected images
-        # while it has nothing to do would never measure that it is fast again.
-        seconds = self.pace.seconds(cost) if wait else self.pace.fresh(cost)
+    def _check_capacity(self, client: Client, cost: float, deadline: float) -> None:
+        """Raise Rejected unless there is capacity for a job and it can be done in time."""
+        wait = self._predict_wait(client)
+        # A job that starts at once is predicted by the warm-up at most: an idle replica that
+        # rejected jobs would never measure that it is fast again.
+        seconds = self.service_time.seconds(cost) if wait else self.service_time.idle_seconds(cost)
         end = self.clock() + wait + seconds
-        if end >= self._ends_at:
-            raise Refused(Reason.DRAINING, MIN_RETRY_AFTER_S)
-        # A free slot takes the next picture at once, so it counts as a place.
-        places = self.slots + self.queue_capacity
-        if self._shares.held >= places:
-            raise Refused(Reason.FULL, _retry_after(wait))
-        if self._shares.held >= self.slots and not self._shares.allow(client, places):
-            raise Refused(Reason.SHARE, _retry_after(wait))
+        if end >= self._shutdown_at:
+            raise Rejected(RejectionReason.DRAINING, MIN_RETRY_AFTER_S)
+        # A free slot takes the next job at once, so it counts as capacity.
+        capacity = self.slots + self.queue_capacity
+        if self._quota.in_use >= capacity:
+            raise Rejected(RejectionReason.QUEUE_FULL, _retry_after(wait))
+        if self._quota.in_use >= self.slots and not self._quota.allow(client, capacity):
+            raise Rejected(RejectionReason.QUOTA, _retry_after(wait))
         if end >= deadline:
-            raise Refused(Reason.LATE, _retry_after(wait))
+            raise Rejected(RejectionReason.DEADLINE, _retry_after(wait))
 
-    def _wait(self, client: Client) -> float:
-        """Predict in how many seconds a slot is free for one more picture of a client."""
-        turns = self._queue.ahead_of(client)
-        # What took longer than predicted is expected to need as long again as it is late.
+    def _predict_wait(self, client: Client) -> float:
+        """Predict in how many seconds a slot is free for one more job of a client."""
+        turns = self._queue.turns_before(client)
+        # An overdue job is expected to need its overrun once more.
         free_in: list[tuple[float, int, Client]] = [
-            (abs(self.pace.seconds(ticket.cost) - ticket.ran), slot, ticket.client)
-            for slot, ticket in enumerate(self._running)
+            (abs(self.service_time.seconds(job.cost) - job.run_seconds), slot, job.client)
+            for slot, job in enumerate(self._running)
         ]
-        nobody = object()
-        free_in += [(0.0, slot, nobody) for slot in range(len(free_in), self.slots)]
+        no_client = object()
+        free_in += [(0.0, slot, no_client) for slot in range(len(free_in), self.slots)]
         heapify(free_in)
         while True:
             seconds, slot, served = free_in[0]
             turns.end_turn(served)
-            ticket = turns.pop()
-            if ticket is None:  # The newcomer's turn.
+            job = turns.pop()
+            if job is None:  # The newcomer's turn.
                 return seconds
-            seconds += self.pace.seconds(ticket.cost)
-            heapreplace(free_in, (seconds, slot, ticket.client))
+            seconds += self.service_time.seconds(job.cost)
+            heapreplace(free_in, (seconds, slot, job.client))
 
-    def _serve(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
-        """Be a slot, from its preparation until all is stopped."""
+    def _run_slot(self, prepare: Callable[[], object], prepared: "Future[object]") -> None:
+        """Prepare a slot and run its jobs until admission stops; the target of its thread."""
         try:
             slot = prepare()
         except BaseException as error:
-            self._lose_slot()
+            self._remove_slot()
             prepared.set_exception(error)
             return
         prepared.set_result(slot)
-        while self._serve_next():
+        while self._run_next_job():
             pass
 
-    def _lose_slot(self) -> None:
+    def _remove_slot(self) -> None:
         with self._changed:
             if self.slots > 1:
                 self.slots -= 1
             else:
                 self.stop()
 
-    def _serve_next(self) -> bool:
-        """Wait for the next picture and compute it, if it is wanted; return False at the end."""
-        ticket = self._next()
-        if ticket is None:
+    def _run_next_job(self) -> bool:
+        """Wait for the next job and run it if it is active; return False after a stop."""
+        job = self._next_job()
+        if job is None:
             return False
-        answer, error = None, None
+        result, error = None, None
         try:
-            ticket.require_wanted()
-            answer = ticket.compute()
-            self.pace.observe(ticket.cost, ticket.ran)
-        except BaseException as caught:  # It belongs to the waiter; the slot goes on.
+            job.check_active()
+            result = job.compute()
+            self.service_time.observe(job.cost, job.run_seconds)
+        except BaseException as caught:  # It belongs to the waiter; the slot continues.
             error = caught
-            empty_frames(error)
+            clear_traceback_frames(error)
         with self._changed:
-            self._running.remove(ticket)
-            self._shares.give_back(ticket.client)
-            self._queue.end_turn(ticket.client)
-        ticket.finish(answer, error)
-        del ticket, answer, error  # An error's traceback keeps this frame, and so what it holds.
+            self._running.remove(job)
+            self._quota.release(job.client)
+            self._queue.end_turn(job.client)
+        job.finish(result, error)
+        del job, result, error  # An error's traceback keeps this frame and its variables.
         return True
 
-    def _next(self) -> Ticket[Any] | None:
-        """Wait for the next picture and put it on a slot; return None where none will come."""
+    def _next_job(self) -> Job[Any] | None:
+        """Wait for the next job and mark it as running; return None after a stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._stopped)
-            ticket = self._queue.pop()
-            if ticket is None:
+            job = self._queue.pop()
+            if job is None:
                 return None
-            ticket.start()
-            self._running.add(ticket)
-            return ticket
+            job.start()
+            self._running.add(job)
+            return job
 
 
 def _retry_after(wait: float) -> float:
-    """Predict in how many seconds half of what a client waits for is done: then there is room."""
+    """Return half of the predicted wait, in whole seconds: by then there is capacity."""
     return max(MIN_RETRY_AFTER_S, float(ceil(wait / 2)))

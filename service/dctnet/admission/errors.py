@@ -1,42 +1,42 @@
-"""Why a request gets no answer of its own."""
+"""Errors of admission control: rejections, missed deadlines, disconnects."""
 
 from enum import StrEnum
 
 
-class Reason(StrEnum):
-    """Why a request is refused; the label of the metric ``dctnet_shed_total``."""
+class RejectionReason(StrEnum):
+    """Reason of a rejection; a label of the metric ``dctnet_rejected_total``."""
 
     STARTING = "starting"
     """The model is not ready yet."""
     DRAINING = "draining"
-    """The process ends before the request could be finished."""
-    FULL = "full"
-    """No place is left in the queue."""
-    SHARE = "share"
-    """The client has its share of the places; the others are left for other clients."""
-    LATE = "late"
-    """The request's turn is predicted to come after its deadline."""
-    UPLOADS = "uploads"
-    """As many bodies are read as may be read at once, and none ended soon enough."""
+    """The process exits before the request could be finished."""
+    QUEUE_FULL = "queue_full"
+    """The queue is full."""
+    QUOTA = "quota"
+    """The client holds its quota; the rest of the queue is for other clients."""
+    DEADLINE = "deadline"
+    """The request is predicted to miss its deadline."""
+    UPLOAD_LIMIT = "upload_limit"
+    """The maximum number of bodies is being read, and none ended soon enough."""
 
 
-class Refused(Exception):
-    """The request is not taken; it cost nothing, so it may be sent again elsewhere at once."""
+class Rejected(Exception):
+    """The request is rejected before any work: it may be retried elsewhere at once."""
 
-    def __init__(self, reason: Reason, retry_after: float) -> None:
-        """``retry_after`` is in how many seconds this replica is likely to take it."""
+    def __init__(self, reason: RejectionReason, retry_after: float) -> None:
+        """``retry_after``: seconds until this replica is likely to admit it."""
         super().__init__(reason)
         self.reason = reason
         self.retry_after = retry_after
 
 
-class DeadlinePassed(Exception):
-    """The answer did not come before the request's deadline."""
+class DeadlineExceeded(Exception):
+    """The result was not ready by the request's deadline."""
 
 
-class ClientGone(Exception):
-    """The client closed its connection before its answer was ready."""
+class ClientDisconnected(Exception):
+    """The client closed its connection before its response was ready."""
 
 
-class Stopped(Exception):
+class AdmissionStopped(Exception):
     """The slots were stopped while the request waited."""

@@ -1,24 +1,24 @@
-"""A queue whose clients take turns, so that whoever sends much holds up nobody but itself."""
+"""Fair queueing: round robin over clients. A client's many jobs delay only itself."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 Client = Hashable
-"""Whose something is; None where nobody is told apart."""
+"""Client identity; None without client identification."""
 
 T = TypeVar("T", bound=Hashable)
 
 
 class FairQueue(Generic[T]):
-    """Round robin over the clients that wait, first in, first out within each; a step is O(1).
+    """Round robin over the waiting clients, FIFO within each; each operation is O(1).
 
-    Nobody is overtaken by who came to the line later: with n clients before it, a client's turn
-    comes after at most n others.
+    Clients that arrive later never overtake: with n clients ahead, a client's turn comes after at
+    most n others.
     """
 
     def __init__(self) -> None:
-        self._line: OrderedDict[Client, OrderedDict[T, None]] = OrderedDict()
+        self._queues: OrderedDict[Client, OrderedDict[T, None]] = OrderedDict()
         self._length = 0
 
     def __len__(self) -> int:
@@ -26,21 +26,21 @@ class FairQueue(Generic[T]):
 
     @property
     def clients(self) -> int:
-        """How many clients wait."""
-        return len(self._line)
+        """Number of waiting clients."""
+        return len(self._queues)
 
     def push(self, client: Client, item: T) -> None:
-        """Put an item behind those of its client, who goes to the end of the line if it is new."""
-        self._line.setdefault(client, OrderedDict())[item] = None
+        """Add an item behind those of its client; a new client is last in the rotation."""
+        self._queues.setdefault(client, OrderedDict())[item] = None
         self._length += 1
 
-    def pop(self, may: Callable[[Client], bool] = lambda _: True) -> T | None:
-        """Take the item whose turn it is, of the first client that ``may`` have one, if any.
+    def pop(self, is_eligible: Callable[[Client], bool] = lambda _: True) -> T | None:
+        """Remove and return the next item of the first eligible client, if any.
 
-        That client goes to the end of the line; those that may not keep their place in it.
+        That client moves to the end of the rotation; ineligible clients keep their positions.
         """
-        for client, items in self._line.items():
-            if may(client):
+        for client, items in self._queues.items():
+            if is_eligible(client):
                 item = next(iter(items))
                 self.remove(client, item)
                 self.end_turn(client)
@@ -48,62 +48,62 @@ class FairQueue(Generic[T]):
         return None
 
     def end_turn(self, client: Client) -> None:
-        """Let those go first who came while a client had its turn."""
-        if client in self._line:
-            self._line.move_to_end(client)
+        """Move a client behind those that arrived during its turn."""
+        if client in self._queues:
+            self._queues.move_to_end(client)
 
     def remove(self, client: Client, item: T) -> bool:
-        """Take an item out, wherever it is; return whether it was there."""
-        items = self._line.get(client)
+        """Remove an item; return whether it was in the queue."""
+        items = self._queues.get(client)
         if items is None or item not in items:
             return False
         del items[item]
         self._length -= 1
         if not items:
-            del self._line[client]
+            del self._queues[client]
         return True
 
-    def place(self, client: Client, item: T) -> int:
-        """Return in which turn from now an item is popped, 1 for the next; 0 if it is not there."""
-        items = self._line.get(client)
+    def position(self, client: Client, item: T) -> int:
+        """Return an item's position, 1 for the next to pop; 0 if it is not in the queue."""
+        items = self._queues.get(client)
         if items is None or item not in items:
             return 0
         before = list(items).index(item)
-        place, goes_first = before + 1, 1
-        for other, its_items in self._line.items():
+        position, goes_first = before + 1, 1
+        for other, its_items in self._queues.items():
             if other == client:
-                goes_first = 0  # Whoever comes later in the line has had one turn less by then.
+                goes_first = 0  # Clients behind it have had one turn less by then.
             else:
-                place += min(len(its_items), before + goes_first)
-        return place
+                position += min(len(its_items), before + goes_first)
+        return position
 
-    def ahead_of(self, client: Client) -> "Turns[T]":
-        """Return what would be popped before one more item of a client; to be used at once."""
-        return Turns(self._line, client)
+    def turns_before(self, client: Client) -> "UpcomingTurns[T]":
+        """Return the turns before one more item of a client."""
+        return UpcomingTurns(self._queues, client)
 
 
-class Turns(Generic[T]):
-    """The coming turns of a queue, up to that of a newcomer; the queue must not change meanwhile.
+class UpcomingTurns(Generic[T]):
+    """Upcoming turns of a queue, up to a newcomer's; valid until the queue changes.
 
-    It copies no items, so that it costs as many steps as there are turns.
+    Copies no items: the cost is one step per turn.
     """
 
     def __init__(self, line: Mapping[Client, Iterable[T]], newcomer: Client) -> None:
-        self._line = OrderedDict((client, iter(items)) for client, items in line.items())
-        self._line.setdefault(newcomer, iter(()))
+        self._queues = OrderedDict((client, iter(items)) for client, items in line.items())
+        self._queues.setdefault(newcomer, iter(()))
         self._newcomer = newcomer
 
     def pop(self) -> T | None:
-        """Return the item whose turn comes next, None for the newcomer's."""
+        """Return the item of the next turn, None for the newcomer's."""
         while True:
-            client, items = self._line.popitem(last=False)
+            client, items = self._queues.popitem(last=False)
             for item in items:
-                self._line[client] = items
+                self._queues[client] = items
                 return item
             if client == self._newcomer:
                 return None
 
     def end_turn(self, client: Client) -> None:
-        """Do as the queue's end_turn does."""
-        if client in self._line:
-            self._line.move_to_end(client)
+        """Move a client behind the others, as ``FairQueue.end_turn`` does."""
+        if client in self._queues:
+            self._queues.move_to_end(client)

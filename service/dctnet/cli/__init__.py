@@ -1,21 +1,23 @@
-"""The command ``dctnet``; one file a subcommand."""
+"""Command line ``dctnet``: one module for each subcommand."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from dctnet import __version__, log_writer
+from dctnet import __version__, logs
 from dctnet.cli import cartoonize, doctor, fetch, prepare, serve, styles, verify
 from dctnet.config import Settings, SettingsError, unknown_variables
-from dctnet.messages import say
 from dctnet.models.errors import ModelError
+
+logger = logging.getLogger(__name__)
 
 
 class Command(Protocol):
-    """A module of a subcommand."""
+    """Module of a subcommand."""
 
     def add_parser(
         self, subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", /
@@ -24,11 +26,11 @@ class Command(Protocol):
         ...
 
     def run(self, args: argparse.Namespace, settings: Settings, /) -> int:
-        """Run it and return the exit status; raise SettingsError, ModelError or OSError."""
+        """Run the subcommand, return its exit status; raise SettingsError, ModelError, OSError."""
         ...
 
 
-# Each module imports what is heavy when it runs, so that --help answers at once.
+# Modules import heavy packages in `run`, so that --help is fast.
 _COMMANDS: dict[str, Command] = {
     "cartoonize": cartoonize,
     "serve": serve,
@@ -41,34 +43,38 @@ _COMMANDS: dict[str, Command] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 1 for an error, 2 for wrong usage."""
+    """Run one command, return its exit status: 0, 1 for an error, 2 for wrong usage."""
     if os.getpid() == 1:
-        _let_sigterm_end_process_1()
+        _exit_on_sigterm_as_pid_1()
     args = _parser().parse_args(argv)
     if args.command == "serve":
-        log_writer.start()  # Before any other file is opened.
+        logs.start()  # Before any other file is opened.
+    else:
+        logs.start_sentences()
     try:
         settings = Settings.from_environment(os.environ)
         if unknown := unknown_variables(os.environ):
-            say(f"These variables are no settings and have no effect: {', '.join(unknown)}.")
+            logger.warning(
+                "These variables are not settings and have no effect: %s.", ", ".join(unknown)
+            )
         return _COMMANDS[args.command].run(args, settings)
     except (SettingsError, ModelError) as error:
-        say(str(error))
-    except BrokenPipeError:  # Whoever read the output has enough, as in `dctnet ... | head`.
-        # Python would fail once more when it flushes at the end.
+        logger.error("%s", error)
+    except BrokenPipeError:  # The reader closed the pipe, as in `dctnet ... | head`.
+        # Otherwise Python fails again when it flushes standard output on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         reason = f"{error.strerror or error}."
-        say(f"{error.filename}: {reason}" if error.filename else reason)
+        logger.error("%s", f"{error.filename}: {reason}" if error.filename else reason)
     except KeyboardInterrupt:
         return 130  # What a shell reports for a command that SIGINT ended.
     return 1
 
 
-def _let_sigterm_end_process_1() -> None:
-    """Do what the kernel does for every process but a container's first: there it drops the signal.
+def _exit_on_sigterm_as_pid_1() -> None:
+    """Exit on SIGTERM as process 1 of a container, for which the kernel has no default action.
 
-    A server sets a handler of its own, which drains.
+    The server installs its own handler, which drains.
     """
     signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
@@ -76,8 +82,8 @@ def _let_sigterm_end_process_1() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dctnet",
-        description="Turn portrait photos into cartoons with DCT-Net.",
-        epilog="Settings come from DCTNET_* variables; docs/settings.md lists them.",
+        description="Cartoonize portrait photos with DCT-Net.",
+        epilog="DCTNET_* environment variables configure it; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"dctnet {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -1,7 +1,8 @@
-"""``dctnet cartoonize``: pictures in files to cartoons in files."""
+"""``dctnet cartoonize``: cartoonize image files."""
 
 import argparse
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,62 +12,68 @@ from typing import TYPE_CHECKING
 
 from dctnet.cli.progress import Progress
 from dctnet.config import Settings
-from dctnet.messages import say
 
 if TYPE_CHECKING:
     from dctnet.engine import Engine
     from dctnet.imaging import Format
 
+logger = logging.getLogger(__name__)
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "cartoonize",
-        help="turn pictures into cartoons",
-        description="Turn pictures into cartoons of the same size.",
-        epilog="A cartoon has its picture's name with the format's suffix. One that is there "
-        "already is replaced, but no picture of this call is ever overwritten, nor is a cartoon "
-        "of this call: the second a.png is called a-2.png. A picture that cannot be read, or has "
-        "more than DCTNET_MAX_PIXELS, is named and left out, and the exit status is then 1.",
+        help="cartoonize image files",
+        description="Cartoonize image files. Each cartoon has the size of its image.",
+        epilog="A cartoon is named after its image, with the suffix of the format. Existing "
+        "files are replaced, except images and cartoons of the same call: the second a.png "
+        "becomes a-2.png. Images that cannot be read, or have more than DCTNET_MAX_PIXELS, are "
+        "reported and skipped; the exit status is then 1.",
     )
     parser.add_argument(
-        "pictures", nargs="+", type=Path, metavar="IN", help="a JPEG, PNG, WebP or AVIF"
+        "images", nargs="+", type=Path, metavar="IN", help="JPEG, PNG, WebP or AVIF image"
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="where the cartoons go; made if new"
+        "--out", required=True, type=Path, metavar="DIR", help="output folder; created if missing"
     )
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--style", metavar="NAME", help="a fetched style; `dctnet styles` lists all")
-    model.add_argument("--model", metavar="DIR", help="a model folder")
+    model.add_argument(
+        "--style", metavar="NAME", help="style of a fetched model; see `dctnet styles`"
+    )
+    model.add_argument("--model", metavar="DIR", help="path of a model folder")
     parser.add_argument(
-        "--format", choices=["png", "jpeg", "webp"], default="png", help="default: png"
+        "--format",
+        choices=["png", "jpeg", "webp"],
+        default="png",
+        help="output format; default: png",
     )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Draw every picture that can be read; return 1 when any could not."""
-    from dctnet.imaging import PictureError
-    from dctnet.loading import load_engine
+    """Cartoonize every readable image; return 1 if one was skipped."""
+    from dctnet.imaging import ImageError
+    from dctnet.model_loading import load_engine
 
     if args.style or args.model:
         settings = replace(settings, model=args.style or args.model)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        say(f"Cannot make the folder {args.out}: {error.strerror}.")
+        logger.error("Cannot create the folder %s: %s.", args.out, error.strerror)
         return 1
     engine, _ = load_engine(settings)
-    outputs = output_paths(args.pictures, args.out, args.format)
+    outputs = output_paths(args.images, args.out, args.format)
     status = 0
-    with Progress(len(args.pictures)) as progress:
-        for done, (picture, output) in enumerate(zip(args.pictures, outputs, strict=True)):
-            progress.show(done, str(picture))
+    with Progress(len(args.images)) as progress:
+        for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
+            progress.show(done, str(image))
             try:
-                cartoon = _draw(engine, picture, args.format, settings.max_pixels)
-            except (OSError, PictureError, MemoryError) as error:
+                cartoon = _cartoonize_file(engine, image, args.format, settings.max_pixels)
+            except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
-                say(f"{picture} is left out: {reason}")
+                logger.error("%s is skipped: %s", image, reason)
                 status = 1
                 continue
             output.write_bytes(cartoon)
@@ -76,20 +83,20 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """Return a sentence on why an image is left out."""
+    """Return the reason for skipping an image, as a sentence."""
     if isinstance(error, MemoryError):
         return "There is not enough memory for it."
     return f"{error.strerror}." if isinstance(error, OSError) else str(error)
 
 
-def output_paths(pictures: Sequence[Path], out: Path, format: str) -> list[Path]:
-    """Return where each picture's cartoon goes: never onto a picture, nor twice to one place."""
-    taken = {os.path.realpath(picture) for picture in pictures}
+def output_paths(images: Sequence[Path], out: Path, format: str) -> list[Path]:
+    """Return each cartoon's path, distinct from all images and other cartoons."""
+    taken = {os.path.realpath(image) for image in images}
     candidates: dict[str, Iterator[Path]] = {}
     paths = []
-    for picture in pictures:
-        # One sequence a name, so that a thousand pictures of one name stay quick.
-        numbered = candidates.setdefault(picture.stem, _numbered(out, picture.stem, format))
+    for image in images:
+        # One sequence for each name, so that a thousand images of one name stay fast.
+        numbered = candidates.setdefault(image.stem, _numbered(out, image.stem, format))
         path = next(path for path in numbered if os.path.realpath(path) not in taken)
         taken.add(os.path.realpath(path))
         paths.append(path)
@@ -103,14 +110,14 @@ def _numbered(out: Path, stem: str, format: str) -> Iterator[Path]:
 
 
 def _print_path(path: Path) -> None:
-    # Bytes, because a file's name need not be text.
+    # Bytes, because a file name need not be valid text.
     sys.stdout.buffer.write(os.fsencode(path) + b"\n")
     sys.stdout.flush()
 
 
-def _draw(engine: "Engine", picture: Path, format: "Format", max_pixels: int) -> bytes:
+def _cartoonize_file(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
     from dctnet.imaging import decode, encode, require_encodable
 
-    rgb = decode(picture.read_bytes(), max_pixels)
+    rgb = decode(image.read_bytes(), max_pixels)
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return encode(engine.cartoonize(rgb).picture, format)
+    return encode(engine.cartoonize(rgb).image, format)

@@ -1,4 +1,4 @@
-"""``dctnet doctor``: what this machine has and whether it can draw."""
+"""``dctnet doctor``: check installation, machine and model with a test inference."""
 
 import argparse
 import json
@@ -16,31 +16,31 @@ Facts = dict[str, object]
 _PACKAGES = ("flask", "gunicorn", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
 _OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
 
-# What the convolution libraries choose their code by; "asimd" is the kernel's word for NEON.
+# Features by which convolution libraries select code; the kernel says "asimd" for NEON.
 _CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
 
 _TEST_SIDE = 512
-"""The side of the picture that is drawn, in pixels."""
+"""Side of the test image, in pixels."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "doctor",
         help="check the installation, the model and the machine",
         description="Check everything that serving needs, and time one inference. The exit status "
-        "is 1 when the model or the inference fails.",
+        "is 1 if a check fails.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print every check, even after one that failed."""
+    """Run and print every check, even after a failed one; return 1 if one failed."""
     report: dict[str, Facts] = {}
     for name, check in _CHECKS.items():
         try:
             report[name] = check(settings)
-        except Exception as error:  # Whatever is wrong is what the user asks for.
+        except Exception as error:  # Report any error as the result of the check.
             report[name] = {"error": str(error) or type(error).__name__}
         if not args.json:
             _print(name, report[name])
@@ -69,20 +69,20 @@ def _versions(_: Settings) -> Facts:
     return facts
 
 
-def _processor(settings: Settings) -> Facts:
-    from dctnet.loading import network_threads
+def _cpu(settings: Settings) -> Facts:
+    from dctnet.model_loading import network_threads
 
     return {
         "machine": platform.machine(),
         "features": cpu_features(Path("/proc/cpuinfo")),
-        "processors": settings.cpus,
+        "cpus": settings.cpus,
         "slots": settings.slots,
         "threads": network_threads(settings),
     }
 
 
 def cpu_features(cpuinfo: Path) -> list[str]:
-    """Return the features that matter here, of those that Linux lists in ``/proc/cpuinfo``."""
+    """Return the relevant features that Linux lists in ``/proc/cpuinfo``."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:  # Not Linux.
@@ -97,18 +97,18 @@ def cpu_features(cpuinfo: Path) -> list[str]:
 
 
 def _address(settings: Settings) -> Facts:
-    from dctnet.server.address import require_free
+    from dctnet.server.bind_address import check_address_available
 
     try:
-        require_free(settings.bind)
-    except OSError as error:  # No failure: the server may be running.
+        check_address_available(settings.bind)
+    except OSError as error:  # Not a failure: the server may be running.
         return {"bind": str(settings.bind), "free": False, "reason": error.strerror}
     return {"bind": str(settings.bind), "free": True}
 
 
 def _model(settings: Settings) -> Facts:
-    from dctnet.loading import find_model
-    from dctnet.runtimes import choice
+    from dctnet.model_loading import find_model
+    from dctnet.runtimes import selection
 
     model = find_model(settings)
     return {
@@ -118,9 +118,9 @@ def _model(settings: Settings) -> Facts:
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
-        "prepared": model.is_prepared,
-        "runtime": choice.summary(model, settings.runtime),
-        "choice": choice.explain(model, settings.runtime),
+        "converted": model.is_converted,
+        "runtime": selection.summary(model, settings.runtime),
+        "runtime_selection": selection.explain(model, settings.runtime),
         **{f"{name}_needs_tensorflow": reason for name, reason in model.unconverted.items()},
     }
 
@@ -128,16 +128,16 @@ def _model(settings: Settings) -> Facts:
 def _inference(settings: Settings) -> Facts:
     import numpy as np
 
-    from dctnet.loading import load_engine
+    from dctnet.model_loading import load_engine
 
     started = time.perf_counter()
     engine, _ = load_engine(settings)
     loaded = time.perf_counter()
     ramp = np.linspace(0, 255, _TEST_SIDE).astype(np.uint8)
-    picture = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
-    engine.cartoonize(picture)  # The first one also prepares the graphs.
+    image = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
+    engine.cartoonize(image)  # The first inference also initializes the graphs.
     warm = time.perf_counter()
-    engine.cartoonize(picture)
+    engine.cartoonize(image)
     return {
         "loading_seconds": round(loaded - started, 3),
         "first_seconds": round(warm - loaded, 3),
@@ -148,7 +148,7 @@ def _inference(settings: Settings) -> Facts:
 
 _CHECKS: dict[str, Callable[[Settings], Facts]] = {
     "versions": _versions,
-    "processor": _processor,
+    "cpu": _cpu,
     "address": _address,
     "model": _model,
     "inference": _inference,

@@ -1,4 +1,4 @@
-"""How far a long command is."""
+"""Progress bar of long commands."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Progress:
-    """A bar on standard error that only a person sees: nothing is written to a file or a pipe."""
+    """Progress bar on standard error, shown only if that is a terminal."""
 
     _WIDTH = 24
 
@@ -20,20 +20,20 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.clear()
 
-    def show(self, done: int, doing: str) -> None:
-        """Draw the bar anew, with what is being done now."""
+    def show(self, done: int, step: str) -> None:
+        """Update the bar and the name of the current step."""
         filled = self._WIDTH * done // self._total
         bar = "#" * filled + "-" * (self._WIDTH - filled)
-        line = f"[{bar}] {done}/{self._total} {doing}"
+        line = f"[{bar}] {done}/{self._total} {step}"
         printable = "".join(c if c.isprintable() else "?" for c in line)
-        # A line that wraps could not be taken away again.
+        # A wrapped line could not be cleared.
         self._write(printable[: shutil.get_terminal_size().columns - 1])
 
     def clear(self) -> None:
-        """Take the bar away, before something else is printed."""
+        """Clear the bar, before other output."""
         self._write("")
 
     def _write(self, line: str) -> None:
         if self._shown:
-            sys.stderr.write(f"\r\x1b[K{line}")  # Back to the start of the line, and empty it.
+            sys.stderr.write(f"\r\x1b[K{line}")  # Return to the start of the line and clear it.
             sys.stderr.flush()

@@ -1,6 +1,7 @@
 """``dctnet serve``: the HTTP server."""
 
 import argparse
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
@@ -8,19 +9,20 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dctnet.config import SETTINGS, Address, Settings, SettingsError
-from dctnet.messages import say
+
+logger = logging.getLogger(__name__)
 
 EXIT_BROKEN_MODEL = 3
-"""The exit status that Gunicorn has too when its worker cannot load the model."""
+"""Exit status for a model that cannot be loaded; Gunicorn uses the same for its worker."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the ``serve`` command."""
     parser = subparsers.add_parser(
         "serve",
-        help="start the server and its web page",
-        description="Serve the API and a web page. SIGTERM ends the server after it has answered "
-        "what it accepted. The exit status is 3 when the model cannot be loaded.",
+        help="start the server with the HTTP API and the web UI",
+        description="Serve the HTTP API and the web UI. SIGTERM starts a graceful shutdown, which "
+        "completes in-flight requests. The exit status is 3 if the model cannot be loaded.",
     )
     parser.add_argument(
         "--bind", type=_address, metavar="HOST:PORT", help="default: DCTNET_BIND, 127.0.0.1:8080"
@@ -28,46 +30,47 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Serve until a signal ends the process."""
-    from dctnet import tracing
-    from dctnet.loading import find_model, label
+    """Serve until a signal stops the process."""
+    from dctnet import logs, tracing
+    from dctnet.model_loading import find_model
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import DEFAULT_STYLE
     from dctnet.models.styles import DEMO_STYLE
     from dctnet.replica import Replica
-    from dctnet.runtimes.choice import choose
-    from dctnet.server.application import Server
+    from dctnet.runtimes.selection import select
+    from dctnet.server.gunicorn_app import GunicornApp
 
+    logs.configure(settings.log_level, settings.log_format)
     if args.bind:
         settings = replace(settings, bind=args.bind)
-    # All is asked before the worker starts, so that a mistake shows at once.
+    # Check everything before the worker starts, so that errors show at once.
     try:
         model = find_model(settings)
-        choose(model, settings.runtime)
+        select(model, settings.runtime)
     except ModelError as error:
-        say(str(error))
+        logger.error("%s", error)
         return EXIT_BROKEN_MODEL
     try:
         _require_addresses(settings)
-        _require_worker_dir(settings.worker_dir)
+        _require_worker_tmp_dir(settings.worker_tmp_dir)
     except SettingsError as error:
-        say(str(error))
+        logger.error("%s", error)
         return 1
     replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
-    say(f"the model is {label(model)}, from {model.path}")
+    logger.info("the model is %s, from %s", model.label, model.path)
     if model.style == DEMO_STYLE:
-        say(f"for a public DCT-Net model, run: dctnet fetch {DEFAULT_STYLE}")
+        logger.info("for a public DCT-Net model, run: dctnet fetch %s", DEFAULT_STYLE)
     if replica.api_keys is not None:
-        say(f"a picture needs an API key; there are {len(replica.api_keys)}")
+        logger.info("POST requests need an API key; there are %d", len(replica.api_keys))
     if replica.tracing is not None:
-        say(f"requests are traced; the spans go to {replica.tracing.host}")
-    Server(replica).run()
+        logger.info("requests are traced; the spans go to %s", replica.tracing.host)
+    GunicornApp(replica).run()
     return 0
 
 
 def _require_addresses(settings: Settings) -> None:
-    """Raise SettingsError unless the server can listen on both its addresses at once."""
-    from dctnet.server.address import listening
+    """Raise SettingsError unless the server can listen on both addresses at once."""
+    from dctnet.server.bind_address import listen_on
 
     with ExitStack() as stack:
         for address, how in (
@@ -75,7 +78,7 @@ def _require_addresses(settings: Settings) -> None:
             (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
         ):
             try:
-                stack.enter_context(listening(address))
+                stack.enter_context(listen_on(address))
             except OSError as error:
                 raise SettingsError(
                     f"Cannot listen on {address}: {error.strerror}. Choose another address with"
@@ -83,8 +86,8 @@ def _require_addresses(settings: Settings) -> None:
                 ) from error
 
 
-def _require_worker_dir(folder: Path | None) -> None:
-    """Raise SettingsError unless the worker's heartbeat file can be made, as Gunicorn makes it."""
+def _require_worker_tmp_dir(folder: Path | None) -> None:
+    """Raise SettingsError unless the worker's heartbeat file can be created."""
     try:
         with NamedTemporaryFile(dir=folder):
             pass
@@ -92,7 +95,7 @@ def _require_worker_dir(folder: Path | None) -> None:
         where = "in the system's folder for temporary files" if folder is None else f"in {folder}"
         raise SettingsError(
             f"Cannot write the worker's heartbeat file {where}: {error.strerror}. Choose another"
-            " folder with DCTNET_WORKER_DIR."
+            " folder with DCTNET_WORKER_TMP_DIR."
         ) from error
 
 

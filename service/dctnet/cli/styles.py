@@ -1,4 +1,4 @@
-"""``dctnet styles``: the public models, and which of them are fetched."""
+"""``dctnet styles``: list the public models and whether they are fetched."""
 
 import argparse
 import json
@@ -9,12 +9,12 @@ from dctnet.models.styles import DEMO_STYLE, STYLES
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "styles", help="list the public models", description="List the public models."
     )
     parser.add_argument(
-        "--json", action="store_true", help="print a JSON array, with licences and sources too"
+        "--json", action="store_true", help="print a JSON array, with licence and source"
     )
 
 
@@ -37,7 +37,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
     print(
-        f"\nThe model that ships with dctnet is called {DEMO_STYLE}. "
-        "`dctnet fetch STYLE` downloads one of these."
+        f"\nThe style {DEMO_STYLE} ships with dctnet. `dctnet fetch STYLE` downloads one of these."
     )
     return 0

@@ -1,4 +1,4 @@
-"""``dctnet verify``: is a model folder what its manifest says, and what a digest says?"""
+"""``dctnet verify``: check a model folder against its manifest and a digest."""
 
 import argparse
 import re
@@ -9,34 +9,33 @@ from dctnet.models.folder import locate, open_folder
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add this command to ``dctnet``'s."""
+    """Add the subcommand and its arguments."""
     parser = subparsers.add_parser(
         "verify",
-        help="check a model folder",
-        description="Check every file of a model folder against its manifest, and the manifest "
+        help="verify a model folder",
+        description="Verify the checksum of every file of a model folder, and the manifest "
         "against a digest.",
-        epilog="Without --digest this finds damage; with it, tampering too.",
+        epilog="Without --digest this detects damage; with it, also tampering.",
     )
-    parser.add_argument("folder", metavar="DIR", help="a model folder, or a fetched style's name")
+    parser.add_argument("folder", metavar="DIR", help="model folder, or style of a fetched model")
     parser.add_argument(
         "--digest",
         type=_digest,
         metavar="D",
-        help="the sha256 that the manifest must have; `dctnet fetch` prints it",
+        help="expected sha256 of the manifest, as `dctnet fetch` prints it",
     )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Verify, and print what the folder is."""
+    """Verify; print style, model and revision. The last line is the digest."""
     folder = open_folder(locate(args.folder, settings.models_dir), args.digest)
     if folder.digest is None:
         raise ModelError(
-            f"{folder.path} has every file of a model but no manifest, so there is nothing to "
-            "check it against."
+            f"{folder.path} has every file of a model but no manifest, so it cannot be verified."
         )
     revision = f" at revision {folder.revision}" if folder.revision else ""
-    print(f"{folder.path} is whole: {folder.style}, {folder.model}{revision}")
-    print("Its manifest has the digest asked for:" if args.digest else "Its manifest's digest:")
+    print(f"{folder.path} is verified: {folder.style}, {folder.model}{revision}")
+    print("The manifest has the expected digest:" if args.digest else "Digest of the manifest:")
     print(folder.digest)
     return 0
 

@@ -1,4 +1,4 @@
-"""The similarity transform that turns a face upright into the head network's square.
+"""Face alignment: the similarity transform of a face to the head network's square.
 
 Upstream: `modelscope/models/cv/cartoon/mtcnn_pytorch/src/align_trans.py` and `matlab_cp2tform.py`
 (MATLAB's `cp2tform` of type 'similarity').
@@ -10,17 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dctnet.runtimes import Floats, Pixels
+from dctnet.arrays import Floats, Pixels
 
 HEAD_SIDE = 288
-"""The side of the head network's square picture, in pixels."""
+"""Side of the head network's square image, in pixels."""
 
 _RATIO = 0.75
 _TEMPLATE_SIDE = 112
 _WHITE = (255, 255, 255)
 
-# Pupils, nose, corners of the mouth of a frontal face, x, y in 96x112 pixels, and their place in a
-# square of 112.
+# Pupils, nose and mouth corners of a frontal face, x, y in 96x112 pixels, moved to a square of 112.
 _TEMPLATE = np.array(
     [
         [30.29459953, 51.69630051],
@@ -32,58 +31,58 @@ _TEMPLATE = np.array(
 ) + np.array([9, 1])
 
 
-def _reference() -> Floats:
-    """Return the five points' place in the head square, 5x2 float32 as x, y."""
+def _reference_points() -> Floats:
+    """Return the template's five points in the head square, 5x2 float32 as x, y."""
     center = _TEMPLATE_SIDE / 2
     points: Floats = _TEMPLATE.astype(np.float32)
     points = (points - center) * _RATIO + center
     return points * np.float32(HEAD_SIDE / _TEMPLATE_SIDE)
 
 
-REFERENCE = _reference()
+REFERENCE_POINTS = _reference_points()
 
 _Matrix = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A pair of 2x3 matrices for `cv2.warpAffine`, between picture and head square."""
+    """Two 2x3 matrices for `cv2.warpAffine`: image to head square and back."""
 
     to_head: _Matrix
-    to_picture: _Matrix
+    to_image: _Matrix
 
 
 def align(points: Floats) -> Alignment | None:
-    """Return the transform that brings five points of a face closest to the template's.
+    """Return the transform that maps a face's five points closest to the template's.
 
-    `points` is 5x2 float32 as x, y: left and right pupil, nose, left and right corner of the mouth.
-    None where the points coincide, so that no transform exists.
+    `points` is 5x2 float32 as x, y: left and right pupil, nose, left and right mouth corner. None
+    if the points coincide, so that no transform exists.
     """
-    mirrored = REFERENCE * np.array([-1, 1], np.float32)
-    upright, reflected = _fit_inverse(points, REFERENCE), _fit_inverse(points, mirrored)
+    mirrored = REFERENCE_POINTS * np.array([-1, 1], np.float32)
+    upright, reflected = _fit_inverse(points, REFERENCE_POINTS), _fit_inverse(points, mirrored)
     if upright is None or reflected is None:
         return None
     matrices = _invert(upright), _invert(reflected) @ np.diag([-1.0, 1.0, 1.0])
-    # Upstream measures both candidates against the mirrored template, its arrays being aliased;
-    # which of them is taken, and so the answer, depends on that.
+    # Upstream measures both candidates against the mirrored template, because its arrays alias; the
+    # selected candidate, and so the result, depends on this.
     homogeneous = np.hstack([points, np.ones((len(points), 1))])
     errors = [np.linalg.norm((homogeneous @ matrix)[:, :2] - mirrored) for matrix in matrices]
     if errors[0] <= errors[1]:
-        return Alignment(to_head=matrices[0][:, :2].T, to_picture=upright[:, :2].T)
-    return Alignment(to_head=matrices[1][:, :2].T, to_picture=np.linalg.inv(matrices[1])[:, :2].T)
+        return Alignment(to_head=matrices[0][:, :2].T, to_image=upright[:, :2].T)
+    return Alignment(to_head=matrices[1][:, :2].T, to_image=np.linalg.inv(matrices[1])[:, :2].T)
 
 
-def cut_head(picture: Pixels, alignment: Alignment) -> Pixels:
-    """Return the upright head of an HxWx3 uint8 picture, 288x288x3, white beyond the picture."""
+def crop_head(image: Pixels, alignment: Alignment) -> Pixels:
+    """Return the aligned head of an HxWx3 uint8 image, 288x288x3, white outside the image."""
     size = (HEAD_SIDE, HEAD_SIDE)
-    head = cv2.warpAffine(picture, alignment.to_head, size, borderValue=_WHITE)
+    head = cv2.warpAffine(image, alignment.to_head, size, borderValue=_WHITE)
     return np.asarray(head, dtype=np.uint8)
 
 
 def _fit_inverse(source: Floats, target: Floats) -> _Matrix | None:
-    """Return the 3x3 matrix of rotation, scale and shift that brings [target, 1] close to source.
+    """Fit the 3x3 matrix of rotation, scale and shift that maps [target, 1] to source.
 
-    Least squares from target to source, as in cp2tform. None where the source is a single point.
+    Least squares from target to source, as in cp2tform. None if the source is a single point.
     """
     x, y = target[:, :1], target[:, 1:]
     one, zero = np.ones_like(x), np.zeros_like(x)
@@ -99,5 +98,5 @@ def _fit_inverse(source: Floats, target: Floats) -> _Matrix | None:
 
 def _invert(matrix: _Matrix) -> _Matrix:
     inverse: _Matrix = np.linalg.inv(matrix)
-    inverse[:, 2] = [0, 0, 1]  # Rid of rounding errors, as upstream.
+    inverse[:, 2] = [0, 0, 1]  # Removes rounding errors, as upstream does.
     return inverse

@@ -1,4 +1,4 @@
-"""Face boxes.
+"""Face detection.
 
 Upstream: `modelscope/models/cv/cartoon/facelib/face_detector.py` and `sort` in `facer.py`.
 """
@@ -6,28 +6,29 @@ Upstream: `modelscope/models/cv/cartoon/facelib/face_detector.py` and `sort` in 
 import cv2
 import numpy as np
 
-from dctnet.runtimes import Detector, Floats, Pixels
+from dctnet.arrays import Floats, Pixels
+from dctnet.runtimes import Detector
 
 MAX_FACES = 10
-"""How many faces of one picture are drawn, the largest ones (upstream's `topk`)."""
+"""Largest number of faces per image; the largest faces are kept (upstream's `topk`)."""
 
 MIN_SCORE = 0.8
-"""A box of no higher score is no face (upstream's `thres`)."""
+"""Boxes with this score or less are dropped (upstream's `thres`)."""
 
 _SIDE = 512
 FILL_RGB = (123, 116, 103)
-"""The colour beyond the picture, RGB: the mean of the networks' training pictures."""
+"""Fill colour outside the image, RGB: the mean of the networks' training images."""
 
 
-def find_faces(picture: Pixels, detector: Detector) -> Floats:
-    """Return the boxes of the faces in an HxWx3 uint8 RGB picture.
+def find_faces(image: Pixels, detector: Detector) -> Floats:
+    """Return the face boxes of an HxWx3 uint8 RGB image.
 
-    The answer is Nx4 float32 as x1, y1, x2, y2 in pixels of the picture, N at most `MAX_FACES`.
+    Nx4 float32 as x1, y1, x2, y2 in pixels of the image, N at most `MAX_FACES`.
     """
-    scale = _SIDE / max(picture.shape[:2])
-    if min(picture.shape[:2]) * scale < 1:
-        return np.empty((0, 4), np.float32)  # A strip less than one pixel wide to the detector.
-    boxes, scores = detector(_letterbox(picture, scale))
+    scale = _SIDE / max(image.shape[:2])
+    if min(image.shape[:2]) * scale < 1:
+        return np.empty((0, 4), np.float32)  # Less than one pixel wide for the detector.
+    boxes, scores = detector(_letterbox(image, scale))
     boxes = boxes[scores > MIN_SCORE] * np.float32(_SIDE / scale)
     boxes = boxes[:, [1, 0, 3, 2]]
     if len(boxes) > MAX_FACES:
@@ -36,9 +37,9 @@ def find_faces(picture: Pixels, detector: Detector) -> Floats:
     return boxes
 
 
-def _letterbox(picture: Pixels, scale: float) -> Pixels:
-    """Scale a picture into the top left of the detector's square."""
-    scaled = cv2.resize(picture, None, fx=scale, fy=scale)
+def _letterbox(image: Pixels, scale: float) -> Pixels:
+    """Scale an image into the top left of the detector's square."""
+    scaled = cv2.resize(image, None, fx=scale, fy=scale)
     square = np.full((_SIDE, _SIDE, 3), FILL_RGB, dtype=np.uint8)
     square[: scaled.shape[0], : scaled.shape[1]] = scaled
     return square

@@ -1,4 +1,4 @@
-"""DCT-Net's inference: a picture in, its cartoon out.
+"""DCT-Net inference: from an image to its cartoon.
 
 Paper: "DCT-Net: Domain-Calibrated Translation for Portrait Stylization", SIGGRAPH 2022.
 Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`.
@@ -12,95 +12,94 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dctnet.engine.alignment import Alignment, align, cut_head
+from dctnet.arrays import Floats, Pixels
+from dctnet.engine.alignment import Alignment, align, crop_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
 from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize, working_size
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.engine.pupils import five_points
-from dctnet.runtimes import Floats, Networks, Pixels
-
-MAX_WORKING_SIDE = 1280
-"""Default of the longest side at which a picture is worked on, in pixels."""
+from dctnet.runtimes import Networks
+from dctnet.shared_limits import MAX_WORKING_SIDE
 
 
 @dataclass(frozen=True)
 class Cartoon:
-    """What the engine made of a picture.
+    """A cartoon with its statistics.
 
-    `picture` is HxWx3 uint8 RGB at the input's size, `faces` the number of heads drawn, `stages`
-    the seconds that each stage took: background, faces, head, blend.
+    `image` is HxWx3 uint8 RGB in the size of the input, `faces` the number of generated heads,
+    `stages` the seconds of each stage: background, faces, head, blend.
     """
 
-    picture: Pixels
+    image: Pixels
     faces: int
     stages: dict[str, float]
 
 
 class Engine:
-    """Turns pictures into cartoons with one model. Stateless: threads may share it."""
+    """Cartoonizes images with one model. Stateless: threads may share it."""
 
     def __init__(
         self, networks: Networks, alpha: Floats, max_working_side: int = MAX_WORKING_SIDE
     ) -> None:
-        """Take the model's networks and its head mask, 288x288 float32 in 0..1."""
+        """Create an engine from networks and head mask, 288x288 float32 in 0..1."""
         self._networks = networks
         self._alpha = alpha
         self._max_working_side = max_working_side
 
     def reserve(self, calls: int) -> None:
-        """Take the networks' memory for so many calls at once with the largest pictures.
+        """Allocate the networks' memory for `calls` concurrent calls with the largest images.
 
-        Raises MemoryError where there is not enough.
+        Raises MemoryError if there is not enough.
         """
         self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
 
-    def cartoonize(self, picture: Pixels) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB picture of any size.
+    def cartoonize(self, image: Pixels) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB image of any size.
 
-        `picture` is only read. Beside it and the cartoon, drawing takes 5 bytes per pixel, and what
-        the working size takes. Raises ValueError where `picture` is of another shape or type.
+        `image` is only read. Beside it and the cartoon, this takes 5 bytes per pixel, plus the
+        memory of the working size. Raises ValueError if `image` has another shape or type.
         """
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"not an HxWx3 uint8 picture: {picture.shape} {picture.dtype}")
-        if picture.size == 0:
-            raise ValueError(f"an empty picture: {picture.shape}")
-        height, width = picture.shape[:2]
-        clock = _Clock()
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"not an HxWx3 uint8 image: {image.shape} {image.dtype}")
+        if image.size == 0:
+            raise ValueError(f"an empty image: {image.shape}")
+        height, width = image.shape[:2]
+        clock = _StageTimer()
         with clock.stage("background"):
-            photo = resize(picture, *working_size(height, width, self._max_working_side))
-            canvas = self._draw_background(photo)
+            photo = resize(image, *working_size(height, width, self._max_working_side))
+            canvas = self._generate_background(photo)
         with clock.stage("faces"):
             alignments = self._align_faces(photo)
         for alignment in alignments:
             with clock.stage("head"):
-                head = self._networks.head(_swap_colours(cut_head(photo, alignment)))
+                head = self._networks.head(_swap_colours(crop_head(photo, alignment)))
             with clock.stage("blend"):
-                blend(canvas, head, self._alpha, alignment.to_picture)
+                blend(canvas, head, self._alpha, alignment.to_image)
         with clock.stage("blend"):
             cartoon = _to_rgb(canvas, height, width)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
-    def _draw_background(self, photo: Pixels) -> Floats:
-        """Return the whole picture drawn, HxWx3 float32 BGR."""
+    def _generate_background(self, photo: Pixels) -> Floats:
+        """Return the cartoon of the whole image, HxWx3 float32 BGR."""
         height, width = photo.shape[:2]
-        drawn = self._networks.background(pad_to_multiple(_swap_colours(photo)))
-        return np.ascontiguousarray(drawn[:height, :width], dtype=np.float32)
+        cartoon = self._networks.background(pad_to_multiple(_swap_colours(photo)))
+        return np.ascontiguousarray(cartoon[:height, :width], dtype=np.float32)
 
     def _align_faces(self, photo: Pixels) -> list[Alignment]:
-        """Return how each face is turned upright, the largest face first."""
-        found = []
+        """Return the alignment of each face, the largest face first."""
+        faces = []
         for box in find_faces(photo, self._networks.detector):
             landmarks = find_landmarks(photo, box, self._networks.landmarks)
             if landmarks is not None:
-                found.append(landmarks)
-        areas = np.array([np.prod(np.ptp(landmarks, axis=0)) for landmarks in found])
-        alignments = (align(five_points(photo, found[i])) for i in areas.argsort()[::-1])
+                faces.append(landmarks)
+        areas = np.array([np.prod(np.ptp(landmarks, axis=0)) for landmarks in faces])
+        alignments = (align(five_points(photo, faces[i])) for i in areas.argsort()[::-1])
         return [alignment for alignment in alignments if alignment is not None]
 
 
-class _Clock:
-    """Adds up the seconds of each stage."""
+class _StageTimer:
+    """Total seconds of each stage."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(("background", "faces", "head", "blend"), 0.0)
@@ -117,8 +116,8 @@ class _Clock:
 def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
     """Resize an HxWx3 float32 BGR canvas by area averaging, and round it to uint8 RGB.
 
-    One channel at a time: a large image takes 5 bytes per pixel beside the result, not 33. Rounding
-    first would take none, but is up to 1.2 levels off.
+    Works channel by channel: a large image takes 5 bytes per pixel beside the result, not 33.
+    Rounding first would take none, but errs by up to 1.2 levels.
     """
     rgb: Pixels = np.empty((height, width, 3), np.uint8)
     np.clip(canvas, 0, 255, out=canvas)
@@ -130,6 +129,6 @@ def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
     return rgb
 
 
-def _swap_colours(picture: Pixels) -> Pixels:
-    """Turn RGB into BGR and back."""
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8)
+def _swap_colours(image: Pixels) -> Pixels:
+    """Convert RGB to BGR, or BGR to RGB."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Sizes: what the networks work at.
+"""Working size and padding of images.
 
 Upstream: `resize_size` and `padTo16x` in `modelscope/models/cv/cartoon/utils.py`.
 """
@@ -6,20 +6,20 @@ Upstream: `resize_size` and `padTo16x` in `modelscope/models/cv/cartoon/utils.py
 import cv2
 import numpy as np
 
-from dctnet.runtimes import Pixels
+from dctnet.arrays import Pixels
 
 MAX_SHORT_SIDE = 720
-"""The longest that the short side of a working picture may be, in pixels (upstream's)."""
+"""Upper limit of a working image's short side, in pixels (upstream's)."""
 
 _MULTIPLE = 16
 _WHITE = 255
 
 
 def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
-    """Return the (height, width) in pixels at which a picture is worked on.
+    """Return the (height, width) of the working image, in pixels.
 
-    Upstream bounds the short side only, to 720; the long side is then bounded by `max_side`, so
-    that time and memory are bounded whatever the shape.
+    Upstream limits only the short side, to 720. `max_side` also limits the long side, which bounds
+    time and memory for any shape.
     """
     if min(height, width) > MAX_SHORT_SIDE:
         if height > width:
@@ -34,36 +34,36 @@ def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
 
 
 def largest_padded_size(max_side: int) -> tuple[int, int]:
-    """Return the (height, width) of the most pixels that are drawn at once, padding counted.
+    """Return the (height, width) of the largest working image, including padding.
 
-    A short side that is a multiple is padded too where the long one, a pixel less, is none.
+    A short side that is a multiple of 16 is padded too if the long side, one pixel less, is not.
     """
     short = min(MAX_SHORT_SIDE, max_side)
     return (short // _MULTIPLE + 1) * _MULTIPLE, -(-max_side // _MULTIPLE) * _MULTIPLE
 
 
-def resize(picture: Pixels, height: int, width: int) -> Pixels:
-    """Resize an HxWxC uint8 picture by area averaging, as upstream does in both directions."""
-    if picture.shape[:2] == (height, width):
-        return picture
+def resize(image: Pixels, height: int, width: int) -> Pixels:
+    """Resize an HxWxC uint8 image with INTER_AREA, up and down, as upstream does."""
+    if image.shape[:2] == (height, width):
+        return image
     return np.asarray(
-        cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
 
 
-def pad_to_multiple(picture: Pixels) -> Pixels:
-    """Pad an HxWx3 uint8 picture with white on the right and below to multiples of 16.
+def pad_to_multiple(image: Pixels) -> Pixels:
+    """Pad an HxWx3 uint8 image with white, right and bottom, to multiples of 16.
 
-    Where one side is a multiple already and the other is not, upstream pads both; so do we, since
-    what lies beyond the border reaches into the picture.
+    If only one side is a multiple, upstream pads both. So does this function, because the padding
+    influences the image.
     """
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     if height % _MULTIPLE == 0 and width % _MULTIPLE == 0:
-        return picture
+        return image
     padded = np.full(
         ((height // _MULTIPLE + 1) * _MULTIPLE, (width // _MULTIPLE + 1) * _MULTIPLE, channels),
         _WHITE,
         dtype=np.uint8,
     )
-    padded[:height, :width] = picture
+    padded[:height, :width] = image
     return padded

@@ -1,4 +1,4 @@
-"""Untrusted bytes to an RGB array and back, within limits."""
+"""Decoding of untrusted images within limits, and encoding."""
 
 from dctnet.imaging.container import InputFormat
 from dctnet.imaging.decode import (
@@ -11,8 +11,8 @@ from dctnet.imaging.decode import (
 )
 from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
 from dctnet.imaging.errors import (
-    BrokenPicture,
-    PictureError,
+    DamagedImage,
+    ImageError,
     TooLongForFormat,
     TooManyPixels,
     UnsupportedFormat,
@@ -24,11 +24,11 @@ __all__ = [
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_FIXED_BYTES",
     "MEDIA_TYPES",
-    "BrokenPicture",
+    "DamagedImage",
     "Format",
+    "ImageError",
     "ImageHeader",
     "InputFormat",
-    "PictureError",
     "TooLongForFormat",
     "TooManyPixels",
     "UnsupportedFormat",

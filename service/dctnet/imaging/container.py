@@ -1,35 +1,36 @@
-"""A picture's file, taken apart before anything is decoded."""
+"""Parsed image files, before decoding."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF"]
 
 MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
-"""The largest ICC profile that is used; those of printers have up to 3 MiB."""
+"""Size limit of ICC profiles; those of printers have up to 3 MiB."""
 
 
 MAX_CHUNKS: Final = 65_536
-"""The most chunks of a PNG or a WebP: half a gigabyte of pixels, in 8 KiB as libpng writes them."""
+"""Limit of chunks in a PNG or WebP: 0.5 GB of pixels in chunks of 8 KiB, as libpng writes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the file says of its picture, and the bytes that a decoder needs."""
+    """Header and metadata of an image, and the bytes that a decoder needs."""
 
     format: InputFormat
     width: int
-    """Pixels, as stored: before the orientation is applied."""
+    """Width in pixels as stored, before orientation."""
     height: int
+    """Height in pixels as stored, before orientation."""
     data: bytes
-    """The file without what the picture does not need, where a decoder would read that first."""
+    """The file without parts that the image does not need, where a decoder would read them."""
     profile: bytes = b""
-    """The ICC profile, which nobody has looked into; empty if there is none to be used."""
+    """The ICC profile, not yet validated; empty if there is none."""
     orientation: int = 1
-    """The orientation of EXIF, 1 to 8."""
+    """EXIF orientation, 1 to 8."""
 
     def __post_init__(self) -> None:
         if not self.width or not self.height:
-            raise BrokenPicture(f"The picture has no pixels: {self.width} x {self.height}.")
+            raise DamagedImage(f"The image has no pixels: {self.width} x {self.height}.")

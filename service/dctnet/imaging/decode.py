@@ -1,4 +1,4 @@
-"""A picture's bytes to an RGB array."""
+"""Decoding of images to RGB arrays."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,36 +7,37 @@ from typing import Final, NamedTuple
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from dctnet.arrays import Pixels
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
-from dctnet.imaging.errors import BrokenPicture, TooManyPixels, UnsupportedFormat
+from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.memory import is_out_of_memory
-from dctnet.imaging.rgb import Pixels, upright_rgb
+from dctnet.imaging.rgb import upright_rgb
 
 MAX_SIDE: Final = 1_000_000
-"""The longest side, in pixels, that is decoded: no answer could hold a longer one."""
+"""Limit of a side in pixels: no output format can hold a longer one."""
 
 DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 22}
-"""The most memory that decoding takes per pixel, in bytes, by format: what libraries need, the
-decoded image and the result. An AVIF needs most that has layers and alpha."""
+"""Upper bound of decoding memory in bytes per pixel, by format: libraries, decoded image, result.
+AVIFs with layers and alpha need most."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
-"""The most memory that decoding takes on top, in bytes: above all the Huffman tables of a lossless
-WebP, up to 54 MiB, or the tables of an ICC profile, up to 24 MiB, and the tile in conversion."""
+"""Upper bound of additional decoding memory in bytes: mainly the Huffman tables of a lossless WebP,
+up to 54 MiB, or the tables of an ICC profile, up to 24 MiB, and the tile in conversion."""
 
 DECODE_BYTES_PER_BODY_BYTE: Final = 2
-"""The most copies of the file that decoding makes, besides the caller's."""
+"""Upper bound of copies of the file that decoding makes, besides the caller's."""
 
-# Pillow would import its plugins with the first image, when there may be no file descriptor left.
+# Pillow imports its plugins with the first image, when no file descriptor may be left.
 Image.preinit()
 _PLUGINS = AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-# The caller's limit is checked from the header; Pillow's own one would warn or fail before it.
+# The caller's limit is checked from the header; Pillow's own limit would warn or fail first.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageHeader(NamedTuple):
-    """What an image's header says: sides in pixels, as stored, and its format."""
+    """Width and height in pixels, as stored, and format of an image."""
 
     width: int
     height: int
@@ -44,42 +45,42 @@ class ImageHeader(NamedTuple):
 
 
 def decode(data: bytes, max_pixels: int) -> Pixels:
-    """Decode a JPEG, PNG, WebP or AVIF picture to HxWx3 RGB of 0..255, as a viewer would show it.
+    """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 uint8 RGB, as a viewer shows it.
 
-    The format is told from the bytes. EXIF orientation is applied, an ICC profile is converted to
-    sRGB, transparency is laid on white, and of an animation the first frame counts.
+    Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
+    to sRGB, composites transparency on white, and takes the first frame of an animation.
 
     Raises:
-        UnsupportedFormat: The bytes are of another format, or no picture.
+        UnsupportedFormat: The bytes have another format or are no image.
         TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
-        BrokenPicture: The picture is damaged or cut off, or built to be slow to decode.
+        DamagedImage: The image is damaged or truncated, or would be too costly to decode.
         MemoryError: There is not enough memory to decode it.
     """
-    container = _inspected(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels)
     if container.format == "WEBP":
-        webp.require_modest(container.data)
-    with _loaded(container) as image:
+        webp.check_decoding_cost(container.data)
+    with _load(container) as image:
         return upright_rgb(image, container.profile, container.orientation)
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:
-    """Return the image's header; orientation may swap its sides.
+    """Return the image's header, without decoding; orientation may swap its sides.
 
-    Nothing is decoded. Raises UnsupportedFormat, TooManyPixels, BrokenPicture as ``decode`` does.
+    Raises UnsupportedFormat, TooManyPixels and DamagedImage as ``decode`` does.
     """
-    container = _inspected(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels)
     return ImageHeader(container.width, container.height, container.format)
 
 
-def _inspected(data: bytes, max_pixels: int) -> Container:
-    container = _taken_apart(data)
-    _require_small(container.width, container.height, max_pixels)
+def _parse_within_limits(data: bytes, max_pixels: int) -> Container:
+    container = _parse(data)
+    _check_size(container.width, container.height, max_pixels)
     return container
 
 
-def _taken_apart(data: bytes) -> Container:
-    """Tell the format from the first bytes, so that no damaged picture is taken for another."""
+def _parse(data: bytes) -> Container:
+    """Parse the format that the first bytes announce."""
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.read(data)
     if data.startswith(png.SIGNATURE):
@@ -88,43 +89,42 @@ def _taken_apart(data: bytes) -> Container:
         return webp.read(data)
     if avif.is_avif(data):
         return avif.read(data)
-    raise UnsupportedFormat("This is no JPEG, PNG, WebP or AVIF picture.")
+    raise UnsupportedFormat("This is not a JPEG, PNG, WebP or AVIF image.")
 
 
-def _require_small(width: int, height: int, max_pixels: int) -> None:
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     pixels = width * height
     if pixels > max_pixels:
         raise TooManyPixels(
-            f"The picture has {width} x {height} = {pixels} pixels; "
-            f"at most {max_pixels} are allowed."
+            f"The image has {width} x {height} = {pixels} pixels; at most {max_pixels} are allowed."
         )
     if max(width, height) > MAX_SIDE:
         raise TooManyPixels(
-            f"The picture has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
+            f"The image has {width} x {height} pixels; at most {MAX_SIDE} are allowed on a side."
         )
 
 
 @contextmanager
-def _loaded(container: Container) -> Iterator[Image.Image]:
-    # Hostile bytes make Pillow's parsers raise far more than the documented OSError.
+def _load(container: Container) -> Iterator[Image.Image]:
+    # With hostile input Pillow raises more than the documented OSError.
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])
     except Exception as error:
         _require_memory(error, container)
-        raise BrokenPicture("The picture's header is damaged.") from error
+        raise DamagedImage("The image's header is damaged.") from error
     with image:
         if image.size != (container.width, container.height):
-            raise BrokenPicture("The picture's headers contradict each other.")
+            raise DamagedImage("The image's headers contradict each other.")
         try:
             image.load()
         except Exception as error:
             _require_memory(error, container)
-            raise BrokenPicture("The picture is damaged or cut off.") from error
+            raise DamagedImage("The image is damaged or cut off.") from error
         yield image
 
 
 def _require_memory(error: Exception, container: Container) -> None:
-    """Raise MemoryError where decoding failed for lack of memory."""
+    """Raise MemoryError if decoding failed for lack of memory."""
     needed = DECODE_FIXED_BYTES
     needed += DECODE_BYTES_PER_PIXEL[container.format] * container.width * container.height
     if is_out_of_memory(error, needed):

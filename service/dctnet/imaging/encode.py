@@ -1,13 +1,12 @@
-"""An RGB array to a picture's bytes."""
+"""Encoding of RGB arrays."""
 
 from io import BytesIO
 from typing import Final, Literal
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from dctnet.arrays import Pixels
 from dctnet.imaging.errors import TooLongForFormat
 
 Format = Literal["png", "jpeg", "webp"]
@@ -18,37 +17,37 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
     "webp": "image/webp",
 }
 
-# What libpng, libjpeg and libwebp write at most, in pixels.
-_LONGEST_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
+# Limits of libpng, libjpeg and libwebp, in pixels.
+_MAX_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
 
 _QUALITY: Final = 95
 
 _WEBP_METHOD: Final = 2
-"""libwebp's method, 0 to 6. From 3 on it collects the whole image's tokens before it writes them:
-up to 18 bytes per pixel and 4 times the CPU time, for 0.4 dB. 0 and 1 fail for much noise."""
+"""libwebp's method, 0 to 6. Methods from 3 on buffer the tokens of the whole image: up to 18 bytes
+per pixel and 4 times the CPU time, for 0.4 dB. Methods 0 and 1 fail for strong noise."""
 
 
-def encode(rgb: NDArray[np.uint8], format: Format) -> bytes:
-    """Encode HxWx3 uint8 RGB, without any metadata; JPEG and WebP with quality 95.
+def encode(rgb: Pixels, format: Format) -> bytes:
+    """Encode HxWx3 uint8 RGB without metadata; JPEG and WebP with quality 95.
 
-    Beside the image it takes up to 12 bytes per pixel, whatever the format and the content.
+    Takes up to 12 bytes per pixel beside the image, for any format and content.
 
     Raises:
-        TooLongForFormat: A side is longer than the format can hold.
+        TooLongForFormat: A side is longer than the format allows.
     """
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return _webp(rgb) if format == "webp" else _png_or_jpeg(rgb, format)
+    return _encode_webp(rgb) if format == "webp" else _encode_png_or_jpeg(rgb, format)
 
 
-def _webp(rgb: NDArray[np.uint8]) -> bytes:
-    """Encode by Pillow: OpenCV has no parameter for libwebp's method."""
+def _encode_webp(rgb: Pixels) -> bytes:
+    """Encode with Pillow: OpenCV has no parameter for libwebp's method."""
     encoded = BytesIO()
     Image.fromarray(rgb).save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
     return encoded.getvalue()
 
 
-def _png_or_jpeg(rgb: NDArray[np.uint8], format: Format) -> bytes:
-    """Encode by OpenCV, PNG with its default level, the fastest one."""
+def _encode_png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
+    """Encode with OpenCV, PNG with the default level, the fastest one."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
     done, encoded = cv2.imencode(f".{format}", bgr, parameters)
@@ -58,13 +57,13 @@ def _png_or_jpeg(rgb: NDArray[np.uint8], format: Format) -> bytes:
 
 
 def require_encodable(width: int, height: int, format: Format) -> None:
-    """Raise TooLongForFormat unless a picture of this size fits into the format.
+    """Raise TooLongForFormat unless the format can hold an image of this size.
 
-    To be asked before the costly inference.
+    Call it before the inference.
     """
-    longest = _LONGEST_SIDE[format]
-    if max(width, height) > longest:
+    max_side = _MAX_SIDE[format]
+    if max(width, height) > max_side:
         raise TooLongForFormat(
-            f"A picture of {width} x {height} pixels is too long for {format}, "
-            f"which holds at most {longest} on a side."
+            f"An image of {width} x {height} pixels is too long for {format}, "
+            f"which holds at most {max_side} on a side."
         )

@@ -1,21 +1,21 @@
-"""What can be wrong with a picture; each message is one printable sentence."""
+"""Image errors. Each message is one printable sentence."""
 
 
-class PictureError(Exception):
-    """The picture cannot be used."""
+class ImageError(Exception):
+    """The image cannot be used; base class."""
 
 
-class UnsupportedFormat(PictureError):
-    """The bytes are no JPEG, PNG, WebP or AVIF picture."""
+class UnsupportedFormat(ImageError):
+    """The bytes are not a JPEG, PNG, WebP or AVIF image."""
 
 
-class BrokenPicture(PictureError):
-    """The bytes start like a picture of an allowed format but cannot be decoded."""
+class DamagedImage(ImageError):
+    """The bytes start like an image of an allowed format but cannot be decoded."""
 
 
-class TooManyPixels(PictureError):
+class TooManyPixels(ImageError):
     """The header announces more pixels than the limit."""
 
 
-class TooLongForFormat(PictureError):
-    """A side is longer than the format of the answer can hold."""
+class TooLongForFormat(ImageError):
+    """A side is longer than the output format allows."""

@@ -1,4 +1,4 @@
-"""The one thing in EXIF data that a picture needs."""
+"""EXIF orientation."""
 
 import struct
 from typing import Final
@@ -10,10 +10,10 @@ _SHORT: Final = 3
 
 
 def orientation(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, that EXIF data give; 1 where they are damaged or silent.
+    """Return the orientation in EXIF data, 1 to 8; 1 if it is missing or damaged.
 
-    Nothing else is read: a general reader loads every value, and hostile data list thousands of
-    them that all point to the same megabytes.
+    Reads nothing else: a general reader loads every value, and hostile data can list thousands of
+    values that point to the same megabytes.
     """
     exif = exif.removeprefix(_LABEL)
     order = _BYTE_ORDERS.get(exif[:4])
@@ -23,11 +23,11 @@ def orientation(exif: bytes) -> int:
         (start,) = struct.unpack_from(f"{order}I", exif, 4)
         (entries,) = struct.unpack_from(f"{order}H", exif, start)
         for entry in range(entries):
-            tag, kind, count, value = struct.unpack_from(
+            tag, tag_type, count, value = struct.unpack_from(
                 f"{order}HHIH", exif, start + 2 + 12 * entry
             )
             if tag == _ORIENTATION:
-                return value if (kind, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
-    except struct.error:  # It is cut off.
+                return value if (tag_type, count) == (_SHORT, 1) and 1 <= value <= 8 else 1
+    except struct.error:  # Truncated.
         pass
     return 1

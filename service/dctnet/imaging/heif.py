@@ -1,6 +1,6 @@
-"""What a HEIF file, such as an AVIF, lists: boxes that describe items.
+"""HEIF container: reading and writing of the boxes that describe items.
 
-The names of boxes are those of ISO/IEC 14496-12 and 23008-12.
+Names are those of ISO/IEC 14496-12 and 23008-12.
 """
 
 import struct
@@ -8,83 +8,82 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
-MAX_PARTS: Final = 32_768
-"""The most boxes and numbers that are read of a file: some twenty an item, for 1500 items; libavif
-decodes no picture that has more tiles of 512 x 512 pixels."""
+MAX_FIELDS: Final = 32_768
+"""Limit of boxes and numbers read from a file: about 20 for each of 1500 items. libavif decodes no
+image with more tiles of 512 x 512 pixels."""
 
 _ALPHA: Final = frozenset(
     {b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"}
 )
 
 _ORIENTATIONS: Final = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
-"""EXIF's, for each number of quarter turns: without a mirror, with one of top and bottom, with one
-of left and right."""
+"""EXIF orientations by number of quarter turns: not mirrored, mirrored vertically, horizontally."""
 
 Property = tuple[bytes, bytes]
-"""Its name and its contents."""
+"""Name and contents of a property."""
 
-Places = tuple[tuple[int, int], ...]
-"""Where pieces start and end in a file."""
+Extents = tuple[tuple[int, int], ...]
+"""Start and end of each extent of an item in the file."""
 
 
 @dataclass(slots=True)
 class Item:
-    """A picture, a tile, an alpha or whatever else a file lists by a number."""
+    """An item: an image, a tile, an alpha image, or other data."""
 
-    identity: int
-    kind: bytes = b""
-    places: Places = ()
+    item_id: int
+    item_type: bytes = b""
+    extents: Extents = ()
     properties: list[tuple[Property, bool]] = field(default_factory=list)
-    """Each with whether whoever does not know it must leave the item alone."""
+    """Properties, each with whether it is essential: a reader must know it to use the item."""
     references: dict[bytes, list[int]] = field(default_factory=dict)
-    """The items that it refers to, by the kind of the reference."""
+    """Referenced items by type of reference."""
 
     def all(self, name: bytes) -> list[bytes]:
-        """Return the contents of its properties of a name."""
+        """Return the contents of the properties of this name."""
         return [contents for (found, contents), _ in self.properties if found == name]
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its width and height in pixels; raises LookupError where it has none."""
+        """Width and height in pixels; raises LookupError if missing."""
         width, height = struct.unpack_from(">4xII", self.all(b"ispe")[0])
         return width, height
 
     @property
     def is_alpha(self) -> bool:
-        """Whether it is the alpha of the items that it refers to as an auxiliary."""
+        """Whether the item is the alpha image of the items that it references."""
         return any(contents[4:64].split(b"\0")[0] in _ALPHA for contents in self.all(b"auxC"))
 
     @property
     def profile(self) -> bytes:
-        """Its ICC profile; empty if there is none."""
+        """ICC profile; empty if there is none."""
         return next((c[4:] for c in self.all(b"colr") if c[:4] in {b"prof", b"rICC"}), b"")
 
     @property
     def orientation(self) -> int:
-        """The orientation of EXIF that does what its turn and its mirror do together."""
+        """EXIF orientation that equals rotation and mirror."""
         quarters = next((contents[0] & 3 for contents in self.all(b"irot")), 0)
         mirror = next((1 + (contents[0] & 1) for contents in self.all(b"imir")), 0)
         return _ORIENTATIONS[quarters][mirror]
 
 
 class Items(dict[int, Item]):
-    """The items of a file by their numbers; one exists as soon as it is named."""
+    """Items of a file by ID; looking up an unknown ID creates the item."""
 
     primary: int
 
-    def __missing__(self, identity: int) -> Item:
-        return self.setdefault(identity, Item(identity))
+    def __missing__(self, item_id: int) -> Item:
+        return self.setdefault(item_id, Item(item_id))
 
 
 def read(data: bytes) -> Items:
     """Return the items of a file.
 
     Raises:
-        BrokenPicture: The file is cut off, or consists of more than ``MAX_PARTS``.
-        LookupError: Something is missing in it or out of range.
-        struct.error: A number is cut off.
+        DamagedImage: The file is truncated, or has more than ``MAX_FIELDS`` fields.
+        LookupError: A box is missing or a number out of range.
+        struct.error: A number is truncated.
     """
     return _File(data).items
 
@@ -93,25 +92,25 @@ class _File:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0
-        self._parts = 0
+        self._fields = 0
         self.items = Items()
-        # What follows the description is not looked at.
+        # Boxes after the first ``meta`` are ignored.
         start, end = next(self._boxes_named(b"meta", 0, len(data)), (0, 0))
         meta = {name: (start, end) for name, start, end in self._boxes(start + 4, end)}
         self._read_primary(meta[b"pitm"][0])
-        self._read_kinds(*meta[b"iinf"])
+        self._read_types(*meta[b"iinf"])
         self._read_properties(*meta[b"iprp"])
-        self._read_places(meta[b"iloc"][0], meta.get(b"idat", (len(data), 0))[0])
+        self._read_locations(meta[b"iloc"][0], meta.get(b"idat", (len(data), 0))[0])
         if b"iref" in meta:
             self._read_references(*meta[b"iref"])
 
     def _count(self) -> None:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise BrokenPicture(f"The AVIF consists of more than {MAX_PARTS} parts.")
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise DamagedImage(f"The AVIF consists of more than {MAX_FIELDS} parts.")
 
     def _boxes(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-        """Yield the name of each box and where its contents start and end; go to their start."""
+        """Yield name, start and end of each box's contents; set the position to the start."""
         while start + 8 <= end:
             self._count()
             size, name = struct.unpack_from(">I4s", self._data, start)
@@ -121,7 +120,7 @@ class _File:
                 contents += 8
             stop = start + size if size else end
             if not contents <= stop <= end:
-                raise BrokenPicture("The AVIF is damaged or cut off.")
+                raise DamagedImage("The AVIF is damaged or cut off.")
             self._position = contents
             yield name, contents, stop
             start = stop
@@ -134,14 +133,14 @@ class _File:
         taken = self._data[self._position : self._position + size]
         self._position += size
         if len(taken) < size:
-            raise BrokenPicture("The AVIF is damaged or cut off.")
+            raise DamagedImage("The AVIF is damaged or cut off.")
         return taken
 
     def _take(self, size: int) -> int:
         return int.from_bytes(self._take_bytes(size))
 
     def _take_version(self, start: int) -> tuple[int, int]:
-        """Go to the contents of a box and return their version and flags."""
+        """Set the position to a box's contents and read version and flags."""
         self._position = start
         return self._take(1), self._take(3)
 
@@ -149,13 +148,13 @@ class _File:
         version, _ = self._take_version(start)
         self.items.primary = self._take(4 if version else 2)
 
-    def _read_kinds(self, start: int, end: int) -> None:
+    def _read_types(self, start: int, end: int) -> None:
         version, _ = self._take_version(start)
         for _, entry, _ in self._boxes(start + (8 if version else 6), end):
             version, _ = self._take_version(entry)
             item = self.items[self._take(4 if version == 3 else 2)]
             self._take(2)
-            item.kind = self._take_bytes(4)
+            item.item_type = self._take_bytes(4)
 
     def _read_properties(self, start: int, end: int) -> None:
         container = next(self._boxes_named(b"ipco", start, end), (0, 0))
@@ -170,35 +169,35 @@ class _File:
                     if number:
                         item.properties.append((properties[number - 1], essential == 1))
 
-    def _read_places(self, start: int, idat: int) -> None:
+    def _read_locations(self, start: int, idat: int) -> None:
         version, _ = self._take_version(start)
         sizes = self._take(2)
         offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
         index_size = sizes & 15 if version else 0
-        identity_size = 4 if version == 2 else 2
-        for _ in range(self._take(identity_size)):
-            item = self.items[self._take(identity_size)]
+        item_id_size = 4 if version == 2 else 2
+        for _ in range(self._take(item_id_size)):
+            item = self.items[self._take(item_id_size)]
             construction_method = self._take(2) if version else 0
             self._take(2)
             base = (0, idat)[construction_method] + self._take(base_size)
-            places = []
+            extents = []
             for _ in range(self._take(2)):
                 self._take(index_size)
                 at = base + self._take(offset_size)
-                places.append((at, at + self._take(length_size)))
-            item.places = tuple(places)
-        self._require_places({item.places for item in self.items.values()})
+                extents.append((at, at + self._take(length_size)))
+            item.extents = tuple(extents)
+        self._check_extents({item.extents for item in self.items.values()})
 
-    def _require_places(self, distinct: set[Places]) -> None:
-        """Raise BrokenPicture where items are cut off, or overlap and would be more than the file.
+    def _check_extents(self, distinct: set[Extents]) -> None:
+        """Raise DamagedImage if items are truncated, or overlap and exceed the file's length.
 
-        Several may be the same bytes: libavif writes equal tiles once.
+        Several items may be the same bytes: libavif writes equal tiles once.
         """
-        pieces = [piece for places in distinct for piece in places]
+        pieces = [piece for extents in distinct for piece in extents]
         if any(end > len(self._data) for _, end in pieces):
-            raise BrokenPicture("The AVIF is damaged or cut off.")
+            raise DamagedImage("The AVIF is damaged or cut off.")
         if sum(end - start for start, end in pieces) > len(self._data):
-            raise BrokenPicture("The AVIF is damaged: its items are longer than the file.")
+            raise DamagedImage("The AVIF is damaged: its items are longer than the file.")
 
     def _read_references(self, start: int, end: int) -> None:
         version, _ = self._take_version(start)
@@ -209,21 +208,21 @@ class _File:
 
 
 def write(data: bytes, items: list[Item]) -> bytes:
-    """Return an AVIF file of items of another one, ``data``; the first is the primary one."""
+    """Return an AVIF file of some items of the file ``data``; the first is the primary item."""
     ftyp = _box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
-    offsets: dict[Places, int] = {}
+    offsets: dict[Extents, int] = {}
     position = len(ftyp) + 8
     pieces = []
     for item in items:
-        if item.places not in offsets:
-            offsets[item.places] = position
-            pieces += [memoryview(data)[start:end] for start, end in item.places]
+        if item.extents not in offsets:
+            offsets[item.extents] = position
+            pieces += [memoryview(data)[start:end] for start, end in item.extents]
             position += _length(item)
     return b"".join((ftyp, _box(b"mdat", *pieces), _meta(items, offsets)))
 
 
 def _length(item: Item) -> int:
-    return sum(end - start for start, end in item.places)
+    return sum(end - start for start, end in item.extents)
 
 
 def _box(name: bytes, *parts: bytes | memoryview) -> bytes:
@@ -234,34 +233,34 @@ def _full_box(name: bytes, version: int, *parts: bytes, flags: int = 0) -> bytes
     return _box(name, struct.pack(">I", version << 24 | flags), *parts)
 
 
-def _meta(items: list[Item], offsets: dict[Places, int]) -> bytes:
-    """Return the description of items, with numbers of 32 bits."""
+def _meta(items: list[Item], offsets: dict[Extents, int]) -> bytes:
+    """Return the ``meta`` box of items, with 32-bit numbers."""
     numbers: dict[Property, int] = {}
-    kinds, associations, places, references = b"", b"", b"", b""
-    for item in sorted(items, key=lambda item: item.identity):  # As ipma has to be.
-        kinds += _full_box(b"infe", 3, struct.pack(">IH4sx", item.identity, 0, item.kind))
-        associations += struct.pack(">IB", item.identity, len(item.properties))
+    types, associations, extents, references = b"", b"", b"", b""
+    for item in sorted(items, key=lambda item: item.item_id):  # ipma requires this order.
+        types += _full_box(b"infe", 3, struct.pack(">IH4sx", item.item_id, 0, item.item_type))
+        associations += struct.pack(">IB", item.item_id, len(item.properties))
         for property, essential in item.properties:
             number = numbers.setdefault(property, len(numbers) + 1)
             associations += struct.pack(">H", essential << 15 | number)
-        where = offsets[item.places], _length(item)
-        places += struct.pack(">IHHHII", item.identity, 0, 0, 1, *where)
+        where = offsets[item.extents], _length(item)
+        extents += struct.pack(">IHHHII", item.item_id, 0, 0, 1, *where)
         for name, targets in item.references.items():
             if targets:
                 form = f">IH{len(targets)}I"
-                references += _box(name, struct.pack(form, item.identity, len(targets), *targets))
+                references += _box(name, struct.pack(form, item.item_id, len(targets), *targets))
     count = len(items)
     return _full_box(
         b"meta",
         0,
         _full_box(b"hdlr", 0, b"\0\0\0\0pict", bytes(13)),
-        _full_box(b"pitm", 1, struct.pack(">I", items[0].identity)),
-        _full_box(b"iinf", 1, struct.pack(">I", count), kinds),
+        _full_box(b"pitm", 1, struct.pack(">I", items[0].item_id)),
+        _full_box(b"iinf", 1, struct.pack(">I", count), types),
         _full_box(b"iref", 1, references),
         _box(
             b"iprp",
             _box(b"ipco", *(_box(*property) for property in numbers)),
             _full_box(b"ipma", 1, struct.pack(">I", count), associations, flags=1),
         ),
-        _full_box(b"iloc", 2, struct.pack(">HI", 0x4400, count), places),
+        _full_box(b"iloc", 2, struct.pack(">HI", 0x4400, count), extents),
     )

@@ -1,4 +1,4 @@
-"""ICC input profiles, restricted to what LittleCMS evaluates at a bounded cost.
+"""ICC input profiles, restricted to tags that LittleCMS evaluates at a bounded cost.
 
 The names of header fields, tags and tag types are those of the ICC specification, ICC.1:2022.
 """
@@ -8,19 +8,19 @@ from math import prod
 from typing import Final
 
 MAX_CLUT_VALUES: Final = 1 << 20
-"""The most values of a colour lookup table. A CMYK profile of a 21-point grid has 583,443, an RGB
-profile of a 65-point grid 823,875."""
+"""Limit of values in a colour lookup table. A CMYK profile with a 21-point grid has 583,443, an RGB
+profile with a 65-point grid 823,875."""
 
 MAX_COST_BYTES: Final = 32 * 1024 * 1024
-"""The most memory that LittleCMS takes for a restricted profile, and its copies of the file."""
+"""Upper bound of LittleCMS's memory for a restricted profile and its copies of the file."""
 
 MAX_DESCRIPTION_BYTES: Final = 64 * 1024
-"""The largest description that is read: one sentence in each of some hundred languages."""
+"""Size limit of the description: one sentence in each of about 100 languages."""
 
 _COLOUR_SPACES: Final = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
 _CHANNELS: Final = {"RGB": 3, "L": 1, "CMYK": 4}
 
-# Images never embed device links, abstract and named-colour profiles. Old encoders wrote zeros.
+# Images never embed device links, abstract or named-colour profiles. Old encoders wrote zeros.
 _DEVICE_CLASSES: Final = frozenset({b"scnr", b"mntr", b"prtr", b"spac", b"\0\0\0\0"})
 _CONNECTION_SPACES: Final = frozenset({b"XYZ ", b"Lab "})
 
@@ -28,31 +28,31 @@ _LUT_TAGS: Final = frozenset({b"A2B0", b"A2B1"})
 _TAGS: Final = _LUT_TAGS | {
     *(b"desc", b"kTRC", b"rTRC", b"gTRC", b"bTRC", b"rXYZ", b"gXYZ", b"bXYZ"),
 }
-"""What LittleCMS reads of an input profile: A2B0 for the perceptual intent, A2B1 for the black
-point, or the curves and the matrix. White points matter only to absolute intents."""
+"""Tags that LittleCMS reads of an input profile: A2B0 for the perceptual intent, A2B1 for the black
+point, or curves and matrix. White points matter only for absolute intents."""
 
 _HEADER_BYTES: Final = 128
 _CONNECTION_CHANNELS: Final = 3
 _MAX_TAGS: Final = 100
-"""As many as LittleCMS accepts."""
+"""Limit of tags that LittleCMS accepts."""
 
 
-def restricted(profile: bytes, mode: str) -> bytes:
-    """Return a profile for images of a mode (L, RGB or CMYK) without the tags that none needs.
+def restrict(profile: bytes, mode: str) -> bytes:
+    """Return a profile for images of a mode (L, RGB or CMYK), reduced to the tags in use.
 
-    Empty where LittleCMS could not convert from the profile, or not at a bounded cost.
+    Empty if LittleCMS could not convert from the profile at a bounded cost.
 
-    All other tags are hidden, above all D2B0 to D2B3: LittleCMS prefers these multiProcessElements
-    to A2B0, and a kilobyte of them can list 10,000 stages. A profile that has both is thus
-    converted by A2B0, which the specification requires in each of them.
+    All other tags are removed, mainly D2B0 to D2B3: LittleCMS prefers these multiProcessElements to
+    A2B0, and 1 KB of them can list 10,000 stages. Conversion then uses A2B0, which the
+    specification requires in each such profile.
     """
     try:
-        return _restricted(profile, mode)
-    except struct.error:  # It is cut off.
+        return _restrict(profile, mode)
+    except struct.error:  # Truncated.
         return b""
 
 
-def _restricted(profile: bytes, mode: str) -> bytes:
+def _restrict(profile: bytes, mode: str) -> bytes:
     device_class, colour_space, connection_space = struct.unpack_from(">4s4s4s", profile, 12)
     (count,) = struct.unpack_from(">I", profile, _HEADER_BYTES)
     if (
@@ -68,27 +68,27 @@ def _restricted(profile: bytes, mode: str) -> bytes:
         if name in _LUT_TAGS and not _is_lut_bounded(profile, offset, _CHANNELS[mode]):
             return b""
         needed = name in _TAGS and (name != b"desc" or size <= MAX_DESCRIPTION_BYTES)
-        # LittleCMS skips an entry without an offset. The tags stay where they are, as it reads
-        # beyond their ends, and shares what several entries point to.
+        # LittleCMS skips an entry without offset. Tag data is not moved, because LittleCMS reads
+        # beyond its end and shares data that several entries point to.
         table += struct.pack(">4sII", name, offset, size) if needed else bytes(12)
     return profile[:start] + table + profile[start + len(table) :]
 
 
 def _is_lut_bounded(profile: bytes, offset: int, channels: int) -> bool:
-    """Tell whether a lookup table has these input channels and at most ``MAX_CLUT_VALUES``."""
+    """Return whether a table has these input channels and at most ``MAX_CLUT_VALUES``."""
     kind, inputs, outputs, points = struct.unpack_from(">4s4x3B", profile, offset)
     if (inputs, outputs) != (channels, _CONNECTION_CHANNELS):
         return False
     if kind in {b"mft1", b"mft2"}:
-        return _values([points] * channels) <= MAX_CLUT_VALUES
+        return _clut_values([points] * channels) <= MAX_CLUT_VALUES
     if kind == b"mAB ":
         (clut,) = struct.unpack_from(">I", profile, offset + 24)
         if not clut:
             return True
         grid = struct.unpack_from(f">{channels}B", profile, offset + clut)
-        return _values(grid) <= MAX_CLUT_VALUES
+        return _clut_values(grid) <= MAX_CLUT_VALUES
     return False
 
 
-def _values(grid: list[int] | tuple[int, ...]) -> int:
+def _clut_values(grid: list[int] | tuple[int, ...]) -> int:
     return prod(grid) * _CONNECTION_CHANNELS

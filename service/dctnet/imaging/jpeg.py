@@ -1,85 +1,85 @@
-"""JPEG files: a row of segments, each with a marker, and scans of coded pixels."""
+"""JPEG files: segments with markers, and scans of coded pixels."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\xff\xd8\xff"
 
 MAX_SCANS: Final = 50
-"""Encoders write at most 18, but each one, of a few bytes, costs a walk over the whole picture."""
+"""Limit of scans. Encoders write at most 18; each, of a few bytes, costs a pass over the image."""
 
 MAX_SEGMENTS: Final = 4096
-"""Enough for 256 MiB of metadata, in segments of 64 KiB as they are written."""
+"""Limit of segments: enough for 256 MiB of metadata in segments of 64 KiB."""
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _DHT, _DAC, _DQT, _DRI = 0xC4, 0xCC, 0xDB, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
-# Those of JFIF and Adobe tell the colour space.
-_NEEDED: Final = _FRAMES | {_DHT, _DAC, _DQT, _DRI, _APP0, _APP14}
+# APP0 (JFIF) and APP14 (Adobe) determine the colour space.
+_KEPT: Final = _FRAMES | {_DHT, _DAC, _DQT, _DRI, _APP0, _APP14}
 
-# Coded pixels hold 0xff only before 0 and in the markers d0 to d7.
+# In coded pixels 0xff occurs only before 0 and in the markers d0 to d7.
 _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _EXIF_LABEL: Final = b"Exif\0"
 _PROFILE_LABEL: Final = b"ICC_PROFILE\0"
 
 
 def read(data: bytes) -> Container:
-    """Take a JPEG file apart as libjpeg does, but keep only what the pixels need.
+    """Parse a JPEG file as libjpeg does; keep only the segments that the pixels need.
 
-    Metadata are left out because Pillow reads them all, some of them in quadratic time; so are
-    the other pictures of an MPO, or whatever follows the first picture's end.
+    Drops metadata, because Pillow reads all of it, partly in quadratic time, and everything after
+    the end of the first image, such as the other images of an MPO.
 
     Raises:
-        BrokenPicture: There is no frame header, or a second one, or more than ``MAX_SCANS`` or
+        DamagedImage: There is no frame header or more than one, or more than ``MAX_SCANS`` or
             ``MAX_SEGMENTS``.
     """
-    needed = [bytes((0xFF, _SOI))]
+    kept = [bytes((0xFF, _SOI))]
     frame = exif = b""
     profile: list[bytes] = []
     for marker, start, end in _segments(data, len(SIGNATURE) - 1):
         if marker == _SOS:
-            needed.append(_scans(data, start))
+            kept.append(_read_scans(data, start))
             break
         body = data[start + 4 : end]
         if marker in _FRAMES:
             if frame:
-                raise BrokenPicture("The JPEG is damaged: it has two frame headers.")
+                raise DamagedImage("The JPEG is damaged: it has two frame headers.")
             frame = body
-        if marker in _NEEDED:
-            needed.append(data[start:end])
+        if marker in _KEPT:
+            kept.append(data[start:end])
         elif marker == _APP1 and body.startswith(_EXIF_LABEL):
             exif = exif or body
         elif marker == _APP2 and body.startswith(_PROFILE_LABEL):
             profile.append(body.removeprefix(_PROFILE_LABEL))
     else:
-        raise BrokenPicture("The JPEG is damaged or cut off before its pixels.")
+        raise DamagedImage("The JPEG is damaged or cut off before its pixels.")
     if len(frame) < 6:
-        raise BrokenPicture("The JPEG is damaged: it has no frame header.")
+        raise DamagedImage("The JPEG is damaged: it has no frame header.")
     return Container(
         "JPEG",
         width=int.from_bytes(frame[3:5]),
         height=int.from_bytes(frame[1:3]),
-        data=b"".join(needed),
-        profile=_joined(profile),
+        data=b"".join(kept),
+        profile=_join_profile(profile),
         orientation=orientation(exif),
     )
 
 
 def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker, the start and the end of each segment, up to and with the picture's end."""
+    """Yield marker, start and end of each segment, up to and including EOI."""
     segments = 0
     while found := _MARKER.search(data, position):
         start, position = found.span()
         marker = data[position - 1]
         segments += 1
         if segments > MAX_SEGMENTS:
-            raise BrokenPicture(f"The JPEG has more than {MAX_SEGMENTS} segments.")
+            raise DamagedImage(f"The JPEG has more than {MAX_SEGMENTS} segments.")
         if marker >= min(_FRAMES) and marker not in {_SOI, _EOI}:
             position += max(2, int.from_bytes(data[position : position + 2]))
         yield marker, start, position
@@ -87,20 +87,20 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
             return
 
 
-def _scans(data: bytes, first: int) -> bytes:
-    """Return all from the first scan to the picture's end; they are counted, not decoded."""
+def _read_scans(data: bytes, first: int) -> bytes:
+    """Return the bytes from the first scan to EOI; check the number of scans."""
     scans, end = 0, len(data)
     for marker, _, position in _segments(data, first):
         if marker == _EOI:
             end = position
         scans += marker == _SOS
         if scans > MAX_SCANS:
-            raise BrokenPicture(f"The JPEG has more than {MAX_SCANS} scans.")
+            raise DamagedImage(f"The JPEG has more than {MAX_SCANS} scans.")
     return data[first:end]
 
 
-def _joined(parts: list[bytes]) -> bytes:
-    """Return the profile of parts that begin with their number, from 1, and how many there are."""
+def _join_profile(parts: list[bytes]) -> bytes:
+    """Join the parts of a profile, which start with their number, from 1, and their count."""
     ordered = sorted(parts)
     numbers = [(part[:1], part[1:2]) for part in ordered]
     total = bytes((len(parts) % 256,))

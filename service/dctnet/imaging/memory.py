@@ -1,4 +1,4 @@
-"""Out-of-memory errors, distinguished from damaged images and defects."""
+"""Detection of out-of-memory errors."""
 
 import mmap
 
@@ -6,14 +6,14 @@ import cv2
 
 
 def is_out_of_memory(error: Exception, needed_bytes: int) -> bool:
-    """Return whether an error comes from a failed allocation, or may do so.
+    """Return whether an error comes, or may come, from a failed allocation.
 
-    libjpeg, libwebp and libavif report a failed allocation as they report damaged data, so that
-    only an attempt to reserve as much shows it.
+    libjpeg, libwebp and libavif report failed allocations like damaged data. Only an attempt to
+    reserve the memory shows the difference.
 
     Args:
-        error: What a step raised.
-        needed_bytes: The most memory that the step takes.
+        error: Error that a step raised.
+        needed_bytes: Upper bound of the memory that the step takes.
     """
     if isinstance(error, MemoryError):
         return True
@@ -23,7 +23,7 @@ def is_out_of_memory(error: Exception, needed_bytes: int) -> bool:
 
 
 def _can_reserve(needed_bytes: int) -> bool:
-    """Return whether this much address space is available; none of it is touched."""
+    """Return whether this much address space is available, without touching it."""
     try:
         mmap.mmap(-1, needed_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
     except OSError:

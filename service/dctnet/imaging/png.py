@@ -1,4 +1,4 @@
-"""PNG files: a row of chunks, each with a name, a length and a checksum."""
+"""PNG files: chunks with name, length and checksum."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -17,67 +17,67 @@ _GREY, _RGB, _PALETTE = 0, 2, 3
 
 
 def read(data: bytes) -> Container:
-    """Take a PNG file apart, but keep only what the pixels need, with all of them in one chunk.
+    """Parse a PNG file; keep only what the pixels need, with all pixels in one chunk.
 
-    Texts and the frames of an animation are left out: Pillow would inflate the one and seek
-    through the others, and it takes its time for each of a million empty chunks.
+    Drops texts and animation frames: Pillow would inflate the former and seek through the latter,
+    and is slow for a million empty chunks.
 
     Raises:
-        BrokenPicture: A chunk that the pixels need is damaged, missing or cut off, or there are
+        DamagedImage: A chunk that the pixels need is damaged, missing or truncated, or there are
             more than ``MAX_CHUNKS``.
     """
     pixels: list[bytes] = []
-    once: dict[bytes, bytes] = {}
+    chunks: dict[bytes, bytes] = {}
     for name, body in _chunks(data):
-        if not once and name != b"IHDR":
-            raise BrokenPicture("The PNG does not begin with its header.")
+        if not chunks and name != b"IHDR":
+            raise DamagedImage("The PNG does not begin with its header.")
         if name == b"IDAT":
             pixels.append(body)
-        elif name not in once:
-            once[name] = body
+        elif name not in chunks:
+            chunks[name] = body
         elif name in _CRITICAL:
-            raise BrokenPicture(f"The PNG has two chunks {name.decode()}.")
-    header = once.get(b"IHDR", b"")
+            raise DamagedImage(f"The PNG has two chunks {name.decode()}.")
+    header = chunks.get(b"IHDR", b"")
     if len(header) != 13 or not pixels:
-        raise BrokenPicture("The PNG has no header or no pixels.")
+        raise DamagedImage("The PNG has no header or no pixels.")
     width, height, depth, colour = struct.unpack_from(">IIBB", header)
     kept = [_chunk(b"IHDR", header)]
-    if b"PLTE" in once:
-        kept.append(_chunk(b"PLTE", once[b"PLTE"]))
-    if b"tRNS" in once:
-        colours = len(once.get(b"PLTE", b"")) // 3
-        kept.append(_chunk(b"tRNS", _transparent(once[b"tRNS"], depth, colour, colours)))
+    if b"PLTE" in chunks:
+        kept.append(_chunk(b"PLTE", chunks[b"PLTE"]))
+    if b"tRNS" in chunks:
+        colours = len(chunks.get(b"PLTE", b"")) // 3
+        kept.append(_chunk(b"tRNS", _adapt_trns(chunks[b"tRNS"], depth, colour, colours)))
     return Container(
         "PNG",
         width,
         height,
         data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), _chunk(b"IEND", b""))),
-        profile=_inflated(once.get(b"iCCP", b"")),
-        orientation=orientation(once.get(b"eXIf", b"")),
+        profile=_inflate_profile(chunks.get(b"iCCP", b"")),
+        orientation=orientation(chunks.get(b"eXIf", b"")),
     )
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the name and the contents of each known chunk up to IEND, or the end of the file."""
+    """Yield name and contents of each known chunk, up to IEND or the end of the file."""
     position = len(SIGNATURE)
     chunks = 0
-    while position + 8 <= len(data):  # Many a file has no end, and nobody misses it.
+    while position + 8 <= len(data):  # Some files have no IEND.
         length, name = struct.unpack_from(">I4s", data, position)
         start, end = position + 8, position + 12 + length
         chunks += 1
         if chunks > MAX_CHUNKS:
-            raise BrokenPicture(f"The PNG has more than {MAX_CHUNKS} chunks.")
+            raise DamagedImage(f"The PNG has more than {MAX_CHUNKS} chunks.")
         if end > len(data):
-            raise BrokenPicture("The PNG is damaged or cut off.")
+            raise DamagedImage("The PNG is damaged or cut off.")
         position = end
         if name in _CRITICAL or name in _USEFUL:
             body = data[start : end - 4]
             if zlib.crc32(body, zlib.crc32(name)) == int.from_bytes(data[end - 4 : end]):
                 yield name, body
             elif name in _CRITICAL:
-                raise BrokenPicture(f"The PNG's chunk {name.decode()} is damaged.")
-        elif name[:1] < b"a":  # A capital means that the picture is wrong without the chunk.
-            raise BrokenPicture("The PNG has a chunk that nobody knows, and needs it.")
+                raise DamagedImage(f"The PNG's chunk {name.decode()} is damaged.")
+        elif name[:1] < b"a":  # Upper case: a critical chunk.
+            raise DamagedImage("The PNG has an unknown critical chunk.")
         if name == b"IEND":
             return
 
@@ -87,7 +87,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield a chunk in pieces, so that its body is copied once."""
+    """Yield a chunk in pieces, so that its body is copied only once."""
     yield struct.pack(">I4s", sum(map(len, bodies)), name)
     checksum = zlib.crc32(name)
     for body in bodies:
@@ -96,14 +96,14 @@ def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
     yield struct.pack(">I", checksum)
 
 
-def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
-    """Fit a chunk tRNS to what Pillow makes of the pixels: at most 8 bits, or a palette's index.
+def _adapt_trns(body: bytes, depth: int, colour: int, colours: int) -> bytes:
+    """Adapt a tRNS chunk to Pillow's pixels, which have at most 8 bits per channel.
 
     Args:
-        body: The transparent shade or colour, or the alpha of each colour of the palette.
-        depth: The bits of a channel.
-        colour: The kind of colour: grey, RGB, a palette, or one with alpha.
-        colours: How many the palette has.
+        body: Transparent shade or colour, or the alpha of each palette colour.
+        depth: Bits per channel.
+        colour: Colour type of the image header.
+        colours: Number of palette colours.
     """
     if colour == _PALETTE:
         return body[:colours]
@@ -114,8 +114,8 @@ def _transparent(body: bytes, depth: int, colour: int, colours: int) -> bytes:
     return body
 
 
-def _inflated(body: bytes) -> bytes:
-    """Return the profile of a chunk iCCP: a name, a zero, the method, and the deflated bytes."""
+def _inflate_profile(body: bytes) -> bytes:
+    """Inflate the profile of an iCCP chunk: name, zero, method, deflated bytes."""
     _, _, rest = body.partition(b"\0")
     inflater = zlib.decompressobj()
     try:

@@ -1,4 +1,4 @@
-"""Decoded pixels of any kind to an upright RGB array, a tile at a time."""
+"""Conversion of decoded images to upright sRGB arrays, tile by tile."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,20 +6,18 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from dctnet.arrays import Pixels
 from dctnet.imaging import icc
 from dctnet.imaging.memory import is_out_of_memory
 
-Pixels = NDArray[np.uint8]
-
 _TILE_PIXELS: Final = 1 << 18
-"""What is converted at once: conversions make copies, and those of a tile are small."""
+"""Pixels of a tile: conversions make copies, which are small for a tile."""
 
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
-_AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
+_STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -29,28 +27,28 @@ _AS_STORED: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
     8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
-"""For each orientation of EXIF, the view of an upright array in which the file's pixels lie."""
+"""By EXIF orientation, the view of an upright array in the file's pixel order."""
 
 
 def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
-    """Return a loaded image as HxWx3 uint8 sRGB, turned upright and laid on white.
+    """Return a loaded image as HxWx3 uint8 sRGB, upright and composited on white.
 
-    A profile that is damaged, made for other channels, or too costly to evaluate is ignored.
-    Beside the image and the result, only a tile's worth of memory is used.
+    Ignores a profile that is damaged, has other channels, or is too costly to evaluate. Takes
+    memory for one tile beside the image and the result.
     """
-    turned = orientation >= 5
-    height, width = (image.width, image.height) if turned else (image.height, image.width)
+    swaps_sides = orientation >= 5
+    height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
     upright = np.empty((height, width, 3), np.uint8)
-    stored = _AS_STORED[orientation](upright)
+    stored = _STORED_VIEWS[orientation](upright)
     to_srgb = _to_srgb(_base_mode(image), profile)
     for box in _tiles(image.width, image.height):
         left, top, right, bottom = box
-        stored[top:bottom, left:right] = np.asarray(_on_white(image.crop(box), to_srgb))
+        stored[top:bottom, left:right] = np.asarray(_composite_on_white(image.crop(box), to_srgb))
     return upright
 
 
 def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the boxes (left, top, right, bottom) that cover a picture of any shape."""
+    """Yield the boxes (left, top, right, bottom) of tiles that cover the image."""
     across = min(width, _TILE_PIXELS)
     down = _TILE_PIXELS // across
     for top in range(0, height, down):
@@ -59,13 +57,15 @@ def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _base_mode(image: Image.Image) -> str:
-    """Return the mode of the channels without alpha: L, RGB or CMYK."""
+    """Return the mode without alpha: L, RGB or CMYK."""
     if image.mode == "CMYK":
         return "CMYK"
     return "L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB"
 
 
-def _on_white(tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def _composite_on_white(
+    tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
     base = _base_mode(tile)
     if tile.mode == "I;16":
         tile = _to_8_bits(tile)
@@ -78,7 +78,7 @@ def _on_white(tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]) 
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit grey, which Pillow would clip, so that nearly all of it turned white."""
+    """Scale 16-bit grey to 8 bits; Pillow would clip it, to mostly white."""
     wide = np.asarray(image).astype(np.uint32)
     narrow = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
     transparent = image.info.get("transparency")
@@ -88,18 +88,18 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
-    """Return what converts images of the mode to sRGB."""
-    as_it_is = partial(Image.Image.convert, mode="RGB")
-    profile = icc.restricted(profile, mode)
+    """Return a function that converts images of the mode to sRGB."""
+    without_profile = partial(Image.Image.convert, mode="RGB")
+    profile = icc.restrict(profile, mode)
     if not profile:
-        return as_it_is
+        return without_profile
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        # Most photos say sRGB already, and a conversion costs as much as decoding them.
+        # Most photos are sRGB already, and a conversion costs as much as decoding.
         if mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return as_it_is
+            return without_profile
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB").apply
     except (ImageCms.PyCMSError, OSError, ValueError) as error:  # Damaged.
         if is_out_of_memory(error, icc.MAX_COST_BYTES):
             raise MemoryError("There is not enough memory to evaluate the ICC profile.") from error
-        return as_it_is
+        return without_profile

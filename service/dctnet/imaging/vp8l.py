@@ -1,21 +1,22 @@
-"""Lossless WebP bitstreams (VP8L): the size of their entropy image, without decoding pixels.
+"""Cost check of lossless WebP bitstreams (VP8L), without decoding pixels.
 
-The names are those of the specification, RFC 9649, section 3.
+Names are those of the specification, RFC 9649, section 3.
 """
 
 from typing import Final
 
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 
 MAX_ENTROPY_PIXELS: Final = 2600
-"""The most pixels of an entropy image, each of which may select Huffman codes of its own, for which
-libwebp makes tables of up to 20 KiB. Its encoder never writes more."""
+"""Limit of pixels in an entropy image. Each may select its own Huffman codes, whose tables take up
+to 20 KiB in libwebp. Its encoder never writes more."""
 
 MAX_TRANSFORM_PIXELS: Final = 1 << 14
-"""The most blocks of a transform, unless they are of ``MIN_TRANSFORM_BLOCK`` pixels or more on each
-side: the limits of today's and of earlier encoders of libwebp."""
+"""Limit of blocks in a transform with sides below ``MIN_TRANSFORM_BLOCK`` pixels: the limits of
+current and earlier encoders of libwebp."""
 
 MIN_TRANSFORM_BLOCK: Final = 16
+"""Side of a block in pixels from which the number of blocks is not limited."""
 
 _PREDICTOR, _COLOR, _COLOR_INDEXING = 0, 1, 3
 _LITERALS: Final = 256
@@ -24,33 +25,33 @@ _DISTANCE_CODES: Final = 40
 _MAX_CACHE_BITS: Final = 11
 _CODE_LENGTH_ORDER: Final = (17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 _REPEATS: Final = {16: (2, 3), 17: (3, 3), 18: (7, 11)}
-"""Of the codes that repeat a length: their extra bits, and the fewest repetitions."""
+"""By code that repeats a length: its extra bits and the minimum of repetitions."""
 
 _Code = tuple[int, list[int]]
-"""A prefix code: the mask of the bits of its longest symbol; for each value of these bits, a symbol
+"""A prefix code: the bit mask of its longest symbol, and for each value of these bits the symbol
 times 16 plus its length."""
 
 
-def require_modest(stream: bytes, width: int, height: int) -> None:
-    """Raise BrokenPicture where an image selects more Huffman codes than encoders write.
+def check_decoding_cost(stream: bytes, width: int, height: int) -> None:
+    """Raise DamagedImage if an image selects more Huffman codes than encoders write.
 
     Args:
-        stream: The image's bits, after the header that gives its size.
-        width: In pixels.
-        height: In pixels.
+        stream: Bits of the image, after the header with its size.
+        width: Width in pixels.
+        height: Height in pixels.
     """
-    bits = _Bits(stream)
+    bits = _BitReader(stream)
     transforms: set[int] = set()
     while bits.take(1):
         transform = bits.take(2)
         if transform in transforms:
-            raise BrokenPicture("The WebP is damaged: it has a transform twice.")
+            raise DamagedImage("The WebP is damaged: it has a transform twice.")
         transforms.add(transform)
         if transform in {_PREDICTOR, _COLOR}:
             block = 4 << bits.take(3)
             blocks = _blocks(width, height, block)
             if blocks > MAX_TRANSFORM_PIXELS and block < MIN_TRANSFORM_BLOCK:
-                raise BrokenPicture(
+                raise DamagedImage(
                     f"The WebP has a transform of {blocks} blocks; at most {MAX_TRANSFORM_PIXELS} "
                     f"are allowed of less than {MIN_TRANSFORM_BLOCK} pixels."
                 )
@@ -64,7 +65,7 @@ def require_modest(stream: bytes, width: int, height: int) -> None:
     if bits.take(1):  # There is an entropy image.
         pixels = _blocks(width, height, 4 << bits.take(3))
         if pixels > MAX_ENTROPY_PIXELS:
-            raise BrokenPicture(
+            raise DamagedImage(
                 f"The WebP has an entropy image of {pixels} pixels; at most {MAX_ENTROPY_PIXELS} "
                 "are allowed."
             )
@@ -74,26 +75,26 @@ def _blocks(width: int, height: int, block: int) -> int:
     return -(-width // block) * -(-height // block)
 
 
-class _Bits:
-    """The bits of some bytes, the lowest first."""
+class _BitReader:
+    """Reader of bits, least significant first."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._left = 8 * len(data)
+        self._length = 8 * len(data)
         self.position = 0
 
     def peek(self) -> int:
-        """Return the next 16 bits, and some more; zeros follow the last."""
+        """Return at least the next 16 bits; zeros follow the last."""
         start = self.position >> 3
         return int.from_bytes(self._data[start : start + 3], "little") >> (self.position & 7)
 
     def skip(self, count: int) -> None:
         self.position += count
-        if self.position > self._left:
-            raise BrokenPicture("The WebP is damaged or cut off.")
+        if self.position > self._length:
+            raise DamagedImage("The WebP is damaged or cut off.")
 
     def take(self, count: int) -> int:
-        """Return up to 16 bits."""
+        """Read up to 16 bits."""
         bits = self.peek() & (1 << count) - 1
         self.skip(count)
         return bits
@@ -105,22 +106,22 @@ class _Bits:
         return entry >> 4
 
 
-def _take_cache_bits(bits: _Bits) -> int:
-    """Return the size of the color cache as a power of two; 0 where there is none."""
+def _take_cache_bits(bits: _BitReader) -> int:
+    """Read the size of the color cache as a power of 2; 0 if there is none."""
     cache_bits = bits.take(4) if bits.take(1) else 0
     if cache_bits > _MAX_CACHE_BITS:
-        raise BrokenPicture("The WebP is damaged: its color cache is too large.")
+        raise DamagedImage("The WebP is damaged: its color cache is too large.")
     return cache_bits
 
 
-def _skip_image(bits: _Bits, pixels: int) -> None:
-    """Skip an image of a transform: the length of a pixel's bits depends on no other pixel."""
+def _skip_image(bits: _BitReader, pixels: int) -> None:
+    """Skip the image of a transform: pixels are coded independently."""
     cache_bits = _take_cache_bits(bits)
     cached = 1 << cache_bits if cache_bits else 0
     green = _take_code(bits, _LITERALS + _LENGTH_CODES + cached)
     others = [_take_code(bits, _LITERALS) for _ in range(3)]
     distance = _take_code(bits, _DISTANCE_CODES)
-    others = [code for code in others if code[0]]  # One symbol takes no bits.
+    others = [code for code in others if code[0]]  # A code of one symbol takes no bits.
     while pixels > 0:
         symbol = bits.take_symbol(green)
         if symbol < _LITERALS:
@@ -134,17 +135,17 @@ def _skip_image(bits: _Bits, pixels: int) -> None:
             pixels -= 1
 
 
-def _take_number(bits: _Bits, prefix: int) -> int:
-    """Return a length or a distance of a prefix."""
+def _take_number(bits: _BitReader, prefix: int) -> int:
+    """Read a length or distance of a prefix code."""
     if prefix < 4:
         return prefix + 1
     extra = prefix - 2 >> 1
     return (2 + (prefix & 1) << extra) + bits.take(extra) + 1
 
 
-def _take_code(bits: _Bits, alphabet: int) -> _Code:
-    """Return a prefix code of the symbols below ``alphabet``."""
-    if bits.take(1):  # It is simple, of one or two symbols.
+def _take_code(bits: _BitReader, alphabet: int) -> _Code:
+    """Read a prefix code of the symbols below ``alphabet``."""
+    if bits.take(1):  # Simple code: one or two symbols.
         two = bits.take(1)
         symbols = {bits.take(8 if bits.take(1) else 1)}
         if two:
@@ -157,7 +158,7 @@ def _take_code(bits: _Bits, alphabet: int) -> _Code:
     length_code = _code(of_lengths)
     left = 2 + bits.take(2 + 2 * bits.take(3)) if bits.take(1) else alphabet
     if left > alphabet:
-        raise BrokenPicture("The WebP is damaged: it has a code of too many symbols.")
+        raise DamagedImage("The WebP is damaged: it has a code of too many symbols.")
     symbol, previous = 0, 8
     while symbol < alphabet and left:
         left -= 1
@@ -170,25 +171,25 @@ def _take_code(bits: _Bits, alphabet: int) -> _Code:
         extra, fewest = _REPEATS[length]
         times = bits.take(extra) + fewest
         if symbol + times > alphabet:
-            raise BrokenPicture("The WebP is damaged: it has a code of too many symbols.")
+            raise DamagedImage("The WebP is damaged: it has a code of too many symbols.")
         lengths[symbol : symbol + times] = [previous if length == 16 else 0] * times
         symbol += times
     return _code(lengths)
 
 
 def _code(lengths: list[int]) -> _Code:
-    """Return the canonical code of these lengths."""
+    """Return the canonical code with these lengths."""
     used = [(length, symbol) for symbol, length in enumerate(lengths) if length]
     if len(used) == 1:
         return 0, [used[0][1] << 4]
     used.sort()
     longest = used[-1][0] if used else 0
     if sum(1 << longest - length for length, _ in used) != 1 << longest:
-        raise BrokenPicture("The WebP is damaged: it has a code that is not complete.")
+        raise DamagedImage("The WebP is damaged: it has a code that is not complete.")
     entries = [0] * (1 << longest)
     value = 0
     for length, symbol in used:
-        # Bits come the lowest first, and codes the highest first.
+        # Bits are read least significant first, codes most significant first.
         first = int(f"{value >> longest - length:0{length}b}"[::-1], 2)
         entries[first :: 1 << length] = [symbol << 4 | length] * (1 << longest - length)
         value += 1 << longest - length

@@ -1,4 +1,4 @@
-"""WebP files: a RIFF of chunks, each with a name and a length."""
+"""WebP files: RIFF chunks with name and length."""
 
 import struct
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Final
 
 from dctnet.imaging import vp8l
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import BrokenPicture
+from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 _FIRST_CHUNK: Final = 12
@@ -14,46 +14,46 @@ _VP8L_HEADER_BYTES: Final = 5
 _FRAME_HEADER_BYTES: Final = 16
 _LOSSLESS_ALPHA: Final = 1
 _SIDE: Final = 0x3FFF
-"""The bits of a side, in pixels, in the headers of both codecs."""
+"""Bit mask of a side in pixels, in the headers of both codecs."""
 
 
 def is_webp(data: bytes) -> bool:
-    """Tell from the first bytes."""
+    """Return whether the first bytes are those of a WebP."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def read(data: bytes) -> Container:
-    """Read the size, before Pillow makes room for two whole frames, and the metadata.
+    """Parse size and metadata, before Pillow allocates two whole frames.
 
     Raises:
-        BrokenPicture: The header is damaged or cut off, or there are more than ``MAX_CHUNKS``.
+        DamagedImage: The header is damaged or truncated, or there are more than ``MAX_CHUNKS``.
     """
     width, height = _size(data)
-    useful = _chunks(data) if data[12:16] == b"VP8X" else {}
-    profile = useful.get(b"ICCP", b"")
+    metadata = _chunks(data) if data[12:16] == b"VP8X" else {}
+    profile = metadata.get(b"ICCP", b"")
     return Container(
         "WEBP",
         width,
         height,
         data,
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
-        orientation=orientation(useful.get(b"EXIF", b"")),
+        orientation=orientation(metadata.get(b"EXIF", b"")),
     )
 
 
-def require_modest(data: bytes) -> None:
-    """Raise BrokenPicture where lossless coding would take far more memory than pixels do.
+def check_decoding_cost(data: bytes) -> None:
+    """Raise DamagedImage if lossless decoding would take far more memory than the pixels.
 
-    Kept apart from ``read`` because it takes longer: up to half a second for 40 megapixels.
+    Separate from ``read`` because it takes up to 0.5 s for 40 megapixels.
     """
-    for stream, width, height in _lossless(data, _FIRST_CHUNK, *_size(data)):
-        vp8l.require_modest(stream, width, height)
+    for stream, width, height in _vp8l_streams(data, _FIRST_CHUNK, *_size(data)):
+        vp8l.check_decoding_cost(stream, width, height)
 
 
-def _lossless(
+def _vp8l_streams(
     data: bytes, position: int, width: int, height: int
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the VP8L streams of the image, its alpha, or its first frame; and their sizes."""
+    """Yield VP8L streams with their sizes: of the image, its alpha, or its first frame."""
     is_first_frame = True
     while position + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, position)
@@ -65,40 +65,40 @@ def _lossless(
             yield body[1:], width, height
         elif name == b"ANMF" and is_first_frame:
             is_first_frame = False
-            sides = _number(body[6:9]) + 1, _number(body[9:12]) + 1
-            yield from _lossless(body, _FRAME_HEADER_BYTES, *sides)
+            sides = _read_int(body[6:9]) + 1, _read_int(body[9:12]) + 1
+            yield from _vp8l_streams(body, _FRAME_HEADER_BYTES, *sides)
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return the width and the height, which the first chunk tells."""
-    kind, header = data[12:16], data[20:30]
+    """Return width and height, as in the first chunk."""
+    fourcc, header = data[12:16], data[20:30]
     if len(header) == 10:
-        if kind == b"VP8X":
-            return _number(header[4:7]) + 1, _number(header[7:10]) + 1
-        if kind == b"VP8 " and header[3:6] == b"\x9d\x01\x2a":
-            return _number(header[6:8]) & _SIDE, _number(header[8:10]) & _SIDE
-        if kind == b"VP8L" and header[0] == 0x2F:
-            sides = _number(header[1:5])
+        if fourcc == b"VP8X":
+            return _read_int(header[4:7]) + 1, _read_int(header[7:10]) + 1
+        if fourcc == b"VP8 " and header[3:6] == b"\x9d\x01\x2a":
+            return _read_int(header[6:8]) & _SIDE, _read_int(header[8:10]) & _SIDE
+        if fourcc == b"VP8L" and header[0] == 0x2F:
+            sides = _read_int(header[1:5])
             return (sides & _SIDE) + 1, (sides >> 14 & _SIDE) + 1
-    raise BrokenPicture("The WebP's header is damaged or cut off.")
+    raise DamagedImage("The WebP's header is damaged or cut off.")
 
 
-def _number(data: bytes) -> int:
+def _read_int(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """Return the metadata, those that came first where there are several of a name."""
-    useful: dict[bytes, bytes] = {}
+    """Return the metadata chunks by name, the first of each."""
+    metadata: dict[bytes, bytes] = {}
     position = _FIRST_CHUNK
     chunks = 0
     while position + 8 <= len(data):
         chunks += 1
         if chunks > MAX_CHUNKS:
-            raise BrokenPicture(f"The WebP has more than {MAX_CHUNKS} chunks.")
+            raise DamagedImage(f"The WebP has more than {MAX_CHUNKS} chunks.")
         name, length = struct.unpack_from("<4sI", data, position)
         position += 8
         if name in {b"ICCP", b"EXIF"}:
-            useful.setdefault(name, data[position : position + length])
+            metadata.setdefault(name, data[position : position + length])
         position += length + length % 2
-    return useful
+    return metadata

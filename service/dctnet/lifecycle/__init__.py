@@ -1,1 +1,1 @@
-"""What a replica is going through: its state, its warm-up, its watchdog, its probes."""
+"""Replica lifecycle: state machine, warm-up, watchdog and health probes."""

@@ -1,22 +1,22 @@
-"""A loop's heartbeat: tells a loop that has stopped from one that runs."""
+"""Heartbeat of an event loop: shows whether it still runs."""
 
 from collections.abc import Callable
 from time import monotonic
 
 
 class Heartbeat:
-    """When a loop last came round. Thread-safe: one float is read and written."""
+    """Time of a loop's last round. Thread-safe: reads and writes one float."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._beat_at: float | None = None
+        self._recorded_at: float | None = None
 
-    def beat(self) -> None:
-        """Note that the loop came round."""
-        self._beat_at = self._clock()
+    def record(self) -> None:
+        """Record a round of the loop."""
+        self._recorded_at = self._clock()
 
     @property
     def age(self) -> float:
-        """Seconds since the last beat; 0 before the first one."""
-        beat_at = self._beat_at
-        return 0.0 if beat_at is None else self._clock() - beat_at
+        """Seconds since the last round; 0 before the first one."""
+        recorded_at = self._recorded_at
+        return 0.0 if recorded_at is None else self._clock() - recorded_at

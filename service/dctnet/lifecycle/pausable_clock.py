@@ -1,4 +1,4 @@
-"""Clock that stops while the process is paused: SIGSTOP, a frozen cgroup, a paused VM."""
+"""Clock that stops while the process is paused: SIGSTOP, frozen cgroup or VM."""
 
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -13,7 +13,7 @@ CPUs are busy loses no time, and a pause counts as no more than this."""
 
 
 class PausableClock:
-    """Monotonic clock of the time during which the process runs, in seconds. Thread-safe.
+    """Monotonic clock of the time that the process runs, in seconds. Thread-safe.
 
     Use it for how long a computation runs, and real time for what a client waits.
     """
@@ -38,7 +38,7 @@ class PausableClock:
         Thread(target=self._tick, name="pausable-clock", daemon=True).start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopped.set()
 
     def _tick(self) -> None:

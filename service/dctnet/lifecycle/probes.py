@@ -1,4 +1,4 @@
-"""What the probes of Kubernetes ask: named checks, so that a red one says which."""
+"""Health probes: startup, readiness and liveness, each a list of named checks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from dctnet.lifecycle.state import Lifecycle
 from dctnet.lifecycle.watchdog import Watchdog
 
 MAX_ACCEPT_LOOP_AGE_S = 10.0
-"""How long the loop that accepts connections may be silent; it comes round once a second."""
+"""Most seconds between two rounds of the accept loop, which normally runs once a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a probe looks at."""
+    """One named check of a probe."""
 
     name: str
     passes: Callable[[], bool]
     detail: Callable[[], str]
-    """Says in a few words what was found."""
+    """Describes the current state in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A probe's answer."""
+class ProbeResult:
+    """Result of a probe."""
 
     passed: bool
     lines: tuple[str, ...]
-    """One a check, with a plus or a minus, as the probes of Kubernetes itself print them."""
+    """One line per check, marked plus or minus, as Kubernetes' own probes print them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Probe:
     name: str
     checks: Sequence[Check]
 
-    def ask(self) -> Verdict:
-        """Make every check."""
+    def run(self) -> ProbeResult:
+        """Run every check."""
         passed, lines = True, []
         for check in self.checks:
-            good = check.passes()
-            passed &= good
-            lines.append(f"[{'+' if good else '-'}]{check.name}: {check.detail()}")
-        return Verdict(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
+            passes = check.passes()
+            passed &= passes
+            lines.append(f"[{'+' if passes else '-'}]{check.name}: {check.detail()}")
+        return ProbeResult(passed, (*lines, f"{self.name} {'passed' if passed else 'failed'}"))
 
 
 def probes(
@@ -54,11 +54,11 @@ def probes(
     longest_running: Callable[[], float],
     model: Callable[[], str],
 ) -> dict[str, Probe]:
-    """Return the probes by their paths; ``model`` says which model it is and how it was checked."""
+    """Return the probes by path; ``model`` describes the model and its verification."""
     loaded = Check("model", lambda: lifecycle.was_ready, model)
     serving = Check(
         "state",
-        lambda: lifecycle.is_serving,  # Whatever the load.
+        lambda: lifecycle.is_serving,  # Load never fails readiness.
         lambda: f"the replica is {lifecycle.state}",
     )
     progress = Check(

@@ -1,4 +1,4 @@
-"""The states of a replica and the ways between them.
+"""State machine of a replica: states and transitions.
 
 STARTING -+-> READY -----+-> DRAINING --> STOPPED
           |     ^  |     |
@@ -14,20 +14,20 @@ from time import monotonic
 
 
 class State(StrEnum):
-    """What a replica is going through."""
+    """State of a replica."""
 
     STARTING = "starting"
-    """The model is verified, loaded and warmed up; requests are answered with 503."""
+    """Verifies, loads and warms up the model; image requests get 503."""
     READY = "ready"
-    """It draws."""
+    """Serves requests."""
     STUCK = "stuck"
-    """A computation runs longer than the watchdog allows; the other slots draw on."""
+    """A computation exceeds the watchdog timeout; the other slots serve requests."""
     DRAINING = "draining"
-    """It was told to end, and finishes what it accepts until then."""
+    """Graceful shutdown: completes the requests that it accepts until it stops."""
     STOPPED = "stopped"
-    """All that it accepted is answered."""
+    """All accepted requests are complete."""
     FAILED = "failed"
-    """The model cannot be used; the process ends."""
+    """The model cannot be used; the process exits."""
 
 
 _NEXT = {
@@ -41,7 +41,7 @@ _NEXT = {
 
 
 class Lifecycle:
-    """The state of this replica. Thread-safe."""
+    """Current state of the replica. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -52,16 +52,16 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """What the replica is going through."""
+        """Current state."""
         return self._state
 
     @property
     def is_serving(self) -> bool:
-        """Whether it draws and is to get requests; a slot that hangs leaves the others."""
+        """Whether it serves requests; a hanging slot leaves the others."""
         return self._state in {State.READY, State.STUCK}
 
-    def to(self, state: State) -> bool:
-        """Go to a state; return False, and stay, where no way leads from here to there."""
+    def transition_to(self, state: State) -> bool:
+        """Change the state; return False and keep it if there is no such transition."""
         with self._lock:
             if state not in _NEXT[self._state]:
                 return False
@@ -73,9 +73,9 @@ class Lifecycle:
 
     @property
     def was_ready(self) -> bool:
-        """Whether the model was found good: true until the end, once it is."""
+        """Whether the model has passed its warm-up; stays true."""
         return self._was_ready
 
     def draining_seconds(self) -> float:
-        """Return how long ago the replica was told to end, or 0."""
+        """Return the seconds since the drain started, or 0."""
         return 0.0 if self._draining_since is None else self._clock() - self._draining_since

@@ -1,89 +1,89 @@
-"""The first pictures: a slot is ready when it has drawn what it must be able to draw."""
+"""Warm-up and self-test: each slot's first inference against a golden pair."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
+from dctnet.arrays import Pixels
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
-from dctnet.models.known_answer import KnownAnswer
-from dctnet.runtimes import Pixels
+from dctnet.models.self_test import GoldenPair
 
 MAX_MEAN_DIFFERENCE = 0.5
-"""How far an answer may be from the known one on average, of 255: processors round differently."""
+"""Most mean difference from the golden output, of 255: CPUs round differently."""
 
-SIDE = 256
-"""Of the picture that is drawn where a folder has no known one, in pixels."""
-
-
-class WrongAnswer(ModelError):
-    """The model draws what it should not."""
+SAMPLE_SIDE = 256
+"""Side of the sample image for models without a golden pair, in pixels."""
 
 
-class Cartoonist(Protocol):
-    """What draws: the engine."""
+class SelfTestFailed(ModelError):
+    """The model's output differs from its golden output."""
+
+
+class CartoonEngine(Protocol):
+    """Interface of the engine that cartoonizes images."""
 
     def reserve(self, calls: int, /) -> None:
-        """Take the memory of so many calls at once with the largest pictures."""
+        """Reserve the memory of ``calls`` concurrent calls with the largest images."""
         ...
 
-    def cartoonize(self, picture: Pixels, /) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB picture."""
+    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB image."""
         ...
 
 
-def picture(height: int, width: int) -> Pixels:
-    """Return a picture to draw, HxWx3 uint8 RGB: discs on a ramp."""
+def sample_image(height: int, width: int) -> Pixels:
+    """Return a sample image of discs on a ramp, HxWx3 uint8 RGB."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / height, x / width
-    drawn = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
+    image = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
     for middle_x, middle_y, radius, colour in (
         (0.3, 0.35, 0.2, (224, 172, 140)),
         (0.7, 0.6, 0.25, (40, 60, 52)),
         (0.55, 0.25, 0.1, (250, 240, 230)),
     ):
         inside = np.hypot(x - middle_x, y - middle_y) < radius
-        drawn[inside] = colour
-    return drawn.astype(np.uint8)
+        image[inside] = colour
+    return image.astype(np.uint8)
 
 
 def warm_up(
-    engine: Cartoonist, model: ModelFolder, calibrate: Callable[[float, float], None]
+    engine: CartoonEngine, model: ModelFolder, calibrate: Callable[[float, float], None]
 ) -> str:
-    """Draw the model's known picture, or one of ours if it has none; return what was compared.
+    """Cartoonize the golden input or a sample image; return what was compared.
 
-    ``calibrate`` gets the picture's working pixels and the seconds of the background, the better of
-    two runs: the first run of a runtime is slow, and the process may be paused in one of them.
-    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    ``calibrate`` gets the image's working pixels and the seconds of the background stage, the
+    faster of two runs: a runtime's first run is slow, and the process may be paused in one.
+    Raises SelfTestFailed, and ModelError if the golden pair cannot be read.
     """
-    known = KnownAnswer.read(model.files)
-    drawn = known.picture if known else picture(SIDE, SIDE)
-    cartoon = engine.cartoonize(drawn)
-    if known:
-        _compare(known, cartoon, model)
-    elif np.ptp(cartoon.picture) == 0:
-        raise WrongAnswer(f"The model in {model.path} draws nothing but one colour.")
-    height, width, _ = drawn.shape
-    again = engine.cartoonize(drawn)
-    calibrate(height * width, min(run.stages["background"] for run in (cartoon, again)))
-    return "the known answer" if known else "no known answer"
+    golden = GoldenPair.read(model.files)
+    image = golden.image if golden else sample_image(SAMPLE_SIDE, SAMPLE_SIDE)
+    cartoon = engine.cartoonize(image)
+    if golden:
+        _require_match(golden, cartoon, model)
+    elif np.ptp(cartoon.image) == 0:
+        raise SelfTestFailed(f"The model in {model.path} makes cartoons of one colour only.")
+    height, width, _ = image.shape
+    second = engine.cartoonize(image)
+    calibrate(height * width, min(run.stages["background"] for run in (cartoon, second)))
+    return "the golden pair" if golden else "no golden pair"
 
 
-def check_answer(engine: Cartoonist, model: ModelFolder) -> None:
-    """Draw the model's known picture, if it has one.
+def check_golden_pair(engine: CartoonEngine, model: ModelFolder) -> None:
+    """Cartoonize the model's golden input, if it has one, and compare the cartoon.
 
-    Raises WrongAnswer, and ModelError where the known answer cannot be read.
+    Raises SelfTestFailed, and ModelError if the golden pair cannot be read.
     """
-    if known := KnownAnswer.read(model.files):
-        _compare(known, engine.cartoonize(known.picture), model)
+    if golden := GoldenPair.read(model.files):
+        _require_match(golden, engine.cartoonize(golden.image), model)
 
 
-def _compare(known: KnownAnswer, cartoon: Cartoon, model: ModelFolder) -> None:
-    difference = known.difference(cartoon.picture)
+def _require_match(golden: GoldenPair, cartoon: Cartoon, model: ModelFolder) -> None:
+    difference = golden.difference(cartoon.image)
     if difference > MAX_MEAN_DIFFERENCE:
-        raise WrongAnswer(
-            f"The model in {model.path} does not draw its known answer: it is {difference:.3g} of"
+        raise SelfTestFailed(
+            f"The model in {model.path} fails its golden pair: the cartoon is {difference:.3g} of"
             f" 255 off on average, and at most {MAX_MEAN_DIFFERENCE:g} is right."
         )

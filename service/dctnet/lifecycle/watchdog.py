@@ -1,16 +1,16 @@
-"""Tells a replica that makes no progress from one that is busy."""
+"""Watchdog: detects computations that hang."""
 
 from collections.abc import Callable
 from threading import Event, Thread
 
 from dctnet.lifecycle.state import Lifecycle, State
 
-LOOKS = 20
-"""How often the watchdog looks within its own timeout, so that it is late by a twentieth of it."""
+CHECKS_PER_TIMEOUT = 20
+"""Checks per timeout: the watchdog trips at most a twentieth of the timeout late."""
 
 
 class Watchdog:
-    """Marks the replica as stuck while a computation runs longer than the timeout."""
+    """Marks the replica as STUCK while a computation runs longer than the timeout."""
 
     def __init__(
         self,
@@ -19,36 +19,36 @@ class Watchdog:
         timeout: float,
         on_trip: Callable[[], None],
     ) -> None:
-        """Take what tells how long the oldest computation has been running, and what is allowed.
+        """``longest_running`` returns the age of the oldest computation, in seconds.
 
-        Both are in seconds; ``on_trip`` is called each time that a computation exceeds it.
+        ``on_trip`` is called each time that a computation exceeds ``timeout`` seconds.
         """
         self._lifecycle = lifecycle
         self._longest_running = longest_running
         self._timeout = timeout
         self._on_trip = on_trip
-        self._ended = Event()
+        self._stopped = Event()
 
     def start(self) -> None:
-        """Watch from a thread of its own until ``stop``."""
+        """Start the thread, which checks until ``stop``."""
         Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """Let the thread end."""
-        self._ended.set()
+        """Stop the thread."""
+        self._stopped.set()
 
-    def look(self) -> None:
-        """Compare once."""
+    def check(self) -> None:
+        """Update the state once."""
         if self.is_overdue():
-            if self._lifecycle.to(State.STUCK):
+            if self._lifecycle.transition_to(State.STUCK):
                 self._on_trip()
         elif self._lifecycle.state is State.STUCK:
-            self._lifecycle.to(State.READY)
+            self._lifecycle.transition_to(State.READY)
 
     def is_overdue(self) -> bool:
-        """Say whether a computation has been running longer than the timeout."""
+        """Return whether a computation has been running longer than the timeout."""
         return self._longest_running() > self._timeout
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._timeout / LOOKS):
-            self.look()
+        while not self._stopped.wait(self._timeout / CHECKS_PER_TIMEOUT):
+            self.check()

@@ -1,1 +1,1 @@
-"""Model folders: styles, fetching, verifying, and the demo model that ships with the package."""
+"""Model folders: styles, fetching, verification, and the bundled demo model."""

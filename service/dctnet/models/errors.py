@@ -1,10 +1,10 @@
-"""What can be wrong with a model, said to the person who can put it right."""
+"""Model errors."""
 
 
 class ModelError(Exception):
-    """A model is unknown, missing, damaged or cannot be fetched.
+    """A model is unknown, missing, damaged, or cannot be fetched.
 
-    The message is one printable line, whatever the names and answers that went into it.
+    The message is always one printable line.
     """
 
     def __init__(self, message: str) -> None:
@@ -12,6 +12,6 @@ class ModelError(Exception):
         super().__init__("".join(c if c.isprintable() else "?" for c in line))
 
 
-def reason(error: OSError) -> str:
-    """Return the system's own words for an error, without the number and the path."""
+def os_error_reason(error: OSError) -> str:
+    """Return the operating system's message for an error, without number and path."""
     return error.strerror or str(error) or type(error).__name__

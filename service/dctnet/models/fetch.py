@@ -1,8 +1,7 @@
-"""Fetching a public model from the ModelScope hub, with the hub's own client.
+"""Download of public models from the ModelScope hub.
 
-The client is ``modelscope_hub``, the part of ``modelscope`` that talks to the hub and imports no
-machine learning. It resumes, retries and holds what it receives against the hub's sums; added here
-are the choice of files, the manifest, and a folder that appears whole or not at all.
+``modelscope_hub``, the hub's own client, resumes and retries downloads and checks the hub's
+checksums. This module selects the files, writes the manifest, and creates the folder atomically.
 """
 
 import logging
@@ -19,58 +18,57 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dctnet.models import manifest
-from dctnet.models.errors import ModelError, reason
+from dctnet.models.atomic_dir import exclusive_lock
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.placing import making
-from dctnet.models.styles import STYLES, Style
+from dctnet.models.styles import STYLES, PublicStyle
 
 if TYPE_CHECKING:
     from modelscope_hub import HubApi
     from modelscope_hub.types import FileInfo
 
 DEFAULT_REVISION = "master"
-"""The hub's branch that a model is published on."""
+"""Branch of the hub on which models are published."""
 
 FETCHED_FILES = (*REQUIRED_FILES, "README.md", "LICENSE")
-"""What is taken of a repository: the model, and what states its licence where there is one."""
+"""Files to download: the model, and its README and licence if present."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A model folder that is in its place."""
+class FetchResult:
+    """Result of a fetch: the verified folder, and whether it was downloaded."""
 
     folder: ModelFolder
     downloaded: bool
-    """False if it was there already; it was verified then."""
+    """False if the folder already existed; it was verified then."""
 
 
 def fetch(
     style: str, to: Path, revision: str | None = None, *, show_progress: bool = False
-) -> Fetched:
-    """Bring a public model into the folder ``to``, which appears whole or not at all.
+) -> FetchResult:
+    """Download a public model into the folder ``to``, atomically.
 
-    A download that broke off goes on where it stopped when it is asked for again. Of several
-    processes that fetch into the same place one downloads, and the others wait for it. The hub is
-    https://modelscope.cn, or what the client's own MODELSCOPE_ENDPOINT names. ``show_progress``
-    lets the client draw its bars on standard error.
+    Resumes an interrupted download. If several processes fetch into the same folder, one downloads
+    and the others wait. The hub is https://modelscope.cn, or the client's MODELSCOPE_ENDPOINT.
+    ``show_progress`` shows the client's progress bars on standard error.
 
-    Raises ModelError, whose message says what stood in the way and what to do.
+    Raises ModelError with cause and remedy.
     """
     if style not in STYLES:
         raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
-    with making(to, "--to"):
+    with exclusive_lock(to, "--to"):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            return Fetched(_existing(to, style, revision), downloaded=False)
+            return FetchResult(_existing(to, style, revision), downloaded=False)
         _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
-        return Fetched(open_folder(to), downloaded=True)
+        return FetchResult(open_folder(to), downloaded=True)
 
 
 def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
     if not (to / manifest.FILE_NAME).is_file():
         raise ModelError(
-            f"{to} is there already and was not fetched: choose another folder with --to."
+            f"{to} already exists and was not fetched: choose another folder with --to."
         )
     try:
         folder = open_folder(to)
@@ -84,16 +82,16 @@ def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
     return folder
 
 
-def _download(style: Style, revision: str, to: Path, show_progress: bool) -> None:
-    """Download into a folder beside ``to``, write the manifest, and move it into place."""
+def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) -> None:
+    """Download into a folder beside ``to``, write the manifest, and rename the folder."""
     staging = to.parent / f".{to.name}.partial"
-    # A partial file of one revision must not be continued with the bytes of another.
+    # A partial file of one revision must not be resumed with the bytes of another.
     files = staging / quote(f"{style.name}@{revision}", safe="")
     files.mkdir(parents=True, exist_ok=True)
     api, endpoint = _connect(staging / "client")
     source = f"{style.model_id} at revision {revision} on the hub {endpoint}"
     try:
-        with _quiet(show_progress):
+        with _silence_client(show_progress):
             listing = api.list_repo_files(style.model_id, "model", revision=revision)
             wanted = [file for file in listing if file.path in FETCHED_FILES]
             _require_all(wanted, source)
@@ -104,20 +102,20 @@ def _download(style: Style, revision: str, to: Path, show_progress: bool) -> Non
                 revision=revision,
                 local_dir=files,
                 file_list=[
-                    # The client holds what it receives against these; a size of 0 is unknown.
+                    # The client checks size and checksum; a size of 0 means unknown.
                     {"Path": file.path, "Size": file.size or None, "Sha256": file.sha256}
                     for file in wanted
                 ],
             )
     except ModelError:
         raise
-    except Exception as error:  # Also what the client trips over in an answer that is none.
+    except Exception as error:  # Also errors of the client about a malformed response.
         raise ModelError(_explain(error, source)) from error
     described = Manifest(
         style=style.name,
         model=style.model_id,
         revision=revision,
-        files={file.path: manifest.record(files / file.path) for file in wanted},
+        files={file.path: manifest.record_file(files / file.path) for file in wanted},
         hub=hub,
     )
     manifest.write(files, described)
@@ -126,10 +124,10 @@ def _download(style: Style, revision: str, to: Path, show_progress: bool) -> Non
 
 
 def _connect(cache: Path) -> "tuple[HubApi, str]":
-    """Return the client and the hub's address.
+    """Return the hub client and the hub's address.
 
-    ``cache`` is where the client keeps its locks and its session's id. Its usual places in the
-    home directory, where a login's credentials may lie, are neither read nor written.
+    ``cache`` is the client's folder for locks and session id. Its folders in the home directory,
+    which may hold credentials, are neither read nor written.
     """
     try:
         from modelscope_hub import HubApi, HubConfig
@@ -139,20 +137,20 @@ def _connect(cache: Path) -> "tuple[HubApi, str]":
             " `make install-reference`, or `pip install 'dctnet[reference]'`."
         ) from error
     config = HubConfig(cache_dir=cache, config_dir=cache)
-    # The address goes into messages and the manifest; a password in it does not.
+    # The address appears in messages and in the manifest; a password must not.
     return HubApi(config), re.sub("//[^/]*@", "//", str(config.endpoint))
 
 
 @contextmanager
-def _quiet(show_progress: bool) -> Iterator[None]:
-    """Keep the client's log from standard error, and its bars too unless they are wanted."""
+def _silence_client(show_progress: bool) -> Iterator[None]:
+    """Suppress the client's log and, unless requested, its progress bars."""
     logger = logging.getLogger("modelscope_hub")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
         with (
-            Path(os.devnull).open("w") as nowhere,
-            redirect_stderr(sys.stderr if show_progress else nowhere),
+            Path(os.devnull).open("w") as devnull,
+            redirect_stderr(sys.stderr if show_progress else devnull),
         ):
             yield
     finally:
@@ -163,7 +161,7 @@ def _require_all(wanted: "list[FileInfo]", source: str) -> None:
     missing = set(REQUIRED_FILES) - {file.path for file in wanted}
     if missing:
         raise ModelError(
-            f"{source} lacks {', '.join(sorted(missing))}, so it is no model that dctnet can use:"
+            f"{source} lacks {', '.join(sorted(missing))}, so dctnet cannot use it:"
             " check the revision."
         )
 
@@ -174,12 +172,12 @@ def _newest(files: "list[FileInfo]") -> str | None:
 
 
 def _revision_entry(
-    api: "HubApi", style: Style, revision: str
+    api: "HubApi", style: PublicStyle, revision: str
 ) -> dict[str, str | int | None] | None:
     try:
         entries = api.list_repo_revisions(style.model_id, "model")
     except Exception:
-        return None  # A mirror may serve files alone; the sums do not depend on it.
+        return None  # A mirror may serve only files; checksums do not depend on this.
     for entry in entries:
         if entry.get("Revision") == revision:
             return {k: v for k, v in entry.items() if isinstance(v, str | int | None)}
@@ -187,7 +185,7 @@ def _revision_entry(
 
 
 def _explain(error: BaseException, what: str) -> str:
-    """Say in a sentence what a failure of the client means, and what to do."""
+    """Return cause and remedy of a client error in one sentence."""
     from modelscope_hub import APIError, FileDownloadError, FileIntegrityError, NotExistError
 
     if isinstance(error, FileDownloadError):
@@ -195,29 +193,29 @@ def _explain(error: BaseException, what: str) -> str:
         what = f"{name} of {what}"
     if isinstance(error, FileIntegrityError):
         return (
-            f"What the hub sent as {what} has not the size or the sum that the hub lists, and was"
-            " thrown away. Run the command again later."
+            f"The download of {what} does not match the size or checksum that the hub lists, and"
+            " was deleted. Run the command again later."
         )
     if isinstance(error, NotExistError):
         return f"There is no {what}: check the revision and MODELSCOPE_ENDPOINT."
     if isinstance(error, APIError):
         return (
-            f"The hub refused {what} with HTTP {error.status_code}. Run the command again later:"
-            " it goes on where it stopped."
+            f"The hub rejected {what} with HTTP {error.status_code}. Run the command again later:"
+            " it resumes."
         )
-    # Broken disks and connections are both OSErrors; those of HTTP libraries carry no number, and
-    # those about an answer's content are ValueErrors.
+    # Disk and connection errors are both OSErrors. Those of HTTP libraries have no errno, and those
+    # about a response's content are ValueErrors.
     if isinstance(error, OSError) and error.errno is not None:
         return (
-            f"Cannot store {what}: {reason(error)}. Put that right and run the command again: it"
-            " goes on where it stopped."
+            f"Cannot store {what}: {os_error_reason(error)}. Fix this and run the command"
+            " again: it resumes."
         )
     if isinstance(error, OSError) and not isinstance(error, ValueError):
         return (
-            f"The hub could not be reached, or the connection broke off, for {what}. Check the"
-            " network and run the command again: it goes on where it stopped."
+            f"The hub could not be reached, or the connection was lost, for {what}. Check the"
+            " network and run the command again: it resumes."
         )
     return (
-        f"The answer for {what} could not be understood ({type(error).__name__}): is"
-        " MODELSCOPE_ENDPOINT the address of a hub?"
+        f"The response for {what} is invalid ({type(error).__name__}): check that"
+        " MODELSCOPE_ENDPOINT is the address of a hub."
     )

@@ -1,4 +1,4 @@
-"""Model folders, as upstream ships them and prepared: where they are, and if they are whole."""
+"""Model folders: location and verification."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 from dctnet.models import manifest
-from dctnet.models.errors import ModelError, reason
-from dctnet.models.files import OpenFiles
+from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.manifest import FileRecord, HubReport, Manifest
-from dctnet.models.parts import AS_UPSTREAM, PARTS, SUFFIXES, Part, file, files
+from dctnet.models.networks import (
+    NETWORKS,
+    UNCONVERTED,
+    NetworkRecord,
+    file_name,
+    file_names,
+)
+from dctnet.models.open_files import OpenFiles
 from dctnet.models.styles import DEMO_STYLE, STYLES
+from dctnet.runtime_registry import RUNTIMES
 
 DEMO = Path(__file__).parent / "demo"
-"""The demo model, which ships with the package."""
+"""Folder of the demo model, which ships with the package."""
 
 DEFAULT_STYLE = "anime"
 
@@ -26,80 +33,92 @@ REQUIRED_FILES = (
     "detector.pb",
     "keypoints.pb",
 )
-"""What upstream's pipeline reads (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
+"""Files of the upstream format (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
 
 ALPHA = "alpha.jpg"
-"""The mask by which a head is laid onto the background."""
+"""Mask with which a head is blended onto the background."""
 
-KNOWN_PICTURE = "known-picture.png"
-KNOWN_ANSWER = "known-answer.png"
-"""A picture, and what the reference runtime draws of it."""
+GOLDEN_INPUT = "golden-input.png"
+GOLDEN_OUTPUT = "golden-output.png"
+"""The golden pair: an image, and its cartoon by the reference runtime."""
 
 NOTICES = ("README.md", "LICENSE", "LICENSES.md")
-"""Files that state a model's licence, which a prepared folder takes over."""
+"""Licence files, which conversion copies."""
 
 LOADED_FILES = frozenset(
     (
         ALPHA,
         *NOTICES,
-        KNOWN_PICTURE,
-        KNOWN_ANSWER,
-        *(file(part, runtime) for part in PARTS for runtime in SUFFIXES),
+        GOLDEN_INPUT,
+        GOLDEN_OUTPUT,
+        *(file_name(network, runtime) for network in NETWORKS for runtime in RUNTIMES),
     )
 )
-"""The files that are read after verification, and stay open for it."""
+"""Files that stay open after verification, to be read when the model is loaded."""
 
-PREPARED = "-prepared"
-"""What follows the name of a folder in the name of the prepared one that is made of it."""
+CONVERTED_SUFFIX = "-converted"
+"""Suffix that `dctnet prepare` appends to the name of the source folder."""
 
 Integrity = Literal["pinned", "unpinned", "no manifest"]
-"""Whether the files were held against a digest from outside, against their own manifest, or not."""
+"""Checked against a pinned digest, against the folder's own manifest only, or not at all."""
 
 UNKNOWN_STYLE = "unknown"
-"""The style of a folder that has no manifest to tell it."""
+"""Style of a folder without manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model folder that was found good."""
+    """A verified model folder."""
 
     path: Path
     style: str
     model: str
-    """The model's id, or the folder's name if there is no manifest."""
+    """Model id, or the folder's name without manifest."""
     revision: str
-    """The revision that was asked for, or empty if there is no manifest."""
+    """Requested revision; empty without manifest."""
     digest: str | None
-    """The sha256 of the manifest, or None if there is no manifest."""
+    """SHA-256 of the manifest; None without manifest."""
     integrity: Integrity
-    parts: Mapping[str, Part] = field(default_factory=lambda: dict.fromkeys(PARTS, AS_UPSTREAM))
-    """Who can compute each network."""
-    is_prepared: bool = False
+    networks: Mapping[str, NetworkRecord] = field(
+        default_factory=lambda: dict.fromkeys(NETWORKS, UNCONVERTED)
+    )
+    """Record of each network."""
+    is_converted: bool = False
     files: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
-    """The files to load it from, open since it was verified."""
+    """Files to load the model from, open since verification."""
     sample: bytes | None = field(default=None, compare=False, repr=False)
-    """A PNG image in its style, as verified; None where the folder has none."""
+    """Sample cartoon as PNG bytes; None if the folder has none."""
     hub: HubReport | None = field(default=None, compare=False, repr=False)
-    """What its manifest says of the hub that it was fetched from."""
+    """Report of the hub that it was fetched from, if any."""
+
+    @property
+    def label(self) -> str:
+        """Name of the model in one ASCII word, such as ``demo`` or ``anime@v1.0.0``.
+
+        The folder's name if the style is unknown.
+        """
+        name = self.model if self.style == UNKNOWN_STYLE else self.style
+        word = f"{name}@{self.revision}" if self.revision else name
+        return "".join(c if "!" <= c <= "~" else "?" for c in word)
 
     @property
     def unconverted(self) -> dict[str, str]:
-        """The parts that were prepared in vain, each with the reason why it needs TensorFlow."""
-        parts = self.parts.items() if self.is_prepared else ()
-        return {name: part.reason for name, part in parts if part.reason}
+        """Networks of a converted model that still need TensorFlow, with the reason."""
+        networks = self.networks.items() if self.is_converted else ()
+        return {name: network.reason for name, network in networks if network.reason}
 
 
-def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Path:
+def locate(model: str | None, models_dir: Path, *, prefer_converted: bool = True) -> Path:
     """Return the folder of a model.
 
-    ``model`` is the name of a style or the path of a folder. The name of a style wins over a
-    folder of that name in the working directory, so that the answer does not depend on where a
-    process starts. With None it is the fetched ``anime`` if there is one, else the demo model.
-    Of a style the prepared folder comes before the fetched one, unless ``prepared`` is false.
+    ``model`` is the name of a style or the path of a folder. A style takes precedence over a folder
+    of the same name in the working directory, so the result does not depend on that directory. None
+    means the fetched ``anime`` if it exists, else the demo model. The converted folder of a style
+    takes precedence over the fetched one, unless ``prefer_converted`` is false.
 
-    Raises ModelError for a style that is not fetched and for what is neither style nor path.
+    Raises ModelError for a style that is not fetched, or a name that is neither style nor path.
     """
-    suffixes = (PREPARED, "") if prepared else ("",)
+    suffixes = (CONVERTED_SUFFIX, "") if prefer_converted else ("",)
 
     def of_style(style: str) -> Path | None:
         folders = (models_dir / f"{style}{suffix}" for suffix in suffixes)
@@ -125,19 +144,20 @@ def locate(model: str | None, models_dir: Path, *, prepared: bool = True) -> Pat
 
 
 def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
-    """Verify a model folder and return it with the files that were verified, open.
+    """Verify a model folder and return it with its verified files open.
 
-    With a manifest, every file that it lists must have its size and its sum; a prepared folder is
-    one whose manifest says how it was prepared. ``digest`` is the sha256 that the manifest itself
-    must have, 64 lower-case hexadecimal digits; without it a folder of the upstream format needs
-    no manifest.
+    Every file that the manifest lists must have the listed size and checksum. ``digest`` pins the
+    manifest: its SHA-256 as 64 lower-case hexadecimal digits. Without it, a folder in the upstream
+    format needs no manifest. A converted model has a manifest with a conversion record.
 
-    Raises ModelError, naming the first file that is missing, cut short or changed.
+    Raises ModelError that names the first missing, truncated or changed file.
     """
     try:
         return _open(path, digest)
     except OSError as error:
-        raise ModelError(f"Cannot read the model {error.filename}: {reason(error)}.") from error
+        raise ModelError(
+            f"Cannot read the model {error.filename}: {os_error_reason(error)}."
+        ) from error
 
 
 def _open(path: Path, digest: str | None) -> ModelFolder:
@@ -152,7 +172,7 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
     if digest is not None and found != digest:
         raise ModelError(
             f"The manifest of {path} has the digest {found}, but {digest} is expected: it is"
-            " another model, or somebody changed it."
+            " another model, or it was changed."
         )
     described = manifest.decode(content, path / manifest.FILE_NAME)
     verified = _verify(path, described)
@@ -167,9 +187,9 @@ def _open(path: Path, digest: str | None) -> ModelFolder:
         sample=_sample(verified),
         hub=described.hub,
     )
-    if described.preparation is None:
+    if described.conversion is None:
         return folder
-    return replace(folder, parts=described.preparation.parts, is_prepared=True)
+    return replace(folder, networks=described.conversion.networks, is_converted=True)
 
 
 def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
@@ -178,7 +198,8 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
         raise ModelError(f"{path} is not a complete model: it lacks {', '.join(missing)}.")
     if digest is not None:
         raise ModelError(
-            f"{path} has no {manifest.FILE_NAME}, so it cannot be held against the digest {digest}."
+            f"{path} has no {manifest.FILE_NAME}, so it cannot be checked against the digest"
+            f" {digest}."
         )
     found = OpenFiles(path, (name for name in sorted(LOADED_FILES) if (path / name).is_file()))
     return ModelFolder(
@@ -194,11 +215,11 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
 
 
 def _sample(verified: OpenFiles) -> bytes | None:
-    return verified.read(KNOWN_ANSWER) if KNOWN_ANSWER in verified else None
+    return verified.read(GOLDEN_OUTPUT) if GOLDEN_OUTPUT in verified else None
 
 
 def _verify(path: Path, described: Manifest) -> OpenFiles:
-    # A manifest that lists too little would otherwise vouch for files that nobody summed.
+    # A manifest that lists too few files must not pass for a complete model.
     for name in _required(described):
         if name not in described.files:
             raise ModelError(f"The manifest of {path} does not list {name}, which a model needs.")
@@ -211,14 +232,14 @@ def _verify(path: Path, described: Manifest) -> OpenFiles:
 
 
 def _required(described: Manifest) -> Iterator[str]:
-    """Yield the files that a folder of this manifest must have."""
-    if described.preparation is None:
+    """Yield the files that a folder with this manifest must have."""
+    if described.conversion is None:
         yield from REQUIRED_FILES
         return
-    yield from (ALPHA, KNOWN_PICTURE, KNOWN_ANSWER)
-    for name, part in described.preparation.parts.items():
-        for runtime in part.runtimes:
-            yield from files(part.same_as or name, runtime)
+    yield from (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT)
+    for name, network in described.conversion.networks.items():
+        for runtime in network.runtimes:
+            yield from file_names(network.same_as or name, runtime)
 
 
 def _verify_file(files: OpenFiles, name: str, expected: FileRecord) -> None:
@@ -229,10 +250,10 @@ def _verify_file(files: OpenFiles, name: str, expected: FileRecord) -> None:
         raise ModelError(f"The model file {path} is missing.") from None
     if found.size < expected.size:
         raise ModelError(
-            f"The model file {path} is cut short: it has {found.size} of {expected.size} bytes."
+            f"The model file {path} is truncated: it has {found.size} of {expected.size} bytes."
         )
     if found != expected:
         raise ModelError(
-            f"The model file {path} is not the one in the manifest: its sum is {found.sha256}"
-            f" and should be {expected.sha256}."
+            f"The model file {path} does not match the manifest: its checksum is"
+            f" {found.sha256}, not {expected.sha256}."
         )

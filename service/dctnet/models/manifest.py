@@ -1,4 +1,4 @@
-"""The manifest of a model folder: what is in it, where it came from, and the sum of every file.
+"""Manifest of a model folder: identity, source, and the checksum of every file.
 
 ``python -m dctnet.models.manifest DIR --style NAME`` writes one for a folder that was not fetched.
 """
@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
-from dctnet.models.errors import ModelError, reason
-from dctnet.models.parts import PARTS, SUFFIXES, Part
+from dctnet.models.errors import ModelError, os_error_reason
+from dctnet.models.networks import NETWORKS, NetworkRecord
+from dctnet.runtime_registry import RUNTIMES
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -25,86 +26,86 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it has to be."""
+    """Checksum and size of a file."""
 
     sha256: str
     """64 lower-case hexadecimal digits."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubReport:
-    """What the hub said of the revision when the folder was fetched."""
+    """The hub's data about a revision at the time of the fetch."""
 
     endpoint: str
-    """The hub's address."""
+    """Address of the hub."""
     revision: Mapping[str, str | int | None] | None
-    """The hub's own entry for the revision, as it came; None if it lists none of that name."""
+    """The hub's entry for the revision, unchanged; None if the hub does not list it."""
     last_commit: str | None
-    """When the newest of the fetched files was committed, ISO 8601, UTC; None if not said."""
+    """Commit time of the newest fetched file, ISO 8601, UTC; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
-    """How a prepared folder was made of one in the upstream format, and what came of it."""
+class Conversion:
+    """Conversion record: source, tools and results of a conversion."""
 
     source: str | None
-    """The digest of that folder's manifest; None if it had none."""
+    """Digest of the source folder's manifest; None if it had none."""
     tools: Mapping[str, str]
-    """The versions of dctnet and of the packages that converted and computed."""
-    parts: Mapping[str, Part]
-    """One for each of ``PARTS``."""
+    """Versions of dctnet and of the packages that the conversion used."""
+    networks: Mapping[str, NetworkRecord]
+    """Record of each network in ``NETWORKS``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A model folder's identity and the sums of its files.
+    """Identity of a model folder and the checksums of its files.
 
-    It holds no time, and no version of dctnet but for a prepared folder: a revision that is fetched
-    again has the same digest.
+    Contains no time, and a version of dctnet only for a converted model: fetching a revision again
+    gives the same digest.
     """
 
     style: str
     model: str
-    """The model's id: for a public model its repository on the hub."""
+    """Model id: for a public model its repository on the hub."""
     revision: str
-    """The revision that was asked for, or empty for a model that has none."""
+    """Requested revision; empty for a model without revisions."""
     files: Mapping[str, FileRecord]
-    """Paths relative to the folder, with forward slashes."""
+    """Records by path, relative to the folder, with forward slashes."""
     hub: HubReport | None = None
-    """None for a folder that was not fetched, nor made of one that was."""
-    preparation: Preparation | None = None
+    """None unless the folder, or the source of its conversion, was fetched."""
+    conversion: Conversion | None = None
     """None for a folder in the upstream format."""
 
 
-def record(path: Path) -> FileRecord:
-    """Return the size and the sum of a file, read as a stream; raises OSError."""
+def record_file(path: Path) -> FileRecord:
+    """Return size and checksum of a file, read as a stream; raise OSError."""
     with path.open("rb") as file:
-        return record_of(file)
+        return record_open_file(file)
 
 
-def record_of(file: BinaryIO) -> FileRecord:
-    """Return the size and the checksum of an open file, read from its begin; raises OSError."""
+def record_open_file(file: BinaryIO) -> FileRecord:
+    """Return size and checksum of an open file, read from its start; raise OSError."""
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     return FileRecord(sha256, file.tell())
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Return the one spelling of a manifest: sorted keys, two spaces, a newline at the end."""
+    """Return the canonical JSON: sorted keys, indent of 2 spaces, final newline."""
     content = {"format": FORMAT, **asdict(manifest)}
-    if manifest.preparation is None:
-        del content["preparation"]
+    if manifest.conversion is None:
+        del content["conversion"]
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
 def digest(content: bytes) -> str:
-    """Return the sha256 of a manifest's bytes, which vouches for every file it lists."""
+    """Return the SHA-256 of a manifest's bytes, which covers every file it lists."""
     return hashlib.sha256(content).hexdigest()
 
 
 def write(folder: Path, manifest: Manifest) -> str:
-    """Put the manifest into the folder, all or nothing, and return its digest; raises OSError."""
+    """Write the manifest into the folder atomically, return its digest; raise OSError."""
     content = encode(manifest)
     temporary = folder / f".{FILE_NAME}.tmp"
     temporary.write_bytes(content)
@@ -113,42 +114,39 @@ def write(folder: Path, manifest: Manifest) -> str:
 
 
 def decode(content: bytes, path: Path) -> Manifest:
-    """Read the bytes of the manifest at ``path``.
+    """Parse the bytes of the manifest at ``path``.
 
-    Raises ModelError for anything but a manifest of this format, and for one that names a file
-    outside of its folder.
+    Raises ModelError unless it has this format and names only files inside its folder.
     """
     try:
-        return _manifest(_typed(json.loads(content), dict, "the whole"))
-    # Deep nesting ends in RecursionError.
+        return _manifest(_typed(json.loads(content), dict, "the document"))
+    # Deep nesting raises RecursionError.
     except (ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path} is not a manifest that can be used: {error}.") from error
+        raise ModelError(f"{path} is not a valid manifest: {error}.") from error
 
 
 def _manifest(data: dict[str, object]) -> Manifest:
     if data.get("format") != FORMAT:
         raise ValueError(f"its format is {data.get('format')!r}, and this version reads {FORMAT}")
     files = _typed(data.get("files"), dict, "files")
-    hub, preparation = data.get("hub"), data.get("preparation")
+    hub, conversion = data.get("hub"), data.get("conversion")
     return Manifest(
         style=_typed(data.get("style"), str, "style"),
         model=_typed(data.get("model"), str, "model"),
         revision=_typed(data.get("revision"), str, "revision"),
         files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
         hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
-        preparation=(
-            None
-            if preparation is None
-            else _preparation(_typed(preparation, dict, "the preparation"))
+        conversion=(
+            None if conversion is None else _conversion(_typed(conversion, dict, "the conversion"))
         ),
     )
 
 
 def _file_record(name: str, entry: object) -> FileRecord:
     fields = _typed(entry, dict, name)
-    sha256 = _typed(fields.get("sha256"), str, f"the sum of {name}")
+    sha256 = _typed(fields.get("sha256"), str, f"the checksum of {name}")
     if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
-        raise ValueError(f"the sum of {name} is not a sha256")
+        raise ValueError(f"the checksum of {name} is not a sha256")
     return FileRecord(sha256, _typed(fields.get("size"), int, f"the size of {name}"))
 
 
@@ -161,27 +159,31 @@ def _hub_report(fields: dict[str, object]) -> HubReport:
     )
 
 
-def _preparation(fields: dict[str, object]) -> Preparation:
+def _conversion(fields: dict[str, object]) -> Conversion:
     source = fields.get("source")
     tools = _typed(fields.get("tools"), dict, "the tools")
-    parts = _typed(fields.get("parts"), dict, "the parts")
-    if set(parts) != set(PARTS):
-        raise ValueError(f"its parts are not {', '.join(PARTS)}")
-    return Preparation(
+    networks = _typed(fields.get("networks"), dict, "the networks")
+    if set(networks) != set(NETWORKS):
+        raise ValueError(f"its networks are not {', '.join(NETWORKS)}")
+    return Conversion(
         source=None if source is None else _typed(source, str, "the source"),
         tools={
             name: _typed(version, str, f"the version of {name}") for name, version in tools.items()
         },
-        parts={name: _part(name, _typed(parts[name], dict, name)) for name in PARTS},
+        networks={
+            name: _network_record(name, _typed(networks[name], dict, name)) for name in NETWORKS
+        },
     )
 
 
-def _part(name: str, fields: dict[str, object]) -> Part:
+def _network_record(name: str, fields: dict[str, object]) -> NetworkRecord:
     runtimes = _typed(fields.get("runtimes"), list, f"the runtimes of {name}")
-    if not runtimes or not all(runtime in SUFFIXES for runtime in runtimes):
-        raise ValueError(f"the runtimes of {name} are {runtimes}, of which this version knows none")
+    if not runtimes or not all(runtime in RUNTIMES for runtime in runtimes):
+        raise ValueError(
+            f"the runtimes of {name} are {runtimes}, not some of {', '.join(RUNTIMES)}"
+        )
     differences = _typed(fields.get("differences"), dict, f"the differences of {name}")
-    return Part(
+    return NetworkRecord(
         runtimes=tuple(runtimes),
         reason=_typed(fields.get("reason"), str, f"the reason of {name}"),
         compared=_typed(fields.get("compared"), int, f"the comparisons of {name}"),
@@ -189,13 +191,13 @@ def _part(name: str, fields: dict[str, object]) -> Part:
             output: _typed(largest, float, f"the difference of {output}")
             for output, largest in differences.items()
         },
-        same_as=_other_part(_typed(fields.get("same_as"), str, f"what {name} is the same as")),
+        same_as=_shared_network(_typed(fields.get("same_as"), str, f"the same_as of {name}")),
     )
 
 
-def _other_part(name: str) -> str:
-    if name and name not in PARTS:
-        raise ValueError(f"{name!r} is none of its parts, which are {', '.join(PARTS)}")
+def _shared_network(name: str) -> str:
+    if name and name not in NETWORKS:
+        raise ValueError(f"{name!r} is not one of its networks, {', '.join(NETWORKS)}")
     return name
 
 
@@ -209,7 +211,7 @@ def _safe(name: str) -> str:
     path = PurePosixPath(name)
     inside = path.parts and not path.is_absolute() and ".." not in path.parts
     if not inside or path.as_posix() != name or "\\" in name:
-        raise ValueError(f"it names {name!r}, which is no path inside of the folder")
+        raise ValueError(f"it names {name!r}, which is not a path inside the folder")
     return name
 
 
@@ -226,12 +228,12 @@ def main(argv: list[str]) -> int:
     folder: Path = arguments.folder
     try:
         paths = [p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME]
-        files = {path.relative_to(folder).as_posix(): record(path) for path in paths}
+        files = {path.relative_to(folder).as_posix(): record_file(path) for path in paths}
         model = arguments.model or arguments.style
         described = Manifest(arguments.style, model, arguments.revision, files)
         sys.stdout.write(f"{write(folder, described)}\n")
     except OSError as error:
-        sys.stderr.write(f"Cannot write the manifest of {folder}: {reason(error)}.\n")
+        sys.stderr.write(f"Cannot write the manifest of {folder}: {os_error_reason(error)}.\n")
         return 1
     return 0
 

@@ -1,13 +1,13 @@
-"""The seven public DCT-Net models, one a style.
+"""The seven public DCT-Net models, one for each style.
 
-The paper: Y. Men, Y. Yao, M. Cui, Z. Lian, X. Xie, "DCT-Net: Domain-Calibrated Translation for
+Paper: Y. Men, Y. Yao, M. Cui, Z. Lian, X. Xie, "DCT-Net: Domain-Calibrated Translation for
 Portrait Stylization", ACM Transactions on Graphics 41(4), 2022, arXiv:2207.02426.
 """
 
 from dataclasses import dataclass
 
 DEMO_STYLE = "demo"
-"""The style of the model that ships with the package: no public model, so not in ``STYLES``."""
+"""Style of the bundled demo model. It is not a public model, so it is not in ``STYLES``."""
 
 PAPER = "https://arxiv.org/abs/2207.02426"
 
@@ -18,30 +18,30 @@ _LICENCE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """A public model, named after the look that it gives."""
+class PublicStyle:
+    """A public model and its style."""
 
     name: str
-    """What the command line, the settings and the API call it."""
+    """Name in the command line, settings and API."""
     title: str
-    """What people read."""
+    """Display name."""
     model_id: str
-    """The repository on the ModelScope hub, ``owner/name``."""
+    """Repository on the ModelScope hub, ``owner/name``."""
     licence: str
-    """What is publicly stated of its licence, and where."""
+    """Publicly stated licence, and where it is stated."""
 
     @property
     def source(self) -> str:
-        """The model's page on the ModelScope hub."""
+        """Page of the model on the ModelScope hub."""
         return f"https://modelscope.cn/models/{self.model_id}"
 
 
-def _style(name: str, title: str, infix: str) -> Style:
+def _style(name: str, title: str, infix: str) -> PublicStyle:
     model_id = f"iic/cv_unet_person-image-cartoon{infix}_compound-models"
-    return Style(name, title, model_id, _LICENCE)
+    return PublicStyle(name, title, model_id, _LICENCE)
 
 
-STYLES: dict[str, Style] = {
+STYLES: dict[str, PublicStyle] = {
     style.name: style
     for style in (
         _style("anime", "Anime", ""),

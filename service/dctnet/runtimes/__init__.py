@@ -1,58 +1,53 @@
-"""Who computes a network: the interface that every runtime implements.
+"""Network interfaces, which every runtime implements.
 
-A network is a stateless function of its input. Calls may come from several threads at once.
+A network is a stateless function of its input; several threads may call it at once.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Drawing = NDArray[np.uint8] | NDArray[np.float32]
+from dctnet.arrays import Floats, GeneratorOutput, Pixels
 
 
 class Generator(Protocol):
-    """The cartoon generator: DCT-Net's U-Net with its guided filter."""
+    """Cartoon generator: the U-Net of DCT-Net with its guided filter."""
 
-    def __call__(self, picture: Pixels, /) -> Drawing:
-        """Return the cartoon of `picture`.
+    def __call__(self, image: Pixels, /) -> GeneratorOutput:
+        """Return the cartoon of `image`.
 
-        `picture` is HxWx3 uint8 in BGR, H and W multiples of 16. The answer has the same shape and
-        colour order; it is uint8, or float32 where the graph ends without a cast, and may then
-        leave 0..255.
+        `image` is HxWx3 uint8 BGR, H and W multiples of 16. The cartoon has the same shape and
+        colour order. It is uint8, or float32 if the graph ends without a cast; float32 values may
+        lie outside 0..255.
         """
         ...
 
     def reserve(self, calls: int, height: int, width: int) -> None:
-        """Take the memory of so many calls at once with pictures of this size.
+        """Allocate the memory of `calls` concurrent calls with images of this size.
 
-        Raises MemoryError where there is not enough.
+        Raises MemoryError if there is not enough.
         """
         ...
 
 
 class Detector(Protocol):
-    """The face detector: FaceBoxes in the public models."""
+    """Face detector: FaceBoxes in the public models."""
 
-    def __call__(self, picture: Pixels, /) -> tuple[Floats, Floats]:
-        """Return the boxes and scores of the faces in `picture`.
+    def __call__(self, image: Pixels, /) -> tuple[Floats, Floats]:
+        """Return the boxes and scores of the faces in `image`.
 
-        `picture` is 512x512x3 uint8 in RGB. Boxes are Nx4 float32 as y1, x1, y2, x2 in 0..1;
+        `image` is 512x512x3 uint8 RGB. Boxes are Nx4 float32 as y1, x1, y2, x2 in 0..1;
         scores are N float32 in 0..1.
         """
         ...
 
 
 class Landmarker(Protocol):
-    """The face landmark network."""
+    """Face landmark network."""
 
     def __call__(self, face: Floats, /) -> Floats:
         """Return the 68 iBUG landmarks of `face`, 68x2 float32 as x, y in 0..1 of the crop.
 
-        `face` is 160x160x3 float32 in RGB, 0..255.
+        `face` is 160x160x3 float32 RGB, 0..255.
         """
         ...
 

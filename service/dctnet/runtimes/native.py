@@ -1,6 +1,6 @@
-"""The native runtime: the generator in C++ of `service/native`, called through ctypes.
+"""Native runtime: the C++ generator of `service/native`, called through ctypes.
 
-ctypes lets go of the GIL while the library computes. `make native` builds it.
+ctypes releases the GIL while the library computes. `make native` builds the library.
 """
 
 import ctypes
@@ -16,33 +16,34 @@ from typing import Any
 
 import numpy as np
 
-from dctnet.models import generator as model
-from dctnet.models.files import Readable
-from dctnet.models.generator import EPSILON, Weights
-from dctnet.runtimes import Floats, Generator, Pixels
+from dctnet.arrays import Floats, Pixels
+from dctnet.models import generator_weights
+from dctnet.models.generator_weights import EPSILON, Weights
+from dctnet.models.open_files import Readable
+from dctnet.runtimes import Generator
 
 LIBRARIES = Path(__file__).with_name("lib")
 
 VARIANTS = {"x86_64": ("x86-64-v4", "x86-64-v3"), "aarch64": ("aarch64",)}
-"""By architecture, the variants among which `pick` chooses, the fastest first."""
+"""Variants of the library by architecture, the fastest first."""
 
 _VERSION = 2
 _STAGES = 16
 _STATUS = {
     1: "an argument is out of range",
-    2: "the weights are not as many as the network has",
-    3: "a side of the picture is no multiple of 4, or over 8192",
+    2: "the number of weights is not that of the network",
+    3: "a side of the image is not a multiple of 4, or over 8192",
     4: "there is not enough memory",
 }
 _NO_MEMORY = 4
 
 
 class NativeError(Exception):
-    """The library is absent, does not fit the processor, or refused a call: a sentence says why."""
+    """The library is missing, does not support the CPU, or rejected a call."""
 
 
 class Library:
-    """One variant of the library, loaded."""
+    """A loaded variant of the library."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -52,8 +53,8 @@ class Library:
         version = self._functions.dctnet_version()
         if version != _VERSION:
             raise NativeError(
-                f"The native runtime {path} is of version {version}, not {_VERSION}: "
-                "build it anew (make native)."
+                f"The native runtime {path} has version {version}, not {_VERSION}: "
+                "build it again (make native)."
             )
         for name, result, arguments in _SIGNATURES:
             function = getattr(self._functions, name)
@@ -61,12 +62,12 @@ class Library:
 
     @property
     def supported(self) -> bool:
-        """Whether this processor has the instructions that the variant was built for."""
+        """Whether this CPU has the instructions that the variant uses."""
         return bool(self._functions.dctnet_supported())
 
     @property
     def stages(self) -> list[str]:
-        """The names of the stages that a profile counts, in the order of the graph."""
+        """Names of the profiled stages, in the order of the graph."""
         name = self._functions.dctnet_stage_name
         return [name(stage).decode() for stage in range(_STAGES)]
 
@@ -92,18 +93,18 @@ _SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
 
 @cache
 def library(variant: str) -> Library:
-    """Load a variant by its name. Raises NativeError where it is absent or does not fit."""
+    """Load a variant by name; raise NativeError if it is missing or not supported."""
     path = LIBRARIES / f"libdctnet-{variant}.so"
     if not path.exists():
         raise NativeError(f"The native runtime has no {path.name}: build it (make native).")
     loaded = Library(path)
     if not loaded.supported:
-        raise NativeError(f"This processor lacks instructions of {variant}.")
+        raise NativeError(f"This CPU lacks instructions of {variant}.")
     return loaded
 
 
-def pick() -> str:
-    """Return the fastest variant that this machine runs. Raises NativeError where none does."""
+def select_variant() -> str:
+    """Return the fastest variant for this machine; raise NativeError if there is none."""
     machine = platform.machine()
     reason = f"The native runtime is not built for {machine}."
     for variant in VARIANTS.get(machine, ()):
@@ -116,44 +117,44 @@ def pick() -> str:
     raise NativeError(reason)
 
 
-def reason_against() -> str:
-    """Say why no variant can be used on this machine; empty where one can."""
+def unavailable_reason() -> str:
+    """Return why no variant runs on this machine; empty if one does."""
     try:
-        pick()
+        select_variant()
     except NativeError as error:
         return str(error)
     return ""
 
 
 def generator(path: Readable, threads: int) -> Generator:
-    """Load a generator's weights; those that run at once share so many threads.
+    """Load a generator's weights; its concurrent calls share `threads` threads.
 
-    Raises ModelError where the file is none of weights.
+    Raises ModelError if the file is not a weights file.
     """
-    with _sharing:
-        scratches = _shared_scratches(pick())
-    return NativeGenerator(model.read(path), scratches, threads)
+    with _pool_lock:
+        scratch_pool = _shared_scratch_pool(select_variant())
+    return NativeGenerator(generator_weights.read(path), scratch_pool, threads)
 
 
-_sharing = Lock()
-"""Generators are loaded at once, and `cache` alone would let both make their own."""
+_pool_lock = Lock()
+"""Generators load in parallel, and `cache` alone would let each create its own pool."""
 
 
 @cache
-def _shared_scratches(variant: str) -> "Scratches":
-    """Return the memory of all generators of this process: a slot runs one at a time."""
-    return Scratches(library(variant))
+def _shared_scratch_pool(variant: str) -> "ScratchPool":
+    """Return the pool of all generators of this process: a slot runs one at a time."""
+    return ScratchPool(library(variant))
 
 
 def _check(status: int) -> None:
     if status == _NO_MEMORY:
         raise MemoryError
     if status:
-        raise NativeError(f"The native runtime refused a call: {_STATUS[status]}.")
+        raise NativeError(f"The native runtime rejected a call: {_STATUS[status]}.")
 
 
 class Scratch:
-    """The memory of one call at a time. It grows to what its largest picture needed."""
+    """Memory of one call at a time. It grows to the size of the largest image."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -165,26 +166,26 @@ class Scratch:
 
     @property
     def nbytes(self) -> int:
-        """How much memory it holds."""
+        """Allocated bytes."""
         return int(self._library.dctnet_scratch_bytes(self.handle))
 
     def reserve(self, height: int, width: int, threads: int) -> None:
-        """Take the memory that a picture of this size needs on so many threads."""
+        """Allocate the memory for an image of this size and number of threads."""
         _check(self._library.dctnet_scratch_reserve(self.handle, height, width, threads))
 
     def trim(self) -> None:
-        """Give the memory back to the system; the next call takes it again."""
+        """Release the memory to the system; the next call allocates it again."""
         self._library.dctnet_scratch_trim(self.handle)
 
     def profile(self) -> dict[str, float]:
-        """Return where the time of the last call went, in seconds by stage."""
+        """Return the seconds of each stage of the last call."""
         seconds = (c_double * _STAGES)()
         self._library.dctnet_profile(self.handle, seconds)
         return dict(zip(self._library.stages, seconds, strict=True))
 
 
-class Scratches:
-    """As many scratches as calls go on at once, shared by the generators of a model."""
+class ScratchPool:
+    """One `Scratch` for each concurrent call, shared by the generators of a model."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -194,7 +195,7 @@ class Scratches:
 
     @contextmanager
     def borrow(self) -> Iterator[Scratch]:
-        """Lend the scratch that came back last, or a new one where all are lent."""
+        """Borrow the most recently returned scratch, or a new one if all are in use."""
         with self._lock:
             if self._free:
                 scratch = self._free.pop()
@@ -208,33 +209,33 @@ class Scratches:
                 self._free.append(scratch)
 
     @property
-    def lent(self) -> int:
-        """How many calls go on."""
+    def active_calls(self) -> int:
+        """Number of calls in progress."""
         return len(self._all) - len(self._free)
 
     @property
     def nbytes(self) -> int:
-        """How much memory all of them hold."""
+        """Allocated bytes of all scratches."""
         with self._lock:
             return sum(scratch.nbytes for scratch in self._all)
 
     def trim(self) -> None:
-        """Give back the memory of those that are not in use."""
+        """Release the memory of the scratches that are not in use."""
         with self._lock:
             for scratch in self._free:
                 scratch.trim()
 
 
 class NativeGenerator:
-    """A `Generator` on the processor's own vectors.
+    """A `Generator` that uses the CPU's vector instructions.
 
-    A lone call computes on `threads` threads, the caller's among them; calls that go on at once
-    share them, but each has one. The answer is the same, bit for bit, for any number.
+    A single call computes on `threads` threads, including the caller's. Concurrent calls share
+    them, and each has at least one. The result is bit-identical for any number of threads.
     """
 
-    def __init__(self, weights: Weights, scratches: Scratches, threads: int = 1) -> None:
-        self._library = scratches.library
-        self.scratches = scratches
+    def __init__(self, weights: Weights, scratch_pool: ScratchPool, threads: int = 1) -> None:
+        self._library = scratch_pool.library
+        self.scratch_pool = scratch_pool
         self._threads = threads
         self._model = c_void_p()
         layers = [array.ravel() for name, array in weights.items() if name != EPSILON]
@@ -246,29 +247,29 @@ class NativeGenerator:
     def __del__(self) -> None:
         self._library.dctnet_model_destroy(self._model)
 
-    def __call__(self, picture: Pixels, /) -> Pixels:
-        """Return the cartoon of `picture`, HxWx3 uint8 BGR, H and W multiples of 4."""
-        with self.scratches.borrow() as scratch:
-            threads = max(1, self._threads // self.scratches.lent)
-            return self.draw_in(scratch, picture, threads)
+    def __call__(self, image: Pixels, /) -> Pixels:
+        """Return the cartoon of `image`, HxWx3 uint8 BGR, H and W multiples of 4."""
+        with self.scratch_pool.borrow() as scratch:
+            threads = max(1, self._threads // self.scratch_pool.active_calls)
+            return self.generate_in(scratch, image, threads)
 
     def reserve(self, calls: int, height: int, width: int) -> None:
-        """Take the memory of so many calls at once with pictures of this size."""
+        """Allocate the memory of `calls` concurrent calls with images of this size."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
-            lent = [stack.enter_context(self.scratches.borrow()) for _ in range(calls)]
+            lent = [stack.enter_context(self.scratch_pool.borrow()) for _ in range(calls)]
             for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
                 pass
 
-    def draw(self, picture: Pixels, threads: int) -> Pixels:
-        """Return the cartoon, computed on as many threads."""
-        with self.scratches.borrow() as scratch:
-            return self.draw_in(scratch, picture, threads)
+    def generate(self, image: Pixels, threads: int) -> Pixels:
+        """Return the cartoon, computed on `threads` threads."""
+        with self.scratch_pool.borrow() as scratch:
+            return self.generate_in(scratch, image, threads)
 
-    def draw_in(self, scratch: Scratch, picture: Pixels, threads: int) -> Pixels:
-        """Return the cartoon, computed in memory of the caller's choice."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"A picture is HxWx3 uint8, not {picture.shape} {picture.dtype}.")
-        source = np.ascontiguousarray(picture)
+    def generate_in(self, scratch: Scratch, image: Pixels, threads: int) -> Pixels:
+        """Return the cartoon, computed in the given memory."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"An image is HxWx3 uint8, not {image.shape} {image.dtype}.")
+        source = np.ascontiguousarray(image)
         cartoon: Pixels = np.empty_like(source)
         height, width, _ = source.shape
         draw = self._library.dctnet_draw

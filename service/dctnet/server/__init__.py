@@ -1,1 +1,1 @@
-"""Gunicorn, made ours: its configuration and how a replica starts."""
+"""Gunicorn configuration, worker class and start-up."""

@@ -1,16 +1,16 @@
-"""Client sockets that queue what a client has not read yet, within limits.
+"""Non-blocking client sockets: unread responses are queued within limits.
 
-A response never holds a thread: what the kernel does not take at once is queued, and the worker's
-event loop sends it when the client reads. A minimum rate, a deadline and a limit on the bytes in
-all queues keep clients that do not read from using up the replica.
+Slow readers hold no thread: what the kernel does not take at once is queued, and the worker's event
+loop sends it when the client reads. A minimum rate, a deadline and a limit on all queued bytes
+protect the replica from clients that do not read.
 """
 
 import errno
 import fcntl
+import logging
 import socket
 import struct
 import termios
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,15 +20,17 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from dctnet.metrics import Unread
+from dctnet.metrics import UnreadReason
+
+logger = logging.getLogger(__name__)
 
 SEND_BUFFER_BYTES = 256 * 1024
-"""What the kernel may hold of one connection's responses; Linux allocates up to twice as much."""
+"""Kernel send buffer of a connection, in bytes; Linux allocates up to twice as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendLimits:
-    """How long a client may take to read a response."""
+    """Limits on how slowly a client may read a response."""
 
     idle_timeout: float
     """Seconds in which a client must read at least ``idle_timeout * min_rate`` bytes."""
@@ -39,9 +41,9 @@ class SendLimits:
 
 
 class UnsentResponses:
-    """The queued responses of all connections, within a limit of bytes. Thread-safe.
+    """Queued responses of all connections, within a limit of bytes. Thread-safe.
 
-    A response that is larger than the limit is queued if it is the only one.
+    A response larger than the limit is queued if it is the only one.
     """
 
     def __init__(self, limits: SendLimits, max_bytes: int) -> None:
@@ -52,41 +54,41 @@ class UnsentResponses:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all queued responses."""
+        """Bytes in all queued responses."""
         with self._lock:
             return sum(self._bytes.values())
 
-    def hold(self, sock: "ClientSocket", size: int) -> None:
-        """Count ``size`` more bytes of a connection; cut off others where they exceed the limit."""
+    def add(self, sock: "ClientSocket", size: int) -> None:
+        """Count ``size`` more bytes of a connection; abort others beyond the limit."""
         with self._lock:
             self._bytes[sock] = self._bytes.get(sock, 0) + size
-            victims = self._victims(sock)
-        for victim in victims:
-            victim.cut_off(Unread.MEMORY)
+            candidates = self._eviction_candidates(sock)
+        for candidate in candidates:
+            candidate.abort(UnreadReason.MEMORY)
 
-    def release(self, sock: "ClientSocket") -> None:
-        """Count nothing of a connection any more."""
+    def remove(self, sock: "ClientSocket") -> None:
+        """Forget a connection."""
         with self._lock:
             self._bytes.pop(sock, None)
 
-    def _victims(self, newest: "ClientSocket") -> "list[ClientSocket]":
-        """Return the connections that have progressed least recently, as many as must go."""
+    def _eviction_candidates(self, newest: "ClientSocket") -> "list[ClientSocket]":
+        """Return the connections to abort: those with the least recent progress."""
         excess = sum(self._bytes.values()) - self.max_bytes
-        victims = []
+        candidates = []
         for sock in sorted(self._bytes, key=lambda sock: sock.progressed_at):
             if excess <= 0:
                 break
             if sock is not newest:
-                victims.append(sock)
+                candidates.append(sock)
                 excess -= self._bytes[sock]
-        return victims
+        return candidates
 
 
 class ClientSocket(socket.socket):
-    """An accepted connection whose ``sendall`` never blocks.
+    """Accepted connection whose ``sendall`` never blocks.
 
     One thread sends at a time: first the one that handles the request, then the event loop.
-    ``cut_off`` may be called from any thread.
+    ``abort`` may be called from any thread.
     """
 
     def __init__(self, accepted: socket.socket, unsent: UnsentResponses) -> None:
@@ -96,18 +98,18 @@ class ClientSocket(socket.socket):
         self._lock = Lock()
         self._queue: deque[memoryview] = deque()
         self._sent_bytes = 0
-        self._began_at = 0.0
-        self._mark = 0
-        self._marked_at = 0.0
-        self._seen_bytes = 0
+        self._started_at = 0.0
+        self._window_bytes = 0
+        self._window_started_at = 0.0
+        self._acknowledged_bytes = 0
         self.progressed_at = inf
-        """When the client was last seen to have read something, a monotonic time."""
-        self.unread: Unread | None = None
-        """Why the response could not be sent: the connection is of no more use."""
-        self._callbacks: list[Callable[[Unread | None], None]] = []
+        """Monotonic time at which the client was last seen to read."""
+        self.unread: UnreadReason | None = None
+        """Why the response could not be sent; the connection is then closed."""
+        self._callbacks: list[Callable[[UnreadReason | None], None]] = []
 
     def is_readable(self) -> bool:
-        """Whether a read would not wait: there are bytes, or the client has gone."""
+        """Whether a read would not block: there are bytes, or the client has closed."""
         try:
             self.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -118,11 +120,11 @@ class ClientSocket(socket.socket):
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something is queued, or was when the connection was cut off."""
+        """Whether bytes are queued, or were when the connection was aborted."""
         return bool(self._queue) or self.unread is not None
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send what the kernel takes, and queue the rest; raise OSError if the client is gone."""
+        """Send what the kernel takes and queue the rest; raise OSError after a disconnect."""
         with self._lock:
             if self.unread is not None:
                 raise BrokenPipeError(errno.EPIPE, "The connection was cut off.")
@@ -132,15 +134,15 @@ class ClientSocket(socket.socket):
             if not left:
                 return
             if not self._queue:
-                self._began_at = self._marked_at = self.progressed_at = monotonic()
-                self._mark = self._seen_bytes = self._delivered()
+                self._started_at = self._window_started_at = self.progressed_at = monotonic()
+                self._window_bytes = self._acknowledged_bytes = self._count_acknowledged()
             self._queue.append(left)
-        # Outside of the lock: it may cut off other connections, which take their own.
-        self._responses.hold(self, len(data))
+        # Outside of the lock: it may abort other connections, which take their own.
+        self._responses.add(self, len(data))
 
     def flush(self) -> bool:
-        """Send what the kernel takes of the queue; return whether nothing is left or ever will."""
-        with self._lock, suppress(OSError):  # The client has gone.
+        """Send what the kernel takes of the queue; return whether the response has ended."""
+        with self._lock, suppress(OSError):  # The client has disconnected.
             while self.unread is None and self._queue:
                 sent = self._send_some(self._queue[0])
                 if sent < len(self._queue[0]):
@@ -150,56 +152,56 @@ class ClientSocket(socket.socket):
         self._drop_queue()
         return True
 
-    def overdue(self, ends_at: float = inf) -> Unread | None:
-        """Say why the client has had enough time for its response, if it has.
+    def timeout_reason(self, shutdown_at: float = inf) -> UnreadReason | None:
+        """Return why the response times out now, None if it does not.
 
-        ``ends_at`` is the monotonic time at which the replica has to exit.
+        ``shutdown_at`` is the monotonic time at which the replica must exit.
         """
         now, limits = monotonic(), self._responses.limits
-        if now >= ends_at:
-            return Unread.SHUTDOWN
-        if now >= self._began_at + limits.timeout:
-            return Unread.DEADLINE
-        delivered = self._delivered()
-        if delivered > self._seen_bytes:
-            self._seen_bytes, self.progressed_at = delivered, now
-        if delivered - self._mark >= limits.idle_timeout * limits.min_rate:
-            self._mark, self._marked_at = delivered, now
-        if now >= self._marked_at + limits.idle_timeout:
-            return Unread.TOO_SLOW
+        if now >= shutdown_at:
+            return UnreadReason.SHUTDOWN
+        if now >= self._started_at + limits.timeout:
+            return UnreadReason.DEADLINE
+        acknowledged = self._count_acknowledged()
+        if acknowledged > self._acknowledged_bytes:
+            self._acknowledged_bytes, self.progressed_at = acknowledged, now
+        if acknowledged - self._window_bytes >= limits.idle_timeout * limits.min_rate:
+            self._window_bytes, self._window_started_at = acknowledged, now
+        if now >= self._window_started_at + limits.idle_timeout:
+            return UnreadReason.TOO_SLOW
         return None
 
-    def cut_off(self, unread: Unread) -> None:
-        """End the connection and drop what is queued; the event loop then closes it."""
+    def abort(self, unread: UnreadReason) -> None:
+        """Abort the connection and drop its queue; the event loop then closes it."""
         with self._lock:
             if self.unread is None:
                 self.unread = unread
         self._drop_queue()
-        with suppress(OSError):  # The client may have gone meanwhile.
-            # Closing resets the connection, so that the kernel drops what it holds of the response.
+        with suppress(OSError):  # The client may have disconnected.
+            # Closing then resets the connection, so that the kernel drops its send buffer.
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.shutdown(socket.SHUT_RDWR)
 
-    def after_sending(self, callback: Callable[[Unread | None], None]) -> None:
-        """Call back once, when the response that is being sent has ended; with why, if unread.
+    def after_sending(self, callback: Callable[[UnreadReason | None], None]) -> None:
+        """Call back once when the current response ends, with the reason if it is unread.
 
-        An error of a callback is written to standard error: it ends neither connection nor worker.
+        Errors of a callback are logged and affect neither connection nor worker.
         """
         self._callbacks.append(callback)
         if not self.has_unsent:
             self.end_response()
 
     def end_response(self) -> None:
-        """Tell those that wait for the end of the response how it ended."""
+        """Call the callbacks of the response."""
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             try:
                 callback(self.unread)
             except Exception:
-                traceback.print_exc()
+                logger.exception("a callback after a response failed")
 
     def _send_some(self, data: memoryview, flags: int = 0) -> int:
-        """Send what the kernel takes now, and return how many bytes that is."""
+        """Send what the kernel takes now; return the number of bytes."""
         sent = 0
         try:
             while sent < len(data):
@@ -207,7 +209,7 @@ class ClientSocket(socket.socket):
         except BlockingIOError:
             pass
         except OSError:
-            self.unread = Unread.CLIENT_GONE
+            self.unread = UnreadReason.CLIENT_GONE
             raise
         finally:
             self._sent_bytes += sent
@@ -216,12 +218,12 @@ class ClientSocket(socket.socket):
     def _drop_queue(self) -> None:
         with self._lock:
             self._queue.clear()
-        self._responses.release(self)
+        self._responses.remove(self)
 
-    def _delivered(self) -> int:
-        """Return how many bytes the client's side has acknowledged."""
+    def _count_acknowledged(self) -> int:
+        """Return the number of bytes that the client's system has acknowledged."""
         try:
-            answer = fcntl.ioctl(self, termios.TIOCOUTQ, struct.pack("i", 0))
+            unacknowledged = fcntl.ioctl(self, termios.TIOCOUTQ, struct.pack("i", 0))
         except OSError:
             return self._sent_bytes
-        return self._sent_bytes - int(struct.unpack("i", answer)[0])
+        return self._sent_bytes - int(struct.unpack("i", unacknowledged)[0])

@@ -1,10 +1,10 @@
-"""Gunicorn's thread worker with graceful shutdown, limits on slow clients, and linger on close.
+"""Gunicorn thread worker: graceful shutdown, slow readers, lingering close.
 
-A connection holds a thread only from the first byte of a request to the last byte of its response
-that the kernel takes: it waits for its request, and for its client to read, in the event loop.
+A connection holds a thread from the first byte of its request until its response is sent or
+queued. Idle connections and slow readers wait in the event loop.
 
-The methods that it overrides are those of one version of Gunicorn: the version is pinned, and
-`tests/unit/test_server_worker.py` fails when the text of one of them changes.
+It overrides methods of one pinned version of Gunicorn: `tests/unit/test_server_worker.py` fails
+when the source of one of them changes.
 """
 
 import errno
@@ -23,31 +23,32 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from dctnet.config import GRACEFUL_MARGIN_S
-from dctnet.metrics import Resource, Unread
+from dctnet import logs
+from dctnet.metrics import Resource, UnreadReason
 from dctnet.replica import Replica
-from dctnet.server import allocator, core_dumps, forking, refusals, request_head
+from dctnet.server import core_dumps, fork_signals, host_header, malloc, protocol_errors
 from dctnet.server.client_socket import (
     SEND_BUFFER_BYTES,
     ClientSocket,
     SendLimits,
     UnsentResponses,
 )
-from dctnet.server.management import Management
-from dctnet.server.reading import ClientBody, HeaderRule, TimedUnreader
+from dctnet.server.management import ManagementServer
+from dctnet.server.read_timeouts import HeaderDeadline, RequestBody, TimedUnreader
 from dctnet.server.thread_pool import ReservedThreadPool
+from dctnet.shared_limits import GRACEFUL_MARGIN_S
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 LINGER_S = 2.0
-"""How long a client may go on to send after its answer before it is cut off, in seconds."""
+"""How long a client may keep sending after its last response, in seconds."""
 
 LINGER_READ_BYTES = 64 * 1024
-"""How much of what such a client sends is read, and dropped, at once."""
+"""Bytes per read of what a lingering client sends, which are discarded."""
 
 ACCEPT_PAUSE_S = 0.1
-"""How long no connection is accepted after one could not be, in seconds."""
+"""Pause of accepting after a shortage, in seconds."""
 
 SHORTAGES = {
     errno.EMFILE: Resource.FILE_DESCRIPTORS,
@@ -55,27 +56,27 @@ SHORTAGES = {
     errno.ENOBUFS: Resource.MEMORY,
     errno.ENOMEM: Resource.MEMORY,
 }
-"""Errors of ``accept`` that end when something is closed; all others concern one connection."""
+"""Errors of ``accept`` that mean a shortage; all others concern one connection."""
 
 CHECK_INTERVAL_S = 0.25
-"""How often the event loop compares the clients' progress with the limits, in seconds."""
+"""Interval at which the event loop checks slow readers, in seconds."""
 
 EXIT_MARGIN_S = 1.0
-"""How long before the end of the graceful shutdown unread responses are given up, in seconds."""
+"""How long before the graceful timeout unread responses are aborted, in seconds."""
 
 MAX_LATE_ACCEPT_S = GRACEFUL_MARGIN_S - EXIT_MARGIN_S
-"""How long after the drain delay who waits may still be accepted, after a shortage, in seconds."""
+"""How long after the drain delay waiting clients may be accepted in a shortage, in seconds."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
-    """The one worker of a replica."""
+    """Worker of a replica; there is exactly one."""
 
     alive: bool
-    _told_to_end = False
-    _accepts_until = inf
+    _shutdown_requested = False
+    _drain_until = inf
     _accept_resumes_at = 0.0
-    _ends_at = inf
-    _checks_sending_at = 0.0
+    _shutdown_at = inf
+    _next_send_check_at = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,95 +86,98 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         )
         self._unsent = UnsentResponses(limits, settings.max_unsent_bytes)
         self._sending: dict[ClientSocket, tuple[Any, Future[object]]] = {}
-        self._lingering: dict[ClientSocket, Any] = {}  # In the order of their ends.
+        self._lingering: dict[ClientSocket, Any] = {}  # In the order of their last responses.
 
     @property
     def replica(self) -> Replica:
-        """The replica that it serves."""
+        """Replica that the worker serves."""
         replica: Replica = self.app.replica
         return replica
 
     def init_process(self) -> None:
-        """Let the probes answer before anything heavy is imported."""
-        core_dumps.forbid()
-        allocator.keep_little()
+        """Start the management listener before any heavy import."""
+        core_dumps.disable()
+        malloc.limit_retained_memory()
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        self.management = Management(self.replica)
+        self.management = ManagementServer(self.replica)
         self.management.start()
         super().init_process()
 
     def get_thread_pool(self) -> ReservedThreadPool:
-        """Make the pool of the threads that handle requests."""
+        """Create the pool of request threads."""
         return ReservedThreadPool(self.cfg.threads, partial(self._count_shortage, Resource.THREADS))
 
     def init_signals(self) -> None:
-        """Set the handlers, and then get the signals that were held since the fork."""
+        """Set the handlers, then unblock the signals that were blocked during the fork."""
         super().init_signals()
-        forking.take_signals()
+        fork_signals.unblock_signals()
 
     def run(self) -> None:
-        """Serve until the end, and then account for the responses that were not read."""
+        """Serve until shutdown, then record the responses that were not read."""
         super().run()
         for sock in self._sending:
-            sock.cut_off(Unread.SHUTDOWN)
-            self._record_end(sock)
+            sock.abort(UnreadReason.SHUTDOWN)
+            self._record_response(sock)
 
-    # Going down: SIGTERM -> accept on for the drain delay -> accept what waits -> close -> finish.
+    # Graceful shutdown: SIGTERM, drain delay, accept the backlog, close listeners, complete.
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002 - A signal's handler.
-        """Begin to drain, on SIGTERM; Gunicorn would leave its loop and reset its backlog."""
-        self._told_to_end = True
-        self.method_queue.defer(lambda: None)  # Wakes the loop: a handler must not take locks.
+        """Start draining on SIGTERM; Gunicorn would leave its loop and reset the backlog."""
+        self._shutdown_requested = True
+        # Wakes the loop: a signal handler must not take locks.
+        self.method_queue.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """Exit at once, on SIGINT and SIGQUIT; Gunicorn's handler takes a lock of the pool first.
+        """Exit at once on SIGINT and SIGQUIT, without locks.
 
-        The main thread, which runs the handler, may hold that lock and would wait for itself.
+        Gunicorn's handler takes a lock of the pool first. The main thread, which runs the handler,
+        may hold that lock and would wait for itself.
         """
         super(ThreadWorker, self).handle_quit(sig, frame)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Serve one round of events, and go on with the drain if there is one."""
+        """Serve one round of events, and continue a drain."""
         now = monotonic()
-        coming = [
-            moment for moment in (self._accepts_until, self._accept_resumes_at) if moment > now
+        wakeups = [
+            wakeup for wakeup in (self._drain_until, self._accept_resumes_at) if wakeup > now
         ]
-        timeout = min([timeout, *(moment - now for moment in coming)])
+        timeout = min([timeout, *(wakeup - now for wakeup in wakeups)])
         if self._sending or self._lingering:
             timeout = min(timeout, CHECK_INTERVAL_S)
         try:
             super().wait_for_and_dispatch_events(timeout)
-        except MemoryError:  # The connections that there are give it back.
+        except MemoryError:  # Existing connections will release some.
             self._count_shortage(Resource.MEMORY)
             self._pause_accepting()
-        self.replica.accept_loop.beat()
-        self._cut_off_overdue()
-        self._end_lingering()
-        self._make_room()
-        if not self._told_to_end or not self.alive:
+        self.replica.accept_loop.record()
+        self._abort_overdue()
+        self._close_expired()
+        self._evict_connection()
+        if not self._shutdown_requested or not self.alive:
             return
-        if self._accepts_until == inf:
-            self._begin_to_drain(self.replica.settings.drain_delay)
-        if monotonic() >= self._accepts_until:
+        if self._drain_until == inf:
+            self._start_draining(self.replica.settings.drain_delay)
+        if monotonic() >= self._drain_until:
             self._stop_accepting()
 
-    def drain_at_once(self) -> None:
-        """Begin to drain without a delay, as an orphan, whose port the next replica needs."""
-        self._told_to_end = True
-        self._begin_to_drain(delay=0.0)
+    def drain_without_delay(self) -> None:
+        """Start draining without a delay: the next replica needs an orphan's port."""
+        self._shutdown_requested = True
+        self._start_draining(delay=0.0)
 
-    def _begin_to_drain(self, delay: float) -> None:
+    def _start_draining(self, delay: float) -> None:
         now = monotonic()
-        self._accepts_until = now + delay
-        self._ends_at = now + self.replica.settings.graceful_timeout - EXIT_MARGIN_S
+        self._drain_until = now + delay
+        self._shutdown_at = now + self.replica.settings.graceful_timeout - EXIT_MARGIN_S
         self.replica.drain()
-        self.max_keepalived = 0  # Each answer says `Connection: close` from now on.
+        self.max_keepalived = 0  # Responses have `Connection: close` from now on.
 
     def _stop_accepting(self) -> None:
-        """Accept until none waits, then close the listeners, which would reset who waits.
+        """Accept the whole backlog, then close the listeners.
 
-        In a shortage it is tried again, as long as all that is accepted can still be finished.
+        Closing them earlier would reset waiting connections. In a shortage it retries while
+        accepted requests can still be completed.
         """
         self._accept_resumes_at = 0.0
         while not self._accept_resumes_at and (ready := select.select(self.sockets, [], [], 0)[0]):
@@ -182,17 +186,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         now = monotonic()
         for conn in (*self.pending_conns, *self.keepalived_conns):
             conn.timeout = min(conn.timeout, now + STOP_KEEPALIVE_LINGER)
-        if self._accept_resumes_at and now < self._accepts_until + MAX_LATE_ACCEPT_S:
+        if self._accept_resumes_at and now < self._drain_until + MAX_LATE_ACCEPT_S:
             return
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
         self.alive = False
 
-    # Connections: they wait in the event loop for their request, and at the limit make room.
+    # Connections: idle ones wait in the event loop, and are evicted at the limit.
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection, which holds no thread before its first byte has come."""
+        """Accept a connection; it holds no thread before its first byte arrives."""
         try:
             accepted, address = listener.accept()
         except OSError as error:
@@ -203,7 +207,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         self.nr_conns += 1
         sock = ClientSocket(accepted, self._unsent)
         conn = TConn(self.cfg, sock, address, listener.getsockname())
-        conn.data_ready = True  # By the time that a thread gets it.
+        conn.data_ready = True  # True by the time a thread gets it.
         try:
             if sock.is_readable():
                 self.enqueue_req(conn)
@@ -216,10 +220,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         except OSError:  # The kernel has no memory for one more event.
             self._count_shortage(Resource.MEMORY)
             self._pause_accepting()
-            self._drop(conn)
+            self._close(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Watch the listeners or not; not before the pause after a shortage is over."""
+        """Watch the listeners or not; never during the pause after a shortage."""
         if enabled and monotonic() < self._accept_resumes_at:
             return
         if enabled:
@@ -227,30 +231,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         super().set_accept_enabled(enabled)
 
     def _pause_accepting(self) -> None:
-        """Accept nothing for a moment, in which the listeners would keep the loop busy."""
+        """Pause accepting: in a shortage, ready listeners would keep the loop busy."""
         self._accept_resumes_at = monotonic() + ACCEPT_PAUSE_S
         if self.alive:
             self.set_accept_enabled(False)
 
-    def _make_room(self) -> None:
-        """At the limit of connections, close the one that is of least use.
+    def _evict_connection(self) -> None:
+        """At the connection limit, close the least useful connection.
 
-        That is the one whose last response was sent longest ago. Without such ones it is the idle
-        one that has waited longest: before its first request or between two, by which are more.
-        Without idle ones it is the one whose client has not read its response for longest.
+        First the oldest lingering one. Then the oldest idle one: before its first request or
+        between requests, whichever group is larger. Then the one with the least recent read.
         """
         if self.nr_conns < self.worker_connections:
             return
         if self._lingering:
-            self._end_linger(next(iter(self._lingering)))
+            self._stop_lingering(next(iter(self._lingering)))
         elif idle := max(self.pending_conns, self.keepalived_conns, key=len):
             conn = idle.popleft()
             self.poller.unregister(conn.sock)
-            self._drop(conn)
+            self._close(conn)
         elif self._sending:
-            min(self._sending, key=lambda sock: sock.progressed_at).cut_off(Unread.CONNECTIONS)
+            min(self._sending, key=lambda sock: sock.progressed_at).abort(UnreadReason.CONNECTIONS)
 
-    def _drop(self, conn: Any) -> None:
+    def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
 
@@ -260,124 +263,131 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
     # Slow clients.
 
     def handle(self, conn: Any) -> object:
-        """Serve one request of a connection, whose headers must come in time."""
+        """Serve one request of a connection, with a deadline for its headers."""
+        logs.request_ids.set({})  # Those of the thread's last request.
         if not conn.initialized:
             conn.init()
             conn.parser.unreader = TimedUnreader(conn.sock)
-        conn.parser.unreader.apply(HeaderRule(self.replica.settings.header_timeout))
+        conn.parser.unreader.set_deadline(HeaderDeadline(self.replica.settings.header_timeout))
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> object:
-        """Give the application a body that is read within the rules."""
-        request_head.check(req)
+        """Pass the request to the application with a body that enforces the upload limits."""
+        host_header.check_host(req)
         settings = self.replica.settings
-        req.body = ClientBody(
-            req, conn.sock, conn.parser.unreader, settings.upload_grace, settings.upload_rate
+        req.body = RequestBody(
+            req,
+            conn.sock,
+            conn.parser.unreader,
+            settings.upload_idle_timeout,
+            settings.min_upload_rate,
         )
-        answered: object = super().handle_request(req, conn)
-        return answered
+        keeps_alive: object = super().handle_request(req, conn)
+        return keeps_alive
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer what is no request with a problem document."""
-        answer = refusals.answer(exc)
-        if answer is None:
+        """Respond to protocol errors with a problem document."""
+        response = protocol_errors.protocol_error_response(exc)
+        if response is None:
             super().handle_error(req, client, addr, exc)
             return
-        self.replica.metrics.requests.labels("none", "none", answer.status).inc()
+        self.replica.metrics.requests.labels("none", "none", response.status).inc()
         with suppress(OSError):
-            client.sendall(answer.data)
+            client.sendall(response.data)
 
     def finish_request(self, conn: Any, fs: "Future[object]") -> None:
-        """Send the rest of a response from the event loop, then go on with the connection."""
+        """Send the rest of a response from the event loop, then continue the connection."""
         sock: ClientSocket = conn.sock
         if not sock.has_unsent:
-            self._go_on(conn, fs)
+            self._continue_connection(conn, fs)
         elif sock.flush():
-            self._end_sending(conn, fs)
+            self._finish_sending(conn, fs)
         else:
-            self._wait_to_send(conn, fs)
+            self._watch_writable(conn, fs)
 
-    def _wait_to_send(self, conn: Any, fs: "Future[object]") -> None:
+    def _watch_writable(self, conn: Any, fs: "Future[object]") -> None:
         sock: ClientSocket = conn.sock
         try:
-            self.poller.register(sock, selectors.EVENT_WRITE, self._send_more)
+            self.poller.register(sock, selectors.EVENT_WRITE, self._send_queued)
         except OSError:  # The kernel has no memory for one more event.
             self._count_shortage(Resource.MEMORY)
-            sock.cut_off(Unread.MEMORY)
-            self._end_sending(conn, fs)
+            sock.abort(UnreadReason.MEMORY)
+            self._finish_sending(conn, fs)
         else:
             self._sending[sock] = conn, fs
 
-    def _send_more(self, sock: ClientSocket) -> None:
+    def _send_queued(self, sock: ClientSocket) -> None:
         if sock.flush():
             self.poller.unregister(sock)
-            self._end_sending(*self._sending.pop(sock))
+            self._finish_sending(*self._sending.pop(sock))
 
-    def _end_sending(self, conn: Any, fs: "Future[object]") -> None:
-        self._record_end(conn.sock)
+    def _finish_sending(self, conn: Any, fs: "Future[object]") -> None:
+        self._record_response(conn.sock)
         if conn.sock.unread is not None:
-            self._drop(conn)
+            self._close(conn)
         else:
-            self._go_on(conn, fs)
+            self._continue_connection(conn, fs)
 
-    def _go_on(self, conn: Any, fs: "Future[object]") -> None:
-        """Wait for the next request of a connection, or let it go after its last response."""
+    def _continue_connection(self, conn: Any, fs: "Future[object]") -> None:
+        """Wait for the next request of a connection, or linger after its last response."""
         if fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
         else:
             self._linger(conn)
 
     def _linger(self, conn: Any) -> None:
-        """End a connection so that the response arrives even while the client still sends.
+        """Lingering close: the response arrives even while the client still sends.
 
-        Closing at once would reset the connection, and the client would lose a response that it
-        has not read yet (RFC 9112, 9.6). Gunicorn's own way holds up the loop that accepts.
+        Closing at once would reset the connection, and the client would lose an unread response
+        (RFC 9112, 9.6). Gunicorn's own lingering close blocks the accept loop.
         """
         sock: ClientSocket = conn.sock
         conn.timeout = monotonic() + LINGER_S
         try:
             sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
-            self.poller.register(sock, selectors.EVENT_READ, self._drop_input)
-        except OSError:  # The client has gone, or the kernel has no memory for one more event.
-            self._drop(conn)
+            self.poller.register(sock, selectors.EVENT_READ, self._discard_input)
+        except (
+            OSError
+        ):  # The client has disconnected, or the kernel has no memory for one more event.
+            self._close(conn)
         else:
             self._lingering[sock] = conn
-            self._drop_input(sock)  # Most clients have closed already.
+            self._discard_input(sock)  # Most clients have closed already.
 
-    def _drop_input(self, sock: ClientSocket) -> None:
-        """Read and drop what a client sends after its last response, until it closes."""
+    def _discard_input(self, sock: ClientSocket) -> None:
+        """Discard what a client sends after its last response, until it closes."""
         try:
             if sock.recv(LINGER_READ_BYTES):
                 return
         except BlockingIOError:
             return
-        except OSError:  # The client has gone.
+        except OSError:  # The client has disconnected.
             pass
-        self._end_linger(sock)
+        self._stop_lingering(sock)
 
-    def _end_lingering(self) -> None:
-        """Close the connections whose clients have not closed them in time."""
+    def _close_expired(self) -> None:
+        """Close lingering connections that have timed out."""
         now = monotonic()
         for sock in [sock for sock, conn in self._lingering.items() if conn.timeout <= now]:
-            self._end_linger(sock)
+            self._stop_lingering(sock)
 
-    def _end_linger(self, sock: ClientSocket) -> None:
+    def _stop_lingering(self, sock: ClientSocket) -> None:
         self.poller.unregister(sock)
-        self._drop(self._lingering.pop(sock))
+        self._close(self._lingering.pop(sock))
 
-    def _record_end(self, sock: ClientSocket) -> None:
-        """Count and log how a response ended that its client did not read at once."""
+    def _record_response(self, sock: ClientSocket) -> None:
+        """Count and log how a queued response ended."""
         if sock.unread is not None:
             self.replica.metrics.unread_responses.labels(sock.unread).inc()
         sock.end_response()
 
-    def _cut_off_overdue(self) -> None:
-        """Cut off the clients that read too slowly, now and then."""
-        if monotonic() < self._checks_sending_at:
+    def _abort_overdue(self) -> None:
+        """Abort responses that have timed out; checks once per ``CHECK_INTERVAL_S``."""
+        if monotonic() < self._next_send_check_at:
             return
-        self._checks_sending_at = monotonic() + CHECK_INTERVAL_S
+        self._next_send_check_at = monotonic() + CHECK_INTERVAL_S
         for sock in self._sending:
-            reason = sock.overdue(self._ends_at)
+            reason = sock.timeout_reason(self._shutdown_at)
             if reason is not None:
-                sock.cut_off(reason)  # Which wakes the loop, as every end of a connection does.
+                sock.abort(reason)  # Closing a connection wakes the loop.

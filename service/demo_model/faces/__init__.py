@@ -1,1 +1,1 @@
-"""The demo model's face networks: MediaPipe's weights as graphs with upstream's tensors."""
+"""Face networks of the demo model: MediaPipe's weights in graphs with upstream's tensors."""

@@ -1,7 +1,6 @@
-"""Builds the demo model's face networks and head mask into a folder.
+"""Build of the demo model's face networks and head mask.
 
-Each network's operations are first compared with the TFLite interpreter, number by number. The same
-bytes come out every time.
+First compares the outputs of each network with the TFLite interpreter. The build is reproducible.
 """
 
 import argparse
@@ -14,32 +13,32 @@ from demo_model.faces import detector, keypoints, mask, wheel
 from demo_model.faces.tflite import Network
 
 TOLERANCE = 2e-5
-"""The largest difference from the interpreter, as a share of an output's largest number."""
+"""Largest difference from the interpreter, relative to an output's largest value."""
 
 BATCH = 4
 SEED = 3
 
 
 def largest_difference(model: bytes) -> float:
-    """Return how far the translated operations are from the TFLite interpreter, on random pictures.
+    """Return the largest difference of the translated model from the TFLite interpreter.
 
-    Over a batch of uniform noise in -1..1, 192x192x3; as a share of each output's largest number.
+    Over a batch of uniform noise in -1..1, 192x192x3; relative to each output's largest value.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    pictures = np.random.default_rng(SEED).uniform(-1, 1, (BATCH, 192, 192, 3)).astype(np.float32)
+    images = np.random.default_rng(SEED).uniform(-1, 1, (BATCH, 192, 192, 3)).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
-        translated = session.run(Network(model)(tf.constant(pictures)))
+        translated = session.run(Network(model)(tf.constant(images)))
     interpreter = Interpreter(model_content=model)
     interpreter.allocate_tensors()
     (entry,) = interpreter.get_input_details()
     difference = 0.0
-    for index, picture in enumerate(pictures):
-        interpreter.set_tensor(entry["index"], picture[np.newaxis])
+    for index, image in enumerate(images):
+        interpreter.set_tensor(entry["index"], image[np.newaxis])
         interpreter.invoke()
-        for output, ours in zip(interpreter.get_output_details(), translated, strict=True):
-            wanted = interpreter.get_tensor(output["index"])[0]
-            error = np.abs(ours[index] - wanted).max() / np.abs(wanted).max()
+        for output, actual in zip(interpreter.get_output_details(), translated, strict=True):
+            expected = interpreter.get_tensor(output["index"])[0]
+            error = np.abs(actual[index] - expected).max() / np.abs(expected).max()
             difference = max(difference, float(error))
     return difference
 
@@ -47,7 +46,7 @@ def largest_difference(model: bytes) -> float:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the files go")
+    parser.add_argument("folder", type=Path, help="output folder")
     folder = parser.parse_args().folder
     weights = wheel.read_weights()
     for name, model in weights.items():

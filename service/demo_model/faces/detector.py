@@ -1,9 +1,9 @@
-"""The face detector's graph: BlazeFace on the picture at three scales, eleven views in one batch.
+"""Graph of the face detector: BlazeFace at three scales, eleven views in one batch.
 
-The whole picture shows it faces of a middle size, a grid of overlapping tiles small ones, and the
-picture at half the size, with room around it, those that fill the picture.
+The whole image covers faces of medium size, a grid of overlapping tiles small faces, and the image
+at half size with a margin faces that fill the image.
 
-The paper is "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", Bazarevsky et al.,
+Paper: "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", Bazarevsky et al.,
 2019; boxes and scores are read as MediaPipe's `face_detection_full_range` does.
 """
 
@@ -16,50 +16,50 @@ from numpy.typing import NDArray
 from demo_model.faces.tflite import Network
 
 SIDE = 512
-"""The side of the graph's picture in pixels."""
+"""Side of the graph's image, in pixels."""
 
 TILE = 224
-"""The side of a tile in pixels; what a seam cuts is whole in another tile up to 80 pixels."""
+"""Side of a tile in pixels; a face of up to 80 pixels is whole in at least one tile."""
 
 TILES = 3
-"""Tiles in each direction."""
+"""Number of tiles in each direction."""
 
 HALF_SIZE = (-SIDE // 2, -SIDE // 2, SIDE + SIDE // 2, SIDE + SIDE // 2)
-"""What the view of half the size shows, as y1, x1, y2, x2 in pixels."""
+"""Area of the view at half size, as y1, x1, y2, x2 in pixels."""
 
 NETWORK_SIDE = 192
 GRID = 48
-"""Cells of BlazeFace in each direction, each with one anchor at its middle."""
+"""BlazeFace's cells in each direction, each with one anchor at its center."""
 
 LOGIT_LIMIT = 100.0
-"""Logits are clipped to this on both sides."""
+"""Limit to which logits are clipped on both sides."""
 
 THRESHOLD = 0.66
-"""From which score of BlazeFace on a box is a face."""
+"""BlazeFace score from which a box is a face."""
 
 UPSTREAM_THRESHOLD = 0.8
-"""From which score on upstream keeps a box; scores are shifted so that THRESHOLD becomes this."""
+"""Score from which upstream keeps a box; scores are shifted so that THRESHOLD becomes this."""
 
 MAX_OVERLAP = 0.3
-"""Of two boxes whose intersection over union exceeds this, the one of the lower score goes."""
+"""Intersection over union above which the box with the lower score is dropped."""
 
 MAX_BOXES = 32
 
 BOX_SCALE = 1.5 / 1.4
-"""A crop of 1.5 boxes suits the mesh, while upstream cuts 1.4 of the boxes it is given."""
+"""Enlargement of boxes: the mesh needs a crop of 1.5 boxes, upstream crops 1.4."""
 
 Tensor = Any
 
 
 def anchors() -> NDArray[np.float32]:
-    """Return the anchors' middles, 2304x2 as x, y in 0..1, row by row."""
+    """Return the anchors' centers, 2304x2 as x, y in 0..1, row by row."""
     middles = (np.arange(GRID, dtype=np.float32) + np.float32(0.5)) / np.float32(GRID)
     x, y = np.meshgrid(middles, middles)
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
 def frames() -> NDArray[np.float32]:
-    """Return what each view shows, 11x4 as y1, x1, y2, x2 in 0..1: whole, tiles, half-size."""
+    """Return the area of each view, 11x4 as y1, x1, y2, x2 in 0..1: whole, tiles, half size."""
     tiles = [(y, x, y + TILE, x + TILE) for y, x in _tile_corners()]
     return np.array([(0, 0, SIDE, SIDE), *tiles, HALF_SIZE], np.float32) / np.float32(SIDE)
 
@@ -71,10 +71,10 @@ def _tile_corners() -> list[tuple[int, int]]:
 
 
 def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the picture, and their scores, N.
+    """Return the boxes, Nx4 as y1, x1, y2, x2 in 0..1 of the image, and their scores, N.
 
-    `raw` is 11x2304x16 and `logits` 11x2304x1, what BlazeFace makes of the views. A box that leaves
-    its tile at a seam gets the score 0: its face is cut there, and whole in another view.
+    `raw` is 11x2304x16 and `logits` 11x2304x1, BlazeFace's outputs for the views. A box that
+    crosses an inner border of its tile gets the score 0: its face is whole in another view.
     """
     middle = raw[:, :, 0:2] / NETWORK_SIDE + anchors()
     half = raw[:, :, 2:4] / (2 * NETWORK_SIDE)
@@ -82,7 +82,7 @@ def decode(raw: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     boxes = tf.gather(boxes, [1, 0, 3, 2], axis=2)
     corners = frames()[:, np.newaxis]
     boxes = boxes * np.tile(corners[..., 2:] - corners[..., :2], 2) + np.tile(corners[..., :2], 2)
-    # The picture's own border is no seam: what leaves it is cut in every view.
+    # The image's own border does not count: a face that crosses it is cut in every view.
     nearest = np.where(corners[..., :2] > 0, corners[..., :2], -np.inf).astype(np.float32)
     farthest = np.where(corners[..., 2:] < 1, corners[..., 2:], np.inf).astype(np.float32)
     whole = tf.reduce_all((boxes[..., :2] >= nearest) & (boxes[..., 2:] <= farthest), axis=2)
@@ -97,9 +97,9 @@ def _logit(probability: float) -> float:
 
 
 def suppress(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the best of each group of overlapping boxes, at most MAX_BOXES, the best first.
+    """Non-maximum suppression: return at most MAX_BOXES boxes, the highest score first.
 
-    Boxes below upstream's threshold, which it would not read, are left out.
+    Drops boxes below upstream's threshold.
     """
     kept = tf.image.non_max_suppression(
         boxes, scores, MAX_BOXES, MAX_OVERLAP, score_threshold=UPSTREAM_THRESHOLD
@@ -108,16 +108,16 @@ def suppress(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def enlarge(boxes: Tensor) -> Tensor:
-    """Scale boxes, Nx4 as y1, x1, y2, x2, by BOX_SCALE about their middles, as squares."""
+    """Scale boxes, Nx4 as y1, x1, y2, x2, to squares by BOX_SCALE about their centers."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = tf.reduce_max(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True) * (BOX_SCALE / 2)
     return tf.concat([middle - half, middle + half], axis=1)
 
 
 def views(images: Tensor) -> Tensor:
-    """Return the views of a 1x512x512x3 picture in 0..255 as BlazeFace takes them: 11x192x192x3."""
+    """Return the views of a 1x512x512x3 image in 0..255 for BlazeFace, 11x192x192x3."""
     images = images / 127.5 - 1.0
-    # Means of four after a milder change of size: bilinear alone would skip pixels.
+    # Average pooling after a smaller bilinear resize, which alone would skip pixels.
     whole = tf.nn.avg_pool2d(_resized(images, 2 * NETWORK_SIDE), 2, 2, "VALID")
     half = tf.nn.avg_pool2d(whole, 2, 2, "VALID")
     room = [NETWORK_SIDE // 4, NETWORK_SIDE // 4]
@@ -135,7 +135,7 @@ def build(blazeface: bytes) -> Any:
 
     From `tower_0/images:0`, float32 1x512x512x3 RGB in 0..255, to `tower_0/boxes:0`, 1x32x4 as
     y1, x1, y2, x2 in 0..1, `tower_0/scores:0`, 1x32, and `tower_0/num_detections:0`, (1,) int32.
-    `training_flag:0` is there because upstream feeds it.
+    `training_flag:0` exists because upstream feeds it.
     """
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")

@@ -1,6 +1,6 @@
-"""Which points of MediaPipe's face mesh stand for the 68 iBUG landmarks.
+"""Mapping from MediaPipe's face mesh to the 68 iBUG landmarks.
 
-Left and right are those of the picture. The mesh's points are numbered as in its canonical model,
+Left and right are those of the image. The mesh's points are numbered as in its canonical model,
 `mediapipe/modules/face_geometry/data/canonical_face_model_uv_visualization.png`.
 """
 
@@ -27,4 +27,4 @@ LANDMARKS = (
     *OUTER_LIPS,
     *INNER_LIPS,
 )
-"""The mesh's point for each iBUG landmark, in iBUG's order."""
+"""Index of the mesh point of each iBUG landmark, in iBUG's order."""

@@ -1,9 +1,8 @@
-"""The landmark network's graph: MediaPipe's face mesh, run three times.
+"""Graph of the landmark network: MediaPipe's face mesh, run three times.
 
-The mesh expects an upright face in the middle of its picture. So each run tells where the face is
-and how far it is turned, and the next one sees it upright, as MediaPipe does from one frame of a
-video to the next. The paper is "Real-time Facial Surface Geometry from Monocular Video on Mobile
-GPUs", Kartynnik et al., 2019.
+The mesh expects an upright, centered face. Each run estimates position and rotation, and the next
+one gets the face upright, as MediaPipe does between video frames. Paper: "Real-time
+Facial Surface Geometry from Monocular Video on Mobile GPUs", Kartynnik et al., 2019.
 """
 
 from typing import Any
@@ -15,38 +14,38 @@ from demo_model.faces import ibug
 from demo_model.faces.tflite import Network
 
 SIDE = 160
-"""The side of the graph's picture in pixels."""
+"""Side of the graph's image, in pixels."""
 
 MESH_SIDE = 192
 
 RUNS = 3
-"""A face turned by 30 degrees is not yet upright in the second run, and is in the third."""
+"""Number of runs: a face rotated by 30 degrees is upright in the third, not in the second."""
 
 ROOM = 1.5
-"""The side of what the mesh sees, in lengths of the face's longer side."""
+"""Side of the mesh's input, in lengths of the face's longer side."""
 
 STATES = 4
-"""What upstream's network tells of eyes and mouth; nobody reads it, and the mesh does not tell."""
+"""Outputs of upstream's network for eyes and mouth, which are unused and always 0 here."""
 
 _LEFT, _RIGHT = 33, 263
-"""The mesh's outer corners of the eyes, left and right in the picture."""
+"""Mesh points of the outer eye corners, left and right in the image."""
 
 _FOREHEAD, _CHIN = 10, 152
 
 Tensor = Any
 
 
-def locate(network: Network, picture: Tensor) -> Tensor:
-    """Return the mesh of a 1x192x192x3 picture in 0..255, 468x3 as x, y, z in 0..1 of its side."""
-    points, _ = network(picture / 255.0)
+def locate(network: Network, image: Tensor) -> Tensor:
+    """Return the mesh of a 1x192x192x3 image in 0..255, 468x3 as x, y, z in 0..1 of its side."""
+    points, _ = network(image / 255.0)
     return tf.reshape(points, [ibug.MESH_POINTS, 3]) / MESH_SIDE
 
 
 def upright_frame(mesh: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where the face of a mesh, 468x3, lies: middle, 1x2, and axes, 2x2, in the mesh's unit.
+    """Return the frame of a mesh, 468x3: center, 1x2, and axes, 2x2, in the mesh's unit.
 
-    The rows of the axes are the sides, to the right and down as the face sees it, of a square about
-    the face that is ROOM times as long as the face.
+    The rows of the axes are the sides, right and down relative to the face, of a square around the
+    face that is ROOM times as long as the face.
     """
     across = mesh[_RIGHT, :2] - mesh[_LEFT, :2]
     across /= tf.norm(across) + 1e-6
@@ -57,20 +56,20 @@ def upright_frame(mesh: Tensor) -> tuple[Tensor, Tensor]:
     return middle, rotation * tf.reduce_max(high - low) * ROOM
 
 
-def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
-    """Return the square of a frame from a 1xSxSx3 picture, 1x192x192x3, bilinear.
+def resample(image: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
+    """Sample a frame's square from a 1xSxSx3 image, 1x192x192x3, bilinear.
 
-    Beyond the picture its border goes on.
+    Repeats the image's border outside the image.
     """
-    side = picture.shape[1]
+    side = image.shape[1]
     steps = (np.arange(MESH_SIDE, dtype=np.float32) + np.float32(0.5)) / MESH_SIDE - np.float32(0.5)
     offsets = steps[:, np.newaxis] * axes[0] + steps[:, np.newaxis, np.newaxis] * axes[1]
-    places = tf.reshape(offsets + middle, [-1, 2]) * float(side) - 0.5
-    places = tf.clip_by_value(places, 0.0, side - 1.0)
-    corner = tf.minimum(tf.floor(places), side - 2.0)
-    right, down = tf.split(places - corner, 2, axis=1)
+    positions = tf.reshape(offsets + middle, [-1, 2]) * float(side) - 0.5
+    positions = tf.clip_by_value(positions, 0.0, side - 1.0)
+    corner = tf.minimum(tf.floor(positions), side - 2.0)
+    right, down = tf.split(positions - corner, 2, axis=1)
     first = tf.cast(corner[:, 1] * side + corner[:, 0], tf.int32)
-    pixels = tf.reshape(picture, [side * side, 3])
+    pixels = tf.reshape(image, [side * side, 3])
     above = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
     first += side
     below = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
@@ -78,7 +77,7 @@ def resample(picture: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
 
 
 def pose(mesh: Tensor, axes: Tensor) -> Tensor:
-    """Return pitch, yaw and roll in right angles, 3, of a mesh, 468x3, seen in a frame's axes."""
+    """Return pitch, yaw and roll in right angles, 3, of a mesh, 468x3, in a frame's axes."""
     down = mesh[_CHIN] - mesh[_FOREHEAD]
     across = mesh[_RIGHT] - mesh[_LEFT]
     pitch, yaw = tf.atan2(down[2], down[1]), tf.atan2(across[2], across[0])
@@ -90,8 +89,8 @@ def build(face_mesh: bytes) -> Any:
     """Return the landmark network's GraphDef with upstream's tensors, from the mesh's TFLite file.
 
     From `tower_0/images:0`, float32 1x160x160x3 RGB in 0..255, to `tower_0/prediction:0`, 1x143: 68
-    landmarks as x, y in 0..1 of the picture, the pose, and the states, which are 0 (undecided).
-    `training_flag:0` is there because upstream feeds it.
+    landmarks as x, y in 0..1 of the image, the pose, and the states, which are 0 (undecided).
+    `training_flag:0` exists because upstream feeds it.
     """
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [1, SIDE, SIDE, 3], "tower_0/images")

@@ -1,4 +1,4 @@
-"""The head's mask, `alpha.jpg`: how much of a drawn head replaces the drawn picture."""
+"""Head mask, `alpha.jpg`: the blending weights of a generated head."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 288
-"""The side of the head's square in pixels, `dctnet.engine.alignment.HEAD_SIDE`."""
+"""Side of the head square in pixels, `dctnet.engine.alignment.HEAD_SIDE`."""
 
 MIDDLE = (144.0, 146.0)
-"""x, y of the head's middle: the eyes lie at y 137, the mouth at 216, the chin at about 260."""
+"""x, y of the head's center: the eyes are at y 137, the mouth at 216, the chin at about 260."""
 
 RADII = (124.0, 142.0)
-"""Half the width and height of the ellipse outside of which nothing of the head is laid."""
+"""Radii of the ellipse outside which the mask is 0, in pixels."""
 
 RIM = 0.28
-"""The part of the radii over which the mask fades from white to black."""
+"""Fraction of the radii over which the mask fades from white to black."""
 
 JPEG_QUALITY = 95
 
 
 def head_mask() -> NDArray[np.uint8]:
-    """Draw the mask, 288x288: 255 over the face, fading smoothly over hair and neck to 0."""
+    """Return the mask, 288x288 uint8: 255 over the face, fading over hair and neck to 0."""
     y, x = np.mgrid[:SIDE, :SIDE]
     distance = np.hypot((x - MIDDLE[0]) / RADII[0], (y - MIDDLE[1]) / RADII[1])
     inside = np.clip((1 - distance) / RIM, 0, 1)

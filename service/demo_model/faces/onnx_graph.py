@@ -1,7 +1,7 @@
-"""Writes the operations of an ONNX graph again as TensorFlow operations.
+"""Translation of ONNX graphs to TensorFlow operations.
 
-Only what the demo model's face networks use is known; anything else is refused by its name.
-Operations: https://onnx.ai/onnx/operators, of version 18.
+Supports only the operations of the demo model's face networks; rejects others by name. Operators:
+https://onnx.ai/onnx/operators, version 18.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +14,13 @@ Tensor = Any
 
 
 class UnsupportedGraphError(Exception):
-    """The ONNX graph uses something that is not translated; the message names it."""
+    """The ONNX graph uses an unsupported operation or option, which the message names."""
 
 
 def translate(graph: onnx.GraphProto, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Write a graph into TensorFlow's default graph; return its outputs by their names.
+    """Translate a graph into TensorFlow's default graph; return its outputs by name.
 
-    Raises UnsupportedGraphError where it uses what is not translated.
+    Raises UnsupportedGraphError if the graph uses an unsupported operation or option.
     """
     values: dict[str, Tensor] = {"": None, **inputs}
     values |= {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
@@ -30,11 +30,11 @@ def translate(graph: onnx.GraphProto, inputs: Mapping[str, Tensor]) -> dict[str,
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         arguments = [values[name] for name in node.input]
         try:
-            made = _OPERATIONS[node.op_type](*arguments, **attributes)
+            results = _OPERATIONS[node.op_type](*arguments, **attributes)
         except TypeError as error:
             raise UnsupportedGraphError(f"{node.op_type}: {error}") from error
-        made = made if isinstance(made, list) else [made]
-        values |= dict(zip(node.output, made, strict=True))
+        results = results if isinstance(results, list) else [results]
+        values |= dict(zip(node.output, results, strict=True))
     return {output.name: values[output.name] for output in graph.output}
 
 
@@ -93,9 +93,9 @@ def _resize(
     exclude_outside: int,
     nearest_mode: bytes,
 ) -> Tensor:
-    del nearest_mode  # It is for another mode.
-    how = (mode, coordinate_transformation_mode, exclude_outside)
-    _require(how == (b"linear", b"half_pixel", 0), "another way to resize than bilinear")
+    del nearest_mode  # Used only in another mode.
+    options = (mode, coordinate_transformation_mode, exclude_outside)
+    _require(options == (b"linear", b"half_pixel", 0), "another way to resize than bilinear")
     size = [int(side * scale) for side, scale in zip(x.shape[2:], scales[2:], strict=True)]
     x = tf.raw_ops.ResizeBilinear(images=_channels_last(x), size=size, half_pixel_centers=True)
     return _channels_first(x)
@@ -124,7 +124,7 @@ def _unsqueeze(x: Tensor, axes: Any) -> Tensor:
 
 def _reduce(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def operation(x: Tensor, axes: Any, *, keepdims: int, noop_with_empty_axes: int) -> Tensor:
-        del noop_with_empty_axes  # There always are axes.
+        del noop_with_empty_axes  # There are always axes.
         return reduce(x, axes.tolist(), keepdims=bool(keepdims))
 
     return operation
@@ -142,7 +142,7 @@ def _depth_to_space(x: Tensor, *, blocksize: int) -> Tensor:
 def _non_max_suppression(
     boxes: Tensor, scores: Tensor, most: Any, overlap: Any, least: Any
 ) -> Tensor:
-    """Return the boxes that are kept, Nx3: of which picture and class, and which."""
+    """Return the selected boxes, Nx3: indices of image, class and box."""
     kept = tf.image.non_max_suppression(
         boxes[0], scores[0, 0], int(most), float(overlap), float(least)
     )

@@ -1,7 +1,7 @@
-"""Pictures with a face at a known place: the astronaut of scikit-image on a collage without faces.
+"""Scenes with a face at a known position: scikit-image's astronaut on a collage without faces.
 
-Whatever is done to her is one affine map, so that landmarks of the unmodified picture tell where
-they must be found. The collage is cut from pictures in the public domain or under CC0.
+Each variant is one affine map, which also gives the true landmarks. The collage consists of images
+in the public domain or under CC0.
 """
 
 from dataclasses import dataclass
@@ -11,17 +11,18 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from dctnet.arrays import Pixels
+
 Points = NDArray[np.float64]
 
 HEAD_MIDDLE, HEAD_RADII = (224, 112), (82, 104)
-"""The astronaut's head in her picture: the ellipse that is cut out, in pixels."""
+"""Ellipse of the astronaut's head in her image, in pixels."""
 
 RIM = 6.0
-"""Standard deviation of the cut's soft edge, in pixels of her picture."""
+"""Standard deviation of the soft edge, in pixels of her image."""
 
 FACE_MIDDLE, FACE_SIDE = (225.0, 132.0), 92.0
-"""Her face, from brows to chin and from ear to ear, in pixels of her picture."""
+"""Center and side of her face, from brows to chin, in pixels of her image."""
 
 BACKGROUNDS = ("brick", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "rocket")
 PATCHES = 40
@@ -37,59 +38,59 @@ MIRRORED = np.array(
         *(64, 63, 62, 61, 60, 67, 66, 65),
     ]
 )
-"""For each iBUG landmark the one that takes its place in the mirrored picture."""
+"""For each iBUG landmark, its counterpart in the mirrored image."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What is done to the astronaut's head before it is pasted."""
+    """Position, size and variant of the astronaut's head in a scene."""
 
     side: float
-    """Of her face, in pixels of the picture."""
+    """Side of the face, in pixels of the scene."""
     middle: tuple[float, float]
-    """Of her face, x and y in pixels of the picture."""
+    """Center of the face, x and y in pixels of the scene."""
     roll: float = 0.0
-    """Degrees that she is turned by, clockwise."""
+    """Rotation in degrees, clockwise."""
     mirrored: bool = False
     brightness: float = 1.0
-    """What each level is multiplied by."""
+    """Factor of all levels."""
 
     def matrix(self) -> NDArray[np.float64]:
-        """Return the 2x3 matrix from her picture to the scene."""
+        """Return the 2x3 matrix from her image to the scene."""
         turn = np.radians(self.roll)
         axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         axes = axes * (self.side / FACE_SIDE) @ np.diag([-1.0 if self.mirrored else 1.0, 1.0])
         return np.column_stack([axes, self.middle - axes @ FACE_MIDDLE])
 
     def move(self, landmarks: Points) -> Points:
-        """Return where landmarks of her picture lie in the scene, 68x2 as x, y, in iBUG's order."""
+        """Map landmarks of her image to the scene, 68x2 as x, y, in iBUG's order."""
         moved: Points = landmarks @ self.matrix()[:, :2].T + self.matrix()[:, 2]
         return moved[MIRRORED] if self.mirrored else moved
 
 
 def collage(height: int, width: int, seed: int) -> Pixels:
-    """Return patches of pictures without people, HxWx3 uint8 RGB."""
+    """Return a collage of images without people, HxWx3 uint8 RGB."""
     random = np.random.default_rng(seed)
-    pictures = [_rgb(name) for name in BACKGROUNDS]
-    canvas = cv2.resize(pictures[seed % len(pictures)], (width, height))
+    images = [_rgb(name) for name in BACKGROUNDS]
+    canvas = cv2.resize(images[seed % len(images)], (width, height))
     for _ in range(PATCHES):
-        picture = pictures[random.integers(len(pictures))]
+        image = images[random.integers(len(images))]
         size = random.integers(min(height, width) // 10, min(height, width) // 2, 2)
-        size = np.minimum(size, np.minimum(picture.shape[:2], (height, width)))
-        top, left = random.integers(0, np.array(picture.shape[:2]) - size + 1)
+        size = np.minimum(size, np.minimum(image.shape[:2], (height, width)))
+        top, left = random.integers(0, np.array(image.shape[:2]) - size + 1)
         y, x = random.integers(0, np.array([height, width]) - size + 1)
-        patch = picture[top : top + size[0], left : left + size[1]]
+        patch = image[top : top + size[0], left : left + size[1]]
         canvas[y : y + size[0], x : x + size[1]] = patch
     return canvas
 
 
 def paste(canvas: Pixels, placement: Placement) -> Pixels:
-    """Return a copy of an HxWx3 uint8 RGB picture with the astronaut's head in it."""
+    """Return a copy of an HxWx3 uint8 RGB image with the astronaut's head in it."""
     head = skimage.data.astronaut()
     mask = np.zeros(head.shape[:2], np.float32)
     cv2.ellipse(mask, HEAD_MIDDLE, HEAD_RADII, 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), RIM)
-    # A face made smaller is averaged first, since warping reads four pixels only.
+    # A smaller face is averaged first, because warping reads only four pixels.
     scale = min(1.0, placement.side / FACE_SIDE)
     matrix = placement.matrix()
     matrix[:, 2] += matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
@@ -99,11 +100,11 @@ def paste(canvas: Pixels, placement: Placement) -> Pixels:
         cv2.resize(layer, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for layer in (head.astype(np.float32) * placement.brightness, mask)
     ]
-    drawn, weight = (cv2.warpAffine(layer, matrix, size) for layer in small)
+    warped, weight = (cv2.warpAffine(layer, matrix, size) for layer in small)
     weight = weight[..., np.newaxis]
-    return np.rint(weight * drawn + (1 - weight) * canvas).clip(0, 255).astype(np.uint8)
+    return np.rint(weight * warped + (1 - weight) * canvas).clip(0, 255).astype(np.uint8)
 
 
 def _rgb(name: str) -> Pixels:
-    picture = np.asarray(getattr(skimage.data, name)())
-    return picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    image = np.asarray(getattr(skimage.data, name)())
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)

@@ -1,7 +1,7 @@
-"""Writes the operations of a TFLite model again as TensorFlow operations.
+"""Translation of TFLite models to TensorFlow operations.
 
-Only what the two face networks use is known; anything else is refused by its name. The format is
-described by `schema.fbs` of TensorFlow Lite.
+Supports only the operations of the two face networks; rejects others by name. File format:
+`schema.fbs` of TensorFlow Lite.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 Array = NDArray[Any]
 Tensor = Any
 Layer = Callable[..., Tensor]
-"""An operation bound to its weights: a function of the tensors that flow through the network."""
+"""An operation with bound weights: a function of activation tensors."""
 
 _DTYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT32": np.int32}
 _DENSE, _SPARSE_CSR = 0, 1
@@ -24,16 +24,16 @@ _PADDINGS = ("SAME", "VALID")
 
 
 class UnsupportedModelError(Exception):
-    """The TFLite model uses something that is not translated; the message names it."""
+    """The TFLite model uses an unsupported operation or option, which the message names."""
 
 
 class Network:
-    """A TFLite model as a function of tensors, its weights shared by all calls."""
+    """A TFLite model as a function of tensors; all calls share its weights."""
 
     def __init__(self, model: bytes) -> None:
-        """Write the weights of a model of one subgraph and one input into the default graph.
+        """Add the weights of a model with one subgraph and one input to the default graph.
 
-        Raises UnsupportedModelError where the model uses what is not translated.
+        Raises UnsupportedModelError if the model uses an unsupported operation or option.
         """
         parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
         (graph,) = parsed.subgraphs
@@ -49,16 +49,16 @@ class Network:
                 constants[index] = _constant(tensor, data, types[tensor.type])
         for operator in graph.operators:
             code = parsed.operatorCodes[operator.opcodeIndex]
-            # Codes past 127 do not fit the older of the two fields.
+            # Codes above 127 do not fit the deprecated field.
             name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
             (output,) = operator.outputs
             weights = [constants[i] for i in operator.inputs if i in constants]
-            flowing = [i for i in operator.inputs if i not in constants]
-            if name in _OF_WEIGHTS and not flowing:
+            activations = [i for i in operator.inputs if i not in constants]
+            if name in _WEIGHT_OPERATIONS and not activations:
                 (constants[output],) = weights
             elif name in _LAYERS:
                 layer = _LAYERS[name](operator.builtinOptions, *weights)
-                self._layers.append((layer, flowing, output))
+                self._layers.append((layer, activations, output))
             else:
                 raise UnsupportedModelError(f"The operation {name} is not translated.")
 
@@ -70,11 +70,11 @@ class Network:
         return [values[index] for index in self._outputs]
 
 
-def _constant(tensor: Any, data: Array, kind: str) -> Array:
-    """Return a constant tensor's values, sparse ones filled up with zeros."""
-    if kind not in _DTYPES:
-        raise UnsupportedModelError(f"Constants of the type {kind} are not translated.")
-    values = data.view(_DTYPES[kind])
+def _constant(tensor: Any, data: Array, type_name: str) -> Array:
+    """Return the values of a constant tensor, sparse ones made dense."""
+    if type_name not in _DTYPES:
+        raise UnsupportedModelError(f"Constants of the type {type_name} are not translated.")
+    values = data.view(_DTYPES[type_name])
     if tensor.sparsity is None:
         return values.reshape(tensor.shape)
     *outer, last = tensor.sparsity.dimMetadata
@@ -92,8 +92,8 @@ def _constant(tensor: Any, data: Array, kind: str) -> Array:
 def expand(values: Array, segments: Array, indices: Array, shape: Array) -> Array:
     """Return a dense array from compressed sparse rows.
 
-    The numbers of row i, all axes but the last being rows, are `values[segments[i]:segments[i+1]]`;
-    they stand at the places `indices` of the last axis.
+    All axes but the last are rows. Row i has the values `values[segments[i]:segments[i+1]]` at
+    these `indices` of the last axis.
     """
     dense = np.zeros((int(np.prod(shape[:-1])), shape[-1]), values.dtype)
     rows = np.repeat(np.arange(len(dense)), np.diff(np.asarray(segments, np.int64)))
@@ -102,7 +102,7 @@ def expand(values: Array, segments: Array, indices: Array, shape: Array) -> Arra
 
 
 def _weights(values: Array) -> Tensor:
-    """Write weights into the graph, as the float16 numbers of the file, widened when it runs."""
+    """Add weights to the graph as float16, as in the file, widened at run time."""
     return tf.cast(tf.constant(values), tf.float32)
 
 
@@ -156,7 +156,7 @@ def _depth_to_space(options: Any) -> Layer:
 
 
 def _reshape(_: Any, shape: Array) -> Layer:
-    # The file's shape is that of a batch of one.
+    # The shape in the file is for a batch of one.
     return lambda x: tf.reshape(x, [x.shape[0], *shape[1:]])
 
 
@@ -176,5 +176,5 @@ _LAYERS: dict[str, Callable[..., Layer]] = {
     "RESIZE_BILINEAR": _resize_bilinear,
 }
 
-_OF_WEIGHTS = {"DENSIFY", "DEQUANTIZE"}
-"""They only unpack weights, which are read as dense float16 numbers and widened where used."""
+_WEIGHT_OPERATIONS = {"DENSIFY", "DEQUANTIZE"}
+"""Operations that only unpack weights, which are read as dense float16 and widened where used."""

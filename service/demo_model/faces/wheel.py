@@ -1,6 +1,6 @@
-"""Where the weights come from: two files of MediaPipe's wheel, which is unpacked, never installed.
+"""Source of the weights: two files of MediaPipe's wheel, which is unpacked, not installed.
 
-They lie in the wheel for x86-64 and CPython 3.11 and are the same bytes whatever machine builds.
+Taken from the wheel for x86-64 and CPython 3.11, on any machine.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ PLATFORM = "manylinux_2_28_x86_64"
 SHA256 = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
 
 DETECTOR = "mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite"
-"""BlazeFace for full range: 192x192 RGB in -1..1 to 2304 boxes and the logits of their scores."""
+"""BlazeFace for full range: 192x192 RGB in -1..1 to 2304 boxes and score logits."""
 
 MESH = "mediapipe/modules/face_landmark/face_landmark.tflite"
-"""The face mesh: 192x192 RGB in 0..1 to 468 points x, y, z in its pixels, and a presence logit."""
+"""Face mesh: 192x192 RGB in 0..1 to 468 points x, y, z in pixels, and a presence logit."""
 
 
 def read_weights() -> dict[str, bytes]:
     """Download the wheel and return its two TFLite files by name.
 
-    Raises SystemExit where the wheel cannot be downloaded or is not the one expected.
+    Raises SystemExit if the download fails or has another checksum.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = _download(Path(folder))

@@ -1,7 +1,7 @@
-// Drives the C interface without Python, for the sanitizers and for other processors: random weights
-// and pictures of small and odd sizes, the answers of several thread counts compared bit for bit,
-// wrong arguments refused. `driver write FILE` keeps the answers, and `driver compare FILE` of
-// another build or processor draws them again.
+// Tests the C interface without Python, for sanitizers and other CPUs: random weights, images of
+// small and odd sizes, bit-identical results for several thread counts, rejection of wrong
+// arguments. `driver write FILE` saves the cartoons, `driver compare FILE` of another build or CPU
+// compares its own with them.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -26,24 +26,26 @@ void require(bool holds, const char* what) {
 constexpr int kSizes[][2] = {{4, 4},   {4, 100}, {100, 4}, {16, 16}, {20, 28},
                              {36, 60}, {64, 48}, {80, 32}, {96, 48}, {100, 200}};
 
-// The generator's own bits: what a distribution makes of them differs between C++ libraries.
+// Raw bits of the generator, because distributions differ between C++ libraries.
 std::vector<float> random_weights(std::mt19937& random) {
-    // Small enough for any layer, so that no answer is all black or white.
+    // Small enough for any layer, so that no cartoon is all black or white.
     constexpr float kScale = 0.07f * 0x1p-31f;
     std::vector<float> weights(dctnet_weight_count());
     for (float& weight : weights) weight = kScale * static_cast<std::int32_t>(random());
     return weights;
 }
 
-std::vector<std::uint8_t> random_picture(std::mt19937& random, int height, int width) {
-    std::vector<std::uint8_t> picture(static_cast<std::size_t>(height) * width * 3);
-    for (std::uint8_t& value : picture) value = static_cast<std::uint8_t>(random() >> 24);
-    return picture;
+std::vector<std::uint8_t> random_image(std::mt19937& random, int height, int width) {
+    std::vector<std::uint8_t> image(static_cast<std::size_t>(height) * width * 3);
+    for (std::uint8_t& value : image) value = static_cast<std::uint8_t>(random() >> 24);
+    return image;
 }
 
 class Scratch {
   public:
-    Scratch() { require(dctnet_scratch_create(&scratch_) == DCTNET_OK, "a scratch can be made"); }
+    Scratch() {
+        require(dctnet_scratch_create(&scratch_) == DCTNET_OK, "a scratch can be created");
+    }
     ~Scratch() { dctnet_scratch_destroy(scratch_); }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
@@ -53,139 +55,141 @@ class Scratch {
     dctnet_scratch* scratch_ = nullptr;
 };
 
-std::vector<std::uint8_t> draw(const dctnet_model* model, dctnet_scratch* scratch,
-                               const std::vector<std::uint8_t>& picture, int height, int width,
-                               int threads) {
-    std::vector<std::uint8_t> cartoon(picture.size());
-    require(dctnet_draw(model, scratch, picture.data(), cartoon.data(), height, width, threads) ==
+std::vector<std::uint8_t> generate(const dctnet_model* model, dctnet_scratch* scratch,
+                                   const std::vector<std::uint8_t>& image, int height, int width,
+                                   int threads) {
+    std::vector<std::uint8_t> cartoon(image.size());
+    require(dctnet_draw(model, scratch, image.data(), cartoon.data(), height, width, threads) ==
                 DCTNET_OK,
-            "a picture can be drawn");
+            "a cartoon can be generated");
     return cartoon;
 }
 
-void answers_do_not_depend_on_threads(const dctnet_model* model, std::mt19937& random) {
+void test_results_do_not_depend_on_threads(const dctnet_model* model, std::mt19937& random) {
     const Scratch scratch, fresh;
     for (const auto& [height, width] : kSizes) {
-        const auto picture = random_picture(random, height, width);
-        const auto one = draw(model, scratch, picture, height, width, 1);
+        const auto image = random_image(random, height, width);
+        const auto one = generate(model, scratch, image, height, width, 1);
         for (const int threads : {2, 3, 8})
-            require(draw(model, scratch, picture, height, width, threads) == one,
-                    "the answer does not depend on the threads");
+            require(generate(model, scratch, image, height, width, threads) == one,
+                    "the result does not depend on the number of threads");
         dctnet_scratch_trim(fresh);
-        require(dctnet_scratch_bytes(fresh) == 0, "a trimmed scratch holds nothing");
-        require(draw(model, fresh, picture, height, width, 1) == one,
-                "the answer does not depend on what the scratch held");
+        require(dctnet_scratch_bytes(fresh) == 0, "a trimmed scratch has no memory");
+        require(generate(model, fresh, image, height, width, 1) == one,
+                "the result does not depend on the scratch's earlier contents");
     }
 }
 
-void a_model_is_shared(const dctnet_model* model, std::mt19937& random) {
+void test_concurrent_calls_share_a_model(const dctnet_model* model, std::mt19937& random) {
     constexpr int kHeight = 64, kWidth = 80;
-    const auto picture = random_picture(random, kHeight, kWidth);
+    const auto image = random_image(random, kHeight, kWidth);
     const Scratch scratch;
-    const auto alone = draw(model, scratch, picture, kHeight, kWidth, 1);
+    const auto alone = generate(model, scratch, image, kHeight, kWidth, 1);
     std::vector<std::thread> slots;
     for (int slot = 0; slot < 3; ++slot)
         slots.emplace_back([&, threads = 1 + slot] {
             const Scratch own;
             for (int i = 0; i < 3; ++i)
-                require(draw(model, own, picture, kHeight, kWidth, threads) == alone,
-                        "slots do not disturb each other");
+                require(generate(model, own, image, kHeight, kWidth, threads) == alone,
+                        "concurrent calls do not affect each other");
         });
     for (std::thread& slot : slots) slot.join();
 }
 
-void wrong_arguments_are_refused(const dctnet_model* model, const std::vector<float>& weights) {
+void test_wrong_arguments_are_rejected(const dctnet_model* model,
+                                       const std::vector<float>& weights) {
     dctnet_model* none = nullptr;
     require(dctnet_model_create(nullptr, weights.size(), 0.005f, &none) == DCTNET_BAD_ARGUMENT,
-            "no weights are refused");
+            "null weights are rejected");
     require(dctnet_model_create(weights.data(), weights.size(), 0.005f, nullptr) ==
                 DCTNET_BAD_ARGUMENT,
-            "no place for a model is refused");
+            "a null model pointer is rejected");
     require(dctnet_model_create(weights.data(), weights.size() - 1, 0.005f, &none) ==
                 DCTNET_BAD_WEIGHTS,
-            "too few weights are refused");
+            "too few weights are rejected");
     require(dctnet_model_create(weights.data(), weights.size(), NAN, &none) == DCTNET_BAD_ARGUMENT,
-            "an epsilon that is no number is refused");
-    require(none == nullptr, "a refusal makes no model");
-    require(dctnet_scratch_create(nullptr) == DCTNET_BAD_ARGUMENT, "no place is refused");
+            "a NaN epsilon is rejected");
+    require(none == nullptr, "a rejected call creates no model");
+    require(dctnet_scratch_create(nullptr) == DCTNET_BAD_ARGUMENT,
+            "a null scratch pointer is rejected");
 
     const Scratch scratch;
-    std::vector<std::uint8_t> picture(16 * 16 * 3), cartoon(picture.size());
+    std::vector<std::uint8_t> image(16 * 16 * 3), cartoon(image.size());
     const auto status = [&](int height, int width, int threads) {
-        return dctnet_draw(model, scratch, picture.data(), cartoon.data(), height, width, threads);
+        return dctnet_draw(model, scratch, image.data(), cartoon.data(), height, width, threads);
     };
-    require(status(16, 16, 1) == DCTNET_OK, "16 by 16 is drawn");
+    require(status(16, 16, 1) == DCTNET_OK, "16 by 16 is accepted");
     for (const int side : {0, -16, 2, 15, 18, DCTNET_MAX_SIDE + DCTNET_SIDE_MULTIPLE}) {
-        require(status(side, 16, 1) == DCTNET_BAD_SIZE, "a wrong height is refused");
-        require(status(16, side, 1) == DCTNET_BAD_SIZE, "a wrong width is refused");
+        require(status(side, 16, 1) == DCTNET_BAD_SIZE, "a wrong height is rejected");
+        require(status(16, side, 1) == DCTNET_BAD_SIZE, "a wrong width is rejected");
     }
     for (const int threads : {0, -1, DCTNET_MAX_THREADS + 1})
-        require(status(16, 16, threads) == DCTNET_BAD_ARGUMENT, "a wrong thread count is refused");
-    require(dctnet_draw(nullptr, scratch, picture.data(), cartoon.data(), 16, 16, 1) ==
+        require(status(16, 16, threads) == DCTNET_BAD_ARGUMENT, "a wrong thread count is rejected");
+    require(dctnet_draw(nullptr, scratch, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
-            "no model is refused");
-    require(dctnet_draw(model, nullptr, picture.data(), cartoon.data(), 16, 16, 1) ==
+            "a null model is rejected");
+    require(dctnet_draw(model, nullptr, image.data(), cartoon.data(), 16, 16, 1) ==
                 DCTNET_BAD_ARGUMENT,
-            "no scratch is refused");
+            "a null scratch is rejected");
 }
 
-std::vector<std::uint8_t> draw_all(const dctnet_model* model, std::mt19937& random) {
+std::vector<std::uint8_t> generate_all(const dctnet_model* model, std::mt19937& random) {
     const Scratch scratch;
     std::vector<std::uint8_t> cartoons;
     for (const auto& [height, width] : kSizes) {
-        const auto picture = random_picture(random, height, width);
-        const auto cartoon = draw(model, scratch, picture, height, width, 2);
+        const auto image = random_image(random, height, width);
+        const auto cartoon = generate(model, scratch, image, height, width, 2);
         cartoons.insert(cartoons.end(), cartoon.begin(), cartoon.end());
     }
     return cartoons;
 }
 
-void keep(const std::vector<std::uint8_t>& cartoons, const char* path) {
+void save(const std::vector<std::uint8_t>& cartoons, const char* path) {
     std::ofstream file(path, std::ios::binary);
     file.write(reinterpret_cast<const char*>(cartoons.data()),
                static_cast<std::streamsize>(cartoons.size()));
-    require(file.flush().good(), "the answers can be written");
+    require(file.flush().good(), "the file can be written");
 }
 
 void compare(const std::vector<std::uint8_t>& cartoons, const char* path) {
     std::ifstream file(path, std::ios::binary);
     const std::vector<std::uint8_t> others{std::istreambuf_iterator<char>(file), {}};
-    require(others.size() == cartoons.size(), "there are as many answers to compare");
-    std::size_t apart = 0, inner = 0;
+    require(others.size() == cartoons.size(), "both builds generate equally many values");
+    std::size_t different = 0, inner = 0;
     for (std::size_t i = 0; i < cartoons.size(); ++i) {
         const int levels = std::abs(cartoons[i] - others[i]);
-        require(levels <= 1, "answers are at most one level apart");
-        apart += levels;
+        require(levels <= 1, "values differ by at most one level");
+        different += levels;
         inner += cartoons[i] != 0 && cartoons[i] != 255;
     }
-    require(inner > cartoons.size() / 2, "the answers are neither black nor white");
-    std::printf("%zu of %zu values are one level apart, the others are equal.\n", apart,
+    require(inner > cartoons.size() / 2, "the cartoons are neither black nor white");
+    std::printf("%zu of %zu values differ by one level, the others are equal.\n", different,
                 cartoons.size());
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-    require(dctnet_version() == DCTNET_VERSION, "header and library are of one version");
+    require(dctnet_version() == DCTNET_VERSION, "header and library have the same version");
     if (!dctnet_supported()) {
-        std::puts("This processor lacks the instructions that the driver was built for.");
+        std::puts("This CPU lacks instructions that the driver needs.");
         return count == 3;
     }
     std::mt19937 random(1);
     const std::vector<float> weights = random_weights(random);
     dctnet_model* model = nullptr;
     require(dctnet_model_create(weights.data(), weights.size(), 0.005f, &model) == DCTNET_OK,
-            "a model can be made");
+            "a model can be created");
     if (count == 3) {
-        const auto cartoons = draw_all(model, random);
-        const bool keeps = std::string_view(arguments[1]) == "write";
-        (keeps ? keep : compare)(cartoons, arguments[2]);
+        const auto cartoons = generate_all(model, random);
+        const bool write = std::string_view(arguments[1]) == "write";
+        (write ? save : compare)(cartoons, arguments[2]);
         dctnet_model_destroy(model);
         return 0;
     }
-    answers_do_not_depend_on_threads(model, random);
-    a_model_is_shared(model, random);
-    wrong_arguments_are_refused(model, weights);
+    test_results_do_not_depend_on_threads(model, random);
+    test_concurrent_calls_share_a_model(model, random);
+    test_wrong_arguments_are_rejected(model, weights);
     dctnet_model_destroy(model);
-    std::puts("The driver found all as it should be.");
+    std::puts("All driver tests passed.");
 }

@@ -1,4 +1,4 @@
-// One C function a kind of layer, for tests/native: arrays in, arrays out, in TensorFlow's layouts.
+// One C function for each type of layer, for tests/native; arrays have TensorFlow's layouts.
 #include <cstring>
 
 #include "../conv3x3_strided.h"
@@ -15,16 +15,16 @@ using namespace dctnet;
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// A map with memory of its own.
-struct OwnMap {
-    Floats memory;
-    Map map;
+// A feature map that owns its memory.
+struct OwnedFeatureMap {
+    AlignedFloats memory;
+    FeatureMap map;
 
-    explicit OwnMap(const Shape& shape)
+    explicit OwnedFeatureMap(const Shape& shape)
         : memory(allocate(shape.floats())), map(memory.get(), shape) {
         map.clear_padding();
     }
-    OwnMap(const Shape& shape, const float* values) : OwnMap(shape) {
+    OwnedFeatureMap(const Shape& shape, const float* values) : OwnedFeatureMap(shape) {
         const std::size_t row = static_cast<std::size_t>(shape.width) * shape.channels;
         for (int y = 0; y < shape.height; ++y)
             std::memcpy(map.row(y), values + y * row, row * sizeof(float));
@@ -46,10 +46,12 @@ EXPORT void layer_conv3x3(const float* x, int height, int width, int inputs, int
                           const float* weights, const float* bias, const float* residual,
                           float* y) {
     const WinogradConv conv(inputs, outputs, weights, bias);
-    const OwnMap input({height, width, inputs, WinogradConv::kLeft, WinogradConv::right(width)}, x);
+    const OwnedFeatureMap input({height, width, inputs, WinogradConv::kLeft,
+                                WinogradConv::right(width)}, x);
     const Shape shape{height, width, outputs};
-    const OwnMap output = residual ? OwnMap(shape, residual) : OwnMap(shape);
-    const Floats scratch = allocate(WinogradConv::scratch());
+    const OwnedFeatureMap output = residual ? OwnedFeatureMap(shape,
+                                                              residual) : OwnedFeatureMap(shape);
+    const AlignedFloats scratch = allocate(WinogradConv::scratch());
     const int rows = (height + WinogradConv::kTile - 1) / WinogradConv::kTile;
     const auto after =
         residual ? WinogradConv::After::kAddResidual : WinogradConv::After::kLeakyRelu;
@@ -61,8 +63,9 @@ EXPORT void layer_conv3x3(const float* x, int height, int width, int inputs, int
 EXPORT void layer_conv3x3_strided(const float* x, int height, int width, int channels,
                                   const float* weights, const float* bias, float* y) {
     const StridedConv conv(channels, weights, bias);
-    const OwnMap input({height, width, channels, StridedConv::kLeft, StridedConv::right(width)}, x);
-    const OwnMap output({height / 2, width / 2, channels});
+    const OwnedFeatureMap input({height, width, channels, StridedConv::kLeft,
+                                StridedConv::right(width)}, x);
+    const OwnedFeatureMap output({height / 2, width / 2, channels});
     for (int row = 0; row < height / 2; ++row) conv.compute(input.map, output.map, row);
     output.copy_to(y);
 }
@@ -70,9 +73,9 @@ EXPORT void layer_conv3x3_strided(const float* x, int height, int width, int cha
 EXPORT void layer_conv7x7_first(const float* x, int height, int width, const float* weights,
                                 const float* bias, float* y) {
     const FirstConv conv(weights, bias);
-    const OwnMap input({height, width, 3, FirstConv::kLeft, FirstConv::right(width)}, x);
-    const OwnMap output({height, width, FirstConv::kOutputs});
-    const Floats scratch = allocate(FirstConv::scratch());
+    const OwnedFeatureMap input({height, width, 3, FirstConv::kLeft, FirstConv::right(width)}, x);
+    const OwnedFeatureMap output({height, width, FirstConv::kOutputs});
+    const AlignedFloats scratch = allocate(FirstConv::scratch());
     const int rows = (height + FirstConv::kTileRows - 1) / FirstConv::kTileRows;
     for (int item = 0; item < FirstConv::items(output.map, 0, rows); ++item)
         conv.compute(input.map, output.map, 0, item, scratch.get());
@@ -82,10 +85,10 @@ EXPORT void layer_conv7x7_first(const float* x, int height, int width, const flo
 EXPORT void layer_conv7x7_last(const float* x, int height, int width, const float* weights,
                                const float* bias, float* y) {
     const LastConv conv(weights, bias);
-    const OwnMap input(
+    const OwnedFeatureMap input(
         {height, width, LastConv::kInputs, LastConv::kLeft, LastConv::right(width)}, x);
-    const OwnMap output({height, width, LastConv::kOutputs});
-    const Floats scratch = allocate(LastConv::scratch());
+    const OwnedFeatureMap output({height, width, LastConv::kOutputs});
+    const AlignedFloats scratch = allocate(LastConv::scratch());
     const int rows = (height + LastConv::kTileRows - 1) / LastConv::kTileRows;
     for (int item = 0; item < LastConv::items(output.map, 0, rows); ++item)
         conv.compute(input.map, output.map, 0, item, scratch.get());
@@ -94,9 +97,9 @@ EXPORT void layer_conv7x7_last(const float* x, int height, int width, const floa
 
 EXPORT void layer_upsample_add(const float* low, const float* skip, int height, int width,
                                int channels, float* y) {
-    const OwnMap small({height / 2, width / 2, channels}, low);
-    const OwnMap large({height, width, channels}, skip);
-    const OwnMap output({height, width, channels});
+    const OwnedFeatureMap small({height / 2, width / 2, channels}, low);
+    const OwnedFeatureMap large({height, width, channels}, skip);
+    const OwnedFeatureMap output({height, width, channels});
     for (int row = 0; row < height; ++row) upsample_add(small.map, large.map, output.map, row);
     output.copy_to(y);
 }
@@ -104,8 +107,8 @@ EXPORT void layer_upsample_add(const float* low, const float* skip, int height, 
 EXPORT void layer_guided_filter(const float* guide, const float* target, int height, int width,
                                 float epsilon, std::uint8_t* pixels) {
     const Shape shape{height, width, 3, kGuidedLeft, kGuidedRight};
-    const OwnMap x(shape, guide), t(shape, target), slope(shape), offset(shape);
-    const Floats scratch = allocate(guided_scratch(width));
+    const OwnedFeatureMap x(shape, guide), t(shape, target), slope(shape), offset(shape);
+    const AlignedFloats scratch = allocate(guided_scratch(width));
     for (int y = 0; y < height; ++y)
         guided_model(x.map, t.map, epsilon, slope.map, offset.map, y, scratch.get());
     for (int y = 0; y < height; ++y)

@@ -1,4 +1,4 @@
-"""Fixtures for the admission: harnesses that are closed, and no garbage collector."""
+"""Fixtures for admission tests: harnesses, and a disabled garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def slow(harness: MakeHarness) -> AdmissionHarness:
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """What only the garbage collector finds counts as kept."""
+    """Disable the garbage collector: objects in reference cycles count as kept."""
     gc.disable()
     yield
     gc.enable()

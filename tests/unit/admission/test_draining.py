@@ -1,30 +1,30 @@
 """Draining and stopping the admission."""
 
-from dctnet.admission import Reason
-from tests.support.admission import FAR, refusal
+from dctnet.admission import RejectionReason
+from tests.support.admission import FAR, rejection
 
 
-def test_while_draining_who_waits_little_is_taken(slow):
+def test_drain_admits_clients_with_a_short_wait(slow):
     slow.occupy(client="much")
     slow.submit(client="much")
-    slow.admission.drain(ends_at=5)
-    assert slow.refusal(client="much").reason is Reason.DRAINING
+    slow.admission.drain(shutdown_at=5)
+    assert slow.rejection(client="much").reason is RejectionReason.DRAINING
     slow.submit(client="little")
 
 
-def test_while_draining_what_can_be_finished_is_taken(slow):
-    slow.admission.drain(ends_at=4)
+def test_drain_admits_jobs_that_finish_in_time(slow):
+    slow.admission.drain(shutdown_at=4)
     slow.admission.check(FAR)
     slow.occupy()
-    refused = slow.refusal()
-    assert (refused.reason, refused.retry_after) == (Reason.DRAINING, 1)
+    rejected = slow.rejection()
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.DRAINING, 1)
     slow.submit(cost=0.999)
 
 
-def test_headers_are_refused_once_the_end_is_there(harness):
+def test_check_rejects_after_the_shutdown_time(harness):
     one = harness()
-    one.admission.drain(ends_at=10)
+    one.admission.drain(shutdown_at=10)
     one.clock.now = 9.999
     one.admission.check(FAR)
     one.clock.now = 10
-    assert refusal(lambda: one.admission.check(FAR)).reason is Reason.DRAINING
+    assert rejection(lambda: one.admission.check(FAR)).reason is RejectionReason.DRAINING

@@ -1,4 +1,4 @@
-"""Clients take turns: nobody waits for all of another's, and each one's own order is kept."""
+"""Fair queue: round robin over clients, FIFO per client."""
 
 import pytest
 from hypothesis import given
@@ -16,56 +16,56 @@ def queue_of(items: str) -> FairQueue[str]:
     return queue
 
 
-def drained(queue: FairQueue[str]) -> str:
+def pop_all(queue: FairQueue[str]) -> str:
     return " ".join(iter(queue.pop, None))
 
 
-def test_clients_take_turns_and_each_one_s_order_is_kept():
+def test_round_robin_keeps_each_clients_order():
     queue = queue_of("a1 a2 a3 b1 c1 c2")
     assert (len(queue), queue.clients) == (6, 3)
-    assert drained(queue) == "a1 b1 c1 a2 c2 a3"
+    assert pop_all(queue) == "a1 b1 c1 a2 c2 a3"
     assert (len(queue), queue.clients) == (0, 0)
 
 
-def test_who_comes_gets_its_turn_after_those_who_wait_already():
+def test_new_client_is_last():
     queue = queue_of("a1 a2 b1 b2")
     queue.pop()
     queue.push("c", "c1")
-    assert drained(queue) == "b1 a2 c1 b2"
+    assert pop_all(queue) == "b1 a2 c1 b2"
 
 
-def test_who_came_during_a_turn_is_before_whose_turn_it_was():
+def test_client_that_arrives_during_a_turn_is_next():
     queue = queue_of("a1 a2 a3")
     queue.pop()
     queue.push("b", "b1")
     queue.end_turn("a")
-    queue.end_turn("nobody")
-    assert drained(queue) == "b1 a2 a3"
+    queue.end_turn("absent")
+    assert pop_all(queue) == "b1 a2 a3"
 
 
-def test_who_may_have_no_turn_now_keeps_its_place():
+def test_ineligible_client_keeps_its_position():
     queue = queue_of("a1 b1 b2 c1")
     assert queue.pop(lambda client: client != "a") == "b1"
     assert queue.pop(lambda _: False) is None
-    assert drained(queue) == "a1 c1 b2"
+    assert pop_all(queue) == "a1 c1 b2"
 
 
-def test_what_is_taken_out_leaves_the_others_in_their_order():
+def test_removal_keeps_the_order():
     queue = queue_of("a1 a2 a3 b1")
     assert queue.remove("a", "a2")
     assert not queue.remove("a", "a2")
     assert not queue.remove("c", "a1")
     assert queue.remove("b", "b1")
     assert (len(queue), queue.clients) == (2, 1)
-    assert drained(queue) == "a1 a3"
+    assert pop_all(queue) == "a1 a3"
 
 
-def test_nobody_told_apart_is_a_client_as_well():
+def test_unidentified_clients_are_one_client():
     queue: FairQueue[str] = FairQueue()
     for item in "first", "second":
         queue.push(None, item)
     assert queue.clients == 1
-    assert drained(queue) == "first second"
+    assert pop_all(queue) == "first second"
 
 
 steps = st.lists(
@@ -86,14 +86,14 @@ def queue_after(steps: list[tuple[str, str]]) -> FairQueue[str]:
     return queue
 
 
-@pytest.mark.promise("Page: a waiting client sees its place in the queue, as an API client does")
+@pytest.mark.promise("Web UI: shows the queue position, which API clients can query too")
 @examples(300)
 @given(steps=steps)
-def test_a_place_is_the_turn_in_which_an_item_is_popped(steps):
+def test_position_is_the_pop_order(steps):
     queue = queue_after(steps)
     items = [(client, f"{client}{number}") for number, (_, client) in enumerate(steps)]
-    places = {item: queue.place(client, item) for client, item in items}
-    waiting = drained(queue).split()
+    places = {item: queue.position(client, item) for client, item in items}
+    waiting = pop_all(queue).split()
     assert {item: place for item, place in places.items() if place > 0} == {
         item: turn for turn, item in enumerate(waiting, 1)
     }
@@ -101,9 +101,9 @@ def test_a_place_is_the_turn_in_which_an_item_is_popped(steps):
 
 @examples(300)
 @given(steps=steps, newcomer=st.sampled_from("abcde"))
-def test_what_is_ahead_of_a_newcomer_is_what_is_popped_before_it(steps, newcomer):
+def test_upcoming_turns_are_the_pops_before_a_newcomer(steps, newcomer):
     queue = queue_after(steps)
-    turns = queue.ahead_of(newcomer)
+    turns = queue.turns_before(newcomer)
     ahead = []
     while item := turns.pop():
         ahead.append(item)

@@ -1,4 +1,4 @@
-"""Idle replica: what it has measured never keeps it from admitting an image."""
+"""Idle replica: measurements never keep it from admitting an image."""
 
 from contextlib import closing
 from math import inf, nan, nextafter
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dctnet.admission import ClientGone, Reason, Refused
+from dctnet.admission import ClientDisconnected, Rejected, RejectionReason
 from tests.support.admission import AdmissionHarness, Clock
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
@@ -29,31 +29,31 @@ EVENTS = st.lists(
 
 
 def replica(slots: int = 1) -> AdmissionHarness:
-    """One whose computations have a clock of their own, that a pause of the process stops."""
+    """A harness with a separate running clock, as process pauses stop it."""
     return AdmissionHarness(
-        slots=slots, queue=4, max_service_time=MAX_SERVICE_S, running_clock=Clock()
+        slots=slots, queue_size=4, max_service_time=MAX_SERVICE_S, running_clock=Clock()
     )
 
 
 def run_job(one: AdmissionHarness, cost: float, seconds: float, pause: float) -> None:
-    """Compute an image, while which the process is paused."""
-    work, ticket = one.occupy(cost=cost)
+    """Run a job during which the process pauses."""
+    task, job = one.occupy(cost=cost)
     one.running_clock.turn(seconds)
     one.clock.turn(seconds + pause)
-    work.end()
-    ticket.result()
+    task.end()
+    job.result()
 
 
-def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | None:
-    """Submit an image with this much time left; return why it is rejected, None if not."""
+def rejection(one: AdmissionHarness, cost: float, seconds: float) -> RejectionReason | None:
+    """Submit a job with this much time left; return the rejection's reason, if any."""
     busy, deadline = one.admission.busy, one.clock() + seconds
     try:
         one.admission.check(deadline)
-        _, ticket = one.submit(cost=cost, deadline=deadline, is_wanted=lambda: False)
-    except Refused as refused:
-        return refused.reason
-    with pytest.raises(ClientGone):  # So it takes no time, and is no measurement.
-        ticket.result()
+        _, job = one.submit(cost=cost, deadline=deadline, is_connected=lambda: False)
+    except Rejected as rejected:
+        return rejected.reason
+    with pytest.raises(ClientDisconnected):  # So it takes no time and is not measured.
+        job.result()
     until(lambda: one.admission.busy == busy and one.admission.queued == 0)
     return None
 
@@ -67,49 +67,51 @@ def rejection(one: AdmissionHarness, cost: float, seconds: float) -> Reason | No
     cost=COSTS,
     seconds=st.floats(1e-3, 60),
 )
-def test_a_free_slot_rejects_no_image_that_fits_its_deadline_by_the_warm_up(
+def test_free_slot_admits_what_fits_its_deadline_by_the_warm_up(
     occupied, warm_up, events, cost, seconds
 ):
-    """Whatever was measured, and also where another slot computes on and on."""
+    """After any measurements, and also beside a slot that never becomes free."""
     with closing(replica(slots=1 + occupied)) as one:
         for _ in range(occupied):
             one.occupy()
-        pace = one.admission.pace
-        pace.calibrate(*warm_up)
+        estimator = one.admission.service_time
+        estimator.calibrate(*warm_up)
         by_the_warm_up = min(cost / warm_up[0] * warm_up[1], MAX_SERVICE_S)
         for name, *values in events:
             if name == "job":
                 run_job(one, *values)
             elif name == "observe":
-                pace.observe(*values[:2])
+                estimator.observe(*values[:2])
             else:
                 one.clock.turn(values[1])
-            assert pace.seconds(cost) <= MAX_SERVICE_S
+            assert estimator.seconds(cost) <= MAX_SERVICE_S
             margin = 1e-9 * (one.clock() + by_the_warm_up)
             assert rejection(one, cost, by_the_warm_up + margin + 1e-9) is None
             if rejection(one, cost, seconds) is not None:
-                assert seconds <= pace.fresh(cost) + margin <= by_the_warm_up + 2 * margin
+                assert (
+                    seconds <= estimator.idle_seconds(cost) + margin <= by_the_warm_up + 2 * margin
+                )
 
 
-def test_a_deadline_shorter_than_a_fresh_measurement_is_late_and_longer_is_not(slow):
-    assert rejection(slow, 1, 2) is Reason.LATE
+def test_deadline_rejection_is_exact_on_an_idle_replica(slow):
+    assert rejection(slow, 1, 2) is RejectionReason.DEADLINE
     assert rejection(slow, 1, nextafter(2, 3)) is None
 
 
-def test_a_pause_is_neither_a_measurement_nor_a_computation_that_hangs():
+def test_pause_is_not_measured():
     with closing(replica()) as one:
         one.calibrate(2)
-        work, _ = one.occupy()
+        task, _ = one.occupy()
         one.running_clock.turn(2)
         one.clock.turn(1000)
         assert one.admission.longest_running() == 2
-        work.end()
+        task.end()
         until(lambda: one.admission.busy == 0)
-        assert one.admission.pace.seconds(1) == 2
+        assert one.admission.service_time.seconds(1) == 2
 
 
-def test_one_image_far_slower_than_its_cost_leaves_the_busy_replica_open():
-    """While a slot computes, the next image waits for it, and is predicted by the estimate."""
+def test_single_outlier_does_not_cause_rejections():
+    """While a slot is busy, the next job waits and is predicted by the estimate."""
     with closing(replica()) as one:
         one.calibrate(0.1)
         run_job(one, 1, 29, 0)

@@ -2,40 +2,40 @@
 
 import pytest
 
-from dctnet.admission import Reason
-from tests.support.admission import refusal
+from dctnet.admission import RejectionReason
+from tests.support.admission import rejection
 
 
-def test_a_picture_that_would_be_done_at_its_deadline_is_late(slow):
-    assert slow.refusal(deadline=2).reason is Reason.LATE
+def test_deadline_is_exclusive(slow):
+    assert slow.rejection(deadline=2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=2.001)
 
 
-def test_a_picture_waits_for_what_runs_and_for_what_waits(slow):
+def test_predicted_wait_counts_running_and_queued_jobs(slow):
     slow.occupy(cost=1)
     slow.clock.turn(0.5)
     slow.submit(cost=3)
     end = 2 + 6 + 4
-    assert slow.refusal(cost=2, deadline=end).reason is Reason.LATE
+    assert slow.rejection(cost=2, deadline=end).reason is RejectionReason.DEADLINE
     slow.submit(cost=2, deadline=end + 0.001)
 
 
-def test_headers_are_refused_when_the_turn_comes_too_late(slow):
+def test_check_rejects_by_the_predicted_wait(slow):
     slow.admission.check(0.001)
     slow.occupy()
     slow.submit()
-    assert refusal(lambda: slow.admission.check(4)).reason is Reason.LATE
+    assert rejection(lambda: slow.admission.check(4)).reason is RejectionReason.DEADLINE
     slow.admission.check(4.001)
 
 
-def test_a_computation_that_is_late_is_expected_to_need_as_long_again(slow):
+def test_overdue_job_is_predicted_to_need_its_overrun_again(slow):
     slow.occupy()
     slow.clock.now = 12
-    assert slow.refusal(deadline=12 + 10 + 2).reason is Reason.LATE
+    assert slow.rejection(deadline=12 + 10 + 2).reason is RejectionReason.DEADLINE
     slow.submit(deadline=12 + 10 + 2.001)
 
 
-def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
+def test_hanging_job_delays_only_its_slot(harness):
     one = harness(slots=2)
     one.calibrate(2)
     one.occupy()
@@ -43,40 +43,40 @@ def test_a_computation_that_hangs_delays_only_its_own_slot(harness):
     one.occupy()
     one.submit()
     now = one.clock.now
-    assert one.refusal(deadline=now + 6).reason is Reason.LATE
+    assert one.rejection(deadline=now + 6).reason is RejectionReason.DEADLINE
     one.submit(deadline=now + 6.001)
 
 
 @pytest.mark.parametrize(("queued", "seconds"), [(0, 1), (1, 2), (2, 3), (8, 9)])
-def test_who_is_refused_is_asked_to_return_when_half_of_the_queue_is_done(slow, queued, seconds):
+def test_retry_after_is_half_the_predicted_wait(slow, queued, seconds):
     slow.occupy()
     for _ in range(queued):
         slow.submit()
-    assert slow.refusal(deadline=slow.clock() + 0.5).retry_after == seconds
+    assert slow.rejection(deadline=slow.clock() + 0.5).retry_after == seconds
 
 
-def test_who_is_refused_is_asked_to_return_after_whole_seconds(slow):
+def test_retry_after_is_in_whole_seconds(slow):
     slow.occupy()
     slow.submit(cost=1.01)
-    assert slow.refusal(deadline=0.5).retry_after == 3
+    assert slow.rejection(deadline=0.5).retry_after == 3
 
 
-def test_who_finds_the_queue_full_is_told_when_to_return(harness):
-    one = harness(queue=1)
+def test_full_queue_rejection_has_retry_after(harness):
+    one = harness(queue_size=1)
     one.calibrate(10)
     one.occupy()
     one.submit()
-    refused = one.refusal()
-    assert (refused.reason, refused.retry_after) == (Reason.FULL, 10)
+    rejected = one.rejection()
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.QUEUE_FULL, 10)
 
 
-def test_what_is_predicted_for_a_client_heeds_its_turn(slow):
+def test_predicted_wait_follows_fair_queueing(slow):
     slow.occupy(client="much")
     for _ in range(4):
         slow.submit(client="much")
-    refused = slow.refusal(client="much", deadline=10)
-    assert (refused.reason, refused.retry_after) == (Reason.LATE, 5)
-    refused = slow.refusal(client="little", deadline=4)
-    assert (refused.reason, refused.retry_after) == (Reason.LATE, 1)
+    rejected = slow.rejection(client="much", deadline=10)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.DEADLINE, 5)
+    rejected = slow.rejection(client="little", deadline=4)
+    assert (rejected.reason, rejected.retry_after) == (RejectionReason.DEADLINE, 1)
     slow.admission.check(2.001, "little")
     slow.submit(client="little", deadline=4.001)

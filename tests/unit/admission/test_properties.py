@@ -1,4 +1,4 @@
-"""Whatever clients, computations and the clock do: nothing is lost, doubled, kept or overtaken.
+"""Property test of admission: no job is lost, duplicated, leaked or overtaken.
 
 A model of what must be is kept beside a real Admission with its slots' threads. After each step
 the two must come to agree.
@@ -29,24 +29,24 @@ from hypothesis.stateful import (
 
 from dctnet.admission import (
     Admission,
-    ClientGone,
-    DeadlinePassed,
+    AdmissionStopped,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Job,
     Permit,
-    Reason,
-    Refused,
-    Stopped,
-    Ticket,
+    Rejected,
+    RejectionReason,
 )
-from dctnet.admission import ticket as ticket_module
+from dctnet.admission import job as job_module
 from tests.support.admission import (
     BOUND_S,
     FAR,
+    BlockingTask,
     Clock,
     Payload,
-    Work,
-    WorkFailed,
+    TaskFailed,
+    exit_process,
     fail,
-    leave_the_process,
 )
 from tests.support.hypothesis_profiles import examples
 from tests.support.polling import until
@@ -57,78 +57,78 @@ WARM_UP_S = 2.0
 """Seconds per unit of cost that the warm-up measured."""
 
 Name = str | None
-"""Of a client; those without one are not told apart."""
+"""Client identity; None without client identification."""
 
 NAMES = st.sampled_from(["ann"] * 5 + ["bob", None])
 
 
-class Withdrawn(Exception):
-    """What the test takes tickets out of the queue with."""
+class Cancelled(Exception):
+    """Error with which the test cancels jobs."""
 
 
-class LookFailed(Exception):
-    """What the look whether the client is there raises where the test wants it to."""
+class CheckFailed(Exception):
+    """Error of the connection check, raised on purpose."""
 
 
 class Client:
-    """One picture that was let in: what the model expects of it, and what came of it."""
+    """One admitted image: what the model expects, and its outcome."""
 
     def __init__(self, name: Name, deadline: float) -> None:
         self.name = name
         self.deadline = deadline
-        self.work = Work()
+        self.task = BlockingTask()
         self.away: type[BaseException] | None = None
-        """What its waiter and its slot meet when they look: ClientGone, LookFailed or nothing."""
+        """What the connection check finds: ClientDisconnected, LookFailed or nothing."""
         self.expected: type | None = None
-        """Its outcome; None while it has none."""
+        """Expected outcome; None while there is none."""
         self.outcomes: list[type] = []
         self.computed = False
         self.waiter: Thread | None = None
-        self.ticket: Ticket[object] | None = None
+        self.job: Job[object] | None = None
         self.leftovers: list[ref[object]] = []
 
-    def is_wanted(self) -> bool:
-        if self.away is LookFailed:
-            raise LookFailed
+    def is_connected(self) -> bool:
+        if self.away is CheckFailed:
+            raise CheckFailed
         return self.away is None
 
     def wait(self) -> None:
-        """Let a thread wait for the outcome; keep only what it was."""
-        ticket, self.ticket = self.ticket, None
-        self.waiter = Thread(target=self._wait, args=(ticket,), daemon=True)
+        """Wait for the outcome in a thread; keep only its type."""
+        job, self.job = self.job, None
+        self.waiter = Thread(target=self._wait, args=(job,), daemon=True)
         self.waiter.start()
 
-    def _wait(self, ticket: Ticket[object]) -> None:
+    def _wait(self, job: Job[object]) -> None:
         try:
-            self.outcomes.append(type(ticket.result()))
+            self.outcomes.append(type(job.result()))
         except BaseException as error:
             self.outcomes.append(type(error))
 
-    def excuse(self, now: float) -> type[BaseException] | None:
-        """Why nobody wants its answer, as far as there is a reason."""
-        return DeadlinePassed if now >= self.deadline else self.away
+    def inactive_reason(self, now: float) -> type[BaseException] | None:
+        """Why its result is no longer needed, if there is a reason."""
+        return DeadlineExceeded if now >= self.deadline else self.away
 
 
 class Sender:
-    """One that waits in a thread for the permit to send a body."""
+    """Client that waits in a thread for an upload permit."""
 
     def __init__(self, admission: Admission, name: Name) -> None:
         self.name = name
         self.permit: Permit | None = None
         self._admission = admission
-        Thread(target=self._ask, daemon=True).start()
+        Thread(target=self._acquire, daemon=True).start()
 
-    def _ask(self) -> None:
+    def _acquire(self) -> None:
         self.permit = self._admission.upload(BOUND_S, self.name)
 
 
-class Line:
-    """Whose turn it is, among the names of those who wait."""
+class Rotation:
+    """Round-robin order of the waiting clients, in the model."""
 
     def __init__(self) -> None:
         self.names: list[Name] = []
 
-    def come(self, name: Name) -> None:
+    def arrive(self, name: Name) -> None:
         if name not in self.names:
             self.names.append(name)
 
@@ -137,14 +137,14 @@ class Line:
             self.names.remove(name)
             self.names.append(name)
 
-    def go(self, name: Name, others: Iterable[Client | Sender]) -> None:
-        """Leave the line, unless others of the same name wait."""
+    def leave_rotation(self, name: Name, others: Iterable[Client | Sender]) -> None:
+        """Leave the rotation, unless others of the same name wait."""
         if all(other.name != name for other in others):
             self.names.remove(name)
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    """The rules are what may happen; the fields without underscore are the model."""
+    """State machine: rules are events, fields without underscore are the model."""
 
     senders = Bundle("senders")
     clients = Bundle("clients")
@@ -152,7 +152,7 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        gc.disable()  # What only the collector finds counts as kept.
+        gc.disable()  # Objects in reference cycles count as kept.
 
     @initialize(
         slots=st.integers(1, 3),
@@ -161,24 +161,24 @@ class AdmissionMachine(RuleBasedStateMachine):
         uploads=st.sampled_from([1, 2, 4]),
     )
     def open(self, slots: int, broken: int, queue: int, uploads: int) -> None:
-        self.slots, self.places, self.bodies = slots, queue, uploads
+        self.slots, self.queue_size, self.bodies = slots, queue, uploads
         self.clock = Clock()
-        self.line: list[Sender] = []
+        self.waiting_senders: list[Sender] = []
         self.sending: list[Sender] = []
-        self.turns_to_send = Line()
+        self.upload_rotation = Rotation()
         self.queue: list[Client] = []
-        self.turns = Line()
+        self.turns = Rotation()
         self.running: list[Client] = []
         self.all: list[Client] = []
-        self.ends_at = NEVER
+        self.shutdown_at = NEVER
         others = set(all_threads())
         left = ["breaks"] * broken + ["works"] * slots
         self._admission = Admission(
-            slots=slots + broken, queue=queue, uploads=uploads, clock=self.clock
+            slots=slots + broken, queue_size=queue, max_uploads=uploads, clock=self.clock
         )
         for prepared in self._admission.start(partial(self._prepare, left)):
             prepared.exception(BOUND_S)
-        self._admission.pace.calibrate(1, WARM_UP_S)
+        self._admission.service_time.calibrate(1, WARM_UP_S)
         self._threads = set(all_threads()) - others
 
     @staticmethod
@@ -188,32 +188,32 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     # Uploads.
 
-    @precondition(lambda self: len(self.line) < 3)
+    @precondition(lambda self: len(self.waiting_senders) < 3)
     @rule(target=senders, name=NAMES)
-    def ask_to_send_a_body(self, name: Name) -> Sender:
+    def acquire_upload_permit(self, name: Name) -> Sender:
         sender = Sender(self._admission, name)
-        self.line.append(sender)
-        self.turns_to_send.come(name)
+        self.waiting_senders.append(sender)
+        self.upload_rotation.arrive(name)
         return sender
 
     @precondition(lambda self: len(self.sending) == self.bodies)
     @rule(name=NAMES)
-    def ask_to_send_a_body_at_once(self, name: Name) -> None:
-        with pytest.raises(Refused) as refused:
+    def try_upload_permit(self, name: Name) -> None:
+        with pytest.raises(Rejected) as rejected:
             self._admission.upload(0, name)
-        assert refused.value.reason is Reason.UPLOADS
+        assert rejected.value.reason is RejectionReason.UPLOAD_LIMIT
 
     @rule(sender=senders)
-    def end_to_send_a_body_perhaps_again(self, sender: Sender) -> None:
+    def release_upload_permit(self, sender: Sender) -> None:
         if sender.permit is not None:
             sender.permit.release()
         if sender in self.sending:
             self.sending.remove(sender)
 
-    # Pictures.
+    # Images.
 
     @rule(name=NAMES, seconds=st.sampled_from([0, 5, 20, FAR]))
-    def check_the_headers(self, name: Name, seconds: float) -> None:
+    def check_headers(self, name: Name, seconds: float) -> None:
         deadline = self.clock() + seconds
         self._expect(name, 0, deadline, lambda: self._admission.check(deadline, name))
 
@@ -230,96 +230,94 @@ class AdmissionMachine(RuleBasedStateMachine):
         return clients
 
     @rule(target=uncollected, name=NAMES, seconds=st.sampled_from([20, 100, FAR]))
-    def submit_and_do_something_else(self, name: Name, seconds: float) -> MultipleResults[Client]:
+    def submit_without_waiting(self, name: Name, seconds: float) -> MultipleResults[Client]:
         return self._submit(name, seconds, 1)
 
     @rule(client=consumes(uncollected), target=clients)
-    def begin_to_wait(self, client: Client) -> Client:
+    def start_waiting(self, client: Client) -> Client:
         client.wait()
         return client
 
     @rule(
         client=st.one_of(clients, uncollected),
-        away=st.sampled_from([ClientGone, LookFailed]),
+        away=st.sampled_from([ClientDisconnected, CheckFailed]),
     )
     def leave(self, client: Client, away: type[BaseException]) -> None:
         client.away = client.away or away
 
     @rule(client=uncollected)
-    def withdraw(self, client: Client) -> None:
-        assert client.ticket is not None
-        self._admission.withdraw(client.ticket, Withdrawn())
+    def cancel(self, client: Client) -> None:
+        assert client.job is not None
+        self._admission.cancel(client.job, Cancelled())
         if client in self.queue:
-            self._leave_the_queue(client)
-            client.expected = Withdrawn
+            self._leave_queue(client)
+            client.expected = Cancelled
 
     @precondition(lambda self: self.running)
-    @rule(
-        choice=st.integers(0, 2), how=st.sampled_from([Payload, Payload, fail, leave_the_process])
-    )
-    def end_a_computation(self, choice: int, how: Callable[[], object]) -> None:
+    @rule(choice=st.integers(0, 2), how=st.sampled_from([Payload, Payload, fail, exit_process]))
+    def end_computation(self, choice: int, how: Callable[[], object]) -> None:
         client = self.running.pop(choice % len(self.running))
-        ends = {Payload: Payload, fail: WorkFailed, leave_the_process: SystemExit}
+        ends = {Payload: Payload, fail: TaskFailed, exit_process: SystemExit}
         client.expected = client.expected or ends[how]
         self.turns.end_turn(client.name)
-        client.work.end(how)
+        client.task.end(how)
 
     @rule(seconds=st.sampled_from([1, 5, 20, 100]))
-    def turn_the_clock(self, seconds: float) -> None:
+    def advance_clock(self, seconds: float) -> None:
         self.clock.turn(seconds)
 
-    # The end.
+    # Shutdown.
 
     @precondition(lambda self: len(self.all) > 3)
     @rule(seconds=st.sampled_from([0, 10, FAR]))
     def drain(self, seconds: float) -> None:
-        ends_at = self.clock() + seconds
-        self._admission.drain(ends_at)
-        self.ends_at = min(self.ends_at, ends_at)
+        shutdown_at = self.clock() + seconds
+        self._admission.drain(shutdown_at)
+        self.shutdown_at = min(self.shutdown_at, shutdown_at)
 
     @precondition(lambda self: len(self.all) > 5)
     @rule()
     def stop(self) -> None:
         self._admission.stop()
-        self.ends_at = -NEVER
+        self.shutdown_at = -NEVER
         for client in self.queue:
-            client.expected = Stopped
+            client.expected = AdmissionStopped
         self.queue.clear()
-        self.turns = Line()
+        self.turns = Rotation()
 
-    # What must be.
+    # Invariants.
 
     @invariant()
-    def the_admission_comes_to_agree_with_the_model(self) -> None:
-        self._serve()
+    def admission_agrees_with_model(self) -> None:
+        self._run_slot()
         until(self._agrees, self._disagreement, bound_s=BOUND_S / 3)
         assert self._admission.load_ratio == self._load() / self.slots
         assert self._admission.busy <= self.slots == self._admission.slots
-        assert self._load() <= self.slots + self.places
-        assert self._admission.uploads.held <= self.bodies
-        assert all(client.work.runs == client.computed for client in self.all)
+        assert self._load() <= self.slots + self.queue_size
+        assert self._admission.uploads.in_use <= self.bodies
+        assert all(client.task.runs == client.computed for client in self.all)
 
     def teardown(self) -> None:
         try:
             while self.running:
-                self.end_a_computation(0, Payload)
-                self.the_admission_comes_to_agree_with_the_model()
+                self.end_computation(0, Payload)
+                self.admission_agrees_with_model()
             for client in self.all:
                 if client.waiter is None:
                     client.wait()
-            self.the_admission_comes_to_agree_with_the_model()
+            self.admission_agrees_with_model()
             assert not self.queue
             self._admission.stop()
             until(lambda: not any(thread.is_alive() for thread in self._threads))
             while self.sending:
-                self.end_to_send_a_body_perhaps_again(self.sending[0])
-                self.the_admission_comes_to_agree_with_the_model()
-            assert self._admission.uploads.held == self._admission.uploads.waiting == 0
+                self.release_upload_permit(self.sending[0])
+                self.admission_agrees_with_model()
+            assert self._admission.uploads.in_use == self._admission.uploads.waiting == 0
             assert all(len(client.outcomes) == 1 for client in self.all)
             until(lambda: not any(self._leftovers(client) for client in self.all))
         finally:
             for client in self.all:
-                client.work.end()
+                client.task.end()
             self._admission.stop()
             gc.enable()
 
@@ -327,88 +325,90 @@ class AdmissionMachine(RuleBasedStateMachine):
         client, body = Client(name, self.clock() + seconds), Payload()
 
         def submit() -> None:
-            client.ticket = self._admission.submit(
-                partial(client.work, body),
+            client.job = self._admission.submit(
+                partial(client.task, body),
                 cost=cost,
                 deadline=client.deadline,
-                is_wanted=client.is_wanted,
+                is_connected=client.is_connected,
                 client=name,
             )
 
         if not self._expect(name, cost, client.deadline, submit):
             return multiple()
-        client.leftovers = [ref(body), ref(client.ticket)]
+        client.leftovers = [ref(body), ref(client.job)]
         self.queue.append(client)
-        self.turns.come(name)
+        self.turns.arrive(name)
         self.all.append(client)
         return multiple(client)
 
     def _expect(self, name: Name, cost: float, deadline: float, ask: Callable[[], object]) -> bool:
-        """Ask to be let in; return whether one is, which must be for a reason of the model."""
-        reason: Reason | None = None
+        """Submit; return whether it was admitted, which must agree with the model."""
+        reason: RejectionReason | None = None
         try:
             ask()
-        except Refused as refused:
-            reason = refused.reason
+        except Rejected as rejected:
+            reason = rejected.reason
         assert reason in self._reasons(name, cost, deadline)
         return reason is None
 
-    def _reasons(self, name: Name, cost: float, deadline: float) -> set[Reason | None]:
-        """Why one more picture of a client may be refused; with None, it may be taken.
+    def _reasons(self, name: Name, cost: float, deadline: float) -> set[RejectionReason | None]:
+        """Allowed reasons to reject one more image of a client; None if it may be admitted.
 
         The model predicts no computation's end, so it knows only what is certain: when it would end
         on a free slot, by the warm-up's measurement.
         """
         now, load = self.clock(), self._load()
-        if now >= self.ends_at:
-            return {Reason.DRAINING}
-        if load < self.slots and now + cost * WARM_UP_S < min(self.ends_at, deadline):
+        if now >= self.shutdown_at:
+            return {RejectionReason.DRAINING}
+        if load < self.slots and now + cost * WARM_UP_S < min(self.shutdown_at, deadline):
             return {None}
-        perhaps: set[Reason | None] = {Reason.DRAINING} if self.ends_at < FAR else set()
-        if load >= self.slots + self.places:
-            return perhaps | {Reason.FULL}
-        taken, free = [*self.running, *self.queue], self.slots + self.places - load
+        perhaps: set[RejectionReason | None] = (
+            {RejectionReason.DRAINING} if self.shutdown_at < FAR else set()
+        )
+        if load >= self.slots + self.queue_size:
+            return perhaps | {RejectionReason.QUEUE_FULL}
+        taken, free = [*self.running, *self.queue], self.slots + self.queue_size - load
         if load >= self.slots and not may_take(name, taken, free):
-            return perhaps | {Reason.SHARE}
+            return perhaps | {RejectionReason.QUOTA}
         if now >= deadline:
-            return perhaps | {Reason.LATE}
-        return perhaps | ({None, Reason.LATE} if deadline < FAR else {None})
+            return perhaps | {RejectionReason.DEADLINE}
+        return perhaps | ({None, RejectionReason.DEADLINE} if deadline < FAR else {None})
 
-    def _serve(self) -> None:
-        """Do in the model what slots and those who wait do of themselves."""
+    def _run_slot(self) -> None:
+        """Apply to the model what slots and waiters do on their own."""
         while sender := self._next_sender():
-            self.line.remove(sender)
+            self.waiting_senders.remove(sender)
             self.sending.append(sender)
-            self.turns_to_send.end_turn(sender.name)
-            self.turns_to_send.go(sender.name, self.line)
+            self.upload_rotation.end_turn(sender.name)
+            self.upload_rotation.leave_rotation(sender.name, self.waiting_senders)
         now = self.clock()
         for client in self.running:
             if client.waiter is not None:
-                client.expected = client.expected or client.excuse(now)
+                client.expected = client.expected or client.inactive_reason(now)
         for client in list(self.queue):
-            if client.waiter is not None and (excuse := client.excuse(now)):
-                client.expected = excuse
-                self._leave_the_queue(client)
+            if client.waiter is not None and (inactive_reason := client.inactive_reason(now)):
+                client.expected = inactive_reason
+                self._leave_queue(client)
         while self.queue and len(self.running) < self.slots:
             name = self.turns.names[0]
             client = next(client for client in self.queue if client.name == name)
             self.turns.end_turn(name)
-            self._leave_the_queue(client)
-            client.expected = client.excuse(now)
+            self._leave_queue(client)
+            client.expected = client.inactive_reason(now)
             if client.expected is None:
                 self.running.append(client)
                 client.computed = True
 
     def _next_sender(self) -> Sender | None:
         free = self.bodies - len(self.sending)
-        for name in self.turns_to_send.names:
+        for name in self.upload_rotation.names:
             if free > 0 and may_take(name, self.sending, free):
-                return next(sender for sender in self.line if sender.name == name)
+                return next(sender for sender in self.waiting_senders if sender.name == name)
         return None
 
-    def _leave_the_queue(self, client: Client) -> None:
+    def _leave_queue(self, client: Client) -> None:
         self.queue.remove(client)
-        self.turns.go(client.name, self.queue)
+        self.turns.leave_rotation(client.name, self.queue)
 
     def _load(self) -> int:
         return len(self.running) + len(self.queue)
@@ -417,8 +417,8 @@ class AdmissionMachine(RuleBasedStateMachine):
         return (
             self._counts() == self._expected_counts()
             and all(sender.permit for sender in self.sending)
-            and not any(sender.permit for sender in self.line)
-            and all(self._is_as_expected(client) for client in self.all)
+            and not any(sender.permit for sender in self.waiting_senders)
+            and all(self._has_expected_outcome(client) for client in self.all)
         )
 
     def _counts(self) -> dict[str, int]:
@@ -427,7 +427,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             "busy": one.busy,
             "queued": one.queued,
             "clients": one.clients,
-            "sending": one.uploads.held,
+            "sending": one.uploads.in_use,
             "in line": one.uploads.waiting,
         }
 
@@ -437,16 +437,16 @@ class AdmissionMachine(RuleBasedStateMachine):
             "queued": len(self.queue),
             "clients": len({client.name for client in self.queue}),
             "sending": len(self.sending),
-            "in line": len(self.line),
+            "in line": len(self.waiting_senders),
         }
 
-    def _is_as_expected(self, client: Client) -> bool:
+    def _has_expected_outcome(self, client: Client) -> bool:
         left = client not in self.running and client not in self.queue
         waited_for = client.waiter is not None and client.expected is not None
         return (
-            client.work.started.is_set() == client.computed
+            client.task.started.is_set() == client.computed
             and client.outcomes == ([client.expected] if waited_for else [])
-            # The body goes with the computation or the place, the ticket with the waiter too.
+            # The body is released with the computation or queue position, the job with the waiter.
             and (not left or client.leftovers[0]() is None)
             and (not left or not waited_for or not self._leftovers(client))
         )
@@ -460,21 +460,21 @@ class AdmissionMachine(RuleBasedStateMachine):
         lines += [
             f"{vars(client)}, left {self._leftovers(client)}"
             for client in self.all
-            if not self._is_as_expected(client)
+            if not self._has_expected_outcome(client)
         ]
         return "\n".join(lines)
 
 
 def may_take(name: Name, taken: Iterable[Client | Sender], free: int) -> bool:
-    """Three quarters for one alone: at most three times what is left free."""
+    """Quota: three quarters for a single client, at most three times the free capacity."""
     return name is None or sum(one.name == name for one in taken) < 3 * free
 
 
 @pytest.mark.promise("Load: no queued image is lost or computed twice")
-def test_whatever_happens_the_admission_does_what_its_model_says(monkeypatch):
-    monkeypatch.setattr(ticket_module, "LOOK_S", 0.002)
+def test_admission_matches_its_model(monkeypatch):
+    monkeypatch.setattr(job_module, "POLL_INTERVAL_S", 0.002)
     run_state_machine_as_test(
         AdmissionMachine,
-        # A failure waits, so that to shrink it takes hours.
+        # A failure waits for its bound, so shrinking would take hours.
         settings=examples(200, stateful_step_count=50, phases=[Phase.generate]),
     )

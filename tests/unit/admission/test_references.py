@@ -1,4 +1,4 @@
-"""An error says where it was raised, and keeps nothing of what was there.
+"""References: errors and outcomes keep no request data alive.
 
 What jobs leave behind however they end is in `test_properties.py`.
 """
@@ -8,8 +8,8 @@ from weakref import ref
 
 import pytest
 
-from dctnet.admission.frames import empty_frames
-from tests.support.admission import Payload, fail, leave_the_process
+from dctnet.admission.tracebacks import clear_traceback_frames
+from tests.support.admission import Payload, exit_process, fail
 from tests.support.polling import until
 
 
@@ -34,51 +34,51 @@ def in_both(first: object, second: object) -> None:
         raise ValueError from cause
 
 
-def test_the_bodies_of_an_error_its_cause_and_its_context_are_let_go():
+def test_frames_of_error_cause_and_context_are_cleared():
     first, second = Payload(), Payload()
     bodies = [ref(first), ref(second)]
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - The error above.
         in_both(first, second)
     first = second = None
     assert all(body() for body in bodies)
-    empty_frames(caught.value)
+    clear_traceback_frames(caught.value)
     assert not any(body() for body in bodies)
 
 
-def test_where_it_was_raised_stays_known():
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - It is the one above.
+def test_traceback_lines_are_kept():
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - The error above.
         in_both(None, None)
-    empty_frames(caught.value)
+    clear_traceback_frames(caught.value)
     text = "".join(traceback.format_exception(caught.value))
     assert "in in_both" in text
     assert "in in_its_cause" in text
 
 
-def test_errors_that_go_round_in_a_circle_come_to_an_end():
+def test_cyclic_error_chain_terminates():
     one, other = ValueError(), KeyError()
     one.__cause__, other.__cause__ = other, one
-    empty_frames(one)
+    clear_traceback_frames(one)
 
 
-def test_an_error_that_was_not_raised_has_nothing_to_let_go():
-    empty_frames(ValueError())
+def test_error_without_traceback_is_accepted():
+    clear_traceback_frames(ValueError())
 
 
-@pytest.mark.parametrize("how", [Payload, fail, leave_the_process])
-def test_an_outcome_keeps_neither_body_nor_answer_nor_ticket(harness, how, no_collector):
+@pytest.mark.parametrize("how", [Payload, fail, exit_process])
+def test_outcome_keeps_no_reference_to_body_result_or_job(harness, how, no_collector):
     one = harness()
     body = Payload()
-    work, ticket = one.submit(body=body)
-    body_left, ticket_left = ref(body), ref(ticket)
+    task, job = one.submit(body=body)
+    body_left, ticket_left = ref(body), ref(job)
     del body
-    work.end(how)
-    kept: object = None  # As the caller keeps an answer, and a log an error.
+    task.end(how)
+    kept: object = None  # As a caller keeps a result, and a log an error.
     try:
-        kept = ticket.result()
+        kept = job.result()
     except BaseException as error:
         kept = error
     assert body_left() is None
     kept_left = ref(kept) if how is Payload else None
-    del ticket, kept
+    del job, kept
     until(lambda: ticket_left() is None)
     assert kept_left is None or kept_left() is None

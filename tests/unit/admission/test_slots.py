@@ -1,66 +1,66 @@
-"""Slots: preparation, failures, and how they come free."""
+"""Slots: preparation, failures, and when they become free."""
 
 from threading import Event
 
 import pytest
 
-from dctnet.admission import Admission, DeadlinePassed, Reason, Stopped, Ticket
+from dctnet.admission import Admission, AdmissionStopped, DeadlineExceeded, Job, RejectionReason
 from tests.support.admission import (
     BOUND_S,
     FAR,
+    BlockingTask,
     Payload,
-    Work,
-    WorkFailed,
+    TaskFailed,
+    connected_check,
     fail,
-    patient,
-    refusal,
+    rejection,
 )
 from tests.support.polling import until
 
 
-def test_work_that_raises_says_nothing_of_the_pace(harness):
+def test_failed_job_is_not_measured(harness):
     one = harness()
     one.calibrate(2)
-    work, ticket = one.occupy()
+    task, job = one.occupy()
     one.clock.turn(100)
-    work.end(fail)
-    with pytest.raises(WorkFailed):
-        ticket.result()
-    assert one.admission.pace.seconds(1) == 2
+    task.end(fail)
+    with pytest.raises(TaskFailed):
+        job.result()
+    assert one.admission.service_time.seconds(1) == 2
 
 
-def test_a_slot_comes_back_when_its_computation_ends_not_when_its_waiter_leaves(harness):
-    one = harness(queue=0)
-    work, ticket = one.occupy(deadline=5)
+def test_slot_is_busy_until_its_job_ends(harness):
+    one = harness(queue_size=0)
+    task, job = one.occupy(deadline=5)
     one.clock.turn(5)
-    with pytest.raises(DeadlinePassed):
-        ticket.result()
+    with pytest.raises(DeadlineExceeded):
+        job.result()
     one.clock.turn(2)
     assert one.admission.busy == 1
     assert one.admission.longest_running() == 7
-    assert one.refusal().reason is Reason.FULL
-    work.end()
+    assert one.rejection().reason is RejectionReason.QUEUE_FULL
+    task.end()
     until(lambda: one.admission.busy == 0)
     assert one.admission.longest_running() == 0
 
 
-def test_a_slot_is_free_before_its_waiter_is_told(harness, monkeypatch):
+def test_slot_is_free_before_its_waiter_wakes(harness, monkeypatch):
     one = harness()
     busy: list[int] = []
-    finish = Ticket.finish
+    finish = Job.finish
 
-    def look_and_finish(ticket: Ticket[object], *outcome: object) -> None:
+    def check_and_finish(job: Job[object], *outcome: object) -> None:
         busy.append(one.admission.busy)
-        finish(ticket, *outcome)
+        finish(job, *outcome)
 
-    monkeypatch.setattr(Ticket, "finish", look_and_finish)
-    work, ticket = one.occupy()
-    work.end()
-    ticket.result()
+    monkeypatch.setattr(Job, "finish", check_and_finish)
+    task, job = one.occupy()
+    task.end()
+    job.result()
     assert busy == [0]
 
 
-def test_the_oldest_computation_is_the_longest_running(harness):
+def test_longest_running_is_the_oldest_job(harness):
     one = harness(slots=2)
     one.occupy()
     one.clock.turn(3)
@@ -69,25 +69,25 @@ def test_the_oldest_computation_is_the_longest_running(harness):
     assert one.admission.longest_running() == 4
 
 
-def test_each_slot_is_prepared_by_its_thread(harness):
+def test_each_slot_is_prepared_in_its_thread(harness):
     one = harness(slots=2)
     assert [p.result(BOUND_S) for p in one.prepared] == ["slot-0", "slot-1"]
 
 
-def test_a_slot_that_is_prepared_takes_no_picture_yet():
-    admission = Admission(slots=1, queue=1, uploads=1)
+def test_unprepared_slot_takes_no_job():
+    admission = Admission(slots=1, queue_size=1, max_uploads=1)
     ready = Event()
     admission.start(lambda: ready.wait(BOUND_S))
-    work = Work()
-    work.end()
-    ticket = admission.submit(work, cost=1, deadline=FAR, is_wanted=patient())
+    task = BlockingTask()
+    task.end()
+    job = admission.submit(task, cost=1, deadline=FAR, is_connected=connected_check())
     assert admission.queued == 1
     ready.set()
-    ticket.result()
+    job.result()
     admission.stop()
 
 
-def test_slots_are_started_once(harness):
+def test_slots_start_once(harness):
     one = harness()
     with pytest.raises(RuntimeError, match="started already"):
         one.admission.start(Payload)
@@ -96,16 +96,16 @@ def test_slots_are_started_once(harness):
     assert not second.started.is_set()
 
 
-def test_where_no_slot_could_be_prepared_all_is_stopped():
-    admission = Admission(slots=2, queue=1, uploads=1)
-    ticket = admission.submit(Payload, cost=1, deadline=FAR, is_wanted=patient())
+def test_admission_stops_when_no_slot_can_be_prepared():
+    admission = Admission(slots=2, queue_size=1, max_uploads=1)
+    job = admission.submit(Payload, cost=1, deadline=FAR, is_connected=connected_check())
 
-    def break_off() -> None:
+    def interrupt() -> None:
         raise MemoryError
 
-    for prepared in admission.start(break_off):
+    for prepared in admission.start(interrupt):
         assert isinstance(prepared.exception(BOUND_S), MemoryError)
-    with pytest.raises(Stopped):
-        ticket.result()
-    refusal(lambda: admission.submit(Payload, cost=1, deadline=FAR))
+    with pytest.raises(AdmissionStopped):
+        job.result()
+    rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))
     assert admission.load_ratio == 0

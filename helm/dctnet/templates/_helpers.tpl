@@ -1,0 +1,71 @@
+{{/* Names, labels, metadata and the image. */}}
+
+{{- define "dctnet.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Full name of the release: at most 52 characters, since names have 63 and the longest suffix 11. */}}
+{{- define "dctnet.fullname" -}}
+{{- $name := include "dctnet.name" . -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "dctnet.managementName" -}}
+{{ include "dctnet.fullname" . }}-management
+{{- end -}}
+
+{{- define "dctnet.serviceAccountName" -}}
+{{- $default := ternary (include "dctnet.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default $default -}}
+{{- end -}}
+
+{{- define "dctnet.cacheClaimName" -}}
+{{- $created := ternary (printf "%s-model" (include "dctnet.fullname" .)) "" .Values.model.cache.create -}}
+{{- .Values.model.cache.existingClaim | default $created -}}
+{{- end -}}
+
+{{- define "dctnet.tlsSecretName" -}}
+{{- .Values.expose.tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .)) -}}
+{{- end -}}
+
+{{/* Labels that select the replicas. They are immutable in a Deployment. */}}
+{{- define "dctnet.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "dctnet.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: replica
+{{- end -}}
+
+{{/* Labels and annotations of an object. Arguments: root, component, labels, annotations. */}}
+{{- define "dctnet.metadata" -}}
+{{- $own := dict
+    "app.kubernetes.io/name" (include "dctnet.name" .root)
+    "app.kubernetes.io/instance" .root.Release.Name
+    "app.kubernetes.io/component" .component
+    "app.kubernetes.io/version" .root.Chart.AppVersion
+    "app.kubernetes.io/managed-by" .root.Release.Service
+    "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+labels:
+  {{- merge $own (.labels | default dict) .root.Values.commonLabels | toYaml | nindent 2 }}
+{{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "dctnet.image" -}}
+{{- $image := .Values.image -}}
+{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- $tag := $image.tag | default (printf "%s%s" .Chart.AppVersion $suffix) -}}
+{{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
+{{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{- define "dctnet.imagePullSecrets" -}}
+{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ .name | quote }}
+  {{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,157 @@
+{{/* Validation across values, which the schema cannot express. Each error is one sentence. Included once,
+by configmap.yaml. */}}
+{{- define "dctnet.validation" -}}
+{{- include "dctnet.validation.name" . -}}
+{{- include "dctnet.validation.timeouts" . -}}
+{{- include "dctnet.validation.autoscaling" . -}}
+{{- include "dctnet.validation.podDisruptionBudget" . -}}
+{{- include "dctnet.validation.resources" . -}}
+{{- include "dctnet.validation.model" . -}}
+{{- include "dctnet.validation.exposure" . -}}
+{{- include "dctnet.validation.metrics" . -}}
+{{- end -}}
+
+{{/* Release names allow dots and leading digits, names of Services do not. */}}
+{{- define "dctnet.validation.name" -}}
+{{- $name := include "dctnet.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "dctnet: the objects would be named %s, but the name of a Service starts with a letter and has no dots: set fullnameOverride." $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* watchdog < request < proxyRead <= proxyTotal, and graceful < terminationGracePeriod. */}}
+{{- define "dctnet.validation.timeouts" -}}
+{{- $timeouts := .Values.timeouts -}}
+{{- $read := include "dctnet.proxyReadTimeout" . | float64 -}}
+{{- $total := include "dctnet.proxyTotalTimeout" . | float64 -}}
+{{- $grace := include "dctnet.terminationGracePeriod" . | float64 -}}
+{{- $graceful := include "dctnet.gracefulTimeout" . | float64 -}}
+{{- if ge (float64 $timeouts.watchdog) (float64 $timeouts.request) -}}
+{{- fail (printf "dctnet: timeouts.watchdog is %v s, but it must be less than timeouts.request, which is %v s." $timeouts.watchdog $timeouts.request) -}}
+{{- end -}}
+{{- if le $read (float64 $timeouts.request) -}}
+{{- fail (printf "dctnet: timeouts.proxyRead is %v s, but it must be more than timeouts.request, %v s, or the proxy gives up before the service responds." $read $timeouts.request) -}}
+{{- end -}}
+{{- if lt $total $read -}}
+{{- fail (printf "dctnet: timeouts.proxyTotal is %v s, but it must be at least timeouts.proxyRead, %v s, or it ends the first try too early." $total $read) -}}
+{{- end -}}
+{{- if le $grace $graceful -}}
+{{- fail (printf "dctnet: timeouts.terminationGracePeriod is %v s, but it must be more than timeouts.drainDelay + timeouts.request + 5, %v s, or replicas are killed before in-flight requests complete." $grace $graceful) -}}
+{{- end -}}
+{{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (le (float64 $timeouts.drainDelay) 5.0) -}}
+{{- fail (printf "dctnet: timeouts.drainDelay is %v s, but it must be more than 5 s behind an ingress or a gateway, which take up to 5 s to remove a terminating replica from their endpoints." $timeouts.drainDelay) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.autoscaling" -}}
+{{- $autoscaling := .Values.autoscaling -}}
+{{- if $autoscaling.enabled -}}
+{{- if gt (int $autoscaling.minReplicas) (int $autoscaling.maxReplicas) -}}
+{{- fail (printf "dctnet: autoscaling.minReplicas is %v, but autoscaling.maxReplicas only %v." $autoscaling.minReplicas $autoscaling.maxReplicas) -}}
+{{- end -}}
+{{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations -}}
+{{- $hasCustomMetrics := or (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta1") (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta2") -}}
+{{- if and (eq $autoscaling.metric "load") (not $hasCustomMetrics) -}}
+{{- fail "dctnet: autoscaling.metric is load, but the cluster serves no custom metrics: install prometheus-adapter (k8s/controllers has its values), or set cpu or keda; to render without a cluster, pass --api-versions custom.metrics.k8s.io/v1beta2." -}}
+{{- end -}}
+{{- if and (ne $autoscaling.metric "cpu") (not $scraped) -}}
+{{- fail (printf "dctnet: autoscaling.metric is %s, but nothing scrapes the replicas: set metrics.serviceMonitor.enabled, metrics.podMonitor.enabled or metrics.podAnnotations." $autoscaling.metric) -}}
+{{- end -}}
+{{- if and (eq $autoscaling.metric "keda") (not $autoscaling.keda.serverAddress) -}}
+{{- fail "dctnet: autoscaling.metric is keda, but autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.podDisruptionBudget" -}}
+{{- $minReplicas := include "dctnet.minReplicas" . | int -}}
+{{- $pdb := .Values.podDisruptionBudget -}}
+{{- if $pdb.enabled -}}
+{{- if not (kindIs "invalid" $pdb.minAvailable) -}}
+{{- $minAvailable := $pdb.minAvailable | int -}}
+{{- if hasSuffix "%" (toString $pdb.minAvailable) -}}
+{{- $minAvailable = divf (mul $minReplicas (trimSuffix "%" $pdb.minAvailable | int)) 100.0 | ceil | int -}}
+{{- end -}}
+{{- if ge $minAvailable $minReplicas -}}
+{{- fail (printf "dctnet: podDisruptionBudget.minAvailable is %v with a minimum of %d replicas, which blocks node drains: lower it, or raise the number of replicas." $pdb.minAvailable $minReplicas) -}}
+{{- end -}}
+{{- else if has (toString $pdb.maxUnavailable) (list "0" "0%" "<nil>") -}}
+{{- fail "dctnet: podDisruptionBudget.maxUnavailable allows no replica to be unavailable, which blocks node drains: set it to 1 or more." -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.resources" -}}
+{{- $sections := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" .Values.model.prepare.resources -}}
+{{- range $section, $resources := $sections -}}
+{{- range $resource, $unit := dict "cpu" "dctnet.cpuMillicores" "memory" "dctnet.memoryBytes" -}}
+{{- $request := dig "requests" $resource 0 $resources -}}
+{{- $limit := dig "limits" $resource $request $resources -}}
+{{- if gt (include $unit $request | int64) (include $unit $limit | int64) -}}
+{{- fail (printf "dctnet: %s.requests.%s is %v, but it must not exceed the limit, %v." $section $resource $request $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.model" -}}
+{{- $model := .Values.model -}}
+{{- if and (eq $model.source "demo") $model.digest -}}
+{{- fail "dctnet: model.digest pins a model folder, but the demo model is part of the image: pin that by image.digest." -}}
+{{- end -}}
+{{- if and (eq .Values.image.variant "runtime") (include "dctnet.modelFetchEnabled" .) -}}
+{{- fail "dctnet: image.variant is runtime, but with model.source modelscope each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or name a claim that holds the converted model and set model.cache.prepared." -}}
+{{- end -}}
+{{- if and (eq $model.source "existingClaim") (not $model.existingClaim.name) -}}
+{{- fail "dctnet: model.source is existingClaim, but model.existingClaim.name is empty." -}}
+{{- end -}}
+{{- if eq $model.source "image" -}}
+{{- if not (contains "@sha256:" $model.image.reference) -}}
+{{- fail (printf "dctnet: model.image.reference is %q, but it must be pinned by a digest, as in models/anime@sha256:…." $model.image.reference) -}}
+{{- end -}}
+{{- if semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version -}}
+{{- fail (printf "dctnet: model.source is image, but image volumes need Kubernetes 1.36, and this is %s." .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $model.cache.prepared (not $model.cache.existingClaim) -}}
+{{- fail "dctnet: model.cache.prepared declares that a claim holds the converted model, but model.cache.existingClaim is empty." -}}
+{{- end -}}
+{{- if and $model.cache.create $model.cache.existingClaim -}}
+{{- fail "dctnet: model.cache.create and model.cache.existingClaim are both set: choose one of them." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.exposure" -}}
+{{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (eq .Values.fairness.by "address") (not .Values.fairness.trustedProxies) -}}
+{{- fail "dctnet: fairness.by is address, but behind an ingress or a gateway all clients have the address of the proxy: set fairness.trustedProxies to its network." -}}
+{{- end -}}
+{{- $tls := .Values.expose.tls -}}
+{{- if and $tls.enabled (not .Values.expose.hosts) -}}
+{{- fail "dctnet: expose.tls.enabled needs expose.hosts, the host names of the certificate." -}}
+{{- end -}}
+{{- if and $tls.issuer $tls.clusterIssuer -}}
+{{- fail "dctnet: expose.tls.issuer and expose.tls.clusterIssuer are both set: a certificate has one issuer." -}}
+{{- end -}}
+{{- if .Values.gateway.enabled -}}
+{{- if not (or .Values.gateway.parentRefs .Values.gateway.create) -}}
+{{- fail "dctnet: gateway.enabled needs gateway.parentRefs, the Gateways that the HTTPRoute attaches to, or gateway.create." -}}
+{{- end -}}
+{{- if and .Values.gateway.create (not .Values.gateway.className) -}}
+{{- fail "dctnet: gateway.create needs gateway.className, the GatewayClass of the controller." -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.ingress.enabled -}}
+{{- $derived := include "dctnet.ingressAnnotations" . | fromYaml -}}
+{{- range $name, $_ := .Values.ingress.annotations -}}
+{{- if hasKey $derived $name -}}
+{{- fail (printf "dctnet: ingress.annotations sets %s, which the chart derives from its values: change those values instead." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.metrics" -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- fail "dctnet: metrics.serviceMonitor and metrics.podMonitor are both enabled, which would count every request twice: disable one of them." -}}
+{{- end -}}
+{{- end -}}

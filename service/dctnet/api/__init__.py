@@ -1,0 +1,1 @@
+"""HTTP API and web UI: one module per route, and the middleware."""

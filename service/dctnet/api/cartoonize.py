@@ -1,0 +1,204 @@
+"""Cartoonization of an uploaded image: shared by `/v1/cartoons` and `/upload`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+from flask import Request, Response
+
+from dctnet.admission import Client, ClientDisconnected, DeadlineExceeded, Rejected, RejectionReason
+from dctnet.api import access_log
+from dctnet.api.client_identity import identify_client
+from dctnet.api.connection import UploadAborted, connection
+from dctnet.api.deadline import request_deadline
+from dctnet.api.queue_tickets import QueueTickets, requested_ticket
+from dctnet.api.upload_body import read_image, require_length
+from dctnet.cost import job_cost
+from dctnet.imaging import (
+    DECODE_BYTES_PER_PIXEL,
+    DECODE_FIXED_BYTES,
+    MEDIA_TYPES,
+    Format,
+    decode,
+    encode,
+    inspect,
+    is_out_of_memory,
+    require_encodable,
+)
+from dctnet.lifecycle.state import State
+from dctnet.replica import Replica
+
+MODEL_HEADER = "X-Dctnet-Model"
+FACES_HEADER = "X-Dctnet-Faces"
+TIMING_HEADER = "Server-Timing"
+
+RETRY_AFTER_STARTING_S = 5.0
+"""`Retry-After` while the model loads, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CartoonRequest:
+    """A request for a cartoon, parsed from its headers."""
+
+    http_request: Request
+    format: Format
+    deadline: float
+    """The monotonic time by which the response must be complete."""
+    client: Client
+    queue_ticket: str | None
+    """The token with which the client may poll the queue position."""
+
+
+@dataclass(frozen=True, slots=True)
+class CartoonResponse:
+    """An encoded cartoon and its metadata."""
+
+    data: bytes
+    format: Format
+    faces: int
+    stages: dict[str, float]
+    """Duration of each stage in seconds, in the order of the stages."""
+
+
+class CartoonHandler:
+    """Receives images and cartoonizes them on the slots of the replica."""
+
+    def __init__(self, replica: Replica, tickets: QueueTickets) -> None:
+        self._replica = replica
+        self._admission = replica.admission
+        self._metrics = replica.metrics
+        self._settings = replica.settings
+        self._tickets = tickets
+        self._identify_client = identify_client(replica.settings)
+        self._job_cost = partial(
+            job_cost,
+            max_working_side=replica.settings.max_working_side,
+            generator_threads=replica.settings.threads_per_slot,
+        )
+
+    def respond(self, request: Request, format: Format) -> Response:
+        """Return the response with the cartoon of the request's image.
+
+        Raises Rejected, Problem, ImageError, ReadTimeout, UploadAborted, DeadlineExceeded and
+        ClientDisconnected.
+        """
+        deadline = request_deadline(request, self._settings.request_timeout)
+        cartoon_request = CartoonRequest(
+            request, format, deadline, self._identify_client(request), requested_ticket(request)
+        )
+        self._check_admission(cartoon_request)
+        cartoon = self._wait_for_cartoon(cartoon_request, self._receive_image(cartoon_request))
+        access_log.add_fields(faces=cartoon.faces, stages=cartoon.stages)
+        return self._response(cartoon)
+
+    def _check_admission(self, request: CartoonRequest) -> None:
+        """Reject the request by its headers alone, before the body is read."""
+        if self._replica.lifecycle.state is State.STARTING:
+            raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
+        self._admission.check(request.deadline, request.client)
+        require_length(request.http_request, self._settings.max_body_bytes)
+
+    def _receive_image(self, request: CartoonRequest) -> bytes:
+        """Return the image's bytes; the number of concurrent uploads is limited."""
+        uploads = self._admission.uploads
+        max_wait = min(self._settings.upload_idle_timeout * 2, request.deadline - monotonic())
+        with (
+            self._count_out_of_memory("upload"),
+            self._admission.upload(max_wait, request.client),
+        ):
+            connection(request.http_request).begin(request.deadline, lambda: uploads.waiting > 0)
+            try:
+                data = read_image(request.http_request, self._settings.max_body_bytes)
+            except UploadAborted:
+                self._metrics.client_disconnects.labels("upload").inc()
+                raise
+        access_log.add_fields(bytes_in=len(data))
+        return data
+
+    def _wait_for_cartoon(self, request: CartoonRequest, data: bytes) -> CartoonResponse:
+        """Queue the image and wait until a slot has cartoonized it."""
+        with self._count_out_of_memory("decode"):
+            image = inspect(data, self._settings.max_pixels)
+        width, height = image.width, image.height
+        require_encodable(width, height, request.format)
+        access_log.add_fields(pixels=width * height)
+        self._metrics.pixels.observe(width * height)
+        job = self._admission.submit(
+            lambda: self._cartoonize(data, request.format),
+            cost=self._job_cost(image, request.format),
+            deadline=request.deadline,
+            is_connected=connection(request.http_request).is_open,
+            client=request.client,
+        )
+        access_log.mark_queued(job.queued_at)
+        try:
+            with self._tickets.register(request.queue_ticket, job):
+                cartoon = job.result()
+        except ClientDisconnected:
+            stage = "queue" if job.started_at is None else "inference"
+            self._metrics.client_disconnects.labels(stage).inc()
+            raise
+        except DeadlineExceeded:
+            access_log.add_fields(stages={"queue": job.wait_seconds})
+            raise
+        cartoon.stages["queue"] = job.wait_seconds
+        return cartoon
+
+    def _cartoonize(self, data: bytes, format: Format) -> CartoonResponse:
+        """Decode, cartoonize and encode; runs on a slot."""
+        # Decoding runs on the slot too, because pixels take far more memory than the bytes.
+        stages = {"queue": 0.0}
+        started = monotonic()
+        with self._count_out_of_memory("decode"):
+            image = decode(data, self._settings.max_pixels)
+        pixels = image.size // 3
+        stages["decode"] = monotonic() - started
+        try:
+            with self._count_out_of_memory("inference", pixels):
+                cartoon = self._replica.engine.cartoonize(image)
+        except Exception:
+            self._metrics.inferences.labels("error").inc()
+            raise
+        # Freed before encoding: the memory bound counts the larger of the two.
+        del image
+        self._metrics.inferences.labels("ok").inc()
+        self._metrics.faces.observe(cartoon.faces)
+        stages |= cartoon.stages
+        started = monotonic()
+        with self._count_out_of_memory("encode", pixels):
+            encoded = encode(cartoon.image, format)
+        stages["encode"] = monotonic() - started
+        return CartoonResponse(encoded, format, cartoon.faces, stages)
+
+    @contextmanager
+    def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
+        """Count a stage that runs out of memory, and raise MemoryError for it.
+
+        With ``pixels``, any error counts if there is no memory to decode that number of pixels.
+        """
+        try:
+            yield
+        except MemoryError:
+            self._metrics.out_of_memory.labels(stage).inc()
+            raise
+        except Exception as error:
+            if pixels is not None and is_out_of_memory(error, _decode_bytes(pixels)):
+                self._metrics.out_of_memory.labels(stage).inc()
+                raise MemoryError(f"Not enough memory for the {stage} stage.") from error
+            raise
+
+    def _response(self, cartoon: CartoonResponse) -> Response:
+        response = Response(cartoon.data, content_type=MEDIA_TYPES[cartoon.format])
+        response.headers["Cache-Control"] = "no-store"
+        response.headers[MODEL_HEADER] = self._replica.model.label
+        response.headers[FACES_HEADER] = str(cartoon.faces)
+        response.headers[TIMING_HEADER] = ", ".join(
+            f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in cartoon.stages.items()
+        )
+        return response
+
+
+def _decode_bytes(pixels: int) -> int:
+    return DECODE_FIXED_BYTES + max(DECODE_BYTES_PER_PIXEL.values()) * pixels

@@ -1,0 +1,29 @@
+// Comparison of the cartoon with the original: two images and a slider between them.
+
+import { showBlob } from "./blob_image.js";
+import { setText } from "./i18n.js";
+
+const byId = (id) => document.getElementById(id);
+const slider = byId("slider");
+
+function updateSlider() {
+  const percent = slider.value;
+  // Set by script, because the content security policy blocks style attributes.
+  byId("comparison").style.setProperty("--slider", `${percent}%`);
+  setText(slider, "sliderValue", { percent }, "aria-valuetext");
+}
+
+export function showResult(file, { image, cartoon }) {
+  byId("comparison").classList.remove("no-original");
+  showBlob("original", image);
+  byId("download").href = showBlob("cartoon", cartoon);
+  byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "image"}-cartoon.jpg`;
+  slider.value = 50;
+  updateSlider();
+}
+
+export function init() {
+  slider.addEventListener("input", updateSlider);
+  // The browser cannot display the format of the original.
+  byId("original").addEventListener("error", () => byId("comparison").classList.add("no-original"));
+}

@@ -1,0 +1,78 @@
+// English texts of the web UI. A function formats a text with its values.
+
+const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
+
+export default {
+  title: "Portrait to cartoon",
+  language: "Language",
+  model: ({ model }) => `Model: ${model}`,
+  privacy: "Photos are processed in memory and never stored.",
+  demoNotice: ({ style }) =>
+    "This is the demo model, which imitates a classical cartoon filter. " +
+    `To use a public DCT-Net model, the operator runs “dctnet fetch ${style}” and restarts the service.`,
+
+  chooseImage: "Choose a photo",
+  inputHint: "Or drop it here, or paste it. Large photos are resized before the upload.",
+  takePhoto: "Take a photo",
+  style: "Style",
+  styleTitle: ({ title }) => title,
+  sample: ({ title }) => `Sample portrait in the style ${title}`,
+
+  preparing: "Preparing the photo…",
+  sending: "Uploading the photo…",
+  queued: "Waiting in the queue…",
+  queuePosition: ({ position }) => `Queue position: ${position}`,
+  cartoonizing: "Creating the cartoon…",
+  progress: "Progress",
+  countdown: ({ seconds, attempt }) =>
+    `Attempt ${attempt} in ${seconds === 1 ? "1 second" : `${seconds} seconds`}`,
+  stop: "Stop",
+  stopped: "Stopped.",
+  retry: "Try again",
+
+  apiKey: "API key",
+  apiKeyPattern: "An API key contains only ASCII letters, digits and symbols.",
+  apiKeyHint: "Kept in memory until you leave this page.",
+  submitApiKey: "Cartoonize",
+
+  result: "Your cartoon",
+  done: ({ seconds, faces }) =>
+    `Done in ${seconds} s. ${["No face", "1 face"][faces] ?? `${faces} faces`} found.`,
+  original: "Your photo",
+  originalShort: "Original",
+  cartoon: "Cartoon of your photo",
+  cartoonShort: "Cartoon",
+  slider: "Visible part of the original",
+  sliderValue: ({ percent }) => `${percent} % original`,
+  download: "Download the cartoon",
+
+  // Keys end with the slug of the problem type.
+  "problem-bad-request": "The service rejected the request of this page. Reload the page and try again.",
+  "problem-missing-image": "This file is empty. Choose another one.",
+  "problem-unauthorized": "This service requires an API key.",
+  "problem-unauthorized-again": "This API key is not valid.",
+  "problem-not-found": "The service was not found at this address. Reload the page and try again.",
+  "problem-method-not-allowed": "The service has changed. Reload the page and try again.",
+  "problem-read-timeout": "The upload was too slow. Try again with a better connection.",
+  "problem-too-many-bytes": ({ maxBytes }) =>
+    `This file is too large: the limit is ${mebibytes(maxBytes)} MiB.`,
+  "problem-too-many-pixels": "This photo has too many pixels. Resize it and try again.",
+  "problem-unsupported-format":
+    "This file format is not supported. Choose a JPEG, PNG, WebP or AVIF file.",
+  "problem-damaged-image": "This photo is damaged. Choose another one.",
+  "problem-unknown-style": "The service has another style now. Choose one and try again.",
+  "problem-bad-parameter": "The service rejected a parameter of this page. Reload the page and try again.",
+  "problem-overloaded":
+    "Many people are waiting. Your photo is sent again automatically; keep this page open.",
+  "problem-client-disconnected": "The connection was lost before the cartoon was ready. Try again.",
+  "problem-internal-error": ({ id }) =>
+    `The service failed. Its operator finds the reason in the log under ${id}.`,
+  "problem-starting": "The service is starting. Your photo is sent again automatically.",
+  "problem-out-of-memory": "The service has too little memory for this photo. Try again in a moment.",
+  "problem-draining": "The service is restarting. Your photo is sent again automatically.",
+  "problem-deadline-exceeded": "The cartoon was not ready in time. Try again.",
+  // Problems without a problem document.
+  "problem-unavailable": "The service is unavailable. Your photo is sent again automatically.",
+  "problem-unreachable": "The service cannot be reached. Check the connection and try again.",
+  "problem-unknown": ({ status, detail }) => `The service responded with status ${status}. ${detail}`,
+};

@@ -1,0 +1,86 @@
+// Chinese texts of the web UI. A function formats a text with its values.
+
+const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
+
+const STYLES = {
+  demo: "演示",
+  anime: "日漫",
+  "3d": "3D 卡通",
+  handdrawn: "手绘",
+  sketch: "素描",
+  artstyle: "艺术",
+  "sd-design": "设计（Stable Diffusion）",
+  "sd-illustration": "插画（Stable Diffusion）",
+};
+
+const styleTitle = ({ name, title }) => STYLES[name] ?? title;
+
+export default {
+  title: "人像转卡通",
+  language: "语言",
+  model: ({ model }) => `模型：${model}`,
+  privacy: "照片只在内存中处理，绝不保存。",
+  demoNotice: ({ style }) =>
+    "这是演示模型，效果类似传统的卡通滤镜。" +
+    `如需使用公开的 DCT-Net 模型，请服务的运维人员运行“dctnet fetch ${style}”并重启服务。`,
+
+  chooseImage: "选择照片",
+  inputHint: "也可以拖放到这里，或直接粘贴。较大的照片会先缩小再上传。",
+  takePhoto: "拍照",
+  style: "风格",
+  styleTitle,
+  sample: (style) => `“${styleTitle(style)}”风格的人像示例`,
+
+  preparing: "正在准备照片……",
+  sending: "正在上传照片……",
+  queued: "正在排队……",
+  queuePosition: ({ position }) => `排队位置：第 ${position} 位`,
+  cartoonizing: "正在生成卡通……",
+  progress: "进度",
+  countdown: ({ seconds, attempt }) => `${seconds} 秒后进行第 ${attempt} 次尝试`,
+  stop: "停止",
+  stopped: "已停止。",
+  retry: "重试",
+
+  apiKey: "API 密钥",
+  apiKeyPattern: "API 密钥只能包含 ASCII 字母、数字和符号。",
+  apiKeyHint: "密钥只保留在内存中，直到您离开此页面。",
+  submitApiKey: "生成卡通",
+
+  result: "您的卡通",
+  done: ({ seconds, faces }) =>
+    `用时 ${seconds} 秒，${faces === 0 ? "没有找到人脸" : `找到 ${faces} 张人脸`}。`,
+  original: "您的照片",
+  originalShort: "原图",
+  cartoon: "照片转换后的卡通",
+  cartoonShort: "卡通",
+  slider: "原图的可见部分",
+  sliderValue: ({ percent }) => `原图占 ${percent}%`,
+  download: "下载卡通",
+
+  // Keys end with the slug of the problem type.
+  "problem-bad-request": "服务拒绝了此页面的请求。请刷新页面后重试。",
+  "problem-missing-image": "这个文件是空的。请选择另一个。",
+  "problem-unauthorized": "此服务需要 API 密钥。",
+  "problem-unauthorized-again": "此 API 密钥无效。",
+  "problem-not-found": "此地址上找不到该服务。请刷新页面后重试。",
+  "problem-method-not-allowed": "服务已更改。请刷新页面后重试。",
+  "problem-read-timeout": "上传速度太慢。请在网络较好时重试。",
+  "problem-too-many-bytes": ({ maxBytes }) => `文件太大：上限为 ${mebibytes(maxBytes)} MiB。`,
+  "problem-too-many-pixels": "照片的像素太多。请缩小后重试。",
+  "problem-unsupported-format": "不支持此文件格式。请选择 JPEG、PNG、WebP 或 AVIF 文件。",
+  "problem-damaged-image": "照片已损坏。请选择另一张。",
+  "problem-unknown-style": "服务现在提供的是另一种风格。请选择后重试。",
+  "problem-bad-parameter": "服务拒绝了此页面的参数。请刷新页面后重试。",
+  "problem-overloaded": "排队的人较多。照片会自动重新发送，请不要关闭此页面。",
+  "problem-client-disconnected": "卡通完成之前连接已中断。请重试。",
+  "problem-internal-error": ({ id }) => `服务出错。运维人员可在日志中凭编号 ${id} 查到原因。`,
+  "problem-starting": "服务正在启动。照片会自动重新发送。",
+  "problem-out-of-memory": "服务的内存不足以处理此照片。请稍后重试。",
+  "problem-draining": "服务正在重启。照片会自动重新发送。",
+  "problem-deadline-exceeded": "卡通未能及时完成。请重试。",
+  // Problems without a problem document.
+  "problem-unavailable": "服务暂时不可用。照片会自动重新发送。",
+  "problem-unreachable": "无法连接到服务。请检查网络后重试。",
+  "problem-unknown": ({ status, detail }) => `服务返回了状态 ${status}。${detail}`,
+};

@@ -1,1 +1,0 @@
-"""The HTTP API and the page: one endpoint a file."""

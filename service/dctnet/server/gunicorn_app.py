@@ -1,0 +1,147 @@
+"""Gunicorn application, arbiter and options: one worker with threads."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+from flask import Flask
+from gunicorn import glogging  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+
+from dctnet import logs
+from dctnet.app import create_app
+from dctnet.config import Settings
+from dctnet.replica import Replica
+from dctnet.server import file_descriptors, fork_signals, orphan
+from dctnet.shared_limits import SPARE_THREADS
+
+logger = logging.getLogger(__name__)
+
+SPARE_CONNECTIONS = 1024
+"""Connections beyond the threads, for idle clients."""
+
+KEEP_ALIVE_S = 75
+"""Keep-alive timeout: longer than the 60 s of common proxies, so that they close first and never
+send a request into a closing connection."""
+
+HEARTBEAT_TIMEOUT_S = 120
+"""Heartbeat timeout of the main thread. Importing TensorFlow from a cold disk blocks it a while."""
+
+
+class ReplicaArbiter(Arbiter):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn's arbiter, which handles only exit signals."""
+
+    SIGNALS = fork_signals.EXIT_SIGNALS
+
+    def init_signals(self) -> None:
+        """Set the handlers, and ignore all other signals."""
+        super().init_signals()
+        fork_signals.ignore_signals()
+
+
+class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn's logger, whose records go to the handler of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Drop Gunicorn's own handlers."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
+    """Gunicorn application of one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        """Take a replica that is not started yet: it starts in the worker."""
+        self.replica = replica
+        self.lifeline = orphan.Lifeline()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set Gunicorn's options; called by the base class."""
+        options = gunicorn_options(self.replica.settings)
+        requested = options["worker_connections"]
+        try:
+            connections = file_descriptors.connections_within_limit(requested)
+        except OSError as error:
+            logger.error("%s", error)
+            sys.exit(1)
+        if connections < requested:
+            logger.warning(
+                "the limit of open files leaves room for %d connections, not %d",
+                connections,
+                requested,
+            )
+        for name, value in (options | {"worker_connections": connections}).items():
+            self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal stops the process."""
+        # Gunicorn would remove it from every request's path.
+        os.environ.pop("SCRIPT_NAME", None)
+        fork_signals.block_signals_at_fork()
+        try:
+            ReplicaArbiter(self).run()
+        except RuntimeError as error:  # Raised by Gunicorn for an invalid configuration.
+            logger.error("%s", error)
+            sys.exit(1)
+
+    def load(self) -> Flask:
+        """Create the application in the worker, and load the model in the background."""
+        self.replica.start()
+        return create_app(self.replica)
+
+
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """Return the options that differ from Gunicorn's defaults."""
+    threads = settings.slots + settings.queue_size + settings.max_uploads + SPARE_THREADS
+    return {
+        "bind": str(settings.bind),
+        "workers": 1,
+        "worker_class": "dctnet.server.worker.Worker",
+        "threads": threads,
+        "worker_connections": threads + SPARE_CONNECTIONS,
+        "keepalive": KEEP_ALIVE_S,
+        "graceful_timeout": settings.graceful_timeout,
+        "timeout": HEARTBEAT_TIMEOUT_S,
+        # The worker's heartbeat is a file, and writing to a busy disk can block.
+        "worker_tmp_dir": settings.worker_tmp_dir and str(settings.worker_tmp_dir),
+        # The event loop sends files, like all responses.
+        "sendfile": False,
+        # Its socket would be in the home folder, which may be read-only.
+        "control_socket_disable": True,
+        # Neither headers nor variables set the path, its prefix or the scheme: headers with an
+        # underscore in their name are dropped, all others are left to the application.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "header_map": "drop",
+        "loglevel": "warning",
+        "logger_class": GunicornLogger,
+        "when_ready": _log_address,
+        "post_fork": _become_worker,
+        "post_worker_init": orphan.start_watch,
+        "worker_exit": _exit_worker,
+    }
+
+
+def _log_address(arbiter: Any) -> None:
+    logger.info("listening on http://%s", arbiter.cfg.bind[0])
+
+
+def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.app.lifeline.become_worker()
+    logs.start_thread()
+
+
+def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
+    worker.replica.stop()
+    exit_in_flight = sys.exception()
+    ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
+    if ends_well and not worker.replica.lifecycle.was_ready:
+        logs.flush()
+        # Python would wait for the thread pools that still load the model.
+        os._exit(0)

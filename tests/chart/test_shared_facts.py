@@ -1,0 +1,115 @@
+"""Copies in the chart of the limits in service/dctnet/shared_limits.py."""
+
+import re
+from math import ceil
+
+import pytest
+
+from dctnet import shared_limits
+from dctnet.config import Settings
+from tests.support.chart import BAKED, CHART, GATEWAY, INGRESS, Rejected, merge_values, render
+
+TIMEOUTS = "templates/_timeouts.tpl"
+REQUEST_S, DRAIN_S = 30.5, 7.25
+
+
+def assert_copy(place: str, copy: object, *names: str) -> None:
+    """Fail with the file that has an outdated copy of a limit, or of a sum of limits."""
+    source = sum(getattr(shared_limits, name) for name in names)
+    limit = " + ".join(names)
+    assert copy == source, (
+        f"helm/dctnet/{place} has {copy}, service/dctnet/shared_limits.py has {limit} = {source}"
+    )
+
+
+def numbers(file: str, pattern: str) -> list[int]:
+    """Numbers that a pattern captures in a file of the chart, in their order."""
+    found = re.findall(pattern, (CHART / file).read_text())
+    assert found, f"helm/dctnet/{file} lacks {pattern}"
+    return [int(number) for number in found]
+
+
+@pytest.fixture(scope="module")
+def objects():
+    timeouts = {"timeouts": {"request": REQUEST_S, "drainDelay": DRAIN_S}}
+    return render(merge_values(INGRESS, GATEWAY, timeouts))
+
+
+def annotation(objects, name: str) -> int:
+    annotations = objects.one("Ingress")["metadata"]["annotations"]
+    return int(annotations[f"nginx.ingress.kubernetes.io/proxy-{name}"])
+
+
+def test_termination_grace_period(objects):
+    grace = objects.pod["spec"]["terminationGracePeriodSeconds"]
+    names = "GRACEFUL_MARGIN_S", "TERMINATION_MARGIN_S"
+    assert_copy(TIMEOUTS, grace - ceil(DRAIN_S + REQUEST_S), *names)
+
+
+def shortest_grace_period() -> int:
+    """The shortest termination grace period that the chart accepts, searched from below."""
+    timeouts = {"request": REQUEST_S, "drainDelay": DRAIN_S}
+    for grace in range(ceil(DRAIN_S + REQUEST_S), 3600):
+        try:
+            render(merge_values(BAKED, {"timeouts": timeouts | {"terminationGracePeriod": grace}}))
+        except Rejected:
+            continue
+        return grace
+    raise AssertionError
+
+
+def test_graceful_timeout_in_the_validation_of_the_grace_period():
+    margin = shortest_grace_period() - 1 - ceil(DRAIN_S + REQUEST_S)
+    assert_copy(TIMEOUTS, margin, "GRACEFUL_MARGIN_S")
+    validation = "templates/_validation.tpl"
+    (margin,) = numbers(validation, r"timeouts\.drainDelay \+ timeouts\.request \+ (\d+),")
+    assert_copy(validation, margin, "GRACEFUL_MARGIN_S")
+
+
+@pytest.mark.parametrize("name", ["read-timeout", "send-timeout"])
+def test_proxy_read_timeout(objects, name):
+    assert_copy(TIMEOUTS, annotation(objects, name) - ceil(REQUEST_S), "PROXY_READ_MARGIN_S")
+
+
+def test_proxy_total_timeout(objects):
+    (rule,) = objects.one("HTTPRoute")["spec"]["rules"]
+    total_s = int(rule["timeouts"]["request"].removesuffix("s"))
+    assert_copy(TIMEOUTS, total_s - ceil(REQUEST_S), "PROXY_TOTAL_MARGIN_S")
+
+
+def test_proxy_body_size(objects):
+    settings = objects.settings
+    overhead = annotation(objects, "body-size") - int(settings["DCTNET_MAX_BODY_BYTES"])
+    assert_copy(TIMEOUTS, overhead, "FORM_OVERHEAD_BYTES")
+
+
+def test_spare_threads_in_the_memory_limit():
+    (threads,) = numbers("templates/_resources.tpl", r"\(add \$slots \$waiting (\d+)\) 100 \$KiB")
+    assert_copy("templates/_resources.tpl", threads, "SPARE_THREADS")
+
+
+def test_default_working_side(objects):
+    side = int(objects.settings["DCTNET_MAX_WORKING_SIDE"])
+    assert_copy("values.yaml", side, "MAX_WORKING_SIDE")
+    assert Settings.from_environment({}).max_working_side == side
+
+
+def test_comments_of_the_values():
+    (grace,) = numbers("values.yaml", r"drainDelay \+ request \+ (\d+)")
+    assert_copy("values.yaml", grace, "GRACEFUL_MARGIN_S", "TERMINATION_MARGIN_S")
+    read, total = numbers("values.yaml", r"is request \+ (\d+)\.")
+    assert_copy("values.yaml", read, "PROXY_READ_MARGIN_S")
+    assert_copy("values.yaml", total, "PROXY_TOTAL_MARGIN_S")
+    (kib,) = numbers("values.yaml", r"(\d+) KiB more")
+    assert_copy("values.yaml", kib * 1024, "FORM_OVERHEAD_BYTES")
+
+
+def test_table_of_timeouts_in_the_readme():
+    readme = "README.md.gotmpl"
+    read, total = numbers(readme, r"\| request \+ (\d+) s \|")
+    assert_copy(readme, read, "PROXY_READ_MARGIN_S")
+    assert_copy(readme, total, "PROXY_TOTAL_MARGIN_S")
+    (graceful,) = numbers(readme, r"drain delay \+ request \+ (\d+) s")
+    assert_copy(readme, graceful, "GRACEFUL_MARGIN_S")
+    (termination,) = numbers(readme, r"graceful \+ (\d+) s")
+    assert_copy(readme, termination, "TERMINATION_MARGIN_S")

@@ -1,0 +1,293 @@
+"""Validation across values: each error message, and the nearest values that render."""
+
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.support.chart import (
+    APIS,
+    CHART,
+    DEMO,
+    DIGEST,
+    GATEWAY,
+    IMAGE,
+    INGRESS,
+    Rejected,
+    merge_values,
+    render,
+)
+
+SCRAPED = {"metrics": {"podAnnotations": True}}
+KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
+TLS = {"expose": {"tls": {"enabled": True}}}
+
+
+def timeouts(**seconds: Any) -> dict[str, Any]:
+    return {"timeouts": seconds}
+
+
+def replicas(least: int, **budget: Any) -> dict[str, Any]:
+    return {"autoscaling": {"minReplicas": least}, "podDisruptionBudget": budget}
+
+
+def ingress_annotation(name: str, value: str) -> dict[str, Any]:
+    return merge_values(INGRESS, {"ingress": {"annotations": {name: value}}})
+
+
+def model(**values: Any) -> dict[str, Any]:
+    return {"model": values}
+
+
+# Rejected values, a part of the message, and the nearest valid values.
+VALUES_CASES = {
+    "watchdog equals request timeout": (
+        timeouts(request=20, watchdog=20),
+        "timeouts.watchdog is 20 s, but it must be less than timeouts.request, which is 20 s",
+        timeouts(request=20, watchdog=19.9),
+    ),
+    "proxy read timeout equals request timeout": (
+        timeouts(proxyRead=60),
+        "timeouts.proxyRead is 60 s, but it must be more than timeouts.request, 60 s",
+        timeouts(proxyRead=61),
+    ),
+    "request timeout exceeds overridden proxy read timeout": (
+        timeouts(request=90.5, proxyRead=90),
+        "timeouts.proxyRead is 90 s, but it must be more than timeouts.request, 90.5 s",
+        timeouts(request=90.5, proxyRead=91),
+    ),
+    "total proxy timeout less than read timeout": (
+        timeouts(proxyTotal=64),
+        "timeouts.proxyTotal is 64 s, but it must be at least timeouts.proxyRead, 65 s",
+        timeouts(proxyTotal=65),
+    ),
+    "grace period equals graceful timeout": (
+        timeouts(terminationGracePeriod=75),
+        "timeouts.terminationGracePeriod is 75 s, but it must be more than",
+        timeouts(terminationGracePeriod=76),
+    ),
+    "graceful timeout equals overridden grace period": (
+        timeouts(drainDelay=30, terminationGracePeriod=95),
+        "timeouts.drainDelay + timeouts.request + 5, 95 s",
+        timeouts(drainDelay=29, terminationGracePeriod=95),
+    ),
+    "drain delay too short for an ingress": (
+        merge_values(INGRESS, timeouts(drainDelay=5)),
+        "timeouts.drainDelay is 5 s, but it must be more than 5 s behind an ingress or a gateway",
+        merge_values(INGRESS, timeouts(drainDelay=5.5)),
+    ),
+    "drain delay too short for a gateway": (
+        merge_values(GATEWAY, timeouts(drainDelay=0)),
+        "timeouts.drainDelay is 0 s, but it must be more than 5 s",
+        timeouts(drainDelay=0),
+    ),
+    "fairness by address behind an ingress without trusted proxies": (
+        merge_values(INGRESS, {"fairness": {"by": "address"}}),
+        "fairness.by is address, but behind an ingress or a gateway all clients have the address",
+        merge_values(INGRESS, {"fairness": {"by": "address", "trustedProxies": ["10.244.0.0/16"]}}),
+    ),
+    "fairness by address behind a gateway without trusted proxies": (
+        merge_values(GATEWAY, {"fairness": {"by": "address"}}),
+        "set fairness.trustedProxies to its network",
+        {"fairness": {"by": "address"}},
+    ),
+    "maximum replicas less than minimum": (
+        {"autoscaling": {"minReplicas": 7}},
+        "autoscaling.minReplicas is 7, but autoscaling.maxReplicas only 6",
+        {"autoscaling": {"minReplicas": 6}},
+    ),
+    "KEDA without scraping": (
+        KEDA,
+        "autoscaling.metric is keda, but nothing scrapes the replicas",
+        merge_values(SCRAPED, KEDA),
+    ),
+    "KEDA without a Prometheus URL": (
+        merge_values(SCRAPED, {"autoscaling": {"metric": "keda"}}),
+        "autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus",
+        merge_values(SCRAPED, {"autoscaling": {"metric": "keda", "enabled": False}}),
+    ),
+    "disruption budget for all replicas": (
+        replicas(2, minAvailable=2),
+        "podDisruptionBudget.minAvailable is 2 with a minimum of 2 replicas",
+        replicas(3, minAvailable=2),
+    ),
+    "disruption budget for a single replica": (
+        replicas(1, minAvailable=1),
+        "podDisruptionBudget.minAvailable is 1 with a minimum of 1 replicas",
+        replicas(1, minAvailable=0),
+    ),
+    "disruption budget in percent for all replicas": (
+        replicas(2, minAvailable="51%"),
+        "podDisruptionBudget.minAvailable is 51% with a minimum of 2 replicas",
+        replicas(2, minAvailable="50%"),
+    ),
+    "disruption budget for all of a fixed number of replicas": (
+        merge_values({"autoscaling": {"enabled": False}}, replicas(9, minAvailable=2)),
+        "podDisruptionBudget.minAvailable is 2 with a minimum of 2 replicas",
+        merge_values(
+            {"autoscaling": {"enabled": False}, "replicaCount": 3}, replicas(2, minAvailable=2)
+        ),
+    ),
+    "disruption budget without unavailable replicas": (
+        replicas(2, maxUnavailable=0),
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
+        replicas(2, maxUnavailable=1),
+    ),
+    "disruption budget with 0 percent unavailable": (
+        replicas(2, maxUnavailable="0%"),
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
+        replicas(2, maxUnavailable="1%"),
+    ),
+    "disruption budget without limits": (
+        replicas(2, maxUnavailable=None),
+        "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
+        replicas(2, maxUnavailable=None, enabled=False),
+    ),
+    "CPU request exceeds limit": (
+        {"resources": {"requests": {"cpu": "2001m"}}},
+        "resources.requests.cpu is 2001m, but it must not exceed the limit, 2.",
+        {"resources": {"requests": {"cpu": "2000m"}}},
+    ),
+    "memory request exceeds limit": (
+        {"resources": {"requests": {"memory": "2049Mi"}, "limits": {"memory": "2Gi"}}},
+        "resources.requests.memory is 2049Mi, but it must not exceed the limit, 2Gi.",
+        {"resources": {"requests": {"memory": "2048Mi"}, "limits": {"memory": "2Gi"}}},
+    ),
+    "conversion request exceeds limit": (
+        model(prepare={"resources": {"limits": {"memory": "1Gi"}}}),
+        "model.prepare.resources.requests.memory is 2Gi, but it must not exceed the limit",
+        model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
+    ),
+    "model digest with the demo model": (
+        model(source="demo", digest=DIGEST),
+        "model.digest pins a model folder, but the demo model is part of the image",
+        DEMO,
+    ),
+    "conversion with the variant runtime": (
+        {"image": {"variant": "runtime"}},
+        "image.variant is runtime, but with model.source modelscope each pod converts the model",
+        merge_values(
+            {"image": {"variant": "runtime"}}, model(cache={"existingClaim": "m", "prepared": True})
+        ),
+    ),
+    "existing claim without a name": (
+        model(source="existingClaim"),
+        "model.source is existingClaim, but model.existingClaim.name is empty",
+        model(source="existingClaim", existingClaim={"name": "models"}),
+    ),
+    "image volume without a digest": (
+        merge_values(IMAGE, model(image={"reference": "models/anime:1"})),
+        'model.image.reference is "models/anime:1", but it must be pinned by a digest',
+        IMAGE,
+    ),
+    "converted cache without a claim": (
+        model(cache={"prepared": True}),
+        "model.cache.prepared declares that a claim holds the converted model",
+        model(cache={"prepared": True, "existingClaim": "models"}),
+    ),
+    "cache both created and existing": (
+        model(cache={"create": True, "existingClaim": "models"}),
+        "model.cache.create and model.cache.existingClaim are both set",
+        model(cache={"create": True}),
+    ),
+    "TLS without hosts": (
+        TLS,
+        "expose.tls.enabled needs expose.hosts",
+        merge_values(TLS, {"expose": {"hosts": ["a.example.org"]}}),
+    ),
+    "issuer and cluster issuer": (
+        {"expose": {"tls": {"issuer": "a", "clusterIssuer": "b"}}},
+        "expose.tls.issuer and expose.tls.clusterIssuer are both set",
+        {"expose": {"tls": {"issuer": "a"}}},
+    ),
+    "HTTPRoute without a Gateway": (
+        {"gateway": {"enabled": True}},
+        "gateway.enabled needs gateway.parentRefs",
+        GATEWAY,
+    ),
+    "Gateway without a GatewayClass": (
+        {"gateway": {"enabled": True, "create": True}},
+        "gateway.create needs gateway.className",
+        {"gateway": {"enabled": True, "create": True, "className": "envoy"}},
+    ),
+    "annotation derived by the chart": (
+        ingress_annotation("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
+        "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
+        ingress_annotation("nginx.ingress.kubernetes.io/enable-cors", "true"),
+    ),
+    "ServiceMonitor and PodMonitor": (
+        {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
+        "metrics.serviceMonitor and metrics.podMonitor are both enabled",
+        {"metrics": {"podMonitor": {"enabled": True}}},
+    ),
+}
+
+CUSTOM_METRICS = (*APIS, "custom.metrics.k8s.io/v1beta2")
+LOAD = {"autoscaling": {"metric": "load"}}
+
+# Cases that also depend on the release name or the cluster.
+CLUSTER_CASES = {
+    "image volume on an unsupported Kubernetes version": (
+        (IMAGE, {"kubernetes": "1.35.9"}),
+        "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
+        (IMAGE, {"kubernetes": "1.36.0"}),
+    ),
+    "load without custom metrics": (
+        (merge_values(SCRAPED, LOAD), {}),
+        "autoscaling.metric is load, but the cluster serves no custom metrics",
+        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
+    ),
+    "load without scraping": (
+        (LOAD, {"apis": CUSTOM_METRICS}),
+        "autoscaling.metric is load, but nothing scrapes the replicas",
+        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
+    ),
+    "release name with a leading digit": (
+        ({}, {"release": "1st"}),
+        "the objects would be named 1st-dctnet, but the name of a Service starts with a letter",
+        ({"fullnameOverride": "first"}, {"release": "1st"}),
+    ),
+    "release name with a dot": (
+        ({}, {"release": "a.b"}),
+        "the objects would be named a.b-dctnet, but the name of a Service starts with a letter",
+        ({"fullnameOverride": "ab"}, {"release": "a.b"}),
+    ),
+}
+
+CASES = CLUSTER_CASES | {
+    name: ((values, {}), part, (valid, {})) for name, (values, part, valid) in VALUES_CASES.items()
+}
+
+
+@cache
+def message(case: str) -> str:
+    (values, cluster), _, _ = CASES[case]
+    with pytest.raises(Rejected) as rejected:
+        render(values, **cluster)
+    return str(rejected.value)
+
+
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
+@pytest.mark.parametrize("case", CASES)
+def test_validation_rejects_with_its_message(case):
+    assert CASES[case][1] in message(case)
+    assert message(case).endswith(".")
+
+
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
+@pytest.mark.parametrize("case", CASES)
+def test_nearest_valid_values_render(case):
+    values, cluster = CASES[case][2]
+    assert render(values, **cluster).deployment
+
+
+@pytest.mark.promise("Cluster: inconsistent timeouts or proxy values are rejected with a message")
+def test_all_validation_messages_are_tested():
+    written = "".join(file.read_text() for file in CHART.glob("templates/*.*"))
+    messages = re.findall(r'fail (?:\(printf )?"(dctnet: [^"]*)"', written)
+    assert len(messages) == len(re.findall(r"\bfail\b", written))
+    seen = [message(case) for case in CASES]
+    for template in messages:
+        pattern = re.sub("%[a-z]", ".*", re.escape(template).replace("\\%", "%"))
+        assert any(re.fullmatch(pattern, each) for each in seen), template
