@@ -1,10 +1,14 @@
 """Weights files: reproducible, read unchanged, invalid files rejected."""
 
+import ast
 import io
 import subprocess
 import sys
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 import pytest
@@ -34,6 +38,24 @@ def test_weights_round_trip_in_layer_order(path):
         assert np.array_equal(weights[name], value)
         assert weights[name].dtype == np.float32
         assert weights[name].flags.c_contiguous
+
+
+def test_array_headers_are_parsed_in_one_thread_at_a_time(path, monkeypatch):
+    """CPython before 3.11.8 raises SystemError if a collection comes between: gh-106905."""
+    parse, threads, most = ast.literal_eval, set(), []
+
+    def recording(text: str) -> object:
+        threads.add(get_ident())
+        time.sleep(0.001)
+        most.append(len(threads))
+        threads.remove(get_ident())
+        return parse(text)
+
+    monkeypatch.setattr(ast, "literal_eval", recording)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(generator_weights.read, [path] * 4))) == 4
+    assert len(most) == 4 * len(some_weights())
+    assert max(most) == 1
 
 
 def test_weights_file_is_reproducible(path):

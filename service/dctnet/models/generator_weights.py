@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from zipfile import BadZipFile
 
 import numpy as np
@@ -28,6 +29,10 @@ Weights = Mapping[str, NDArray[np.float32]]
 """Arrays by name; the names are those of `shapes`."""
 
 EPSILON = "guided_filter/epsilon"
+
+_one_reader = Lock()
+"""NumPy parses array headers with `ast.literal_eval`, which fails with SystemError in CPython
+before 3.11.8 if another thread parses while garbage is collected (gh-106905)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def write(path: Path, weights: Weights) -> None:
 def read(path: Readable) -> Weights:
     """Read a generator's weights; raise ModelError if the file is not as `write` writes it."""
     try:
-        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with _one_reader, np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
     except OSError as error:
         raise ModelError(f"The weights {path} cannot be read: {os_error_reason(error)}.") from error
