@@ -50,7 +50,7 @@ def test_replicas_fetch_and_convert_a_model_once(module_namespace, demo, hub, re
         },
     )
     seconds = release.install(INSTALL_TIMEOUT_S)
-    request_counts = {name: len(hub.asked_for(name)) for name in REQUIRED_FILES}
+    request_counts = {name: len(hub.requests_for(name)) for name in REQUIRED_FILES}
     assert request_counts == dict.fromkeys(REQUIRED_FILES, 1)
     assert "Succeeded" in release.test()
     assert len(release.ready_pods()) == REPLICAS
@@ -58,5 +58,5 @@ def test_replicas_fetch_and_convert_a_model_once(module_namespace, demo, hub, re
     (one, *_) = release.ready_pods()
     module_namespace.kubectl("delete", "pod", one)
     until(lambda: len(release.ready_pods()) == REPLICAS, "no other pod is ready")
-    assert {name: len(hub.asked_for(name)) for name in REQUIRED_FILES} == request_counts
+    assert {name: len(hub.requests_for(name)) for name in REQUIRED_FILES} == request_counts
     record_result("fetching", {"seconds": seconds})
