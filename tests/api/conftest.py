@@ -62,7 +62,7 @@ class FailingEngine:
     def reserve(self, calls: int, /) -> None:
         pass
 
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         if not self._warm_ups:
             self._fail()
         self._warm_ups -= 1
@@ -82,7 +82,7 @@ class BlockingEngine:
         """Allow this number of cartoons."""
         self._permits.release(number)
 
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         assert self._permits.acquire(timeout=BOUND_S)
         return Cartoon(image, 0, {"background": 0.01})
 

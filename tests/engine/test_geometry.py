@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dctnet.engine.geometry import (
     MAX_SHORT_SIDE,
     largest_padded_size,
+    output_size,
     pad_to_multiple,
     resize,
     working_size,
@@ -72,3 +73,26 @@ def test_padded_working_size_stays_within_reserved_memory(height, width, cap):
     working = np.zeros((*working_size(height, width, cap), 3), np.uint8)
     most_high, most_wide = largest_padded_size(cap)
     assert pad_to_multiple(working).size <= most_high * most_wide * 3
+
+
+@given(
+    height=st.integers(1, 1_000_000),
+    width=st.integers(1, 1_000_000),
+    max_side=st.integers(1, 70_000),
+)
+def test_output_size_keeps_the_ratio_and_never_enlarges(height, width, max_side):
+    output = output_size(height, width, max_side)
+    assert max(output) == min(max(height, width), max_side)
+    scale = min(1, max_side / max(height, width))
+    for side, image_side in zip(output, (height, width), strict=True):
+        assert 1 <= side <= image_side
+        assert abs(side - image_side * scale) < 1
+    assert output_size(width, height, max_side) == output[::-1]
+
+
+@pytest.mark.parametrize(
+    ("max_side", "expected"),
+    [(None, (300, 400)), (401, (300, 400)), (400, (300, 400)), (399, (299, 399)), (1, (1, 1))],
+)
+def test_output_size_at_its_limits(max_side, expected):
+    assert output_size(300, 400, max_side) == expected

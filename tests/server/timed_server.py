@@ -44,7 +44,8 @@ class TimedEngine:
             with ThreadPoolExecutor(calls) as pool:
                 pool.submit(Event().wait).result()
 
-    def cartoonize(self, image: Pixels, /) -> Cartoon:
+    def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
+        """Return the negative, whatever strength and size."""
         if image.shape[1] == HANGING:
             Event().wait()
         if image.shape[1] == FAILING:

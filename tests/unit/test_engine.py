@@ -139,13 +139,52 @@ def test_network_inputs_stay_within_max_working_side():
     assert seen == [(112, 176, 3), (112, 176, 3)]
 
 
+@pytest.mark.parametrize("strength", [1, 0.5])
 @pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
-def test_input_image_is_not_modified(shape):
+def test_input_image_is_not_modified(shape, strength):
     image = photo(*shape)
     before = image.copy()
-    cartoon = engine((100, 100, 300, 300)).cartoonize(image)
+    cartoon = engine((100, 100, 300, 300)).cartoonize(image, strength)
     assert not np.shares_memory(cartoon.image, image)
     np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (1500, 1000)])
+def test_strength_mixes_cartoon_and_image(shape):
+    image, cartoonist = photo(*shape), engine((100, 100, 300, 300))
+    cartoon = cartoonist.cartoonize(image).image
+    np.testing.assert_array_equal(cartoonist.cartoonize(image, 1.0, max(shape)).image, cartoon)
+    np.testing.assert_array_equal(cartoonist.cartoonize(image, 0.0).image, image)
+    mixed = cartoonist.cartoonize(image, 0.5).image
+    assert np.abs(mixed - (cartoon.astype(float) + image) / 2).max() <= 1
+
+
+def test_strength_zero_counts_the_faces():
+    assert engine((100, 100, 300, 300)).cartoonize(photo(512, 512), 0.0).faces == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "max_side", "expected"),
+    [
+        ((1500, 1000), 1499, (1499, 999)),  # Larger than the working size.
+        ((1500, 1000), 300, (300, 200)),  # Smaller.
+        ((16, 4000), 100, (1, 100)),
+        ((100, 200), 201, (100, 200)),
+    ],
+)
+def test_max_side_limits_the_cartoon(shape, max_side, expected):
+    image = photo(*shape)
+    cartoon = engine().cartoonize(image, max_side=max_side).image
+    assert cartoon.shape == (*expected, 3)
+    mixed = engine().cartoonize(image, 0.0, max_side).image
+    resized = cv2.resize(image, expected[::-1], interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(mixed, resized)
+
+
+def test_reduced_cartoon_is_the_average_of_the_full_one():
+    image = np.kron(photo(32, 48), np.ones((8, 8, 1), np.uint8))
+    cartoon = engine().cartoonize(image, max_side=48).image
+    np.testing.assert_array_equal(cartoon, image[::8, ::8] // 2)
 
 
 def test_levels_are_clipped_and_rounded():

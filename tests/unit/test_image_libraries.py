@@ -16,6 +16,7 @@ PACKAGE = ROOT / "service" / "dctnet"
 
 PIXEL_FUNCTIONS = {
     "GaussianBlur",
+    "addWeighted",
     "convertScaleAbs",
     "cvtColor",
     "equalizeHist",

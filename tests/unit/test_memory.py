@@ -68,7 +68,8 @@ engine = Engine(
     Networks(lambda p: p, lambda p: p, lambda p: nothing, lambda p: np.zeros((68, 2))),
     np.zeros((288, 288), np.float32),
 )
-run = {"draw": engine.cartoonize}.get(sys.argv[1]) or (lambda rgb: encode(rgb, sys.argv[1]))
+stages = {"draw": engine.cartoonize, "mix": lambda rgb: engine.cartoonize(rgb, 0.5, 3999)}
+run = stages.get(sys.argv[1]) or (lambda rgb: encode(rgb, sys.argv[1]))
 rng = np.random.default_rng(0)
 noise = rng.integers(0, 256, (3000, 4000, 3), np.uint8)
 run(noise[:64, :64].copy())
@@ -79,7 +80,8 @@ print((peak() - before) / (3000 * 4000) + 3)
 
 
 @pytest.mark.parametrize(
-    ("stage", "bytes_per_pixel"), [("draw", 14), ("png", 15), ("jpeg", 12), ("webp", 15)]
+    ("stage", "bytes_per_pixel"),
+    [("draw", 14), ("mix", 14), ("png", 15), ("jpeg", 12), ("webp", 15)],
 )
 def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
     """Including the image itself, and for inference the working size."""

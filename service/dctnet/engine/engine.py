@@ -16,7 +16,13 @@ from dctnet.arrays import Floats, Pixels
 from dctnet.engine.alignment import Alignment, align, crop_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
-from dctnet.engine.geometry import largest_padded_size, pad_to_multiple, resize, working_size
+from dctnet.engine.geometry import (
+    largest_padded_size,
+    output_size,
+    pad_to_multiple,
+    resize,
+    working_size,
+)
 from dctnet.engine.landmarks import find_landmarks
 from dctnet.engine.pupils import five_points
 from dctnet.runtimes import Networks
@@ -27,8 +33,8 @@ from dctnet.shared_limits import MAX_WORKING_SIDE
 class Cartoon:
     """A cartoon with its statistics.
 
-    `image` is HxWx3 uint8 RGB in the size of the input, `faces` the number of generated heads,
-    `stages` the seconds of each stage: background, faces, head, blend.
+    `image` is HxWx3 uint8 RGB in the output size, `faces` the number of generated heads, `stages`
+    the seconds of each stage: background, faces, head, blend.
     """
 
     image: Pixels
@@ -54,11 +60,17 @@ class Engine:
         """
         self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
 
-    def cartoonize(self, image: Pixels) -> Cartoon:
+    def cartoonize(
+        self, image: Pixels, strength: float = 1.0, max_side: int | None = None
+    ) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB image of any size.
 
-        `image` is only read. Beside it and the cartoon, this takes 5 bytes per pixel, plus the
-        memory of the working size. Raises ValueError if `image` has another shape or type.
+        `strength` mixes the cartoon, 1, with the image, 0; 0 runs the networks too. The cartoon's
+        longest side has at most `max_side` pixels, 1 or more; None keeps the image's size.
+
+        `image` is only read. Beside it and the cartoon, this takes 5 bytes per pixel of the cartoon
+        to resize, then 3 to mix in another size than the image's, plus the memory of the working
+        size. Raises ValueError if `image` has another shape or type.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"not an HxWx3 uint8 image: {image.shape} {image.dtype}")
@@ -77,7 +89,9 @@ class Engine:
             with clock.stage("blend"):
                 blend(canvas, head, self._alpha, alignment.to_image)
         with clock.stage("blend"):
-            cartoon = _to_rgb(canvas, height, width)
+            cartoon = _to_rgb(canvas, *output_size(height, width, max_side))
+            if strength < 1:
+                _mix(cartoon, image, strength)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
     def _generate_background(self, photo: Pixels) -> Floats:
@@ -127,6 +141,13 @@ def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
         del resized
         cv2.insertChannel(rounded, rgb, channel)
     return rgb
+
+
+def _mix(cartoon: Pixels, image: Pixels, strength: float) -> None:
+    """Mix an image into its HxWx3 uint8 cartoon in place, with the weight 1 - `strength`."""
+    height, width = cartoon.shape[:2]
+    photo = resize(image, height, width)
+    cv2.addWeighted(cartoon, strength, photo, 1 - strength, 0, dst=cartoon)
 
 
 def _swap_colours(image: Pixels) -> Pixels:

@@ -1,4 +1,4 @@
-"""Working size and padding of images.
+"""Working size, output size and padding of images.
 
 Upstream: `resize_size` and `padTo16x` in `modelscope/models/cv/cartoon/utils.py`.
 """
@@ -31,6 +31,18 @@ def working_size(height: int, width: int, max_side: int) -> tuple[int, int]:
         height = max(1, height * max_side // longest)
         width = max(1, width * max_side // longest)
     return height, width
+
+
+def output_size(height: int, width: int, max_side: int | None) -> tuple[int, int]:
+    """Return the (height, width) of a cartoon whose longest side is at most `max_side` pixels.
+
+    Keeps the aspect ratio and never enlarges; None keeps the size. Swapped sides give the swapped
+    size, so that it may be computed before or after an image is rotated upright.
+    """
+    longest = max(height, width)
+    if max_side is None or longest <= max_side:
+        return height, width
+    return max(1, round(height * max_side / longest)), max(1, round(width * max_side / longest))
 
 
 def largest_padded_size(max_side: int) -> tuple[int, int]:

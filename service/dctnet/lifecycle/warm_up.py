@@ -29,8 +29,10 @@ class CartoonEngine(Protocol):
         """Reserve the memory of ``calls`` concurrent calls with the largest images."""
         ...
 
-    def cartoonize(self, sample_image: Pixels, /) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB image."""
+    def cartoonize(
+        self, sample_image: Pixels, /, strength: float = 1.0, max_side: int | None = None
+    ) -> Cartoon:
+        """Return the cartoon of an HxWx3 uint8 RGB image, with strength and longest side."""
         ...
 
 
