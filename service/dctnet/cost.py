@@ -9,7 +9,7 @@ times as much.
 
 from typing import Final
 
-from dctnet.engine.geometry import working_size
+from dctnet.engine.geometry import output_size, working_size
 from dctnet.imaging import Format, ImageHeader, InputFormat
 
 MIN_COST: Final = 256 * 256
@@ -25,21 +25,28 @@ DECODE_COST: Final[dict[InputFormat, float]] = {
 """Cost of decoding one pixel and converting its colours, by the image's format."""
 
 RESIZE_COST: Final = 0.02
-"""Cost of resizing one pixel down to the working size and back up."""
+"""Cost of resizing one pixel down to the working size and back up. Mixing at a reduced size takes
+at most as much again; it is not counted, as few requests mix in a size close to the image's."""
 
 ENCODE_COST: Final[dict[Format, float]] = {"png": 0.06, "jpeg": 0.01, "webp": 0.3}
 """Cost of encoding one pixel, by the response's format."""
 
 
 def job_cost(
-    image: ImageHeader, response: Format, max_working_side: int, generator_threads: float = 1.0
+    image: ImageHeader,
+    response: Format,
+    max_working_side: int,
+    generator_threads: float = 1.0,
+    max_side: int | None = None,
 ) -> float:
     """Return the cost of a job.
 
+    ``max_side`` limits the longest side of the cartoon, in pixels, and so the cost of encoding.
     ``generator_threads`` is how many threads the generator has when all slots compute: the stages
     before and after it have one, so that each of their seconds costs as many of its pixels more.
     """
     working_height, working_width = working_size(image.height, image.width, max_working_side)
-    pixel = DECODE_COST[image.format] + RESIZE_COST + ENCODE_COST[response]
-    own = image.height * image.width * pixel * generator_threads
-    return max(working_height * working_width, MIN_COST) + own
+    output_height, output_width = output_size(image.height, image.width, max_side)
+    decoding = image.height * image.width * (DECODE_COST[image.format] + RESIZE_COST)
+    encoding = output_height * output_width * ENCODE_COST[response]
+    return max(working_height * working_width, MIN_COST) + (decoding + encoding) * generator_threads

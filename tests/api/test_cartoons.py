@@ -12,13 +12,15 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
+from dctnet.admission import Admission
+from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
 from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
 IMAGE = gradient(40, 24)
 
 
-def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str) -> Any:
+def post(client: FlaskClient, data: bytes = encoded(IMAGE), **parameters: str | list[str]) -> Any:
     return client.post("/v1/cartoons", data=data, query_string=parameters)
 
 
@@ -182,3 +184,68 @@ def test_invalid_request_timeout_is_422(client, seconds):
     headers = {"X-Request-Timeout": seconds}
     response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
     require_problem(response, 422, "bad-parameter")
+
+
+@pytest.mark.parametrize("strength", ["0", "0.25", "5e-1", "1"])
+def test_strength_mixes_cartoon_and_image(client, strength):
+    mixed = float(strength) * (255.0 - IMAGE) + (1 - float(strength)) * IMAGE
+    found = decoded(post(client, strength=strength).data)
+    assert np.abs(found - mixed).max() <= (0 if strength in {"0", "1"} else 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        (str(MIN_SIZE), (16, 10)),
+        ("39", (39, 23)),
+        ("40", (40, 24)),
+        (str(MAX_SIZE), (40, 24)),  # Never enlarged.
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "turned JPEG"])
+def test_size_limits_the_longest_side_of_the_upright_cartoon(client, kind, size, shape):
+    response = post(client, format_variants()[kind], size=size)
+    assert decoded(response.data).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *({"strength": value} for value in ("-0.01", "1.01", "", "nan", "inf", "1e400", "0.5\n")),
+        *({"size": str(value)} for value in (MIN_SIZE - 1, MAX_SIZE + 1, "", "1e2", "100.0")),
+        {"strength": ["0.5", "0.5"]},
+        {"size": ["100", "100"]},
+    ],
+    ids=str,
+)
+def test_invalid_strength_or_size_is_rejected_before_the_body_is_read(client, parameters):
+    body = BytesIO(encoded(IMAGE))
+    response = client.post(
+        "/v1/cartoons",
+        query_string=parameters,
+        environ_overrides={"wsgi.input": body, "wsgi.input_terminated": True},
+    )
+    require_problem(response, 422, "bad-parameter")
+    assert body.tell() == 0
+
+
+def test_size_brings_a_long_image_below_the_limit_of_the_format(client):
+    data = encoded(np.zeros((1, 20_000, 3), np.uint8))
+    response = post(client, data, format="webp", size="16383")
+    assert decoded(response.data).shape == (1, 16_383, 3)
+    require_problem(post(client, data, format="webp", size="16384"), 422, "bad-parameter")
+
+
+def test_size_counts_in_the_predicted_service_time(settings, monkeypatch):
+    client = client_of(settings)
+    costs: list[float] = []
+    submit = Admission.submit
+
+    def record(admission: Admission, *arguments: Any, cost: float, **others: Any) -> Any:
+        costs.append(cost)
+        return submit(admission, *arguments, cost=cost, **others)
+
+    monkeypatch.setattr(Admission, "submit", record)
+    post(client, size="16")
+    post(client)
+    assert costs[0] < costs[1]

@@ -30,6 +30,7 @@ from dctnet.api import (
 )
 from dctnet.api.docs import resolve
 from dctnet.api.problems import PROBLEM_TYPES, ProblemType
+from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE
 from dctnet.config import Settings
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.lifecycle.state import State
@@ -259,9 +260,11 @@ def test_document_matches_the_code(document):
     components = document["components"]
     headers = {parameter["name"] for parameter in components["parameters"].values()}
     assert headers == {
-        *("style", "format"),
+        *("style", "format", "strength", "size"),
         *(deadline.HEADER, queue_tickets.HEADER, request_id.HEADER),
     }
+    size = components["parameters"]["Size"]["schema"]
+    assert (size["minimum"], size["maximum"]) == (MIN_SIZE, MAX_SIZE)
     ticket = components["parameters"]["QueueTicket"]["schema"]
     assert ticket["pattern"] == f"^{queue_tickets.PATTERN}$"
     assert {cartoonize.MODEL_HEADER, cartoonize.FACES_HEADER, cartoonize.TIMING_HEADER} <= (

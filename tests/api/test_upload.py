@@ -27,6 +27,12 @@ def test_upload_returns_a_png_attachment(client):
     np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
 
+def test_upload_has_no_parameters(client):
+    form = {"file": (BytesIO(encoded(IMAGE)), "me.jpg")}
+    response = client.post("/upload?strength=0&size=16", data=form)
+    np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
+
+
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [

@@ -47,6 +47,13 @@ def test_single_thread_stages_cost_more_beside_a_parallel_generator():
     assert four - generator == pytest.approx(4 * (one - generator))
 
 
+def test_size_limits_the_cost_of_encoding():
+    image = ImageHeader(4000, 3000, "JPEG")
+    cost = job_cost(image, "webp", MAX_SIDE, max_side=400)
+    own = 4000 * 3000 * (DECODE_COST["JPEG"] + RESIZE_COST) + 400 * 300 * ENCODE_COST["webp"]
+    assert cost == pytest.approx(720 * 960 + own)
+
+
 @pytest.mark.parametrize(("slots", "threads"), [("1", "auto"), ("4", "auto"), ("1", "8")])
 def test_slot_of_at_most_one_cpu_has_one_thread(slots, threads):
     environ = {

@@ -16,6 +16,7 @@ from dctnet.api.deadline import request_deadline
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import read_image, require_length
 from dctnet.cost import job_cost
+from dctnet.engine.geometry import output_size
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
     DECODE_FIXED_BYTES,
@@ -44,6 +45,10 @@ class CartoonRequest:
 
     http_request: Request
     format: Format
+    strength: float
+    """Weight of the cartoon, 0 to 1, in its mix with the image."""
+    max_side: int | None
+    """Limit of the cartoon's longest side in pixels; None for the image's size."""
     deadline: float
     """The monotonic time by which the response must be complete."""
     client: Client
@@ -78,15 +83,23 @@ class CartoonHandler:
             generator_threads=replica.settings.threads_per_slot,
         )
 
-    def respond(self, request: Request, format: Format) -> Response:
+    def respond(
+        self,
+        request: Request,
+        format: Format,
+        *,
+        strength: float = 1.0,
+        max_side: int | None = None,
+    ) -> Response:
         """Return the response with the cartoon of the request's image.
 
         Raises Rejected, Problem, ImageError, ReadTimeout, UploadAborted, DeadlineExceeded and
         ClientDisconnected.
         """
         deadline = request_deadline(request, self._settings.request_timeout)
+        client, ticket = self._identify_client(request), requested_ticket(request)
         cartoon_request = CartoonRequest(
-            request, format, deadline, self._identify_client(request), requested_ticket(request)
+            request, format, strength, max_side, deadline, client, ticket
         )
         self._check_admission(cartoon_request)
         cartoon = self._wait_for_cartoon(cartoon_request, self._receive_image(cartoon_request))
@@ -121,13 +134,14 @@ class CartoonHandler:
         """Queue the image and wait until a slot has cartoonized it."""
         with self._count_out_of_memory("decode"):
             image = inspect(data, self._settings.max_pixels)
-        width, height = image.width, image.height
+        height, width = output_size(image.height, image.width, request.max_side)
         require_encodable(width, height, request.format)
-        access_log.add_fields(pixels=width * height)
-        self._metrics.pixels.observe(width * height)
+        pixels = image.width * image.height
+        access_log.add_fields(pixels=pixels)
+        self._metrics.pixels.observe(pixels)
         job = self._admission.submit(
-            lambda: self._cartoonize(data, request.format),
-            cost=self._job_cost(image, request.format),
+            lambda: self._cartoonize(data, request),
+            cost=self._job_cost(image, request.format, max_side=request.max_side),
             deadline=request.deadline,
             is_connected=connection(request.http_request).is_open,
             client=request.client,
@@ -146,7 +160,7 @@ class CartoonHandler:
         cartoon.stages["queue"] = job.wait_seconds
         return cartoon
 
-    def _cartoonize(self, data: bytes, format: Format) -> CartoonResponse:
+    def _cartoonize(self, data: bytes, request: CartoonRequest) -> CartoonResponse:
         """Decode, cartoonize and encode; runs on a slot."""
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
@@ -157,7 +171,7 @@ class CartoonHandler:
         stages["decode"] = monotonic() - started
         try:
             with self._count_out_of_memory("inference", pixels):
-                cartoon = self._replica.engine.cartoonize(image)
+                cartoon = self._replica.engine.cartoonize(image, request.strength, request.max_side)
         except Exception:
             self._metrics.inferences.labels("error").inc()
             raise
@@ -168,9 +182,9 @@ class CartoonHandler:
         stages |= cartoon.stages
         started = monotonic()
         with self._count_out_of_memory("encode", pixels):
-            encoded = encode(cartoon.image, format)
+            encoded = encode(cartoon.image, request.format)
         stages["encode"] = monotonic() - started
-        return CartoonResponse(encoded, format, cartoon.faces, stages)
+        return CartoonResponse(encoded, request.format, cartoon.faces, stages)
 
     @contextmanager
     def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
