@@ -48,6 +48,30 @@ def test_format_option_and_replacement_of_existing_cartoons(format):
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
 
 
+def test_strength_and_size_options():
+    assert main(["cartoonize", "a.png", "--out", "out", "--strength", "0"]) == 0
+    np.testing.assert_array_equal(decoded(Path("out/a.png").read_bytes()), IMAGE)
+    assert main(["cartoonize", "a.png", "--out", "out", "--size", "20"]) == 0
+    cartoon = decoded(Path("out/a.png").read_bytes())
+    assert cartoon.shape == (20, 12, 3)
+    assert np.abs(cartoon.mean() - (255 - IMAGE).mean()) < 1
+
+
+def test_size_option_brings_a_long_image_below_the_limit_of_the_format():
+    Path("long.png").write_bytes(encoded(np.zeros((1, 20_000, 3), np.uint8)))
+    command = ["cartoonize", "long.png", "--out", "out", "--format", "webp"]
+    assert main([*command, "--size", "16384"]) == 1
+    assert main([*command, "--size", "16383"]) == 0
+
+
+@pytest.mark.parametrize("option", [["--strength", "1.01"], ["--size", "15"], ["--size", "65536"]])
+def test_invalid_strength_or_size_is_wrong_usage(capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        main(["cartoonize", "a.png", "--out", "out", *option])
+    assert f"argument {option[0]}: '{option[1]}' is not a" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
 def test_bad_image_is_reported_and_skipped(capsys, monkeypatch):
     monkeypatch.setenv("DCTNET_MAX_PIXELS", "960")
     Path("text.png").write_text("hello")

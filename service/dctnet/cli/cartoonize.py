@@ -5,19 +5,21 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
 from dctnet.cli.progress import Progress
 from dctnet.config import Settings
 
 if TYPE_CHECKING:
     from dctnet.engine import Engine
-    from dctnet.imaging import Format
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,7 +27,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "cartoonize",
         help="cartoonize image files",
-        description="Cartoonize image files. Each cartoon has the size of its image.",
+        description="Cartoonize image files. Each cartoon has the size of its image, unless "
+        "--size limits it.",
         epilog="A cartoon is named after its image, with the suffix of the format. Existing "
         "files are replaced, except images and cartoons of the same call: the second a.png "
         "becomes a-2.png. Images that cannot be read, or have more than DCTNET_MAX_PIXELS, are "
@@ -48,6 +51,32 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="png",
         help="output format; default: png",
     )
+    parser.add_argument(
+        "--strength",
+        type=_option(parse_strength),
+        default=1.0,
+        metavar="S",
+        help="strength of the style, from 0, the image, to 1, the cartoon; default: 1",
+    )
+    parser.add_argument(
+        "--size",
+        type=_option(parse_size),
+        metavar="PIXELS",
+        help=f"limit of the cartoon's longest side, {MIN_SIZE} to {MAX_SIZE} pixels; an image is "
+        "never enlarged; default: its own size",
+    )
+
+
+def _option(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a parser whose errors argparse shows."""
+
+    def parse_argument(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse_argument
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -69,7 +98,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
             progress.show(done, str(image))
             try:
-                cartoon = _cartoonize_file(engine, image, args.format, settings.max_pixels)
+                cartoon = _cartoonize_file(engine, image, args, settings.max_pixels)
             except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
@@ -115,9 +144,13 @@ def _print_path(path: Path) -> None:
     sys.stdout.flush()
 
 
-def _cartoonize_file(engine: "Engine", image: Path, format: "Format", max_pixels: int) -> bytes:
+def _cartoonize_file(
+    engine: "Engine", image: Path, args: argparse.Namespace, max_pixels: int
+) -> bytes:
+    from dctnet.engine.geometry import output_size
     from dctnet.imaging import decode, encode, require_encodable
 
     rgb = decode(image.read_bytes(), max_pixels)
-    require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return encode(engine.cartoonize(rgb).image, format)
+    height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
+    require_encodable(width, height, args.format)
+    return encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format)
