@@ -37,6 +37,8 @@ def test_whole_workflow_by_keyboard(stand_in, page, small, downloads):
     page.driver.switch_to.active_element.send_keys(str(small))
     page.wait_for_state("waiting")
 
+    tab_to(page, "strength")
+    tab_to(page, "size")
     tab_to(page, "stop")
     assert outline(page, "#stop") == "solid"
     press(page, Keys.SPACE)

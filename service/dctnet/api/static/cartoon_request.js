@@ -4,9 +4,9 @@
 const FORMAT = "jpeg";
 
 // Resolves to a response of any status, or to null when no response arrived.
-export function sendCartoonRequest(image, { style, key, ticket, signal, onProgress, onSent }) {
+export function sendCartoonRequest(image, { style, options, key, ticket, signal, onProgress, onSent }) {
   return new Promise((resolve, reject) => {
-    const parameters = new URLSearchParams({ format: FORMAT, ...(style && { style }) });
+    const parameters = new URLSearchParams({ format: FORMAT, ...(style && { style }), ...options });
     const request = new XMLHttpRequest();
     request.open("POST", `v1/cartoons?${parameters}`);
     request.responseType = "blob";

@@ -6,11 +6,15 @@ import { prepareImage } from "./image_preparation.js";
 import { Problem, problemFromResponse } from "./problems.js";
 import { newQueueTicket, pollQueuePosition } from "./queue_position.js";
 
+// Keeps the prepared image in `photo`, for the next request with the same photo.
 // Throws a Problem that is not transient, or the signal's reason.
-export async function cartoonize(file, { limits, style, key, signal, on }) {
-  on.preparing(file);
-  const image = await prepareImage(file, limits);
-  signal.throwIfAborted();
+export async function cartoonize(photo, { limits, style, options, key, signal, on }) {
+  if (!photo.image) {
+    on.preparing(photo.file);
+    photo.image = await prepareImage(photo.file, limits);
+    signal.throwIfAborted();
+  }
+  const { image } = photo;
   if (image.size > limits.maxBytes) throw new Problem("too-many-bytes");
 
   for (let attempt = 1; ; attempt++) {
@@ -24,7 +28,7 @@ export async function cartoonize(file, { limits, style, key, signal, on }) {
     let response;
     try {
       response = await sendCartoonRequest(image, {
-        style, key, ticket, signal, onProgress: on.uploadProgress, onSent,
+        style, options, key, ticket, signal, onProgress: on.uploadProgress, onSent,
       });
     } finally {
       stopPolling();

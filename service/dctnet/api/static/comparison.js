@@ -5,6 +5,7 @@ import { setText } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 const slider = byId("slider");
+let original = null;
 
 function updateSlider() {
   const percent = slider.value;
@@ -14,12 +15,15 @@ function updateSlider() {
 }
 
 export function showResult(file, { image, cartoon }) {
-  byId("comparison").classList.remove("no-original");
-  showBlob("original", image);
+  if (image !== original) {
+    original = image;
+    byId("comparison").classList.remove("no-original");
+    showBlob("original", image);
+    slider.value = 50;
+    updateSlider();
+  }
   byId("download").href = showBlob("cartoon", cartoon);
   byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "image"}-cartoon.jpg`;
-  slider.value = 50;
-  updateSlider();
 }
 
 export function init() {

@@ -4,6 +4,7 @@ import { cartoonize } from "./cartoonize.js";
 import * as comparison from "./comparison.js";
 import * as i18n from "./i18n.js";
 import * as imageInputs from "./image_inputs.js";
+import * as options from "./options.js";
 import * as pageState from "./page_state.js";
 import { Problem } from "./problems.js";
 import * as styles from "./styles.js";
@@ -13,20 +14,22 @@ const limits = Object.fromEntries(
   Object.entries(document.body.dataset).map(([name, value]) => [name, Number(value)]),
 );
 
-let latestFile = null;
+let latestPhoto = null; // The chosen file, and the image prepared from it.
 let key = null; // The API key, kept in memory only.
 let controller = new AbortController(); // Aborts the request in progress.
 
-async function submit(file) {
+async function submit(photo) {
   controller.abort(); // A new image replaces the one in progress.
   controller = new AbortController();
   const { signal } = controller;
-  latestFile = file;
+  latestPhoto = photo;
   const startedAt = performance.now();
   try {
     const style = styles.selectedStyle();
-    const result = await cartoonize(file, { limits, style, key, signal, on: pageState });
-    pageState.done(file, result, (performance.now() - startedAt) / 1000);
+    const result = await cartoonize(photo, {
+      limits, style, options: options.selectedOptions(), key, signal, on: pageState,
+    });
+    pageState.done(photo.file, result, (performance.now() - startedAt) / 1000);
   } catch (problem) {
     if (signal.aborted) return;
     if (!(problem instanceof Problem)) throw problem;
@@ -41,10 +44,13 @@ async function submit(file) {
 
 i18n.init();
 comparison.init();
-imageInputs.init(submit);
+imageInputs.init((file) => submit({ file }));
+options.init(() => {
+  if (latestPhoto) submit(latestPhoto);
+});
 styles.loadStyles();
 
-byId("retry").addEventListener("click", () => submit(latestFile));
+byId("retry").addEventListener("click", () => submit(latestPhoto));
 byId("stop").addEventListener("click", () => {
   controller.abort();
   pageState.stopped();
@@ -53,5 +59,5 @@ byId("api-key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key = byId("api-key").value.trim();
   byId("api-key").value = "";
-  submit(latestFile);
+  submit(latestPhoto);
 });

@@ -21,9 +21,15 @@ const VISIBLE = {
 };
 const ALL = new Set(Object.values(VISIBLE).flat());
 
+// The states in which the last cartoon of the same photo stays visible, so that nothing moves.
+const KEEPS_RESULT = new Set(["sending", "cartoonizing", "queued", "waiting"]);
+
 function enter(state) {
   const focused = document.activeElement;
-  for (const id of ALL) byId(id).hidden = !VISIBLE[state].includes(id);
+  for (const id of ALL) {
+    if (id === "result" && KEEPS_RESULT.has(state)) continue;
+    byId(id).hidden = !VISIBLE[state].includes(id);
+  }
   document.body.dataset.state = state;
   clearText(byId("problem"));
   return focused;

@@ -16,6 +16,11 @@ export default {
   takePhoto: "Take a photo",
   style: "Style",
   styleTitle: ({ title }) => title,
+  strength: "Strength",
+  strengthValue: ({ percent }) => `${percent} %`,
+  size: "Size",
+  largestSize: "Largest",
+  sizeOption: ({ pixels }) => `At most ${pixels} pixels`,
   sample: ({ title }) => `Sample portrait in the style ${title}`,
 
   preparing: "Preparing the photo…",

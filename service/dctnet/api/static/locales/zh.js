@@ -29,6 +29,11 @@ export default {
   takePhoto: "拍照",
   style: "风格",
   styleTitle,
+  strength: "强度",
+  strengthValue: ({ percent }) => `${percent}%`,
+  size: "尺寸",
+  largestSize: "最大",
+  sizeOption: ({ pixels }) => `不超过 ${pixels} 像素`,
   sample: (style) => `“${styleTitle(style)}”风格的人像示例`,
 
   preparing: "正在准备照片……",
