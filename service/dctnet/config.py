@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
 from dctnet.logs import LogFormat, LogLevel
+from dctnet.models import pins
+from dctnet.models.pins import Pin
 from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
 from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
@@ -192,13 +194,6 @@ def _origin(text: str) -> str:
     return text
 
 
-def _digest(text: str) -> str:
-    digest = text.lower().removeprefix("sha256:")
-    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        raise ValueError(text)
-    return digest
-
-
 def _models_dir(environ: Mapping[str, str]) -> Path:
     cache, home = environ.get("XDG_CACHE_HOME"), environ.get("HOME")
     if cache:
@@ -270,11 +265,11 @@ class Settings:
             default_text="`anime` if it has been fetched, else the demo model",
         )
     )
-    model_digest: str | None = field(
+    model_digest: Pin | None = field(
         metadata=_setting(
             "DCTNET_MODEL_DIGEST",
-            _digest,
-            "a sha256 of 64 hexadecimal digits",
+            Pin.parse,
+            pins.DESCRIPTION,
             default_text="none: the model's own manifest is trusted",
         )
     )

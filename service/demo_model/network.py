@@ -114,9 +114,13 @@ def frozen_graph(weights: dict[str, np.ndarray]) -> Any:
     `output_image:0`, uint8 HxWx3 BGR.
     """
     with tf.Graph().as_default() as graph:
-        image = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
-        x = image[:, :, :][tf.newaxis] / 127.5 - 1.0
-        y = unet(x, lambda name: tf.constant(weights[name], name=name))
-        y = tf.clip_by_value(guided_filter(x, y)[0], -CLIP, CLIP)
-        tf.cast((y + 1.0) * 127.5, tf.uint8, name="output_image")
+        define_generator(lambda name: tf.constant(weights[name], name=name))
     return graph.as_graph_def()
+
+
+def define_generator(weights: Weights) -> None:
+    """Define the generator in the current graph, as upstream's exporter does."""
+    image = tf.compat.v1.placeholder(tf.float32, [None, None, 3], "input_image")
+    x = image[:, :, :][tf.newaxis] / 127.5 - 1.0
+    y = tf.clip_by_value(guided_filter(x, unet(x, weights))[0], -CLIP, CLIP)
+    tf.cast((y + 1.0) * 127.5, tf.uint8, name="output_image")

@@ -22,9 +22,9 @@ from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Networks
 from tests.support.encoded_images import encoded, gradient
+from tests.support.landmarks import FRONTAL_FACE
 from tests.support.openapi_validation import openapi_document, require_documented, with_pages
 from tests.support.polling import BOUND_S
-from tests.support.tiny_model import LANDMARKS
 
 MAX_BYTES = 100_000
 MAX_PIXELS = 90_000
@@ -97,7 +97,7 @@ def blocking_engine() -> Iterator[BlockingEngine]:
 
 def tiny_engine() -> Engine:
     """Engine that returns the negative, with a red head on a white square."""
-    networks = Networks(_Negative(), _Red(), _one_face_if_bright, lambda _: LANDMARKS)
+    networks = Networks(_Negative(), _Red(), _one_face_if_bright, lambda _: FRONTAL_FACE)
     return Engine(networks, np.ones((288, 288), np.float32))
 
 

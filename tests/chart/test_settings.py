@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dctnet.config import ANY_ORIGIN, MAX_ORIGINS, SETTINGS, Settings
+from dctnet.models.pins import Pin
 from tests.support.chart import (
     BAKED,
     DEFAULTS,
@@ -98,7 +99,8 @@ def test_values_reach_the_service_unchanged():
         merge_values(*(nest_value(path, value) for path, value in VALUES.values()))
     )
     for variable, (_, value) in VALUES.items():
-        assert BY_VARIABLE[variable].parse(written[variable]) == value, variable
+        found = BY_VARIABLE[variable].parse(written[variable])
+        assert (str(found) if isinstance(found, Pin) else found) == value, variable
 
 
 def numeric_schema(path: str) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def test_service_accepts_the_configmap():
         rendered_settings({"model": {"digest": "sha256:" + "A" * 64}})
     )
     assert settings.model == "/model"
-    assert settings.model_digest == "a" * 64
+    assert settings.model_digest == Pin("a" * 64)
     assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
 
 

@@ -13,12 +13,13 @@ import pytest
 from dctnet import __version__
 from dctnet.cli import main
 from dctnet.conversion import network_conversion
+from dctnet.conversion.model_conversion import convert_model
 from dctnet.conversion.trial_images import PHOTOS
 from dctnet.engine import Engine, read_alpha
 from dctnet.models import generator_weights, manifest
 from dctnet.models.folder import DEMO, open_folder
 from dctnet.models.manifest import HubReport, Manifest
-from dctnet.models.networks import NETWORKS
+from dctnet.models.networks import GENERATORS, NETWORKS
 from dctnet.runtimes import selection
 from tests.support.lazy_import import LazyModule
 from tests.support.missing_modules import run_without
@@ -37,6 +38,7 @@ MAIN = "import sys; from dctnet.cli import main; sys.exit(main(sys.argv[1:]))"
 
 EXPECTED_FILES = {
     "alpha.jpg",
+    "golden-checksums.json",
     "golden-input.png",
     "golden-output.png",
     "cartoon_bg.npz",
@@ -118,9 +120,11 @@ def test_converted_model_has_all_files_and_records_its_source(source, converted)
     assert (described["style"], described["model"]) == ("sketch", "iic/sketch")
     assert described["revision"] == "master"
     assert described["hub"]["revision"] == HUB.revision
-    assert set(described["files"]) == EXPECTED_FILES - {"manifest.json"}
+    assert set(described["files"]) == EXPECTED_FILES - {
+        *("golden-checksums.json", "golden-input.png", "golden-output.png", "manifest.json")
+    }
     record = conversion(converted)
-    assert record["source"] == manifest.digest((source / "manifest.json").read_bytes())
+    assert record["source"] == open_folder(source).source_digest
     assert record["tools"]["dctnet"] == __version__
     assert set(record["tools"]) == {
         "dctnet",
@@ -131,17 +135,22 @@ def test_converted_model_has_all_files_and_records_its_source(source, converted)
     }
 
 
-def test_manifest_records_differences_from_tensorflow(converted):
-    networks = conversion(converted)["networks"]
-    assert set(networks) == set(NETWORKS)
-    for name in ("background", "head"):
-        assert networks[name]["runtimes"] == ["native", "onnxruntime"]
-        assert networks[name]["differences"]["levels"] <= 1
-    for name in ("detector", "landmarks"):
-        assert networks[name]["runtimes"] == ["onnxruntime"]
-        assert networks[name]["compared"] >= 50
-        assert all(0 <= found < 1e-5 for found in networks[name]["differences"].values())
-    assert all(network["reason"] == network["same_as"] == "" for network in networks.values())
+def test_every_network_is_compared_with_tensorflow(source, converted, tmp_path):
+    """The second conversion, into another folder, has the same digest."""
+    result = convert_model(open_folder(source), tmp_path / "again")
+    assert result.folder.digest == open_folder(converted).digest
+    assert result.networks is not None
+    assert set(result.networks) == set(NETWORKS)
+    for name, network in result.networks.items():
+        assert network.record.reason == network.record.same_as == ""
+        assert network.comparison is not None
+        if name in GENERATORS:
+            assert network.record.runtimes == ("native", "onnxruntime")
+            assert network.comparison.differences["levels"] <= 1
+        else:
+            assert network.record.runtimes == ("onnxruntime",)
+            assert network.comparison.inputs >= 50
+            assert all(0 <= found < 1e-5 for found in network.comparison.differences.values())
 
 
 def test_converted_model_matches_tensorflow(source, converted, astronaut):
@@ -210,6 +219,54 @@ def test_unwritable_folder_is_named(source, tmp_path, capsys):
     message = error_line(capsys, str(source), "--output", str(tmp_path / "file" / "in"))
     assert message.startswith(f"Cannot write {tmp_path / 'file'}: ")
     assert message.endswith("or choose another folder with --output.")
+
+
+def export_like_the_trainer(path: Path) -> None:
+    """Export a generator from the trainer's graph, which has one already: `generator_1/...`."""
+    initial = network.initial_weights(7)
+
+    def variable(name: str) -> Any:
+        scope = name.replace("generator/", "generator_1/")
+        return tf.get_variable(scope, initializer=initial[name], use_resource=False)
+
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        trained = tf.placeholder(tf.float32, [1, 64, 64, 3])
+        network.unet(trained, lambda name: tf.constant(initial[name], name=name))
+        network.define_generator(variable)
+        session.run(tf.global_variables_initializer())
+        frozen = tf.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), ["output_image"]
+        )
+    path.write_bytes(frozen.SerializeToString())
+
+
+def test_own_style_as_upstream_exports_it_is_served_natively(tmp_path, capsys):
+    folder = tmp_path / "mine"
+    write_tiny_model(folder)
+    (folder / manifest.FILE_NAME).unlink()
+    export_like_the_trainer(folder / "cartoon_bg.pb")
+    # The same weights in another graph: as if exported again.
+    named = network.frozen_graph(network.initial_weights(7))
+    (folder / "cartoon_h.pb").write_bytes(named.SerializeToString())
+    arguments = ("--style", "mine", "--title", "My style")
+    assert main(["prepare", str(folder), *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  background for native or onnxruntime: levels within 1 of TensorFlow" in lines[1]
+    assert lines[2] == "  head for native or onnxruntime: the same as the background"
+    converted = open_folder(tmp_path / "mine-converted")
+    assert (converted.style, converted.title, converted.model) == ("mine", "My style", "mine")
+    assert selection.summary(converted) == "native+onnxruntime"
+
+    assert main(["prepare", str(folder), *arguments]) == 0
+    assert "is already converted and verified" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["", "My", "-a", "a" * 33, "anime", "demo"])
+def test_style_name_that_is_taken_or_malformed_is_a_usage_error(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["prepare", ".", f"--style={name}"])
+    assert stopped.value.code == 2
+    assert "is not a name of 1 to 32 characters" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """Conversion of frozen graphs to ONNX, or rejection that names the unsupported node."""
 
 import logging
-import shutil
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,19 @@ import numpy as np
 import onnx
 import pytest
 
-from dctnet.conversion.comparison import compare_detectors
-from dctnet.conversion.onnx_conversion import NotConvertible, convert_to_onnx, without_weights
+from dctnet.conversion.comparison import compare_detectors, compare_landmarkers, face_crops
+from dctnet.conversion.onnx_conversion import (
+    NotConvertible,
+    convert_generator_to_onnx,
+    convert_to_onnx,
+    with_external_weights,
+)
 from dctnet.conversion.trial_images import trial_images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
-from tests.support.faceboxes import write_faceboxes
+from tests.support.frozen_models import frozen_detector, frozen_landmark_network
 from tests.support.lazy_import import LazyModule
-from tests.support.polling import BOUND_S
 from tests.support.process import running
 from tests.support.repo import environment
 
@@ -54,12 +58,19 @@ def converted(path: Path, signature: signatures.Signature) -> Path:
     return target
 
 
-def test_faceboxes_detector_is_converted(tmp_path):
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with face networks of the public models' structure."""
+    folder = tmp_path_factory.mktemp("public")
+    (folder / "detector.pb").write_bytes(frozen_detector())
+    (folder / "keypoints.pb").write_bytes(frozen_landmark_network())
+    return folder
+
+
+def test_detector_of_the_public_structure_is_converted(public):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
-    path = tmp_path / "detector.pb"
-    path.write_bytes(write_faceboxes())
-    ours = onnxruntime.detector(converted(path, signatures.DETECTOR), 1)
-    reference = tensorflow.detector(path, 1)
+    ours = onnxruntime.detector(converted(public / "detector.pb", signatures.DETECTOR), 1)
+    reference = tensorflow.detector(public / "detector.pb", 1)
     tried = trial_images()[::4]
     faces = []
 
@@ -72,7 +83,17 @@ def test_faceboxes_detector_is_converted(tmp_path):
     assert found.inputs == len(tried)
     assert found.differences["boxes"] < 1e-5
     assert found.differences["scores"] < 1e-5
-    assert min(faces) < max(faces)
+    assert min(faces) == 0
+    assert max(faces) >= 10
+
+
+def test_landmark_network_of_the_public_structure_is_converted(public):
+    ours = onnxruntime.landmarker(converted(public / "keypoints.pb", signatures.LANDMARKS), 1)
+    reference = tensorflow.landmarker(public / "keypoints.pb", 1)
+    crops = face_crops(trial_images()[::8], tensorflow.detector(public / "detector.pb", 1))
+    compared = compare_landmarkers(ours, reference, crops)
+    assert compared.differences["landmarks"] < 1e-5
+    assert max(np.ptp(reference(crop) - reference(crops[0])) for crop in crops) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -141,14 +162,19 @@ def frozen(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, np.ndarr
 
 @pytest.fixture(scope="module")
 def model(frozen: Path) -> onnx.ModelProto:
-    return convert_to_onnx(frozen, signatures.GENERATOR)
+    return convert_generator_to_onnx(frozen)
+
+
+def write_model(model: onnx.ModelProto, weights: dict[str, np.ndarray], folder: Path) -> Path:
+    path = folder / "cartoon_bg.onnx"
+    path.write_bytes(model.SerializeToString())
+    format.write(path.with_suffix(".npz"), weights)
+    return path
 
 
 def test_converted_generator_uses_the_weights_file(tmp_path, frozen, model, weights):
-    path = tmp_path / "cartoon_bg.onnx"
-    path.write_bytes(without_weights(model, weights).SerializeToString())
+    path = write_model(model, weights, tmp_path)
     assert path.stat().st_size < 50_000
-    format.write(path.with_suffix(".npz"), weights)
     generate = onnxruntime.generator(path, 1)
     reference = tensorflow.generator(frozen, 1)
     random = np.random.default_rng(0)
@@ -163,37 +189,69 @@ def test_converted_generator_uses_the_weights_file(tmp_path, frozen, model, weig
     assert np.abs(onnxruntime.generator(path, 1)(image).astype(int) - expected).max() > 1
 
 
-def test_weight_missing_in_the_graph_is_named(model, weights):
+@pytest.mark.parametrize("content", ["zero biases", "equal layers", "all zero"])
+def test_weights_are_matched_by_position(tmp_path, weights, model, content):
+    """Neither equal nor zero arrays are merged, folded or mixed up."""
+    changed = dict(weights)
+    for layer in format.LAYERS:
+        if content != "equal layers":
+            changed[layer.biases] = np.zeros_like(weights[layer.biases])
+        if content == "equal layers" and layer.name.startswith("block_"):
+            changed[layer.weights] = weights["block_0/conv1/weights"]
+        if content == "all zero":
+            changed[layer.weights] = np.zeros_like(weights[layer.weights])
+    frozen = tmp_path / "cartoon_bg.pb"
+    named = {f"generator/{name}": value for name, value in changed.items()}
+    frozen.write_bytes(network.frozen_graph(named).SerializeToString())
+    again = convert_generator_to_onnx(frozen)
+    assert again.SerializeToString() == model.SerializeToString()
+    generate = onnxruntime.generator(write_model(again, changed, tmp_path), 1)
+    image = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)
+    expected = tensorflow.generator(frozen, 1)(image)
+    assert np.abs(generate(image).astype(int) - expected).max() <= 1
+
+
+def test_weight_missing_in_the_graph_is_named(frozen, weights):
+    model = convert_to_onnx(frozen, signatures.GENERATOR)
     other = weights | {"Conv_3/weights": weights["Conv_3/weights"] * 2}
     with pytest.raises(NotConvertible, match=r"^the converted graph lacks Conv_3/weights$"):
-        without_weights(model, other)
+        with_external_weights(model, other)
 
+
+PROCESSES = 2
+CONVERTED_S = 300
+"""Bound of the conversions of a process, which take 10 s on an idle CPU."""
 
 CONVERT = """
 import sys
 from pathlib import Path
 from dctnet.conversion.onnx_conversion import convert_to_onnx
 from dctnet.runtimes import signatures
-for path, signature in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+folder, *graphs = sys.argv[1:]
+for number, (path, signature) in enumerate(zip(graphs[::2], graphs[1::2], strict=True)):
     model = convert_to_onnx(Path(path), getattr(signatures, signature))
-    Path(path).with_suffix(".onnx").write_bytes(model.SerializeToString(deterministic=True))
+    content = model.SerializeToString(deterministic=True)
+    (Path(folder) / f"{number}.onnx").write_bytes(content)
 """
 
 
-def test_conversion_does_not_depend_on_hash_seed(tmp_path, upstream_demo, frozen, model):
-    """The seed of string hashes is random in this process."""
-    detector = Path(shutil.copy(upstream_demo / "detector.pb", tmp_path))
-    angle = landmarks_by(lambda mean: tf.fill([1, 143], tf.atan2(mean, 1.5)))
-    keypoints = write(tmp_path / "keypoints.pb", angle)
-    arguments = [detector, "DETECTOR", keypoints, "LANDMARKS", frozen, "GENERATOR"]
-    seed = environment(PYTHONHASHSEED=1)
-    with running([sys.executable, "-c", CONVERT, *arguments], seed) as process:
-        ours = {
-            detector: convert_to_onnx(detector, signatures.DETECTOR),
-            keypoints: convert_to_onnx(keypoints, signatures.LANDMARKS),
-            frozen: model,
-        }
-        assert process.wait(BOUND_S) == 0
-    for path, converted in ours.items():
-        there = path.with_suffix(".onnx").read_bytes()
-        assert there == converted.SerializeToString(deterministic=True), path.name
+@pytest.mark.promise("Models: the same source is converted to the same digest")
+def test_conversion_does_not_depend_on_the_process(tmp_path, public, upstream_demo):
+    """Addresses in memory and the seed of string hashes differ between processes."""
+    graphs = {
+        public / "detector.pb": "DETECTOR",
+        public / "keypoints.pb": "LANDMARKS",
+        upstream_demo / "cartoon_bg.pb": "GENERATOR",
+    }
+    folders = [tmp_path / str(number) for number in range(PROCESSES)]
+    with ExitStack() as stack:
+        processes = []
+        for number, folder in enumerate(folders):
+            folder.mkdir()
+            arguments = [folder, *(word for pair in graphs.items() for word in pair)]
+            command = [sys.executable, "-c", CONVERT, *map(str, arguments)]
+            seed = environment(PYTHONHASHSEED=number + 1)
+            processes.append(stack.enter_context(running(command, seed)))
+        assert [process.wait(CONVERTED_S) for process in processes] == [0] * PROCESSES
+    for number in range(len(graphs)):
+        assert len({(folder / f"{number}.onnx").read_bytes() for folder in folders}) == 1, number

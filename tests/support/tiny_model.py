@@ -14,6 +14,7 @@ import numpy as np
 from dctnet.models import manifest
 from dctnet.models.manifest import Manifest
 from dctnet.runtimes import Networks
+from tests.support.landmarks import FRONTAL_FACE
 
 NEGATIVE = Networks(
     background=lambda image: 255 - image,
@@ -22,12 +23,6 @@ NEGATIVE = Networks(
     landmarks=lambda face: np.empty((0, 2), np.float32),
 )
 """Networks that return the negative and find no face; they load instantly."""
-
-# The landmarks of a frontal face that the engine uses, in iBUG's order, as x, y in 0..1 of its box.
-LANDMARKS = np.full((68, 2), 0.5, np.float32)
-LANDMARKS[36:42] = [[0.28, 0.4], [0.32, 0.38], [0.36, 0.38], [0.4, 0.4], [0.36, 0.42], [0.32, 0.42]]
-LANDMARKS[42:48] = [[0.6, 0.4], [0.64, 0.38], [0.68, 0.38], [0.72, 0.4], [0.68, 0.42], [0.64, 0.42]]
-LANDMARKS[30], LANDMARKS[48], LANDMARKS[54] = [0.5, 0.55], [0.37, 0.7], [0.63, 0.7]
 
 
 def write_tiny_model(folder: Path) -> str:
@@ -81,7 +76,7 @@ def _graphs() -> dict[str, Any]:
     with tf.Graph().as_default() as landmarks:
         tf.placeholder(tf.float32, [1, 160, 160, 3], "tower_0/images")
         tf.placeholder(tf.bool, [], "training_flag")
-        numbers = np.concatenate([LANDMARKS.ravel(), np.zeros(3 + 4, np.float32)])
+        numbers = np.concatenate([FRONTAL_FACE.ravel(), np.zeros(3 + 4, np.float32)])
         tf.constant(numbers[np.newaxis], name="tower_0/prediction")
 
     return {

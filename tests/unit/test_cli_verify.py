@@ -4,7 +4,7 @@ import pytest
 
 from dctnet.cli import main
 from dctnet.models import manifest
-from dctnet.models.folder import REQUIRED_FILES
+from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.models.manifest import Manifest
 
 
@@ -43,6 +43,7 @@ def test_intact_model_is_verified(model, capsys, called):
     assert main(["verify", str(model) if called == "its path" else "sketch"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{model} is verified: sketch, iic/some-model at revision v1.0",
+        f"Digest of the upstream files: source:sha256:{open_folder(model).source_digest}",
         "Digest of the manifest:",
         digest_of(model),
     ]
@@ -59,7 +60,16 @@ def test_revision_is_omitted_if_empty(model, capsys):
 def test_expected_digest_is_accepted(model, capsys, spelling):
     digest = spelling.format(digest_of(model).upper())
     assert main(["verify", str(model), "--digest", digest]) == 0
-    assert "has the expected digest" in capsys.readouterr().out
+    assert "The manifest has the expected digest" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_expected_source_digest_is_accepted(model, capsys, has_manifest):
+    if not has_manifest:
+        (model / "manifest.json").unlink()
+    pin = f"source:sha256:{open_folder(model).source_digest}"
+    assert main(["verify", str(model), "--digest", pin]) == 0
+    assert f"The upstream files have the expected digest: {pin}" in capsys.readouterr().out
 
 
 def test_unexpected_digest_is_rejected(model, capsys):
@@ -86,3 +96,4 @@ def test_folder_without_manifest_cannot_be_verified(model, capsys):
     (model / "manifest.json").unlink()
     message = complaint(capsys, str(model))
     assert "no manifest, so it cannot be verified" in message
+    assert message.endswith(f" source:sha256:{open_folder(model).source_digest}.")

@@ -28,6 +28,7 @@ from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
 from dctnet.logs import LogFormat, LogLevel
 from dctnet.model_loading import network_threads
+from dctnet.models.pins import Pin
 from dctnet.server import file_descriptors, read_timeouts
 from dctnet.server.client_socket import SEND_BUFFER_BYTES
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S, SPARE_CONNECTIONS
@@ -64,6 +65,13 @@ def test_defaults_that_depend_on_the_environment():
     assert settings.worker_tmp_dir == (SHARED_MEMORY if writable else None)
 
 
+def test_model_digest_may_be_that_of_the_source():
+    for text in (f"source:sha256:{DIGEST}", f"source:{DIGEST.upper()}"):
+        settings = Settings.from_environment({"DCTNET_MODEL_DIGEST": text})
+        assert settings.model_digest == Pin(DIGEST, of_source=True)
+        assert str(settings.model_digest) == f"source:sha256:{DIGEST}"
+
+
 def test_every_setting_reads_its_variable():
     settings = {
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
@@ -71,7 +79,7 @@ def test_every_setting_reads_its_variable():
         "DCTNET_API_KEYS_FILE": ("/run/keys", Path("/run/keys")),
         "DCTNET_CORS_ORIGINS": ("https://a.example", frozenset({"https://a.example"})),
         "DCTNET_MODEL": ("sketch", "sketch"),
-        "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", DIGEST),
+        "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", Pin(DIGEST)),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
         "DCTNET_CPU_LIMIT_MILLICORES": ("1500", 1500),
         "DCTNET_SLOTS": ("3", 3),
@@ -129,7 +137,10 @@ INVALID_ORIGINS = [
     *("https://a.example,", "https://a.example, *", "https://a.example https://b.example"),
 ]
 INVALID_ADDRESSES = ["8080", ":8080", "box:", "box:http", "box:0", "box:65536", "::1:80", "[]:80"]
-INVALID_DIGESTS = ["0" * 63, "0" * 65, "g" * 64, "md5:" + "0" * 64]
+INVALID_DIGESTS = [
+    *("0" * 63, "0" * 65, "g" * 64, "md5:" + "0" * 64),
+    *("source:" + "0" * 63, "sha256:source:" + "0" * 64),
+]
 INVALID_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
 
 

@@ -1,4 +1,6 @@
+import hashlib
 import shutil
+import subprocess
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +9,18 @@ import pytest
 
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, REQUIRED_FILES, ModelFolder, locate, open_folder
+from dctnet.models.folder import (
+    DEMO,
+    GOLDEN_CHECKSUMS,
+    GOLDEN_PAIR,
+    REQUIRED_FILES,
+    ModelFolder,
+    locate,
+    open_folder,
+)
 from dctnet.models.manifest import Conversion, Manifest
 from dctnet.models.networks import NETWORKS, UNCONVERTED, NetworkRecord
+from dctnet.models.pins import Pin
 from dctnet.models.styles import STYLES
 
 MIB = 2**20
@@ -43,8 +54,6 @@ CONVERTED = {
 }
 CONVERTED_FILES = (
     "alpha.jpg",
-    "golden-input.png",
-    "golden-output.png",
     "cartoon_bg.npz",
     "cartoon_bg.onnx",
     "cartoon_h.npz",
@@ -54,19 +63,25 @@ CONVERTED_FILES = (
 )
 
 
-def write_converted(path: Path, names: tuple[str, ...] = CONVERTED_FILES) -> Path:
+def write_converted(
+    path: Path,
+    names: tuple[str, ...] = CONVERTED_FILES,
+    version: str = "0.1.0",
+) -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for name in (*names, *GOLDEN_PAIR):
         (path / name).write_bytes(f"contents of {name}".encode())
+    checksums = {name: manifest.record_file(path / name) for name in GOLDEN_PAIR}
+    (path / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(checksums))
     files = {name: manifest.record_file(path / name) for name in names}
-    conversion = Conversion("ab" * 32, {"dctnet": "0.1.0"}, CONVERTED)
+    conversion = Conversion("ab" * 32, {"dctnet": version}, CONVERTED)
     manifest.write(path, Manifest("sketch", "iic/some-model", "v1.0", files, None, conversion))
     return path
 
 
-def rejection(path: Path, digest: str | None = None) -> str:
+def rejection(path: Path, pin: str | None = None) -> str:
     with pytest.raises(ModelError) as caught:
-        open_folder(path, digest)
+        open_folder(path, Pin.parse(pin) if pin else None)
     message = str(caught.value)
     assert message.isprintable()
     return message
@@ -74,10 +89,63 @@ def rejection(path: Path, digest: str | None = None) -> str:
 
 def test_intact_folder_is_opened_and_pinned_by_digest(model):
     digest = manifest.digest((model / "manifest.json").read_bytes())
-    assert open_folder(model, digest).integrity == "pinned"
+    assert open_folder(model, Pin(digest)).integrity == "pinned"
+    source = source_digest(model)
     assert open_folder(model) == ModelFolder(
-        model, "sketch", "iic/some-model", "v1.0", digest, "unpinned"
+        model, "sketch", "iic/some-model", "v1.0", digest, "unpinned", source_digest=source
     )
+
+
+def source_digest(path: Path) -> str:
+    """The digest as a user computes it, with two calls of `sha256sum`."""
+    names = ("alpha.jpg", "cartoon_bg.pb", "cartoon_h.pb", "detector.pb", "keypoints.pb")
+    sums = subprocess.run(["sha256sum", *names], cwd=path, capture_output=True, check=True).stdout
+    return hashlib.sha256(sums).hexdigest()
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_source_pin_covers_the_upstream_files(model, has_manifest):
+    if not has_manifest:
+        (model / "manifest.json").unlink()
+    digest = source_digest(model)
+    assert open_folder(model, Pin(digest, of_source=True)).integrity == "pinned"
+    (model / "configuration.json").write_text("no cartoon depends on it")
+    (model / "keypoints.pb").write_text("changed")
+    if has_manifest:
+        write_manifest(model)
+    message = rejection(model, f"source:sha256:{digest}")
+    assert f"have the digest {source_digest(model)}, but {digest} is expected" in message
+
+
+def test_source_pin_holds_for_every_conversion_of_a_model(tmp_path):
+    path = write_converted(tmp_path / "converted")
+    pin = f"source:sha256:{'ab' * 32}"
+    before = open_folder(path, Pin.parse(pin))
+    write_converted(path, version="0.2.0")
+    after = open_folder(path, Pin.parse(pin))
+    assert before.integrity == after.integrity == "pinned"
+    assert before.digest != after.digest
+    assert "is another model" in rejection(path, f"source:{'0' * 64}")
+
+
+def test_golden_pair_is_verified_but_not_part_of_the_digest(tmp_path):
+    path = write_converted(tmp_path / "converted")
+    digest = open_folder(path).digest
+    for name in GOLDEN_PAIR:
+        flip(path / name, 0.5)
+        assert f"{path / name} does not match" in rejection(path)
+        flip(path / name, 0.5)
+    (path / "golden-output.png").write_bytes(b"computed by another CPU")
+    checksums = {name: manifest.record_file(path / name) for name in GOLDEN_PAIR}
+    (path / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(checksums))
+    assert open_folder(path).digest == digest
+    del checksums["golden-input.png"]
+    (path / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(checksums))
+    assert "does not list golden-input.png and golden-output.png" in rejection(path)
+    (path / GOLDEN_CHECKSUMS).write_bytes(b"[]")
+    assert "is not a valid list of checksums" in rejection(path)
+    (path / GOLDEN_CHECKSUMS).unlink()
+    assert rejection(path) == f"The model file {path / GOLDEN_CHECKSUMS} is missing."
 
 
 def test_converted_model_lists_runtimes_of_each_network(tmp_path):
@@ -136,6 +204,8 @@ def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
         flip(path / name, position)
         if name == manifest.FILE_NAME:
             assert error_message.startswith(f"The manifest of {path} has the digest ")
+        elif name == GOLDEN_CHECKSUMS:
+            assert error_message
         else:
             assert error_message.startswith(
                 f"The model file {path / name} does not match the manifest: "
@@ -144,7 +214,9 @@ def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
 
 def test_upstream_folder_is_opened_without_manifest(tmp_path):
     path = an_upstream_folder(tmp_path / "whatever")
-    assert open_folder(path) == ModelFolder(path, "unknown", "whatever", "", None, "no manifest")
+    assert open_folder(path) == ModelFolder(
+        path, "unknown", "whatever", "", None, "no manifest", source_digest=source_digest(path)
+    )
 
 
 def test_wrong_or_missing_digest_is_rejected(model):
@@ -228,6 +300,16 @@ def test_path_without_model_is_named(tmp_path):
     )
     assert rejection(tmp_path) == (
         f"{tmp_path} is not a complete model: it lacks {', '.join(REQUIRED_FILES)}."
+    )
+
+
+def test_old_file_names_error_says_what_to_rename(tmp_path):
+    path = an_upstream_folder(tmp_path / "model")
+    (path / "cartoon_bg.pb").rename(path / "cartoon_anime_bg.pb")
+    (path / "cartoon_h.pb").rename(path / "cartoon_anime_h.pb")
+    assert rejection(path) == (
+        f"{path} is not a complete model: it lacks cartoon_bg.pb, cartoon_h.pb. Rename"
+        " cartoon_anime_bg.pb to cartoon_bg.pb and cartoon_anime_h.pb to cartoon_h.pb."
     )
 
 

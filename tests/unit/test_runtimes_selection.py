@@ -1,17 +1,20 @@
 """Runtime selection: the fastest available runtime that can read the network."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dctnet.models import generator_weights, manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder
+from dctnet.models.folder import DEMO, ModelFolder, open_folder
 from dctnet.models.networks import NETWORKS, NetworkRecord
 from dctnet.runtimes import native
-from dctnet.runtimes.selection import explain, select
+from dctnet.runtimes.selection import explain, load, select
 
 FACES = {"detector": NetworkRecord(("onnxruntime",)), "landmarks": NetworkRecord(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), NetworkRecord(("native", "onnxruntime")))
@@ -123,6 +126,31 @@ def test_missing_onnx_runtime_is_named(monkeypatch):
         replace(CONVERTED, networks=dict.fromkeys(NETWORKS, NetworkRecord(("onnxruntime",))))
     )
     assert "needs onnxruntime, which is not installed" in message
+
+
+def test_equal_generators_are_loaded_once(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    shared = load(open_folder(DEMO), 1)
+    assert shared.head is shared.background
+
+    path = Path(shutil.copytree(DEMO, tmp_path / "distinct"))
+    described = manifest.decode((path / "manifest.json").read_bytes(), path)
+    weights = generator_weights.read(DEMO / "cartoon_bg.npz")
+    paler = {name: array * np.float32(0.97) for name, array in weights.items()}
+    generator_weights.write(path / "cartoon_h.npz", paler)
+    (path / "cartoon_h.onnx").write_bytes((DEMO / "cartoon_bg.onnx").read_bytes())
+    files = dict(described.files) | {
+        name: manifest.record_file(path / name) for name in ("cartoon_h.npz", "cartoon_h.onnx")
+    }
+    assert described.conversion is not None
+    networks = dict(described.conversion.networks)
+    networks["head"] = replace(networks["head"], same_as="")
+    conversion = replace(described.conversion, networks=networks)
+    manifest.write(path, replace(described, files=files, conversion=conversion))
+    distinct = load(open_folder(path), 1)
+    assert distinct.head is not distinct.background
+    image = np.full((16, 16, 3), 90, np.uint8)
+    assert not np.array_equal(distinct.head(image), distinct.background(image))
 
 
 def test_loading_threads_import_nothing():

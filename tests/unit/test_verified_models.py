@@ -13,14 +13,15 @@ from dctnet.lifecycle.warm_up import check_golden_pair
 from dctnet.model_loading import find_model, load_engine
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, GOLDEN_OUTPUT, ModelFolder
+from dctnet.models.folder import DEMO, GOLDEN_CHECKSUMS, GOLDEN_OUTPUT, ModelFolder
 from dctnet.models.self_test import GoldenPair
 from dctnet.replica import Replica
 from tests.support.file_swaps import SWAPS
 from tests.support.tiny_model import write_model_without_graphs
 
 DEMO_FILES = sorted(path.name for path in DEMO.iterdir())
-LOADED_OF_DEMO = sorted(set(DEMO_FILES) - {manifest.FILE_NAME, "LICENSES.md", "cartoon_bg.onnx"})
+NOT_LOADED = {manifest.FILE_NAME, GOLDEN_CHECKSUMS, "LICENSES.md", "cartoon_bg.onnx"}
+LOADED_OF_DEMO = sorted(set(DEMO_FILES) - NOT_LOADED)
 SAMPLE = (DEMO / GOLDEN_OUTPUT).read_bytes()
 
 

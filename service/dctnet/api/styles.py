@@ -22,7 +22,7 @@ def _style_entry(model: ModelFolder) -> dict[str, str | None]:
     public_style = STYLES.get(model.style)
     return {
         "name": model.style,
-        "title": public_style.title if public_style else model.style.capitalize(),
+        "title": model.title or (public_style.title if public_style else model.style.capitalize()),
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,

@@ -117,6 +117,7 @@ def _model(settings: Settings) -> Facts:
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,
+        "source_digest": model.source_digest,
         "integrity": model.integrity,
         "converted": model.is_converted,
         "runtime": selection.summary(model, settings.runtime),

@@ -111,8 +111,8 @@ def _plain_value(attribute: Any) -> object:
             return value
 
 
-def match(graph: Graph, output: str, expected: Expected) -> dict[str, Array]:
-    """Compare every node from `output` back to the input; return the weights.
+def match(graph: Graph, output: str, expected: Expected) -> dict[str, str]:
+    """Compare every node from `output` back to the input; return the node of each weight.
 
     Skips `Identity`, which freezing leaves of a variable. Raises GraphMismatch at the first
     difference.
@@ -121,13 +121,23 @@ def match(graph: Graph, output: str, expected: Expected) -> dict[str, Array]:
         raise GraphMismatch(output, "it is missing")
     matcher = _GraphMatcher(graph)
     matcher.visit(output, expected)
-    return matcher.weights
+    return {
+        weight.name: node for weight, node in matcher.matched.items() if isinstance(weight, Weight)
+    }
+
+
+def constant(node: Node) -> Array:
+    """Return a constant's value; raise GraphMismatch if the node is not a constant."""
+    value = node.attributes.get("value")
+    if node.operation != "Const" or not isinstance(value, np.ndarray):
+        raise GraphMismatch(node.name, f"it is {node.operation}, and should be Const")
+    _compare_attributes(node, {"dtype": value.dtype.name, "value": value})
+    return value
 
 
 @dataclass(slots=True)
 class _GraphMatcher:
     graph: Graph
-    weights: dict[str, Array] = field(default_factory=dict)
     matched: dict[Expected, str] = field(default_factory=dict)
     """Names of the nodes that matched, by expected node."""
 
@@ -138,7 +148,7 @@ class _GraphMatcher:
                 _compare_constant(node, expected.value)
             case Weight():
                 self.matched[expected] = name
-                self.weights[expected.name] = _weight(node, expected)
+                _compare_weight(node, expected)
             case Operation():
                 self.matched[expected] = name
                 self._compare(node, expected)
@@ -173,7 +183,7 @@ class _GraphMatcher:
 
 
 def _compare_constant(node: Node, wanted: Array) -> None:
-    found = _value(node)
+    found = constant(node)
     same_kind = found.dtype == wanted.dtype and found.shape == wanted.shape
     if not same_kind or not np.array_equal(found, wanted):
         raise GraphMismatch(
@@ -181,8 +191,8 @@ def _compare_constant(node: Node, wanted: Array) -> None:
         )
 
 
-def _weight(node: Node, expected: Weight) -> Array:
-    found = _value(node)
+def _compare_weight(node: Node, expected: Weight) -> None:
+    found = constant(node)
     if found.dtype != np.float32 or found.shape != expected.shape:
         raise GraphMismatch(
             node.name,
@@ -193,7 +203,6 @@ def _weight(node: Node, expected: Weight) -> Array:
         raise GraphMismatch(node.name, "it has values that are not finite, and should have none")
     if expected.positive and not (found > 0).all():
         raise GraphMismatch(node.name, f"it is {_describe_values(found)}, and should be positive")
-    return found
 
 
 def _compare_attributes(node: Node, wanted: Mapping[str, object]) -> None:
@@ -209,14 +218,6 @@ def _compare_attributes(node: Node, wanted: Mapping[str, object]) -> None:
             raise GraphMismatch(node.name, f"{name} is not there, and should be {wanted[name]}")
         if found[name] is not wanted[name] and found[name] != wanted[name]:
             raise GraphMismatch(node.name, f"{name} is {found[name]}, and should be {wanted[name]}")
-
-
-def _value(node: Node) -> Array:
-    value = node.attributes.get("value")
-    if node.operation != "Const" or not isinstance(value, np.ndarray):
-        raise GraphMismatch(node.name, f"it is {node.operation}, and should be Const")
-    _compare_attributes(node, {"dtype": value.dtype.name, "value": value})
-    return value
 
 
 def _describe_values(value: Array) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dctnet.conversion import frozen_graph
-from dctnet.conversion.frozen_graph import Constant, Expected, Operation, Weight
+from dctnet.conversion.frozen_graph import Constant, Expected, Graph, Operation, Weight
 from dctnet.models.generator_weights import BLOCKS, DOWN, EPSILON, UP, Layer, Weights
 from dctnet.models.open_files import Readable
 
@@ -39,7 +39,13 @@ def read_weights(path: Readable) -> Weights:
     Raises GraphMismatch if the graph is not the expected one, and ModelError if the file does not
     contain a frozen graph.
     """
-    return frozen_graph.match(frozen_graph.read(path), OUTPUT, generator())
+    graph = frozen_graph.read(path)
+    return {name: frozen_graph.constant(graph[node]) for name, node in weight_nodes(graph).items()}
+
+
+def weight_nodes(graph: Graph) -> dict[str, str]:
+    """Return the name of the node of each weight; raise GraphMismatch."""
+    return frozen_graph.match(graph, OUTPUT, generator())
 
 
 def generator() -> Expected:

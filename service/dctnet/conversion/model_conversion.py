@@ -1,20 +1,31 @@
 """Conversion of a model folder: networks, golden pair and manifest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from dctnet import __version__
-from dctnet.conversion.network_conversion import conversion_threads, convert_networks
-from dctnet.conversion.trial_images import golden_portrait
+from dctnet.conversion.network_conversion import (
+    ConvertedNetwork,
+    conversion_threads,
+    convert_networks,
+)
+from dctnet.conversion.trial_images import golden_portraits
 from dctnet.engine import Engine, read_alpha
-from dctnet.lifecycle.warm_up import check_golden_pair
+from dctnet.lifecycle.warm_up import SelfTestFailed, check_golden_pair
 from dctnet.models import manifest
 from dctnet.models.atomic_dir import exclusive_lock, replace_dir, staging_dir
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ALPHA, NOTICES, ModelFolder, open_folder
+from dctnet.models.folder import (
+    ALPHA,
+    GOLDEN_CHECKSUMS,
+    GOLDEN_PAIR,
+    NOTICES,
+    ModelFolder,
+    open_folder,
+)
 from dctnet.models.manifest import Conversion, Manifest
 from dctnet.models.networks import NETWORKS, NetworkRecord
 from dctnet.models.self_test import GoldenPair
@@ -34,11 +45,12 @@ STEPS = len(NETWORKS) + 1
 
 @dataclass(frozen=True, slots=True)
 class ConversionResult:
-    """Result of a conversion: the verified folder, and whether it was converted now."""
+    """Result of a conversion."""
 
     folder: ModelFolder
-    converted: bool
-    """False if an up-to-date conversion already existed."""
+    """The verified folder."""
+    networks: Mapping[str, ConvertedNetwork] | None
+    """What the conversion of each network found; None if an up-to-date conversion existed."""
 
 
 def convert_model(
@@ -55,11 +67,11 @@ def convert_model(
     with exclusive_lock(to, "--output"):
         existing = _existing(source, to, force)
         if existing is not None:
-            return ConversionResult(existing, converted=False)
+            return ConversionResult(existing, None)
         with staging_dir(to) as folder:
-            _write_converted_model(folder, source, report)
+            networks = _write_converted_model(folder, source, report)
             replace_dir(folder, to)
-        return ConversionResult(open_folder(to), converted=True)
+        return ConversionResult(open_folder(to), networks)
 
 
 def _require_tools() -> None:
@@ -99,7 +111,7 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
     same = (
         conversion is not None
         and (described.style, described.model) == (source.style, source.model)
-        and conversion.source == source.digest
+        and conversion.source == source.source_digest
     )
     if not same:
         raise ModelError(
@@ -107,7 +119,8 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
             " --output, or replace it with --force."
         )
     assert conversion is not None
-    if source.digest is None or conversion.tools != _tools():
+    labels = (described.revision, described.title, described.hub)
+    if labels != (source.revision, source.title, source.hub) or conversion.tools != _tools():
         return None  # It may be out of date.
     try:
         return open_folder(to)
@@ -115,31 +128,57 @@ def _existing(source: ModelFolder, to: Path, force: bool) -> ModelFolder | None:
         return None  # It is damaged: convert again.
 
 
-def _write_converted_model(folder: Path, source: ModelFolder, report: Report) -> None:
-    records = convert_networks(source.files, folder, report)
+def _write_converted_model(
+    folder: Path, source: ModelFolder, report: Report
+) -> dict[str, ConvertedNetwork]:
+    networks = convert_networks(source.files, folder, report)
     for name in (ALPHA, *NOTICES):
         if name in source.files:
             (folder / name).write_bytes(source.files.read(name))
     report("golden pair")
-    reference = Engine(
-        selection.load(source, conversion_threads()), read_alpha(source.files[ALPHA])
-    )
-    image = golden_portrait()
-    GoldenPair(image, reference.cartoonize(image).image).write(folder)
-    _write_manifest(folder, source, records)
-    converted = open_folder(folder)
-    engine = Engine(
-        selection.load(converted, conversion_threads()), read_alpha(converted.files[ALPHA])
-    )
-    check_golden_pair(engine, converted)
+    _write_manifest(folder, source, {name: found.record for name, found in networks.items()})
+    _write_golden_pair(folder, source)
+    return networks
+
+
+def _write_golden_pair(folder: Path, source: ModelFolder) -> None:
+    """Write the first golden pair that the converted model reproduces; raise SelfTestFailed.
+
+    Like any image, one may be a near-tie for the detector: see `dctnet.conversion.comparison`.
+    """
+    reference = _engine(source)
+    for image in golden_portraits():
+        GoldenPair(image, reference.cartoonize(image).image).write(folder)
+        checksums = {name: manifest.record_file(folder / name) for name in GOLDEN_PAIR}
+        (folder / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(checksums))
+        converted = open_folder(folder)
+        try:
+            check_golden_pair(_engine(converted), converted)
+        except SelfTestFailed as error:
+            failure = error
+        else:
+            return
+    raise failure
+
+
+def _engine(folder: ModelFolder) -> Engine:
+    return Engine(selection.load(folder, conversion_threads()), read_alpha(folder.files[ALPHA]))
 
 
 def _write_manifest(folder: Path, source: ModelFolder, records: dict[str, NetworkRecord]) -> None:
-    files = {path.name: manifest.record_file(path) for path in sorted(folder.iterdir())}
-    conversion = Conversion(source.digest, _tools(), records)
+    files = {path.name: manifest.record_file(path) for path in folder.iterdir()}
+    conversion = Conversion(source.source_digest, _tools(), records)
     manifest.write(
         folder,
-        Manifest(source.style, source.model, source.revision, files, source.hub, conversion),
+        Manifest(
+            style=source.style,
+            model=source.model,
+            revision=source.revision,
+            files=files,
+            title=source.title,
+            hub=source.hub,
+            conversion=conversion,
+        ),
     )
 
 

@@ -5,15 +5,21 @@ and its record says why: slower, never wrong.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from dctnet.conversion import comparison
 from dctnet.conversion.comparison import Comparison, OutputMismatch
 from dctnet.conversion.frozen_graph import GraphMismatch
 from dctnet.conversion.generator_graph import read_weights
-from dctnet.conversion.onnx_conversion import NotConvertible, convert_to_onnx, without_weights
+from dctnet.conversion.onnx_conversion import (
+    NotConvertible,
+    convert_generator_to_onnx,
+    convert_to_onnx,
+)
 from dctnet.conversion.trial_images import trial_images
 from dctnet.cpus import available_cpus
 from dctnet.models import generator_weights, networks
@@ -28,63 +34,80 @@ GENERATOR_IMAGE_STEP = 3
 Network = TypeVar("Network")
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertedNetwork:
+    """What the conversion of a network found."""
+
+    record: NetworkRecord
+    comparison: Comparison | None = None
+    """Comparison with TensorFlow; None if the network keeps its frozen graph only."""
+
+
 def convert_networks(
     source: OpenFiles, folder: Path, report: Callable[[str], None]
-) -> dict[str, NetworkRecord]:
+) -> dict[str, ConvertedNetwork]:
     """Convert all networks of ``source`` into ``folder``; equal ones share their files.
 
-    Returns the record of each network. Raises OSError, and ModelError if a frozen graph cannot be
-    read.
+    Raises OSError, and ModelError if a frozen graph cannot be read.
     """
-    records: dict[str, NetworkRecord] = {}
+    converted: dict[str, ConvertedNetwork] = {}
     for name in networks.NETWORKS:
         report(name)
-        twin = next((other for other in records if _are_equal(source, name, other)), None)
-        records[name] = (
-            replace(records[twin], same_as=twin) if twin else convert_network(name, source, folder)
-        )
-    return records
+        twin = next((other for other in converted if _are_equal(source, name, other)), None)
+        if twin is None:
+            converted[name] = convert_network(name, source, folder)
+        else:
+            record = replace(converted[twin].record, same_as=twin)
+            converted[name] = replace(converted[twin], record=record)
+    return converted
 
 
 def _are_equal(source: OpenFiles, *pair: str) -> bool:
-    one, other = (source.read(networks.file_name(name, "tensorflow")) for name in pair)
-    return one == other
+    """Return whether two networks have the same graph, or are generators with equal weights."""
+    files = [source[networks.file_name(name, "tensorflow")] for name in pair]
+    if files[0].read_bytes() == files[1].read_bytes():
+        return True
+    if not set(pair) <= set(GENERATORS):
+        return False
+    try:
+        one, other = (read_weights(file) for file in files)
+    except GraphMismatch:
+        return False
+    return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def convert_network(name: str, source: OpenFiles, folder: Path) -> NetworkRecord:
-    """Convert a network of ``source`` into ``folder`` and return its record.
+def convert_network(name: str, source: OpenFiles, folder: Path) -> ConvertedNetwork:
+    """Convert a network of ``source`` into ``folder``.
 
     Raises OSError, and ModelError if its frozen graph cannot be read.
     """
     convert_one = _convert_generator if name in GENERATORS else _convert_face_network
-    record = convert_one(name, source, folder)
-    if "tensorflow" in record.runtimes:
+    converted = convert_one(name, source, folder)
+    if "tensorflow" in converted.record.runtimes:
         frozen = networks.file_name(name, "tensorflow")
         (folder / frozen).write_bytes(source.read(frozen))
-    return record
+    return converted
 
 
-def _convert_generator(name: str, source: OpenFiles, folder: Path) -> NetworkRecord:
+def _convert_generator(name: str, source: OpenFiles, folder: Path) -> ConvertedNetwork:
     frozen = source[networks.file_name(name, "tensorflow")]
     try:
         weights = read_weights(frozen)
     except GraphMismatch as mismatch:
-        return NetworkRecord(("tensorflow",), f"it is not the generator of DCT-Net: {mismatch}")
+        reason = f"it is not the generator of DCT-Net: {mismatch}"
+        return ConvertedNetwork(NetworkRecord(("tensorflow",), reason))
     generator_weights.write(folder / networks.file_name(name, "native"), weights)
     path = folder / networks.file_name(name, "onnxruntime")
     try:
-        model = without_weights(convert_to_onnx(frozen, signatures.GENERATOR), weights)
-        path.write_bytes(model.SerializeToString(deterministic=True))
+        path.write_bytes(convert_generator_to_onnx(frozen).SerializeToString(deterministic=True))
         comparison_result = _compare_generators(path, frozen)
     except (NotConvertible, OutputMismatch) as error:
         path.unlink(missing_ok=True)
-        return NetworkRecord(("native", "tensorflow"), str(error))
-    return NetworkRecord(
-        ("native", "onnxruntime"), "", comparison_result.inputs, comparison_result.differences
-    )
+        return ConvertedNetwork(NetworkRecord(("native", "tensorflow"), str(error)))
+    return ConvertedNetwork(NetworkRecord(("native", "onnxruntime")), comparison_result)
 
 
-def _convert_face_network(name: str, source: OpenFiles, folder: Path) -> NetworkRecord:
+def _convert_face_network(name: str, source: OpenFiles, folder: Path) -> ConvertedNetwork:
     frozen = source[networks.file_name(name, "tensorflow")]
     path = folder / networks.file_name(name, "onnxruntime")
     signature = signatures.DETECTOR if name == "detector" else signatures.LANDMARKS
@@ -97,10 +120,8 @@ def _convert_face_network(name: str, source: OpenFiles, folder: Path) -> Network
             comparison_result = _compare_landmarkers(path, frozen, detector)
     except (NotConvertible, OutputMismatch) as error:
         path.unlink(missing_ok=True)
-        return NetworkRecord(("tensorflow",), str(error))
-    return NetworkRecord(
-        ("onnxruntime",), "", comparison_result.inputs, comparison_result.differences
-    )
+        return ConvertedNetwork(NetworkRecord(("tensorflow",), str(error)))
+    return ConvertedNetwork(NetworkRecord(("onnxruntime",)), comparison_result)
 
 
 def _compare_generators(path: Path, frozen: Readable) -> Comparison:

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dctnet.conversion import frozen_graph
 from dctnet.conversion.canonical_onnx import make_canonical
-from dctnet.models.generator_weights import Weights
+from dctnet.conversion.generator_graph import weight_nodes
+from dctnet.conversion.ordered_sets import ordered_sets
+from dctnet.models.generator_weights import EPSILON, Weights
 from dctnet.models.open_files import Readable
+from dctnet.runtimes import signatures
 from dctnet.runtimes.signatures import TRAINING, Signature
 
 if TYPE_CHECKING:
@@ -27,21 +33,51 @@ class NotConvertible(Exception):
 def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
     """Convert a frozen graph; inputs and outputs keep their names, the image its rank.
 
-    The training flag becomes the constant false, so that the result has one input. The conversion
-    of a graph without loops is reproducible. Raises NotConvertible, and ModelError if the file
-    does not contain a frozen graph.
+    The training flag becomes the constant false, so that the result has one input. The same graph
+    gives the same result in every process. Raises NotConvertible, and ModelError if the file does
+    not contain a frozen graph.
     """
-    import tf2onnx.convert
-
-    from dctnet.runtimes.stderr_filter import filtered_stderr
     from dctnet.runtimes.tensorflow import import_graph
 
     graph = import_graph(path)
     definition = graph.as_graph_def()
     _switch_off_training(definition)
     _add_axis_to_atan2(definition, graph)
+    return _convert(definition, signature)
+
+
+def convert_generator_to_onnx(path: Readable) -> "onnx.ModelProto":
+    """Convert a generator's frozen graph; its weights become external data, by name.
+
+    So both runtimes use the weights file, and the graph's file is small. During the conversion, all
+    layers have other values, each its own, so that equal or zero weights are neither merged nor
+    folded. Raises NotConvertible, GraphMismatch, and ModelError as `convert_to_onnx`.
+    """
+    import tensorflow as tf
+
+    from dctnet.runtimes.tensorflow import import_graph
+
+    definition = import_graph(path).as_graph_def()
+    nodes = {node.name: node for node in definition.node}
+    random = np.random.default_rng(0)
+    placeholders = {}
+    for name, node in weight_nodes(frozen_graph.read(path)).items():
+        if name == EPSILON:
+            continue
+        tensor = nodes[node].attr["value"].tensor
+        shape = [side.size for side in tensor.tensor_shape.dim]
+        placeholders[name] = random.standard_normal(shape).astype(np.float32)
+        tensor.CopyFrom(tf.make_tensor_proto(placeholders[name]))
+    return with_external_weights(_convert(definition, signatures.GENERATOR), placeholders)
+
+
+def _convert(definition: Any, signature: Signature) -> "onnx.ModelProto":
+    import tf2onnx.convert
+
+    from dctnet.runtimes.stderr_filter import filtered_stderr
+
     fixed = None if None in signature.shape else {signature.image: list(signature.shape)}
-    with filtered_stderr(), _collect_errors() as errors:
+    with filtered_stderr(), _collect_errors() as errors, ordered_sets("tf2onnx"):
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 definition,
@@ -59,22 +95,16 @@ def convert_to_onnx(path: Readable, signature: Signature) -> "onnx.ModelProto":
     return converted
 
 
-def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelProto":
-    """Return a generator's graph with its weights as external data, by name.
-
-    So both runtimes use the weights file, and the graph's file is small. Raises NotConvertible
-    unless each weight occurs in the graph exactly once.
-    """
+def with_external_weights(model: "onnx.ModelProto", values: Weights) -> "onnx.ModelProto":
+    """Name the initializers that have these ``values``, and replace their data by a reference."""
     import onnx
 
     from dctnet.runtimes.onnxruntime import in_onnx_order
 
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    missing = in_onnx_order(weights)
+    missing = in_onnx_order(values)
     names = {_array_key(array): name for name, array in missing.items()}
     renamed = {}
-    for initializer in result.graph.initializer:
+    for initializer in model.graph.initializer:
         name = names.get(_array_key(onnx.numpy_helper.to_array(initializer)))
         if name is None:
             continue
@@ -86,10 +116,10 @@ def without_weights(model: "onnx.ModelProto", weights: Weights) -> "onnx.ModelPr
         initializer.external_data.add(key="location", value="weights")
     if missing:
         raise NotConvertible(f"the converted graph lacks {', '.join(missing)}")
-    for node in result.graph.node:
+    for node in model.graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = renamed.get(name, name)
-    return result
+    return model
 
 
 def _array_key(array: Any) -> tuple[tuple[int, ...], bytes]:

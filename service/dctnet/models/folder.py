@@ -17,6 +17,7 @@ from dctnet.models.networks import (
     file_names,
 )
 from dctnet.models.open_files import OpenFiles
+from dctnet.models.pins import Pin
 from dctnet.models.styles import DEMO_STYLE, STYLES
 from dctnet.runtime_registry import RUNTIMES
 
@@ -25,15 +26,11 @@ DEMO = Path(__file__).parent / "demo"
 
 DEFAULT_STYLE = "anime"
 
-REQUIRED_FILES = (
-    "alpha.jpg",
-    "cartoon_bg.pb",
-    "cartoon_h.pb",
-    "configuration.json",
-    "detector.pb",
-    "keypoints.pb",
-)
+REQUIRED_FILES = (*manifest.SOURCE_FILES, "configuration.json")
 """Files of the upstream format (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
+
+OLD_NAMES = {"cartoon_anime_bg.pb": "cartoon_bg.pb", "cartoon_anime_h.pb": "cartoon_h.pb"}
+"""Names that upstream's first release gave to files, and the names since."""
 
 ALPHA = "alpha.jpg"
 """Mask with which a head is blended onto the background."""
@@ -42,6 +39,12 @@ GOLDEN_INPUT = "golden-input.png"
 GOLDEN_OUTPUT = "golden-output.png"
 """The golden pair: an image, and its cartoon by the reference runtime."""
 
+GOLDEN_PAIR = (GOLDEN_INPUT, GOLDEN_OUTPUT)
+
+GOLDEN_CHECKSUMS = "golden-checksums.json"
+"""Checksums of a converted model's golden pair, whose bytes depend on the CPU that computed it. The
+manifest, and so the digest, must not."""
+
 NOTICES = ("README.md", "LICENSE", "LICENSES.md")
 """Licence files, which conversion copies."""
 
@@ -49,8 +52,7 @@ LOADED_FILES = frozenset(
     (
         ALPHA,
         *NOTICES,
-        GOLDEN_INPUT,
-        GOLDEN_OUTPUT,
+        *GOLDEN_PAIR,
         *(file_name(network, runtime) for network in NETWORKS for runtime in RUNTIMES),
     )
 )
@@ -90,6 +92,10 @@ class ModelFolder:
     """Sample cartoon as PNG bytes; None if the folder has none."""
     hub: HubReport | None = field(default=None, compare=False, repr=False)
     """Report of the hub that it was fetched from, if any."""
+    source_digest: str = ""
+    """Digest of the upstream files, also if they were converted: see `manifest.source_digest`."""
+    title: str = ""
+    """Display name of the style; empty if it has none of its own."""
 
     @property
     def label(self) -> str:
@@ -143,59 +149,75 @@ def locate(model: str | None, models_dir: Path, *, prefer_converted: bool = True
     )
 
 
-def open_folder(path: Path, digest: str | None = None) -> ModelFolder:
+def open_folder(path: Path, pin: Pin | None = None) -> ModelFolder:
     """Verify a model folder and return it with its verified files open.
 
-    Every file that the manifest lists must have the listed size and checksum. ``digest`` pins the
-    manifest: its SHA-256 as 64 lower-case hexadecimal digits. Without it, a folder in the upstream
-    format needs no manifest. A converted model has a manifest with a conversion record.
+    Every file that the manifest lists must have the listed size and checksum. ``pin`` is the
+    expected digest. Without one, or with one of the source, a folder in the upstream format needs
+    no manifest. A converted model has a manifest with a conversion record.
 
     Raises ModelError that names the first missing, truncated or changed file.
     """
     try:
-        return _open(path, digest)
+        folder = _open(path, pin)
     except OSError as error:
         raise ModelError(
             f"Cannot read the model {error.filename}: {os_error_reason(error)}."
         ) from error
+    if pin is None:
+        return folder
+    if pin.of_source and folder.source_digest != pin.sha256:
+        raise ModelError(
+            f"The upstream files of {path} have the digest {folder.source_digest}, but"
+            f" {pin.sha256} is expected: it is another model, or it was changed."
+        )
+    return replace(folder, integrity="pinned")
 
 
-def _open(path: Path, digest: str | None) -> ModelFolder:
+def _open(path: Path, pin: Pin | None) -> ModelFolder:
     if not path.exists():
         raise ModelError(f"There is no model folder {path}.")
     if not path.is_dir():
         raise ModelError(f"{path} is not a folder, so it cannot be a model.")
+    expected = None if pin is None or pin.of_source else pin.sha256
     if not (path / manifest.FILE_NAME).exists():
-        return _open_without_manifest(path, digest)
+        return _open_without_manifest(path, expected)
     content = (path / manifest.FILE_NAME).read_bytes()
     found = manifest.digest(content)
-    if digest is not None and found != digest:
+    if expected is not None and found != expected:
         raise ModelError(
-            f"The manifest of {path} has the digest {found}, but {digest} is expected: it is"
+            f"The manifest of {path} has the digest {found}, but {expected} is expected: it is"
             " another model, or it was changed."
         )
     described = manifest.decode(content, path / manifest.FILE_NAME)
     verified = _verify(path, described)
+    conversion = described.conversion
     folder = ModelFolder(
         path=path,
         style=described.style,
         model=described.model,
         revision=described.revision,
+        title=described.title,
         digest=found,
-        integrity="unpinned" if digest is None else "pinned",
+        source_digest=(
+            conversion.source if conversion else manifest.source_digest(described.files)
+        ),
+        integrity="unpinned",
         files=verified,
         sample=_sample(verified),
         hub=described.hub,
     )
-    if described.conversion is None:
+    if conversion is None:
         return folder
-    return replace(folder, networks=described.conversion.networks, is_converted=True)
+    return replace(folder, networks=conversion.networks, is_converted=True)
 
 
 def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
     missing = [name for name in REQUIRED_FILES if not (path / name).is_file()]
     if missing:
-        raise ModelError(f"{path} is not a complete model: it lacks {', '.join(missing)}.")
+        raise ModelError(
+            f"{path} is not a complete model: it lacks {', '.join(missing)}.{_rename(path)}"
+        )
     if digest is not None:
         raise ModelError(
             f"{path} has no {manifest.FILE_NAME}, so it cannot be checked against the digest"
@@ -208,10 +230,18 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
         model=path.resolve().name,
         revision="",
         digest=None,
+        source_digest=manifest.source_digest(found.records),
         integrity="no manifest",
         files=found,
         sample=_sample(found),
     )
+
+
+def _rename(path: Path) -> str:
+    """Return which files to rename, as a sentence; empty if none."""
+    old = {name: new for name, new in OLD_NAMES.items() if (path / name).is_file()}
+    changes = " and ".join(f"{name} to {new}" for name, new in old.items())
+    return f" Rename {changes}." if changes else ""
 
 
 def _sample(verified: OpenFiles) -> bytes | None:
@@ -228,7 +258,20 @@ def _verify(path: Path, described: Manifest) -> OpenFiles:
         _verify_file(verified, name, expected)
         if name not in LOADED_FILES:
             verified.close(name)
+    if described.conversion is not None:
+        checksums = _golden_checksums(path / GOLDEN_CHECKSUMS)
+        for name in GOLDEN_PAIR:
+            _verify_file(verified, name, checksums[name])
     return verified
+
+
+def _golden_checksums(path: Path) -> dict[str, FileRecord]:
+    if not path.is_file():
+        raise ModelError(f"The model file {path} is missing.")
+    checksums = manifest.decode_records(path.read_bytes(), path)
+    if checksums.keys() != set(GOLDEN_PAIR):
+        raise ModelError(f"{path} does not list {' and '.join(GOLDEN_PAIR)}.")
+    return checksums
 
 
 def _required(described: Manifest) -> Iterator[str]:
@@ -236,7 +279,7 @@ def _required(described: Manifest) -> Iterator[str]:
     if described.conversion is None:
         yield from REQUIRED_FILES
         return
-    yield from (ALPHA, GOLDEN_INPUT, GOLDEN_OUTPUT)
+    yield ALPHA
     for name, network in described.conversion.networks.items():
         for runtime in network.runtimes:
             yield from file_names(network.same_as or name, runtime)

@@ -19,6 +19,9 @@ from dctnet.runtime_registry import RUNTIMES
 FILE_NAME = "manifest.json"
 FORMAT = 1
 
+SOURCE_FILES = ("alpha.jpg", *sorted(f"{stem}.pb" for stem in NETWORKS.values()))
+"""Upstream files on which a cartoon depends, in alphabetical order."""
+
 _SHA256_DIGITS = 64
 
 T = TypeVar("T")
@@ -50,8 +53,8 @@ class HubReport:
 class Conversion:
     """Conversion record: source, tools and results of a conversion."""
 
-    source: str | None
-    """Digest of the source folder's manifest; None if it had none."""
+    source: str
+    """Source digest of the folder that was converted: see `source_digest`."""
     tools: Mapping[str, str]
     """Versions of dctnet and of the packages that the conversion used."""
     networks: Mapping[str, NetworkRecord]
@@ -77,6 +80,8 @@ class Manifest:
     """None unless the folder, or the source of its conversion, was fetched."""
     conversion: Conversion | None = None
     """None for a folder in the upstream format."""
+    title: str = ""
+    """Display name of the style; empty for a public one."""
 
 
 def record_file(path: Path) -> FileRecord:
@@ -96,12 +101,45 @@ def encode(manifest: Manifest) -> bytes:
     content = {"format": FORMAT, **asdict(manifest)}
     if manifest.conversion is None:
         del content["conversion"]
+    return _canonical(content)
+
+
+def encode_records(files: Mapping[str, FileRecord]) -> bytes:
+    """Return records of files as canonical JSON."""
+    return _canonical({name: asdict(record) for name, record in files.items()})
+
+
+def decode_records(content: bytes, path: Path) -> dict[str, FileRecord]:
+    """Parse records of files from the file ``path``; raise ModelError."""
+    try:
+        entries = _typed(json.loads(content), dict, "the document")
+        return {_safe(name): _file_record(name, entry) for name, entry in entries.items()}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} is not a valid list of checksums: {error}.") from error
+
+
+def _canonical(content: Mapping[str, object]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
 def digest(content: bytes) -> str:
     """Return the SHA-256 of a manifest's bytes, which covers every file it lists."""
     return hashlib.sha256(content).hexdigest()
+
+
+def source_digest(files: Mapping[str, FileRecord]) -> str:
+    """Return the SHA-256 of the upstream files' checksums, as `sha256sum` prints them.
+
+    ``sha256sum alpha.jpg cartoon_bg.pb cartoon_h.pb detector.pb keypoints.pb | sha256sum`` prints
+    the same. It depends neither on the hub nor on the version of dctnet.
+    """
+    lines = (f"{files[name].sha256}  {name}\n" for name in SOURCE_FILES)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def is_sha256(text: str) -> bool:
+    """Return whether a text is a SHA-256 digest of 64 lower-case hexadecimal digits."""
+    return len(text) == _SHA256_DIGITS and not set(text) - set("0123456789abcdef")
 
 
 def write(folder: Path, manifest: Manifest) -> str:
@@ -135,6 +173,7 @@ def _manifest(data: dict[str, object]) -> Manifest:
         model=_typed(data.get("model"), str, "model"),
         revision=_typed(data.get("revision"), str, "revision"),
         files={_safe(name): _file_record(name, entry) for name, entry in files.items()},
+        title=_typed(data.get("title", ""), str, "title"),
         hub=None if hub is None else _hub_report(_typed(hub, dict, "hub")),
         conversion=(
             None if conversion is None else _conversion(_typed(conversion, dict, "the conversion"))
@@ -145,7 +184,7 @@ def _manifest(data: dict[str, object]) -> Manifest:
 def _file_record(name: str, entry: object) -> FileRecord:
     fields = _typed(entry, dict, name)
     sha256 = _typed(fields.get("sha256"), str, f"the checksum of {name}")
-    if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
+    if not is_sha256(sha256):
         raise ValueError(f"the checksum of {name} is not a sha256")
     return FileRecord(sha256, _typed(fields.get("size"), int, f"the size of {name}"))
 
@@ -160,13 +199,15 @@ def _hub_report(fields: dict[str, object]) -> HubReport:
 
 
 def _conversion(fields: dict[str, object]) -> Conversion:
-    source = fields.get("source")
+    source = _typed(fields.get("source"), str, "the source")
+    if not is_sha256(source):
+        raise ValueError("the source is not a sha256")
     tools = _typed(fields.get("tools"), dict, "the tools")
     networks = _typed(fields.get("networks"), dict, "the networks")
     if set(networks) != set(NETWORKS):
         raise ValueError(f"its networks are not {', '.join(NETWORKS)}")
     return Conversion(
-        source=None if source is None else _typed(source, str, "the source"),
+        source=source,
         tools={
             name: _typed(version, str, f"the version of {name}") for name, version in tools.items()
         },
@@ -182,15 +223,9 @@ def _network_record(name: str, fields: dict[str, object]) -> NetworkRecord:
         raise ValueError(
             f"the runtimes of {name} are {runtimes}, not some of {', '.join(RUNTIMES)}"
         )
-    differences = _typed(fields.get("differences"), dict, f"the differences of {name}")
     return NetworkRecord(
         runtimes=tuple(runtimes),
         reason=_typed(fields.get("reason"), str, f"the reason of {name}"),
-        compared=_typed(fields.get("compared"), int, f"the comparisons of {name}"),
-        differences={
-            output: _typed(largest, float, f"the difference of {output}")
-            for output, largest in differences.items()
-        },
         same_as=_shared_network(_typed(fields.get("same_as"), str, f"the same_as of {name}")),
     )
 
@@ -222,6 +257,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--style", required=True)
+    parser.add_argument("--title", default="", help="display name; default: the style")
     parser.add_argument("--model", help="the model's id; default: the style")
     parser.add_argument("--revision", default="", help="default: none")
     arguments = parser.parse_args(argv)
@@ -230,7 +266,9 @@ def main(argv: list[str]) -> int:
         paths = [p for p in folder.rglob("*") if p.is_file() and p != folder / FILE_NAME]
         files = {path.relative_to(folder).as_posix(): record_file(path) for path in paths}
         model = arguments.model or arguments.style
-        described = Manifest(arguments.style, model, arguments.revision, files)
+        described = Manifest(
+            arguments.style, model, arguments.revision, files, title=arguments.title
+        )
         sys.stdout.write(f"{write(folder, described)}\n")
     except OSError as error:
         sys.stderr.write(f"Cannot write the manifest of {folder}: {os_error_reason(error)}.\n")

@@ -1,7 +1,6 @@
 """The four networks of a model: file names, and the record of each network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dctnet.runtime_registry import REFERENCE, RUNTIMES
 
@@ -19,16 +18,12 @@ GENERATORS = ("background", "head")
 
 @dataclass(frozen=True, slots=True)
 class NetworkRecord:
-    """Record of one network of a model folder: its runtimes and how it was compared."""
+    """Record of one network of a model folder."""
 
     runtimes: tuple[str, ...]
     """Names in ``RUNTIMES`` of those that can run it from the files of the folder."""
     reason: str = ""
     """Why the network needs TensorFlow; empty if it does not."""
-    compared: int = 0
-    """Number of inputs on which the converted network was compared with TensorFlow."""
-    differences: Mapping[str, float] = field(default_factory=dict)
-    """Largest absolute difference of each output over these inputs."""
     same_as: str = ""
     """Network whose files this one shares; empty if it has its own."""
 

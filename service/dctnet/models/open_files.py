@@ -64,6 +64,11 @@ class OpenFiles:
         self._open[name] = descriptor, record
         return record
 
+    @property
+    def records(self) -> dict[str, FileRecord]:
+        """Size and checksum of every open file."""
+        return {name: record for name, (_, record) in self._open.items()}
+
     def close(self, name: str) -> None:
         """Close a file and remove it."""
         descriptor, _ = self._open.pop(name)

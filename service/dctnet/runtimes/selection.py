@@ -156,12 +156,33 @@ def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Net
         runtime, file = locate_file("landmarks")
         return runtime.landmarker(file, threads)
 
+    # In most public models both generators have the same weights.
+    distinct = ("background",) if _have_same_files(folder, runtimes) else networks.GENERATORS
     if not all(RUNTIMES[runtime].loads_in_parallel for runtime in modules):
-        return Networks(generator("background"), generator("head"), detector(), landmarker())
+        generators = [generator(network) for network in distinct]
+        return Networks(generators[0], generators[-1], detector(), landmarker())
     with ThreadPoolExecutor() as pool:
-        background, head = (pool.submit(generator, network) for network in networks.GENERATORS)
+        loading = [pool.submit(generator, network) for network in distinct]
         boxes, landmarks = pool.submit(detector), pool.submit(landmarker)
-    return Networks(background.result(), head.result(), boxes.result(), landmarks.result())
+    generators = [future.result() for future in loading]
+    return Networks(generators[0], generators[-1], boxes.result(), landmarks.result())
+
+
+def _have_same_files(folder: ModelFolder, runtimes: dict[str, str]) -> bool:
+    """Return whether both generators load the same content into the same runtime."""
+    records = folder.files.records
+    used = {runtimes[network] for network in networks.GENERATORS}
+    files = [
+        [
+            records.get(name)
+            for name in networks.file_names(
+                folder.networks[network].same_as or network, runtimes[network]
+            )
+        ]
+        for network in networks.GENERATORS
+    ]
+    # A missing file is reported when it is loaded.
+    return files[0] == files[1] and None not in files[0] and len(used) == 1
 
 
 def _missing_runtime(folder: ModelFolder, name: str) -> ModelError:
