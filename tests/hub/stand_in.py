@@ -2,7 +2,9 @@
 
 It serves the requests of ``modelscope_hub`` 0.5: the list of a model's files, its revisions, and
 the files, whole or by ``Range``. The responses have the fields that this client reads
-(modelscope_hub/_legacy_api.py and _download.py). Attributes switch on faults.
+(modelscope_hub/_legacy_api.py and _download.py), and the hub's oddities: a part of a small file has
+the status 200 and ``Content-Range``, a missing file the status 200 and a JSON document, and large
+files are redirected to a second host, the LFS CDN. Attributes switch on faults.
 """
 
 import hashlib
@@ -12,11 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from ssl import SSLContext
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.support.http_stub import Handler, Request, serving
 
 COMMITTED = 1_665_300_000  # Seconds since 1970: 2022-10-09T07:20:00Z.
+
+LFS_BYTES = 1_000_000
+"""Size from which a file lies on the CDN."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Hub:
     revisions: dict[str, dict[str, bytes]]
     """The files of each revision."""
     address: str = ""
+    cdn_address: str = ""
 
     status: HTTPStatus = HTTPStatus.OK
     """Any other status than 200 is the response to every request."""
@@ -45,8 +52,12 @@ class Hub:
     """Whether the hub hides its revisions."""
     withheld: dict[str, HTTPStatus] = field(default_factory=dict)
     """Files that are listed, but fail with an error."""
+    rate_limited: dict[str, list[int]] = field(default_factory=dict)
+    """By file, ``Retry-After`` of the next responses, which have the status 429."""
     listed_sums: dict[str, str | None] = field(default_factory=dict)
     """Checksums in the list instead of the true ones."""
+    listed_sizes: dict[str, int] = field(default_factory=dict)
+    """Sizes in the list instead of the true ones."""
     cut_after: dict[str, list[int]] = field(default_factory=dict)
     """By file, bytes after which the next responses are cut; one entry for each response."""
     held_after: dict[str, int] = field(default_factory=dict)
@@ -56,7 +67,9 @@ class Hub:
     file_requests: list[FileRequest] = field(default_factory=list)
     """The requests for files, in the order in which they came."""
     requests: list[Request] = field(default_factory=list)
-    """All requests."""
+    """All requests to the hub."""
+    cdn_requests: list[Request] = field(default_factory=list)
+    """All requests to the CDN."""
 
     def requests_for(self, path: str) -> list[FileRequest]:
         """The requests for one file."""
@@ -68,7 +81,7 @@ class Hub:
                 "Name": path.rsplit("/", 1)[-1],
                 "Path": path,
                 "Type": "blob",
-                "Size": len(content),
+                "Size": self.listed_sizes.get(path, len(content)),
                 "Sha256": self.listed_sums.get(path, hashlib.sha256(content).hexdigest()),
                 "CommittedDate": COMMITTED,
             }
@@ -82,16 +95,49 @@ class Hub:
 
 
 @contextmanager
-def running(hub: Hub, host: str = "127.0.0.1") -> Iterator[Hub]:
-    """Serve the hub on a free port of an address of this machine until the end of the block."""
-    with serving(_Handler, host, hub=hub) as stub:
-        hub.address, hub.released, hub.requests = stub.url, stub.released, stub.requests
-        yield hub
+def running(hub: Hub, host: str = "127.0.0.1", tls: SSLContext | None = None) -> Iterator[Hub]:
+    """Serve the hub on free ports of an address of this machine until the end of the block."""
+    with (
+        serving(_CdnHandler, host, hub=hub) as cdn,
+        serving(_HubHandler, host, tls=tls, hub=hub) as stub,
+    ):
+        hub.address, hub.cdn_address = stub.url, cdn.url
+        hub.released = stub.released
+        hub.requests, hub.cdn_requests = stub.requests, cdn.requests
+        try:
+            yield hub
+        finally:
+            hub.released.set()
 
 
-class _Handler(Handler):
+class _FileHandler(Handler):
     hub: Hub
 
+    def send_file(self, path: str, content: bytes, partial_status: HTTPStatus) -> None:
+        requested_range = self.headers.get("Range")
+        start = (
+            int(requested_range.removeprefix("bytes=").removesuffix("-")) if requested_range else 0
+        )
+        rest = content[start:]
+        cuts = self.hub.cut_after.get(path)
+        sent = rest[: cuts.pop(0)] if cuts else rest
+        self.hub.file_requests.append(FileRequest(path, requested_range, len(sent)))
+        self.send_response(partial_status if requested_range else HTTPStatus.OK)
+        self.send_header("Content-Length", str(len(rest)))
+        if requested_range:
+            last = len(content) - 1
+            self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
+        self.end_headers()
+        held = self.hub.held_after.get(path)
+        if held is None:
+            self.wfile.write(sent)
+        else:
+            self.wfile.write(sent[:held])
+            self.hub.released.wait()
+        self.close_connection = len(sent) < len(rest) or held is not None
+
+
+class _HubHandler(_FileHandler):
     def respond(self) -> None:
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
@@ -107,39 +153,34 @@ class _Handler(Handler):
             self._reject(HTTPStatus.NOT_FOUND)
         elif url.path == f"{model}/repo/files":
             self._respond_json(self.hub.list_files(revision))
-        elif url.path == f"{model}/repo" and path in self.hub.withheld:
-            self._reject(self.hub.withheld[path])
         elif url.path == f"{model}/repo":
-            self._send_file(revision, path)
+            self._respond_with_file(revision, path)
         else:
             self._reject(HTTPStatus.NOT_FOUND)
 
-    def _send_file(self, revision: str, path: str) -> None:
+    def _respond_with_file(self, revision: str, path: str) -> None:
         content = self.hub.revisions[revision][path]
-        requested_range = self.headers.get("Range")
-        start = (
-            int(requested_range.removeprefix("bytes=").removesuffix("-")) if requested_range else 0
-        )
-        rest = content[start:]
-        cuts = self.hub.cut_after.get(path)
-        sent = rest[: cuts.pop(0)] if cuts else rest
-        self.hub.file_requests.append(FileRequest(path, requested_range, len(sent)))
-        self.send_response(HTTPStatus.PARTIAL_CONTENT if requested_range else HTTPStatus.OK)
-        self.send_header("Content-Length", str(len(rest)))
-        if requested_range:
-            last = len(content) - 1
-            self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
-        self.end_headers()
-        held = self.hub.held_after.get(path)
-        if held is None:
-            self.wfile.write(sent)
+        fault = self.hub.withheld.get(path)
+        if waits := self.hub.rate_limited.get(path):
+            self.send(HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(waits.pop(0))})
+        elif fault is HTTPStatus.NOT_FOUND:
+            self._respond_json({"Code": 10010205001, "Message": "not found", "Success": False})
+        elif fault is not None:
+            self._reject(fault)
+        elif len(content) >= LFS_BYTES:
+            location = f"{self.hub.cdn_address}/{quote(revision)}/{quote(path)}?signature=secret"
+            self.send(HTTPStatus.FOUND, headers={"Location": location})
         else:
-            self.wfile.write(sent[:held])
-            self.hub.released.wait()
-        self.close_connection = len(sent) < len(rest) or held is not None
+            self.send_file(path, content, HTTPStatus.OK)
 
     def _respond_json(self, response: object) -> None:
         self.send(HTTPStatus.OK, json.dumps(response).encode())
 
     def _reject(self, status: HTTPStatus) -> None:
         self.send(status, json.dumps({"Code": status, "Message": "no"}).encode())
+
+
+class _CdnHandler(_FileHandler):
+    def respond(self) -> None:
+        revision, path = unquote(urlsplit(self.path).path).removeprefix("/").split("/", 1)
+        self.send_file(path, self.hub.revisions[revision][path], HTTPStatus.PARTIAL_CONTENT)

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from dctnet.cli import main
 from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.models.manifest import FileRecord, Manifest
+from dctnet.models.pins import Pin
 from tests.hub.stand_in import Hub, running
 from tests.support.polling import until
 
@@ -134,12 +136,19 @@ def test_manifest_has_checksums_and_hub_report(hub, to, fetched):
     )
 
 
-def test_last_line_is_the_digest_and_only_a_lock_file_remains(hub, to, home, fetched):
+def source_pin() -> str:
+    """The pin of the revision ``master``, as `sha256sum FILES | sha256sum` computes it."""
+    names = "alpha.jpg", "cartoon_bg.pb", "cartoon_h.pb", "detector.pb", "keypoints.pb"
+    sums = [f"{hashlib.sha256(content(name, 'master')).hexdigest()}  {name}\n" for name in names]
+    return f"source:sha256:{hashlib.sha256(''.join(sums).encode()).hexdigest()}"
+
+
+def test_last_line_is_the_source_pin_and_only_a_lock_file_remains(hub, to, home, fetched):
     lines = fetched()
-    pin = "To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:"
-    digest = hashlib.sha256((to / "manifest.json").read_bytes()).hexdigest()
+    pin = "To pin it, converted or not, set DCTNET_MODEL_DIGEST to the digest of its files:"
+    digest = source_pin()
     assert lines == [f"anime at revision master is fetched: {to}", pin, digest]
-    assert open_folder(to, digest).integrity == "pinned"
+    assert open_folder(to, Pin.parse(digest)).integrity == "pinned"
     assert sorted(path.name for path in to.parent.iterdir()) == [".anime.lock", "anime"]
     assert (to.parent / ".anime.lock").stat().st_size == 0
     assert list(home.iterdir()) == []
@@ -155,6 +164,17 @@ def test_last_line_is_the_digest_and_only_a_lock_file_remains(hub, to, home, fet
     chosen.mkdir(parents=True)
     assert fetched("anime", "--to", str(chosen))[-1] == digest
     assert open_folder(chosen).style == "anime"
+
+
+def test_download_with_another_digest_than_expected_is_deleted(hub, to, rejection, fetched):
+    other = f"source:sha256:{'0' * 64}"
+    message = rejection("anime", "--digest", other)
+    assert "have the digest" in message
+    assert f"but {'0' * 64} is expected" in message
+    assert [path.name for path in to.parent.iterdir()] == [".anime.lock"]
+    assert fetched("anime", "--digest", source_pin())[-1] == source_pin()
+    assert main(["fetch", "anime", "--digest", other]) == 1
+    assert to.is_dir()
 
 
 def test_login_on_the_machine_is_not_used(hub, home, fetched):
@@ -185,7 +205,8 @@ def test_damaged_model_is_rejected(to, fetched, capsys):
 
 @pytest.mark.parametrize("other", [["3d", "--to", "{to}"], ["anime", "--revision", "v1.0"]])
 def test_folder_with_another_model_is_kept(to, fetched, capsys, other):
-    digest = fetched()[-1]
+    fetched()
+    digest = open_folder(to).digest
     assert main(["fetch", *(word.format(to=to) for word in other)]) == 1
     assert f"{to} already holds anime at revision master" in capsys.readouterr().err
     assert open_folder(to).digest == digest
@@ -210,6 +231,13 @@ def test_lost_connection_is_resumed_within_a_run(hub, to, fetched):
     first, second = hub.requests_for(BIG)
     assert (first.range, first.sent) == (None, 1_000_000)
     assert (second.range, second.sent) == ("bytes=1000000-", 2_000_000)
+
+
+def test_part_of_a_small_file_has_the_status_200(hub, to, fetched):
+    hub.cut_after["keypoints.pb"] = [400]
+    fetched()
+    assert (to / "keypoints.pb").read_bytes() == content("keypoints.pb", "master")
+    assert [sent.range for sent in hub.requests_for("keypoints.pb")] == [None, "bytes=400-"]
 
 
 @pytest.mark.promise("Models: a download resumes, and a model appears whole or not at all")
@@ -332,8 +360,69 @@ def test_revision_without_a_model_is_named(hub, rejection):
 
 
 def test_listed_but_missing_file_is_named(hub, rejection):
+    """The hub's response for it is a JSON document with the status 200."""
     hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
+    message = rejection()
+    assert f"The download of keypoints.pb of {ANIME} at revision master" in message
+    assert "does not match the size or checksum" in message
+
+
+def test_missing_file_is_detected_if_the_hub_lists_no_checksum(hub, rejection):
+    hub.withheld["keypoints.pb"] = HTTPStatus.NOT_FOUND
+    hub.listed_sums["keypoints.pb"], hub.listed_sizes["keypoints.pb"] = None, 0
     assert f"There is no keypoints.pb of {ANIME} at revision master" in rejection()
+
+
+def test_file_with_another_size_than_listed_is_deleted(hub, to, rejection):
+    hub.listed_sizes["alpha.jpg"] = 999
+    message = rejection()
+    assert f"The download of alpha.jpg of {ANIME}" in message
+    assert "was deleted" in message
+    assert not list(to.parent.glob("**/alpha.jpg*"))
+
+
+def test_rate_limit_is_waited_for_then_reported_with_its_duration(
+    hub, rejection, fetched, monkeypatch
+):
+    monkeypatch.setattr("modelscope_hub._download.DOWNLOAD_RETRY_MAX_DELAY_SECONDS", 0)
+    hub.rate_limited["detector.pb"] = [7, 7]
+    assert "with HTTP 429. Run the command again in 7 s: it resumes." in rejection()
+    hub.rate_limited["detector.pb"] = [7]
+    fetched()
+
+
+def test_large_files_come_from_the_second_host_without_the_token(hub, to, fetched, monkeypatch):
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "mine")
+    fetched()
+    assert (to / BIG).read_bytes() == content(BIG, "master")
+    (asked,) = [request for request in hub.requests if f"FilePath={BIG}" in request.path]
+    assert asked.headers["Authorization"] == "Bearer mine"
+    (sent,) = hub.cdn_requests
+    assert sent.headers["Authorization"] is None
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate of 127.0.0.1, with its key."""
+    path = tmp_path / "certificate.pem"
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    request = ("openssl", "req", "-x509", "-nodes", "-days", "1", "-newkey", "rsa:2048", *subject)
+    subprocess.run([*request, "-keyout", path, "-out", path], check=True, capture_output=True)
+    return path
+
+
+def test_untrusted_certificate_error_names_the_remedy(
+    hub, certificate, rejection, fetched, monkeypatch
+):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with running(Hub(ANIME, hub.revisions), tls=tls) as secure:
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", secure.address)
+        message = rejection()
+        assert f"The hub's certificate is not trusted, for {ANIME} at revision master" in message
+        assert "set REQUESTS_CA_BUNDLE to the file" in message
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        fetched()
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN])

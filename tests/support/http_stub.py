@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext, SSLError
 from typing import Any, NamedTuple
 
 
@@ -72,9 +73,13 @@ class Stub(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, handler: type[Handler], host: str, port: int) -> None:
+    def __init__(
+        self, handler: type[Handler], host: str, port: int, tls: SSLContext | None = None
+    ) -> None:
         super().__init__((host, port), handler)
-        self.url = f"http://{host}:{self.server_port}"
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.server_port}"
         self.requests: list[Request] = []
         """All requests, in order."""
         self.released = threading.Event()
@@ -82,19 +87,23 @@ class Stub(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that have disconnected."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | SSLError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(
-    handler: type[Handler], host: str = "127.0.0.1", port: int = 0, **attributes: Any
+    handler: type[Handler],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: SSLContext | None = None,
+    **attributes: Any,
 ) -> Iterator[Stub]:
     """Serve until the end of the block, by default on a free port.
 
     ``attributes`` become attributes of the handler's class.
     """
-    with Stub(type(handler.__name__, (handler,), attributes), host, port) as stub:
+    with Stub(type(handler.__name__, (handler,), attributes), host, port, tls) as stub:
         thread = threading.Thread(target=stub.serve_forever, args=(0.01,))
         thread.start()
         try:

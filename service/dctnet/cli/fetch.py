@@ -4,8 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from dctnet.cli.arguments import pin
 from dctnet.config import Settings
 from dctnet.models.fetch import DEFAULT_REVISION, fetch
+from dctnet.models.local_source import fetch_from
+from dctnet.models.pins import Pin
 from dctnet.models.styles import STYLES
 
 
@@ -26,6 +29,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="folder to create; default: STYLE in DCTNET_MODELS_DIR",
     )
     parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="PATH",
+        help="folder, or tar or zip archive, with the model's files: nothing is downloaded",
+    )
+    parser.add_argument(
+        "--digest", type=pin, metavar="D", help="expected digest; any other download is deleted"
+    )
+    parser.add_argument(
         "--revision", metavar="R", help=f"branch or tag on the hub; default: {DEFAULT_REVISION}"
     )
 
@@ -33,10 +46,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Fetch; print the folder and how to pin it. The last line is the digest."""
     to = args.to or settings.models_dir / args.style
-    fetched = fetch(args.style, to, args.revision, show_progress=sys.stderr.isatty())
+    if args.source:
+        fetched = fetch_from(args.source, args.style, to, args.revision, args.digest)
+    else:
+        show_progress = sys.stderr.isatty()
+        fetched = fetch(args.style, to, args.revision, args.digest, show_progress=show_progress)
     folder = fetched.folder
     how = "is fetched" if fetched.downloaded else "already exists and is verified"
-    print(f"{folder.style} at revision {folder.revision} {how}: {folder.path}")
-    print("To pin it, set DCTNET_MODEL_DIGEST to the digest of its manifest:")
-    print(folder.digest)
+    revision = f" at revision {folder.revision}" if folder.revision else ""
+    print(f"{folder.style}{revision} {how}: {folder.path}")
+    print("To pin it, converted or not, set DCTNET_MODEL_DIGEST to the digest of its files:")
+    print(Pin(folder.source_digest, of_source=True))
     return 0

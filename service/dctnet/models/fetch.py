@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from dctnet.models.atomic_dir import exclusive_lock
 from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.folder import REQUIRED_FILES, ModelFolder, open_folder
 from dctnet.models.manifest import HubReport, Manifest
+from dctnet.models.pins import Pin
 from dctnet.models.styles import STYLES, PublicStyle
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ FETCHED_FILES = (*REQUIRED_FILES, "README.md", "LICENSE")
 """Files to download: the model, and its README and licence if present."""
 
 
+MAX_ERROR_BYTES = 4096
+"""Size of the hub's largest error document."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchResult:
     """Result of a fetch: the verified folder, and whether it was downloaded."""
@@ -45,33 +51,45 @@ class FetchResult:
 
 
 def fetch(
-    style: str, to: Path, revision: str | None = None, *, show_progress: bool = False
+    style: str,
+    to: Path,
+    revision: str | None = None,
+    pin: Pin | None = None,
+    *,
+    show_progress: bool = False,
 ) -> FetchResult:
     """Download a public model into the folder ``to``, atomically.
 
     Resumes an interrupted download. If several processes fetch into the same folder, one downloads
     and the others wait. The hub is https://modelscope.cn, or the client's MODELSCOPE_ENDPOINT.
+    ``pin`` is the expected digest; a download with another one is deleted.
     ``show_progress`` shows the client's progress bars on standard error.
 
     Raises ModelError with cause and remedy.
     """
-    if style not in STYLES:
-        raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
+    require_style(style)
     to = to.resolve()
     with exclusive_lock(to, "--to"):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            return FetchResult(_existing(to, style, revision), downloaded=False)
-        _download(STYLES[style], revision or DEFAULT_REVISION, to, show_progress)
+            return FetchResult(existing_folder(to, style, revision, pin), downloaded=False)
+        _download(STYLES[style], revision or DEFAULT_REVISION, to, pin, show_progress)
         return FetchResult(open_folder(to), downloaded=True)
 
 
-def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
+def require_style(style: str) -> None:
+    """Raise ModelError unless there is a public style of this name."""
+    if style not in STYLES:
+        raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
+
+
+def existing_folder(to: Path, style: str, revision: str | None, pin: Pin | None) -> ModelFolder:
+    """Verify a fetched folder; raise ModelError if it is another model, or none."""
     if not (to / manifest.FILE_NAME).is_file():
         raise ModelError(
             f"{to} already exists and was not fetched: choose another folder with --to."
         )
     try:
-        folder = open_folder(to)
+        folder = open_folder(to, pin)
     except ModelError as error:
         raise ModelError(f"{error} Remove {to} and run the command again.") from error
     if folder.style != style or revision not in (None, folder.revision):
@@ -82,7 +100,9 @@ def _existing(to: Path, style: str, revision: str | None) -> ModelFolder:
     return folder
 
 
-def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) -> None:
+def _download(
+    style: PublicStyle, revision: str, to: Path, pin: Pin | None, show_progress: bool
+) -> None:
     """Download into a folder beside ``to``, write the manifest, and rename the folder."""
     staging = to.parent / f".{to.name}.partial"
     # A partial file of one revision must not be resumed with the bytes of another.
@@ -107,6 +127,7 @@ def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) 
                     for file in wanted
                 ],
             )
+        _require_files(wanted, files, source)
     except ModelError:
         raise
     except Exception as error:  # Also errors of the client about a malformed response.
@@ -119,6 +140,11 @@ def _download(style: PublicStyle, revision: str, to: Path, show_progress: bool) 
         hub=hub,
     )
     manifest.write(files, described)
+    try:
+        open_folder(files, pin)
+    except ModelError:
+        shutil.rmtree(staging)
+        raise
     files.replace(to)
     shutil.rmtree(staging)
 
@@ -166,6 +192,19 @@ def _require_all(wanted: "list[FileInfo]", source: str) -> None:
         )
 
 
+def _require_files(wanted: "list[FileInfo]", folder: Path, source: str) -> None:
+    """Raise ModelError if the content of a file is the hub's error document.
+
+    The hub sends it with the status 200, and the client detects it by size or checksum only.
+    """
+    for file in wanted:
+        path = folder / file.path
+        content = path.read_bytes() if path.stat().st_size < MAX_ERROR_BYTES else b""
+        if content.startswith(b"{") and b'"Code"' in content and b'"Success"' in content:
+            path.unlink()
+            raise ModelError(f"There is no {file.path} of {source}: check the revision.")
+
+
 def _newest(files: "list[FileInfo]") -> str | None:
     times = [f.last_modified for f in files if isinstance(f.last_modified, datetime)]
     return max(times).astimezone(UTC).isoformat() if times else None
@@ -199,9 +238,22 @@ def _explain(error: BaseException, what: str) -> str:
     if isinstance(error, NotExistError):
         return f"There is no {what}: check the revision and MODELSCOPE_ENDPOINT."
     if isinstance(error, APIError):
+        wait = getattr(error, "retry_after", None)  # The hub's Retry-After.
+        when = "later" if wait is None else f"in {wait:.0f} s"
         return (
-            f"The hub rejected {what} with HTTP {error.status_code}. Run the command again later:"
+            f"The hub rejected {what} with HTTP {error.status_code}. Run the command again {when}:"
             " it resumes."
+        )
+    return _explain_other(error, what)
+
+
+def _explain_other(error: BaseException, what: str) -> str:
+    """Return cause and remedy of an error that is not about a response's status."""
+    if reason := _certificate_error(error):
+        return (
+            f"The hub's certificate is not trusted, for {what}: {reason}. If a proxy or mirror has"
+            " a certificate of your own authority, set REQUESTS_CA_BUNDLE to the file of that"
+            " authority's certificates."
         )
     # Disk and connection errors are both OSErrors. Those of HTTP libraries have no errno, and those
     # about a response's content are ValueErrors.
@@ -219,3 +271,15 @@ def _explain(error: BaseException, what: str) -> str:
         f"The response for {what} is invalid ({type(error).__name__}): check that"
         " MODELSCOPE_ENDPOINT is the address of a hub."
     )
+
+
+def _certificate_error(error: BaseException | None) -> str:
+    """Return why a certificate was rejected; empty if none was."""
+    while error is not None:
+        if isinstance(error, SSLCertVerificationError):
+            return error.verify_message
+        # `requests` has the cause among the arguments only.
+        arguments = (getattr(argument, "reason", argument) for argument in error.args)
+        nested = next((a for a in arguments if isinstance(a, BaseException)), None)
+        error = nested or error.__cause__ or error.__context__
+    return ""
