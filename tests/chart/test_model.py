@@ -115,6 +115,16 @@ def test_init_containers_fetch_then_convert_the_served_folder():
     assert not [each for each in prepare["env"] if each["name"].startswith("MODELSCOPE")]
 
 
+def test_source_pin_is_verified_when_the_model_is_fetched():
+    """The digest of the converted manifest is not known before the conversion."""
+    pin = f"source:{DIGEST}"
+    objects = render({"model": {"digest": pin}})
+    fetch, prepare = objects.pod["spec"]["initContainers"]
+    assert fetch["args"] == ["fetch", "anime", "--digest", pin]
+    assert prepare["args"] == ["prepare", "anime"]
+    assert objects.settings["DCTNET_MODEL_DIGEST"] == pin
+
+
 def test_created_claim_is_kept_on_uninstall():
     cache = {"create": True, "size": "9Gi", "storageClassName": "fast"}
     claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim", "dctnet-model")

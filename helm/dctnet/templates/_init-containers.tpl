@@ -3,6 +3,7 @@ exits at once if it exists. */}}
 {{- define "dctnet.modelInitContainers" -}}
 {{- $fetch := list "fetch" .Values.model.style -}}
 {{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}
+{{- if hasPrefix "source:" .Values.model.digest }}{{- $fetch = concat $fetch (list "--digest" .Values.model.digest) }}{{- end -}}
 {{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (list "prepare" .Values.model.style)) }}
 - name: {{ .name }}
   image: {{ include "dctnet.image" $ | quote }}
