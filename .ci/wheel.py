@@ -15,6 +15,7 @@ REQUIRED = (
     f"{DEMO}cartoon_bg.onnx",
     f"{DEMO}detector.onnx",
     f"{DEMO}keypoints.onnx",
+    f"{DEMO}golden-checksums.json",
     f"{DEMO}golden-output.png",
     f"{DEMO}golden-input.png",
     f"{DEMO}manifest.json",
