@@ -15,7 +15,8 @@ from tests.support.frozen_models import write_public_structure
 from tests.support.images import SAMPLES
 from tests.support.upstream import Upstream
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
+# A group of its own: that of the other TensorFlow tests is the longest.
+pytestmark = pytest.mark.xdist_group("public structure")
 
 
 @pytest.fixture(scope="module")
