@@ -1,14 +1,19 @@
 """Types of command line arguments that several commands have."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import TypeVar
 
-from dctnet.models import pins
-from dctnet.models.pins import Pin
+T = TypeVar("T")
 
 
-def pin(text: str) -> Pin:
-    """Parse a pin; raise ArgumentTypeError."""
-    try:
-        return Pin.parse(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not {pins.DESCRIPTION}") from None
+def argument_type(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a parser whose ValueErrors argparse shows."""
+
+    def parse_argument(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return parse_argument

@@ -5,12 +5,13 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
+from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
 from dctnet.config import Settings
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from dctnet.engine import Engine
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,30 +52,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--strength",
-        type=_option(parse_strength),
+        type=argument_type(parse_strength),
         default=1.0,
         metavar="S",
         help="strength of the style, from 0, the image, to 1, the cartoon; default: 1",
     )
     parser.add_argument(
         "--size",
-        type=_option(parse_size),
+        type=argument_type(parse_size),
         metavar="PIXELS",
         help=f"limit of the cartoon's longest side, {MIN_SIZE} to {MAX_SIZE} pixels; an image is "
         "never enlarged; default: its own size",
     )
-
-
-def _option(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Return a parser whose errors argparse shows."""
-
-    def parse_argument(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse_argument
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

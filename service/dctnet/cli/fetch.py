@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dctnet.cli.arguments import pin
+from dctnet.cli.arguments import argument_type
 from dctnet.config import Settings
 from dctnet.models.fetch import DEFAULT_REVISION, fetch
 from dctnet.models.local_source import fetch_from
@@ -36,7 +36,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="folder, or tar or zip archive, with the model's files: nothing is downloaded",
     )
     parser.add_argument(
-        "--digest", type=pin, metavar="D", help="expected digest; any other download is deleted"
+        "--digest",
+        type=argument_type(Pin.parse),
+        metavar="D",
+        help="expected digest; any other download is deleted",
     )
     parser.add_argument(
         "--revision", metavar="R", help=f"branch or tag on the hub; default: {DEFAULT_REVISION}"

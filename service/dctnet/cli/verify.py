@@ -2,7 +2,7 @@
 
 import argparse
 
-from dctnet.cli.arguments import pin
+from dctnet.cli.arguments import argument_type
 from dctnet.config import Settings
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import locate, open_folder
@@ -21,7 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("folder", metavar="DIR", help="model folder, or style of a fetched model")
     parser.add_argument(
         "--digest",
-        type=pin,
+        type=argument_type(Pin.parse),
         metavar="D",
         help="expected digest, as `dctnet fetch` and `dctnet prepare` print it: sha256 of the"
         " manifest, or source:sha256:… of the upstream files",

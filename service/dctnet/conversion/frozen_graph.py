@@ -77,7 +77,11 @@ def read(path: Readable) -> Graph:
     from dctnet.runtimes.tensorflow import import_graph
 
     # TensorFlow adds the defaults of attributes that an older version did not have.
-    definition = import_graph(path).as_graph_def()
+    return from_definition(import_graph(path).as_graph_def())
+
+
+def from_definition(definition: Any) -> Graph:
+    """Return the nodes of a graph that TensorFlow has imported."""
     return {
         node.name: Node(
             name=node.name,

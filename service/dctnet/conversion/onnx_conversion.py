@@ -61,7 +61,7 @@ def convert_generator_to_onnx(path: Readable) -> "onnx.ModelProto":
     nodes = {node.name: node for node in definition.node}
     random = np.random.default_rng(0)
     placeholders = {}
-    for name, node in weight_nodes(frozen_graph.read(path)).items():
+    for name, node in weight_nodes(frozen_graph.from_definition(definition)).items():
         if name == EPSILON:
             continue
         tensor = nodes[node].attr["value"].tensor

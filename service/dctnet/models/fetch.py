@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,22 +67,31 @@ def fetch(
 
     Raises ModelError with cause and remedy.
     """
-    require_style(style)
+
+    def download(to: Path) -> None:
+        _download(STYLES[style], revision or DEFAULT_REVISION, to, pin, show_progress)
+
+    return write_once(download, style, to, revision, pin)
+
+
+def write_once(
+    write: Callable[[Path], None], style: str, to: Path, revision: str | None, pin: Pin | None
+) -> FetchResult:
+    """Let ``write`` create the folder ``to`` of a public style, unless it exists.
+
+    One process writes, the others wait. Raises ModelError.
+    """
+    if style not in STYLES:
+        raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
     to = to.resolve()
     with exclusive_lock(to, "--to"):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            return FetchResult(existing_folder(to, style, revision, pin), downloaded=False)
-        _download(STYLES[style], revision or DEFAULT_REVISION, to, pin, show_progress)
+            return FetchResult(_existing(to, style, revision, pin), downloaded=False)
+        write(to)
         return FetchResult(open_folder(to), downloaded=True)
 
 
-def require_style(style: str) -> None:
-    """Raise ModelError unless there is a public style of this name."""
-    if style not in STYLES:
-        raise ModelError(f"There is no public style {style!r}: the styles are {', '.join(STYLES)}.")
-
-
-def existing_folder(to: Path, style: str, revision: str | None, pin: Pin | None) -> ModelFolder:
+def _existing(to: Path, style: str, revision: str | None, pin: Pin | None) -> ModelFolder:
     """Verify a fetched folder; raise ModelError if it is another model, or none."""
     if not (to / manifest.FILE_NAME).is_file():
         raise ModelError(

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from dctnet.models import manifest
-from dctnet.models.atomic_dir import exclusive_lock, replace_dir, staging_dir
+from dctnet.models.atomic_dir import replace_dir, staging_dir
 from dctnet.models.errors import ModelError, os_error_reason
-from dctnet.models.fetch import FETCHED_FILES, FetchResult, existing_folder, require_style
+from dctnet.models.fetch import FETCHED_FILES, FetchResult, write_once
 from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.models.manifest import Manifest
 from dctnet.models.pins import Pin
@@ -32,18 +32,16 @@ def fetch_from(
     The files may be in any one folder of the source. If a manifest lies beside them, they are
     verified against it and it is kept. Raises ModelError with cause and remedy.
     """
-    require_style(style)
-    to = to.resolve()
-    with exclusive_lock(to, "--to"):
-        if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            return FetchResult(existing_folder(to, style, revision, pin), downloaded=False)
+
+    def copy(to: Path) -> None:
         with staging_dir(to) as files:
             _copy(source, files)
             if not (files / manifest.FILE_NAME).is_file():
                 _write_manifest(files, style, revision)
             _verify(files, source, style, revision, pin)
             replace_dir(files, to)
-        return FetchResult(open_folder(to), downloaded=True)
+
+    return write_once(copy, style, to, revision, pin)
 
 
 def _verify(files: Path, source: Path, style: str, revision: str | None, pin: Pin | None) -> None:

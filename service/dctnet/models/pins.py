@@ -27,7 +27,7 @@ class Pin:
         of_source = digest.startswith(_SOURCE)
         digest = digest.removeprefix(_SOURCE).removeprefix(_SHA256)
         if not is_sha256(digest):
-            raise ValueError(text)
+            raise ValueError(f"{text!r} is not {DESCRIPTION}")
         return cls(digest, of_source)
 
     def __str__(self) -> str:
