@@ -129,8 +129,12 @@ def test_generators_of_a_process_share_scratch_memory(built, weights, tmp_path):
 def test_profile_reports_seconds_per_stage(scratch_pool, weights):
     generator = native.NativeGenerator(weights, scratch_pool)
     with scratch_pool.borrow() as scratch:
-        generator.generate_in(scratch, np.zeros((96, 96, 3), np.uint8), 1)
-        profile = scratch.profile()
+        profiles = []
+        for _ in range(5):
+            generator.generate_in(scratch, np.zeros((96, 96, 3), np.uint8), 1)
+            profiles.append(scratch.profile())
+    # The least of several: the process may be paused in any stage.
+    profile = {stage: min(each[stage] for each in profiles) for stage in profiles[0]}
     assert max(profile, key=profile.__getitem__) == "blocks"
     assert all(seconds > 0 for seconds in profile.values())
 
