@@ -6,10 +6,13 @@
 
 namespace dctnet {
 
-StridedConv::StridedConv(int channels, const float* weights, const float* bias)
-    : channels_(channels),
-      weights_(pack_panels(weights, 9 * channels, channels)),
-      bias_(copy(bias, channels)) {}
+StridedConv::StridedConv(int channels)
+    : channels_(channels), weights_(allocate(9 * channels * channels)), bias_(allocate(channels)) {}
+
+void StridedConv::set_weights(const float* weights, const float* bias) {
+    pack_panels(weights, 9 * channels_, channels_, weights_.get());
+    std::copy(bias, bias + channels_, bias_.get());
+}
 
 int StridedConv::right(int width) {
     const int outputs = static_cast<int>(round_up(width / 2, kRows));

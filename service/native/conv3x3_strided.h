@@ -13,8 +13,11 @@ class StridedConv {
     static constexpr int kLeft = 0;
     static int right(int width);
 
-    // `weights` is [3][3][channels][channels], `bias` [channels]. Throws std::bad_alloc.
-    StridedConv(int channels, const float* weights, const float* bias);
+    // Allocates the memory of the weights. Throws std::bad_alloc.
+    explicit StridedConv(int channels);
+
+    // Copies `weights`, [3][3][channels][channels], and `bias`, [channels].
+    void set_weights(const float* weights, const float* bias);
 
     // Computes row y of the output.
     void compute(const FeatureMap& input, const FeatureMap& output, int y) const;

@@ -121,28 +121,36 @@ void write_tile(const float* products, const float* bias, float* const (&rows)[k
 
 }  // namespace
 
-WinogradConv::WinogradConv(int inputs, int outputs, const float* weights, const float* bias)
+WinogradConv::WinogradConv(int inputs, int outputs)
     : inputs_(inputs),
       outputs_(outputs),
       weights_(allocate(static_cast<std::size_t>(kSquare) * inputs * outputs)),
-      bias_(copy(bias, outputs)) {
+      bias_(allocate(outputs)) {}
+
+// Writes G g Gᵀ in float64, rounded to float32, a panel of output channels at a time. No sum depends
+// on the width of the vectors.
+void WinogradConv::set_weights(const float* weights, const float* bias) {
     constexpr auto& filter = Algorithm::kTables.filter;
-    for (int i = 0; i < inputs; ++i) {
-        for (int o = 0; o < outputs; ++o) {
-            double columns[kPoints][3] = {};  // G g
+    std::copy(bias, bias + outputs_, bias_.get());
+    float* target = weights_.get();
+    for (int panel = 0; panel < outputs_; panel += kPanel, target += kSquare * inputs_ * kPanel) {
+        for (int i = 0; i < inputs_; ++i) {
+            double columns[kPoints][3][kPanel] = {};  // G g
             for (int p = 0; p < kPoints; ++p)
                 for (int y = 0; y < 3; ++y)
                     for (int x = 0; x < 3; ++x)
-                        columns[p][x] +=
-                            filter[p][y] * weights[((y * 3 + x) * inputs + i) * outputs + o];
+                        for (int o = 0; o < kPanel; ++o)
+                            columns[p][x][o] +=
+                                filter[p][y] *
+                                weights[((y * 3 + x) * inputs_ + i) * outputs_ + panel + o];
             for (int p = 0; p < kPoints; ++p) {
                 for (int q = 0; q < kPoints; ++q) {
-                    double value = 0;  // of G g Gᵀ
-                    for (int x = 0; x < 3; ++x) value += columns[p][x] * filter[q][x];
-                    const int point = p * kPoints + q;
-                    const std::size_t row =
-                        static_cast<std::size_t>(o / kPanel * kSquare + point) * inputs + i;
-                    weights_[row * kPanel + o % kPanel] = static_cast<float>(value);
+                    float* row = target + ((p * kPoints + q) * inputs_ + i) * kPanel;
+                    for (int o = 0; o < kPanel; ++o) {
+                        double value = 0;  // of G g Gᵀ
+                        for (int x = 0; x < 3; ++x) value += columns[p][x][o] * filter[q][x];
+                        row[o] = static_cast<float>(value);
+                    }
                 }
             }
         }

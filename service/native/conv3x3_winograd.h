@@ -23,8 +23,11 @@ class WinogradConv {
 
     enum class After { kLeakyRelu, kAddResidual };
 
-    // `weights` is [3][3][inputs][outputs], `bias` [outputs]. Throws std::bad_alloc.
-    WinogradConv(int inputs, int outputs, const float* weights, const float* bias);
+    // Allocates the memory of the weights. Throws std::bad_alloc.
+    WinogradConv(int inputs, int outputs);
+
+    // Transforms `weights`, [3][3][inputs][outputs], and copies `bias`, [outputs].
+    void set_weights(const float* weights, const float* bias);
 
     // Number of work items of tile rows [from, to). Items are independent.
     static int items(const FeatureMap& input, int from, int to);

@@ -1,7 +1,6 @@
 #include "conv7x7_first.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "conv7x7.h"
 #include "micro_kernel.h"
@@ -25,18 +24,21 @@ using Item = Strip<FirstConv, kSegment>;
 
 }  // namespace
 
-FirstConv::FirstConv(const float* weights, const float* bias) : bias_(copy(bias, kOutputs)) {
-    // [point][7][3][32]
-    std::vector<float> transformed(kPoints * kTaps * kOutputs);
+FirstConv::FirstConv()
+    : weights_(allocate(kPoints * kTaps * kOutputs)), bias_(allocate(kOutputs)) {}
+
+void FirstConv::set_weights(const float* weights, const float* bias) {
+    float transformed[kPoints][kTaps * kOutputs];
     for (int point = 0; point < kPoints; ++point) {
         for (int i = 0; i < kTaps * kOutputs; ++i) {
             double sum = 0;
             for (int y = 0; y < 7; ++y)
                 sum += Algorithm::kTables.filter[point][y] * weights[y * kTaps * kOutputs + i];
-            transformed[point * kTaps * kOutputs + i] = static_cast<float>(sum);
+            transformed[point][i] = static_cast<float>(sum);
         }
     }
-    weights_ = pack_panels(transformed.data(), kPoints * kTaps, kOutputs);
+    pack_panels(transformed[0], kPoints * kTaps, kOutputs, weights_.get());
+    std::copy(bias, bias + kOutputs, bias_.get());
 }
 
 int FirstConv::right(int width) {

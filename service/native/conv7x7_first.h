@@ -16,8 +16,11 @@ class FirstConv {
     static constexpr int kLeft = 3;
     static int right(int width);
 
-    // `weights` is [7][7][3][32], `bias` [32]. Throws std::bad_alloc.
-    FirstConv(const float* weights, const float* bias);
+    // Allocates the memory of the weights. Throws std::bad_alloc.
+    FirstConv();
+
+    // Transforms `weights`, [7][7][3][32], and copies `bias`, [32].
+    void set_weights(const float* weights, const float* bias);
 
     // Number of work items of tile rows [from, to). Items are independent.
     static int items(const FeatureMap& output, int from, int to);

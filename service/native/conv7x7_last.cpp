@@ -25,8 +25,9 @@ using Item = Strip<LastConv, kSegment>;
 
 }  // namespace
 
-LastConv::LastConv(const float* weights, const float* bias)
-    : weights_(allocate(kPoints * kTaps * kOutputs)) {
+LastConv::LastConv() : weights_(allocate(kPoints * kTaps * kOutputs)) {}
+
+void LastConv::set_weights(const float* weights, const float* bias) {
     std::copy(bias, bias + kOutputs, bias_);
     for (int point = 0; point < kPoints; ++point) {
         for (int k = 0; k < kTaps; ++k) {

@@ -16,8 +16,11 @@ class LastConv {
     static constexpr int kLeft = 3;
     static int right(int width);
 
-    // `weights` is [7][7][32][3], `bias` [3]. Throws std::bad_alloc.
-    LastConv(const float* weights, const float* bias);
+    // Allocates the memory of the weights. Throws std::bad_alloc.
+    LastConv();
+
+    // Transforms `weights`, [7][7][32][3], and copies `bias`, [3].
+    void set_weights(const float* weights, const float* bias);
 
     // Number of work items of tile rows [from, to). Items are independent.
     static int items(const FeatureMap& output, int from, int to);

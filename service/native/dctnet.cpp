@@ -37,10 +37,18 @@ dctnet_status dctnet_model_create(const float* weights, size_t count, float epsi
     if (!weights || !(epsilon > 0)) return DCTNET_BAD_ARGUMENT;
     if (count != dctnet::Generator::weight_count()) return DCTNET_BAD_WEIGHTS;
     try {
-        *model = new dctnet_model{dctnet::Generator(weights, epsilon)};
+        *model = new dctnet_model;
     } catch (const std::bad_alloc&) {
         return DCTNET_NO_MEMORY;
     }
+    return dctnet_model_load(*model, weights, count, epsilon);
+}
+
+dctnet_status dctnet_model_load(dctnet_model* model, const float* weights, size_t count,
+                                float epsilon) {
+    if (!model || !weights || !(epsilon > 0)) return DCTNET_BAD_ARGUMENT;
+    if (count != dctnet::Generator::weight_count()) return DCTNET_BAD_WEIGHTS;
+    model->generator.set_weights(weights, epsilon);
     return DCTNET_OK;
 }
 

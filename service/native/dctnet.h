@@ -1,7 +1,7 @@
 /* C interface of dctnet's generator: DCT-Net's U-Net with its guided filter, uint8 to uint8.
  *
- * Functions return a dctnet_status and neither throw nor print. A model is immutable: any number of
- * threads may use it at once. A scratch serves one call at a time. */
+ * Functions return a dctnet_status and neither throw nor print. Any number of threads may use a model
+ * at once, except while its weights are replaced. A scratch serves one call at a time. */
 #ifndef DCTNET_H
 #define DCTNET_H
 
@@ -15,7 +15,7 @@ extern "C" {
 #define DCTNET_API __attribute__((visibility("default")))
 
 /* Version of the interface; increased when a function or the order of the weights changes. */
-#define DCTNET_VERSION 2
+#define DCTNET_VERSION 3
 
 /* Image sides are multiples of DCTNET_SIDE_MULTIPLE and at most DCTNET_MAX_SIDE. */
 #define DCTNET_SIDE_MULTIPLE 4
@@ -53,6 +53,10 @@ DCTNET_API size_t dctnet_weight_count(void);
  * `epsilon` is the guided filter's. The model keeps transformed copies of the weights. */
 DCTNET_API dctnet_status dctnet_model_create(const float *weights, size_t count, float epsilon,
                                              dctnet_model **model);
+/* Replaces the weights of a model that no thread uses, in its memory: it does not allocate. A
+ * rejected call leaves the model as it is. */
+DCTNET_API dctnet_status dctnet_model_load(dctnet_model *model, const float *weights, size_t count,
+                                           float epsilon);
 DCTNET_API void dctnet_model_destroy(dctnet_model *model);
 
 /* Memory of one call at a time. It grows to the size of the largest image. */

@@ -14,9 +14,6 @@
 namespace dctnet {
 namespace {
 
-// Channels at full size; twice as many at half size, four times at a quarter.
-constexpr int kChannels = 32;
-
 // The first and last layers, whose maps are largest, process the image in bands of rows, so that a
 // layer reads from the cache what the previous one wrote. A layer lags behind the previous one by
 // the rows that it reads below and by incomplete tiles; the rings between them hold a band plus
@@ -166,38 +163,6 @@ void Scratch::trim() {
     capacity_ = 0;
 }
 
-// Reads the weights in order.
-class Generator::Reader {
-  public:
-    explicit Reader(const float* weights) : next_(weights) {}
-
-    template <class Conv>
-    Conv seven() {
-        const float* weights = skip(7 * 7 * Conv::kInputs * Conv::kOutputs);
-        return Conv(weights, skip(Conv::kOutputs));
-    }
-    WinogradConv winograd(int inputs, int outputs) {
-        const float* weights = skip(3 * 3 * inputs * outputs);
-        return WinogradConv(inputs, outputs, weights, skip(outputs));
-    }
-    StridedConv strided(int channels) {
-        const float* weights = skip(3 * 3 * channels * channels);
-        return StridedConv(channels, weights, skip(channels));
-    }
-    std::vector<Block> blocks(int channels) {
-        std::vector<Block> blocks;
-        for (int i = 0; i < kBlocks; ++i)
-            // The elements of a braced list are evaluated from left to right.
-            blocks.push_back(Block{winograd(channels, channels), winograd(channels, channels)});
-        return blocks;
-    }
-
-  private:
-    const float* skip(std::size_t count) { return std::exchange(next_, next_ + count); }
-
-    const float* next_;
-};
-
 std::size_t Generator::weight_count() {
     const auto count = [](std::size_t side, std::size_t inputs, std::size_t outputs) {
         return side * side * inputs * outputs + outputs;
@@ -209,23 +174,28 @@ std::size_t Generator::weight_count() {
            count(3, c, c) + count(7, c, 3);
 }
 
-Generator::Generator(const float* weights, float epsilon)
-    : Generator(Reader(weights), epsilon) {}
-
-// Members are initialized in the order of declaration, which is that of the weights.
-Generator::Generator(Reader&& reader, float epsilon)
-    : conv_(reader.seven<FirstConv>()),
-      conv1_(reader.strided(kChannels)),
-      conv2_(reader.winograd(kChannels, 2 * kChannels)),
-      conv3_(reader.strided(2 * kChannels)),
-      conv4_(reader.winograd(2 * kChannels, 4 * kChannels)),
-      blocks_(reader.blocks(4 * kChannels)),
-      conv5_(reader.winograd(4 * kChannels, 2 * kChannels)),
-      conv6_(reader.winograd(2 * kChannels, 2 * kChannels)),
-      conv7_(reader.winograd(2 * kChannels, kChannels)),
-      conv8_(reader.winograd(kChannels, kChannels)),
-      conv9_(reader.seven<LastConv>()),
-      epsilon_(epsilon) {}
+void Generator::set_weights(const float* weights, float epsilon) {
+    const auto set = [&](auto& conv, int side, int inputs, int outputs) {
+        const float* kernel = std::exchange(weights, weights + side * side * inputs * outputs);
+        conv.set_weights(kernel, std::exchange(weights, weights + outputs));
+    };
+    constexpr int c = kChannels;
+    set(conv_, 7, 3, c);
+    set(conv1_, 3, c, c);
+    set(conv2_, 3, c, 2 * c);
+    set(conv3_, 3, 2 * c, 2 * c);
+    set(conv4_, 3, 2 * c, 4 * c);
+    for (Block& block : blocks_) {
+        set(block.conv1, 3, 4 * c, 4 * c);
+        set(block.conv2, 3, 4 * c, 4 * c);
+    }
+    set(conv5_, 3, 4 * c, 2 * c);
+    set(conv6_, 3, 2 * c, 2 * c);
+    set(conv7_, 3, 2 * c, c);
+    set(conv8_, 3, c, c);
+    set(conv9_, 7, c, 3);
+    epsilon_ = epsilon;
+}
 
 void Generator::reserve(int height, int width, int threads, Scratch& scratch) {
     constexpr std::size_t kFloatsPerPage = 4096 / sizeof(float);

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "conv3x3_strided.h"
 #include "conv3x3_winograd.h"
@@ -13,6 +12,9 @@
 #include "memory.h"
 
 namespace dctnet {
+
+// Channels at full size; twice as many at half size, four times at a quarter.
+inline constexpr int kChannels = 32;
 
 // Stages of a call's profile.
 enum class Stage {
@@ -59,30 +61,31 @@ class Generator {
     // See dctnet_scratch_reserve. Throws std::bad_alloc.
     static void reserve(int height, int width, int threads, Scratch& scratch);
 
-    // `weights` are weight_count() floats in the order that dctnet.h gives. Throws std::bad_alloc.
-    Generator(const float* weights, float epsilon);
+    // Transforms `weights`, weight_count() floats in the order that dctnet.h gives, in the memory
+    // that the layers allocate when they are created. Does not allocate.
+    void set_weights(const float* weights, float epsilon);
 
     // See dctnet_draw. Throws std::bad_alloc.
     void generate(const std::uint8_t* image, std::uint8_t* cartoon, int height, int width,
                   int threads, Scratch& scratch) const;
 
   private:
-    class Reader;
-    explicit Generator(Reader&& reader, float epsilon);
-
     struct Block {
-        WinogradConv conv1, conv2;
+        WinogradConv conv1{4 * kChannels, 4 * kChannels}, conv2{4 * kChannels, 4 * kChannels};
     };
 
     FirstConv conv_;
-    StridedConv conv1_;
-    WinogradConv conv2_;
-    StridedConv conv3_;
-    WinogradConv conv4_;
-    std::vector<Block> blocks_;
-    WinogradConv conv5_, conv6_, conv7_, conv8_;
+    StridedConv conv1_{kChannels};
+    WinogradConv conv2_{kChannels, 2 * kChannels};
+    StridedConv conv3_{2 * kChannels};
+    WinogradConv conv4_{2 * kChannels, 4 * kChannels};
+    std::array<Block, kBlocks> blocks_;
+    WinogradConv conv5_{4 * kChannels, 2 * kChannels};
+    WinogradConv conv6_{2 * kChannels, 2 * kChannels};
+    WinogradConv conv7_{2 * kChannels, kChannels};
+    WinogradConv conv8_{kChannels, kChannels};
     LastConv conv9_;
-    float epsilon_;
+    float epsilon_ = 0;
 };
 
 }  // namespace dctnet

@@ -42,19 +42,10 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
 }
 
 // Reorders [terms][outputs] to [panel][terms][kPanel]: the order in which panels use weights.
-inline AlignedFloats pack_panels(const float* weights, int terms, int outputs) {
-    AlignedFloats panels = allocate(static_cast<std::size_t>(terms) * outputs);
-    for (int term = 0; term < terms; ++term)
-        for (int o = 0; o < outputs; ++o)
-            panels[(static_cast<std::size_t>(o / kPanel) * terms + term) * kPanel + o % kPanel] =
-                weights[static_cast<std::size_t>(term) * outputs + o];
-    return panels;
-}
-
-inline AlignedFloats copy(const float* values, std::size_t count) {
-    AlignedFloats copied = allocate(count);
-    std::copy(values, values + count, copied.get());
-    return copied;
+inline void pack_panels(const float* weights, int terms, int outputs, float* panels) {
+    for (int panel = 0; panel < outputs; panel += kPanel)
+        for (int term = 0; term < terms; ++term, panels += kPanel)
+            std::copy_n(weights + term * outputs + panel, kPanel, panels);
 }
 
 }  // namespace dctnet

@@ -27,7 +27,7 @@ LIBRARIES = Path(__file__).with_name("lib")
 VARIANTS = {"x86_64": ("x86-64-v4", "x86-64-v3"), "aarch64": ("aarch64",)}
 """Variants of the library by architecture, the fastest first."""
 
-_VERSION = 2
+_VERSION = 3
 _STAGES = 16
 _STATUS = {
     1: "an argument is out of range",
@@ -79,6 +79,7 @@ _SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
     ("dctnet_supported", c_int, []),
     ("dctnet_weight_count", c_size_t, []),
     ("dctnet_model_create", c_int, [c_void_p, c_size_t, c_float, POINTER(c_void_p)]),
+    ("dctnet_model_load", c_int, [c_void_p, c_void_p, c_size_t, c_float]),
     ("dctnet_model_destroy", None, [c_void_p]),
     ("dctnet_scratch_create", c_int, [POINTER(c_void_p)]),
     ("dctnet_scratch_destroy", None, [c_void_p]),

@@ -1,7 +1,7 @@
 // Tests the C interface without Python, for sanitizers and other CPUs: random weights, images of
-// small and odd sizes, bit-identical results for several thread counts, rejection of wrong
-// arguments. `driver write FILE` saves the cartoons, `driver compare FILE` of another build or CPU
-// compares its own with them.
+// small and odd sizes, bit-identical results for several thread counts and for replaced weights,
+// rejection of wrong arguments. `driver write FILE` saves the cartoons, `driver compare FILE` of
+// another build or CPU compares its own with them.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -94,6 +94,42 @@ void test_concurrent_calls_share_a_model(const dctnet_model* model, std::mt19937
                         "concurrent calls do not affect each other");
         });
     for (std::thread& slot : slots) slot.join();
+}
+
+// Replaces the weights of a model, and then puts the first ones back.
+void test_loaded_weights_equal_those_of_a_new_model(dctnet_model* model,
+                                                    const std::vector<float>& weights,
+                                                    std::mt19937& random) {
+    constexpr int kHeight = 36, kWidth = 60;
+    const auto image = random_image(random, kHeight, kWidth);
+    const auto others = random_weights(random);
+    dctnet_model* created = nullptr;
+    require(dctnet_model_create(others.data(), others.size(), 0.01f, &created) == DCTNET_OK,
+            "a second model can be created");
+    const Scratch scratch;
+    const auto cartoon = [&](const dctnet_model* any) {
+        return generate(any, scratch, image, kHeight, kWidth, 1);
+    };
+    const auto first = cartoon(model), second = cartoon(created);
+    require(first != second, "cartoons depend on the weights");
+    require(dctnet_model_load(model, others.data(), others.size(), 0.01f) == DCTNET_OK,
+            "other weights can be loaded");
+    require(cartoon(model) == second, "loaded weights equal those of a new model");
+    require(dctnet_model_load(model, weights.data(), weights.size() - 1, 0.005f) ==
+                DCTNET_BAD_WEIGHTS,
+            "loading too few weights is rejected");
+    require(dctnet_model_load(model, nullptr, weights.size(), 0.005f) == DCTNET_BAD_ARGUMENT,
+            "loading null weights is rejected");
+    require(dctnet_model_load(model, weights.data(), weights.size(), 0) == DCTNET_BAD_ARGUMENT,
+            "loading an epsilon of zero is rejected");
+    require(dctnet_model_load(nullptr, weights.data(), weights.size(), 0.005f) ==
+                DCTNET_BAD_ARGUMENT,
+            "loading into a null model is rejected");
+    require(cartoon(model) == second, "a rejected call leaves the model as it is");
+    require(dctnet_model_load(model, weights.data(), weights.size(), 0.005f) == DCTNET_OK,
+            "the first weights can be loaded again");
+    require(cartoon(model) == first, "weights that are loaded again give the same cartoon");
+    dctnet_model_destroy(created);
 }
 
 void test_wrong_arguments_are_rejected(const dctnet_model* model,
@@ -189,6 +225,7 @@ int main(int count, char** arguments) {
     }
     test_results_do_not_depend_on_threads(model, random);
     test_concurrent_calls_share_a_model(model, random);
+    test_loaded_weights_equal_those_of_a_new_model(model, weights, random);
     test_wrong_arguments_are_rejected(model, weights);
     dctnet_model_destroy(model);
     std::puts("All driver tests passed.");

@@ -45,7 +45,8 @@ EXPORT void layer_normalise(const std::uint8_t* pixels, int count, float* values
 EXPORT void layer_conv3x3(const float* x, int height, int width, int inputs, int outputs,
                           const float* weights, const float* bias, const float* residual,
                           float* y) {
-    const WinogradConv conv(inputs, outputs, weights, bias);
+    WinogradConv conv(inputs, outputs);
+    conv.set_weights(weights, bias);
     const OwnedFeatureMap input({height, width, inputs, WinogradConv::kLeft,
                                 WinogradConv::right(width)}, x);
     const Shape shape{height, width, outputs};
@@ -62,7 +63,8 @@ EXPORT void layer_conv3x3(const float* x, int height, int width, int inputs, int
 
 EXPORT void layer_conv3x3_strided(const float* x, int height, int width, int channels,
                                   const float* weights, const float* bias, float* y) {
-    const StridedConv conv(channels, weights, bias);
+    StridedConv conv(channels);
+    conv.set_weights(weights, bias);
     const OwnedFeatureMap input({height, width, channels, StridedConv::kLeft,
                                 StridedConv::right(width)}, x);
     const OwnedFeatureMap output({height / 2, width / 2, channels});
@@ -72,7 +74,8 @@ EXPORT void layer_conv3x3_strided(const float* x, int height, int width, int cha
 
 EXPORT void layer_conv7x7_first(const float* x, int height, int width, const float* weights,
                                 const float* bias, float* y) {
-    const FirstConv conv(weights, bias);
+    FirstConv conv;
+    conv.set_weights(weights, bias);
     const OwnedFeatureMap input({height, width, 3, FirstConv::kLeft, FirstConv::right(width)}, x);
     const OwnedFeatureMap output({height, width, FirstConv::kOutputs});
     const AlignedFloats scratch = allocate(FirstConv::scratch());
@@ -84,7 +87,8 @@ EXPORT void layer_conv7x7_first(const float* x, int height, int width, const flo
 
 EXPORT void layer_conv7x7_last(const float* x, int height, int width, const float* weights,
                                const float* bias, float* y) {
-    const LastConv conv(weights, bias);
+    LastConv conv;
+    conv.set_weights(weights, bias);
     const OwnedFeatureMap input(
         {height, width, LastConv::kInputs, LastConv::kLeft, LastConv::right(width)}, x);
     const OwnedFeatureMap output({height, width, LastConv::kOutputs});
