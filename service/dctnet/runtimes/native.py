@@ -6,13 +6,15 @@ ctypes releases the GIL while the library computes. `make native` builds the lib
 import ctypes
 import platform
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_void_p
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -35,7 +37,7 @@ _STATUS = {
     3: "a side of the image is not a multiple of 4, or over 8192",
     4: "there is not enough memory",
 }
-_NO_MEMORY = 4
+_BAD_ARGUMENT, _BAD_WEIGHTS, _NO_MEMORY = 1, 2, 4
 
 
 class NativeError(Exception):
@@ -186,7 +188,7 @@ class Scratch:
 
 
 class ScratchPool:
-    """One `Scratch` for each concurrent call, shared by the generators of a model."""
+    """One `Scratch` for each concurrent call, shared by the generators of a process."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -227,26 +229,194 @@ class ScratchPool:
                 scratch.trim()
 
 
+class TransformedWeights:
+    """Transformed weights of one generator, in memory that other weights can reuse.
+
+    Raises MemoryError if there is not enough memory.
+    """
+
+    def __init__(self, library: Library, weights: Floats, epsilon: float) -> None:
+        self.library = library
+        self.handle = c_void_p()
+        create = library.dctnet_model_create
+        _check(create(weights.ctypes.data, weights.size, epsilon, byref(self.handle)))
+
+    def __del__(self) -> None:
+        self.library.dctnet_model_destroy(self.handle)
+
+    def replace(self, weights: Floats, epsilon: float) -> None:
+        """Transform other weights into the same memory; no call may use it."""
+        load = self.library.dctnet_model_load
+        _check(load(self.handle, weights.ctypes.data, weights.size, epsilon))
+
+
+@dataclass(eq=False, slots=True)
+class _CacheEntry:
+    """Transformed weights of a generator, or the memory in which a call transforms them."""
+
+    owner: "ref[NativeGenerator]"
+    spare: TransformedWeights | None
+    """Memory to reuse; None to allocate it."""
+    weights: Future[TransformedWeights] = field(default_factory=Future)
+    calls: int = 1
+    """Number of calls that use or await the weights."""
+
+
+class WeightCache:
+    """LRU cache of transformed weights, which holds those of at most `capacity` generators.
+
+    A generator is hot while the cache holds its transformed weights. A call of another generator
+    transforms that one's weights, into the memory of the least recently used generator that no
+    call uses. If calls use all of them, it waits. With the capacity None, memory is never reused.
+    """
+
+    def __init__(self, capacity: int | None = None) -> None:
+        self.switches = 0
+        """Number of transforms so far: calls of a generator that was not hot."""
+        self._capacity = capacity
+        self._changed = Condition(Lock())
+        self._turn = Lock()
+        """Held by a call that waits for memory, so that later calls do not overtake it."""
+        self._entries: dict[ref[NativeGenerator], _CacheEntry] = {}
+        """The least recently used first. Garbage collection removes entries at any moment, even
+        in a thread that holds the locks: `_forget` takes none, and loops run over copies."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def limit(self, capacity: int | None) -> None:
+        """Set the capacity; evict the least recently used generators beyond it."""
+        if capacity is not None and capacity < 1:
+            raise ValueError(f"The number of hot generators is at least 1, not {capacity}.")
+        with self._changed:
+            self._capacity = capacity
+            self._evict_excess()
+            self._changed.notify_all()
+
+    def is_hot(self, generator: "NativeGenerator") -> bool:
+        """Return whether the cache holds the generator's transformed weights."""
+        with self._changed:
+            entry = self._entries.get(ref(generator))
+            return entry is not None and entry.weights.done()
+
+    @contextmanager
+    def borrow(self, generator: "NativeGenerator") -> Iterator[TransformedWeights]:
+        """Borrow a generator's transformed weights; concurrent calls share them.
+
+        The first of concurrent calls of a generator that is not hot transforms them, and the
+        others wait for it. Raises MemoryError if there is not enough memory for them.
+        """
+        with self._turn, self._changed:
+            while not (found := self._enter(generator)):
+                self._changed.wait()
+        entry, is_new = found
+        try:
+            if is_new:
+                self._transform(generator, entry)
+            yield entry.weights.result()
+        finally:
+            with self._changed:
+                entry.calls -= 1
+                self._evict_excess()
+                self._changed.notify_all()
+
+    def _enter(self, generator: "NativeGenerator") -> tuple[_CacheEntry, bool] | None:
+        """Count a call; return its entry and whether it is new, or None if no memory is free."""
+        if entry := self._entries.get(ref(generator)):
+            entry.calls += 1
+            self._entries[entry.owner] = self._entries.pop(entry.owner)
+            return entry, False
+        spare = None
+        if self._capacity is not None and len(self._entries) >= self._capacity:
+            idle = self._least_recently_used()
+            if idle is None:
+                return None
+            self._forget(idle.owner)
+            spare = idle.weights.result()
+            if spare.library is not generator.library:
+                spare = None
+        owner = ref(generator, self._forget)
+        entry = self._entries[owner] = _CacheEntry(owner, spare)
+        return entry, True
+
+    def _transform(self, generator: "NativeGenerator", entry: _CacheEntry) -> None:
+        try:
+            weights = generator.transform(entry.spare)
+        except BaseException as error:
+            self._forget(entry.owner)
+            entry.weights.set_exception(error)
+            raise
+        with self._changed:
+            self.switches += 1
+        entry.weights.set_result(weights)
+
+    def _least_recently_used(self) -> _CacheEntry | None:
+        """Return the entry that is first to be evicted; None if calls use all."""
+        return next((entry for entry in list(self._entries.values()) if not entry.calls), None)
+
+    def _evict_excess(self) -> None:
+        while self._capacity is not None and len(self._entries) > self._capacity:
+            idle = self._least_recently_used()
+            if idle is None:
+                return
+            self._forget(idle.owner)
+
+    def _forget(self, owner: "ref[NativeGenerator]") -> None:
+        self._entries.pop(owner, None)
+
+
+weight_cache = WeightCache()
+"""Cache of all generators of this process."""
+
+
+def limit_hot_generators(count: int | None) -> None:
+    """Limit how many generators of this process have transformed weights, of 40 MB each.
+
+    None, the default, is no limit. With a limit below the number of slots, calls may wait for each
+    other. Set it before the first call.
+    """
+    weight_cache.limit(count)
+
+
 class NativeGenerator:
     """A `Generator` that uses the CPU's vector instructions.
 
     A single call computes on `threads` threads, including the caller's. Concurrent calls share
     them, and each has at least one. The result is bit-identical for any number of threads.
+
+    It keeps the untransformed weights, 5.9 MB. A call borrows the transformed ones from `cache`.
     """
 
-    def __init__(self, weights: Weights, scratch_pool: ScratchPool, threads: int = 1) -> None:
-        self._library = scratch_pool.library
+    def __init__(
+        self,
+        weights: Weights,
+        scratch_pool: ScratchPool,
+        threads: int = 1,
+        cache: WeightCache | None = None,
+    ) -> None:
+        self.library = scratch_pool.library
         self.scratch_pool = scratch_pool
         self._threads = threads
-        self._model = c_void_p()
+        self._cache = weight_cache if cache is None else cache
         layers = [array.ravel() for name, array in weights.items() if name != EPSILON]
-        values: Floats = np.concatenate(layers, dtype=np.float32)
-        create = self._library.dctnet_model_create
-        epsilon = float(weights[EPSILON])
-        _check(create(values.ctypes.data, values.size, epsilon, byref(self._model)))
+        self._weights: Floats = np.concatenate(layers, dtype=np.float32)
+        self._epsilon = float(weights[EPSILON])
+        if self._weights.size != self.library.dctnet_weight_count():
+            _check(_BAD_WEIGHTS)
+        if not self._epsilon > 0:
+            _check(_BAD_ARGUMENT)
 
-    def __del__(self) -> None:
-        self._library.dctnet_model_destroy(self._model)
+    @property
+    def is_hot(self) -> bool:
+        """Whether the next call finds its transformed weights in the cache."""
+        return self._cache.is_hot(self)
+
+    def transform(self, spare: TransformedWeights | None) -> TransformedWeights:
+        """Return the transformed weights, in the memory of `spare` if there is one."""
+        if spare is None:
+            return TransformedWeights(self.library, self._weights, self._epsilon)
+        spare.replace(self._weights, self._epsilon)
+        return spare
 
     def __call__(self, image: Pixels, /) -> Pixels:
         """Return the cartoon of `image`, HxWx3 uint8 BGR, H and W multiples of 4."""
@@ -273,7 +443,8 @@ class NativeGenerator:
         source = np.ascontiguousarray(image)
         cartoon: Pixels = np.empty_like(source)
         height, width, _ = source.shape
-        draw = self._library.dctnet_draw
+        draw = self.library.dctnet_draw
         pixels = source.ctypes.data_as(POINTER(c_uint8)), cartoon.ctypes.data_as(POINTER(c_uint8))
-        _check(draw(self._model, scratch.handle, *pixels, height, width, threads))
+        with self._cache.borrow(self) as weights:
+            _check(draw(weights.handle, scratch.handle, *pixels, height, width, threads))
         return cartoon
