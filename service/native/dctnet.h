@@ -54,7 +54,7 @@ DCTNET_API size_t dctnet_weight_count(void);
 DCTNET_API dctnet_status dctnet_model_create(const float *weights, size_t count, float epsilon,
                                              dctnet_model **model);
 /* Replaces the weights of a model that no thread uses, in its memory: it does not allocate. A
- * rejected call leaves the model as it is. */
+ * rejected call leaves the model unchanged. */
 DCTNET_API dctnet_status dctnet_model_load(dctnet_model *model, const float *weights, size_t count,
                                            float epsilon);
 DCTNET_API void dctnet_model_destroy(dctnet_model *model);

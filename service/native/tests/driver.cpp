@@ -125,7 +125,7 @@ void test_loaded_weights_equal_those_of_a_new_model(dctnet_model* model,
     require(dctnet_model_load(nullptr, weights.data(), weights.size(), 0.005f) ==
                 DCTNET_BAD_ARGUMENT,
             "loading into a null model is rejected");
-    require(cartoon(model) == second, "a rejected call leaves the model as it is");
+    require(cartoon(model) == second, "a rejected call leaves the model unchanged");
     require(dctnet_model_load(model, weights.data(), weights.size(), 0.005f) == DCTNET_OK,
             "the first weights can be loaded again");
     require(cartoon(model) == first, "weights that are loaded again give the same cartoon");
