@@ -372,8 +372,8 @@ weight_cache = WeightCache()
 def limit_hot_generators(count: int | None) -> None:
     """Limit how many generators of this process have transformed weights, of 40 MB each.
 
-    None, the default, means unlimited. With a limit below the number of slots, calls may wait for each
-    other. Set it before the first call.
+    None, the default, means unlimited. With a limit below the number of slots, calls may wait for
+    each other. Set it before the first call.
     """
     weight_cache.limit(count)
 
