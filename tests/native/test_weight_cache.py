@@ -264,6 +264,8 @@ def test_lowered_limit_evicts_generators_when_no_call_uses_them(scratch_pool, co
 @pytest.mark.parametrize("capacity", [0, -1])
 def test_limit_below_one_is_rejected(capacity):
     with pytest.raises(ValueError, match=f"at least 1, not {capacity}"):
+        WeightCache(capacity)
+    with pytest.raises(ValueError, match=f"at least 1, not {capacity}"):
         WeightCache().limit(capacity)
 
 

@@ -273,13 +273,14 @@ class WeightCache:
     def __init__(self, capacity: int | None = None) -> None:
         self.switches = 0
         """Number of transforms so far: calls of a generator that was not hot."""
-        self._capacity = capacity
+        self._capacity: int | None = None
         self._changed = Condition(Lock())
         self._turn = Lock()
         """Held by a call that waits for memory, so that later calls do not overtake it."""
         self._entries: dict[ref[NativeGenerator], _CacheEntry] = {}
         """The least recently used first. Garbage collection removes entries at any moment, even
         in a thread that holds the locks: `_forget` takes none, and loops run over copies."""
+        self.limit(capacity)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -343,7 +344,8 @@ class WeightCache:
         try:
             weights = generator.transform(entry.spare)
         except BaseException as error:
-            self._forget(entry.owner)
+            with self._changed:
+                self._forget(entry.owner)
             entry.weights.set_exception(error)
             raise
         with self._changed:
