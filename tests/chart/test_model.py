@@ -1,35 +1,50 @@
-"""Model sources: image variant, volume, and setting of each."""
+"""Model sources: image variant, volumes, and settings of each, with one and several styles."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.chart import DIGEST, render
-from tests.support.kubernetes import images
+from dctnet.config import Settings
+from dctnet.models.pins import Pin
+from tests.support.chart import DIGEST, render, schema_errors
+from tests.support.kubernetes import images, validation_errors
 
 REFERENCE = f"models/anime@{DIGEST}"
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
 IMAGE = {"image": {"reference": REFERENCE, "pullPolicy": "IfNotPresent"}}
 WRITABLE = {"persistentVolumeClaim": {"claimName": "models"}}
 
+TWO = "/models/3d-converted,/models/anime-converted"
+
 EMPTY = {"emptyDir": {"sizeLimit": "4Gi"}}
 
-# Values in `model`, the expected volume, and the expected DCTNET_MODEL.
+# Values in `model`, the expected volume, and the expected DCTNET_STYLES.
 FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
-    "modelscope": ({}, EMPTY, "anime"),
-    "modelscope, another style": ({"style": "sketch"}, EMPTY, "sketch"),
-    "modelscope, into a claim": ({"cache": {"existingClaim": "models"}}, WRITABLE, "anime"),
+    "modelscope": ({}, EMPTY, "/models/anime-converted"),
+    "modelscope, another style": ({"styles": ["sketch"]}, EMPTY, "/models/sketch-converted"),
+    "modelscope, several styles": ({"styles": ["3d", "anime"]}, EMPTY, TWO),
+    "modelscope, into a claim": (
+        {"cache": {"existingClaim": "models"}},
+        WRITABLE,
+        "/models/anime-converted",
+    ),
     "modelscope, into a created claim": (
         {"cache": {"create": True}},
         {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
-        "anime",
+        "/models/anime-converted",
     ),
 }
 PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope, converted before": (
         {"cache": {"existingClaim": "models", "prepared": True}},
         CLAIM,
-        "anime",
+        "/models/anime-converted",
+    ),
+    "modelscope, several styles converted before": (
+        {"styles": ["3d", "anime"], "cache": {"existingClaim": "models", "prepared": True}},
+        CLAIM,
+        TWO,
     ),
     "claim": ({"source": "existingClaim", "existingClaim": {"name": "models"}}, CLAIM, "/model"),
     "claim's folder": (
@@ -37,11 +52,38 @@ PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
         CLAIM,
         "/model/a/b",
     ),
+    "claim's folders": (
+        {
+            "source": "existingClaim",
+            "existingClaim": {"name": "models", "path": "a/b"},
+            "styles": ["mine", "3d-converted"],
+        },
+        CLAIM,
+        "/model/a/b/mine,/model/a/b/3d-converted",
+    ),
+    "claim's top folders": (
+        {
+            "source": "existingClaim",
+            "existingClaim": {"name": "models"},
+            "styles": ["3d", "anime"],
+        },
+        CLAIM,
+        "/model/3d,/model/anime",
+    ),
     "image": ({"source": "image", "image": {"reference": REFERENCE}}, IMAGE, "/model"),
     "image's folder": (
         {"source": "image", "image": {"reference": REFERENCE, "path": "anime"}},
         IMAGE,
         "/model/anime",
+    ),
+    "image's folders": (
+        {
+            "source": "image",
+            "image": {"reference": REFERENCE, "path": "all"},
+            "styles": ["anime", "3d"],
+        },
+        IMAGE,
+        "/model/all/anime,/model/all/3d",
     ),
     "baked": ({"source": "baked"}, None, "/model"),
     "baked, other path": (
@@ -49,7 +91,13 @@ PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
         None,
         "/models/3d",
     ),
-    "demo": ({"source": "demo"}, None, "demo"),
+    "baked folders": (
+        {"source": "baked", "baked": {"path": "/models"}, "styles": ["3d", "mine"]},
+        None,
+        "/models/3d,/models/mine",
+    ),
+    "demo": ({"source": "demo"}, None, "comic,sketch,poster"),
+    "demo, two styles": ({"source": "demo", "styles": ["poster", "comic"]}, None, "poster,comic"),
 }
 SOURCES = FETCHED | PREPARED
 
@@ -60,7 +108,8 @@ def test_model_source_sets_image_volume_and_setting(source):
     fetches = source in FETCHED
     objects = render({"model": model})
     assert images(objects) == {"dctnet:0.1.0-tensorflow" if fetches else "dctnet:0.1.0"}
-    assert objects.settings["DCTNET_MODEL"] == setting
+    assert objects.settings["DCTNET_STYLES"] == setting
+    assert ("DCTNET_STYLE_CACHE" in objects.settings) == ("," in setting)
     volumes = {each.pop("name"): each for each in objects.pod["spec"]["volumes"]}
     assert volumes.get("model") == volume
     mounts = {each["name"]: each for each in objects.container["volumeMounts"]}
@@ -68,9 +117,10 @@ def test_model_source_sets_image_volume_and_setting(source):
         assert "model" not in mounts
     else:
         assert mounts["model"]["readOnly"] is True
-        assert setting.startswith("/model") == (mounts["model"]["mountPath"] == "/model")
+        assert all(each.startswith(mounts["model"]["mountPath"]) for each in setting.split(","))
     first = [each["args"] for each in objects.pod["spec"].get("initContainers", [])]
-    assert first == ([["fetch", setting], ["prepare", setting]] if fetches else [])
+    styles = [Path(each).name.removesuffix("-converted") for each in setting.split(",")]
+    assert first == ([["fetch", *styles], ["prepare", *styles]] if fetches else [])
     assert ("DCTNET_MODELS_DIR" in objects.settings) == (model.get("source") is None)
     assert objects.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
         "source", "modelscope"
@@ -86,25 +136,46 @@ def test_model_source_sets_image_volume_and_setting(source):
     ("source", "variant"),
     [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
 )
-def test_image_variant_and_model_digest(source, variant):
-    digest = {} if source == "demo" else {"digest": DIGEST}
-    objects = render({"model": SOURCES[source][0] | digest, "image": {"variant": variant}})
+def test_image_variant_and_style_digests(source, variant):
+    model, _, setting = SOURCES[source]
+    names = [style.rpartition("/")[2].removesuffix("-converted") for style in setting.split(",")]
+    pinned = [] if model.get("source") == "demo" else sorted(names)
+    model = model | {"digests": dict.fromkeys(pinned, DIGEST)}
+    objects = render({"model": model, "image": {"variant": variant}})
     assert images(objects) == {"dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")}
-    assert objects.settings.get("DCTNET_MODEL_DIGEST") == digest.get("digest")
+    pins = ",".join(f"{style}={DIGEST}" for style in pinned)
+    assert objects.settings.get("DCTNET_STYLE_DIGESTS", "") == pins
+
+
+def test_each_style_may_have_an_image_of_its_own():
+    references = {"3d": f"models/3d@{DIGEST}", "anime": REFERENCE}
+    image = {"references": references, "pullPolicy": "Never", "path": "folder"}
+    model = {"source": "image", "styles": ["anime", "3d"], "image": image}
+    objects = render({"model": model})
+    assert schema_errors(objects) == validation_errors(objects) == []
+    assert objects.settings["DCTNET_STYLES"] == "/model/anime/folder,/model/3d/folder"
+    volumes = {each.pop("name"): each for each in objects.pod["spec"]["volumes"]}
+    mounts = {each.pop("name"): each for each in objects.container["volumeMounts"]}
+    assert volumes.keys() == mounts.keys() == {"tmp", "style-anime", "style-3d"}
+    for style, reference in references.items():
+        volume = {"image": {"reference": reference, "pullPolicy": "Never"}}
+        assert volumes[f"style-{style}"] == volume
+        assert mounts[f"style-{style}"] == {"mountPath": f"/model/{style}", "readOnly": True}
 
 
 def test_init_containers_fetch_then_convert_the_served_folder():
     model = {
-        "style": "handdrawn",
+        "styles": ["handdrawn", "3d"],
         "revision": "v1.0",
         "endpoint": "https://hub.example.org",
         "tokenSecret": {"name": "hub", "key": "secret"},
     }
     objects = render({"model": model})
     fetch, prepare = objects.pod["spec"]["initContainers"]
-    assert fetch["args"] == ["fetch", "handdrawn", "--revision", "v1.0"]
-    assert prepare["args"] == ["prepare", "handdrawn"]
+    assert fetch["args"] == ["fetch", "handdrawn", "3d", "--revision", "v1.0"]
+    assert prepare["args"] == ["prepare", "handdrawn", "3d"]
     for each in (fetch, prepare):
+        assert each["terminationMessagePolicy"] == "FallbackToLogsOnError"
         mounts = {mount["name"]: mount["mountPath"] for mount in each["volumeMounts"]}
         assert mounts == {"model": "/models", "tmp": "/tmp"}
         assert {"name": "DCTNET_MODELS_DIR", "value": "/models"} in each["env"]
@@ -115,14 +186,20 @@ def test_init_containers_fetch_then_convert_the_served_folder():
     assert not [each for each in prepare["env"] if each["name"].startswith("MODELSCOPE")]
 
 
-def test_source_pin_is_verified_when_the_model_is_fetched():
-    """The digest of the converted manifest is not known before the conversion."""
-    pin = f"source:{DIGEST}"
-    objects = render({"model": {"digest": pin}})
+def test_source_pins_are_verified_when_the_models_are_fetched():
+    """The digest of a converted manifest is not known before the conversion."""
+    digests = {"anime": f"source:{DIGEST}", "3d": "F" * 64, "sketch": f"source:{'a' * 64}"}
+    objects = render({"model": {"styles": list(digests), "digests": digests}})
     fetch, prepare = objects.pod["spec"]["initContainers"]
-    assert fetch["args"] == ["fetch", "anime", "--digest", pin]
-    assert prepare["args"] == ["prepare", "anime"]
-    assert objects.settings["DCTNET_MODEL_DIGEST"] == pin
+    pins = Settings.from_environment({each["name"]: each["value"] for each in fetch["env"]})
+    assert pins.style_digests == {
+        "anime": Pin("0" * 64, of_source=True),
+        "sketch": Pin("a" * 64, of_source=True),
+    }
+    assert "DCTNET_STYLE_DIGESTS" not in {each["name"] for each in prepare["env"]}
+    served = Settings.from_environment(objects.one("ConfigMap", "dctnet")["data"])
+    assert served.styles == tuple(f"/models/{style}-converted" for style in digests)
+    assert served.style_digests == pins.style_digests | {"3d": Pin("f" * 64)}
 
 
 def test_created_claim_is_kept_on_uninstall():
@@ -142,4 +219,5 @@ def test_progress_deadline_covers_start_and_model_fetch():
 
     assert deadline({"model": {"source": "demo"}}) == 120 + 60
     assert deadline({}) == 300 + 15 * 60 + 60
+    assert deadline({"model": {"styles": ["anime", "3d", "sketch"]}}) == 300 + 25 * 60 + 60
     assert deadline({"progressDeadlineSeconds": 77}) == 77

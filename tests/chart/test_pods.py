@@ -1,5 +1,7 @@
 """Pods: security contexts, probes, resources, rolling updates, and extra fields."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -7,8 +9,24 @@ import pytest
 import yaml
 
 from dctnet.config import MIB, Settings
-from dctnet.memory import memory_bound
-from tests.support.chart import BAKED, DEMO, PROFILES, Object, merge_values, nest_value, render
+from dctnet.memory import (
+    HOT_STYLE_BYTES,
+    PROCESS_BYTES,
+    STYLE_BYTES,
+    hot_styles,
+    memory_bound,
+    reserved_bytes,
+)
+from tests.support.chart import (
+    BAKED,
+    DEMO,
+    PROFILES,
+    Object,
+    Rejected,
+    merge_values,
+    nest_value,
+    render,
+)
 from tests.support.kubernetes import containers, pods
 
 EXTRA = {"name": "more", "image": "example/more:1"}
@@ -87,7 +105,7 @@ PROBES = {
 
 @pytest.mark.parametrize(("variant", "memory"), [("runtime", "640Mi"), ("tensorflow", "1500Mi")])
 def test_probes_and_memory_request_per_image_variant(variant, memory):
-    container = render(merge_values(DEMO, {"image": {"variant": variant}})).container
+    container = render(merge_values(BAKED, {"image": {"variant": variant}})).container
     assert container["resources"]["requests"]["memory"] == memory
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": 8080, "management": 9090}
@@ -115,7 +133,9 @@ ROLLS = [
     ("admission.queueSize", 65, True),
     ("timeouts.request", 61, True),
     ("requestLimits.workingSide", 1024, True),
-    ("model.digest", "0" * 64, True),
+    ("model.digests", {"mine": "0" * 64}, True),
+    ("model.styles", ["mine", "3d"], True),
+    ("model.stylesOptional", True, True),
     ("inference.runtime", "native", True),
     ("image.tag", "0.2.0", False),
     ("resources", {"limits": {"cpu": "4"}}, False),
@@ -236,10 +256,14 @@ def test_cpu_limit_comes_from_the_downward_api():
     }
 
 
-def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) -> str:
+def bound(
+    slots: int, threads: int, styles: int = 1, tensorflow: bool = False, **environ: str
+) -> str:
     """Return the memory bound for these settings as a quantity in MiB."""
     settings = Settings.from_environment({"DCTNET_SLOTS": str(slots)} | environ)
-    return f"{ceil(memory_bound(settings, threads, tensorflow=tensorflow) / MIB)}Mi"
+    hot = hot_styles(settings, threads, styles, 0)
+    total = memory_bound(settings, threads, styles=styles, hot_styles=hot, tensorflow=tensorflow)
+    return f"{ceil(total / MIB)}Mi"
 
 
 @pytest.mark.parametrize(
@@ -249,13 +273,13 @@ def bound(slots: int, threads: int, tensorflow: bool = False, **environ: str) ->
         ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1, 1))),
         ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4, 4))),
         ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3, 3))),
-        ({"limits": {"memory": "512Mi"}}, ("1", "512Mi"), ("2", "512Mi")),
+        ({"limits": {"memory": "600Mi"}}, ("1", "600Mi"), ("2", "600Mi")),
         ({"limits": {"memory": "1G"}}, ("1", "640Mi"), ("2", "1G")),
         ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
     ],
 )
 def test_resources_are_merged_over_consistent_defaults(resources, requests, limits):
-    objects = render(merge_values(DEMO, {"resources": resources})).container["resources"]
+    objects = render(merge_values(BAKED, {"resources": resources})).container["resources"]
     assert (objects["requests"]["cpu"], objects["requests"]["memory"]) == requests
     assert (objects["limits"]["cpu"], objects["limits"]["memory"]) == limits
 
@@ -298,7 +322,67 @@ def test_memory_limit_equals_the_memory_bound_of_the_service(values, variant):
     objects = render(merge_values(DEMO, values | {"image": {"variant": variant}}))
     settings = objects.one("ConfigMap", "dctnet")["data"]
     inference = values.get("inference", {})
-    expected = bound(
-        inference.get("slots", 2), inference.get("threads", 2), variant == "tensorflow", **settings
-    )
+    slots, threads = inference.get("slots", 2), inference.get("threads", 2)
+    expected = bound(slots, threads, 3, variant == "tensorflow", **settings)
     assert objects.container["resources"]["limits"]["memory"] == expected
+
+
+PUBLIC = ["anime", "3d", "handdrawn", "sketch", "artstyle", "sd-design", "sd-illustration"]
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+@pytest.mark.parametrize(
+    ("styles", "values", "hot"),
+    [
+        (1, {}, 1),
+        (1, {"model": {"styleCache": 5}}, 1),
+        (2, {}, 2),
+        (7, {}, 3),
+        (7, {"inference": {"slots": 5}}, 5),
+        (7, {"inference": {"slots": 9}}, 7),
+        (7, {"model": {"styleCache": 1}}, 2),  # At least one per slot.
+        (7, {"model": {"styleCache": 6}}, 6),
+        (7, {"model": {"styleCache": 32}}, 7),
+        (7, {"inference": {"runtime": "onnxruntime"}}, 7),  # It transforms the weights of all.
+        (7, {"inference": {"runtime": "onnxruntime"}, "model": {"styleCache": 3}}, 7),
+    ],
+)
+def test_memory_and_style_cache_of_several_styles(styles, values, hot):
+    listed = {"model": {"source": "baked", "styles": PUBLIC[:styles]}}
+    objects = render(merge_values(listed, values))
+    settings = Settings.from_environment(objects.one("ConfigMap", "dctnet")["data"])
+    assert settings.style_cache == (hot if styles > 1 else None)
+    resources = objects.container["resources"]
+    more = ((styles - 1) * STYLE_BYTES + (hot - 1) * HOT_STYLE_BYTES) // MIB
+    assert resources["requests"]["memory"] == f"{640 + more}Mi"
+    settings = replace(settings, slots=values.get("inference", {}).get("slots", 2))
+    total = memory_bound(settings, 2, styles=styles, hot_styles=hot)
+    assert resources["limits"]["memory"] == f"{ceil(total / MIB)}Mi"
+
+
+def test_style_cache_is_what_a_given_memory_limit_allows():
+    limits = {"900Mi": 900 * MIB, "4500M": 4500e6, "4.7G": 4.7e9, "5Gi": 5120 * MIB, 2**33: 2**33}
+    seen = set()
+    for limit, size in limits.items():
+        values = {"model": {"styles": PUBLIC}, "resources": {"limits": {"memory": limit}}}
+        written = render(merge_values(BAKED, values)).one("ConfigMap", "dctnet")["data"]
+        settings = Settings.from_environment(written)
+        derived = replace(settings, slots=2, style_cache=None)
+        assert settings.style_cache == hot_styles(derived, 2, len(PUBLIC), size), limit
+        seen.add(settings.style_cache)
+    assert {2, 7} < seen
+
+
+@pytest.mark.parametrize("values", [{}, {"model": {"styles": PUBLIC}}, {"inference": {"slots": 4}}])
+def test_least_memory_limit_is_what_a_replica_reserves_at_start(values):
+    values = merge_values(BAKED, values)
+    slots = values.get("inference", {}).get("slots", 2)
+    styles = len(values["model"].get("styles", PUBLIC[:1]))
+    settings = replace(Settings.from_environment({}), slots=slots)
+    hot = hot_styles(settings, 2, styles, 0)
+    more = (styles - 1) * STYLE_BYTES + (hot - 1) * HOT_STYLE_BYTES
+    start = ceil((PROCESS_BYTES + more + slots * reserved_bytes(settings, 2)) / MIB)
+    for limit in (start, start - 1):
+        limited = merge_values(values, {"resources": {"limits": {"memory": f"{limit}Mi"}}})
+        with nullcontext() if limit == start else pytest.raises(Rejected, match=f"takes {start}Mi"):
+            assert render(limited).deployment

@@ -121,6 +121,7 @@ BASE_VALUES = [
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
     {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
     IMAGE,
+    {"model": {"source": "baked", "styles": ["anime", "3d-converted", "mine"]}},
     {
         "expose": {"hosts": ["a.example.org", "b.example.org"], "tls": {"enabled": True}},
         "ingress": {"enabled": True},

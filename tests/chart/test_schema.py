@@ -32,6 +32,7 @@ def descriptions(schema: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tup
 
 DESCRIPTIONS = descriptions(SCHEMA)
 PARENT_CONDITION = ("enabled",)  # A property without a default: the condition of a parent chart.
+REPLACED = {("model", "style"), ("model", "digest")}  # The chart says what replaces them.
 
 
 def leaf_paths(values: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -55,7 +56,8 @@ def test_schema_and_readme_have_the_same_descriptions():
     rows = re.findall(
         r"^\| ([\w.]+) \| \w+ \| `.*` \| (.+) \|$", (CHART / "README.md").read_text(), re.MULTILINE
     )
-    expected = {path: text for path, text in DESCRIPTIONS.items() if path != PARENT_CONDITION}
+    without_default = {PARENT_CONDITION, *REPLACED}
+    expected = {path: text for path, text in DESCRIPTIONS.items() if path not in without_default}
     assert {tuple(value.split(".")): description for value, description in rows} == expected
 
 
@@ -75,7 +77,7 @@ def test_schema_has_only_values_of_the_chart():
 
     leaves = leaf_paths(DEFAULTS)
     known = {path[:length] for path in leaves for length in range(1, len(path) + 1)}
-    assert set(keys(SCHEMA)) - known == {PARENT_CONDITION}
+    assert set(keys(SCHEMA)) - known == {PARENT_CONDITION, *REPLACED}
 
 
 def subschemas(schema: Any, where: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -148,7 +150,7 @@ def test_only_values_that_may_be_null_are_not_required():
             None
         )
     ]
-    assert rejects_null == [PARENT_CONDITION]
+    assert sorted(rejects_null) == sorted([PARENT_CONDITION, *REPLACED])
 
 
 def test_all_numbers_have_bounds():
@@ -228,6 +230,11 @@ def test_schema_rejects_invalid_values():
             ("model.source", "hub"),
             ("model.existingClaim.path", "../other"),
             ("model.existingClaim.path", "/absolute"),
+            ("model.styles", "anime"),
+            ("model.styles", [3]),
+            ("model.digests", {"anime": "sha256:abc"}),
+            ("model.digests", {"a/b": "0" * 64}),
+            ("model.image.references", {"anime": ""}),
             ("podDisruptionBudget.minAvailable", "101%"),
             ("service.port", 65536),
             ("autoscaling.minReplicas", 0),

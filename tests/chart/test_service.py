@@ -41,9 +41,16 @@ def test_service_labels_and_annotations():
 
 
 @pytest.mark.parametrize(
-    ("model", "style"), [({}, "anime"), ({"style": "3d"}, "3d"), ({"source": "demo"}, "demo")]
+    ("model", "styles"),
+    [
+        ({}, "anime"),
+        ({"styles": ["3d", "anime"]}, "3d,anime"),
+        ({"source": "demo"}, "comic,sketch,poster"),
+        ({"source": "baked"}, ""),
+        ({"source": "baked", "styles": ["mine-converted", "3d"]}, "mine,3d"),
+    ],
 )
-def test_helm_test_requests_the_served_style(model, style):
+def test_helm_test_requests_every_style(model, styles):
     objects = render({"model": model, "service": {"port": 81}, "helmTest": {"timeout": 77}})
     pod = objects.one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
@@ -52,7 +59,7 @@ def test_helm_test_requests_the_served_style(model, style):
     assert env == {
         "API": "http://dctnet:81",
         "MANAGEMENT": "dctnet-management",
-        "STYLE": style,
+        "STYLES": styles,
         "TIMEOUT": "77",
     }
     script = objects.one("ConfigMap", "dctnet-test")["data"]["smoke_test.py"]
@@ -107,11 +114,15 @@ def test_notes_print_the_curl_command(values, url):
     assert ("ADDRESS=$(kubectl" in text) == ("$ADDRESS" in url)
     assert ("port-forward" in text) == ("127.0.0.1" in url)
     assert "helm test dctnet -n images" in text
-    assert "demo model" in text
+    assert "shipped styles" in text
+    assert f'"{url}/v1/cartoons?style=poster"' in text
 
 
-def test_notes_mention_api_keys_and_model_cache():
-    text = notes({"apiKeys": {"existingSecret": "k"}})
+def test_notes_mention_api_keys_styles_and_model_cache():
+    text = notes({"apiKeys": {"existingSecret": "k"}, "model": {"styles": ["anime", "3d"]}})
+    assert "Each new pod fetches and converts anime, 3d before it starts." in text
+    assert "The styles are anime, 3d; the first is the default." in text
+    assert "The styles are" not in notes({})
     assert '-H "Authorization: Bearer $KEY"' in text
     assert "-c fetch --follow" in text
     assert "model.cache" in text

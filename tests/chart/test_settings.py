@@ -9,6 +9,7 @@ from dctnet.models.pins import Pin
 from tests.support.chart import (
     BAKED,
     DEFAULTS,
+    DIGEST,
     assert_schema_rejects,
     merge_values,
     nest_value,
@@ -39,7 +40,7 @@ VALUES = {
     "DCTNET_MAX_PIXELS": ("requestLimits.pixels", 500000000),
     "DCTNET_MAX_WORKING_SIDE": ("requestLimits.workingSide", 2048),
     "DCTNET_MAX_UNSENT_BYTES": ("requestLimits.unsentBytes", 68719476736),
-    "DCTNET_MODEL_DIGEST": ("model.digest", "0" * 64),
+    "DCTNET_STYLES_OPTIONAL": ("model.stylesOptional", True),
     "DCTNET_FAIRNESS": ("fairness.by", "address"),
 }
 # Settings that are lists: the path, valid items, and items that the schema rejects.
@@ -59,7 +60,9 @@ LISTS = {
 OTHERS = {
     "DCTNET_BIND",
     "DCTNET_MANAGEMENT_BIND",
-    "DCTNET_MODEL",
+    "DCTNET_STYLES",
+    "DCTNET_STYLE_DIGESTS",
+    "DCTNET_STYLE_CACHE",
     "DCTNET_MODELS_DIR",
     "DCTNET_WORKER_TMP_DIR",
     "DCTNET_LOG_LEVEL",
@@ -76,8 +79,8 @@ def rendered_settings(values: dict[str, Any]) -> dict[str, str]:
 
 def test_all_settings_are_values_or_listed():
     assert set(BY_VARIABLE) == set(VALUES) | set(LISTS) | OTHERS
-    values = {"inference": {"slots": 1}, "model": {"digest": "0" * 64}}
-    assert set(rendered_settings(values)) - set(VALUES) == {"DCTNET_MODEL"}
+    written = set(rendered_settings({"inference": {"slots": 1}}))
+    assert written - set(VALUES) == {"DCTNET_STYLES"}
 
 
 @pytest.mark.parametrize("variable", VALUES)
@@ -99,8 +102,7 @@ def test_values_reach_the_service_unchanged():
         merge_values(*(nest_value(path, value) for path, value in VALUES.values()))
     )
     for variable, (_, value) in VALUES.items():
-        found = BY_VARIABLE[variable].parse(written[variable])
-        assert (str(found) if isinstance(found, Pin) else found) == value, variable
+        assert BY_VARIABLE[variable].parse(written[variable]) == value, variable
 
 
 def numeric_schema(path: str) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def test_schema_bounds_equal_those_of_the_service(variable):
 def test_schema_rejects_values_out_of_bounds():
     paths = [VALUES[variable][0] for variable in BOUNDED]
     assert_schema_rejects((path, beyond) for path in paths for _, beyond in bounds(path))
-    assert len(BOUNDED) == len(VALUES) - 3  # All but runtime, digest and `fairness.by`.
+    assert len(BOUNDED) == len(VALUES) - 3  # All but runtime, `stylesOptional` and `fairness.by`.
 
 
 def test_lists_reach_the_service_complete():
@@ -197,11 +199,16 @@ def test_tracing_resource_attributes_name_release_and_pod():
 
 
 def test_service_accepts_the_configmap():
+    digests = {"mine": "sha256:" + "A" * 64, "3d": f"source:{DIGEST}"}
     settings = Settings.from_environment(
-        rendered_settings({"model": {"digest": "sha256:" + "A" * 64}})
+        rendered_settings({"model": {"styles": ["mine", "3d"], "digests": digests}})
     )
-    assert settings.model == "/model"
-    assert settings.model_digest == Pin("a" * 64)
+    assert settings.styles == ("/model/mine", "/model/3d")
+    assert settings.style_digests == {
+        "mine": Pin("a" * 64),
+        "3d": Pin("0" * 64, of_source=True),
+    }
+    assert (settings.style_cache, settings.styles_optional) == (2, False)
     assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
 
 

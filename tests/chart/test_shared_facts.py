@@ -1,13 +1,23 @@
-"""Copies in the chart of the limits in service/dctnet/shared_limits.py."""
+"""Copies in the chart of facts of the service: shared limits, styles, and memory per style."""
 
 import re
 from math import ceil
 
 import pytest
 
-from dctnet import shared_limits
-from dctnet.config import Settings
-from tests.support.chart import BAKED, CHART, GATEWAY, INGRESS, Rejected, merge_values, render
+from dctnet import memory, shared_limits
+from dctnet.config import MAX_STYLES, MIB, SETTINGS, Settings
+from dctnet.models.styles import SHIPPED_STYLES, STYLES
+from tests.support.chart import (
+    BAKED,
+    CHART,
+    GATEWAY,
+    INGRESS,
+    Rejected,
+    merge_values,
+    render,
+    schema_at,
+)
 
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
@@ -113,3 +123,30 @@ def test_table_of_timeouts_in_the_readme():
     assert_copy(readme, graceful, "GRACEFUL_MARGIN_S")
     (termination,) = numbers(readme, r"graceful \+ (\d+) s")
     assert_copy(readme, termination, "TERMINATION_MARGIN_S")
+
+
+MODEL_TPL, VALUES = "templates/_model.tpl", CHART / "values.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "styles"), [("publicStyles", STYLES), ("shippedStyles", SHIPPED_STYLES)]
+)
+def test_names_of_styles(name, styles):
+    template = (CHART / MODEL_TPL).read_text()
+    (copy,) = re.findall(rf'"dctnet\.{name}" -}}}}\n{{{{- list (.*) \| toJson', template)
+    assert re.findall(r'"(.+?)"', copy) == list(styles), f"dctnet.{name} in {MODEL_TPL}"
+    comment = VALUES.read_text().partition("# -- Styles to serve;")[2].partition("  styles: []")[0]
+    assert set(styles) <= set(re.findall(r"`(.+?)`", comment))
+
+
+def test_maximum_of_styles():
+    assert schema_at(["model", "styles"])["maxItems"] == MAX_STYLES
+    (setting,) = [each for each in SETTINGS if each.variable == "DCTNET_STYLE_CACHE"]
+    bounds = schema_at(["model", "styleCache"])
+    assert setting.parse(str(bounds["minimum"])) == bounds["minimum"] == 1
+    assert setting.parse(str(bounds["maximum"])) == bounds["maximum"] == MAX_STYLES
+
+
+def test_comment_of_the_style_cache():
+    (mib,) = numbers("values.yaml", r"weights stay transformed, (\d+) MiB each")
+    assert mib * MIB == memory.HOT_STYLE_BYTES

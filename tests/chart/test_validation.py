@@ -40,6 +40,11 @@ def model(**values: Any) -> dict[str, Any]:
     return {"model": values}
 
 
+def style_images(*styles: str) -> dict[str, Any]:
+    references = {style: f"models/{style.lower()}@{DIGEST}" for style in styles}
+    return model(source="image", styles=list(styles), image={"references": references})
+
+
 # Rejected values, a part of the message, and the nearest valid values.
 VALUES_CASES = {
     "watchdog equals request timeout": (
@@ -159,10 +164,80 @@ VALUES_CASES = {
         "model.prepare.resources.requests.memory is 2Gi, but it must not exceed the limit",
         model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
     ),
-    "model digest with the demo model": (
-        model(source="demo", digest=DIGEST),
-        "model.digest pins a model folder, but the demo model is part of the image",
+    "memory limit below what a replica reserves at start": (
+        merge_values(DEMO, {"resources": {"limits": {"memory": "703Mi"}}}),
+        "resources.limits.memory is 703Mi, but a replica with these model.styles takes 704Mi",
+        merge_values(DEMO, {"resources": {"limits": {"memory": "704Mi"}}}),
+    ),
+    "memory limit below what the style cache reserves at start": (
+        {**model(source="demo", styleCache=3), "resources": {"limits": {"memory": "800M"}}},
+        "resources.limits.memory is 800M, but a replica with these model.styles takes 794Mi",
+        {**model(source="demo", styleCache=2), "resources": {"limits": {"memory": "800M"}}},
+    ),
+    "former value of one style": (
+        model(style="3d"),
+        "model.style no longer exists: set model.styles, a list such as [anime]",
+        model(styles=["3d"]),
+    ),
+    "former value of one digest": (
+        model(digest=DIGEST),
+        "model.digest no longer exists: set model.digests, a map such as {anime: source:sha256:…}",
+        model(digests={"anime": DIGEST}),
+    ),
+    "style that is not public": (
+        model(styles=["anime", "comic"]),
+        'model.styles has "comic", but the styles of model.source modelscope are anime, 3d, hand',
+        model(styles=["anime", "sketch"]),
+    ),
+    "style that does not ship": (
+        model(source="demo", styles=["sketch", "3d"]),
+        'model.styles has "3d", but the styles of model.source demo are comic, sketch, poster',
+        model(source="demo", styles=["sketch", "comic"]),
+    ),
+    "style whose name is a path": (
+        model(source="baked", styles=["../etc"]),
+        'model.styles has "../etc", but with model.source baked it must match ^[A-Za-z0-9_]',
+        model(source="baked", styles=["My_own.1"]),
+    ),
+    "style whose name cannot be that of a volume": (
+        style_images("My_own", "3d"),
+        'model.styles has "My_own", but with model.source image it must match ^[a-z0-9]',
+        style_images("my-own", "3d"),
+    ),
+    "style twice": (
+        model(styles=["anime", "3d", "anime"]),
+        "model.styles lists the style anime twice",
+        model(styles=["anime", "3d"]),
+    ),
+    "style twice, once by the name that conversion gives its folder": (
+        model(source="baked", styles=["anime", "anime-converted"]),
+        "model.styles lists the style anime twice",
+        model(source="baked", styles=["anime", "3d-converted"]),
+    ),
+    "digest of a shipped style": (
+        model(source="demo", digests={"comic": DIGEST}),
+        "model.digests pins model folders, but the shipped styles are part of the image",
         DEMO,
+    ),
+    "digest of a style that is not listed": (
+        model(styles=["anime", "3d"], digests={"anime": DIGEST, "sketch": DIGEST}),
+        "model.digests pins the style sketch, but the styles are anime, 3d: add it to model.styles",
+        model(styles=["anime", "3d"], digests={"3d": DIGEST}),
+    ),
+    "digest of a style other than the default": (
+        model(digests={"3d": DIGEST}),
+        "model.digests pins the style 3d, but the styles are anime",
+        model(digests={"anime": DIGEST}),
+    ),
+    "two digests of one model folder": (
+        model(source="baked", digests={"mine": DIGEST, "anime": DIGEST}),
+        "model.digests pins anime, mine, but without model.styles the source baked serves one",
+        model(source="baked", digests={"mine": DIGEST}),
+    ),
+    "model volume too small for the styles": (
+        model(styles=["anime", "3d", "sketch"], cache={"size": "1199Mi"}),
+        "model.cache.size is 1199Mi, but model.styles needs 1200Mi, 400Mi for each style",
+        model(styles=["anime", "3d", "sketch"], cache={"size": "1200Mi"}),
     ),
     "conversion with the variant runtime": (
         {"image": {"variant": "runtime"}},
@@ -180,6 +255,26 @@ VALUES_CASES = {
         merge_values(IMAGE, model(image={"reference": "models/anime:1"})),
         'model.image.reference is "models/anime:1", but it must be pinned by a digest',
         IMAGE,
+    ),
+    "images with and without a style": (
+        merge_values(IMAGE, style_images("anime")),
+        "model.image.reference and model.image.references are both set",
+        style_images("anime"),
+    ),
+    "image volume of a style without a digest": (
+        merge_values(style_images("anime"), model(image={"references": {"anime": "m/a:1"}})),
+        'model.image.references has "m/a:1" for anime, but it must be pinned by a digest',
+        style_images("anime"),
+    ),
+    "style without an image": (
+        merge_values(style_images("anime"), model(styles=["anime", "3d"])),
+        "model.styles lists 3d, but model.image.references has no image for it",
+        style_images("anime", "3d"),
+    ),
+    "image of a style that is not listed": (
+        merge_values(style_images("anime", "3d"), model(styles=["anime"])),
+        "model.image.references has an image for 3d, but model.styles does not list it",
+        style_images("anime", "3d"),
     ),
     "converted cache without a claim": (
         model(cache={"prepared": True}),

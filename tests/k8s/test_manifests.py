@@ -54,7 +54,7 @@ def test_deployment_uses_the_generated_settings():
     text = (MANIFESTS / "settings.env").read_text()
     assert text.startswith(HEADER)
     settings = dict(line.split("=", 1) for line in text.removeprefix(HEADER).splitlines())
-    assert settings["DCTNET_MODEL"] == "anime"
+    assert settings["DCTNET_STYLES"] == "/models/anime-converted"
     assert all(name.startswith("DCTNET_") and value for name, value in settings.items())
 
 

@@ -41,12 +41,12 @@ UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
 
 @pytest.fixture(scope="module")
 def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
-    """Metrics of a real server with the demo model under load."""
+    """Metrics of a real server with a shipped style under load."""
     portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
     Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
     image = portrait.read_bytes()
     found: Scrapes = defaultdict(list)
-    with serving(DCTNET_MODEL="demo") as server:
+    with serving(DCTNET_STYLES="comic") as server:
         for _ in range(SCRAPES):
             for response in (
                 requests.post(f"{server.url}/v1/cartoons", data=image, timeout=60),

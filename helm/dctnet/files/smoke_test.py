@@ -1,63 +1,90 @@
-"""Smoke test of `helm test`: cartoonize a portrait and check the metrics.
+"""Smoke test of `helm test`: cartoonize a portrait in each style and check the metrics.
 
 Runs in the service's image. Environment: API (URL), MANAGEMENT (host name that resolves to all
-replicas), STYLE (expected style; empty accepts any), TIMEOUT (seconds), KEYS (file of API keys).
+replicas), STYLES (expected styles with commas between them, the default first; empty accepts any),
+TIMEOUT (seconds), KEYS (file of API keys).
 """
 
+import json
 import os
 import re
 import socket
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-INFERENCES = re.compile(r'^dctnet_inferences_total\{result="ok"\} (\S+)', re.MULTILINE)
+INFERENCES = re.compile(r"^dctnet_inferences_total\{(.*)\} (\S+)", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
 TIMEOUT_S = float(os.environ["TIMEOUT"])
 
 
 def main() -> None:
     """Run the checks; exit with a message at the first that fails."""
-    portrait = files("dctnet").joinpath("models/demo/golden-input.png").read_bytes()
+    expected = [style for style in os.environ["STYLES"].split(",") if style]
+    styles = list_styles()
+    missing = [style for style in expected if style not in styles]
+    require(
+        not missing, f"the styles {', '.join(missing)} are not served, only {', '.join(styles)}"
+    )
+    default = expected[0] if expected else styles[0]
+    require(styles[0] == default, f"the default style is {styles[0]}, not {default}")
+    portrait = files("dctnet").joinpath("models/shipped/common/golden-input.png").read_bytes()
     before = count_inferences()
-    style, cartoon = post_image(portrait)
-    height, width = decode_image(portrait).shape[:2]
-    require(cartoon.shape == (height, width, 3), f"the shape of the cartoon is {cartoon.shape}")
-    difference = np.abs(decode_image(portrait).astype(int) - cartoon).mean()
-    require(difference > 1, "the cartoon equals the portrait")
-    require(cartoon.std() > 1, "the cartoon has a single colour")
-    expected = os.environ["STYLE"]
-    matches = not expected or style.partition("@")[0] == expected
-    require(matches, f"the style of the cartoon is {style}, not {expected}")
+    for style in styles:
+        check_cartoon(portrait, style)
     wait_until(
-        lambda: count_inferences() > before,
-        "no replica counts the image in dctnet_inferences_total",
+        lambda: all(count_inferences()[style] > before[style] for style in styles),
+        "no replica counts the images of each style in dctnet_inferences_total",
     )
-    print(
-        f"{style}: {width}x{height} cartoon received; {count_inferences():.0f} inferences so far."
-    )
+    total = sum(count_inferences().values())
+    print(f"A cartoon in each style received: {', '.join(styles)}; {total:.0f} inferences so far.")
 
 
-def post_image(image: bytes) -> tuple[str, np.ndarray]:
-    """Return the model of the response, and the cartoon as BGR pixels."""
-    headers = {"Content-Type": "image/png"}
-    if path := os.environ.get("KEYS"):
-        lines = map(str.strip, Path(path).read_text().splitlines())
+def check_cartoon(portrait: bytes, style: str) -> None:
+    """Request a cartoon in a style, and check its style and pixels."""
+    found, cartoon = post_image(portrait, style)
+    require(found == style, f"the style of the cartoon is {found}, not {style}")
+    pixels = decode_image(portrait)
+    require(cartoon.shape == pixels.shape, f"the shape of the cartoon is {cartoon.shape}")
+    difference = np.abs(pixels.astype(int) - cartoon).mean()
+    require(difference > 1, f"the {style} cartoon equals the portrait")
+    require(cartoon.std() > 1, f"the {style} cartoon has a single colour")
+
+
+def list_styles() -> list[str]:
+    """Return the names of the loaded styles, the default first."""
+    with call_api("/v1/styles") as response:
+        return [style["name"] for style in json.load(response)["styles"]]
+
+
+def post_image(image: bytes, style: str) -> tuple[str | None, np.ndarray]:
+    """Return the style that the response names, and the cartoon as BGR pixels."""
+    with call_api(f"/v1/cartoons?format=png&style={style}", image) as response:
+        return response.headers["X-Dctnet-Style"], decode_image(response.read())
+
+
+def call_api(path: str, image: bytes | None = None) -> Any:
+    """Return the response to GET, or to POST of an image; exit with a message for an error."""
+    headers = {"Content-Type": "image/png"} if image else {}
+    if keys := os.environ.get("KEYS"):
+        lines = map(str.strip, Path(keys).read_text().splitlines())
         headers["Authorization"] = "Bearer " + next(
             line for line in lines if line and line[0] != "#"
         )
-    url = f"{os.environ['API']}/v1/cartoons?format=png"
-    request = urllib.request.Request(url, image, headers)
+    request = urllib.request.Request(os.environ["API"] + path, image, headers)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return response.headers["X-Dctnet-Model"], decode_image(response.read())
+        return urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        raise SystemExit(f"The response is {error.code}: {error.read().decode()}") from None
+        answer = error.read().decode()
+        raise SystemExit(f"The response of {path} is {error.code}: {answer}") from None
 
 
 def decode_image(encoded: bytes) -> np.ndarray:
@@ -67,22 +94,26 @@ def decode_image(encoded: bytes) -> np.ndarray:
     return pixels
 
 
-def count_inferences() -> float:
-    """Return the number of successful inferences of all replicas."""
+def count_inferences() -> Counter[str]:
+    """Return the number of successful inferences of all replicas, by style."""
     addresses = {info[4][0] for info in socket.getaddrinfo(os.environ["MANAGEMENT"], 9090)}
-    return sum(read_inferences(address) for address in addresses)
+    counts: Counter[str] = Counter()
+    for address in addresses:
+        counts.update(read_inferences(address))
+    return counts
 
 
-def read_inferences(address: str) -> float:
-    """Return the number of successful inferences of a replica; 0 if it is unreachable."""
+def read_inferences(address: str) -> dict[str, float]:
+    """Return successful inferences of a replica by style; nothing if it is unreachable."""
     host = f"[{address}]" if ":" in address else address
     try:
         with urllib.request.urlopen(f"http://{host}:9090/metrics", timeout=10) as response:
-            match = INFERENCES.search(response.read().decode())
+            metrics = response.read().decode()
     except urllib.error.URLError:
-        return 0
-    require(match is not None, f"{address} has no dctnet_inferences_total")
-    return float(match[1])
+        return {}
+    series = [(dict(LABEL.findall(labels)), value) for labels, value in INFERENCES.findall(metrics)]
+    require(bool(series), f"{address} has no dctnet_inferences_total")
+    return {labels["style"]: float(n) for labels, n in series if labels["result"] == "ok"}
 
 
 def wait_until(condition: Callable[[], bool], message: str) -> None:

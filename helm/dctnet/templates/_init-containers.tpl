@@ -1,10 +1,10 @@
-{{/* Init containers that fetch and convert the model. Each locks its folder, writes it atomically, and
-exits at once if it exists. */}}
+{{/* Init containers that fetch and convert the models, one after another. Each locks a folder, writes it
+atomically, and skips it if it exists. */}}
 {{- define "dctnet.modelInitContainers" -}}
-{{- $fetch := list "fetch" .Values.model.style -}}
+{{- $styles := include "dctnet.listedStyles" . | fromJsonArray -}}
+{{- $fetch := concat (list "fetch") $styles -}}
 {{- with .Values.model.revision }}{{- $fetch = concat $fetch (list "--revision" .) }}{{- end -}}
-{{- if hasPrefix "source:" .Values.model.digest }}{{- $fetch = concat $fetch (list "--digest" .Values.model.digest) }}{{- end -}}
-{{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (list "prepare" .Values.model.style)) }}
+{{- range list (dict "name" "fetch" "args" $fetch) (dict "name" "prepare" "args" (concat (list "prepare") $styles)) }}
 - name: {{ .name }}
   image: {{ include "dctnet.image" $ | quote }}
   imagePullPolicy: {{ $.Values.image.pullPolicy }}
@@ -14,6 +14,10 @@ exits at once if it exists. */}}
     - name: DCTNET_MODELS_DIR
       value: /models
     {{- if eq .name "fetch" }}
+    {{- with include "dctnet.styleDigestsSetting" (dict "root" $ "sourceOnly" true) }}
+    - name: DCTNET_STYLE_DIGESTS
+      value: {{ quote . }}
+    {{- end }}
     {{- with $.Values.model.endpoint }}
     - name: MODELSCOPE_ENDPOINT
       value: {{ quote . }}
@@ -31,6 +35,8 @@ exits at once if it exists. */}}
     {{- with $.Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  # `kubectl describe pod` shows the log's end, which names the style that failed.
+  terminationMessagePolicy: FallbackToLogsOnError
   resources:
     {{- toYaml $.Values.model.prepare.resources | nindent 4 }}
   securityContext:

@@ -1,6 +1,6 @@
-{{/* Model source and image variant. */}}
+{{/* Model source, styles and image variant. */}}
 
-{{/* "true" if pods fetch and convert the model, otherwise empty. */}}
+{{/* "true" if pods fetch and convert the models, otherwise empty. */}}
 {{- define "dctnet.modelFetchEnabled" -}}
 {{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}true{{- end -}}
 {{- end -}}
@@ -10,14 +10,74 @@
 {{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
 {{- end -}}
 
-{{/* Value of DCTNET_MODEL. */}}
-{{- define "dctnet.modelSetting" -}}
-{{- $model := .Values.model -}}
-{{- if eq $model.source "modelscope" -}}{{ $model.style }}
-{{- else if eq $model.source "demo" -}}demo
-{{- else if eq $model.source "baked" -}}{{ $model.baked.path }}
-{{- else -}}/model{{ with (get $model $model.source).path }}/{{ . }}{{ end }}
+{{/* Public styles, and those that ship with the service, as JSON. service/dctnet/models/styles.py has the
+originals; tests compare them. */}}
+{{- define "dctnet.publicStyles" -}}
+{{- list "anime" "3d" "handdrawn" "sketch" "artstyle" "sd-design" "sd-illustration" | toJson -}}
 {{- end -}}
+
+{{- define "dctnet.shippedStyles" -}}
+{{- list "comic" "sketch" "poster" | toJson -}}
+{{- end -}}
+
+{{/* model.styles or its default, as JSON; empty for the one model folder at the path of a source. */}}
+{{- define "dctnet.listedStyles" -}}
+{{- $model := .Values.model -}}
+{{- if $model.styles -}}{{ toJson $model.styles }}
+{{- else if eq $model.source "modelscope" -}}{{ list "anime" | toJson }}
+{{- else if eq $model.source "demo" -}}{{ include "dctnet.shippedStyles" . }}
+{{- else -}}[]
+{{- end -}}
+{{- end -}}
+
+{{/* Names of the listed styles, as JSON: `dctnet prepare` writes the style anime to anime-converted. */}}
+{{- define "dctnet.styleNames" -}}
+{{- $names := list -}}
+{{- range include "dctnet.listedStyles" . | fromJsonArray -}}
+{{- $names = append $names (trimSuffix "-converted" .) -}}
+{{- end -}}
+{{- toJson $names -}}
+{{- end -}}
+
+{{- define "dctnet.styleCount" -}}
+{{- include "dctnet.listedStyles" . | fromJsonArray | len | max 1 -}}
+{{- end -}}
+
+{{/* "true" if each style has an image of its own, otherwise empty. */}}
+{{- define "dctnet.styleImagesEnabled" -}}
+{{- if and (eq .Values.model.source "image") .Values.model.image.references -}}true{{- end -}}
+{{- end -}}
+
+{{/* Value of DCTNET_STYLES: names of shipped styles, or paths of model folders. The path of a fetched style
+cannot mean the shipped one of that name. */}}
+{{- define "dctnet.stylesSetting" -}}
+{{- $model := .Values.model -}}
+{{- $listed := include "dctnet.listedStyles" . | fromJsonArray -}}
+{{- if eq $model.source "demo" -}}{{ join "," $listed }}
+{{- else if eq $model.source "modelscope" -}}/models/{{ join "-converted,/models/" $listed }}-converted
+{{- else -}}
+{{- $path := (get $model $model.source).path -}}
+{{- $below := $path | empty | ternary "" (printf "/%s" $path) -}}
+{{- $folder := eq $model.source "baked" | ternary $path (printf "/model%s" $below) -}}
+{{- $entries := list -}}
+{{- range $listed -}}
+{{- $own := include "dctnet.styleImagesEnabled" $ | eq "true" | ternary (printf "/model/%s%s" . $below) (printf "%s/%s" $folder .) -}}
+{{- $entries = append $entries $own -}}
+{{- end -}}
+{{- join "," ($entries | default (list $folder)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Value of DCTNET_STYLE_DIGESTS; with `sourceOnly` only the pins of upstream files. Arguments: root,
+sourceOnly. */}}
+{{- define "dctnet.styleDigestsSetting" -}}
+{{- $pins := list -}}
+{{- range $style, $digest := .root.Values.model.digests -}}
+{{- if or (not $.sourceOnly) (hasPrefix "source:" $digest) -}}
+{{- $pins = append $pins (printf "%s=%s" $style $digest) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $pins -}}
 {{- end -}}
 
 {{/* Source of the model volume, without its name. */}}
@@ -45,6 +105,34 @@ emptyDir:
 {{- end }}
 {{- end -}}
 
-{{- define "dctnet.modelMountPath" -}}
-{{- ternary "/models" "/model" (eq .Values.model.source "modelscope") -}}
+{{/* Model volumes: one, one per style, or none. */}}
+{{- define "dctnet.modelVolumes" -}}
+{{- $image := .Values.model.image -}}
+{{- if include "dctnet.styleImagesEnabled" . }}
+{{- range include "dctnet.listedStyles" . | fromJsonArray }}
+- name: style-{{ . }}
+  image:
+    reference: {{ get $image.references . | quote }}
+    pullPolicy: {{ $image.pullPolicy }}
+{{- end }}
+{{- else }}
+{{- with include "dctnet.modelVolume" . | trim }}
+- name: model
+  {{- . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "dctnet.modelVolumeMounts" -}}
+{{- if include "dctnet.styleImagesEnabled" . }}
+{{- range include "dctnet.listedStyles" . | fromJsonArray }}
+- name: style-{{ . }}
+  mountPath: /model/{{ . }}
+  readOnly: true
+{{- end }}
+{{- else if include "dctnet.modelVolume" . | trim }}
+- name: model
+  mountPath: {{ ternary "/models" "/model" (eq .Values.model.source "modelscope") }}
+  readOnly: true
+{{- end }}
 {{- end -}}

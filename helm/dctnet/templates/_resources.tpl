@@ -25,24 +25,69 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Memory bound of a replica, in MiB, rounded up. The formula is that of service/dctnet/memory.py, which
-explains its constants; tests compare the two. */}}
-{{- define "dctnet.memoryLimit" -}}
+{{/* The memory formulas are those of service/dctnet/memory.py, which explains their constants; tests compare
+the two. */}}
+
+{{/* Bytes that a slot reserves at start. */}}
+{{- define "dctnet.reservedBytes" -}}
+{{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
+{{- add (mul 112 1024 (int64 .Values.requestLimits.workingSide)) (mul 1048576 $threads) -}}
+{{- end -}}
+
+{{/* Bytes of all styles beyond the first, whose weights are transformed. Arguments: root, hot. */}}
+{{- define "dctnet.stylesBytes" -}}
+{{- $styles := include "dctnet.styleCount" .root | int64 -}}
+{{- add (mul 15 1048576 (sub $styles 1)) (mul 90 1048576 (sub (int64 .hot) 1)) -}}
+{{- end -}}
+
+{{/* Memory bound of a replica, in bytes. Arguments: root, hot (styles whose weights stay transformed),
+tensorflow. */}}
+{{- define "dctnet.memoryBound" -}}
+{{- $values := .root.Values -}}
 {{- $KiB := 1024 -}}
 {{- $MiB := 1048576 -}}
-{{- $slots := include "dctnet.inferenceSlots" . | int64 -}}
-{{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
-{{- $side := int64 .Values.requestLimits.workingSide -}}
-{{- $pixels := int64 .Values.requestLimits.pixels -}}
-{{- $body := int64 .Values.requestLimits.bodyBytes -}}
-{{- $waiting := add .Values.admission.queueSize .Values.admission.maxUploads -}}
-{{- $process := mul $MiB (ternary 3000 300 (eq (include "dctnet.imageVariant" .) "tensorflow")) -}}
-{{- $reserved := add (mul 112 $KiB $side) (mul $MiB $threads) -}}
+{{- $slots := include "dctnet.inferenceSlots" .root | int64 -}}
+{{- $side := int64 $values.requestLimits.workingSide -}}
+{{- $pixels := int64 $values.requestLimits.pixels -}}
+{{- $body := int64 $values.requestLimits.bodyBytes -}}
+{{- $waiting := add $values.admission.queueSize $values.admission.maxUploads -}}
+{{- $process := mul $MiB (ternary 3000 300 .tensorflow) -}}
+{{- $styles := include "dctnet.stylesBytes" . | int64 -}}
+{{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}
 {{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 3 $body) -}}
 {{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
-{{- $unsent := max (int64 .Values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
-{{- $bytes := add $process (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
-{{- div (add $bytes $MiB -1) $MiB -}}Mi
+{{- $unsent := max (int64 $values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
+{{- add $process $styles (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
+{{- end -}}
+
+{{/* Styles whose weights stay transformed: at least one per slot. ONNX Runtime and TensorFlow keep all of
+them, whatever the style cache. */}}
+{{- define "dctnet.hotStyles" -}}
+{{- $styles := include "dctnet.styleCount" . | int64 -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- $count := int64 3 -}}
+{{- if has .Values.inference.runtime (list "onnxruntime" "tensorflow") -}}{{ $count = $styles }}
+{{- else if .Values.model.styleCache -}}{{ $count = int64 .Values.model.styleCache }}
+{{- else if $limit -}}
+{{- $bound := include "dctnet.memoryBound" (dict "root" . "hot" 1 "tensorflow" false) | int64 -}}
+{{- $count = div (max 0 (sub (include "dctnet.memoryBytes" $limit | int64) $bound)) 94371840 | add 1 -}}
+{{- end -}}
+{{- min $styles (max $count (include "dctnet.inferenceSlots" . | int64)) -}}
+{{- end -}}
+
+{{/* Default memory limit: the memory bound in MiB, rounded up. */}}
+{{- define "dctnet.memoryLimit" -}}
+{{- $tensorflow := eq (include "dctnet.imageVariant" .) "tensorflow" -}}
+{{- $bound := include "dctnet.memoryBound" (dict "root" . "hot" (include "dctnet.hotStyles" .) "tensorflow" $tensorflow) | int64 -}}
+{{- div (add $bound 1048575) 1048576 -}}Mi
+{{- end -}}
+
+{{/* Memory that a replica takes before its first request, in MiB, rounded up. Without TensorFlow, because
+the variant `tensorflow` also serves converted models. */}}
+{{- define "dctnet.startMemory" -}}
+{{- $styles := include "dctnet.stylesBytes" (dict "root" . "hot" (include "dctnet.hotStyles" .)) | int64 -}}
+{{- $reserved := mul (include "dctnet.inferenceSlots" .) (include "dctnet.reservedBytes" . | int64) -}}
+{{- div (add (mul 300 1048576) $styles $reserved 1048575) 1048576 -}}Mi
 {{- end -}}
 
 {{/* Bytes of a memory quantity: "640Mi", "2G" or a number. */}}
@@ -57,7 +102,9 @@ explains its constants; tests compare the two. */}}
 
 {{/* Resources with defaults. A default request never exceeds a limit that the user lowered. */}}
 {{- define "dctnet.resources" -}}
-{{- $memory := ternary "1500Mi" "640Mi" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- $process := ternary 1500 640 (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- $styles := include "dctnet.stylesBytes" (dict "root" . "hot" (include "dctnet.hotStyles" .)) | int64 -}}
+{{- $memory := printf "%dMi" (add $process (div $styles 1048576)) -}}
 {{- $limits := merge (deepCopy (.Values.resources.limits | default dict)) (dict "cpu" "2" "memory" (include "dctnet.memoryLimit" .)) -}}
 {{- $requests := dict
     "cpu" (ternary "1" $limits.cpu (ge (include "dctnet.cpuMillicores" $limits.cpu | int64) 1000))
@@ -72,7 +119,8 @@ explains its constants; tests compare the two. */}}
 
 {{- define "dctnet.progressDeadlineSeconds" -}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
-{{- $fetch := ternary 900 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
+{{- $styles := include "dctnet.styleCount" . | int64 -}}
+{{- $fetch := ternary (add 600 (mul 300 $styles)) 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
 {{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 

@@ -1,9 +1,14 @@
 {{/* Settings of the replicas: docs/settings.md. Helm would print large numbers as 4e+07, so they are
 converted to integers. */}}
 {{- define "dctnet.settings" -}}
-DCTNET_MODEL: {{ include "dctnet.modelSetting" . | quote }}
-{{- with .Values.model.digest }}
-DCTNET_MODEL_DIGEST: {{ . | quote }}
+DCTNET_STYLES: {{ include "dctnet.stylesSetting" . | quote }}
+{{- with include "dctnet.styleDigestsSetting" (dict "root" . "sourceOnly" false) }}
+DCTNET_STYLE_DIGESTS: {{ . | quote }}
+{{- end }}
+DCTNET_STYLES_OPTIONAL: {{ .Values.model.stylesOptional | quote }}
+{{- /* A sandbox hides the cgroup, from which the service would derive it. */}}
+{{- if gt (include "dctnet.styleCount" . | int64) 1 }}
+DCTNET_STYLE_CACHE: {{ include "dctnet.hotStyles" . | quote }}
 {{- end }}
 {{- if eq .Values.model.source "modelscope" }}
 DCTNET_MODELS_DIR: /models

@@ -5,8 +5,9 @@ by configmap.yaml. */}}
 {{- include "dctnet.validation.timeouts" . -}}
 {{- include "dctnet.validation.autoscaling" . -}}
 {{- include "dctnet.validation.podDisruptionBudget" . -}}
-{{- include "dctnet.validation.resources" . -}}
+{{- include "dctnet.validation.styles" . -}}
 {{- include "dctnet.validation.model" . -}}
+{{- include "dctnet.validation.resources" . -}}
 {{- include "dctnet.validation.exposure" . -}}
 {{- include "dctnet.validation.metrics" . -}}
 {{- end -}}
@@ -92,13 +93,61 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with dig "limits" "memory" "" .Values.resources -}}
+{{- $start := include "dctnet.startMemory" $ -}}
+{{- if lt (include "dctnet.memoryBytes" . | int64) (include "dctnet.memoryBytes" $start | int64) -}}
+{{- fail (printf "dctnet: resources.limits.memory is %v, but a replica with these model.styles takes %s before its first request: raise the limit, remove it to have it derived, or list fewer styles." . $start) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* model.styles, and the values that refer to its items. */}}
+{{- define "dctnet.validation.styles" -}}
+{{- $model := .Values.model -}}
+{{- if hasKey $model "style" -}}
+{{- fail "dctnet: model.style no longer exists: set model.styles, a list such as [anime]." -}}
+{{- end -}}
+{{- if hasKey $model "digest" -}}
+{{- fail "dctnet: model.digest no longer exists: set model.digests, a map such as {anime: source:sha256:…}." -}}
+{{- end -}}
+{{- $known := dict "modelscope" (include "dctnet.publicStyles" .) "demo" (include "dctnet.shippedStyles" .) -}}
+{{- $pattern := include "dctnet.styleImagesEnabled" . | eq "true" | ternary "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" "^[A-Za-z0-9_][-A-Za-z0-9._]*$" -}}
+{{- range $style := $model.styles -}}
+{{- if hasKey $known $model.source -}}
+{{- $names := get $known $model.source | fromJsonArray -}}
+{{- if not (has $style $names) -}}
+{{- fail (printf "dctnet: model.styles has %q, but the styles of model.source %s are %s." $style $model.source (join ", " $names)) -}}
+{{- end -}}
+{{- else if not (regexMatch $pattern $style) -}}
+{{- fail (printf "dctnet: model.styles has %q, but with model.source %s it must match %s." $style $model.source $pattern) -}}
+{{- end -}}
+{{- end -}}
+{{- $styles := include "dctnet.styleNames" . | fromJsonArray -}}
+{{- range $index, $style := $styles -}}
+{{- if has $style (slice $styles 0 $index) -}}
+{{- fail (printf "dctnet: model.styles lists the style %s twice." $style) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $model.source "demo") $model.digests -}}
+{{- fail "dctnet: model.digests pins model folders, but the shipped styles are part of the image: pin that by image.digest." -}}
+{{- end -}}
+{{- if and (not $styles) (gt (len $model.digests) 1) -}}
+{{- fail (printf "dctnet: model.digests pins %s, but without model.styles the source %s serves one model: list the styles." (keys $model.digests | sortAlpha | join ", ") $model.source) -}}
+{{- end -}}
+{{- range $style, $_ := $model.digests -}}
+{{- if and $styles (not (has $style $styles)) -}}
+{{- fail (printf "dctnet: model.digests pins the style %s, but the styles are %s: add it to model.styles." $style (join ", " $styles)) -}}
+{{- end -}}
+{{- end -}}
+{{- $needed := mul 400 (include "dctnet.styleCount" .) -}}
+{{- $given := include "dctnet.memoryBytes" $model.cache.size | int64 -}}
+{{- if and (include "dctnet.modelFetchEnabled" .) (not $model.cache.existingClaim) (lt $given (mul 1048576 $needed)) -}}
+{{- fail (printf "dctnet: model.cache.size is %s, but model.styles needs %dMi, 400Mi for each style: raise it, or list fewer styles." $model.cache.size $needed) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "dctnet.validation.model" -}}
 {{- $model := .Values.model -}}
-{{- if and (eq $model.source "demo") $model.digest -}}
-{{- fail "dctnet: model.digest pins a model folder, but the demo model is part of the image: pin that by image.digest." -}}
-{{- end -}}
 {{- if and (eq .Values.image.variant "runtime") (include "dctnet.modelFetchEnabled" .) -}}
 {{- fail "dctnet: image.variant is runtime, but with model.source modelscope each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or name a claim that holds the converted model and set model.cache.prepared." -}}
 {{- end -}}
@@ -106,7 +155,23 @@ by configmap.yaml. */}}
 {{- fail "dctnet: model.source is existingClaim, but model.existingClaim.name is empty." -}}
 {{- end -}}
 {{- if eq $model.source "image" -}}
-{{- if not (contains "@sha256:" $model.image.reference) -}}
+{{- if and $model.image.reference $model.image.references -}}
+{{- fail "dctnet: model.image.reference and model.image.references are both set: choose one of them." -}}
+{{- end -}}
+{{- range $style, $reference := $model.image.references -}}
+{{- if not (has $style $model.styles) -}}
+{{- fail (printf "dctnet: model.image.references has an image for %s, but model.styles does not list it." $style) -}}
+{{- end -}}
+{{- if not (contains "@sha256:" $reference) -}}
+{{- fail (printf "dctnet: model.image.references has %q for %s, but it must be pinned by a digest, as in models/anime@sha256:…." $reference $style) -}}
+{{- end -}}
+{{- end -}}
+{{- range $style := $model.styles -}}
+{{- if and $model.image.references (not (hasKey $model.image.references $style)) -}}
+{{- fail (printf "dctnet: model.styles lists %s, but model.image.references has no image for it." $style) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or $model.image.references (contains "@sha256:" $model.image.reference)) -}}
 {{- fail (printf "dctnet: model.image.reference is %q, but it must be pinned by a digest, as in models/anime@sha256:…." $model.image.reference) -}}
 {{- end -}}
 {{- if semverCompare "<1.36.0-0" .Capabilities.KubeVersion.Version -}}
