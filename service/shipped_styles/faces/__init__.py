@@ -1,0 +1,1 @@
+"""Face networks of the shipped comic: MediaPipe's weights in graphs with upstream's tensors."""
