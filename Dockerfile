@@ -95,7 +95,7 @@ FROM scratch AS model
 # Contains a converted model. The build fails if a test inference with it fails.
 FROM serving AS with-model
 COPY --from=model / /model/
-ENV DCTNET_MODEL=/model
+ENV DCTNET_STYLES=/model
 RUN --mount=type=tmpfs,target=/tmp ["dctnet", "doctor"]
 
 # The last stage is the default target.

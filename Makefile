@@ -155,7 +155,8 @@ image-size: ## Print the container image's size above its base image; fail over 
 .PHONY: image-test
 image-test: install-dev image ## Build the container images of all targets, and test them in containers
 	@$(MAKE) --no-print-directory image TARGET=tensorflow
-	@$(MAKE) --no-print-directory image TARGET=with-model MODEL=service/dctnet/models/demo
+	@rm -rf build/comic && $(BIN)/python -m tests.support.shipped build/comic
+	@$(MAKE) --no-print-directory image TARGET=with-model MODEL=build/comic
 	@$(MAKE) --no-print-directory image-size
 	CONTAINER_ENGINE=$(ENGINE) IMAGE=$(IMAGE):$(VERSION) $(BIN)/pytest tests/image
 
@@ -177,12 +178,12 @@ format: install-dev ## Format the code
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 SOLVE = $(COMPILE) pyproject.toml --group build
-SAME := --constraint requirements/demo-model.txt
+SAME := --constraint requirements/shipped-styles.txt
 
 .PHONY: lock
 lock: install ## Update the lock files from pyproject.toml (UPGRADE=--upgrade for new versions)
 	$(INSTALL) requirements/lock.txt
-	$(SOLVE) --extra reference --extra tracing --group dev --group demo-model $(UPGRADE) -o requirements/demo-model.txt
+	$(SOLVE) --extra reference --extra tracing --group dev --group shipped-styles $(UPGRADE) -o requirements/shipped-styles.txt
 	$(SOLVE) --extra reference --extra tracing --group dev $(SAME) -o requirements/dev.txt
 	$(SOLVE) --extra reference $(SAME) -o requirements/reference.txt
 	$(SOLVE) --extra tracing $(SAME) -o requirements/tracing.txt

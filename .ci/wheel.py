@@ -1,24 +1,31 @@
-"""Check of a wheel's files: the demo model, its size, and the web UI."""
+"""Check of a wheel's files: the shipped styles, their size, and the web UI."""
 
 import sys
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-DEMO = "dctnet/models/demo/"
-MAX_DEMO_BYTES = 15_000_000
+SHIPPED = "dctnet/models/shipped/"
+MAX_SHIPPED_BYTES = 16_000_000
+STYLES = ("comic", "sketch", "poster")
 REQUIRED = (
     "dctnet/py.typed",
-    f"{DEMO}LICENSES.md",
-    f"{DEMO}alpha.jpg",
-    f"{DEMO}cartoon_bg.npz",
-    f"{DEMO}cartoon_bg.onnx",
-    f"{DEMO}detector.onnx",
-    f"{DEMO}keypoints.onnx",
-    f"{DEMO}golden-checksums.json",
-    f"{DEMO}golden-output.png",
-    f"{DEMO}golden-input.png",
-    f"{DEMO}manifest.json",
+    f"{SHIPPED}common/LICENSES.md",
+    f"{SHIPPED}common/alpha.jpg",
+    f"{SHIPPED}common/cartoon_bg.onnx",
+    f"{SHIPPED}common/detector.onnx",
+    f"{SHIPPED}common/keypoints.onnx",
+    f"{SHIPPED}common/golden-input.png",
+    *(
+        f"{SHIPPED}{style}/{name}"
+        for style in STYLES
+        for name in (
+            "cartoon_bg.npz",
+            "golden-checksums.json",
+            "golden-output.png",
+            "manifest.json",
+        )
+    ),
     "dctnet/api/openapi.json",
     "dctnet/api/openapi.yaml",
     "dctnet/api/static/*.css",
@@ -28,7 +35,7 @@ REQUIRED = (
     "dctnet/conversion/photos/*.jpg",
     "dctnet/conversion/photos/LICENSES.md",
 )
-FORBIDDEN = ("demo_model/*", "tests/*")
+FORBIDDEN = ("shipped_styles/*", "tests/*")
 
 
 def main(path: Path) -> str | None:
@@ -41,10 +48,10 @@ def main(path: Path) -> str | None:
     forbidden = [name for name in sizes if any(fnmatch(name, pattern) for pattern in FORBIDDEN)]
     if forbidden:
         return f"{path.name} must not carry {', '.join(forbidden)}."
-    demo_bytes = sum(size for name, size in sizes.items() if name.startswith(DEMO))
-    if demo_bytes >= MAX_DEMO_BYTES:
-        return f"The demo model has {demo_bytes} bytes; it must have less than {MAX_DEMO_BYTES}."
-    print(f"{path.name}: {len(sizes)} files, the demo model {demo_bytes / 1e6:.1f} MB")
+    shipped = sum(size for name, size in sizes.items() if name.startswith(SHIPPED))
+    if shipped > MAX_SHIPPED_BYTES:
+        return f"The shipped styles have {shipped} bytes; at most {MAX_SHIPPED_BYTES} are allowed."
+    print(f"{path.name}: {len(sizes)} files, the shipped styles {shipped / 1e6:.1f} MB")
     return None
 
 

@@ -19,7 +19,7 @@ READY = "ready"
 
 malloc.limit_retained_memory()
 settings = Settings.from_environment(os.environ)
-engine, _ = load_engine(settings)
+engine = load_engine(settings)
 engine.reserve(settings.slots)  # Memory for the largest images, as in a replica.
 app = Flask(__name__)
 

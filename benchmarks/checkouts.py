@@ -24,7 +24,7 @@ SIDE = 512
 def throughput(checkout: Path, requests: int) -> float:
     """Return the ok responses per second of a replica; fail on other outcomes."""
     paths = f"{checkout / 'service'}:{checkout}"
-    with serving(PYTHONPATH=paths, DCTNET_MODEL="demo") as server:
+    with serving(PYTHONPATH=paths, DCTNET_STYLES="comic") as server:
         report = client.run(
             Plan(
                 url=f"{server.url}/v1/cartoons",

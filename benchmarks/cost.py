@@ -21,9 +21,9 @@ from dctnet.arrays import Pixels
 from dctnet.engine import MAX_WORKING_SIDE
 from dctnet.engine.geometry import resize, working_size
 from dctnet.imaging import Format, decode, encode
-from dctnet.models.folder import DEMO
 from dctnet.models.networks import file_name
 from dctnet.runtimes import native
+from tests.support.shipped import COMIC
 
 PHOTO: Final = Path(__file__).parents[1] / "service/dctnet/conversion/photos/astronaut.jpg"
 
@@ -59,7 +59,7 @@ FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
 
 def main() -> None:
     """Measure and print all stages."""
-    generator = native.generator(DEMO / file_name("background", "native"), threads=1)
+    generator = native.generator(COMIC / file_name("background", "native"), threads=1)
     noise = images()["noise"][:GENERATOR_SIDE, :GENERATOR_SIDE].copy()
     generator(noise)
     unit = cpu_ns(lambda: generator(noise), noise)

@@ -1,4 +1,4 @@
-"""Benchmark of the face networks: the public models' structure beside the demo model's.
+"""Benchmark of the face networks: the public models' structure beside the shipped comic's.
 
     .venv/bin/python -m benchmarks.faces [--rounds N] [--page PAGE.md]
 
@@ -24,10 +24,10 @@ from benchmarks.report import table
 from dctnet.conversion.onnx_conversion import convert_to_onnx
 from dctnet.conversion.trial_images import golden_portraits
 from dctnet.engine.geometry import resize
-from dctnet.models.folder import DEMO
 from dctnet.runtimes import onnxruntime, signatures, tensorflow
-from demo_model.upstream import write_upstream_format
+from shipped_styles.upstream import write_upstream_format
 from tests.support.frozen_models import frozen_detector, frozen_landmark_network
+from tests.support.shipped import COMIC
 
 Call = Callable[[], object]
 
@@ -45,13 +45,13 @@ Measured on {date}: {machine}. Medians of {rounds} interleaved rounds, one threa
 
 The public models detect faces with FaceBoxes, once per image, and find landmarks with ShuffleNetV2,
 once per face. Their weights could not be downloaded here, so the networks have the public
-structure, node for node, and random weights. The demo model has networks of its own:
-[demo-model-faces.md](demo-model-faces.md).
+structure, node for node, and random weights. The shipped comic has networks of its own:
+[shipped-face-networks.md](shipped-face-networks.md).
 
 {table}
 """
 
-COLUMNS = ("network", "runtime", "public structure, ms", "demo model, ms")
+COLUMNS = ("network", "runtime", "public structure, ms", "shipped, ms")
 
 
 def calls(folder: Path) -> dict[tuple[str, str, str], Call]:
@@ -70,7 +70,7 @@ def calls(folder: Path) -> dict[tuple[str, str, str], Call]:
         converted = convert_to_onnx(public / f"{stem}.pb", signature)
         (public / f"{stem}.onnx").write_bytes(converted.SerializeToString())
     result: dict[tuple[str, str, str], Call] = {}
-    for model, frozen, onnx in (("public", public, public), ("demo", folder, DEMO)):
+    for model, frozen, onnx in (("public", public, public), ("demo", folder, COMIC)):
         for runtime, module, where, suffix in (
             ("ONNX Runtime", onnxruntime, onnx, "onnx"),
             ("TensorFlow", tensorflow, frozen, "pb"),

@@ -27,9 +27,10 @@ from benchmarks.engines import Engine, Sgemm
 from benchmarks.isolated import IsolatedObject, spawn_object
 from benchmarks.report import Measurements, plot, write
 from dctnet.conversion.comparison import MAX_LEVEL_DIFFERENCE
-from dctnet.models.folder import DEMO
+from dctnet.models.folder import SHIPPED_COMMON
 from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError
+from tests.support.shipped import COMIC
 
 Engines = dict[tuple[str, int], IsolatedObject]
 """Engines by name and number of threads."""
@@ -52,15 +53,15 @@ class EngineSpec:
 
 
 def available_engines(upstream: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
-    """Yield the available engines; `upstream` has the demo model in upstream format."""
+    """Yield the available engines; `upstream` has the shipped comic in the upstream format."""
     for variant in variants:
         try:
             native.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
-            yield EngineSpec(f"native {variant}", variant, DEMO / "cartoon_bg.npz")
-    yield EngineSpec("ONNX Runtime", "onnxruntime", DEMO / "cartoon_bg.onnx")
+            yield EngineSpec(f"native {variant}", variant, COMIC / "cartoon_bg.npz")
+    yield EngineSpec("ONNX Runtime", "onnxruntime", SHIPPED_COMMON / "cartoon_bg.onnx")
     if mnn.is_installed():
         yield EngineSpec("MNN", "mnn", upstream / "cartoon_bg.mnn")
     yield EngineSpec(REFERENCE, "tensorflow", upstream / "cartoon_bg.pb")
@@ -175,7 +176,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         # In a separate process, because it loads TensorFlow.
-        command = [sys.executable, "-m", "demo_model.upstream", f"{folder}/demo"]
+        command = [sys.executable, "-m", "shipped_styles.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"
         if mnn.is_installed():

@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.hostile [--minutes 30]
 
-The replica has the demo model, two slots and default settings, except that it identifies clients by
-address. Each legitimate client has an address, a crowd with ordinary images shares one, images of
-40 MP have one, and all other hostile clients share one. Legitimate clients are measured alone,
+The replica has the shipped comic, two slots and default settings, except that it identifies clients
+by address. Each legitimate client has an address, a crowd with ordinary images shares one, images
+of 40 MP have one, and all other hostile clients share one. Legitimate clients are measured alone,
 during the attack, and alone again. During the attack SIGSTOP pauses the worker from time to time,
 and the log pipes are full most of the time. The script prints a Markdown table and exits with 1 if
 a promise is broken.
@@ -36,7 +36,7 @@ from loadtest.client import compare_with, generate_images
 from tests.support.metrics import scrape
 from tests.support.process import READY_S, Server, only_child
 
-SETTINGS = {"DCTNET_MODEL": "demo", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
+SETTINGS = {"DCTNET_STYLES": "comic", "DCTNET_SLOTS": "2", "DCTNET_FAIRNESS": "address"}
 LEGITIMATE_ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 """Source addresses of legitimate clients; hostile ones have 127.0.0.1, .6 and .7."""
 
@@ -160,7 +160,7 @@ def measure(duration_s: float) -> HostileRun:
     """Start a replica and measure it before, during and after the attack."""
     settings = Settings.from_environment(SETTINGS)
     images = generate_images(IMAGES, SIDE, SIDE, format="png")
-    engine, _ = load_engine(settings)
+    engine = load_engine(settings)
     expected = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     with ExitStack() as stack:
         server = Server(None, (), subprocess.PIPE, subprocess.PIPE, **SETTINGS)

@@ -49,8 +49,8 @@ class BareEngine:
 
     def __init__(self, model: str) -> None:
         malloc.limit_retained_memory()
-        settings = Settings.from_environment({"DCTNET_MODEL": model})
-        self._engine, _ = load_engine(settings)
+        settings = Settings.from_environment({"DCTNET_STYLES": model})
+        self._engine = load_engine(settings)
         self._engine.reserve(SLOTS)
 
     def rate(self, pixels: Pixels, images: int) -> float:
@@ -86,14 +86,14 @@ def main() -> int:
     parser.add_argument(
         "--images", type=int, default=200, help="images per measurement; default: 200"
     )
-    parser.add_argument("--model", default="demo", help="converted model; default: demo")
+    parser.add_argument("--model", default="comic", help="converted style; default: comic")
     arguments = parser.parse_args()
     image, count = portrait(), arguments.images
     pixels = image.pixels()
     alone, service_rates, shares = [], [], []
     with (
         spawn_object(BareEngine, arguments.model) as bare,
-        serving(DCTNET_MODEL=arguments.model, DCTNET_SLOTS=SLOTS) as server,
+        serving(DCTNET_STYLES=arguments.model, DCTNET_SLOTS=SLOTS) as server,
     ):
         for number in range(-1, arguments.rounds):
             rate = bare("rate", pixels, count)

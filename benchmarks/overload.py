@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.overload [--rounds N] [SCENARIO...]
 
-Each scenario runs once per round, against a new replica with the demo model. The script prints
+Each scenario runs once per round, against a new replica with the shipped comic. The script prints
 medians as a Markdown table.
 """
 
@@ -51,7 +51,7 @@ SOAK_SIDES = ((64, 64), (96, 160), (200, 120), (256, 256))
 def fifty_clients(server: Server) -> RoundResults:
     """Measure 50 concurrent clients with distinct images, all cartoons checked."""
     images = generate_images(CLIENTS, SIDE, SIDE, format="png")
-    engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
+    engine = load_engine(Settings.from_environment({"DCTNET_STYLES": "comic"}))
     expected = {image.name: engine.cartoonize(image.pixels()).image for image in images}
     report = client.run(
         Plan(
@@ -193,7 +193,7 @@ def main() -> int:
     results: dict[str, list[RoundResults]] = defaultdict(list)
     for number in range(arguments.rounds):
         for scenario in selected:
-            with serving(DCTNET_MODEL="demo") as server:
+            with serving(DCTNET_STYLES="comic") as server:
                 figures = SCENARIOS[scenario](server)
             results[scenario].append(figures)
             print(f"round {number + 1}, {scenario}: {figures}", file=sys.stderr, flush=True)

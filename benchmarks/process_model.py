@@ -84,7 +84,7 @@ class ReferenceEngine:
     """The engine, for the expected cartoon."""
 
     def __init__(self, model: str) -> None:
-        self._engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": model}))
+        self._engine = load_engine(Settings.from_environment({"DCTNET_STYLES": model}))
 
     def cartoonize(self, pixels: Pixels) -> Pixels:
         """Return the cartoon."""
@@ -117,12 +117,12 @@ def run_baseline(workers: int, threads: int, **settings: object) -> Iterator[Run
 
 def setups(model: str, slots: int, baseline_threads: str) -> list[Setup]:
     """Return the setups; ratios are relative to the first."""
-    single_slot = {"DCTNET_MODEL": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
+    single_slot = {"DCTNET_STYLES": model, "DCTNET_SLOTS": 1, "DCTNET_THREADS": 1}
     baseline = single_slot | {"DCTNET_THREADS": baseline_threads}
     return [
         Setup(
             f"one replica of {slots} slots",
-            lambda: run_replicas(1, DCTNET_MODEL=model, DCTNET_SLOTS=slots),
+            lambda: run_replicas(1, DCTNET_STYLES=model, DCTNET_SLOTS=slots),
         ),
         Setup(f"{slots} replicas of one slot", lambda: run_replicas(slots, **single_slot)),
         Setup("Gunicorn, 4 sync workers", lambda: run_baseline(4, 1, **baseline)),
@@ -278,7 +278,7 @@ def main() -> int:
     parser.add_argument(
         "--requests", type=int, default=200, help="requests per round; default: 200"
     )
-    parser.add_argument("--model", default="demo", help="converted model; default: demo")
+    parser.add_argument("--model", default="comic", help="converted style; default: comic")
     parser.add_argument(
         "--baseline-threads", default="1", help="DCTNET_THREADS of a baseline worker; default: 1"
     )

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME]
 
-A server with one slot and the demo model cartoonizes each image. The script prints the worker's
+A server with one slot and the shipped comic cartoonizes each image. The script prints the worker's
 peak resident memory above that of the ready state, in MiB, as a Markdown table.
 """
 
@@ -127,7 +127,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     environ = {
-        "DCTNET_MODEL": "demo",
+        "DCTNET_STYLES": "comic",
         "DCTNET_SLOTS": "1",
         "DCTNET_RUNTIME": arguments.runtime,
         "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",

@@ -47,7 +47,7 @@ def measure_start(spec: ReplicaSpec) -> StartupCost:
     """Start a replica, wait until it is ready, and stop it."""
     started = time.perf_counter()
     with serving(
-        DCTNET_MODEL=spec.model,
+        DCTNET_STYLES=spec.model,
         DCTNET_SLOTS=spec.slots,
         DCTNET_MAX_WORKING_SIDE=spec.side,
         DCTNET_RUNTIME=spec.runtime,
@@ -62,7 +62,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="number of rounds; default: 9")
-    parser.add_argument("--model", default="demo", help="converted model; default: demo")
+    parser.add_argument("--model", default="comic", help="converted style; default: comic")
     parser.add_argument("--upstream", metavar="DIR", help="model in upstream format")
     arguments = parser.parse_args()
     models = {"native": arguments.model}

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.host import describe_host
 from benchmarks.isolated import spawn_object
 from dctnet.models import generator_weights
-from dctnet.models.folder import DEMO
+from dctnet.models.folder import SHIPPED
 from dctnet.models.networks import file_name
 from dctnet.runtimes import native
 from dctnet.runtimes.native import NativeError, NativeGenerator, ScratchPool, WeightCache
@@ -60,7 +60,7 @@ class Styles:
         self._spare = self._other.transform(None)
 
     def _load(self) -> NativeGenerator:
-        weights = generator_weights.read(DEMO / file_name("background", "native"))
+        weights = generator_weights.read(SHIPPED / "comic" / file_name("background", "native"))
         return NativeGenerator(weights, self._scratch_pool, cache=self._cache)
 
     def durations(self, threads: int) -> Durations:

@@ -24,11 +24,11 @@ def astronaut() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def upstream_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Demo model in upstream's form, with frozen graphs; do not change it."""
-    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
+def upstream_comic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shipped styles in upstream's form, with frozen graphs; do not change it."""
+    from shipped_styles.upstream import write_upstream_format  # TensorFlow costs seconds.
 
-    folder = tmp_path_factory.mktemp("upstream-demo")
+    folder = tmp_path_factory.mktemp("upstream-comic")
     write_upstream_format(folder)
     return folder
 

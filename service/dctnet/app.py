@@ -11,7 +11,7 @@ from dctnet.api.cartoons import cartoons_view
 from dctnet.api.cors import cors_headers
 from dctnet.api.docs import docs_view
 from dctnet.api.health import health_view
-from dctnet.api.openapi import openapi_document, openapi_view
+from dctnet.api.openapi import openapi_view
 from dctnet.api.queue_tickets import QueueTickets, queue_ticket_view
 from dctnet.api.static_files import static_files_view
 from dctnet.api.style_samples import style_sample_view
@@ -47,22 +47,20 @@ def create_app(replica: Replica) -> Flask:
 
 
 def _add_routes(app: Flask, replica: Replica) -> None:
-    model, settings = replica.model, replica.settings
     tickets = QueueTickets()
     handler = CartoonHandler(replica, tickets)
     with_key = require_api_key(replica.api_keys)
-    document = openapi_document(replica)
 
     def route(rule: str, endpoint: str, view: Callable[..., Response], method: str = "GET") -> None:
         app.add_url_rule(rule, endpoint, view, methods=[method])
 
-    route("/v1/cartoons", "cartoons", with_key(cartoons_view(model, handler)), "POST")
+    route("/v1/cartoons", "cartoons", with_key(cartoons_view(handler)), "POST")
     route("/v1/queue-tickets/<ticket>", "queue_ticket", queue_ticket_view(tickets))
-    route("/v1/styles", "styles", styles_view(model))
-    route("/v1/styles/<style>/sample", "style_sample", style_sample_view(model))
+    route("/v1/styles", "styles", styles_view(replica))
+    route("/v1/styles/<style>/sample", "style_sample", style_sample_view(replica))
     route("/upload", "upload", with_key(upload_view(handler)), "POST")
     route("/health", "health", health_view(replica.lifecycle))
-    route("/openapi.json", "openapi", openapi_view(document))
-    route("/docs", "docs", docs_view(document))
-    route("/", "web_ui", web_ui_view(model, settings))
+    route("/openapi.json", "openapi", openapi_view(replica))
+    route("/docs", "docs", docs_view(replica))
+    route("/", "web_ui", web_ui_view(replica))
     route("/static/<path:path>", "static", static_files_view())

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil, inf
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AddressFamily
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,9 +32,24 @@ ANY_ORIGIN = "*"
 MAX_ORIGINS = 64
 """Most origins in ``DCTNET_CORS_ORIGINS``."""
 
+MAX_STYLES = 32
+"""Most styles in ``DCTNET_STYLES``."""
+
+STYLES_ALLOWED = (
+    f"at most {MAX_STYLES} different names of styles and paths of model folders, with commas"
+    " between them"
+)
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 Network = IPv4Network | IPv6Network
+
+
+RENAMED = {
+    "DCTNET_MODEL": "DCTNET_STYLES, a list of names and folders",
+    "DCTNET_MODEL_DIGEST": "DCTNET_STYLE_DIGESTS, a list of NAME=DIGEST",
+}
+"""Settings of earlier versions, and what replaces each."""
 
 
 class Fairness(StrEnum):
@@ -168,6 +184,30 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(","))
 
 
+def parse_styles(text: str) -> tuple[str, ...]:
+    """Parse a list of styles and folders; raise ValueError."""
+    styles = tuple(part.strip() for part in text.split(","))
+    if not all(styles) or len(set(styles)) < len(styles) or len(styles) > MAX_STYLES:
+        raise ValueError(f"{text!r} is not {STYLES_ALLOWED}")
+    return styles
+
+
+def _style_digests(text: str) -> Mapping[str, Pin]:
+    digests: dict[str, Pin] = {}
+    for part in text.split(","):
+        name, equals, digest = (word.strip() for word in part.partition("="))
+        if not (name and equals) or name in digests:
+            raise ValueError(text)
+        digests[name] = Pin.parse(digest)
+    return MappingProxyType(digests)
+
+
+def _boolean(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(text)
+    return text == "true"
+
+
 def _path(text: str) -> Path:
     try:
         return Path(text).expanduser()
@@ -257,20 +297,42 @@ class Settings:
             default_text="none: only the server's own web UI",
         )
     )
-    model: str | None = field(
+    styles: tuple[str, ...] | None = field(
         metadata=_setting(
-            "DCTNET_MODEL",
-            str,
-            "a style's name or a model folder's path",
-            default_text="`anime` if it has been fetched, else the demo model",
+            "DCTNET_STYLES",
+            parse_styles,
+            STYLES_ALLOWED,
+            default_text="every style that has been fetched and converted, else the shipped ones",
         )
     )
-    model_digest: Pin | None = field(
+    style_digests: Mapping[str, Pin] = field(
         metadata=_setting(
-            "DCTNET_MODEL_DIGEST",
-            Pin.parse,
-            pins.DESCRIPTION,
-            default_text="none: the model's own manifest is trusted",
+            "DCTNET_STYLE_DIGESTS",
+            _style_digests,
+            "NAME=DIGEST for each pinned style, with commas between them, where DIGEST is"
+            f" {pins.DESCRIPTION}",
+            default=MappingProxyType({}),
+            default_text="none: each model's own manifest is trusted",
+        )
+    )
+    styles_optional: bool = field(
+        metadata=_setting(
+            "DCTNET_STYLES_OPTIONAL",
+            _boolean,
+            _one_of("true", "false"),
+            default=False,
+            default_text="`false`: a style that cannot be used fails the start",
+        )
+    )
+    style_cache: int | None = field(
+        metadata=_count(
+            "DCTNET_STYLE_CACHE",
+            1,
+            MAX_STYLES,
+            "styles",
+            default_text="`auto`: as many as the memory limit allows, at least one per slot; one"
+            " per slot without a memory limit",
+            auto=True,
         )
     )
     models_dir: Path = field(
@@ -429,6 +491,9 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the ``DCTNET_*`` variables, an empty one counting as unset; raise SettingsError."""
+        for old, new in RENAMED.items():
+            if environ.get(old):  # Ignoring it would serve another model, or an unpinned one.
+                raise SettingsError(f"{old} no longer exists: set {new}.")
         values: dict[str, Any] = {}
         for setting in SETTINGS:
             text = environ.get(setting.variable, "")

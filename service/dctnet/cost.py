@@ -32,21 +32,30 @@ ENCODE_COST: Final[dict[Format, float]] = {"png": 0.06, "jpeg": 0.01, "webp": 0.
 """Cost of encoding one pixel, by the response's format."""
 
 
+SWITCH_COST: Final = 40_000
+"""Cost of transforming the weights of a style's two generators, if they are not kept."""
+
+
 def job_cost(
     image: ImageHeader,
     response: Format,
     max_working_side: int,
     generator_threads: float = 1.0,
     max_side: int | None = None,
+    *,
+    is_hot: bool = True,
 ) -> float:
     """Return the cost of a job.
 
     ``max_side`` limits the longest side of the cartoon, in pixels, and so the cost of encoding.
     ``generator_threads`` is how many threads the generator has when all slots compute: the stages
     before and after it have one, so that each of their seconds costs as many of its pixels more.
+    ``is_hot`` says whether the style's weights are ready.
     """
     working_height, working_width = working_size(image.height, image.width, max_working_side)
     output_height, output_width = output_size(image.height, image.width, max_side)
     decoding = image.height * image.width * (DECODE_COST[image.format] + RESIZE_COST)
     encoding = output_height * output_width * ENCODE_COST[response]
-    return max(working_height * working_width, MIN_COST) + (decoding + encoding) * generator_threads
+    generating = max(working_height * working_width, MIN_COST)
+    rest = decoding + encoding + (0 if is_hot else SWITCH_COST)
+    return generating + rest * generator_threads

@@ -1,6 +1,7 @@
-"""Available CPUs: affinity mask, cgroup CPU quota and configured limit."""
+"""Available CPUs and memory: affinity mask, cgroup limits and configured limit."""
 
 import os
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
@@ -19,30 +20,55 @@ def available_cpus(
     # Only Linux has affinity masks.
     has_mask = hasattr(os, "sched_getaffinity")
     count = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
-    return min([float(count), limit, *_quotas(root, own_cgroups)])
+    return min([float(count), limit, *_limits("cpu", _quota_v2, _quota_v1, root, own_cgroups)])
 
 
-def _quotas(root: Path, own_cgroups: Path) -> list[float]:
-    """Return the CPU quotas of this process's cgroups and parents, versions 1 and 2."""
+def memory_limit(root: Path = _CGROUP_ROOT, own_cgroups: Path = _OWN_CGROUPS) -> float:
+    """Return the smallest memory limit of the cgroups in bytes, infinite if there is none."""
+    return min([inf, *_limits("memory", _memory_v2, _memory_v1, root, own_cgroups)])
+
+
+Read = Callable[[Path], float | None]
+"""Function from a cgroup's folder to its limit, if it has one."""
+
+
+def _limits(
+    controller: str, read_v2: Read, read_v1: Read, root: Path, own_cgroups: Path
+) -> list[float]:
+    """Return the limits of this process's cgroups and parents, versions 1 and 2."""
     try:
         lines = own_cgroups.read_text().splitlines()
     except OSError:  # Not Linux, or no /proc.
         return []
-    quotas = []
+    limits = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            folder, quota_of = root, _quota_v2
-        elif "cpu" in controllers.split(","):
-            folder, quota_of = root / controllers, _quota_v1
+            folder, read = root, read_v2
+        elif controller in controllers.split(","):
+            folder, read = root / controllers, read_v1
         else:
             continue
         own = folder / path.lstrip("/")
-        # Parent quotas apply too; a container often sees only the topmost folder.
-        quotas += [
-            quota_of(parent) for parent in (own, *own.parents) if parent.is_relative_to(folder)
-        ]
-    return [quota for quota in quotas if quota is not None]
+        # Limits of parents apply too; a container often sees only the topmost folder.
+        limits += [read(parent) for parent in (own, *own.parents) if parent.is_relative_to(folder)]
+    return [limit for limit in limits if limit is not None]
+
+
+def _memory_v2(folder: Path) -> float | None:
+    return _number(folder / "memory.max")
+
+
+def _memory_v1(folder: Path) -> float | None:
+    return _number(folder / "memory.limit_in_bytes")
+
+
+def _number(file: Path) -> float | None:
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return None
+    return None if text == "max" else float(text)
 
 
 def _quota_v2(folder: Path) -> float | None:

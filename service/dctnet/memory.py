@@ -4,6 +4,7 @@ The chart's memory limit and that of Docker Compose are this bound, and tests co
 `benchmarks/slot_memory.py` measures what a slot takes. It needs no package but this one.
 """
 
+from math import inf
 from typing import Final
 
 from dctnet.config import KIB, MIB, Settings
@@ -12,6 +13,12 @@ from dctnet.shared_limits import SPARE_THREADS
 PROCESS_BYTES: Final = 300 * MIB
 """Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, and kernel memory
 of idle connections."""
+
+STYLE_BYTES: Final = 15 * MIB
+"""Per further style: the untransformed weights of two generators, 12 MB."""
+
+HOT_STYLE_BYTES: Final = 90 * MIB
+"""Per further style whose weights are kept transformed. With ONNX Runtime all styles are."""
 
 TENSORFLOW_PROCESS_BYTES: Final = 3000 * MIB
 """The same with the TensorFlow runtime, whose own allocations it includes."""
@@ -67,16 +74,41 @@ def unsent_bytes(settings: Settings) -> int:
     return max(settings.max_unsent_bytes, largest)
 
 
-def memory_bound(settings: Settings, network_threads: int, *, tensorflow: bool = False) -> int:
+def memory_bound(
+    settings: Settings,
+    network_threads: int,
+    *,
+    styles: int = 1,
+    hot_styles: int = 1,
+    tensorflow: bool = False,
+) -> int:
     """Return the most memory that a replica with these settings takes, in bytes.
 
-    `network_threads` is how many threads one image's networks may use.
+    `network_threads` is how many threads one image's networks may use. Of the `styles`, the weights
+    of `hot_styles` are kept transformed.
     """
     waiting = settings.queue_size + settings.max_uploads
     return (
         (TENSORFLOW_PROCESS_BYTES if tensorflow else PROCESS_BYTES)
+        + (styles - 1) * STYLE_BYTES
+        + (min(hot_styles, styles) - 1) * HOT_STYLE_BYTES
         + settings.slots * (reserved_bytes(settings, network_threads) + slot_bytes(settings))
         + waiting * settings.max_body_bytes
         + (settings.slots + waiting + SPARE_THREADS) * THREAD_BYTES
         + unsent_bytes(settings)
     )
+
+
+def hot_styles(settings: Settings, network_threads: int, styles: int, limit: float) -> int:
+    """Return how many styles' weights are kept transformed, by setting or by the memory limit.
+
+    `limit` is the memory limit in bytes, infinite without one: then there are as many as slots. A
+    slot never waits for another's style: there is at least one per slot.
+    """
+    count: float = 1
+    if settings.style_cache is not None:
+        count = settings.style_cache
+    elif limit < inf:
+        least = memory_bound(settings, network_threads, styles=styles)
+        count += max(0, limit - least) / HOT_STYLE_BYTES
+    return int(min(max(count, settings.slots), styles))

@@ -3,8 +3,9 @@
 Code updates counters and histograms; gauges are read at each scrape.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,7 +15,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dctnet import __version__, logs
@@ -55,6 +56,23 @@ class Resource(StrEnum):
     FILE_DESCRIPTORS = "file_descriptors"
     MEMORY = "memory"
     THREADS = "threads"
+
+
+class ObservedReplica(Protocol):
+    """What the gauges read of a replica."""
+
+    admission: Admission
+    lifecycle: Lifecycle
+    models: Mapping[str, ModelFolder]
+    broken: Mapping[str, str]
+
+    def switches(self) -> int:
+        """Return how often a style's weights were transformed."""
+        ...
+
+    def runtime(self, style: str, /) -> str:
+        """Return the runtimes of a style in one word."""
+        ...
 
 
 class Metrics:
@@ -104,7 +122,15 @@ class Metrics:
         self.shortages = counter(
             "shortages_total", "Times that the operating system denied a resource.", "resource"
         )
-        self.inferences = counter("inferences_total", "Inferences, by result.", "result")
+        self.inferences = counter(
+            "inferences_total", "Inferences, by style and result.", "style", "result"
+        )
+        self.inference_seconds = histogram(
+            "inference_duration_seconds",
+            "Seconds of an inference, from the decoded image to its cartoon.",
+            SECONDS,
+            "style",
+        )
         self.out_of_memory = counter(
             "out_of_memory_total", "Images rejected with 503 for lack of memory, by stage.", "stage"
         )
@@ -126,8 +152,6 @@ class Metrics:
             self.rejected.labels(reason)
         for stage in STAGES:
             self.stage_seconds.labels(stage)
-        for result in ("ok", "error"):
-            self.inferences.labels(result)
         for stage in ("upload", "queue", "inference"):
             self.client_disconnects.labels(stage)
         for unread_reason in UnreadReason:
@@ -137,15 +161,13 @@ class Metrics:
         for stage in OUT_OF_MEMORY_STAGES:
             self.out_of_memory.labels(stage)
 
-    def register_gauges(
-        self,
-        admission: Admission,
-        lifecycle: Lifecycle,
-        model: Callable[[], ModelFolder],
-        runtime: str,
-    ) -> None:
-        """Register the gauges; ``runtime`` names what executes the networks."""
-        self.registry.register(_Gauges(admission, lifecycle, model, runtime))
+    def register_gauges(self, replica: ObservedReplica) -> None:
+        """Register the gauges of a replica, and its styles' series."""
+        self.registry.register(_Gauges(replica))
+        for style in replica.models:
+            self.inference_seconds.labels(style)
+            for result in ("ok", "error"):
+                self.inferences.labels(style, result)
 
 
 class _DroppedLogLines(Collector):
@@ -161,23 +183,19 @@ class _DroppedLogLines(Collector):
 
 
 class _Gauges(Collector):
-    """Gauges of admission and lifecycle, read at each scrape."""
+    """Gauges of admission, lifecycle and styles, read at each scrape."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        lifecycle: Lifecycle,
-        model: Callable[[], ModelFolder],
-        runtime: str,
-    ) -> None:
-        self._admission = admission
-        self._lifecycle = lifecycle
-        self._model = model
-        self._runtime = runtime
+    def __init__(self, replica: ObservedReplica) -> None:
+        self._replica = replica
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield each gauge with its current value."""
-        admission = self._admission
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric with its current value."""
+        yield CounterMetricFamily(
+            "dctnet_style_switches",
+            "Times that a generator's weights were transformed, since they were not kept.",
+            self._replica.switches(),
+        )
+        admission, lifecycle = self._replica.admission, self._replica.lifecycle
         for name, documentation, value in (
             ("queue_depth", "Images waiting for a slot.", admission.queued),
             ("queue_capacity", "Most images that may wait for a slot.", admission.queue_capacity),
@@ -189,7 +207,7 @@ class _Gauges(Collector):
             (
                 "draining_seconds",
                 "Seconds since the graceful shutdown started, 0 before.",
-                self._lifecycle.draining_seconds(),
+                lifecycle.draining_seconds(),
             ),
         ):
             yield GaugeMetricFamily(f"dctnet_{name}", documentation, value)
@@ -199,22 +217,38 @@ class _Gauges(Collector):
             labels=["state"],
         )
         for state in State:
-            states.add_metric([state], float(state is self._lifecycle.state))
+            states.add_metric([state], float(state is lifecycle.state))
         yield states
-        model = self._model()
-        yield _info(
-            "model_info",
-            "Model and runtime of the replica; the value is 1.",
-            style=model.style,
-            model=model.model,
-            revision=model.revision,
-            runtime=self._runtime,
-            digest=model.digest or "",
+        models, broken = self._replica.models, self._replica.broken
+        yield _gauge(
+            "style_loaded",
+            "1 for each style that the replica serves, 0 for those that it left out.",
+            [({"style": style}, float(style in models)) for style in (*models, *broken)],
         )
-        yield _info("build_info", "Version of dctnet; the value is 1.", version=__version__)
+        yield _gauge(
+            "model_info",
+            "Model and runtime of each style; the value is 1.",
+            [(self._model_labels(style, model), 1.0) for style, model in models.items()],
+        )
+        yield _gauge(
+            "build_info", "Version of dctnet; the value is 1.", [({"version": __version__}, 1.0)]
+        )
+
+    def _model_labels(self, style: str, model: ModelFolder) -> dict[str, str]:
+        return {
+            "style": style,
+            "model": model.model,
+            "revision": model.revision,
+            "runtime": self._replica.runtime(style),
+            "digest": model.digest or "",
+        }
 
 
-def _info(name: str, documentation: str, **labels: str) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"dctnet_{name}", documentation, labels=list(labels))
-    family.add_metric(list(labels.values()), 1.0)
+def _gauge(
+    name: str, documentation: str, samples: Sequence[tuple[dict[str, str], float]]
+) -> GaugeMetricFamily:
+    """Return a gauge with at least one sample."""
+    family = GaugeMetricFamily(f"dctnet_{name}", documentation, labels=list(samples[0][0]))
+    for labels, value in samples:
+        family.add_metric(list(labels.values()), value)
     return family

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Thread
 from time import monotonic
@@ -17,10 +17,10 @@ from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.pausable_clock import PausableClock
 from dctnet.lifecycle.probes import probes
 from dctnet.lifecycle.state import Lifecycle, State
-from dctnet.lifecycle.warm_up import CartoonEngine, warm_up
+from dctnet.lifecycle.warm_up import CartoonEngine, StyleUnderTest, WarmUp
 from dctnet.lifecycle.watchdog import Watchdog
 from dctnet.metrics import Metrics
-from dctnet.model_loading import load_engine
+from dctnet.model_loading import StyleModels, load_engines, require_style
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ModelFolder
 from dctnet.runtimes import selection
@@ -28,7 +28,7 @@ from dctnet.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-LoadEngine = Callable[[Settings], tuple[CartoonEngine, ModelFolder]]
+LoadEngines = Callable[[Settings], tuple[Mapping[str, CartoonEngine], Mapping[str, str]]]
 
 
 class Replica:
@@ -37,18 +37,26 @@ class Replica:
     def __init__(
         self,
         settings: Settings,
-        model: ModelFolder,
-        load: LoadEngine | None = None,
+        found: StyleModels,
+        load: LoadEngines | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        """``load`` replaces `load_engine` in tests; ``tracing`` exports spans.
+        """``load`` replaces `load_engines` in tests; ``tracing`` exports spans.
 
         Raises SettingsError if the file of API keys is set but cannot be used.
         """
         self.settings = settings
         self.api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
-        self.model = model
-        self.runtime = selection.summary(model, settings.runtime)
+        self.models: Mapping[str, ModelFolder] = found.models
+        """Models by style, the default first: those found, later those that passed the warm-up."""
+        self.broken: Mapping[str, str] = found.broken
+        """Styles that are left out, with the reason."""
+        self._runtimes = {
+            style: selection.summary(model, settings.runtime)
+            for style, model in found.models.items()
+        }
+        self.samples: Mapping[str, bytes] = {}
+        """Sample cartoons by style, once warmed up."""
         self.lifecycle = Lifecycle()
         self._running_clock = PausableClock()
         self.admission = Admission(
@@ -59,9 +67,7 @@ class Replica:
             running_clock=self._running_clock,
         )
         self.metrics = Metrics()
-        self.metrics.register_gauges(
-            self.admission, self.lifecycle, lambda: self.model, self.runtime
-        )
+        self.metrics.register_gauges(self)
         self.watchdog = Watchdog(
             self.lifecycle,
             self.admission.longest_running,
@@ -74,18 +80,29 @@ class Replica:
             self.watchdog,
             self.accept_loop,
             self.admission.longest_running,
-            self._describe_model,
+            self._describe_styles,
         )
         self.tracing = tracing
-        self._load = load or partial(load_engine, model=model)
-        self._engine: CartoonEngine | None = None
-        self._warm_up_result = "not run yet"
+        self._load = load or partial(load_engines, found=found)
+        self._engines: Mapping[str, CartoonEngine] = {}
+        self._warm_up_results: Mapping[str, str] = {}
 
     @property
-    def engine(self) -> CartoonEngine:
-        """Engine; used on slots, which start after it is loaded."""
-        assert self._engine is not None
-        return self._engine
+    def default_style(self) -> str:
+        """Style of requests that name none."""
+        return next(iter(self.models))
+
+    def engine(self, style: str) -> CartoonEngine:
+        """Return the engine of a style; used on slots, which start after it is loaded."""
+        return self._engines[style]
+
+    def switches(self) -> int:
+        """Return how often a style's weights were transformed."""
+        return selection.weight_switches()
+
+    def runtime(self, style: str) -> str:
+        """Return the runtimes of a style in one word."""
+        return self._runtimes[style]
 
     def start(self) -> None:
         """Load and warm up in a thread; on failure the process exits with status 3."""
@@ -108,24 +125,36 @@ class Replica:
             self.tracing.stop()
 
     def load(self) -> None:
-        """Load the model and warm up every slot; raise ModelError."""
+        """Load the models and warm up every slot; raise ModelError."""
         started = monotonic()
-        self._engine, self.model = self._load(self.settings)
-        logger.info("%s", selection.explain(self.model, self.settings.runtime))
+        engines, broken = self._load(self.settings)
+        for style in engines:
+            explanation = selection.explain(self.models[style], self.settings.runtime)
+            logger.info("%s: %s", style, explanation)
         # A lack of memory must show at start, not while serving.
-        self._engine.reserve(self.settings.slots)
-        prepare = partial(warm_up, self._engine, self.model, self.admission.service_time.calibrate)
-        for prepared in self.admission.start(prepare):
-            self._warm_up_result = str(prepared.result())
+        next(iter(engines.values())).reserve(self.settings.slots)
+        self._warm_up(engines, broken)
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):
-            logger.info(
-                "ready; the model %s was loaded in %.1f s into %s",
-                self.model.label,
-                seconds,
-                self.runtime,
-            )
+            labels = ", ".join(model.label for model in self.models.values())
+            logger.info("ready; %s: loaded in %.1f s", labels, seconds)
+
+    def _warm_up(self, engines: Mapping[str, CartoonEngine], broken: Mapping[str, str]) -> None:
+        """Test every style on the slots, and keep those that pass."""
+        tests = {style: StyleUnderTest(engines[style], self.models[style]) for style in engines}
+        warm_up = WarmUp(
+            tests, self.admission.service_time.calibrate, optional=self.settings.styles_optional
+        )
+        self._engines = engines
+        for prepared in self.admission.start(warm_up):
+            prepared.result()
+        self.broken = {**broken, **warm_up.broken}
+        for style, reason in self.broken.items():
+            logger.error("the style %s is left out: %s", style, reason)
+        self.models = {style: self.models[style] for style in engines if style not in self.broken}
+        require_style(self.models, self.broken)
+        self.samples, self._warm_up_results = warm_up.samples, warm_up.results
 
     def _load_or_exit(self) -> None:
         try:
@@ -144,12 +173,17 @@ class Replica:
         # Exits the process from any thread; sys.exit would only end this thread.
         os._exit(Arbiter.WORKER_BOOT_ERROR)
 
-    def _describe_model(self) -> str:
+    def _describe_styles(self) -> str:
+        loaded = [self._describe(style, model) for style, model in self.models.items()]
+        broken = [f"{style} is left out: {reason}" for style, reason in self.broken.items()]
+        return "; ".join(loaded + broken)
+
+    def _describe(self, style: str, model: ModelFolder) -> str:
         parts = [
-            self.model.label,
-            f"integrity: {self.model.integrity}",
-            f"runtime: {self.runtime}",
-            *(f"{name} needs TensorFlow: {why}" for name, why in self.model.unconverted.items()),
-            f"warm-up: {self._warm_up_result}",
+            model.label,
+            f"integrity: {model.integrity}",
+            f"runtime: {self.runtime(style)}",
+            *(f"{name} needs TensorFlow: {why}" for name, why in model.unconverted.items()),
+            f"warm-up: {self._warm_up_results.get(style, 'not run yet')}",
         ]
         return ", ".join(parts)

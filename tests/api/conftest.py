@@ -18,6 +18,7 @@ from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import CartoonEngine
+from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.runtimes import Networks
@@ -36,6 +37,8 @@ _DOCUMENTS: WeakKeyDictionary[Flask, dict[str, Any]] = WeakKeyDictionary()
 
 
 class _Negative:
+    is_hot = True
+
     def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return 255 - image
 
@@ -56,6 +59,8 @@ def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
 class FailingEngine:
     """Engine that fails after the warm-up of two slots, with two images each."""
 
+    is_hot = True
+
     def __init__(self, fail: Callable[[], object]) -> None:
         self._fail, self._warm_ups = fail, 4
 
@@ -71,6 +76,8 @@ class FailingEngine:
 
 class BlockingEngine:
     """Engine that blocks each image until it is released, after a slot's warm-up."""
+
+    is_hot = True
 
     def __init__(self) -> None:
         self._permits = Semaphore(2)
@@ -101,11 +108,18 @@ def tiny_engine() -> Engine:
     return Engine(networks, np.ones((288, 288), np.float32))
 
 
+def models_of(*models: ModelFolder) -> StyleModels:
+    """The models of a replica."""
+    return StyleModels({model.style: model for model in models})
+
+
 def replica_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
+    settings: Settings, *models: ModelFolder, engine: CartoonEngine | None = None
 ) -> Replica:
-    """A ready replica with its own engine."""
-    replica = Replica(settings, model, lambda _: (engine or tiny_engine(), model))
+    """A ready replica with its own engine for each model, by default for `MODEL`."""
+    found = models_of(*(models or (MODEL,)))
+    engines = {style: engine or tiny_engine() for style in found.models}
+    replica = Replica(settings, found, lambda _: (engines, {}))
     replica.load()
     return replica
 
@@ -117,15 +131,15 @@ def settings() -> Settings:
 
 
 def client_of(
-    settings: Settings, model: ModelFolder = MODEL, engine: CartoonEngine | None = None
+    settings: Settings, *models: ModelFolder, engine: CartoonEngine | None = None
 ) -> FlaskClient:
     """Client of a ready server."""
-    return create_app(replica_of(settings, model, engine)).test_client()
+    return create_app(replica_of(settings, *models, engine=engine)).test_client()
 
 
 def starting_client_of(settings: Settings, model: ModelFolder = MODEL) -> FlaskClient:
     """Client of a server that is loading its model."""
-    return create_app(Replica(settings, model)).test_client()
+    return create_app(Replica(settings, models_of(model))).test_client()
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ def test_max_pixels_is_exact(client):
 @pytest.mark.parametrize("style", ["anime", "", "TINY"])
 def test_unknown_style_is_422(client, style):
     detail = require_problem(post(client, style=style), 422, "unknown-style")
-    assert detail == f"The style {style!r} is not loaded; 'tiny' is."
+    assert detail == f"The style {style!r} is not loaded; these are: tiny."
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])

@@ -251,7 +251,7 @@ def test_file_has_the_defaults(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text(KEYS[0])
     settings = Settings.from_environment({"DCTNET_API_KEYS_FILE": str(keys)})
-    document = openapi_document(client_of(settings, replace(MODEL, style="demo")).application)
+    document = openapi_document(client_of(settings, replace(MODEL, style="comic")).application)
     document["info"]["version"] = FILE["info"]["version"]
     assert document == FILE
 

@@ -14,12 +14,12 @@ def links(page: str) -> list[str]:
     return re.findall(r'(?:href|src)="(static/[^"]+)"', page)
 
 
-def test_page_has_the_model_and_the_limits(client):
+def test_page_has_the_models_and_the_limits(client):
     response = client.get("/")
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
-    assert 'data-model="tiny@v1"' in response.text
-    assert 'data-text="demoNotice"' not in response.text
+    assert 'data-models="tiny@v1"' in response.text
+    assert 'data-text="shippedNotice"' not in response.text
     limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS}
     for name, limit in limits.items():
         assert f'data-max-{name}="{limit}"' in response.text
@@ -27,13 +27,16 @@ def test_page_has_the_model_and_the_limits(client):
         assert f'data-{side}-side="{pixels}"' in response.text
 
 
-def test_demo_model_page_has_a_notice(settings):
-    page = client_of(settings, replace(MODEL, style="demo")).get("/").text
-    assert 'data-text="demoNotice" data-style="anime"' in page
+def test_shipped_styles_page_has_a_notice(settings):
+    comic, poster = (replace(MODEL, style=style, revision="") for style in ("comic", "poster"))
+    page = client_of(settings, comic, poster).get("/").text
+    assert 'data-models="comic, poster"' in page
+    assert 'data-text="shippedNotice"' in page
+    assert 'data-text="shippedNotice"' not in client_of(settings, comic, MODEL).get("/").text
 
 
 def test_model_label_is_escaped(settings):
-    page = client_of(settings, replace(MODEL, style='"><b>bold')).get("/").text
+    page = client_of(settings, replace(MODEL, revision='"><b>bold')).get("/").text
     assert "<b>bold" not in page
     assert "&lt;b&gt;bold" in page
 

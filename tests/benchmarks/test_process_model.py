@@ -40,10 +40,10 @@ def test_baseline_app_returns_the_engine_s_cartoons():
     """A setup whose responses are all invalid fails, since it has no latency."""
     (image,) = generate_images(1, TINY_SIDE, TINY_SIDE, format="png")
     matching = compare_with(
-        {image.name: ReferenceEngine("demo").cartoonize(image.pixels())}, tolerance=1
+        {image.name: ReferenceEngine("comic").cartoonize(image.pixels())}, tolerance=1
     )
     differing = compare_with({image.name: np.zeros((TINY_SIDE, TINY_SIDE, 3), np.uint8)})
-    with run_baseline(2, 2, DCTNET_MODEL="demo", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
+    with run_baseline(2, 2, DCTNET_STYLES="comic", DCTNET_SLOTS=2, DCTNET_THREADS=1) as running:
         (master,) = running.pids
         assert len(children(master)) == 2
         with urllib.request.urlopen(f"{running.urls[0]}/health", timeout=BOUND_S) as response:
@@ -60,7 +60,7 @@ def test_baseline_app_returns_the_engine_s_cartoons():
 def test_baseline_app_start_failure_is_reported():
     with (
         pytest.raises(SystemExit, match="could not be started"),
-        run_baseline(1, 1, DCTNET_MODEL="no-such-model"),
+        run_baseline(1, 1, DCTNET_STYLES="no-such-model"),
     ):
         pytest.fail("there is no such model")
 
@@ -97,7 +97,7 @@ def test_round_order_alternates(monkeypatch):
     compared = [Setup(name, partial(start, name)) for name in ("one", "four")]
     counts = [
         [(name, len(rounds)) for name, rounds in results.items()]
-        for results in process_model.measure(compared, 3, "demo", 1)
+        for results in process_model.measure(compared, 3, "comic", 1)
     ]
     assert order == ["one", "four", "four", "one", "one", "four"]
     assert counts == [[("one", number), ("four", number)] for number in (1, 2, 3)]

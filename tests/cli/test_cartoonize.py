@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dctnet.models.folder import DEMO
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.repo import DCTNET
+from tests.support.shipped import COMIC
 from tests.support.tiny_model import write_tiny_model
 
 IMAGE = gradient(40, 24)
@@ -20,9 +20,9 @@ IMAGE = gradient(40, 24)
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two images, and the demo model in the settings."""
+    """A working directory with two images, and the shipped comic in the settings."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DCTNET_MODEL", str(DEMO))
+    monkeypatch.setenv("DCTNET_STYLES", str(COMIC))
     Path("a.png").write_bytes(encoded(IMAGE))
     Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
 
@@ -31,7 +31,7 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stdout_contains_only_cartoon_paths(tmp_path, monkeypatch):
     """File names need not be valid text; TensorFlow's log lines are ignored."""
     write_tiny_model(tmp_path / "tiny")
-    monkeypatch.setenv("DCTNET_MODEL", "./tiny")
+    monkeypatch.setenv("DCTNET_STYLES", "./tiny")
     name = b"\xff.png"
     Path(os.fsdecode(name)).write_bytes(encoded(IMAGE))
     run = subprocess.run(

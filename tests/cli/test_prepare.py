@@ -17,16 +17,18 @@ from dctnet.conversion.model_conversion import convert_model
 from dctnet.conversion.trial_images import PHOTOS
 from dctnet.engine import Engine, read_alpha
 from dctnet.models import generator_weights, manifest
-from dctnet.models.folder import DEMO, open_folder
+from dctnet.models.folder import open_folder
 from dctnet.models.manifest import HubReport, Manifest
 from dctnet.models.networks import GENERATORS, NETWORKS
 from dctnet.runtimes import selection
+from shipped_styles.initial_weights import random_weights
 from tests.support.lazy_import import LazyModule
 from tests.support.missing_modules import run_without
+from tests.support.shipped import COMIC
 from tests.support.tiny_model import describe, write_tiny_model
 
 tf = LazyModule("tensorflow.compat.v1")
-network = LazyModule("demo_model.network")
+network = LazyModule("shipped_styles.network")
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
@@ -68,12 +70,12 @@ def describe_as_fetched(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory, upstream_demo: Path) -> Path:
+def source(tmp_path_factory: pytest.TempPathFactory, upstream_comic: Path) -> Path:
     """A fetched style: two generators of DCT-Net and the tiny model's face networks."""
     folder = tmp_path_factory.mktemp("models") / "sketch"
     write_tiny_model(folder)
-    shutil.copyfile(upstream_demo / "cartoon_bg.pb", folder / "cartoon_bg.pb")
-    weights = generator_weights.read(DEMO / "cartoon_bg.npz")
+    shutil.copyfile(upstream_comic / "cartoon_bg.pb", folder / "cartoon_bg.pb")
+    weights = generator_weights.read(COMIC / "cartoon_bg.npz")
     paler = {f"generator/{name}": array * np.float32(0.97) for name, array in weights.items()}
     (folder / "cartoon_h.pb").write_bytes(network.frozen_graph(paler).SerializeToString())
     (folder / "README.md").write_text("the model's licence")
@@ -167,7 +169,7 @@ def test_converted_model_runs_without_tensorflow(converted, tmp_path):
         "sys.exit(status or 'tensorflow' in sys.modules)"
     )
     photo = PHOTOS / "coffee.jpg"
-    arguments = ("cartoonize", str(photo), "--out", str(tmp_path), "--model", str(converted))
+    arguments = ("cartoonize", str(photo), "--out", str(tmp_path), "--style", str(converted))
     ended = run_without({"tensorflow", "tf2onnx", "onnx"}, program, *arguments)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"{tmp_path / 'coffee.png'}\n"
@@ -223,7 +225,7 @@ def test_unwritable_folder_is_named(source, tmp_path, capsys):
 
 def export_like_the_trainer(path: Path) -> None:
     """Export a generator from the trainer's graph, which has one already: `generator_1/...`."""
-    initial = network.initial_weights(7)
+    initial = random_weights(7)
 
     def variable(name: str) -> Any:
         scope = name.replace("generator/", "generator_1/")
@@ -246,7 +248,7 @@ def test_own_style_as_upstream_exports_it_is_served_natively(tmp_path, capsys):
     (folder / manifest.FILE_NAME).unlink()
     export_like_the_trainer(folder / "cartoon_bg.pb")
     # The same weights in another graph: as if exported again.
-    named = network.frozen_graph(network.initial_weights(7))
+    named = network.frozen_graph(random_weights(7))
     (folder / "cartoon_h.pb").write_bytes(named.SerializeToString())
     arguments = ("--style", "mine", "--title", "My style")
     assert main(["prepare", str(folder), *arguments]) == 0
@@ -261,7 +263,7 @@ def test_own_style_as_upstream_exports_it_is_served_natively(tmp_path, capsys):
     assert "is already converted and verified" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["", "My", "-a", "a" * 33, "anime", "demo"])
+@pytest.mark.parametrize("name", ["", "My", "-a", "a" * 33, "anime", "comic"])
 def test_style_name_that_is_taken_or_malformed_is_a_usage_error(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["prepare", ".", f"--style={name}"])
@@ -335,7 +337,7 @@ def test_equal_networks_share_files_and_force_replaces_another_model(
     assert networks["head"] == networks["background"] | {"same_as": "background"}
     assert networks["landmarks"]["same_as"] == ""
     capsys.readouterr()
-    monkeypatch.setenv("DCTNET_MODEL", str(folder))
+    monkeypatch.setenv("DCTNET_STYLES", str(folder))
     assert main(["doctor", "--json"]) == 0
     assert "seconds" in json.loads(capsys.readouterr().out)["inference"]
 
@@ -343,9 +345,9 @@ def test_equal_networks_share_files_and_force_replaces_another_model(
 @pytest.mark.promise("Models: serving a prepared model takes no TensorFlow")
 def test_partly_converted_model_uses_two_runtimes(partly_converted, capsys, monkeypatch):
     folder, node = partly_converted
-    monkeypatch.setenv("DCTNET_MODEL", str(folder))
+    monkeypatch.setenv("DCTNET_STYLES", str(folder))
     assert main(["doctor", "--json"]) == 0
-    model = json.loads(capsys.readouterr().out)["model"]
+    (model,) = json.loads(capsys.readouterr().out)["styles"].values()
     assert model["converted"] is True
     assert model["runtime"] == "onnxruntime+tensorflow"
     assert node in model["landmarks_needs_tensorflow"]

@@ -12,16 +12,17 @@ from dctnet.conversion.frozen_graph import Graph, GraphMismatch, Node
 from dctnet.conversion.generator_graph import OUTPUT, generator, read_weights
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
+from shipped_styles.initial_weights import random_weights
 from tests.support.lazy_import import LazyModule
 
 tf = LazyModule("tensorflow.compat.v1")
-network = LazyModule("demo_model.network")
+network = LazyModule("shipped_styles.network")
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("graph") / "cartoon_bg.pb"
-    weights = network.initial_weights(0)
+    weights = random_weights(0)
     path.write_bytes(network.frozen_graph(weights).SerializeToString())
     return frozen_graph.read(path)
 
@@ -43,9 +44,9 @@ def difference(graph: Graph, *changed: Node) -> GraphMismatch:
 
 
 @pytest.mark.parametrize("name", ["cartoon_bg.pb", "cartoon_h.pb"])
-def test_weights_are_read_untransformed(upstream_demo, name):
-    weights = read_weights(upstream_demo / name)
-    definition = tf.GraphDef.FromString((upstream_demo / name).read_bytes())
+def test_weights_are_read_untransformed(upstream_comic, name):
+    weights = read_weights(upstream_comic / name)
+    definition = tf.GraphDef.FromString((upstream_comic / name).read_bytes())
     stored = {
         node.name.removeprefix("generator/"): tf.make_ndarray(node.attr["value"].tensor)
         for node in definition.node
@@ -218,8 +219,8 @@ def test_unused_nodes_are_ignored(graph):
     assert "depthwise/Shape" in graph.keys() - used(graph)
 
 
-def test_missing_attribute_has_its_default(upstream_demo, tmp_path):
-    definition = tf.GraphDef.FromString((upstream_demo / "cartoon_bg.pb").read_bytes())
+def test_missing_attribute_has_its_default(upstream_comic, tmp_path):
+    definition = tf.GraphDef.FromString((upstream_comic / "cartoon_bg.pb").read_bytes())
     for node in definition.node:
         for name in ("half_pixel_centers", "explicit_paddings", "Truncate"):
             node.attr.pop(name, None)

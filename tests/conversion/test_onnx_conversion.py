@@ -22,6 +22,7 @@ from dctnet.conversion.trial_images import trial_images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
+from shipped_styles.initial_weights import random_weights
 from tests.support.frozen_models import frozen_detector, frozen_landmark_network
 from tests.support.lazy_import import LazyModule
 from tests.support.process import running
@@ -29,7 +30,7 @@ from tests.support.repo import environment
 
 tf = LazyModule("tensorflow.compat.v1")
 tensorflow = LazyModule("dctnet.runtimes.tensorflow")
-network = LazyModule("demo_model.network")
+network = LazyModule("shipped_styles.network")
 
 
 def write(path: Path, build: Callable[[], Any]) -> Path:
@@ -146,7 +147,7 @@ def weights() -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
     generated = {
         name.removeprefix("generator/"): value + random.normal(0, 0.01, value.shape)
-        for name, value in network.initial_weights(0).items()
+        for name, value in random_weights(0).items()
     }
     ordered = {name: generated.get(name, np.array(5e-3)) for name, _ in format.shapes()}
     return {name: np.asarray(value, np.float32) for name, value in ordered.items()}
@@ -236,12 +237,12 @@ for number, (path, signature) in enumerate(zip(graphs[::2], graphs[1::2], strict
 
 
 @pytest.mark.promise("Models: the same source is converted to the same digest")
-def test_conversion_does_not_depend_on_the_process(tmp_path, public, upstream_demo):
+def test_conversion_does_not_depend_on_the_process(tmp_path, public, upstream_comic):
     """Addresses in memory and the seed of string hashes differ between processes."""
     graphs = {
         public / "detector.pb": "DETECTOR",
         public / "keypoints.pb": "LANDMARKS",
-        upstream_demo / "cartoon_bg.pb": "GENERATOR",
+        upstream_comic / "cartoon_bg.pb": "GENERATOR",
     }
     folders = [tmp_path / str(number) for number in range(PROCESSES)]
     with ExitStack() as stack:

@@ -56,10 +56,6 @@ def test_readme_lists_every_style(name):
     assert [style for style in STYLES if f"`{style}`" not in text] == []
 
 
-def test_chart_schema_allows_every_style():
-    assert schema_enum("model", "style") == list(STYLES)
-
-
 def test_setting_and_chart_schema_allow_every_runtime():
     modules = (PACKAGE / "runtimes").glob("*.py")
     runtimes = {path.stem for path in modules if GENERATOR.search(path.read_text())}

@@ -143,7 +143,7 @@ def image() -> str:
 
 @pytest.fixture(scope="session")
 def demo(image: str) -> dict[str, Any]:
-    """Values for the demo model with one CPU, schedulable on a small node."""
+    """Values for the shipped comic with one CPU, schedulable on a small node."""
     repository, _, tag = image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag},

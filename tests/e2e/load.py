@@ -83,11 +83,11 @@ class LoadGenerator:
 
 
 def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:
-    """Return images, one with a face, and their cartoons by the local demo model."""
+    """Return images, one with a face, and their cartoons by the local shipped comic."""
     portrait: Any = cv2.resize(skimage.data.astronaut(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     face = SourceImage("portrait", encoded(portrait), "image/png", SIDE, SIDE)
     images = [face, *generate_images(7, SIDE, SIDE, format="png")]
-    engine, _ = load_engine(Settings.from_environment({"DCTNET_MODEL": "demo"}))
+    engine = load_engine(Settings.from_environment({"DCTNET_STYLES": "comic"}))
     return images, {p.name: engine.cartoonize(p.pixels()).image for p in images}
 
 

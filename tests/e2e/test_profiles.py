@@ -15,10 +15,12 @@ from tests.e2e.pod_watch import watch_pods
 REQUIRED_FEATURES = {"gateway": ["gateway"], "monitoring": ["monitoring", "keda"]}
 """Cluster features that a profile needs, by profile name."""
 
-COPY_DEMO = f"""
+COPY_STYLES = f"""
 import importlib.resources, shutil
-demo = importlib.resources.files("dctnet") / "models" / "demo"
-shutil.copytree(demo, "{pods.CLAIM_PATH}/demo-converted")
+shipped = importlib.resources.files("dctnet") / "models" / "shipped"
+for style in ("comic", "sketch"):
+    for folder in (style, "common"):
+        shutil.copytree(shipped / folder, f"{pods.CLAIM_PATH}/styles/{{style}}", dirs_exist_ok=True)
 """
 
 
@@ -37,7 +39,7 @@ PROFILES = [
 
 
 def fill_claim(namespace: Namespace, image: str) -> None:
-    """Create the claim of the air-gapped profile, and copy a model to it."""
+    """Create the claim of the air-gapped profile, and copy two models to it."""
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -48,7 +50,7 @@ def fill_claim(namespace: Namespace, image: str) -> None:
         },
     }
     namespace.kubectl("apply", "--filename=-", stdin=json.dumps(claim))
-    pods.start(namespace, image, "fill", COPY_DEMO, claim="cartoon-models")
+    pods.start(namespace, image, "fill", COPY_STYLES, claim="cartoon-models")
     pods.output(namespace, "fill")
 
 

@@ -20,7 +20,7 @@ ROUNDS = 3
 LOAD_MARGIN_S = 5
 """Time of load before and after a change, in seconds; proxies notice it late."""
 
-OTHER_MODEL = {"name": "DCTNET_MODEL_DIGEST", "value": "0" * 64}
+OTHER_MODEL = {"name": "DCTNET_STYLE_DIGESTS", "value": f"comic={'0' * 64}"}
 """Makes a replica reject its model."""
 
 FAILED_UPGRADE_TIMEOUT_S = 30
@@ -80,6 +80,16 @@ def test_upgrade_loses_no_request(service, record_result):
             f"upgrade {turn} took", {"seconds": seconds, "slowest_pod_s": max(seen.seconds())}
         )
         assert not before & set(release.ready_pods())
+
+
+@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
+def test_change_of_the_styles_loses_no_request(service, record_result):
+    for styles in ["comic", "sketch"], ["comic", "poster", "sketch"]:
+        with service.without_lost_requests(record_result, f"{len(styles)} styles"):
+            service.release.upgrade({"model": {"styles": styles}})
+        pod, *_ = service.release.ready_pods()
+        setting = service.release.namespace.kubectl("exec", pod, "--", "printenv", "DCTNET_STYLES")
+        assert setting.strip() == ",".join(styles)
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")

@@ -1,4 +1,4 @@
-"""Golden images: cartoons of the real upstream pipeline with the demo model.
+"""Golden images: cartoons of the real upstream pipeline with the shipped comic.
 
     .venv/bin/python -m tests.equivalence.golden
 
@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from dctnet.models.folder import DEMO
 from dctnet.models.manifest import digest
 from tests.equivalence.compare import expected
 from tests.support.images import SAMPLES, RgbImage
+from tests.support.shipped import COMIC
 from tests.support.upstream import Upstream
 
 FOLDER = Path(__file__).parent / "golden"
@@ -35,7 +35,7 @@ def sha256(image: RgbImage) -> str:
 
 def main() -> None:
     """Run the command line."""
-    from demo_model.upstream import write_upstream_format  # TensorFlow costs seconds.
+    from shipped_styles.upstream import write_upstream_format  # TensorFlow costs seconds.
 
     with TemporaryDirectory() as folder:
         write_upstream_format(Path(folder))
@@ -52,7 +52,7 @@ def main() -> None:
     record = {
         "made_by": "tests/equivalence/golden.py, with the pipeline image-portrait-stylization",
         "packages": {package: version(package) for package in MADE_BY},
-        "model": digest((DEMO / "manifest.json").read_bytes()),
+        "model": digest((COMIC / "manifest.json").read_bytes()),
         "images": images,
     }
     RECORD.write_text(json.dumps(record, indent=2) + "\n")

@@ -36,7 +36,7 @@ class FileRequest:
 
 @dataclass
 class Hub:
-    """One model in several revisions, and the faults of the hub."""
+    """One model in several revisions, others with the same files, and the faults of the hub."""
 
     model: str
     revisions: dict[str, dict[str, bytes]]
@@ -44,6 +44,10 @@ class Hub:
     address: str = ""
     cdn_address: str = ""
 
+    others: frozenset[str] = frozenset()
+    """Further models, with the same files."""
+    unavailable: frozenset[str] = frozenset()
+    """Models whose requests fail with the status 500."""
     status: HTTPStatus = HTTPStatus.OK
     """Any other status than 200 is the response to every request."""
     garbage: bytes | None = None
@@ -142,11 +146,14 @@ class _HubHandler(_FileHandler):
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         revision, path = query.get("Revision", ""), query.get("FilePath", "")
-        model = f"/api/v1/models/{self.hub.model}"
+        named = "/".join(url.path.split("/")[4:6])
+        model = f"/api/v1/models/{named if named in self.hub.others else self.hub.model}"
         if self.hub.garbage is not None:
             self.send(HTTPStatus.OK, self.hub.garbage)
         elif self.hub.status is not HTTPStatus.OK:
             self._reject(self.hub.status)
+        elif named in self.hub.unavailable:
+            self._reject(HTTPStatus.INTERNAL_SERVER_ERROR)
         elif url.path == f"{model}/revisions" and not self.hub.without_revisions:
             self._respond_json(self.hub.list_revisions())
         elif revision not in self.hub.revisions:

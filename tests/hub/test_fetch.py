@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import socket
 import ssl
@@ -20,6 +21,7 @@ from dctnet.models import manifest
 from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.models.manifest import FileRecord, Manifest
 from dctnet.models.pins import Pin
+from dctnet.models.styles import STYLES
 from tests.hub.stand_in import Hub, running
 from tests.support.polling import until
 
@@ -145,7 +147,7 @@ def source_pin() -> str:
 
 def test_last_line_is_the_source_pin_and_only_a_lock_file_remains(hub, to, home, fetched):
     lines = fetched()
-    pin = "To pin it, converted or not, set DCTNET_MODEL_DIGEST to the digest of its files:"
+    pin = "To pin it, converted or not, set anime=DIGEST in DCTNET_STYLE_DIGESTS; its is"
     digest = source_pin()
     assert lines == [f"anime at revision master is fetched: {to}", pin, digest]
     assert open_folder(to, Pin.parse(digest)).integrity == "pinned"
@@ -164,6 +166,38 @@ def test_last_line_is_the_source_pin_and_only_a_lock_file_remains(hub, to, home,
     chosen.mkdir(parents=True)
     assert fetched("anime", "--to", str(chosen))[-1] == digest
     assert open_folder(chosen).style == "anime"
+
+
+def test_several_styles_are_fetched_until_one_fails(hub, to, capsys, fetched, monkeypatch):
+    styles = "anime", "3d", "handdrawn", "sketch"
+    hub.others = frozenset(STYLES[style].model_id for style in styles)
+    hub.unavailable = frozenset({STYLES["handdrawn"].model_id})
+    assert main(["fetch", *styles]) == 1
+    message = capsys.readouterr()
+    assert message.err.startswith("dctnet: handdrawn: ")
+    assert [line.split()[0] for line in message.out.splitlines()[::3]] == ["anime", "3d"]
+    folders = {path.name for path in to.parent.iterdir() if not path.name.startswith(".")}
+    assert folders == {"anime", "3d"}
+    for style in folders:
+        assert open_folder(to.parent / style).style == style
+
+    hub.unavailable = frozenset()
+    lines = fetched(*styles)
+    assert [line.split()[0] for line in lines[::3]] == list(styles)
+    assert lines[2::3] == [source_pin()] * 4
+
+    # A pin of a style is expected of its download.
+    shutil.rmtree(to.parent / "sketch")
+    monkeypatch.setenv("DCTNET_STYLE_DIGESTS", f"sketch=source:sha256:{'0' * 64}")
+    assert main(["fetch", *styles]) == 1
+    assert capsys.readouterr().err.startswith("dctnet: sketch: ")
+    assert not (to.parent / "sketch").exists()
+
+
+def test_options_of_one_style_are_refused_for_several(rejection, tmp_path):
+    for option in ("--to", str(tmp_path)), ("--from", str(tmp_path)), ("--digest", "0" * 64):
+        message = rejection("anime", "3d", *option)
+        assert message == "dctnet: --to, --from and --digest are for one style."
 
 
 def test_download_with_another_digest_than_expected_is_deleted(hub, to, rejection, fetched):

@@ -64,7 +64,7 @@ def test_copied_files_are_tracked_and_not_ignored():
         ".git/config",
         ".venv/bin/python",
         "tests/conftest.py",
-        "service/demo_model/upstream.py",
+        "service/shipped_styles/upstream.py",
         "service/native/build/driver",
         "service/dctnet/runtimes/lib/libdctnet-x86-64-v3.so",
         "service/dctnet/cli/__pycache__/serve.cpython-311.pyc",

@@ -327,12 +327,12 @@ OUT_OF_MEMORY = """
 import resource
 from pathlib import Path
 import numpy as np
-from dctnet.models.folder import DEMO
+from dctnet.models.folder import SHIPPED
 from dctnet.models.networks import file_name
 from dctnet.runtimes import native
 
 image = np.zeros((16, 16, 3), np.uint8)
-path = DEMO / file_name("background", "native")
+path = SHIPPED / "comic" / file_name("background", "native")
 generators = [native.generator(path, threads=1) for _ in range(6)]
 expected = generators[0](image)
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dctnet.config import Settings
-from dctnet.model_loading import find_model, load_engine
+from dctnet.model_loading import find_models, load_engine, load_engines
 from dctnet.models import manifest
 from tests.support.encoded_images import gradient
 from tests.support.file_swaps import SWAPS
@@ -26,14 +26,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(folder: Path, **variables: object) -> Settings:
     environ = {f"DCTNET_{name.upper()}": str(value) for name, value in variables.items()}
-    return Settings.from_environment(environ | {"DCTNET_MODEL": str(folder)})
+    return Settings.from_environment(environ | {"DCTNET_STYLES": str(folder)})
 
 
 def test_named_model_is_loaded_with_max_working_side(tiny):
     image = np.random.default_rng(0).integers(0, 256, (300, 600, 3), dtype=np.uint8)
-    small, _ = load_engine(settings(tiny, max_working_side=256))
-    large, model = load_engine(settings(tiny))
-    assert model.model == "example/tiny"
+    small = load_engine(settings(tiny, max_working_side=256))
+    large = load_engine(settings(tiny))
     np.testing.assert_array_equal(large.cartoonize(image).image, 255 - image)
     assert small.cartoonize(image).image.std() < 0.8 * image.std()
 
@@ -45,10 +44,9 @@ def test_upstream_model_loads_only_verified_files(tiny, tmp_path, swap, has_mani
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     if not has_manifest:
         (folder / manifest.FILE_NAME).unlink()
-    verified = find_model(settings(folder))
+    verified = find_models(settings(folder))
     for path in list(folder.iterdir()):
         swap(path)
     image = gradient(40, 24)
-    engine, loaded = load_engine(settings(folder), verified)
-    assert loaded is verified
+    (engine,) = load_engines(settings(folder), verified)[0].values()
     np.testing.assert_array_equal(engine.cartoonize(image).image, 255 - image)

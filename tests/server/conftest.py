@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.models.folder import DEMO
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, serving
+from tests.support.shipped import COMIC
 from tests.support.tiny_model import write_tiny_model
 
 Start = Callable[..., Server]
@@ -86,8 +86,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A shared server of the demo model, a converted one; tests must not change it."""
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=DEMO) as server:
+    """A shared server of the shipped comic, a converted one; tests must not change it."""
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_STYLES=COMIC) as server:
         yield server
 
 
@@ -104,7 +104,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(model: Path, **settings: object) -> Server:
-            server = Server(tmp_path / "log", DCTNET_MODEL=model, **settings)
+            server = Server(tmp_path / "log", DCTNET_STYLES=model, **settings)
             return stack.enter_context(server)
 
         yield start

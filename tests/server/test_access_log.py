@@ -60,6 +60,7 @@ def test_cartoon_is_one_access_log_record(server, logged):
         "bytes_in": len(IMAGE),
         "bytes_out": len(response.content),
         "pixels": 40 * 24,
+        "style": "timed",
         "faces": 0,
     }
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import requests
 
-from dctnet.models.folder import DEMO
 from tests.server.conftest import post
 from tests.server.timed_server import FAILING
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, children, serving
 from tests.support.repo import DCTNET
+from tests.support.shipped import COMIC
 
 REQUESTS = 100
 QUEUE_BYTES = 8 * 1024
@@ -188,7 +188,7 @@ def test_server_starts_and_stops_with_both_streams_broken(
         "stdout",
         "stderr",
         command=command,
-        DCTNET_MODEL=request.getfixturevalue("tiny") if frozen else DEMO,
+        DCTNET_STYLES=request.getfixturevalue("tiny") if frozen else COMIC,
         DCTNET_UNKNOWN="said before the server starts",
         PYTHONWARNINGS="always",
     )

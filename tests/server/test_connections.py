@@ -96,7 +96,7 @@ def test_connection_limit_closes_idle_connections(tmp_path):
         for _ in range(3):
             require_prompt_health(server)
         # The oldest is closed first: which one that is depends on which thread responded first.
-        until(lambda: any([is_closed(client) for client in idle]), "no connection was closed")
+        until(lambda: any(is_closed(client) for client in idle), "no connection was closed")
 
 
 def test_pipelined_responses_reach_a_slow_reader_in_order(timed_server):

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from dctnet.models.folder import DEMO
 from tests.support.polling import BOUND_S
 from tests.support.repo import ROOT, environment
+from tests.support.shipped import COMIC
 
 SHORT = ("--clients", "2", "--duration", "1", "--size", "64x48")
 
@@ -28,7 +28,7 @@ def run_loadtest(**settings: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_loadtest_starts_and_stops_its_own_server():
-    completed = run_loadtest(DCTNET_MODEL=DEMO)
+    completed = run_loadtest(DCTNET_STYLES=COMIC)
     assert completed.returncode == 0, completed.stderr
     assert re.search(r"sent (\d+): \1 ok, 0 rejected, 0 failed, 0 invalid", completed.stdout)
     (port,) = re.findall(r"listening on http://127\.0\.0\.1:(\d+)", completed.stderr)
@@ -37,7 +37,7 @@ def test_loadtest_starts_and_stops_its_own_server():
 
 
 def test_loadtest_reports_why_its_server_did_not_start():
-    completed = run_loadtest(DCTNET_MODEL="/none")
+    completed = run_loadtest(DCTNET_STYLES="/none")
     assert (completed.returncode, completed.stdout) == (3, "")
     assert json.loads(completed.stderr)["message"] == "There is no model folder /none."
 

@@ -9,30 +9,56 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
+from itertools import cycle
 from math import ceil
 
 import pytest
 
 from benchmarks import slot_memory
 from dctnet.config import MIB, Settings
-from dctnet.memory import memory_bound, slot_bytes
-from dctnet.models.folder import DEMO
+from dctnet.memory import HOT_STYLE_BYTES, STYLE_BYTES, memory_bound, slot_bytes
+from dctnet.models.styles import SHIPPED_STYLES
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, reset_peak_memory, serving
 from tests.support.repo import DCTNET
+from tests.support.shipped import COMIC
 
 pytestmark = pytest.mark.xdist_group("memory")  # They share an image.
 encoded = cache(slot_memory.encode_file)
 
 
 @pytest.fixture(scope="module")
-def demo_server() -> Iterator[tuple[Server, int]]:
-    """A ready server of the demo model, and the worker's resident memory in bytes."""
-    with serving(DCTNET_MODEL=DEMO, DCTNET_SLOTS=1) as server:
+def comic_server() -> Iterator[tuple[Server, int]]:
+    """A ready server of the shipped comic, and the worker's resident memory in bytes."""
+    with serving(DCTNET_STYLES=COMIC, DCTNET_SLOTS=1) as server:
         yield server, memory(server.worker(), "VmRSS")
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+def test_idle_style_takes_no_more_than_the_bound_says(comic_server):
+    _, one = comic_server
+    with serving(DCTNET_SLOTS=1, DCTNET_STYLE_CACHE=1) as server:
+        several = memory(server.worker(), "VmRSS")
+    assert several - one < (len(SHIPPED_STYLES) - 1) * STYLE_BYTES
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+def test_hot_style_takes_no_more_than_the_bound_says(comic_server):
+    _, one = comic_server
+    with serving(DCTNET_SLOTS=1, DCTNET_STYLE_CACHE=3) as server:
+        several = memory(server.worker(), "VmRSS")
+    more = several - one
+    assert HOT_STYLE_BYTES / 2 < more < (len(SHIPPED_STYLES) - 1) * (STYLE_BYTES + HOT_STYLE_BYTES)
+
+
+def inferences(server: Server) -> float:
+    styles = (
+        server.metric("dctnet_inferences_total", result="ok", style=s) for s in SHIPPED_STYLES
+    )
+    return sum(styles)
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
@@ -45,8 +71,8 @@ def demo_server() -> Iterator[tuple[Server, int]]:
         ("PNG, alpha", "noise", "png"),
     ],
 )
-def test_largest_image_stays_within_the_slot_bound(demo_server, kind, content, format):
-    server, ready = demo_server
+def test_largest_image_stays_within_the_slot_bound(comic_server, kind, content, format):
+    server, ready = comic_server
     settings = Settings.from_environment({})
     assert slot_memory.SIDES[0] * slot_memory.SIDES[1] == settings.max_pixels
     image = encoded(kind, content)
@@ -85,23 +111,26 @@ RECEIVED_BYTES = 4096
 def test_full_replica_stays_within_its_memory_limit(tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
-    limit = ceil(memory_bound(settings, THREADS) / MIB) * MIB
+    styles = {"styles": len(SHIPPED_STYLES), "hot_styles": 2}
+    limit = ceil(memory_bound(settings, THREADS, **styles) / MIB) * MIB
     image = encoded("WebP, alpha", "noise")
     assert 0.9 * settings.max_body_bytes < len(image) <= settings.max_body_bytes
-    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])
         log = tmp_path / "log"
-        server = s.enter_context(serving(log, command, DCTNET_MODEL=DEMO, **SETTINGS))
+        server = s.enter_context(serving(log, command, **SETTINGS))
         worker = server.worker()
+        each_style = cycle(SHIPPED_STYLES)
         with ExitStack() as clients:
 
             def send(data: bytes) -> None:
+                path = f"/v1/cartoons?style={next(each_style)}"
+                head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n"
                 client = clients.enter_context(socket.socket())
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
                 client.settimeout(BOUND_S)
                 client.connect(("127.0.0.1", server.port))
-                client.sendall(head + data)
+                client.sendall(head.encode() + data)
 
             # A full queue rejects by the headers: one queue position is left for the last.
             filling = SLOTS + QUEUE - 1
@@ -112,7 +141,7 @@ def test_full_replica_stays_within_its_memory_limit(tmp_path):
                 send(image[:-1])
             server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
             server.until(
-                lambda: server.metric("dctnet_inferences_total", result="ok") == filling,
+                lambda: inferences(server) == filling,
                 bound_s=DRAWN_S,
             )
             assert server.metric("dctnet_uploads_active") == UPLOADS

@@ -25,13 +25,6 @@ MAX_EXAMPLES = scaled(20)
 """Random requests per operation, at most, in addition to those at the limits of its values."""
 CASES = 420
 """The least number of requests, for the API's operations and those of the pages."""
-TIMED_AS_DEMO = """
-from dataclasses import replace
-from dctnet.models.folder import DEMO, open_folder
-from tests.server import timed_server
-timed_server.MODEL = replace(timed_server.MODEL, style="demo", sample=open_folder(DEMO).sample)
-timed_server.serve()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("openapi")
     keys = folder / "keys"
     keys.write_text(KEY)
-    command = [sys.executable, "-c", TIMED_AS_DEMO]
+    command = [sys.executable, "-m", "tests.server.timed_server"]
     settings = {"TIMED_SECONDS": 0, "DCTNET_API_KEYS_FILE": keys}
     with serving(folder / "log", command, **settings) as server:
         yield server

@@ -11,9 +11,9 @@ import requests
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from dctnet.models.folder import DEMO
 from tests.server.conftest import post
 from tests.support.polling import BOUND_S
+from tests.support.shipped import COMIC
 
 SHARED_MEMORY = Path("/dev/shm")
 CARRIED = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
@@ -62,7 +62,7 @@ def files_with(marker: bytes, places: list[Path], pid: int) -> list[Path]:
 def test_image_metadata_is_in_no_response_file_log_or_metric(start, tmp_path, marker):
     home = tmp_path / "home"
     home.mkdir()
-    server = start(DEMO, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
+    server = start(COMIC, TMPDIR=home, HOME=home, XDG_CACHE_HOME=home)
     server.wait_for(200)
     sent = 0
     for data in images(marker):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from dctnet.models.folder import DEMO
 from tests.support.encoded_images import decoded, encoded
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, only_child, running, serving
 from tests.support.repo import DCTNET, environment
+from tests.support.shipped import COMIC
 
 UNPRIVILEGED_ID = 65534
 CONFINED = (
@@ -37,7 +37,7 @@ def confined(tmp_path: Path) -> Iterator[Server]:
     if b"Read-only file system" not in probe.stderr:
         pytest.skip(UNABLE)
     command = [*CONFINED, DCTNET, "serve"]
-    with serving(tmp_path / "log", command, DCTNET_MODEL=DEMO, HOME="") as server:
+    with serving(tmp_path / "log", command, DCTNET_STYLES=COMIC, HOME="") as server:
         yield server
 
 

@@ -112,7 +112,7 @@ ROUTES = (
     "/static/main.css",
     "/health",
     "/v1/styles",
-    "/v1/styles/demo/sample",
+    "/v1/styles/comic/sample",
     "/v1/styles/none/sample",
     "/v1/cartoons",
     "/v1/queue-tickets/none",
@@ -121,7 +121,7 @@ ROUTES = (
     "/docs",
     "/none",
     "/v1//styles",
-    "/v1/styles//demo/sample",
+    "/v1/styles//comic/sample",
     "/static//main.css",
 )
 VARIANTS = (

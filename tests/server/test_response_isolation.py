@@ -22,7 +22,7 @@ DATA = encoded(IMAGE)
 @pytest.fixture(scope="module")
 def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of frozen graphs, as upstream ships them."""
-    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_MODEL=tiny) as server:
+    with serving(tmp_path_factory.mktemp("server") / "log", DCTNET_STYLES=tiny) as server:
         yield server
 
 
@@ -94,10 +94,10 @@ def test_keep_alive_connection_serves_many_requests(server):
 def test_startup_log_records(server):
     server.until(lambda: len(server.messages()) >= 4)
     model, listening, runtime, ready, *rest = server.messages()
-    assert model.startswith("the model is tiny@v1, from /")
+    assert model.startswith("the style tiny is tiny@v1, from /")
     assert listening == f"listening on {server.url}"
     assert runtime == (
-        "tensorflow runs background and head: it is a frozen graph, as upstream ships it"
+        "tiny: tensorflow runs background and head: it is a frozen graph, as upstream ships it"
     )
-    assert ready.startswith("ready; the model tiny@v1 was loaded in ")
+    assert ready.startswith("ready; tiny@v1: loaded in ")
     assert rest == []

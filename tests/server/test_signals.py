@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.server.conftest import post
+from tests.support.polling import BOUND_S
 from tests.support.process import serving
 
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL}
@@ -75,7 +77,8 @@ def test_closed_terminal_has_no_effect(tmp_path):
     with serving(tmp_path / "log", command, TIMED_SECONDS=0, TERMINAL=name) as server:
         worker = server.worker()
         shown = b""
-        while b"ready; the model" not in shown:  # The last line that it writes at start.
+        while b"ready; " not in shown:  # The last line that it writes at start.
+            assert select.select([terminal], [], [], BOUND_S)[0], shown
             shown += os.read(terminal, 4096)
         os.close(child_side)
         os.close(terminal)

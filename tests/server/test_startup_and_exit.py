@@ -1,6 +1,5 @@
 """Start-up and exit of a server, with all start-up errors."""
 
-import shutil
 import signal
 import socket
 import sys
@@ -15,7 +14,7 @@ import requests
 from dctnet import config, logs
 from dctnet.cli import main
 from dctnet.models import manifest
-from dctnet.models.folder import DEMO, REQUIRED_FILES, open_folder
+from dctnet.models.folder import REQUIRED_FILES, open_folder
 from dctnet.runtimes import selection
 from dctnet.server import gunicorn_app
 from tests.server.conftest import TIMED
@@ -23,6 +22,7 @@ from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, serving
 from tests.support.repo import DCTNET
+from tests.support.shipped import COMIC, copy_shipped
 from tests.support.tiny_model import write_model_without_graphs
 
 END_S = 30
@@ -46,7 +46,7 @@ def test_loading_server_rejects_images_and_exits_immediately(tmp_path, number):
 
 
 def test_sigint_stops_a_server_that_imports_tensorflow(tiny, tmp_path):
-    with Server(tmp_path / "log", DCTNET_MODEL=tiny) as server:
+    with Server(tmp_path / "log", DCTNET_STYLES=tiny) as server:
         server.wait_for(503)
         assert server.stop(signal.SIGINT) == 0
         assert server.faults() == []
@@ -55,22 +55,21 @@ def test_sigint_stops_a_server_that_imports_tensorflow(tiny, tmp_path):
 def test_startup_messages_and_prompt_sigterm(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("0123456789abcdef\nfedcba9876543210\n")
-    with serving(tmp_path / "log", DCTNET_MODEL="demo", DCTNET_API_KEYS_FILE=keys) as server:
+    with serving(tmp_path / "log", DCTNET_STYLES="comic", DCTNET_API_KEYS_FILE=keys) as server:
         with requests.Session() as session:  # Its connection stays open.
             # The web UI's script translates it: tests/web_ui/test_portrait.py.
-            assert 'data-text="demoNotice"' in session.get(server.url, timeout=BOUND_S).text
+            assert 'data-text="shippedNotice"' in session.get(server.url, timeout=BOUND_S).text
             styles = session.get(f"{server.url}/v1/styles", timeout=BOUND_S).json()["styles"]
-            assert [style["name"] for style in styles] == ["demo"]
+            assert [style["name"] for style in styles] == ["comic"]
             started = time.monotonic()
             assert server.stop() == 0
         assert time.monotonic() - started < END_S
         lines = server.messages()
-        assert lines[:3] == [
-            f"the model is demo, from {DEMO}",
-            "for a public DCT-Net model, run: dctnet fetch anime",
+        assert lines[:2] == [
+            f"the style comic is comic, from {COMIC}",
             "POST requests need an API key; there are 2",
         ]
-        assert selection.explain(open_folder(DEMO)) in lines
+        assert f"comic: {selection.explain(open_folder(COMIC))}" in lines
         assert server.faults() == []
         with pytest.raises(requests.ConnectionError):
             requests.get(server.url, timeout=BOUND_S)
@@ -81,7 +80,7 @@ def test_signal_during_fork_is_not_lost():
     slowly = "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(2))"
     serve = "import sys; from dctnet.cli import main; sys.exit(main(['serve']))"
     # With this timeout the arbiter would wait for ten minutes and 5 s.
-    settings = {"DCTNET_MODEL": DEMO, "DCTNET_REQUEST_TIMEOUT": 600}
+    settings = {"DCTNET_STYLES": COMIC, "DCTNET_REQUEST_TIMEOUT": 600}
     with Server(None, [sys.executable, "-c", f"{slowly}; {serve}"], **settings) as server:
         until(lambda: children(server.process.pid), process=server.process)
         assert server.stop() == 0
@@ -90,7 +89,7 @@ def test_signal_during_fork_is_not_lost():
 def run_to_exit(log: Path, *arguments: str, **settings: object) -> tuple[int, list[str]]:
     """Run the command until it exits; its exit status and its messages or lines."""
     command = [DCTNET, "serve", *arguments]
-    with Server(log, command, **{"DCTNET_MODEL": DEMO} | settings) as server:
+    with Server(log, command, **{"DCTNET_STYLES": COMIC} | settings) as server:
         status = server.process.wait(BOUND_S)
     assert log.with_suffix(".out").read_text() == ""
     return status, server.lines() if status == 2 else server.messages()
@@ -114,7 +113,7 @@ def test_bad_option_is_a_usage_error_with_an_example(tmp_path):
 def test_broken_model_stops_the_server_with_one_message(tmp_path):
     broken = tmp_path / "broken"
     write_model_without_graphs(broken)
-    status, lines = run_to_exit(tmp_path / "log", DCTNET_MODEL=broken)
+    status, lines = run_to_exit(tmp_path / "log", DCTNET_STYLES=broken)
     assert status == 3
     assert lines[2] == f"{broken}/cartoon_bg.pb is not a frozen TensorFlow graph."
     assert not any("Traceback" in line for line in lines)
@@ -133,7 +132,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     defaults = {
         "DCTNET_BIND": f"127.0.0.1:{port}",
         "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
-        "DCTNET_MODEL": DEMO,
+        "DCTNET_STYLES": COMIC,
     }
 
     def serve(**settings: object) -> tuple[int, str]:
@@ -209,12 +208,12 @@ def test_missing_tmp_dir_fails_with_one_message(serve, monkeypatch):
 @pytest.mark.promise("Lifecycle: a replica is ready after a golden pair, and not with a bad model")
 def test_missing_or_damaged_model_fails_with_one_message(serve, tmp_path):
     folder = tmp_path / "broken"
-    assert serve(DCTNET_MODEL=folder) == (3, f"dctnet: There is no model folder {folder}.")
+    assert serve(DCTNET_STYLES=folder) == (3, f"dctnet: There is no model folder {folder}.")
     write_model_without_graphs(folder)
     for name in REQUIRED_FILES:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(b"")
-        status, line = serve(DCTNET_MODEL=folder)
+        status, line = serve(DCTNET_STYLES=folder)
         assert status == 3
         assert f"broken/{name} is truncated" in line
         (folder / name).write_bytes(content)
@@ -225,16 +224,19 @@ def test_missing_or_damaged_model_fails_with_one_message(serve, tmp_path):
     "name", ["cartoon_bg.npz", "detector.onnx", "golden-output.png", manifest.FILE_NAME]
 )
 def test_flipped_bit_fails_with_a_message_that_names_the_file(serve, tmp_path, name):
-    folder = tmp_path / "demo"
-    shutil.copytree(DEMO, folder)
+    folder = tmp_path / "comic"
+    copy_shipped(folder)
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    if name == manifest.FILE_NAME:  # Only a pinned digest detects it.
+    if name == manifest.FILE_NAME:  # Only a pinned digest detects it, if it is valid JSON.
+        content = (COMIC / name).read_bytes().replace(b'"title": ""', b'"title": "!"')
+        (folder / name).write_bytes(content)
         expected = f"dctnet: The manifest of {folder} has the digest "
-        status, line = serve(DCTNET_MODEL=folder, DCTNET_MODEL_DIGEST=open_folder(DEMO).digest)
+        digest = open_folder(COMIC).digest
+        status, line = serve(DCTNET_STYLES=folder, DCTNET_STYLE_DIGESTS=f"comic={digest}")
     else:
         expected = f"dctnet: The model file {folder / name} does not match the manifest"
-        status, line = serve(DCTNET_MODEL=folder)
+        status, line = serve(DCTNET_STYLES=folder)
     assert status == 3
     assert line.startswith(expected)

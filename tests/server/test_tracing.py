@@ -14,7 +14,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from dctnet.metrics import STAGES
-from dctnet.models.folder import DEMO
 from dctnet.tracing import FLUSH_S
 from tests.server.conftest import IMAGE, post
 from tests.server.timed_server import SLOW
@@ -23,6 +22,7 @@ from tests.support.encoded_images import encoded, gradient
 from tests.support.missing_modules import run_without
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, free_ports
+from tests.support.shipped import COMIC
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NEVER = 600_000
@@ -91,7 +91,7 @@ def attributes(pairs: "list[KeyValue]") -> dict[str, object]:
 
 
 def test_cartoon_has_a_server_span_and_stage_spans_in_the_clients_trace(start, collector):
-    server = start(DEMO, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
+    server = start(COMIC, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY=200)
     server.wait_for(200)
     before = time.time_ns()
     image = encoded(skimage.data.astronaut())

@@ -21,6 +21,7 @@ from dctnet import logs, tracing
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
+from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.server.gunicorn_app import GunicornApp
@@ -35,6 +36,8 @@ MODEL = ModelFolder(Path("/timed"), "timed", "example/timed", "v1", None, "no ma
 
 class TimedEngine:
     """Engine that waits without using the CPU."""
+
+    is_hot = True
 
     def __init__(self, seconds: float, held: Path | None = None) -> None:
         self._seconds, self._held = seconds, held
@@ -82,7 +85,8 @@ def serve() -> None:
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log_level, settings.log_format)
     spans = tracing.from_environment(os.environ)
-    GunicornApp(Replica(settings, MODEL, lambda _: (engine, MODEL), spans)).run()
+    found = StyleModels({MODEL.style: MODEL})
+    GunicornApp(Replica(settings, found, lambda _: ({MODEL.style: engine}, {}), spans)).run()
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class Host:
             "CACHE_DIR": folder / "cache",
             "NGINX_PID_FILE": folder / "nginx.pid",
             "DCTNET_MODELS_DIR": folder / "none",
-            "DCTNET_MODEL": "demo",
+            "DCTNET_STYLES": "comic",
             "DCTNET_DRAIN_DELAY": 0,
             "DCTNET_SLOTS": 1,
             "DCTNET_THREADS": 1,

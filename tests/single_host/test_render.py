@@ -171,7 +171,7 @@ def test_error_is_one_sentence_and_nothing_is_written(tmp_path, text, message):
 
 def test_compose_file_is_valid(tmp_path):
     require("docker-compose")
-    render_files(tmp_path, "DCTNET_MODEL=demo\n")
+    render_files(tmp_path, "DCTNET_STYLES=comic\n")
     completed = subprocess.run(
         ["docker-compose", "--file", tmp_path / "generated" / "compose.yaml", "config", "--quiet"],
         env={"PATH": PATH},

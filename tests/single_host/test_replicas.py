@@ -36,7 +36,7 @@ def host(make_host: Callable[..., Host]) -> Iterator[Host]:
     host = make_host()
     host.program.unlink()
     host.program.write_text(
-        f'#!/bin/sh\n[ "$DCTNET_MODEL" = demo ] || exec {DCTNET} "$@"\n'
+        f'#!/bin/sh\n[ "$DCTNET_STYLES" = comic ] || exec {DCTNET} "$@"\n'
         f"TIMED_SECONDS={TIMED_S} exec {sys.executable} -m tests.server.timed_server\n"
     )
     host.program.chmod(0o755)
@@ -73,7 +73,7 @@ def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
     old = [host.pid(1), host.pid(2)]
     with load(host) as reports:
         # The update replaces only the first replica, which cannot become ready.
-        host.configure(DCTNET_MODEL="/none")
+        host.configure(DCTNET_STYLES="/none")
         update = host.rolling_update("--ready-within", "1")
         assert update.returncode == 1
         log = host.logs / "dctnet-1.log"
@@ -82,7 +82,7 @@ def test_rolling_update_loses_no_request_and_stops_at_a_broken_replica(host):
         assert host.pid(2) == old[1]
 
         # `rolling_update.py` waits for readiness, so replicas need no drain delay.
-        host.configure(DCTNET_MODEL="demo", DCTNET_MAX_UPLOADS=32)
+        host.configure(DCTNET_STYLES="comic", DCTNET_MAX_UPLOADS=32)
         began = time.monotonic()
         update = host.rolling_update()
         took_s = time.monotonic() - began

@@ -82,6 +82,14 @@ class Browser:
         """Return the text of an element."""
         return self[selector].text
 
+    def all(self, selector: str) -> list[WebElement]:
+        """Return all elements."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector: str) -> list[str]:
+        """Return the text of each element."""
+        return [element.text for element in self.all(selector)]
+
     def is_visible(self, *selectors: str) -> bool:
         """Return whether all these elements are visible."""
         return all(self[selector].is_displayed() for selector in selectors)

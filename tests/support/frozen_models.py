@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from dctnet.models.folder import DEMO
+from dctnet.models.folder import SHIPPED_COMMON
 from tests.support.landmarks import FRONTAL_FACE
 
 MEAN = (123.0, 116.0, 103.0)
@@ -47,7 +47,7 @@ STAGES = ((4, 116), (8, 232), (4, 464))
 
 def write_public_structure(folder: Path, seed: int = 0) -> None:
     """Write a model folder in the upstream format, without a manifest."""
-    from demo_model.upstream import CONFIGURATION  # Imports TensorFlow.
+    from shipped_styles.upstream import CONFIGURATION  # Imports TensorFlow.
 
     folder.mkdir(parents=True)
     generator = frozen_generator(seed)
@@ -55,16 +55,17 @@ def write_public_structure(folder: Path, seed: int = 0) -> None:
         (folder / name).write_bytes(generator)
     (folder / "detector.pb").write_bytes(frozen_detector(seed))
     (folder / "keypoints.pb").write_bytes(frozen_landmark_network(seed))
-    shutil.copyfile(DEMO / "alpha.jpg", folder / "alpha.jpg")
+    shutil.copyfile(SHIPPED_COMMON / "alpha.jpg", folder / "alpha.jpg")
     (folder / "configuration.json").write_text(json.dumps(CONFIGURATION))
 
 
 def frozen_generator(seed: int = 0) -> bytes:
     """Return a generator's frozen graph, serialized: each weight is read through an identity."""
     from dctnet.runtimes.tensorflow import tf
-    from demo_model import network
+    from shipped_styles import network
+    from shipped_styles.initial_weights import random_weights
 
-    graph = network.frozen_graph(network.initial_weights(seed))
+    graph = network.frozen_graph(random_weights(seed))
     graph = tf.graph_util.extract_sub_graph(graph, ["output_image"])
     _use_old_operations(graph)
     for node in graph.node:

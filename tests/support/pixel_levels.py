@@ -7,9 +7,13 @@ from dctnet.arrays import Pixels
 MAX_SHARE = 0.0002
 """Fraction of values that may differ by one level: both round, and the last cast truncates."""
 
+STEEP_SHARE = 0.001
+"""The same for the comic, whose generator is steep where one tone gives way to the next, and so
+amplifies rounding errors: at most 0.057 % were measured, on noise."""
 
-def require_equivalent(found: Pixels, expected: Pixels) -> None:
+
+def require_equivalent(found: Pixels, expected: Pixels, max_share: float = MAX_SHARE) -> None:
     distance = np.abs(found.astype(int) - expected)
     assert np.max(distance) <= 1
     share = np.mean(distance > 0)
-    assert share < MAX_SHARE, f"{share:.3%} of the values differ"
+    assert share < max_share, f"{share:.3%} of the values differ"

@@ -16,7 +16,7 @@ SLOWEST_FIRST = (
 )
 """Directories of `tests/` that start first, so that no long test starts last."""
 
-TENSORFLOW = ("demo_model", "conversion", "engine")
+TENSORFLOW = ("shipped_styles", "conversion", "engine")
 """Directories whose tests load TensorFlow, in one process: loading takes seconds."""
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
+from dctnet.cli.contact_sheet import LABEL_HEIGHT, MARGIN
 from dctnet.runtimes import selection
 from tests.support.encoded_images import decoded, encoded, gradient
 from tests.support.tiny_model import NEGATIVE
@@ -19,9 +20,9 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory with two images, and the demo model with other networks."""
+    """A working directory with two images, and the shipped styles with other networks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
+    monkeypatch.setattr(selection.NetworkLoader, "load", lambda *_: NEGATIVE)
     monkeypatch.setenv("DCTNET_MODELS_DIR", str(tmp_path / "models"))
     Path("a.png").write_bytes(encoded(IMAGE))
     Path("b.jpg").write_bytes(encoded(IMAGE, "JPEG"))
@@ -46,6 +47,44 @@ def test_format_option_and_replacement_of_existing_cartoons(format):
     (path,) = Path("out").iterdir()
     assert path.name == f"a.{format}"
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
+
+
+def test_several_styles_give_one_cartoon_each(capsys):
+    command = ["cartoonize", "a.png", "b.jpg", "--out", "out", "--style", "poster,comic"]
+    assert main(command) == 0
+    names = ["a-poster.png", "a-comic.png", "b-poster.png", "b-comic.png"]
+    assert lines(capsys) == ([f"out/{name}" for name in names], [])
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(names)
+
+
+def test_bad_list_of_styles_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["cartoonize", "a.png", "--out", "out", "--style", "comic,comic"])
+    assert "argument --style: 'comic,comic' is not at most" in capsys.readouterr().err
+
+
+def test_contact_sheet_has_the_photo_and_every_style(capsys):
+    assert main(["contact-sheet", "a.png"]) == 0
+    assert lines(capsys) == (["a-styles.png"], [])
+    height, width = IMAGE.shape[:2]
+    sheet = decoded(Path("a-styles.png").read_bytes())
+    cell = height + MARGIN + LABEL_HEIGHT, width + MARGIN  # Photo, comic, sketch and poster.
+    assert sheet.shape == (2 * cell[0] + MARGIN, 2 * cell[1] + MARGIN, 3)
+    for index, expected in enumerate((IMAGE, *[255 - IMAGE] * 3)):
+        top = MARGIN + LABEL_HEIGHT + index // 2 * cell[0]
+        left = MARGIN + index % 2 * cell[1]
+        np.testing.assert_array_equal(sheet[top : top + height, left : left + width], expected)
+        assert sheet[top - LABEL_HEIGHT : top, left : left + width].min() < 64  # The label.
+    assert main(["contact-sheet", "a.png", "--style", "poster", "--out", "one.png"]) == 0
+    assert decoded(Path("one.png").read_bytes()).shape == (
+        cell[0] + MARGIN,
+        2 * cell[1] + MARGIN,
+        3,
+    )
+    assert main(["contact-sheet", "none.png"]) == 1
+    Path("text.png").write_text("hello")
+    assert main(["contact-sheet", "text.png"]) == 1
+    assert "dctnet: text.png: This is not a JPEG" in capsys.readouterr().err
 
 
 def test_strength_and_size_options():
@@ -117,7 +156,7 @@ def test_cartoon_never_overwrites_its_image():
 
 def test_output_paths_avoid_all_images_of_the_call():
     images = [Path("x/a.jpg"), Path("a.png"), Path("./a-2.png"), Path("y/a.jpg")]
-    assert output_paths(images, Path(), "png") == [
+    assert output_paths(images, Path(), "png", [image.stem for image in images]) == [
         Path("a-3.png"),
         Path("a-4.png"),
         Path("a-2-2.png"),
@@ -130,8 +169,8 @@ def test_output_paths_avoid_all_images_of_the_call():
     [
         (["--out", "a.png"], "Cannot create the folder a.png: File exists."),
         (["--out", "a.png/x"], "Cannot create the folder a.png/x: Not a directory."),
-        (["--out", "out", "--model", "/none"], "There is no model folder /none."),
-        (["--out", "out", "--style", "sketch"], "fetch it with `dctnet fetch sketch`."),
+        (["--out", "out", "--style", "/none"], "There is no model folder /none."),
+        (["--out", "out", "--style", "3d"], "fetch it with `dctnet fetch 3d`."),
         (["--out", "out", "--style", "baroque"], "There is no style and no folder 'baroque'"),
     ],
 )

@@ -10,8 +10,9 @@ from dctnet import __version__
 from dctnet.cli import main
 from dctnet.cli.doctor import cpu_features
 from dctnet.cpus import available_cpus
-from dctnet.models.folder import DEMO, open_folder
+from dctnet.models.folder import open_folder
 from dctnet.runtimes import selection
+from tests.support.shipped import COMIC, copy_shipped
 from tests.support.tiny_model import NEGATIVE
 
 Captured = pytest.CaptureFixture[str]
@@ -19,9 +20,9 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo model with other networks."""
-    monkeypatch.setenv("DCTNET_MODEL", "demo")
-    monkeypatch.setattr(selection, "load", lambda *_: NEGATIVE)
+    """The shipped comic with other networks."""
+    monkeypatch.setenv("DCTNET_STYLES", "comic")
+    monkeypatch.setattr(selection.NetworkLoader, "load", lambda *_: NEGATIVE)
 
 
 def report(captured: Captured) -> dict[str, Any]:
@@ -40,37 +41,44 @@ def test_full_report_as_json_and_text(capsys):
     assert found["versions"]["tensorflow"].startswith("2.")
     assert found["cpu"]["cpus"] == available_cpus()
     assert found["cpu"]["threads"] == max(1, int(available_cpus()))
-    assert found["model"]["path"] == str(DEMO)
-    assert found["model"]["model"] == "demo"
-    assert len(found["model"]["digest"]) == 64
-    assert found["model"]["integrity"] == "unpinned"
-    assert found["model"]["runtime_selection"] == selection.explain(open_folder(DEMO))
+    comic = found["styles"]["comic"]
+    assert comic["path"] == str(COMIC)
+    assert comic["model"] == "comic"
+    assert len(comic["digest"]) == 64
+    assert comic["integrity"] == "unpinned"
+    assert comic["runtime_selection"] == selection.explain(open_folder(COMIC))
     assert found["inference"]["size"] == "512x512"
     assert 0 <= found["inference"]["seconds"] < 60
     assert main(["doctor"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    for line in ("versions: ok", "model: ok", f"  path: {DEMO}", "inference: ok", "  seconds: "):
+    for line in (
+        "versions: ok",
+        "styles: ok",
+        f"    path: {COMIC}",
+        "inference: ok",
+        "  seconds: ",
+    ):
         assert line in out
     assert "FAILED" not in out
 
 
 def test_missing_model_fails_and_other_checks_are_reported(capsys, monkeypatch):
-    monkeypatch.setenv("DCTNET_MODEL", "/none")
+    monkeypatch.setenv("DCTNET_STYLES", "/none")
     assert main(["doctor", "--json"]) == 1
     found = report(capsys)
     assert found["healthy"] is False
-    assert found["model"] == {"error": "There is no model folder /none."}
+    assert found["styles"] == {"error": "There is no model folder /none."}
     assert found["inference"] == {"error": "There is no model folder /none."}
     assert found["versions"]["dctnet"] == __version__
 
 
 def test_damaged_model_fails_in_text_output(capsys, tmp_path, monkeypatch):
-    for file in DEMO.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
-    monkeypatch.setenv("DCTNET_MODEL", str(tmp_path))
+    weights = copy_shipped(tmp_path / "damaged") / "cartoon_bg.npz"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    monkeypatch.setenv("DCTNET_STYLES", str(weights.parent))
     assert main(["doctor"]) == 1
-    assert "model: FAILED\n  error: " in capsys.readouterr().out
+    assert "styles: FAILED\n  error: " in capsys.readouterr().out
 
 
 def test_address_in_use_is_reported_without_failure(capsys, monkeypatch):

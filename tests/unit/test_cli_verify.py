@@ -51,9 +51,9 @@ def test_intact_model_is_verified(model, capsys, called):
 
 def test_revision_is_omitted_if_empty(model, capsys):
     files = {name: manifest.record_file(model / name) for name in REQUIRED_FILES}
-    manifest.write(model, Manifest("demo", "demo", "", files))
+    manifest.write(model, Manifest("mine", "mine", "", files))
     assert main(["verify", str(model)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == f"{model} is verified: demo, demo"
+    assert capsys.readouterr().out.splitlines()[0] == f"{model} is verified: mine, mine"
 
 
 @pytest.mark.parametrize("spelling", ["{}", "sha256:{}"])

@@ -13,7 +13,9 @@ from dctnet.api.client_identity import IPV6_PREFIX
 from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S
 from dctnet.config import (
     MAX_ORIGINS,
+    MAX_STYLES,
     MIB,
+    RENAMED,
     SETTINGS,
     SHARED_MEMORY,
     Address,
@@ -56,7 +58,8 @@ def rejection(variable: str, text: str) -> str:
 def test_defaults_that_depend_on_the_environment():
     """test_documented_defaults compares the other defaults."""
     settings = Settings.from_environment({})
-    assert settings.api_keys_file is settings.model is settings.model_digest is None
+    assert settings.api_keys_file is settings.styles is settings.style_cache is None
+    assert settings.style_digests == {}
     assert settings.cors_origins == frozenset()
     assert settings.trusted_proxies == ()
     assert settings.cpu_limit_millicores is None
@@ -65,11 +68,31 @@ def test_defaults_that_depend_on_the_environment():
     assert settings.worker_tmp_dir == (SHARED_MEMORY if writable else None)
 
 
-def test_model_digest_may_be_that_of_the_source():
+def test_digest_may_be_that_of_the_source():
     for text in (f"source:sha256:{DIGEST}", f"source:{DIGEST.upper()}"):
-        settings = Settings.from_environment({"DCTNET_MODEL_DIGEST": text})
-        assert settings.model_digest == Pin(DIGEST, of_source=True)
-        assert str(settings.model_digest) == f"source:sha256:{DIGEST}"
+        settings = Settings.from_environment({"DCTNET_STYLE_DIGESTS": f"3d={text}"})
+        assert settings.style_digests == {"3d": Pin(DIGEST, of_source=True)}
+        assert str(settings.style_digests["3d"]) == f"source:sha256:{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    "text", [DIGEST, f"3d={DIGEST},", "3d=", f"={DIGEST}", f"a={DIGEST},a={DIGEST}"]
+)
+def test_digests_have_a_name_each(text):
+    assert "it must be NAME=DIGEST" in rejection("DCTNET_STYLE_DIGESTS", text)
+
+
+def test_number_of_styles_is_limited():
+    styles = [f"s{number}" for number in range(MAX_STYLES + 1)]
+    read = Settings.from_environment({"DCTNET_STYLES": ",".join(styles[:-1])}).styles
+    assert read == tuple(styles[:-1])
+    for text in (",".join(styles), "a,,b", "a,b,a"):
+        assert f"at most {MAX_STYLES} different" in rejection("DCTNET_STYLES", text)
+
+
+@pytest.mark.parametrize("variable", RENAMED)
+def test_setting_of_an_earlier_version_is_not_ignored(variable):
+    assert rejection(variable, "anime") == f"{variable} no longer exists: set {RENAMED[variable]}."
 
 
 def test_every_setting_reads_its_variable():
@@ -78,8 +101,10 @@ def test_every_setting_reads_its_variable():
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
         "DCTNET_API_KEYS_FILE": ("/run/keys", Path("/run/keys")),
         "DCTNET_CORS_ORIGINS": ("https://a.example", frozenset({"https://a.example"})),
-        "DCTNET_MODEL": ("sketch", "sketch"),
-        "DCTNET_MODEL_DIGEST": (f"sha256:{DIGEST.upper()}", Pin(DIGEST)),
+        "DCTNET_STYLES": ("sketch, ./mine", ("sketch", "./mine")),
+        "DCTNET_STYLE_DIGESTS": (f"mine=sha256:{DIGEST.upper()}", {"mine": Pin(DIGEST)}),
+        "DCTNET_STYLES_OPTIONAL": ("true", True),
+        "DCTNET_STYLE_CACHE": ("4", 4),
         "DCTNET_MODELS_DIR": ("/models", Path("/models")),
         "DCTNET_CPU_LIMIT_MILLICORES": ("1500", 1500),
         "DCTNET_SLOTS": ("3", 3),
@@ -149,7 +174,11 @@ INVALID_PROXIES = ["all", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1,", "box"]
     [
         ("CORS_ORIGINS", INVALID_ORIGINS, "https://example.org or http://localhost:3000"),
         ("BIND", INVALID_ADDRESSES, "HOST:PORT, such as 0.0.0.0:8080"),
-        ("MODEL_DIGEST", INVALID_DIGESTS, "a sha256 of 64 hexadecimal digits"),
+        (
+            "STYLE_DIGESTS",
+            [f"a={text}" for text in INVALID_DIGESTS],
+            "a sha256 of 64 hexadecimal digits",
+        ),
         ("MODELS_DIR", ["~no-such-user/models"], "a folder's path"),
         ("API_KEYS_FILE", ["~no-such-user/keys"], "a file's path"),
         ("RUNTIME", ["cuda"], "must be auto, native, onnxruntime or tensorflow"),

@@ -1,11 +1,12 @@
-"""Available CPUs: affinity mask, cgroup quotas and the configured limit."""
+"""Available CPUs and memory: affinity mask, cgroup limits and the configured limit."""
 
 import os
+from math import inf
 from pathlib import Path
 
 import pytest
 
-from dctnet.cpus import available_cpus
+from dctnet.cpus import available_cpus, memory_limit
 
 MASK = len(os.sched_getaffinity(0))
 
@@ -75,3 +76,18 @@ def test_affinity_mask_without_cgroups(tmp_path):
 def test_cpu_count_without_affinity_mask(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     assert available_cpus(tmp_path, tmp_path / "none") == os.cpu_count()
+
+
+def test_smallest_memory_limit_of_the_cgroups_applies(root):
+    for folder, limit in ((root / "pod" / "container", "max"), (root / "pod", "1073741824")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "memory.max").write_text(f"{limit}\n")
+    assert memory_limit(root, own(root, "0::/pod/container")) == 2**30
+    assert memory_limit(root, own(root, "0::/other")) == inf
+
+
+def test_cgroup_v1_memory_limit_applies(root):
+    (root / "memory" / "container").mkdir(parents=True)
+    (root / "memory" / "container" / "memory.limit_in_bytes").write_text("536870912\n")
+    lines = "5:memory:/container", "4:cpu,cpuacct:/container"
+    assert memory_limit(root, own(root, *lines)) == 2**29

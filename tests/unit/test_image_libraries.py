@@ -43,7 +43,7 @@ CONSTANTS = re.compile(
 ERRORS = {"Error", "error"}
 
 PILLOW_MODULES = {
-    *("Image", "ImageCms"),
+    *("Image", "ImageCms", "ImageDraw", "ImageFont"),
     *("AvifImagePlugin", "JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
 }
 PILLOW_FORMATS = {

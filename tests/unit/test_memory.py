@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from math import inf
 
 import pytest
 
@@ -36,6 +37,41 @@ def test_documented_bound_of_the_defaults_with_two_slots():
 )
 def test_each_setting_adds_its_bytes(setting, default, more):
     assert bound(**{setting: default + 1}) - bound() == more
+
+
+def test_each_further_style_adds_its_bytes():
+    settings = Settings.from_environment({"DCTNET_SLOTS": "2"})
+
+    def of(styles: int, hot: int) -> int:
+        return memory.memory_bound(settings, 2, styles=styles, hot_styles=hot)
+
+    assert of(1, 1) == of(1, 7) == bound()
+    assert of(7, 1) - of(1, 1) == 6 * 15 * MIB
+    assert of(7, 3) - of(7, 1) == 2 * 90 * MIB
+
+
+@pytest.mark.parametrize(
+    ("cache", "slots", "styles", "more", "hot"),
+    [
+        # The memory beyond that of one hot style.
+        ("auto", 1, 7, 0, 1),
+        ("auto", 1, 7, 90 * MIB - 1, 1),
+        ("auto", 1, 7, 90 * MIB, 2),
+        ("auto", 1, 7, 540 * MIB, 7),
+        ("auto", 1, 7, inf, 1),
+        ("auto", 3, 7, inf, 3),
+        ("auto", 3, 7, -MIB, 3),  # One for each slot.
+        ("auto", 3, 2, 0, 2),
+        ("4", 1, 7, 0, 4),
+        ("4", 1, 3, inf, 3),
+        ("1", 2, 7, inf, 2),
+    ],
+)
+def test_number_of_hot_styles(cache, slots, styles, more, hot):
+    environ = {"DCTNET_STYLE_CACHE": cache, "DCTNET_SLOTS": str(slots)}
+    settings = Settings.from_environment(environ)
+    limit = memory.memory_bound(settings, 2, styles=styles) + more
+    assert memory.hot_styles(settings, 2, styles, limit) == hot
 
 
 def test_largest_response_counts_beyond_the_unsent_limit():

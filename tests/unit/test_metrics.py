@@ -8,18 +8,20 @@ from prometheus_client import generate_latest
 
 from dctnet.config import Settings
 from dctnet.metrics import Metrics
+from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from tests.support.repo import ROOT
 
 DOCUMENTATION = ROOT / "docs/operations.md"
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
+FOUND = StyleModels({"tiny": MODEL})
 BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
 
 
 @pytest.fixture
 def replica() -> Replica:
-    return Replica(Settings.from_environment({"DCTNET_SLOTS": "2"}), MODEL)
+    return Replica(Settings.from_environment({"DCTNET_SLOTS": "2"}), FOUND)
 
 
 def documented() -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,4 @@
 import hashlib
-import shutil
 import subprocess
 import tracemalloc
 from dataclasses import replace
@@ -10,10 +9,10 @@ import pytest
 from dctnet.models import manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import (
-    DEMO,
     GOLDEN_CHECKSUMS,
     GOLDEN_PAIR,
     REQUIRED_FILES,
+    SHIPPED,
     ModelFolder,
     locate,
     open_folder,
@@ -21,7 +20,8 @@ from dctnet.models.folder import (
 from dctnet.models.manifest import Conversion, Manifest
 from dctnet.models.networks import NETWORKS, UNCONVERTED, NetworkRecord
 from dctnet.models.pins import Pin
-from dctnet.models.styles import STYLES
+from dctnet.models.styles import SHIPPED_STYLES, STYLES
+from tests.support.shipped import COMIC, COMIC_FILES, copy_shipped
 
 MIB = 2**20
 
@@ -192,11 +192,11 @@ def flip(path: Path, position: float) -> None:
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
-@pytest.mark.parametrize("name", sorted(path.name for path in DEMO.iterdir()))
-def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
+@pytest.mark.parametrize("name", COMIC_FILES)
+def test_flipped_bit_in_any_file_is_detected(tmp_path, name):
     """The pinned digest covers the manifest, which covers the other files."""
-    path = tmp_path / "demo"
-    shutil.copytree(DEMO, path)
+    path = tmp_path / "comic"
+    copy_shipped(path)
     digest = open_folder(path).digest
     for position in (0.0, 0.5, 1.0):
         flip(path / name, position)
@@ -215,7 +215,7 @@ def test_flipped_bit_in_any_demo_file_is_detected(tmp_path, name):
 def test_upstream_folder_is_opened_without_manifest(tmp_path):
     path = an_upstream_folder(tmp_path / "whatever")
     assert open_folder(path) == ModelFolder(
-        path, "unknown", "whatever", "", None, "no manifest", source_digest=source_digest(path)
+        path, "whatever", "whatever", "", None, "no manifest", source_digest=source_digest(path)
     )
 
 
@@ -344,10 +344,10 @@ def test_model_is_located_by_path_or_style(tmp_path, monkeypatch):
 def test_style_takes_precedence_over_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("sketch").mkdir()
-    Path("demo").mkdir()
+    Path("comic").mkdir()
     (tmp_path / "models" / "sketch").mkdir(parents=True)
     assert locate("sketch", tmp_path / "models") == tmp_path / "models" / "sketch"
-    assert locate("demo", tmp_path / "models") == DEMO
+    assert locate("comic", tmp_path / "models") == COMIC
 
 
 def test_missing_style_error_names_the_remedy(tmp_path):
@@ -362,20 +362,20 @@ def test_unknown_style_error_lists_the_styles(tmp_path):
     with pytest.raises(ModelError) as caught:
         locate("mange", tmp_path)
     assert "no style and no folder 'mange'" in str(caught.value)
-    for name in (*STYLES, "demo"):
+    for name in (*STYLES, *SHIPPED_STYLES):
         assert name in str(caught.value)
 
 
-def test_default_is_fetched_anime_or_demo_model(tmp_path):
+def test_fetched_style_takes_precedence_over_a_shipped_one_of_that_name(tmp_path):
+    assert locate("sketch", tmp_path) == SHIPPED / "sketch"
     (tmp_path / "sketch").mkdir()
-    assert locate(None, tmp_path) == DEMO
-    (tmp_path / "anime").mkdir()
-    assert locate(None, tmp_path) == tmp_path / "anime"
+    assert locate("sketch", tmp_path) == tmp_path / "sketch"
+    (tmp_path / "comic").mkdir()  # No public style.
+    assert locate("comic", tmp_path) == COMIC
 
 
-@pytest.mark.parametrize("model", ["anime", None])
-def test_converted_model_takes_precedence_over_fetched_one(tmp_path, model):
+def test_converted_model_takes_precedence_over_fetched_one(tmp_path):
     for name in ("anime", "anime-converted"):
         (tmp_path / name).mkdir()
-    assert locate(model, tmp_path) == tmp_path / "anime-converted"
-    assert locate(model, tmp_path, prefer_converted=False) == tmp_path / "anime"
+    assert locate("anime", tmp_path) == tmp_path / "anime-converted"
+    assert locate("anime", tmp_path, prefer_converted=False) == tmp_path / "anime"

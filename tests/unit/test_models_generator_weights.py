@@ -40,6 +40,22 @@ def test_weights_round_trip_in_layer_order(path):
         assert weights[name].flags.c_contiguous
 
 
+def test_weights_that_float16_holds_exactly_take_half_the_space(path):
+    rounded = {
+        name: value.astype(np.float16).astype(np.float32) for name, value in some_weights().items()
+    }
+    rounded["Conv/biases"][0] = 1e5  # Beyond float16.
+    rounded["Conv_1/biases"][0] = 1 + 2**-12  # Finer than float16.
+    half = path.with_name("half.npz")
+    generator_weights.write(half, rounded)
+    assert half.stat().st_size < 0.502 * path.stat().st_size
+    weights = generator_weights.read(half)
+    assert list(weights) == list(rounded)
+    for name, value in rounded.items():
+        assert np.array_equal(weights[name], value)
+        assert weights[name].dtype == np.float32
+
+
 def test_array_headers_are_parsed_in_one_thread_at_a_time(path, monkeypatch):
     """CPython before 3.11.8 raises SystemError if a collection comes between: gh-106905."""
     parse, threads, most = ast.literal_eval, set(), []

@@ -10,11 +10,12 @@ import pytest
 from dctnet.engine import Engine, read_alpha
 from dctnet.lifecycle.warm_up import MAX_MEAN_DIFFERENCE
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, GOLDEN_INPUT, GOLDEN_OUTPUT, open_folder
+from dctnet.models.folder import GOLDEN_INPUT, GOLDEN_OUTPUT, SHIPPED_COMMON, open_folder
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.self_test import GoldenPair
 from dctnet.runtimes import selection
 from tests.support.encoded_images import encoded, gradient
+from tests.support.shipped import COMIC
 
 KNOWN = GoldenPair(
     np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3), np.full((4, 5, 3), 100, np.uint8)
@@ -57,11 +58,11 @@ def test_difference_is_the_mean_over_all_values():
     assert KNOWN.difference(KNOWN.cartoon[:-1]) == inf
 
 
-def test_demo_golden_pair_uses_all_networks():
-    known = GoldenPair.read(files_in(DEMO))
+def test_golden_pair_uses_all_networks():
+    known = GoldenPair.read(open_folder(COMIC).files)
     assert known is not None
-    networks = selection.load(open_folder(DEMO), threads=1)
-    alpha = read_alpha(DEMO / "alpha.jpg")
+    networks = selection.load(open_folder(COMIC), threads=1)
+    alpha = read_alpha(SHIPPED_COMMON / "alpha.jpg")
 
     def difference(**changed: object) -> float:
         engine = Engine(replace(networks, **changed), alpha)  # type: ignore[arg-type]

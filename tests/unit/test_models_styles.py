@@ -1,4 +1,5 @@
-from dctnet.models.styles import DEMO_STYLE, STYLES
+from dctnet.models.folder import SHIPPED, SHIPPED_COMMON
+from dctnet.models.styles import SHIPPED_STYLES, STYLES
 from tests.support.repo import ROOT
 
 
@@ -8,7 +9,11 @@ def test_every_style_has_title_licence_and_source():
         assert style.title
         assert "Apache-2.0" in style.licence
         assert style.source == f"https://modelscope.cn/models/{style.model_id}"
-    assert DEMO_STYLE not in STYLES
+
+
+def test_every_shipped_style_has_a_folder():
+    folders = {path for path in SHIPPED.iterdir() if path.is_dir()}
+    assert folders == {SHIPPED_COMMON, *(SHIPPED / style for style in SHIPPED_STYLES)}
 
 
 def test_documentation_lists_the_styles():

@@ -7,15 +7,17 @@ from typing import NoReturn
 
 from dctnet.config import Settings
 from dctnet.lifecycle.state import State
+from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from tests.support.polling import until
 
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", None, "unpinned")
+FOUND = StyleModels({"tiny": MODEL})
 
 
 def test_replica_drains_then_stops():
-    replica = Replica(Settings.from_environment({}), MODEL)
+    replica = Replica(Settings.from_environment({}), FOUND)
     replica.drain()
     assert replica.lifecycle.state is State.DRAINING
     replica.stop()
@@ -23,7 +25,7 @@ def test_replica_drains_then_stops():
 
 
 def test_replica_without_drain_is_not_stopped():
-    replica = Replica(Settings.from_environment({}), MODEL)
+    replica = Replica(Settings.from_environment({}), FOUND)
     replica.stop()
     assert replica.lifecycle.state is State.STARTING
 
@@ -37,7 +39,7 @@ def test_running_clock_ticks_while_the_replica_runs():
         return any(thread.name == "pausable-clock" for thread in all_threads())
 
     loaded = Event()
-    replica = Replica(Settings.from_environment({}), MODEL, load)
+    replica = Replica(Settings.from_environment({}), FOUND, load)
     until(lambda: not ticks())
     replica.start()
     assert ticks()

@@ -30,7 +30,7 @@ LOCKS = {
     "reference": REFERENCE,
     "tracing": TRACING,
     "dev": DEV,
-    "demo-model": DEV + GROUPS["demo-model"],
+    "shipped-styles": DEV + GROUPS["shipped-styles"],
     "lock": GROUPS["lock"],
     "zig": GROUPS["zig"],
     "go": GROUPS["go"],
@@ -39,7 +39,7 @@ LOCKS = {
     "kubernetes-schemas": GROUPS["kubernetes-schemas"],
 }
 NESTED = [
-    *pairwise(("core", "reference", "dev", "demo-model")),
+    *pairwise(("core", "reference", "dev", "shipped-styles")),
     ("core", "tracing"),
     ("tracing", "dev"),
 ]

@@ -1,6 +1,5 @@
 """Runtime selection: the fastest available runtime that can read the network."""
 
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +10,11 @@ import pytest
 
 from dctnet.models import generator_weights, manifest
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import DEMO, ModelFolder, open_folder
+from dctnet.models.folder import SHIPPED_COMMON, ModelFolder, open_folder
 from dctnet.models.networks import NETWORKS, NetworkRecord
 from dctnet.runtimes import native
 from dctnet.runtimes.selection import explain, load, select
+from tests.support.shipped import COMIC, copy_shipped
 
 FACES = {"detector": NetworkRecord(("onnxruntime",)), "landmarks": NetworkRecord(("onnxruntime",))}
 GENERATORS = dict.fromkeys(("background", "head"), NetworkRecord(("native", "onnxruntime")))
@@ -130,15 +130,15 @@ def test_missing_onnx_runtime_is_named(monkeypatch):
 
 def test_equal_generators_are_loaded_once(tmp_path, monkeypatch):
     monkeypatch.undo()
-    shared = load(open_folder(DEMO), 1)
+    shared = load(open_folder(COMIC), 1)
     assert shared.head is shared.background
 
-    path = Path(shutil.copytree(DEMO, tmp_path / "distinct"))
+    path = Path(copy_shipped(tmp_path / "distinct"))
     described = manifest.decode((path / "manifest.json").read_bytes(), path)
-    weights = generator_weights.read(DEMO / "cartoon_bg.npz")
+    weights = generator_weights.read(COMIC / "cartoon_bg.npz")
     paler = {name: array * np.float32(0.97) for name, array in weights.items()}
     generator_weights.write(path / "cartoon_h.npz", paler)
-    (path / "cartoon_h.onnx").write_bytes((DEMO / "cartoon_bg.onnx").read_bytes())
+    (path / "cartoon_h.onnx").write_bytes((SHIPPED_COMMON / "cartoon_bg.onnx").read_bytes())
     files = dict(described.files) | {
         name: manifest.record_file(path / name) for name in ("cartoon_h.npz", "cartoon_h.onnx")
     }
@@ -157,14 +157,14 @@ def test_loading_threads_import_nothing():
     """In CPython 3.11 concurrent imports can fail (gh-91351)."""
     program = (
         "import sys, threading\n"
-        "from dctnet.models.folder import DEMO, open_folder\n"
+        "from dctnet.models.folder import SHIPPED, open_folder\n"
         "from dctnet.runtimes import selection\n"
         "main, found = threading.get_ident(), []\n"
         "def note(event, args):\n"
         "    if event == 'import' and threading.get_ident() != main:\n"
         "        found.append(args[0])\n"
         "sys.addaudithook(note)\n"
-        "selection.load(open_folder(DEMO), threads=2)\n"
+        "selection.load(open_folder(SHIPPED / 'comic'), threads=2)\n"
         "print(found)"
     )
     run = subprocess.run(

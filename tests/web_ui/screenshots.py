@@ -9,6 +9,7 @@ from threading import Event
 from PIL import Image
 
 from dctnet.api.problems import OVERLOADED
+from dctnet.models.styles import SHIPPED_STYLES
 from tests.api.conftest import MODEL
 from tests.support.browser import DESKTOP, PHONE, Browser, chromium
 from tests.support.process import serving
@@ -30,7 +31,7 @@ def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
 def main() -> None:
     """Take all screenshots."""
     with TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
-        with serving(Path(folder, "log"), DCTNET_MODEL="demo") as server:
+        with serving(Path(folder, "log"), DCTNET_STYLES="comic,sketch,poster") as server:
             browser.open(server.url, size=DESKTOP)
             browser.choose_file(PORTRAIT)
             browser.wait_for_state("done")
@@ -41,8 +42,8 @@ def main() -> None:
             save_screenshot(browser, "phone")
             browser.open(server.url, size=PHONE, language="zh-CN")
             save_screenshot(browser, "phone-chinese")
-        model = replace(MODEL, style="demo", revision="")
-        with StandIn(model).running() as stand_in:
+        styles = [replace(MODEL, style=style, revision="") for style in SHIPPED_STYLES]
+        with StandIn(*styles).running() as stand_in:
             browser.open(stand_in.url, size=PHONE, dark=True)
             stand_in.responses.append(problem_response(OVERLOADED, 7))
             browser.choose_file(PORTRAIT)

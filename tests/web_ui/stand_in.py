@@ -17,7 +17,7 @@ from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.models.folder import ModelFolder
-from tests.api.conftest import MODEL, replica_of
+from tests.api.conftest import replica_of
 
 Start = Callable[..., Any]
 
@@ -46,10 +46,10 @@ class StandIn:
     """Server of the application with these settings."""
 
     def __init__(
-        self, model: ModelFolder = MODEL, engine: CartoonEngine | None = None, **settings: object
+        self, *models: ModelFolder, engine: CartoonEngine | None = None, **settings: object
     ) -> None:
         parsed = Settings.from_environment({name: str(value) for name, value in settings.items()})
-        self._application = create_app(replica_of(parsed, model, engine))
+        self._application = create_app(replica_of(parsed, *models, engine=engine))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self.reset()

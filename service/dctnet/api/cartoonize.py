@@ -13,6 +13,7 @@ from dctnet.api import access_log
 from dctnet.api.client_identity import identify_client
 from dctnet.api.connection import UploadAborted, connection
 from dctnet.api.deadline import request_deadline
+from dctnet.api.problems import UNKNOWN_STYLE, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import read_image, require_length
 from dctnet.cost import job_cost
@@ -32,6 +33,7 @@ from dctnet.lifecycle.state import State
 from dctnet.replica import Replica
 
 MODEL_HEADER = "X-Dctnet-Model"
+STYLE_HEADER = "X-Dctnet-Style"
 FACES_HEADER = "X-Dctnet-Faces"
 TIMING_HEADER = "Server-Timing"
 
@@ -44,6 +46,7 @@ class CartoonRequest:
     """A request for a cartoon, parsed from its headers."""
 
     http_request: Request
+    style: str
     format: Format
     strength: float
     """Weight of the cartoon, 0 to 1, in its mix with the image."""
@@ -61,6 +64,7 @@ class CartoonResponse:
     """An encoded cartoon and its metadata."""
 
     data: bytes
+    style: str
     format: Format
     faces: int
     stages: dict[str, float]
@@ -98,12 +102,13 @@ class CartoonHandler:
         """
         deadline = request_deadline(request, self._settings.request_timeout)
         client, ticket = self._identify_client(request), requested_ticket(request)
+        style = requested_style(request, self._replica)
         cartoon_request = CartoonRequest(
-            request, format, strength, max_side, deadline, client, ticket
+            request, style, format, strength, max_side, deadline, client, ticket
         )
         self._check_admission(cartoon_request)
         cartoon = self._wait_for_cartoon(cartoon_request, self._receive_image(cartoon_request))
-        access_log.add_fields(faces=cartoon.faces, stages=cartoon.stages)
+        access_log.add_fields(style=style, faces=cartoon.faces, stages=cartoon.stages)
         return self._response(cartoon)
 
     def _check_admission(self, request: CartoonRequest) -> None:
@@ -141,7 +146,12 @@ class CartoonHandler:
         self._metrics.pixels.observe(pixels)
         job = self._admission.submit(
             lambda: self._cartoonize(data, request),
-            cost=self._job_cost(image, request.format, max_side=request.max_side),
+            cost=self._job_cost(
+                image,
+                request.format,
+                max_side=request.max_side,
+                is_hot=self._replica.engine(request.style).is_hot,
+            ),
             deadline=request.deadline,
             is_connected=connection(request.http_request).is_open,
             client=request.client,
@@ -171,20 +181,22 @@ class CartoonHandler:
         stages["decode"] = monotonic() - started
         try:
             with self._count_out_of_memory("inference", pixels):
-                cartoon = self._replica.engine.cartoonize(image, request.strength, request.max_side)
+                engine = self._replica.engine(request.style)
+                cartoon = engine.cartoonize(image, request.strength, request.max_side)
         except Exception:
-            self._metrics.inferences.labels("error").inc()
+            self._metrics.inferences.labels(request.style, "error").inc()
             raise
         # Freed before encoding: the memory bound counts the larger of the two.
         del image
-        self._metrics.inferences.labels("ok").inc()
+        self._metrics.inferences.labels(request.style, "ok").inc()
+        self._metrics.inference_seconds.labels(request.style).observe(sum(cartoon.stages.values()))
         self._metrics.faces.observe(cartoon.faces)
         stages |= cartoon.stages
         started = monotonic()
         with self._count_out_of_memory("encode", pixels):
             encoded = encode(cartoon.image, request.format)
         stages["encode"] = monotonic() - started
-        return CartoonResponse(encoded, request.format, cartoon.faces, stages)
+        return CartoonResponse(encoded, request.style, request.format, cartoon.faces, stages)
 
     @contextmanager
     def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
@@ -206,12 +218,22 @@ class CartoonHandler:
     def _response(self, cartoon: CartoonResponse) -> Response:
         response = Response(cartoon.data, content_type=MEDIA_TYPES[cartoon.format])
         response.headers["Cache-Control"] = "no-store"
-        response.headers[MODEL_HEADER] = self._replica.model.label
+        response.headers[STYLE_HEADER] = cartoon.style
+        response.headers[MODEL_HEADER] = self._replica.models[cartoon.style].label
         response.headers[FACES_HEADER] = str(cartoon.faces)
         response.headers[TIMING_HEADER] = ", ".join(
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in cartoon.stages.items()
         )
         return response
+
+
+def requested_style(request: Request, replica: Replica) -> str:
+    """Return the style that a request names, or the default; raise Problem if it is not loaded."""
+    style = request.args.get("style", replica.default_style)
+    if style not in replica.models:
+        loaded = ", ".join(replica.models)
+        raise Problem(UNKNOWN_STYLE, f"The style {style!r} is not loaded; these are: {loaded}.")
+    return style
 
 
 def _decode_bytes(pixels: int) -> int:

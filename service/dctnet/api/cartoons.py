@@ -6,19 +6,17 @@ from typing import TypeVar
 from flask import Response, request
 
 from dctnet.api.cartoonize import CartoonHandler
-from dctnet.api.problems import BAD_PARAMETER, UNKNOWN_STYLE, Problem
+from dctnet.api.problems import BAD_PARAMETER, Problem
 from dctnet.cartoon_options import parse_size, parse_strength
 from dctnet.imaging import MEDIA_TYPES, Format
-from dctnet.models.folder import ModelFolder
 
 T = TypeVar("T")
 
 
-def cartoons_view(model: ModelFolder, handler: CartoonHandler) -> Callable[[], Response]:
+def cartoons_view(handler: CartoonHandler) -> Callable[[], Response]:
     """Make the view function."""
 
     def cartoons() -> Response:
-        _require_style(model)
         return handler.respond(
             request,
             _requested_format(),
@@ -27,12 +25,6 @@ def cartoons_view(model: ModelFolder, handler: CartoonHandler) -> Callable[[], R
         )
 
     return cartoons
-
-
-def _require_style(model: ModelFolder) -> None:
-    style = request.args.get("style", model.style)
-    if style != model.style:
-        raise Problem(UNKNOWN_STYLE, f"The style {style!r} is not loaded; {model.style!r} is.")
 
 
 def _requested_format() -> Format:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from flask import Response, json, make_response, render_template
 from markupsafe import Markup, escape
 
 from dctnet.api import static_files
+from dctnet.api.openapi import openapi_document
+from dctnet.replica import Replica
 
 Object = dict[str, Any]
 
@@ -16,12 +18,13 @@ Object = dict[str, Any]
 _CODE = re.compile(r"`([^`]+)`")
 
 
-def docs_view(document: Object) -> Callable[[], Response]:
+def docs_view(replica: Replica) -> Callable[[], Response]:
     """Make the view function."""
     paths = static_files.static_paths()
 
-    @cache  # The document does not change while the server runs.
-    def html() -> str:
+    @lru_cache(1)  # The document changes only with the loaded styles.
+    def html(_styles: tuple[str, ...]) -> str:
+        document = openapi_document(replica)
         return render_template(
             "docs.html",
             static_paths=paths,
@@ -32,7 +35,7 @@ def docs_view(document: Object) -> Callable[[], Response]:
         )
 
     def docs() -> Response:
-        response = make_response(html())
+        response = make_response(html(tuple(replica.models)))
         response.headers["Cache-Control"] = "no-cache"  # It links the static files of one release.
         return response
 

@@ -1,10 +1,11 @@
 """``GET /openapi.json``: the API as an OpenAPI 3.1 document.
 
 ``openapi.yaml`` is the source. The server reads its copy in JSON, because the standard library has
-no YAML parser, and fills in its version, style, limits and security.
+no YAML parser, and fills in its version, styles, limits and security.
 """
 
 from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +20,45 @@ FILE = Path(__file__).with_suffix(".json")
 Object = dict[str, Any]
 
 
-def openapi_view(document: Object) -> Callable[[], Response]:
+def openapi_view(replica: Replica) -> Callable[[], Response]:
     """Make the view function."""
-    text = json.dumps(document, sort_keys=False, ensure_ascii=False, indent=2) + "\n"
-    return lambda: Response(text, content_type="application/json")
+    _source()
+
+    @lru_cache(1)  # The document changes only with the loaded styles.
+    def text(_styles: tuple[str, ...]) -> str:
+        document = openapi_document(replica)
+        return json.dumps(document, sort_keys=False, ensure_ascii=False, indent=2) + "\n"
+
+    def openapi() -> Response:
+        return Response(text(tuple(replica.models)), content_type="application/json")
+
+    return openapi
 
 
 def openapi_document(replica: Replica) -> Object:
     """Return the OpenAPI document of a server."""
-    document: Object = json.loads(FILE.read_bytes())
+    document: Object = json.loads(_source())
     document["info"]["version"] = __version__
-    _set_style(document, replica.model.style)
+    _set_styles(document, replica)
     _set_limits(document, replica.settings)
     if not replica.api_keys:
         _remove_security(document)
     return document
 
 
-def _set_style(document: Object, style: str) -> None:
-    document["components"]["parameters"]["Style"]["schema"] = {"enum": [style], "default": style}
+@cache
+def _source() -> bytes:
+    """Return the file's content, read once: file descriptors may run out later."""
+    return FILE.read_bytes()
+
+
+def _set_styles(document: Object, replica: Replica) -> None:
+    styles = list(replica.models)
+    schema = {"enum": styles, "default": replica.default_style}
+    document["components"]["parameters"]["Style"]["schema"] = schema
     for parameter in document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]:
         if parameter.get("name") == "style":
-            parameter["schema"]["enum"] = [style]
+            parameter["schema"]["enum"] = styles
 
 
 def _set_limits(document: Object, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""``GET /v1/styles/STYLE/sample``: the model's golden output."""
+"""``GET /v1/styles/STYLE/sample``: a portrait in the style, as drawn when the replica started."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,18 +6,20 @@ from io import BytesIO
 
 from flask import Response, abort, send_file
 
-from dctnet.models.folder import GOLDEN_OUTPUT, ModelFolder
+from dctnet.lifecycle.warm_up import SAMPLE_MEDIA_TYPE
+from dctnet.replica import Replica
 
 
-def style_sample_view(model: ModelFolder) -> Callable[[str], Response]:
-    """Make the view function, which sends the verified bytes from memory."""
-    content = model.sample
-    etag = hashlib.sha256(content or b"").hexdigest()
+def style_sample_view(replica: Replica) -> Callable[[str], Response]:
+    """Make the view function, which sends the sample from memory."""
 
     def sample(style: str) -> Response:
-        if style != model.style or content is None:
+        if style not in replica.samples:
             abort(404, f"The style {style!r} has no sample.")
+        content = replica.samples[style]
+        etag = hashlib.sha256(content).hexdigest()
+        name = f"{style}.webp"
         file = BytesIO(content)
-        return send_file(file, mimetype="image/png", download_name=GOLDEN_OUTPUT, etag=etag)
+        return send_file(file, mimetype=SAMPLE_MEDIA_TYPE, download_name=name, etag=etag)
 
     return sample

@@ -1,32 +1,37 @@
-"""``GET /v1/styles``: the available styles, which is the loaded one."""
+"""``GET /v1/styles``: the loaded styles, the default first."""
 
 from collections.abc import Callable
-from urllib.parse import quote
 
 from flask import Response, jsonify
 
-from dctnet.models.folder import ModelFolder
 from dctnet.models.styles import STYLES
+from dctnet.replica import Replica
 
 
-def styles_view(model: ModelFolder) -> Callable[[], Response]:
+def styles_view(replica: Replica) -> Callable[[], Response]:
     """Make the view function."""
 
     def styles() -> Response:
-        return jsonify(styles=[_style_entry(model)])
+        return jsonify(styles=[_style_entry(replica, style) for style in replica.models])
 
     return styles
 
 
-def _style_entry(model: ModelFolder) -> dict[str, str | None]:
-    public_style = STYLES.get(model.style)
+def _style_entry(replica: Replica, style: str) -> dict[str, str | bool | None]:
+    model = replica.models[style]
     return {
-        "name": model.style,
-        "title": model.title or (public_style.title if public_style else model.style.capitalize()),
+        "name": style,
+        "title": model.title or _title(style),
+        "default": style == replica.default_style,
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,
         "integrity": model.integrity,
+        "runtime": replica.runtime(style),
         # Relative to this URL, so that the API works below a path prefix.
-        "sample": f"styles/{quote(model.style, safe='')}/sample" if model.sample else None,
+        "sample": f"styles/{style}/sample" if style in replica.samples else None,
     }
+
+
+def _title(style: str) -> str:
+    return STYLES[style].title if style in STYLES else style.capitalize()

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from flask import Response, make_response, render_template
 
 from dctnet.api import static_files
-from dctnet.config import Settings
 from dctnet.engine.geometry import MAX_SHORT_SIDE
-from dctnet.models.folder import DEFAULT_STYLE, ModelFolder
-from dctnet.models.styles import DEMO_STYLE
+from dctnet.models.styles import SHIPPED_STYLES
+from dctnet.replica import Replica
 
 
-def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response]:
+def web_ui_view(replica: Replica) -> Callable[[], Response]:
     """Make the view function."""
     paths = static_files.static_paths()
 
@@ -19,10 +18,9 @@ def web_ui_view(model: ModelFolder, settings: Settings) -> Callable[[], Response
         html = render_template(
             "index.html",
             static_paths=paths,
-            model=model.label,
-            is_demo=model.style == DEMO_STYLE,
-            default_style=DEFAULT_STYLE,
-            settings=settings,
+            models=[model.label for model in replica.models.values()],
+            only_shipped=set(replica.models) <= set(SHIPPED_STYLES),
+            settings=replica.settings,
             max_short_side=MAX_SHORT_SIDE,
         )
         response = make_response(html)

@@ -9,7 +9,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dctnet import __version__, logs
-from dctnet.cli import cartoonize, doctor, fetch, prepare, serve, styles, verify
+from dctnet.cli import (
+    cartoonize,
+    contact_sheet,
+    doctor,
+    fetch,
+    prepare,
+    serve,
+    styles,
+    verify,
+)
 from dctnet.config import Settings, SettingsError, unknown_variables
 from dctnet.models.errors import ModelError
 
@@ -33,6 +42,7 @@ class Command(Protocol):
 # Modules import heavy packages in `run`, so that --help is fast.
 _COMMANDS: dict[str, Command] = {
     "cartoonize": cartoonize,
+    "contact-sheet": contact_sheet,
     "serve": serve,
     "fetch": fetch,
     "prepare": prepare,

@@ -5,15 +5,14 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
 from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
-from dctnet.config import Settings
+from dctnet.config import Settings, parse_styles
 
 if TYPE_CHECKING:
     from dctnet.engine import Engine
@@ -26,9 +25,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "cartoonize",
         help="cartoonize image files",
-        description="Cartoonize image files. Each cartoon has the size of its image, unless "
-        "--size limits it.",
-        epilog="A cartoon is named after its image, with the suffix of the format. Existing "
+        description="Cartoonize image files, each in every given style. A cartoon has the size of "
+        "its image, unless --size limits it.",
+        epilog="A cartoon is named after its image, with the suffix of the format, and with the "
+        "style if there are several. Existing "
         "files are replaced, except images and cartoons of the same call: the second a.png "
         "becomes a-2.png. Images that cannot be read, or have more than DCTNET_MAX_PIXELS, are "
         "reported and skipped; the exit status is then 1.",
@@ -39,11 +39,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="output folder; created if missing"
     )
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument(
-        "--style", metavar="NAME", help="style of a fetched model; see `dctnet styles`"
+    parser.add_argument(
+        "--style",
+        type=argument_type(parse_styles),
+        metavar="NAME,...",
+        help="styles, or model folders; see `dctnet styles`; default: the first of DCTNET_STYLES",
     )
-    model.add_argument("--model", metavar="DIR", help="path of a model folder")
     parser.add_argument(
         "--format",
         choices=["png", "jpeg", "webp"],
@@ -69,32 +70,38 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Cartoonize every readable image; return 1 if one was skipped."""
     from dctnet.imaging import ImageError
-    from dctnet.model_loading import load_engine
+    from dctnet.model_loading import find_models, load_engines, restricted
 
-    if args.style or args.model:
-        settings = replace(settings, model=args.style or args.model)
+    settings = restricted(settings, args.style)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         logger.error("Cannot create the folder %s: %s.", args.out, error.strerror)
         return 1
-    engine, _ = load_engine(settings)
-    outputs = output_paths(args.images, args.out, args.format)
+    engines, _ = load_engines(settings, find_models(settings))
+    names = [
+        f"{image.stem}-{style}" if len(engines) > 1 else image.stem
+        for image in args.images
+        for style in engines
+    ]
+    outputs = iter(output_paths(args.images, args.out, args.format, names))
     status = 0
     with Progress(len(args.images)) as progress:
-        for done, (image, output) in enumerate(zip(args.images, outputs, strict=True)):
+        for done, image in enumerate(args.images):
             progress.show(done, str(image))
+            paths = list(itertools.islice(outputs, len(engines)))
             try:
-                cartoon = _cartoonize_file(engine, image, args, settings.max_pixels)
+                cartoons = _cartoonize_file(engines.values(), image, args, settings.max_pixels)
             except (OSError, ImageError, MemoryError) as error:
                 reason = _reason(error)
                 progress.clear()
                 logger.error("%s is skipped: %s", image, reason)
                 status = 1
                 continue
-            output.write_bytes(cartoon)
-            progress.clear()
-            _print_path(output)
+            for path, cartoon in zip(paths, cartoons, strict=True):
+                path.write_bytes(cartoon)
+                progress.clear()
+                _print_path(path)
     return status
 
 
@@ -105,14 +112,16 @@ def _reason(error: Exception) -> str:
     return f"{error.strerror}." if isinstance(error, OSError) else str(error)
 
 
-def output_paths(images: Sequence[Path], out: Path, format: str) -> list[Path]:
-    """Return each cartoon's path, distinct from all images and other cartoons."""
+def output_paths(
+    images: Sequence[Path], out: Path, format: str, names: Sequence[str]
+) -> list[Path]:
+    """Return a path for each name, distinct from all images and other cartoons."""
     taken = {os.path.realpath(image) for image in images}
     candidates: dict[str, Iterator[Path]] = {}
     paths = []
-    for image in images:
+    for name in names:
         # One sequence for each name, so that a thousand images of one name stay fast.
-        numbered = candidates.setdefault(image.stem, _numbered(out, image.stem, format))
+        numbered = candidates.setdefault(name, _numbered(out, name, format))
         path = next(path for path in numbered if os.path.realpath(path) not in taken)
         taken.add(os.path.realpath(path))
         paths.append(path)
@@ -132,12 +141,16 @@ def _print_path(path: Path) -> None:
 
 
 def _cartoonize_file(
-    engine: "Engine", image: Path, args: argparse.Namespace, max_pixels: int
-) -> bytes:
+    engines: Iterable["Engine"], image: Path, args: argparse.Namespace, max_pixels: int
+) -> list[bytes]:
+    """Return an image's encoded cartoon by each engine."""
     from dctnet.engine.geometry import output_size
     from dctnet.imaging import decode, encode, require_encodable
 
     rgb = decode(image.read_bytes(), max_pixels)
     height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
     require_encodable(width, height, args.format)
-    return encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format)
+    return [
+        encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format)
+        for engine in engines
+    ]

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dctnet import __version__
 from dctnet.config import Settings
+
+if TYPE_CHECKING:
+    from dctnet.models.folder import ModelFolder
 
 Facts = dict[str, object]
 
@@ -53,10 +57,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _print(name: str, facts: Facts) -> None:
     mark = "FAILED" if "error" in facts else "ok"
     print(f"{name}: {mark}")
+    _print_facts(facts, indent="  ")
+
+
+def _print_facts(facts: Facts, indent: str) -> None:
     for key, value in facts.items():
+        label = f"{indent}{key.replace('_', ' ')}:"
+        if isinstance(value, dict):
+            print(label)
+            _print_facts(value, indent + "  ")
+            continue
         words = value if isinstance(value, list) else [] if value is None else [value]
-        text = " ".join(map(str, words))
-        print(f"  {key.replace('_', ' ')}: {text or 'none'}", flush=True)
+        print(label, " ".join(map(str, words)) or "none", flush=True)
 
 
 def _versions(_: Settings) -> Facts:
@@ -106,14 +118,19 @@ def _address(settings: Settings) -> Facts:
     return {"bind": str(settings.bind), "free": True}
 
 
-def _model(settings: Settings) -> Facts:
-    from dctnet.model_loading import find_model
+def _styles(settings: Settings) -> Facts:
+    from dctnet.model_loading import find_models
+
+    found = find_models(settings)
+    described: Facts = {name: _style(model, settings) for name, model in found.models.items()}
+    return described | {name: {"left_out": reason} for name, reason in found.broken.items()}
+
+
+def _style(model: "ModelFolder", settings: Settings) -> Facts:
     from dctnet.runtimes import selection
 
-    model = find_model(settings)
     return {
         "path": str(model.path),
-        "style": model.style,
         "model": model.model,
         "revision": model.revision,
         "digest": model.digest,
@@ -132,7 +149,7 @@ def _inference(settings: Settings) -> Facts:
     from dctnet.model_loading import load_engine
 
     started = time.perf_counter()
-    engine, _ = load_engine(settings)
+    engine = load_engine(settings)
     loaded = time.perf_counter()
     ramp = np.linspace(0, 255, _TEST_SIDE).astype(np.uint8)
     image = np.stack(np.broadcast_arrays(ramp, ramp[:, np.newaxis], ramp[::-1]), axis=-1)
@@ -151,6 +168,6 @@ _CHECKS: dict[str, Callable[[Settings], Facts]] = {
     "versions": _versions,
     "cpu": _cpu,
     "address": _address,
-    "model": _model,
+    "styles": _styles,
     "inference": _inference,
 }

@@ -13,7 +13,7 @@ from dctnet.config import SETTINGS, Address, Settings, SettingsError
 logger = logging.getLogger(__name__)
 
 EXIT_BROKEN_MODEL = 3
-"""Exit status for a model that cannot be loaded; Gunicorn uses the same for its worker."""
+"""Exit status for models that cannot be loaded; Gunicorn uses the same for its worker."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,12 +32,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal stops the process."""
     from dctnet import logs, tracing
-    from dctnet.model_loading import find_model
+    from dctnet.model_loading import find_models
     from dctnet.models.errors import ModelError
-    from dctnet.models.folder import DEFAULT_STYLE
-    from dctnet.models.styles import DEMO_STYLE
+    from dctnet.models.folder import SHIPPED
+    from dctnet.models.styles import STYLES
     from dctnet.replica import Replica
-    from dctnet.runtimes.selection import select
     from dctnet.server.gunicorn_app import GunicornApp
 
     logs.configure(settings.log_level, settings.log_format)
@@ -45,8 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         settings = replace(settings, bind=args.bind)
     # Check everything before the worker starts, so that errors show at once.
     try:
-        model = find_model(settings)
-        select(model, settings.runtime)
+        found = find_models(settings)
     except ModelError as error:
         logger.error("%s", error)
         return EXIT_BROKEN_MODEL
@@ -56,10 +54,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except SettingsError as error:
         logger.error("%s", error)
         return 1
-    replica = Replica(settings, model, tracing=tracing.from_environment(os.environ))
-    logger.info("the model is %s, from %s", model.label, model.path)
-    if model.style == DEMO_STYLE:
-        logger.info("for a public DCT-Net model, run: dctnet fetch %s", DEFAULT_STYLE)
+    replica = Replica(settings, found, tracing=tracing.from_environment(os.environ))
+    for style, model in found.models.items():
+        logger.info("the style %s is %s, from %s", style, model.label, model.path)
+        if style in STYLES and model.path.parent == SHIPPED:
+            logger.info("for the public model of that name, run: dctnet fetch %s", style)
+    for style, reason in found.broken.items():
+        logger.error("the style %s is left out: %s", style, reason)
     if replica.api_keys is not None:
         logger.info("POST requests need an API key; there are %d", len(replica.api_keys))
     if replica.tracing is not None:

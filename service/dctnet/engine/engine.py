@@ -53,6 +53,11 @@ class Engine:
         self._alpha = alpha
         self._max_working_side = max_working_side
 
+    @property
+    def is_hot(self) -> bool:
+        """Whether the generators' weights are ready: if not, the next call transforms them."""
+        return self._networks.background.is_hot and self._networks.head.is_hot
+
     def reserve(self, calls: int) -> None:
         """Allocate the networks' memory for `calls` concurrent calls with the largest images.
 

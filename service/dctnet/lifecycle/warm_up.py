@@ -1,21 +1,30 @@
-"""Warm-up and self-test: each slot's first inference against a golden pair."""
+"""Warm-up and self-test: the first inference of each style and slot, against a golden pair."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from dctnet.arrays import Pixels
 from dctnet.engine import Cartoon
 from dctnet.models.errors import ModelError
-from dctnet.models.folder import ModelFolder
-from dctnet.models.self_test import GoldenPair
+from dctnet.models.folder import GOLDEN_INPUT, SHIPPED_COMMON, ModelFolder
+from dctnet.models.self_test import GoldenPair, read_image
 
 MAX_MEAN_DIFFERENCE = 0.5
 """Most mean difference from the golden output, of 255: CPUs round differently."""
 
-SAMPLE_SIDE = 256
-"""Side of the sample image for models without a golden pair, in pixels."""
+SAMPLE_SIDE = 224
+"""Longest side of a style's sample, in pixels."""
+
+SAMPLE_QUALITY = 80
+"""WebP quality of a style's sample, of 100."""
+
+SAMPLE_MEDIA_TYPE = "image/webp"
 
 
 class SelfTestFailed(ModelError):
@@ -24,6 +33,11 @@ class SelfTestFailed(ModelError):
 
 class CartoonEngine(Protocol):
     """Interface of the engine that cartoonizes images."""
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether the next call needs no transform of weights."""
+        ...
 
     def reserve(self, calls: int, /) -> None:
         """Reserve the memory of ``calls`` concurrent calls with the largest images."""
@@ -36,41 +50,89 @@ class CartoonEngine(Protocol):
         ...
 
 
-def sample_image(height: int, width: int) -> Pixels:
-    """Return a sample image of discs on a ramp, HxWx3 uint8 RGB."""
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    y, x = y / height, x / width
-    image = np.stack([60 + 120 * x, 90 + 80 * y, 170 - 90 * x * y], axis=-1)
-    for middle_x, middle_y, radius, colour in (
-        (0.3, 0.35, 0.2, (224, 172, 140)),
-        (0.7, 0.6, 0.25, (40, 60, 52)),
-        (0.55, 0.25, 0.1, (250, 240, 230)),
-    ):
-        inside = np.hypot(x - middle_x, y - middle_y) < radius
-        image[inside] = colour
-    return image.astype(np.uint8)
+@dataclass(frozen=True, slots=True)
+class StyleUnderTest:
+    """A style before its self-test."""
+
+    engine: CartoonEngine
+    model: ModelFolder
 
 
-def warm_up(
-    engine: CartoonEngine, model: ModelFolder, calibrate: Callable[[float, float], None]
-) -> str:
-    """Cartoonize the golden input or a sample image; return what was compared.
+class WarmUp:
+    """The self-test of every style, shared out among the slots.
 
-    ``calibrate`` gets the image's working pixels and the seconds of the background stage, the
-    faster of two runs: a runtime's first run is slow, and the process may be paused in one.
-    Raises SelfTestFailed, and ModelError if the golden pair cannot be read.
+    Called by each slot, which tests styles until all are tested, and at least one image. Then
+    `results`, `samples` and `broken` are complete.
     """
-    golden = GoldenPair.read(model.files)
-    image = golden.image if golden else sample_image(SAMPLE_SIDE, SAMPLE_SIDE)
-    cartoon = engine.cartoonize(image)
-    if golden:
-        _require_match(golden, cartoon, model)
-    elif np.ptp(cartoon.image) == 0:
-        raise SelfTestFailed(f"The model in {model.path} makes cartoons of one colour only.")
-    height, width, _ = image.shape
-    second = engine.cartoonize(image)
-    calibrate(height * width, min(run.stages["background"] for run in (cartoon, second)))
-    return "the golden pair" if golden else "no golden pair"
+
+    def __init__(
+        self,
+        styles: Mapping[str, StyleUnderTest],
+        calibrate: Callable[[float, float], None],
+        *,
+        optional: bool,
+    ) -> None:
+        """``calibrate`` gets working pixels and seconds of the background stage of each slot.
+
+        With ``optional`` a style that fails is left out, instead of failing the slot.
+        """
+        self._styles = styles
+        self._calibrate = calibrate
+        self._optional = optional
+        self._untested = deque(styles)
+        self.results: dict[str, str] = {}
+        """What was compared, by style."""
+        self.samples: dict[str, bytes] = {}
+        """Sample cartoon of each style, as WebP."""
+        self.broken: dict[str, str] = {}
+        """Why styles failed."""
+
+    def __call__(self) -> None:
+        """Warm up one slot; raise SelfTestFailed, and ModelError for an unreadable golden pair."""
+        measured = False
+        while style := self._next():
+            try:
+                measured |= self._test(style, measure=not measured)
+            except ModelError as error:
+                if not self._optional:
+                    raise
+                self.broken[style] = str(error)
+        if not measured and (usable := self._styles.keys() - self.broken.keys()):
+            style = next(each for each in self._styles if each in usable)
+            self._test(style, measure=True)
+
+    def _next(self) -> str | None:
+        try:
+            return self._untested.popleft()
+        except IndexError:
+            return None
+
+    def _test(self, style: str, *, measure: bool) -> bool:
+        """Test a style with its golden input, or with that of the shipped styles."""
+        engine, model = self._styles[style].engine, self._styles[style].model
+        golden = GoldenPair.read(model.files)
+        image = golden.image if golden else read_image(SHIPPED_COMMON / GOLDEN_INPUT)
+        cartoon = engine.cartoonize(image)
+        if golden:
+            _require_match(golden, cartoon, model)
+        elif np.ptp(cartoon.image) == 0:
+            raise SelfTestFailed(f"The model in {model.path} makes cartoons of one colour only.")
+        self.results[style] = "the golden pair" if golden else "no golden pair"
+        self.samples[style] = _sample(cartoon.image)
+        if measure:
+            # The faster of two runs: a runtime's first run is slow, and the process may be paused.
+            second = engine.cartoonize(image)
+            seconds = min(run.stages["background"] for run in (cartoon, second))
+            self._calibrate(image.shape[0] * image.shape[1], seconds)
+        return measure
+
+
+def _sample(cartoon: Pixels) -> bytes:
+    with BytesIO() as file:
+        image = Image.fromarray(cartoon)
+        image.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
+        image.save(file, "WEBP", quality=SAMPLE_QUALITY)
+        return file.getvalue()
 
 
 def check_golden_pair(engine: CartoonEngine, model: ModelFolder) -> None:

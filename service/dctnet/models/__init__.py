@@ -1,1 +1,1 @@
-"""Model folders: styles, fetching, verification, and the bundled demo model."""
+"""Model folders: styles, fetching, verification, and the shipped styles."""

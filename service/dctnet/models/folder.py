@@ -1,6 +1,7 @@
 """Model folders: location and verification."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,13 +19,14 @@ from dctnet.models.networks import (
 )
 from dctnet.models.open_files import OpenFiles
 from dctnet.models.pins import Pin
-from dctnet.models.styles import DEMO_STYLE, STYLES
+from dctnet.models.styles import SHIPPED_STYLES, STYLES
 from dctnet.runtime_registry import RUNTIMES
 
-DEMO = Path(__file__).parent / "demo"
-"""Folder of the demo model, which ships with the package."""
+SHIPPED = Path(__file__).parent / "shipped"
+"""Folder of the styles that ship with the package, each in a folder of its name."""
 
-DEFAULT_STYLE = "anime"
+SHIPPED_COMMON = SHIPPED / "common"
+"""Files that all shipped styles share: face networks, the generators' graph and the head mask."""
 
 REQUIRED_FILES = (*manifest.SOURCE_FILES, "configuration.json")
 """Files of the upstream format (modelscope/pipelines/cv/image_cartoon_pipeline.py)."""
@@ -64,9 +66,6 @@ CONVERTED_SUFFIX = "-converted"
 Integrity = Literal["pinned", "unpinned", "no manifest"]
 """Checked against a pinned digest, against the folder's own manifest only, or not at all."""
 
-UNKNOWN_STYLE = "unknown"
-"""Style of a folder without manifest."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
@@ -74,6 +73,7 @@ class ModelFolder:
 
     path: Path
     style: str
+    """Name of the style, or the folder's name without manifest."""
     model: str
     """Model id, or the folder's name without manifest."""
     revision: str
@@ -88,8 +88,6 @@ class ModelFolder:
     is_converted: bool = False
     files: OpenFiles = field(default_factory=OpenFiles, compare=False, repr=False)
     """Files to load the model from, open since verification."""
-    sample: bytes | None = field(default=None, compare=False, repr=False)
-    """Sample cartoon as PNG bytes; None if the folder has none."""
     hub: HubReport | None = field(default=None, compare=False, repr=False)
     """Report of the hub that it was fetched from, if any."""
     source_digest: str = ""
@@ -99,12 +97,8 @@ class ModelFolder:
 
     @property
     def label(self) -> str:
-        """Name of the model in one ASCII word, such as ``demo`` or ``anime@v1.0.0``.
-
-        The folder's name if the style is unknown.
-        """
-        name = self.model if self.style == UNKNOWN_STYLE else self.style
-        word = f"{name}@{self.revision}" if self.revision else name
+        """Name of the model in one ASCII word, such as ``comic`` or ``anime@v1.0.0``."""
+        word = f"{self.style}@{self.revision}" if self.revision else self.style
         return "".join(c if "!" <= c <= "~" else "?" for c in word)
 
     @property
@@ -114,39 +108,49 @@ class ModelFolder:
         return {name: network.reason for name, network in networks if network.reason}
 
 
-def locate(model: str | None, models_dir: Path, *, prefer_converted: bool = True) -> Path:
+def locate(model: str, models_dir: Path, *, prefer_converted: bool = True) -> Path:
     """Return the folder of a model.
 
     ``model`` is the name of a style or the path of a folder. A style takes precedence over a folder
-    of the same name in the working directory, so the result does not depend on that directory. None
-    means the fetched ``anime`` if it exists, else the demo model. The converted folder of a style
-    takes precedence over the fetched one, unless ``prefer_converted`` is false.
+    of the same name in the working directory, so the result does not depend on that directory. The
+    converted folder of a style takes precedence over the fetched one, unless ``prefer_converted``
+    is false, and both over a shipped style of that name.
 
     Raises ModelError for a style that is not fetched, or a name that is neither style nor path.
     """
     suffixes = (CONVERTED_SUFFIX, "") if prefer_converted else ("",)
-
-    def of_style(style: str) -> Path | None:
-        folders = (models_dir / f"{style}{suffix}" for suffix in suffixes)
-        return next((folder for folder in folders if folder.is_dir()), None)
-
-    if model is None:
-        return of_style(DEFAULT_STYLE) or DEMO
-    if model == DEMO_STYLE:
-        return DEMO
-    if model in STYLES:
-        fetched = of_style(model)
-        if fetched is None:
-            raise ModelError(
-                f"The style {model} is not in {models_dir}: fetch it with `dctnet fetch {model}`."
-            )
+    folders = [models_dir / f"{model}{suffix}" for suffix in suffixes]
+    if model in STYLES and (fetched := next(filter(Path.is_dir, folders), None)):
         return fetched
+    if model in SHIPPED_STYLES:
+        return SHIPPED / model
+    if model in STYLES:
+        raise ModelError(
+            f"The style {model} is not in {models_dir}: fetch it with `dctnet fetch {model}`."
+        )
     if os.sep in model or Path(model).is_dir():
         return Path(model)
     raise ModelError(
-        f"There is no style and no folder {model!r}: the styles are {', '.join(STYLES)} and"
-        f" {DEMO_STYLE}."
+        f"There is no style and no folder {model!r}: the styles are"
+        f" {', '.join(dict.fromkeys((*STYLES, *SHIPPED_STYLES)))}."
     )
+
+
+def default_styles(models_dir: Path) -> tuple[str, ...]:
+    """Return every style that has been fetched and converted, else the shipped ones."""
+    converted = (name for name in STYLES if (models_dir / f"{name}{CONVERTED_SUFFIX}").is_dir())
+    return tuple(converted) or tuple(SHIPPED_STYLES)
+
+
+def style_of(path: Path) -> str:
+    """Return the style that a folder claims to be, before it is verified; raise ModelError."""
+    file = path / manifest.FILE_NAME
+    try:
+        if not file.exists():
+            return _style_name(path.resolve().name)
+        return _style_name(manifest.decode(file.read_bytes(), file).style)
+    except OSError as error:
+        raise ModelError(f"Cannot read the model {file}: {os_error_reason(error)}.") from error
 
 
 def open_folder(path: Path, pin: Pin | None = None) -> ModelFolder:
@@ -194,7 +198,7 @@ def _open(path: Path, pin: Pin | None) -> ModelFolder:
     conversion = described.conversion
     folder = ModelFolder(
         path=path,
-        style=described.style,
+        style=_style_name(described.style),
         model=described.model,
         revision=described.revision,
         title=described.title,
@@ -204,7 +208,6 @@ def _open(path: Path, pin: Pin | None) -> ModelFolder:
         ),
         integrity="unpinned",
         files=verified,
-        sample=_sample(verified),
         hub=described.hub,
     )
     if conversion is None:
@@ -226,15 +229,19 @@ def _open_without_manifest(path: Path, digest: str | None) -> ModelFolder:
     found = OpenFiles(path, (name for name in sorted(LOADED_FILES) if (path / name).is_file()))
     return ModelFolder(
         path=path,
-        style=UNKNOWN_STYLE,
+        style=_style_name(path.resolve().name),
         model=path.resolve().name,
         revision="",
         digest=None,
         source_digest=manifest.source_digest(found.records),
         integrity="no manifest",
         files=found,
-        sample=_sample(found),
     )
+
+
+def _style_name(text: str) -> str:
+    """Return a name that settings, URLs and headers can hold."""
+    return re.sub("[^A-Za-z0-9._-]", "-", text)
 
 
 def _rename(path: Path) -> str:
@@ -244,16 +251,12 @@ def _rename(path: Path) -> str:
     return f" Rename {changes}." if changes else ""
 
 
-def _sample(verified: OpenFiles) -> bytes | None:
-    return verified.read(GOLDEN_OUTPUT) if GOLDEN_OUTPUT in verified else None
-
-
 def _verify(path: Path, described: Manifest) -> OpenFiles:
     # A manifest that lists too few files must not pass for a complete model.
     for name in _required(described):
         if name not in described.files:
             raise ModelError(f"The manifest of {path} does not list {name}, which a model needs.")
-    verified = OpenFiles(path)
+    verified = OpenFiles(path, common=SHIPPED_COMMON if path.parent == SHIPPED else None)
     for name, expected in sorted(described.files.items()):
         _verify_file(verified, name, expected)
         if name not in LOADED_FILES:

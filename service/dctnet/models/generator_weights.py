@@ -2,9 +2,11 @@
 
 NumPy's `.npz`, uncompressed, without pickles. Arrays, in the order of `LAYERS`:
 
-- `NAME/weights`, float32, (side, side, inputs, outputs), and `NAME/biases`, float32, (outputs,), as
-  in the frozen graph;
-- `guided_filter/epsilon`, float32, ().
+- `NAME/weights`, (side, side, inputs, outputs), and `NAME/biases`, (outputs,), as in the frozen
+  graph;
+- `guided_filter/epsilon`, ().
+
+Each is float32, or float16 where that holds every value exactly.
 
 The rest of the network is the same in all DCT-Net models: `dctnet.conversion.generator_graph`.
 """
@@ -29,6 +31,8 @@ Weights = Mapping[str, NDArray[np.float32]]
 """Arrays by name; the names are those of `shapes`."""
 
 EPSILON = "guided_filter/epsilon"
+
+_TYPES = np.dtype(np.float16), np.dtype(np.float32)
 
 _one_reader = Lock()
 """NumPy parses array headers with `ast.literal_eval`, which fails with SystemError in CPython
@@ -95,13 +99,19 @@ def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def write(path: Path, weights: Weights) -> None:
     """Write a generator's weights, reproducibly; raise OSError."""
-    ordered = {name: np.asarray(weights[name], "<f4") for name, _ in shapes()}
+    ordered = {name: _compact(np.asarray(weights[name], "<f4")) for name, _ in shapes()}
     # Names with a slash are no Python identifiers, but `**` accepts them.
     np.savez(path, allow_pickle=False, **ordered)
 
 
+def _compact(array: NDArray[np.float32]) -> NDArray[np.floating]:
+    with np.errstate(over="ignore"):
+        half = array.astype("<f2")
+    return half if np.array_equal(half, array) else array
+
+
 def read(path: Readable) -> Weights:
-    """Read a generator's weights; raise ModelError if the file is not as `write` writes it."""
+    """Read a generator's weights, float32; raise ModelError for a file that `write` did not."""
     try:
         with _one_reader, np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
             weights = {name: file[name] for name in file.files}
@@ -114,9 +124,9 @@ def read(path: Readable) -> Weights:
         raise ModelError(f"{path} does not have the arrays of a DCT-Net generator.")
     for name, shape in expected.items():
         found = weights[name]
-        if found.shape != shape or found.dtype != np.float32:
+        if found.shape != shape or found.dtype not in _TYPES:
             raise ModelError(
                 f"{path} is not a DCT-Net generator: {name} is {found.dtype} of shape"
-                f" {found.shape}, not float32 of shape {shape}."
+                f" {found.shape}, not float32 or float16 of shape {shape}."
             )
-    return weights
+    return {name: array.astype(np.float32) for name, array in weights.items()}

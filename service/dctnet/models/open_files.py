@@ -41,9 +41,12 @@ class Files(Protocol):
 class OpenFiles:
     """Descriptors and checksums of a folder's files by name; forked processes share them."""
 
-    def __init__(self, folder: Path = Path(), names: Iterable[str] = ()) -> None:
-        """Open the named files of a folder; raise OSError."""
+    def __init__(
+        self, folder: Path = Path(), names: Iterable[str] = (), *, common: Path | None = None
+    ) -> None:
+        """Open the named files of a folder, those it lacks in ``common``; raise OSError."""
         self.folder = folder
+        self._common = common
         self._open: dict[str, tuple[int, FileRecord]] = {}
         for name in names:
             self.open(name)
@@ -51,6 +54,8 @@ class OpenFiles:
     def open(self, name: str) -> FileRecord:
         """Open a regular file, follow symbolic links, return its record; raise OSError."""
         path = self.folder / name
+        if self._common is not None and not path.exists():
+            path = self._common / name
         # Opening a FIFO would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:

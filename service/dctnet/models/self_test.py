@@ -30,7 +30,7 @@ class GoldenPair:
         """Read the golden pair of a model folder; None if it has none; raise ModelError."""
         if GOLDEN_OUTPUT not in files:
             return None
-        return cls(_read(files[GOLDEN_INPUT]), _read(files[GOLDEN_OUTPUT]))
+        return cls(read_image(files[GOLDEN_INPUT]), read_image(files[GOLDEN_OUTPUT]))
 
     def write(self, folder: Path) -> None:
         """Write the golden pair into a folder; raise OSError."""
@@ -44,7 +44,8 @@ class GoldenPair:
         return float(np.abs(cartoon.astype(np.int16) - self.cartoon).mean())
 
 
-def _read(file: Readable) -> Pixels:
+def read_image(file: Readable) -> Pixels:
+    """Read a PNG, HxWx3 uint8 RGB; raise ModelError."""
     try:
         with Image.open(BytesIO(file.read_bytes()), formats=["PNG"]) as image:
             return np.asarray(image.convert("RGB"), np.uint8)

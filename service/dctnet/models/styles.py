@@ -6,8 +6,9 @@ Portrait Stylization", ACM Transactions on Graphics 41(4), 2022, arXiv:2207.0242
 
 from dataclasses import dataclass
 
-DEMO_STYLE = "demo"
-"""Style of the bundled demo model. It is not a public model, so it is not in ``STYLES``."""
+SHIPPED_STYLES = ("comic", "sketch", "poster")
+"""Styles that ship with the package. A public model of the same name takes precedence once it has
+been fetched."""
 
 PAPER = "https://arxiv.org/abs/2207.02426"
 

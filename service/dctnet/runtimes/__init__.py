@@ -21,6 +21,11 @@ class Generator(Protocol):
         """
         ...
 
+    @property
+    def is_hot(self) -> bool:
+        """Whether the weights are in the form that a call needs; a call makes them so."""
+        ...
+
     def reserve(self, calls: int, height: int, width: int) -> None:
         """Allocate the memory of `calls` concurrent calls with images of this size.
 

@@ -380,6 +380,11 @@ def limit_hot_generators(count: int | None) -> None:
     weight_cache.limit(count)
 
 
+def switches() -> int:
+    """Return how often weights were transformed in this process."""
+    return weight_cache.switches
+
+
 class NativeGenerator:
     """A `Generator` that uses the CPU's vector instructions.
 

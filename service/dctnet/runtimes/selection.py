@@ -1,9 +1,9 @@
 """Runtime selection: which runtime runs which network of a model on this machine."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from dctnet.models import networks
 from dctnet.models.errors import ModelError
@@ -34,6 +34,14 @@ class CompiledRuntime(Protocol):
 
     def unavailable_reason(self) -> str:
         """Return why no variant runs on this machine; empty if one does."""
+        ...
+
+    def limit_hot_generators(self, count: int | None, /) -> None:
+        """Set how many generators are kept ready; None for all."""
+        ...
+
+    def switches(self) -> int:
+        """Return how often a generator was made ready."""
         ...
 
     def select_variant(self) -> str:
@@ -130,59 +138,66 @@ def _selection_reason(runtime: str, network: networks.NetworkRecord, requested: 
     return ", ".join(reasons) or "the fastest for this machine and model"
 
 
+class NetworkLoader:
+    """Loads the networks of models, each distinct network once: styles share face networks."""
+
+    def __init__(self, threads: int, requested: str | None = None) -> None:
+        """A call of a network may use ``threads`` threads; ``requested`` is as in `select`."""
+        self._threads = threads
+        self._requested = requested
+        self._loaded: dict[tuple[object, ...], Future[Any]] = {}
+
+    def load(self, folder: ModelFolder) -> Networks:
+        """Load the networks of a verified folder, each into its runtime; raise ModelError."""
+        runtimes = select(folder, self._requested)
+        # Import in this thread only: in CPython 3.11 an import fails with KeyError if a finalizer
+        # that garbage collection runs meanwhile imports too (gh-91351).
+        modules = {
+            runtime: cast("Runtime", _module(runtime))
+            for runtime in dict.fromkeys(runtimes.values())
+        }
+        in_parallel = all(RUNTIMES[runtime].loads_in_parallel for runtime in modules)
+        with ThreadPoolExecutor(None if in_parallel else 1) as pool:
+
+            def submit(network: str) -> Future[Any]:
+                kind = "generator" if network in networks.GENERATORS else network
+                runtime = runtimes[network]
+                names = networks.file_names(folder.networks[network].same_as or network, runtime)
+                load = getattr(modules[runtime], _LOADERS[kind])
+                # A missing file is reported when it is loaded.
+                records = (folder.files.records.get(name, folder.path) for name in names)
+                key = (kind, runtime, *records)
+                if key not in self._loaded:
+                    self._loaded[key] = pool.submit(load, folder.files[names[0]], self._threads)
+                return self._loaded[key]
+
+            loading = [submit(network) for network in networks.NETWORKS]
+        return Networks(*(future.result() for future in loading))
+
+
+_LOADERS = {"generator": "generator", "detector": "detector", "landmarks": "landmarker"}
+"""Functions of a runtime by kind of network."""
+
+
 def load(folder: ModelFolder, threads: int, requested: str | None = None) -> Networks:
-    """Load the networks of a verified folder, each into its runtime; raise ModelError."""
-    runtimes = select(folder, requested)
-    # Import in this thread only: in CPython 3.11 an import fails with KeyError if a finalizer that
-    # garbage collection runs meanwhile imports too (gh-91351).
-    modules = {
-        runtime: cast("Runtime", _module(runtime)) for runtime in dict.fromkeys(runtimes.values())
-    }
-
-    def locate_file(network: str) -> tuple[Runtime, Readable]:
-        runtime = runtimes[network]
-        file = networks.file_name(folder.networks[network].same_as or network, runtime)
-        return modules[runtime], folder.files[file]
-
-    def generator(network: str) -> Generator:
-        runtime, file = locate_file(network)
-        return runtime.generator(file, threads)
-
-    def detector() -> Detector:
-        runtime, file = locate_file("detector")
-        return runtime.detector(file, threads)
-
-    def landmarker() -> Landmarker:
-        runtime, file = locate_file("landmarks")
-        return runtime.landmarker(file, threads)
-
-    # In most public models both generators have the same weights.
-    distinct = ("background",) if _have_same_files(folder, runtimes) else networks.GENERATORS
-    if not all(RUNTIMES[runtime].loads_in_parallel for runtime in modules):
-        generators = [generator(network) for network in distinct]
-        return Networks(generators[0], generators[-1], detector(), landmarker())
-    with ThreadPoolExecutor() as pool:
-        loading = [pool.submit(generator, network) for network in distinct]
-        boxes, landmarks = pool.submit(detector), pool.submit(landmarker)
-    generators = [future.result() for future in loading]
-    return Networks(generators[0], generators[-1], boxes.result(), landmarks.result())
+    """Load the networks of one verified folder; raise ModelError."""
+    return NetworkLoader(threads, requested).load(folder)
 
 
-def _have_same_files(folder: ModelFolder, runtimes: dict[str, str]) -> bool:
-    """Return whether both generators load the same content into the same runtime."""
-    records = folder.files.records
-    used = {runtimes[network] for network in networks.GENERATORS}
-    files = [
-        [
-            records.get(name)
-            for name in networks.file_names(
-                folder.networks[network].same_as or network, runtimes[network]
-            )
-        ]
-        for network in networks.GENERATORS
-    ]
-    # A missing file is reported when it is loaded.
-    return files[0] == files[1] and None not in files[0] and len(used) == 1
+def limit_hot_generators(count: int) -> None:
+    """Set how many generators the compiled runtimes keep ready in this process."""
+    for runtime in _compiled():
+        runtime.limit_hot_generators(count)
+
+
+def weight_switches() -> int:
+    """Return how often this process made a generator's weights ready."""
+    return sum(runtime.switches() for runtime in _compiled())
+
+
+def _compiled() -> list[CompiledRuntime]:
+    names = (name for name, runtime in RUNTIMES.items() if runtime.package is None)
+    return [cast("CompiledRuntime", _module(name)) for name in names]
 
 
 def _missing_runtime(folder: ModelFolder, name: str) -> ModelError:

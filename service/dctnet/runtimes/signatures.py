@@ -55,6 +55,8 @@ def generator(run: Run) -> Generator:
 class _GraphGenerator:
     """A `Generator` that allocates its memory only during inference."""
 
+    is_hot = True
+
     def __init__(self, run: Run) -> None:
         self._run = run
 

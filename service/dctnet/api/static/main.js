@@ -45,9 +45,11 @@ async function submit(photo) {
 i18n.init();
 comparison.init();
 imageInputs.init((file) => submit({ file }));
-options.init(() => {
+const submitAgain = () => {
   if (latestPhoto) submit(latestPhoto);
-});
+};
+options.init(submitAgain);
+styles.init(submitAgain);
 styles.loadStyles();
 
 byId("retry").addEventListener("click", () => submit(latestPhoto));

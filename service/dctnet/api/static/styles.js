@@ -1,8 +1,17 @@
-// Style picker: the loaded styles, each with its sample image if it has one.
+// Style picker: the loaded styles, each with a portrait. The last choice is remembered.
 
 import { setText } from "./i18n.js";
 
 const fieldset = document.getElementById("styles");
+const STORAGE_KEY = "dctnet-style";
+
+// Calls `onChange` when the user chooses a style.
+export function init(onChange) {
+  fieldset.addEventListener("change", () => {
+    remember(selectedStyle());
+    onChange();
+  });
+}
 
 export async function loadStyles() {
   let response;
@@ -10,11 +19,13 @@ export async function loadStyles() {
     response = await fetch("v1/styles");
     if (!response.ok) return;
   } catch {
-    return; // Without a selection the service uses the loaded style.
+    return; // Without a selection the service uses its default style.
   }
   const { styles } = await response.json();
+  const last = remembered();
+  const chosen = styles.find(({ name }) => name === last) ?? styles.find((each) => each.default);
   fieldset.querySelector("div").replaceChildren(
-    ...styles.map((style, i) => styleOption(style, i === 0, response.url)),
+    ...styles.map((style) => styleOption(style, style === chosen, response.url)),
   );
   for (const { name, title } of styles) {
     const label = document.getElementById(`style-${name}`);
@@ -43,4 +54,20 @@ function styleOption({ name, sample }, checked, base) {
 
 export function selectedStyle() {
   return fieldset.querySelector("input:checked")?.value;
+}
+
+function remember(style) {
+  try {
+    localStorage.setItem(STORAGE_KEY, style);
+  } catch {
+    // The browser stores nothing: the choice lasts as long as the page.
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(STORAGE_KEY);
+  } catch {
+    return null;
+  }
 }

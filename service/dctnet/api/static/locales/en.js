@@ -5,11 +5,12 @@ const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 export default {
   title: "Portrait to cartoon",
   language: "Language",
-  model: ({ model }) => `Model: ${model}`,
+  models: ({ models }) => `Models: ${models}`,
   privacy: "Photos are processed in memory and never stored.",
-  demoNotice: ({ style }) =>
-    "This is the demo model, which imitates a classical cartoon filter. " +
-    `To use a public DCT-Net model, the operator runs “dctnet fetch ${style}” and restarts the service.`,
+  shippedNotice:
+    "These styles ship with the service and imitate classical filters. " +
+    "To use the public DCT-Net models, the operator runs “dctnet fetch --all” and “dctnet prepare --all”, " +
+    "and restarts the service.",
 
   chooseImage: "Choose a photo",
   inputHint: "Or drop it here, or paste it. Large photos are resized before the upload.",

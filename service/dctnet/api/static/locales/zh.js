@@ -3,7 +3,8 @@
 const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 
 const STYLES = {
-  demo: "演示",
+  comic: "漫画",
+  poster: "海报",
   anime: "日漫",
   "3d": "3D 卡通",
   handdrawn: "手绘",
@@ -18,11 +19,11 @@ const styleTitle = ({ name, title }) => STYLES[name] ?? title;
 export default {
   title: "人像转卡通",
   language: "语言",
-  model: ({ model }) => `模型：${model}`,
+  models: ({ models }) => `模型：${models}`,
   privacy: "照片只在内存中处理，绝不保存。",
-  demoNotice: ({ style }) =>
-    "这是演示模型，效果类似传统的卡通滤镜。" +
-    `如需使用公开的 DCT-Net 模型，请服务的运维人员运行“dctnet fetch ${style}”并重启服务。`,
+  shippedNotice:
+    "这些风格随服务附带，效果类似传统的图像滤镜。" +
+    "如需使用公开的 DCT-Net 模型，请服务的运维人员运行“dctnet fetch --all”和“dctnet prepare --all”，然后重启服务。",
 
   chooseImage: "选择照片",
   inputHint: "也可以拖放到这里，或直接粘贴。较大的照片会先缩小再上传。",
