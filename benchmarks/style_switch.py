@@ -2,10 +2,10 @@
 
     .venv/bin/python -m benchmarks.style_switch [--rounds N] [--threads N …]
 
-Two generators of the demo model share a cache for one. In each round and for each variant of the
-native runtime, an image of 512×512 is cartoonized with hot weights and right after a switch, and a
-switch alone is timed. The script prints medians as a Markdown table, then resident memory per
-generator.
+Two generators with the weights of the shipped comic share a cache for one. In each round and for
+each variant of the native runtime, an image of 512×512 is cartoonized with hot weights and right
+after a switch, and a switch alone is timed. The script prints medians as a Markdown table, then
+resident memory per generator.
 """
 
 import argparse
