@@ -7,6 +7,7 @@ from pathlib import Path
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
+_UNLIMITED_V1 = 2**62
 
 
 def available_cpus(
@@ -60,7 +61,9 @@ def _memory_v2(folder: Path) -> float | None:
 
 
 def _memory_v1(folder: Path) -> float | None:
-    return _number(folder / "memory.limit_in_bytes")
+    limit = _number(folder / "memory.limit_in_bytes")
+    # Without a limit the kernel writes the largest multiple of its page size.
+    return None if limit is None or limit > _UNLIMITED_V1 else limit
 
 
 def _number(file: Path) -> float | None:

@@ -91,3 +91,10 @@ def test_cgroup_v1_memory_limit_applies(root):
     (root / "memory" / "container" / "memory.limit_in_bytes").write_text("536870912\n")
     lines = "5:memory:/container", "4:cpu,cpuacct:/container"
     assert memory_limit(root, own(root, *lines)) == 2**29
+
+
+@pytest.mark.parametrize("page", [4096, 65536])
+def test_cgroup_v1_without_a_memory_limit_has_a_huge_number(root, page):
+    (root / "memory").mkdir(parents=True)
+    (root / "memory" / "memory.limit_in_bytes").write_text(f"{2**63 - page}\n")
+    assert memory_limit(root, own(root, "5:memory:/")) == inf
