@@ -8,7 +8,6 @@ between the two replicas; both have the default settings. Prints a Markdown tabl
 """
 
 import argparse
-import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +28,11 @@ from dctnet.config import MIB, Settings
 from dctnet.memory import hot_styles, memory_bound
 from dctnet.model_loading import find_models, load_engines, network_threads
 from dctnet.models import generator_weights, manifest
-from dctnet.models.folder import GOLDEN_CHECKSUMS, GOLDEN_PAIR, SHIPPED, SHIPPED_COMMON
+from dctnet.models.folder import GOLDEN_CHECKSUMS, GOLDEN_INPUT, GOLDEN_PAIR, SHIPPED_COMMON
 from dctnet.models.self_test import GoldenPair, read_image
 from dctnet.models.styles import SHIPPED_STYLES
 from tests.support.process import Server, memory, serving
+from tests.support.shipped import copy_shipped
 
 CLIENTS = 50
 IMAGES = 6
@@ -59,17 +59,13 @@ def styles(folder: Path) -> list[str]:
     entries = list(SHIPPED_STYLES)
     for number in range(STYLES - len(entries)):
         style = SHIPPED_STYLES[number % len(SHIPPED_STYLES)]
-        path = folder / f"changed-{number}"
-        shutil.copytree(SHIPPED_COMMON, path)
-        shutil.copytree(SHIPPED / style, path, dirs_exist_ok=True)
+        path = copy_shipped(folder / f"changed-{number}", style)
         weights = generator_weights.read(path / "cartoon_bg.npz")
         changed = {
             name: (array * random.normal(1, CHANGE, array.shape)).astype(np.float32)
             for name, array in weights.items()
         }
         generator_weights.write(path / "cartoon_bg.npz", changed)
-        for name in (*GOLDEN_PAIR, GOLDEN_CHECKSUMS):
-            (path / name).unlink()
         _describe(path, path.name)
         entries.append(str(path))
     return entries
@@ -78,15 +74,11 @@ def styles(folder: Path) -> list[str]:
 def _describe(path: Path, style: str) -> None:
     """Write a manifest and a golden pair, which the engine itself draws."""
     described = manifest.decode((path / manifest.FILE_NAME).read_bytes(), path)
-    kept = {name for name in described.files if (path / name).exists()}
-    files = {name: manifest.record_file(path / name) for name in kept}
+    files = {name: manifest.record_file(path / name) for name in described.files}
     manifest.write(path, replace(described, style=style, files=files))
-    portrait = read_image(SHIPPED_COMMON / "golden-input.png")
-    GoldenPair(portrait, portrait).write(path)
-    records = {name: manifest.record_file(path / name) for name in GOLDEN_PAIR}
-    (path / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(records))
     settings = Settings.from_environment({"DCTNET_STYLES": str(path)})
     (engine,) = load_engines(settings, find_models(settings))[0].values()
+    portrait = read_image(path / GOLDEN_INPUT)
     GoldenPair(portrait, engine.cartoonize(portrait).image).write(path)
     records = {name: manifest.record_file(path / name) for name in GOLDEN_PAIR}
     (path / GOLDEN_CHECKSUMS).write_bytes(manifest.encode_records(records))
@@ -120,7 +112,7 @@ def measure(
 
 
 def _images() -> list[Pixels]:
-    portrait = Image.open(SHIPPED_COMMON / "golden-input.png").convert("RGB").resize((SIDE, SIDE))
+    portrait = Image.open(SHIPPED_COMMON / GOLDEN_INPUT).convert("RGB").resize((SIDE, SIDE))
     return [np.roll(np.asarray(portrait), 31 * k, axis=1) for k in range(IMAGES)]
 
 
