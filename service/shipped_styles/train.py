@@ -25,13 +25,21 @@ from shipped_styles.filters import FILTERS
 from shipped_styles.initial_weights import initial_weights, learning_rates
 
 BATCH = 4
-SIDES = ((9000, 96), (2500, 160))
+SIDES = ((9000, 96), (3500, 160))
 """Numbers of steps and the side of their patches, in pixels: wide surroundings come last."""
 STEPS = sum(steps for steps, _ in SIDES)
+LINE_STEPS = 1000
+"""Last steps, which darken the lines: the others learn the median of where a line may be."""
 PEAK_LEARNING_RATE = 8e-4
 WARM_UP_STEPS = 200
-FINAL_LEARNING_RATE = 0.02
-"""Learning rate at the end, as a fraction of the peak."""
+FINAL_LEARNING_RATE, LINE_LEARNING_RATE = 0.02, 0.15
+"""Learning rates when the last steps begin, and of these, as fractions of the peak."""
+PALE_LINE_WEIGHT = 3.0
+"""Weight of lines that are too light in the loss of the last steps."""
+MEANS_WEIGHT, LAST_MEANS_WEIGHT = 0.5, 2.0
+"""Weights of colour casts in the loss, and in that of the last steps: lines darken the mean."""
+LINE_SIDE, LINE_DARKNESS = 9, 0.16
+"""A pixel is on a line if it is that much darker than the mean of a square, of 2 and in pixels."""
 AVERAGE_DECAY = 0.998
 DEFAULT_WORK = Path("~/.cache/dctnet-training")
 CHECKPOINT_STEPS = 250
@@ -73,14 +81,15 @@ class Trainer:
         return {name: value.numpy() * self._factors[name] for name, value in self._average.items()}
 
     @tf.function(reduce_retracing=True)
-    def update(self, x: Any, target: Any, learning_rate: Any) -> Any:
+    def update(self, x: Any, target: Any, learning_rate: Any, is_last: Any) -> Any:
         """Take one step of Adam and return the loss."""
         variables = list(self._weights.values())
         with tf.GradientTape() as tape:
             y = network.unet(
                 x, lambda name: self._weights[name] * self._factors[name], self._precision
             )
-            loss = distance(network.guided_filter(x, y), target)
+            y = network.guided_filter(x, y)
+            loss = distance(y, target) + is_last * line_loss(y, target)
         self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         step = tf.cast(self.step, tf.float32)
@@ -106,13 +115,29 @@ def distance(y: Any, target: Any) -> Any:
     error = y - target
     across = tf.reduce_mean(tf.abs(error[:, :, 1:] - error[:, :, :-1]))
     down = tf.reduce_mean(tf.abs(error[:, 1:] - error[:, :-1]))
-    means = tf.reduce_mean(tf.abs(tf.nn.avg_pool2d(error, 8, 8, "VALID")))
-    return tf.reduce_mean(tf.abs(error)) + 0.5 * (across + down) + 0.5 * means
+    return tf.reduce_mean(tf.abs(error)) + 0.5 * (across + down) + MEANS_WEIGHT * means(error)
+
+
+def means(error: Any) -> Any:
+    """Return the mean magnitude of 8x8 means."""
+    return tf.reduce_mean(tf.abs(tf.nn.avg_pool2d(error, 8, 8, "VALID")))
+
+
+def line_loss(y: Any, target: Any) -> Any:
+    """Return what the last steps add to the loss: lines that are too light, and colour casts."""
+    light = tf.reduce_mean(target, axis=3, keepdims=True)
+    surroundings = tf.nn.avg_pool2d(light, LINE_SIDE, 1, "SAME")
+    lines = tf.cast(surroundings - light > LINE_DARKNESS, tf.float32)
+    pale = tf.reduce_mean(lines * tf.nn.relu(y - target))
+    return PALE_LINE_WEIGHT * pale + (LAST_MEANS_WEIGHT - MEANS_WEIGHT) * means(y - target)
 
 
 def learning_rate(step: int) -> float:
-    """Return the learning rate: linear warm-up, then half a cosine."""
-    fall = 0.5 * (1 + np.cos(np.pi * step / STEPS))
+    """Return the learning rate: linear warm-up, half a cosine, and a linear fall to zero."""
+    cosine_steps = STEPS - LINE_STEPS
+    if step >= cosine_steps:
+        return PEAK_LEARNING_RATE * LINE_LEARNING_RATE * (STEPS - step) / LINE_STEPS
+    fall = 0.5 * (1 + np.cos(np.pi * step / cosine_steps))
     scale = FINAL_LEARNING_RATE + (1 - FINAL_LEARNING_RATE) * fall
     return float(PEAK_LEARNING_RATE * scale * min(1.0, (step + 1) / WARM_UP_STEPS))
 
@@ -164,7 +189,8 @@ def train(style: str, work: Path, precision: str, threads: int, until: int) -> N
     losses: list[Any] = []
     began = time.monotonic()
     for step, (x, target) in enumerate(batches(crops, start, until), start + 1):
-        losses.append(trainer.update(x, target, np.float32(learning_rate(step - 1))))
+        is_last = np.float32(step > STEPS - LINE_STEPS)
+        losses.append(trainer.update(x, target, np.float32(learning_rate(step - 1)), is_last))
         if step % CHECKPOINT_STEPS == 0 or step == until:
             results = np.array([trainer.validate(*pair) for pair in held_out]).mean(axis=0)
             trainer.save()

@@ -117,7 +117,8 @@ crops = np.random.default_rng(0).integers(0, 256, (3, pool.SIDE, pool.SIDE, 3), 
 pool.read = lambda *_: pool.Pool(crops, 255 - crops)
 held_out = np.zeros((1, 16, 16, 3), np.float32)
 train.validation_set = lambda _: [(held_out, held_out)]
-train.SIDES, train.STEPS, train.BATCH = ((2, 32), (1, 48)), 3, 1
+train.SIDES, train.STEPS, train.LINE_STEPS, train.BATCH = ((2, 32), (1, 48)), 3, 1, 1
+train.tf.config.run_functions_eagerly(True)  # Tracing takes far longer than three steps.
 
 def weights(folder, *ends):
     for end in ends:
@@ -137,9 +138,27 @@ def test_training_resumes_where_it_was_interrupted(tmp_path):
     subprocess.run([sys.executable, "-c", RESUMED, tmp_path], check=True, env=os.environ | path)
 
 
-def test_learning_rate_rises_then_falls():
-    rates = [train.learning_rate(step) for step in range(0, train.STEPS, 50)]
+def test_learning_rate_rises_then_falls_twice():
+    last = train.STEPS - train.LINE_STEPS
+    rates = [train.learning_rate(step) for step in range(train.STEPS)]
     assert max(rates) == pytest.approx(train.PEAK_LEARNING_RATE, rel=0.01)
     assert rates[0] < max(rates) / 100
-    assert rates[-1] < max(rates) / 20
+    assert rates[last - 1] < max(rates) / 40
+    assert max(rates[last:]) == pytest.approx(train.PEAK_LEARNING_RATE * train.LINE_LEARNING_RATE)
+    assert 0 < rates[-1] < max(rates) / 1000
     assert [train.side_of(step) for step in (0, train.STEPS - 1)] == [96, 160]
+
+
+def test_line_loss_counts_lines_that_are_too_light():
+    target = np.full((1, 32, 32, 3), 0.8, np.float32)
+    target[:, :, 15:17] = -0.8
+    lighter, darker = target.copy(), target.copy()
+    lighter[:, :, 15:17] += 0.1
+    darker[:, :, 15:17] -= 0.1
+    v1 = train.tf.compat.v1
+    with v1.Graph().as_default(), v1.Session() as session:
+        losses = session.run([train.line_loss(y, target) for y in (lighter, darker, target)])
+    line_share = 2 / 32
+    more = train.PALE_LINE_WEIGHT * 0.1 * line_share
+    assert losses[0] - losses[1] == pytest.approx(more, rel=1e-3)
+    assert losses[2] == 0
