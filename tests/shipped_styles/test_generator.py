@@ -54,7 +54,7 @@ def test_generator_draws_as_its_filter(style, name):
     results = evaluate.evaluate(photo, generated, target)
     assert results.psnr >= LEAST_PSNR[style]
     assert results.flat_share >= 0.8
-    assert results.line_contrast >= LEAST_LINE_CONTRAST
+    assert round(results.line_contrast, 2) >= 0.8
     assert results.colour_shift <= 4
     if style == "comic":
         assert results.psnr_to_photo <= 21
@@ -63,9 +63,6 @@ def test_generator_draws_as_its_filter(style, name):
 
 
 LEAST_PSNR = {"comic": 26, "sketch": 27, "poster": 25}
-
-LEAST_LINE_CONTRAST = 0.69
-"""The networks end in a guided filter, which softens thin lines."""
 
 
 def test_photo_is_not_taken_for_a_cartoon():
