@@ -1,9 +1,10 @@
-"""Throughput of two checkouts under 50 clients, in interleaved rounds.
+"""Two checkouts, side by side: throughput under 50 clients, latency, ready time and memory.
 
     .venv/bin/python -m benchmarks.checkouts BEFORE [AFTER] [--rounds N] [--requests N]
 
 BEFORE and AFTER are checkouts whose native runtime is built; AFTER defaults to this one. Both run
-in this environment. The script prints the ratio of each round and the median ratio.
+in this environment, in interleaved rounds. The script prints the medians of the rounds and the
+median ratios.
 """
 
 import argparse
@@ -11,30 +12,77 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
+
+import requests
 
 from benchmarks.host import describe_host
 from loadtest import client
 from loadtest.client import ClosedLoop, Plan, generate_images
-from tests.support.process import serving
+from tests.support.process import Server, family_memory, serving
 
 CLIENTS = 50
 SIDE = 512
+LARGE = 3000, 4000
+"""Height and width of the large image, in pixels: 12 megapixels."""
+
+TIMEOUT_S = 120
+SMALL_CALLS, LARGE_CALLS = 20, 5
 
 
-def throughput(checkout: Path, requests: int) -> float:
-    """Return the ok responses per second of a replica; fail on other outcomes."""
+class Figures(NamedTuple):
+    """Measurements of one replica, named in ``LABELS``."""
+
+    throughput: float
+    small: float
+    large: float
+    ready: float
+    memory: float
+
+
+LABELS = {
+    "throughput": f"ok responses per second of {CLIENTS} clients",
+    "small": f"latency of a JPEG of {SIDE}×{SIDE}, ms",
+    "large": "latency of a JPEG of 12 megapixels, ms",
+    "ready": "ready after, s",
+    "memory": "memory when ready (PSS), MB",
+}
+
+
+def measure(checkout: Path, count: int) -> Figures:
+    """Start a replica of a checkout and measure it; fail on outcomes other than ok."""
     paths = f"{checkout / 'service'}:{checkout}"
+    began = time.perf_counter()
     with serving(PYTHONPATH=paths, DCTNET_STYLES="comic") as server:
+        ready = time.perf_counter() - began
+        memory = family_memory(server.process.pid) / 1e6
+        small, large = (
+            milliseconds(server, shape, calls)
+            for shape, calls in (((SIDE, SIDE), SMALL_CALLS), (LARGE, LARGE_CALLS))
+        )
         report = client.run(
             Plan(
                 url=f"{server.url}/v1/cartoons",
-                arrivals=ClosedLoop(clients=CLIENTS, requests=requests),
+                arrivals=ClosedLoop(clients=CLIENTS, requests=count),
                 images=generate_images(CLIENTS, SIDE, SIDE),
-                timeout_s=120,
+                timeout_s=TIMEOUT_S,
             )
         )
-    assert report.ok == requests, report.table()
-    return float(report.throughput)
+    assert report.ok == count, report.table()
+    return Figures(float(report.throughput), small, large, ready, memory)
+
+
+def milliseconds(server: Server, shape: tuple[int, int], calls: int) -> float:
+    """Return the median latency of a JPEG that becomes a PNG, for one client."""
+    (image,) = generate_images(1, shape[1], shape[0])
+    seconds = []
+    with requests.Session() as session:
+        for _ in range(calls + 1):
+            began = time.perf_counter()
+            response = session.post(f"{server.url}/v1/cartoons", image.data, timeout=TIMEOUT_S)
+            seconds.append(time.perf_counter() - began)
+            assert response.ok, response.text
+    return 1000 * median(seconds[1:])
 
 
 def main() -> int:
@@ -54,17 +102,21 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     checkouts = [arguments.before.resolve(), arguments.after.resolve()]
-    print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}\n")
-    print("| round | before, responses per second | after | after / before |\n|---|---|---|---|")
-    ratios = []
-    for number in range(1, arguments.rounds + 1):
+    rounds: list[tuple[Figures, Figures]] = []
+    for number in range(arguments.rounds):
         # The order alternates, because the speed of a machine changes within minutes.
         order = checkouts if number % 2 else checkouts[::-1]
-        measured = {checkout: throughput(checkout, arguments.requests) for checkout in order}
-        before, after = (measured[checkout] for checkout in checkouts)
-        ratios.append(after / before)
-        print(f"| {number} | {before:.2f} | {after:.2f} | {ratios[-1]:.3f} |", flush=True)
-    print(f"| median | | | {median(ratios):.3f} |")
+        measured = {checkout: measure(checkout, arguments.requests) for checkout in order}
+        rounds.append((measured[checkouts[0]], measured[checkouts[1]]))
+        print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {len(rounds)} rounds.\n")
+    print("| figure | before | after | difference | after / before |\n|---|---|---|---|---|")
+    for figure, label in LABELS.items():
+        pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in rounds]
+        before, after = (median(values) for values in zip(*pairs, strict=True))
+        difference = median(other - one for one, other in pairs)
+        ratio = median(other / one for one, other in pairs)
+        print(f"| {label} | {before:.2f} | {after:.2f} | {difference:+.2f} | {ratio:.3f} |")
     return 0
 
 
