@@ -11,6 +11,7 @@ import http.client
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -25,7 +26,7 @@ from dctnet.config import MIB, Settings
 from dctnet.conversion.trial_images import PHOTOS
 from dctnet.imaging import MEDIA_TYPES
 from dctnet.memory import slot_bytes
-from tests.support.process import memory, only_child, reset_peak_memory, serving
+from tests.support.process import family_memory, only_child, serving
 
 SIDES = (8000, 5000)
 """Width and height in pixels: 40 MP, the default of `DCTNET_MAX_PIXELS`."""
@@ -104,11 +105,15 @@ def cartoon(url: str, image: bytes, format: str) -> bytes:
 
 
 def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
-    """Yield the worker's peak resident memory in bytes, per response format."""
+    """Yield the peak memory (PSS) of worker and codec processes in bytes, per response format."""
     for format in MEDIA_TYPES:
-        reset_peak_memory(worker)
-        cartoon(url, image, format)
-        yield memory(worker, "VmHWM")
+        with ThreadPoolExecutor(1) as pool:
+            response = pool.submit(cartoon, url, image, format)
+            peak = 0
+            while not response.done():
+                peak = max(peak, family_memory(worker))
+            response.result()
+        yield peak
 
 
 def bound_usage(settings: Settings, image: bytes, peaks: Sequence[int]) -> float:
@@ -139,7 +144,7 @@ def main() -> int:
     most, share = 0, 0.0
     with serving(**environ) as server:
         worker = only_child(server.process.pid)
-        ready = reset_peak_memory(worker)
+        ready = family_memory(worker)
         print(f"Ready: {ready // MIB} MiB.\n")
         print("| image | content | file, MiB |", *(f"{name}, MiB |" for name in MEDIA_TYPES))
         print("|---" * (3 + len(MEDIA_TYPES)) + "|")

@@ -35,6 +35,10 @@ MAX_ORIGINS = 64
 MAX_STYLES = 32
 """Most styles in ``DCTNET_STYLES``."""
 
+CODEC_SHARE = 1 / 3
+"""Share of the watchdog timeout that decoding and encoding may take, each: the process that decodes
+can be replaced, and nothing else needs to be."""
+
 STYLES_ALLOWED = (
     f"at most {MAX_STYLES} different names of styles and paths of model folders, with commas"
     " between them"
@@ -482,6 +486,11 @@ class Settings:
     def threads_per_slot(self) -> float:
         """Threads of one inference while all slots compute."""
         return min(self.threads or inf, max(1.0, self.cpus / self.slots))
+
+    @property
+    def codec_timeout(self) -> float:
+        """Seconds that decoding and encoding of an image may take, each."""
+        return self.watchdog_timeout * CODEC_SHARE
 
     @property
     def graceful_timeout(self) -> int:

@@ -10,9 +10,9 @@ from typing import Final
 from dctnet.config import KIB, MIB, Settings
 from dctnet.shared_limits import SPARE_THREADS
 
-PROCESS_BYTES: Final = 300 * MIB
-"""Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, and kernel memory
-of idle connections."""
+PROCESS_BYTES: Final = 320 * MIB
+"""Gunicorn's arbiter and worker with a model, before slots are reserved: 185 MiB, the launcher of
+codec processes: 20 MiB, and kernel memory of idle connections."""
 
 STYLE_BYTES: Final = 15 * MIB
 """Per further style: the untransformed weights of two generators, 12 MB."""
@@ -30,18 +30,20 @@ when a replica starts. The short side has at most 720 pixels."""
 RESERVED_BYTES_PER_THREAD: Final = MIB
 """Per slot and thread of the networks, also reserved."""
 
-SLOT_BYTES: Final = 72 * MIB
-"""Per slot, for any image: decoder tables, and later the face networks with 30 MiB."""
+SLOT_BYTES: Final = 116 * MIB
+"""Per slot, for any image: decoder tables, 72 MiB, or later the face networks with 30 MiB; and the
+codec process, 12 MiB and what it may leave behind, 32 MiB."""
 
 SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 """Per slot and pixel of the longest working side: the image and its cartoon at working size."""
 
 SLOT_BYTES_PER_PIXEL: Final = 22
 """Per slot and pixel of the largest image, in the most expensive stage: decoding an AVIF
-with layers and alpha. WebP takes 17, inference 11, and encoding at most 15."""
+with layers and alpha. WebP takes 17, inference 14, and encoding at most 21."""
 
-SLOT_BODIES: Final = 3
-"""Bodies per slot: the upload, and the copies that decoders make."""
+SLOT_BODIES: Final = 5
+"""Bodies per slot: the upload, its copy in shared memory, the codec process's, and two that
+decoders make."""
 
 THREAD_BYTES: Final = 100 * KIB
 """Per request thread: its stacks, and the request that it reads."""

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from dctnet import __version__, logs
 from dctnet.admission import Admission, RejectionReason
+from dctnet.codecs import FailureReason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
 
@@ -134,6 +135,11 @@ class Metrics:
         self.out_of_memory = counter(
             "out_of_memory_total", "Images rejected with 503 for lack of memory, by stage.", "stage"
         )
+        self.codec_failures = counter(
+            "codec_failures_total",
+            "Images that failed in a codec process other than by their contents, by reason.",
+            "reason",
+        )
         self.watchdog_trips = counter(
             "watchdog_trips_total", "Computations that exceeded the watchdog timeout."
         )
@@ -158,6 +164,8 @@ class Metrics:
             self.unread_responses.labels(unread_reason)
         for resource in Resource:
             self.shortages.labels(resource)
+        for failure in FailureReason:
+            self.codec_failures.labels(failure)
         for stage in OUT_OF_MEMORY_STAGES:
             self.out_of_memory.labels(stage)
 

@@ -12,6 +12,7 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from dctnet import logs
 from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
+from dctnet.codecs import CodecPool, CodecUnavailable
 from dctnet.config import Settings
 from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.pausable_clock import PausableClock
@@ -40,8 +41,11 @@ class Replica:
         found: StyleModels,
         load: LoadEngines | None = None,
         tracing: Tracing | None = None,
+        codecs: CodecPool | None = None,
     ) -> None:
         """``load`` replaces `load_engines` in tests; ``tracing`` exports spans.
+
+        ``codecs`` are shared by replicas of one process, in tests.
 
         Raises SettingsError if the file of API keys is set but cannot be used.
         """
@@ -68,6 +72,12 @@ class Replica:
         )
         self.metrics = Metrics()
         self.metrics.register_gauges(self)
+        self.codecs = codecs or CodecPool(
+            settings.slots,
+            max_body_bytes=settings.max_body_bytes,
+            max_pixels=settings.max_pixels,
+            count_failure=lambda reason: self.metrics.codec_failures.labels(reason).inc(),
+        )
         self.watchdog = Watchdog(
             self.lifecycle,
             self.admission.longest_running,
@@ -80,7 +90,8 @@ class Replica:
             self.watchdog,
             self.accept_loop,
             self.admission.longest_running,
-            self._describe_styles,
+            model=self._describe_styles,
+            codecs=self.codecs.describe,
         )
         self.tracing = tracing
         self._load = load or partial(load_engines, found=found)
@@ -106,6 +117,7 @@ class Replica:
 
     def start(self) -> None:
         """Load and warm up in a thread; on failure the process exits with status 3."""
+        self.codecs.start()
         Thread(target=self._load_or_exit, name="load-model", daemon=True).start()
         self._running_clock.start()
         self.watchdog.start()
@@ -121,6 +133,7 @@ class Replica:
         """Stop, once all accepted requests are complete, and flush spans."""
         self.lifecycle.transition_to(State.STOPPED)
         self._running_clock.stop()
+        self.codecs.stop()
         if self.tracing is not None:
             self.tracing.stop()
 
@@ -131,6 +144,7 @@ class Replica:
         for style in engines:
             explanation = selection.explain(self.models[style], self.settings.runtime)
             logger.info("%s: %s", style, explanation)
+        self.codecs.prepare()
         # A lack of memory must show at start, not while serving.
         next(iter(engines.values())).reserve(self.settings.slots)
         self._warm_up(engines, broken)
@@ -159,7 +173,7 @@ class Replica:
     def _load_or_exit(self) -> None:
         try:
             self.load()
-        except ModelError as error:
+        except (ModelError, CodecUnavailable) as error:
             logger.error("%s", error)
             self._exit_failed()
         except BaseException:  # Whatever the error, this replica cannot serve.

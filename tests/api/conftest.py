@@ -1,7 +1,9 @@
 """Fixtures: the application with the real engine on networks made of NumPy."""
 
+import atexit
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
@@ -15,7 +17,8 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.arrays import Floats, GeneratorOutput, Pixels
-from dctnet.config import Settings
+from dctnet.codecs import CodecPool
+from dctnet.config import MIB, Settings
 from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import CartoonEngine
 from dctnet.model_loading import StyleModels
@@ -113,13 +116,21 @@ def models_of(*models: ModelFolder) -> StyleModels:
     return StyleModels({model.style: model for model in models})
 
 
+@cache
+def codecs() -> CodecPool:
+    """Codec processes that all replicas share, for two slots."""
+    pool = CodecPool(2, max_body_bytes=10 * MIB, max_pixels=10**6)
+    atexit.register(pool.stop)
+    return pool
+
+
 def replica_of(
     settings: Settings, *models: ModelFolder, engine: CartoonEngine | None = None
 ) -> Replica:
     """A ready replica with its own engine for each model, by default for `MODEL`."""
     found = models_of(*(models or (MODEL,)))
     engines = {style: engine or tiny_engine() for style in found.models}
-    replica = Replica(settings, found, lambda _: (engines, {}))
+    replica = Replica(settings, found, lambda _: (engines, {}), codecs=codecs())
     replica.load()
     return replica
 

@@ -273,7 +273,7 @@ def bound(
         ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1, 1))),
         ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4, 4))),
         ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3, 3))),
-        ({"limits": {"memory": "600Mi"}}, ("1", "600Mi"), ("2", "600Mi")),
+        ({"limits": {"memory": "610Mi"}}, ("1", "610Mi"), ("2", "610Mi")),
         ({"limits": {"memory": "1G"}}, ("1", "640Mi"), ("2", "1G")),
         ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
     ],
@@ -361,7 +361,7 @@ def test_memory_and_style_cache_of_several_styles(styles, values, hot):
 
 
 def test_style_cache_is_what_a_given_memory_limit_allows():
-    limits = {"900Mi": 900 * MIB, "4500M": 4500e6, "4.7G": 4.7e9, "5Gi": 5120 * MIB, 2**33: 2**33}
+    limits = {"900Mi": 900 * MIB, "4650M": 4650e6, "4.85G": 4.85e9, "5Gi": 5120 * MIB, 2**33: 2**33}
     seen = set()
     for limit, size in limits.items():
         values = {"model": {"styles": PUBLIC}, "resources": {"limits": {"memory": limit}}}

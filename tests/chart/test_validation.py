@@ -165,13 +165,13 @@ VALUES_CASES = {
         model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
     ),
     "memory limit below what a replica reserves at start": (
-        merge_values(DEMO, {"resources": {"limits": {"memory": "703Mi"}}}),
-        "resources.limits.memory is 703Mi, but a replica with these model.styles takes 704Mi",
-        merge_values(DEMO, {"resources": {"limits": {"memory": "704Mi"}}}),
+        merge_values(DEMO, {"resources": {"limits": {"memory": "723Mi"}}}),
+        "resources.limits.memory is 723Mi, but a replica with these model.styles takes 724Mi",
+        merge_values(DEMO, {"resources": {"limits": {"memory": "724Mi"}}}),
     ),
     "memory limit below what the style cache reserves at start": (
         {**model(source="demo", styleCache=3), "resources": {"limits": {"memory": "800M"}}},
-        "resources.limits.memory is 800M, but a replica with these model.styles takes 794Mi",
+        "resources.limits.memory is 800M, but a replica with these model.styles takes 814Mi",
         {**model(source="demo", styleCache=2), "resources": {"limits": {"memory": "800M"}}},
     ),
     "former value of one style": (

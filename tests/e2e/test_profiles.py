@@ -24,6 +24,13 @@ for style in ("comic", "sketch"):
 """
 
 
+PRINT_CHECKS = """
+from urllib.request import urlopen
+print(urlopen("http://localhost:9090/readyz?verbose").read().decode())
+"""
+"""Prints the checks of a replica, in its container."""
+
+
 def name_of(profile: Path) -> str:
     return profile.name.removesuffix("-values.yaml")
 
@@ -85,6 +92,9 @@ def test_profile_installs_passes_helm_test_and_uninstalls_completely(
         replicas = release.pods()
         assert replicas
         assert all(is_ready(pod) for pod in replicas)
+        for pod in release.ready_pods():
+            checks = own_namespace.kubectl("exec", pod, "--", pods.PYTHON, "-c", PRINT_CHECKS)
+            assert "restricted by seccomp and resource limits" in checks
         output = release.test()
         assert "Succeeded" in output
         manifest = release.helm("get", "manifest", release.name)

@@ -148,7 +148,7 @@ FORMATS = {"JPEG": {}, "PNG": {"compress_level": 1}, "WEBP": {"method": 0}, "AVI
 
 @pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
 def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
-    """The decoders fail: the worker's address space is limited."""
+    """The decoders fail: the codec process's address space is limited."""
     server = start_timed(0, DCTNET_SLOTS=1, **ONE_BLAS_THREAD)
     worker = server.worker()
     small, large_image = (
@@ -157,8 +157,9 @@ def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
     )
     for data in small.values():  # Loads whatever is loaded on first use.
         assert post(server, data).status_code == 200
-    limit = memory(worker, "VmSize") + 60 * MIB
-    resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
+    (codec,) = server.codec_processes()
+    limit = memory(codec, "VmSize") + 60 * MIB
+    resource.prlimit(codec, resource.RLIMIT_AS, (limit, limit))
     for count, format in enumerate(FORMATS, 1):
         response = post(server, large_image[format])
         assert response.status_code == 503
@@ -168,5 +169,5 @@ def test_out_of_memory_rejects_large_and_serves_small_images(start_timed):
         response = post(server, small[format])
         assert response.status_code == 200
         np.testing.assert_allclose(decoded(response.content).shape, (64, 64, 3))
-    assert server.worker() == worker
+    assert (server.worker(), server.codec_processes()) == (worker, [codec])
     assert server.probe("/livez") == 200

@@ -18,12 +18,18 @@ from tests.support.repo import DCTNET, environment
 from tests.support.shipped import COMIC
 
 UNPRIVILEGED_ID = 65534
-CONFINED = (
-    *("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
-    *("sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"),
-    *("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"),
-)
-"""Runs a command as another user, whose root is read-only and who has no capability."""
+WRITABLE = "/mnt"
+NO_SHARED_MEMORY = f"mount -t tmpfs -o ro none /dev/shm && mount -t tmpfs none {WRITABLE} && "
+
+
+def confinement(mounts: str = "") -> tuple[str, ...]:
+    """Return what runs a command as another user, whose root is read-only, without capabilities."""
+    return (
+        *("unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"),
+        *("sh", "-c", f'{mounts}mount -o remount,bind,ro / && exec "$@"', "sh"),
+        *("unshare", "--user", f"--map-user={UNPRIVILEGED_ID}", f"--map-group={UNPRIVILEGED_ID}"),
+    )
+
 
 AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
 """Runs a command as process 1, which has no default signal actions."""
@@ -31,13 +37,16 @@ AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--ki
 UNABLE = "needs util-linux's unshare, and a kernel that lets users have namespaces"
 
 
-@pytest.fixture
-def confined(tmp_path: Path) -> Iterator[Server]:
-    probe = subprocess.run([*CONFINED, "touch", tmp_path / "x"], capture_output=True, check=False)
+@pytest.fixture(params=["", NO_SHARED_MEMORY], ids=["with /dev/shm", "without /dev/shm"])
+def confined(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    confined = confinement(request.param)
+    folder = "/dev/shm" if request.param else tmp_path
+    probe = subprocess.run([*confined, "touch", f"{folder}/x"], capture_output=True, check=False)
     if b"Read-only file system" not in probe.stderr:
         pytest.skip(UNABLE)
-    command = [*CONFINED, DCTNET, "serve"]
-    with serving(tmp_path / "log", command, DCTNET_STYLES=COMIC, HOME="") as server:
+    settings = {"DCTNET_WORKER_TMP_DIR": WRITABLE} if request.param else {}
+    command = [*confined, DCTNET, "serve"]
+    with serving(tmp_path / "log", command, DCTNET_STYLES=COMIC, HOME="", **settings) as server:
         yield server
 
 

@@ -9,11 +9,12 @@ MAX_SHARE = 0.0002
 
 STEEP_SHARE = 0.001
 """The same for the comic, whose generator is steep where one tone gives way to the next, and so
-amplifies rounding errors: at most 0.057 % were measured, on noise."""
+amplifies rounding errors: at most 0.057 % were measured, on noise. One value always may: it is more
+of the smallest images."""
 
 
 def require_equivalent(found: Pixels, expected: Pixels, max_share: float = MAX_SHARE) -> None:
     distance = np.abs(found.astype(int) - expected)
     assert np.max(distance) <= 1
-    share = np.mean(distance > 0)
-    assert share < max_share, f"{share:.3%} of the values differ"
+    different = np.count_nonzero(distance)
+    assert different <= max(1, max_share * distance.size), f"{different} of {distance.size} differ"

@@ -186,6 +186,10 @@ class Server:
         """Return the worker's process id."""
         return only_child(self.process.pid)
 
+    def codec_processes(self) -> list[int]:
+        """Return the ids of the codec processes: the children of the worker's launcher."""
+        return children(only_child(self.worker()))
+
     def until(
         self, ports: Callable[[], T], what: str = "it did not happen", bound_s: float = BOUND_S
     ) -> T:
@@ -236,6 +240,11 @@ def children(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def family(pid: int) -> list[int]:
+    """Return the ids of a process, its children, their children, and so on."""
+    return [pid, *(each for child in children(pid) for each in family(child))]
+
+
 def memory(pid: int, figure: str) -> int:
     """Return a figure of a process's memory, in bytes: VmRSS for now, VmHWM for the peak."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -255,13 +264,13 @@ def proportional_memory(pid: int) -> int:
 
 
 def family_memory(pid: int) -> int:
-    """Return the proportional memory of a process and its children together, in bytes."""
-    return sum(map(proportional_memory, (pid, *children(pid))))
+    """Return the proportional memory of a process and its descendants together, in bytes."""
+    return sum(map(proportional_memory, family(pid)))
 
 
 def family_time(pid: int) -> float:
-    """Return the CPU time of a process and its children, in seconds."""
-    return sum(map(cpu_time, (pid, *children(pid))))
+    """Return the CPU time of a process and its descendants, in seconds."""
+    return sum(map(cpu_time, family(pid)))
 
 
 def cpu_time(pid: int) -> float:

@@ -41,10 +41,12 @@ CONSTANTS = re.compile(
     r"BORDER_\w+|COLOR_\w+|IMREAD_COLOR(_RGB)?|IMWRITE_JPEG_QUALITY|INTER_\w+|THRESH_\w+"
 )
 ERRORS = {"Error", "error"}
+THREADS = {"setNumThreads"}
 
 PILLOW_MODULES = {
     *("Image", "ImageCms", "ImageDraw", "ImageFont"),
     *("AvifImagePlugin", "JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
+    "TiffImagePlugin",  # Reads the EXIF of an AVIF.
 }
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.
@@ -66,7 +68,7 @@ def attributes_of_cv2(source: str) -> list[str]:
 
 def is_allowed(name: str, where: str) -> bool:
     return (
-        name in PIXEL_FUNCTIONS | ERRORS
+        name in PIXEL_FUNCTIONS | ERRORS | THREADS
         or CONSTANTS.fullmatch(name) is not None
         or where in CODECS.get(name, set())
     )

@@ -13,7 +13,7 @@ JPEG = format_variants()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
 
 
-@pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
+@pytest.mark.promise("Privacy: metadata of a JPEG or PNG does not reach the decoder")
 @pytest.mark.parametrize("marker", [COMMENT, EXIF, PROFILE, 0xED, 0xEF])
 def test_metadata_do_not_reach_the_decoder(marker):
     assert read(with_segments(JPEG, segment(marker, b"Exif\0\0 MPF\0 8BIM"))).data == JPEG

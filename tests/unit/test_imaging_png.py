@@ -13,7 +13,7 @@ from tests.support.formats import PNG_SIGNATURE, chunk, png, png_header, with_ch
 PNG = format_variants()["PNG"]
 
 
-@pytest.mark.promise("Privacy: metadata of an image does not reach the decoder")
+@pytest.mark.promise("Privacy: metadata of a JPEG or PNG does not reach the decoder")
 @pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"acTL", b"fdAT", b"pHYs", b"prIv"])
 def test_other_chunks_do_not_reach_the_decoder(name):
     assert read(with_chunks(PNG, chunk(name, b"x\0\0x"))).data == PNG

@@ -22,7 +22,12 @@ class Fixture:
         self.now = 0.0
         self.accept_loop = Heartbeat(lambda: self.now)
         self.probes = probes(
-            self.lifecycle, self.watchdog, self.accept_loop, lambda: self.running, lambda: "a model"
+            self.lifecycle,
+            self.watchdog,
+            self.accept_loop,
+            lambda: self.running,
+            model=lambda: "a model",
+            codecs=lambda: "2 processes",
         )
 
     def trip(self) -> None:
@@ -99,12 +104,14 @@ class TestProbes:
         assert replica.probes["/readyz"].run().lines == (
             "[+]state: the replica is ready",
             "[+]model: a model",
+            "[+]codecs: 2 processes",
             "readyz passed",
         )
         replica.lifecycle.transition_to(State.DRAINING)
         assert replica.probes["/readyz"].run().lines == (
             "[-]state: the replica is draining",
             "[+]model: a model",
+            "[+]codecs: 2 processes",
             "readyz failed",
         )
 

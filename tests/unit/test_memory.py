@@ -8,8 +8,11 @@ from math import inf
 import pytest
 
 from dctnet import imaging, memory
+from dctnet.codecs.process import SPARE_BYTES, decode_bytes
 from dctnet.config import KIB, MIB, Settings
 from dctnet.shared_limits import SPARE_THREADS
+
+SETTINGS = Settings.from_environment({})
 
 
 def bound(threads: int = 2, **values: int) -> int:
@@ -19,9 +22,9 @@ def bound(threads: int = 2, **values: int) -> int:
 
 
 def test_documented_bound_of_the_defaults_with_two_slots():
-    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 72 * MIB + 22 * 40_000_000 + 3 * 10 * MIB
+    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 22 * 40_000_000 + 5 * 10 * MIB
     waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
-    assert bound() == 300 * MIB + 2 * slot + waiting + 256 * MIB
+    assert bound() == 320 * MIB + 2 * slot + waiting + 256 * MIB
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,15 @@ def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
     assert float(run.stdout) <= bytes_per_pixel < memory.SLOT_BYTES_PER_PIXEL
 
 
-def test_slot_bytes_cover_decoding():
-    assert max(imaging.DECODE_BYTES_PER_PIXEL.values()) == memory.SLOT_BYTES_PER_PIXEL
-    assert memory.SLOT_BYTES == imaging.DECODE_FIXED_BYTES
-    assert 1 + imaging.DECODE_BYTES_PER_BODY_BYTE == memory.SLOT_BODIES
+CODEC_PROCESS_BYTES = 12 * MIB
+
+
+@pytest.mark.parametrize("format", imaging.DECODE_BYTES_PER_PIXEL)
+def test_slot_bytes_cover_the_limit_of_the_codec_process(format):
+    """With the image and the file in shared memory, and the upload."""
+    pixels, body = 40_000_000, 10 * MIB
+    limit = CODEC_PROCESS_BYTES + SPARE_BYTES + decode_bytes(format, pixels, body)
+    most = memory.slot_bytes(SETTINGS) - memory.SLOT_BYTES_PER_COLUMN * SETTINGS.max_working_side
+    assert limit + 3 * pixels + 2 * body <= most
+    if format == "AVIF":
+        assert limit + 3 * pixels + 2 * body == most

@@ -51,10 +51,10 @@ tensorflow. */}}
 {{- $pixels := int64 $values.requestLimits.pixels -}}
 {{- $body := int64 $values.requestLimits.bodyBytes -}}
 {{- $waiting := add $values.admission.queueSize $values.admission.maxUploads -}}
-{{- $process := mul $MiB (ternary 3000 300 .tensorflow) -}}
+{{- $process := mul $MiB (ternary 3000 320 .tensorflow) -}}
 {{- $styles := include "dctnet.stylesBytes" . | int64 -}}
 {{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}
-{{- $slot := add (mul 72 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 3 $body) -}}
+{{- $slot := add (mul 116 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 5 $body) -}}
 {{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
 {{- $unsent := max (int64 $values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
 {{- add $process $styles (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
@@ -87,7 +87,7 @@ the variant `tensorflow` also serves converted models. */}}
 {{- define "dctnet.startMemory" -}}
 {{- $styles := include "dctnet.stylesBytes" (dict "root" . "hot" (include "dctnet.hotStyles" .)) | int64 -}}
 {{- $reserved := mul (include "dctnet.inferenceSlots" .) (include "dctnet.reservedBytes" . | int64) -}}
-{{- div (add (mul 300 1048576) $styles $reserved 1048575) 1048576 -}}Mi
+{{- div (add (mul 320 1048576) $styles $reserved 1048575) 1048576 -}}Mi
 {{- end -}}
 
 {{/* Bytes of a memory quantity: "640Mi", "2G" or a number. */}}

@@ -16,6 +16,7 @@ from dctnet.api.deadline import request_deadline
 from dctnet.api.problems import UNKNOWN_STYLE, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import read_image, require_length
+from dctnet.codecs import Codec
 from dctnet.cost import job_cost
 from dctnet.engine.geometry import output_size
 from dctnet.imaging import (
@@ -23,8 +24,7 @@ from dctnet.imaging import (
     DECODE_FIXED_BYTES,
     MEDIA_TYPES,
     Format,
-    decode,
-    encode,
+    ImageHeader,
     inspect,
     is_out_of_memory,
     require_encodable,
@@ -145,7 +145,7 @@ class CartoonHandler:
         access_log.add_fields(pixels=pixels)
         self._metrics.pixels.observe(pixels)
         job = self._admission.submit(
-            lambda: self._cartoonize(data, request),
+            lambda: self._cartoonize(data, image, request),
             cost=self._job_cost(
                 image,
                 request.format,
@@ -170,13 +170,21 @@ class CartoonHandler:
         cartoon.stages["queue"] = job.wait_seconds
         return cartoon
 
-    def _cartoonize(self, data: bytes, request: CartoonRequest) -> CartoonResponse:
-        """Decode, cartoonize and encode; runs on a slot."""
+    def _cartoonize(
+        self, data: bytes, header: ImageHeader, request: CartoonRequest
+    ) -> CartoonResponse:
+        """Decode, cartoonize and encode; runs on a slot, with its codec process."""
+        with self._replica.codecs.borrow() as codec:
+            return self._cartoonize_with(codec, data, header, request)
+
+    def _cartoonize_with(
+        self, codec: Codec, data: bytes, header: ImageHeader, request: CartoonRequest
+    ) -> CartoonResponse:
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
         with self._count_out_of_memory("decode"):
-            image = decode(data, self._settings.max_pixels)
+            image = codec.decode(data, header, self._settings.codec_timeout)
         pixels = image.size // 3
         stages["decode"] = monotonic() - started
         try:
@@ -194,7 +202,7 @@ class CartoonHandler:
         stages |= cartoon.stages
         started = monotonic()
         with self._count_out_of_memory("encode", pixels):
-            encoded = encode(cartoon.image, request.format)
+            encoded = codec.encode(cartoon.image, request.format, self._settings.codec_timeout)
         stages["encode"] = monotonic() - started
         return CartoonResponse(encoded, request.style, request.format, cartoon.faces, stages)
 

@@ -16,6 +16,7 @@ from dctnet.admission import (
 )
 from dctnet.api import access_log, request_id
 from dctnet.api.connection import ReadTimeout, UploadAborted
+from dctnet.codecs import CodecTimeout
 from dctnet.imaging import (
     DamagedImage,
     ImageError,
@@ -107,6 +108,10 @@ _BY_ERROR: dict[type[Exception], tuple[ProblemType, str]] = {
     DeadlineExceeded: (
         DEADLINE_EXCEEDED,
         "The cartoon was not ready before the request's deadline.",
+    ),
+    CodecTimeout: (
+        DEADLINE_EXCEEDED,
+        "The image, or its cartoon, took too long to decode or encode.",
     ),
     ClientDisconnected: (
         CLIENT_DISCONNECTED,

@@ -23,6 +23,9 @@ _OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
 # Features by which convolution libraries select code; the kernel says "asimd" for NEON.
 _CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
 
+CODEC_TIMEOUT_S = 10.0
+"""How long decoding or encoding may take, in seconds."""
+
 _TEST_SIDE = 512
 """Side of the test image, in pixels."""
 
@@ -143,6 +146,25 @@ def _style(model: "ModelFolder", settings: Settings) -> Facts:
     }
 
 
+def _codecs(settings: Settings) -> Facts:
+    from dctnet.codecs import CodecPool
+    from dctnet.imaging import inspect
+    from dctnet.models.folder import GOLDEN_INPUT, SHIPPED_COMMON
+
+    data = (SHIPPED_COMMON / GOLDEN_INPUT).read_bytes()
+    pool = CodecPool(1, max_body_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+    header = inspect(data, max_pixels=settings.max_pixels)
+    started = time.perf_counter()
+    with pool, pool.borrow() as codec:
+        ready = time.perf_counter()
+        codec.encode(codec.decode(data, header, CODEC_TIMEOUT_S), "png", CODEC_TIMEOUT_S)
+        return {
+            "restricted_by": list(pool.restrictions),
+            "start_seconds": round(ready - started, 3),
+            "seconds": round(time.perf_counter() - ready, 3),
+        }
+
+
 def _inference(settings: Settings) -> Facts:
     import numpy as np
 
@@ -169,5 +191,6 @@ _CHECKS: dict[str, Callable[[Settings], Facts]] = {
     "cpu": _cpu,
     "address": _address,
     "styles": _styles,
+    "codecs": _codecs,
     "inference": _inference,
 }

@@ -17,7 +17,7 @@ from dctnet.imaging.errors import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from dctnet.imaging.memory import is_out_of_memory
+from dctnet.imaging.memory import can_reserve, is_out_of_memory
 
 __all__ = [
     "DECODE_BYTES_PER_BODY_BYTE",
@@ -32,6 +32,7 @@ __all__ = [
     "TooLongForFormat",
     "TooManyPixels",
     "UnsupportedFormat",
+    "can_reserve",
     "decode",
     "encode",
     "inspect",

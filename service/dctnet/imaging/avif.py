@@ -1,32 +1,30 @@
-"""AVIF files: AV1 images in HEIF."""
+"""AVIF files: what the boxes of HEIF say about the primary image.
+
+Names are those of ISO/IEC 14496-12 and 23008-12. Everything else is left to libavif.
+"""
 
 import struct
-from collections import Counter
-from math import prod
+from collections.abc import Iterator
 from typing import Final
 
-from PIL import AvifImagePlugin
+from PIL import AvifImagePlugin, TiffImagePlugin
 
-from dctnet.imaging import av1, heif
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 
-MAX_CODED_RATIO: Final = 4
-"""Limit of coded pixels per pixel of the image: with alpha, layers, and tiles beyond its sides."""
-
-BLOCK: Final = 64
-"""Block size of AV1 in pixels, to whose multiples a frame's sides may be rounded up."""
-
-SMALL_FRAME_PIXELS: Final = 512 * 512
-"""Pixels that a frame may always have: phones write such tiles, even for a narrow image."""
+MAX_FIELDS: Final = 32_768
+"""Limit of boxes and numbers that are read of a file: a large grid has some thousands."""
 
 _MAX_FTYP_BYTES: Final = 1024
 
-_REQUIRED_PROPERTIES: Final = frozenset(
-    {b"ispe", b"av1C", b"pixi", b"auxC", b"a1op", b"lsel", b"a1lx"}
-)
-"""Properties that decoding needs."""
-_KNOWN_PROPERTIES: Final = _REQUIRED_PROPERTIES | {b"colr", b"irot", b"imir", b"clap", b"pasp"}
+_ORIENTATIONS: Final = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
+"""EXIF orientations by number of quarter turns: not mirrored, mirrored vertically, horizontally."""
+
+Property = tuple[bytes, bytes]
+"""Name and contents of a property."""
+
+# Pillow imports it for a turned AVIF or one with EXIF, when no files can be opened any more.
+assert TiffImagePlugin
 
 # Slots already use all CPUs, and each thread would allocate its own frames.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -42,126 +40,102 @@ def is_avif(data: bytes) -> bool:
 
 
 def read(data: bytes) -> Container:
-    """Parse an AVIF file; keep only the primary item, its tiles and its alpha.
-
-    libavif would keep far larger records of all items, in quadratic time. The primary item is also
-    the image of an animation.
+    """Parse the properties of an AVIF's primary item, which is also the image of an animation.
 
     Raises:
-        DamagedImage: The file is damaged, exceeds a limit, or codes more than it announces.
+        DamagedImage: The file is damaged, or has more than ``MAX_FIELDS`` boxes and numbers up to
+            the end of these properties.
     """
     try:
-        image = _AvifImage(data, heif.read(data))
-        image.check_decoding_cost()
-        width, height = image.colour.size
-        profile = image.colour.profile
-        return Container(
-            "AVIF",
-            width,
-            height,
-            data=image.to_bytes(),
-            profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
-            orientation=image.colour.orientation,
-        )
+        properties = _File(data).primary_properties()
+        width, height = struct.unpack_from(">4xII", _all(properties, b"ispe")[0])
     except (struct.error, LookupError) as error:
         raise DamagedImage("The AVIF is damaged or cut off.") from error
+    profiles = [colr[4:] for colr in _all(properties, b"colr") if colr[:4] in {b"prof", b"rICC"}]
+    profile = profiles[0] if profiles else b""
+    return Container(
+        "AVIF",
+        width,
+        height,
+        data,
+        profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+        orientation=_orientation(properties),
+    )
 
 
-class _AvifImage:
-    """The image that a viewer shows: the primary item, its tiles, and its alpha."""
+def _all(properties: list[Property], name: bytes) -> list[bytes]:
+    return [contents for found, contents in properties if found == name]
 
-    def __init__(self, data: bytes, items: heif.Items) -> None:
+
+def _orientation(properties: list[Property]) -> int:
+    """Return the EXIF orientation that equals rotation and mirror."""
+    quarters = next((c[0] & 3 for c in _all(properties, b"irot") if c), 0)
+    mirror = next((1 + (c[0] & 1) for c in _all(properties, b"imir") if c), 0)
+    return _ORIENTATIONS[quarters][mirror]
+
+
+class _File:
+    def __init__(self, data: bytes) -> None:
         self._data = data
-        self._listed = items
-        self.colour = items[items.primary]
-        tiles = self._tiles(self.colour)
-        self._items = [self.colour, *tiles, *self._alpha(tiles)]
-        if any(item.item_type not in {b"av01", b"grid"} for item in self._items):
-            raise DamagedImage("The AVIF's image is not coded in AV1.")
-        if len({item.item_id for item in self._items}) < len(self._items):
-            raise DamagedImage("The AVIF is damaged: an item has two places in the image.")
+        self._position = 0
+        self._fields = 0
 
-    def _tiles(self, item: heif.Item) -> list[heif.Item]:
-        """Return the tiles of a grid item, in order."""
-        if item.item_type != b"grid":
-            return []
-        grid = self._read_extents(item.extents)
-        _, flags, last_row, last_column = struct.unpack_from(">4B", grid)
-        size = struct.unpack(">II" if flags & 1 else ">HH", grid[4:])
-        tiles = [self._listed[item_id] for item_id in item.references[b"dimg"]]
-        if size != item.size or len(tiles) != (last_row + 1) * (last_column + 1):
-            raise DamagedImage("The AVIF is damaged: its grid contradicts what it announces.")
-        return tiles
+    def primary_properties(self) -> list[Property]:
+        """Return the primary item's properties; boxes after the first ``meta`` are ignored."""
+        start, end = self._box(b"meta", 0, len(self._data))
+        meta = {name: (start, end) for name, start, end in self._boxes(start + 4, end)}
+        self._position = meta[b"pitm"][0]
+        version = self._take(4) >> 24
+        primary = self._take(4 if version else 2)
+        container = self._box(b"ipco", *meta[b"iprp"])
+        properties = [(name, self._data[at:stop]) for name, at, stop in self._boxes(*container)]
+        return [properties[n - 1] for n in self._associations(*meta[b"iprp"], primary) if n]
 
-    def _alpha(self, tiles: list[heif.Item]) -> list[heif.Item]:
-        """Return the image's alpha item and its tiles, or the alpha items of ``tiles``, or none."""
-        alphas = {
-            shown: item
-            for item in self._listed.values()
-            if item.is_alpha
-            for shown in item.references.get(b"auxl", [])
-        }
-        if alpha := alphas.get(self.colour.item_id):
-            return [alpha, *self._tiles(alpha)]
-        found = [alphas[tile.item_id] for tile in tiles if tile.item_id in alphas]
-        return found if len(found) == len(tiles) else []
+    def _associations(self, start: int, end: int, primary: int) -> Iterator[int]:
+        """Yield the numbers of an item's properties, from 1; 0 stands for none."""
+        for name, at, _ in self._boxes(start, end):
+            if name != b"ipma":
+                continue
+            self._position = at
+            version_and_flags = self._take(4)
+            size = 2 if version_and_flags & 1 else 1
+            for _ in range(self._take(4)):
+                item = self._take(4 if version_and_flags >> 24 else 2)
+                numbers = [self._take(size) & (1 << 8 * size - 1) - 1 for _ in range(self._take(1))]
+                if item == primary:
+                    yield from numbers
 
-    def _read_extents(self, extents: heif.Extents) -> bytes:
-        return b"".join(self._data[start:end] for start, end in extents)
+    def _box(self, name: bytes, start: int, end: int) -> tuple[int, int]:
+        """Return start and end of the contents of the first box of this name."""
+        for found, at, stop in self._boxes(start, end):
+            if found == name:
+                return at, stop
+        raise LookupError(name)
 
-    def check_decoding_cost(self) -> None:
-        """Raise DamagedImage if the AV1 codes far more pixels than the image announces.
+    def _boxes(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+        """Yield name, start and end of each box's contents."""
+        while start + 8 <= end:
+            self._count()
+            size, name = struct.unpack_from(">I4s", self._data, start)
+            contents = start + 8
+            if size == 1:
+                (size,) = struct.unpack_from(">Q", self._data, contents)
+                contents += 8
+            stop = start + size if size else end
+            if not contents <= stop <= end:
+                raise LookupError(name)
+            yield name, contents, stop
+            start = stop
 
-        Otherwise 1 KB could make libavif decode 268 million pixels for a thumbnail, or enlarge a
-        thumbnail to that size.
-        """
-        width, height = self.colour.size
-        pixel_limit = max(
-            _round_up_to_block(width) * _round_up_to_block(height), SMALL_FRAME_PIXELS
-        )
-        coders = [item for item in self._items if item.item_type == b"av01"]
-        times = Counter(item.extents for item in coders)
-        streams = ((self._read_extents(extents), count) for extents, count in times.items())
-        frames = dict(zip(times, av1.frame_pixels(streams), strict=True))
-        largest = coded = 0
-        for item in coders:
-            announced = prod(item.size)
-            largest = max(largest, announced, *frames[item.extents])
-            coded += max(announced, sum(frames[item.extents]))
-        if largest > pixel_limit or coded > MAX_CODED_RATIO * pixel_limit:
-            raise DamagedImage(
-                f"The AVIF announces {width} x {height} pixels but codes up to {coded}."
-            )
+    def _take(self, size: int) -> int:
+        self._count()
+        taken = self._data[self._position : self._position + size]
+        self._position += size
+        if len(taken) < size:
+            raise LookupError(self._position)
+        return int.from_bytes(taken)
 
-    def to_bytes(self) -> bytes:
-        """Return a file with only this image."""
-        return heif.write(self._data, [self._strip_item(item) for item in self._items])
-
-    def _strip_item(self, item: heif.Item) -> heif.Item:
-        """Return an item with only the properties and references that decoding needs."""
-        unknown = [
-            name
-            for (name, _), essential in item.properties
-            if essential and name not in _KNOWN_PROPERTIES
-        ]
-        if unknown:
-            raise DamagedImage("The AVIF has an unknown property that is marked as essential.")
-        shown = {item.item_id for item in self._items}
-        return heif.Item(
-            item.item_id,
-            item.item_type,
-            item.extents,
-            [
-                ((name, contents), essential)
-                for (name, contents), essential in item.properties
-                if name in _REQUIRED_PROPERTIES or (name == b"colr" and contents[:4] == b"nclx")
-            ],
-            {
-                name: [target for target in item.references.get(name, []) if target in shown]
-                for name in (b"dimg", b"auxl", b"prem")
-            },
-        )
-
-
-def _round_up_to_block(side: int) -> int:
-    return -(-side // BLOCK) * BLOCK
+    def _count(self) -> None:
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise DamagedImage(f"The AVIF consists of more than {MAX_FIELDS} parts.")

@@ -1,6 +1,6 @@
 """Decoding of images to RGB arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Final, NamedTuple
@@ -11,15 +11,14 @@ from dctnet.arrays import Pixels
 from dctnet.imaging import avif, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.memory import is_out_of_memory
-from dctnet.imaging.rgb import upright_rgb
+from dctnet.imaging.rgb import empty, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
 
-DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 12, "PNG": 8, "WEBP": 17, "AVIF": 22}
-"""Upper bound of decoding memory in bytes per pixel, by format: libraries, decoded image, result.
-AVIFs with layers and alpha need most."""
+DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 9, "PNG": 5, "WEBP": 14, "AVIF": 19}
+"""Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
+decoded image. AVIFs with layers and alpha need most."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
 """Upper bound of additional decoding memory in bytes: mainly the Huffman tables of a lossless WebP,
@@ -44,24 +43,29 @@ class ImageHeader(NamedTuple):
     format: InputFormat
 
 
-def decode(data: bytes, max_pixels: int) -> Pixels:
+def decode(
+    data: bytes, max_pixels: int, allocate: Callable[[tuple[int, int, int]], Pixels] = empty
+) -> Pixels:
     """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 uint8 RGB, as a viewer shows it.
 
     Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
     to sRGB, composites transparency on white, and takes the first frame of an animation.
+    ``allocate`` returns an array of a shape for the result.
+
+    Images can be made that take far more time and memory than others of their size: decode those of
+    strangers in a process with limits, as ``dctnet.codecs`` does.
 
     Raises:
         UnsupportedFormat: The bytes have another format or are no image.
         TooManyPixels: The header announces more than ``max_pixels``, or a side longer than
             ``MAX_SIDE``; nothing was decoded.
-        DamagedImage: The image is damaged or truncated, or would be too costly to decode.
+        DamagedImage: The image is damaged or truncated, or there was not enough memory: libraries
+            do not say which.
         MemoryError: There is not enough memory to decode it.
     """
     container = _parse_within_limits(data, max_pixels)
-    if container.format == "WEBP":
-        webp.check_decoding_cost(container.data)
     with _load(container) as image:
-        return upright_rgb(image, container.profile, container.orientation)
+        return upright_rgb(image, container.profile, container.orientation, allocate)
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:
@@ -109,23 +113,17 @@ def _load(container: Container) -> Iterator[Image.Image]:
     # With hostile input Pillow raises more than the documented OSError.
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])
+    except MemoryError:
+        raise
     except Exception as error:
-        _require_memory(error, container)
         raise DamagedImage("The image's header is damaged.") from error
     with image:
         if image.size != (container.width, container.height):
             raise DamagedImage("The image's headers contradict each other.")
         try:
             image.load()
+        except MemoryError:
+            raise
         except Exception as error:
-            _require_memory(error, container)
             raise DamagedImage("The image is damaged or cut off.") from error
         yield image
-
-
-def _require_memory(error: Exception, container: Container) -> None:
-    """Raise MemoryError if decoding failed for lack of memory."""
-    needed = DECODE_FIXED_BYTES
-    needed += DECODE_BYTES_PER_PIXEL[container.format] * container.width * container.height
-    if is_out_of_memory(error, needed):
-        raise MemoryError("There is not enough memory to decode the image.") from error

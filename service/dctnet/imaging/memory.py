@@ -19,10 +19,10 @@ def is_out_of_memory(error: Exception, needed_bytes: int) -> bool:
         return True
     if isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem:
         return True
-    return not _can_reserve(needed_bytes)
+    return not can_reserve(needed_bytes)
 
 
-def _can_reserve(needed_bytes: int) -> bool:
+def can_reserve(needed_bytes: int) -> bool:
     """Return whether this much address space is available, without touching it."""
     try:
         mmap.mmap(-1, needed_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()

@@ -30,7 +30,17 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 """By EXIF orientation, the view of an upright array in the file's pixel order."""
 
 
-def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
+def empty(shape: tuple[int, int, int]) -> Pixels:
+    """Return an array of a shape for pixels."""
+    return np.empty(shape, np.uint8)
+
+
+def upright_rgb(
+    image: Image.Image,
+    profile: bytes,
+    orientation: int,
+    allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
+) -> Pixels:
     """Return a loaded image as HxWx3 uint8 sRGB, upright and composited on white.
 
     Ignores a profile that is damaged, has other channels, or is too costly to evaluate. Takes
@@ -38,7 +48,7 @@ def upright_rgb(image: Image.Image, profile: bytes, orientation: int) -> Pixels:
     """
     swaps_sides = orientation >= 5
     height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
-    upright = np.empty((height, width, 3), np.uint8)
+    upright = allocate((height, width, 3))
     stored = _STORED_VIEWS[orientation](upright)
     to_srgb = _to_srgb(_base_mode(image), profile)
     for box in _tiles(image.width, image.height):

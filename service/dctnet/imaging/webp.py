@@ -1,18 +1,13 @@
 """WebP files: RIFF chunks with name and length."""
 
 import struct
-from collections.abc import Iterator
 from typing import Final
 
-from dctnet.imaging import vp8l
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
 
 _FIRST_CHUNK: Final = 12
-_VP8L_HEADER_BYTES: Final = 5
-_FRAME_HEADER_BYTES: Final = 16
-_LOSSLESS_ALPHA: Final = 1
 _SIDE: Final = 0x3FFF
 """Bit mask of a side in pixels, in the headers of both codecs."""
 
@@ -39,34 +34,6 @@ def read(data: bytes) -> Container:
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
         orientation=orientation(metadata.get(b"EXIF", b"")),
     )
-
-
-def check_decoding_cost(data: bytes) -> None:
-    """Raise DamagedImage if lossless decoding would take far more memory than the pixels.
-
-    Separate from ``read`` because it takes up to 0.5 s for 40 megapixels.
-    """
-    for stream, width, height in _vp8l_streams(data, _FIRST_CHUNK, *_size(data)):
-        vp8l.check_decoding_cost(stream, width, height)
-
-
-def _vp8l_streams(
-    data: bytes, position: int, width: int, height: int
-) -> Iterator[tuple[bytes, int, int]]:
-    """Yield VP8L streams with their sizes: of the image, its alpha, or its first frame."""
-    is_first_frame = True
-    while position + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, position)
-        body = data[position + 8 : position + 8 + length]
-        position += 8 + length + length % 2
-        if name == b"VP8L":
-            yield body[_VP8L_HEADER_BYTES:], width, height
-        elif name == b"ALPH" and body[:1] and body[0] & 3 == _LOSSLESS_ALPHA:
-            yield body[1:], width, height
-        elif name == b"ANMF" and is_first_frame:
-            is_first_frame = False
-            sides = _read_int(body[6:9]) + 1, _read_int(body[9:12]) + 1
-            yield from _vp8l_streams(body, _FRAME_HEADER_BYTES, *sides)
 
 
 def _size(data: bytes) -> tuple[int, int]:

@@ -52,9 +52,14 @@ def probes(
     watchdog: Watchdog,
     accept_loop: Heartbeat,
     longest_running: Callable[[], float],
+    *,
     model: Callable[[], str],
+    codecs: Callable[[], str],
 ) -> dict[str, Probe]:
-    """Return the probes by path; ``model`` describes the model and its verification."""
+    """Return the probes by path.
+
+    ``model`` describes the model and its verification, ``codecs`` how they are restricted.
+    """
     loaded = Check("model", lambda: lifecycle.was_ready, model)
     serving = Check(
         "state",
@@ -66,6 +71,7 @@ def probes(
         lambda: not watchdog.is_overdue(),
         lambda: f"the oldest computation has been running for {longest_running():.1f} s",
     )
+    sandboxed = Check("codecs", lambda: True, codecs)  # A process that ends is replaced.
     accepting = Check(
         "accept-loop",
         lambda: accept_loop.age <= MAX_ACCEPT_LOOP_AGE_S,
@@ -73,6 +79,6 @@ def probes(
     )
     return {
         "/startupz": Probe("startupz", [loaded]),
-        "/readyz": Probe("readyz", [serving, loaded]),
+        "/readyz": Probe("readyz", [serving, loaded, sandboxed]),
         "/livez": Probe("livez", [progress, accepting]),
     }

@@ -1,0 +1,103 @@
+"""Lack of memory is told from a damaged image; memory and descriptors are not kept."""
+
+import os
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dctnet.codecs import Codec, CodecPool
+from dctnet.codecs.layout import Layout
+from dctnet.config import MIB
+from dctnet.imaging import MEDIA_TYPES, DamagedImage, inspect
+from tests.codecs.conftest import TIMEOUT_S, end
+from tests.support.corpus import MAX_PIXELS
+from tests.support.encoded_images import encoded, gradient
+from tests.support.hypothesis_profiles import scaled
+from tests.support.process import memory
+from tests.support.profile_samples import ordinary_profiles
+
+SIDE = 600
+FORMATS = {"JPEG": {"progressive": True}, "PNG": {}, "WEBP": {"method": 0}, "AVIF": {"speed": 10}}
+
+
+def outcome(codec: Codec, data: bytes) -> str:
+    try:
+        codec.decode(data, inspect(data, MAX_PIXELS), TIMEOUT_S)
+    except Exception as error:
+        return type(error).__name__
+    return "decoded"
+
+
+@pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
+@pytest.mark.parametrize("format", FORMATS)
+def test_decoding_without_memory_raises_memory_error(format):
+    """With each limit from 0.5 to 20 MiB, so that each allocation is the one that fails."""
+    profile = ordinary_profiles()["RGB of tables, version 4"][1]
+    image = Image.fromarray(gradient(SIDE, SIDE))
+    options = {"icc_profile": profile, **FORMATS[format]}
+    small, large = (encoded(each, format, **options) for each in (image.resize((64, 64)), image))
+    outcomes = []
+    with CodecPool(1, max_body_bytes=MIB, max_pixels=MAX_PIXELS) as pool:
+        for margin in range(1, 41):
+            with pool.borrow() as codec:
+                assert outcome(codec, small) == "decoded"
+                limit = memory(codec.pid, "VmSize") + margin * MIB // 2
+                resource.prlimit(codec.pid, resource.RLIMIT_AS, (limit, limit))
+                outcomes.append(outcome(codec, large))
+                end(codec.pid)  # Another process has no such limit.
+    assert outcomes[0] == "MemoryError"
+    assert outcomes[-1] == "decoded"
+    assert set(outcomes) == {"MemoryError", "decoded"}
+
+
+def test_damaged_image_is_not_a_lack_of_memory(pool):
+    data = encoded(gradient(SIDE, SIDE))[:-200]
+    with pool.borrow() as codec, pytest.raises(DamagedImage, match="damaged or cut off"):
+        codec.decode(data, inspect(data, MAX_PIXELS), TIMEOUT_S)
+
+
+IMAGES = 500
+
+
+@pytest.mark.promise("Input: decoding leaves neither memory nor file descriptors behind")
+def test_images_leave_neither_memory_nor_descriptors(pool):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    files = [encoded(noise, format, **FORMATS[format]) for format in FORMATS]
+
+    def draw(count: int) -> tuple[int, int, int, int, int]:
+        for number in range(count):
+            with pool.borrow() as codec:
+                data = files[number % len(files)]
+                rgb = codec.decode(data, inspect(data, MAX_PIXELS), TIMEOUT_S)
+                codec.encode(rgb, list(MEDIA_TYPES)[number % 3], TIMEOUT_S)
+        (codec,) = pool._idle
+        shared = os.fstat(codec._descriptor).st_blocks
+        processes = os.getpid(), codec.pid
+        ours, theirs = (len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in processes)
+        return shared, ours, theirs, codec.pid, memory(codec.pid, "VmSize")
+
+    *before, space = draw(24)
+    *after, space_after = draw(scaled(IMAGES))
+    assert after == before
+    assert before[0] == 0
+    assert space_after - space <= 4 * MIB
+
+
+def test_layout_limits():
+    layout = Layout(max_body_bytes=1, max_pixels=6)
+    whole = bytearray(layout.size)
+    assert layout.image(whole, (2, 3, 3)).shape == (2, 3, 3)
+    for shape in (7, 1, 3), (2, 3, 4), (0, 3, 3), (-2, -3, 3):
+        with pytest.raises(ValueError, match="is not a shape"):
+            layout.image(whole, shape)
+    assert layout.pixels == layout.encoded - layout.pixels == 4096
+
+
+def test_server_survives_a_process_that_shrinks_the_memory(pool):
+    (codec,) = pool._idle
+    for size in 0, codec._layout.size - 1, codec._layout.size + 1:
+        with pytest.raises(PermissionError):
+            os.ftruncate(codec._descriptor, size)
