@@ -28,8 +28,9 @@ from dctnet.codecs import (
     messages,
 )
 from dctnet.imaging import DamagedImage, decode, inspect
-from tests.codecs.conftest import TIMEOUT_S, end, in_thread, state
+from tests.codecs.conftest import TIMEOUT_S, end, state
 from tests.support import formats, vp8l
+from tests.support.admission import in_background
 from tests.support.corpus import MAX_PIXELS
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
@@ -53,7 +54,7 @@ def stopped_with_request(codec: Codec, timeout: float = TIMEOUT_S) -> Future[Pix
     """Stop the process, and send it an image that it does not read."""
     os.kill(codec.pid, signal.SIGSTOP)
     until(lambda: state(codec.pid) == "T")
-    future = in_thread(lambda: decoded(codec, timeout=timeout))
+    future = in_background(lambda: decoded(codec, timeout=timeout))
     if timeout == TIMEOUT_S:
         until(lambda: unread_bytes(codec) > 0)
     return future
