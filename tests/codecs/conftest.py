@@ -4,7 +4,6 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from dctnet.codecs import CodecPool, FailureReason
 from dctnet.config import MIB
 from tests.support.corpus import MAX_PIXELS
 from tests.support.polling import BOUND_S, until
+from tests.support.process import state
 
 MAX_BODY_BYTES = 8 * MIB
 TIMEOUT_S = float(BOUND_S)
@@ -34,11 +34,6 @@ def pool(failures: Counter[FailureReason]) -> Iterator[CodecPool]:
     )
     with pool:
         yield pool
-
-
-def state(pid: int) -> str:
-    """Return a process's state in one letter: T if stopped, Z if ended."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def end(pid: int) -> None:
