@@ -319,7 +319,8 @@ def test_resources_are_merged_over_consistent_defaults(resources, requests, limi
     ],
 )
 def test_memory_limit_equals_the_memory_bound_of_the_service(values, variant):
-    objects = render(merge_values(DEMO, values | {"image": {"variant": variant}}))
+    fixed = {"autoscaling": {"enabled": False}, "image": {"variant": variant}}
+    objects = render(merge_values(DEMO, values | fixed))
     settings = objects.one("ConfigMap", "dctnet")["data"]
     inference = values.get("inference", {})
     slots, threads = inference.get("slots", 2), inference.get("threads", 2)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import merge_values, render
+from tests.support.chart import PROFILES, Objects, merge_values, render
+from tests.support.kubernetes import parse_quantity
 
 PROMETHEUS = "http://prometheus.monitoring:9090"
 SCALERS = {
@@ -80,7 +81,7 @@ def test_replicas_are_set_by_one_scaler_only(scaler, replicas, kinds):
 
 
 def test_hpa_scales_by_cpu_of_the_service_container():
-    objects = render({"autoscaling": {"targetCPUUtilizationPercentage": 90}})
+    objects = render({"autoscaling": {"targetCPUUtilizationPercentage": 80}})
     spec = objects.one("HorizontalPodAutoscaler")["spec"]
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "dctnet"}
     assert spec["scaleTargetRef"] == target
@@ -89,8 +90,44 @@ def test_hpa_scales_by_cpu_of_the_service_container():
     assert metric["containerResource"] == {
         "name": "cpu",
         "container": "dctnet",
-        "target": {"type": "Utilization", "averageUtilization": 90},
+        "target": {"type": "Utilization", "averageUtilization": 160},
     }
+
+
+def cpu_target(objects: Objects) -> int:
+    (metric,) = objects.one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    return metric["containerResource"]["target"]["averageUtilization"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "limit", "share", "target"),
+    [
+        (None, None, None, 120),
+        ("2", "2", None, 60),
+        (None, "1", None, 60),
+        ("250m", "1", None, 240),
+        (None, "500m", None, 60),
+        (None, "8", None, 480),
+        ("8", 8, 90, 90),
+        (1, "3.5", None, 210),
+        ("300m", "1", 10, 33),
+        ("1", "1", 1, 1),
+    ],
+)
+def test_cpu_target_is_a_share_of_the_limit(request_, limit, share, target):
+    resources = {"requests": {"cpu": request_}, "limits": {"cpu": limit}}
+    given = {kind: each for kind, each in resources.items() if each["cpu"] is not None}
+    scaled = {} if share is None else {"targetCPUUtilizationPercentage": share}
+    assert cpu_target(render({"resources": given, "autoscaling": scaled})) == target
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_cpu_target_of_a_profile_is_60_percent_of_its_limit(profile):
+    scaled = {"autoscaling": {"enabled": True, "metric": "cpu"}}
+    objects = render(scaled, profile=profile)
+    resources = objects.container["resources"]
+    request, limit = (parse_quantity(resources[each]["cpu"]) for each in ("requests", "limits"))
+    assert cpu_target(objects) == 60 * limit // request
 
 
 def test_hpa_scales_by_load():

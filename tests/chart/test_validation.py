@@ -102,6 +102,21 @@ VALUES_CASES = {
         "autoscaling.minReplicas is 7, but autoscaling.maxReplicas only 6",
         {"autoscaling": {"minReplicas": 6}},
     ),
+    "CPU target that only the limit reaches": (
+        {"autoscaling": {"targetCPUUtilizationPercentage": 91}},
+        "autoscaling.targetCPUUtilizationPercentage is 91, but a replica uses at most 2000m of its",
+        {"autoscaling": {"targetCPUUtilizationPercentage": 90}},
+    ),
+    "CPU target above what one slot on 1.9 CPUs uses": (
+        {"resources": {"limits": {"cpu": "1900m"}}},
+        "set at most 47, or more inference.slots",
+        {"resources": {"limits": {"cpu": "1900m"}}, "inference": {"slots": 2}},
+    ),
+    "CPU target above what the threads of the slots use": (
+        {"inference": {"slots": 1, "threads": 1}},
+        "a replica uses at most 1000m of its CPU limit, 2000m",
+        {"inference": {"slots": 1, "threads": 2}},
+    ),
     "KEDA without scraping": (
         KEDA,
         "autoscaling.metric is keda, but nothing scrapes the replicas",

@@ -112,6 +112,25 @@ the variant `tensorflow` also serves converted models. */}}
 {{- mergeOverwrite (dict "requests" $requests "limits" $limits) (deepCopy .Values.resources) | toYaml -}}
 {{- end -}}
 
+{{/* Target CPU utilization in percent of the request, as the HorizontalPodAutoscaler has it. */}}
+{{- define "dctnet.targetCPUUtilization" -}}
+{{- $resources := include "dctnet.resources" . | fromYaml -}}
+{{- $limit := include "dctnet.cpuMillicores" $resources.limits.cpu | int64 -}}
+{{- $request := include "dctnet.cpuMillicores" $resources.requests.cpu | int64 -}}
+{{- max 1 (div (mul $limit .Values.autoscaling.targetCPUUtilizationPercentage) $request) -}}
+{{- end -}}
+
+{{/* Millicores that a replica can use: up to its limit, by the threads of its slots. With `auto` all slots
+share one thread per CPU. */}}
+{{- define "dctnet.usableMillicores" -}}
+{{- $resources := include "dctnet.resources" . | fromYaml -}}
+{{- $limit := include "dctnet.cpuMillicores" $resources.limits.cpu | int64 -}}
+{{- $slots := include "dctnet.inferenceSlots" . | int64 -}}
+{{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
+{{- $busy := eq (toString .Values.inference.threads) "auto" | ternary (max $slots $threads) (mul $slots $threads) -}}
+{{- min $limit (mul 1000 $busy) -}}
+{{- end -}}
+
 {{- define "dctnet.startupFailureThreshold" -}}
 {{- $derived := ternary 300 120 (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
 {{- kindIs "invalid" .Values.startupProbe.failureThreshold | ternary $derived .Values.startupProbe.failureThreshold -}}

@@ -50,6 +50,15 @@ by configmap.yaml. */}}
 {{- if gt (int $autoscaling.minReplicas) (int $autoscaling.maxReplicas) -}}
 {{- fail (printf "dctnet: autoscaling.minReplicas is %v, but autoscaling.maxReplicas only %v." $autoscaling.minReplicas $autoscaling.maxReplicas) -}}
 {{- end -}}
+{{- if eq $autoscaling.metric "cpu" -}}
+{{- $limit := include "dctnet.cpuMillicores" (include "dctnet.resources" . | fromYaml).limits.cpu | int64 -}}
+{{- $usable := include "dctnet.usableMillicores" . | int64 -}}
+{{- /* The tolerance of the autoscaler is a tenth. */}}
+{{- $most := sub (div (add (mul 1000 $usable) (sub (mul 11 $limit) 1)) (mul 11 $limit)) 1 -}}
+{{- if gt (int64 $autoscaling.targetCPUUtilizationPercentage) $most -}}
+{{- fail (printf "dctnet: autoscaling.targetCPUUtilizationPercentage is %v, but a replica uses at most %dm of its CPU limit, %dm, and the autoscaler adds replicas from a tenth above the target: set at most %d, or more inference.slots." $autoscaling.targetCPUUtilizationPercentage $usable $limit $most) -}}
+{{- end -}}
+{{- end -}}
 {{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations -}}
 {{- $hasCustomMetrics := or (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta1") (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta2") -}}
 {{- if and (eq $autoscaling.metric "load") (not $hasCustomMetrics) -}}
