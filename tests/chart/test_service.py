@@ -127,3 +127,22 @@ def test_notes_mention_api_keys_styles_and_model_cache():
     assert "-c fetch --follow" in text
     assert "model.cache" in text
     assert "model.cache" not in notes({"model": {"cache": {"create": True}}})
+
+
+@pytest.mark.parametrize(
+    ("values", "warning"),
+    [
+        (
+            {"resources": {"limits": {"memory": "4Gi"}}},
+            "resources.limits.memory is 4Gi, but requests within the limits can take 4369Mi:",
+        ),
+    ],
+)
+def test_notes_warn(values, warning):
+    text = notes(DEMO, values)
+    assert f"\nWarnings:\n- {warning}" in text
+
+
+def test_notes_without_warnings():
+    for values in {}, {"resources": {"limits": {"memory": "5Gi"}}}:
+        assert "Warning" not in notes(DEMO, values)

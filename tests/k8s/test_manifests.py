@@ -1,9 +1,13 @@
 """k8s/manifests: up to date with the chart, complete, and free of Helm metadata."""
 
+from math import ceil
 from typing import Any
 
+import pytest
 import yaml
 
+from dctnet.config import MIB, Settings
+from dctnet.memory import memory_bound
 from k8s.render import HAND_WRITTEN, HEADER, MANIFESTS, render
 from tests.support.chart import tool
 
@@ -56,6 +60,32 @@ def test_deployment_uses_the_generated_settings():
     settings = dict(line.split("=", 1) for line in text.removeprefix(HEADER).splitlines())
     assert settings["DCTNET_STYLES"] == "/models/anime-converted"
     assert all(name.startswith("DCTNET_") and value for name, value in settings.items())
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+def test_memory_limit_of_manifests_and_overlay_is_the_memory_bound():
+    (deployment,) = objects("deployment.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    overlay = yaml.safe_load((MANIFESTS.parent / "overlay-example/kustomization.yaml").read_text())
+    (generator,) = overlay["configMapGenerator"]
+    (patch,) = (
+        change
+        for each in overlay["patches"]
+        if each["target"]["kind"] == "Deployment"
+        for change in yaml.safe_load(each["patch"])
+    )
+    assert patch["path"] == "/spec/template/spec/containers/0/resources/limits/memory"
+    settings = MANIFESTS.joinpath("settings.env").read_text().removeprefix(HEADER).splitlines()
+    cpus = container["resources"]["limits"]["cpu"]
+    for literals, limit in (
+        ([], container["resources"]["limits"]["memory"]),
+        (generator["literals"], patch["value"]),
+    ):
+        environ = dict(line.split("=", 1) for line in [*settings, *literals])
+        bound = memory_bound(
+            Settings.from_environment(environ | {"DCTNET_SLOTS": cpus}), int(cpus), tensorflow=True
+        )
+        assert limit == f"{ceil(bound / MIB)}Mi"
 
 
 def test_manifests_are_the_default_installation_with_an_ingress():
