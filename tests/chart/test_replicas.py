@@ -1,10 +1,11 @@
 """Replicas: autoscaling, PodDisruptionBudget, and rolling updates."""
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.support.chart import PROFILES, Objects, merge_values, render
+from tests.support.chart import PROFILES, Objects, merge_values, render, run_tool
 from tests.support.kubernetes import parse_quantity
 
 PROMETHEUS = "http://prometheus.monitoring:9090"
@@ -146,12 +147,54 @@ def test_keda_queries_the_load_of_this_release():
     (trigger,) = spec["triggers"]
     assert trigger["metadata"] == {
         "serverAddress": PROMETHEUS,
-        "query": 'sum(dctnet_load_ratio{namespace="images",pod=~"cartoons-dctnet-.+"})',
+        "query": 'sum(max by (pod) (dctnet_load_ratio{namespace="images",'
+        'pod=~"cartoons-dctnet-[a-z0-9]{1,10}-[a-z0-9]{5}"}))',
         "threshold": "1.5",
     }
     asked = merge_values(values("keda", 2, {}), {"autoscaling": {"keda": {"query": "sum(up)"}}})
     (trigger,) = render(asked).one("ScaledObject")["spec"]["triggers"]
     assert trigger["metadata"]["query"] == "sum(up)"
+
+
+def pod_names(deployment: str) -> list[str]:
+    """Names that Kubernetes gives pods: cut at 58 characters before 5 random ones."""
+    hashes = ("5d8f", "6b9c7d8f4", "7c5ddbdf54")
+    return [f"{deployment}-{each}-"[:58] + "x7k2q" for each in hashes]
+
+
+# Full names with a common prefix, up to the longest.
+NEIGHBORS = [
+    ("cartoons", "cartoons-canary", "cartoons-2", "cartoons-5d8f", "cartoonsb"),
+    *((name, f"{name[:50]}-b") for name in ("c" * length for length in (44, 45, 46, 47, 48, 50))),
+    ("d" * 52, "d" * 51, f"{'d' * 50}-b", f"{'d' * 45}-bcdfgh", f"{'d' * 41}-5d8f-x7k2q"),
+]
+
+
+@pytest.mark.promise("Cluster: replicas follow the load")
+def test_keda_query_counts_each_pod_of_this_release_once(tmp_path):
+    tests = []
+    for names in NEIGHBORS:
+        series, expected = [], []
+        for load, name in enumerate(names, 1):
+            objects = render(values("keda", 2, {"enabled": False}) | {"fullnameOverride": name})
+            (trigger,) = objects.one("ScaledObject")["spec"]["triggers"]
+            for pod in pod_names(name):
+                # Scraped twice, and in another namespace.
+                for labels in ('images",job="a', 'images",job="b', 'other",job="a'):
+                    labelled = f'dctnet_load_ratio{{namespace="{labels}",pod="{pod}"}}'
+                    series.append({"series": labelled, "values": f"{load}"})
+            expected.append(
+                {
+                    "expr": trigger["metadata"]["query"],
+                    "eval_time": "0s",
+                    "exp_samples": [{"labels": "{}", "value": load * len(pod_names(name))}],
+                }
+            )
+        tests.append({"input_series": series, "promql_expr_test": expected})
+    file = tmp_path / "keda.test.yaml"
+    file.write_text(json.dumps({"rule_files": [], "tests": tests}))
+    run = run_tool("promtool", "test", "rules", file)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
