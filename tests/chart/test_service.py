@@ -136,6 +136,13 @@ def test_notes_mention_api_keys_styles_and_model_cache():
             {"resources": {"limits": {"memory": "4Gi"}}},
             "resources.limits.memory is 4Gi, but requests within the limits can take 4369Mi:",
         ),
+        *(
+            (
+                {"metrics": {"podAnnotations": True, monitor: {"enabled": True}}},
+                "metrics.podAnnotations and a monitor are both enabled:",
+            )
+            for monitor in ("serviceMonitor", "podMonitor")
+        ),
     ],
 )
 def test_notes_warn(values, warning):
@@ -144,5 +151,10 @@ def test_notes_warn(values, warning):
 
 
 def test_notes_without_warnings():
-    for values in {}, {"resources": {"limits": {"memory": "5Gi"}}}:
+    for values in (
+        {},
+        {"resources": {"limits": {"memory": "5Gi"}}},
+        {"metrics": {"podAnnotations": True}},
+        {"metrics": {"podMonitor": {"enabled": True}}},
+    ):
         assert "Warning" not in notes(DEMO, values)

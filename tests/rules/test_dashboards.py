@@ -11,7 +11,7 @@ import requests
 import yaml
 from PIL import Image
 
-from tests.rules.test_rules import ALERTS, ALL, RECORDED, promtool
+from tests.rules.test_rules import ALERTS, ALL, RECORDED, RULES, promtool
 from tests.support import promql
 from tests.support.metrics import scrape
 from tests.support.process import serving
@@ -175,15 +175,21 @@ def test_rules_read_only_recorded_or_exported_series(scrapes):
         assert promql.scraped_metrics(rule["expr"]) <= names
 
 
-@each_dashboard
-def test_every_panel_has_data_of_a_working_replica(path, scrapes, tmp_path):
-    series = [
+def input_series(scrapes: Scrapes, **labels: str) -> list[dict[str, str]]:
+    """Series for promtool, with changed target labels."""
+    return [
         {
             "series": f"{name}{{{', '.join(f'{k}={json.dumps(v)}' for k, v in pairs)}}}",
             "values": " ".join(["_"] * (SCRAPES - len(values)) + [repr(v) for v in values]),
         }
-        for (name, pairs), values in scrapes.items()
+        for (name, labelled), values in scrapes.items()
+        for pairs in [(dict(labelled) | labels).items()]
     ]
+
+
+@each_dashboard
+def test_every_panel_has_data_of_a_working_replica(path, scrapes, tmp_path):
+    series = input_series(scrapes)
     seen = [
         {
             "expr": f"count(abs({expression}) >= 0) > bool 0",  # NaN is not data.
@@ -195,6 +201,38 @@ def test_every_panel_has_data_of_a_working_replica(path, scrapes, tmp_path):
     written = tmp_path / "dashboard.test.yaml"
     test = {"interval": "15s", "input_series": series, "promql_expr_test": seen}
     written.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}))
+    promtool("test", "rules", written)
+
+
+def all_equal(one: str, other: str) -> dict[str, Any]:
+    """A promtool case: two vectors have the same labels and values, and are not empty."""
+    one, other = (f"(abs({each}) >= 0)" for each in (one, other))  # NaN equals nothing.
+    equal = f"count({one} == {other})"
+    return {
+        "expr": f"({equal} == count({one})) * 0 + ({equal} == count({other})) * 0",
+        "eval_time": f"{(SCRAPES - 1) * 15}s",
+        "exp_samples": [{"labels": "{}", "value": 0}],
+    }
+
+
+def test_a_pod_that_is_scraped_twice_counts_once(scrapes, tmp_path):
+    """Annotations and a monitor give two jobs, two targets of one job two instances."""
+    recorded = [
+        all_equal(f'{name}{{job="j"}}', f'label_replace({name}{{job="twice"}}, "job", "j", "", "")')
+        for name in RECORDED
+    ]
+    queries = [
+        all_equal(query.replace('job=~".*"', 'job="j"'), query)
+        for path in DASHBOARDS
+        for query in expressions(path)
+    ]
+    series = input_series(scrapes)
+    for instance in "ab":
+        series += input_series(scrapes, job="twice", instance=instance)
+    written = tmp_path / "twice.test.yaml"
+    test = {"interval": "15s", "input_series": series, "promql_expr_test": recorded + queries}
+    groups = {"group_eval_order": ["dctnet.recording"], "evaluation_interval": "15s"}
+    written.write_text(yaml.safe_dump({"rule_files": [str(RULES)], **groups, "tests": [test]}))
     promtool("test", "rules", written)
 
 

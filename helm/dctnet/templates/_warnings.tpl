@@ -6,4 +6,9 @@
 - resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, remove it to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
 {{- end }}
 {{- end }}
+{{- with .Values.metrics }}
+{{- if and .podAnnotations (or .serviceMonitor.enabled .podMonitor.enabled) }}
+- metrics.podAnnotations and a monitor are both enabled: a Prometheus that follows both scrapes each replica twice, and alerts fire twice. Disable one of them.
+{{- end }}
+{{- end }}
 {{- end -}}
