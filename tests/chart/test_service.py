@@ -129,32 +129,7 @@ def test_notes_mention_api_keys_styles_and_model_cache():
     assert "model.cache" not in notes({"model": {"cache": {"create": True}}})
 
 
-@pytest.mark.parametrize(
-    ("values", "warning"),
-    [
-        (
-            {"resources": {"limits": {"memory": "4Gi"}}},
-            "resources.limits.memory is 4Gi, but requests within the limits can take 4369Mi:",
-        ),
-        *(
-            (
-                {"metrics": {"podAnnotations": True, monitor: {"enabled": True}}},
-                "metrics.podAnnotations and a monitor are both enabled:",
-            )
-            for monitor in ("serviceMonitor", "podMonitor")
-        ),
-    ],
-)
-def test_notes_warn(values, warning):
-    text = notes(DEMO, values)
-    assert f"\nWarnings:\n- {warning}" in text
-
-
-def test_notes_without_warnings():
-    for values in (
-        {},
-        {"resources": {"limits": {"memory": "5Gi"}}},
-        {"metrics": {"podAnnotations": True}},
-        {"metrics": {"podMonitor": {"enabled": True}}},
-    ):
-        assert "Warning" not in notes(DEMO, values)
+def test_notes_end_with_warnings():
+    text = notes(DEMO, {"resources": {"limits": {"memory": "4Gi"}}})
+    assert "\n\nWarnings:\n- resources.limits.memory is 4Gi, but" in text
+    assert "Warnings" not in notes(DEMO)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.support.chart import (
-    APIS,
     CHART,
     DEMO,
     DIGEST,
@@ -333,7 +332,6 @@ VALUES_CASES = {
     ),
 }
 
-CUSTOM_METRICS = (*APIS, "custom.metrics.k8s.io/v1beta2")
 LOAD = {"autoscaling": {"metric": "load"}}
 
 # Cases that also depend on the release name or the cluster.
@@ -343,15 +341,10 @@ CLUSTER_CASES = {
         "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
         (IMAGE, {"kubernetes": "1.36.0"}),
     ),
-    "load without custom metrics": (
-        (merge_values(SCRAPED, LOAD), {}),
-        "autoscaling.metric is load, but the cluster serves no custom metrics",
-        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
-    ),
     "load without scraping": (
-        (LOAD, {"apis": CUSTOM_METRICS}),
+        (LOAD, {}),
         "autoscaling.metric is load, but nothing scrapes the replicas",
-        (merge_values(SCRAPED, LOAD), {"apis": CUSTOM_METRICS}),
+        (merge_values(SCRAPED, LOAD), {}),
     ),
     "release name with a leading digit": (
         ({}, {"release": "1st"}),

@@ -60,10 +60,6 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 {{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations -}}
-{{- $hasCustomMetrics := or (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta1") (.Capabilities.APIVersions.Has "custom.metrics.k8s.io/v1beta2") -}}
-{{- if and (eq $autoscaling.metric "load") (not $hasCustomMetrics) -}}
-{{- fail "dctnet: autoscaling.metric is load, but the cluster serves no custom metrics: install prometheus-adapter (k8s/controllers has its values), or set cpu or keda; to render without a cluster, pass --api-versions custom.metrics.k8s.io/v1beta2." -}}
-{{- end -}}
 {{- if and (ne $autoscaling.metric "cpu") (not $scraped) -}}
 {{- fail (printf "dctnet: autoscaling.metric is %s, but nothing scrapes the replicas: set metrics.serviceMonitor.enabled, metrics.podMonitor.enabled or metrics.podAnnotations." $autoscaling.metric) -}}
 {{- end -}}

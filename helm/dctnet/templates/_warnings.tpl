@@ -11,4 +11,9 @@
 - metrics.podAnnotations and a monitor are both enabled: a Prometheus that follows both scrapes each replica twice, and alerts fire twice. Disable one of them.
 {{- end }}
 {{- end }}
+{{- $apis := .Capabilities.APIVersions }}
+{{- $hasCustomMetrics := or ($apis.Has "custom.metrics.k8s.io/v1beta1") ($apis.Has "custom.metrics.k8s.io/v1beta2") }}
+{{- if and .Values.autoscaling.enabled (eq .Values.autoscaling.metric "load") (not $hasCustomMetrics) }}
+- autoscaling.metric is load, but the cluster serves no custom metrics, without which the number of replicas stays unchanged: install prometheus-adapter (k8s/controllers has its values), or set cpu or keda.
+{{- end }}
 {{- end -}}

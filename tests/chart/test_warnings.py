@@ -1,0 +1,74 @@
+"""Warnings of the notes: values that are valid but rarely meant, and the nearest without one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.support.chart import APIS, DEMO, merge_values, render
+
+SCRAPED = {"metrics": {"podAnnotations": True}}
+LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
+CUSTOM_METRICS = "custom.metrics.k8s.io/v1beta2"
+
+
+def memory(limit: str) -> dict[str, Any]:
+    return {"resources": {"limits": {"memory": limit}}}
+
+
+def monitored(monitor: str) -> dict[str, Any]:
+    return {"metrics": {monitor: {"enabled": True}}}
+
+
+# Values with a warning, a part of it, and the nearest values without.
+CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "memory limit below the memory bound": (
+        memory("4368Mi"),
+        "resources.limits.memory is 4368Mi, but requests within the limits can take 4369Mi:",
+        memory("4369Mi"),
+    ),
+    "annotations and a ServiceMonitor": (
+        merge_values(SCRAPED, monitored("serviceMonitor")),
+        "metrics.podAnnotations and a monitor are both enabled:",
+        monitored("serviceMonitor"),
+    ),
+    "annotations and a PodMonitor": (
+        merge_values(SCRAPED, monitored("podMonitor")),
+        "metrics.podAnnotations and a monitor are both enabled:",
+        SCRAPED,
+    ),
+    "load without custom metrics": (
+        LOAD,
+        "autoscaling.metric is load, but the cluster serves no custom metrics",
+        merge_values(LOAD, {"autoscaling": {"enabled": False}}),
+    ),
+}
+
+
+def warnings(values: dict[str, Any], apis: Sequence[str] = APIS) -> list[str]:
+    """Return the warnings, which only `helm install` prints, by an object that contains them."""
+    printed = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "warnings"},
+        "data": {"text": '{{ include "dctnet.warnings" . }}'},
+    }
+    objects = render(merge_values(DEMO, values, {"extraObjects": [printed]}), apis=apis)
+    return [
+        each
+        for each in objects.one("ConfigMap", "warnings")["data"]["text"].split("- ")
+        if each.strip()
+    ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_warning(case):
+    values, part, nearest = CASES[case]
+    (warning,) = warnings(values)
+    assert warning.startswith(part)
+    assert warning.strip().endswith(".")
+    assert warnings(nearest) == []
+
+
+def test_custom_metrics_need_no_warning():
+    assert warnings(LOAD, [*APIS, CUSTOM_METRICS]) == []
