@@ -269,22 +269,24 @@ def test_httproute_attaches_to_parent_refs():
     parents = [{"name": "public", "namespace": "edge", "sectionName": "https"}]
     values = {"gateway": {"enabled": True, "parentRefs": parents}}
     objects = render(values)
-    assert route(objects)["parentRefs"] == parents
+    defaults = {"group": "gateway.networking.k8s.io", "kind": "Gateway"}
+    assert route(objects)["parentRefs"] == [defaults | parents[0]]
     assert not objects.all("Gateway")
     with_its_own = render(merge_values(values, GATEWAY))
-    assert route(with_its_own)["parentRefs"] == [*parents, {"name": "dctnet"}]
+    assert route(with_its_own)["parentRefs"] == [
+        defaults | each for each in (*parents, {"name": "dctnet"})
+    ]
 
 
 def test_http_redirects_to_https_with_tls():
     objects = render_both(TLS)
     listeners = {each["name"]: each for each in objects.one("Gateway")["spec"]["listeners"]}
     assert set(listeners) == {"http", "https-0", "https-1"}
-    assert route(objects)["parentRefs"] == [
-        {"name": "dctnet", "sectionName": "https-0"},
-        {"name": "dctnet", "sectionName": "https-1"},
-    ]
+    parents = [(each["name"], each["sectionName"]) for each in route(objects)["parentRefs"]]
+    assert parents == [("dctnet", "https-0"), ("dctnet", "https-1")]
     plain = objects.one("HTTPRoute", "dctnet-https")["spec"]
-    assert plain["parentRefs"] == [{"name": "dctnet", "sectionName": "http"}]
+    (parent,) = plain["parentRefs"]
+    assert (parent["name"], parent["sectionName"]) == ("dctnet", "http")
     assert plain["rules"][0]["filters"][0]["requestRedirect"]["scheme"] == "https"
 
 

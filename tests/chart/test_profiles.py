@@ -14,6 +14,7 @@ from tests.support.chart import (
     PROFILES,
     SCHEMAS,
     Objects,
+    missing_defaults,
     render,
     run_tool,
     schema_errors,
@@ -61,6 +62,38 @@ def test_kubernetes_schemas_reject_misspelled_fields():
         each[part]["nonesuch"] = 1
         assert any("nonesuch" in fault for fault in schema_errors(Objects([each]))), each["kind"]
     assert len(kinds) >= 14
+
+
+CUSTOM_RESOURCES = {
+    *("BackendTrafficPolicy", "Gateway", "HTTPRoute"),
+    *("PodMonitor", "PrometheusRule", "ScaledObject", "ServiceMonitor"),
+}
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {"create": True, "className": "envoy", "retryPolicy": "envoy"},
+        {"create": True, "className": "envoy", "retryPolicy": "httproute"},
+        {"parentRefs": [{"name": "own"}, {"name": "list", "kind": "ListenerSet"}]},
+    ],
+)
+@pytest.mark.parametrize("tls", [True, False])
+def test_custom_resources_have_the_defaults_of_their_api(gateway, tls):
+    """Else Argo CD reports a difference after each sync."""
+    monitor = {"enabled": True}
+    values = {
+        "expose": {"hosts": ["a.example.org"], "tls": {"enabled": tls}},
+        "gateway": {"enabled": True} | gateway,
+        "metrics": {"prometheusRule": monitor, "podMonitor": monitor},
+        "autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}},
+    }
+    custom = [each for each in render(values) if each["kind"] in CUSTOM_RESOURCES]
+    assert {each["kind"] for each in custom} >= {"HTTPRoute", "PrometheusRule", "ScaledObject"}
+    # Older releases of Envoy Gateway lack this field, and server-side apply fails for a field that
+    # is unknown.
+    later = "BackendTrafficPolicy.healthCheck.passive.alwaysEjectOneEndpoint"
+    assert {path for each in custom for path in missing_defaults(each)} <= {later}
 
 
 def test_kube_version_constraint():

@@ -224,13 +224,39 @@ def _validator(minor: str, kind: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads((folder / f"{kind}.json").read_text()))
 
 
+def missing_defaults(each: Object, minor: str = "1.36") -> list[str]:
+    """Return the paths of fields that the API server would add to a custom resource."""
+
+    def walk(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, list):
+            for item in value:
+                yield from walk(schema.get("items", {}), item, f"{path}[]")
+        elif isinstance(value, dict):
+            for key, inner in schema.get("properties", {}).items():
+                if key in value:
+                    yield from walk(inner, value[key], f"{path}.{key}")
+                elif "default" in inner:
+                    yield f"{path}.{key}"
+
+    return list(
+        walk(
+            _validator(minor, _schema_name(each)).schema["properties"]["spec"],
+            each["spec"],
+            each["kind"],
+        )
+    )
+
+
+def _schema_name(each: Object) -> str:
+    group, _, version = each["apiVersion"].rpartition("/")
+    return "-".join([each["kind"], *filter(None, [group.partition(".")[0]]), version]).lower()
+
+
 def schema_errors(objects: Objects, minor: str = "1.36") -> list[str]:
     """Return the schema errors for a version of Kubernetes, one line each."""
     errors = []
     for each in objects:
-        group, _, version = each["apiVersion"].rpartition("/")
-        parts = [each["kind"], *filter(None, [group.partition(".")[0]]), version]
-        for error in _validator(minor, "-".join(parts).lower()).iter_errors(each):
+        for error in _validator(minor, _schema_name(each)).iter_errors(each):
             location = f"{each['kind']}/{each['metadata']['name']}: {error.json_path}"
             errors.append(f"{location}: {error.message[:300]}")
     return errors
