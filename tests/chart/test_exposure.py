@@ -278,6 +278,13 @@ def test_httproute_attaches_to_parent_refs():
     ]
 
 
+def test_httproute_without_a_timeout():
+    for retries in ({}, {"retryPolicy": "httproute"}):
+        rules = rule(render_both({"gateway": {"timeouts": False} | retries}))
+        assert "timeouts" not in rules
+        assert rule(render_both({"gateway": retries})) == rules | {"timeouts": {"request": "70s"}}
+
+
 def test_http_redirects_to_https_with_tls():
     objects = render_both(TLS)
     listeners = {each["name"]: each for each in objects.one("Gateway")["spec"]["listeners"]}

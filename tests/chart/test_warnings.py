@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import APIS, DEMO, merge_values, render
+from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
@@ -41,6 +41,11 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         LOAD,
         "autoscaling.metric is load, but the cluster serves no custom metrics",
         merge_values(LOAD, {"autoscaling": {"enabled": False}}),
+    ),
+    "HTTPRoute without a timeout": (
+        merge_values(GATEWAY, {"gateway": {"timeouts": False}}),
+        "gateway.timeouts is false: set the timeout of the Gateway itself to 70 s or more",
+        GATEWAY,
     ),
 }
 

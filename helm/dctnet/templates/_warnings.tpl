@@ -16,4 +16,7 @@
 {{- if and .Values.autoscaling.enabled (eq .Values.autoscaling.metric "load") (not $hasCustomMetrics) }}
 - autoscaling.metric is load, but the cluster serves no custom metrics, without which the number of replicas stays unchanged: install prometheus-adapter (k8s/controllers has its values), or set cpu or keda.
 {{- end }}
+{{- if and .Values.gateway.enabled (not .Values.gateway.timeouts) }}
+- gateway.timeouts is false: set the timeout of the Gateway itself to {{ include "dctnet.proxyTotalTimeout" . }} s or more, by its own policy, or it gives up before the service responds.
+{{- end }}
 {{- end -}}
