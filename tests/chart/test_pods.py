@@ -27,7 +27,7 @@ from tests.support.chart import (
     nest_value,
     render,
 )
-from tests.support.kubernetes import containers, pods
+from tests.support.kubernetes import containers, parse_quantity, pods
 
 EXTRA = {"name": "more", "image": "example/more:1"}
 
@@ -282,6 +282,84 @@ def test_resources_are_merged_over_consistent_defaults(resources, requests, limi
     objects = render(merge_values(BAKED, {"resources": resources})).container["resources"]
     assert (objects["requests"]["cpu"], objects["requests"]["memory"]) == requests
     assert (objects["limits"]["cpu"], objects["limits"]["memory"]) == limits
+
+
+# Values with defaults, and where the default is in the pod's spec.
+POD = ("securityContext",)
+CONTAINER = ("containers", 0, "securityContext")
+RESOURCES = ("containers", 0, "resources")
+FETCHING = ("initContainers", 0, "resources")
+REMOVABLE: dict[str, tuple[Any, ...]] = {
+    "resources": RESOURCES,
+    **{f"resources.{each}": (*RESOURCES, each) for each in ("limits", "requests")},
+    **{
+        f"resources.{kind}.{each}": (*RESOURCES, kind, each)
+        for kind in ("limits", "requests")
+        for each in ("cpu", "memory")
+    },
+    "model.prepare.resources": FETCHING,
+    "model.prepare.resources.limits": (*FETCHING, "limits"),
+    "model.prepare.resources.limits.cpu": (*FETCHING, "limits", "cpu"),
+    "podSecurityContext": POD,
+    **{
+        f"podSecurityContext.{each}": (*POD, each)
+        for each in ("runAsUser", "runAsGroup", "fsGroup")
+    },
+    "securityContext": CONTAINER,
+    "securityContext.capabilities": (*CONTAINER, "capabilities"),
+}
+
+
+@pytest.mark.parametrize("path", REMOVABLE)
+def test_defaults_can_be_removed(path):
+    """By null, alike in both majors of Helm."""
+    fixed = {"autoscaling": {"enabled": False}}
+    default, removed, by_helm3 = (
+        render(merge_values(fixed, values), helm=helm).pod["spec"]
+        for values, helm in (
+            ({}, "helm"),
+            (nest_value(path, None), "helm"),
+            (nest_value(path, None), "helm3"),
+        )
+    )
+    assert removed == by_helm3
+    *parents, key = REMOVABLE[path]
+    for parent in parents:
+        default, removed = (
+            default[parent],
+            removed.get(parent) if parent == "resources" else removed[parent],
+        )
+    assert key in default
+    assert not (removed or {}).get(key)
+
+
+# Resources, slots, and the expected slots and source of the CPUs that they follow.
+@pytest.mark.parametrize("helm", ["helm", "helm3"])
+@pytest.mark.parametrize(
+    ("cpu", "slots", "expected", "source"),
+    [
+        ({"limits": None}, None, 1, "requests.cpu"),
+        ({"limits": None, "requests": "3500m"}, None, 3, "requests.cpu"),
+        ({"limits": None, "requests": "250m"}, None, 1, "requests.cpu"),
+        ({"limits": None, "requests": "2"}, 5, 5, "requests.cpu"),
+        ({"limits": None, "requests": None}, None, 1, "1000"),
+        ({"limits": None, "requests": None}, 4, 4, "1000"),
+        ({"limits": "3", "requests": None}, None, 3, "limits.cpu"),
+    ],
+)
+def test_slots_without_a_cpu_limit(cpu, slots, expected, source, helm):
+    values = {
+        "resources": {kind: {"cpu": each} for kind, each in cpu.items()},
+        "inference": {"slots": slots},
+        "autoscaling": {"enabled": False},
+    }
+    container = render(merge_values(BAKED, values), helm=helm).container
+    (variable,) = [each for each in container["env"] if "CPU" in each["name"]]
+    assert source in str(variable)
+    resources = container["resources"]
+    assert ("cpu" in resources["limits"]) == (cpu["limits"] is not None)
+    threads = int(parse_quantity(cpu.get("requests") or cpu["limits"] or "1")) or 1
+    assert resources["limits"]["memory"] == bound(expected, threads)
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")

@@ -95,6 +95,9 @@ def test_hpa_scales_by_cpu_of_the_service_container():
     }
 
 
+REMOVED = "removed"
+
+
 def cpu_target(objects: Objects) -> int:
     (metric,) = objects.one("HorizontalPodAutoscaler")["spec"]["metrics"]
     return metric["containerResource"]["target"]["averageUtilization"]
@@ -113,11 +116,20 @@ def cpu_target(objects: Objects) -> int:
         (1, "3.5", None, 210),
         ("300m", "1", 10, 33),
         ("1", "1", 1, 1),
+        # A share of the request without a limit. Without a request Kubernetes takes the limit.
+        ("500m", REMOVED, None, 60),
+        ("3", REMOVED, 90, 90),
+        (None, REMOVED, None, 60),
+        (REMOVED, "3", None, 60),
     ],
 )
 def test_cpu_target_is_a_share_of_the_limit(request_, limit, share, target):
     resources = {"requests": {"cpu": request_}, "limits": {"cpu": limit}}
-    given = {kind: each for kind, each in resources.items() if each["cpu"] is not None}
+    given = {
+        kind: {"cpu": None if each["cpu"] == REMOVED else each["cpu"]}
+        for kind, each in resources.items()
+        if each["cpu"] is not None
+    }
     scaled = {} if share is None else {"targetCPUUtilizationPercentage": share}
     assert cpu_target(render({"resources": given, "autoscaling": scaled})) == target
 
@@ -202,6 +214,11 @@ def test_scaling_behavior_is_equal_for_hpa_and_keda():
     by_cpu = render().one("HorizontalPodAutoscaler")["spec"]["behavior"]
     by_keda = render(values("keda", 2, {})).one("ScaledObject")["spec"]["advanced"]
     assert by_keda["horizontalPodAutoscalerConfig"]["behavior"] == by_cpu
+    removed = {"autoscaling": {"behavior": None}}
+    for scaler in ("cpu", "keda"):
+        for helm in ("helm", "helm3"):
+            objects = render(merge_values(values(scaler, 2, {}), removed), helm=helm)
+            assert "scaleUp" not in str(list(objects))
     up, down = by_cpu["scaleUp"], by_cpu["scaleDown"]
     assert up["stabilizationWindowSeconds"] == 0
     assert down["stabilizationWindowSeconds"] == 300

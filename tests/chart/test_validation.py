@@ -113,8 +113,13 @@ VALUES_CASES = {
     ),
     "CPU target above what the threads of the slots use": (
         {"inference": {"slots": 1, "threads": 1}},
-        "a replica uses at most 1000m of its CPU limit, 2000m",
+        "a replica uses at most 1000m of its 2000m CPU",
         {"inference": {"slots": 1, "threads": 2}},
+    ),
+    "CPU target without a CPU request": (
+        {"resources": {"limits": {"cpu": None}, "requests": {"cpu": None}}},
+        "autoscaling.metric is cpu, but resources has neither a request nor a limit for cpu",
+        {"resources": {"limits": {"cpu": None}, "requests": {"cpu": "100m"}}},
     ),
     "KEDA without scraping": (
         KEDA,

@@ -37,10 +37,14 @@ atomically, and skips it if it exists. */}}
     {{- end }}
   # `kubectl describe pod` shows the log's end, which names the style that failed.
   terminationMessagePolicy: FallbackToLogsOnError
+  {{- with $.Values.model.prepare.resources }}
   resources:
-    {{- toYaml $.Values.model.prepare.resources | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $.Values.securityContext }}
   securityContext:
-    {{- toYaml $.Values.securityContext | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   volumeMounts:
     - name: tmp
       mountPath: /tmp

@@ -8,21 +8,28 @@
 {{- end -}}
 {{- end -}}
 
+{{/* CPU that slots and threads follow, in millicores: the limit, or the request without a limit. */}}
+{{- define "dctnet.cpuBasis" -}}
+{{- $limit := ((.Values.resources | default dict).limits | default dict).cpu -}}
+{{- $request := ((.Values.resources | default dict).requests | default dict).cpu | default "1" -}}
+{{- include "dctnet.cpuMillicores" ($limit | default (eq (toString $request) "auto" | ternary "1" $request)) -}}
+{{- end -}}
+
 {{- define "dctnet.inferenceSlots" -}}
-{{- if .Values.inference.slots -}}{{ .Values.inference.slots }}
-{{- else -}}
-{{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
-{{- max 1 (div (include "dctnet.cpuMillicores" $limit | int64) 1000) -}}
+{{- .Values.inference.slots | default (max 1 (div (include "dctnet.cpuBasis" . | int64) 1000)) -}}
+{{- end -}}
+
+{{/* Threads per image; with `auto` one per CPU, as in the service. */}}
+{{- define "dctnet.inferenceThreads" -}}
+{{- if eq (toString .Values.inference.threads) "auto" -}}{{ max 1 (div (include "dctnet.cpuBasis" . | int64) 1000) }}
+{{- else -}}{{ int64 .Values.inference.threads }}
 {{- end -}}
 {{- end -}}
 
-{{/* Threads per image; with `auto` the CPU limit, as in the service. */}}
-{{- define "dctnet.inferenceThreads" -}}
-{{- if eq (toString .Values.inference.threads) "auto" -}}
-{{- $limit := dig "limits" "cpu" "2" .Values.resources | default "2" -}}
-{{- max 1 (div (include "dctnet.cpuMillicores" $limit | int64) 1000) -}}
-{{- else -}}{{ int64 .Values.inference.threads }}
-{{- end -}}
+{{/* resources.limits.memory, empty if it is derived or removed. */}}
+{{- define "dctnet.givenMemoryLimit" -}}
+{{- $limit := ((.Values.resources | default dict).limits | default dict).memory -}}
+{{- if and $limit (ne (toString $limit) "auto") -}}{{ kindIs "string" $limit | ternary $limit (int64 $limit) }}{{- end -}}
 {{- end -}}
 
 {{/* The memory formulas are those of service/dctnet/memory.py, which explains their constants; tests compare
@@ -64,7 +71,7 @@ tensorflow. */}}
 them, whatever the style cache. */}}
 {{- define "dctnet.hotStyles" -}}
 {{- $styles := include "dctnet.styleCount" . | int64 -}}
-{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- $limit := include "dctnet.givenMemoryLimit" . -}}
 {{- $count := int64 3 -}}
 {{- if has .Values.inference.runtime (list "onnxruntime" "tensorflow") -}}{{ $count = $styles }}
 {{- else if .Values.model.styleCache -}}{{ $count = int64 .Values.model.styleCache }}
@@ -100,35 +107,63 @@ the variant `tensorflow` also serves converted models. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Resources with defaults. A default request never exceeds a limit that the user lowered. */}}
+{{/* Resources, with `auto` derived. A derived request never exceeds the limit. */}}
 {{- define "dctnet.resources" -}}
+{{- $resources := dict -}}
+{{- range $section := list "limits" "requests" -}}
+{{- range $resource, $quantity := get ($.Values.resources | default dict) $section | default dict -}}
+{{- if eq (toString $quantity) "auto" -}}
+{{- $derived := include (printf "dctnet.derived.%s.%s" $section $resource) $ -}}
+{{- $quantity = $derived -}}
+{{- if eq $section "requests" -}}
+{{- $unit := eq $resource "cpu" | ternary "dctnet.cpuMillicores" "dctnet.memoryBytes" -}}
+{{- $limit := dig "limits" $resource $derived $resources -}}
+{{- $quantity = lt (include $unit $limit | int64) (include $unit $derived | int64) | ternary $limit $derived -}}
+{{- end -}}
+{{- end -}}
+{{- if not (kindIs "invalid" $quantity) -}}
+{{- $_ := set $resources $section (set (get $resources $section | default dict) $resource $quantity) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{- define "dctnet.derived.limits.memory" -}}
+{{- include "dctnet.memoryLimit" . -}}
+{{- end -}}
+
+{{- define "dctnet.derived.requests.cpu" -}}
+1
+{{- end -}}
+
+{{- define "dctnet.derived.requests.memory" -}}
 {{- $process := ternary 1500 640 (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
 {{- $styles := include "dctnet.stylesBytes" (dict "root" . "hot" (include "dctnet.hotStyles" .)) | int64 -}}
-{{- $memory := printf "%dMi" (add $process (div $styles 1048576)) -}}
-{{- $limits := merge (deepCopy (.Values.resources.limits | default dict)) (dict "cpu" "2" "memory" (include "dctnet.memoryLimit" .)) -}}
-{{- $requests := dict
-    "cpu" (ternary "1" $limits.cpu (ge (include "dctnet.cpuMillicores" $limits.cpu | int64) 1000))
-    "memory" (ternary $memory $limits.memory (ge (include "dctnet.memoryBytes" $limits.memory | int64) (include "dctnet.memoryBytes" $memory | int64))) -}}
-{{- mergeOverwrite (dict "requests" $requests "limits" $limits) (deepCopy .Values.resources) | toYaml -}}
+{{- add $process (div $styles 1048576) -}}Mi
+{{- end -}}
+
+{{/* CPU request as Kubernetes has it, in millicores: without one it is the limit; 0 without both. */}}
+{{- define "dctnet.cpuRequest" -}}
+{{- $resources := include "dctnet.resources" . | fromYaml -}}
+{{- include "dctnet.cpuMillicores" (dig "requests" "cpu" (dig "limits" "cpu" "0" $resources) $resources) -}}
 {{- end -}}
 
 {{/* Target CPU utilization in percent of the request, as the HorizontalPodAutoscaler has it. */}}
 {{- define "dctnet.targetCPUUtilization" -}}
-{{- $resources := include "dctnet.resources" . | fromYaml -}}
-{{- $limit := include "dctnet.cpuMillicores" $resources.limits.cpu | int64 -}}
-{{- $request := include "dctnet.cpuMillicores" $resources.requests.cpu | int64 -}}
-{{- max 1 (div (mul $limit .Values.autoscaling.targetCPUUtilizationPercentage) $request) -}}
+{{- $target := mul (include "dctnet.cpuBasis" .) .Values.autoscaling.targetCPUUtilizationPercentage -}}
+{{- max 1 (div $target (max 1 (include "dctnet.cpuRequest" .))) -}}
 {{- end -}}
 
 {{/* Millicores that a replica can use: up to its limit, by the threads of its slots. With `auto` all slots
 share one thread per CPU. */}}
 {{- define "dctnet.usableMillicores" -}}
-{{- $resources := include "dctnet.resources" . | fromYaml -}}
-{{- $limit := include "dctnet.cpuMillicores" $resources.limits.cpu | int64 -}}
 {{- $slots := include "dctnet.inferenceSlots" . | int64 -}}
 {{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
 {{- $busy := eq (toString .Values.inference.threads) "auto" | ternary (max $slots $threads) (mul $slots $threads) -}}
-{{- min $limit (mul 1000 $busy) -}}
+{{- if ((.Values.resources | default dict).limits | default dict).cpu -}}{{ min (include "dctnet.cpuBasis" .) (mul 1000 $busy) }}
+{{- else -}}{{ mul 1000 $busy }}
+{{- end -}}
 {{- end -}}
 
 {{- define "dctnet.startupFailureThreshold" -}}

@@ -51,12 +51,15 @@ by configmap.yaml. */}}
 {{- fail (printf "dctnet: autoscaling.minReplicas is %v, but autoscaling.maxReplicas only %v." $autoscaling.minReplicas $autoscaling.maxReplicas) -}}
 {{- end -}}
 {{- if eq $autoscaling.metric "cpu" -}}
-{{- $limit := include "dctnet.cpuMillicores" (include "dctnet.resources" . | fromYaml).limits.cpu | int64 -}}
+{{- if not (include "dctnet.cpuRequest" . | int64) -}}
+{{- fail "dctnet: autoscaling.metric is cpu, but resources has neither a request nor a limit for cpu: set resources.requests.cpu." -}}
+{{- end -}}
+{{- $limit := include "dctnet.cpuBasis" . | int64 -}}
 {{- $usable := include "dctnet.usableMillicores" . | int64 -}}
 {{- /* The tolerance of the autoscaler is a tenth. */}}
 {{- $most := sub (div (add (mul 1000 $usable) (sub (mul 11 $limit) 1)) (mul 11 $limit)) 1 -}}
 {{- if gt (int64 $autoscaling.targetCPUUtilizationPercentage) $most -}}
-{{- fail (printf "dctnet: autoscaling.targetCPUUtilizationPercentage is %v, but a replica uses at most %dm of its CPU limit, %dm, and the autoscaler adds replicas from a tenth above the target: set at most %d, or more inference.slots." $autoscaling.targetCPUUtilizationPercentage $usable $limit $most) -}}
+{{- fail (printf "dctnet: autoscaling.targetCPUUtilizationPercentage is %v, but a replica uses at most %dm of its %dm CPU, and the autoscaler adds replicas from a tenth above the target: set at most %d, or more inference.slots." $autoscaling.targetCPUUtilizationPercentage $usable $limit $most) -}}
 {{- end -}}
 {{- end -}}
 {{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations -}}
@@ -88,7 +91,7 @@ by configmap.yaml. */}}
 {{- end -}}
 
 {{- define "dctnet.validation.resources" -}}
-{{- $sections := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" .Values.model.prepare.resources -}}
+{{- $sections := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" (.Values.model.prepare.resources | default dict) -}}
 {{- range $section, $resources := $sections -}}
 {{- range $resource, $unit := dict "cpu" "dctnet.cpuMillicores" "memory" "dctnet.memoryBytes" -}}
 {{- $request := dig "requests" $resource 0 $resources -}}
@@ -98,7 +101,7 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- with dig "limits" "memory" "" .Values.resources -}}
+{{- with include "dctnet.givenMemoryLimit" . -}}
 {{- $start := include "dctnet.startMemory" $ -}}
 {{- if lt (include "dctnet.memoryBytes" . | int64) (include "dctnet.memoryBytes" $start | int64) -}}
 {{- fail (printf "dctnet: resources.limits.memory is %v, but a replica with these model.styles takes %s before its first request: raise the limit, remove it to have it derived, or list fewer styles." . $start) -}}

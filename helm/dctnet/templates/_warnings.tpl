@@ -1,6 +1,6 @@
 {{/* Warnings of NOTES.txt, one line each: values that are valid but rarely meant. */}}
 {{- define "dctnet.warnings" -}}
-{{- with dig "limits" "memory" "" .Values.resources }}
+{{- with include "dctnet.givenMemoryLimit" . }}
 {{- $bound := include "dctnet.memoryLimit" $ }}
 {{- if lt (include "dctnet.memoryBytes" . | int64) (include "dctnet.memoryBytes" $bound | int64) }}
 - resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, remove it to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
