@@ -226,7 +226,18 @@ def test_scaling_behavior_is_equal_for_hpa_and_keda():
 
 
 @pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
-def test_rolling_update_surges_before_terminating():
-    strategy = render().deployment["spec"]["strategy"]
-    one_more = {"maxUnavailable": 0, "maxSurge": 1}
-    assert strategy == {"type": "RollingUpdate", "rollingUpdate": one_more}
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ({}, {"maxUnavailable": 0, "maxSurge": 1}),
+        ({"rollingUpdate": {"maxSurge": "50%"}}, {"maxUnavailable": 0, "maxSurge": "50%"}),
+        ({"rollingUpdate": {"maxUnavailable": None}}, {"maxSurge": 1}),
+        ({"rollingUpdate": None}, None),
+        ({"type": "Recreate"}, None),
+    ],
+)
+def test_rollout_strategy(strategy, expected):
+    """By default a replica surges before one is terminated."""
+    rendered = render({"strategy": strategy}).deployment["spec"]["strategy"]
+    rolling = {} if expected is None else {"rollingUpdate": expected}
+    assert rendered == {"type": strategy.get("type", "RollingUpdate"), **rolling}

@@ -20,6 +20,8 @@ from tests.support.chart import (
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
+ONE_REPLICA = {"autoscaling": {"enabled": False}, "replicaCount": 1}
+ONE_POD = {"create": True, "accessModes": ["ReadWriteOncePod"]}
 TLS = {"expose": {"tls": {"enabled": True}}}
 
 
@@ -37,6 +39,10 @@ def ingress_annotation(name: str, value: str) -> dict[str, Any]:
 
 def model(**values: Any) -> dict[str, Any]:
     return {"model": values}
+
+
+def rolling(**numbers: Any) -> dict[str, Any]:
+    return {"strategy": {"rollingUpdate": numbers}}
 
 
 def style_images(*styles: str) -> dict[str, Any]:
@@ -299,6 +305,21 @@ VALUES_CASES = {
         model(cache={"prepared": True}),
         "model.cache.prepared declares that a claim holds the converted model",
         model(cache={"prepared": True, "existingClaim": "models"}),
+    ),
+    "claim for one pod with several replicas": (
+        model(cache=ONE_POD),
+        "model.cache.accessModes has ReadWriteOncePod, which allows one pod, but there are up to 6",
+        ONE_REPLICA | model(cache=ONE_POD) | {"strategy": {"type": "Recreate"}},
+    ),
+    "claim for one pod with a surge": (
+        ONE_REPLICA | model(cache=ONE_POD),
+        "model.cache.accessModes has ReadWriteOncePod, which allows one pod, but a rollout starts",
+        ONE_REPLICA | model(cache=ONE_POD) | rolling(maxSurge=0, maxUnavailable=1),
+    ),
+    "rolling update without a surge and an unavailable replica": (
+        rolling(maxSurge="0%"),
+        "strategy.rollingUpdate has neither a surge nor an unavailable replica",
+        rolling(maxSurge=0, maxUnavailable="1%"),
     ),
     "cache both created and existing": (
         model(cache={"create": True, "existingClaim": "models"}),

@@ -9,6 +9,7 @@ from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
+ONE_NODE = {"create": True, "accessModes": ["ReadWriteOnce"]}
 CUSTOM_METRICS = "custom.metrics.k8s.io/v1beta2"
 
 
@@ -41,6 +42,11 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         LOAD,
         "autoscaling.metric is load, but the cluster serves no custom metrics",
         merge_values(LOAD, {"autoscaling": {"enabled": False}}),
+    ),
+    "ReadWriteOnce with a surge": (
+        {"model": {"source": "modelscope", "cache": ONE_NODE}},
+        "model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume",
+        {"model": {"source": "modelscope", "cache": ONE_NODE}, "strategy": {"type": "Recreate"}},
     ),
     "HTTPRoute without a timeout": (
         merge_values(GATEWAY, {"gateway": {"timeouts": False}}),

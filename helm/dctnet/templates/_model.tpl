@@ -10,6 +10,11 @@
 {{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
 {{- end -}}
 
+{{/* "true" if the chart creates the claim of the models, otherwise empty. */}}
+{{- define "dctnet.cacheClaimCreated" -}}
+{{- if and (eq .Values.model.source "modelscope") .Values.model.cache.create (not .Values.model.cache.existingClaim) -}}true{{- end -}}
+{{- end -}}
+
 {{/* Public styles, and those that ship with the service, as JSON. service/dctnet/models/styles.py has the
 originals; tests compare them. */}}
 {{- define "dctnet.publicStyles" -}}

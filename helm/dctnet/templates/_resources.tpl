@@ -178,6 +178,21 @@ share one thread per CPU. */}}
 {{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 
+{{- define "dctnet.strategy" -}}
+{{- eq .Values.strategy.type "Recreate" | ternary (dict "type" "Recreate") .Values.strategy | toYaml -}}
+{{- end -}}
+
+{{/* Largest number of replicas, with or without autoscaling. */}}
+{{- define "dctnet.maxReplicas" -}}
+{{- ternary .Values.autoscaling.maxReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
+{{- end -}}
+
+{{/* "true" if a rollout starts a replica before it terminates one; Kubernetes' default is 25%. */}}
+{{- define "dctnet.surgeEnabled" -}}
+{{- $surge := toString (dig "rollingUpdate" "maxSurge" "25%" .Values.strategy) -}}
+{{- if and (eq .Values.strategy.type "RollingUpdate") (not (has $surge (list "0" "0%"))) -}}true{{- end -}}
+{{- end -}}
+
 {{/* Minimum number of replicas, with or without autoscaling. */}}
 {{- define "dctnet.minReplicas" -}}
 {{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}

@@ -4,6 +4,7 @@ by configmap.yaml. */}}
 {{- include "dctnet.validation.name" . -}}
 {{- include "dctnet.validation.timeouts" . -}}
 {{- include "dctnet.validation.autoscaling" . -}}
+{{- include "dctnet.validation.strategy" . -}}
 {{- include "dctnet.validation.podDisruptionBudget" . -}}
 {{- include "dctnet.validation.styles" . -}}
 {{- include "dctnet.validation.model" . -}}
@@ -69,6 +70,13 @@ by configmap.yaml. */}}
 {{- if and (eq $autoscaling.metric "keda") (not $autoscaling.keda.serverAddress) -}}
 {{- fail "dctnet: autoscaling.metric is keda, but autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus." -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.strategy" -}}
+{{- $rolling := .Values.strategy.rollingUpdate | default dict -}}
+{{- if and (eq .Values.strategy.type "RollingUpdate") (not (include "dctnet.surgeEnabled" .)) (has (toString $rolling.maxUnavailable) (list "0" "0%")) -}}
+{{- fail "dctnet: strategy.rollingUpdate has neither a surge nor an unavailable replica, so no rollout could begin: set maxSurge or maxUnavailable to 1." -}}
 {{- end -}}
 {{- end -}}
 
@@ -188,6 +196,14 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- if and $model.cache.prepared (not $model.cache.existingClaim) -}}
 {{- fail "dctnet: model.cache.prepared declares that a claim holds the converted model, but model.cache.existingClaim is empty." -}}
+{{- end -}}
+{{- if and (include "dctnet.cacheClaimCreated" .) (has "ReadWriteOncePod" $model.cache.accessModes) -}}
+{{- if gt (include "dctnet.maxReplicas" . | int) 1 -}}
+{{- fail (printf "dctnet: model.cache.accessModes has ReadWriteOncePod, which allows one pod, but there are up to %s replicas: set ReadWriteMany, or replicaCount to 1 and autoscaling.enabled to false." (include "dctnet.maxReplicas" .)) -}}
+{{- end -}}
+{{- if include "dctnet.surgeEnabled" . -}}
+{{- fail "dctnet: model.cache.accessModes has ReadWriteOncePod, which allows one pod, but a rollout starts a second one: set strategy.type to Recreate." -}}
+{{- end -}}
 {{- end -}}
 {{- if and $model.cache.create $model.cache.existingClaim -}}
 {{- fail "dctnet: model.cache.create and model.cache.existingClaim are both set: choose one of them." -}}

@@ -19,4 +19,9 @@
 {{- if and .Values.gateway.enabled (not .Values.gateway.timeouts) }}
 - gateway.timeouts is false: set the timeout of the Gateway itself to {{ include "dctnet.proxyTotalTimeout" . }} s or more, by its own policy, or it gives up before the service responds.
 {{- end }}
+{{- if and (include "dctnet.cacheClaimCreated" .) (eq (join "" .Values.model.cache.accessModes) "ReadWriteOnce") }}
+{{- if include "dctnet.surgeEnabled" . }}
+- model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume for as long as one uses it, and a rollout waits with them. Set ReadWriteMany, or pin the pods to one node, or set strategy.type to Recreate.
+{{- end }}
+{{- end }}
 {{- end -}}
