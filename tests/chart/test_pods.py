@@ -197,22 +197,28 @@ def test_scheduling_and_security_values_are_passed_through():
     assert not settings.keys() & render(DEMO).pod["spec"].keys()
 
 
-def test_extra_container_fields_are_appended():
-    added = {
-        "env": ("extraEnv", {"name": "TZ", "value": "UTC"}),
-        "envFrom": ("extraEnvFrom", {"secretRef": {"name": "more"}}),
-        "volumeMounts": ("extraVolumeMounts", {"name": "more", "mountPath": "/more"}),
-    }
-    before = render(DEMO).container
-    after = render(merge_values(DEMO, {path: [value] for path, value in added.values()})).container
-    for place, (_, value) in added.items():
-        assert after[place] == [*before[place], value]
+PRIVATE_CA = {
+    "env": ("extraEnv", {"name": "REQUESTS_CA_BUNDLE", "value": "/ca/ca.crt"}),
+    "envFrom": ("extraEnvFrom", {"configMapRef": {"name": "proxies"}}),
+    "volumeMounts": ("extraVolumeMounts", {"name": "ca", "mountPath": "/ca", "readOnly": True}),
+}
 
 
-def test_extra_volumes_containers_and_init_container_env():
-    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
+def test_extra_fields_are_appended_to_the_containers_of_the_image():
+    """A private CA and the addresses of proxies matter most where models are fetched."""
+    extra = {path: [value] for path, value in PRIVATE_CA.values()}
+    before, after = (
+        [each for each in containers(render(values).pod["spec"]) if each["image"] != EXTRA["image"]]
+        for values in ({}, extra | {"extraContainers": [EXTRA]})
+    )
+    assert [each["name"] for each in after] == ["fetch", "prepare", "dctnet"]
+    for old, new in zip(before, after, strict=True):
+        for field, (_, value) in PRIVATE_CA.items():
+            assert new[field] == [*old.get(field, []), value]
+
+
+def test_extra_volumes_and_containers():
     values = {
-        "extraEnv": [proxy],
         "extraVolumes": [{"name": "more", "emptyDir": {}}],
         "extraContainers": [EXTRA],
         "extraInitContainers": [EXTRA | {"name": "first"}],
@@ -220,9 +226,7 @@ def test_extra_volumes_containers_and_init_container_env():
     spec = render(values).pod["spec"]
     assert spec["volumes"][-1] == {"name": "more", "emptyDir": {}}
     assert [each["name"] for each in spec["containers"]] == ["dctnet", "more"]
-    first, *own = spec["initContainers"]
-    assert first["name"] == "first"
-    assert [each["name"] for each in own if proxy in each["env"]] == ["fetch", "prepare"]
+    assert [each["name"] for each in spec["initContainers"]] == ["first", "fetch", "prepare"]
 
 
 def test_extra_objects_are_templates():

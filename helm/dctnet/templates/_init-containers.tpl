@@ -10,6 +10,10 @@ atomically, and skips it if it exists. */}}
   imagePullPolicy: {{ $.Values.image.pullPolicy }}
   args:
     {{- toYaml .args | nindent 4 }}
+  {{- with $.Values.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   env:
     - name: DCTNET_MODELS_DIR
       value: /models
@@ -50,5 +54,8 @@ atomically, and skips it if it exists. */}}
       mountPath: /tmp
     - name: model
       mountPath: /models
+    {{- with $.Values.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end -}}
