@@ -148,9 +148,32 @@ def test_image_reference(values, image):
     assert images(render(values)) == {image}
 
 
+@pytest.mark.parametrize(
+    ("registry", "reference", "expected"),
+    [
+        ("", "models/anime", "models/anime"),
+        ("", "r.example/models/anime", "r.example/models/anime"),
+        ("g.example", "models/anime", "g.example/models/anime"),
+        ("g.example", "anime", "g.example/anime"),
+        ("g.example:5000/mirror", "r.example/models/anime", "g.example:5000/mirror/models/anime"),
+        ("g.example", "localhost:5000/models/anime", "g.example/models/anime"),
+        ("g.example", "localhost/anime", "g.example/anime"),
+    ],
+)
+def test_global_registry_covers_model_images(registry, reference, expected):
+    pinned = f"{reference}@{DIGEST}"
+    for image in ({"reference": pinned}, {"references": {"anime": pinned}}):
+        model = {"source": "image", "styles": ["anime"], "image": image}
+        objects = render({"model": model, "global": {"imageRegistry": registry}})
+        volumes = objects.pod["spec"]["volumes"]
+        found = [each["image"]["reference"] for each in volumes if "image" in each]
+        assert found == [f"{expected}@{DIGEST}"]
+
+
 def test_image_pull_secrets_are_global_then_local_without_duplicates():
     a, b, c = ({"name": name} for name in "abc")
-    objects = render({"global": {"imagePullSecrets": [a, b]}, "imagePullSecrets": [b, c]})
+    own = {"global": {"imagePullSecrets": ["a", b], "other": {"open": 1}}}
+    objects = render(own | {"imagePullSecrets": ["b", c, "c"]})
     for _, pod in pods(objects):
         assert pod["imagePullSecrets"] == [a, b, c]
     assert all("imagePullSecrets" not in pod for _, pod in pods(render()))

@@ -218,7 +218,7 @@ def test_schema_rejects_invalid_values():
         [
             ("image.tag", 1.1),
             ("image.digest", "sha256:abc"),
-            *((f"{each}imagePullSecrets", ["registry"]) for each in ("", "global.")),
+            *((f"{each}imagePullSecrets", ["a registry"]) for each in ("", "global.")),
             *((f"{each}imagePullSecrets", [{"key": "registry"}]) for each in ("", "global.")),
             ("podAnnotations", {"a": True}),
             ("extraEnv", [{"name": "A", "value": 1}]),

@@ -61,11 +61,25 @@ annotations:
 {{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
+{{/* Reference of a model's image, with the registry replaced by global.imageRegistry. Arguments: root,
+reference. */}}
+{{- define "dctnet.modelImage" -}}
+{{- $reference := .reference -}}
+{{- with .root.Values.global.imageRegistry -}}
+{{- $reference = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $reference "" | printf "%s/%s" . -}}
+{{- end -}}
+{{- $reference -}}
+{{- end -}}
+
 {{- define "dctnet.imagePullSecrets" -}}
-{{- with concat .Values.global.imagePullSecrets .Values.imagePullSecrets | uniq }}
+{{- $names := list -}}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name")) -}}
+{{- end -}}
+{{- with uniq $names }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ .name | quote }}
+  - name: {{ quote . }}
   {{- end }}
 {{- end }}
 {{- end -}}

@@ -94,7 +94,7 @@ persistentVolumeClaim:
   readOnly: true
 {{- else if eq $model.source "image" }}
 image:
-  reference: {{ $model.image.reference | quote }}
+  reference: {{ include "dctnet.modelImage" (dict "root" . "reference" $model.image.reference) | quote }}
   pullPolicy: {{ $model.image.pullPolicy }}
 {{- else if eq $model.source "modelscope" }}
 {{- with include "dctnet.cacheClaimName" . }}
@@ -117,7 +117,7 @@ emptyDir:
 {{- range include "dctnet.listedStyles" . | fromJsonArray }}
 - name: style-{{ . }}
   image:
-    reference: {{ get $image.references . | quote }}
+    reference: {{ include "dctnet.modelImage" (dict "root" $ "reference" (get $image.references .)) | quote }}
     pullPolicy: {{ $image.pullPolicy }}
 {{- end }}
 {{- else }}
