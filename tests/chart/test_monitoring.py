@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, DEMO, Objects, merge_values, render
+from tests.support.chart import CHART, DEMO, Objects, merge_values, render, run_tool
 
 MONITORS = {
     "serviceMonitor": ("ServiceMonitor", "endpoints"),
@@ -66,6 +66,46 @@ def test_prometheus_rule_equals_the_rules_file():
     assert rule["metadata"]["labels"]["a"] == "b"
     assert rule["spec"] == yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())
     assert rule["spec"]["groups"]
+
+
+def test_alerts_are_changed_by_values(tmp_path):
+    changes = {
+        "DctnetErrorRateHigh": {"threshold": 0.2, "for": "30m"},
+        "DctnetCodecFailures": {"threshold": 100, "severity": "page"},
+        "DctnetShippedStyles": {"enabled": False},
+    }
+    url = "https://wiki.example.org/dctnet/runbook"
+    rendered = render_metrics(
+        prometheusRule={
+            "enabled": True,
+            "runbookUrl": url,
+            "alertLabels": {"team": "images", "severity": "none"},
+            "alerts": changes,
+        }
+    ).one("PrometheusRule")["spec"]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rendered))
+    assert run_tool("promtool", "check", "rules", "--lint-fatal", file).returncode == 0
+    written = yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())
+    expected, actual = (
+        {
+            rule["alert"]: rule
+            for group in each["groups"]
+            for rule in group["rules"]
+            if "alert" in rule
+        }
+        for each in (written, rendered)
+    )
+    del expected["DctnetShippedStyles"]
+    for alert, rule in expected.items():
+        rule["labels"]["team"] = "images"
+        rule["annotations"]["runbook_url"] = f"{url}#{alert.lower()}"
+        del rule["annotations"]["runbook"]
+    errors, codecs = expected["DctnetErrorRateHigh"], expected["DctnetCodecFailures"]
+    errors |= {"for": "30m", "expr": errors["expr"].replace("> 0.05", "> 0.2")}
+    codecs["expr"] = codecs["expr"].replace("> 10", "> 100")
+    codecs["labels"]["severity"] = "page"
+    assert actual == expected
 
 
 def test_dashboards_are_configmaps_with_the_sidecar_label():

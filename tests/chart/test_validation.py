@@ -45,6 +45,10 @@ def rolling(**numbers: Any) -> dict[str, Any]:
     return {"strategy": {"rollingUpdate": numbers}}
 
 
+def alerts(**changes: Any) -> dict[str, Any]:
+    return {"metrics": {"prometheusRule": {"enabled": True, "alerts": changes}}}
+
+
 def style_images(*styles: str) -> dict[str, Any]:
     references = {style: f"models/{style.lower()}@{DIGEST}" for style in styles}
     return model(source="image", styles=list(styles), image={"references": references})
@@ -350,6 +354,16 @@ VALUES_CASES = {
         ingress_annotation("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
         "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
         ingress_annotation("nginx.ingress.kubernetes.io/enable-cors", "true"),
+    ),
+    "threshold of an alert that has none": (
+        alerts(DctnetNoReplicaReady={"threshold": 1}),
+        "metrics.prometheusRule.alerts.DctnetNoReplicaReady.threshold is set, but this alert has",
+        alerts(DctnetNoReplicaReady={"severity": "warning"}),
+    ),
+    "alert that does not exist": (
+        alerts(DctnetDown={"enabled": False}),
+        "metrics.prometheusRule.alerts has DctnetDown, but the alerts are DctnetTargetMissing,",
+        alerts(DctnetTargetMissing={"enabled": False}),
     ),
     "ServiceMonitor and PodMonitor": (
         {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},

@@ -9,6 +9,43 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 {{ $name }}-{{ $suffix }}
 {{- end -}}
 
+{{/* Rules of files/rules, with the changes of metrics.prometheusRule. */}}
+{{- define "dctnet.rules" -}}
+{{- $values := .Values.metrics.prometheusRule -}}
+{{- $groups := list -}}
+{{- $known := list -}}
+{{- range $group := (.Files.Get "files/rules/dctnet.yaml" | fromYaml).groups -}}
+{{- $rules := list -}}
+{{- range $rule := $group.rules -}}
+{{- $changes := get $values.alerts ($rule.alert | default "") | default dict -}}
+{{- if $rule.alert -}}
+{{- $known = append $known $rule.alert -}}
+{{- with $changes.for }}{{- $_ := set $rule "for" . -}}{{- end -}}
+{{- if hasKey $changes "threshold" -}}
+{{- if ne 1 (regexFindAll " > [0-9.]+" $rule.expr -1 | len) -}}
+{{- fail (printf "dctnet: metrics.prometheusRule.alerts.%s.threshold is set, but this alert has no threshold: remove it." $rule.alert) -}}
+{{- end -}}
+{{- $_ := set $rule "expr" (regexReplaceAll " > [0-9.]+" $rule.expr (printf " > %v" $changes.threshold)) -}}
+{{- end -}}
+{{- $severity := dict "severity" ($changes.severity | default $rule.labels.severity) -}}
+{{- $_ := set $rule "labels" (merge $severity $values.alertLabels) -}}
+{{- if $values.runbookUrl -}}
+{{- $url := regexReplaceAll "^[^#]*" $rule.annotations.runbook $values.runbookUrl -}}
+{{- $_ := set $rule "annotations" (merge (dict "runbook_url" $url) (omit $rule.annotations "runbook")) -}}
+{{- end -}}
+{{- end -}}
+{{- if dig "enabled" true $changes -}}{{- $rules = append $rules $rule -}}{{- end -}}
+{{- end -}}
+{{- with $rules -}}{{- $groups = append $groups (dict "name" $group.name "rules" .) -}}{{- end -}}
+{{- end -}}
+{{- range $alert, $_ := $values.alerts -}}
+{{- if not (has $alert $known) -}}
+{{- fail (printf "dctnet: metrics.prometheusRule.alerts has %s, but the alerts are %s." $alert (join ", " $known)) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "groups" $groups | toYaml -}}
+{{- end -}}
+
 {{/* Endpoint fields that ServiceMonitor and PodMonitor share. */}}
 {{- define "dctnet.scrapeEndpoint" -}}
 interval: {{ .interval }}
