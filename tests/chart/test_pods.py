@@ -181,7 +181,7 @@ def test_topology_spread_constraints():
         assert objects.pod["spec"]["topologySpreadConstraints"] == own
 
 
-def test_scheduling_and_security_values_are_passed_through():
+def test_scheduling_and_security_values_reach_all_pods():
     settings: dict[str, Any] = {
         "affinity": {"podAffinity": {}},
         "nodeSelector": {"disk": "ssd"},
@@ -189,12 +189,33 @@ def test_scheduling_and_security_values_are_passed_through():
         "priorityClassName": "high",
         "runtimeClassName": "gvisor",
     }
-    spec = render(merge_values(DEMO, settings, nest_value("podSecurityContext.fsGroup", 7))).pod[
-        "spec"
-    ]
-    assert {name: spec[name] for name in settings} == settings
-    assert spec["securityContext"]["fsGroup"] == 7
-    assert not settings.keys() & render(DEMO).pod["spec"].keys()
+    own = nest_value("podSecurityContext.fsGroup", 7)
+    specs = dict(pods(render(merge_values(DEMO, settings, own))))
+    assert specs.keys() == {"Deployment/dctnet", "Pod/dctnet-test"}
+    for spec in specs.values():
+        assert {name: spec[name] for name in settings} == settings
+        assert spec["securityContext"]["fsGroup"] == 7
+        assert spec["serviceAccountName"] == "dctnet"
+    for _, spec in pods(render(DEMO)):
+        assert not settings.keys() & spec.keys()
+
+
+def test_labels_annotations_and_resources_reach_the_pod_of_helm_test():
+    resources = {"requests": {"cpu": "10m"}, "limits": {"cpu": "1"}}
+    values = {
+        "podLabels": {"sidecar.istio.io/inject": "false"},
+        "podAnnotations": {"a": "b"},
+        "helmTest": {"resources": resources},
+    }
+    objects = render(merge_values(DEMO, values))
+    for metadata in objects.one("Pod")["metadata"], objects.pod["metadata"]:
+        assert metadata["labels"].items() >= values["podLabels"].items()
+        assert metadata["annotations"].items() >= values["podAnnotations"].items()
+    (container,) = objects.one("Pod")["spec"]["containers"]
+    assert container["resources"] == {
+        "requests": {"cpu": "10m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "256Mi"},
+    }
 
 
 PRIVATE_CA = {

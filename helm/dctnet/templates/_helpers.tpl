@@ -83,3 +83,34 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* Part of the spec that all pods share, that of `helm test` included. */}}
+{{- define "dctnet.podSpec" -}}
+{{- include "dctnet.imagePullSecrets" . }}
+serviceAccountName: {{ include "dctnet.serviceAccountName" . | quote }}
+automountServiceAccountToken: false
+# A Service named dctnet would inject variables that look like settings.
+enableServiceLinks: false
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

@@ -99,7 +99,7 @@ by configmap.yaml. */}}
 {{- end -}}
 
 {{- define "dctnet.validation.resources" -}}
-{{- $sections := dict "resources" (include "dctnet.resources" . | fromYaml) "model.prepare.resources" (.Values.model.prepare.resources | default dict) -}}
+{{- $sections := dict "resources" (include "dctnet.resources" . | fromYaml) "helmTest.resources" (.Values.helmTest.resources | default dict) "model.prepare.resources" (.Values.model.prepare.resources | default dict) -}}
 {{- range $section, $resources := $sections -}}
 {{- range $resource, $unit := dict "cpu" "dctnet.cpuMillicores" "memory" "dctnet.memoryBytes" -}}
 {{- $request := dig "requests" $resource 0 $resources -}}
