@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, DEMO, INGRESS, merge_values, render, run_tool
+from tests.support.chart import (
+    CHART,
+    DEMO,
+    INGRESS,
+    merge_values,
+    render,
+    run_tool,
+    schema_errors,
+)
 
 GATEWAY = {"gateway": {"enabled": True, "create": True, "className": "envoy"}}
 HOST = {"expose": {"hosts": ["a.example.org"]}}
@@ -30,6 +38,21 @@ def test_service_type_and_port(service, type_, port):
     spec = render(merge_values(DEMO, {"service": service})).one("Service", "dctnet")["spec"]
     assert spec["type"] == type_
     assert spec["ports"] == [{"name": "http", "targetPort": "http", "appProtocol": "http", **port}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "families"),
+    [("", []), ("PreferDualStack", []), ("RequireDualStack", ["IPv6", "IPv4"]), ("", ["IPv6"])],
+)
+def test_ip_families_of_both_services(policy, families):
+    service = {"ipFamilyPolicy": policy, "ipFamilies": families}
+    objects = render(merge_values(DEMO, {"service": service}))
+    services = objects.all("Service")
+    assert len(services) == 2
+    for each in services:
+        assert {key: each["spec"].get(key, type(service[key])()) for key in service} == service
+        assert policy or "ipFamilyPolicy" not in each["spec"]
+    assert schema_errors(objects) == []
 
 
 def test_service_labels_and_annotations():

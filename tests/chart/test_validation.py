@@ -49,6 +49,10 @@ def alerts(**changes: Any) -> dict[str, Any]:
     return {"metrics": {"prometheusRule": {"enabled": True, "alerts": changes}}}
 
 
+def families(policy: str, *names: str) -> dict[str, Any]:
+    return {"service": {"ipFamilyPolicy": policy, "ipFamilies": list(names)}}
+
+
 def style_images(*styles: str) -> dict[str, Any]:
     references = {style: f"models/{style.lower()}@{DIGEST}" for style in styles}
     return model(source="image", styles=list(styles), image={"references": references})
@@ -329,6 +333,11 @@ VALUES_CASES = {
         model(cache={"create": True, "existingClaim": "models"}),
         "model.cache.create and model.cache.existingClaim are both set",
         model(cache={"create": True}),
+    ),
+    "two IP families for a single stack": (
+        families("SingleStack", "IPv6", "IPv4"),
+        "service.ipFamilyPolicy is SingleStack, but service.ipFamilies has two families",
+        families("SingleStack", "IPv6"),
     ),
     "TLS without hosts": (
         TLS,

@@ -211,6 +211,9 @@ by configmap.yaml. */}}
 {{- end -}}
 
 {{- define "dctnet.validation.exposure" -}}
+{{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len .Values.service.ipFamilies) 1) -}}
+{{- fail "dctnet: service.ipFamilyPolicy is SingleStack, but service.ipFamilies has two families: remove one, or set PreferDualStack." -}}
+{{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (eq .Values.fairness.by "address") (not .Values.fairness.trustedProxies) -}}
 {{- fail "dctnet: fairness.by is address, but behind an ingress or a gateway all clients have the address of the proxy: set fairness.trustedProxies to its network." -}}
 {{- end -}}
