@@ -1,8 +1,11 @@
 """Object names, labels, selectors, and image references."""
 
-import pytest
+import shutil
 
-from tests.support.chart import DIGEST, Object, Objects, merge_values, render
+import pytest
+import yaml
+
+from tests.support.chart import CHART, DIGEST, Object, Objects, merge_values, render, run_tool
 from tests.support.kubernetes import images, pods, validation_errors
 
 EVERYTHING = {
@@ -55,9 +58,41 @@ def test_common_labels_and_annotations():
         assert labels["app.kubernetes.io/version"] == "0.1.0"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert labels["app.kubernetes.io/component"]
-        assert labels["helm.sh/chart"] == "dctnet-0.1.0"
+        assert labels.get("helm.sh/chart") == (None if each is metadata[-1] else "dctnet-0.1.0")
         assert labels["team"] == "a"
         assert each["annotations"]["b"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("version", "label", "tag"),
+    [
+        ("1.2.3", "1.2.3", "1.2.3"),
+        ("1.2.3+build.5", "1.2.3_build.5", "1.2.3_build.5"),
+        (f"1.2.3-{'a' * 70}", f"1.2.3-{'a' * 57}", f"1.2.3-{'a' * 70}"),
+        (f"1.2.3-{'a' * 56}.rc+1", f"1.2.3-{'a' * 56}", f"1.2.3-{'a' * 56}.rc_1"),
+    ],
+)
+def test_any_version_gives_valid_labels_and_the_same_pods(version, label, tag, tmp_path):
+    chart = tmp_path / "dctnet"
+    shutil.copytree(CHART, chart)
+    file = chart / "Chart.yaml"
+    text = file.read_text()
+
+    def rendered(chart_version: str) -> Objects:
+        bumped = text.replace("version: 0.1.0", f"version: {chart_version}", 1)
+        file.write_text(bumped.replace('appVersion: "0.1.0"', f'appVersion: "{version}"'))
+        options = ("--kube-version", "1.36.0", "--set", "model.source=demo")
+        run = run_tool("helm", "template", "dctnet", chart, *options)
+        assert run.returncode == 0, run.stderr
+        return Objects(list(filter(None, yaml.safe_load_all(run.stdout))))
+
+    objects = rendered(version)
+    assert validation_errors(objects) == []
+    labels = objects.deployment["metadata"]["labels"]
+    assert labels["app.kubernetes.io/version"] == label
+    assert labels["helm.sh/chart"].startswith("dctnet-1.2.3")
+    assert images(objects) == {f"dctnet:{tag}"}
+    assert rendered("9.9.9").pod == objects.pod  # A new chart alone restarts no pod.
 
 
 def test_chart_labels_take_precedence():

@@ -36,15 +36,23 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: replica
 {{- end -}}
 
-{{/* Labels and annotations of an object. Arguments: root, component, labels, annotations. */}}
+{{/* Label value of a version, which may have a `+` and any length. */}}
+{{- define "dctnet.versionLabel" -}}
+{{- . | replace "+" "_" | trunc 63 | regexFind ".*[A-Za-z0-9]" -}}
+{{- end -}}
+
+{{/* Labels and annotations of an object. Arguments: root, component, labels, annotations, and template: true
+in a pod template, where a new version of the chart alone changes nothing. */}}
 {{- define "dctnet.metadata" -}}
 {{- $own := dict
     "app.kubernetes.io/name" (include "dctnet.name" .root)
     "app.kubernetes.io/instance" .root.Release.Name
     "app.kubernetes.io/component" .component
-    "app.kubernetes.io/version" .root.Chart.AppVersion
-    "app.kubernetes.io/managed-by" .root.Release.Service
-    "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+    "app.kubernetes.io/version" (include "dctnet.versionLabel" .root.Chart.AppVersion)
+    "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- if not .template -}}
+{{- $_ := printf "%s-%s" .root.Chart.Name .root.Chart.Version | include "dctnet.versionLabel" | set $own "helm.sh/chart" -}}
+{{- end -}}
 labels:
   {{- merge $own (.labels | default dict) .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
@@ -56,7 +64,7 @@ annotations:
 {{- define "dctnet.image" -}}
 {{- $image := .Values.image -}}
 {{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
-{{- $tag := $image.tag | default (printf "%s%s" .Chart.AppVersion $suffix) -}}
+{{- $tag := $image.tag | default (printf "%s%s" (replace "+" "_" .Chart.AppVersion) $suffix) -}}
 {{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
 {{- end -}}
