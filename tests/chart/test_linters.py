@@ -27,9 +27,6 @@ ACCEPTED_CHECKS = {
     ("Deployment", "deployment-replicas"): (
         "The minimal profile has one replica, the one with KEDA starts with one."
     ),
-    ("Deployment", "deployment-has-poddisruptionbudget"): (
-        "Skipped for a single replica, where it would block node drains."
-    ),
     ("Pod", "container-ephemeral-storage-request-and-limit"): (
         "The pod of `helm test` writes nothing: its root and its volumes are read-only."
     ),
