@@ -112,6 +112,9 @@ def test_model_source_sets_image_volume_and_setting(source):
     assert ("DCTNET_STYLE_CACHE" in objects.settings) == ("," in setting)
     volumes = {each.pop("name"): each for each in objects.pod["spec"]["volumes"]}
     assert volumes.get("model") == volume
+    annotations = objects.pod["metadata"]["annotations"]
+    scratch = annotations["cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"]
+    assert scratch.split(",") == [name for name in volumes if "emptyDir" in volumes[name]]
     mounts = {each["name"]: each for each in objects.container["volumeMounts"]}
     if volume is None:
         assert "model" not in mounts

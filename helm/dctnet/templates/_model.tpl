@@ -110,6 +110,11 @@ emptyDir:
 {{- end }}
 {{- end -}}
 
+{{/* Names of the emptyDir volumes, whose loss costs nothing but a second fetch. */}}
+{{- define "dctnet.scratchVolumes" -}}
+{{- contains "emptyDir" (include "dctnet.modelVolumes" .) | ternary "tmp,model" "tmp" -}}
+{{- end -}}
+
 {{/* Model volumes: one, one per style, or none. */}}
 {{- define "dctnet.modelVolumes" -}}
 {{- $image := .Values.model.image -}}
