@@ -262,16 +262,6 @@ def test_extra_objects_are_templates():
     assert yaml.safe_dump(added["data"]) == "namespace: images\n"
 
 
-def test_schema_rejects_reserved_names_in_extra_values():
-    for path, value in [
-        ("extraVolumes", {"name": "tmp", "emptyDir": {}}),
-        ("extraContainers", EXTRA | {"name": "dctnet"}),
-        ("extraInitContainers", EXTRA | {"name": "fetch"}),
-    ]:
-        with pytest.raises(Exception, match=path):
-            render({path: [value]})
-
-
 def test_cpu_limit_comes_from_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
     limit = {"containerName": "dctnet", "resource": "limits.cpu", "divisor": "1m"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.chart import (
+    BAKED,
     CHART,
     DEMO,
     DIGEST,
@@ -181,6 +182,36 @@ VALUES_CASES = {
         replicas(2, maxUnavailable=None),
         "podDisruptionBudget.maxUnavailable allows no replica to be unavailable",
         replicas(2, maxUnavailable=None, enabled=False),
+    ),
+    "volume of the chart": (
+        {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+        "the pod would have two volumes with the name model",
+        BAKED | {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+    ),
+    "container of the chart": (
+        {"extraContainers": [{"name": "dctnet", "image": "a"}]},
+        "the pod would have two containers with the name dctnet",
+        {"extraContainers": [{"name": "other", "image": "a"}]},
+    ),
+    "init container of the chart": (
+        {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
+        "the pod would have two containers with the name fetch",
+        DEMO | {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
+    ),
+    "variable twice": (
+        DEMO | {"extraEnv": [{"name": "TZ", "value": "UTC"}, {"name": "TZ", "value": "CET"}]},
+        "the pod would have two variables in the container dctnet with the name TZ",
+        DEMO | {"extraEnv": [{"name": "TZ", "value": "UTC"}]},
+    ),
+    "variable of an init container": (
+        model(endpoint="https://a") | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+        "the pod would have two variables in the container fetch with the name MODELSCOPE_ENDPOINT",
+        {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+    ),
+    "volume mount of the chart": (
+        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models"}]},
+        "the pod would have two volume mounts in the container fetch with the mountPath /models",
+        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models/more"}]},
     ),
     "CPU request exceeds limit": (
         {"resources": {"requests": {"cpu": "2001m"}}},

@@ -2,6 +2,7 @@
 by configmap.yaml. */}}
 {{- define "dctnet.validation" -}}
 {{- include "dctnet.validation.name" . -}}
+{{- include "dctnet.validation.podNames" . -}}
 {{- include "dctnet.validation.timeouts" . -}}
 {{- include "dctnet.validation.autoscaling" . -}}
 {{- include "dctnet.validation.strategy" . -}}
@@ -18,6 +19,29 @@ by configmap.yaml. */}}
 {{- $name := include "dctnet.fullname" . -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
 {{- fail (printf "dctnet: the objects would be named %s, but the name of a Service starts with a letter and has no dots: set fullnameOverride." $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names in the pod that must be unique, those of the extra values included. */}}
+{{- define "dctnet.validation.podNames" -}}
+{{- $spec := include "dctnet.replicaPodSpec" . | fromYaml -}}
+{{- $containers := concat ($spec.initContainers | default list) ($spec.containers | default list) -}}
+{{- $lists := list (list "volumes" "name" $spec.volumes) (list "containers" "name" $containers) -}}
+{{- range $containers -}}
+{{- $lists = append $lists (list (printf "variables in the container %s" .name) "name" .env) -}}
+{{- $lists = append $lists (list (printf "volume mounts in the container %s" .name) "mountPath" .volumeMounts) -}}
+{{- end -}}
+{{- range $lists -}}
+{{- $kind := index . 0 -}}
+{{- $key := index . 1 -}}
+{{- $seen := list -}}
+{{- range index . 2 | default list -}}
+{{- $name := get . $key -}}
+{{- if has $name $seen -}}
+{{- fail (printf "dctnet: the pod would have two %s with the %s %s: rename or remove one in the extra values." $kind $key $name) -}}
+{{- end -}}
+{{- $seen = append $seen $name -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
