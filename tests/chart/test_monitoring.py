@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, DEMO, Objects, merge_values, render, run_tool
+from tests.support.chart import (
+    CHART,
+    DEMO,
+    Object,
+    Objects,
+    merge_values,
+    render,
+    run_tool,
+)
 
 MONITORS = {
     "serviceMonitor": ("ServiceMonitor", "endpoints"),
@@ -108,32 +116,48 @@ def test_alerts_are_changed_by_values(tmp_path):
     assert actual == expected
 
 
+def dashboards(**options: Any) -> list[Object]:
+    """ConfigMaps of dashboards."""
+    objects = render_metrics(dashboards={"enabled": True} | options).all("ConfigMap")
+    return [each for each in objects if "dashboard" in each["metadata"]["name"]]
+
+
 def test_dashboards_are_configmaps_with_the_sidecar_label():
     metrics = {
-        "enabled": True,
-        "namespace": "grafana",
         "label": "dashboards.example/load",
         "labelValue": "yes",
         "annotations": {"folder": "Cartoons"},
     }
-    files = {file.name: file.read_text() for file in CHART.glob("files/dashboards/*.json")}
-    assert files
-    objects = [
-        each
-        for each in render_metrics(dashboards=metrics).all("ConfigMap")
-        if "dashboard" in str(each)
-    ]
-    carried = {name: text for each in objects for name, text in each["data"].items()}
-    assert {name: json.loads(text) for name, text in carried.items()} == {
-        name: json.loads(text) for name, text in files.items()
-    }
+    files = [json.loads(file.read_text()) for file in CHART.glob("files/dashboards/*.json")]
+    objects = dashboards(**metrics)
+    carried = [json.loads(text) for each in objects for text in each["data"].values()]
+    own = {"uid": carried[0]["uid"], "title": "dctnet images/dctnet"}
+    assert carried == [file | own for file in files]
     for each in objects:
-        assert each["metadata"]["namespace"] == "grafana"
         assert each["metadata"]["labels"]["dashboards.example/load"] == "yes"
         assert each["metadata"]["annotations"]["folder"] == "Cartoons"
 
 
 def test_dashboards_default_to_the_release_namespace():
-    objects = render_metrics(dashboards={"enabled": True}).one("ConfigMap", "dctnet-dashboard")
-    assert objects["metadata"]["namespace"] == "images"
-    assert objects["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (one,) = dashboards()
+    assert one["metadata"]["name"] == "dctnet-dashboard"
+    assert one["metadata"]["namespace"] == "images"
+    assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_dashboards_of_several_releases_coexist():
+    """In one Grafana, whose sidecar writes all files to one folder."""
+    folder = {"metrics": {"dashboards": {"enabled": True, "namespace": "grafana"}}}
+    found = [
+        each
+        for release in ("a", "b")
+        for namespace in ("images", "more")
+        for each in render(folder, release=release, namespace=namespace).all("ConfigMap")
+        if each["metadata"]["namespace"] == "grafana"
+    ]
+    files = [(file, json.loads(text)) for each in found for file, text in each["data"].items()]
+    assert len({each["metadata"]["name"] for each in found}) == 4
+    assert len({file for file, _ in files}) == 4
+    for key in "uid", "title":
+        assert len({dashboard[key] for _, dashboard in files}) == 4
+    assert all(len(dashboard["uid"]) <= 40 for _, dashboard in files)

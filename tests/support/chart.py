@@ -162,12 +162,13 @@ def render(
     *,
     profile: str | None = None,
     release: str = "dctnet",
+    namespace: str = "images",
     kubernetes: str = "1.36.0",
     apis: Sequence[str] = APIS,
     helm: str = "helm",
 ) -> Objects:
     """Render the chart; raise Rejected or Invalid on failure."""
-    command = [helm, "template", release, str(CHART), "--namespace", "images"]
+    command = [helm, "template", release, str(CHART), "--namespace", namespace]
     command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
         command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]
