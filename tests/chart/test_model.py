@@ -216,6 +216,13 @@ def test_created_claim_is_kept_on_uninstall():
     }
 
 
+@pytest.mark.parametrize(("given", "expected"), [("", None), ("-", ""), ("fast", "fast")])
+def test_storage_class_of_the_created_claim(given, expected):
+    cache = {"create": True, "storageClassName": given}
+    claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim")
+    assert claim["spec"].get("storageClassName") == expected
+
+
 def test_progress_deadline_covers_start_and_model_fetch():
     def deadline(values: dict[str, Any]) -> int:
         return render(values).deployment["spec"]["progressDeadlineSeconds"]

@@ -262,6 +262,17 @@ def test_extra_objects_are_templates():
     assert yaml.safe_dump(added["data"]) == "namespace: images\n"
 
 
+def test_extra_objects_as_text_may_have_numbers():
+    text = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ include "dctnet.fullname" . }}-more}
+data: {queue: {{ .Values.admission.queueSize }}, list: {{ .Values.model.styles | toJson }}}
+"""
+    for helm in ("helm", "helm3"):
+        objects = render(merge_values(DEMO, {"extraObjects": [text]}), helm=helm)
+        assert objects.one("ConfigMap", "dctnet-more")["data"] == {"queue": 64, "list": []}
+
+
 def test_cpu_limit_comes_from_the_downward_api():
     (variable,) = [each for each in render(DEMO).container["env"] if "CPU" in each["name"]]
     limit = {"containerName": "dctnet", "resource": "limits.cpu", "divisor": "1m"}
