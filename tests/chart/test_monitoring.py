@@ -58,6 +58,8 @@ def test_monitors_scrape_the_management_port(monitor):
     }
     objects = render_metrics(**{monitor: metrics}).one(kind)
     assert objects["metadata"]["labels"]["release"] == "prometheus"
+    # The job is the release: this label of the Service, or of the pods.
+    assert objects["spec"]["jobLabel"] == "app.kubernetes.io/instance"
     assert objects["spec"][endpoints] == [
         {
             "port": "management",

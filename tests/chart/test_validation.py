@@ -20,7 +20,6 @@ from tests.support.chart import (
 )
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
-KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
 ONE_REPLICA = {"autoscaling": {"enabled": False}, "replicaCount": 1}
 ONE_POD = {"create": True, "accessModes": ["ReadWriteOncePod"]}
 TLS = {"expose": {"tls": {"enabled": True}}}
@@ -135,11 +134,6 @@ VALUES_CASES = {
         {"resources": {"limits": {"cpu": None}, "requests": {"cpu": None}}},
         "autoscaling.metric is cpu, but resources has neither a request nor a limit for cpu",
         {"resources": {"limits": {"cpu": None}, "requests": {"cpu": "100m"}}},
-    ),
-    "KEDA without scraping": (
-        KEDA,
-        "autoscaling.metric is keda, but nothing scrapes the replicas",
-        merge_values(SCRAPED, KEDA),
     ),
     "KEDA without a Prometheus URL": (
         merge_values(SCRAPED, {"autoscaling": {"metric": "keda"}}),
@@ -412,7 +406,6 @@ VALUES_CASES = {
     ),
 }
 
-LOAD = {"autoscaling": {"metric": "load"}}
 
 # Cases that also depend on the release name or the cluster.
 CLUSTER_CASES = {
@@ -420,11 +413,6 @@ CLUSTER_CASES = {
         (IMAGE, {"kubernetes": "1.35.9"}),
         "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
         (IMAGE, {"kubernetes": "1.36.0"}),
-    ),
-    "load without scraping": (
-        (LOAD, {}),
-        "autoscaling.metric is load, but nothing scrapes the replicas",
-        (merge_values(SCRAPED, LOAD), {}),
     ),
     "release name with a leading digit": (
         ({}, {"release": "1st"}),

@@ -10,6 +10,7 @@ from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
 ONE_NODE = {"create": True, "accessModes": ["ReadWriteOnce"]}
+KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
 CUSTOM_METRICS = "custom.metrics.k8s.io/v1beta2"
 
 
@@ -37,6 +38,11 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         merge_values(SCRAPED, monitored("podMonitor")),
         "metrics.podAnnotations and a monitor are both enabled:",
         SCRAPED,
+    ),
+    "KEDA without scraping": (
+        KEDA,
+        "autoscaling.metric is keda, but the chart has nothing scrape the replicas",
+        merge_values(KEDA, monitored("podMonitor")),
     ),
     "load without custom metrics": (
         LOAD,

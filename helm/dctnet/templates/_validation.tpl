@@ -87,10 +87,6 @@ by configmap.yaml. */}}
 {{- fail (printf "dctnet: autoscaling.targetCPUUtilizationPercentage is %v, but a replica uses at most %dm of its %dm CPU, and the autoscaler adds replicas from a tenth above the target: set at most %d, or more inference.slots." $autoscaling.targetCPUUtilizationPercentage $usable $limit $most) -}}
 {{- end -}}
 {{- end -}}
-{{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations -}}
-{{- if and (ne $autoscaling.metric "cpu") (not $scraped) -}}
-{{- fail (printf "dctnet: autoscaling.metric is %s, but nothing scrapes the replicas: set metrics.serviceMonitor.enabled, metrics.podMonitor.enabled or metrics.podAnnotations." $autoscaling.metric) -}}
-{{- end -}}
 {{- if and (eq $autoscaling.metric "keda") (not $autoscaling.keda.serverAddress) -}}
 {{- fail "dctnet: autoscaling.metric is keda, but autoscaling.keda.serverAddress is empty: set it to the URL of Prometheus." -}}
 {{- end -}}

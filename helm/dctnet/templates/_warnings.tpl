@@ -24,4 +24,8 @@
 - model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume for as long as one uses it, and a rollout waits with them. Set ReadWriteMany, or pin the pods to one node, or set strategy.type to Recreate.
 {{- end }}
 {{- end }}
+{{- $scraped := or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.podAnnotations }}
+{{- if and .Values.autoscaling.enabled (ne .Values.autoscaling.metric "cpu") (not $scraped) }}
+- autoscaling.metric is {{ .Values.autoscaling.metric }}, but the chart has nothing scrape the replicas: set metrics.serviceMonitor.enabled, metrics.podMonitor.enabled or metrics.podAnnotations, unless a scrape configuration of your own does.
+{{- end }}
 {{- end -}}
