@@ -80,11 +80,11 @@ def ingress_settings(objects: Objects) -> dict[str, Any]:
         "connect timeout, s": number("proxy-connect-timeout"),
         "load balancing": annotation(objects, "load-balance"),
         "requests per second": number("limit-rps") or None,
-        "certificates": [
+        "certificates": sorted(
             (host, each["secretName"])
             for each in ingress["spec"].get("tls", [])
             for host in each["hosts"]
-        ],
+        ),
         "issuer": issuer(ingress),
     }
 
@@ -119,11 +119,11 @@ def route_settings(objects: Objects) -> dict[str, Any]:
         ),
         "load balancing": {"RoundRobin": "round_robin"}[backend_policy["loadBalancer"]["type"]],
         "requests per second": limits[0]["requests"] if limits else None,
-        "certificates": [
+        "certificates": sorted(
             (each["hostname"], each["tls"]["certificateRefs"][0]["name"])
             for each in gateway["spec"]["listeners"]
             if each["protocol"] == "HTTPS"
-        ],
+        ),
         "issuer": issuer(gateway),
     }
 
@@ -139,6 +139,10 @@ TLS = {"expose": {"hosts": HOSTS, "tls": {"enabled": True}}}
 
 # Values, and the settings expected of both.
 EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        merge_values(TLS, {"expose": {"tls": {"secretNames": {HOSTS[1]: "b-tls"}}}}),
+        {"certificates": [(HOSTS[0], "dctnet-tls"), (HOSTS[1], "b-tls")]},
+    ),
     (
         {},
         {
@@ -163,6 +167,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
                 "tls": {"issuer": "ca"},
             },
             "service": {"port": 8000},
+            "timeouts": {"proxyConnect": 3},
             "requestLimits": {"bodyBytes": 1024},
         },
         {
@@ -171,6 +176,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "maximum body, bytes": 1024 + 64 * 1024,
             "tries": 1,
             "retried": set(),
+            "connect timeout, s": 3,
             "requests per second": 50,
             "certificates": [],
             "issuer": {},
@@ -231,6 +237,24 @@ def test_management_port_is_not_exposed():
     assert objects.one("Service", "dctnet-management")["spec"]["clusterIP"] == "None"
     for settings in (ingress_settings(objects), route_settings(objects)):
         assert {name for name, _ in settings["backend"]} == {"dctnet"}
+
+
+def test_every_derived_annotation_follows_from_a_value():
+    """The chart rejects them in `ingress.annotations` and refers to its values."""
+    before, after = (
+        render(merge_values(INGRESS, values)).one("Ingress")["metadata"]["annotations"]
+        for values in (
+            {},
+            {
+                "requestLimits": {"bodyBytes": 1024},
+                "timeouts": {"proxyConnect": 6, "proxyRead": 70},
+                "expose": {"retries": 0},
+                "ingress": {"loadBalance": "ewma", "requestBuffering": False},
+            },
+        )
+    )
+    assert len(before) >= 10
+    assert [name for name, value in before.items() if after.get(name) == value] == []
 
 
 def test_connection_limit_applies_to_ingress_nginx_only():

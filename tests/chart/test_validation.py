@@ -369,6 +369,11 @@ VALUES_CASES = {
         "expose.tls.enabled needs expose.hosts",
         merge_values(TLS, {"expose": {"hosts": ["a.example.org"]}}),
     ),
+    "TLS Secret of a host that is not listed": (
+        {"expose": {"hosts": ["a.example.org"], "tls": {"secretNames": {"b.example.org": "b"}}}},
+        "expose.tls.secretNames has a Secret for b.example.org, but expose.hosts does not list it",
+        {"expose": {"hosts": ["b.example.org"], "tls": {"secretNames": {"b.example.org": "b"}}}},
+    ),
     "issuer and cluster issuer": (
         {"expose": {"tls": {"issuer": "a", "clusterIssuer": "b"}}},
         "expose.tls.issuer and expose.tls.clusterIssuer are both set",

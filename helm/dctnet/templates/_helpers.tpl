@@ -25,8 +25,10 @@
 {{- .Values.model.cache.existingClaim | default $created -}}
 {{- end -}}
 
+{{/* Secret with the TLS certificate of a host. Arguments: root, host. */}}
 {{- define "dctnet.tlsSecretName" -}}
-{{- .Values.expose.tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .)) -}}
+{{- $tls := .root.Values.expose.tls -}}
+{{- get $tls.secretNames .host | default $tls.secretName | default (printf "%s-tls" (include "dctnet.fullname" .root)) -}}
 {{- end -}}
 
 {{/* Labels that select the replicas. They are immutable in a Deployment. */}}

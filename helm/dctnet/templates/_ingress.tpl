@@ -5,8 +5,8 @@ schema validates. */}}
 nginx.ingress.kubernetes.io/proxy-body-size: {{ $bytes | quote }}
 # Buffers request bodies in memory, so that no image is written to the controller's disk.
 nginx.ingress.kubernetes.io/client-body-buffer-size: {{ $bytes | quote }}
-nginx.ingress.kubernetes.io/proxy-request-buffering: "on"
-nginx.ingress.kubernetes.io/proxy-connect-timeout: "5"
+nginx.ingress.kubernetes.io/proxy-request-buffering: {{ ternary "on" "off" .Values.ingress.requestBuffering | quote }}
+nginx.ingress.kubernetes.io/proxy-connect-timeout: {{ .Values.timeouts.proxyConnect | quote }}
 nginx.ingress.kubernetes.io/proxy-read-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
 nginx.ingress.kubernetes.io/proxy-send-timeout: {{ include "dctnet.proxyReadTimeout" . | quote }}
 {{- if gt (int .Values.expose.retries) 0 }}

@@ -238,6 +238,11 @@ by configmap.yaml. */}}
 {{- fail "dctnet: fairness.by is address, but behind an ingress or a gateway all clients have the address of the proxy: set fairness.trustedProxies to its network." -}}
 {{- end -}}
 {{- $tls := .Values.expose.tls -}}
+{{- range $host, $_ := $tls.secretNames -}}
+{{- if not (has $host $.Values.expose.hosts) -}}
+{{- fail (printf "dctnet: expose.tls.secretNames has a Secret for %s, but expose.hosts does not list it." $host) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $tls.enabled (not .Values.expose.hosts) -}}
 {{- fail "dctnet: expose.tls.enabled needs expose.hosts, the host names of the certificate." -}}
 {{- end -}}
