@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.chart import PROFILES, Objects, merge_values, render, run_tool
 from tests.support.kubernetes import parse_quantity
+from tests.support.repo import ROOT
 
 PROMETHEUS = "http://prometheus.monitoring:9090"
 SCALERS = {
@@ -185,8 +187,10 @@ NEIGHBORS = [
 
 
 @pytest.mark.promise("Cluster: replicas follow the load")
-def test_keda_query_counts_each_pod_of_this_release_once(tmp_path):
+def test_queries_of_autoscalers_count_each_pod_of_this_release_once(tmp_path):
     tests = []
+    adapter = yaml.safe_load((ROOT / "k8s/controllers/prometheus-adapter.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
     for names in NEIGHBORS:
         series, expected = [], []
         for load, name in enumerate(names, 1):
@@ -202,6 +206,17 @@ def test_keda_query_counts_each_pod_of_this_release_once(tmp_path):
                     "expr": trigger["metadata"]["query"],
                     "eval_time": "0s",
                     "exp_samples": [{"labels": "{}", "value": load * len(pod_names(name))}],
+                }
+            )
+            # prometheus-adapter gets the names of the pods from the autoscaler.
+            pod = pod_names(name)[0]
+            query = rule["metricsQuery"].replace("<<.Series>>", rule["name"]["as"])
+            query = query.replace("<<.LabelMatchers>>", f'namespace="images",pod=~"{pod}"')
+            expected.append(
+                {
+                    "expr": query.replace("<<.GroupBy>>", "pod"),
+                    "eval_time": "0s",
+                    "exp_samples": [{"labels": f'{{pod="{pod}"}}', "value": load}],
                 }
             )
         tests.append({"input_series": series, "promql_expr_test": expected})

@@ -1,11 +1,14 @@
 """values.schema.json: complete, closed, bounded, and in sync with ``values.yaml``."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
+import yaml
 
 from tests.support.chart import (
     CHART,
@@ -248,3 +251,27 @@ def test_schema_rejects_invalid_values():
 
 def test_parent_chart_may_set_globals_and_condition():
     assert render({"enabled": True, "global": {"storageClass": "fast"}}).deployment
+
+
+@pytest.mark.parametrize("helm", ["helm", "helm3"])
+def test_defaults_are_removed_through_a_parent_chart(helm, tmp_path):
+    shutil.copytree(CHART, tmp_path / "charts/dctnet")
+    dependency = "dependencies: [{name: dctnet, version: 0.1.0}]\n"
+    (tmp_path / "Chart.yaml").write_text(
+        f"apiVersion: v2\nname: parent\nversion: 1.0.0\n{dependency}"
+    )
+    removed = {
+        "model": {"source": "demo"},
+        "resources": {"limits": {"cpu": None, "memory": None}},
+        "podSecurityContext": {"runAsUser": None},
+    }
+    options = ("--kube-version", "1.36.0", "--show-only", "charts/dctnet/templates/deployment.yaml")
+    run = run_tool(
+        *(helm, "template", "parent", tmp_path, *options, "--values", "-"),
+        input=json.dumps({"dctnet": removed}),
+    )
+    assert run.returncode == 0, run.stderr
+    spec = yaml.safe_load(run.stdout)["spec"]["template"]["spec"]
+    assert "runAsUser" not in spec["securityContext"]
+    (container,) = spec["containers"]
+    assert container["resources"] == {"requests": {"cpu": "1", "memory": "850Mi"}}
