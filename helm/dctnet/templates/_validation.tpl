@@ -132,7 +132,7 @@ by configmap.yaml. */}}
 {{- with include "dctnet.givenMemoryLimit" . -}}
 {{- $start := include "dctnet.startMemory" $ -}}
 {{- if lt (include "dctnet.memoryBytes" . | int64) (include "dctnet.memoryBytes" $start | int64) -}}
-{{- fail (printf "dctnet: resources.limits.memory is %v, but a replica with these model.styles takes %s before its first request: raise the limit, remove it to have it derived, or list fewer styles." . $start) -}}
+{{- fail (printf "dctnet: resources.limits.memory is %v, but a replica with these model.styles takes %s before its first request: raise the limit, set auto to have it derived, or list fewer styles." . $start) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -3,7 +3,7 @@
 {{- with include "dctnet.givenMemoryLimit" . }}
 {{- $bound := include "dctnet.memoryLimit" $ }}
 {{- if lt (include "dctnet.memoryBytes" . | int64) (include "dctnet.memoryBytes" $bound | int64) }}
-- resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, remove it to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
+- resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, set auto to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
 {{- end }}
 {{- end }}
 {{- with .Values.metrics }}
