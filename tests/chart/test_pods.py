@@ -29,6 +29,7 @@ from tests.support.chart import (
 )
 from tests.support.kubernetes import containers, parse_quantity, pods
 
+FIXED = {"autoscaling": {"enabled": False}}
 EXTRA = {"name": "more", "image": "example/more:1"}
 
 
@@ -337,30 +338,26 @@ REMOVABLE: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("path", REMOVABLE)
-def test_defaults_can_be_removed(path):
-    """By null, alike in both majors of Helm."""
-    fixed = {"autoscaling": {"enabled": False}}
-    default, removed, by_helm3 = (
-        render(merge_values(fixed, values), helm=helm).pod["spec"]
-        for values, helm in (
-            ({}, "helm"),
-            (nest_value(path, None), "helm"),
-            (nest_value(path, None), "helm3"),
-        )
+def test_defaults_can_be_removed_by_null(path):
+    default, removed = (
+        render(merge_values(FIXED, values)).pod["spec"] for values in ({}, nest_value(path, None))
     )
-    assert removed == by_helm3
     *parents, key = REMOVABLE[path]
     for parent in parents:
-        default, removed = (
-            default[parent],
-            removed.get(parent) if parent == "resources" else removed[parent],
-        )
+        default, removed = default[parent], removed[parent]
     assert key in default
-    assert not (removed or {}).get(key)
+    assert not removed.get(key)
+
+
+def test_defaults_are_removed_by_both_majors_of_helm():
+    leaves = [
+        path for path in REMOVABLE if not any(each.startswith(f"{path}.") for each in REMOVABLE)
+    ]
+    values = merge_values(FIXED, *(nest_value(path, None) for path in leaves))
+    assert list(render(values)) == list(render(values, helm="helm3"))
 
 
 # Resources, slots, and the expected slots and source of the CPUs that they follow.
-@pytest.mark.parametrize("helm", ["helm", "helm3"])
 @pytest.mark.parametrize(
     ("cpu", "slots", "expected", "source"),
     [
@@ -373,13 +370,12 @@ def test_defaults_can_be_removed(path):
         ({"limits": "3", "requests": None}, None, 3, "limits.cpu"),
     ],
 )
-def test_slots_without_a_cpu_limit(cpu, slots, expected, source, helm):
+def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
     values = {
         "resources": {kind: {"cpu": each} for kind, each in cpu.items()},
         "inference": {"slots": slots},
-        "autoscaling": {"enabled": False},
     }
-    container = render(merge_values(BAKED, values), helm=helm).container
+    container = render(merge_values(BAKED, FIXED, values)).container
     (variable,) = [each for each in container["env"] if "CPU" in each["name"]]
     assert source in str(variable)
     resources = container["resources"]
@@ -423,8 +419,7 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source, helm):
     ],
 )
 def test_memory_limit_equals_the_memory_bound_of_the_service(values, variant):
-    fixed = {"autoscaling": {"enabled": False}, "image": {"variant": variant}}
-    objects = render(merge_values(DEMO, values | fixed))
+    objects = render(merge_values(DEMO, FIXED, values, {"image": {"variant": variant}}))
     settings = objects.one("ConfigMap", "dctnet")["data"]
     inference = values.get("inference", {})
     slots, threads = inference.get("slots", 2), inference.get("threads", 2)
