@@ -130,6 +130,11 @@ VALUES_CASES = {
         "a replica uses at most 1000m of its 2000m CPU",
         {"inference": {"slots": 1, "threads": 2}},
     ),
+    "CPU limit of less than a millicore": (
+        {"resources": {"limits": {"cpu": 0.0001}, "requests": {"cpu": "1m"}}},
+        "resources.requests.cpu is 1m, but it must not exceed the limit, 0.0001",
+        {"resources": {"limits": {"cpu": 0.0001}}},
+    ),
     "CPU target without a CPU request": (
         {"resources": {"limits": {"cpu": None}, "requests": {"cpu": None}}},
         "autoscaling.metric is cpu, but resources has neither a request nor a limit for cpu",

@@ -12,7 +12,7 @@
 {{- define "dctnet.cpuBasis" -}}
 {{- $limit := ((.Values.resources | default dict).limits | default dict).cpu -}}
 {{- $request := ((.Values.resources | default dict).requests | default dict).cpu | default "1" -}}
-{{- include "dctnet.cpuMillicores" ($limit | default (eq (toString $request) "auto" | ternary "1" $request)) -}}
+{{- include "dctnet.cpuMillicores" ($limit | default (eq (toString $request) "auto" | ternary "1" $request)) | max 1 -}}
 {{- end -}}
 
 {{- define "dctnet.inferenceSlots" -}}
@@ -146,7 +146,10 @@ the variant `tensorflow` also serves converted models. */}}
 {{/* CPU request as Kubernetes has it, in millicores: without one it is the limit; 0 without both. */}}
 {{- define "dctnet.cpuRequest" -}}
 {{- $resources := include "dctnet.resources" . | fromYaml -}}
-{{- include "dctnet.cpuMillicores" (dig "requests" "cpu" (dig "limits" "cpu" "0" $resources) $resources) -}}
+{{- with dig "requests" "cpu" (dig "limits" "cpu" "" $resources) $resources -}}
+{{- include "dctnet.cpuMillicores" . | max 1 -}}
+{{- else -}}0
+{{- end -}}
 {{- end -}}
 
 {{/* Target CPU utilization in percent of the request, as the HorizontalPodAutoscaler has it. */}}
