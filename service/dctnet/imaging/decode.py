@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from dctnet.arrays import Pixels
-from dctnet.imaging import avif, jpeg, png, webp
+from dctnet.imaging import avif, foreign, jpeg, png, webp
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
 from dctnet.imaging.rgb import empty, upright_rgb
@@ -93,7 +93,7 @@ def _parse(data: bytes) -> Container:
         return webp.read(data)
     if avif.is_avif(data):
         return avif.read(data)
-    raise UnsupportedFormat("This is not a JPEG, PNG, WebP or AVIF image.")
+    raise UnsupportedFormat(foreign.describe(data))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import DamagedImage
+from dctnet.imaging.errors import DamagedImage, UnsupportedFormat
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\xff\xd8\xff"
@@ -15,6 +15,9 @@ MAX_SCANS: Final = 50
 
 MAX_SEGMENTS: Final = 4096
 """Limit of segments: enough for 256 MiB of metadata in segments of 64 KiB."""
+
+_BITS: Final = 8
+"""Bits per channel that libjpeg decodes."""
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _DHT, _DAC, _DQT, _DRI = 0xC4, 0xCC, 0xDB, 0xDD
@@ -36,6 +39,7 @@ def read(data: bytes) -> Container:
     the end of the first image, such as the other images of an MPO.
 
     Raises:
+        UnsupportedFormat: Its channels have more than 8 bits.
         DamagedImage: There is no frame header or more than one, or more than ``MAX_SCANS`` or
             ``MAX_SEGMENTS``.
     """
@@ -61,6 +65,10 @@ def read(data: bytes) -> Container:
         raise DamagedImage("The JPEG is damaged or cut off before its pixels.")
     if len(frame) < 6:
         raise DamagedImage("The JPEG is damaged: it has no frame header.")
+    if frame[0] != _BITS:
+        raise UnsupportedFormat(
+            f"The JPEG has {frame[0]} bits per channel; those of {_BITS} are decoded."
+        )
     return Container(
         "JPEG",
         width=int.from_bytes(frame[3:5]),
