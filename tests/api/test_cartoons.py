@@ -37,7 +37,7 @@ def test_response_is_the_cartoon_with_no_store(client):
 
 
 def test_image_may_be_a_form_field(client):
-    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "other": "text"}
+    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "strength": "1"}
     response = client.post("/v1/cartoons", data=form)
     np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
@@ -99,9 +99,6 @@ def test_missing_image_is_400(client):
         client.post("/v1/cartoons"),
         post(client, b""),
         client.post("/v1/cartoons", data={"file": (BytesIO(b""), "empty.png")}),
-        client.post("/v1/cartoons", data={"image": (BytesIO(encoded(IMAGE)), "me.png")}),
-        client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
-        client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
         assert "field `file`" in require_problem(response, 400, "missing-image")
 
@@ -158,6 +155,29 @@ def test_max_pixels_is_exact(client):
 def test_unknown_style_is_422(client, style):
     detail = require_problem(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; these are: tiny."
+
+
+def test_jpg_is_jpeg(client):
+    assert post(client, format="jpg").content_type == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("accept", "format"),
+    [
+        ("image/webp", "webp"),
+        ("image/jpeg;q=0.5, image/webp;q=0.4", "jpeg"),
+        ("*/*", "png"),
+        ("image/*", "png"),
+        ("application/json", "png"),
+        ("text/html,image/avif,image/webp,*/*;q=0.8", "webp"),
+    ],
+)
+def test_accept_decides_without_a_format(client, accept, format):
+    headers = {"Accept": accept}
+    response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
+    assert response.content_type == f"image/{format}"
+    response = client.post("/v1/cartoons?format=jpeg", data=encoded(IMAGE), headers=headers)
+    assert response.content_type == "image/jpeg"
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])

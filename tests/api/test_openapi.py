@@ -23,6 +23,7 @@ from dctnet.api import (
     cartoonize,
     deadline,
     openapi,
+    options,
     problems,
     queue_tickets,
     request_id,
@@ -222,8 +223,10 @@ def test_input_media_types(document):
     upload = document["paths"]["/upload"]["post"]["requestBody"]["content"]
     for form in content["multipart/form-data"], upload["multipart/form-data"]:
         assert form["encoding"] == {upload_body.FORM_FIELD: {"contentType": ", ".join(INPUT_TYPES)}}
-        assert form["schema"]["required"] == [*form["schema"]["properties"]]
         assert form["schema"]["required"] == [upload_body.FORM_FIELD]
+    properties = content["multipart/form-data"]["schema"]["properties"]
+    assert [*properties] == [upload_body.FORM_FIELD, *options.NAMES]
+    assert [*upload["multipart/form-data"]["schema"]["properties"]] == [upload_body.FORM_FIELD]
 
 
 @pytest.mark.parametrize("media_type", INPUT_TYPES)
