@@ -189,6 +189,13 @@ def error_response(error: Exception) -> Response:
     return response
 
 
+def _advice() -> str:
+    """Return what to do about a body that a client may have changed."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return ""
+    return " With curl, send it by --data-binary or -F file=@FILE: -d removes line breaks."
+
+
 def _rejection(error: Exception) -> dict[str, str | int]:
     """Return why a request is rejected for now, and in how many seconds to repeat it."""
     if isinstance(error, Rejected):
@@ -213,7 +220,7 @@ def _problem(error: Exception) -> Problem:
         if isinstance(error, error_type):  # NumPy raises a subclass of MemoryError.
             return Problem(*problem)
     if isinstance(error, ImageError):
-        return Problem(_BY_IMAGE_ERROR[type(error)], str(error))
+        return Problem(_BY_IMAGE_ERROR[type(error)], f"{error}{_advice()}")
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
     # The client gets the request ID only; the log has the details.

@@ -1,6 +1,7 @@
 """Names of formats that are not accepted, for error messages."""
 
 import re
+from codecs import getincrementaldecoder
 from typing import Final
 
 ACCEPTED: Final = "a JPEG, PNG, WebP or AVIF image"
@@ -33,11 +34,12 @@ _KINDS: Final = (
     ),
     (rb"\s*<.{0,2000}?<svg\b|\s*<svg\b", "an SVG image"),
     (rb"\s*<[!?a-zA-Z]", "an HTML or XML document"),
-    (rb"[\s\x20-\x7e\xc2-\xf4\x80-\xbf]{1,4096}\Z", "text"),
 )
 """Pattern of the first bytes, and a name or a sentence."""
 
 _PATTERNS: Final = [(re.compile(pattern, re.DOTALL), text) for pattern, text in _KINDS]
+
+_CONTROL: Final = re.compile(r"[\0-\x08\x0e-\x1f]")
 
 _LOOK_BYTES: Final = 4096
 """Bytes that are looked at."""
@@ -49,4 +51,12 @@ def describe(data: bytes) -> str:
     for pattern, text in _PATTERNS:
         if pattern.match(head):
             return text if text.endswith(".") else f"This is {text}, not {ACCEPTED}."
-    return f"This is not {ACCEPTED}."
+    return f"This is {'text, ' if _is_text(head) else ''}not {ACCEPTED}."
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)  # The last character may be cut.
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(text)
