@@ -206,3 +206,14 @@ def test_compressed_body_is_415(client, coding):
     assert response.headers["Accept-Encoding"] == "identity"
     response = client.post("/v1/cartoons", data=DATA, headers={"Content-Encoding": "Identity"})
     require_cartoon(response)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\x1a" + DATA[8:], DATA[:200], b"file=@me.jpg"])
+def test_body_that_curl_has_changed_says_how_to_send_it(client, data):
+    urlencoded = "application/x-www-form-urlencoded"
+    response = client.post("/v1/cartoons", data=data, content_type=urlencoded)
+    assert response.status_code in {415, 422}
+    advice = " With curl, send it by --data-binary or -F file=@FILE: -d removes line breaks."
+    assert response.get_json()["detail"].endswith(advice)
+    assert not client.post("/v1/cartoons", data=data).get_json()["detail"].endswith(advice)
+    require_cartoon(client.post("/v1/cartoons", data=DATA, content_type=urlencoded))

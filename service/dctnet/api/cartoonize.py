@@ -18,7 +18,7 @@ from dctnet.api.problems import DEADLINE_TOO_SHORT, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import Upload, read_upload, require_length, require_plain_body
 from dctnet.codecs import Codec
-from dctnet.cost import job_cost
+from dctnet.cost import MIN_COST, job_cost
 from dctnet.engine.geometry import output_size
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
@@ -110,6 +110,7 @@ class CartoonHandler:
         """Reject the request by its headers alone, before the body is read."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
+        self._require_feasible(request, MIN_COST)
         self._admission.check(request.deadline, request.client)
         require_plain_body(request.http_request)
         require_length(request.http_request, self._settings.max_body_bytes)
