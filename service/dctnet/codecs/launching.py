@@ -22,7 +22,7 @@ REPLY_TIMEOUT_S = 5.0
 """How long the launcher and a new codec process may take to answer, in seconds."""
 
 FIRST_DESCRIPTOR = 3
-"""The first file descriptor that is no standard stream."""
+"""The first file descriptor after the standard streams."""
 
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH")
 """Variables that the launcher inherits; others may hold secrets."""

@@ -26,7 +26,7 @@ def send(sock: socket.socket, message: Message, descriptors: Sequence[int] = ())
 def receive(sock: socket.socket) -> Message:
     """Receive a message; discard file descriptors.
 
-    Raises EOFError once the other end is closed, and ValueError for what is no message: a codec
+    Raises EOFError once the other end is closed, and ValueError for anything but a message: a codec
     process may send anything.
     """
     return _parse(sock.recv(MAX_BYTES))
