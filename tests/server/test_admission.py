@@ -125,6 +125,15 @@ def test_expect_continue_client_gets_100(timed_server):
     np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
+def test_rejection_says_why_in_response_and_log(full_server):
+    response = post(full_server)
+    assert response.status_code == 429
+    assert response.json()["reason"] == "queue_full"
+    assert str(response.json()["retry_after"]) == response.headers["Retry-After"]
+    (line,) = full_server.logged(1)
+    assert (line["status"], line["rejected"], line["route"]) == (429, "queue_full", "/v1/cartoons")
+
+
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
 def test_deadline_rejection(start_timed, pool, blocked):
     server = start_timed(0.4, TIMED_HELD=blocked, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
