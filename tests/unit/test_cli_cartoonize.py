@@ -84,7 +84,7 @@ def test_contact_sheet_has_the_photo_and_every_style(capsys):
     assert main(["contact-sheet", "none.png"]) == 1
     Path("text.png").write_text("hello")
     assert main(["contact-sheet", "text.png"]) == 1
-    assert "dctnet: text.png: This is not a JPEG" in capsys.readouterr().err
+    assert "dctnet: text.png: This is text, not a JPEG" in capsys.readouterr().err
 
 
 def test_strength_and_size_options():
@@ -123,7 +123,7 @@ def test_bad_image_is_reported_and_skipped(capsys, monkeypatch):
         ["out/a.png"],
         [
             "dctnet: none.png is skipped: No such file or directory.",
-            "dctnet: text.png is skipped: This is not a JPEG, PNG, WebP or AVIF image.",
+            "dctnet: text.png is skipped: This is text, not a JPEG, PNG, WebP or AVIF image.",
             "dctnet: cut.png is skipped: The PNG is damaged or cut off.",
             (
                 "dctnet: large.png is skipped: "

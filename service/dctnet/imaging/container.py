@@ -30,6 +30,8 @@ class Container:
     """The ICC profile, not yet validated; empty if there is none."""
     orientation: int = 1
     """EXIF orientation, 1 to 8."""
+    is_ended: bool = True
+    """Whether the file has its end marker."""
 
     def __post_init__(self) -> None:
         if not self.width or not self.height:

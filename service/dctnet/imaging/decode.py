@@ -1,7 +1,9 @@
 """Decoding of images to RGB arrays."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import Final, NamedTuple
 
@@ -64,6 +66,19 @@ def decode(
         MemoryError: There is not enough memory to decode it.
     """
     container = _parse_within_limits(data, max_pixels)
+    if container.is_ended:
+        return _decode(container, allocate)
+    # A decoder makes up what is missing before the end, in another way if other bytes follow.
+    digests = [
+        hashlib.sha256(_decode(replace(container, data=container.data + end), allocate)).digest()
+        for end in (jpeg.OTHER_END, jpeg.END)
+    ]
+    if len(set(digests)) > 1:
+        raise DamagedImage("The image is damaged or cut off.")
+    return _decode(replace(container, data=container.data + jpeg.END), allocate)
+
+
+def _decode(container: Container, allocate: Callable[[tuple[int, int, int]], Pixels]) -> Pixels:
     with _load(container) as image:
         return upright_rgb(image, container.profile, container.orientation, allocate)
 
