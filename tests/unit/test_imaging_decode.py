@@ -159,7 +159,8 @@ def test_damaged_or_mismatched_profile_is_ignored(useless):
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
 def test_unsupported_format_is_rejected(data):
-    with pytest.raises(UnsupportedFormat, match=r"^This is (.+, )?not a JPEG, PNG, WebP or AVIF image\.$"):
+    sentence = r"^This is (.+, )?not a JPEG, PNG, WebP or AVIF image\.$"
+    with pytest.raises(UnsupportedFormat, match=sentence):
         decode(data, ENOUGH)
 
 

@@ -70,7 +70,9 @@ def decode(
         return _decode(container, allocate)
     # A decoder makes up what is missing before the end, in another way if other bytes follow.
     digests = [
-        hashlib.sha256(_decode(replace(container, data=container.data + end), allocate)).digest()
+        hashlib.sha256(
+            _decode(replace(container, data=container.data + end), allocate).data
+        ).digest()
         for end in (jpeg.OTHER_END, jpeg.END)
     ]
     if len(set(digests)) > 1:
