@@ -11,7 +11,7 @@ from pathlib import Path
 from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
 from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
-from dctnet.cli.remote import Server, ServerError
+from dctnet.cli.remote import Server, ServerError, parse_url
 from dctnet.config import Settings, parse_styles
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--server",
+        type=argument_type(parse_url),
         metavar="URL",
-        help="send the images to a dctnet server, such as http://127.0.0.1:8080, instead of drawing "
-        "them here; the styles are then the server's",
+        help="send the images to a dctnet server, such as http://127.0.0.1:8080, instead of drawing"
+        " them here; the styles are then the server's",
     )
     parser.add_argument(
         "--api-key-file",
