@@ -9,6 +9,7 @@ from typing import Final
 
 from PIL import AvifImagePlugin, TiffImagePlugin
 
+from dctnet.imaging import colour
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 
@@ -52,13 +53,17 @@ def read(data: bytes) -> Container:
     except (struct.error, LookupError) as error:
         raise DamagedImage("The AVIF is damaged or cut off.") from error
     profiles = [colr[4:] for colr in _all(properties, b"colr") if colr[:4] in {b"prof", b"rICC"}]
-    profile = profiles[0] if profiles else b""
+    codes = [colr[4:8] for colr in _all(properties, b"colr") if colr[:4] == b"nclx"]
+    primaries, transfer = struct.unpack(">HH", codes[0]) if codes else (0, 0)
+    coded = colour.coded_profile(primaries, transfer, camera=colour.SRGB_CURVE)
+    profile = profiles[0] if profiles else coded
     return Container(
         "AVIF",
         width,
         height,
         data,
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+        hdr=None if profiles else colour.coding(primaries, transfer),
         orientation=_orientation(properties),
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dctnet.imaging import colour
 from dctnet.imaging.errors import DamagedImage
 
 InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF"]
@@ -27,7 +28,9 @@ class Container:
     data: bytes
     """The file without parts that the image does not need, where a decoder would read them."""
     profile: bytes = b""
-    """The ICC profile, not yet validated; empty if there is none."""
+    """The ICC profile, not yet validated; empty if there is none, or for sRGB."""
+    hdr: colour.Coding | None = None
+    """How HDR is coded, which has no profile."""
     orientation: int = 1
     """EXIF orientation, 1 to 8."""
     is_ended: bool = True

@@ -11,9 +11,10 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 
 from dctnet.arrays import Pixels
 from dctnet.imaging import avif, foreign, jpeg, png, webp
+from dctnet.imaging.colour import tone_mapper
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.rgb import empty, upright_rgb
+from dctnet.imaging.rgb import empty, to_srgb, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
@@ -82,7 +83,9 @@ def decode(
 
 def _decode(container: Container, allocate: Callable[[tuple[int, int, int]], Pixels]) -> Pixels:
     with _load(container) as image:
-        return upright_rgb(image, container.profile, container.orientation, allocate)
+        hdr = container.hdr
+        convert = tone_mapper(hdr) if hdr else to_srgb(image, container.profile)
+        return upright_rgb(image, convert, container.orientation, allocate)
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:

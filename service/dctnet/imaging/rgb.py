@@ -37,23 +37,22 @@ def empty(shape: tuple[int, int, int]) -> Pixels:
 
 def upright_rgb(
     image: Image.Image,
-    profile: bytes,
+    convert: Callable[[Image.Image], Image.Image],
     orientation: int,
     allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
 ) -> Pixels:
     """Return a loaded image as HxWx3 uint8 sRGB, upright and composited on white.
 
-    Ignores a profile that is damaged, has other channels, or is too costly to evaluate. Takes
-    memory for one tile beside the image and the result.
+    ``convert`` converts a tile without alpha to sRGB. Takes memory for one tile beside the image
+    and the result.
     """
     swaps_sides = orientation >= 5
     height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
     upright = allocate((height, width, 3))
     stored = _STORED_VIEWS[orientation](upright)
-    to_srgb = _to_srgb(_base_mode(image), profile)
     for box in _tiles(image.width, image.height):
         left, top, right, bottom = box
-        stored[top:bottom, left:right] = np.asarray(_composite_on_white(image.crop(box), to_srgb))
+        stored[top:bottom, left:right] = np.asarray(_composite_on_white(image.crop(box), convert))
     return upright
 
 
@@ -74,16 +73,16 @@ def _base_mode(image: Image.Image) -> str:
 
 
 def _composite_on_white(
-    tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]
+    tile: Image.Image, convert: Callable[[Image.Image], Image.Image]
 ) -> Image.Image:
     base = _base_mode(tile)
     if tile.mode == "I;16":
         tile = _to_8_bits(tile)
     if not tile.has_transparency_data:
-        return to_srgb(tile.convert(base))
+        return convert(tile.convert(base))
     tile = tile.convert("RGBA")
     white = Image.new("RGB", tile.size, "white")
-    white.paste(to_srgb(tile.convert(base)), mask=tile.getchannel("A"))
+    white.paste(convert(tile.convert(base)), mask=tile.getchannel("A"))
     return white
 
 
@@ -97,8 +96,12 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return narrow
 
 
-def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
-    """Return a function that converts images of the mode to sRGB."""
+def to_srgb(image: Image.Image, profile: bytes) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that converts tiles of an image to sRGB.
+
+    Ignores a profile that is damaged, has other channels, or is too costly to evaluate.
+    """
+    mode = _base_mode(image)
     without_profile = partial(Image.Image.convert, mode="RGB")
     profile = icc.restrict(profile, mode)
     if not profile:
