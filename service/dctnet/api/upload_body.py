@@ -59,7 +59,7 @@ def require_plain_body(request: Request) -> None:
     if coding not in {"", "identity"}:
         raise Problem(
             UNSUPPORTED_FORMAT,
-            f"The body has the Content-Encoding {coding!r}: send the image as it is.",
+            f"The body has the Content-Encoding {coding!r}: send the image itself.",
             {"Accept-Encoding": "identity"},
         )
 
