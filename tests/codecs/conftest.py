@@ -2,12 +2,8 @@
 
 import os
 import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,8 +11,7 @@ from dctnet.codecs import CodecPool, FailureReason
 from dctnet.config import MIB
 from tests.support.corpus import MAX_PIXELS
 from tests.support.polling import BOUND_S, until
-
-T = TypeVar("T")
+from tests.support.process import state
 
 MAX_BODY_BYTES = 8 * MIB
 TIMEOUT_S = float(BOUND_S)
@@ -41,26 +36,7 @@ def pool(failures: Counter[FailureReason]) -> Iterator[CodecPool]:
         yield pool
 
 
-def state(pid: int) -> str:
-    """Return a process's state in one letter: T if stopped, Z if ended."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
 def end(pid: int) -> None:
     """Kill a codec process, and wait until it has ended."""
     os.kill(pid, signal.SIGKILL)
     until(lambda: state(pid) == "Z")
-
-
-def in_thread(call: Callable[[], T]) -> Future[T]:
-    """Call it in a thread of its own."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future

@@ -28,11 +28,13 @@ from dctnet.codecs import (
     messages,
 )
 from dctnet.imaging import DamagedImage, decode, inspect
-from tests.codecs.conftest import TIMEOUT_S, end, in_thread, state
+from tests.codecs.conftest import TIMEOUT_S, end
 from tests.support import formats, vp8l
+from tests.support.admission import in_background
 from tests.support.corpus import MAX_PIXELS
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
+from tests.support.process import has_exited, state
 from tests.support.repo import environment
 
 IMAGE = encoded(gradient(40, 24))
@@ -53,7 +55,7 @@ def stopped_with_request(codec: Codec, timeout: float = TIMEOUT_S) -> Future[Pix
     """Stop the process, and send it an image that it does not read."""
     os.kill(codec.pid, signal.SIGSTOP)
     until(lambda: state(codec.pid) == "T")
-    future = in_thread(lambda: decoded(codec, timeout=timeout))
+    future = in_background(lambda: decoded(codec, timeout=timeout))
     if timeout == TIMEOUT_S:
         until(lambda: unread_bytes(codec) > 0)
     return future
@@ -256,11 +258,4 @@ def test_no_process_outlives_the_server(stop):
     parent.kill()
     parent.wait(BOUND_S)
     parent.stdout.close()
-    until(lambda: not any(is_running(pid) for pid in pids), "processes are left")
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return state(pid) != "Z"
-    except FileNotFoundError:
-        return False
+    until(lambda: all(map(has_exited, pids)), "processes are left")

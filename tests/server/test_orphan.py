@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.server.conftest import LISTENING, TIMED, kernel_sockets, open_connect
 from tests.server.timed_server import HANGING
 from tests.support.encoded_images import encoded, gradient
 from tests.support.polling import BOUND_S, until
-from tests.support.process import Server
+from tests.support.process import Server, has_exited
 
 SLOW_CLIENTS = 50
 AT_ONCE_S = 30
@@ -23,15 +22,6 @@ AT_ONCE_S = 30
 BY_TIMEOUT_S = 1 + 5
 """Graceful timeout for a request timeout of one second: 5 s beyond it."""
 SHORT = {"DCTNET_REQUEST_TIMEOUT": 1, "DCTNET_WATCHDOG_TIMEOUT": 0.5}
-
-
-def has_exited(pid: int) -> bool:
-    """Whether a process has exited, or is a zombie that its new parent does not reap."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 @contextmanager

@@ -240,6 +240,19 @@ def children(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def state(pid: int) -> str:
+    """Return a process's state in one letter: T if stopped, Z if ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def has_exited(pid: int) -> bool:
+    """Whether a process has exited, or is a zombie that its new parent does not reap."""
+    try:
+        return state(pid) == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def family(pid: int) -> list[int]:
     """Return the ids of a process, its children, their children, and so on."""
     return [pid, *(each for child in children(pid) for each in family(child))]

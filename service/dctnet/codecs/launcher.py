@@ -29,14 +29,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     gc.collect()
     gc.freeze()  # Collections in forked processes would copy the pages.
+    with suppress(EOFError, ConnectionError):  # The server has exited.
+        _serve(control)
+
+
+def _serve(control: socket.socket) -> None:
+    """Say that everything is imported, and start and end processes as requested."""
+    messages.send(control, {})
     processes: dict[int, int] = {}
-    with suppress(BrokenPipeError):  # The server has exited meanwhile.
-        messages.send(control, {})
     while True:
-        try:
-            request, descriptors = messages.receive_descriptors(control)
-        except EOFError:
-            return
+        request, descriptors = messages.receive_descriptors(control)
         key = request["key"]
         if descriptors:
             layout = Layout(request["max_body_bytes"], request["max_pixels"])
