@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,12 @@ def _skipped_tests(reporter: pytest.TerminalReporter) -> list[tuple[str, str]]:
         for report in reporter.getreports("skipped")
         if isinstance(report.longrepr, tuple)
     ]
+
+
+def pytest_collection_finish() -> None:
+    """Keep collection cheap: each test process collects all tests, and few need TensorFlow."""
+    if "tensorflow" in sys.modules:
+        raise pytest.UsageError("A test module imports TensorFlow: use tests.support.lazy_import.")
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,8 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dctnet.models import generator_weights
 from shipped_styles.filters import comic, poster, sketch
-from shipped_styles.network import WEIGHT_SHAPES
+
+WEIGHT_SHAPES = {
+    f"generator/{name}": shape
+    for name, shape in generator_weights.shapes()
+    if name != generator_weights.EPSILON
+}
 
 LIGHT, COLOURS = 0, (1, 2, 3)
 """Channels of every layer in which lightness and blue, green and red pass."""

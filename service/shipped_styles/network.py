@@ -11,21 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dctnet.models import generator_weights
-
 Weights = Callable[[str], Any]
 """Function from a weight's name, such as `generator/Conv/weights`, to its tensor."""
 
 GUIDED_FILTER_EPSILON = 5e-3
 # Clipping limit of the public graphs, just inside [-1, 1].
 CLIP = 0.999999
-
-
-WEIGHT_SHAPES = {
-    f"generator/{name}": shape
-    for name, shape in generator_weights.shapes()
-    if name != generator_weights.EPSILON
-}
 
 
 def _convolution(x: Any, layer: str, weights: Weights, stride: int = 1) -> Any:

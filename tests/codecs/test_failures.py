@@ -27,6 +27,7 @@ from dctnet.codecs import (
     launching,
     messages,
 )
+from dctnet.codecs.pool import SEND_TRIES
 from dctnet.imaging import DamagedImage, decode, inspect
 from tests.codecs.conftest import TIMEOUT_S, end
 from tests.support import formats, vp8l
@@ -144,6 +145,30 @@ def test_process_that_cannot_be_started_is_a_lack_of_memory(pool, monkeypatch):
             os.kill(launcher_of(codec), signal.SIGKILL)
             with pytest.raises(CodecUnavailable, match="could not be started: its launcher"):
                 decoded(codec)
+    require_usable(pool)
+
+
+@pytest.mark.parametrize("ending", [SEND_TRIES - 2, SEND_TRIES - 1])
+def test_processes_that_end_as_soon_as_they_have_started(pool, failures, monkeypatch, ending):
+    before = failures.copy()
+    start = Codec.start
+    endings = iter(range(ending))
+
+    def start_and_end(codec: Codec) -> tuple[str, ...]:
+        restrictions = start(codec)
+        if next(endings, None) is not None:
+            end(codec.pid)
+        return restrictions
+
+    with pool.borrow() as codec:
+        end(codec.pid)
+        monkeypatch.setattr(Codec, "start", start_and_end)
+        if ending < SEND_TRIES - 1:
+            assert decoded(codec).shape == (40, 24, 3)
+        else:
+            with pytest.raises(CodecUnavailable, match="as soon as it had started"):
+                decoded(codec)
+    assert failures == before
     require_usable(pool)
 
 

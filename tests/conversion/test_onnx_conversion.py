@@ -1,9 +1,7 @@
 """Conversion of frozen graphs to ONNX, or rejection that names the unsupported node."""
 
 import logging
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,17 @@ import numpy as np
 import onnx
 import pytest
 
-from dctnet.conversion.comparison import compare_detectors, compare_landmarkers, face_crops
 from dctnet.conversion.onnx_conversion import (
     NotConvertible,
     convert_generator_to_onnx,
     convert_to_onnx,
     with_external_weights,
 )
-from dctnet.conversion.trial_images import trial_images
 from dctnet.models import generator_weights as format
 from dctnet.models.errors import ModelError
 from dctnet.runtimes import onnxruntime, signatures
 from shipped_styles.initial_weights import random_weights
-from tests.support.frozen_models import frozen_detector, frozen_landmark_network
 from tests.support.lazy_import import LazyModule
-from tests.support.process import running
-from tests.support.repo import environment
 
 tf = LazyModule("tensorflow.compat.v1")
 tensorflow = LazyModule("dctnet.runtimes.tensorflow")
@@ -57,44 +50,6 @@ def converted(path: Path, signature: signatures.Signature) -> Path:
     target = path.with_suffix(".onnx")
     target.write_bytes(convert_to_onnx(path, signature).SerializeToString())
     return target
-
-
-@pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with face networks of the public models' structure."""
-    folder = tmp_path_factory.mktemp("public")
-    (folder / "detector.pb").write_bytes(frozen_detector())
-    (folder / "keypoints.pb").write_bytes(frozen_landmark_network())
-    return folder
-
-
-def test_detector_of_the_public_structure_is_converted(public):
-    """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
-    ours = onnxruntime.detector(converted(public / "detector.pb", signatures.DETECTOR), 1)
-    reference = tensorflow.detector(public / "detector.pb", 1)
-    tried = trial_images()[::4]
-    faces = []
-
-    def counting(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        boxes, scores = reference(square)
-        faces.append((scores > 0.8).sum())
-        return boxes, scores
-
-    found = compare_detectors(ours, counting, tried)
-    assert found.inputs == len(tried)
-    assert found.differences["boxes"] < 1e-5
-    assert found.differences["scores"] < 1e-5
-    assert min(faces) == 0
-    assert max(faces) >= 10
-
-
-def test_landmark_network_of_the_public_structure_is_converted(public):
-    ours = onnxruntime.landmarker(converted(public / "keypoints.pb", signatures.LANDMARKS), 1)
-    reference = tensorflow.landmarker(public / "keypoints.pb", 1)
-    crops = face_crops(trial_images()[::8], tensorflow.detector(public / "detector.pb", 1))
-    compared = compare_landmarkers(ours, reference, crops)
-    assert compared.differences["landmarks"] < 1e-5
-    assert max(np.ptp(reference(crop) - reference(crops[0])) for crop in crops) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -217,42 +172,3 @@ def test_weight_missing_in_the_graph_is_named(frozen, weights):
     other = weights | {"Conv_3/weights": weights["Conv_3/weights"] * 2}
     with pytest.raises(NotConvertible, match=r"^the converted graph lacks Conv_3/weights$"):
         with_external_weights(model, other)
-
-
-PROCESSES = 2
-CONVERTED_S = 300
-"""Bound of the conversions of a process, which take 10 s on an idle CPU."""
-
-CONVERT = """
-import sys
-from pathlib import Path
-from dctnet.conversion.onnx_conversion import convert_to_onnx
-from dctnet.runtimes import signatures
-folder, *graphs = sys.argv[1:]
-for number, (path, signature) in enumerate(zip(graphs[::2], graphs[1::2], strict=True)):
-    model = convert_to_onnx(Path(path), getattr(signatures, signature))
-    content = model.SerializeToString(deterministic=True)
-    (Path(folder) / f"{number}.onnx").write_bytes(content)
-"""
-
-
-@pytest.mark.promise("Models: the same source is converted to the same digest")
-def test_conversion_does_not_depend_on_the_process(tmp_path, public, upstream_comic):
-    """Addresses in memory and the seed of string hashes differ between processes."""
-    graphs = {
-        public / "detector.pb": "DETECTOR",
-        public / "keypoints.pb": "LANDMARKS",
-        upstream_comic / "cartoon_bg.pb": "GENERATOR",
-    }
-    folders = [tmp_path / str(number) for number in range(PROCESSES)]
-    with ExitStack() as stack:
-        processes = []
-        for number, folder in enumerate(folders):
-            folder.mkdir()
-            arguments = [folder, *(word for pair in graphs.items() for word in pair)]
-            command = [sys.executable, "-c", CONVERT, *map(str, arguments)]
-            seed = environment(PYTHONHASHSEED=number + 1)
-            processes.append(stack.enter_context(running(command, seed)))
-        assert [process.wait(CONVERTED_S) for process in processes] == [0] * PROCESSES
-    for number in range(len(graphs)):
-        assert len({(folder / f"{number}.onnx").read_bytes() for folder in folders}) == 1, number

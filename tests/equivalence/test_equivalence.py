@@ -20,6 +20,7 @@ from dctnet.models.manifest import digest
 from dctnet.runtimes import Detector, Networks, selection
 from tests.equivalence.compare import THREADS, TOLERANCE, difference, expected
 from tests.equivalence.golden import FOLDER, NAMES, RECORD, sha256
+from tests.support.hypothesis_profiles import scaled
 from tests.support.images import SAMPLES, Sample
 from tests.support.memoized import memoized
 from tests.support.pixel_levels import STEEP_SHARE, require_equivalent
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("tensorflow")
 GOLDEN = json.loads(RECORD.read_text())
 REMAKE = "make the golden images again: .venv/bin/python -m tests.equivalence.golden"
 
-RUNS = {"engine": 96, "reference": 48}
+RUNS = {"engine": scaled(48), "reference": scaled(24)}
 POOL = 8
 
 

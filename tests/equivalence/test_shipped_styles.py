@@ -14,13 +14,14 @@ from dctnet.models.styles import SHIPPED_STYLES
 from dctnet.runtimes.native import limit_hot_generators, weight_cache
 from tests.equivalence.compare import TOLERANCE, difference, expected
 from tests.equivalence.golden import NAMES
+from tests.support.hypothesis_profiles import scaled
 from tests.support.images import SAMPLES
 from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
 
 THREADS = 8
-CALLS = 96
+CALLS = scaled(48)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from dctnet.models.folder import SHIPPED
 from dctnet.models.styles import SHIPPED_STYLES
 from shipped_styles import evaluate
 from shipped_styles.filters import FILTERS
-from shipped_styles.initial_weights import random_weights
+from shipped_styles.initial_weights import WEIGHT_SHAPES, random_weights
 from shipped_styles.training_images import HELD_OUT, resize
 from tests.support.lazy_import import LazyModule
 
@@ -31,7 +31,7 @@ def structure(graph: Any) -> list[Any]:
     """Return a graph without the values of its weights."""
     nodes = []
     for node in graph.node:
-        weight = node.name in network.WEIGHT_SHAPES
+        weight = node.name in WEIGHT_SHAPES
         tensor = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
         value = None if tensor is None else (tensor.shape, weight or tensor.tobytes())
         others = {k: v.SerializeToString() for k, v in node.attr.items() if k != "value"}

@@ -12,7 +12,7 @@ from dctnet.runtimes import native
 from shipped_styles import pool, training_images
 from shipped_styles.filters import FILTERS, comic, poster
 from shipped_styles.filters.smoothing import to_lab
-from shipped_styles.initial_weights import initial_weights, learning_rates
+from shipped_styles.initial_weights import WEIGHT_SHAPES, initial_weights, learning_rates
 from tests.support.lazy_import import LazyModule
 from tests.support.repo import ROOT
 
@@ -69,7 +69,7 @@ def test_pool_is_made_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("style", FILTERS)
 def test_rates_are_low_where_tones_pass(style):
     rates = learning_rates(style)
-    assert rates.keys() == network.WEIGHT_SHAPES.keys()
+    assert rates.keys() == WEIGHT_SHAPES.keys()
     assert rates["generator/Conv_5/weights"][..., :4].max() < 0.2
     assert rates["generator/Conv_5/weights"][..., 4:].min() == 1
 

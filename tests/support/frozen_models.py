@@ -63,14 +63,14 @@ def frozen_generator(seed: int = 0) -> bytes:
     """Return a generator's frozen graph, serialized: each weight is read through an identity."""
     from dctnet.runtimes.tensorflow import tf
     from shipped_styles import network
-    from shipped_styles.initial_weights import random_weights
+    from shipped_styles.initial_weights import WEIGHT_SHAPES, random_weights
 
     graph = network.frozen_graph(random_weights(seed))
     graph = tf.graph_util.extract_sub_graph(graph, ["output_image"])
     _use_old_operations(graph)
     for node in graph.node:
-        node.input[:] = [f"{n}/read" if n in network.WEIGHT_SHAPES else n for n in node.input]
-    for name in network.WEIGHT_SHAPES:
+        node.input[:] = [f"{n}/read" if n in WEIGHT_SHAPES else n for n in node.input]
+    for name in WEIGHT_SHAPES:
         read = graph.node.add(name=f"{name}/read", op="Identity", input=[name])
         read.attr["T"].type = tf.float32.as_datatype_enum
     return bytes(graph.SerializeToString(deterministic=True))

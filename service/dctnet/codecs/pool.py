@@ -27,6 +27,9 @@ from dctnet.imaging import (
     UnsupportedFormat,
 )
 
+SEND_TRIES = 3
+"""Most processes to which a request is sent, if each has ended before it."""
+
 _IMAGE_ERRORS: dict[str, type[ImageError]] = {
     error.__name__: error
     for error in (DamagedImage, TooLongForFormat, TooManyPixels, UnsupportedFormat)
@@ -232,15 +235,15 @@ class Codec:
 
     def _send(self, request: Message) -> socket:
         """Send a request; to a new process, if that has ended since the last image."""
-        if self._sock is not None:
+        for _ in range(SEND_TRIES):
+            if self._sock is None:
+                self.start()
+            assert self._sock is not None
             with suppress(OSError):
                 messages.send(self._sock, request)
                 return self._sock
             self._bury()
-        self.start()
-        assert self._sock is not None
-        messages.send(self._sock, request)
-        return self._sock
+        raise CodecUnavailable("A codec process ended as soon as it had started.")
 
     def _failed(self, reason: FailureReason | None) -> Exception:
         """End the process, count the failure, and return its error.

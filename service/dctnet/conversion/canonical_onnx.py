@@ -39,6 +39,7 @@ def _rewrite(graph: "onnx.GraphProto", names: Mapping[str, str], numbers: Iterat
             inputs = {value.name: f"input_{next(numbers)}" for value in body.input}
             _rewrite(body, new | inputs, numbers)
             body.name = f"{node.op_type}_{next(numbers)}"
+            body.ClearField("doc_string")  # It has a name of tf2onnx.
         node.ClearField("name")
         if not node.domain:  # An empty domain that was set is serialized too.
             node.ClearField("domain")
