@@ -71,6 +71,10 @@ WHITE_NITS: Final = 400.0
 leaves room for highlights, as in Chromium."""
 
 
+TONES: Final = 1024
+"""Entries of the table of the tone curve, in equal steps of PQ."""
+
+
 class Coding(NamedTuple):
     """How the values of an HDR image code its colours."""
 
@@ -163,19 +167,23 @@ def _to_xyz_d50(primaries: Chromaticities) -> Doubles:
 
 def tone_mapper(hdr: Coding) -> Callable[[Image.Image], Image.Image]:
     """Return a function that tone-maps RGB images to sRGB."""
-    to_srgb = np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(hdr.primaries)
+    to_srgb = np.float32(np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(hdr.primaries))
     levels = np.arange(256) / 255
-    nits = _pq_to_nits(levels) if hdr.transfer == PQ else _hlg_to_light(levels)
-    weights = _to_xyz(hdr.primaries)[1]
+    light_of_level = np.float32(
+        _pq_to_nits(levels) if hdr.transfer == PQ else _hlg_to_light(levels)
+    )
+    weights = np.float32(_to_xyz(hdr.primaries)[1])
+    nits = _pq_to_nits(np.linspace(0, 1, TONES))
+    scales = _eetf(nits) / np.maximum(nits, 1e-4) / WHITE_NITS
 
     def tone_map(image: Image.Image) -> Image.Image:
-        light = nits[np.asarray(image.convert("RGB"))]
+        light = light_of_level[np.asarray(image.convert("RGB"))]
         if hdr.transfer == HLG:  # The system gamma of a display of 1000 nits, on luminance.
-            luminance = np.maximum(light @ weights, 1e-6)
-            light *= PEAK_NITS * luminance[..., np.newaxis] ** 0.2
-        brightest = light.max(axis=2, keepdims=True)
-        scale = _eetf(brightest) / np.maximum(brightest, 1e-4)
-        linear = np.clip((light * (scale / WHITE_NITS)) @ to_srgb.T, 0, 1)
+            luminance = np.maximum(light @ weights, np.float32(1e-6))
+            light *= (PEAK_NITS * luminance ** np.float32(0.2))[..., np.newaxis]
+        brightest = light.max(axis=2)
+        light *= np.float32(np.interp(brightest, nits, scales))[..., np.newaxis]
+        linear = np.clip(light @ to_srgb.T, 0, 1)
         return Image.fromarray(_SRGB_LEVELS[(linear * (len(_SRGB_LEVELS) - 1)).astype(np.int32)])
 
     return tone_map
