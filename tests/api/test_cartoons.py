@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
@@ -269,3 +270,70 @@ def test_size_counts_in_the_predicted_service_time(settings, monkeypatch):
     post(client, size="16")
     post(client)
     assert costs[0] < costs[1]
+
+
+def cutout(height: int = 40, width: int = 24) -> np.ndarray:
+    """Return a gradient that fades from transparent to opaque, HxWx4 uint8 RGBA."""
+    alpha = np.broadcast_to(np.linspace(0, 255, width).astype(np.uint8), (height, width))
+    return np.dstack([gradient(height, width), alpha])
+
+
+@pytest.mark.parametrize(
+    ("background", "colour"), [("ff8800", (255, 136, 0)), ("#000", (0, 0, 0)), (None, (255,) * 3)]
+)
+def test_transparency_is_composited_on_the_background(client, background, colour):
+    image = np.zeros((16, 16, 4), np.uint8)
+    image[:, 8:] = 20, 30, 40, 255
+    parameters = {"background": background} if background else {}
+    found = decoded(post(client, encoded(image), **parameters).data)
+    assert found[0, 0].tolist() == [255 - value for value in colour]
+    assert found[0, 15].tolist() == [235, 225, 215]
+
+
+@pytest.mark.parametrize("format", ["png", "webp"])
+@pytest.mark.parametrize("size", [40, 20])
+def test_kept_transparency_is_that_of_the_image(client, format, size):
+    data = encoded(cutout())
+    response = post(client, data, background="keep", format=format, size=str(size))
+    image = Image.open(BytesIO(response.data))
+    assert image.mode == "RGBA"
+    found = np.asarray(image).astype(int)
+    expected = Image.fromarray(cutout()[..., 3]).resize(image.size, Image.Resampling.BOX)
+    assert np.abs(found[..., 3] - np.asarray(expected)).max() <= 1
+    # The opaque column has the negative's colours.
+    opaque = found[..., 3] == 255
+    on_white = decoded(post(client, data, format=format, size=str(size)).data)
+    assert np.abs(found[opaque, :3] - on_white[opaque]).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_opaque_image_has_no_transparency_to_keep(client, kind):
+    response = post(client, format_variants()[kind], background="keep")
+    assert Image.open(BytesIO(response.data)).mode == "RGB"
+
+
+def test_transparency_follows_the_orientation(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Image.fromarray(cutout()).transpose(Image.Transpose.ROTATE_90)
+    data = encoded(turned, "WEBP", lossless=True, exact=True, exif=exif)
+    found = np.asarray(Image.open(BytesIO(post(client, data, background="keep").data)))
+    np.testing.assert_array_equal(found[..., 3], cutout()[..., 3])
+
+
+def test_keep_needs_a_format_with_transparency(client):
+    detail = require_problem(
+        post(client, background="keep", format="jpeg"), 422, "bad-parameter"
+    )
+    assert detail == "The format jpeg has no transparency for background=keep; these have: png, webp."
+
+
+def test_pixel_with_transparency_counts_as_two(client):
+    """Of a cartoon, not of its image: `size` reduces it."""
+    side = int((MAX_PIXELS / 2) ** 0.5)
+    assert post(client, encoded(cutout(side, side)), background="keep").status_code == 200
+    data = encoded(cutout(side + 1, side + 1))
+    detail = require_problem(post(client, data, background="keep"), 413, "too-many-pixels")
+    assert "size" in detail
+    assert post(client, data, background="keep", size=str(side)).status_code == 200
+    assert post(client, data).status_code == 200

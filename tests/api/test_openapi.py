@@ -263,7 +263,7 @@ def test_document_matches_the_code(document):
     components = document["components"]
     headers = {parameter["name"] for parameter in components["parameters"].values()}
     assert headers == {
-        *("style", "format", "strength", "size"),
+        *("style", "format", "strength", "size", "background"),
         *(deadline.HEADER, queue_tickets.HEADER, request_id.HEADER),
     }
     size = components["parameters"]["Size"]["schema"]

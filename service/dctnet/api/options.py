@@ -7,8 +7,8 @@ from typing import TypeVar
 from flask import Request
 
 from dctnet.api.problems import BAD_PARAMETER, UNKNOWN_STYLE, Problem
-from dctnet.cartoon_options import parse_size, parse_strength
-from dctnet.imaging import MEDIA_TYPES, Format
+from dctnet.cartoon_options import KEEP, WHITE, Colour, parse_background, parse_size, parse_strength
+from dctnet.imaging import MEDIA_TYPES, TRANSPARENT_FORMATS, Format
 from dctnet.replica import Replica
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 Fields = Mapping[str, list[str]]
 """Values of each field of a form."""
 
-NAMES = ("style", "format", "strength", "size")
+NAMES = ("style", "format", "strength", "size", "background")
 
 _IGNORED = frozenset({"", "_charset_"})
 """Fields that browsers fill in: without a name, and HTML's `_charset_`."""
@@ -37,6 +37,8 @@ class CartoonOptions:
     """Weight of the cartoon, 0 to 1, in its mix with the image."""
     max_side: int | None = None
     """Limit of the cartoon's longest side in pixels; None for the image's size."""
+    background: Colour | None = WHITE
+    """Colour behind transparency; None to keep it."""
 
 
 def cartoon_options(request: Request, fields: Fields, replica: Replica) -> CartoonOptions:
@@ -45,11 +47,20 @@ def cartoon_options(request: Request, fields: Fields, replica: Replica) -> Carto
     _require_known("query", query)
     _require_known("form", fields)
     values = {name: _only_value(name, query, fields) for name in NAMES}
+    format = _format(values["format"], request)
+    background = _parsed("background", values["background"], parse_background, WHITE)
+    if background is None and format not in TRANSPARENT_FORMATS:
+        raise Problem(
+            BAD_PARAMETER,
+            f"The format {format} has no transparency for background={KEEP}; these have:"
+            f" {', '.join(TRANSPARENT_FORMATS)}.",
+        )
     return CartoonOptions(
         style=loaded_style(values["style"], replica),
-        format=_format(values["format"], request),
+        format=format,
         strength=_parsed("strength", values["strength"], parse_strength, 1.0),
         max_side=_parsed("size", values["size"], parse_size, None),
+        background=background,
     )
 
 

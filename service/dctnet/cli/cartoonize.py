@@ -8,7 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
+from dctnet.cartoon_options import (
+    KEEP,
+    MAX_SIZE,
+    MIN_SIZE,
+    WHITE,
+    parse_background,
+    parse_size,
+    parse_strength,
+)
 from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
 from dctnet.cli.remote import Server, ServerError, parse_url
@@ -77,6 +85,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="PIXELS",
         help=f"limit of the cartoon's longest side, {MIN_SIZE} to {MAX_SIZE} pixels; an image is "
         "never enlarged; default: its own size",
+    )
+    parser.add_argument(
+        "--background",
+        type=argument_type(parse_background),
+        default=WHITE,
+        metavar="COLOUR",
+        help="what is behind the transparency of an image: white, hexadecimal digits such as "
+        f"ff8800, or {KEEP} to keep it in a PNG or WebP; default: white",
     )
 
 
@@ -154,20 +170,19 @@ def _print_path(path: Path) -> None:
 def _local(args: argparse.Namespace, settings: Settings) -> tuple[list[str], Cartoonize]:
     """Return the styles, and what cartoonizes an image file in each with its own engine."""
     from dctnet.engine.geometry import output_size
-    from dctnet.imaging import decode, encode, require_encodable
+    from dctnet.imaging import decode, encode, require_encodable, with_alpha
     from dctnet.model_loading import find_models, load_engines, restricted
 
     settings = restricted(settings, args.style)
     engines, _ = load_engines(settings, find_models(settings))
 
     def cartoonize(data: bytes) -> list[bytes]:
-        rgb = decode(data, settings.max_pixels)
+        image = decode(data, settings.max_pixels, args.background)
+        rgb = image.rgb
         height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
         require_encodable(width, height, args.format)
-        return [
-            encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format)
-            for engine in engines.values()
-        ]
+        cartoons = (engine.cartoonize(rgb, args.strength, args.size).image for engine in engines.values())
+        return [encode(cartoon, args.format, image.alpha) for cartoon in cartoons]
 
     return list(engines), cartoonize
 
@@ -178,6 +193,8 @@ def _remote(args: argparse.Namespace) -> tuple[list[str], Cartoonize]:
     options = {"format": args.format, "strength": str(args.strength)}
     if args.size is not None:
         options["size"] = str(args.size)
+    if args.background != WHITE:
+        options["background"] = bytes(args.background).hex() if args.background else KEEP
     # Without a style, the server has a default.
     requests = [options | {"style": style} for style in args.style or ()] or [options]
 

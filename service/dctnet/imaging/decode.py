@@ -47,13 +47,19 @@ class ImageHeader(NamedTuple):
 
 
 def decode(
-    data: bytes, max_pixels: int, allocate: Callable[[tuple[int, int, int]], Pixels] = empty
+    data: bytes,
+    max_pixels: int,
+    allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
+    *,
+    background: Colour = WHITE,
+    allocate_alpha: AllocateAlpha | None = None,
 ) -> Pixels:
     """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 uint8 RGB, as a viewer shows it.
 
     Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
-    to sRGB, composites transparency on white, and takes the first frame of an animation.
-    ``allocate`` returns an array of a shape for the result.
+    to sRGB, composites transparency on the background, and takes the first frame of an animation.
+    ``allocate`` returns an array of a shape for the result, and ``allocate_alpha``, which is called
+    for an image with transparency, one for its HxW uint8 alpha.
 
     Images can be made that take far more time and memory than others of their size: decode those of
     strangers in a process with limits, as ``dctnet.codecs`` does.
