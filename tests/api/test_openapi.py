@@ -240,8 +240,10 @@ def test_document_has_the_limits_and_the_style(settings):
     settings = replace(settings, max_body_bytes=54321, max_pixels=12345, request_timeout=7.5)
     document = openapi_document(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
-    assert parameters["Style"]["schema"] == {"enum": ["ink"], "default": "ink"}
-    assert parameters["Format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}
+    assert parameters["Style"]["schema"] == {"enum": ["ink"]}
+    body = document["paths"]["/v1/cartoons"]["post"]["requestBody"]
+    form = body["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["style"] == {"enum": ["ink"]}
     assert parameters["RequestTimeout"]["schema"]["default"] == 7.5
     sample = document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]
     assert [it["schema"]["enum"] for it in sample if it.get("name") == "style"] == [["ink"]]
