@@ -198,8 +198,17 @@ def test_problem_example_matches_the_problem_tables():
 
 
 def test_protocol_errors_are_documented(document):
-    slow, malformed = protocol_errors.ReadTimeout(), errors.ParseException()
-    failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
+    failures = [
+        protocol_errors.ReadTimeout(),
+        errors.ParseException(),
+        errors.LimitRequestLine(
+            protocol_errors.MAX_REQUEST_LINE_BYTES + 1, protocol_errors.MAX_REQUEST_LINE_BYTES
+        ),
+        errors.LimitRequestHeaders("limit request headers fields"),
+        errors.ExpectationFailed("any"),
+        errors.UnsupportedTransferCoding("any"),
+    ]
+    assert protocol_errors._STATUS.keys() < {type(failure) for failure in failures}
     by_status = {}
     for failure in failures:
         response = protocol_errors.protocol_error_response(failure)
