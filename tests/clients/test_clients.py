@@ -126,6 +126,21 @@ class Client {
 """
 
 
+PHP = {
+    "curl, file": "['file' => new CURLFile('portrait.png')]",
+    "curl, bytes as a file": "['photo' => new CURLStringFile($image, '')]",
+    "curl, bytes as a field": "['file' => $image, 'format' => 'png']",
+    "curl, body": "$image",
+}
+
+PHP_PROGRAM = """<?php
+$image = file_get_contents('portrait.png');
+$curl = curl_init($argv[1]);
+curl_setopt_array($curl, [CURLOPT_POST => true, CURLOPT_POSTFIELDS => %s]);
+curl_exec($curl);
+"""
+
+
 def output(folder: Path, *command: str | Path) -> bytes:
     """Return what a program prints; skip the test if it is not installed."""
     if shutil.which(command[0]) is None:
@@ -164,6 +179,12 @@ def test_node(server, folder, client):
 def test_go(server, folder, part):
     (folder / "client.go").write_text(GO % part)
     require_cartoon(output(folder, "go", "run", "client.go", f"{server.url}/v1/cartoons"))
+
+
+@pytest.mark.parametrize("client", PHP)
+def test_php(server, folder, client):
+    (folder / "client.php").write_text(PHP_PROGRAM % PHP[client])
+    require_cartoon(output(folder, "php", "client.php", f"{server.url}/v1/cartoons"))
 
 
 def test_java(server, folder):
