@@ -32,6 +32,8 @@ PYTHON = {
         "print_bytes(requests.post(URL, files={'file': (None, image)}).content)"
     ),
     "requests, generator": "print_bytes(requests.post(URL, data=iter([image])).content)",
+    "httpx, body": "print_bytes(httpx.post(URL, content=image).content)",
+    "httpx, file": "print_bytes(httpx.post(URL, files={'file': open(PATH, 'rb')}).content)",
     "urllib3": (
         "print_bytes(urllib3.PoolManager().request('POST', URL, fields={'file': image}).data)"
     ),
@@ -52,7 +54,7 @@ asyncio.run(main())
 
 PYTHON_HEAD = """
 import asyncio, http.client, sys, urllib.parse
-import aiohttp, requests, urllib3
+import aiohttp, httpx, requests, urllib3
 URL, PATH = sys.argv[1], 'portrait.png'
 image = open(PATH, 'rb').read()
 print_bytes = sys.stdout.buffer.write

@@ -58,6 +58,18 @@ def test_file_of_a_drop_comes_before_its_url(stand_in, page, small):
     assert stand_in.received == [small.read_bytes()]
 
 
+def test_drag_of_the_page_itself_is_ignored(stand_in, page, small):
+    page.choose_file(small)
+    page.wait_for_state("done")
+    dispatch = "args[0].dispatchEvent(new DragEvent(args[1], { bubbles: true }))"
+    page.run(dispatch, page["#download"], "dragstart")
+    drop(page, **{"text_uri-list": f"{stand_in.url}/docs"})
+    assert page.state() == "done"
+    page.run(dispatch, page["#download"], "dragend")
+    drop(page, files=[small])
+    page.until(lambda: len(stand_in.cartoons) == 2)
+
+
 def test_paste(stand_in, page):
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     page.cdp("Browser.grantPermissions", origin=stand_in.url, permissions=permissions)

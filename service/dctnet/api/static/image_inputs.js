@@ -20,18 +20,23 @@ export function init(onPhotos) {
   document.addEventListener("paste", (event) => onFiles(event.clipboardData.files));
 
   const dropZone = byId("drop-zone");
+  let isOwn = false; // Something of this page is dragged, such as the download link.
+  document.addEventListener("dragstart", () => (isOwn = true));
+  document.addEventListener("dragend", () => (isOwn = false));
   const isImage = ({ dataTransfer }) =>
     dataTransfer.types.includes("Files") || hasUrl(dataTransfer);
   document.addEventListener("dragover", (event) => {
     if (!isImage(event)) return;
     event.preventDefault(); // Otherwise the browser navigates to the image.
-    dropZone.classList.add("dragover");
+    if (isOwn) event.dataTransfer.dropEffect = "none";
+    else dropZone.classList.add("dragover");
   });
   document.addEventListener("dragleave", () => dropZone.classList.remove("dragover"));
   document.addEventListener("drop", (event) => {
     dropZone.classList.remove("dragover");
     if (!isImage(event)) return;
     event.preventDefault();
+    if (isOwn) return;
     const { dataTransfer } = event;
     if (dataTransfer.files.length > 0) onFiles(dataTransfer.files);
     else if (hasUrl(dataTransfer)) onPhotos([{ url: draggedUrl(dataTransfer) }]);
