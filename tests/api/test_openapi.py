@@ -198,8 +198,17 @@ def test_problem_example_matches_the_problem_tables():
 
 
 def test_protocol_errors_are_documented(document):
-    slow, malformed = protocol_errors.ReadTimeout(), errors.ParseException()
-    failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
+    failures = [
+        protocol_errors.ReadTimeout(),
+        errors.ParseException(),
+        errors.LimitRequestLine(
+            protocol_errors.MAX_REQUEST_LINE_BYTES + 1, protocol_errors.MAX_REQUEST_LINE_BYTES
+        ),
+        errors.LimitRequestHeaders("limit request headers fields"),
+        errors.ExpectationFailed("any"),
+        errors.UnsupportedTransferCoding("any"),
+    ]
+    assert protocol_errors._STATUS.keys() < {type(failure) for failure in failures}
     by_status = {}
     for failure in failures:
         response = protocol_errors.protocol_error_response(failure)
@@ -240,8 +249,10 @@ def test_document_has_the_limits_and_the_style(settings):
     settings = replace(settings, max_body_bytes=54321, max_pixels=12345, request_timeout=7.5)
     document = openapi_document(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
-    assert parameters["Style"]["schema"] == {"enum": ["ink"], "default": "ink"}
-    assert parameters["Format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}
+    assert parameters["Style"]["schema"] == {"enum": ["ink"]}
+    body = document["paths"]["/v1/cartoons"]["post"]["requestBody"]
+    form = body["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["style"] == {"enum": ["ink"]}
     assert parameters["RequestTimeout"]["schema"]["default"] == 7.5
     sample = document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]
     assert [it["schema"]["enum"] for it in sample if it.get("name") == "style"] == [["ink"]]

@@ -32,6 +32,8 @@ PYTHON = {
         "print_bytes(requests.post(URL, files={'file': (None, image)}).content)"
     ),
     "requests, generator": "print_bytes(requests.post(URL, data=iter([image])).content)",
+    "httpx, body": "print_bytes(httpx.post(URL, content=image).content)",
+    "httpx, file": "print_bytes(httpx.post(URL, files={'file': open(PATH, 'rb')}).content)",
     "urllib3": (
         "print_bytes(urllib3.PoolManager().request('POST', URL, fields={'file': image}).data)"
     ),
@@ -52,7 +54,7 @@ asyncio.run(main())
 
 PYTHON_HEAD = """
 import asyncio, http.client, sys, urllib.parse
-import aiohttp, requests, urllib3
+import aiohttp, httpx, requests, urllib3
 URL, PATH = sys.argv[1], 'portrait.png'
 image = open(PATH, 'rb').read()
 print_bytes = sys.stdout.buffer.write
@@ -126,6 +128,21 @@ class Client {
 """
 
 
+PHP = {
+    "curl, file": "['file' => new CURLFile('portrait.png')]",
+    "curl, bytes as a file": "['photo' => new CURLStringFile($image, '')]",
+    "curl, bytes as a field": "['file' => $image, 'format' => 'png']",
+    "curl, body": "$image",
+}
+
+PHP_PROGRAM = """<?php
+$image = file_get_contents('portrait.png');
+$curl = curl_init($argv[1]);
+curl_setopt_array($curl, [CURLOPT_POST => true, CURLOPT_POSTFIELDS => %s]);
+curl_exec($curl);
+"""
+
+
 def output(folder: Path, *command: str | Path) -> bytes:
     """Return what a program prints; skip the test if it is not installed."""
     if shutil.which(command[0]) is None:
@@ -164,6 +181,12 @@ def test_node(server, folder, client):
 def test_go(server, folder, part):
     (folder / "client.go").write_text(GO % part)
     require_cartoon(output(folder, "go", "run", "client.go", f"{server.url}/v1/cartoons"))
+
+
+@pytest.mark.parametrize("client", PHP)
+def test_php(server, folder, client):
+    (folder / "client.php").write_text(PHP_PROGRAM % PHP[client])
+    require_cartoon(output(folder, "php", "client.php", f"{server.url}/v1/cartoons"))
 
 
 def test_java(server, folder):

@@ -13,32 +13,32 @@ from tests.support.encoded_images import encoded, gradient
 IMAGE = gradient(8, 8)
 FTYP = b"\0\0\0\x18ftyp"
 
+NAMED = [
+    (encoded(IMAGE, "GIF"), "a GIF image"),
+    (encoded(IMAGE, "BMP"), "a BMP image"),
+    (encoded(IMAGE, "TIFF"), "a TIFF image or a raw photo"),
+    (encoded(IMAGE, "ICO"), "an icon"),
+    (encoded(IMAGE, "PDF"), "a PDF document"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
+    (b"\xff\x0a\xfa\x7f", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
+    (b"8BPS\0\1", "a Photoshop image"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG image"),
+    (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a -->\n<svg width='9'>", "an SVG image"),
+    (b"<!DOCTYPE html><html>", "an HTML or XML document"),
+    (FTYP + b"isom\0\0\2\0isomiso2avc1mp41", "a video or sound"),
+    (FTYP + b"qt  ", "a video or sound"),
+    (b"\x1a\x45\xdf\xa3\x9f", "a video or sound"),
+    (b"RIFF\0\0\0\0AVI LIST", "a video or sound"),
+    (gzip.compress(b"x", mtime=0), "an archive"),
+    (b"PK\3\4\x14", "an archive"),
+    ("A photo of me, \u00fc.".encode(), "text"),
+    (b"x", "text"),
+]
+"""First bytes of files, and what the server calls them."""
 
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        (encoded(IMAGE, "GIF"), "a GIF image"),
-        (encoded(IMAGE, "BMP"), "a BMP image"),
-        (encoded(IMAGE, "TIFF"), "a TIFF image or a raw photo"),
-        (encoded(IMAGE, "ICO"), "an icon"),
-        (encoded(IMAGE, "PDF"), "a PDF document"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
-        (b"\xff\x0a\xfa\x7f", "a JPEG XL image"),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image"),
-        (b"8BPS\0\1", "a Photoshop image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG image"),
-        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a -->\n<svg width='9'>", "an SVG image"),
-        (b"<!DOCTYPE html><html>", "an HTML or XML document"),
-        (FTYP + b"isom\0\0\2\0isomiso2avc1mp41", "a video or sound"),
-        (FTYP + b"qt  ", "a video or sound"),
-        (b"\x1a\x45\xdf\xa3\x9f", "a video or sound"),
-        (b"RIFF\0\0\0\0AVI LIST", "a video or sound"),
-        (gzip.compress(b"x", mtime=0), "an archive"),
-        (b"PK\3\4\x14", "an archive"),
-        ("A photo of me, \u00fc.".encode(), "text"),
-        (b"x", "text"),
-    ],
-)
+
+@pytest.mark.parametrize(("data", "name"), NAMED)
 def test_name_of_another_format(data, name):
     assert describe(data) == f"This is {name}, not {ACCEPTED}."
     with pytest.raises(UnsupportedFormat, match=name):

@@ -39,8 +39,15 @@ return [canvas.width, canvas.height, btoa(text)];
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _blank_page(browser: Browser) -> None:
+    """A page without the policy of the server's pages, which allows no images by data URL."""
+    browser.driver.get("about:blank")
+
+
 def drawn(browser: Browser, data: bytes, media_type: str) -> Pixels:
     """Return what Chromium draws, HxWx3 uint8 RGB."""
+    browser.driver.get("about:blank")  # The page's policy forbids data URLs.
     url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
     width, height, text = browser.run(DRAWN, url)
     rgba = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)

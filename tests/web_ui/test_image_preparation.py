@@ -78,7 +78,7 @@ def test_file_unknown_to_the_browser_is_sent_unchanged(stand_in, browser, tmp_pa
     path = tmp_path / "photo.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
     assert sent_body(stand_in, browser, path) == path.read_bytes()
-    assert "This file format is not supported." in browser.text("#problem")
+    assert "This is a HEIC image." in browser.text("#problem")
 
 
 WORKING_SIZE_SCRIPT = """

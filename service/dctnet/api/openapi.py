@@ -54,8 +54,10 @@ def _source() -> bytes:
 
 def _set_styles(document: Object, replica: Replica) -> None:
     styles = list(replica.models)
-    schema = {"enum": styles, "default": replica.default_style}
-    document["components"]["parameters"]["Style"]["schema"] = schema
+    body = document["paths"]["/v1/cartoons"]["post"]["requestBody"]
+    form = body["content"]["multipart/form-data"]["schema"]
+    form["properties"]["style"]["enum"] = styles
+    document["components"]["parameters"]["Style"]["schema"]["enum"] = styles
     for parameter in document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]:
         if parameter.get("name") == "style":
             parameter["schema"]["enum"] = styles
