@@ -10,8 +10,9 @@ from PIL import Image
 
 from dctnet.codecs import Codec, CodecPool
 from dctnet.codecs.layout import Layout
+from dctnet.codecs.process import certain_pixels
 from dctnet.config import MIB
-from dctnet.imaging import MEDIA_TYPES, DamagedImage, inspect
+from dctnet.imaging import MEDIA_TYPES, DamagedImage, decode, inspect
 from tests.codecs.conftest import TIMEOUT_S, end
 from tests.support.corpus import MAX_PIXELS
 from tests.support.encoded_images import encoded, gradient
@@ -57,6 +58,36 @@ def test_damaged_image_is_not_a_lack_of_memory(pool):
     data = encoded(gradient(SIDE, SIDE))[:-200]
     with pool.borrow() as codec, pytest.raises(DamagedImage, match="damaged or cut off"):
         codec.decode(data, inspect(data, MAX_PIXELS), TIMEOUT_S)
+
+
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+def test_image_of_more_pixels_than_surely_fit_is_decoded_or_rejected():
+    max_pixels = 64_000_000
+    assert certain_pixels("AVIF", max_pixels) == 40_727_272
+    assert certain_pixels("WEBP", max_pixels) == 52_705_882
+    black = Image.new("RGB", (8000, 6000))
+    image = encoded(black, "AVIF", speed=10)
+    with CodecPool(1, max_body_bytes=MIB, max_pixels=max_pixels) as pool, pool.borrow() as codec:
+        rgb = codec.decode(image, inspect(image, max_pixels), TIMEOUT_S)
+        assert rgb.shape == (6000, 8000, 3)
+        too_large = encoded(black.resize((8000, 8000)), "WEBP", method=0)
+        for data, most in (too_large, 52_705_882), (image[:-10], 40_727_272):
+            reason = f"takes more memory to decode than the server allows; any .* of at most {most}"
+            with pytest.raises(DamagedImage, match=reason):
+                codec.decode(data, inspect(data, max_pixels), TIMEOUT_S)
+
+
+def test_reduced_jpeg_is_decoded_and_its_cartoon_written_to_the_same_memory(pool):
+    data = encoded(gradient(400, 240), "JPEG")
+    header = inspect(data, MAX_PIXELS)
+    with pool.borrow() as codec:
+        reduced = codec.decode(data, header, TIMEOUT_S, 4)
+        assert np.array_equal(reduced, decode(data, MAX_PIXELS, reduction=4))
+        cartoon = codec.allocate((400, 240, 3))
+        assert np.shares_memory(cartoon, reduced)
+        cartoon[:] = gradient(400, 240)
+        encoded_cartoon = codec.encode(cartoon, "png", TIMEOUT_S)
+    assert np.array_equal(decode(encoded_cartoon, MAX_PIXELS), gradient(400, 240))
 
 
 IMAGES = 500

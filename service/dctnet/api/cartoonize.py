@@ -19,7 +19,7 @@ from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import Upload, read_upload, require_length, require_plain_body
 from dctnet.codecs import Codec
 from dctnet.cost import MIN_COST, job_cost
-from dctnet.engine.geometry import output_size
+from dctnet.engine.geometry import output_size, reduction
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
     DECODE_FIXED_BYTES,
@@ -194,19 +194,29 @@ class CartoonHandler:
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
+        factor = 1
+        if header.format == "JPEG":
+            factor = reduction(
+                header.height,
+                header.width,
+                self._settings.max_working_side,
+                options.max_side,
+                options.strength,
+            )
         with self._count_out_of_memory("decode"):
-            image = codec.decode(data, header, self._settings.codec_timeout)
-        pixels = image.size // 3
+            image = codec.decode(data, header, self._settings.codec_timeout, factor)
+        pixels = header.width * header.height
         stages["decode"] = monotonic() - started
         try:
             with self._count_out_of_memory("inference", pixels):
                 engine = self._replica.engine(options.style)
-                cartoon = engine.cartoonize(image, options.strength, options.max_side)
+                size = header.height, header.width
+                cartoon = engine.cartoonize(
+                    image, options.strength, options.max_side, size, codec.allocate
+                )
         except Exception:
             self._metrics.inferences.labels(options.style, "error").inc()
             raise
-        # Freed before encoding: the memory bound counts the larger of the two.
-        del image
         self._metrics.inferences.labels(options.style, "ok").inc()
         self._metrics.inference_seconds.labels(options.style).observe(sum(cartoon.stages.values()))
         self._metrics.faces.observe(cartoon.faces)

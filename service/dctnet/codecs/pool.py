@@ -148,10 +148,13 @@ class Codec:
         self._sock, self._is_worn = sock, False
         return tuple(restrictions)
 
-    def decode(self, data: bytes, header: ImageHeader, timeout: float) -> Pixels:
+    def decode(
+        self, data: bytes, header: ImageHeader, timeout: float, reduction: int = 1
+    ) -> Pixels:
         """Decode an image, as ``imaging.decode`` does, within ``timeout`` seconds.
 
-        The result is in shared memory, and valid until the codec is given back.
+        The result is in shared memory, and valid until the codec is given back or its cartoon is
+        written there.
 
         Raises:
             ImageError: As ``imaging.decode``.
@@ -164,24 +167,28 @@ class Codec:
         self._memory[: len(data)] = data
         pixels = header.width * header.height
         request = {"format_in": header.format, "length": len(data), "pixels": pixels}
-        reply = self._ask(request, timeout)
-        try:
-            image = self._layout.image(self._memory, (reply["height"], reply["width"], 3))
-            if image.size != 3 * pixels:
-                raise ValueError(image.shape)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._failed(FailureReason.CRASH) from error
+        reply = self._ask(request | {"reduction": reduction}, timeout)
+        height, width = header.height // reduction, header.width // reduction
+        if (reply.get("height"), reply.get("width")) != (height, width):
+            raise self._failed(FailureReason.CRASH)
+        image = self.allocate((height, width, 3))
         image.flags.writeable = False
         return image
 
+    def allocate(self, shape: tuple[int, int, int]) -> Pixels:
+        """Return shared memory of a shape for a cartoon, from the start of the decoded image on."""
+        return self._layout.image(self._memory, shape)
+
     def encode(self, image: Pixels, format: Format, timeout: float) -> bytes:
         """Encode HxWx3 uint8 RGB, as ``imaging.encode`` does, within ``timeout`` seconds.
+
+        Overwrites an image in the shared memory.
 
         Raises MemoryError, CodecTimeout and CodecUnavailable as ``decode`` does, and RuntimeError
         if an encoder crashed.
         """
         height, width, _ = image.shape
-        np.copyto(self._layout.image(self._memory, image.shape), image)
+        np.copyto(self.allocate((height, width, 3)), image)  # Nothing, if it is there already.
         try:
             reply = self._ask({"format_out": format, "height": height, "width": width}, timeout)
         except ImageError as error:

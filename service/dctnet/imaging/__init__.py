@@ -9,7 +9,13 @@ from dctnet.imaging.decode import (
     decode,
     inspect,
 )
-from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
+from dctnet.imaging.encode import (
+    ENCODE_BYTES_PER_PIXEL,
+    MEDIA_TYPES,
+    Format,
+    encode,
+    require_encodable,
+)
 from dctnet.imaging.errors import (
     DamagedImage,
     ImageError,
@@ -23,6 +29,7 @@ __all__ = [
     "DECODE_BYTES_PER_BODY_BYTE",
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_FIXED_BYTES",
+    "ENCODE_BYTES_PER_PIXEL",
     "MEDIA_TYPES",
     "DamagedImage",
     "Format",

@@ -1,5 +1,6 @@
 """Encoding of RGB arrays."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Final, Literal
 
@@ -27,32 +28,47 @@ _WEBP_METHOD: Final = 2
 per pixel and 4 times the CPU time, for 0.4 dB. Methods 0 and 1 fail for strong noise."""
 
 
-def encode(rgb: Pixels, format: Format) -> bytes:
+ENCODE_BYTES_PER_PIXEL: Final[dict[Format, int]] = {"png": 10, "jpeg": 10, "webp": 12}
+"""Upper bound of encoding memory in bytes per pixel, by format, beside the image. Noise takes most.
+That of a WebP does not need the image itself any more."""
+
+_STRIP_ROWS: Final = 64
+"""Rows whose colours are swapped at once."""
+
+
+def encode(rgb: Pixels, format: Format, release: Callable[[], object] | None = None) -> bytes:
     """Encode HxWx3 uint8 RGB without metadata; JPEG and WebP with quality 95.
 
-    Takes up to 12 bytes per pixel beside the image, for any format and content.
+    With ``release`` the image is overwritten, and ``release`` called once it is not needed any
+    more. Takes up to ``ENCODE_BYTES_PER_PIXEL`` beside it, for any content.
 
     Raises:
         TooLongForFormat: A side is longer than the format allows.
     """
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return _encode_webp(rgb) if format == "webp" else _encode_png_or_jpeg(rgb, format)
+    if format == "webp":
+        return _encode_webp(rgb, release)
+    return _encode_png_or_jpeg(rgb if release else rgb.copy(), format)
 
 
-def _encode_webp(rgb: Pixels) -> bytes:
+def _encode_webp(rgb: Pixels, release: Callable[[], object] | None) -> bytes:
     """Encode with Pillow: OpenCV has no parameter for libwebp's method."""
     encoded = BytesIO()
-    Image.fromarray(rgb).save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
+    image = Image.fromarray(rgb)  # A copy, of 4 bytes per pixel.
+    if release:
+        release()
+    image.save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
     return encoded.getvalue()
 
 
 def _encode_png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
-    """Encode with OpenCV, PNG with the default level, the fastest one."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    """Encode with OpenCV, PNG with the default level, the fastest one; overwrites the image."""
+    for top in range(0, rgb.shape[0], _STRIP_ROWS):
+        strip = rgb[top : top + _STRIP_ROWS]
+        strip[:] = cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
-    done, encoded = cv2.imencode(f".{format}", bgr, parameters)
+    done, encoded = cv2.imencode(f".{format}", rgb, parameters)
     assert done, f"OpenCV cannot write {format}."
-    del bgr
     return encoded.tobytes()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from dctnet.arrays import Pixels
+from dctnet.arrays import Pixels, empty
 from dctnet.imaging import icc
 from dctnet.imaging.memory import is_out_of_memory
 
@@ -30,9 +30,9 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 """By EXIF orientation, the view of an upright array in the file's pixel order."""
 
 
-def empty(shape: tuple[int, int, int]) -> Pixels:
-    """Return an array of a shape for pixels."""
-    return np.empty(shape, np.uint8)
+def swaps_sides(orientation: int) -> bool:
+    """Return whether an EXIF orientation swaps height and width."""
+    return orientation >= 5
 
 
 def upright_rgb(
@@ -46,8 +46,9 @@ def upright_rgb(
     ``convert`` converts a tile without alpha to sRGB. Takes memory for one tile beside the image
     and the result.
     """
-    swaps_sides = orientation >= 5
-    height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
+    height, width = image.height, image.width
+    if swaps_sides(orientation):
+        height, width = width, height
     upright = allocate((height, width, 3))
     stored = _STORED_VIEWS[orientation](upright)
     for box in _tiles(image.width, image.height):
