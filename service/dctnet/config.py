@@ -440,7 +440,7 @@ class Settings:
         )
     )
     max_pixels: int = field(
-        metadata=_count("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels", default=40_000_000)
+        metadata=_count("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels", default=64_000_000)
     )
     max_working_side: int = field(
         metadata=_count("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels", default=MAX_WORKING_SIDE)

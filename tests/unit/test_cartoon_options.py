@@ -64,7 +64,8 @@ def test_background_is_white_a_colour_or_keep(text, background):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "#", "ff", "ff88", "ff880", "ff88000", "gg8800", "##ff8800", "red", "Keep", "f80\n"]
+    "text",
+    ["", "#", "ff", "ff88", "ff880", "ff88000", "gg8800", "##ff8800", "red", "Keep", "f80\n"],
 )
 def test_other_background_is_rejected(text):
     with pytest.raises(ValueError, match="3 or 6 hexadecimal digits of a colour"):

@@ -12,6 +12,7 @@ from dctnet.imaging import (
     TooManyPixels,
     UnsupportedFormat,
     decode,
+    inspect,
 )
 from dctnet.imaging.decode import MAX_SIDE
 from tests.support.encoded_images import encoded, format_variants, gradient, without_adobe_marker
@@ -135,10 +136,35 @@ def test_each_exif_orientation_is_applied(orientation):
         7: upright[::-1, ::-1].transpose(1, 0, 2),
         8: np.rot90(upright, -1),
     }[orientation]
+    rgb = decode(encoded(np.ascontiguousarray(stored), exif=turned(orientation)), ENOUGH)
+    np.testing.assert_array_equal(rgb, upright)
+
+
+def turned(orientation: int) -> Image.Exif:
     turn = Image.Exif()
     turn[0x0112] = orientation
-    rgb = decode(encoded(np.ascontiguousarray(stored), exif=turn), ENOUGH)
-    np.testing.assert_array_equal(rgb, upright)
+    return turn
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_header_has_the_size_of_the_displayed_image(orientation):
+    data = encoded(gradient(40, 24), "JPEG", exif=turned(orientation))
+    header = inspect(data, ENOUGH)
+    assert (header.height, header.width, 3) == decode(data, ENOUGH).shape
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("options", [{}, {"progressive": True, "subsampling": 0}])
+def test_jpeg_is_reduced_while_it_is_decoded(factor, options, orientation):
+    options = options | {"quality": 95, "exif": turned(orientation)}
+    data = encoded(gradient(320, 240), "JPEG", **options)
+    whole = decode(data, ENOUGH)
+    reduced = decode(data, ENOUGH, reduction=factor)
+    height, width = whole.shape[0] // factor, whole.shape[1] // factor
+    assert reduced.shape == (height, width, 3)
+    average = whole.reshape(height, factor, width, factor, 3).mean(axis=(1, 3))
+    assert np.abs(reduced - average).mean() <= 1
 
 
 def test_profile_is_converted_to_srgb():

@@ -19,18 +19,20 @@ from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import Upload, read_upload, require_length, require_plain_body
 from dctnet.codecs import Codec
 from dctnet.cost import MIN_COST, job_cost
-from dctnet.engine.geometry import output_size
+from dctnet.engine.geometry import output_size, reduction
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
     DECODE_FIXED_BYTES,
     MEDIA_TYPES,
     Format,
     ImageHeader,
+    TooManyPixels,
     inspect,
     is_out_of_memory,
     require_encodable,
 )
 from dctnet.lifecycle.state import State
+from dctnet.memory import KEPT_ALPHA_FACTOR
 from dctnet.replica import Replica
 
 MODEL_HEADER = "X-Dctnet-Model"
@@ -137,7 +139,7 @@ class CartoonHandler:
     ) -> CartoonResponse:
         """Queue the image and wait until a slot has cartoonized it."""
         with self._count_out_of_memory("decode"):
-            image = inspect(data, self._settings.max_pixels)
+            image = self._inspect(data, options)
         height, width = output_size(image.height, image.width, options.max_side)
         require_encodable(width, height, options.format)
         pixels = image.width * image.height
@@ -171,6 +173,16 @@ class CartoonHandler:
         cartoon.stages["queue"] = job.wait_seconds
         return cartoon
 
+    def _inspect(self, data: bytes, options: CartoonOptions) -> ImageHeader:
+        """Return the header of an image; raise ImageError if it cannot be cartoonized."""
+        if options.background is not None:
+            return inspect(data, self._settings.max_pixels)
+        try:
+            return inspect(data, self._settings.max_pixels // KEPT_ALPHA_FACTOR)
+        except TooManyPixels as error:
+            detail = f"{error} An image whose transparency is kept counts {KEPT_ALPHA_FACTOR}-fold."
+            raise TooManyPixels(detail) from error
+
     def _require_feasible(self, request: CartoonRequest, cost: float) -> None:
         """Raise Problem if even an idle replica would miss the deadline, however often tried."""
         seconds = self._admission.service_time.idle_seconds(cost)
@@ -194,19 +206,31 @@ class CartoonHandler:
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
+        factor = 1
+        if header.format == "JPEG":
+            factor = reduction(
+                header.height,
+                header.width,
+                self._settings.max_working_side,
+                options.max_side,
+                options.strength,
+            )
         with self._count_out_of_memory("decode"):
-            image = codec.decode(data, header, self._settings.codec_timeout)
-        pixels = image.size // 3
+            image = codec.decode(
+                data, header, self._settings.codec_timeout, factor, options.background
+            )
+        pixels = header.width * header.height
         stages["decode"] = monotonic() - started
         try:
             with self._count_out_of_memory("inference", pixels):
                 engine = self._replica.engine(options.style)
-                cartoon = engine.cartoonize(image, options.strength, options.max_side)
+                size = header.height, header.width
+                cartoon = engine.cartoonize(
+                    image, options.strength, options.max_side, size, codec.allocate
+                )
         except Exception:
             self._metrics.inferences.labels(options.style, "error").inc()
             raise
-        # Freed before encoding: the memory bound counts the larger of the two.
-        del image
         self._metrics.inferences.labels(options.style, "ok").inc()
         self._metrics.inference_seconds.labels(options.style).observe(sum(cartoon.stages.values()))
         self._metrics.faces.observe(cartoon.faces)

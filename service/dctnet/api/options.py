@@ -48,7 +48,8 @@ def cartoon_options(request: Request, fields: Fields, replica: Replica) -> Carto
     _require_known("form", fields)
     values = {name: _only_value(name, query, fields) for name in NAMES}
     format = _format(values["format"], request)
-    background = _parsed("background", values["background"], parse_background, WHITE)
+    white: Colour | None = WHITE
+    background = _parsed("background", values["background"], parse_background, white)
     if background is None and format not in TRANSPARENT_FORMATS:
         raise Problem(
             BAD_PARAMETER,

@@ -169,20 +169,36 @@ def _print_path(path: Path) -> None:
 
 def _local(args: argparse.Namespace, settings: Settings) -> tuple[list[str], Cartoonize]:
     """Return the styles, and what cartoonizes an image file in each with its own engine."""
+    import numpy as np
+
+    from dctnet.arrays import Pixels
     from dctnet.engine.geometry import output_size
-    from dctnet.imaging import decode, encode, require_encodable, with_alpha
+    from dctnet.imaging import decode, encode, require_encodable
     from dctnet.model_loading import find_models, load_engines, restricted
 
     settings = restricted(settings, args.style)
     engines, _ = load_engines(settings, find_models(settings))
 
     def cartoonize(data: bytes) -> list[bytes]:
-        image = decode(data, settings.max_pixels, args.background)
-        rgb = image.rgb
+        alpha: Pixels | None = None
+
+        def allocate_alpha(shape: tuple[int, int]) -> Pixels:
+            nonlocal alpha
+            alpha = np.empty(shape, np.uint8)
+            return alpha
+
+        rgb = decode(
+            data,
+            settings.max_pixels,
+            background=args.background or WHITE,
+            allocate_alpha=None if args.background else allocate_alpha,
+        )
         height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
         require_encodable(width, height, args.format)
-        cartoons = (engine.cartoonize(rgb, args.strength, args.size).image for engine in engines.values())
-        return [encode(cartoon, args.format, image.alpha) for cartoon in cartoons]
+        return [
+            encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format, alpha=alpha)
+            for engine in engines.values()
+        ]
 
     return list(engines), cartoonize
 

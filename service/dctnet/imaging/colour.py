@@ -167,12 +167,11 @@ def _to_xyz_d50(primaries: Chromaticities) -> Doubles:
 
 def tone_mapper(hdr: Coding) -> Callable[[Image.Image], Image.Image]:
     """Return a function that tone-maps RGB images to sRGB."""
-    to_srgb = np.float32(np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(hdr.primaries))
+    to_srgb = (np.linalg.inv(_to_xyz(_BT709)) @ _to_xyz(hdr.primaries)).astype(np.float32)
     levels = np.arange(256) / 255
-    light_of_level = np.float32(
-        _pq_to_nits(levels) if hdr.transfer == PQ else _hlg_to_light(levels)
-    )
-    weights = np.float32(_to_xyz(hdr.primaries)[1])
+    light_of = _pq_to_nits if hdr.transfer == PQ else _hlg_to_light
+    light_of_level = light_of(levels).astype(np.float32)
+    weights = _to_xyz(hdr.primaries)[1].astype(np.float32)
     nits = _pq_to_nits(np.linspace(0, 1, TONES))
     scales = _eetf(nits) / np.maximum(nits, 1e-4) / WHITE_NITS
 
@@ -182,7 +181,7 @@ def tone_mapper(hdr: Coding) -> Callable[[Image.Image], Image.Image]:
             luminance = np.maximum(light @ weights, np.float32(1e-6))
             light *= (PEAK_NITS * luminance ** np.float32(0.2))[..., np.newaxis]
         brightest = light.max(axis=2)
-        light *= np.float32(np.interp(brightest, nits, scales))[..., np.newaxis]
+        light *= np.interp(brightest, nits, scales).astype(np.float32)[..., np.newaxis]
         linear = np.clip(light @ to_srgb.T, 0, 1)
         return Image.fromarray(_SRGB_LEVELS[(linear * (len(_SRGB_LEVELS) - 1)).astype(np.int32)])
 

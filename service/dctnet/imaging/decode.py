@@ -9,17 +9,18 @@ from typing import Final, NamedTuple
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from dctnet.arrays import Pixels
+from dctnet.arrays import Pixels, empty
+from dctnet.cartoon_options import WHITE, Colour
 from dctnet.imaging import avif, foreign, jpeg, png, webp
 from dctnet.imaging.colour import tone_mapper
 from dctnet.imaging.container import Container, InputFormat
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.rgb import empty, to_srgb, upright_rgb
+from dctnet.imaging.rgb import AllocateAlpha, swaps_sides, to_srgb, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
 
-DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 9, "PNG": 5, "WEBP": 14, "AVIF": 19}
+DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 11, "PNG": 5, "WEBP": 14, "AVIF": 19}
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
 decoded image. AVIFs with layers and alpha need most."""
 
@@ -39,7 +40,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageHeader(NamedTuple):
-    """Width and height in pixels, as stored, and format of an image."""
+    """Width and height in pixels, as displayed, and format of an image."""
 
     width: int
     height: int
@@ -50,6 +51,7 @@ def decode(
     data: bytes,
     max_pixels: int,
     allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
+    reduction: int = 1,
     *,
     background: Colour = WHITE,
     allocate_alpha: AllocateAlpha | None = None,
@@ -59,7 +61,9 @@ def decode(
     Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
     to sRGB, composites transparency on the background, and takes the first frame of an animation.
     ``allocate`` returns an array of a shape for the result, and ``allocate_alpha``, which is called
-    for an image with transparency, one for its HxW uint8 alpha.
+    for an image with transparency, one for its HxW uint8 alpha. A JPEG, whose sides are multiples
+    of ``reduction``, may be reduced by the factor 2, 4 or 8: libjpeg then takes less time and
+    memory.
 
     Images can be made that take far more time and memory than others of their size: decode those of
     strangers in a process with limits, as ``dctnet.codecs`` does.
@@ -74,33 +78,49 @@ def decode(
     """
     container = _parse_within_limits(data, max_pixels)
     if container.is_ended:
-        return _decode(container, allocate)
+        return _decode(container, allocate, reduction, background, allocate_alpha)
     # A decoder makes up what is missing before the end, in another way if other bytes follow.
     digests = [
         hashlib.sha256(
-            _decode(replace(container, data=container.data + end), allocate).data
+            _decode(replace(container, data=container.data + end), allocate, reduction).data
         ).digest()
         for end in (jpeg.OTHER_END, jpeg.END)
     ]
     if len(set(digests)) > 1:
         raise DamagedImage("The image is damaged or cut off.")
-    return _decode(replace(container, data=container.data + jpeg.END), allocate)
+    return _decode(replace(container, data=container.data + jpeg.END), allocate, reduction)
 
 
-def _decode(container: Container, allocate: Callable[[tuple[int, int, int]], Pixels]) -> Pixels:
-    with _load(container) as image:
+def _decode(
+    container: Container,
+    allocate: Callable[[tuple[int, int, int]], Pixels],
+    reduction: int,
+    background: Colour = WHITE,
+    allocate_alpha: AllocateAlpha | None = None,
+) -> Pixels:
+    with _load(container, reduction) as image:
         hdr = container.hdr
         convert = tone_mapper(hdr) if hdr else to_srgb(image, container.profile)
-        return upright_rgb(image, convert, container.orientation, allocate)
+        return upright_rgb(
+            image,
+            convert,
+            container.orientation,
+            allocate,
+            background=background,
+            allocate_alpha=allocate_alpha,
+        )
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageHeader:
-    """Return the image's header, without decoding; orientation may swap its sides.
+    """Return the image's header, without decoding.
 
     Raises UnsupportedFormat, TooManyPixels and DamagedImage as ``decode`` does.
     """
     container = _parse_within_limits(data, max_pixels)
-    return ImageHeader(container.width, container.height, container.format)
+    width, height = container.width, container.height
+    if swaps_sides(container.orientation):
+        width, height = height, width
+    return ImageHeader(width, height, container.format)
 
 
 def _parse_within_limits(data: bytes, max_pixels: int) -> Container:
@@ -135,7 +155,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _load(container: Container) -> Iterator[Image.Image]:
+def _load(container: Container, reduction: int) -> Iterator[Image.Image]:
     # With hostile input Pillow raises more than the documented OSError.
     try:
         image = Image.open(BytesIO(container.data), formats=[container.format])
@@ -146,6 +166,8 @@ def _load(container: Container) -> Iterator[Image.Image]:
     with image:
         if image.size != (container.width, container.height):
             raise DamagedImage("The image's headers contradict each other.")
+        if reduction > 1:
+            image.draft(None, (image.width // reduction, image.height // reduction))
         try:
             image.load()
         except MemoryError:

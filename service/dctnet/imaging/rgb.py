@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from dctnet.arrays import Pixels
+from dctnet.arrays import Pixels, empty
 from dctnet.cartoon_options import WHITE, Colour
 from dctnet.imaging import icc
 from dctnet.imaging.memory import is_out_of_memory
@@ -35,9 +35,9 @@ AllocateAlpha = Callable[[tuple[int, int]], Pixels]
 """Function that returns an array of a shape for alpha."""
 
 
-def empty(shape: tuple[int, int, int]) -> Pixels:
-    """Return an array of a shape for pixels."""
-    return np.empty(shape, np.uint8)
+def swaps_sides(orientation: int) -> bool:
+    """Return whether an EXIF orientation swaps height and width."""
+    return orientation >= 5
 
 
 def upright_rgb(
@@ -54,8 +54,9 @@ def upright_rgb(
     ``convert`` converts a tile without alpha to sRGB. ``allocate_alpha`` is called if the image has
     transparency, and gets that too. Takes memory for one tile beside the image and the results.
     """
-    swaps_sides = orientation >= 5
-    height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
+    height, width = image.height, image.width
+    if swaps_sides(orientation):
+        height, width = width, height
     upright = allocate((height, width, 3))
     stored = _STORED_VIEWS[orientation](upright)
     stored_alpha = None
