@@ -71,10 +71,12 @@ class _Broken(Handler):
 
 def test_options_are_parameters_of_the_query():
     options = ["--style", "comic,ink", "--format", "webp", "--strength", "0.5", "--size", "20"]
+    options += ["--background", "#f80"]
     with serving(_Busy, rejections=0) as stub:
         assert main(["cartoonize", "a.png", "--out", "out", "--server", stub.url, *options]) == 0
     assert [request.path for request in stub.requests] == [
-        f"/v1/cartoons?format=webp&strength=0.5&size=20&style={style}" for style in ("comic", "ink")
+        f"/v1/cartoons?format=webp&strength=0.5&size=20&background=ff8800&style={style}"
+        for style in ("comic", "ink")
     ]
     assert sorted(path.name for path in Path("out").iterdir()) == ["a-comic.webp", "a-ink.webp"]
 

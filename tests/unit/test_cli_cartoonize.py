@@ -49,6 +49,22 @@ def test_format_option_and_replacement_of_existing_cartoons(format):
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
 
 
+def test_transparency_may_be_kept_or_composited_on_a_colour(capsys):
+    rgba = np.dstack([IMAGE, np.full(IMAGE.shape[:2], 0, np.uint8)])
+    Path("cutout.png").write_bytes(encoded(rgba))
+    command = ["cartoonize", "cutout.png", "b.jpg", "--out", "out", "--background"]
+    assert main([*command, "keep", "--format", "webp"]) == 0
+    with Image.open("out/cutout.webp") as kept, Image.open("out/b.webp") as opaque:
+        assert (kept.mode, opaque.mode) == ("RGBA", "RGB")
+        assert not np.asarray(kept)[..., 3].any()
+    assert main([*command, "#f80"]) == 0
+    cartoon = decoded(Path("out/cutout.png").read_bytes())
+    np.testing.assert_array_equal(cartoon[0, 0], [0, 255 - 0x88, 255])
+    capsys.readouterr()
+    assert main([*command, "keep", "--format", "jpeg"]) == 1
+    assert "--background keep needs a --format with transparency" in capsys.readouterr().err
+
+
 def test_several_styles_give_one_cartoon_each(capsys):
     command = ["cartoonize", "a.png", "b.jpg", "--out", "out", "--style", "poster,comic"]
     assert main(command) == 0

@@ -56,6 +56,30 @@ def test_transparency_is_composited_on_white():
     assert np.abs(rgb - [[[255, 255, 255], [0, 0, 0], [227, 127, 177]]]).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("image", "options"),
+    [
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {}),
+        (Image.new("LA", (2, 1), (9, 77)), {}),
+        (Image.new("P", (2, 1)), {"transparency": bytes([77])}),
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {"format": "WEBP", "lossless": True}),
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {"format": "AVIF", "quality": 100}),
+    ],
+    ids=["RGBA", "LA", "P", "WebP", "AVIF"],
+)
+def test_alpha_of_any_kind_is_kept_and_the_background_shows(image, options):
+    alpha = np.zeros((1, 2), np.uint8)
+    rgb = decode(
+        encoded(image, **options), ENOUGH, background=(0, 0, 255), allocate_alpha=lambda _: alpha
+    )
+    assert np.abs(alpha.astype(int) - 77).max() <= 1
+    assert np.abs(rgb[0, 0].astype(int) - [3, 3, 178]).max() <= 3
+
+
+def test_alpha_of_an_opaque_image_is_not_asked_for():
+    decode(encoded(gradient(4, 4)), ENOUGH, allocate_alpha=pytest.fail)
+
+
 def test_transparent_palette_colour_becomes_white():
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])

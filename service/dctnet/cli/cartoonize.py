@@ -20,7 +20,7 @@ from dctnet.cartoon_options import (
 from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
 from dctnet.cli.remote import Server, ServerError, parse_url
-from dctnet.config import Settings, parse_styles
+from dctnet.config import Settings, SettingsError, parse_styles
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +98,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Cartoonize every readable image; return 1 if one was skipped."""
-    from dctnet.imaging import ImageError
+    from dctnet.imaging import TRANSPARENT_FORMATS, ImageError
 
+    if args.background is None and args.format not in TRANSPARENT_FORMATS:
+        formats = ", ".join(TRANSPARENT_FORMATS)
+        raise SettingsError(f"--background {KEEP} needs a --format with transparency: {formats}.")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
