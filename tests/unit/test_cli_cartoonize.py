@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
