@@ -137,7 +137,7 @@ class CartoonHandler:
     ) -> CartoonResponse:
         """Queue the image and wait until a slot has cartoonized it."""
         with self._count_out_of_memory("decode"):
-            image = inspect(data, self._settings.max_pixels)
+            image = inspect(data, self._settings.max_pixels, heic=self._settings.heic)
         height, width = output_size(image.height, image.width, options.max_side)
         require_encodable(width, height, options.format)
         pixels = image.width * image.height

@@ -161,7 +161,7 @@ def _local(args: argparse.Namespace, settings: Settings) -> tuple[list[str], Car
     engines, _ = load_engines(settings, find_models(settings))
 
     def cartoonize(data: bytes) -> list[bytes]:
-        rgb = decode(data, settings.max_pixels)
+        rgb = decode(data, settings.max_pixels, heic=settings.heic)
         height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
         require_encodable(width, height, args.format)
         return [

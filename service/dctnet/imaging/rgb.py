@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from dctnet.arrays import Pixels, empty
 from dctnet.imaging import icc
+from dctnet.imaging.container import swaps_sides
 from dctnet.imaging.memory import is_out_of_memory
 
 _TILE_PIXELS: Final = 1 << 18
@@ -28,11 +29,6 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
 """By EXIF orientation, the view of an upright array in the file's pixel order."""
-
-
-def swaps_sides(orientation: int) -> bool:
-    """Return whether an EXIF orientation swaps height and width."""
-    return orientation >= 5
 
 
 def upright_rgb(
