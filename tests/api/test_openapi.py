@@ -261,6 +261,17 @@ def test_document_has_the_limits_and_the_style(settings):
         assert "at most 54321 bytes and 12345 pixels" in body["description"]
 
 
+def test_heic_is_documented_if_it_is_on(settings):
+    for heic in False, True:
+        client = client_of(replace(settings, heic=heic), replace(MODEL, style="ink"))
+        document = openapi_document(client.application)
+        for path in "/v1/cartoons", "/upload":
+            body = document["paths"][path]["post"]["requestBody"]
+            assert ("AVIF or HEIC image" in body["description"]) is heic
+        content = document["paths"]["/v1/cartoons"]["post"]["requestBody"]["content"]
+        assert ("image/heic" in content) is heic
+
+
 def test_file_has_the_defaults(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text(KEYS[0])

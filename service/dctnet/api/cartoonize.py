@@ -175,10 +175,11 @@ class CartoonHandler:
 
     def _inspect(self, data: bytes, options: CartoonOptions) -> ImageHeader:
         """Return the header of an image; raise ImageError if it cannot be cartoonized."""
+        max_pixels, heic = self._settings.max_pixels, self._settings.heic
         if options.background is not None:
-            return inspect(data, self._settings.max_pixels)
+            return inspect(data, max_pixels, heic=heic)
         try:
-            return inspect(data, self._settings.max_pixels // KEPT_ALPHA_FACTOR)
+            return inspect(data, max_pixels // KEPT_ALPHA_FACTOR, heic=heic)
         except TooManyPixels as error:
             detail = f"{error} An image whose transparency is kept counts {KEPT_ALPHA_FACTOR}-fold."
             raise TooManyPixels(detail) from error

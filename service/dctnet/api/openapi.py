@@ -69,7 +69,12 @@ def _set_limits(document: Object, settings: Settings) -> None:
     limits = f"{settings.max_body_bytes} bytes and {settings.max_pixels} pixels"
     for operation in _cartoon_operations(document):
         body = operation["requestBody"]
-        body["description"] = f"A JPEG, PNG, WebP or AVIF image of at most {limits}."
+        if settings.heic:
+            body["description"] = f"A JPEG, PNG, WebP, AVIF or HEIC image of at most {limits}."
+            if avif := body["content"].get("image/avif"):
+                body["content"]["image/heic"] = avif
+        else:
+            body["description"] = f"A JPEG, PNG, WebP or AVIF image of at most {limits}."
 
 
 def _remove_security(document: Object) -> None:

@@ -193,6 +193,7 @@ def _local(args: argparse.Namespace, settings: Settings) -> tuple[list[str], Car
         rgb = decode(
             data,
             settings.max_pixels,
+            heic=settings.heic,
             background=args.background or WHITE,
             allocate_alpha=None if args.background else allocate_alpha,
         )

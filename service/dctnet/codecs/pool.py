@@ -52,13 +52,14 @@ class CodecPool:
         *,
         max_body_bytes: int,
         max_pixels: int,
+        heic: bool = False,
         count_failure: Callable[[FailureReason], None] = lambda _: None,
     ) -> None:
-        """Take the limits of an image. Nothing starts yet."""
+        """Take the limits of an image, and whether it may be a HEIC. Nothing starts yet."""
         self._processes = processes
         self._layout = Layout(max_body_bytes, max_pixels)
         self._count_failure = count_failure
-        self._launcher = Launcher()
+        self._launcher = Launcher(heic=heic)
         self._idle: list[Codec] = []
         self.restrictions: tuple[str, ...] = ()
         """What restricts the processes, once prepared."""

@@ -50,14 +50,15 @@ SPARE_BYTES: Final = 32 * 1024 * 1024
 """Address space that images may leave behind, by fragmentation, before the process is replaced."""
 
 
-def run(sock: socket.socket, memory_descriptor: int, layout: Layout) -> None:
+def run(sock: socket.socket, memory_descriptor: int, layout: Layout, *, heic: bool) -> None:
     """Serve requests until the other end of the socket is closed."""
     memory = mmap.mmap(memory_descriptor, layout.size)
     os.close(memory_descriptor)
     # Libraries print warnings about images.
     os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)
     codec = _Codec(memory, layout)
-    messages.send(sock, {"sandbox": sandbox.enter()})
+    # libde265 decodes in a thread, for which there is no option.
+    messages.send(sock, {"sandbox": sandbox.enter(threads=heic)})
     while True:
         try:
             request = messages.receive(sock)
@@ -113,6 +114,7 @@ class _Codec:
                     max_pixels,
                     self._image,
                     request["reduction"],
+                    heic=format == "HEIC",
                     background=tuple(request["background"] or WHITE),
                     allocate_alpha=None if request["background"] else self._allocate_alpha,
                 )

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from dctnet.imaging import colour
 from dctnet.imaging.errors import DamagedImage
 
-InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF"]
+InputFormat = Literal["JPEG", "PNG", "WEBP", "AVIF", "HEIC"]
 
 MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 """Size limit of ICC profiles; those of printers have up to 3 MiB."""
@@ -14,6 +14,11 @@ MAX_PROFILE_BYTES: Final = 4 * 1024 * 1024
 
 MAX_CHUNKS: Final = 65_536
 """Limit of chunks in a PNG or WebP: 0.5 GB of pixels in chunks of 8 KiB, as libpng writes them."""
+
+
+def swaps_sides(orientation: int) -> bool:
+    """Return whether an EXIF orientation swaps height and width."""
+    return orientation >= 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Container:
     """EXIF orientation, 1 to 8."""
     is_ended: bool = True
     """Whether the file has its end marker."""
+    coded_pixels: int = 0
+    """Pixels that a decoder makes, which may crop them."""
 
     def __post_init__(self) -> None:
         if not self.width or not self.height:

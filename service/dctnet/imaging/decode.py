@@ -11,16 +11,22 @@ from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPIma
 
 from dctnet.arrays import Pixels, empty
 from dctnet.cartoon_options import WHITE, Colour
-from dctnet.imaging import avif, foreign, jpeg, png, webp
+from dctnet.imaging import foreign, heic, heif, jpeg, png, webp
 from dctnet.imaging.colour import tone_mapper
-from dctnet.imaging.container import Container, InputFormat
+from dctnet.imaging.container import Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.rgb import AllocateAlpha, swaps_sides, to_srgb, upright_rgb
+from dctnet.imaging.rgb import AllocateAlpha, to_srgb, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
 
-DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 11, "PNG": 5, "WEBP": 14, "AVIF": 19}
+DECODE_BYTES_PER_PIXEL: Final[dict[InputFormat, int]] = {
+    "JPEG": 11,
+    "PNG": 5,
+    "WEBP": 14,
+    "AVIF": 19,
+    "HEIC": 19,
+}
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
 decoded image. AVIFs with layers and alpha need most."""
 
@@ -53,17 +59,18 @@ def decode(
     allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
     reduction: int = 1,
     *,
+    heic: bool = False,
     background: Colour = WHITE,
     allocate_alpha: AllocateAlpha | None = None,
 ) -> Pixels:
-    """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 uint8 RGB, as a viewer shows it.
+    """Decode an image to HxWx3 uint8 RGB, as a viewer shows it: JPEG, PNG, WebP, AVIF, maybe HEIC.
 
     Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
     to sRGB, composites transparency on the background, and takes the first frame of an animation.
     ``allocate`` returns an array of a shape for the result, and ``allocate_alpha``, which is called
     for an image with transparency, one for its HxW uint8 alpha. A JPEG, whose sides are multiples
     of ``reduction``, may be reduced by the factor 2, 4 or 8: libjpeg then takes less time and
-    memory.
+    memory. With ``heic`` a HEIC is decoded too, for which its package must be installed.
 
     Images can be made that take far more time and memory than others of their size: decode those of
     strangers in a process with limits, as ``dctnet.codecs`` does.
@@ -76,7 +83,7 @@ def decode(
             do not say which.
         MemoryError: There is not enough memory to decode it.
     """
-    container = _parse_within_limits(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels, heic)
     if container.is_ended:
         return _decode(container, allocate, reduction, background, allocate_alpha)
     # A decoder makes up what is missing before the end, in another way if other bytes follow.
@@ -111,25 +118,30 @@ def _decode(
         )
 
 
-def inspect(data: bytes, max_pixels: int) -> ImageHeader:
+def inspect(data: bytes, max_pixels: int, *, heic: bool = False) -> ImageHeader:
     """Return the image's header, without decoding.
 
     Raises UnsupportedFormat, TooManyPixels and DamagedImage as ``decode`` does.
     """
-    container = _parse_within_limits(data, max_pixels)
+    container = _parse_within_limits(data, max_pixels, heic)
     width, height = container.width, container.height
     if swaps_sides(container.orientation):
         width, height = height, width
     return ImageHeader(width, height, container.format)
 
 
-def _parse_within_limits(data: bytes, max_pixels: int) -> Container:
-    container = _parse(data)
+def _parse_within_limits(data: bytes, max_pixels: int, heic: bool) -> Container:
+    container = _parse(data, heic)
     _check_size(container.width, container.height, max_pixels)
+    if container.coded_pixels > max_pixels:
+        raise TooManyPixels(
+            f"The image is cropped from {container.coded_pixels} pixels; at most {max_pixels} are"
+            " allowed."
+        )
     return container
 
 
-def _parse(data: bytes) -> Container:
+def _parse(data: bytes, heic: bool) -> Container:
     """Parse the format that the first bytes announce."""
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.read(data)
@@ -137,8 +149,10 @@ def _parse(data: bytes) -> Container:
         return png.read(data)
     if webp.is_webp(data):
         return webp.read(data)
-    if avif.is_avif(data):
-        return avif.read(data)
+    if heif.is_avif(data):
+        return heif.read_avif(data)
+    if heic and heif.is_heic(data):
+        return heif.read_heic(data)
     raise UnsupportedFormat(foreign.describe(data))
 
 
@@ -158,7 +172,10 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _load(container: Container, reduction: int) -> Iterator[Image.Image]:
     # With hostile input Pillow raises more than the documented OSError.
     try:
-        image = Image.open(BytesIO(container.data), formats=[container.format])
+        if container.format == "HEIC":
+            image = heic.load(container.data)
+        else:
+            image = Image.open(BytesIO(container.data), formats=[container.format])
     except MemoryError:
         raise
     except Exception as error:

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from dctnet.arrays import Pixels, empty
 from dctnet.cartoon_options import WHITE, Colour
 from dctnet.imaging import icc
+from dctnet.imaging.container import swaps_sides
 from dctnet.imaging.memory import is_out_of_memory
 
 _TILE_PIXELS: Final = 1 << 18
@@ -33,11 +34,6 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 
 AllocateAlpha = Callable[[tuple[int, int]], Pixels]
 """Function that returns an array of a shape for alpha."""
-
-
-def swaps_sides(orientation: int) -> bool:
-    """Return whether an EXIF orientation swaps height and width."""
-    return orientation >= 5
 
 
 def upright_rgb(
