@@ -207,7 +207,7 @@ def test_unknown_variable_is_reported(capsys, monkeypatch):
 
 
 def test_image_without_enough_memory_is_skipped(capsys, monkeypatch):
-    def without_memory(data: bytes, max_pixels: int) -> None:
+    def without_memory(data: bytes, max_pixels: int, *, heic: bool) -> None:
         raise MemoryError
 
     monkeypatch.setattr("dctnet.imaging.decode", without_memory)
