@@ -31,6 +31,10 @@ from tests.support.shipped import COMIC
 pytestmark = pytest.mark.xdist_group("memory")  # They share an image.
 
 
+MAX_PIXELS = 32_000_000
+"""Half of the default: the bound is per pixel, and the largest images take seconds."""
+
+
 @cache
 def encoded(kind: str, content: str, max_pixels: int) -> bytes:
     """Return an image of as many pixels as fit into a slot in any case."""
@@ -41,7 +45,8 @@ def encoded(kind: str, content: str, max_pixels: int) -> bytes:
 @pytest.fixture(scope="module")
 def comic_server() -> Iterator[tuple[Server, int]]:
     """A ready server of the shipped comic, and the worker's resident memory in bytes."""
-    with serving(DCTNET_STYLES=COMIC, DCTNET_SLOTS=1, DCTNET_MAX_BODY_BYTES=16 * MIB) as server:
+    limits = {"DCTNET_MAX_BODY_BYTES": 16 * MIB, "DCTNET_MAX_PIXELS": MAX_PIXELS}
+    with serving(DCTNET_STYLES=COMIC, DCTNET_SLOTS=1, **limits) as server:
         yield server, memory(server.worker(), "VmRSS")
 
 
@@ -81,7 +86,7 @@ def inferences(server: Server) -> float:
 )
 def test_largest_image_stays_within_the_slot_bound(comic_server, kind, content, format):
     server, ready = comic_server
-    settings = Settings.from_environment({})
+    settings = Settings.from_environment({"DCTNET_MAX_PIXELS": str(MAX_PIXELS)})
     image = encoded(kind, content, settings.max_pixels)
     bound = slot_bytes(replace(settings, max_body_bytes=len(image)))
     worker, (codec,) = server.worker(), server.codec_processes()

@@ -24,19 +24,19 @@ def heic_file(name: str) -> bytes:
     return (Path(__file__).parent / "heic" / f"{name}.heic").read_bytes()
 
 
-def tile(*properties: bytes) -> f.Item:
-    """Return an item of the gradient."""
-    return f.hevc(heic_file("gradient"), SIDE, SIDE, *properties)
+def tile(*properties: bytes, name: str = "gradient") -> f.Item:
+    """Return the item of a file, by default of the gradient."""
+    return f.hevc(heic_file(name), SIDE, SIDE, *properties)
 
 
-def tiled(rows: int, columns: int, *properties: bytes) -> bytes:
+def tiled(rows: int, columns: int, *properties: bytes, name: str = "gradient") -> bytes:
     """Return a grid of equal tiles, as phones store photos."""
     height, width = SIDE * rows, SIDE * columns
     grid = f.grid(rows, columns, width, height)
     whole = f.Item(b"grid", grid, (f.ispe(width, height), *properties))
     count = rows * columns
     references = f.reference(b"dimg", 1, *range(2, 2 + count))
-    return f.heic([whole, *[tile()] * count], references)
+    return f.heic([whole, *[tile(name=name)] * count], references)
 
 
 def heic_kinds() -> dict[str, bytes]:

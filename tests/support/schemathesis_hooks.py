@@ -25,12 +25,17 @@ for media_type in MEDIA_TYPES.keys() - {"multipart/form-data"}:
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Skip requests with an undocumented header, or with a parameter in query and form.
+    """Skip requests with an undocumented header, or with parameters that exclude each other.
 
     Servers ignore unknown headers (RFC 9110, 5.1), and browsers and proxies add some. schemathesis
-    allows them by default, but not next to a numeric header. The server rejects two values of one
-    parameter, which OpenAPI cannot express.
+    allows them by default, but not next to a numeric header. The server rejects a parameter in query
+    and form, and transparency in a JPEG, which OpenAPI cannot express.
     """
-    form = case.body if isinstance(case.body, dict) else {}
-    is_repeated = not form.keys().isdisjoint(case.query or {})
-    return UNKNOWN_HEADER not in (case.headers or {}) and not is_repeated
+    form, query = case.body if isinstance(case.body, dict) else {}, case.query or {}
+    values = {**form, **query}
+    is_transparent_jpeg = (values.get("background"), values.get("format")) == ("keep", "jpeg")
+    return (
+        UNKNOWN_HEADER not in (case.headers or {})
+        and form.keys().isdisjoint(query)
+        and not is_transparent_jpeg
+    )

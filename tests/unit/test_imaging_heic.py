@@ -75,7 +75,7 @@ def test_rotation_and_mirror_are_applied(quarters, axis):
     upright = np.rot90(GRADIENT, quarters)
     if axis is not None:
         properties.append(f.box(b"imir", bytes([axis])))
-        # ISO/IEC 23008-12: axis 0 is vertical in libheif, which exchanges left and right.
+        # ISO/IEC 23008-12: 0 exchanges top and bottom, 1 left and right.
         upright = upright[::-1] if axis == 0 else upright[:, ::-1]
     rgb = decoded(f.heic([tile(*properties)]))
     assert np.abs(rgb - upright).max() <= 4

@@ -99,7 +99,7 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
     fast = {"speed": 10, "subsampling": "4:4:4"}
     return {
         "progressive JPEG": (9, written("JPEG", "RGB", **progressive)),
-        "CMYK JPEG": (9, written("JPEG", "CMYK", progressive=True)),
+        "CMYK JPEG": (11, written("JPEG", "CMYK", **progressive)),
         "grey JPEG": (9, written("JPEG", "L", progressive=True)),
         "PNG": (5, written("PNG", "RGBA", compress_level=1)),
         "16-bit PNG": (5, wide_grey),
