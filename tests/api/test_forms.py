@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from dctnet.api.multipart import MAX_PARTS
+from dctnet.api.multipart import MAX_BOUNDARY_LENGTH, MAX_PARTS
 from dctnet.api.upload_body import IMAGE_FIELDS
 from dctnet.shared_limits import FORM_OVERHEAD_BYTES
 from tests.api.conftest import MAX_BYTES, require_problem
@@ -167,13 +167,25 @@ def test_limit_of_parts(client):
 
 
 @pytest.mark.parametrize(
-    "parameter", ["", "; boundary=", '; boundary="\u00e9"', f"; boundary={'b' * 71}"]
+    "parameter",
+    ["", "; boundary=", '; boundary="\u00e9"', f"; boundary={'b' * (MAX_BOUNDARY_LENGTH + 1)}"],
 )
 def test_form_without_a_boundary_is_400(client, parameter):
     content_type = "multipart/form-data" + parameter
     response = client.post("/v1/cartoons", data=part('name="file"'), content_type=content_type)
     detail = require_problem(response, 400, "bad-request")
     assert "names no boundary: let the HTTP client set this header" in detail
+
+
+def test_longest_boundary(client):
+    data = part('name="file"') + f"--{BOUNDARY}--\r\n".encode()
+    boundary = "b" * MAX_BOUNDARY_LENGTH
+    response = client.post(
+        "/v1/cartoons",
+        data=data.replace(BOUNDARY.encode(), boundary.encode()),
+        content_type=f"multipart/form-data; boundary={boundary}",
+    )
+    require_cartoon(response)
 
 
 def test_form_with_another_boundary_is_400(client):

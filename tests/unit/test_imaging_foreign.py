@@ -7,10 +7,11 @@ import json
 import pytest
 
 from dctnet.imaging import UnsupportedFormat, inspect
-from dctnet.imaging.foreign import ACCEPTED, HEIC_ADVICE, describe
+from dctnet.imaging.foreign import HEIC_ADVICE, describe
 from tests.support.encoded_images import encoded, gradient
 
 IMAGE = gradient(8, 8)
+ACCEPTED = "a JPEG, PNG, WebP or AVIF image"
 FTYP = b"\0\0\0\x18ftyp"
 
 NAMED = [
@@ -69,3 +70,4 @@ def test_json():
 )
 def test_other_bytes_have_no_name(data):
     assert describe(data) == f"This is not {ACCEPTED}."
+    assert describe(data, heic=True) == "This is not a JPEG, PNG, WebP, AVIF or HEIC image."

@@ -19,8 +19,8 @@ MAX_PARTS: Final = 1000
 CHUNK_BYTES: Final = 64 * 1024
 """Bytes of a form that are read at a time."""
 
-MAX_BOUNDARY_LENGTH: Final = 70
-"""Limit of a boundary in characters (RFC 2046, 5.1.1)."""
+MAX_BOUNDARY_LENGTH: Final = 200
+"""Limit of a boundary in characters. RFC 2046, 5.1.1, allows 70, but some clients write more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def _parse(data: bytes, heic: bool) -> Container:
         return heif.read_avif(data)
     if heic and heif.is_heic(data):
         return heif.read_heic(data)
-    raise UnsupportedFormat(foreign.describe(data))
+    raise UnsupportedFormat(foreign.describe(data, heic=heic))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -4,7 +4,8 @@ import re
 from codecs import getincrementaldecoder
 from typing import Final
 
-ACCEPTED: Final = "a JPEG, PNG, WebP or AVIF image"
+_ACCEPTED: Final = "a JPEG, PNG, WebP or AVIF image"
+_ACCEPTED_WITH_HEIC: Final = "a JPEG, PNG, WebP, AVIF or HEIC image"
 
 HEIC_ADVICE: Final = (
     "This is a HEIC image. On an iPhone, choose Most Compatible in Settings, Camera, Formats; or"
@@ -45,13 +46,17 @@ _LOOK_BYTES: Final = 4096
 """Bytes that are looked at."""
 
 
-def describe(data: bytes) -> str:
-    """Return a sentence about a file that is not accepted: what it is, and what to send."""
+def describe(data: bytes, *, heic: bool = False) -> str:
+    """Return a sentence about a file that is not accepted: what it is, and what to send.
+
+    ``heic`` says whether HEIC is accepted.
+    """
+    accepted = _ACCEPTED_WITH_HEIC if heic else _ACCEPTED
     head = data[:_LOOK_BYTES].removeprefix(b"\xef\xbb\xbf")
     for pattern, text in _PATTERNS:
         if pattern.match(head):
-            return text if text.endswith(".") else f"This is {text}, not {ACCEPTED}."
-    return f"This is {'text, ' if _is_text(head) else ''}not {ACCEPTED}."
+            return text if text.endswith(".") else f"This is {text}, not {accepted}."
+    return f"This is {'text, ' if _is_text(head) else ''}not {accepted}."
 
 
 def _is_text(head: bytes) -> bool:
