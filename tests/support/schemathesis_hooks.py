@@ -28,8 +28,8 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
     """Skip requests with an undocumented header, or with parameters that exclude each other.
 
     Servers ignore unknown headers (RFC 9110, 5.1), and browsers and proxies add some. schemathesis
-    allows them by default, but not next to a numeric header. The server rejects a parameter in query
-    and form, and transparency in a JPEG, which OpenAPI cannot express.
+    allows them by default, but not next to a numeric header. OpenAPI cannot express that the server
+    rejects a parameter in query and form, and transparency in a JPEG.
     """
     form, query = case.body if isinstance(case.body, dict) else {}, case.query or {}
     values = {**form, **query}
