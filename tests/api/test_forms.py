@@ -130,10 +130,10 @@ def test_invalid_field_is_422(client):
 
 
 def test_unknown_parameters_are_named(client):
-    response = client.post("/v1/cartoons?formt=webp&size=20", data=DATA)
+    response = client.post("/v1/cartoons?colour=webp&size=20", data=DATA)
     detail = require_problem(response, 422, "bad-parameter")
     assert detail == (
-        "The query has unknown parameters: 'formt'; known are style, format, strength, size,"
+        "The query has unknown parameters: 'colour'; known are style, format, strength, size,"
         " background."
     )
     fields = [field(f"f{number}", "x") for number in range(7)]
