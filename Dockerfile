@@ -34,8 +34,14 @@ RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*
 # Dependencies for serving a converted model. Removes the build backend, ONNX Runtime's tools and C
 # library, NumPy's compiler, OpenCV's cascades, tests, and type stubs.
 FROM environment AS lean
+# `on` adds the decoder of HEIC.
+ARG HEIC=off
+COPY requirements/heic.txt requirements/
 COPY --from=wheel /dist /dist
-RUN pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
+RUN if [ "${HEIC}" = on ]; then \
+        pip --python /opt/dctnet install --no-cache-dir --no-deps --require-hashes --requirement requirements/heic.txt; \
+    fi \
+    && pip --python /opt/dctnet install --no-cache-dir --no-deps --no-index /dist/*.whl \
     && pip --python /opt/dctnet uninstall --yes setuptools \
     && find /opt/dctnet/lib -depth \( \
         -name tests -o -name '*.pyi' -o -name '*.pxd' -o -name '*.a' \

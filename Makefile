@@ -183,10 +183,11 @@ SAME := --constraint requirements/shipped-styles.txt
 .PHONY: lock
 lock: install ## Update the lock files from pyproject.toml (UPGRADE=--upgrade for new versions)
 	$(INSTALL) requirements/lock.txt
-	$(SOLVE) --extra reference --extra tracing --group dev --group shipped-styles $(UPGRADE) -o requirements/shipped-styles.txt
-	$(SOLVE) --extra reference --extra tracing --group dev $(SAME) -o requirements/dev.txt
+	$(SOLVE) --extra reference --extra tracing --extra heic --group dev --group shipped-styles $(UPGRADE) -o requirements/shipped-styles.txt
+	$(SOLVE) --extra reference --extra tracing --extra heic --group dev $(SAME) -o requirements/dev.txt
 	$(SOLVE) --extra reference $(SAME) -o requirements/reference.txt
 	$(SOLVE) --extra tracing $(SAME) -o requirements/tracing.txt
+	$(SOLVE) --extra heic $(SAME) -o requirements/heic.txt
 	$(SOLVE) $(SAME) -o requirements/core.txt
 	$(COMPILE) --group pyproject.toml:lock -o requirements/lock.txt
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt

@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.slot_memory import SIDES
 from dctnet.config import MIB
 from loadtest.images import SourceImage
 from tests.support import formats as f
 from tests.support import profile_samples, vp8l
 from tests.support.encoded_images import encoded
+
+LARGE = (8000, 5000)
+"""Width and height in pixels: 40 MP."""
 
 THIN = (65_500, 610)
 """Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""
@@ -52,7 +54,7 @@ def thin_jpeg() -> SourceImage:
 
 def large_jpeg() -> SourceImage:
     """Return 40 MP of noise, which is most costly with a WebP response."""
-    return _noise("large JPEG", *SIDES)
+    return _noise("large JPEG", *LARGE)
 
 
 def _noise(name: str, width: int, height: int) -> SourceImage:

@@ -1,9 +1,11 @@
-"""Memory per slot: the peak of one image of 40 MP, by file format, content and response format.
+"""Memory per slot: the peak of one large image, by file format, content and response format.
 
-    .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME]
+    .venv/bin/python -m benchmarks.slot_memory [--runtime RUNTIME] [--pixels PIXELS]
+        [--strength STRENGTH] [--format FORMAT]...
 
-A server with one slot and the shipped comic cartoonizes each image. The script prints the worker's
-peak resident memory above that of the ready state, in MiB, as a Markdown table.
+A server with one slot and the shipped comic cartoonizes each image. The script prints the replica's
+peak memory (PSS, with its codec process) above that of the ready state, in MiB, as a Markdown
+table.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -22,34 +25,41 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.host import describe_host
+from dctnet.codecs.process import certain_pixels
 from dctnet.config import MIB, Settings
 from dctnet.conversion.trial_images import PHOTOS
-from dctnet.imaging import MEDIA_TYPES
+from dctnet.imaging import MEDIA_TYPES, InputFormat
 from dctnet.memory import slot_bytes
 from tests.support.process import family_memory, only_child, serving
 
-SIDES = (8000, 5000)
-"""Width and height in pixels: 40 MP, the default of `DCTNET_MAX_PIXELS`."""
+Sides = tuple[int, int]
+"""Width and height in pixels."""
 
-TIMEOUT_S = 300
+WIDTH = 8000
+"""Width of the images, in pixels."""
+
+TIMEOUT_S = 600
+
+SAMPLE_INTERVAL_S = 0.02
+"""Time between two samples of the memory: reading it more often slows down the replica."""
 
 _GRAIN = 6
 """Side of the squares of noise, in pixels; keeps files below 10 MiB."""
 
 
-def photo(mode: str) -> Image.Image:
+def photo(mode: str, sides: Sides) -> Image.Image:
     """Return an enlarged portrait: smooth, with one face."""
     with Image.open(PHOTOS / "astronaut.jpg") as image:
-        enlarged = image.convert("RGB").resize(SIDES, Image.Resampling.BICUBIC)
+        enlarged = image.convert("RGB").resize(sides, Image.Resampling.BICUBIC)
     return _in_mode(enlarged, mode)
 
 
-def noise(mode: str) -> Image.Image:
+def noise(mode: str, sides: Sides) -> Image.Image:
     """Return squares of random colours."""
-    width, height = SIDES
+    width, height = sides
     grains = (-(-height // _GRAIN), -(-width // _GRAIN), 3)
     colours = np.random.default_rng(0).integers(0, 256, grains, np.uint8)
-    enlarged = cv2.resize(colours, SIDES, interpolation=cv2.INTER_NEAREST)
+    enlarged = cv2.resize(colours, sides, interpolation=cv2.INTER_NEAREST)
     return _in_mode(Image.fromarray(enlarged), mode)
 
 
@@ -62,9 +72,9 @@ def _in_mode(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-CONTENTS: dict[str, Callable[[str], Image.Image]] = {"photo": photo, "noise": noise}
+CONTENTS: dict[str, Callable[[str, Sides], Image.Image]] = {"photo": photo, "noise": noise}
 
-FILE_FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
+FILE_FORMATS: dict[str, tuple[str, InputFormat, dict[str, Any]]] = {
     "JPEG": ("RGB", "JPEG", {"quality": 50}),
     "JPEG, progressive": ("RGB", "JPEG", {"quality": 50, "progressive": True, "subsampling": 0}),
     "JPEG, CMYK": ("CMYK", "JPEG", {"quality": 30}),
@@ -81,20 +91,26 @@ FILE_FORMATS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """Pillow's mode, format and options, by name."""
 
 
-def encode_file(name: str, content: str) -> bytes:
+def largest_sides(name: str, max_pixels: int) -> Sides:
+    """Return the sides of the largest image that fits into a slot in any case."""
+    _, format, _ = FILE_FORMATS[name]
+    return WIDTH, certain_pixels(format, max_pixels) // WIDTH
+
+
+def encode_file(name: str, content: str, sides: Sides) -> bytes:
     """Return an encoded image."""
     mode, format, options = FILE_FORMATS[name]
     buffer = BytesIO()
-    CONTENTS[content](mode).save(buffer, format, **options)
+    CONTENTS[content](mode, sides).save(buffer, format, **options)
     return buffer.getvalue()
 
 
-def cartoon(url: str, image: bytes, format: str) -> bytes:
+def cartoon(url: str, image: bytes, format: str, strength: float = 1.0) -> bytes:
     """Return the cartoon of an image; raise ValueError on another status."""
     address = urlsplit(url).netloc
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
     try:
-        connection.request("POST", f"/v1/cartoons?format={format}", image)
+        connection.request("POST", f"/v1/cartoons?format={format}&strength={strength}", image)
         response = connection.getresponse()
         body = response.read()
     finally:
@@ -104,14 +120,19 @@ def cartoon(url: str, image: bytes, format: str) -> bytes:
     return body
 
 
-def measure_peaks(url: str, worker: int, image: bytes) -> Iterator[int]:
-    """Yield the peak memory (PSS) of worker and codec processes in bytes, per response format."""
+def measure_peaks(url: str, worker: int, image: bytes, strength: float) -> Iterator[int]:
+    """Yield the peak memory (PSS) of worker and codec processes in bytes, per response format.
+
+    A process that ends while it is read counts in the next sample.
+    """
     for format in MEDIA_TYPES:
         with ThreadPoolExecutor(1) as pool:
-            response = pool.submit(cartoon, url, image, format)
+            response = pool.submit(cartoon, url, image, format, strength)
             peak = 0
             while not response.done():
-                peak = max(peak, family_memory(worker))
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    peak = max(peak, family_memory(worker))
+                time.sleep(SAMPLE_INTERVAL_S)
             response.result()
         yield peak
 
@@ -130,12 +151,32 @@ def main() -> int:
         choices=("native", "onnxruntime"),
         help="runtime; default: native",
     )
+    parser.add_argument(
+        "--pixels",
+        type=int,
+        default=Settings.from_environment({}).max_pixels,
+        help="size of the images in pixels, but at most what fits into a slot in any case;"
+        " default: that of DCTNET_MAX_PIXELS",
+    )
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="strength of the cartoons; below 1 the whole image is needed; default: 1",
+    )
+    parser.add_argument(
+        "--format",
+        action="append",
+        choices=FILE_FORMATS,
+        help="a file format; default: all",
+    )
     arguments = parser.parse_args()
     environ = {
         "DCTNET_STYLES": "comic",
         "DCTNET_SLOTS": "1",
         "DCTNET_RUNTIME": arguments.runtime,
         "DCTNET_REQUEST_TIMEOUT": f"{TIMEOUT_S}",
+        "DCTNET_WATCHDOG_TIMEOUT": f"{TIMEOUT_S / 2}",
         # Some noise files exceed the default.
         "DCTNET_MAX_BODY_BYTES": f"{64 * MIB}",
     }
@@ -148,10 +189,12 @@ def main() -> int:
         print(f"Ready: {ready // MIB} MiB.\n")
         print("| image | content | file, MiB |", *(f"{name}, MiB |" for name in MEDIA_TYPES))
         print("|---" * (3 + len(MEDIA_TYPES)) + "|")
-        for name in FILE_FORMATS:
+        for name in arguments.format or FILE_FORMATS:
             for content in CONTENTS:
-                image = encode_file(name, content)
-                peaks = [peak - ready for peak in measure_peaks(server.url, worker, image)]
+                width, height = largest_sides(name, settings.max_pixels)
+                image = encode_file(name, content, (width, min(height, arguments.pixels // width)))
+                measured = measure_peaks(server.url, worker, image, arguments.strength)
+                peaks = [peak - ready for peak in measured]
                 most = max(most, *peaks)
                 share = max(share, bound_usage(settings, image, peaks))
                 cells = (name, content, f"{len(image) / MIB:.1f}", *(p // MIB for p in peaks))

@@ -32,7 +32,7 @@ BANNED = {
 # Changelog, licences, locks and binaries; the glossary, which names them; this list and its test.
 EXCLUDED = re.compile(
     r"CHANGELOG\.md|LICENSE|.*/LICENSES\.md|requirements/.*|.*go\.sum|docs/glossary.*"
-    r"|.*\.(avif|icc|jpg|npz|onnx|pb|png|svg|webp)|tests/(unit/test_)?banned_phrases\.py"
+    r"|.*\.(avif|heic|icc|jpg|npz|onnx|pb|png|svg|webp)|tests/(unit/test_)?banned_phrases\.py"
 )
 SPACE = r"\s+(?:(?:#|;|//|\*)\s*)?"  # A phrase may go on in the next line of a comment.
 PATTERNS = {

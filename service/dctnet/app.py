@@ -16,7 +16,7 @@ from dctnet.api.queue_tickets import QueueTickets, queue_ticket_view
 from dctnet.api.static_files import static_files_view
 from dctnet.api.style_samples import style_sample_view
 from dctnet.api.styles import styles_view
-from dctnet.api.upload import upload_view
+from dctnet.api.upload import deprecation_headers, upload_view
 from dctnet.api.upload_body import InMemoryRequest
 from dctnet.api.web_ui import web_ui_view
 from dctnet.replica import Replica
@@ -36,6 +36,7 @@ def create_app(replica: Replica) -> Flask:
     # These handlers run in reverse order.
     app.after_request(access_log.finish_record(replica.metrics, replica.tracing))
     app.after_request(request_id.add_request_id)
+    app.after_request(deprecation_headers)
     app.after_request(security_headers.add_security_headers)
     app.after_request(cors_headers(replica.settings.cors_origins))
 
@@ -54,11 +55,11 @@ def _add_routes(app: Flask, replica: Replica) -> None:
     def route(rule: str, endpoint: str, view: Callable[..., Response], method: str = "GET") -> None:
         app.add_url_rule(rule, endpoint, view, methods=[method])
 
-    route("/v1/cartoons", "cartoons", with_key(cartoons_view(handler)), "POST")
+    route("/v1/cartoons", "cartoons", with_key(cartoons_view(handler, replica)), "POST")
     route("/v1/queue-tickets/<ticket>", "queue_ticket", queue_ticket_view(tickets))
     route("/v1/styles", "styles", styles_view(replica))
     route("/v1/styles/<style>/sample", "style_sample", style_sample_view(replica))
-    route("/upload", "upload", with_key(upload_view(handler)), "POST")
+    route("/upload", "upload", with_key(upload_view(handler, replica)), "POST")
     route("/health", "health", health_view(replica.lifecycle))
     route("/openapi.json", "openapi", openapi_view(replica))
     route("/docs", "docs", docs_view(replica))

@@ -11,3 +11,8 @@ Floats = NDArray[np.float32]
 
 GeneratorOutput = Pixels | Floats
 """HxWx3 BGR, 0..255; float32 if the graph ends without a cast."""
+
+
+def empty(shape: tuple[int, int, int]) -> Pixels:
+    """Return an array of a shape for pixels."""
+    return np.empty(shape, np.uint8)

@@ -212,6 +212,12 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
+def _on_or_off(text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise ValueError(text)
+    return text == "on"
+
+
 def _path(text: str) -> Path:
     try:
         return Path(text).expanduser()
@@ -440,7 +446,16 @@ class Settings:
         )
     )
     max_pixels: int = field(
-        metadata=_count("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels", default=40_000_000)
+        metadata=_count("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels", default=64_000_000)
+    )
+    heic: bool = field(
+        metadata=_setting(
+            "DCTNET_HEIC",
+            _on_or_off,
+            _one_of("on", "off"),
+            default=False,
+            default_text="`off`: HEIC is rejected with 415",
+        )
     )
     max_working_side: int = field(
         metadata=_count("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels", default=MAX_WORKING_SIDE)

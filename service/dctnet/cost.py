@@ -21,6 +21,7 @@ DECODE_COST: Final[dict[InputFormat, float]] = {
     "PNG": 0.08,
     "WEBP": 0.09,
     "AVIF": 0.2,
+    "HEIC": 0.2,
 }
 """Cost of decoding one pixel and converting its colours, by the image's format."""
 

@@ -37,9 +37,14 @@ codec process, 12 MiB and what it may leave behind, 32 MiB."""
 SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 """Per slot and pixel of the longest working side: the image and its cartoon at working size."""
 
-SLOT_BYTES_PER_PIXEL: Final = 22
-"""Per slot and pixel of the largest image, in the most expensive stage: decoding an AVIF
-with layers and alpha. WebP takes 17, inference 14, and encoding at most 21."""
+SLOT_BYTES_PER_PIXEL: Final = 14
+"""Per slot and pixel of the largest image, in the most expensive stage: decoding a progressive
+JPEG, which takes 11 beside the image's 3. Inference takes 6 and encoding 13. Decoding the largest
+WebP, AVIF and HEIC could take more, and is limited to this."""
+
+KEPT_ALPHA_FACTOR: Final = 4
+"""An image whose transparency is kept takes memory like this number of opaque ones of its size:
+libwebp takes up to 38 bytes per pixel to encode alpha."""
 
 SLOT_BODIES: Final = 5
 """Bodies per slot: the upload, its copy in shared memory, the codec process's, and two that

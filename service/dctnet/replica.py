@@ -76,6 +76,7 @@ class Replica:
             settings.slots,
             max_body_bytes=settings.max_body_bytes,
             max_pixels=settings.max_pixels,
+            heic=settings.heic,
             count_failure=lambda reason: self.metrics.codec_failures.labels(reason).inc(),
         )
         self.watchdog = Watchdog(

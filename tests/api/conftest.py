@@ -181,7 +181,11 @@ def require_problem(response: TestResponse, status: int, slug: str) -> str:
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
     problem = response.get_json()
-    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    members = {"type", "title", "status", "detail", "request_id"}
+    if status in {429, 503}:
+        members |= {"reason", "retry_after"}
+        assert str(problem["retry_after"]) == response.headers["Retry-After"]
+    assert problem.keys() == members
     assert problem["type"] == f"urn:dctnet:problem:{slug}"
     assert problem["status"] == status
     assert problem["request_id"] == response.headers["X-Request-Id"]

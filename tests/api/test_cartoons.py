@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from dctnet.admission import Admission
 from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE
+from dctnet.memory import KEPT_ALPHA_FACTOR
 from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
 from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
@@ -37,7 +39,7 @@ def test_response_is_the_cartoon_with_no_store(client):
 
 
 def test_image_may_be_a_form_field(client):
-    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "other": "text"}
+    form = {"file": (BytesIO(encoded(IMAGE)), "me.png"), "strength": "1"}
     response = client.post("/v1/cartoons", data=form)
     np.testing.assert_array_equal(decoded(response.data), 255 - IMAGE)
 
@@ -99,9 +101,6 @@ def test_missing_image_is_400(client):
         client.post("/v1/cartoons"),
         post(client, b""),
         client.post("/v1/cartoons", data={"file": (BytesIO(b""), "empty.png")}),
-        client.post("/v1/cartoons", data={"image": (BytesIO(encoded(IMAGE)), "me.png")}),
-        client.post("/v1/cartoons", data=b"x", content_type="multipart/form-data"),
-        client.post("/v1/cartoons", data=b"--", content_type="multipart/form-data; boundary=b"),
     ):
         assert "field `file`" in require_problem(response, 400, "missing-image")
 
@@ -158,6 +157,29 @@ def test_max_pixels_is_exact(client):
 def test_unknown_style_is_422(client, style):
     detail = require_problem(post(client, style=style), 422, "unknown-style")
     assert detail == f"The style {style!r} is not loaded; these are: tiny."
+
+
+def test_jpg_is_jpeg(client):
+    assert post(client, format="jpg").content_type == "image/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("accept", "format"),
+    [
+        ("image/webp", "webp"),
+        ("image/jpeg;q=0.5, image/webp;q=0.4", "jpeg"),
+        ("*/*", "png"),
+        ("image/*", "png"),
+        ("application/json", "png"),
+        ("text/html,image/avif,image/webp,*/*;q=0.8", "webp"),
+    ],
+)
+def test_accept_decides_without_a_format(client, accept, format):
+    headers = {"Accept": accept}
+    response = client.post("/v1/cartoons", data=encoded(IMAGE), headers=headers)
+    assert response.content_type == f"image/{format}"
+    response = client.post("/v1/cartoons?format=jpeg", data=encoded(IMAGE), headers=headers)
+    assert response.content_type == "image/jpeg"
 
 
 @pytest.mark.parametrize("format", ["gif", "", "PNG", "jpg\n"])
@@ -249,3 +271,71 @@ def test_size_counts_in_the_predicted_service_time(settings, monkeypatch):
     post(client, size="16")
     post(client)
     assert costs[0] < costs[1]
+
+
+def cutout(height: int = 40, width: int = 24) -> np.ndarray:
+    """Return a gradient that fades from transparent to opaque, HxWx4 uint8 RGBA."""
+    alpha = np.broadcast_to(np.linspace(0, 255, width).astype(np.uint8), (height, width))
+    return np.dstack([gradient(height, width), alpha])
+
+
+@pytest.mark.parametrize(
+    ("background", "colour"), [("ff8800", (255, 136, 0)), ("#000", (0, 0, 0)), (None, (255,) * 3)]
+)
+def test_transparency_is_composited_on_the_background(client, background, colour):
+    image = np.zeros((16, 16, 4), np.uint8)
+    image[:, 8:] = 20, 30, 40, 255
+    parameters = {"background": background} if background else {}
+    found = decoded(post(client, encoded(image), **parameters).data)
+    assert found[0, 0].tolist() == [255 - value for value in colour]
+    assert found[0, 15].tolist() == [235, 225, 215]
+
+
+@pytest.mark.parametrize("format", ["png", "webp"])
+@pytest.mark.parametrize("size", [40, 20])
+def test_kept_transparency_is_that_of_the_image(client, format, size):
+    data = encoded(cutout())
+    response = post(client, data, background="keep", format=format, size=str(size))
+    image = Image.open(BytesIO(response.data))
+    assert image.mode == "RGBA"
+    found = np.asarray(image).astype(int)
+    expected = Image.fromarray(cutout()[..., 3]).resize(image.size, Image.Resampling.BOX)
+    assert np.abs(found[..., 3] - np.asarray(expected)).max() <= 1
+    on_white = decoded(post(client, data, format=format, size=str(size)).data)
+    mostly_opaque = found[..., 3] > 200
+    alpha = found[mostly_opaque, 3:] / 255
+    composite = alpha * found[mostly_opaque, :3] + (1 - alpha) * 255
+    assert np.abs(composite - on_white[mostly_opaque]).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_opaque_image_has_no_transparency_to_keep(client, kind):
+    response = post(client, format_variants()[kind], background="keep")
+    assert Image.open(BytesIO(response.data)).mode == "RGB"
+
+
+def test_transparency_follows_the_orientation(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = Image.fromarray(cutout()).transpose(Image.Transpose.ROTATE_90)
+    data = encoded(turned, "WEBP", lossless=True, exact=True, exif=exif)
+    found = np.asarray(Image.open(BytesIO(post(client, data, background="keep").data)))
+    np.testing.assert_array_equal(found[..., 3], cutout()[..., 3])
+
+
+def test_keep_needs_a_format_with_transparency(client):
+    detail = require_problem(post(client, background="keep", format="jpeg"), 422, "bad-parameter")
+    assert (
+        detail == "The format jpeg has no transparency for background=keep; these have: png, webp."
+    )
+
+
+def test_image_whose_transparency_is_kept_counts_fourfold(client):
+    side = int((MAX_PIXELS / KEPT_ALPHA_FACTOR) ** 0.5)
+    assert post(client, encoded(cutout(side, side)), background="keep").status_code == 200
+    data = encoded(cutout(side + 1, side + 1))
+    detail = require_problem(post(client, data, background="keep"), 413, "too-many-pixels")
+    assert detail.endswith(
+        "at most 22500 are allowed. An image whose transparency is kept counts 4-fold."
+    )
+    assert post(client, data).status_code == 200

@@ -23,6 +23,7 @@ from dctnet.api import (
     cartoonize,
     deadline,
     openapi,
+    options,
     problems,
     queue_tickets,
     request_id,
@@ -197,8 +198,17 @@ def test_problem_example_matches_the_problem_tables():
 
 
 def test_protocol_errors_are_documented(document):
-    slow, malformed = protocol_errors.ReadTimeout(), errors.ParseException()
-    failures = [slow, malformed, *(failure.__new__(failure) for failure in protocol_errors._STATUS)]
+    failures = [
+        protocol_errors.ReadTimeout(),
+        errors.ParseException(),
+        errors.LimitRequestLine(
+            protocol_errors.MAX_REQUEST_LINE_BYTES + 1, protocol_errors.MAX_REQUEST_LINE_BYTES
+        ),
+        errors.LimitRequestHeaders("limit request headers fields"),
+        errors.ExpectationFailed("any"),
+        errors.UnsupportedTransferCoding("any"),
+    ]
+    assert protocol_errors._STATUS.keys() < {type(failure) for failure in failures}
     by_status = {}
     for failure in failures:
         response = protocol_errors.protocol_error_response(failure)
@@ -222,8 +232,10 @@ def test_input_media_types(document):
     upload = document["paths"]["/upload"]["post"]["requestBody"]["content"]
     for form in content["multipart/form-data"], upload["multipart/form-data"]:
         assert form["encoding"] == {upload_body.FORM_FIELD: {"contentType": ", ".join(INPUT_TYPES)}}
-        assert form["schema"]["required"] == [*form["schema"]["properties"]]
         assert form["schema"]["required"] == [upload_body.FORM_FIELD]
+    properties = content["multipart/form-data"]["schema"]["properties"]
+    assert [*properties] == [upload_body.FORM_FIELD, *options.NAMES]
+    assert [*upload["multipart/form-data"]["schema"]["properties"]] == [upload_body.FORM_FIELD]
 
 
 @pytest.mark.parametrize("media_type", INPUT_TYPES)
@@ -237,14 +249,27 @@ def test_document_has_the_limits_and_the_style(settings):
     settings = replace(settings, max_body_bytes=54321, max_pixels=12345, request_timeout=7.5)
     document = openapi_document(client_of(settings, replace(MODEL, style="ink")).application)
     parameters = document["components"]["parameters"]
-    assert parameters["Style"]["schema"] == {"enum": ["ink"], "default": "ink"}
-    assert parameters["Format"]["schema"] == {"enum": ["png", "jpeg", "webp"], "default": "png"}
+    assert parameters["Style"]["schema"] == {"enum": ["ink"]}
+    body = document["paths"]["/v1/cartoons"]["post"]["requestBody"]
+    form = body["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["style"] == {"enum": ["ink"]}
     assert parameters["RequestTimeout"]["schema"]["default"] == 7.5
     sample = document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]
     assert [it["schema"]["enum"] for it in sample if it.get("name") == "style"] == [["ink"]]
     for path in "/v1/cartoons", "/upload":
         body = document["paths"][path]["post"]["requestBody"]
         assert "at most 54321 bytes and 12345 pixels" in body["description"]
+
+
+def test_heic_is_documented_if_it_is_on(settings):
+    for heic in False, True:
+        client = client_of(replace(settings, heic=heic), replace(MODEL, style="ink"))
+        document = openapi_document(client.application)
+        for path in "/v1/cartoons", "/upload":
+            body = document["paths"][path]["post"]["requestBody"]
+            assert ("AVIF or HEIC image" in body["description"]) is heic
+        content = document["paths"]["/v1/cartoons"]["post"]["requestBody"]["content"]
+        assert ("image/heic" in content) is heic
 
 
 def test_file_has_the_defaults(tmp_path):
@@ -260,7 +285,7 @@ def test_document_matches_the_code(document):
     components = document["components"]
     headers = {parameter["name"] for parameter in components["parameters"].values()}
     assert headers == {
-        *("style", "format", "strength", "size"),
+        *("style", "format", "strength", "size", "background"),
         *(deadline.HEADER, queue_tickets.HEADER, request_id.HEADER),
     }
     size = components["parameters"]["Size"]["schema"]

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -49,12 +50,14 @@ def test_engine_out_of_memory_is_503_with_retry_after(settings):
     )  # As NumPy.
     response = client.post("/v1/cartoons", data=IMAGE)
     require_problem(response, 503, "out-of-memory")
+    assert response.get_json()["reason"] == "out_of_memory"
     assert response.headers["Retry-After"] == "5"
 
 
 def test_starting_is_503_with_retry_after(starting_client):
     response = starting_client.post("/v1/cartoons", data=IMAGE)
     require_problem(response, 503, "starting")
+    assert response.get_json()["reason"] == "starting"
     assert response.headers["Retry-After"] == "5"
 
 
@@ -64,7 +67,19 @@ def test_queued_request_at_shutdown_is_503_with_retry_after(client):
         response = error_response(AdmissionStopped())
     assert response.status_code == 503
     assert response.get_json()["type"] == "urn:dctnet:problem:draining"
+    assert (response.get_json()["reason"], response.get_json()["retry_after"]) == ("draining", 1)
     assert response.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/v1/cartoons", "/upload"])
+def test_deadline_that_can_never_be_met_is_422_without_retry_after(client, path):
+    headers = {"X-Request-Timeout": "1e-9"}
+    response = client.post(path, data={"file": (BytesIO(IMAGE), "me.png")}, headers=headers)
+    assert response.status_code == 422
+    assert "Retry-After" not in response.headers
+    if path == "/v1/cartoons":
+        detail = require_problem(response, 422, "deadline-too-short")
+        assert "s on an idle server, and the request's timeout is 1e-09 s." in detail
 
 
 @pytest.mark.parametrize("client_id", ["abc", "A.b_c-1", "x" * 128])

@@ -66,3 +66,14 @@ def test_upload_and_health_while_the_model_loads(client, starting_client):
         response = server.get("/health")
         assert response.status_code == status
         assert response.get_json() == {"status": word, "model_loaded": status == 200}
+
+
+def test_route_names_its_successor(client, starting_client):
+    responses = [post(client, encoded(IMAGE)), post(client, b"x"), post(starting_client, b"x")]
+    responses.append(client.get("/upload"))
+    for response in responses:
+        assert response.headers["Deprecation"] == "@1795996800"
+        assert response.headers["Link"] == '</v1/cartoons>; rel="successor-version"'
+    assert "Deprecation" not in client.get("/health").headers
+    document = client.get("/openapi.json").get_json()
+    assert document["paths"]["/upload"]["post"]["deprecated"] is True

@@ -36,6 +36,20 @@ def pool(failures: Counter[FailureReason]) -> Iterator[CodecPool]:
         yield pool
 
 
+@pytest.fixture(scope="module")
+def heic_pool(failures: Counter[FailureReason]) -> Iterator[CodecPool]:
+    """A pool with one process that decodes HEIC too."""
+    pool = CodecPool(
+        1,
+        max_body_bytes=MAX_BODY_BYTES,
+        max_pixels=MAX_PIXELS,
+        heic=True,
+        count_failure=lambda reason: failures.update([reason]),
+    )
+    with pool:
+        yield pool
+
+
 def end(pid: int) -> None:
     """Kill a codec process, and wait until it has ended."""
     os.kill(pid, signal.SIGKILL)

@@ -47,7 +47,7 @@ def decoded(codec: Codec, data: bytes = IMAGE, timeout: float = TIMEOUT_S) -> Pi
 
 def require_usable(pool: CodecPool) -> None:
     with pool.borrow() as codec:
-        rgb = decoded(codec)
+        rgb = decoded(codec).copy()
         assert np.array_equal(rgb, decode(IMAGE, MAX_PIXELS))
         assert np.array_equal(decode(codec.encode(rgb, "png", TIMEOUT_S), MAX_PIXELS), rgb)
 

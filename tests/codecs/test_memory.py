@@ -2,21 +2,25 @@
 
 import os
 import resource
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dctnet.cartoon_options import WHITE
 from dctnet.codecs import Codec, CodecPool
 from dctnet.codecs.layout import Layout
+from dctnet.codecs.process import certain_pixels
 from dctnet.config import MIB
-from dctnet.imaging import MEDIA_TYPES, DamagedImage, inspect
+from dctnet.imaging import MEDIA_TYPES, TRANSPARENT_FORMATS, DamagedImage, decode, inspect
+from dctnet.memory import KEPT_ALPHA_FACTOR, SLOT_BYTES_PER_PIXEL
 from tests.codecs.conftest import TIMEOUT_S, end
 from tests.support.corpus import MAX_PIXELS
 from tests.support.encoded_images import encoded, gradient
 from tests.support.hypothesis_profiles import scaled
-from tests.support.process import memory
+from tests.support.process import memory, reset_peak_memory
 from tests.support.profile_samples import ordinary_profiles
 
 SIDE = 600
@@ -59,6 +63,36 @@ def test_damaged_image_is_not_a_lack_of_memory(pool):
         codec.decode(data, inspect(data, MAX_PIXELS), TIMEOUT_S)
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+def test_image_of_more_pixels_than_surely_fit_is_decoded_or_rejected():
+    max_pixels = 64_000_000
+    assert certain_pixels("AVIF", max_pixels) == 40_727_272
+    assert certain_pixels("WEBP", max_pixels) == 52_705_882
+    black = Image.new("RGB", (8000, 6000))
+    image = encoded(black, "AVIF", speed=10)
+    with CodecPool(1, max_body_bytes=MIB, max_pixels=max_pixels) as pool, pool.borrow() as codec:
+        rgb = codec.decode(image, inspect(image, max_pixels), TIMEOUT_S)
+        assert rgb.shape == (6000, 8000, 3)
+        too_large = encoded(black.resize((8000, 8000)), "WEBP", method=0)
+        for data, most in (too_large, 52_705_882), (image[:-10], 40_727_272):
+            reason = f"takes more memory to decode than the server allows; any .* of at most {most}"
+            with pytest.raises(DamagedImage, match=reason):
+                codec.decode(data, inspect(data, max_pixels), TIMEOUT_S)
+
+
+def test_reduced_jpeg_is_decoded_and_its_cartoon_written_to_the_same_memory(pool):
+    data = encoded(gradient(400, 240), "JPEG")
+    header = inspect(data, MAX_PIXELS)
+    with pool.borrow() as codec:
+        reduced = codec.decode(data, header, TIMEOUT_S, 4)
+        assert np.array_equal(reduced, decode(data, MAX_PIXELS, reduction=4))
+        cartoon = codec.allocate((400, 240, 3))
+        assert np.shares_memory(cartoon, reduced)
+        cartoon[:] = gradient(400, 240)
+        encoded_cartoon = codec.encode(cartoon, "png", TIMEOUT_S)
+    assert np.array_equal(decode(encoded_cartoon, MAX_PIXELS), gradient(400, 240))
+
+
 IMAGES = 500
 
 
@@ -86,14 +120,50 @@ def test_images_leave_neither_memory_nor_descriptors(pool):
     assert space_after - space <= 4 * MIB
 
 
+@pytest.mark.promise("Load: memory stays within the bound that the settings give")
+@pytest.mark.parametrize("format", TRANSPARENT_FORMATS)
+def test_noise_with_transparency_is_encoded_within_its_memory(format):
+    """What is encoded is not what was decoded: a file of noise would be larger than is allowed."""
+    side = 1500
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 4), np.uint8)
+    blank = encoded(Image.new("RGBA", (side, side)))
+    max_pixels = KEPT_ALPHA_FACTOR * side * side
+    with CodecPool(1, max_body_bytes=MIB, max_pixels=max_pixels) as pool, pool.borrow() as codec:
+        before = reset_peak_memory(codec.pid)
+        codec.decode(blank, inspect(blank, max_pixels), TIMEOUT_S, background=None)
+        codec._layout.alpha_of(codec._memory, (side, side))[:] = noise[..., 3]
+        cartoon = codec.allocate((side, side, 3))
+        cartoon[:] = noise[..., :3]
+        found = codec.encode(cartoon, format, TIMEOUT_S)
+        peak = memory(codec.pid, "VmHWM") - before
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(found)))[..., 3], noise[..., 3])
+    assert peak <= SLOT_BYTES_PER_PIXEL * max_pixels
+
+
+def test_transparency_is_that_of_the_last_image(pool):
+    transparent = encoded(np.full((4, 6, 4), 128, np.uint8))
+    opaque = encoded(gradient(4, 6))
+    modes = []
+    for data, background in (transparent, None), (transparent, WHITE), (opaque, None):
+        with pool.borrow() as codec:
+            header = inspect(data, MAX_PIXELS)
+            rgb = codec.decode(data, header, TIMEOUT_S, background=background)
+            modes.append(Image.open(BytesIO(codec.encode(rgb, "png", TIMEOUT_S))).mode)
+    assert modes == ["RGBA", "RGB", "RGB"]
+
+
 def test_layout_limits():
     layout = Layout(max_body_bytes=1, max_pixels=6)
+    alpha = layout.alpha_of(bytearray(layout.size), (1, 1))
+    assert alpha.shape == (1, 1)
+    with pytest.raises(ValueError, match="may be kept"):
+        layout.alpha_of(bytearray(layout.size), (1, 2))
     whole = bytearray(layout.size)
     assert layout.image(whole, (2, 3, 3)).shape == (2, 3, 3)
     for shape in (7, 1, 3), (2, 3, 4), (0, 3, 3), (-2, -3, 3):
         with pytest.raises(ValueError, match="is not a shape"):
             layout.image(whole, shape)
-    assert layout.pixels == layout.encoded - layout.pixels == 4096
+    assert (layout.pixels, layout.alpha, layout.encoded) == (4096, 8192, 12288)
 
 
 def test_server_survives_a_process_that_shrinks_the_memory(pool):

@@ -31,12 +31,17 @@ TRIES = {
 
 PROGRAM = """
 import ctypes, json, mmap, os, resource, socket, sys, threading
+from concurrent.futures import ThreadPoolExecutor
 
 libc = ctypes.CDLL(None, use_errno=True)
 parent = os.getppid()
 
 def raise_errno():
     raise OSError(ctypes.get_errno(), "")
+
+def in_thread(call):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
 
 def outcome(code):
     try:
@@ -71,16 +76,34 @@ def test_sandboxed_process_has_no_files_network_or_processes():
     assert outcomes == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
 
 
+@pytest.mark.promise("Input: what decodes images has no files, network or other processes")
+def test_process_with_threads_has_no_files_network_or_processes():
+    """Nor has a thread."""
+    program = PROGRAM.replace("sandbox.enter()", "sandbox.enter(threads=True)")
+    tries = TRIES | {"fork in a thread": "in_thread(os.fork)"}
+    run = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(tries)],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=environment(),
+    )
+    restrictions, outcomes = json.loads(run.stdout)
+    assert restrictions == [sandbox.SECCOMP, sandbox.LIMITS]
+    assert outcomes.pop("start a thread") is None
+    assert outcomes.pop("fork in a thread") == EPERM
+    assert outcomes == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
+
+
 def test_limits_alone_remain_on_another_architecture(monkeypatch):
     monkeypatch.setattr(sandbox.platform, "machine", lambda: "riscv64")
-    assert sandbox._filter_system_calls() is False
+    assert sandbox._filter_system_calls(threads=False) is False
 
 
 def test_filter_ends_a_process_of_another_architecture():
     """System calls of 32 bits have other numbers."""
-    program = sandbox._program(0xC000_003E, [1, 2], 3)
+    program = sandbox._program(0xC000_003E, [1, 2], {3: 0, 4: 7}, 5)
     instructions = [program[k : k + 8] for k in range(0, len(program), 8)]
-    assert len(instructions) == 8 + 2 + 2
+    assert len(instructions) == 6 + 2 * 4 + 2 + 2
     code, if_true, if_false = instructions[1][0], instructions[1][2], instructions[1][3]
     assert (code, if_true, if_false) == (0x15, 1, 0)
     assert instructions[2][4:] == (0x8000_0000).to_bytes(4, "little")
@@ -100,7 +123,9 @@ def test_numbers_of_system_calls_are_the_kernels(machine):
     defined = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", HEADERS[machine].read_text())
     numbers = {name: int(number) for name, number in defined}
     column = list(sandbox._ARCHITECTURES).index(machine)
-    calls = sandbox._SYSTEM_CALLS | {"prlimit64": sandbox._SET_OWN_LIMIT}
+    calls = sandbox._SYSTEM_CALLS | sandbox._THREAD_CALLS
+    calls |= {"prlimit64": sandbox._SET_OWN_LIMIT}
+    calls |= {"clone": sandbox._CLONE, "clone3": sandbox._CLONE3}
     assert {name: each[column] for name, each in calls.items()} == {
         name: numbers[name] for name in calls
     }

@@ -21,7 +21,7 @@ from tests.support.upstream import Upstream
 
 TOLERANCE = 1.0
 """Largest allowed difference of a value, of 255."""
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 64_000_000
 THREADS = 2
 
 

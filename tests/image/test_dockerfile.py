@@ -77,7 +77,7 @@ def test_build_context_contains_only_copied_files(path):
 
 def test_pip_requires_hashes_and_keeps_no_cache():
     installs = re.findall(r"pip [^&]* install [^&]*", " && ".join(of("RUN")))
-    assert len(installs) == 4
+    assert len(installs) == 5
     for command in installs:
         assert "--no-deps" in command
         assert "--no-cache-dir" in command

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -125,6 +126,15 @@ def test_expect_continue_client_gets_100(timed_server):
     np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
 
 
+def test_rejection_says_why_in_response_and_log(full_server):
+    response = post(full_server)
+    assert response.status_code == 429
+    assert response.json()["reason"] == "queue_full"
+    assert str(response.json()["retry_after"]) == response.headers["Retry-After"]
+    (line,) = full_server.logged(1)
+    assert (line["status"], line["rejected"], line["route"]) == (429, "queue_full", "/v1/cartoons")
+
+
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")
 def test_deadline_rejection(start_timed, pool, blocked):
     server = start_timed(0.4, TIMED_HELD=blocked, DCTNET_SLOTS=1, DCTNET_MAX_WORKING_SIDE=512)
@@ -144,6 +154,24 @@ def test_missed_deadline_is_504_and_frees_the_slot(start_timed):
     assert late.status_code == 504
     assert late.json()["type"] == "urn:dctnet:problem:deadline-exceeded"
     assert post(server).status_code == 200
+
+
+@pytest.mark.parametrize("places", [0, 2])
+def test_half_closed_client_gets_its_response(start_timed, pool, blocked, places):
+    """As of `nc -N`: on a slot, and in the queue."""
+    server = start_timed(0, TIMED_HELD=blocked, DCTNET_SLOTS=1)
+    served = fill(server, pool, blocked, places) if places else []
+    blocked.touch()
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGE)}\r\n\r\n"
+    with open_connection(server, head.encode() + IMAGE) as client:
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        blocked.unlink()
+        response, content = read_response(client)
+    assert response.status == 200
+    np.testing.assert_array_equal(decoded(content), 255 - gradient(40, 24))
+    assert {response.result().status_code for response in served} <= {200}
+    assert server.metric("dctnet_client_disconnects_total", stage="queue") == 0
 
 
 @pytest.mark.promise("Load: an impossible deadline is rejected; disconnected clients cost no work")

@@ -117,6 +117,12 @@ def av1(avif: bytes, width: int, height: int, *properties: bytes) -> Item:
     return Item(b"av01", contents(avif, b"mdat"), (*described, *properties))
 
 
+def hevc(heic: bytes, width: int, height: int, *properties: bytes) -> Item:
+    """Return what a HEIC codes as an item that announces a size."""
+    described = ispe(width, height), box(b"hvcC", contents(heic, b"hvcC"))
+    return Item(b"hvc1", contents(heic, b"mdat"), (*described, *properties))
+
+
 def reference(name: bytes, source: int, *targets: int) -> bytes:
     """Return a box of `iref`."""
     count = len(targets)
@@ -126,6 +132,11 @@ def reference(name: bytes, source: int, *targets: int) -> bytes:
 def infe(number: int, item_type: bytes) -> bytes:
     """Return a box of `iinf`."""
     return box(b"infe", struct.pack(">IHH4sx", 2 << 24, number, 0, item_type))
+
+
+def heic(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> bytes:
+    """Return a HEIC, as ``avif`` does."""
+    return avif(items, references, **boxes).replace(b"avif\0\0\0\0avif", b"heic\0\0\0\0heic", 1)
 
 
 def avif(items: Sequence[Item], references: bytes = b"", **boxes: bytes) -> bytes:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.support import profiles as p
 from tests.support.corpus import corpus
 from tests.support.formats import PNG_SIGNATURE, with_right_checksums
+from tests.support.heic_samples import heic_kinds
 from tests.support.profile_samples import SPACES, costly_profiles, ordinary_profiles
 
 MAX_SEED_BYTES = 4096
@@ -53,10 +54,20 @@ def changed_images() -> st.SearchStrategy[bytes]:
     return st.builds(_apply, SEED_NAMES, changed, st.booleans())
 
 
-def _apply(seed: str, changes: list[Change], mend: bool) -> bytes:
-    data = seeds()[seed]
+def changed_heic() -> st.SearchStrategy[bytes]:
+    """HEIC files with several random changes."""
+    kinds = st.sampled_from(sorted(heic_kinds().values()))
+    return st.builds(_change, kinds, st.lists(_changes(), min_size=1, max_size=6))
+
+
+def _change(data: bytes, changes: list[Change]) -> bytes:
     for change in changes:
         data = change(data) or b"\0"
+    return data
+
+
+def _apply(seed: str, changes: list[Change], mend: bool) -> bytes:
+    data = _change(seeds()[seed], changes)
     return with_right_checksums(data) if mend and data.startswith(PNG_SIGNATURE) else data
 
 

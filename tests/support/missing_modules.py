@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 
 _BLOCKER = """
 import sys
@@ -19,12 +20,15 @@ sys.meta_path[:] = [Without(finder, {packages!r}) for finder in sys.meta_path]
 """
 
 
-def run_without(packages: set[str], program: str, *args: str) -> subprocess.CompletedProcess[str]:
+def run_without(
+    packages: set[str], program: str, *args: str, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a Python program in a process that cannot import the packages."""
     blocker = _BLOCKER.replace("{packages!r}", repr(packages))
     return subprocess.run(
         [sys.executable, "-c", blocker + program, *args],
         capture_output=True,
         text=True,
+        env=environ,
         check=False,
     )

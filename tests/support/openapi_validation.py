@@ -54,7 +54,7 @@ def require_documented(app: Flask, document: dict[str, Any], response: TestRespo
     assert bool(content) == ("Content-Type" in response.headers)
     if content:
         content = content[response.mimetype]
-    if "schema" in content and request.method != "HEAD":
+    if "schema" in content and response.is_json and request.method != "HEAD":
         _require_valid(document, content["schema"], response.get_json())
 
 

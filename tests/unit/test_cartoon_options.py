@@ -1,8 +1,14 @@
-"""Options of a cartoon: strength and size."""
+"""Options of a cartoon: strength, size and background."""
 
 import pytest
 
-from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
+from dctnet.cartoon_options import (
+    MAX_SIZE,
+    MIN_SIZE,
+    parse_background,
+    parse_size,
+    parse_strength,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,27 @@ def test_size_is_a_whole_number_within_its_limits(size):
 def test_other_size_is_rejected(text):
     with pytest.raises(ValueError, match=f"from {MIN_SIZE} to {MAX_SIZE}"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "background"),
+    [
+        ("white", (255, 255, 255)),
+        ("keep", None),
+        ("ff8800", (255, 136, 0)),
+        ("#Ff8800", (255, 136, 0)),
+        ("f80", (255, 136, 0)),
+        ("#000", (0, 0, 0)),
+    ],
+)
+def test_background_is_white_a_colour_or_keep(text, background):
+    assert parse_background(text) == background
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "#", "ff", "ff88", "ff880", "ff88000", "gg8800", "##ff8800", "red", "Keep", "f80\n"],
+)
+def test_other_background_is_rejected(text):
+    with pytest.raises(ValueError, match="3 or 6 hexadecimal digits of a colour"):
+        parse_background(text)

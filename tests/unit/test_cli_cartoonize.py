@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dctnet.cli import main
 from dctnet.cli.cartoonize import output_paths
@@ -49,6 +50,22 @@ def test_format_option_and_replacement_of_existing_cartoons(format):
     assert np.abs(decoded(path.read_bytes()).astype(int) - (255 - IMAGE)).mean() < 3
 
 
+def test_transparency_may_be_kept_or_composited_on_a_colour(capsys):
+    rgba = np.dstack([IMAGE, np.full(IMAGE.shape[:2], 0, np.uint8)])
+    Path("cutout.png").write_bytes(encoded(rgba))
+    command = ["cartoonize", "cutout.png", "b.jpg", "--out", "out", "--background"]
+    assert main([*command, "keep", "--format", "webp"]) == 0
+    with Image.open("out/cutout.webp") as kept, Image.open("out/b.webp") as opaque:
+        assert (kept.mode, opaque.mode) == ("RGBA", "RGB")
+        assert not np.asarray(kept)[..., 3].any()
+    assert main([*command, "#f80"]) == 0
+    cartoon = decoded(Path("out/cutout.png").read_bytes())
+    np.testing.assert_array_equal(cartoon[0, 0], [0, 255 - 0x88, 255])
+    capsys.readouterr()
+    assert main([*command, "keep", "--format", "jpeg"]) == 1
+    assert "--background keep needs a --format with transparency" in capsys.readouterr().err
+
+
 def test_several_styles_give_one_cartoon_each(capsys):
     command = ["cartoonize", "a.png", "b.jpg", "--out", "out", "--style", "poster,comic"]
     assert main(command) == 0
@@ -84,7 +101,7 @@ def test_contact_sheet_has_the_photo_and_every_style(capsys):
     assert main(["contact-sheet", "none.png"]) == 1
     Path("text.png").write_text("hello")
     assert main(["contact-sheet", "text.png"]) == 1
-    assert "dctnet: text.png: This is not a JPEG" in capsys.readouterr().err
+    assert "dctnet: text.png: This is text, not a JPEG" in capsys.readouterr().err
 
 
 def test_strength_and_size_options():
@@ -123,7 +140,7 @@ def test_bad_image_is_reported_and_skipped(capsys, monkeypatch):
         ["out/a.png"],
         [
             "dctnet: none.png is skipped: No such file or directory.",
-            "dctnet: text.png is skipped: This is not a JPEG, PNG, WebP or AVIF image.",
+            "dctnet: text.png is skipped: This is text, not a JPEG, PNG, WebP or AVIF image.",
             "dctnet: cut.png is skipped: The PNG is damaged or cut off.",
             (
                 "dctnet: large.png is skipped: "
@@ -207,7 +224,7 @@ def test_unknown_variable_is_reported(capsys, monkeypatch):
 
 
 def test_image_without_enough_memory_is_skipped(capsys, monkeypatch):
-    def without_memory(data: bytes, max_pixels: int) -> None:
+    def without_memory(data: bytes, max_pixels: int, **_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr("dctnet.imaging.decode", without_memory)

@@ -12,6 +12,7 @@ from dctnet.cli.doctor import cpu_features
 from dctnet.cpus import available_cpus
 from dctnet.models.folder import open_folder
 from dctnet.runtimes import selection
+from tests.support.heic_samples import needs_decoder
 from tests.support.shipped import COMIC, copy_shipped
 from tests.support.tiny_model import NEGATIVE
 
@@ -105,3 +106,10 @@ def test_cpu_features_are_read_on_both_architectures(tmp_path, cpuinfo, features
 
 def test_cpu_features_are_empty_without_cpuinfo(tmp_path):
     assert cpu_features(tmp_path / "none") == []
+
+
+@needs_decoder
+def test_heic_is_on(capsys, monkeypatch):
+    monkeypatch.setenv("DCTNET_HEIC", "on")
+    assert main(["doctor", "--json"]) == 0
+    assert report(capsys)["versions"]["pi-heif"].startswith("1.")

@@ -128,6 +128,7 @@ def test_every_setting_reads_its_variable():
         "DCTNET_MIN_RESPONSE_RATE": ("2000", 2000),
         "DCTNET_MAX_BODY_BYTES": ("2048", 2048),
         "DCTNET_MAX_PIXELS": ("1000", 1000),
+        "DCTNET_HEIC": ("on", True),
         "DCTNET_MAX_WORKING_SIDE": ("640", 640),
         "DCTNET_MAX_UNSENT_BYTES": ("2097152", 2097152),
         "DCTNET_WORKER_TMP_DIR": ("/run/dctnet", Path("/run/dctnet")),

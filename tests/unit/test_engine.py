@@ -9,6 +9,7 @@ import pytest
 
 from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.engine import Engine
+from dctnet.engine.geometry import REDUCED_MARGIN, reduction, resized_strips, working_size
 from dctnet.runtimes import Networks
 
 ALPHA = np.zeros((288, 288), np.float32)
@@ -209,3 +210,84 @@ def test_levels_are_clipped_and_rounded():
 def test_non_rgb_array_is_rejected(image):
     with pytest.raises(ValueError, match=r"image"):
         engine().cartoonize(image)
+
+
+def test_cartoon_may_replace_its_image():
+    image = photo(1500, 1000)
+    cartoonist = engine((100, 100, 300, 300))
+    for strength, max_side in (1.0, None), (0.5, None), (0.5, 700):
+        memory = image.copy().ravel()
+        cartoon = cartoonist.cartoonize(
+            memory.reshape(image.shape),
+            strength,
+            max_side,
+            allocate=lambda shape, memory=memory: memory[: np.prod(shape)].reshape(shape),
+        )
+        assert np.shares_memory(cartoon.image, memory)
+        expected = cartoonist.cartoonize(image, strength, max_side).image
+        np.testing.assert_array_equal(cartoon.image, expected)
+
+
+def test_reduced_image_gets_the_cartoon_of_the_whole_one():
+    reduced = photo(760, 1000)
+    whole = np.kron(reduced, np.ones((4, 4, 1), np.uint8))
+    cartoonist = engine((100, 100, 300, 300))
+    cartoon = cartoonist.cartoonize(reduced, size=whole.shape[:2]).image
+    expected = cartoonist.cartoonize(whole).image
+    assert cartoon.shape == expected.shape == (3040, 4000, 3)
+    assert np.abs(cartoon.astype(int) - expected).max() <= 1
+    cartoon = cartoonist.cartoonize(reduced, 0.0, 500, whole.shape[:2]).image
+    np.testing.assert_array_equal(
+        cartoon, cv2.resize(reduced, (500, 380), interpolation=cv2.INTER_AREA)
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "max_side", "strength", "factor"),
+    [
+        # Phones with 12, 48 and 50 megapixels.
+        ((3024, 4032), None, 1.0, 2),
+        ((6048, 8064), None, 1.0, 4),
+        ((6120, 8160), None, 1.0, 4),
+        # At the limit, and one step past it.
+        ((2880, 2880), None, 1.0, 2),
+        ((2878, 2878), None, 1.0, 1),
+        ((11520, 11520), None, 1.0, 8),
+        ((11512, 11520), None, 1.0, 4),
+        # The factor divides both sides.
+        ((2881, 2880), None, 1.0, 1),
+        ((6046, 8064), None, 1.0, 2),
+        # The image itself is mixed in, at the size of the cartoon.
+        ((6048, 8064), None, 0.99, 1),
+        ((6048, 8064), 2016, 0.99, 2),
+        ((6048, 8064), 2017, 0.99, 1),
+        ((6048, 8064), 100, 0.99, 4),
+        ((64, 64000), None, 1.0, 8),
+    ],
+)
+def test_reduction_leaves_twice_the_sides_that_are_needed(size, max_side, strength, factor):
+    assert reduction(*size, 1280, max_side, strength) == factor
+    assert reduction(*size[::-1], 1280, max_side, strength) == factor
+    needed = working_size(*size, 1280)
+    assert factor == 1 or min(np.divide(size, needed)) >= REDUCED_MARGIN * factor
+
+
+@pytest.mark.parametrize(
+    ("size", "to"),
+    [
+        ((72, 115), (500, 800)),
+        ((720, 960), (3024, 4032)),
+        ((720, 960), (721, 960)),
+        ((1, 1280), (1, 4000)),
+        ((1280, 1), (4000, 1)),
+        ((13, 17), (4001, 3999)),
+        ((100, 200), (99, 201)),
+        ((100, 200), (50, 100)),
+    ],
+)
+def test_strips_are_those_of_the_whole_resized_canvas(size, to):
+    canvas = np.random.default_rng(0).random((*size, 3), np.float32) * 255
+    whole = cv2.resize(canvas, to[::-1], interpolation=cv2.INTER_AREA).reshape(*to, 3)
+    strips = list(resized_strips(canvas, *to))
+    assert [rows.start for rows, _ in strips[1:]] == [rows.stop for rows, _ in strips[:-1]]
+    np.testing.assert_allclose(np.concatenate([strip for _, strip in strips]), whole, atol=1e-3)

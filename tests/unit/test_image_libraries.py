@@ -22,9 +22,7 @@ PIXEL_FUNCTIONS = {
     "equalizeHist",
     "fillConvexPoly",
     "getRotationMatrix2D",
-    "insertChannel",
     "resize",
-    "split",
     "threshold",
     "warpAffine",
 }

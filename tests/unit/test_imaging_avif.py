@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, features
 
 from dctnet.imaging import DamagedImage, decode
-from dctnet.imaging.avif import MAX_FIELDS, _File, is_avif, read
 from dctnet.imaging.container import MAX_PROFILE_BYTES
+from dctnet.imaging.heif import MAX_FIELDS, _File, is_avif
+from dctnet.imaging.heif import read_avif as read
 from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import (
     ALPHA,
@@ -147,7 +148,7 @@ def test_small_image_may_code_larger_frames():
 
 def numbers(data: bytes) -> int:
     """Count the boxes and numbers that are read of a file."""
-    file = _File(data)
+    file = _File(data, "AVIF")
     file.primary_properties()
     return file._fields
 

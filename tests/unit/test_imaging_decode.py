@@ -12,6 +12,7 @@ from dctnet.imaging import (
     TooManyPixels,
     UnsupportedFormat,
     decode,
+    inspect,
 )
 from dctnet.imaging.decode import MAX_SIDE
 from tests.support.encoded_images import encoded, format_variants, gradient, without_adobe_marker
@@ -53,6 +54,30 @@ def test_transparency_is_composited_on_white():
     rgba = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 0, 100, 128]]], np.uint8)
     rgb = decode(encoded(rgba), ENOUGH).astype(int)
     assert np.abs(rgb - [[[255, 255, 255], [0, 0, 0], [227, 127, 177]]]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("image", "options"),
+    [
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {}),
+        (Image.new("LA", (2, 1), (9, 77)), {}),
+        (Image.new("P", (2, 1)), {"transparency": bytes([77])}),
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {"format": "WEBP", "lossless": True}),
+        (Image.new("RGBA", (2, 1), (9, 9, 9, 77)), {"format": "AVIF", "quality": 100}),
+    ],
+    ids=["RGBA", "LA", "P", "WebP", "AVIF"],
+)
+def test_alpha_of_any_kind_is_kept_and_the_background_shows(image, options):
+    alpha = np.zeros((1, 2), np.uint8)
+    rgb = decode(
+        encoded(image, **options), ENOUGH, background=(0, 0, 255), allocate_alpha=lambda _: alpha
+    )
+    assert np.abs(alpha.astype(int) - 77).max() <= 1
+    assert np.abs(rgb[0, 0].astype(int) - [3, 3, 178]).max() <= 3
+
+
+def test_alpha_of_an_opaque_image_is_not_asked_for():
+    decode(encoded(gradient(4, 4)), ENOUGH, allocate_alpha=pytest.fail)
 
 
 def test_transparent_palette_colour_becomes_white():
@@ -135,10 +160,35 @@ def test_each_exif_orientation_is_applied(orientation):
         7: upright[::-1, ::-1].transpose(1, 0, 2),
         8: np.rot90(upright, -1),
     }[orientation]
+    rgb = decode(encoded(np.ascontiguousarray(stored), exif=turned(orientation)), ENOUGH)
+    np.testing.assert_array_equal(rgb, upright)
+
+
+def turned(orientation: int) -> Image.Exif:
     turn = Image.Exif()
     turn[0x0112] = orientation
-    rgb = decode(encoded(np.ascontiguousarray(stored), exif=turn), ENOUGH)
-    np.testing.assert_array_equal(rgb, upright)
+    return turn
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_header_has_the_size_of_the_displayed_image(orientation):
+    data = encoded(gradient(40, 24), "JPEG", exif=turned(orientation))
+    header = inspect(data, ENOUGH)
+    assert (header.height, header.width, 3) == decode(data, ENOUGH).shape
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("options", [{}, {"progressive": True, "subsampling": 0}])
+def test_jpeg_is_reduced_while_it_is_decoded(factor, options, orientation):
+    options = options | {"quality": 95, "exif": turned(orientation)}
+    data = encoded(gradient(320, 240), "JPEG", **options)
+    whole = decode(data, ENOUGH)
+    reduced = decode(data, ENOUGH, reduction=factor)
+    height, width = whole.shape[0] // factor, whole.shape[1] // factor
+    assert reduced.shape == (height, width, 3)
+    average = whole.reshape(height, factor, width, factor, 3).mean(axis=(1, 3))
+    assert np.abs(reduced - average).mean() <= 1
 
 
 def test_profile_is_converted_to_srgb():
@@ -159,7 +209,8 @@ def test_damaged_or_mismatched_profile_is_ignored(useless):
     "data", [b"", b"\xff", b"hello", b"GIF89a" + bytes(50), b"%PDF-1.7", b"RIFF1234AVI "]
 )
 def test_unsupported_format_is_rejected(data):
-    with pytest.raises(UnsupportedFormat, match=r"^This is not a JPEG, PNG, WebP or AVIF image\.$"):
+    sentence = r"^This is (.+, )?not a JPEG, PNG, WebP or AVIF image\.$"
+    with pytest.raises(UnsupportedFormat, match=sentence):
         decode(data, ENOUGH)
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from PIL import Image, ImageCms
 
 from dctnet.imaging.icc import MAX_CLUT_VALUES, MAX_DESCRIPTION_BYTES, restrict
-from dctnet.imaging.rgb import upright_rgb
+from dctnet.imaging.rgb import to_srgb, upright_rgb
 from tests.support import profiles as p
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded_images import encoded
@@ -51,7 +51,7 @@ def test_ordinary_profile_is_converted_unchanged(name):
     mode, profile = ordinary_profiles()[name]
     image = noise(mode)
     expected = converted_by_littlecms(image, profile)
-    np.testing.assert_array_equal(upright_rgb(image, profile, 1), expected)
+    np.testing.assert_array_equal(upright_rgb(image, to_srgb(image, profile), 1), expected)
     ignored = np.array_equal(expected, image.convert("RGB"))
     assert ignored == name.startswith("sRGB-like")
 
@@ -96,7 +96,7 @@ def test_lookup_table_replaces_multi_process_elements(name):
     both = p.profile(b"RGB ", tags, connection_space=b"Lab ", version=4)
     image = noise("RGB")
     expected = converted_by_littlecms(image, alone)
-    np.testing.assert_array_equal(upright_rgb(image, both, 1), expected)
+    np.testing.assert_array_equal(upright_rgb(image, to_srgb(image, both), 1), expected)
     assert (expected != np.asarray(image)).any()
 
 
@@ -111,7 +111,8 @@ def test_lookup_table_size_limit(kind):
             "mAB": p.lut_a_to_b(3, bytes([side] * 3), bytes(3 * side**3)),
         }[kind]
         profile = p.profile(b"RGB ", {b"A2B0": lut}, connection_space=b"Lab ")
-        rgb = upright_rgb(noise("RGB"), profile, 1)
+        image = noise("RGB")
+        rgb = upright_rgb(image, to_srgb(image, profile), 1)
         if side == at_limit:
             assert (rgb == rgb[0, 0]).all()  # All of the table is black.
         else:
@@ -130,7 +131,9 @@ def test_description_size_limit():
     matrix = p.matrix_tags((*SRGB[1:], SRGB[0]), SRGB_CURVE)
     for size in MAX_DESCRIPTION_BYTES, MAX_DESCRIPTION_BYTES + 1:
         text = p.description("sRGB").ljust(size, b"\0")
-        rgb = upright_rgb(noise("RGB"), p.profile(b"RGB ", {b"desc": text} | matrix), 1)
+        image = noise("RGB")
+        profile = p.profile(b"RGB ", {b"desc": text} | matrix)
+        rgb = upright_rgb(image, to_srgb(image, profile), 1)
         assert np.array_equal(rgb, noise("RGB")) == (size == MAX_DESCRIPTION_BYTES)
 
 
@@ -150,4 +153,5 @@ def test_profile_for_other_channels_is_ignored(mode):
 def test_truncated_profile_causes_no_error():
     mode, profile = ordinary_profiles()["RGB of tables and a matrix, version 4"]
     for length in range(0, len(profile), 7):
-        upright_rgb(noise(mode, side=1), profile[:length], 1)
+        image = noise(mode, side=1)
+        upright_rgb(image, to_srgb(image, profile[:length]), 1)

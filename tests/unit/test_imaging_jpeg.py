@@ -1,16 +1,18 @@
 """JPEG files are parsed: only what the pixels need reaches the decoder."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from dctnet.imaging import DamagedImage
+from dctnet.imaging import DamagedImage, UnsupportedFormat, decode
 from dctnet.imaging.container import MAX_PROFILE_BYTES
-from dctnet.imaging.jpeg import MAX_SCANS, MAX_SEGMENTS, read
-from tests.support.encoded_images import format_variants
+from dctnet.imaging.jpeg import END, MAX_SCANS, MAX_SEGMENTS, read
+from tests.support.encoded_images import encoded, format_variants, gradient
 from tests.support.formats import segment, with_scans, with_segments
 
 JPEG = format_variants()["JPEG"]
 EXIF, PROFILE, COMMENT = 0xE1, 0xE2, 0xFE
+ENOUGH = 10**6
 
 
 @pytest.mark.promise("Privacy: metadata of a JPEG or PNG does not reach the decoder")
@@ -92,3 +94,34 @@ def test_incomplete_profile_is_ignored():
 def test_damaged_header_is_rejected(data, words):
     with pytest.raises(DamagedImage, match=words):
         read(data)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_missing_end_marker_is_accepted_and_missing_pixels_are_not(progressive, subsampling):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    for image in noise, gradient(90, 120):
+        data = encoded(image, "JPEG", progressive=progressive, subsampling=subsampling)
+        assert data.endswith(END)
+        whole = decode(data, ENOUGH)
+        np.testing.assert_array_equal(decode(data[:-2], ENOUGH), whole)
+        for missing in range(4, 40):
+            with pytest.raises(DamagedImage, match="cut off"):
+                decode(data[:-missing], ENOUGH)
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xEE])
+def test_short_segments_are_ignored_as_by_libjpeg(marker):
+    data = encoded(gradient(40, 24), "JPEG")
+    whole = decode(data, ENOUGH)
+    for body in b"", b"J", b"JFIF\0", b"Adobe", b"JFIF\0\1\1\0\0\1\0\1\0", b"Adobe\0\x64\0\0\0\0":
+        short = with_segments(data, segment(marker, body))
+        np.testing.assert_array_equal(decode(short, ENOUGH), whole)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_more_bits_per_channel_are_named(bits):
+    data = bytearray(encoded(gradient(40, 24), "JPEG"))
+    data[data.index(b"\xff\xc0") + 4] = bits
+    with pytest.raises(UnsupportedFormat, match=f"^The JPEG has {bits} bits per channel"):
+        read(bytes(data))

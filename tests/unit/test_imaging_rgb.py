@@ -13,7 +13,7 @@ from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
     DECODE_FIXED_BYTES,
 )
-from dctnet.imaging.rgb import upright_rgb
+from dctnet.imaging.rgb import to_srgb, upright_rgb
 from tests.support.decoding_cost import decoding_costs
 from tests.support.encoded_images import encoded, gradient
 from tests.support.formats import ALPHA, av1, avif, reference
@@ -43,7 +43,7 @@ def test_tiles_are_seamless_and_oriented(height, width, orientation):
     }.get(orientation)
     image = Image.fromarray(image)
     expected = np.asarray(image if turn is None else image.transpose(turn))
-    rgb = upright_rgb(image, b"", orientation)
+    rgb = upright_rgb(image, to_srgb(image, b""), orientation)
     np.testing.assert_array_equal(rgb, expected)
     assert rgb.flags.c_contiguous
     assert rgb.flags.writeable
@@ -54,14 +54,16 @@ def test_tiled_conversion_equals_whole_image(mode):
     image = Image.fromarray(noise(600, 700, 4), "RGBA").convert(mode)
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA"))
-    difference = upright_rgb(image, b"", 1) - np.asarray(white.convert("RGB")).astype(int)
+    difference = upright_rgb(image, to_srgb(image, b""), 1) - np.asarray(
+        white.convert("RGB")
+    ).astype(int)
     assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
 def test_grey_profile_is_used_with_and_without_alpha(mode):
     image = Image.new(mode, (2, 1), (55, 255) if mode == "LA" else 55)  # type: ignore[arg-type]
-    rgb = upright_rgb(image, linear_grey(), 1).astype(int)
+    rgb = upright_rgb(image, to_srgb(image, linear_grey()), 1).astype(int)
     assert np.abs(rgb - 128).max() <= 3
 
 
@@ -97,7 +99,7 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
     fast = {"speed": 10, "subsampling": "4:4:4"}
     return {
         "progressive JPEG": (9, written("JPEG", "RGB", **progressive)),
-        "CMYK JPEG": (9, written("JPEG", "CMYK", progressive=True)),
+        "CMYK JPEG": (11, written("JPEG", "CMYK", **progressive)),
         "grey JPEG": (9, written("JPEG", "L", progressive=True)),
         "PNG": (5, written("PNG", "RGBA", compress_level=1)),
         "16-bit PNG": (5, wide_grey),

@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from dctnet import imaging, memory
-from dctnet.codecs.process import SPARE_BYTES, decode_bytes
+from dctnet.codecs.process import RGB_BYTES, SPARE_BYTES, certain_pixels, decode_bytes
 from dctnet.config import KIB, MIB, Settings
 from dctnet.shared_limits import SPARE_THREADS
 
@@ -22,7 +22,7 @@ def bound(threads: int = 2, **values: int) -> int:
 
 
 def test_documented_bound_of_the_defaults_with_two_slots():
-    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 22 * 40_000_000 + 5 * 10 * MIB
+    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 14 * 64_000_000 + 5 * 10 * MIB
     waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
     assert bound() == 320 * MIB + 2 * slot + waiting + 256 * MIB
 
@@ -33,7 +33,7 @@ def test_documented_bound_of_the_defaults_with_two_slots():
         ("queue_size", 64, 10 * MIB + memory.THREAD_BYTES),
         ("max_uploads", 64, 10 * MIB + memory.THREAD_BYTES),
         ("max_body_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
-        ("max_pixels", 40_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
+        ("max_pixels", 64_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
         ("max_working_side", 1280, 2 * (112 + 24) * KIB),
         ("max_unsent_bytes", 256 * MIB, 1),
     ],
@@ -91,12 +91,16 @@ def test_request_threads_count():
 
 
 MEASURED = """
-import resource, sys
+import mmap, resource, sys
 import numpy as np
 from dctnet.engine import Engine
 from dctnet.imaging import encode
 from dctnet.runtimes import Networks
 from dctnet.server import malloc
+
+def release():
+    # As a codec process frees shared memory.
+    memory.madvise(mmap.MADV_DONTNEED)
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -108,10 +112,15 @@ engine = Engine(
     np.zeros((288, 288), np.float32),
 )
 stages = {"draw": engine.cartoonize, "mix": lambda rgb: engine.cartoonize(rgb, 0.5, 3999)}
-run = stages.get(sys.argv[1]) or (lambda rgb: encode(rgb, sys.argv[1]))
+run = stages.get(sys.argv[1]) or (lambda rgb: encode(rgb, sys.argv[1], release))
+memory = mmap.mmap(-1, 3 * 3000 * 4000)
+noise = np.frombuffer(memory, np.uint8).reshape(3000, 4000, 3)
 rng = np.random.default_rng(0)
-noise = rng.integers(0, 256, (3000, 4000, 3), np.uint8)
-run(noise[:64, :64].copy())
+for row in noise:
+    row[:] = rng.integers(0, 256, row.shape, np.uint8)
+tiny = noise[:64, :64].copy()
+run(tiny)
+noise[:64, :64] = tiny
 before = peak()
 run(noise)
 print((peak() - before) / (3000 * 4000) + 3)
@@ -120,7 +129,7 @@ print((peak() - before) / (3000 * 4000) + 3)
 
 @pytest.mark.parametrize(
     ("stage", "bytes_per_pixel"),
-    [("draw", 14), ("mix", 14), ("png", 15), ("jpeg", 12), ("webp", 15)],
+    [("draw", 9), ("mix", 12), ("png", 13), ("jpeg", 12), ("webp", 13)],
 )
 def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
     """Including the image itself, and for inference the working size."""
@@ -141,9 +150,32 @@ CODEC_PROCESS_BYTES = 12 * MIB
 @pytest.mark.parametrize("format", imaging.DECODE_BYTES_PER_PIXEL)
 def test_slot_bytes_cover_the_limit_of_the_codec_process(format):
     """With the image and the file in shared memory, and the upload."""
-    pixels, body = 40_000_000, 10 * MIB
-    limit = CODEC_PROCESS_BYTES + SPARE_BYTES + decode_bytes(format, pixels, body)
+    body, max_pixels = 10 * MIB, SETTINGS.max_pixels
     most = memory.slot_bytes(SETTINGS) - memory.SLOT_BYTES_PER_COLUMN * SETTINGS.max_working_side
-    assert limit + 3 * pixels + 2 * body <= most
-    if format == "AVIF":
-        assert limit + 3 * pixels + 2 * body == most
+
+    def taken(pixels: int) -> int:
+        limit = CODEC_PROCESS_BYTES + SPARE_BYTES + decode_bytes(format, pixels, body, max_pixels)
+        return limit + RGB_BYTES * pixels + 2 * body
+
+    assert taken(max_pixels) <= most
+    assert taken(max_pixels) == most or format == "PNG"
+    certain = certain_pixels(format, max_pixels)
+    per_pixel = imaging.DECODE_BYTES_PER_PIXEL[format]
+    assert taken(certain) - taken(certain - 1) == per_pixel + RGB_BYTES
+    if certain < max_pixels:  # One more does not get all that it might take.
+        assert taken(certain + 1) - taken(certain) < per_pixel + RGB_BYTES
+
+
+def test_pixels_that_any_image_of_a_format_may_have():
+    certain = {f: certain_pixels(f, 64_000_000) for f in imaging.DECODE_BYTES_PER_PIXEL}
+    assert certain["JPEG"] == certain["PNG"] == 64_000_000
+    assert certain["WEBP"] > 52_000_000
+    assert certain["AVIF"] > 40_000_000
+
+
+@pytest.mark.parametrize("format", imaging.ENCODE_BYTES_PER_PIXEL)
+def test_slot_bytes_cover_encoding(format):
+    """A WebP's encoder does not need the image any more."""
+    image = 0 if format == "webp" else RGB_BYTES
+    taken = imaging.ENCODE_BYTES_PER_PIXEL[format] + image
+    assert taken <= memory.SLOT_BYTES_PER_PIXEL

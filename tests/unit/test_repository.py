@@ -24,11 +24,13 @@ GROUPS = PROJECT["dependency-groups"]
 CORE = PROJECT["project"]["dependencies"] + GROUPS["build"]
 REFERENCE = CORE + PROJECT["project"]["optional-dependencies"]["reference"]
 TRACING = CORE + PROJECT["project"]["optional-dependencies"]["tracing"]
-DEV = REFERENCE + TRACING + GROUPS["dev"]
+HEIC = CORE + PROJECT["project"]["optional-dependencies"]["heic"]
+DEV = REFERENCE + TRACING + HEIC + GROUPS["dev"]
 LOCKS = {
     "core": CORE,
     "reference": REFERENCE,
     "tracing": TRACING,
+    "heic": HEIC,
     "dev": DEV,
     "shipped-styles": DEV + GROUPS["shipped-styles"],
     "lock": GROUPS["lock"],
@@ -42,6 +44,8 @@ NESTED = [
     *pairwise(("core", "reference", "dev", "shipped-styles")),
     ("core", "tracing"),
     ("tracing", "dev"),
+    ("core", "heic"),
+    ("heic", "dev"),
 ]
 
 

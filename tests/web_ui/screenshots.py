@@ -21,8 +21,10 @@ QUALITY = 85
 
 
 def save_screenshot(browser: Browser, name: str, *, whole: bool = True) -> None:
-    """Save the whole page, or the visible part of it, as a JPEG."""
+    """Save the whole page, or the part from the status on, as a JPEG."""
     browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    if not whole:
+        browser.driver.execute_script("document.getElementById('status').scrollIntoView()")
     shot = Image.open(BytesIO(browser.screenshot(whole=whole))).convert("RGB")
     shot.save(IMAGES / f"web-ui-{name}.jpg", quality=QUALITY, optimize=True)
     print(f"web-ui-{name}.jpg: {(IMAGES / f'web-ui-{name}.jpg').stat().st_size} bytes")

@@ -1,5 +1,6 @@
 """Problem texts: every problem type, in both languages."""
 
+import base64
 import re
 
 import pytest
@@ -13,11 +14,15 @@ from dctnet.api.problems import (
     STARTING,
     UNAUTHORIZED,
 )
+from dctnet.imaging.foreign import HEIC_ADVICE
 from tests.support.browser import Browser
+from tests.support.encoded_images import encoded, gradient
+from tests.unit.test_imaging_foreign import NAMED
 from tests.web_ui.conftest import PORTRAIT
 from tests.web_ui.stand_in import CannedResponse, problem_response
 
 ENGLISH, CHINESE = "#languages [value=en]", "#languages [value=zh]"
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 TRANSIENT = (OVERLOADED, STARTING, DRAINING)
 
 
@@ -82,6 +87,41 @@ def test_too_large_file_is_not_sent(stand_in, page, tmp_path):
     page.wait_for_state("failed")
     assert page.text("#problem") == "This file is too large: the limit is 10.0 MiB."
     assert stand_in.received == []
+
+
+def test_format_is_named_before_the_size(stand_in, page, tmp_path):
+    path = tmp_path / "large.heic"
+    for head, text in (HEIC, HEIC_ADVICE), (b"%PDF-1.7", "This is a PDF document, which is not"):
+        path.write_bytes(head + bytes(11 * 1024 * 1024))
+        page.choose_file(path)
+        page.until(lambda text=text: page.text("#problem").startswith(text))
+        page[CHINESE].click()
+        assert re.match(r"这是 (HEIC 图片|PDF 文档)", page.text("#problem"))
+        page[ENGLISH].click()
+    assert stand_in.received == []
+
+
+FORMAT_SCRIPT = """
+    const moduleOf = (name) => import(document.querySelector(`link[href$='/${name}']`).href);
+    const { unsupportedFormat } = await moduleOf("image_format.js");
+    const { default: texts } = await moduleOf("locales/en.js");
+    const blob = (base64) => new Blob([Uint8Array.from(atob(base64), (it) => it.charCodeAt(0))]);
+    const formats = await Promise.all(args[0].map((it) => unsupportedFormat(blob(it))));
+    return formats.map((format) => texts["problem-unsupported-format"]({ format }));
+"""
+
+
+def test_page_and_server_name_the_same_formats(page):
+    accepted = [encoded(gradient(8, 8), format) for format in ("JPEG", "PNG", "WEBP", "AVIF")]
+    unknown = [*accepted, bytes(100), accepted[3].replace(b"avif", b"mif1", 1)]
+    samples = [*(data for data, _ in NAMED), HEIC, *unknown]
+    texts = page.run(FORMAT_SCRIPT, [base64.b64encode(data).decode() for data in samples])
+    choose = "is not supported. Choose a JPEG, PNG, WebP or AVIF file."
+    assert texts == [
+        *(f"This is {name}, which {choose}" for _, name in NAMED),
+        HEIC_ADVICE,
+        *[f"This file format {choose}"] * len(unknown),
+    ]
 
 
 def test_api_key_is_requested_and_kept_in_memory_only(stand_in, page, small):

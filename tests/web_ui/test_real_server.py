@@ -107,7 +107,7 @@ def test_invalid_file_is_rejected_by_the_server(server, browser, tmp_path):
     path = tmp_path / "it.jpg"
     for content, text in [
         (b"", "This file is empty."),
-        (b"hello", "This file format is not supported."),
+        (b"hello", "This is text, which is not supported."),
         (b"\x89PNG\r\n\x1a\nand then nothing", "This photo is damaged."),
     ]:
         path.write_bytes(content)

@@ -61,7 +61,7 @@ tensorflow. */}}
 {{- $process := mul $MiB (ternary 3000 320 .tensorflow) -}}
 {{- $styles := include "dctnet.stylesBytes" . | int64 -}}
 {{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}
-{{- $slot := add (mul 116 $MiB) (mul 24 $KiB $side) (mul 22 $pixels) (mul 5 $body) -}}
+{{- $slot := add (mul 116 $MiB) (mul 24 $KiB $side) (mul 14 $pixels) (mul 5 $body) -}}
 {{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
 {{- $unsent := max (int64 $values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
 {{- add $process $styles (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}

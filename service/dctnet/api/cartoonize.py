@@ -1,6 +1,6 @@
 """Cartoonization of an uploaded image: shared by `/v1/cartoons` and `/upload`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,24 +12,27 @@ from dctnet.admission import Client, ClientDisconnected, DeadlineExceeded, Rejec
 from dctnet.api import access_log
 from dctnet.api.client_identity import identify_client
 from dctnet.api.connection import UploadAborted, connection
-from dctnet.api.deadline import request_deadline
-from dctnet.api.problems import UNKNOWN_STYLE, Problem
+from dctnet.api.deadline import request_timeout
+from dctnet.api.options import CartoonOptions, Fields
+from dctnet.api.problems import DEADLINE_TOO_SHORT, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
-from dctnet.api.upload_body import read_image, require_length
+from dctnet.api.upload_body import Upload, read_upload, require_length, require_plain_body
 from dctnet.codecs import Codec
-from dctnet.cost import job_cost
-from dctnet.engine.geometry import output_size
+from dctnet.cost import MIN_COST, job_cost
+from dctnet.engine.geometry import output_size, reduction
 from dctnet.imaging import (
     DECODE_BYTES_PER_PIXEL,
     DECODE_FIXED_BYTES,
     MEDIA_TYPES,
     Format,
     ImageHeader,
+    TooManyPixels,
     inspect,
     is_out_of_memory,
     require_encodable,
 )
 from dctnet.lifecycle.state import State
+from dctnet.memory import KEPT_ALPHA_FACTOR
 from dctnet.replica import Replica
 
 MODEL_HEADER = "X-Dctnet-Model"
@@ -46,12 +49,8 @@ class CartoonRequest:
     """A request for a cartoon, parsed from its headers."""
 
     http_request: Request
-    style: str
-    format: Format
-    strength: float
-    """Weight of the cartoon, 0 to 1, in its mix with the image."""
-    max_side: int | None
-    """Limit of the cartoon's longest side in pixels; None for the image's size."""
+    timeout: float
+    """Seconds that the request may take."""
     deadline: float
     """The monotonic time by which the response must be complete."""
     client: Client
@@ -88,38 +87,38 @@ class CartoonHandler:
         )
 
     def respond(
-        self,
-        request: Request,
-        format: Format,
-        *,
-        strength: float = 1.0,
-        max_side: int | None = None,
+        self, request: Request, parse_options: Callable[[Fields], CartoonOptions]
     ) -> Response:
         """Return the response with the cartoon of the request's image.
+
+        ``parse_options`` gets the fields of the form: none before the body is read.
 
         Raises Rejected, Problem, ImageError, ReadTimeout, UploadAborted, DeadlineExceeded and
         ClientDisconnected.
         """
-        deadline = request_deadline(request, self._settings.request_timeout)
+        timeout = request_timeout(request, self._settings.request_timeout)
+        deadline = monotonic() + timeout
         client, ticket = self._identify_client(request), requested_ticket(request)
-        style = requested_style(request, self._replica)
-        cartoon_request = CartoonRequest(
-            request, style, format, strength, max_side, deadline, client, ticket
-        )
+        cartoon_request = CartoonRequest(request, timeout, deadline, client, ticket)
+        parse_options({})
         self._check_admission(cartoon_request)
-        cartoon = self._wait_for_cartoon(cartoon_request, self._receive_image(cartoon_request))
-        access_log.add_fields(style=style, faces=cartoon.faces, stages=cartoon.stages)
+        upload = self._receive(cartoon_request)
+        options = parse_options(upload.fields)
+        cartoon = self._wait_for_cartoon(cartoon_request, upload.image, options)
+        access_log.add_fields(style=options.style, faces=cartoon.faces, stages=cartoon.stages)
         return self._response(cartoon)
 
     def _check_admission(self, request: CartoonRequest) -> None:
         """Reject the request by its headers alone, before the body is read."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
+        self._require_feasible(request, MIN_COST)
         self._admission.check(request.deadline, request.client)
+        require_plain_body(request.http_request)
         require_length(request.http_request, self._settings.max_body_bytes)
 
-    def _receive_image(self, request: CartoonRequest) -> bytes:
-        """Return the image's bytes; the number of concurrent uploads is limited."""
+    def _receive(self, request: CartoonRequest) -> Upload:
+        """Return the image and the form's fields; the number of concurrent uploads is limited."""
         uploads = self._admission.uploads
         max_wait = min(self._settings.upload_idle_timeout * 2, request.deadline - monotonic())
         with (
@@ -128,30 +127,34 @@ class CartoonHandler:
         ):
             connection(request.http_request).begin(request.deadline, lambda: uploads.waiting > 0)
             try:
-                data = read_image(request.http_request, self._settings.max_body_bytes)
+                upload = read_upload(request.http_request, self._settings.max_body_bytes)
             except UploadAborted:
                 self._metrics.client_disconnects.labels("upload").inc()
                 raise
-        access_log.add_fields(bytes_in=len(data))
-        return data
+        access_log.add_fields(bytes_in=len(upload.image))
+        return upload
 
-    def _wait_for_cartoon(self, request: CartoonRequest, data: bytes) -> CartoonResponse:
+    def _wait_for_cartoon(
+        self, request: CartoonRequest, data: bytes, options: CartoonOptions
+    ) -> CartoonResponse:
         """Queue the image and wait until a slot has cartoonized it."""
         with self._count_out_of_memory("decode"):
-            image = inspect(data, self._settings.max_pixels)
-        height, width = output_size(image.height, image.width, request.max_side)
-        require_encodable(width, height, request.format)
+            image = self._inspect(data, options)
+        height, width = output_size(image.height, image.width, options.max_side)
+        require_encodable(width, height, options.format)
         pixels = image.width * image.height
         access_log.add_fields(pixels=pixels)
         self._metrics.pixels.observe(pixels)
+        cost = self._job_cost(
+            image,
+            options.format,
+            max_side=options.max_side,
+            is_hot=self._replica.engine(options.style).is_hot,
+        )
+        self._require_feasible(request, cost)
         job = self._admission.submit(
-            lambda: self._cartoonize(data, image, request),
-            cost=self._job_cost(
-                image,
-                request.format,
-                max_side=request.max_side,
-                is_hot=self._replica.engine(request.style).is_hot,
-            ),
+            lambda: self._cartoonize(data, image, options),
+            cost=cost,
             deadline=request.deadline,
             is_connected=connection(request.http_request).is_open,
             client=request.client,
@@ -170,41 +173,74 @@ class CartoonHandler:
         cartoon.stages["queue"] = job.wait_seconds
         return cartoon
 
+    def _inspect(self, data: bytes, options: CartoonOptions) -> ImageHeader:
+        """Return the header of an image; raise ImageError if it cannot be cartoonized."""
+        max_pixels, heic = self._settings.max_pixels, self._settings.heic
+        if options.background is not None:
+            return inspect(data, max_pixels, heic=heic)
+        try:
+            return inspect(data, max_pixels // KEPT_ALPHA_FACTOR, heic=heic)
+        except TooManyPixels as error:
+            detail = f"{error} An image whose transparency is kept counts {KEPT_ALPHA_FACTOR}-fold."
+            raise TooManyPixels(detail) from error
+
+    def _require_feasible(self, request: CartoonRequest, cost: float) -> None:
+        """Raise Problem if even an idle replica would miss the deadline, however often tried."""
+        seconds = self._admission.service_time.idle_seconds(cost)
+        if seconds >= request.timeout:
+            raise Problem(
+                DEADLINE_TOO_SHORT,
+                f"The image takes {seconds:.2g} s on an idle server, and the request's timeout is"
+                f" {request.timeout:g} s.",
+            )
+
     def _cartoonize(
-        self, data: bytes, header: ImageHeader, request: CartoonRequest
+        self, data: bytes, header: ImageHeader, options: CartoonOptions
     ) -> CartoonResponse:
         """Decode, cartoonize and encode; runs on a slot, with its codec process."""
         with self._replica.codecs.borrow() as codec:
-            return self._cartoonize_with(codec, data, header, request)
+            return self._cartoonize_with(codec, data, header, options)
 
     def _cartoonize_with(
-        self, codec: Codec, data: bytes, header: ImageHeader, request: CartoonRequest
+        self, codec: Codec, data: bytes, header: ImageHeader, options: CartoonOptions
     ) -> CartoonResponse:
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
         started = monotonic()
+        factor = 1
+        if header.format == "JPEG":
+            factor = reduction(
+                header.height,
+                header.width,
+                self._settings.max_working_side,
+                options.max_side,
+                options.strength,
+            )
         with self._count_out_of_memory("decode"):
-            image = codec.decode(data, header, self._settings.codec_timeout)
-        pixels = image.size // 3
+            image = codec.decode(
+                data, header, self._settings.codec_timeout, factor, options.background
+            )
+        pixels = header.width * header.height
         stages["decode"] = monotonic() - started
         try:
             with self._count_out_of_memory("inference", pixels):
-                engine = self._replica.engine(request.style)
-                cartoon = engine.cartoonize(image, request.strength, request.max_side)
+                engine = self._replica.engine(options.style)
+                size = header.height, header.width
+                cartoon = engine.cartoonize(
+                    image, options.strength, options.max_side, size, codec.allocate
+                )
         except Exception:
-            self._metrics.inferences.labels(request.style, "error").inc()
+            self._metrics.inferences.labels(options.style, "error").inc()
             raise
-        # Freed before encoding: the memory bound counts the larger of the two.
-        del image
-        self._metrics.inferences.labels(request.style, "ok").inc()
-        self._metrics.inference_seconds.labels(request.style).observe(sum(cartoon.stages.values()))
+        self._metrics.inferences.labels(options.style, "ok").inc()
+        self._metrics.inference_seconds.labels(options.style).observe(sum(cartoon.stages.values()))
         self._metrics.faces.observe(cartoon.faces)
         stages |= cartoon.stages
         started = monotonic()
         with self._count_out_of_memory("encode", pixels):
-            encoded = codec.encode(cartoon.image, request.format, self._settings.codec_timeout)
+            encoded = codec.encode(cartoon.image, options.format, self._settings.codec_timeout)
         stages["encode"] = monotonic() - started
-        return CartoonResponse(encoded, request.style, request.format, cartoon.faces, stages)
+        return CartoonResponse(encoded, options.style, options.format, cartoon.faces, stages)
 
     @contextmanager
     def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:
@@ -233,15 +269,6 @@ class CartoonHandler:
             f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in cartoon.stages.items()
         )
         return response
-
-
-def requested_style(request: Request, replica: Replica) -> str:
-    """Return the style that a request names, or the default; raise Problem if it is not loaded."""
-    style = request.args.get("style", replica.default_style)
-    if style not in replica.models:
-        loaded = ", ".join(replica.models)
-        raise Problem(UNKNOWN_STYLE, f"The style {style!r} is not loaded; these are: {loaded}.")
-    return style
 
 
 def _decode_bytes(pixels: int) -> int:

@@ -1,7 +1,6 @@
 """Deadline of a request: `X-Request-Timeout`."""
 
 import re
-from time import monotonic
 
 from flask import Request
 
@@ -13,15 +12,15 @@ HEADER = "X-Request-Timeout"
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def request_deadline(request: Request, max_seconds: float) -> float:
-    """Return the monotonic time by which the response must be complete.
+def request_timeout(request: Request, max_seconds: float) -> float:
+    """Return in how many seconds the response must be complete, at most ``max_seconds``.
 
-    It is at most ``max_seconds`` away. Raises Problem if the header is not a positive number.
+    Raises Problem if the header is not a positive number.
     """
     text = request.headers.get(HEADER)
     if text is None:
-        return monotonic() + max_seconds
+        return max_seconds
     seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
     if seconds <= 0:
         raise Problem(BAD_PARAMETER, f"{HEADER} is {text!r}, but it must be seconds, such as 2.5.")
-    return monotonic() + min(seconds, max_seconds)
+    return min(seconds, max_seconds)

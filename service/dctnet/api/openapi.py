@@ -54,8 +54,10 @@ def _source() -> bytes:
 
 def _set_styles(document: Object, replica: Replica) -> None:
     styles = list(replica.models)
-    schema = {"enum": styles, "default": replica.default_style}
-    document["components"]["parameters"]["Style"]["schema"] = schema
+    body = document["paths"]["/v1/cartoons"]["post"]["requestBody"]
+    form = body["content"]["multipart/form-data"]["schema"]
+    form["properties"]["style"]["enum"] = styles
+    document["components"]["parameters"]["Style"]["schema"]["enum"] = styles
     for parameter in document["paths"]["/v1/styles/{style}/sample"]["get"]["parameters"]:
         if parameter.get("name") == "style":
             parameter["schema"]["enum"] = styles
@@ -67,7 +69,12 @@ def _set_limits(document: Object, settings: Settings) -> None:
     limits = f"{settings.max_body_bytes} bytes and {settings.max_pixels} pixels"
     for operation in _cartoon_operations(document):
         body = operation["requestBody"]
-        body["description"] = f"A JPEG, PNG, WebP or AVIF image of at most {limits}."
+        if settings.heic:
+            body["description"] = f"A JPEG, PNG, WebP, AVIF or HEIC image of at most {limits}."
+            if avif := body["content"].get("image/avif"):
+                body["content"]["image/heic"] = avif
+        else:
+            body["description"] = f"A JPEG, PNG, WebP or AVIF image of at most {limits}."
 
 
 def _remove_security(document: Object) -> None:

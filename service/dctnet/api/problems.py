@@ -1,5 +1,6 @@
 """Problem documents (RFC 9457) for errors; ``docs/api.md`` lists the types."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -52,9 +53,11 @@ NOT_FOUND = ProblemType("not-found", 404, "Not found")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "Method not allowed")
 READ_TIMEOUT = ProblemType("read-timeout", 408, "Request received too slowly")
 TOO_MANY_BYTES = ProblemType("too-many-bytes", 413, "Image has too many bytes")
+FORM_TOO_LARGE = ProblemType("form-too-large", 413, "Form is too large")
 TOO_MANY_PIXELS = ProblemType("too-many-pixels", 413, "Image has too many pixels")
 UNSUPPORTED_FORMAT = ProblemType("unsupported-format", 415, "Unsupported image format")
 DAMAGED_IMAGE = ProblemType("damaged-image", 422, "Image cannot be decoded")
+DEADLINE_TOO_SHORT = ProblemType("deadline-too-short", 422, "Deadline is too short")
 UNKNOWN_STYLE = ProblemType("unknown-style", 422, "Style is not loaded")
 BAD_PARAMETER = ProblemType("bad-parameter", 422, "Invalid parameter value")
 OVERLOADED = ProblemType("overloaded", 429, "Server is overloaded")
@@ -73,9 +76,11 @@ PROBLEM_TYPES = (
     METHOD_NOT_ALLOWED,
     READ_TIMEOUT,
     TOO_MANY_BYTES,
+    FORM_TOO_LARGE,
     TOO_MANY_PIXELS,
     UNSUPPORTED_FORMAT,
     DAMAGED_IMAGE,
+    DEADLINE_TOO_SHORT,
     UNKNOWN_STYLE,
     BAD_PARAMETER,
     OVERLOADED,
@@ -134,10 +139,13 @@ _BY_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 413: TOO_MANY_BYTES}
 class Problem(Exception):
     """Error response of a type, with a sentence about this occurrence."""
 
-    def __init__(self, problem_type: ProblemType, detail: str) -> None:
+    def __init__(
+        self, problem_type: ProblemType, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.type = problem_type
         self.detail = detail
+        self.headers = headers or {}
 
 
 def problem_document(
@@ -163,22 +171,40 @@ def error_response(error: Exception) -> Response:
         members = problem_document(
             problem_type, problem_type.status, problem.detail, request_id.current_request_id()
         )
+        members |= _rejection(error)
         response = _json(members, problem_type.status, MEDIA_TYPE)
+    response.headers.update(problem.headers)
     if problem_type is UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if rejection := _rejection(error):
+        response.headers["Retry-After"] = str(rejection["retry_after"])
     if isinstance(error, Rejected):
         access_log.add_fields(rejected=str(error.reason))
-        response.headers["Retry-After"] = str(ceil(error.retry_after))
-    if isinstance(error, AdmissionStopped):
-        response.headers["Retry-After"] = str(ceil(MIN_RETRY_AFTER_S))
     if isinstance(error, MemoryError):
         current_app.logger.error(
             "request %s: out of memory: %s", request_id.current_request_id(), error
         )
-        response.headers["Retry-After"] = str(RETRY_AFTER_OUT_OF_MEMORY_S)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
     return response
+
+
+def _advice() -> str:
+    """Return what to do about a body that a client may have changed."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return ""
+    return " With curl, send it by --data-binary or -F file=@FILE: -d removes line breaks."
+
+
+def _rejection(error: Exception) -> dict[str, str | int]:
+    """Return why a request is rejected for now, and in how many seconds to repeat it."""
+    if isinstance(error, Rejected):
+        return {"reason": str(error.reason), "retry_after": ceil(error.retry_after)}
+    if isinstance(error, AdmissionStopped):
+        return {"reason": str(RejectionReason.DRAINING), "retry_after": ceil(MIN_RETRY_AFTER_S)}
+    if isinstance(error, MemoryError):
+        return {"reason": "out_of_memory", "retry_after": RETRY_AFTER_OUT_OF_MEMORY_S}
+    return {}
 
 
 def _json(members: dict[str, object], status: int, media_type: str) -> Response:
@@ -194,7 +220,7 @@ def _problem(error: Exception) -> Problem:
         if isinstance(error, error_type):  # NumPy raises a subclass of MemoryError.
             return Problem(*problem)
     if isinstance(error, ImageError):
-        return Problem(_BY_IMAGE_ERROR[type(error)], str(error))
+        return Problem(_BY_IMAGE_ERROR[type(error)], f"{error}{_advice()}")
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return Problem(_BY_STATUS.get(error.code, BAD_REQUEST), error.description or error.name)
     # The client gets the request ID only; the log has the details.

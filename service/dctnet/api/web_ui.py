@@ -6,6 +6,7 @@ from flask import Response, make_response, render_template
 
 from dctnet.api import static_files
 from dctnet.engine.geometry import MAX_SHORT_SIDE
+from dctnet.engine.landmarks import MIN_FACE_SIDE
 from dctnet.models.styles import SHIPPED_STYLES
 from dctnet.replica import Replica
 
@@ -22,6 +23,7 @@ def web_ui_view(replica: Replica) -> Callable[[], Response]:
             only_shipped=set(replica.models) <= set(SHIPPED_STYLES),
             settings=replica.settings,
             max_short_side=MAX_SHORT_SIDE,
+            min_face_side=MIN_FACE_SIDE,
         )
         response = make_response(html)
         response.headers["Cache-Control"] = "no-cache"  # It links the static files of one release.

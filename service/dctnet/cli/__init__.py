@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol
 
 from dctnet import __version__, logs
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logs.start_sentences()
     try:
         settings = Settings.from_environment(os.environ)
+        _require_heic(settings)
         if unknown := unknown_variables(os.environ):
             logger.warning(
                 "These variables are not settings and have no effect: %s.", ", ".join(unknown)
@@ -79,6 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # What a shell reports for a command that SIGINT ended.
     return 1
+
+
+def _require_heic(settings: Settings) -> None:
+    """Raise SettingsError if HEIC is on but cannot be decoded."""
+    if settings.heic and find_spec("pi_heif") is None:
+        raise SettingsError(
+            "DCTNET_HEIC is on, but pi-heif is not installed: install dctnet with its `heic` extra"
+            " (pip install 'dctnet[heic]'), or set the variable to off."
+        )
 
 
 def _exit_on_sigterm_as_pid_1() -> None:

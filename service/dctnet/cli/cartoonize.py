@@ -5,19 +5,27 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE, parse_size, parse_strength
+from dctnet.cartoon_options import (
+    KEEP,
+    MAX_SIZE,
+    MIN_SIZE,
+    WHITE,
+    parse_background,
+    parse_size,
+    parse_strength,
+)
 from dctnet.cli.arguments import argument_type
 from dctnet.cli.progress import Progress
-from dctnet.config import Settings, parse_styles
-
-if TYPE_CHECKING:
-    from dctnet.engine import Engine
+from dctnet.cli.remote import Server, ServerError, parse_url
+from dctnet.config import Settings, SettingsError, parse_styles
 
 logger = logging.getLogger(__name__)
+
+Cartoonize = Callable[[bytes], list[bytes]]
+"""Returns the cartoons of an image file, encoded, one per style."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,6 +54,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="styles, or model folders; see `dctnet styles`; default: the first of DCTNET_STYLES",
     )
     parser.add_argument(
+        "--server",
+        type=argument_type(parse_url),
+        metavar="URL",
+        help="send the images to a dctnet server, such as http://127.0.0.1:8080, instead of drawing"
+        " them here; the styles are then the server's",
+    )
+    parser.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="file whose first line is the API key of the server",
+    )
+    parser.add_argument(
         "--format",
         choices=["png", "jpeg", "webp"],
         default="png",
@@ -65,34 +86,43 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"limit of the cartoon's longest side, {MIN_SIZE} to {MAX_SIZE} pixels; an image is "
         "never enlarged; default: its own size",
     )
+    parser.add_argument(
+        "--background",
+        type=argument_type(parse_background),
+        default=WHITE,
+        metavar="COLOUR",
+        help="what is behind the transparency of an image: white, hexadecimal digits such as "
+        f"ff8800, or {KEEP} to keep it in a PNG or WebP; default: white",
+    )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Cartoonize every readable image; return 1 if one was skipped."""
-    from dctnet.imaging import ImageError
-    from dctnet.model_loading import find_models, load_engines, restricted
+    from dctnet.imaging import TRANSPARENT_FORMATS, ImageError
 
-    settings = restricted(settings, args.style)
+    if args.background is None and args.format not in TRANSPARENT_FORMATS:
+        formats = ", ".join(TRANSPARENT_FORMATS)
+        raise SettingsError(f"--background {KEEP} needs a --format with transparency: {formats}.")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         logger.error("Cannot create the folder %s: %s.", args.out, error.strerror)
         return 1
-    engines, _ = load_engines(settings, find_models(settings))
+    styles, cartoonize = _remote(args) if args.server else _local(args, settings)
     names = [
-        f"{image.stem}-{style}" if len(engines) > 1 else image.stem
+        f"{image.stem}-{style}" if len(styles) > 1 else image.stem
         for image in args.images
-        for style in engines
+        for style in styles
     ]
     outputs = iter(output_paths(args.images, args.out, args.format, names))
     status = 0
     with Progress(len(args.images)) as progress:
         for done, image in enumerate(args.images):
             progress.show(done, str(image))
-            paths = list(itertools.islice(outputs, len(engines)))
+            paths = list(itertools.islice(outputs, len(styles)))
             try:
-                cartoons = _cartoonize_file(engines.values(), image, args, settings.max_pixels)
-            except (OSError, ImageError, MemoryError) as error:
+                cartoons = cartoonize(image.read_bytes())
+            except (OSError, ImageError, MemoryError, ServerError) as error:
                 reason = _reason(error)
                 progress.clear()
                 logger.error("%s is skipped: %s", image, reason)
@@ -140,17 +170,55 @@ def _print_path(path: Path) -> None:
     sys.stdout.flush()
 
 
-def _cartoonize_file(
-    engines: Iterable["Engine"], image: Path, args: argparse.Namespace, max_pixels: int
-) -> list[bytes]:
-    """Return an image's encoded cartoon by each engine."""
+def _local(args: argparse.Namespace, settings: Settings) -> tuple[list[str], Cartoonize]:
+    """Return the styles, and what cartoonizes an image file in each with its own engine."""
+    import numpy as np
+
+    from dctnet.arrays import Pixels
     from dctnet.engine.geometry import output_size
     from dctnet.imaging import decode, encode, require_encodable
+    from dctnet.model_loading import find_models, load_engines, restricted
 
-    rgb = decode(image.read_bytes(), max_pixels)
-    height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
-    require_encodable(width, height, args.format)
-    return [
-        encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format)
-        for engine in engines
-    ]
+    settings = restricted(settings, args.style)
+    engines, _ = load_engines(settings, find_models(settings))
+
+    def cartoonize(data: bytes) -> list[bytes]:
+        alpha: Pixels | None = None
+
+        def allocate_alpha(shape: tuple[int, int]) -> Pixels:
+            nonlocal alpha
+            alpha = np.empty(shape, np.uint8)
+            return alpha
+
+        rgb = decode(
+            data,
+            settings.max_pixels,
+            heic=settings.heic,
+            background=args.background or WHITE,
+            allocate_alpha=None if args.background else allocate_alpha,
+        )
+        height, width = output_size(rgb.shape[0], rgb.shape[1], args.size)
+        require_encodable(width, height, args.format)
+        return [
+            encode(engine.cartoonize(rgb, args.strength, args.size).image, args.format, alpha=alpha)
+            for engine in engines.values()
+        ]
+
+    return list(engines), cartoonize
+
+
+def _remote(args: argparse.Namespace) -> tuple[list[str], Cartoonize]:
+    """Return the styles, and what sends an image file to the server for each."""
+    server = Server(args.server, args.api_key_file)
+    options = {"format": args.format, "strength": str(args.strength)}
+    if args.size is not None:
+        options["size"] = str(args.size)
+    if args.background != WHITE:
+        options["background"] = bytes(args.background).hex() if args.background else KEEP
+    # Without a style, the server has a default.
+    requests = [options | {"style": style} for style in args.style or ()] or [options]
+
+    def cartoonize(data: bytes) -> list[bytes]:
+        return [server.cartoonize(data, parameters) for parameters in requests]
+
+    return list(args.style or ("",)), cartoonize

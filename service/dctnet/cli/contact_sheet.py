@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         settings = restricted(settings, args.style)
     engines, _ = load_engines(settings, find_models(settings))
     try:
-        photo = decode(args.image.read_bytes(), settings.max_pixels)
+        photo = decode(args.image.read_bytes(), settings.max_pixels, heic=settings.heic)
     except ImageError as error:
         raise ModelError(f"{args.image}: {error}") from error
     images = {"photo": photo}

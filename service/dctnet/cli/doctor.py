@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Facts = dict[str, object]
 
 _PACKAGES = ("flask", "gunicorn", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
-_OPTIONAL_PACKAGES = ("tensorflow", "modelscope")
+_OPTIONAL_PACKAGES = ("pi-heif", "tensorflow", "modelscope")
 
 # Features by which convolution libraries select code; the kernel says "asimd" for NEON.
 _CPU_FEATURES = ("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "asimd")
@@ -152,7 +152,12 @@ def _codecs(settings: Settings) -> Facts:
     from dctnet.models.folder import GOLDEN_INPUT, SHIPPED_COMMON
 
     data = (SHIPPED_COMMON / GOLDEN_INPUT).read_bytes()
-    pool = CodecPool(1, max_body_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+    pool = CodecPool(
+        1,
+        max_body_bytes=settings.max_body_bytes,
+        max_pixels=settings.max_pixels,
+        heic=settings.heic,
+    )
     header = inspect(data, max_pixels=settings.max_pixels)
     started = time.perf_counter()
     with pool, pool.borrow() as codec:

@@ -13,27 +13,34 @@ from contextlib import suppress
 import cv2
 
 from dctnet.codecs import messages, process, sandbox
-from dctnet.codecs.launching import FIRST_DESCRIPTOR
+from dctnet.codecs.launching import FIRST_DESCRIPTOR, HEIC
 from dctnet.codecs.layout import Layout
+from dctnet.imaging.heic import prepare as prepare_heic
 
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 """Signals that a terminal or supervisor may send to all processes: the server still needs them."""
 
 
 def main() -> None:
-    """Serve the socket whose file descriptor is the argument, until its other end is closed."""
+    """Serve the socket whose file descriptor is the argument, until its other end is closed.
+
+    A second argument, ``heic``, lets the processes decode HEIC too.
+    """
     _open_standard_streams()
     control = socket.socket(fileno=int(sys.argv[1]))
     sandbox.end_with_parent()
     _set_signals()
     cv2.setNumThreads(1)
+    heic = sys.argv[2:] == [HEIC]
+    if heic:
+        prepare_heic()
     gc.collect()
     gc.freeze()  # Collections in forked processes would copy the pages.
     with suppress(EOFError, ConnectionError):  # The server has exited.
-        _serve(control)
+        _serve(control, heic)
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(control: socket.socket, heic: bool) -> None:
     """Say that everything is imported, and start and end processes as requested."""
     messages.send(control, {})
     processes: dict[int, int] = {}
@@ -43,7 +50,7 @@ def _serve(control: socket.socket) -> None:
         if descriptors:
             layout = Layout(request["max_body_bytes"], request["max_pixels"])
             try:
-                processes[key] = _fork(control, descriptors, layout)
+                processes[key] = _fork(control, descriptors, layout, heic)
                 messages.send(control, {"pid": processes[key]})
             except OSError as error:
                 messages.send(control, {"error": error.strerror})
@@ -70,7 +77,7 @@ def _set_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _fork(control: socket.socket, descriptors: list[int], layout: Layout) -> int:
+def _fork(control: socket.socket, descriptors: list[int], layout: Layout, heic: bool) -> int:
     """Start a codec process with a socket and memory, and return its ID."""
     if pid := os.fork():
         return pid
@@ -78,7 +85,7 @@ def _fork(control: socket.socket, descriptors: list[int], layout: Layout) -> int
         sandbox.end_with_parent()
         control.close()
         sock, memory = descriptors
-        process.run(socket.socket(fileno=sock), memory, layout)
+        process.run(socket.socket(fileno=sock), memory, layout, heic=heic)
     finally:
         os._exit(0)
 

@@ -27,11 +27,16 @@ FIRST_DESCRIPTOR = 3
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH")
 """Variables that the launcher inherits; others may hold secrets."""
 
+HEIC = "heic"
+"""Argument of a launcher whose processes decode HEIC."""
+
 _SETTINGS = {
     # Each of OpenBLAS's threads would allocate memory, and none is used.
     "OPENBLAS_NUM_THREADS": "1",
     # As in the server: see dctnet.server.malloc.
     "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+    # A thread would reserve 64 MiB of address space for a heap of its own.
+    "MALLOC_ARENA_MAX": "1",
 }
 
 
@@ -47,8 +52,9 @@ class Launched(NamedTuple):
 class Launcher:
     """The process that forks codec processes. Thread-safe."""
 
-    def __init__(self) -> None:
-        """Nothing starts yet."""
+    def __init__(self, *, heic: bool = False) -> None:
+        """Nothing starts yet. With ``heic``, the processes decode HEIC too."""
+        self._options = [HEIC] if heic else []
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket | None = None
@@ -102,7 +108,7 @@ class Launcher:
             number = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dctnet.codecs.launcher", str(number)],
+                [sys.executable, "-P", "-m", "dctnet.codecs.launcher", str(number), *self._options],
                 env=inherited | _SETTINGS,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

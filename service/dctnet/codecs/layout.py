@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from dctnet.arrays import Pixels
-from dctnet.memory import RESPONSE_BYTES_PER_10_PIXELS
+from dctnet.memory import KEPT_ALPHA_FACTOR, RESPONSE_BYTES_PER_10_PIXELS
 
 ENCODED_FIXED_BYTES = 64 * 1024
 """Bytes that an encoded image may take beyond those per pixel: headers, and rows of thin images."""
@@ -29,9 +29,14 @@ class Layout:
         return _round_up(self.max_body_bytes)
 
     @property
+    def alpha(self) -> int:
+        """Offset of the image's alpha."""
+        return self.pixels + _round_up(3 * self.max_pixels)
+
+    @property
     def encoded(self) -> int:
         """Offset of the encoded cartoon."""
-        return self.pixels + _round_up(3 * self.max_pixels)
+        return self.alpha + _round_up(self.max_pixels // KEPT_ALPHA_FACTOR)
 
     @property
     def size(self) -> int:
@@ -44,6 +49,13 @@ class Layout:
         if min(shape) < 1 or prod(shape) > 3 * self.max_pixels or shape[2] != 3:
             raise ValueError(f"{shape} is not a shape of at most {self.max_pixels} pixels.")
         flat: Pixels = np.frombuffer(memory, np.uint8, prod(shape), self.pixels)
+        return flat.reshape(shape)
+
+    def alpha_of(self, memory: mmap.mmap, shape: tuple[int, int]) -> Pixels:
+        """Return the alpha, HxW uint8; raise ValueError if it is too large."""
+        if min(shape) < 1 or prod(shape) > self.max_pixels // KEPT_ALPHA_FACTOR:
+            raise ValueError(f"{shape} is not the shape of an alpha that may be kept.")
+        flat: Pixels = np.frombuffer(memory, np.uint8, prod(shape), self.alpha)
         return flat.reshape(shape)
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 import numpy as np
 
 from dctnet.arrays import Pixels
+from dctnet.cartoon_options import WHITE, Colour
 from dctnet.codecs import messages
 from dctnet.codecs.errors import CodecKilled, CodecTimeout, CodecUnavailable, FailureReason
 from dctnet.codecs.launching import REPLY_TIMEOUT_S, Launcher
@@ -51,13 +52,14 @@ class CodecPool:
         *,
         max_body_bytes: int,
         max_pixels: int,
+        heic: bool = False,
         count_failure: Callable[[FailureReason], None] = lambda _: None,
     ) -> None:
-        """Take the limits of an image. Nothing starts yet."""
+        """Take the limits of an image, and whether it may be a HEIC. Nothing starts yet."""
         self._processes = processes
         self._layout = Layout(max_body_bytes, max_pixels)
         self._count_failure = count_failure
-        self._launcher = Launcher()
+        self._launcher = Launcher(heic=heic)
         self._idle: list[Codec] = []
         self.restrictions: tuple[str, ...] = ()
         """What restricts the processes, once prepared."""
@@ -125,6 +127,7 @@ class Codec:
         self._key = -1
         self._sock: socket | None = None
         self._is_worn = False
+        self._alpha: tuple[int, int] | None = None
         self._descriptor = os.memfd_create("dctnet-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self._descriptor, layout.size)
         # A process that shrinks it would crash the server.
@@ -151,10 +154,19 @@ class Codec:
         self._sock, self._is_worn = sock, False
         return tuple(restrictions)
 
-    def decode(self, data: bytes, header: ImageHeader, timeout: float) -> Pixels:
+    def decode(
+        self,
+        data: bytes,
+        header: ImageHeader,
+        timeout: float,
+        reduction: int = 1,
+        background: Colour | None = WHITE,
+    ) -> Pixels:
         """Decode an image, as ``imaging.decode`` does, within ``timeout`` seconds.
 
-        The result is in shared memory, and valid until the codec is given back.
+        The result is in shared memory, and valid until the codec is given back or its cartoon is
+        written there. Without a background, the image is composited on white, and ``encode`` gives
+        its cartoon the same transparency.
 
         Raises:
             ImageError: As ``imaging.decode``.
@@ -167,26 +179,32 @@ class Codec:
         self._memory[: len(data)] = data
         pixels = header.width * header.height
         request = {"format_in": header.format, "length": len(data), "pixels": pixels}
-        reply = self._ask(request, timeout)
-        try:
-            image = self._layout.image(self._memory, (reply["height"], reply["width"], 3))
-            if image.size != 3 * pixels:
-                raise ValueError(image.shape)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._failed(FailureReason.CRASH) from error
+        reply = self._ask(request | {"reduction": reduction, "background": background}, timeout)
+        height, width = header.height // reduction, header.width // reduction
+        if (reply.get("height"), reply.get("width")) != (height, width):
+            raise self._failed(FailureReason.CRASH)
+        self._alpha = (height, width) if background is None and reply.get("alpha") else None
+        image = self.allocate((height, width, 3))
         image.flags.writeable = False
         return image
 
+    def allocate(self, shape: tuple[int, int, int]) -> Pixels:
+        """Return shared memory of a shape for a cartoon, from the start of the decoded image on."""
+        return self._layout.image(self._memory, shape)
+
     def encode(self, image: Pixels, format: Format, timeout: float) -> bytes:
         """Encode HxWx3 uint8 RGB, as ``imaging.encode`` does, within ``timeout`` seconds.
+
+        Overwrites an image in the shared memory.
 
         Raises MemoryError, CodecTimeout and CodecUnavailable as ``decode`` does, and RuntimeError
         if an encoder crashed.
         """
         height, width, _ = image.shape
-        np.copyto(self._layout.image(self._memory, image.shape), image)
+        np.copyto(self.allocate((height, width, 3)), image)  # Nothing, if it is there already.
         try:
-            reply = self._ask({"format_out": format, "height": height, "width": width}, timeout)
+            request = {"format_out": format, "height": height, "width": width}
+            reply = self._ask(request | {"alpha": self._alpha}, timeout)
         except ImageError as error:
             raise RuntimeError("The cartoon could not be encoded.") from error
         length = reply.get("length")

@@ -5,14 +5,14 @@ Upstream: `modelscope/pipelines/cv/image_cartoon_pipeline.py`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from dctnet.arrays import Floats, Pixels
+from dctnet.arrays import Floats, Pixels, empty
 from dctnet.engine.alignment import Alignment, align, crop_head
 from dctnet.engine.blending import blend
 from dctnet.engine.detection import find_faces
@@ -21,6 +21,7 @@ from dctnet.engine.geometry import (
     output_size,
     pad_to_multiple,
     resize,
+    resized_strips,
     working_size,
 )
 from dctnet.engine.landmarks import find_landmarks
@@ -66,22 +67,29 @@ class Engine:
         self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
 
     def cartoonize(
-        self, image: Pixels, strength: float = 1.0, max_side: int | None = None
+        self,
+        image: Pixels,
+        strength: float = 1.0,
+        max_side: int | None = None,
+        size: tuple[int, int] | None = None,
+        allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
     ) -> Cartoon:
         """Return the cartoon of an HxWx3 uint8 RGB image of any size.
 
         `strength` mixes the cartoon, 1, with the image, 0; 0 runs the networks too. The cartoon's
-        longest side has at most `max_side` pixels, 1 or more; None keeps the image's size.
+        longest side has at most `max_side` pixels, 1 or more; None keeps the image's size. `size`
+        is the (height, width) of an image that was decoded at a reduced scale.
 
-        `image` is only read. Beside it and the cartoon, this takes 5 bytes per pixel of the cartoon
-        to resize, then 3 to mix in another size than the image's, plus the memory of the working
-        size. Raises ValueError if `image` has another shape or type.
+        `allocate` returns an array of a shape for the cartoon. It may be the memory of `image`,
+        from its start on; else `image` is only read. Beside both, this takes 3 bytes per pixel of
+        the cartoon to mix in another size than the image's, plus the memory of the working size.
+        Raises ValueError if `image` has another shape or type.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"not an HxWx3 uint8 image: {image.shape} {image.dtype}")
         if image.size == 0:
             raise ValueError(f"an empty image: {image.shape}")
-        height, width = image.shape[:2]
+        height, width = size or image.shape[:2]
         clock = _StageTimer()
         with clock.stage("background"):
             photo = resize(image, *working_size(height, width, self._max_working_side))
@@ -94,9 +102,10 @@ class Engine:
             with clock.stage("blend"):
                 blend(canvas, head, self._alpha, alignment.to_image)
         with clock.stage("blend"):
-            cartoon = _to_rgb(canvas, *output_size(height, width, max_side))
-            if strength < 1:
-                _mix(cartoon, image, strength)
+            height, width = output_size(height, width, max_side)
+            original = resize(image, height, width) if strength < 1 else None
+            cartoon = allocate((height, width, 3))
+            _render(canvas, cartoon, original, strength)
         return Cartoon(cartoon, len(alignments), clock.seconds)
 
     def _generate_background(self, photo: Pixels) -> Floats:
@@ -132,27 +141,20 @@ class _StageTimer:
             self.seconds[name] += time.perf_counter() - started
 
 
-def _to_rgb(canvas: Floats, height: int, width: int) -> Pixels:
-    """Resize an HxWx3 float32 BGR canvas by area averaging, and round it to uint8 RGB.
+def _render(canvas: Floats, cartoon: Pixels, original: Pixels | None, strength: float) -> None:
+    """Resize an HxWx3 float32 BGR canvas, and round it, into a uint8 RGB cartoon.
 
-    Works channel by channel: a large image takes 5 bytes per pixel beside the result, not 33.
-    Rounding first would take none, but errs by up to 1.2 levels.
+    Mixes in an original of the cartoon's size, with the weight 1 - `strength`; both may be the same
+    memory.
     """
-    rgb: Pixels = np.empty((height, width, 3), np.uint8)
     np.clip(canvas, 0, 255, out=canvas)
-    for channel, levels in enumerate(reversed(cv2.split(canvas))):
-        resized = cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA)
-        rounded = cv2.convertScaleAbs(resized)
-        del resized
-        cv2.insertChannel(rounded, rgb, channel)
-    return rgb
-
-
-def _mix(cartoon: Pixels, image: Pixels, strength: float) -> None:
-    """Mix an image into its HxWx3 uint8 cartoon in place, with the weight 1 - `strength`."""
-    height, width = cartoon.shape[:2]
-    photo = resize(image, height, width)
-    cv2.addWeighted(cartoon, strength, photo, 1 - strength, 0, dst=cartoon)
+    # Rounding before resizing would take less memory, but errs by up to 1.2 levels.
+    for rows, strip in resized_strips(canvas, *cartoon.shape[:2]):
+        drawn = _swap_colours(np.asarray(cv2.convertScaleAbs(strip), dtype=np.uint8))
+        if original is None:
+            cartoon[rows] = drawn
+        else:
+            cartoon[rows] = cv2.addWeighted(drawn, strength, original[rows], 1 - strength, 0)
 
 
 def _swap_colours(image: Pixels) -> Pixels:

@@ -3,13 +3,26 @@
 Upstream: `resize_size` and `padTo16x` in `modelscope/models/cv/cartoon/utils.py`.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
-from dctnet.arrays import Pixels
+from dctnet.arrays import Floats, Pixels
 
 MAX_SHORT_SIDE = 720
 """Upper limit of a working image's short side, in pixels (upstream's)."""
+
+REDUCTIONS = (8, 4, 2)
+"""Factors by which JPEG decoders reduce an image at little cost, the largest first."""
+
+REDUCED_MARGIN = 2
+"""Least ratio of a reduced image's sides to those that are needed. Decoders reduce by another
+filter than area averaging. From 1 to 2 cartoons differ by up to 2.2 levels of 255 on average, from
+2 on by up to 1; benchmarks/reduced_decoding.py measures it."""
+
+STRIP_PIXELS = 1 << 18
+"""Pixels of a strip of rows that is resized at once."""
 
 _MULTIPLE = 16
 _WHITE = 255
@@ -45,6 +58,27 @@ def output_size(height: int, width: int, max_side: int | None) -> tuple[int, int
     return max(1, round(height * max_side / longest)), max(1, round(width * max_side / longest))
 
 
+def reduction(
+    height: int, width: int, max_working_side: int, max_side: int | None, strength: float
+) -> int:
+    """Return the factor by which an image may be reduced while it is decoded; 1 if by none.
+
+    Of the image itself only the working size is needed, and the output size to mix it in. The
+    factor divides both sides, so that the reduced image shows the same as the whole one.
+    """
+    needed = [working_size(height, width, max_working_side)]
+    if strength < 1:
+        needed.append(output_size(height, width, max_side))
+    for factor in REDUCTIONS:
+        reaches = all(
+            REDUCED_MARGIN * factor * h <= height and REDUCED_MARGIN * factor * w <= width
+            for h, w in needed
+        )
+        if reaches and height % factor == width % factor == 0:
+            return factor
+    return 1
+
+
 def largest_padded_size(max_side: int) -> tuple[int, int]:
     """Return the (height, width) of the largest working image, including padding.
 
@@ -61,6 +95,30 @@ def resize(image: Pixels, height: int, width: int) -> Pixels:
     return np.asarray(
         cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
     )
+
+
+def resized_strips(canvas: Floats, height: int, width: int) -> Iterator[tuple[slice, Floats]]:
+    """Yield the rows, and their HxWx3 float32 pixels, of a canvas resized with INTER_AREA.
+
+    An enlarged canvas comes in strips of about `STRIP_PIXELS`, another one as a whole. Rows are
+    mixed with the weights of OpenCV, which can only resize columns of a part.
+    """
+    own_height, own_width = canvas.shape[:2]
+    if height < own_height or width < own_width:
+        resized = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+        yield slice(0, height), np.asarray(resized, dtype=np.float32)
+        return
+    rows = max(1, STRIP_PIXELS // width)
+    step = height / own_height
+    for top in range(0, height, rows):
+        y = np.arange(top, min(top + rows, height))
+        upper = np.floor(y * (1 / step)).astype(int)
+        lower = np.minimum(upper + 1, own_height - 1)
+        weights = np.maximum(0, (y + 1 - (upper + 1) * step).astype(np.float32)) % 1
+        weights = weights[:, np.newaxis, np.newaxis]
+        strip = canvas[upper] * (1 - weights) + canvas[lower] * weights
+        resized = cv2.resize(strip, (width, len(y)), interpolation=cv2.INTER_AREA)
+        yield slice(top, top + len(y)), np.asarray(resized, dtype=np.float32)
 
 
 def pad_to_multiple(image: Pixels) -> Pixels:

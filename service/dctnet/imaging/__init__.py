@@ -9,7 +9,14 @@ from dctnet.imaging.decode import (
     decode,
     inspect,
 )
-from dctnet.imaging.encode import MEDIA_TYPES, Format, encode, require_encodable
+from dctnet.imaging.encode import (
+    ENCODE_BYTES_PER_PIXEL,
+    MEDIA_TYPES,
+    TRANSPARENT_FORMATS,
+    Format,
+    encode,
+    require_encodable,
+)
 from dctnet.imaging.errors import (
     DamagedImage,
     ImageError,
@@ -18,12 +25,15 @@ from dctnet.imaging.errors import (
     UnsupportedFormat,
 )
 from dctnet.imaging.memory import can_reserve, is_out_of_memory
+from dctnet.imaging.transparency import with_alpha
 
 __all__ = [
     "DECODE_BYTES_PER_BODY_BYTE",
     "DECODE_BYTES_PER_PIXEL",
     "DECODE_FIXED_BYTES",
+    "ENCODE_BYTES_PER_PIXEL",
     "MEDIA_TYPES",
+    "TRANSPARENT_FORMATS",
     "DamagedImage",
     "Format",
     "ImageError",
@@ -38,4 +48,5 @@ __all__ = [
     "inspect",
     "is_out_of_memory",
     "require_encodable",
+    "with_alpha",
 ]

@@ -1,22 +1,32 @@
 """Decoding of images to RGB arrays."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import Final, NamedTuple
 
 from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from dctnet.arrays import Pixels
-from dctnet.imaging import avif, jpeg, png, webp
-from dctnet.imaging.container import Container, InputFormat
+from dctnet.arrays import Pixels, empty
+from dctnet.cartoon_options import WHITE, Colour
+from dctnet.imaging import foreign, heic, heif, jpeg, png, webp
+from dctnet.imaging.colour import tone_mapper
+from dctnet.imaging.container import Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.rgb import empty, upright_rgb
+from dctnet.imaging.rgb import AllocateAlpha, to_srgb, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
 
-DECODE_BYTES_PER_PIXEL: Final = {"JPEG": 9, "PNG": 5, "WEBP": 14, "AVIF": 19}
+DECODE_BYTES_PER_PIXEL: Final[dict[InputFormat, int]] = {
+    "JPEG": 11,
+    "PNG": 5,
+    "WEBP": 14,
+    "AVIF": 19,
+    "HEIC": 19,
+}
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
 decoded image. AVIFs with layers and alpha need most."""
 
@@ -36,7 +46,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageHeader(NamedTuple):
-    """Width and height in pixels, as stored, and format of an image."""
+    """Width and height in pixels, as displayed, and format of an image."""
 
     width: int
     height: int
@@ -44,13 +54,23 @@ class ImageHeader(NamedTuple):
 
 
 def decode(
-    data: bytes, max_pixels: int, allocate: Callable[[tuple[int, int, int]], Pixels] = empty
+    data: bytes,
+    max_pixels: int,
+    allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
+    reduction: int = 1,
+    *,
+    heic: bool = False,
+    background: Colour = WHITE,
+    allocate_alpha: AllocateAlpha | None = None,
 ) -> Pixels:
-    """Decode a JPEG, PNG, WebP or AVIF image to HxWx3 uint8 RGB, as a viewer shows it.
+    """Decode an image to HxWx3 uint8 RGB, as a viewer shows it: JPEG, PNG, WebP, AVIF, maybe HEIC.
 
     Detects the format from the bytes, applies the EXIF orientation, converts from the ICC profile
-    to sRGB, composites transparency on white, and takes the first frame of an animation.
-    ``allocate`` returns an array of a shape for the result.
+    to sRGB, composites transparency on the background, and takes the first frame of an animation.
+    ``allocate`` returns an array of a shape for the result, and ``allocate_alpha``, which is called
+    for an image with transparency, one for its HxW uint8 alpha. A JPEG, whose sides are multiples
+    of ``reduction``, may be reduced by the factor 2, 4 or 8: libjpeg then takes less time and
+    memory. With ``heic`` a HEIC is decoded too, for which its package must be installed.
 
     Images can be made that take far more time and memory than others of their size: decode those of
     strangers in a process with limits, as ``dctnet.codecs`` does.
@@ -63,27 +83,65 @@ def decode(
             do not say which.
         MemoryError: There is not enough memory to decode it.
     """
-    container = _parse_within_limits(data, max_pixels)
-    with _load(container) as image:
-        return upright_rgb(image, container.profile, container.orientation, allocate)
+    container = _parse_within_limits(data, max_pixels, heic)
+    if container.is_ended:
+        return _decode(container, allocate, reduction, background, allocate_alpha)
+    # A decoder makes up what is missing before the end, in another way if other bytes follow.
+    digests = [
+        hashlib.sha256(
+            _decode(replace(container, data=container.data + end), allocate, reduction).data
+        ).digest()
+        for end in (jpeg.OTHER_END, jpeg.END)
+    ]
+    if len(set(digests)) > 1:
+        raise DamagedImage("The image is damaged or cut off.")
+    return _decode(replace(container, data=container.data + jpeg.END), allocate, reduction)
 
 
-def inspect(data: bytes, max_pixels: int) -> ImageHeader:
-    """Return the image's header, without decoding; orientation may swap its sides.
+def _decode(
+    container: Container,
+    allocate: Callable[[tuple[int, int, int]], Pixels],
+    reduction: int,
+    background: Colour = WHITE,
+    allocate_alpha: AllocateAlpha | None = None,
+) -> Pixels:
+    with _load(container, reduction) as image:
+        hdr = container.hdr
+        convert = tone_mapper(hdr) if hdr else to_srgb(image, container.profile)
+        return upright_rgb(
+            image,
+            convert,
+            container.orientation,
+            allocate,
+            background=background,
+            allocate_alpha=allocate_alpha,
+        )
+
+
+def inspect(data: bytes, max_pixels: int, *, heic: bool = False) -> ImageHeader:
+    """Return the image's header, without decoding.
 
     Raises UnsupportedFormat, TooManyPixels and DamagedImage as ``decode`` does.
     """
-    container = _parse_within_limits(data, max_pixels)
-    return ImageHeader(container.width, container.height, container.format)
+    container = _parse_within_limits(data, max_pixels, heic)
+    width, height = container.width, container.height
+    if swaps_sides(container.orientation):
+        width, height = height, width
+    return ImageHeader(width, height, container.format)
 
 
-def _parse_within_limits(data: bytes, max_pixels: int) -> Container:
-    container = _parse(data)
+def _parse_within_limits(data: bytes, max_pixels: int, heic: bool) -> Container:
+    container = _parse(data, heic)
     _check_size(container.width, container.height, max_pixels)
+    if container.coded_pixels > max_pixels:
+        raise TooManyPixels(
+            f"The image is cropped from {container.coded_pixels} pixels; at most {max_pixels} are"
+            " allowed."
+        )
     return container
 
 
-def _parse(data: bytes) -> Container:
+def _parse(data: bytes, heic: bool) -> Container:
     """Parse the format that the first bytes announce."""
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.read(data)
@@ -91,9 +149,11 @@ def _parse(data: bytes) -> Container:
         return png.read(data)
     if webp.is_webp(data):
         return webp.read(data)
-    if avif.is_avif(data):
-        return avif.read(data)
-    raise UnsupportedFormat("This is not a JPEG, PNG, WebP or AVIF image.")
+    if heif.is_avif(data):
+        return heif.read_avif(data)
+    if heic and heif.is_heic(data):
+        return heif.read_heic(data)
+    raise UnsupportedFormat(foreign.describe(data, heic=heic))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -109,10 +169,13 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _load(container: Container) -> Iterator[Image.Image]:
+def _load(container: Container, reduction: int) -> Iterator[Image.Image]:
     # With hostile input Pillow raises more than the documented OSError.
     try:
-        image = Image.open(BytesIO(container.data), formats=[container.format])
+        if container.format == "HEIC":
+            image = heic.load(container.data)
+        else:
+            image = Image.open(BytesIO(container.data), formats=[container.format])
     except MemoryError:
         raise
     except Exception as error:
@@ -120,6 +183,8 @@ def _load(container: Container) -> Iterator[Image.Image]:
     with image:
         if image.size != (container.width, container.height):
             raise DamagedImage("The image's headers contradict each other.")
+        if reduction > 1:
+            image.draft(None, (image.width // reduction, image.height // reduction))
         try:
             image.load()
         except MemoryError:

@@ -1,5 +1,6 @@
 """Encoding of RGB arrays."""
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Final, Literal
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from dctnet.arrays import Pixels
 from dctnet.imaging.errors import TooLongForFormat
+from dctnet.imaging.transparency import with_alpha
 
 Format = Literal["png", "jpeg", "webp"]
 
@@ -16,6 +18,8 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
     "jpeg": "image/jpeg",
     "webp": "image/webp",
 }
+
+TRANSPARENT_FORMATS: Final[tuple[Format, ...]] = ("png", "webp")
 
 # Limits of libpng, libjpeg and libwebp, in pixels.
 _MAX_SIDE: Final[dict[Format, int]] = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}
@@ -27,32 +31,60 @@ _WEBP_METHOD: Final = 2
 per pixel and 4 times the CPU time, for 0.4 dB. Methods 0 and 1 fail for strong noise."""
 
 
-def encode(rgb: Pixels, format: Format) -> bytes:
+ENCODE_BYTES_PER_PIXEL: Final[dict[Format, int]] = {"png": 10, "jpeg": 10, "webp": 12}
+"""Upper bound of encoding memory in bytes per pixel, by format, beside the image. Noise takes most.
+That of a WebP does not need the image itself any more."""
+
+_STRIP_ROWS: Final = 64
+"""Rows whose colours are swapped at once."""
+
+
+def encode(
+    rgb: Pixels,
+    format: Format,
+    release: Callable[[], object] | None = None,
+    alpha: Pixels | None = None,
+) -> bytes:
     """Encode HxWx3 uint8 RGB without metadata; JPEG and WebP with quality 95.
 
-    Takes up to 12 bytes per pixel beside the image, for any format and content.
+    ``alpha`` is that of the image, HxW uint8 of any size, for a format of ``TRANSPARENT_FORMATS``.
+    With ``release`` the image is overwritten, and ``release`` called once it is not needed any
+    more. Takes up to ``ENCODE_BYTES_PER_PIXEL`` beside it, for any content, and
+    ``KEPT_ALPHA_FACTOR`` times that with alpha.
 
     Raises:
         TooLongForFormat: A side is longer than the format allows.
     """
     require_encodable(rgb.shape[1], rgb.shape[0], format)
-    return _encode_webp(rgb) if format == "webp" else _encode_png_or_jpeg(rgb, format)
+    if alpha is not None:
+        pixels = with_alpha(rgb, alpha)
+        if release:
+            release()
+        return _encode_webp(pixels) if format == "webp" else _encode_png_or_jpeg(pixels, format)
+    if format == "webp":
+        return _encode_webp(rgb, release)
+    return _encode_png_or_jpeg(rgb if release else rgb.copy(), format)
 
 
-def _encode_webp(rgb: Pixels) -> bytes:
+def _encode_webp(pixels: Pixels, release: Callable[[], object] | None = None) -> bytes:
     """Encode with Pillow: OpenCV has no parameter for libwebp's method."""
     encoded = BytesIO()
-    Image.fromarray(rgb).save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
+    image = Image.fromarray(pixels)  # A copy of RGB, of 4 bytes per pixel.
+    if release:
+        release()
+    image.save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
     return encoded.getvalue()
 
 
-def _encode_png_or_jpeg(rgb: Pixels, format: Format) -> bytes:
-    """Encode with OpenCV, PNG with the default level, the fastest one."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+def _encode_png_or_jpeg(pixels: Pixels, format: Format) -> bytes:
+    """Encode with OpenCV, PNG with the default level, the fastest one; overwrites the image."""
+    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    for top in range(0, pixels.shape[0], _STRIP_ROWS):
+        strip = pixels[top : top + _STRIP_ROWS]
+        strip[:] = cv2.cvtColor(strip, swap)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
-    done, encoded = cv2.imencode(f".{format}", bgr, parameters)
+    done, encoded = cv2.imencode(f".{format}", pixels, parameters)
     assert done, f"OpenCV cannot write {format}."
-    del bgr
     return encoded.tobytes()
 
 

@@ -5,16 +5,25 @@ from collections.abc import Iterator
 from typing import Final
 
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
-from dctnet.imaging.errors import DamagedImage
+from dctnet.imaging.errors import DamagedImage, UnsupportedFormat
 from dctnet.imaging.exif import orientation
 
 SIGNATURE: Final = b"\xff\xd8\xff"
+
+END: Final = b"\xff\xd9"
+
+OTHER_END: Final = b"\xaa\xd5\x5b\xd3" * 256 + END
+"""The end after more coded pixels, of which a complete image takes none. After an early end,
+libjpeg takes zeros."""
 
 MAX_SCANS: Final = 50
 """Limit of scans. Encoders write at most 18; each, of a few bytes, costs a pass over the image."""
 
 MAX_SEGMENTS: Final = 4096
 """Limit of segments: enough for 256 MiB of metadata in segments of 64 KiB."""
+
+_BITS: Final = 8
+"""Bits per channel that libjpeg decodes."""
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _DHT, _DAC, _DQT, _DRI = 0xC4, 0xCC, 0xDB, 0xDD
@@ -25,6 +34,9 @@ _KEPT: Final = _FRAMES | {_DHT, _DAC, _DQT, _DRI, _APP0, _APP14}
 
 # In coded pixels 0xff occurs only before 0 and in the markers d0 to d7.
 _MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_LABELS: Final = {_APP0: (b"JFIF\0", 14), _APP14: (b"Adobe", 12)}
+"""Label and least length of segments that libjpeg ignores if they are shorter."""
+
 _EXIF_LABEL: Final = b"Exif\0"
 _PROFILE_LABEL: Final = b"ICC_PROFILE\0"
 
@@ -36,6 +48,7 @@ def read(data: bytes) -> Container:
     the end of the first image, such as the other images of an MPO.
 
     Raises:
+        UnsupportedFormat: Its channels have more than 8 bits.
         DamagedImage: There is no frame header or more than one, or more than ``MAX_SCANS`` or
             ``MAX_SEGMENTS``.
     """
@@ -44,14 +57,15 @@ def read(data: bytes) -> Container:
     profile: list[bytes] = []
     for marker, start, end in _segments(data, len(SIGNATURE) - 1):
         if marker == _SOS:
-            kept.append(_read_scans(data, start))
+            scans, is_ended = _read_scans(data, start)
+            kept.append(scans)
             break
         body = data[start + 4 : end]
         if marker in _FRAMES:
             if frame:
                 raise DamagedImage("The JPEG is damaged: it has two frame headers.")
             frame = body
-        if marker in _KEPT:
+        if marker in _KEPT and (marker not in _LABELS or _is_complete(marker, body)):
             kept.append(data[start:end])
         elif marker == _APP1 and body.startswith(_EXIF_LABEL):
             exif = exif or body
@@ -61,11 +75,16 @@ def read(data: bytes) -> Container:
         raise DamagedImage("The JPEG is damaged or cut off before its pixels.")
     if len(frame) < 6:
         raise DamagedImage("The JPEG is damaged: it has no frame header.")
+    if frame[0] != _BITS:
+        raise UnsupportedFormat(
+            f"The JPEG has {frame[0]} bits per channel; those of {_BITS} are decoded."
+        )
     return Container(
         "JPEG",
         width=int.from_bytes(frame[3:5]),
         height=int.from_bytes(frame[1:3]),
         data=b"".join(kept),
+        is_ended=is_ended,
         profile=_join_profile(profile),
         orientation=orientation(exif),
     )
@@ -87,16 +106,21 @@ def _segments(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
             return
 
 
-def _read_scans(data: bytes, first: int) -> bytes:
-    """Return the bytes from the first scan to EOI; check the number of scans."""
-    scans, end = 0, len(data)
+def _read_scans(data: bytes, first: int) -> tuple[bytes, bool]:
+    """Return the bytes from the first scan to EOI, and whether there is one; check the scans."""
+    scans, end, is_ended = 0, len(data), False
     for marker, _, position in _segments(data, first):
         if marker == _EOI:
-            end = position
+            end, is_ended = position, True
         scans += marker == _SOS
         if scans > MAX_SCANS:
             raise DamagedImage(f"The JPEG has more than {MAX_SCANS} scans.")
-    return data[first:end]
+    return data[first:end], is_ended
+
+
+def _is_complete(marker: int, body: bytes) -> bool:
+    label, length = _LABELS[marker]
+    return body.startswith(label) and len(body) >= length
 
 
 def _join_profile(parts: list[bytes]) -> bytes:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from dctnet.imaging import colour
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
@@ -12,8 +13,24 @@ from dctnet.imaging.exif import orientation
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _CRITICAL: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
-_USEFUL: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
-_GREY, _RGB, _PALETTE = 0, 2, 3
+_USEFUL: Final = frozenset({b"tRNS", b"eXIf", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
+_GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
+
+
+_UNIT: Final = 100_000
+"""What gAMA and cHRM call 1."""
+
+_CICP_BYTES, _CHRM_BYTES = 4, 32
+_MIN_GAMMA, _MAX_GAMMA = 0.1, 10.0
+_SRGB_GAMMA, _GAMMA_TOLERANCE = 0.45455, 0.01
+_MIN_AREA: Final = 0.01
+"""Least area of the triangle of primaries, times two, for a matrix that can be inverted."""
+
+_SAME: Final = 0.002
+"""Largest difference of chromaticities that are the same, rounded by encoders."""
+
+Chunks = dict[bytes, bytes]
+"""Contents of a file's chunks, by name."""
 
 
 def read(data: bytes) -> Container:
@@ -40,19 +57,20 @@ def read(data: bytes) -> Container:
     header = chunks.get(b"IHDR", b"")
     if len(header) != 13 or not pixels:
         raise DamagedImage("The PNG has no header or no pixels.")
-    width, height, depth, colour = struct.unpack_from(">IIBB", header)
+    width, height, depth, colour_type = struct.unpack_from(">IIBB", header)
     kept = [_chunk(b"IHDR", header)]
     if b"PLTE" in chunks:
         kept.append(_chunk(b"PLTE", chunks[b"PLTE"]))
     if b"tRNS" in chunks:
         colours = len(chunks.get(b"PLTE", b"")) // 3
-        kept.append(_chunk(b"tRNS", _adapt_trns(chunks[b"tRNS"], depth, colour, colours)))
+        kept.append(_chunk(b"tRNS", _adapt_trns(chunks[b"tRNS"], depth, colour_type, colours)))
     return Container(
         "PNG",
         width,
         height,
         data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), _chunk(b"IEND", b""))),
-        profile=_inflate_profile(chunks.get(b"iCCP", b"")),
+        profile=_profile(chunks, grey=colour_type in {_GREY, _GREY_ALPHA}),
+        hdr=_hdr(chunks),
         orientation=orientation(chunks.get(b"eXIf", b"")),
     )
 
@@ -96,20 +114,54 @@ def _chunk_parts(name: bytes, bodies: Sequence[bytes]) -> Iterator[bytes]:
     yield struct.pack(">I", checksum)
 
 
-def _adapt_trns(body: bytes, depth: int, colour: int, colours: int) -> bytes:
+def _hdr(chunks: Chunks) -> colour.Coding | None:
+    cicp = chunks.get(b"cICP", b"")
+    return colour.coding(cicp[0], cicp[1]) if len(cicp) == _CICP_BYTES else None
+
+
+def _profile(chunks: Chunks, *, grey: bool) -> bytes:
+    """Return the ICC profile of the first kind of chunk that counts (PNG, third edition, 4.3)."""
+    cicp = chunks.get(b"cICP", b"")
+    if len(cicp) == _CICP_BYTES and cicp[0] in colour.PRIMARIES:
+        return colour.coded_profile(*cicp[:2], camera=colour.BT1886_CURVE, grey=grey)
+    if b"iCCP" in chunks or b"sRGB" in chunks:
+        return _inflate_profile(chunks.get(b"iCCP", b""))
+    gamma = int.from_bytes(chunks.get(b"gAMA", b"")[:4]) / _UNIT
+    curve = colour.Curve(1 / gamma) if _MIN_GAMMA <= gamma <= _MAX_GAMMA else None
+    if curve is not None and abs(gamma - _SRGB_GAMMA) < _GAMMA_TOLERANCE:
+        curve = None  # What encoders write for sRGB.
+    return colour.profile(_chromaticities(chunks.get(b"cHRM", b"")), curve, grey=grey)
+
+
+def _chromaticities(chrm: bytes) -> colour.Chromaticities | None:
+    """Return the primaries of a cHRM chunk, None if they are damaged or sRGB's."""
+    if len(chrm) != _CHRM_BYTES:
+        return None
+    white_x, white_y, *others = (value / _UNIT for value in struct.unpack(">8I", chrm))
+    red_x, red_y, green_x, green_y, blue_x, blue_y = others
+    primaries = red_x, red_y, green_x, green_y, blue_x, blue_y, white_x, white_y
+    area = (green_x - red_x) * (blue_y - red_y) - (blue_x - red_x) * (green_y - red_y)
+    if not all(0 < value < 1 for value in primaries) or abs(area) < _MIN_AREA:
+        return None
+    srgb = colour.PRIMARIES[1]
+    near = all(abs(a - b) < _SAME for a, b in zip(primaries, srgb, strict=True))
+    return None if near else primaries
+
+
+def _adapt_trns(body: bytes, depth: int, colour_type: int, colours: int) -> bytes:
     """Adapt a tRNS chunk to Pillow's pixels, which have at most 8 bits per channel.
 
     Args:
         body: Transparent shade or colour, or the alpha of each palette colour.
         depth: Bits per channel.
-        colour: Colour type of the image header.
+        colour_type: Colour type of the image header.
         colours: Number of palette colours.
     """
-    if colour == _PALETTE:
+    if colour_type == _PALETTE:
         return body[:colours]
-    if colour == _GREY and len(body) == 2 and depth in {1, 2, 4}:
+    if colour_type == _GREY and len(body) == 2 and depth in {1, 2, 4}:
         return struct.pack(">H", min(255, int.from_bytes(body) * 255 // (2**depth - 1)))
-    if colour == _RGB and len(body) == 6 and depth == 16:
+    if colour_type == _RGB and len(body) == 6 and depth == 16:
         return struct.pack(">3H", *(value >> 8 for value in struct.unpack(">3H", body)))
     return body
 

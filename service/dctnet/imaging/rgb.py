@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageCms
 
-from dctnet.arrays import Pixels
+from dctnet.arrays import Pixels, empty
+from dctnet.cartoon_options import WHITE, Colour
 from dctnet.imaging import icc
+from dctnet.imaging.container import swaps_sides
 from dctnet.imaging.memory import is_out_of_memory
 
 _TILE_PIXELS: Final = 1 << 18
@@ -22,38 +24,47 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
     4: lambda upright: upright[::-1],
-    5: lambda upright: upright.transpose(1, 0, 2),
-    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
-    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: upright.swapaxes(0, 1)[::-1],
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),
+    8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
 }
 """By EXIF orientation, the view of an upright array in the file's pixel order."""
 
 
-def empty(shape: tuple[int, int, int]) -> Pixels:
-    """Return an array of a shape for pixels."""
-    return np.empty(shape, np.uint8)
+AllocateAlpha = Callable[[tuple[int, int]], Pixels]
+"""Function that returns an array of a shape for alpha."""
 
 
 def upright_rgb(
     image: Image.Image,
-    profile: bytes,
+    convert: Callable[[Image.Image], Image.Image],
     orientation: int,
     allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
+    *,
+    background: Colour = WHITE,
+    allocate_alpha: AllocateAlpha | None = None,
 ) -> Pixels:
-    """Return a loaded image as HxWx3 uint8 sRGB, upright and composited on white.
+    """Return a loaded image as HxWx3 uint8 sRGB, upright and composited on a background.
 
-    Ignores a profile that is damaged, has other channels, or is too costly to evaluate. Takes
-    memory for one tile beside the image and the result.
+    ``convert`` converts a tile without alpha to sRGB. ``allocate_alpha`` is called if the image has
+    transparency, and gets that too. Takes memory for one tile beside the image and the results.
     """
-    swaps_sides = orientation >= 5
-    height, width = (image.width, image.height) if swaps_sides else (image.height, image.width)
+    height, width = image.height, image.width
+    if swaps_sides(orientation):
+        height, width = width, height
     upright = allocate((height, width, 3))
     stored = _STORED_VIEWS[orientation](upright)
-    to_srgb = _to_srgb(_base_mode(image), profile)
+    stored_alpha = None
+    if allocate_alpha and image.has_transparency_data:
+        stored_alpha = _STORED_VIEWS[orientation](allocate_alpha((height, width)))
     for box in _tiles(image.width, image.height):
         left, top, right, bottom = box
-        stored[top:bottom, left:right] = np.asarray(_composite_on_white(image.crop(box), to_srgb))
+        area = slice(top, bottom), slice(left, right)
+        rgb, alpha = _composite(image.crop(box), convert, background)
+        stored[area] = np.asarray(rgb)
+        if stored_alpha is not None:
+            stored_alpha[area] = 255 if alpha is None else np.asarray(alpha)
     return upright
 
 
@@ -73,18 +84,20 @@ def _base_mode(image: Image.Image) -> str:
     return "L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB"
 
 
-def _composite_on_white(
-    tile: Image.Image, to_srgb: Callable[[Image.Image], Image.Image]
-) -> Image.Image:
+def _composite(
+    tile: Image.Image, convert: Callable[[Image.Image], Image.Image], background: Colour
+) -> tuple[Image.Image, Image.Image | None]:
+    """Return a tile on a background, and its alpha."""
     base = _base_mode(tile)
     if tile.mode == "I;16":
         tile = _to_8_bits(tile)
     if not tile.has_transparency_data:
-        return to_srgb(tile.convert(base))
+        return convert(tile.convert(base)), None
     tile = tile.convert("RGBA")
-    white = Image.new("RGB", tile.size, "white")
-    white.paste(to_srgb(tile.convert(base)), mask=tile.getchannel("A"))
-    return white
+    alpha = tile.getchannel("A")
+    composite = Image.new("RGB", tile.size, background)
+    composite.paste(convert(tile.convert(base)), mask=alpha)
+    return composite, alpha
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -97,8 +110,12 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return narrow
 
 
-def _to_srgb(mode: str, profile: bytes) -> Callable[[Image.Image], Image.Image]:
-    """Return a function that converts images of the mode to sRGB."""
+def to_srgb(image: Image.Image, profile: bytes) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that converts tiles of an image to sRGB.
+
+    Ignores a profile that is damaged, has other channels, or is too costly to evaluate.
+    """
+    mode = _base_mode(image)
     without_profile = partial(Image.Image.convert, mode="RGB")
     profile = icc.restrict(profile, mode)
     if not profile:

@@ -44,9 +44,15 @@ class CartoonEngine(Protocol):
         ...
 
     def cartoonize(
-        self, sample_image: Pixels, /, strength: float = 1.0, max_side: int | None = None
+        self,
+        sample_image: Pixels,
+        /,
+        strength: float = 1.0,
+        max_side: int | None = None,
+        size: tuple[int, int] | None = None,
+        allocate: Callable[[tuple[int, int, int]], Pixels] = ...,
     ) -> Cartoon:
-        """Return the cartoon of an HxWx3 uint8 RGB image, with strength and longest side."""
+        """Return the cartoon of an HxWx3 uint8 RGB image, as ``Engine.cartoonize`` does."""
         ...
 
 

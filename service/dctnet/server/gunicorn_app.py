@@ -14,7 +14,7 @@ from dctnet import logs
 from dctnet.app import create_app
 from dctnet.config import Settings
 from dctnet.replica import Replica
-from dctnet.server import file_descriptors, fork_signals, orphan
+from dctnet.server import file_descriptors, fork_signals, orphan, protocol_errors
 from dctnet.shared_limits import SPARE_THREADS
 
 logger = logging.getLogger(__name__)
@@ -119,6 +119,9 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "forwarder_headers": "",
         "secure_scheme_headers": {},
         "header_map": "drop",
+        "limit_request_line": protocol_errors.MAX_REQUEST_LINE_BYTES,
+        "limit_request_fields": protocol_errors.MAX_HEADERS,
+        "limit_request_field_size": protocol_errors.MAX_HEADER_BYTES,
         "loglevel": "warning",
         "logger_class": GunicornLogger,
         "when_ready": _log_address,

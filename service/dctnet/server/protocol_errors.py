@@ -11,6 +11,10 @@ from dctnet.api import request_id, security_headers
 from dctnet.api.connection import ReadTimeout
 from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, READ_TIMEOUT, ProblemType, problem_document
 from dctnet.server.host_header import InvalidHost
+from dctnet.server.read_timeouts import MAX_HEAD_BYTES
+
+MAX_REQUEST_LINE_BYTES, MAX_HEADERS, MAX_HEADER_BYTES = 4094, 100, 8190
+"""Gunicorn's own limits, which are set to its defaults."""
 
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -37,9 +41,22 @@ def protocol_error_response(error: BaseException) -> ErrorResponse | None:
         return _problem_response(BAD_REQUEST, BAD_REQUEST.status, str(error))
     if isinstance(error, errors.ParseException):
         status = _STATUS.get(type(error), HTTPStatus.BAD_REQUEST)
-        detail = "The HTTP request is malformed or not supported."
+        detail = _exceeded_limit(error) or "The HTTP request is malformed or not supported."
         return _problem_response(BAD_REQUEST, status, detail)
     return None
+
+
+def _exceeded_limit(error: errors.ParseException) -> str | None:
+    """Return which limit of a request head was exceeded, if one was."""
+    if isinstance(error, errors.LimitRequestLine):
+        return f"The request line has more than {MAX_REQUEST_LINE_BYTES} bytes."
+    if not isinstance(error, errors.LimitRequestHeaders):
+        return None
+    if error.msg == "limit request headers fields":
+        return f"The request has more than {MAX_HEADERS} headers."
+    if error.msg == "limit request headers fields size":
+        return f"A header has more than {MAX_HEADER_BYTES} bytes."
+    return f"The request line and all headers have more than {MAX_HEAD_BYTES} bytes."
 
 
 def _problem_response(problem_type: ProblemType, status: int, detail: str) -> ErrorResponse:

@@ -1,6 +1,7 @@
 """Slow-client protection: deadline for request headers, minimum rate for bodies."""
 
 import io
+import select
 import socket
 from collections.abc import Callable
 from math import inf
@@ -151,6 +152,8 @@ class RequestBody(io.RawIOBase):
         chunked = "TRANSFER-ENCODING" in headers  # It overrides a length (RFC 9112, 6.3).
         self._remaining = None if chunked else int(headers.get("CONTENT-LENGTH", 0))
         self._finished = self._remaining == 0
+        self._sends_interim = request.version >= (1, 1)
+        self._interim_sent = False
 
     @property
     def failed(self) -> bool:
@@ -202,9 +205,24 @@ class RequestBody(io.RawIOBase):
         return len(data)
 
     def is_open(self) -> bool:
-        """Return whether the client is connected; half-closed counts as closed."""
+        """Return whether the client may still read the response.
+
+        A client that sends nothing more has closed the connection, or half of it. It gets an
+        interim response, to which a closed connection answers with a reset. HTTP/1.0 has none:
+        there, half-closed counts as closed.
+        """
         try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                return True
+            if not self._sends_interim:
+                return False
+            if not self._interim_sent:
+                self._interim_sent = True
+                self._socket.sendall(CONTINUE)
+            # Reading still returns the end of the stream after a reset.
+            poll = select.poll()
+            poll.register(self._socket.fileno(), 0)
+            return not poll.poll(0)
         except BlockingIOError:
             return True
         except OSError:

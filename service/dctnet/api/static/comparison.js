@@ -14,7 +14,7 @@ function updateSlider() {
   setText(slider, "sliderValue", { percent }, "aria-valuetext");
 }
 
-export function showResult(file, { image, cartoon }) {
+export function showResult({ file, image, result }) {
   if (image !== original) {
     original = image;
     byId("comparison").classList.remove("no-original");
@@ -22,7 +22,7 @@ export function showResult(file, { image, cartoon }) {
     slider.value = 50;
     updateSlider();
   }
-  byId("download").href = showBlob("cartoon", cartoon);
+  byId("download").href = showBlob("cartoon", result.cartoon);
   byId("download").download = `${file.name.replace(/\.[^.]*$/, "") || "image"}-cartoon.jpg`;
 }
 

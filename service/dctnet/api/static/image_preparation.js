@@ -5,18 +5,22 @@ import { workingSize } from "./working_size.js";
 const JPEG_QUALITY = 0.92;
 const SUPPORTED_TYPES = new Set(["image/jpeg", "image/png", "image/webp", "image/avif"]);
 
+// Resolves to the `image`, and, unless the browser cannot decode it, to the photo's `width` and
+// `height` and the `scale` at which the service looks for faces.
 export async function prepareImage(file, limits) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    return file; // The service may support a format that this browser does not.
+    return { image: file }; // The service may support a format that this browser does not.
   }
   try {
-    const size = workingSize(bitmap.width, bitmap.height, limits);
-    const isSmall = size.width === bitmap.width && size.height === bitmap.height;
-    if (isSmall && SUPPORTED_TYPES.has(file.type) && file.size <= limits.maxBytes) return file;
-    return (await encodeJpeg(bitmap, size)) ?? file;
+    const { width, height } = bitmap;
+    const size = workingSize(width, height, limits);
+    const isSmall = size.width === width && size.height === height;
+    const isKept = isSmall && SUPPORTED_TYPES.has(file.type) && file.size <= limits.maxBytes;
+    const image = isKept ? file : ((await encodeJpeg(bitmap, size)) ?? file);
+    return { image, width, height, scale: size.width / width };
   } finally {
     bitmap.close();
   }

@@ -2,6 +2,24 @@
 
 const mebibytes = (bytes) => (bytes / (1024 * 1024)).toFixed(1);
 
+const FORMATS = {
+  video: "a video or sound",
+  gif: "a GIF image",
+  bmp: "a BMP image",
+  tiff: "a TIFF image or a raw photo",
+  jpegXl: "a JPEG XL image",
+  jpeg2000: "a JPEG 2000 image",
+  photoshop: "a Photoshop image",
+  icon: "an icon",
+  pdf: "a PDF document",
+  archive: "an archive",
+  svg: "an SVG image",
+  html: "an HTML or XML document",
+  text: "text",
+};
+
+const photoName = ({ number, total, name }) => `Photo ${number} of ${total}: ${name}`;
+
 export default {
   title: "Portrait to cartoon",
   language: "Language",
@@ -13,7 +31,7 @@ export default {
     "and restarts the service.",
 
   chooseImage: "Choose a photo",
-  inputHint: "Or drop it here, or paste it. Large photos are resized before the upload.",
+  inputHint: "Or drop it here, or paste it; several at once, too. Large photos are resized before the upload.",
   takePhoto: "Take a photo",
   style: "Style",
   styleTitle: ({ title }) => title,
@@ -32,6 +50,12 @@ export default {
   progress: "Progress",
   countdown: ({ seconds, attempt }) =>
     `Attempt ${attempt} in ${seconds === 1 ? "1 second" : `${seconds} seconds`}`,
+  photos: "Photos",
+  photoName,
+  "photo-waiting": "Waiting",
+  "photo-in-progress": "In progress",
+  "photo-done": "Done",
+  "photo-failed": "Failed",
   stop: "Stop",
   stopped: "Stopped.",
   retry: "Try again",
@@ -42,8 +66,11 @@ export default {
   submitApiKey: "Cartoonize",
 
   result: "Your cartoon",
-  done: ({ seconds, faces }) =>
+  done: ({ seconds, faces, ...photo }) =>
+    (photo.total > 1 ? `${photoName(photo)}. ` : "") +
     `Done in ${seconds} s. ${["No face", "1 face"][faces] ?? `${faces} faces`} found.`,
+  faceSize: ({ width, height, side }) =>
+    `In this photo of ${width} × ${height} pixels, a face must be more than ${side} pixels high.`,
   original: "Your photo",
   originalShort: "Original",
   cartoon: "Cartoon of your photo",
@@ -63,8 +90,14 @@ export default {
   "problem-too-many-bytes": ({ maxBytes }) =>
     `This file is too large: the limit is ${mebibytes(maxBytes)} MiB.`,
   "problem-too-many-pixels": "This photo has too many pixels. Resize it and try again.",
-  "problem-unsupported-format":
-    "This file format is not supported. Choose a JPEG, PNG, WebP or AVIF file.",
+  "problem-unsupported-format": ({ format }) => {
+    if (format === "heic") {
+      return "This is a HEIC image. On an iPhone, choose Most Compatible in Settings, Camera, Formats; " +
+        "or export the photo as JPEG.";
+    }
+    const file = format ? `This is ${FORMATS[format]}, which` : "This file format";
+    return `${file} is not supported. Choose a JPEG, PNG, WebP or AVIF file.`;
+  },
   "problem-damaged-image": "This photo is damaged. Choose another one.",
   "problem-unknown-style": "The service has another style now. Choose one and try again.",
   "problem-bad-parameter": "The service rejected a parameter of this page. Reload the page and try again.",
@@ -78,6 +111,8 @@ export default {
   "problem-draining": "The service is restarting. Your photo is sent again automatically.",
   "problem-deadline-exceeded": "The cartoon was not ready in time. Try again.",
   // Problems without a problem document.
+  "problem-dragged-image":
+    "This page cannot read images from other websites. Save the image, then drop the file here.",
   "problem-unavailable": "The service is unavailable. Your photo is sent again automatically.",
   "problem-unreachable": "The service cannot be reached. Check the connection and try again.",
   "problem-unknown": ({ status, detail }) => `The service responded with status ${status}. ${detail}`,

@@ -16,6 +16,24 @@ const STYLES = {
 
 const styleTitle = ({ name, title }) => STYLES[name] ?? title;
 
+const FORMATS = {
+  video: "视频或音频",
+  gif: " GIF 图片",
+  bmp: " BMP 图片",
+  tiff: " TIFF 图片或 RAW 照片",
+  jpegXl: " JPEG XL 图片",
+  jpeg2000: " JPEG 2000 图片",
+  photoshop: " Photoshop 图片",
+  icon: "图标",
+  pdf: " PDF 文档",
+  archive: "压缩包",
+  svg: " SVG 图片",
+  html: " HTML 或 XML 文档",
+  text: "文本",
+};
+
+const photoName = ({ number, total, name }) => `第 ${number} 张照片，共 ${total} 张：${name}`;
+
 export default {
   title: "人像转卡通",
   language: "语言",
@@ -26,7 +44,7 @@ export default {
     "如需使用公开的 DCT-Net 模型，请服务的运维人员运行“dctnet fetch --all”和“dctnet prepare --all”，然后重启服务。",
 
   chooseImage: "选择照片",
-  inputHint: "也可以拖放到这里，或直接粘贴。较大的照片会先缩小再上传。",
+  inputHint: "也可以拖放到这里，或直接粘贴，一次可以选择多张。较大的照片会先缩小再上传。",
   takePhoto: "拍照",
   style: "风格",
   styleTitle,
@@ -44,6 +62,12 @@ export default {
   cartoonizing: "正在生成卡通……",
   progress: "进度",
   countdown: ({ seconds, attempt }) => `${seconds} 秒后进行第 ${attempt} 次尝试`,
+  photos: "照片",
+  photoName,
+  "photo-waiting": "等待中",
+  "photo-in-progress": "处理中",
+  "photo-done": "已完成",
+  "photo-failed": "失败",
   stop: "停止",
   stopped: "已停止。",
   retry: "重试",
@@ -54,8 +78,11 @@ export default {
   submitApiKey: "生成卡通",
 
   result: "您的卡通",
-  done: ({ seconds, faces }) =>
+  done: ({ seconds, faces, ...photo }) =>
+    (photo.total > 1 ? `${photoName(photo)}。` : "") +
     `用时 ${seconds} 秒，${faces === 0 ? "没有找到人脸" : `找到 ${faces} 张人脸`}。`,
+  faceSize: ({ width, height, side }) =>
+    `这张照片为 ${width} × ${height} 像素，人脸的高度必须超过 ${side} 像素。`,
   original: "您的照片",
   originalShort: "原图",
   cartoon: "照片转换后的卡通",
@@ -74,7 +101,13 @@ export default {
   "problem-read-timeout": "上传速度太慢。请在网络较好时重试。",
   "problem-too-many-bytes": ({ maxBytes }) => `文件太大：上限为 ${mebibytes(maxBytes)} MiB。`,
   "problem-too-many-pixels": "照片的像素太多。请缩小后重试。",
-  "problem-unsupported-format": "不支持此文件格式。请选择 JPEG、PNG、WebP 或 AVIF 文件。",
+  "problem-unsupported-format": ({ format }) => {
+    if (format === "heic") {
+      return "这是 HEIC 图片。请在 iPhone 的“设置”中依次选择“相机”“格式”“兼容性最佳”，或将照片导出为 JPEG。";
+    }
+    const file = format ? `这是${FORMATS[format]}，不受支持` : "不支持此文件格式";
+    return `${file}。请选择 JPEG、PNG、WebP 或 AVIF 文件。`;
+  },
   "problem-damaged-image": "照片已损坏。请选择另一张。",
   "problem-unknown-style": "服务现在提供的是另一种风格。请选择后重试。",
   "problem-bad-parameter": "服务拒绝了此页面的参数。请刷新页面后重试。",
@@ -86,6 +119,7 @@ export default {
   "problem-draining": "服务正在重启。照片会自动重新发送。",
   "problem-deadline-exceeded": "卡通未能及时完成。请重试。",
   // Problems without a problem document.
+  "problem-dragged-image": "此页面无法读取其他网站的图片。请先保存图片，再将文件拖放到这里。",
   "problem-unavailable": "服务暂时不可用。照片会自动重新发送。",
   "problem-unreachable": "无法连接到服务。请检查网络后重试。",
   "problem-unknown": ({ status, detail }) => `服务返回了状态 ${status}。${detail}`,

@@ -1,6 +1,6 @@
-"""AVIF files: what the boxes of HEIF say about the primary image.
+"""HEIF files, AVIF and HEIC: what their boxes say about the primary image.
 
-Names are those of ISO/IEC 14496-12 and 23008-12. Everything else is left to libavif.
+Names are those of ISO/IEC 14496-12 and 23008-12. Everything else is left to libavif and libheif.
 """
 
 import struct
@@ -9,11 +9,16 @@ from typing import Final
 
 from PIL import AvifImagePlugin, TiffImagePlugin
 
-from dctnet.imaging.container import MAX_PROFILE_BYTES, Container
+from dctnet.imaging import colour
+from dctnet.imaging.container import MAX_PROFILE_BYTES, Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage
 
 MAX_FIELDS: Final = 32_768
 """Limit of boxes and numbers that are read of a file: a large grid has some thousands."""
+
+_AVIF: Final = frozenset({b"avif", b"avis"})
+_HEIC: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
+"""Brands of still images in HEVC; those of sequences alone are not enough."""
 
 _MAX_FTYP_BYTES: Final = 1024
 
@@ -32,34 +37,65 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 def is_avif(data: bytes) -> bool:
     """Return whether the brands in the ``ftyp`` box are those of AVIF."""
+    return not _brands(data).isdisjoint(_AVIF)
+
+
+def is_heic(data: bytes) -> bool:
+    """Return whether the brands in the ``ftyp`` box are those of HEIC, and none of AVIF."""
+    return not _brands(data).isdisjoint(_HEIC) and not is_avif(data)
+
+
+def _brands(data: bytes) -> set[bytes]:
     if data[4:8] != b"ftyp":
-        return False
+        return set()
     end = min(len(data), int.from_bytes(data[:4]), _MAX_FTYP_BYTES)
-    brands = {data[at : at + 4] for at in (8, *range(16, end, 4)) if at < end}
-    return not brands.isdisjoint({b"avif", b"avis"})
+    return {data[at : at + 4] for at in (8, *range(16, end, 4)) if at < end}
 
 
-def read(data: bytes) -> Container:
+def read_avif(data: bytes) -> Container:
     """Parse the properties of an AVIF's primary item, which is also the image of an animation.
 
     Raises:
         DamagedImage: The file is damaged, or has more than ``MAX_FIELDS`` boxes and numbers up to
             the end of these properties.
     """
+    return _read(data, "AVIF")
+
+
+def read_heic(data: bytes) -> Container:
+    """Parse the properties of a HEIC's primary item, the first of a collection.
+
+    Raises as ``read_avif`` does.
+    """
+    return _read(data, "HEIC")
+
+
+def _read(data: bytes, format: InputFormat) -> Container:
     try:
-        properties = _File(data).primary_properties()
+        properties = _File(data, format).primary_properties()
         width, height = struct.unpack_from(">4xII", _all(properties, b"ispe")[0])
-    except (struct.error, LookupError) as error:
-        raise DamagedImage("The AVIF is damaged or cut off.") from error
+        coded_pixels, orientation = width * height, _orientation(properties)
+        if format == "HEIC":  # libheif crops, turns and mirrors.
+            width, height = _cropped(properties, width, height)
+            if swaps_sides(orientation):
+                width, height = height, width
+            orientation = 1
+    except (struct.error, LookupError, ZeroDivisionError) as error:
+        raise DamagedImage(f"The {format} is damaged or cut off.") from error
     profiles = [colr[4:] for colr in _all(properties, b"colr") if colr[:4] in {b"prof", b"rICC"}]
-    profile = profiles[0] if profiles else b""
+    codes = [colr[4:8] for colr in _all(properties, b"colr") if colr[:4] == b"nclx"]
+    primaries, transfer = struct.unpack(">HH", codes[0]) if codes else (0, 0)
+    coded = colour.coded_profile(primaries, transfer, camera=colour.SRGB_CURVE)
+    profile = profiles[0] if profiles else coded
     return Container(
-        "AVIF",
+        format,
         width,
         height,
         data,
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
-        orientation=_orientation(properties),
+        hdr=None if profiles else colour.coding(primaries, transfer),
+        orientation=orientation,
+        coded_pixels=coded_pixels,
     )
 
 
@@ -74,8 +110,17 @@ def _orientation(properties: list[Property]) -> int:
     return _ORIENTATIONS[quarters][mirror]
 
 
+def _cropped(properties: list[Property], width: int, height: int) -> tuple[int, int]:
+    """Return width and height after the crop of a ``clap``, if there is one."""
+    for clap in _all(properties, b"clap"):
+        numbers = struct.unpack_from(">4I", clap)
+        return numbers[0] // numbers[1], numbers[2] // numbers[3]
+    return width, height
+
+
 class _File:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, format: InputFormat) -> None:
+        self._format = format
         self._data = data
         self._position = 0
         self._fields = 0
@@ -138,4 +183,4 @@ class _File:
     def _count(self) -> None:
         self._fields += 1
         if self._fields > MAX_FIELDS:
-            raise DamagedImage(f"The AVIF consists of more than {MAX_FIELDS} parts.")
+            raise DamagedImage(f"The {self._format} consists of more than {MAX_FIELDS} parts.")

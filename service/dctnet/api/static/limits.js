@@ -1,0 +1,5 @@
+// Limits of the service, from the page's `data-` attributes: sides in pixels, sizes in bytes.
+
+export const limits = Object.fromEntries(
+  Object.entries(document.body.dataset).map(([name, value]) => [name, Number(value)]),
+);
