@@ -63,6 +63,8 @@ def test_cpu_scales_up_and_down(demo, proxy, loads, record_result):
         "minReplicas": FEWEST,
         "maxReplicas": MOST,
         "behavior": FAST_SCALE_DOWN,
+        # Replicas share the CPUs of one machine, so that several do not reach their limits.
+        "targetCPUUtilizationPercentage": 24,
     }
     with namespace("dctnet-e2e") as own_namespace:
         values = merged(merged(demo, proxy.values()), {"autoscaling": scaling})
