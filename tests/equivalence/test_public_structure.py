@@ -53,6 +53,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def converted(source: Path) -> ConversionResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network_conversion, "GENERATOR_IMAGE_STEP", 20)
+        patch.setattr(network_conversion, "trial_images", lambda: trial_images()[::2])
         return convert_model(open_folder(source), source.with_name("anime-converted"))
 
 
@@ -69,7 +70,7 @@ def test_face_networks_compute_the_same(converted):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
     for name, outputs in (("detector", {"boxes", "scores"}), ("landmarks", {"landmarks"})):
         comparison = converted.networks[name].comparison
-        assert comparison.inputs >= len(trial_images())
+        assert comparison.inputs >= len(trial_images()) // 2
         assert comparison.differences.keys() == outputs
         assert max(comparison.differences.values()) < 2e-5
 

@@ -14,11 +14,12 @@ import pytest
 import requests
 
 from tests.server.conftest import ESTABLISHED, IMAGE, kernel_sockets, post
+from tests.support.hypothesis_profiles import scaled
 from tests.support.polling import BOUND_S, until
 from tests.support.process import Server, children, free_ports, running
 from tests.support.repo import environment
 
-ROUNDS = 50
+ROUNDS = scaled(30)
 REPLICAS = 10
 """Servers per batch, which is cheaper than one by one."""
 

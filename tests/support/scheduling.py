@@ -1,4 +1,4 @@
-"""Order and grouping of tests for pytest-xdist.
+"""Order and grouping of tests for pytest-xdist, and whose coverage is measured.
 
 With `--dist=loadgroup`, each process gets the next group of tests, in collection order.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from _pytest.nodeid import NodeId
+from coverage import Coverage
 
 SLOWEST_FIRST = (
     *("equivalence", "conversion", "server", "web_ui", "native", "single_host", "chart"),
@@ -18,6 +19,12 @@ SLOWEST_FIRST = (
 
 TENSORFLOW = ("shipped_styles", "conversion", "engine")
 """Directories whose tests load TensorFlow, in one process: loading takes seconds."""
+
+
+MEASURED = ("engine", "equivalence", "unit", "cli", "hub")
+"""Directories of tests whose coverage is measured: tracing takes a quarter of the others' time."""
+
+_paused: list[Coverage] = []
 
 
 @pytest.hookimpl(trylast=True)
@@ -52,7 +59,18 @@ def _uses_shared_fixture(item: pytest.Item) -> bool:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Run a test marked `alone` while no other process runs a test."""
+    _measure_coverage(item.nodeid.split("/")[1] in MEASURED)
     assert item.config.cache is not None
     with (item.config.cache.mkdir("alone") / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
         return (yield)
+
+
+def _measure_coverage(wanted: bool) -> None:
+    """Start or stop coverage, if pytest runs with it."""
+    running = Coverage.current()
+    if wanted and _paused:
+        _paused.pop().start()
+    elif not wanted and running is not None:
+        running.stop()
+        _paused.append(running)
