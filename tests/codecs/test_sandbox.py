@@ -62,36 +62,30 @@ sys.stdout.write(json.dumps([restrictions, outcomes]))
 EPERM = 1
 
 
+def outcomes(tries: dict[str, str], *, threads: bool) -> dict[str, int | str | None]:
+    """Run code in a sandboxed process; return the error of each, None without one."""
+    program = PROGRAM.replace("sandbox.enter()", f"sandbox.enter(threads={threads})")
+    command = [sys.executable, "-c", program, json.dumps(tries)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment())
+    restrictions, found = json.loads(run.stdout)
+    assert restrictions == [sandbox.SECCOMP, sandbox.LIMITS]
+    return dict(found)
+
+
 @pytest.mark.promise("Input: what decodes images has no files, network or other processes")
 def test_sandboxed_process_has_no_files_network_or_processes():
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(TRIES)],
-        stdout=subprocess.PIPE,
-        check=True,
-        env=environment(),
-    )
-    restrictions, outcomes = json.loads(run.stdout)
-    assert restrictions == [sandbox.SECCOMP, sandbox.LIMITS]
-    assert outcomes.pop("start a thread") == "can't start new thread"
-    assert outcomes == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
+    found = outcomes(TRIES, threads=False)
+    assert found.pop("start a thread") == "can't start new thread"
+    assert found == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
 
 
 @pytest.mark.promise("Input: what decodes images has no files, network or other processes")
 def test_process_with_threads_has_no_files_network_or_processes():
     """Nor has a thread."""
-    program = PROGRAM.replace("sandbox.enter()", "sandbox.enter(threads=True)")
-    tries = TRIES | {"fork in a thread": "in_thread(os.fork)"}
-    run = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(tries)],
-        stdout=subprocess.PIPE,
-        check=True,
-        env=environment(),
-    )
-    restrictions, outcomes = json.loads(run.stdout)
-    assert restrictions == [sandbox.SECCOMP, sandbox.LIMITS]
-    assert outcomes.pop("start a thread") is None
-    assert outcomes.pop("fork in a thread") == EPERM
-    assert outcomes == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
+    found = outcomes(TRIES | {"fork in a thread": "in_thread(os.fork)"}, threads=True)
+    assert found.pop("start a thread") is None
+    assert found.pop("fork in a thread") == EPERM
+    assert found == dict.fromkeys(TRIES.keys() - {"start a thread"}, EPERM)
 
 
 def test_limits_alone_remain_on_another_architecture(monkeypatch):
