@@ -9,16 +9,22 @@ import numpy as np
 import pytest
 
 from dctnet.conversion import network_conversion
+from dctnet.conversion.comparison import compare_landmarkers, face_crops
 from dctnet.conversion.model_conversion import ConversionResult, convert_model
 from dctnet.conversion.trial_images import trial_images
+from dctnet.engine.detection import find_faces
 from dctnet.models import networks
 from dctnet.models.folder import open_folder
 from dctnet.models.networks import GENERATORS
+from dctnet.runtimes import onnxruntime
 from tests.equivalence.compare import TOLERANCE, difference, expected, load_engine
 from tests.support.frozen_models import write_public_structure
 from tests.support.images import SAMPLES, RgbImage
+from tests.support.lazy_import import LazyModule
 from tests.support.repo import environment
 from tests.support.upstream import Upstream
+
+tensorflow = LazyModule("dctnet.runtimes.tensorflow")
 
 # A group of its own: that of the other TensorFlow tests is the longest.
 pytestmark = pytest.mark.xdist_group("public structure")
@@ -53,7 +59,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def converted(source: Path) -> ConversionResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network_conversion, "GENERATOR_IMAGE_STEP", 20)
-        patch.setattr(network_conversion, "trial_images", lambda: trial_images()[::2])
         return convert_model(open_folder(source), source.with_name("anime-converted"))
 
 
@@ -66,13 +71,33 @@ def test_no_network_needs_tensorflow(converted):
     assert converted.folder.networks["head"].same_as == "background"
 
 
-def test_face_networks_compute_the_same(converted):
+def test_detector_computes_the_same(converted):
     """Batch normalization by `training_flag`, and a non-maximum suppression in `map_fn`'s loop."""
-    for name, outputs in (("detector", {"boxes", "scores"}), ("landmarks", {"landmarks"})):
-        comparison = converted.networks[name].comparison
-        assert comparison.inputs >= len(trial_images()) // 2
-        assert comparison.differences.keys() == outputs
-        assert max(comparison.differences.values()) < 2e-5
+    compared = converted.networks["detector"].comparison
+    assert compared.inputs == len(trial_images())
+    assert compared.differences["boxes"] < 1e-5
+    assert compared.differences["scores"] < 1e-5
+    detector = onnxruntime.detector(converted.folder.path / "detector.onnx", 1)
+    faces = []
+
+    def counting(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        boxes, scores = detector(square)
+        faces.append((scores > 0.8).sum())
+        return boxes, scores
+
+    for image in trial_images()[::4]:
+        find_faces(image, counting)
+    assert min(faces) == 0
+    assert max(faces) >= 10
+
+
+def test_landmark_network_computes_the_same(source, converted):
+    ours = onnxruntime.landmarker(converted.folder.path / "keypoints.onnx", 1)
+    reference = tensorflow.landmarker(source / "keypoints.pb", 1)
+    detector = onnxruntime.detector(converted.folder.path / "detector.onnx", 1)
+    crops = face_crops(trial_images()[::8], detector)
+    assert compare_landmarkers(ours, reference, crops).differences["landmarks"] < 1e-5
+    assert max(np.ptp(reference(crop) - reference(crops[0])) for crop in crops) > 0.01
 
 
 @pytest.mark.promise("Models: the same source is converted to the same digest")
