@@ -3,16 +3,18 @@
 import re
 from math import ceil
 
+import jsonschema
 import pytest
 
 from dctnet import memory, shared_limits
-from dctnet.config import MAX_STYLES, MIB, SETTINGS, Settings
+from dctnet.config import MAX_STYLES, MIB, ROUTE_SEGMENTS, SETTINGS, Settings, SettingsError
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
 from tests.support.chart import (
     BAKED,
     CHART,
     GATEWAY,
     INGRESS,
+    SCHEMA,
     Rejected,
     merge_values,
     render,
@@ -150,3 +152,30 @@ def test_maximum_of_styles():
 def test_comment_of_the_style_cache():
     (mib,) = numbers("values.yaml", r"weights stay transformed, (\d+) MiB each")
     assert mib * MIB == memory.HOT_STYLE_BYTES
+
+
+def test_path_prefixes():
+    allowed = ["", "/a", "/team/cartoons", "/~me/a.b_c-d", "/v10", "/docs2/v1", "/" + "a" * 199]
+    rejected = [
+        "//",
+        "/a/",
+        "//a",
+        "/a//b",
+        "/..",
+        "/a/.",
+        "/a b",
+        "/a?b",
+        "a",
+        "/ä",
+        "/" + "a" * 200,
+    ]
+    rejected += [f"/{segment}{rest}" for segment in ROUTE_SEGMENTS for rest in ("", "/a")]
+    schema = schema_at(["expose", "path"]) | {"$defs": SCHEMA["$defs"]}
+    is_valid = jsonschema.Draft7Validator(schema).is_valid
+    assert [path for path in allowed if not is_valid(path or "/")] == []
+    assert [path for path in rejected if is_valid(path)] == []
+    for path in allowed:
+        assert Settings.from_environment({"DCTNET_PATH_PREFIX": path}).path_prefix == path
+    for path in rejected:
+        with pytest.raises(SettingsError, match="a path such as /cartoons"):
+            Settings.from_environment({"DCTNET_PATH_PREFIX": path})
