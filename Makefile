@@ -195,6 +195,7 @@ lock: install ## Update the lock files from pyproject.toml (UPGRADE=--upgrade fo
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt
 	$(COMPILE) --group pyproject.toml:go -o requirements/go.txt
 	$(COMPILE) --group pyproject.toml:hadolint -o requirements/hadolint.txt
+	$(COMPILE) --group pyproject.toml:zizmor -o requirements/zizmor.txt
 	$(COMPILE) --group pyproject.toml:axe --no-deps -o requirements/axe.txt
 	$(COMPILE) --group pyproject.toml:kubernetes-schemas --no-deps -o requirements/kubernetes-schemas.txt
 
