@@ -1,5 +1,6 @@
 """Packaged chart of a release: `.ci/stamp_chart.py`, `helm package`, then every profile."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.chart import CHART, PROFILES, merge_values, nest_value, render, run_tool
 from tests.support.kubernetes import images, pods
@@ -76,6 +78,27 @@ def test_mirror_keeps_the_digest_and_own_tag_or_digest_replaces_it(package, valu
     assert images(render(nested, profile="minimal", chart=package)) == {reference}
 
 
+@pytest.mark.parametrize("variant", REFERENCES)
+def test_release_workflow_installs_the_package_with_valid_values(package, variant):
+    """The options of `helm install` in the job `try`."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yaml").read_text())
+    (install,) = [
+        step["run"]
+        for step in workflow["jobs"]["try"]["steps"]
+        if "helm install" in step.get("run", "")
+    ]
+    values = [
+        option.strip("'\"").replace("$variant", variant)
+        for option in re.findall(r"--set (\S+)", install)
+    ]
+    assert len(values) == 5
+    options = [option for value in values for option in ("--set", value)]
+    run = run_tool("helm", "template", variant, package, *options)
+    assert run.returncode == 0, run.stderr
+    assert set(re.findall(r'image: "(.*)"', run.stdout)) == {REFERENCES[variant]}
+    assert run.stdout.count('- name: "registry"') == 2  # Replicas, and the pod of `helm test`.
+
+
 def test_stamp_changes_five_lines_and_no_comment(copy):
     assert stamp(copy, *RELEASE).returncode == 0
     added = []
@@ -113,9 +136,9 @@ def test_stamp_changes_five_lines_and_no_comment(copy):
 def test_stamp_rejects_malformed_values_and_changes_nothing(copy, position, wrong, name):
     release = [*RELEASE]
     release[position] = wrong
-    refused = stamp(copy, *release)
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"The {name} is {wrong!r}, but it must match ")
+    rejected = stamp(copy, *release)
+    assert rejected.returncode == 1
+    assert rejected.stderr.startswith(f"The {name} is {wrong!r}, but it must match ")
     for file in "Chart.yaml", "values.yaml":
         assert (copy / file).read_bytes() == (CHART / file).read_bytes()
 
