@@ -65,10 +65,12 @@ annotations:
 
 {{- define "dctnet.image" -}}
 {{- $image := .Values.image -}}
-{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- $variant := include "dctnet.imageVariant" . -}}
+{{- $suffix := ternary "-tensorflow" "" (eq $variant "tensorflow") -}}
 {{- $tag := $image.tag | default (printf "%s%s" (replace "+" "_" .Chart.AppVersion) $suffix) -}}
+{{- $digest := $image.digest | default (ternary "" (get $image.digests $variant) (ne $image.tag "")) -}}
 {{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
-{{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
+{{ $image.repository }}:{{ $tag }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{/* Reference of a model's image, with the registry replaced by global.imageRegistry. Arguments: root,
