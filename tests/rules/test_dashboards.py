@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.rules.test_rules import ALERTS, ALL, RECORDED, RULES, promtool
 from tests.support import promql
-from tests.support.metrics import scrape
+from tests.support.chart import run_tool
+from tests.support.metrics import samples
 from tests.support.process import serving
 from tests.support.repo import ROOT
 
@@ -40,12 +41,12 @@ UNITS = {"none", "short", "s", "reqps", "ops", "percentunit", "bytes"}
 
 
 @pytest.fixture(scope="module")
-def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
-    """Metrics of a real server with a shipped style under load."""
+def expositions(tmp_path_factory: pytest.TempPathFactory, astronaut) -> list[str]:
+    """Metrics of a real server with a shipped style under load, one text per scrape."""
     portrait = tmp_path_factory.mktemp("scrapes") / "portrait.jpg"
     Image.fromarray(astronaut).resize((256, 256)).save(portrait)  # Large enough for a face.
     image = portrait.read_bytes()
-    found: Scrapes = defaultdict(list)
+    found = []
     with serving(DCTNET_STYLES="comic") as server:
         for _ in range(SCRAPES):
             for response in (
@@ -54,9 +55,17 @@ def scrapes(tmp_path_factory: pytest.TempPathFactory, astronaut) -> Scrapes:
                 requests.get(server.url, timeout=60),
             ):
                 assert response.status_code == 200, response.text
-            for sample in scrape(server.management):
-                key = sample.name, frozenset((sample.labels | TARGET_LABELS).items())
-                found[key].append(sample.value)
+            found.append(requests.get(f"{server.management}/metrics", timeout=60).text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def scrapes(expositions) -> Scrapes:
+    found: Scrapes = defaultdict(list)
+    for text in expositions:
+        for sample in samples(text):
+            key = sample.name, frozenset((sample.labels | TARGET_LABELS).items())
+            found[key].append(sample.value)
     return found
 
 
@@ -185,6 +194,11 @@ def input_series(scrapes: Scrapes, **labels: str) -> list[dict[str, str]]:
         for (name, labelled), values in scrapes.items()
         for pairs in [(dict(labelled) | labels).items()]
     ]
+
+
+def test_names_units_and_help_of_metrics_are_clean(expositions):
+    checked = run_tool("promtool", "check", "metrics", input=expositions[-1])
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 @each_dashboard
