@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from tests.support.chart import (
     merge_values,
     render,
     run_tool,
+    tool,
 )
+from tests.support.repo import ROOT
 
 MONITORS = {
     "serviceMonitor": ("ServiceMonitor", "endpoints"),
@@ -79,6 +82,16 @@ def test_prometheus_rule_has_the_rules_file_and_those_of_the_release():
     *first, release, slo = rule["spec"]["groups"]
     assert first == every
     assert (release["name"], slo["name"]) == ("dctnet.release", "dctnet.slo")
+
+
+def test_command_for_rules_without_the_operator(tmp_path):
+    page = (ROOT / "docs/monitoring.md").read_text()
+    (command,) = re.findall(r"^helm template .*?rules\.yaml$", page, re.MULTILINE | re.DOTALL)
+    rules = tmp_path / "rules.yaml"
+    command = command.replace("helm template", f"{tool('helm')} template", 1)
+    subprocess.run(["sh", "-ec", command.replace("rules.yaml", str(rules))], cwd=ROOT, check=True)
+    assert run_tool("promtool", "check", "rules", "--lint-fatal", rules).returncode == 0
+    assert 'namespace="dctnet", pod=~"dctnet-' in rules.read_text()
 
 
 def slo_rules(**slo: Any) -> dict[str, Object]:
