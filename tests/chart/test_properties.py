@@ -15,6 +15,8 @@ from tests.support.chart import (
     CHART,
     DEFINITIONS,
     IMAGE,
+    JOB,
+    MODELSCOPE,
     SCHEMA,
     Invalid,
     Rejected,
@@ -119,7 +121,8 @@ RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dct
 BASE_VALUES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
-    {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
+    MODELSCOPE,
+    merge_values(JOB, {"model": {"tokenSecret": {"name": "hub"}}}),
     IMAGE,
     {"model": {"source": "baked", "styles": ["anime", "3d-converted", "mine"]}},
     {

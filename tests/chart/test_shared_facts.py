@@ -4,9 +4,12 @@ import re
 from math import ceil
 
 import pytest
+import yaml
 
 from dctnet import memory, shared_limits
 from dctnet.config import MAX_STYLES, MIB, SETTINGS, Settings
+from dctnet.models.manifest import SOURCE_FILES, FileRecord, source_digest
+from dctnet.models.pins import Pin
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
 from tests.support.chart import (
     BAKED,
@@ -18,6 +21,7 @@ from tests.support.chart import (
     render,
     schema_at,
 )
+from tests.support.repo import ROOT
 
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
@@ -150,3 +154,14 @@ def test_maximum_of_styles():
 def test_comment_of_the_style_cache():
     (mib,) = numbers("values.yaml", r"weights stay transformed, (\d+) MiB each")
     assert mib * MIB == memory.HOT_STYLE_BYTES
+
+
+def test_pin_of_the_production_profile_is_that_of_the_documented_checksums():
+    page = (ROOT / "docs/models.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| [\d,]+ \| `([0-9a-f]{64})` \|", page, re.MULTILINE)
+    assert {name for name, _ in rows} == set(SOURCE_FILES)
+    digest = source_digest({name: FileRecord(checksum, 0) for name, checksum in rows})
+    pin = str(Pin(digest, of_source=True))
+    assert pin in page
+    profile = yaml.safe_load((CHART / "ci/ha-values.yaml").read_text())
+    assert profile["model"]["digests"] == {"anime": pin}

@@ -16,11 +16,13 @@ from tests.support.chart import (
     INGRESS,
     Rejected,
     merge_values,
+    nest_value,
     render,
 )
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 ONE_REPLICA = {"autoscaling": {"enabled": False}, "replicaCount": 1}
+SHARED = {"create": True}
 ONE_POD = {"create": True, "accessModes": ["ReadWriteOncePod"]}
 TLS = {"expose": {"tls": {"enabled": True}}}
 
@@ -38,7 +40,7 @@ def ingress_annotation(name: str, value: str) -> dict[str, Any]:
 
 
 def model(**values: Any) -> dict[str, Any]:
-    return {"model": values}
+    return {"model": {"source": "modelscope", **values}}
 
 
 def rolling(**numbers: Any) -> dict[str, Any]:
@@ -183,9 +185,20 @@ VALUES_CASES = {
         replicas(2, maxUnavailable=None, enabled=False),
     ),
     "volume of the chart": (
-        {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+        model() | {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
         "the pod would have two volumes with the name model",
         BAKED | {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+    ),
+    "volume of the Job": (
+        model(cache=SHARED) | {"extraVolumes": [{"name": "tmp", "emptyDir": {}}]},
+        "the pod would have two volumes with the name tmp",
+        model(cache=SHARED) | {"extraVolumes": [{"name": "tmp-2", "emptyDir": {}}]},
+    ),
+    "variable of the Job": (
+        model(cache=SHARED, endpoint="https://a")
+        | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+        "the pod would have two variables in the container fetch with the name MODELSCOPE_ENDPOINT",
+        model(cache=SHARED) | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
     ),
     "container of the chart": (
         {"extraContainers": [{"name": "dctnet", "image": "a"}]},
@@ -193,7 +206,7 @@ VALUES_CASES = {
         {"extraContainers": [{"name": "other", "image": "a"}]},
     ),
     "init container of the chart": (
-        {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
+        model() | {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
         "the pod would have two containers with the name fetch",
         DEMO | {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
     ),
@@ -205,10 +218,10 @@ VALUES_CASES = {
     "variable of an init container": (
         model(endpoint="https://a") | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
         "the pod would have two variables in the container fetch with the name MODELSCOPE_ENDPOINT",
-        {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+        model() | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
     ),
     "volume mount of the chart": (
-        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models"}]},
+        model() | {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models"}]},
         "the pod would have two volume mounts in the container fetch with the mountPath /models",
         {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models/more"}]},
     ),
@@ -303,19 +316,49 @@ VALUES_CASES = {
         model(styles=["anime", "3d", "sketch"], cache={"size": "1200Mi"}),
     ),
     "conversion with the variant runtime": (
-        {"image": {"variant": "runtime"}},
-        "image.variant is runtime, but with model.source modelscope each pod converts the model",
-        merge_values(
-            {"image": {"variant": "runtime"}}, model(cache={"existingClaim": "m", "prepared": True})
-        ),
+        {"image": {"variant": "runtime"}} | model(cache={"existingClaim": "m"}),
+        "image.variant is runtime, but each pod converts the model, which needs the variant",
+        {"image": {"variant": "runtime"}}
+        | model(cache={"existingClaim": "m"}, fetch={"by": "job"}),
     ),
+    "Job without a claim": (
+        model(fetch={"by": "job"}),
+        "model.fetch.by is job, but without a claim replicas cannot read what the Job fetches",
+        model(fetch={"by": "job"}, cache=SHARED),
+    ),
+    "Job with a claim for one pod": (
+        ONE_REPLICA
+        | model(cache=ONE_POD, fetch={"by": "job"})
+        | {"strategy": {"type": "Recreate"}},
+        "model.fetch.by is job, but model.cache.accessModes has ReadWriteOncePod, so that the Job",
+        ONE_REPLICA | model(cache=ONE_POD) | {"strategy": {"type": "Recreate"}},
+    ),
+    "one digest for the images of Job and replicas": (
+        model(cache=SHARED) | {"image": {"digest": DIGEST}},
+        "image.digest pins one image, but with a Job that fetches the models replicas use",
+        model(cache=SHARED) | {"image": {"digest": DIGEST, "variant": "tensorflow"}},
+    ),
+    **{
+        f"{name} of a source that fetches nothing": (
+            {"model": nest_value(name, value)},
+            f"model.{name} is set, but model.source is demo, which fetches nothing",
+            model(**nest_value(name, value)),
+        )
+        for name, value in {
+            "cache.create": True,
+            "cache.existingClaim": "models",
+            "endpoint": "https://hub.example.org",
+            "revision": "v1.0",
+            "tokenSecret.name": "hub",
+        }.items()
+    },
     "existing claim without a name": (
         model(source="existingClaim"),
         "model.source is existingClaim, but model.existingClaim.name is empty",
         model(source="existingClaim", existingClaim={"name": "models"}),
     ),
     "image volume without a digest": (
-        merge_values(IMAGE, model(image={"reference": "models/anime:1"})),
+        merge_values(IMAGE, nest_value("model.image.reference", "models/anime:1")),
         'model.image.reference is "models/anime:1", but it must be pinned by a digest',
         IMAGE,
     ),
@@ -325,17 +368,19 @@ VALUES_CASES = {
         style_images("anime"),
     ),
     "image volume of a style without a digest": (
-        merge_values(style_images("anime"), model(image={"references": {"anime": "m/a:1"}})),
+        merge_values(
+            style_images("anime"), nest_value("model.image.references.anime", "m/a:1")
+        ),
         'model.image.references has "m/a:1" for anime, but it must be pinned by a digest',
         style_images("anime"),
     ),
     "style without an image": (
-        merge_values(style_images("anime"), model(styles=["anime", "3d"])),
+        merge_values(style_images("anime"), nest_value("model.styles", ["anime", "3d"])),
         "model.styles lists 3d, but model.image.references has no image for it",
         style_images("anime", "3d"),
     ),
     "image of a style that is not listed": (
-        merge_values(style_images("anime", "3d"), model(styles=["anime"])),
+        merge_values(style_images("anime", "3d"), nest_value("model.styles", ["anime"])),
         "model.image.references has an image for 3d, but model.styles does not list it",
         style_images("anime", "3d"),
     ),

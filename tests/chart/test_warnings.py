@@ -10,6 +10,7 @@ from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
 ONE_NODE = {"create": True, "accessModes": ["ReadWriteOnce"]}
+ONE_NODE_JOB = {"model": {"source": "modelscope", "cache": ONE_NODE, "fetch": {"by": "job"}}}
 KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
 CUSTOM_METRICS = "custom.metrics.k8s.io/v1beta2"
 
@@ -53,6 +54,11 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"model": {"source": "modelscope", "cache": ONE_NODE}},
         "model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume",
         {"model": {"source": "modelscope", "cache": ONE_NODE}, "strategy": {"type": "Recreate"}},
+    ),
+    "Job with ReadWriteOnce": (
+        merge_values(ONE_NODE_JOB, {"strategy": {"type": "Recreate"}}),
+        "model.cache.accessModes is ReadWriteOnce: on different nodes, the Job that fetches the",
+        merge_values(ONE_NODE_JOB, {"model": {"cache": {"accessModes": ["ReadWriteMany"]}}}),
     ),
     "HTTPRoute without a timeout": (
         merge_values(GATEWAY, {"gateway": {"timeouts": False}}),

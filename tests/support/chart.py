@@ -26,6 +26,8 @@ DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
 # Values shared by tests.
 DIGEST = f"sha256:{'0' * 64}"
 DEMO = {"model": {"source": "demo"}}
+MODELSCOPE = {"model": {"source": "modelscope"}}
+JOB = {"model": {"source": "modelscope", "cache": {"create": True}}}
 BAKED = {"model": {"source": "baked"}}
 IMAGE = {"model": {"source": "image", "image": {"reference": f"models/anime@{DIGEST}"}}}
 INGRESS = {"ingress": {"enabled": True}}

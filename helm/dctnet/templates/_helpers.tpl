@@ -63,12 +63,20 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* Image of a variant. A tag of your own is that of the replicas' variant: the other one has the suffix of its
+default. Arguments: root, variant. */}}
 {{- define "dctnet.image" -}}
-{{- $image := .Values.image -}}
-{{- $suffix := ternary "-tensorflow" "" (eq (include "dctnet.imageVariant" .) "tensorflow") -}}
-{{- $tag := $image.tag | default (printf "%s%s" (replace "+" "_" .Chart.AppVersion) $suffix) -}}
-{{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
+{{- $image := .root.Values.image -}}
+{{- $suffix := ternary "-tensorflow" "" (eq .variant "tensorflow") -}}
+{{- $own := eq .variant (include "dctnet.imageVariant" .root) | ternary $image.tag (printf "%s%s" (trimSuffix $suffix $image.tag) $suffix) -}}
+{{- $tag := $image.tag | empty | ternary (printf "%s%s" (replace "+" "_" .root.Chart.AppVersion) $suffix) $own -}}
+{{- with .root.Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{/* Image of the replicas. */}}
+{{- define "dctnet.replicaImage" -}}
+{{- include "dctnet.image" (dict "root" . "variant" (include "dctnet.imageVariant" .)) -}}
 {{- end -}}
 
 {{/* Reference of a model's image, with the registry replaced by global.imageRegistry. Arguments: root,

@@ -176,8 +176,7 @@ share one thread per CPU. */}}
 
 {{- define "dctnet.progressDeadlineSeconds" -}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
-{{- $styles := include "dctnet.styleCount" . | int64 -}}
-{{- $fetch := ternary (add 600 (mul 300 $styles)) 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
+{{- $fetch := include "dctnet.fetchedBy" . | empty | ternary 0 (include "dctnet.fetchTimeout" .) -}}
 {{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 

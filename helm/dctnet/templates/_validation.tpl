@@ -22,14 +22,20 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Names in the pod that must be unique, those of the extra values included. */}}
+{{/* Names in a pod that must be unique, those of the extra values included. */}}
 {{- define "dctnet.validation.podNames" -}}
-{{- $spec := include "dctnet.replicaPodSpec" . | fromYaml -}}
+{{- $specs := list (include "dctnet.replicaPodSpec" . | fromYaml) -}}
+{{- if eq (include "dctnet.fetchedBy" .) "job" -}}
+{{- $specs = append $specs (include "dctnet.fetchPodSpec" . | fromYaml) -}}
+{{- end -}}
+{{- $lists := list -}}
+{{- range $spec := $specs -}}
 {{- $containers := concat ($spec.initContainers | default list) ($spec.containers | default list) -}}
-{{- $lists := list (list "volumes" "name" $spec.volumes) (list "containers" "name" $containers) -}}
+{{- $lists = concat $lists (list (list "volumes" "name" $spec.volumes) (list "containers" "name" $containers)) -}}
 {{- range $containers -}}
 {{- $lists = append $lists (list (printf "variables in the container %s" .name) "name" .env) -}}
 {{- $lists = append $lists (list (printf "volume mounts in the container %s" .name) "mountPath" .volumeMounts) -}}
+{{- end -}}
 {{- end -}}
 {{- range $lists -}}
 {{- $kind := index . 0 -}}
@@ -177,15 +183,35 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- $needed := mul 400 (include "dctnet.styleCount" .) -}}
 {{- $given := include "dctnet.memoryBytes" $model.cache.size | int64 -}}
-{{- if and (include "dctnet.modelFetchEnabled" .) (not $model.cache.existingClaim) (lt $given (mul 1048576 $needed)) -}}
+{{- if and (include "dctnet.fetchedBy" .) (not $model.cache.existingClaim) (lt $given (mul 1048576 $needed)) -}}
 {{- fail (printf "dctnet: model.cache.size is %s, but model.styles needs %dMi, 400Mi for each style: raise it, or list fewer styles." $model.cache.size $needed) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "dctnet.validation.model" -}}
 {{- $model := .Values.model -}}
-{{- if and (eq .Values.image.variant "runtime") (include "dctnet.modelFetchEnabled" .) -}}
-{{- fail "dctnet: image.variant is runtime, but with model.source modelscope each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or name a claim that holds the converted model and set model.cache.prepared." -}}
+{{- $by := include "dctnet.fetchedBy" . -}}
+{{- if eq $model.source "demo" -}}
+{{- $ignored := dict "cache.create" $model.cache.create "cache.existingClaim" $model.cache.existingClaim "endpoint" $model.endpoint "revision" $model.revision "tokenSecret.name" $model.tokenSecret.name -}}
+{{- range $name, $value := $ignored -}}
+{{- if $value -}}
+{{- fail (printf "dctnet: model.%s is set, but model.source is demo, which fetches nothing: set model.source to modelscope to serve the public styles." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.image.variant "runtime") (eq $by "pods") -}}
+{{- fail "dctnet: image.variant is runtime, but each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or model.fetch.by to job with a claim, or name a claim that holds the converted model and set model.cache.prepared." -}}
+{{- end -}}
+{{- if eq $by "job" -}}
+{{- if not (include "dctnet.cacheClaimName" .) -}}
+{{- fail "dctnet: model.fetch.by is job, but without a claim replicas cannot read what the Job fetches: set model.cache.create or model.cache.existingClaim, or set model.fetch.by to pods." -}}
+{{- end -}}
+{{- if and (include "dctnet.cacheClaimCreated" .) (has "ReadWriteOncePod" $model.cache.accessModes) -}}
+{{- fail "dctnet: model.fetch.by is job, but model.cache.accessModes has ReadWriteOncePod, so that the Job and the replica that waits for it would wait for each other: set ReadWriteMany, or set model.fetch.by to pods." -}}
+{{- end -}}
+{{- if and .Values.image.digest (ne (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- fail "dctnet: image.digest pins one image, but with a Job that fetches the models replicas use the variant runtime and the Job tensorflow: set image.variant to tensorflow, which serves too, or set model.fetch.by to pods." -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq $model.source "existingClaim") (not $model.existingClaim.name) -}}
 {{- fail "dctnet: model.source is existingClaim, but model.existingClaim.name is empty." -}}

@@ -20,7 +20,9 @@
 - gateway.timeouts is false: set the timeout of the Gateway itself to {{ include "dctnet.proxyTotalTimeout" . }} s or more, by its own policy, or it gives up before the service responds.
 {{- end }}
 {{- if and (include "dctnet.cacheClaimCreated" .) (eq (join "" .Values.model.cache.accessModes) "ReadWriteOnce") }}
-{{- if include "dctnet.surgeEnabled" . }}
+{{- if eq (include "dctnet.fetchedBy" .) "job" }}
+- model.cache.accessModes is ReadWriteOnce: on different nodes, the Job that fetches the models waits for the volume that a replica uses, and the replica for the Job. Set ReadWriteMany, or pin all pods to one node, or set model.fetch.by to pods.
+{{- else if include "dctnet.surgeEnabled" . }}
 - model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume for as long as one uses it, and a rollout waits with them. Set ReadWriteMany, or pin the pods to one node, or set strategy.type to Recreate.
 {{- end }}
 {{- end }}
