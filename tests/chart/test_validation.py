@@ -368,9 +368,7 @@ VALUES_CASES = {
         style_images("anime"),
     ),
     "image volume of a style without a digest": (
-        merge_values(
-            style_images("anime"), nest_value("model.image.references.anime", "m/a:1")
-        ),
+        merge_values(style_images("anime"), nest_value("model.image.references.anime", "m/a:1")),
         'model.image.references has "m/a:1" for anime, but it must be pinned by a digest',
         style_images("anime"),
     ),
