@@ -7,6 +7,7 @@ import pytest
 
 from tests.chart.schemas import MINORS
 from tests.support.chart import (
+    CHART,
     DIGEST,
     JOB,
     Object,
@@ -14,6 +15,7 @@ from tests.support.chart import (
     merge_values,
     nest_value,
     render,
+    run_tool,
     schema_errors,
 )
 from tests.support.kubernetes import containers, validation_errors
@@ -134,6 +136,14 @@ def test_name_of_the_job_fits_into_a_label(release):
     assert len(name) <= 63  # The pods have it as the label `job-name`.
     assert "--" not in name
     assert validation_errors(objects) == []
+
+
+@pytest.mark.parametrize("helm", ["helm", "helm3"])
+def test_renderings_are_identical_to_the_byte(helm):
+    command = (helm, "template", "dctnet", CHART, "--kube-version", "1.36.0", "--values", "-")
+    first, second = (run_tool(*command, input=json.dumps(PINNED)) for _ in range(2))
+    assert "kind: Job" in first.stdout
+    assert first.stdout == second.stdout
 
 
 def test_renderings_are_identical_in_both_majors_of_helm_and_valid_in_each_minor():

@@ -190,6 +190,14 @@ HINTS = ["A controller in another namespace", "A controller outside of the clust
             [BEHIND, MANAGEMENT, f"Replicas reach DNS, the collector, and {HUB}", *HINTS],
         ),
         (
+            merge_values(JOB, {"model": {"fetch": {"by": "pods"}}}),
+            [
+                "API, port 8080: open to every address.",
+                MANAGEMENT,
+                f"Replicas reach DNS, and {HUB[:-1]} (a Job instead, if all nodes",
+            ],
+        ),
+        (
             merge_values(JOB, GATEWAY, {"networkPolicy": {"extraEgress": [{}]}}),
             [
                 BEHIND,
@@ -200,7 +208,7 @@ HINTS = ["A controller in another namespace", "A controller outside of the clust
             ],
         ),
     ],
-    ids=["demo", "pods behind an ingress", "job behind a gateway"],
+    ids=["demo", "pods behind an ingress", "pods with a claim", "job behind a gateway"],
 )
 def test_notes_say_what_the_network_policy_admits(values, lines):
     _, _, block = notes(POLICY, values).partition("\nNetwork policy:\n")
