@@ -1,5 +1,9 @@
 # Container images of dctnet; see docs/image.md for the targets. `make image` builds them.
-ARG BASE=python:3.12-slim-bookworm
+# BASE is the base image's stage, or the name of another image.
+ARG BASE=pinned
+
+# Dependabot renews tag and digest, that of an index of all architectures.
+FROM python:3.12-slim-bookworm@sha256:34386ef0cb081344d7ec1c103ba398e6e9f64e9ab3a1509accc92a4e24a07258 AS pinned
 
 # Virtual environment of the dependencies, without pip: the base image's pip fills it.
 FROM ${BASE} AS environment

@@ -123,6 +123,9 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/dctnet/__init_
 TAG = $(VERSION)$(patsubst %,-%,$(filter-out runtime,$(TARGET)))
 REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 
+# Base image: the Dockerfile's, pinned by digest, or another one, such as a mirror's or a local one.
+BASE = $(shell sed -n 's/^FROM \(.*\) AS pinned$$/\1/p' Dockerfile)
+
 # Size budget: what the target `runtime` may add to its base image, in MB.
 IMAGE_BUDGET := 360
 
@@ -138,16 +141,15 @@ image: ## Build the container image of TARGET=runtime, tensorflow, or with-model
 		$(error The target with-model needs a converted model: name its folder by MODEL)))
 	$(ENGINE) build $(if $(filter docker,$(notdir $(ENGINE))),,--format docker) \
 		--target $(TARGET) --tag $(IMAGE):$(TAG) $(if $(MODEL),--build-context model=$(MODEL)) \
-		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) \
-		$(BUILD_FLAGS) .
+		--build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		--build-arg SOURCE=$(SOURCE) $(BUILD_FLAGS) .
 
 .PHONY: image-size
 image-size: ## Print the container image's size above its base image; fail over the budget
 	$(if $(filter-out buildah,$(notdir $(ENGINE))),,$(error image-size needs docker or podman.))
-	@base=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
-	before=$$($(call BYTES,$$base)) && after=$$($(call BYTES,$(IMAGE):$(TAG))) && \
+	@before=$$($(call BYTES,$(BASE))) && after=$$($(call BYTES,$(IMAGE):$(TAG))) && \
 	after=$${after%%[!0-9]*} && added=$$((after - $${before%%[!0-9]*})) && \
-	echo "$(IMAGE):$(TAG) is $$((after / 1000000)) MB: $$((added / 1000000)) MB more than $$base" && \
+	echo "$(IMAGE):$(TAG) is $$((after / 1000000)) MB: $$((added / 1000000)) MB more than $(BASE)" && \
 	if [ $(TARGET) = runtime ] && [ $$added -gt $(IMAGE_BUDGET)000000 ]; then \
 		echo 'That is more than its budget of $(IMAGE_BUDGET) MB.' >&2; exit 1; \
 	fi
@@ -193,6 +195,7 @@ lock: install ## Update the lock files from pyproject.toml (UPGRADE=--upgrade fo
 	$(COMPILE) --group pyproject.toml:zig -o requirements/zig.txt
 	$(COMPILE) --group pyproject.toml:go -o requirements/go.txt
 	$(COMPILE) --group pyproject.toml:hadolint -o requirements/hadolint.txt
+	$(COMPILE) --group pyproject.toml:zizmor -o requirements/zizmor.txt
 	$(COMPILE) --group pyproject.toml:axe --no-deps -o requirements/axe.txt
 	$(COMPILE) --group pyproject.toml:kubernetes-schemas --no-deps -o requirements/kubernetes-schemas.txt
 

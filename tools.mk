@@ -21,15 +21,17 @@ HAS_GO = $(call at-least,"$$(sed -n 's/^go //p' tools/*/go.mod | sort -V | tail 
 NEED_GO = $(HAS_GO) || $(MAKE) --silent $(GO)
 WITH_GO = PATH="$$($(HAS_GO) || echo $(CURDIR)/$(dir $(GO)):)$$PATH" GOTOOLCHAIN=local CGO_ENABLED=0
 
-# hadolint, in Haskell, is installed as a binary.
-hadolint := .tools/made/hadolint
-$(hadolint): requirements/hadolint.txt | $(BIN)/python
-	@mkdir -p .tools/bin .tools/made && rm -rf .tools/bin/hadolint .tools/hadolint
-	@if $(call at-least,2.12,hadolint --version); then \
-		ln -s "$$(command -v hadolint)" .tools/bin/hadolint; \
+# Programs in Haskell and Rust are installed as binaries, unless the PATH has a recent one.
+BINARIES := $(addprefix .tools/made/,hadolint zizmor)
+oldest_hadolint := 2.12
+oldest_zizmor := 1.32
+$(BINARIES): .tools/made/%: requirements/%.txt | $(BIN)/python
+	@mkdir -p .tools/bin .tools/made && rm -rf .tools/bin/$* .tools/$*
+	@if $(call at-least,$(oldest_$*),$* --version); then \
+		ln -s "$$(command -v $*)" .tools/bin/$*; \
 	else \
-		$(INSTALL) requirements/hadolint.txt --target .tools/hadolint && \
-		ln -s ../hadolint/bin/hadolint .tools/bin/hadolint; \
+		$(INSTALL) requirements/$*.txt --target .tools/$* && \
+		ln -s ../$*/bin/$* .tools/bin/$*; \
 	fi
 	@touch $@
 
@@ -53,7 +55,7 @@ $(schemas): tests/chart/schemas.py requirements/kubernetes-schemas.txt | $(VENV)
 	@touch $@
 
 CHART_TOOLS := $(addprefix .tools/bin/,helm helm-docs helm-values-schema-json kubeconform promtool) $(schemas)
-TOOLS := $(CHART_TOOLS) $(GO_PROGRAMS) $(axe) $(hadolint)
+TOOLS := $(CHART_TOOLS) $(GO_PROGRAMS) $(axe) $(BINARIES)
 
 $(GO): requirements/go.txt | $(BIN)/python
 	@echo 'Installing Go into .tools.'

@@ -31,6 +31,7 @@ def create_app(replica: Replica) -> Flask:
 
     app.before_request(request_id.assign_request_id)
     app.before_request(access_log.start_record)
+    app.before_request(paths.add_slash)
     app.before_request(paths.reject_empty_segment)
     app.register_error_handler(Exception, problems.error_response)
     # These handlers run in reverse order.
@@ -41,6 +42,8 @@ def create_app(replica: Replica) -> Flask:
     app.after_request(cors_headers(replica.settings.cors_origins))
 
     _add_routes(app, replica)
+    if prefix := replica.settings.path_prefix:
+        app.wsgi_app = paths.strip_prefix(app.wsgi_app, prefix)  # type: ignore[assignment, method-assign]
     # Load templates now, because file descriptors may run out later.
     for template in app.jinja_env.list_templates():
         app.jinja_env.get_template(template)

@@ -44,6 +44,13 @@ STYLES_ALLOWED = (
     " between them"
 )
 
+ROUTE_SEGMENTS = frozenset({"v1", "upload", "health", "openapi.json", "docs", "static"})
+"""First segments of the API's paths, with which ``DCTNET_PATH_PREFIX`` cannot begin."""
+
+MAX_PATH_PREFIX = 200
+"""Most characters of ``DCTNET_PATH_PREFIX``."""
+
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_~][A-Za-z0-9._~-]*)+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 Network = IPv4Network | IPv6Network
@@ -225,6 +232,14 @@ def _path(text: str) -> Path:
         raise ValueError(text) from None
 
 
+def _path_prefix(text: str) -> str:
+    if not _PATH_PREFIX.fullmatch(text) or len(text) > MAX_PATH_PREFIX:
+        raise ValueError(text)
+    if text.split("/")[1] in ROUTE_SEGMENTS:
+        raise ValueError(text)
+    return text
+
+
 def _origins(text: str) -> frozenset[str]:
     origins = frozenset(part.strip() for part in text.split(","))
     if len(origins) > MAX_ORIGINS:
@@ -287,6 +302,16 @@ class Settings:
             Address.parse,
             "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
             default=Address("127.0.0.1", 9090),
+        )
+    )
+    path_prefix: str = field(
+        metadata=_setting(
+            "DCTNET_PATH_PREFIX",
+            _path_prefix,
+            f"a path such as /cartoons, of at most {MAX_PATH_PREFIX} characters and without a slash"
+            " at its end, that begins with none of the API's own paths",
+            default="",
+            default_text="none",
         )
     )
     api_keys_file: Path | None = field(

@@ -182,6 +182,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "issuer": {},
         },
     ),
+    ({"expose": {"path": "/team/cartoons"}}, {"path": {("Prefix", "/team/cartoons")}}),
     (
         {
             "expose": {"hosts": ["*.example.org"], "retries": 1},
@@ -222,6 +223,19 @@ def test_expectations_cover_all_settings():
     assert (
         expected == ingress_settings(render_both()).keys() == route_settings(render_both()).keys()
     )
+
+
+def test_replicas_know_their_path():
+    settings = render_both(nest_value("expose.path", "/team/cartoons")).settings
+    assert settings["DCTNET_PATH_PREFIX"] == "/team/cartoons"
+    assert "DCTNET_PATH_PREFIX" not in render_both().settings
+
+
+def test_ingress_path_can_be_a_pattern():
+    own = {"ingress": {"path": "/cartoons/*", "pathType": "ImplementationSpecific"}}
+    objects = render_both(own, nest_value("expose.path", "/cartoons"))
+    assert ingress_settings(objects)["path"] == {("ImplementationSpecific", "/cartoons/*")}
+    assert route_settings(objects)["path"] == {("Prefix", "/cartoons")}
 
 
 def test_not_exposed_by_default():

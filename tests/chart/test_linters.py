@@ -79,6 +79,13 @@ def test_actionlint_passes():
     assert run.returncode == 0, run.stdout
 
 
+def test_zizmor_passes():
+    run = run_tool("zizmor", "--offline", "--no-progress", "--strict-collection", ".", cwd=ROOT)
+    assert run.returncode == 0, run.stdout + run.stderr
+    for path in (ROOT / ".github/workflows").iterdir():
+        assert f"completed ./{path.relative_to(ROOT)}\n" in run.stderr
+
+
 def test_hadolint_passes():
     run = run_tool("hadolint", "Dockerfile", cwd=ROOT)
     assert run.returncode == 0, run.stdout

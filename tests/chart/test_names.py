@@ -18,6 +18,7 @@ from tests.support.chart import (
 )
 from tests.support.kubernetes import containers, images, pods, validation_errors
 
+OTHER = f"sha256:{'f' * 64}"
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
     "ingress": {"enabled": True},
@@ -208,6 +209,16 @@ def test_image_reference(values, image):
         ({"tag": "1-tensorflow"}, "1-tensorflow", "1-tensorflow"),
         ({"tag": "1", "variant": "tensorflow"}, "1", "1"),
         ({"variant": "tensorflow"}, "0.1.0-tensorflow", "0.1.0-tensorflow"),
+        (
+            {"digests": {"runtime": DIGEST, "tensorflow": OTHER}},
+            f"0.1.0@{DIGEST}",
+            f"0.1.0-tensorflow@{OTHER}",
+        ),
+        (
+            {"digest": DIGEST, "variant": "tensorflow"},
+            f"0.1.0-tensorflow@{DIGEST}",
+            f"0.1.0-tensorflow@{DIGEST}",
+        ),
     ],
 )
 def test_images_of_replicas_and_job(image, replica, job):

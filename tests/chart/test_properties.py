@@ -50,6 +50,9 @@ def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.one_of([strategy_for(each) for each in schema["anyOf"]])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
+    if "not" in schema:  # Of a string; the schema's generator then leaves out the type.
+        unlike = re.compile(schema["not"]["pattern"])
+        return strings(schema).filter(lambda text: not unlike.search(text))
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return st.one_of([STRATEGIES[kind](schema) for kind in kinds])
 

@@ -3,11 +3,12 @@
 import re
 from math import ceil
 
+import jsonschema
 import pytest
 import yaml
 
 from dctnet import memory, shared_limits
-from dctnet.config import MAX_STYLES, MIB, SETTINGS, Settings
+from dctnet.config import MAX_STYLES, MIB, ROUTE_SEGMENTS, SETTINGS, Settings, SettingsError
 from dctnet.models.manifest import SOURCE_FILES, FileRecord, source_digest
 from dctnet.models.pins import Pin
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
@@ -16,6 +17,7 @@ from tests.support.chart import (
     CHART,
     GATEWAY,
     INGRESS,
+    SCHEMA,
     Rejected,
     merge_values,
     render,
@@ -165,3 +167,30 @@ def test_pin_of_the_production_profile_is_that_of_the_documented_checksums():
     assert pin in page
     profile = yaml.safe_load((CHART / "ci/ha-values.yaml").read_text())
     assert profile["model"]["digests"] == {"anime": pin}
+
+
+def test_path_prefixes():
+    allowed = ["", "/a", "/team/cartoons", "/~me/a.b_c-d", "/v10", "/docs2/v1", "/" + "a" * 199]
+    rejected = [
+        "//",
+        "/a/",
+        "//a",
+        "/a//b",
+        "/..",
+        "/a/.",
+        "/a b",
+        "/a?b",
+        "a",
+        "/ä",
+        "/" + "a" * 200,
+    ]
+    rejected += [f"/{segment}{rest}" for segment in ROUTE_SEGMENTS for rest in ("", "/a")]
+    schema = schema_at(["expose", "path"]) | {"$defs": SCHEMA["$defs"]}
+    is_valid = jsonschema.Draft7Validator(schema).is_valid
+    assert [path for path in allowed if not is_valid(path or "/")] == []
+    assert [path for path in rejected if is_valid(path)] == []
+    for path in allowed:
+        assert Settings.from_environment({"DCTNET_PATH_PREFIX": path}).path_prefix == path
+    for path in rejected:
+        with pytest.raises(SettingsError, match="a path such as /cartoons"):
+            Settings.from_environment({"DCTNET_PATH_PREFIX": path})

@@ -336,7 +336,7 @@ VALUES_CASES = {
     "one digest for the images of Job and replicas": (
         model(cache=SHARED) | {"image": {"digest": DIGEST}},
         "image.digest pins one image, but with a Job that fetches the models replicas use",
-        model(cache=SHARED) | {"image": {"digest": DIGEST, "variant": "tensorflow"}},
+        model(cache=SHARED) | {"image": {"digests": {"runtime": DIGEST}}},
     ),
     **{
         f"{name} of a source that fetches nothing": (

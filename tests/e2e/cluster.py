@@ -112,10 +112,14 @@ class Release:
     chart = ROOT / "helm" / "dctnet"
 
     def __init__(
-        self, namespace: Namespace, values: Mapping[str, Any], profile: Path | None = None
+        self,
+        namespace: Namespace,
+        values: Mapping[str, Any],
+        profile: Path | None = None,
+        name: str = "dctnet",
     ) -> None:
         self.namespace = namespace
-        self.name = "dctnet"
+        self.name = name
         self.selector = f"app.kubernetes.io/name=dctnet,app.kubernetes.io/instance={self.name}"
         self._profile = ["--values", profile] if profile else []
         self._values = dict(values)

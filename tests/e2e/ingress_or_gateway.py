@@ -37,15 +37,15 @@ class IngressOrGateway:
             values |= {"create": True, "retryPolicy": "envoy"}
         return {"expose": {"hosts": [HOST]}, self.kind: values}
 
-    def url(self, namespace: Namespace) -> str:
-        """Return the URL of the service, once the proxy routes to it."""
+    def url(self, namespace: Namespace, path: str = "") -> str:
+        """Return the URL of the host, once the proxy routes to the service at the path."""
         address = self.address_override or until(
             lambda: self._address(namespace), "no address", bound_s=ROUTE_TIMEOUT_S
         )
         url = f"http://{address}"
         # Each process of a proxy loads a route separately.
         until(
-            lambda: all(self._is_healthy(url) for _ in range(CONSECUTIVE_SUCCESSES)),
+            lambda: all(self._is_healthy(url + path) for _ in range(CONSECUTIVE_SUCCESSES)),
             "the proxy does not route",
             bound_s=ROUTE_TIMEOUT_S,
         )

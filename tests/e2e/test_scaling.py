@@ -1,14 +1,16 @@
 """Autoscaling by CPU, and by the load ratio with KEDA."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Release, merged, namespace, until
+from tests.e2e.cluster import Namespace, Release, find_tool, merged, namespace, until
 from tests.e2e.ingress_or_gateway import IngressOrGateway
-from tests.e2e.load import LoadGenerator
+from tests.e2e.load import STEADY, LoadGenerator, require_no_lost_requests
 
 FEWEST, MOST = 1, 3
 
@@ -17,6 +19,8 @@ TIMES = 1.5
 
 SCALING_S = 180
 """Timeout of scaling up, and of scaling down, in seconds."""
+
+PROMETHEUS = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
 
 FAST_SCALE_DOWN = {
     "scaleDown": {
@@ -76,14 +80,13 @@ def test_cpu_scales_up_and_down(demo, proxy, loads, record_result):
 @pytest.mark.promise("Cluster: replicas follow the load")
 @pytest.mark.needs("keda")
 def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result):
-    prometheus = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
     scaling = {
         "enabled": True,
         "minReplicas": FEWEST,
         "maxReplicas": MOST,
         "behavior": FAST_SCALE_DOWN,
         "metric": "keda",
-        "keda": {"serverAddress": prometheus, "pollingInterval": 5},
+        "keda": {"serverAddress": PROMETHEUS, "pollingInterval": 5},
     }
     changes = {"autoscaling": scaling, "metrics": {"podAnnotations": True}}
     with namespace("dctnet-e2e") as own_namespace:
@@ -91,3 +94,61 @@ def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result
         record_result(
             "keda", require_scale_up_and_down(Release(own_namespace, values), proxy, loads)
         )
+
+
+@contextmanager
+def numbers_of_replicas(namespace: Namespace) -> Iterator[list[int]]:
+    """Collect every number of replicas that the Deployment has within the block, also the last."""
+    seen: list[int] = []
+    watch = [find_tool("kubectl"), "--namespace", namespace.name, "get", "deployment", "dctnet"]
+    watch += ["--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen.append(int(process.stdout.readline()))
+        try:
+            yield seen
+            assert process.poll() is None, "the watch has ended"
+        finally:
+            process.terminate()
+            seen += map(int, process.stdout)
+
+
+def scaler(namespace: Namespace) -> str:
+    """Return the metric of the only HorizontalPodAutoscaler, or nothing unless one works."""
+    autoscalers = namespace.items("horizontalpodautoscalers")
+    if len(autoscalers) != 1:
+        return ""
+    conditions = autoscalers[0]["status"].get("conditions", [])
+    works = {each["type"] for each in conditions if each["status"] == "True"}
+    (metric,) = autoscalers[0]["spec"]["metrics"]
+    return str(metric["type"]) if {"AbleToScale", "ScalingActive"} <= works else ""
+
+
+@pytest.mark.promise("Cluster: replicas follow the load")
+@pytest.mark.needs("metrics")
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        pytest.param(["cpu"], id="cpu"),
+        pytest.param(["cpu", "keda", "cpu"], id="keda", marks=pytest.mark.needs("keda")),
+    ],
+)
+def test_changed_autoscaling_never_has_fewer_replicas(metrics, demo, proxy, loads, record_result):
+    """From a fixed number to each metric, each by an upgrade under load."""
+    scaling = {"minReplicas": 2, "maxReplicas": 3, "keda": {"serverAddress": PROMETHEUS}}
+    changes = {"autoscaling": scaling, "metrics": {"podAnnotations": True}, "replicaCount": 3}
+    with namespace("dctnet-e2e") as own_namespace:
+        release = Release(own_namespace, merged(merged(demo, proxy.values()), changes))
+        release.install()
+        service = loads(proxy.url(own_namespace))
+        rate = STEADY * service.capacity().throughput
+        with numbers_of_replicas(own_namespace) as seen, service.steady(rate) as result:
+            for metric in metrics:
+                release.upgrade({"autoscaling": {"enabled": True, "metric": metric}})
+                kind = "External" if metric == "keda" else "ContainerResource"
+                until(lambda kind=kind: scaler(own_namespace) == kind, f"{metric} does not scale")
+        assert len(release.ready_pods()) >= 2
+    assert seen[0] == 3
+    assert min(seen) >= 2
+    record_result(metrics[-1], result.result())
+    require_no_lost_requests(result.result(), own_namespace)

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from dctnet.config import SETTINGS, Settings
 from dctnet.server.gunicorn_app import gunicorn_options
@@ -101,9 +102,16 @@ def test_default_target_is_runtime():
     assert list(STAGES)[-1] == "runtime"
 
 
-def test_base_image_is_shared_and_has_a_supported_python():
-    assert of("ARG", "") == ["BASE=python:3.12-slim-bookworm"]
-    assert set(STAGES.values()) - set(STAGES) == {"${BASE}", "scratch"}
+def test_base_image_is_shared_and_pinned_where_dependabot_renews_it():
+    assert of("ARG", "") == ["BASE=pinned"]
+    assert {base for name, base in STAGES.items() if name != "pinned"} - set(STAGES) == {
+        "${BASE}",
+        "scratch",
+    }
+    # Dependabot reads the image in FROM, and no build argument.
+    assert re.fullmatch(r"python:3\.12-slim-bookworm@sha256:[0-9a-f]{64}", STAGES["pinned"])
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    assert "docker" in {each["package-ecosystem"] for each in updates}
 
 
 def test_user_is_numeric_for_run_as_non_root():

@@ -1,5 +1,6 @@
 """`make image` and `make image-size`, with stand-ins for the engines."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.support.repo import ROOT, environment
 
 ENGINES = ("docker", "podman", "buildah")
 BASE_BYTES = 100_000_000
+(PINNED,) = re.findall(r"^FROM (.*) AS pinned$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 
 @pytest.fixture
@@ -66,6 +68,14 @@ def test_target_tag_labels_and_flags_are_passed(bin):
     assert "--build-arg SOURCE=x --y .\n" in message.stdout
 
 
+def test_base_image_is_pinned_and_may_be_replaced(bin):
+    add(bin, "podman")
+    assert f" --build-arg BASE={PINNED} " in make(bin, "image").stdout
+    assert " --build-arg BASE=box/python:3 " in make(bin, "image", "BASE=box/python:3").stdout
+    size = make(bin, "image-size", "BASE=box/python:3").stdout
+    assert size.endswith(" more than box/python:3\n")
+
+
 def test_with_model_requires_a_model_folder(bin):
     add(bin, "podman")
     message = make(bin, "image", "TARGET=with-model", "MODEL=/models/mine")
@@ -88,7 +98,7 @@ def test_image_size_limit_is_enforced(bin):
     add(bin, "podman", added=360_000_000)
     fits = make(bin, "image-size")
     assert (fits.returncode, fits.stderr) == (0, "")
-    size = f"dctnet:{__version__} is 460 MB: 360 MB more than python:3.12-slim-bookworm\n"
+    size = f"dctnet:{__version__} is 460 MB: 360 MB more than {PINNED}\n"
     assert fits.stdout == size
     add(bin, "podman", added=360_000_001)
     exceeds = make(bin, "image-size")

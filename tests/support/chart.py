@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -168,9 +169,10 @@ def render(
     kubernetes: str = "1.36.0",
     apis: Sequence[str] = APIS,
     helm: str = "helm",
+    chart: Path = CHART,
 ) -> Objects:
-    """Render the chart; raise Rejected or Invalid on failure."""
-    command = [helm, "template", release, str(CHART), "--namespace", namespace]
+    """Render the chart, or a package of it; raise Rejected or Invalid on failure."""
+    command = [helm, "template", release, str(chart), "--namespace", namespace]
     command += ["--kube-version", kubernetes, "--api-versions", ",".join(apis)]
     if profile:
         command += ["--values", str(CHART / f"ci/{profile}-values.yaml")]

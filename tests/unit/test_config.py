@@ -99,6 +99,7 @@ def test_every_setting_reads_its_variable():
     settings = {
         "DCTNET_BIND": ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         "DCTNET_MANAGEMENT_BIND": ("[::]:9001", Address("::", 9001)),
+        "DCTNET_PATH_PREFIX": ("/team/a", "/team/a"),
         "DCTNET_API_KEYS_FILE": ("/run/keys", Path("/run/keys")),
         "DCTNET_CORS_ORIGINS": ("https://a.example", frozenset({"https://a.example"})),
         "DCTNET_STYLES": ("sketch, ./mine", ("sketch", "./mine")),

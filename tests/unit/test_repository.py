@@ -38,6 +38,7 @@ LOCKS = {
     "go": GROUPS["go"],
     "axe": GROUPS["axe"],
     "hadolint": GROUPS["hadolint"],
+    "zizmor": GROUPS["zizmor"],
     "kubernetes-schemas": GROUPS["kubernetes-schemas"],
 }
 NESTED = [

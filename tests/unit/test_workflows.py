@@ -1,9 +1,10 @@
 """GitHub workflows: pinned actions, least privilege, timeouts.
 
-Nothing runs them here; `make chart-lint` also checks them with actionlint.
+Nothing runs them here; `make chart-lint` also checks them with actionlint and zizmor.
 """
 
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.markdown import tables
-from tests.support.repo import ROOT
+from dctnet import __version__
+from tests.support.markdown import commands, tables
+from tests.support.repo import ROOT, environment
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
+RELEASE = ROOT / ".github" / "workflows" / "release.yaml"
 
 WRITE_PERMISSIONS = {
-    ("release.yaml", "publish"): {"id-token"},
-    ("release.yaml", "github"): {"contents", "id-token"},
+    ("release.yaml", "images"): {"packages"},
+    ("release.yaml", "stage"): {"packages", "id-token", "attestations"},
+    ("release.yaml", "pypi"): {"id-token"},
+    ("release.yaml", "github"): {"contents"},
 }
 """Jobs with write permissions; all others can only read the repository."""
 
@@ -120,3 +125,70 @@ def test_chart_is_installed_on_three_consecutive_kubernetes_minors():
     minors = [int(node[1]) for node in nodes if node]
     assert len(minors) == len(matrix["node"]) == 3
     assert all(later == earlier + 1 for earlier, later in pairwise(minors))
+
+
+def test_release_publishes_only_what_was_tested():
+    """All tests before the first push; the pushed chart and images before PyPI and the release."""
+    release = dict(jobs(RELEASE))
+
+    def before(name: str) -> set[str]:
+        needs = release[name].get("needs", [])
+        direct = {needs} if isinstance(needs, str) else set(needs)
+        return direct.union(*map(before, direct))
+
+    called = {name: job["uses"] for name, job in release.items() if "uses" in job}
+    assert called == {name: f"./.github/workflows/{name}.yaml" for name in ("ci", "chart", "image")}
+    for path in map(ROOT.joinpath, called.values()):
+        assert "workflow_call" in parsed(path)[True], path
+    assert before("images") == {"version", *called, "wheels"}
+    assert before("try") == {*before("images"), "images", "stage"}
+    for name in "pypi", "github":
+        assert before(name) >= {*before("try"), "try"}
+    assert "if" not in set().union(*release.values())
+
+
+def test_release_has_no_stored_credential():
+    assert "secrets." not in RELEASE.read_text()
+    assert dict(jobs(RELEASE))["pypi"]["environment"] == "pypi"
+
+
+def test_release_runs_the_documented_verification():
+    documented = [block.text for block in commands(ROOT / "docs" / "verify.md")]
+    (verify,) = [step["run"] for step in steps(RELEASE) if "docs/verify.md" in step.get("name", "")]
+    assert verify in documented
+    assert parsed(RELEASE)["name"] == RELEASE.stem
+    assert f"/.github/workflows/{RELEASE.name}@refs/tags/v$VERSION" in verify
+    for command in "cosign verify ", "cosign verify-blob ", "gh attestation verify ":
+        assert command in verify
+
+
+@pytest.mark.parametrize(
+    ("tag", "dated", "passes"),
+    [
+        (f"v{__version__}", True, True),
+        (f"v{__version__}", False, False),
+        (f"v{__version__}.1", True, False),
+        ("v7.8.9", True, False),
+        (__version__, True, False),
+    ],
+)
+def test_release_requires_the_tag_of_a_dated_version(tmp_path, tag, dated, passes):
+    (check,) = [step["run"] for step in steps(RELEASE) if step.get("id") == "version"]
+    for name in "service/dctnet/__init__.py", "helm/dctnet/Chart.yaml", "CHANGELOG.md":
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        heading = rf"(?m)^(## \[{re.escape(__version__)}\] - ).*$"
+        text = (ROOT / name).read_text()
+        (tmp_path / name).write_text(
+            re.sub(heading, r"\g<1>2026-12-01" if dated else r"\g<1>unreleased", text)
+        )
+    output = tmp_path / "output"
+    run = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", check],
+        cwd=tmp_path,
+        env=environment(TAG=tag, GITHUB_REPOSITORY_OWNER="Some-One", GITHUB_OUTPUT=output),
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode == 0) is passes
+    written = output.read_text() if output.exists() else ""
+    assert written == passes * f"version={__version__}\nregistry=ghcr.io/some-one\n"

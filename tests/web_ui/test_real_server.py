@@ -66,6 +66,21 @@ def test_portrait_becomes_a_cartoon(server, browser, size, language, dark, done)
     assert browser.console_messages() == []
 
 
+def test_page_works_at_a_path_of_a_shared_host(tmp_path, browser):
+    with serving(tmp_path / "log", DCTNET_PATH_PREFIX="/team/cartoons") as server:
+        browser.open(f"{server.url}/team/cartoons")
+        browser.until(lambda: len(browser.all("#styles img")) == 3)
+        for sample in browser.all("#styles img"):
+            browser.until(lambda sample=sample: sample.get_property("naturalWidth") == 224)
+        browser.choose_file(PORTRAIT)
+        browser.wait_for_state("done")
+        paths = browser.run(
+            "return performance.getEntriesByType('resource').map(r => new URL(r.name).pathname)"
+        )
+        assert [path for path in paths if not path.startswith("/team/cartoons/")] == []
+        assert len(paths) > 10
+
+
 def test_styles_are_shown_with_a_portrait_each(server, browser):
     browser.open(server.url)
     browser.until(lambda: browser.texts("#styles label") == ["Comic", "Sketch", "Poster"])

@@ -70,8 +70,9 @@ default. Arguments: root, variant. */}}
 {{- $suffix := ternary "-tensorflow" "" (eq .variant "tensorflow") -}}
 {{- $own := eq .variant (include "dctnet.imageVariant" .root) | ternary $image.tag (printf "%s%s" (trimSuffix $suffix $image.tag) $suffix) -}}
 {{- $tag := $image.tag | empty | ternary (printf "%s%s" (replace "+" "_" .root.Chart.AppVersion) $suffix) $own -}}
+{{- $digest := $image.digest | default (ternary "" (get $image.digests .variant) (ne $image.tag "")) -}}
 {{- with .root.Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
-{{ $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end }}
+{{ $image.repository }}:{{ $tag }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{/* Image of the replicas. */}}

@@ -199,3 +199,25 @@ share one thread per CPU. */}}
 {{- define "dctnet.minReplicas" -}}
 {{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
 {{- end -}}
+
+{{/* Number of replicas in the Deployment, or empty if only the autoscaler sets it. Kubernetes would take a
+number that an upgrade removes for 1, so that a release whose autoscaling is turned on keeps that of the
+cluster, until the autoscaler owns it: only server-side apply knows owners. An annotation says so. */}}
+{{- define "dctnet.replicas" -}}
+{{- if not .Values.autoscaling.enabled -}}
+{{ .Values.replicaCount }}
+{{- else -}}
+{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "dctnet.fullname" .) -}}
+{{- if dig "metadata" "annotations" "dctnet.io/replicas" "" $live -}}
+{{- $applied := false -}}
+{{- $scaled := false -}}
+{{- range $live.metadata.managedFields -}}
+{{- $applied = or $applied (and (eq .manager "helm") (eq .operation "Apply")) -}}
+{{- $scaled = or $scaled (and (eq (get . "subresource") "scale") (dig "fieldsV1" "f:spec" "f:replicas" false . | kindIs "map")) -}}
+{{- end -}}
+{{- if not (and $applied $scaled) -}}
+{{ max $live.spec.replicas .Values.autoscaling.minReplicas }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -35,6 +35,9 @@ DCTNET_RESPONSE_TIMEOUT: {{ .response | quote }}
 DCTNET_RESPONSE_IDLE_TIMEOUT: {{ .responseIdle | quote }}
 DCTNET_MIN_RESPONSE_RATE: {{ .minResponseRate | int64 | quote }}
 {{- end }}
+{{- with trimSuffix "/" .Values.expose.path }}
+DCTNET_PATH_PREFIX: {{ . | quote }}
+{{- end }}
 {{- if .Values.apiKeys.existingSecret }}
 DCTNET_API_KEYS_FILE: {{ printf "/etc/dctnet/api-keys/%s" .Values.apiKeys.key | quote }}
 {{- end }}

@@ -210,7 +210,7 @@ by configmap.yaml. */}}
 {{- fail "dctnet: model.fetch.by is job, but model.cache.accessModes has ReadWriteOncePod, so that the Job and the replica that waits for it would wait for each other: set ReadWriteMany, or set model.fetch.by to pods." -}}
 {{- end -}}
 {{- if and .Values.image.digest (ne (include "dctnet.imageVariant" .) "tensorflow") -}}
-{{- fail "dctnet: image.digest pins one image, but with a Job that fetches the models replicas use the variant runtime and the Job tensorflow: set image.variant to tensorflow, which serves too, or set model.fetch.by to pods." -}}
+{{- fail "dctnet: image.digest pins one image, but with a Job that fetches the models replicas use the variant runtime and the Job tensorflow: set image.digests, or image.variant to tensorflow, which serves too, or model.fetch.by to pods." -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq $model.source "existingClaim") (not $model.existingClaim.name) -}}

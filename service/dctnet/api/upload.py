@@ -11,7 +11,8 @@ from dctnet.replica import Replica
 DEPRECATION = "@1795996800"
 """Since when clients should use the successor, 2026-11-30 UTC (RFC 9745)."""
 
-SUCCESSOR = '</v1/cartoons>; rel="successor-version"'
+SUCCESSOR = '<v1/cartoons>; rel="successor-version"'
+"""Relative, because a proxy may add a prefix to the path."""
 
 
 def deprecation_headers(response: Response) -> Response:
