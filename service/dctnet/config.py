@@ -2,18 +2,19 @@
 
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv6Address
 from math import ceil, inf
 from pathlib import Path
-from socket import AF_INET, AF_INET6, AddressFamily
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
+from dctnet.ip_addresses import Network, parse_network
 from dctnet.logs import LogFormat, LogLevel
 from dctnet.models import pins
 from dctnet.models.pins import Pin
@@ -26,6 +27,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The directory itself, not a name in it.
+
+ANY_IPV6, ANY_IPV4 = "::", "0.0.0.0"  # noqa: S104 - The image serves the pod's network.
 
 ANY_ORIGIN = "*"
 
@@ -53,7 +56,6 @@ MAX_PATH_PREFIX = 200
 _PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_~][A-Za-z0-9._~-]*)+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
-Network = IPv4Network | IPv6Network
 
 
 RENAMED = {
@@ -71,6 +73,21 @@ class Fairness(StrEnum):
     ADDRESS = "address"
 
 
+def any_host() -> str:
+    """Return the host of all addresses: ``::`` for both families, ``0.0.0.0`` without IPv6.
+
+    Tried with a socket: with IPv6 switched off for all interfaces Linux still has dual-stack
+    sockets, which take IPv4. Only a system that has none needs the other.
+    """
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.bind((ANY_IPV6, 0))
+    except OSError:
+        return ANY_IPV4
+    return ANY_IPV6
+
+
 class SettingsError(Exception):
     """A setting has a value that is not allowed; the message is one printable sentence."""
 
@@ -84,19 +101,20 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read ``HOST:PORT``, with an IPv6 host in brackets; raise ValueError for anything else."""
-        host, _, port = text.rpartition(":")
-        if ":" in host and not (host.startswith("[") and host.endswith("]")):
-            raise ValueError(text)
-        address = cls(host.strip("[]"), int(port))
-        if not address.host or not 1 <= address.port <= 65535:
-            raise ValueError(text)
-        return address
+        """Read ``HOST:PORT``, with an IPv6 host in brackets; raise ValueError for anything else.
 
-    @property
-    def family(self) -> AddressFamily:
-        """Address family of the listening socket."""
-        return AF_INET6 if ":" in self.host else AF_INET
+        Without a host it is the host of all addresses, see `any_host`.
+        """
+        host, colon, number = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+            IPv6Address(host)
+        elif not colon or ":" in host:
+            raise ValueError(text)
+        port = int(number)
+        if not 1 <= port <= 65535:
+            raise ValueError(text)
+        return cls(host or any_host(), port)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -181,6 +199,15 @@ def _seconds(variable: str, least: float, most: float, default: float) -> dict[s
     return _setting(variable, parse, allowed, default=default, default_text=text, unit="seconds")
 
 
+def _address(variable: str, port: int) -> dict[str, object]:
+    """Metadata of the address of a listener, with its default port."""
+    allowed = (
+        f"HOST:PORT, such as 0.0.0.0:{port} or [::1]:{port}, or :{port} for all addresses, with a"
+        " port from 1 to 65535"
+    )
+    return _setting(variable, Address.parse, allowed, default=Address("127.0.0.1", port))
+
+
 def _one_of(*words: str) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -192,7 +219,7 @@ def _runtime(text: str) -> str | None:
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(","))
+    return tuple(parse_network(part.strip()) for part in text.split(","))
 
 
 def parse_styles(text: str) -> tuple[str, ...]:
@@ -288,22 +315,8 @@ def _slots(environ: Mapping[str, str]) -> int:
 class Settings:
     """What an operator can set; docs/settings.md explains each setting."""
 
-    bind: Address = field(
-        metadata=_setting(
-            "DCTNET_BIND",
-            Address.parse,
-            "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
-            default=Address("127.0.0.1", 8080),
-        )
-    )
-    management_bind: Address = field(
-        metadata=_setting(
-            "DCTNET_MANAGEMENT_BIND",
-            Address.parse,
-            "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
-            default=Address("127.0.0.1", 9090),
-        )
-    )
+    bind: Address = field(metadata=_address("DCTNET_BIND", 8080))
+    management_bind: Address = field(metadata=_address("DCTNET_MANAGEMENT_BIND", 9090))
     path_prefix: str = field(
         metadata=_setting(
             "DCTNET_PATH_PREFIX",
