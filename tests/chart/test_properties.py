@@ -39,8 +39,8 @@ TEXTS = st.one_of(
 
 def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Return a strategy for a schema; values passed through to Kubernetes come from examples."""
-    if "examples" in schema:
-        return st.sampled_from(schema["examples"])
+    if values := schema.get("examples") or schema.get("enum"):
+        return st.sampled_from(values)
     if "$ref" in schema:
         return strategy_for(DEFINITIONS[schema["$ref"].rpartition("/")[2]])
     if "allOf" in schema:
@@ -48,8 +48,6 @@ def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return strategy_for(only)
     if "anyOf" in schema:
         return st.one_of([strategy_for(each) for each in schema["anyOf"]])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
     if "not" in schema:  # Of a string; the schema's generator then leaves out the type.
         unlike = re.compile(schema["not"]["pattern"])
         return strings(schema).filter(lambda text: not unlike.search(text))

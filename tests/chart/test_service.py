@@ -203,7 +203,7 @@ HINTS = ["A controller in another namespace", "A controller outside of the clust
                 BEHIND,
                 MANAGEMENT,
                 "Replicas reach DNS, and networkPolicy.extraEgress.",
-                f"The Job reaches DNS and {HUB}",
+                f"The Job reaches DNS, networkPolicy.extraEgress and {HUB}",
                 *HINTS,
             ],
         ),
