@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +18,10 @@ INSTALL_TIMEOUT_S = 900
 
 
 @contextmanager
-def serve(upstream: Path) -> Iterator[Hub]:
+def serve(upstream: Path, tls: SSLContext | None = None) -> Iterator[Hub]:
     """Run a hub with one model at E2E_HUB_HOST."""
     files = {name: (upstream / name).read_bytes() for name in REQUIRED_FILES}
-    with running(Hub(MODEL, {"master": files}), os.environ["E2E_HUB_HOST"]) as hub:
+    with running(Hub(MODEL, {"master": files}), os.environ["E2E_HUB_HOST"], tls) as hub:
         yield hub
 
 

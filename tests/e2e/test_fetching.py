@@ -1,5 +1,7 @@
 """Model source `modelscope`: a Job or the pods fetch a public model from the hub and convert it."""
 
+import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from tests.e2e.cluster import CommandError, Namespace, Release, namespace, until
 from tests.e2e.stub_hub import INSTALL_TIMEOUT_S
 from tests.e2e.test_policies import CONNECT, parse_results
 from tests.hub.stand_in import Hub
+from tests.support.certificates import self_signed
 
 REPLICAS = 2
 
@@ -31,6 +34,22 @@ def values(demo: dict[str, Any], hub: Hub, **model: object) -> dict[str, Any]:
     return result
 
 
+def trusting(certificate: Path) -> dict[str, Any]:
+    """Values with which pods trust the hub's certificate, and no other."""
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "private-ca"},
+        "data": {"ca.crt": certificate.read_text()},
+    }
+    return {
+        "extraObjects": [config_map],
+        "extraVolumes": [{"name": "private-ca", "configMap": {"name": "private-ca"}}],
+        "extraVolumeMounts": [{"name": "private-ca", "mountPath": "/etc/private-ca"}],
+        "extraEnv": [{"name": "REQUESTS_CA_BUNDLE", "value": "/etc/private-ca/ca.crt"}],
+    }
+
+
 def jobs(own: Namespace) -> list[str]:
     return [each["metadata"]["name"] for each in own.items("jobs")]
 
@@ -43,10 +62,15 @@ def counts(hub: Hub) -> dict[str, int]:
 @pytest.mark.promise("Cluster: network policies allow only what the replica needs")
 @pytest.mark.needs("hub")
 @pytest.mark.needs("policies")
-def test_job_fetches_once_and_replicas_cannot_reach_the_hub(demo, hub, record_result):
-    hub.others = frozenset({STYLES["3d"].model_id})
-    with namespace("job") as own:
-        release = Release(own, values(demo, hub, cache=CACHE, fetch={"by": "job"}))
+def test_job_fetches_once_and_replicas_cannot_reach_the_hub(
+    demo, upstream_comic, record_result, tmp_path
+):
+    """From a hub with a certificate of a private authority."""
+    certificate, tls = self_signed(tmp_path, os.environ["E2E_HUB_HOST"])
+    with stub_hub.serve(upstream_comic, tls) as hub, namespace("job") as own:
+        hub.others = frozenset({STYLES["3d"].model_id})
+        fetching = values(demo, hub, cache=CACHE, fetch={"by": "job"})
+        release = Release(own, fetching | trusting(certificate))
         seconds = release.install(INSTALL_TIMEOUT_S)
         (first,) = jobs(own)
         assert counts(hub) == dict.fromkeys(REQUIRED_FILES, 1)

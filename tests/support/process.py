@@ -223,10 +223,15 @@ def _status(url: str) -> int | None:
 
 @contextmanager
 def serving(
-    log: Path | None = None, command: Sequence[str | Path] = (), /, **settings: object
+    log: Path | None = None,
+    command: Sequence[str | Path] = (),
+    /,
+    *,
+    host: str = "127.0.0.1",
+    **settings: object,
 ) -> Iterator[Server]:
     """A ready server; stopped at the end of the block."""
-    with Server(log, command, **settings) as server:
+    with Server(log, command, host=host, **settings) as server:
         server.wait_for(200, READY_S)
         yield server
 
