@@ -27,10 +27,10 @@ from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
+WORDS = ["yes", "no", "on", "null", "1e3", "0x1f", "007"]
+"""Texts that YAML reads as other types."""
 TEXTS = st.one_of(
-    st.sampled_from(
-        ["", "yes", "null", "1e3", "0x1f", "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]
-    ),
+    st.sampled_from(["", *WORDS, "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]),
     st.text(ASCII, max_size=20),
 )
 
@@ -59,7 +59,9 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     pattern = (
         schema["pattern"].removesuffix("$") + r"\Z"
     )  # In Python, $ also matches before a newline.
-    return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    matching = st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    words = [word for word in WORDS if re.match(pattern, word) and len(word) <= longest]
+    return st.one_of(matching, st.sampled_from(words)) if words else matching
 
 
 def integers(schema: dict[str, Any]) -> st.SearchStrategy[int]:

@@ -24,7 +24,6 @@ HOST = {"expose": {"hosts": ["a.example.org"]}}
     [
         ({}, "ClusterIP", {"port": 80}),
         ({"port": 8000}, "ClusterIP", {"port": 8000}),
-        ({"nodePort": 30080}, "ClusterIP", {"port": 80}),
         ({"type": "NodePort"}, "NodePort", {"port": 80}),
         ({"type": "NodePort", "nodePort": 30080}, "NodePort", {"port": 80, "nodePort": 30080}),
         (

@@ -178,7 +178,7 @@ share one thread per CPU. */}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
 {{- $styles := include "dctnet.styleCount" . | int64 -}}
 {{- $fetch := ternary (add 600 (mul 300 $styles)) 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
-{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
+{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch .Values.minReadySeconds 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 
 {{- define "dctnet.strategy" -}}

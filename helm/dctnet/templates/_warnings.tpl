@@ -6,6 +6,9 @@
 - resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, set auto to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
 {{- end }}
 {{- end }}
+{{- if and (eq (toString .Values.hostUsers) "false") (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) }}
+- hostUsers is false, but Kubernetes {{ .Capabilities.KubeVersion.Version }} ignores it unless its feature gate UserNamespacesSupport is on: check `hostUsers` of a pod.
+{{- end }}
 {{- with .Values.metrics }}
 {{- if and .podAnnotations (or .serviceMonitor.enabled .podMonitor.enabled) }}
 - metrics.podAnnotations and a monitor are both enabled: a Prometheus that follows both scrapes each replica twice, and alerts fire twice. Disable one of them.
