@@ -1,6 +1,7 @@
 """The API's Service, the pod of `helm test`, and the notes after installation."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -149,6 +150,13 @@ def test_notes_mention_api_keys_styles_and_model_cache():
     assert "-c fetch --follow" in text
     assert "model.cache" in text
     assert "model.cache" not in notes({"model": {"cache": {"create": True}}})
+
+
+def test_notes_name_the_namespace_of_the_objects():
+    text = notes(DEMO, {"namespaceOverride": "cartoons"})
+    assert "as dctnet in the namespace cartoons." in text
+    assert set(re.findall(r"kubectl -n (\S+)", text)) == {"cartoons"}
+    assert "helm test dctnet -n images" in text  # Helm keeps the release there.
 
 
 def test_notes_end_with_warnings():

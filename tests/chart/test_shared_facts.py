@@ -1,9 +1,11 @@
 """Copies in the chart of facts of the service: shared limits, styles, and memory per style."""
 
+import base64
 import re
 from math import ceil
 
 import pytest
+import yaml
 
 from dctnet import memory, shared_limits
 from dctnet.config import MAX_STYLES, MIB, SETTINGS, Settings
@@ -18,7 +20,9 @@ from tests.support.chart import (
     render,
     schema_at,
 )
+from tests.support.repo import ROOT
 
+STATIC = ROOT / "service/dctnet/api/static"
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
 
@@ -137,6 +141,12 @@ def test_names_of_styles(name, styles):
     assert re.findall(r'"(.+?)"', copy) == list(styles), f"dctnet.{name} in {MODEL_TPL}"
     comment = VALUES.read_text().partition("# -- Styles to serve;")[2].partition("  styles: []")[0]
     assert set(styles) <= set(re.findall(r"`(.+?)`", comment))
+
+
+def test_icon_of_the_web_ui():
+    icon = base64.b64encode((STATIC / "icon.svg").read_bytes()).decode()
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["icon"] == f"data:image/svg+xml;base64,{icon}"
 
 
 def test_maximum_of_styles():

@@ -144,6 +144,21 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* Part of the spec of pods that connect to other hosts. That of `helm test` only resolves Services. */}}
+{{- define "dctnet.nameResolution" -}}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "dctnet.ipFamilies" -}}
 {{- with .Values.service.ipFamilyPolicy }}
 ipFamilyPolicy: {{ . }}

@@ -341,7 +341,7 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- range $label := concat ($monitor.targetLabels | default list) $monitor.podTargetLabels -}}
 {{- if has $label (list "namespace" "job" "pod" "instance") -}}
-{{- fail (printf "dctnet: metrics.%s would replace the label %s, by which rules, dashboards and autoscaling tell series apart: remove it from targetLabels and podTargetLabels." $name $label) -}}
+{{- fail (printf "dctnet: metrics.%s would replace the label %s, by which rules, dashboards and autoscaling identify series: remove it from targetLabels and podTargetLabels." $name $label) -}}
 {{- end -}}
 {{- if and (has $label (include "dctnet.metricLabels" $ | fromJsonArray)) (not $monitor.honorLabels) -}}
 {{- fail (printf "dctnet: metrics.%s would rename the label %s of the service's metrics, which rules and dashboards need: set honorLabels, or remove it from targetLabels and podTargetLabels." $name $label) -}}
