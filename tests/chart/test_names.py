@@ -239,9 +239,12 @@ def test_names_that_yaml_reads_as_other_types_stay_strings():
             "imagePullSecrets": [{"name": "1e3"}],
             "priorityClassName": "0",
             "networkPolicy": {"prometheusNamespaces": ["007"]},
+            "podAnnotations": {"a": "=", "b": "<<"},
         },
         release="1e3",
     )
+    annotations = objects.pod["metadata"]["annotations"]
+    assert (annotations["a"], annotations["b"]) == ("=", "<<")
     assert {each["metadata"]["name"][:2] for each in objects} == {"on"}
     assert objects.container["envFrom"] == [{"configMapRef": {"name": "on"}}]
     spec = objects.pod["spec"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chart.schemas import MINORS
 from tests.support.chart import (
+    CHART,
     DEMO,
     SCHEMAS,
     Object,
@@ -175,6 +176,14 @@ def test_fields_are_equal_in_both_majors_of_helm():
     layers = (BASE, *values("1.36"))
     first, second = (list(render(merge_values(*layers), helm=helm)) for helm in ("helm", "helm3"))
     assert first == second
+
+
+def test_rendering_is_deterministic():
+    text = json.dumps(merge_values(BASE, *values("1.36")))
+    command = ("helm", "template", "dctnet", CHART, "--kube-version", "1.36.0", "--values", "-")
+    first, second = (run_tool(*command, input=text) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
 
 
 def test_replicas_alone_have_the_dns_settings():

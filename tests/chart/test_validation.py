@@ -112,6 +112,11 @@ VALUES_CASES = {
         "lifecycle.preStop.sleep.seconds + timeouts.drainDelay + timeouts.request + 5, 80 s",
         pre_stop(sleep={"seconds": 5}) | timeouts(terminationGracePeriod=81),
     ),
+    "postStart hook longer than the grace period": (
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 81}}}},
+        "lifecycle.postStart.sleep.seconds is 81, but Kubernetes allows at most the termination",
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 80}}}},
+    ),
     "drain delay too short for an ingress": (
         merge_values(INGRESS, timeouts(drainDelay=5)),
         "timeouts.drainDelay is 5 s, but it must be more than 5 s behind an ingress or a gateway",

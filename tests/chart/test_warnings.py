@@ -29,6 +29,14 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "resources.limits.memory is 4398Mi, but requests within the limits can take 4399Mi:",
         memory("4399Mi"),
     ),
+    "fairness by address behind a load balancer": (
+        {"fairness": {"by": "address"}, "service": {"type": "LoadBalancer"}},
+        "fairness.by is address, but with service.type LoadBalancer replicas can see addresses of",
+        {
+            "fairness": {"by": "address"},
+            "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+        },
+    ),
     "user namespace on an old version of Kubernetes": (
         {"hostUsers": False},
         "hostUsers is false, but Kubernetes v1.32.0 ignores it unless its feature gate",

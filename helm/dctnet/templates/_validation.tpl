@@ -88,6 +88,10 @@ by configmap.yaml. */}}
 {{- if and $hook (not $hook.sleep) (kindIs "invalid" $timeouts.terminationGracePeriod) -}}
 {{- fail (printf "dctnet: lifecycle.preStop runs before SIGTERM, in the termination grace period, and only the time of a sleep is known: set timeouts.terminationGracePeriod to %v s and the time of the hook." $grace) -}}
 {{- end -}}
+{{- $postStart := dig "postStart" "sleep" "seconds" 0 .Values.lifecycle -}}
+{{- if gt (float64 $postStart) $grace -}}
+{{- fail (printf "dctnet: lifecycle.postStart.sleep.seconds is %v, but Kubernetes allows at most the termination grace period, %v s." $postStart $grace) -}}
+{{- end -}}
 {{- if le $grace $graceful -}}
 {{- fail (printf "dctnet: timeouts.terminationGracePeriod is %v s, but it must be more than %stimeouts.drainDelay + timeouts.request + 5, %v s, or replicas are killed before in-flight requests complete." $grace (eq $sleep "0" | ternary "" "lifecycle.preStop.sleep.seconds + ") $graceful) -}}
 {{- end -}}
