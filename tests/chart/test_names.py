@@ -278,17 +278,22 @@ def test_service_account_name(account, used, made_):
     assert all(each["automountServiceAccountToken"] is False for each in accounts)
 
 
-def test_numeric_names_stay_strings():
+def test_names_that_yaml_reads_as_other_types_stay_strings():
     objects = render(
         {
-            "fullnameOverride": "e3",
+            "fullnameOverride": "on",
             "image": {"repository": "1", "tag": "30"},
             "imagePullSecrets": [{"name": "1e3"}],
             "priorityClassName": "0",
             "networkPolicy": {"prometheusNamespaces": ["007"]},
+            "podAnnotations": {"a": "=", "b": "<<"},
         },
         release="1e3",
     )
+    annotations = objects.pod["metadata"]["annotations"]
+    assert (annotations["a"], annotations["b"]) == ("=", "<<")
+    assert {each["metadata"]["name"][:2] for each in objects} == {"on"}
+    assert objects.container["envFrom"] == [{"configMapRef": {"name": "on"}}]
     spec = objects.pod["spec"]
     assert spec["imagePullSecrets"] == [{"name": "1e3"}]
     assert spec["priorityClassName"] == "0"

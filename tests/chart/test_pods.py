@@ -150,6 +150,8 @@ STAYS = [
     ("autoscaling.maxReplicas", 9),
     ("helmTest.enabled", False),
     ("timeouts.proxyTotal", 99),
+    ("deploymentAnnotations", {"a": "b"}),
+    ("minReadySeconds", 5),
 ]
 
 
@@ -191,6 +193,8 @@ def test_scheduling_and_security_values_reach_all_pods():
         "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "high",
         "runtimeClassName": "gvisor",
+        "schedulerName": "batch",
+        "hostUsers": False,
     }
     own = nest_value("podSecurityContext.fsGroup", 7)
     specs = dict(pods(render(merge_values(DEMO, settings, own))))

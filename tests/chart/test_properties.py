@@ -29,10 +29,10 @@ from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
+WORDS = ["yes", "no", "on", "null", "1e3", "0x1f", "007", "=", "<<"]
+"""Texts that YAML reads as other types, or gives a meaning."""
 TEXTS = st.one_of(
-    st.sampled_from(
-        ["", "yes", "null", "1e3", "0x1f", "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]
-    ),
+    st.sampled_from(["", *WORDS, "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]),
     st.text(ASCII, max_size=20),
 )
 
@@ -62,7 +62,9 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     pattern = (
         schema["pattern"].removesuffix("$") + r"\Z"
     )  # In Python, $ also matches before a newline.
-    return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    matching = st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    words = [word for word in WORDS if re.match(pattern, word) and len(word) <= longest]
+    return st.one_of(matching, st.sampled_from(words)) if words else matching
 
 
 def integers(schema: dict[str, Any]) -> st.SearchStrategy[int]:
@@ -140,13 +142,25 @@ BASE_VALUES = [
 ]
 """Values that random ones are merged over, to reach features that are off by default."""
 
+LOAD_BALANCER = {"service": {"type": "LoadBalancer"}}
+NEEDED = {
+    "service.externalTrafficPolicy": LOAD_BALANCER,
+    "service.loadBalancerClass": LOAD_BALANCER,
+    "service.loadBalancerSourceRanges": LOAD_BALANCER,
+    "service.nodePort": LOAD_BALANCER,
+    "service.sessionAffinityTimeoutSeconds": {"service": {"sessionAffinity": "ClientIP"}},
+    "metrics.podMonitor.tlsConfig": {"metrics": {"podMonitor": {"scheme": "https"}}},
+    "metrics.serviceMonitor.tlsConfig": {"metrics": {"serviceMonitor": {"scheme": "https"}}},
+}
+"""Values without which validation rejects a value."""
+
 
 @st.composite
 def random_values(draw: st.DrawFn) -> dict[str, Any]:
     """Random values for a few keys; with all at once, hardly any would pass validation."""
     values: dict[str, Any] = draw(st.sampled_from(BASE_VALUES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
-        values = merge_values(values, nest_value(path, draw(VALUES[path])))
+        values = merge_values(values, NEEDED.get(path, {}), nest_value(path, draw(VALUES[path])))
     return values
 
 

@@ -1,6 +1,7 @@
 """The API's Service, the pod of `helm test`, and the notes after installation."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -26,7 +27,6 @@ HOST = {"expose": {"hosts": ["a.example.org"]}}
     [
         ({}, "ClusterIP", {"port": 80}),
         ({"port": 8000}, "ClusterIP", {"port": 8000}),
-        ({"nodePort": 30080}, "ClusterIP", {"port": 80}),
         ({"type": "NodePort"}, "NodePort", {"port": 80}),
         ({"type": "NodePort", "nodePort": 30080}, "NodePort", {"port": 80, "nodePort": 30080}),
         (
@@ -221,6 +221,13 @@ def test_notes_say_what_the_network_policy_admits(values, lines):
 
 def test_notes_without_a_network_policy():
     assert "policy" not in notes(DEMO, {"networkPolicy": {"enabled": False}})
+
+
+def test_notes_name_the_namespace_of_the_objects():
+    text = notes(DEMO, {"namespaceOverride": "cartoons"})
+    assert "as dctnet in the namespace cartoons." in text
+    assert set(re.findall(r"kubectl -n (\S+)", text)) == {"cartoons"}
+    assert "helm test dctnet -n images" in text  # Helm keeps the release there.
 
 
 def test_notes_end_with_warnings():

@@ -1,5 +1,6 @@
 """Copies in the chart of facts of the service: shared limits, styles, and memory per style."""
 
+import base64
 import re
 from math import ceil
 
@@ -25,6 +26,7 @@ from tests.support.chart import (
 )
 from tests.support.repo import ROOT
 
+STATIC = ROOT / "service/dctnet/api/static"
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
 
@@ -143,6 +145,12 @@ def test_names_of_styles(name, styles):
     assert re.findall(r'"(.+?)"', copy) == list(styles), f"dctnet.{name} in {MODEL_TPL}"
     comment = VALUES.read_text().partition("# -- Styles to serve;")[2].partition("  styles: []")[0]
     assert set(styles) <= set(re.findall(r"`(.+?)`", comment))
+
+
+def test_icon_of_the_web_ui():
+    icon = base64.b64encode((STATIC / "icon.svg").read_bytes()).decode()
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["icon"] == f"data:image/svg+xml;base64,{icon}"
 
 
 def test_maximum_of_styles():

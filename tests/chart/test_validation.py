@@ -43,6 +43,18 @@ def model(**values: Any) -> dict[str, Any]:
     return {"model": {"source": "modelscope", **values}}
 
 
+def service(**fields: Any) -> dict[str, Any]:
+    return {"service": fields}
+
+
+def monitor(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"metrics": {kind: {"enabled": True} | fields}}
+
+
+def pre_stop(**action: Any) -> dict[str, Any]:
+    return {"lifecycle": {"preStop": action}}
+
+
 def rolling(**numbers: Any) -> dict[str, Any]:
     return {"strategy": {"rollingUpdate": numbers}}
 
@@ -91,6 +103,21 @@ VALUES_CASES = {
         timeouts(drainDelay=30, terminationGracePeriod=95),
         "timeouts.drainDelay + timeouts.request + 5, 95 s",
         timeouts(drainDelay=29, terminationGracePeriod=95),
+    ),
+    "preStop hook of unknown duration": (
+        pre_stop(exec={"command": ["sleep", "5"]}),
+        "set timeouts.terminationGracePeriod to 80 s and the time of the hook",
+        pre_stop(exec={"command": ["sleep", "5"]}) | timeouts(terminationGracePeriod=85),
+    ),
+    "grace period without the time of the preStop hook": (
+        pre_stop(sleep={"seconds": 5}) | timeouts(terminationGracePeriod=80),
+        "lifecycle.preStop.sleep.seconds + timeouts.drainDelay + timeouts.request + 5, 80 s",
+        pre_stop(sleep={"seconds": 5}) | timeouts(terminationGracePeriod=81),
+    ),
+    "postStart hook longer than the grace period": (
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 81}}}},
+        "lifecycle.postStart.sleep.seconds is 81, but Kubernetes allows at most the termination",
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 80}}}},
     ),
     "drain delay too short for an ingress": (
         merge_values(INGRESS, timeouts(drainDelay=5)),
@@ -402,6 +429,21 @@ VALUES_CASES = {
         "strategy.rollingUpdate has neither a surge nor an unavailable replica",
         rolling(maxSurge=0, maxUnavailable="1%"),
     ),
+    "progress deadline of the minimum ready time": (
+        {"minReadySeconds": 60, "progressDeadlineSeconds": 60},
+        "progressDeadlineSeconds is 60, but it must be more than minReadySeconds, 60",
+        {"minReadySeconds": 60, "progressDeadlineSeconds": 61},
+    ),
+    "host alias twice": (
+        {"hostAliases": [{"ip": "10.0.0.1", "hostnames": [name]} for name in "ab"]},
+        "the pod would have two host aliases with the ip 10.0.0.1",
+        {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]},
+    ),
+    "DNS policy without nameservers": (
+        {"dnsPolicy": "None", "dnsConfig": {"searches": ["a"]}},
+        "dnsPolicy is None, but dnsConfig.nameservers is empty",
+        {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.10"]}},
+    ),
     "cache both created and existing": (
         model(cache={"create": True, "existingClaim": "models"}),
         "model.cache.create and model.cache.existingClaim are both set",
@@ -411,6 +453,41 @@ VALUES_CASES = {
         families("SingleStack", "IPv6", "IPv4"),
         "service.ipFamilyPolicy is SingleStack, but service.ipFamilies has two families",
         families("SingleStack", "IPv6"),
+    ),
+    "node port of a cluster IP": (
+        service(nodePort=30080),
+        "service.nodePort is set, but service.type is ClusterIP: remove it, or set the type NodeP",
+        service(nodePort=30080, type="NodePort"),
+    ),
+    "external traffic policy of a cluster IP": (
+        service(externalTrafficPolicy="Local"),
+        "service.externalTrafficPolicy is set, but service.type is ClusterIP",
+        service(externalTrafficPolicy="Local", type="LoadBalancer"),
+    ),
+    "load balancer class of a node port": (
+        service(loadBalancerClass="a", type="NodePort"),
+        "service.loadBalancerClass is set, but service.type is NodePort: remove it, or set the",
+        service(loadBalancerClass="a", type="LoadBalancer"),
+    ),
+    "source ranges of a node port": (
+        service(loadBalancerSourceRanges=["10.0.0.0/8"], type="NodePort"),
+        "service.loadBalancerSourceRanges is set, but service.type is NodePort",
+        service(loadBalancerSourceRanges=["10.0.0.0/8"], type="LoadBalancer"),
+    ),
+    "timeout without session affinity": (
+        service(sessionAffinityTimeoutSeconds=60, sessionAffinity="None"),
+        "service.sessionAffinityTimeoutSeconds is set, but service.sessionAffinity is not ClientIP",
+        service(sessionAffinityTimeoutSeconds=60, sessionAffinity="ClientIP"),
+    ),
+    "headless Service that translates ports": (
+        service(clusterIP="None"),
+        "service.clusterIP is None, but service.type is ClusterIP and service.port 80: a headless",
+        service(clusterIP="None", port=8080),
+    ),
+    "headless Service of another type": (
+        service(clusterIP="None", port=8080, type="NodePort"),
+        "service.clusterIP is None, but service.type is NodePort",
+        service(clusterIP="10.96.0.9", port=8080, type="NodePort"),
     ),
     "TLS without hosts": (
         TLS,
@@ -442,6 +519,56 @@ VALUES_CASES = {
         "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
         ingress_annotation("nginx.ingress.kubernetes.io/enable-cors", "true"),
     ),
+    "annotation of the Gateway derived by the chart": (
+        {
+            "expose": {"hosts": ["a"], "tls": {"enabled": True, "issuer": "a"}},
+            "gateway": {
+                "create": True,
+                "gatewayAnnotations": {"cert-manager.io/issuer": "b"},
+            },
+        },
+        "gateway.gatewayAnnotations sets cert-manager.io/issuer, which the chart derives",
+        {"gateway": {"create": True, "gatewayAnnotations": {"cert-manager.io/issuer": "b"}}},
+    ),
+    "metadata of the trigger derived by the chart": (
+        {"autoscaling": {"keda": {"metadata": {"query": "sum(up)"}}}},
+        "autoscaling.keda.metadata sets query, which the chart derives",
+        {"autoscaling": {"keda": {"metadata": {"authModes": "bearer"}}}},
+    ),
+    "TLS settings of a plain scrape": (
+        monitor("podMonitor", tlsConfig={"serverName": "a"}),
+        "metrics.podMonitor.tlsConfig is set, but metrics.podMonitor.scheme is http",
+        monitor("podMonitor", tlsConfig={"serverName": "a"}, scheme="https"),
+    ),
+    "target label that identifies a series": (
+        monitor("serviceMonitor", targetLabels=["pod"], honorLabels=True),
+        "metrics.serviceMonitor would replace the label pod, by which rules",
+        monitor("serviceMonitor", targetLabels=["team"], honorLabels=True),
+    ),
+    "target label that a metric has": (
+        monitor("podMonitor", podTargetLabels=["team", "version"]),
+        "metrics.podMonitor would rename the label version of the service's metrics",
+        monitor("podMonitor", podTargetLabels=["team", "version"], honorLabels=True),
+    ),
+    "group of rules twice": (
+        {
+            "metrics": {
+                "prometheusRule": {
+                    "enabled": True,
+                    "additionalGroups": [{"name": "dctnet.models", "rules": []}],
+                }
+            }
+        },
+        "the PrometheusRule would have two groups with the name dctnet.models: rename one in",
+        {
+            "metrics": {
+                "prometheusRule": {
+                    "enabled": True,
+                    "additionalGroups": [{"name": "models", "rules": []}],
+                }
+            }
+        },
+    ),
     "threshold of an alert that has none": (
         alerts(DctnetNoReplicaReady={"threshold": 1}),
         "metrics.prometheusRule.alerts.DctnetNoReplicaReady.threshold is set, but this alert has",
@@ -466,6 +593,16 @@ CLUSTER_CASES = {
         (IMAGE, {"kubernetes": "1.35.9"}),
         "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
         (IMAGE, {"kubernetes": "1.36.0"}),
+    ),
+    "traffic distribution on an old version of Kubernetes": (
+        (service(trafficDistribution="PreferSameNode"), {"kubernetes": "1.33.9"}),
+        "service.trafficDistribution PreferSameNode needs Kubernetes 1.34, and this is v1.33.9",
+        (service(trafficDistribution="PreferClose"), {"kubernetes": "1.31.0"}),
+    ),
+    "sleep on an old version of Kubernetes": (
+        (pre_stop(sleep={"seconds": 5}), {"kubernetes": "1.29.0"}),
+        "lifecycle.preStop.sleep needs Kubernetes 1.30, and this is v1.29.0",
+        (pre_stop(sleep={"seconds": 5}), {"kubernetes": "1.30.0"}),
     ),
     "release name with a leading digit": (
         ({}, {"release": "1st"}),

@@ -30,6 +30,19 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "resources.limits.memory is 4398Mi, but requests within the limits can take 4399Mi:",
         memory("4399Mi"),
     ),
+    "fairness by address behind a load balancer": (
+        {"fairness": {"by": "address"}, "service": {"type": "LoadBalancer"}},
+        "fairness.by is address, but with service.type LoadBalancer replicas can see addresses of",
+        {
+            "fairness": {"by": "address"},
+            "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+        },
+    ),
+    "user namespace on an old version of Kubernetes": (
+        {"hostUsers": False},
+        "hostUsers is false, but Kubernetes v1.32.0 ignores it unless its feature gate",
+        {"hostUsers": True},
+    ),
     "annotations and a ServiceMonitor": (
         merge_values(SCRAPED, monitored("serviceMonitor")),
         "metrics.podAnnotations and a monitor are both enabled:",
@@ -68,7 +81,9 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
 }
 
 
-def warnings(values: dict[str, Any], apis: Sequence[str] = APIS) -> list[str]:
+def warnings(
+    values: dict[str, Any], apis: Sequence[str] = APIS, kubernetes: str = "1.32.0"
+) -> list[str]:
     """Return the warnings, which only `helm install` prints, by an object that contains them."""
     printed = {
         "apiVersion": "v1",
@@ -76,7 +91,8 @@ def warnings(values: dict[str, Any], apis: Sequence[str] = APIS) -> list[str]:
         "metadata": {"name": "warnings"},
         "data": {"text": '{{ include "dctnet.warnings" . }}'},
     }
-    objects = render(merge_values(DEMO, values, {"extraObjects": [printed]}), apis=apis)
+    values = merge_values(DEMO, values, {"extraObjects": [printed]})
+    objects = render(values, apis=apis, kubernetes=kubernetes)
     return [
         each
         for each in objects.one("ConfigMap", "warnings")["data"]["text"].split("- ")
@@ -91,6 +107,10 @@ def test_warning(case):
     assert warning.startswith(part)
     assert warning.strip().endswith(".")
     assert warnings(nearest) == []
+
+
+def test_user_namespaces_need_no_warning_on_a_newer_version():
+    assert warnings({"hostUsers": False}, kubernetes="1.33.0") == []
 
 
 def test_custom_metrics_need_no_warning():

@@ -44,6 +44,16 @@ def test_rules_pass_their_unit_tests():
     assert promtool("test", "rules", *CASES).count("SUCCESS") == len(CASES) > 0
 
 
+def test_rules_pass_their_unit_tests_with_target_labels(tmp_path):
+    """The labels of a monitor's targetLabels; alerts on a replica carry them."""
+    for path in CASES:
+        text = re.sub(r"(series: '\w+\{)", r'\1team="a", ', path.read_text())
+        text = re.sub(r'(labels: \'ALERTS\{)(.*pod=")', r'\1team="a", \2', text)
+        text = re.sub(r"rule_files: .*", f"rule_files: [{RULES}]", text)
+        (tmp_path / path.name).write_text(text)
+    assert promtool("test", "rules", *tmp_path.iterdir()).count("SUCCESS") == len(CASES)
+
+
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 @pytest.mark.parametrize("alert", ALERTS)
 def test_alert_has_a_firing_and_a_silent_case(alert):

@@ -78,6 +78,14 @@ def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.Compl
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **options)
 
 
+class Loader(yaml.CSafeLoader):
+    """YAML as Go reads it: the values ``=`` and ``<<`` are strings."""
+
+
+for special in ("value", "merge"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{special}", lambda _, node: node.value)
+
+
 class Objects:
     """Rendered objects."""
 
@@ -188,7 +196,7 @@ def _rendered(*command: str, values: str) -> str:
     if run.returncode and "schema" in run.stderr:
         raise Invalid(run.stderr)
     assert run.returncode == 0, run.stderr
-    documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
+    documents = yaml.load_all(run.stdout, Loader=Loader)
     return json.dumps([document for document in documents if document])
 
 

@@ -70,7 +70,7 @@
 replica, which cost the pod nothing more. Its arguments do not name the Job, whose name changes with it. */}}
 {{- define "dctnet.waitContainer" -}}
 {{- $folders := include "dctnet.stylesSetting" . | splitList "," -}}
-{{- $hint := printf "A Job writes it: kubectl -n %s logs -l %s --all-containers" .Release.Namespace (include "dctnet.fetchSelector" .) -}}
+{{- $hint := printf "A Job writes it: kubectl -n %s logs -l %s --all-containers" (include "dctnet.namespace" .) (include "dctnet.fetchSelector" .) -}}
 {{- $args := concat (list "verify") $folders (list "--wait" (include "dctnet.fetchTimeout" .) "--wait-hint" $hint) -}}
 {{- $env := dict "DCTNET_STYLE_DIGESTS" (include "dctnet.styleDigestsSetting" (dict "root" . "sourceOnly" false)) -}}
 {{- $resources := include "dctnet.resources" . | fromYaml -}}
@@ -117,6 +117,7 @@ template:
 
 {{- define "dctnet.fetchPodSpec" -}}
 {{- include "dctnet.podSpec" . | trim }}
+{{- include "dctnet.nameResolution" . }}
 restartPolicy: OnFailure
 initContainers:
   {{- include "dctnet.fetchContainer" . | nindent 2 }}

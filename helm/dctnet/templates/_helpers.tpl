@@ -11,6 +11,19 @@
 {{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Namespace of the objects; `helm` keeps the release itself in .Release.Namespace. */}}
+{{- define "dctnet.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* Name and namespace of an object that may be in a namespace shared by several releases. Arguments: root,
+name, namespace. */}}
+{{- define "dctnet.placement" -}}
+{{- $own := include "dctnet.namespace" .root -}}
+name: {{ .namespace | empty | ternary .name (printf "%s-%s" $own .name) | quote }}
+namespace: {{ .namespace | default $own | quote }}
+{{- end -}}
+
 {{- define "dctnet.managementName" -}}
 {{ include "dctnet.fullname" . }}-management
 {{- end -}}
@@ -116,6 +129,12 @@ priorityClassName: {{ . | quote }}
 {{- with .Values.runtimeClassName }}
 runtimeClassName: {{ . | quote }}
 {{- end }}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.hostUsers) }}
+hostUsers: {{ .Values.hostUsers }}
+{{- end }}
 {{- with .Values.podSecurityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
@@ -130,6 +149,21 @@ nodeSelector:
 {{- end }}
 {{- with .Values.tolerations }}
 tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Part of the spec of pods that connect to other hosts. That of `helm test` only resolves Services. */}}
+{{- define "dctnet.nameResolution" -}}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

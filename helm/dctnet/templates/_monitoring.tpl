@@ -9,7 +9,7 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 {{ $name }}-{{ $suffix }}
 {{- end -}}
 
-{{/* Rules of files/rules, with the changes of metrics.prometheusRule. */}}
+{{/* Rules of files/rules, with the changes and the additional groups of metrics.prometheusRule. */}}
 {{- define "dctnet.rules" -}}
 {{- $values := .Values.metrics.prometheusRule -}}
 {{- $groups := list -}}
@@ -43,13 +43,55 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 {{- fail (printf "dctnet: metrics.prometheusRule.alerts has %s, but the alerts are %s." $alert (join ", " $known)) -}}
 {{- end -}}
 {{- end -}}
+{{- $groups = concat $groups $values.additionalGroups -}}
+{{- $names := list -}}
+{{- range $groups -}}
+{{- if has .name $names -}}
+{{- fail (printf "dctnet: the PrometheusRule would have two groups with the name %s: rename one in metrics.prometheusRule.additionalGroups." .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- dict "groups" $groups | toYaml -}}
+{{- end -}}
+
+{{/* Labels of the service's metrics, as JSON. Tests compare them with those of a replica. */}}
+{{- define "dctnet.metricLabels" -}}
+{{- list "code" "digest" "le" "method" "model" "reason" "resource" "result" "revision" "route" "runtime" "stage" "state" "style" "version" | toJson -}}
+{{- end -}}
+
+{{/* Fields of the spec that ServiceMonitor and PodMonitor share. Arguments: root, monitor. */}}
+{{- define "dctnet.scrapeSpec" -}}
+{{- with .monitor -}}
+jobLabel: {{ .jobLabel | quote }}
+{{- with .podTargetLabels }}
+podTargetLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .sampleLimit }}
+sampleLimit: {{ int64 . }}
+{{- end }}
+{{- if .namespace }}
+namespaceSelector:
+  matchNames:
+    - {{ include "dctnet.namespace" $.root | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Endpoint fields that ServiceMonitor and PodMonitor share. */}}
 {{- define "dctnet.scrapeEndpoint" -}}
 interval: {{ .interval }}
 scrapeTimeout: {{ .scrapeTimeout }}
+{{- if eq .scheme "https" }}
+scheme: https
+{{- end }}
+{{- with .tlsConfig }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .honorLabels }}
+honorLabels: true
+{{- end }}
 {{- with .relabelings }}
 relabelings:
   {{- toYaml . | nindent 2 }}

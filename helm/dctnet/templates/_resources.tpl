@@ -177,7 +177,7 @@ share one thread per CPU. */}}
 {{- define "dctnet.progressDeadlineSeconds" -}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
 {{- $fetch := include "dctnet.fetchedBy" . | empty | ternary 0 (include "dctnet.fetchTimeout" .) -}}
-{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
+{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch .Values.minReadySeconds 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 
 {{- define "dctnet.strategy" -}}
@@ -207,7 +207,7 @@ cluster, until the autoscaler owns it: only server-side apply knows owners. An a
 {{- if not .Values.autoscaling.enabled -}}
 {{ .Values.replicaCount }}
 {{- else -}}
-{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "dctnet.fullname" .) -}}
+{{- $live := lookup "apps/v1" "Deployment" (include "dctnet.namespace" .) (include "dctnet.fullname" .) -}}
 {{- if dig "metadata" "annotations" "dctnet.io/replicas" "" $live -}}
 {{- $applied := false -}}
 {{- $scaled := false -}}
