@@ -1,10 +1,11 @@
 """Byte budget over HTTP: photos of phones, exact limits, and bytes that every end releases."""
 
 import json
+import select
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,14 @@ import requests
 
 from dctnet.config import Settings
 from dctnet.shared_limits import FORM_OVERHEAD_BYTES
-from tests.server.conftest import IMAGE, Start, open_connection, post, read_response
+from tests.server.conftest import (
+    IMAGE,
+    Start,
+    open_connection,
+    open_connections,
+    post,
+    read_response,
+)
 from tests.support.encoded_images import encoded
 from tests.support.polling import BOUND_S
 from tests.support.process import Server
@@ -24,6 +32,7 @@ MB = 1_000_000
 MAX_BODY = MB
 MAX_FORM = MAX_BODY + FORM_OVERHEAD_BYTES
 BUDGET = 2 * MB + 200_000
+HEAD = "POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
 KEYS = "the-key-of-a-batch-client", "the-key-of-a-person"
 
 
@@ -65,8 +74,7 @@ def connect(server: Server) -> Iterator[Callable[..., socket.socket]]:
     with ExitStack() as stack:
 
         def connect(*headers: str) -> socket.socket:
-            lines = ["POST /v1/cartoons HTTP/1.1", "Host: x", "Expect: 100-continue", *headers]
-            head = "\r\n".join([*lines, "", ""]).encode()
+            head = (HEAD + "".join(f"{header}\r\n" for header in headers) + "\r\n").encode()
             return stack.enter_context(open_connection(server, head))
 
         yield connect
@@ -91,19 +99,16 @@ def test_photos_of_12_and_20_megabytes_pass_by_default(timed_server):
 
 
 @pytest.mark.promise("Input: photos of 48 and 50 megapixels have room by default")
-def test_fifty_photos_of_20_megabytes_wait_by_default(start_timed, blocked):
-    server = start_timed(0, TIMED_HELD=blocked, DCTNET_SLOTS=2)
-    data = IMAGE + bytes(20 * MB - len(IMAGE))  # Decoders stop at an image's end.
-    blocked.touch()
-    with ThreadPoolExecutor(50) as pool:
-        sent = [pool.submit(post, server, data) for _ in range(50)]
-        server.until(lambda: waiting_bytes(server) == 48 * len(data))
-        server.until(lambda: server.metric("dctnet_queue_depth") == 48)
-        blocked.unlink()
-        assert Counter(each.result().status_code for each in sent) == {200: 50}
-    assert waiting_bytes(server) == 0
+def test_fifty_photos_of_20_megabytes_have_room_by_default(timed_server):
+    """By their headers; full bodies are in `test_hostile_input.py` and `test_memory.py`."""
+    head = f"{HEAD}Content-Length: {20 * MB}\r\n\r\n".encode()
+    with open_connections(timed_server, 50, head) as clients:
+        for client in clients:
+            require_continue(client)
+        assert waiting_bytes(timed_server) == 50 * 20 * MB
+    timed_server.until(lambda: waiting_bytes(timed_server) == 0)
     capacity = Settings.from_environment({}).max_waiting_bytes
-    assert server.metric("dctnet_waiting_bytes_capacity") == capacity
+    assert timed_server.metric("dctnet_waiting_bytes_capacity") == capacity
 
 
 @pytest.mark.promise("Load: a full queue rejects with 429 at once, before the body")
@@ -192,9 +197,7 @@ def test_one_client_cannot_take_the_budget(start_timed, tmp_path):
         DCTNET_MAX_WAITING_BYTES=4 * MB,
     )
     batch, person = (
-        f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\nExpect: 100-continue\r\n"
-        f"Content-Length: {MAX_BODY}\r\n\r\n".encode()
-        for key in KEYS
+        f"{HEAD}X-Api-Key: {key}\r\nContent-Length: {MAX_BODY}\r\n\r\n".encode() for key in KEYS
     )
     with ExitStack() as stack:
         for _ in range(3):
@@ -202,3 +205,21 @@ def test_one_client_cannot_take_the_budget(start_timed, tmp_path):
         require_rejection(stack.enter_context(open_connection(server, batch)), "quota")
         require_continue(stack.enter_context(open_connection(server, person)))
         require_rejection(stack.enter_context(open_connection(server, person)), "waiting_bytes")
+
+
+@pytest.mark.promise("Load: slow senders get 408 and take no slot from others")
+def test_stalled_upload_releases_a_full_budget_early(start_timed):
+    server = start_timed(
+        0,
+        DCTNET_MAX_BODY_BYTES=MAX_BODY,
+        DCTNET_MAX_WAITING_BYTES=BUDGET,
+        DCTNET_UPLOAD_IDLE_TIMEOUT=10,
+    )
+    head = f"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY}\r\n\r\n".encode()
+    with open_connections(server, 2, head) as stalled:
+        started = time.monotonic()
+        server.until(lambda: waiting_bytes(server) == 2 * MAX_BODY)
+        server.until(lambda: waiting_bytes(server) == MAX_BODY)  # The other has room now.
+        assert 2 <= time.monotonic() - started < 10
+        ended, _, _ = select.select(stalled, [], [], BOUND_S)
+        assert [read_response(client)[0].status for client in ended] == [408]
