@@ -13,18 +13,18 @@ def reserved(budget: ByteBudget, size: int, client: Client = None) -> Reservatio
     return budget.reserve(size, client, 1.0)
 
 
-def refused(budget: ByteBudget, size: int, client: Client = None) -> RejectionReason:
+def rejection_reason(budget: ByteBudget, size: int, client: Client = None) -> RejectionReason:
     return rejection(lambda: reserved(budget, size, client)).reason
 
 
 def test_capacity_is_exact():
     budget = ByteBudget(10)
-    assert refused(budget, 11) is RejectionReason.WAITING_BYTES
+    assert rejection_reason(budget, 11) is RejectionReason.WAITING_BYTES
     reserved(budget, 4)
-    assert refused(budget, 7) is RejectionReason.WAITING_BYTES
+    assert rejection_reason(budget, 7) is RejectionReason.WAITING_BYTES
     reserved(budget, 6)
     assert (budget.in_use, budget.free) == (10, 0)
-    assert refused(budget, 1) is RejectionReason.WAITING_BYTES
+    assert rejection_reason(budget, 1) is RejectionReason.WAITING_BYTES
 
 
 def test_largest_body_is_admitted_to_an_idle_replica_for_any_client():
@@ -38,7 +38,7 @@ def test_client_cannot_take_the_whole_budget(size):
     budget = ByteBudget(100)
     while budget.in_use + size <= 75:
         reserved(budget, size, "much")
-    assert refused(budget, size, "much") is RejectionReason.QUOTA
+    assert rejection_reason(budget, size, "much") is RejectionReason.QUOTA
     reserved(budget, size, "little")
 
 
