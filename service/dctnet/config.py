@@ -19,7 +19,7 @@ from dctnet.logs import LogFormat, LogLevel
 from dctnet.models import pins
 from dctnet.models.pins import Pin
 from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
-from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
+from dctnet.shared_limits import FORM_OVERHEAD_BYTES, GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
 PREFIX = "DCTNET_"
 KIB = 1024
@@ -432,6 +432,16 @@ class Settings:
     )
     queue_size: int = field(metadata=_count("DCTNET_QUEUE_SIZE", 1, 4096, "images", default=64))
     max_uploads: int = field(metadata=_count("DCTNET_MAX_UPLOADS", 1, 4096, "bodies", default=64))
+    max_waiting_bytes: int = field(
+        metadata=_count(
+            "DCTNET_MAX_WAITING_BYTES",
+            MIB,
+            64 * GIB,
+            "bytes",
+            default=GIB,
+            default_text="`1073741824` (1 GiB)",
+        )
+    )
     fairness: Fairness = field(
         metadata=_setting("DCTNET_FAIRNESS", Fairness, _one_of(*Fairness), default=Fairness.KEY)
     )
@@ -479,8 +489,8 @@ class Settings:
             KIB,
             GIB,
             "bytes",
-            default=10 * MIB,
-            default_text="`10485760` (10 MiB)",
+            default=24 * MIB,
+            default_text="`25165824` (24 MiB)",
         )
     )
     max_pixels: int = field(
@@ -541,6 +551,11 @@ class Settings:
         return min(self.threads or inf, max(1.0, self.cpus / self.slots))
 
     @property
+    def max_form_bytes(self) -> int:
+        """Most bytes of a request's body: the largest image, in a form."""
+        return self.max_body_bytes + FORM_OVERHEAD_BYTES
+
+    @property
     def codec_timeout(self) -> float:
         """Seconds that decoding and encoding of an image may take, each."""
         return self.watchdog_timeout * CODEC_SHARE
@@ -573,6 +588,12 @@ class Settings:
             raise SettingsError(
                 f"DCTNET_WATCHDOG_TIMEOUT is {settings.watchdog_timeout:g}, but it must be less"
                 f" than DCTNET_REQUEST_TIMEOUT, which is {settings.request_timeout:g}."
+            )
+        if settings.max_waiting_bytes < settings.max_form_bytes:
+            raise SettingsError(
+                f"DCTNET_MAX_WAITING_BYTES is {settings.max_waiting_bytes}, but it must be at least"
+                f" {settings.max_form_bytes}: DCTNET_MAX_BODY_BYTES, and {FORM_OVERHEAD_BYTES} for"
+                " a form."
             )
         return settings
 

@@ -419,11 +419,15 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
     [
         {
             "inference": {"slots": 1, "threads": 1},
-            "admission": {"queueSize": 1, "maxUploads": 1},
+            "admission": {"queueSize": 1, "maxUploads": 1, "maxWaitingBytes": 25231360},
         },
         {
             "inference": {"slots": 7, "threads": 5},
-            "admission": {"queueSize": 4096, "maxUploads": 4096},
+            "admission": {
+                "queueSize": 4096,
+                "maxUploads": 4096,
+                "maxWaitingBytes": 68719476736,
+            },
         },
         {
             "requestLimits": {
@@ -434,12 +438,13 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
             }
         },
         {
+            "admission": {"maxWaitingBytes": 1073807360},
             "requestLimits": {
                 "bodyBytes": 1073741824,
                 "pixels": 500000000,
                 "workingSide": 4096,
                 "unsentBytes": 68719476736,
-            }
+            },
         },
         # The largest response exceeds the limit of unsent bytes, and the other way round.
         {"requestLimits": {"pixels": 90_000_000}},

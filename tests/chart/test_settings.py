@@ -30,6 +30,7 @@ VALUES = {
     "DCTNET_RUNTIME": ("inference.runtime", "native"),
     "DCTNET_QUEUE_SIZE": ("admission.queueSize", 4096),
     "DCTNET_MAX_UPLOADS": ("admission.maxUploads", 4096),
+    "DCTNET_MAX_WAITING_BYTES": ("admission.maxWaitingBytes", 68719476736),
     "DCTNET_REQUEST_TIMEOUT": ("timeouts.request", 90.5),
     "DCTNET_WATCHDOG_TIMEOUT": ("timeouts.watchdog", 20.25),
     "DCTNET_DRAIN_DELAY": ("timeouts.drainDelay", 12.5),

@@ -102,7 +102,7 @@ def test_proxy_body_size(objects):
 
 
 def test_spare_threads_in_the_memory_limit():
-    (threads,) = numbers("templates/_resources.tpl", r"\(add \$slots \$waiting (\d+)\) 100 \$KiB")
+    (threads,) = numbers("templates/_resources.tpl", r"\(add \$admitted (\d+)\) 100 \$KiB")
     assert_copy("templates/_resources.tpl", threads, "SPARE_THREADS")
 
 

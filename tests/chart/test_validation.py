@@ -79,6 +79,16 @@ VALUES_CASES = {
         "timeouts.watchdog is 20 s, but it must be less than timeouts.request, which is 20 s",
         timeouts(request=20, watchdog=19.9),
     ),
+    "largest body does not fit into the waiting bytes": (
+        {"admission": {"maxWaitingBytes": 25231359}},
+        "admission.maxWaitingBytes is 25231359, but it must be at least 25231360",
+        {"admission": {"maxWaitingBytes": 25231360}},
+    ),
+    "body is larger than the waiting bytes": (
+        {"requestLimits": {"bodyBytes": 1073676289}},
+        "admission.maxWaitingBytes is 1073741824, but it must be at least 1073741825",
+        {"requestLimits": {"bodyBytes": 1073676288}},
+    ),
     "proxy read timeout equals request timeout": (
         timeouts(proxyRead=60),
         "timeouts.proxyRead is 60 s, but it must be more than timeouts.request, 60 s",

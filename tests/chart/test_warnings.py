@@ -26,9 +26,9 @@ def monitored(monitor: str) -> dict[str, Any]:
 # Values with a warning, a part of it, and the nearest values without.
 CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "memory limit below the memory bound": (
-        memory("4398Mi"),
-        "resources.limits.memory is 4398Mi, but requests within the limits can take 4399Mi:",
-        memory("4399Mi"),
+        memory("4282Mi"),
+        "resources.limits.memory is 4282Mi, but requests within the limits can take 4283Mi:",
+        memory("4283Mi"),
     ),
     "fairness by address behind a load balancer": (
         {"fairness": {"by": "address"}, "service": {"type": "LoadBalancer"}},

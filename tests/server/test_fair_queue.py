@@ -64,7 +64,7 @@ def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
         assert server.metric("dctnet_queue_clients") == 1
         rejected = post(server, **batch)
         assert rejected.status_code == 429
-        assert rejected.json()["detail"] == "This client has too many images in the queue."
+        assert rejected.json()["detail"] == "This client has too many or too large images queued."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()

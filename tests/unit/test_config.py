@@ -115,6 +115,7 @@ def test_every_setting_reads_its_variable():
         "DCTNET_THREADS": ("5", 5),
         "DCTNET_QUEUE_SIZE": ("7", 7),
         "DCTNET_MAX_UPLOADS": ("9", 9),
+        "DCTNET_MAX_WAITING_BYTES": ("3145728", 3145728),
         "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
         "DCTNET_TRUSTED_PROXIES": (
             "10.0.0.0/8, ::1,::ffff:192.0.2.0/120,::/95",
@@ -222,6 +223,18 @@ def test_watchdog_timeout_must_be_less_than_the_request_timeout():
     assert Settings.from_environment(times).watchdog_timeout == 19.9
 
 
+def test_waiting_bytes_must_have_room_for_the_largest_body():
+    sizes = {"DCTNET_MAX_BODY_BYTES": "2000000", "DCTNET_MAX_WAITING_BYTES": "2065535"}
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment(sizes)
+    assert str(error.value) == (
+        "DCTNET_MAX_WAITING_BYTES is 2065535, but it must be at least 2065536:"
+        " DCTNET_MAX_BODY_BYTES, and 65536 for a form."
+    )
+    sizes["DCTNET_MAX_WAITING_BYTES"] = "2065536"
+    assert Settings.from_environment(sizes).max_waiting_bytes == 2065536
+
+
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize(
     ("variable", "least", "most"),
@@ -264,6 +277,7 @@ def test_empty_variable_counts_as_unset():
         ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
         ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes per second"),
         ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes per second"),
+        ("DCTNET_MAX_WAITING_BYTES", 1024**2, 64 * 1024**3, "bytes"),
         ("DCTNET_MAX_BODY_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
@@ -272,8 +286,9 @@ def test_empty_variable_counts_as_unset():
 )
 def test_bounds_of_whole_numbers(variable, least, most, unit):
     field = variable.removeprefix("DCTNET_").lower()
+    roomy = {"DCTNET_MAX_BODY_BYTES": "1024", "DCTNET_MAX_WAITING_BYTES": str(64 * 1024**3)}
     for value in least, most:
-        assert getattr(Settings.from_environment({variable: str(value)}), field) == value
+        assert getattr(Settings.from_environment(roomy | {variable: str(value)}), field) == value
     for text in str(least - 1), str(most + 1), "many", "1.5":
         message = rejection(variable, text)
         assert message.startswith(f"{variable} is {text!r}, but it must be ")

@@ -57,14 +57,14 @@ tensorflow. */}}
 {{- $side := int64 $values.requestLimits.workingSide -}}
 {{- $pixels := int64 $values.requestLimits.pixels -}}
 {{- $body := int64 $values.requestLimits.bodyBytes -}}
-{{- $waiting := add $values.admission.queueSize $values.admission.maxUploads -}}
+{{- $admitted := add $slots $values.admission.queueSize $values.admission.maxUploads -}}
 {{- $process := mul $MiB (ternary 3000 320 .tensorflow) -}}
 {{- $styles := include "dctnet.stylesBytes" . | int64 -}}
 {{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}
 {{- $slot := add (mul 116 $MiB) (mul 24 $KiB $side) (mul 14 $pixels) (mul 5 $body) -}}
-{{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
+{{- $serving := mul (add $admitted 256) 100 $KiB -}}
 {{- $unsent := max (int64 $values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
-{{- add $process $styles (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
+{{- add $process $styles (mul $slots (add $reserved $slot)) (int64 $values.admission.maxWaitingBytes) $serving $unsent -}}
 {{- end -}}
 
 {{/* Styles whose weights stay transformed: at least one per slot. ONNX Runtime and TensorFlow keep all of

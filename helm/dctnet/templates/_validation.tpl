@@ -5,6 +5,7 @@ by configmap.yaml. */}}
 {{- include "dctnet.validation.podNames" . -}}
 {{- include "dctnet.validation.kubernetes" . -}}
 {{- include "dctnet.validation.timeouts" . -}}
+{{- include "dctnet.validation.admission" . -}}
 {{- include "dctnet.validation.autoscaling" . -}}
 {{- include "dctnet.validation.strategy" . -}}
 {{- include "dctnet.validation.podDisruptionBudget" . -}}
@@ -103,6 +104,14 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (le (float64 $timeouts.drainDelay) 5.0) -}}
 {{- fail (printf "dctnet: timeouts.drainDelay is %v s, but it must be more than 5 s behind an ingress or a gateway, which take up to 5 s to remove a terminating replica from their endpoints." $timeouts.drainDelay) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* One body always fits. */}}
+{{- define "dctnet.validation.admission" -}}
+{{- $body := include "dctnet.proxyBodyBytes" . | int64 -}}
+{{- if lt (int64 .Values.admission.maxWaitingBytes) $body -}}
+{{- fail (printf "dctnet: admission.maxWaitingBytes is %d, but it must be at least %d, requestLimits.bodyBytes and 65536 for a form: raise it." (int64 .Values.admission.maxWaitingBytes) $body) -}}
 {{- end -}}
 {{- end -}}
 
