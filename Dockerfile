@@ -60,8 +60,8 @@ RUN if [ "${HEIC}" = on ]; then \
 FROM ${BASE} AS confined
 ENV PATH=/opt/dctnet/bin:$PATH \
     HOME=/tmp \
-    DCTNET_BIND=0.0.0.0:8080 \
-    DCTNET_MANAGEMENT_BIND=0.0.0.0:9090 \
+    DCTNET_BIND=:8080 \
+    DCTNET_MANAGEMENT_BIND=:9090 \
     DCTNET_MODELS_DIR=/models
 # The base image has no bytecode of the standard library. Under a read-only root each start would
 # compile it again. A new Docker volume takes its owner from /models.

@@ -18,7 +18,7 @@ LARGE = (8000, 5000)
 THIN = (65_500, 610)
 """Width and height in pixels: 40 MP, on the longest side that a JPEG can have."""
 
-MAX_BYTES = 10 * MIB
+MAX_BYTES = 24 * MIB
 """The default of `DCTNET_MAX_BODY_BYTES`."""
 
 _GRAIN = 6

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
+from typing import Any
 
 from benchmarks.host import describe_host
 from benchmarks.isolated import spawn_object
@@ -92,7 +93,7 @@ class ReferenceEngine:
 
 
 @contextmanager
-def run_replicas(count: int, **settings: object) -> Iterator[Running]:
+def run_replicas(count: int, **settings: Any) -> Iterator[Running]:
     """Start a number of replicas with these settings."""
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(**settings)) for _ in range(count)]

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from math import ceil
 from pathlib import Path
 from string import Template
@@ -15,7 +16,14 @@ from string import Template
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "service"))
 
-from dctnet.config import MIB, Settings, SettingsError, unknown_variables  # noqa: E402
+from dctnet.config import (  # noqa: E402
+    ANY_IPV4,
+    MIB,
+    Settings,
+    SettingsError,
+    any_host,
+    unknown_variables,
+)
 from dctnet.cpus import available_cpus  # noqa: E402
 from dctnet.memory import memory_bound  # noqa: E402
 from dctnet.shared_limits import (  # noqa: E402
@@ -71,12 +79,19 @@ class HostConfig:
                 f"{file}: REPLICAS must be at least 2, so that one serves at any time."
             )
         config.settings(1)  # Raises ConfigError for what the server would reject.
+        _ = config.listen_addresses  # Likewise for what nginx would reject.
         return config
 
     @property
     def replicas(self) -> int:
         """Number of replicas."""
         return self._integer("REPLICAS")
+
+    @property
+    def listen_addresses(self) -> list[str]:
+        """Addresses where nginx listens, IPv6 ones in brackets; raise ConfigError."""
+        addresses = [_listen_address(text) for text in self.values["LISTEN"].split()]
+        return addresses or list(dict.fromkeys([ANY_IPV4, _listen_address(any_host())]))
 
     def management_port(self, number: int) -> int:
         """Management port of a replica; replicas count from 1."""
@@ -112,7 +127,7 @@ class HostConfig:
         replicas = range(1, self.replicas + 1)
         repeated: dict[str, list[dict[str, str]]] = {
             "replica": [self._replica_variables(number) for number in replicas],
-            "address": [{"LISTEN_ADDRESS": address} for address in self.values["LISTEN"].split()],
+            "address": [{"LISTEN_ADDRESS": address} for address in self.listen_addresses],
         }
 
         def repeat(block: re.Match[str]) -> str:
@@ -156,6 +171,19 @@ class HostConfig:
         if not re.fullmatch(r"[1-9][0-9]{0,4}", value):
             raise ConfigError(f"{name} is {value!r}, but it must be a whole number.")
         return int(value)
+
+
+def _listen_address(text: str) -> str:
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return f"[{IPv6Address(host)}]"
+    except ValueError:
+        if ":" in text or host != text:
+            raise ConfigError(
+                f"LISTEN has {text!r}, but it must have addresses without ports:"
+                " those are HTTP_PORT and HTTPS_PORT."
+            ) from None
+        return text
 
 
 def _memory_limit(settings: Settings) -> str:

@@ -2,23 +2,24 @@
 
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv6Address
 from math import ceil, inf
 from pathlib import Path
-from socket import AF_INET, AF_INET6, AddressFamily
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from dctnet.cpus import available_cpus
+from dctnet.ip_addresses import Network, parse_network
 from dctnet.logs import LogFormat, LogLevel
 from dctnet.models import pins
 from dctnet.models.pins import Pin
 from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
-from dctnet.shared_limits import GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
+from dctnet.shared_limits import FORM_OVERHEAD_BYTES, GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
 
 PREFIX = "DCTNET_"
 KIB = 1024
@@ -26,6 +27,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The directory itself, not a name in it.
+
+ANY_IPV6, ANY_IPV4 = "::", "0.0.0.0"  # noqa: S104 - The image serves the pod's network.
 
 ANY_ORIGIN = "*"
 
@@ -53,7 +56,6 @@ MAX_PATH_PREFIX = 200
 _PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_~][A-Za-z0-9._~-]*)+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
-Network = IPv4Network | IPv6Network
 
 
 RENAMED = {
@@ -71,6 +73,21 @@ class Fairness(StrEnum):
     ADDRESS = "address"
 
 
+def any_host() -> str:
+    """Return the host of all addresses: ``::`` for both families, ``0.0.0.0`` without IPv6.
+
+    Tried with a socket: with IPv6 switched off for all interfaces Linux still has dual-stack
+    sockets, which take IPv4. Only a system that has none needs the other.
+    """
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.bind((ANY_IPV6, 0))
+    except OSError:
+        return ANY_IPV4
+    return ANY_IPV6
+
+
 class SettingsError(Exception):
     """A setting has a value that is not allowed; the message is one printable sentence."""
 
@@ -84,19 +101,20 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read ``HOST:PORT``, with an IPv6 host in brackets; raise ValueError for anything else."""
-        host, _, port = text.rpartition(":")
-        if ":" in host and not (host.startswith("[") and host.endswith("]")):
-            raise ValueError(text)
-        address = cls(host.strip("[]"), int(port))
-        if not address.host or not 1 <= address.port <= 65535:
-            raise ValueError(text)
-        return address
+        """Read ``HOST:PORT``, with an IPv6 host in brackets; raise ValueError for anything else.
 
-    @property
-    def family(self) -> AddressFamily:
-        """Address family of the listening socket."""
-        return AF_INET6 if ":" in self.host else AF_INET
+        Without a host it is the host of all addresses, see `any_host`.
+        """
+        host, colon, number = text.rpartition(":")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+            IPv6Address(host)
+        elif not colon or ":" in host:
+            raise ValueError(text)
+        port = int(number)
+        if not 1 <= port <= 65535:
+            raise ValueError(text)
+        return cls(host or any_host(), port)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -181,6 +199,15 @@ def _seconds(variable: str, least: float, most: float, default: float) -> dict[s
     return _setting(variable, parse, allowed, default=default, default_text=text, unit="seconds")
 
 
+def _address(variable: str, port: int) -> dict[str, object]:
+    """Metadata of the address of a listener, with its default port."""
+    allowed = (
+        f"HOST:PORT, such as 0.0.0.0:{port} or [::1]:{port}, or :{port} for all addresses, with a"
+        " port from 1 to 65535"
+    )
+    return _setting(variable, Address.parse, allowed, default=Address("127.0.0.1", port))
+
+
 def _one_of(*words: str) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -192,7 +219,7 @@ def _runtime(text: str) -> str | None:
 
 
 def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(","))
+    return tuple(parse_network(part.strip()) for part in text.split(","))
 
 
 def parse_styles(text: str) -> tuple[str, ...]:
@@ -288,22 +315,8 @@ def _slots(environ: Mapping[str, str]) -> int:
 class Settings:
     """What an operator can set; docs/settings.md explains each setting."""
 
-    bind: Address = field(
-        metadata=_setting(
-            "DCTNET_BIND",
-            Address.parse,
-            "HOST:PORT, such as 0.0.0.0:8080 or [::]:8080, with a port from 1 to 65535",
-            default=Address("127.0.0.1", 8080),
-        )
-    )
-    management_bind: Address = field(
-        metadata=_setting(
-            "DCTNET_MANAGEMENT_BIND",
-            Address.parse,
-            "HOST:PORT, such as 0.0.0.0:9090 or [::]:9090, with a port from 1 to 65535",
-            default=Address("127.0.0.1", 9090),
-        )
-    )
+    bind: Address = field(metadata=_address("DCTNET_BIND", 8080))
+    management_bind: Address = field(metadata=_address("DCTNET_MANAGEMENT_BIND", 9090))
     path_prefix: str = field(
         metadata=_setting(
             "DCTNET_PATH_PREFIX",
@@ -419,6 +432,16 @@ class Settings:
     )
     queue_size: int = field(metadata=_count("DCTNET_QUEUE_SIZE", 1, 4096, "images", default=64))
     max_uploads: int = field(metadata=_count("DCTNET_MAX_UPLOADS", 1, 4096, "bodies", default=64))
+    max_waiting_bytes: int = field(
+        metadata=_count(
+            "DCTNET_MAX_WAITING_BYTES",
+            MIB,
+            64 * GIB,
+            "bytes",
+            default=GIB,
+            default_text="`1073741824` (1 GiB)",
+        )
+    )
     fairness: Fairness = field(
         metadata=_setting("DCTNET_FAIRNESS", Fairness, _one_of(*Fairness), default=Fairness.KEY)
     )
@@ -466,8 +489,8 @@ class Settings:
             KIB,
             GIB,
             "bytes",
-            default=10 * MIB,
-            default_text="`10485760` (10 MiB)",
+            default=24 * MIB,
+            default_text="`25165824` (24 MiB)",
         )
     )
     max_pixels: int = field(
@@ -528,6 +551,11 @@ class Settings:
         return min(self.threads or inf, max(1.0, self.cpus / self.slots))
 
     @property
+    def max_form_bytes(self) -> int:
+        """Most bytes of a request's body: the largest image, in a form."""
+        return self.max_body_bytes + FORM_OVERHEAD_BYTES
+
+    @property
     def codec_timeout(self) -> float:
         """Seconds that decoding and encoding of an image may take, each."""
         return self.watchdog_timeout * CODEC_SHARE
@@ -560,6 +588,12 @@ class Settings:
             raise SettingsError(
                 f"DCTNET_WATCHDOG_TIMEOUT is {settings.watchdog_timeout:g}, but it must be less"
                 f" than DCTNET_REQUEST_TIMEOUT, which is {settings.request_timeout:g}."
+            )
+        if settings.max_waiting_bytes < settings.max_form_bytes:
+            raise SettingsError(
+                f"DCTNET_MAX_WAITING_BYTES is {settings.max_waiting_bytes}, but it must be at least"
+                f" {settings.max_form_bytes}: DCTNET_MAX_BODY_BYTES, and {FORM_OVERHEAD_BYTES} for"
+                " a form."
             )
         return settings
 

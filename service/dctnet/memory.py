@@ -91,17 +91,20 @@ def memory_bound(
 ) -> int:
     """Return the most memory that a replica with these settings takes, in bytes.
 
+    A body counts in `max_waiting_bytes` until a slot takes it, then in `SLOT_BODIES`. While it is
+    read it takes its own size, also in a form: buffers grow by mremap.
+
     `network_threads` is how many threads one image's networks may use. Of the `styles`, the weights
     of `hot_styles` are kept transformed.
     """
-    waiting = settings.queue_size + settings.max_uploads
+    admitted = settings.slots + settings.queue_size + settings.max_uploads
     return (
         (TENSORFLOW_PROCESS_BYTES if tensorflow else PROCESS_BYTES)
         + (styles - 1) * STYLE_BYTES
         + (min(hot_styles, styles) - 1) * HOT_STYLE_BYTES
         + settings.slots * (reserved_bytes(settings, network_threads) + slot_bytes(settings))
-        + waiting * settings.max_body_bytes
-        + (settings.slots + waiting + SPARE_THREADS) * THREAD_BYTES
+        + settings.max_waiting_bytes
+        + (admitted + SPARE_THREADS) * THREAD_BYTES
         + unsent_bytes(settings)
     )
 

@@ -250,6 +250,16 @@ class _Gauges(Collector):
             ("load_ratio", "Images being processed or waiting, per slot.", admission.load_ratio),
             ("uploads_active", "Request bodies being received.", admission.uploads.in_use),
             (
+                "waiting_bytes",
+                "Bytes reserved for request bodies that are uploading or waiting.",
+                admission.waiting_bytes.in_use,
+            ),
+            (
+                "waiting_bytes_capacity",
+                "Most bytes of request bodies that are uploading or waiting.",
+                admission.waiting_bytes.capacity,
+            ),
+            (
                 "draining_seconds",
                 "Seconds since the graceful shutdown started, 0 before.",
                 lifecycle.draining_seconds(),

@@ -67,6 +67,7 @@ class Replica:
             slots=settings.slots,
             queue_size=settings.queue_size,
             max_uploads=settings.max_uploads,
+            max_waiting_bytes=settings.max_waiting_bytes,
             max_service_time=settings.watchdog_timeout,
             running_clock=self._running_clock,
         )

@@ -39,6 +39,8 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
         ("10.0.0.1", "198.51.100.7, , 10.2.3.4", "10.2.3.4"),
         ("10.0.0.1", "198.51.100.7, [", "10.0.0.1"),
         ("::ffff:10.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ("::ffff:192.0.2.1", None, "192.0.2.1"),
+        ("::ffff:10.0.0.1", "2001:db8::9, [::ffff:198.51.100.7]:4711", "198.51.100.7"),
         ("2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
         ("fd00::1", "2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ("fd00::1", "[2001:db8:1:2::9]:4711", "2001:db8:1:2::/64"),
@@ -48,6 +50,11 @@ def client_of(peer: str, forwarded: str | None = None, **environ: str) -> str:
 )
 def test_client_address_is_the_last_one_seen_by_a_trusted_proxy(peer, forwarded, client):
     assert client_of(peer, forwarded) == client
+
+
+def test_trusted_proxies_may_be_mapped():
+    trusted = {"DCTNET_TRUSTED_PROXIES": "::ffff:10.0.0.0/104"}
+    assert client_of("::ffff:10.9.9.9", "198.51.100.7", **trusted) == "198.51.100.7"
 
 
 def test_peer_address_counts_without_trusted_proxies():

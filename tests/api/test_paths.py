@@ -11,6 +11,11 @@ from tests.support.openapi_validation import openapi_document
 PREFIX = "/team/cartoons"
 
 
+@pytest.fixture
+def validate_responses():
+    """The OpenAPI document describes the paths without a prefix."""
+
+
 @pytest.fixture(scope="module")
 def at_prefix(settings):
     return client_of(replace(settings, path_prefix=PREFIX))

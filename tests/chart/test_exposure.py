@@ -133,7 +133,7 @@ def issuer(object_: Object) -> dict[str, str]:
     return {key: value for key, value in annotations.items() if key.startswith("cert-manager")}
 
 
-BYTES = 10 * 1024 * 1024 + 64 * 1024
+BYTES = 24 * 1024 * 1024 + 64 * 1024
 ALL = {"connection error", "429", "502", "503"}
 TLS = {"expose": {"hosts": HOSTS, "tls": {"enabled": True}}}
 
@@ -187,6 +187,7 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {
             "expose": {"hosts": ["*.example.org"], "retries": 1},
             "requestLimits": {"bodyBytes": 1073741824},
+            "admission": {"maxWaitingBytes": 2147483648},
         },
         {"hosts": ["*.example.org"], "maximum body, bytes": 1073741824 + 64 * 1024, "tries": 2},
     ),

@@ -15,12 +15,13 @@ NO_PULL = (
     "Release tags never change, and image.digest pins them; with Always a replica could not start"
     " without the registry."
 )
+READ_ONLY = "The root is read-only, and each volume has a size limit that the kubelet enforces."
 ACCEPTED_CHECKS = {
     ("Deployment", "container-image-pull-policy"): NO_PULL,
+    ("Job", "container-image-pull-policy"): NO_PULL,
+    ("Job", "container-ephemeral-storage-request-and-limit"): READ_ONLY,
     ("Pod", "container-image-pull-policy"): NO_PULL,
-    ("Deployment", "container-ephemeral-storage-request-and-limit"): (
-        "The root is read-only, and each volume has a size limit that the kubelet enforces."
-    ),
+    ("Deployment", "container-ephemeral-storage-request-and-limit"): READ_ONLY,
     ("Deployment", "deployment-has-host-podantiaffinity"): (
         "topologySpreadConstraints spread replicas over nodes and zones; kube-score ignores them."
     ),

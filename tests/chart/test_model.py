@@ -7,8 +7,8 @@ import pytest
 
 from dctnet.config import Settings
 from dctnet.models.pins import Pin
-from tests.support.chart import DIGEST, render, schema_errors
-from tests.support.kubernetes import images, validation_errors
+from tests.support.chart import DIGEST, MODELSCOPE, merge_values, render, schema_errors
+from tests.support.kubernetes import containers, images, validation_errors
 
 REFERENCE = f"models/anime@{DIGEST}"
 CLAIM = {"persistentVolumeClaim": {"claimName": "models", "readOnly": True}}
@@ -19,30 +19,53 @@ TWO = "/models/3d-converted,/models/anime-converted"
 
 EMPTY = {"emptyDir": {"sizeLimit": "4Gi"}}
 
+
+def fetched(**model: Any) -> dict[str, Any]:
+    """Values in `model` with the source that fetches."""
+    return {"source": "modelscope", **model}
+
+
 # Values in `model`, the expected volume, and the expected DCTNET_STYLES.
-FETCHED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
-    "modelscope": ({}, EMPTY, "/models/anime-converted"),
-    "modelscope, another style": ({"styles": ["sketch"]}, EMPTY, "/models/sketch-converted"),
-    "modelscope, several styles": ({"styles": ["3d", "anime"]}, EMPTY, TWO),
+BY_PODS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
+    "modelscope": (fetched(), EMPTY, "/models/anime-converted"),
+    "modelscope, another style": (fetched(styles=["sketch"]), EMPTY, "/models/sketch-converted"),
+    "modelscope, several styles": (fetched(styles=["3d", "anime"]), EMPTY, TWO),
     "modelscope, into a claim": (
-        {"cache": {"existingClaim": "models"}},
+        fetched(cache={"existingClaim": "models"}),
         WRITABLE,
         "/models/anime-converted",
     ),
-    "modelscope, into a created claim": (
-        {"cache": {"create": True}},
+    "modelscope, into a claim of one node": (
+        fetched(cache={"create": True, "accessModes": ["ReadWriteOnce"]}),
+        {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
+        "/models/anime-converted",
+    ),
+    "modelscope, into a created claim by pods": (
+        fetched(cache={"create": True}, fetch={"by": "pods"}),
         {"persistentVolumeClaim": {"claimName": "dctnet-model"}},
         "/models/anime-converted",
     ),
 }
+BY_JOB: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
+    "modelscope, into a created claim": (
+        fetched(cache={"create": True}),
+        {"persistentVolumeClaim": {"claimName": "dctnet-model", "readOnly": True}},
+        "/models/anime-converted",
+    ),
+    "modelscope, into a claim by a Job": (
+        fetched(cache={"existingClaim": "models"}, fetch={"by": "job"}, styles=["3d", "anime"]),
+        CLAIM,
+        TWO,
+    ),
+}
 PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "modelscope, converted before": (
-        {"cache": {"existingClaim": "models", "prepared": True}},
+        fetched(cache={"existingClaim": "models", "prepared": True}, fetch={"by": "job"}),
         CLAIM,
         "/models/anime-converted",
     ),
     "modelscope, several styles converted before": (
-        {"styles": ["3d", "anime"], "cache": {"existingClaim": "models", "prepared": True}},
+        fetched(styles=["3d", "anime"], cache={"existingClaim": "models", "prepared": True}),
         CLAIM,
         TWO,
     ),
@@ -99,15 +122,18 @@ PREPARED: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
     "demo": ({"source": "demo"}, None, "comic,sketch,poster"),
     "demo, two styles": ({"source": "demo", "styles": ["poster", "comic"]}, None, "poster,comic"),
 }
-SOURCES = FETCHED | PREPARED
+SOURCES = BY_PODS | BY_JOB | PREPARED
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_model_source_sets_image_volume_and_setting(source):
     model, volume, setting = SOURCES[source]
-    fetches = source in FETCHED
     objects = render({"model": model})
-    assert images(objects) == {"dctnet:0.1.0-tensorflow" if fetches else "dctnet:0.1.0"}
+    replica = "dctnet:0.1.0-tensorflow" if source in BY_PODS else "dctnet:0.1.0"
+    assert {each["image"] for each in containers(objects.pod["spec"])} == {replica}
+    assert images(objects) - {replica} == (
+        {"dctnet:0.1.0-tensorflow"} if source in BY_JOB else set()
+    )
     assert objects.settings["DCTNET_STYLES"] == setting
     assert ("DCTNET_STYLE_CACHE" in objects.settings) == ("," in setting)
     volumes = {each.pop("name"): each for each in objects.pod["spec"]["volumes"]}
@@ -123,11 +149,15 @@ def test_model_source_sets_image_volume_and_setting(source):
         assert all(each.startswith(mounts["model"]["mountPath"]) for each in setting.split(","))
     first = [each["args"] for each in objects.pod["spec"].get("initContainers", [])]
     styles = [Path(each).name.removesuffix("-converted") for each in setting.split(",")]
-    assert first == ([["fetch", *styles], ["prepare", *styles]] if fetches else [])
-    assert ("DCTNET_MODELS_DIR" in objects.settings) == (model.get("source") is None)
-    assert objects.pod["metadata"]["labels"]["dctnet.io/model-source"] == model.get(
-        "source", "modelscope"
-    )
+    if source in BY_JOB:
+        (wait,) = first
+        assert wait[: 1 + len(styles)] == ["verify", *setting.split(",")]
+    else:
+        fetch = [["fetch", *styles], ["prepare", *styles]]
+        assert first == (fetch if source in BY_PODS else [])
+    assert bool(objects.all("Job")) == (source in BY_JOB)
+    assert ("DCTNET_MODELS_DIR" in objects.settings) == (model["source"] == "modelscope")
+    assert objects.pod["metadata"]["labels"]["dctnet.io/model-source"] == model["source"]
     assert bool(objects.all("PersistentVolumeClaim")) == (
         model.get("cache", {}).get("create", False)
     )
@@ -137,7 +167,10 @@ def test_model_source_sets_image_volume_and_setting(source):
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
 @pytest.mark.parametrize(
     ("source", "variant"),
-    [*((source, "tensorflow") for source in SOURCES), *((each, "runtime") for each in PREPARED)],
+    [
+        *((source, "tensorflow") for source in SOURCES),
+        *((source, "runtime") for source in PREPARED | BY_JOB),
+    ],
 )
 def test_image_variant_and_style_digests(source, variant):
     model, _, setting = SOURCES[source]
@@ -145,7 +178,7 @@ def test_image_variant_and_style_digests(source, variant):
     pinned = [] if model.get("source") == "demo" else sorted(names)
     model = model | {"digests": dict.fromkeys(pinned, DIGEST)}
     objects = render({"model": model, "image": {"variant": variant}})
-    assert images(objects) == {"dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")}
+    assert objects.container["image"] == "dctnet:0.1.0" + "-tensorflow" * (variant == "tensorflow")
     pins = ",".join(f"{style}={DIGEST}" for style in pinned)
     assert objects.settings.get("DCTNET_STYLE_DIGESTS", "") == pins
 
@@ -167,12 +200,12 @@ def test_each_style_may_have_an_image_of_its_own():
 
 
 def test_init_containers_fetch_then_convert_the_served_folder():
-    model = {
-        "styles": ["handdrawn", "3d"],
-        "revision": "v1.0",
-        "endpoint": "https://hub.example.org",
-        "tokenSecret": {"name": "hub", "key": "secret"},
-    }
+    model = fetched(
+        styles=["handdrawn", "3d"],
+        revision="v1.0",
+        endpoint="https://hub.example.org",
+        tokenSecret={"name": "hub", "key": "secret"},
+    )
     objects = render({"model": model})
     fetch, prepare = objects.pod["spec"]["initContainers"]
     assert fetch["args"] == ["fetch", "handdrawn", "3d", "--revision", "v1.0"]
@@ -192,7 +225,7 @@ def test_init_containers_fetch_then_convert_the_served_folder():
 def test_source_pins_are_verified_when_the_models_are_fetched():
     """The digest of a converted manifest is not known before the conversion."""
     digests = {"anime": f"source:{DIGEST}", "3d": "F" * 64, "sketch": f"source:{'a' * 64}"}
-    objects = render({"model": {"styles": list(digests), "digests": digests}})
+    objects = render({"model": fetched(styles=list(digests), digests=digests)})
     fetch, prepare = objects.pod["spec"]["initContainers"]
     pins = Settings.from_environment({each["name"]: each["value"] for each in fetch["env"]})
     assert pins.style_digests == {
@@ -207,7 +240,8 @@ def test_source_pins_are_verified_when_the_models_are_fetched():
 
 def test_created_claim_is_kept_on_uninstall():
     cache = {"create": True, "size": "9Gi", "storageClassName": "fast"}
-    claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim", "dctnet-model")
+    objects = render({"model": fetched(cache=cache)})
+    claim = objects.one("PersistentVolumeClaim", "dctnet-model")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert claim["spec"] == {
         "accessModes": ["ReadWriteMany"],
@@ -219,7 +253,7 @@ def test_created_claim_is_kept_on_uninstall():
 @pytest.mark.parametrize(("given", "expected"), [("", None), ("-", ""), ("fast", "fast")])
 def test_storage_class_of_the_created_claim(given, expected):
     cache = {"create": True, "storageClassName": given}
-    claim = render({"model": {"cache": cache}}).one("PersistentVolumeClaim")
+    claim = render({"model": fetched(cache=cache)}).one("PersistentVolumeClaim")
     assert claim["spec"].get("storageClassName") == expected
 
 
@@ -228,6 +262,10 @@ def test_progress_deadline_covers_start_and_model_fetch():
         return render(values).deployment["spec"]["progressDeadlineSeconds"]
 
     assert deadline({"model": {"source": "demo"}}) == 120 + 60
-    assert deadline({}) == 300 + 15 * 60 + 60
-    assert deadline({"model": {"styles": ["anime", "3d", "sketch"]}}) == 300 + 25 * 60 + 60
+    assert deadline(MODELSCOPE) == 300 + 15 * 60 + 60
+    three = merge_values(MODELSCOPE, {"model": {"styles": ["anime", "3d", "sketch"]}})
+    assert deadline(three) == 300 + 25 * 60 + 60
+    assert deadline(merge_values(three, {"model": {"cache": {"create": True}}})) == (
+        120 + 25 * 60 + 60
+    )
     assert deadline({"progressDeadlineSeconds": 77}) == 77

@@ -200,6 +200,26 @@ def test_thresholds_of_alerts_about_the_release():
     assert written["DctnetCpuThrottled"]["expr"].endswith(" > 1\n")
 
 
+def test_additional_groups_follow_those_of_the_chart(tmp_path):
+    group = {
+        "name": "images",
+        "interval": "1m",
+        "rules": [
+            {
+                "alert": "ImagesIdle",
+                "expr": "namespace_job:dctnet_cartoon_requests:rate5m == 0",
+                "annotations": {"summary": "{{ $labels.job }} is idle."},
+            }
+        ],
+    }
+    own = {"enabled": True, "additionalGroups": [group], "alertLabels": {"team": "images"}}
+    rendered = render_metrics(prometheusRule=own).one("PrometheusRule")["spec"]
+    assert rendered["groups"][-1] == group
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rendered))
+    assert run_tool("promtool", "check", "rules", "--lint-fatal", file).returncode == 0
+
+
 def dashboards(**options: Any) -> list[Object]:
     """ConfigMaps of dashboards."""
     objects = render_metrics(dashboards={"enabled": True} | options).all("ConfigMap")

@@ -5,9 +5,20 @@ import shutil
 import pytest
 import yaml
 
-from tests.support.chart import CHART, DIGEST, Object, Objects, merge_values, render, run_tool
-from tests.support.kubernetes import images, pods, validation_errors
+from tests.support.chart import (
+    CHART,
+    DIGEST,
+    JOB,
+    MODELSCOPE,
+    Object,
+    Objects,
+    merge_values,
+    render,
+    run_tool,
+)
+from tests.support.kubernetes import containers, images, pods, validation_errors
 
+OTHER = f"sha256:{'f' * 64}"
 EVERYTHING = {
     "expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}},
     "ingress": {"enabled": True},
@@ -17,7 +28,7 @@ EVERYTHING = {
         "prometheusRule": {"enabled": True},
         "dashboards": {"enabled": True},
     },
-    "model": {"cache": {"create": True}},
+    **JOB,
 }
 
 
@@ -39,7 +50,8 @@ def test_object_names_start_with_the_full_name(release, values, name):
     objects = render(merge_values(EVERYTHING, values), release=release)
     assert objects.deployment["metadata"]["name"] == name
     for each in objects:
-        assert each["metadata"]["name"].startswith(name)
+        start = name[:46].rstrip("-") if each["kind"] == "Job" else name  # Its hash needs room.
+        assert each["metadata"]["name"].startswith(start)
         assert each["metadata"]["namespace"] == "images"
     assert validation_errors(objects) == []
 
@@ -50,7 +62,8 @@ def test_common_labels_and_annotations():
         release="cartoons",
     )
     assert len(objects.kinds) >= 14
-    metadata = [each["metadata"] for each in objects] + [objects.pod["metadata"]]
+    templates = [objects.pod["metadata"], objects.one("Job")["spec"]["template"]["metadata"]]
+    metadata = [each["metadata"] for each in objects] + templates
     for each in metadata:
         labels = each["labels"]
         assert labels["app.kubernetes.io/name"] == "dctnet"
@@ -58,7 +71,7 @@ def test_common_labels_and_annotations():
         assert labels["app.kubernetes.io/version"] == "0.1.0"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
         assert labels["app.kubernetes.io/component"]
-        assert labels.get("helm.sh/chart") == (None if each is metadata[-1] else "dctnet-0.1.0")
+        assert labels.get("helm.sh/chart") == (None if each in templates else "dctnet-0.1.0")
         assert labels["team"] == "a"
         assert each["annotations"]["b"] == "c"
 
@@ -102,31 +115,39 @@ def test_chart_labels_take_precedence():
 
 
 def matching_pods(objects: Objects, selector: Object) -> set[str]:
-    """Return the names of pods that a selector matches; `Deployment` stands for its pods."""
-    labelled = {"Deployment": objects.pod["metadata"]["labels"]}
+    """Return the names of pods that a selector matches; a kind stands for its pods."""
+    labelled = {
+        each["kind"]: each["spec"]["template"]["metadata"]["labels"]
+        for each in [*objects.all("Deployment"), *objects.all("Job")]
+    }
     labelled |= {
         each["metadata"]["name"]: each["metadata"]["labels"] for each in objects.all("Pod")
     }
     return {name for name, labels in labelled.items() if selector.items() <= labels.items()}
 
 
-def test_selectors_match_replicas_but_not_the_test_pod():
+def test_selectors_match_replicas_but_neither_the_job_nor_the_test_pod():
     objects = render(
         merge_values(EVERYTHING, {"commonLabels": {"team": "a"}, "podLabels": {"b": "c"}})
     )
     assert objects.all("Pod")
+    assert objects.all("Job")
     selectors = {
         "Deployment": objects.deployment["spec"]["selector"]["matchLabels"],
         "PodDisruptionBudget": objects.one("PodDisruptionBudget")["spec"]["selector"][
             "matchLabels"
         ],
-        "NetworkPolicy": objects.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        "NetworkPolicy": objects.one("NetworkPolicy", "dctnet")["spec"]["podSelector"][
+            "matchLabels"
+        ],
         **{each["metadata"]["name"]: each["spec"]["selector"] for each in objects.all("Service")},
     }
     assert len(selectors) == 5
     for selector in selectors.values():
         assert matching_pods(objects, selector) == {"Deployment"}
         assert not {"team", "b", "app.kubernetes.io/version"} & set(selector)
+    own = objects.one("NetworkPolicy", "dctnet-fetch")["spec"]["podSelector"]["matchLabels"]
+    assert matching_pods(objects, own) == {"Job"}
 
 
 def test_service_monitor_selects_the_management_service_only():
@@ -162,25 +183,51 @@ def test_management_service_is_headless_and_publishes_unready_replicas():
 @pytest.mark.parametrize(
     ("values", "image"),
     [
-        ({}, "dctnet:0.1.0-tensorflow"),
-        ({"model": {"source": "demo"}}, "dctnet:0.1.0"),
-        ({"image": {"tag": "1"}}, "dctnet:1"),
+        ({}, "dctnet:0.1.0"),
+        (MODELSCOPE, "dctnet:0.1.0-tensorflow"),
+        (MODELSCOPE | {"image": {"tag": "1"}}, "dctnet:1"),
         ({"image": {"tag": "1", "variant": "tensorflow"}}, "dctnet:1"),
-        ({"image": {"digest": DIGEST}}, f"dctnet:0.1.0-tensorflow@{DIGEST}"),
-        ({"image": {"registry": "r.example:5000"}}, "r.example:5000/dctnet:0.1.0-tensorflow"),
-        (
-            {"image": {"registry": "r.example", "repository": "a/b"}},
-            "r.example/a/b:0.1.0-tensorflow",
-        ),
-        ({"global": {"imageRegistry": "g.example"}}, "g.example/dctnet:0.1.0-tensorflow"),
+        (MODELSCOPE | {"image": {"digest": DIGEST}}, f"dctnet:0.1.0-tensorflow@{DIGEST}"),
+        ({"image": {"registry": "r.example:5000"}}, "r.example:5000/dctnet:0.1.0"),
+        ({"image": {"registry": "r.example", "repository": "a/b"}}, "r.example/a/b:0.1.0"),
+        ({"global": {"imageRegistry": "g.example"}}, "g.example/dctnet:0.1.0"),
         (
             {"global": {"imageRegistry": "g.example"}, "image": {"registry": "r.example"}},
-            "g.example/dctnet:0.1.0-tensorflow",
+            "g.example/dctnet:0.1.0",
         ),
     ],
 )
 def test_image_reference(values, image):
     assert images(render(values)) == {image}
+
+
+@pytest.mark.parametrize(
+    ("image", "replica", "job"),
+    [
+        ({}, "0.1.0", "0.1.0-tensorflow"),
+        ({"tag": "1"}, "1", "1-tensorflow"),
+        ({"tag": "1-tensorflow"}, "1-tensorflow", "1-tensorflow"),
+        ({"tag": "1", "variant": "tensorflow"}, "1", "1"),
+        ({"variant": "tensorflow"}, "0.1.0-tensorflow", "0.1.0-tensorflow"),
+        (
+            {"digests": {"runtime": DIGEST, "tensorflow": OTHER}},
+            f"0.1.0@{DIGEST}",
+            f"0.1.0-tensorflow@{OTHER}",
+        ),
+        (
+            {"digest": DIGEST, "variant": "tensorflow"},
+            f"0.1.0-tensorflow@{DIGEST}",
+            f"0.1.0-tensorflow@{DIGEST}",
+        ),
+    ],
+)
+def test_images_of_replicas_and_job(image, replica, job):
+    objects = render(JOB | {"image": image})
+    assert {name: {each["image"] for each in containers(pod)} for name, pod in pods(objects)} == {
+        "Deployment/dctnet": {f"dctnet:{replica}"},
+        "Pod/dctnet-test": {f"dctnet:{replica}"},
+        f"Job/{objects.one('Job')['metadata']['name']}": {f"dctnet:{job}"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -231,17 +278,22 @@ def test_service_account_name(account, used, made_):
     assert all(each["automountServiceAccountToken"] is False for each in accounts)
 
 
-def test_numeric_names_stay_strings():
+def test_names_that_yaml_reads_as_other_types_stay_strings():
     objects = render(
         {
-            "fullnameOverride": "e3",
+            "fullnameOverride": "on",
             "image": {"repository": "1", "tag": "30"},
             "imagePullSecrets": [{"name": "1e3"}],
             "priorityClassName": "0",
             "networkPolicy": {"prometheusNamespaces": ["007"]},
+            "podAnnotations": {"a": "=", "b": "<<"},
         },
         release="1e3",
     )
+    annotations = objects.pod["metadata"]["annotations"]
+    assert (annotations["a"], annotations["b"]) == ("=", "<<")
+    assert {each["metadata"]["name"][:2] for each in objects} == {"on"}
+    assert objects.container["envFrom"] == [{"configMapRef": {"name": "on"}}]
     spec = objects.pod["spec"]
     assert spec["imagePullSecrets"] == [{"name": "1e3"}]
     assert spec["priorityClassName"] == "0"

@@ -20,6 +20,8 @@ from dctnet.memory import (
 from tests.support.chart import (
     BAKED,
     DEMO,
+    JOB,
+    MODELSCOPE,
     PROFILES,
     Object,
     Rejected,
@@ -67,7 +69,7 @@ def test_pods_meet_the_restricted_standard():
                 assert each["securityContext"]["readOnlyRootFilesystem"] is True
             assert pod["automountServiceAccountToken"] is False
             assert pod["enableServiceLinks"] is False
-    assert seen >= 2 * len(PROFILES) + 4  # The default's init containers and test pod among them.
+    assert seen >= 2 * len(PROFILES) + 5  # Those of the Job, and the test pods, among them.
 
 
 @pytest.mark.promise("Cluster: pods meet the Pod Security Standard `restricted`")
@@ -148,6 +150,8 @@ STAYS = [
     ("autoscaling.maxReplicas", 9),
     ("helmTest.enabled", False),
     ("timeouts.proxyTotal", 99),
+    ("deploymentAnnotations", {"a": "b"}),
+    ("minReadySeconds", 5),
 ]
 
 
@@ -189,6 +193,8 @@ def test_scheduling_and_security_values_reach_all_pods():
         "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "high",
         "runtimeClassName": "gvisor",
+        "schedulerName": "batch",
+        "hostUsers": False,
     }
     own = nest_value("podSecurityContext.fsGroup", 7)
     specs = dict(pods(render(merge_values(DEMO, settings, own))))
@@ -226,21 +232,36 @@ PRIVATE_CA = {
 }
 
 
-def test_extra_fields_are_appended_to_the_containers_of_the_image():
+def containers_of_image(values: dict[str, Any]) -> dict[str, Object]:
+    """Containers of the Deployment and the Job that run the service's image, by name."""
+    return {
+        each["name"]: each
+        for name, pod in pods(render(values))
+        for each in containers(pod)
+        if not name.startswith("Pod/") and each["image"] != EXTRA["image"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (MODELSCOPE, ["fetch", "prepare", "dctnet"]),
+        (JOB, ["wait-for-models", "dctnet", "fetch", "prepare"]),
+    ],
+)
+def test_extra_fields_are_appended_to_the_containers_of_the_image(values, names):
     """A private CA and the addresses of proxies matter most where models are fetched."""
     extra = {path: [value] for path, value in PRIVATE_CA.values()}
-    before, after = (
-        [each for each in containers(render(values).pod["spec"]) if each["image"] != EXTRA["image"]]
-        for values in ({}, extra | {"extraContainers": [EXTRA]})
-    )
-    assert [each["name"] for each in after] == ["fetch", "prepare", "dctnet"]
-    for old, new in zip(before, after, strict=True):
+    before = containers_of_image(values)
+    after = containers_of_image(values | extra | {"extraContainers": [EXTRA]})
+    assert list(before) == list(after) == names
+    for name, old in before.items():
         for field, (_, value) in PRIVATE_CA.items():
-            assert new[field] == [*old.get(field, []), value]
+            assert after[name][field] == [*old.get(field, []), value]
 
 
 def test_extra_volumes_and_containers():
-    values = {
+    values = MODELSCOPE | {
         "extraVolumes": [{"name": "more", "emptyDir": {}}],
         "extraContainers": [EXTRA],
         "extraInitContainers": [EXTRA | {"name": "first"}],
@@ -249,6 +270,12 @@ def test_extra_volumes_and_containers():
     assert spec["volumes"][-1] == {"name": "more", "emptyDir": {}}
     assert [each["name"] for each in spec["containers"]] == ["dctnet", "more"]
     assert [each["name"] for each in spec["initContainers"]] == ["first", "fetch", "prepare"]
+    objects = render(values | JOB)
+    names = [each["name"] for each in objects.pod["spec"]["initContainers"]]
+    assert names == ["first", "wait-for-models"]
+    job = objects.one("Job")["spec"]["template"]["spec"]
+    assert job["volumes"][-1] == {"name": "more", "emptyDir": {}}
+    assert [each["name"] for each in containers(job)] == ["fetch", "prepare"]
 
 
 def test_extra_objects_are_templates():
@@ -340,7 +367,8 @@ REMOVABLE: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("path", REMOVABLE)
 def test_defaults_can_be_removed_by_null(path):
     default, removed = (
-        render(merge_values(FIXED, values)).pod["spec"] for values in ({}, nest_value(path, None))
+        render(merge_values(FIXED, MODELSCOPE, values)).pod["spec"]
+        for values in ({}, nest_value(path, None))
     )
     *parents, key = REMOVABLE[path]
     for parent in parents:
@@ -353,7 +381,7 @@ def test_defaults_are_removed_by_both_majors_of_helm():
     leaves = [
         path for path in REMOVABLE if not any(each.startswith(f"{path}.") for each in REMOVABLE)
     ]
-    values = merge_values(FIXED, *(nest_value(path, None) for path in leaves))
+    values = merge_values(FIXED, JOB, *(nest_value(path, None) for path in leaves))
     assert list(render(values)) == list(render(values, helm="helm3"))
 
 
@@ -391,11 +419,15 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
     [
         {
             "inference": {"slots": 1, "threads": 1},
-            "admission": {"queueSize": 1, "maxUploads": 1},
+            "admission": {"queueSize": 1, "maxUploads": 1, "maxWaitingBytes": 25231360},
         },
         {
             "inference": {"slots": 7, "threads": 5},
-            "admission": {"queueSize": 4096, "maxUploads": 4096},
+            "admission": {
+                "queueSize": 4096,
+                "maxUploads": 4096,
+                "maxWaitingBytes": 68719476736,
+            },
         },
         {
             "requestLimits": {
@@ -406,12 +438,13 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
             }
         },
         {
+            "admission": {"maxWaitingBytes": 1073807360},
             "requestLimits": {
                 "bodyBytes": 1073741824,
                 "pixels": 500000000,
                 "workingSide": 4096,
                 "unsentBytes": 68719476736,
-            }
+            },
         },
         # The largest response exceeds the limit of unsent bytes, and the other way round.
         {"requestLimits": {"pixels": 90_000_000}},

@@ -15,6 +15,8 @@ from tests.support.chart import (
     CHART,
     DEFINITIONS,
     IMAGE,
+    JOB,
+    MODELSCOPE,
     SCHEMA,
     Invalid,
     Rejected,
@@ -27,18 +29,18 @@ from tests.support.hypothesis_profiles import examples
 from tests.support.kubernetes import validation_errors
 
 ASCII = st.characters(codec="ascii", exclude_categories=["Cc"])
+WORDS = ["yes", "no", "on", "null", "1e3", "0x1f", "007", "=", "<<"]
+"""Texts that YAML reads as other types, or gives a meaning."""
 TEXTS = st.one_of(
-    st.sampled_from(
-        ["", "yes", "null", "1e3", "0x1f", "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]
-    ),
+    st.sampled_from(["", *WORDS, "a: b", "- a", "#", "'", '"', "%", "a\nb", "*a"]),
     st.text(ASCII, max_size=20),
 )
 
 
 def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Return a strategy for a schema; values passed through to Kubernetes come from examples."""
-    if "examples" in schema:
-        return st.sampled_from(schema["examples"])
+    if values := schema.get("examples") or schema.get("enum"):
+        return st.sampled_from(values)
     if "$ref" in schema:
         return strategy_for(DEFINITIONS[schema["$ref"].rpartition("/")[2]])
     if "allOf" in schema:
@@ -46,8 +48,9 @@ def strategy_for(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return strategy_for(only)
     if "anyOf" in schema:
         return st.one_of([strategy_for(each) for each in schema["anyOf"]])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
+    if "not" in schema:  # Of a string; the schema's generator then leaves out the type.
+        unlike = re.compile(schema["not"]["pattern"])
+        return strings(schema).filter(lambda text: not unlike.search(text))
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return st.one_of([STRATEGIES[kind](schema) for kind in kinds])
 
@@ -59,7 +62,9 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     pattern = (
         schema["pattern"].removesuffix("$") + r"\Z"
     )  # In Python, $ also matches before a newline.
-    return st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    matching = st.from_regex(pattern, alphabet=ASCII).filter(lambda text: len(text) <= longest)
+    words = [word for word in WORDS if re.match(pattern, word) and len(word) <= longest]
+    return st.one_of(matching, st.sampled_from(words)) if words else matching
 
 
 def integers(schema: dict[str, Any]) -> st.SearchStrategy[int]:
@@ -113,13 +118,19 @@ def value_schemas(schema: dict[str, Any], path: str = "") -> dict[str, dict[str,
     return {path: schema}
 
 
-VALUES = {path: strategy_for(schema) for path, schema in value_schemas(SCHEMA).items()}
+REPLACED = {"model.style", "model.digest"}  # Always rejected: test_validation.py.
+VALUES = {
+    path: strategy_for(schema)
+    for path, schema in value_schemas(SCHEMA).items()
+    if path not in REPLACED
+}
 SECTIONS = sorted({path.rpartition(".")[0] for path in VALUES} - {""})
 RELEASES = ["dctnet", "a", "my-dctnet", "a" * 53, f"{'a' * 51}-b", "cartoons-dctnet-2"]
 BASE_VALUES = [
     {},
     *(yaml.safe_load(profile.read_text()) for profile in sorted(CHART.glob("ci/*"))),
-    {"model": {"cache": {"create": True}, "tokenSecret": {"name": "hub"}}},
+    MODELSCOPE,
+    merge_values(JOB, {"model": {"tokenSecret": {"name": "hub"}}}),
     IMAGE,
     {"model": {"source": "baked", "styles": ["anime", "3d-converted", "mine"]}},
     {
@@ -131,13 +142,25 @@ BASE_VALUES = [
 ]
 """Values that random ones are merged over, to reach features that are off by default."""
 
+LOAD_BALANCER = {"service": {"type": "LoadBalancer"}}
+NEEDED = {
+    "service.externalTrafficPolicy": LOAD_BALANCER,
+    "service.loadBalancerClass": LOAD_BALANCER,
+    "service.loadBalancerSourceRanges": LOAD_BALANCER,
+    "service.nodePort": LOAD_BALANCER,
+    "service.sessionAffinityTimeoutSeconds": {"service": {"sessionAffinity": "ClientIP"}},
+    "metrics.podMonitor.tlsConfig": {"metrics": {"podMonitor": {"scheme": "https"}}},
+    "metrics.serviceMonitor.tlsConfig": {"metrics": {"serviceMonitor": {"scheme": "https"}}},
+}
+"""Values without which validation rejects a value."""
+
 
 @st.composite
 def random_values(draw: st.DrawFn) -> dict[str, Any]:
     """Random values for a few keys; with all at once, hardly any would pass validation."""
     values: dict[str, Any] = draw(st.sampled_from(BASE_VALUES))
     for path in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True)):
-        values = merge_values(values, nest_value(path, draw(VALUES[path])))
+        values = merge_values(values, NEEDED.get(path, {}), nest_value(path, draw(VALUES[path])))
     return values
 
 

@@ -243,6 +243,19 @@ def test_schema_rejects_invalid_values():
             ("autoscaling.minReplicas", 0),
             *(("metrics.serviceMonitor.interval", interval) for interval in intervals),
             *(("metrics.podMonitor.interval", interval) for interval in intervals),
+            ("minReadySeconds", 3601),
+            ("dnsPolicy", "ClusterFirstWithHostNet"),
+            ("dnsConfig", {"nameservers": ["resolver.example.org"]}),
+            ("dnsConfig", {"nameservers": [f"10.0.0.{each}" for each in range(4)]}),
+            ("hostAliases", [{"ip": "10.0.0.1"}]),
+            ("lifecycle", {"stopSignal": "SIGKILL"}),  # The service ignores other signals.
+            ("lifecycle", {"preStop": {"sleep": {"seconds": 1}, "exec": {"command": ["true"]}}}),
+            ("lifecycle", {"preStop": {}}),
+            ("lifecycle", {"preStop": {"sleep": {"seconds": 3601}}}),
+            ("service.clusterIP", "10.96.0"),
+            ("service.sessionAffinityTimeoutSeconds", 86401),
+            ("metrics.serviceMonitor.sampleLimit", 0),
+            ("gateway.infrastructure", {"labels": {f"a{each}": "b" for each in range(9)}}),
             # A section must be an object.
             *(("timeouts", nothing) for nothing in (None, 0, "yes", [])),
         ]

@@ -1,6 +1,7 @@
 """The API's Service, the pod of `helm test`, and the notes after installation."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from tests.support.chart import (
     CHART,
     DEMO,
     INGRESS,
+    JOB,
+    MODELSCOPE,
     merge_values,
     render,
     run_tool,
@@ -24,7 +27,6 @@ HOST = {"expose": {"hosts": ["a.example.org"]}}
     [
         ({}, "ClusterIP", {"port": 80}),
         ({"port": 8000}, "ClusterIP", {"port": 8000}),
-        ({"nodePort": 30080}, "ClusterIP", {"port": 80}),
         ({"type": "NodePort"}, "NodePort", {"port": 80}),
         ({"type": "NodePort", "nodePort": 30080}, "NodePort", {"port": 80, "nodePort": 30080}),
         (
@@ -66,9 +68,9 @@ def test_service_labels_and_annotations():
 @pytest.mark.parametrize(
     ("model", "styles"),
     [
-        ({}, "anime"),
-        ({"styles": ["3d", "anime"]}, "3d,anime"),
-        ({"source": "demo"}, "comic,sketch,poster"),
+        ({}, "comic,sketch,poster"),
+        ({"source": "modelscope"}, "anime"),
+        ({"source": "modelscope", "styles": ["3d", "anime"]}, "3d,anime"),
         ({"source": "baked"}, ""),
         ({"source": "baked", "styles": ["mine-converted", "3d"]}, "mine,3d"),
     ],
@@ -137,19 +139,95 @@ def test_notes_print_the_curl_command(values, url):
     assert ("ADDRESS=$(kubectl" in text) == ("$ADDRESS" in url)
     assert ("port-forward" in text) == ("127.0.0.1" in url)
     assert "helm test dctnet -n images" in text
-    assert "shipped styles" in text
     assert f'"{url}/v1/cartoons?style=poster"' in text
 
 
+def test_first_line_of_the_notes_says_how_to_serve_the_public_styles():
+    first, *_ = notes({}).splitlines()
+    assert first.endswith("To serve the public DCT-Net styles: --set model.source=modelscope")
+    assert notes(MODELSCOPE).startswith("dctnet 0.1.0 is installed as dctnet")
+
+
 def test_notes_mention_api_keys_styles_and_model_cache():
-    text = notes({"apiKeys": {"existingSecret": "k"}, "model": {"styles": ["anime", "3d"]}})
+    styles = {"model": {"styles": ["anime", "3d"]}}
+    text = notes(MODELSCOPE, styles, {"apiKeys": {"existingSecret": "k"}})
     assert "Each new pod fetches and converts anime, 3d before it starts." in text
     assert "The styles are anime, 3d; the first is the default." in text
-    assert "The styles are" not in notes({})
     assert '-H "Authorization: Bearer $KEY"' in text
-    assert "-c fetch --follow" in text
-    assert "model.cache" in text
-    assert "model.cache" not in notes({"model": {"cache": {"create": True}}})
+    assert "logs deployment/dctnet -c fetch --follow" in text
+    assert "Set model.cache" in text
+
+
+def test_notes_follow_the_job():
+    text = notes(JOB)
+    name = render(JOB).one("Job")["metadata"]["name"]
+    assert "A Job fetches and converts anime, and replicas wait for it." in text
+    for container in "fetch", "prepare":
+        assert f"kubectl -n images logs job/{name} -c {container} --follow" in text
+    assert "Set model.cache" not in text
+    assert "The styles are" not in text
+
+
+HUB = "the model hub: port 443 of 198.51.100.0/24."
+POLICY = {
+    "networkPolicy": {
+        "controllerNamespaces": ["edge", "images"],
+        "prometheusNamespaces": ["metrics"],
+        "modelSource": {"cidrs": ["198.51.100.0/24"]},
+    }
+}
+MANAGEMENT = "Management, port 9090: open to the namespaces images, metrics, and to the node."
+BEHIND = "API, port 8080: open to the namespaces images, edge."
+HINTS = ["A controller in another namespace", "A controller outside of the cluster's pods"]
+
+
+@pytest.mark.parametrize(
+    ("values", "lines"),
+    [
+        (DEMO, ["API, port 8080: open to every address.", MANAGEMENT, "Replicas reach DNS."]),
+        (
+            merge_values(MODELSCOPE, INGRESS, {"tracing": {"endpoint": "http://c:4318"}}),
+            [BEHIND, MANAGEMENT, f"Replicas reach DNS, the collector, and {HUB}", *HINTS],
+        ),
+        (
+            merge_values(JOB, {"model": {"fetch": {"by": "pods"}}}),
+            [
+                "API, port 8080: open to every address.",
+                MANAGEMENT,
+                f"Replicas reach DNS, and {HUB[:-1]} (a Job instead, if all nodes",
+            ],
+        ),
+        (
+            merge_values(JOB, GATEWAY, {"networkPolicy": {"extraEgress": [{}]}}),
+            [
+                BEHIND,
+                MANAGEMENT,
+                "Replicas reach DNS, and networkPolicy.extraEgress.",
+                f"The Job reaches DNS, networkPolicy.extraEgress and {HUB}",
+                *HINTS,
+            ],
+        ),
+    ],
+    ids=["demo", "pods behind an ingress", "pods with a claim", "job behind a gateway"],
+)
+def test_notes_say_what_the_network_policy_admits(values, lines):
+    _, _, block = notes(POLICY, values).partition("\nNetwork policy:\n")
+    found = block.partition("\n\n")[0].splitlines()
+    assert len(found) == len(lines)
+    for line, start in zip(found, lines, strict=True):
+        assert line.startswith(f"- {start}")
+        assert line.endswith(".")
+
+
+def test_notes_without_a_network_policy():
+    assert "policy" not in notes(DEMO, {"networkPolicy": {"enabled": False}})
+
+
+def test_notes_name_the_namespace_of_the_objects():
+    text = notes(DEMO, {"namespaceOverride": "cartoons"})
+    assert "as dctnet in the namespace cartoons." in text
+    assert set(re.findall(r"kubectl -n (\S+)", text)) == {"cartoons"}
+    assert "helm test dctnet -n images" in text  # Helm keeps the release there.
 
 
 def test_notes_end_with_warnings():

@@ -10,6 +10,8 @@ from tests.support.chart import (
     BAKED,
     DEFAULTS,
     DIGEST,
+    JOB,
+    MODELSCOPE,
     assert_schema_rejects,
     merge_values,
     nest_value,
@@ -17,6 +19,7 @@ from tests.support.chart import (
     schema_at,
     value_at,
 )
+from tests.support.kubernetes import containers, pods
 
 BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 
@@ -27,6 +30,7 @@ VALUES = {
     "DCTNET_RUNTIME": ("inference.runtime", "native"),
     "DCTNET_QUEUE_SIZE": ("admission.queueSize", 4096),
     "DCTNET_MAX_UPLOADS": ("admission.maxUploads", 4096),
+    "DCTNET_MAX_WAITING_BYTES": ("admission.maxWaitingBytes", 68719476736),
     "DCTNET_REQUEST_TIMEOUT": ("timeouts.request", 90.5),
     "DCTNET_WATCHDOG_TIMEOUT": ("timeouts.watchdog", 20.25),
     "DCTNET_DRAIN_DELAY": ("timeouts.drainDelay", 12.5),
@@ -214,10 +218,11 @@ def test_service_accepts_the_configmap():
     assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
 
 
-def test_secrets_are_not_in_configmaps_or_plain_env():
+@pytest.mark.parametrize("values", [MODELSCOPE, JOB])
+def test_secrets_are_not_in_configmaps_or_plain_env(values):
     secret = {"existingSecret": "cartoon-keys", "key": "mine"}
     model = {"tokenSecret": {"name": "hub", "key": "token"}}
-    objects = render({"apiKeys": secret, "model": model})
+    objects = render(merge_values(values, {"apiKeys": secret, "model": model}))
     assert "Secret" not in objects.kinds
     for each in objects.all("ConfigMap"):
         if each["metadata"]["name"] == "dctnet":
@@ -225,11 +230,15 @@ def test_secrets_are_not_in_configmaps_or_plain_env():
         assert not [
             key for key in each["data"] if {"TOKEN", "SECRET", "PASSWORD"} & set(key.split("_"))
         ]
-    for container in [*objects.pod["spec"]["initContainers"], objects.container]:
-        for variable in container["env"]:
-            if "TOKEN" in variable["name"]:
-                assert set(variable) == {"name", "valueFrom"}
-                assert set(variable["valueFrom"]) == {"secretKeyRef"}
+    (token,) = [
+        variable
+        for _, pod in pods(objects)
+        for container in containers(pod)
+        for variable in container["env"]
+        if "TOKEN" in variable["name"]
+    ]
+    assert set(token) == {"name", "valueFrom"}
+    assert set(token["valueFrom"]) == {"secretKeyRef"}
     (volume,) = [each for each in objects.pod["spec"]["volumes"] if each["name"] == "api-keys"]
     assert volume["secret"]["secretName"] == "cartoon-keys"
     (mount,) = [each for each in objects.container["volumeMounts"] if each["name"] == "api-keys"]

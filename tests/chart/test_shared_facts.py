@@ -1,14 +1,18 @@
 """Copies in the chart of facts of the service: shared limits, styles, and memory per style."""
 
+import base64
 import re
 from math import ceil
 
 import jsonschema
 import pytest
+import yaml
 
 from dctnet import memory, shared_limits
 from dctnet.config import MAX_STYLES, MIB, ROUTE_SEGMENTS, SETTINGS, Settings, SettingsError
 from dctnet.metrics import CARTOON_ROUTES, SECONDS
+from dctnet.models.manifest import SOURCE_FILES, FileRecord, source_digest
+from dctnet.models.pins import Pin
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
 from tests.support.chart import (
     BAKED,
@@ -21,7 +25,9 @@ from tests.support.chart import (
     render,
     schema_at,
 )
+from tests.support.repo import ROOT
 
+STATIC = ROOT / "service/dctnet/api/static"
 TIMEOUTS = "templates/_timeouts.tpl"
 REQUEST_S, DRAIN_S = 30.5, 7.25
 
@@ -97,7 +103,7 @@ def test_proxy_body_size(objects):
 
 
 def test_spare_threads_in_the_memory_limit():
-    (threads,) = numbers("templates/_resources.tpl", r"\(add \$slots \$waiting (\d+)\) 100 \$KiB")
+    (threads,) = numbers("templates/_resources.tpl", r"\(add \$admitted (\d+)\) 100 \$KiB")
     assert_copy("templates/_resources.tpl", threads, "SPARE_THREADS")
 
 
@@ -142,6 +148,12 @@ def test_names_of_styles(name, styles):
     assert set(styles) <= set(re.findall(r"`(.+?)`", comment))
 
 
+def test_icon_of_the_web_ui():
+    icon = base64.b64encode((STATIC / "icon.svg").read_bytes()).decode()
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["icon"] == f"data:image/svg+xml;base64,{icon}"
+
+
 def test_maximum_of_styles():
     assert schema_at(["model", "styles"])["maxItems"] == MAX_STYLES
     (setting,) = [each for each in SETTINGS if each.variable == "DCTNET_STYLE_CACHE"]
@@ -153,6 +165,17 @@ def test_maximum_of_styles():
 def test_comment_of_the_style_cache():
     (mib,) = numbers("values.yaml", r"weights stay transformed, (\d+) MiB each")
     assert mib * MIB == memory.HOT_STYLE_BYTES
+
+
+def test_pin_of_the_production_profile_is_that_of_the_documented_checksums():
+    page = (ROOT / "docs/models.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| [\d,]+ \| `([0-9a-f]{64})` \|", page, re.MULTILINE)
+    assert {name for name, _ in rows} == set(SOURCE_FILES)
+    digest = source_digest({name: FileRecord(checksum, 0) for name, checksum in rows})
+    pin = str(Pin(digest, of_source=True))
+    assert pin in page
+    profile = yaml.safe_load((CHART / "ci/ha-values.yaml").read_text())
+    assert profile["model"]["digests"] == {"anime": pin}
 
 
 def test_path_prefixes():

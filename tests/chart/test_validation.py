@@ -16,11 +16,13 @@ from tests.support.chart import (
     INGRESS,
     Rejected,
     merge_values,
+    nest_value,
     render,
 )
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 ONE_REPLICA = {"autoscaling": {"enabled": False}, "replicaCount": 1}
+SHARED = {"create": True}
 ONE_POD = {"create": True, "accessModes": ["ReadWriteOncePod"]}
 TLS = {"expose": {"tls": {"enabled": True}}}
 
@@ -38,7 +40,19 @@ def ingress_annotation(name: str, value: str) -> dict[str, Any]:
 
 
 def model(**values: Any) -> dict[str, Any]:
-    return {"model": values}
+    return {"model": {"source": "modelscope", **values}}
+
+
+def service(**fields: Any) -> dict[str, Any]:
+    return {"service": fields}
+
+
+def monitor(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"metrics": {kind: {"enabled": True} | fields}}
+
+
+def pre_stop(**action: Any) -> dict[str, Any]:
+    return {"lifecycle": {"preStop": action}}
 
 
 def rolling(**numbers: Any) -> dict[str, Any]:
@@ -69,6 +83,16 @@ VALUES_CASES = {
         "timeouts.watchdog is 20 s, but it must be less than timeouts.request, which is 20 s",
         timeouts(request=20, watchdog=19.9),
     ),
+    "largest body does not fit into the waiting bytes": (
+        {"admission": {"maxWaitingBytes": 25231359}},
+        "admission.maxWaitingBytes is 25231359, but it must be at least 25231360",
+        {"admission": {"maxWaitingBytes": 25231360}},
+    ),
+    "body is larger than the waiting bytes": (
+        {"requestLimits": {"bodyBytes": 1073676289}},
+        "admission.maxWaitingBytes is 1073741824, but it must be at least 1073741825",
+        {"requestLimits": {"bodyBytes": 1073676288}},
+    ),
     "proxy read timeout equals request timeout": (
         timeouts(proxyRead=60),
         "timeouts.proxyRead is 60 s, but it must be more than timeouts.request, 60 s",
@@ -93,6 +117,21 @@ VALUES_CASES = {
         timeouts(drainDelay=30, terminationGracePeriod=95),
         "timeouts.drainDelay + timeouts.request + 5, 95 s",
         timeouts(drainDelay=29, terminationGracePeriod=95),
+    ),
+    "preStop hook of unknown duration": (
+        pre_stop(exec={"command": ["sleep", "5"]}),
+        "set timeouts.terminationGracePeriod to 80 s and the time of the hook",
+        pre_stop(exec={"command": ["sleep", "5"]}) | timeouts(terminationGracePeriod=85),
+    ),
+    "grace period without the time of the preStop hook": (
+        pre_stop(sleep={"seconds": 5}) | timeouts(terminationGracePeriod=80),
+        "lifecycle.preStop.sleep.seconds + timeouts.drainDelay + timeouts.request + 5, 80 s",
+        pre_stop(sleep={"seconds": 5}) | timeouts(terminationGracePeriod=81),
+    ),
+    "postStart hook longer than the grace period": (
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 81}}}},
+        "lifecycle.postStart.sleep.seconds is 81, but Kubernetes allows at most the termination",
+        {"lifecycle": {"postStart": {"sleep": {"seconds": 80}}}},
     ),
     "drain delay too short for an ingress": (
         merge_values(INGRESS, timeouts(drainDelay=5)),
@@ -187,9 +226,20 @@ VALUES_CASES = {
         replicas(2, maxUnavailable=None, enabled=False),
     ),
     "volume of the chart": (
-        {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+        model() | {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
         "the pod would have two volumes with the name model",
         BAKED | {"extraVolumes": [{"name": "model", "emptyDir": {}}]},
+    ),
+    "volume of the Job": (
+        model(cache=SHARED) | {"extraVolumes": [{"name": "tmp", "emptyDir": {}}]},
+        "the pod would have two volumes with the name tmp",
+        model(cache=SHARED) | {"extraVolumes": [{"name": "tmp-2", "emptyDir": {}}]},
+    ),
+    "variable of the Job": (
+        model(cache=SHARED, endpoint="https://a")
+        | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+        "the pod would have two variables in the container fetch with the name MODELSCOPE_ENDPOINT",
+        model(cache=SHARED) | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
     ),
     "container of the chart": (
         {"extraContainers": [{"name": "dctnet", "image": "a"}]},
@@ -197,7 +247,7 @@ VALUES_CASES = {
         {"extraContainers": [{"name": "other", "image": "a"}]},
     ),
     "init container of the chart": (
-        {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
+        model() | {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
         "the pod would have two containers with the name fetch",
         DEMO | {"extraInitContainers": [{"name": "fetch", "image": "a"}]},
     ),
@@ -209,10 +259,10 @@ VALUES_CASES = {
     "variable of an init container": (
         model(endpoint="https://a") | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
         "the pod would have two variables in the container fetch with the name MODELSCOPE_ENDPOINT",
-        {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
+        model() | {"extraEnv": [{"name": "MODELSCOPE_ENDPOINT", "value": "b"}]},
     ),
     "volume mount of the chart": (
-        {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models"}]},
+        model() | {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models"}]},
         "the pod would have two volume mounts in the container fetch with the mountPath /models",
         {"extraVolumeMounts": [{"name": "tmp", "mountPath": "/models/more"}]},
     ),
@@ -307,19 +357,49 @@ VALUES_CASES = {
         model(styles=["anime", "3d", "sketch"], cache={"size": "1200Mi"}),
     ),
     "conversion with the variant runtime": (
-        {"image": {"variant": "runtime"}},
-        "image.variant is runtime, but with model.source modelscope each pod converts the model",
-        merge_values(
-            {"image": {"variant": "runtime"}}, model(cache={"existingClaim": "m", "prepared": True})
-        ),
+        {"image": {"variant": "runtime"}} | model(cache={"existingClaim": "m"}),
+        "image.variant is runtime, but each pod converts the model, which needs the variant",
+        {"image": {"variant": "runtime"}}
+        | model(cache={"existingClaim": "m"}, fetch={"by": "job"}),
     ),
+    "Job without a claim": (
+        model(fetch={"by": "job"}),
+        "model.fetch.by is job, but without a claim replicas cannot read what the Job fetches",
+        model(fetch={"by": "job"}, cache=SHARED),
+    ),
+    "Job with a claim for one pod": (
+        ONE_REPLICA
+        | model(cache=ONE_POD, fetch={"by": "job"})
+        | {"strategy": {"type": "Recreate"}},
+        "model.fetch.by is job, but model.cache.accessModes has ReadWriteOncePod, so that the Job",
+        ONE_REPLICA | model(cache=ONE_POD) | {"strategy": {"type": "Recreate"}},
+    ),
+    "one digest for the images of Job and replicas": (
+        model(cache=SHARED) | {"image": {"digest": DIGEST}},
+        "image.digest pins one image, but with a Job that fetches the models replicas use",
+        model(cache=SHARED) | {"image": {"digests": {"runtime": DIGEST}}},
+    ),
+    **{
+        f"{name} of a source that fetches nothing": (
+            {"model": nest_value(name, value)},
+            f"model.{name} is set, but model.source is demo, which fetches nothing",
+            model(**nest_value(name, value)),
+        )
+        for name, value in {
+            "cache.create": True,
+            "cache.existingClaim": "models",
+            "endpoint": "https://hub.example.org",
+            "revision": "v1.0",
+            "tokenSecret.name": "hub",
+        }.items()
+    },
     "existing claim without a name": (
         model(source="existingClaim"),
         "model.source is existingClaim, but model.existingClaim.name is empty",
         model(source="existingClaim", existingClaim={"name": "models"}),
     ),
     "image volume without a digest": (
-        merge_values(IMAGE, model(image={"reference": "models/anime:1"})),
+        merge_values(IMAGE, nest_value("model.image.reference", "models/anime:1")),
         'model.image.reference is "models/anime:1", but it must be pinned by a digest',
         IMAGE,
     ),
@@ -329,17 +409,17 @@ VALUES_CASES = {
         style_images("anime"),
     ),
     "image volume of a style without a digest": (
-        merge_values(style_images("anime"), model(image={"references": {"anime": "m/a:1"}})),
+        merge_values(style_images("anime"), nest_value("model.image.references.anime", "m/a:1")),
         'model.image.references has "m/a:1" for anime, but it must be pinned by a digest',
         style_images("anime"),
     ),
     "style without an image": (
-        merge_values(style_images("anime"), model(styles=["anime", "3d"])),
+        merge_values(style_images("anime"), nest_value("model.styles", ["anime", "3d"])),
         "model.styles lists 3d, but model.image.references has no image for it",
         style_images("anime", "3d"),
     ),
     "image of a style that is not listed": (
-        merge_values(style_images("anime", "3d"), model(styles=["anime"])),
+        merge_values(style_images("anime", "3d"), nest_value("model.styles", ["anime"])),
         "model.image.references has an image for 3d, but model.styles does not list it",
         style_images("anime", "3d"),
     ),
@@ -363,6 +443,21 @@ VALUES_CASES = {
         "strategy.rollingUpdate has neither a surge nor an unavailable replica",
         rolling(maxSurge=0, maxUnavailable="1%"),
     ),
+    "progress deadline of the minimum ready time": (
+        {"minReadySeconds": 60, "progressDeadlineSeconds": 60},
+        "progressDeadlineSeconds is 60, but it must be more than minReadySeconds, 60",
+        {"minReadySeconds": 60, "progressDeadlineSeconds": 61},
+    ),
+    "host alias twice": (
+        {"hostAliases": [{"ip": "10.0.0.1", "hostnames": [name]} for name in "ab"]},
+        "the pod would have two host aliases with the ip 10.0.0.1",
+        {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]},
+    ),
+    "DNS policy without nameservers": (
+        {"dnsPolicy": "None", "dnsConfig": {"searches": ["a"]}},
+        "dnsPolicy is None, but dnsConfig.nameservers is empty",
+        {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.10"]}},
+    ),
     "cache both created and existing": (
         model(cache={"create": True, "existingClaim": "models"}),
         "model.cache.create and model.cache.existingClaim are both set",
@@ -372,6 +467,41 @@ VALUES_CASES = {
         families("SingleStack", "IPv6", "IPv4"),
         "service.ipFamilyPolicy is SingleStack, but service.ipFamilies has two families",
         families("SingleStack", "IPv6"),
+    ),
+    "node port of a cluster IP": (
+        service(nodePort=30080),
+        "service.nodePort is set, but service.type is ClusterIP: remove it, or set the type NodeP",
+        service(nodePort=30080, type="NodePort"),
+    ),
+    "external traffic policy of a cluster IP": (
+        service(externalTrafficPolicy="Local"),
+        "service.externalTrafficPolicy is set, but service.type is ClusterIP",
+        service(externalTrafficPolicy="Local", type="LoadBalancer"),
+    ),
+    "load balancer class of a node port": (
+        service(loadBalancerClass="a", type="NodePort"),
+        "service.loadBalancerClass is set, but service.type is NodePort: remove it, or set the",
+        service(loadBalancerClass="a", type="LoadBalancer"),
+    ),
+    "source ranges of a node port": (
+        service(loadBalancerSourceRanges=["10.0.0.0/8"], type="NodePort"),
+        "service.loadBalancerSourceRanges is set, but service.type is NodePort",
+        service(loadBalancerSourceRanges=["10.0.0.0/8"], type="LoadBalancer"),
+    ),
+    "timeout without session affinity": (
+        service(sessionAffinityTimeoutSeconds=60, sessionAffinity="None"),
+        "service.sessionAffinityTimeoutSeconds is set, but service.sessionAffinity is not ClientIP",
+        service(sessionAffinityTimeoutSeconds=60, sessionAffinity="ClientIP"),
+    ),
+    "headless Service that translates ports": (
+        service(clusterIP="None"),
+        "service.clusterIP is None, but service.type is ClusterIP and service.port 80: a headless",
+        service(clusterIP="None", port=8080),
+    ),
+    "headless Service of another type": (
+        service(clusterIP="None", port=8080, type="NodePort"),
+        "service.clusterIP is None, but service.type is NodePort",
+        service(clusterIP="10.96.0.9", port=8080, type="NodePort"),
     ),
     "TLS without hosts": (
         TLS,
@@ -402,6 +532,56 @@ VALUES_CASES = {
         ingress_annotation("nginx.ingress.kubernetes.io/proxy-body-size", "1m"),
         "ingress.annotations sets nginx.ingress.kubernetes.io/proxy-body-size, which the chart",
         ingress_annotation("nginx.ingress.kubernetes.io/enable-cors", "true"),
+    ),
+    "annotation of the Gateway derived by the chart": (
+        {
+            "expose": {"hosts": ["a"], "tls": {"enabled": True, "issuer": "a"}},
+            "gateway": {
+                "create": True,
+                "gatewayAnnotations": {"cert-manager.io/issuer": "b"},
+            },
+        },
+        "gateway.gatewayAnnotations sets cert-manager.io/issuer, which the chart derives",
+        {"gateway": {"create": True, "gatewayAnnotations": {"cert-manager.io/issuer": "b"}}},
+    ),
+    "metadata of the trigger derived by the chart": (
+        {"autoscaling": {"keda": {"metadata": {"query": "sum(up)"}}}},
+        "autoscaling.keda.metadata sets query, which the chart derives",
+        {"autoscaling": {"keda": {"metadata": {"authModes": "bearer"}}}},
+    ),
+    "TLS settings of a plain scrape": (
+        monitor("podMonitor", tlsConfig={"serverName": "a"}),
+        "metrics.podMonitor.tlsConfig is set, but metrics.podMonitor.scheme is http",
+        monitor("podMonitor", tlsConfig={"serverName": "a"}, scheme="https"),
+    ),
+    "target label that identifies a series": (
+        monitor("serviceMonitor", targetLabels=["pod"], honorLabels=True),
+        "metrics.serviceMonitor would replace the label pod, by which rules",
+        monitor("serviceMonitor", targetLabels=["team"], honorLabels=True),
+    ),
+    "target label that a metric has": (
+        monitor("podMonitor", podTargetLabels=["team", "version"]),
+        "metrics.podMonitor would rename the label version of the service's metrics",
+        monitor("podMonitor", podTargetLabels=["team", "version"], honorLabels=True),
+    ),
+    "group of rules twice": (
+        {
+            "metrics": {
+                "prometheusRule": {
+                    "enabled": True,
+                    "additionalGroups": [{"name": "dctnet.models", "rules": []}],
+                }
+            }
+        },
+        "the PrometheusRule would have two groups with the name dctnet.models: rename one in",
+        {
+            "metrics": {
+                "prometheusRule": {
+                    "enabled": True,
+                    "additionalGroups": [{"name": "models", "rules": []}],
+                }
+            }
+        },
     ),
     "threshold of an alert that has none": (
         alerts(DctnetNoReplicaReady={"threshold": 1}),
@@ -457,6 +637,16 @@ CLUSTER_CASES = {
         (IMAGE, {"kubernetes": "1.35.9"}),
         "model.source is image, but image volumes need Kubernetes 1.36, and this is v1.35.9",
         (IMAGE, {"kubernetes": "1.36.0"}),
+    ),
+    "traffic distribution on an old version of Kubernetes": (
+        (service(trafficDistribution="PreferSameNode"), {"kubernetes": "1.33.9"}),
+        "service.trafficDistribution PreferSameNode needs Kubernetes 1.34, and this is v1.33.9",
+        (service(trafficDistribution="PreferClose"), {"kubernetes": "1.31.0"}),
+    ),
+    "sleep on an old version of Kubernetes": (
+        (pre_stop(sleep={"seconds": 5}), {"kubernetes": "1.29.0"}),
+        "lifecycle.preStop.sleep needs Kubernetes 1.30, and this is v1.29.0",
+        (pre_stop(sleep={"seconds": 5}), {"kubernetes": "1.30.0"}),
     ),
     "release name with a leading digit": (
         ({}, {"release": "1st"}),

@@ -10,6 +10,7 @@ from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
 ONE_NODE = {"create": True, "accessModes": ["ReadWriteOnce"]}
+ONE_NODE_JOB = {"model": {"source": "modelscope", "cache": ONE_NODE, "fetch": {"by": "job"}}}
 KEDA = {"autoscaling": {"metric": "keda", "keda": {"serverAddress": "http://p:9090"}}}
 CUSTOM_METRICS = "custom.metrics.k8s.io/v1beta2"
 
@@ -25,9 +26,22 @@ def monitored(monitor: str) -> dict[str, Any]:
 # Values with a warning, a part of it, and the nearest values without.
 CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "memory limit below the memory bound": (
-        memory("4398Mi"),
-        "resources.limits.memory is 4398Mi, but requests within the limits can take 4399Mi:",
-        memory("4399Mi"),
+        memory("4282Mi"),
+        "resources.limits.memory is 4282Mi, but requests within the limits can take 4283Mi:",
+        memory("4283Mi"),
+    ),
+    "fairness by address behind a load balancer": (
+        {"fairness": {"by": "address"}, "service": {"type": "LoadBalancer"}},
+        "fairness.by is address, but with service.type LoadBalancer replicas can see addresses of",
+        {
+            "fairness": {"by": "address"},
+            "service": {"type": "LoadBalancer", "externalTrafficPolicy": "Local"},
+        },
+    ),
+    "user namespace on an old version of Kubernetes": (
+        {"hostUsers": False},
+        "hostUsers is false, but Kubernetes v1.32.0 ignores it unless its feature gate",
+        {"hostUsers": True},
     ),
     "annotations and a ServiceMonitor": (
         merge_values(SCRAPED, monitored("serviceMonitor")),
@@ -54,6 +68,11 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume",
         {"model": {"source": "modelscope", "cache": ONE_NODE}, "strategy": {"type": "Recreate"}},
     ),
+    "Job with ReadWriteOnce": (
+        merge_values(ONE_NODE_JOB, {"strategy": {"type": "Recreate"}}),
+        "model.cache.accessModes is ReadWriteOnce: on different nodes, the Job that fetches the",
+        merge_values(ONE_NODE_JOB, {"model": {"cache": {"accessModes": ["ReadWriteMany"]}}}),
+    ),
     "HTTPRoute without a timeout": (
         merge_values(GATEWAY, {"gateway": {"timeouts": False}}),
         "gateway.timeouts is false: set the timeout of the Gateway itself to 70 s or more",
@@ -62,7 +81,9 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
 }
 
 
-def warnings(values: dict[str, Any], apis: Sequence[str] = APIS) -> list[str]:
+def warnings(
+    values: dict[str, Any], apis: Sequence[str] = APIS, kubernetes: str = "1.32.0"
+) -> list[str]:
     """Return the warnings, which only `helm install` prints, by an object that contains them."""
     printed = {
         "apiVersion": "v1",
@@ -70,7 +91,8 @@ def warnings(values: dict[str, Any], apis: Sequence[str] = APIS) -> list[str]:
         "metadata": {"name": "warnings"},
         "data": {"text": '{{ include "dctnet.warnings" . }}'},
     }
-    objects = render(merge_values(DEMO, values, {"extraObjects": [printed]}), apis=apis)
+    values = merge_values(DEMO, values, {"extraObjects": [printed]})
+    objects = render(values, apis=apis, kubernetes=kubernetes)
     return [
         each
         for each in objects.one("ConfigMap", "warnings")["data"]["text"].split("- ")
@@ -85,6 +107,10 @@ def test_warning(case):
     assert warning.startswith(part)
     assert warning.strip().endswith(".")
     assert warnings(nearest) == []
+
+
+def test_user_namespaces_need_no_warning_on_a_newer_version():
+    assert warnings({"hostUsers": False}, kubernetes="1.33.0") == []
 
 
 def test_custom_metrics_need_no_warning():

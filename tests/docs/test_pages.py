@@ -15,14 +15,14 @@ from tests.support.repo import ROOT, repository_files
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 INDEX = ROOT / "docs" / "README.md"
-PAGES_OF_DOCS = sorted(INDEX.parent.glob("*.md"))
+PAGES_OF_DOCS = sorted(INDEX.parent.rglob("*.md"))
 PAGES = [
     *sorted(ROOT.glob("*.md")),
     *PAGES_OF_DOCS,
     *sorted((ROOT / "k8s").glob("*.md")),
     ROOT / "single-host" / "README.md",
 ]
-LANGUAGES = {"js", "json", "mermaid", "python", "sh", "text"}
+LANGUAGES = {"js", "json", "mermaid", "python", "sh", "text", "yaml"}
 
 
 @pytest.mark.parametrize("language", ["sh", "python", "js"])
@@ -64,7 +64,7 @@ def test_documentation_index_lists_every_page_once():
 def index_target(link: str) -> Path | None:
     """Return the page under docs/ that a link of the index leads to, or None."""
     target = (INDEX.parent / link.partition("#")[0]).resolve()
-    return target if target.parent == INDEX.parent and target.suffix == ".md" else None
+    return target if INDEX.parent in target.parents and target.suffix == ".md" else None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -14,10 +14,11 @@ import pytest
 
 from loadtest.client import Report, SourceImage
 from loadtest.images import Pixels
-from tests.e2e import load
+from tests.e2e import load, stub_hub
 from tests.e2e.cluster import CommandError, Namespace, kubectl, namespace
 from tests.e2e.ingress_or_gateway import IngressOrGateway
 from tests.e2e.load import LoadGenerator, summarize_report
+from tests.hub.stand_in import Hub
 
 ResultRecorder = Callable[[str, dict[str, Any] | Report], None]
 
@@ -151,6 +152,13 @@ def demo(image: str) -> dict[str, Any]:
         "autoscaling": {"enabled": False},
         "resources": {"requests": {"cpu": "200m"}, "limits": {"cpu": "1"}},
     }
+
+
+@pytest.fixture
+def hub(upstream_comic: Path) -> Iterator[Hub]:
+    """Stub of the model hub; its test needs the feature `hub`."""
+    with stub_hub.serve(upstream_comic) as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")

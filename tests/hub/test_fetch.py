@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from dctnet.models.manifest import FileRecord, Manifest
 from dctnet.models.pins import Pin
 from dctnet.models.styles import STYLES
 from tests.hub.stand_in import Hub, running
+from tests.support.certificates import self_signed
 from tests.support.polling import until
 
 ANIME = "iic/cv_unet_person-image-cartoon_compound-models"
@@ -435,21 +435,10 @@ def test_large_files_come_from_the_second_host_without_the_token(hub, to, fetche
     assert sent.headers["Authorization"] is None
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate of 127.0.0.1, with its key."""
-    path = tmp_path / "certificate.pem"
-    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-    request = ("openssl", "req", "-x509", "-nodes", "-days", "1", "-newkey", "rsa:2048", *subject)
-    subprocess.run([*request, "-keyout", path, "-out", path], check=True, capture_output=True)
-    return path
-
-
 def test_untrusted_certificate_error_names_the_remedy(
-    hub, certificate, rejection, fetched, monkeypatch
+    hub, rejection, fetched, monkeypatch, tmp_path
 ):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
+    certificate, tls = self_signed(tmp_path, "127.0.0.1")
     with running(Hub(ANIME, hub.revisions), tls=tls) as secure:
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", secure.address)
         message = rejection()

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from dctnet.config import SETTINGS, Settings
+from dctnet.config import SETTINGS, Settings, any_host
 from dctnet.server.gunicorn_app import gunicorn_options
 from tests.support.repo import ROOT, repository_files
 
@@ -132,7 +132,7 @@ def test_default_ports_on_all_addresses():
     assert ours.keys() <= {setting.variable for setting in SETTINGS}
     image, default = Settings.from_environment(ours), Settings.from_environment({})
     for field in "bind", "management_bind":
-        assert getattr(image, field).host == "0.0.0.0"
+        assert getattr(image, field).host == any_host()
         assert getattr(image, field).port == getattr(default, field).port
     assert of("EXPOSE") == [f"{default.bind.port} {default.management_bind.port}"]
     assert str(image.models_dir) == "/models"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dctnet.config import MIB, Settings
-from dctnet.memory import memory_bound
+from dctnet.memory import hot_styles, memory_bound
 from k8s.render import HAND_WRITTEN, HEADER, MANIFESTS, render
 from tests.support.chart import tool
 
@@ -58,7 +58,7 @@ def test_deployment_uses_the_generated_settings():
     text = (MANIFESTS / "settings.env").read_text()
     assert text.startswith(HEADER)
     settings = dict(line.split("=", 1) for line in text.removeprefix(HEADER).splitlines())
-    assert settings["DCTNET_STYLES"] == "/models/anime-converted"
+    assert settings["DCTNET_STYLES"] == "comic,sketch,poster"
     assert all(name.startswith("DCTNET_") and value for name, value in settings.items())
 
 
@@ -82,17 +82,18 @@ def test_memory_limit_of_manifests_and_overlay_is_the_memory_bound():
         (generator["literals"], patch["value"]),
     ):
         environ = dict(line.split("=", 1) for line in [*settings, *literals])
-        bound = memory_bound(
-            Settings.from_environment(environ | {"DCTNET_SLOTS": cpus}), int(cpus), tensorflow=True
-        )
+        listed = Settings.from_environment(environ | {"DCTNET_SLOTS": cpus})
+        styles = len(listed.styles)
+        hot = hot_styles(listed, int(cpus), styles, 0)
+        bound = memory_bound(listed, int(cpus), styles=styles, hot_styles=hot)
         assert limit == f"{ceil(bound / MIB)}Mi"
 
 
 def test_manifests_are_the_default_installation_with_an_ingress():
     (deployment,) = objects("deployment.yaml")
     pod = deployment["spec"]["template"]
-    assert pod["metadata"]["labels"]["dctnet.io/model-source"] == "modelscope"
-    assert [each["name"] for each in pod["spec"]["initContainers"]] == ["fetch", "prepare"]
+    assert pod["metadata"]["labels"]["dctnet.io/model-source"] == "demo"
+    assert "initContainers" not in pod["spec"]
     (ingress,) = objects("ingress.yaml")
     assert ingress["spec"]["ingressClassName"] == "nginx"
 

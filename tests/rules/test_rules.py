@@ -96,6 +96,20 @@ def all_alerts() -> dict[str, Object]:
     return {rule["alert"]: rule for rule in rules if "alert" in rule}
 
 
+def test_rules_pass_their_unit_tests_with_target_labels(tmp_path):
+    """The labels of a monitor's targetLabels; alerts on a replica carry them.
+
+    Rules about one release aggregate all labels away.
+    """
+    replaced = f"rule_files: [{RULES.name}]"
+    texts = {path.name: text for path in CASES if replaced in (text := path.read_text())}
+    for name, original in texts.items():
+        text = re.sub(r"(series: '\w+\{)", r'\1team="a", ', original)
+        text = re.sub(r'(labels: \'ALERTS\{)(.*pod=")', r'\1team="a", \2', text)
+        (tmp_path / name).write_text(text.replace(replaced, f"rule_files: [{RULES}]"))
+    assert promtool("test", "rules", *tmp_path.iterdir()).count("SUCCESS") == len(texts) > 0
+
+
 @pytest.mark.promise("Alerts: each fires when it should, is silent otherwise, has a runbook entry")
 def test_alerts_have_firing_and_silent_cases():
     outcomes: dict[str, set[bool]] = {alert: set() for alert in all_alerts()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from dctnet.admission import RejectionReason
 from tests.server.conftest import (
     IMAGE,
     SECURITY,
@@ -78,7 +79,7 @@ def test_rejected_body_is_not_read_and_cors_headers_are_set(
     assert SECURITY.items() <= dict(response.headers).items()
     assert json.loads(content)["type"] == f"urn:dctnet:problem:{problem}"
     server_with_keys.until(lambda: rejected(server_with_keys) == before + (status == 401))
-    for reason in "starting", "draining", "queue_full", "quota", "deadline", "upload_limit":
+    for reason in RejectionReason:
         assert server_with_keys.metric("dctnet_rejected_total", reason=reason) == 0
 
 

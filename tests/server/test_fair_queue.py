@@ -49,6 +49,7 @@ def test_light_client_waits_two_service_times_beside_64_concurrent(start_timed, 
 def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
     server = start_timed(
         0.4,
+        host="",  # The proxy is ::ffff:127.0.0.1 for a dual-stack socket.
         TIMED_HELD=tmp_path / "held",
         DCTNET_SLOTS=1,
         DCTNET_QUEUE_SIZE=3,
@@ -63,7 +64,7 @@ def test_fair_queueing_by_address_behind_a_trusted_proxy(start_timed, tmp_path):
         assert server.metric("dctnet_queue_clients") == 1
         rejected = post(server, **batch)
         assert rejected.status_code == 429
-        assert rejected.json()["detail"] == "This client has too many images in the queue."
+        assert rejected.json()["detail"] == "This client has too many or too large images queued."
         person = pool.submit(post, server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.2"})
         server.until(lambda: server.metric("dctnet_queue_depth") == 3)
         (tmp_path / "held").unlink()

@@ -20,7 +20,7 @@ from dctnet.api.problems import (
     UNSUPPORTED_FORMAT,
 )
 from dctnet.config import MIB
-from dctnet.memory import SLOT_BYTES_PER_PIXEL, THREAD_BYTES
+from dctnet.memory import SLOT_BODIES, SLOT_BYTES_PER_PIXEL, THREAD_BYTES
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import open_connections, post
 from tests.server.timed_server import HANGING
@@ -37,11 +37,22 @@ SPOOLED_BYTES = 500 * 1024
 """Form bytes that Werkzeug keeps in memory by default."""
 
 
-def memory_margin(*, slots: int, queue: int, uploads: int, max_bytes: int) -> int:
+def memory_margin(
+    *, slots: int, queue_size: int, max_uploads: int, max_body_bytes: int, max_waiting_bytes: int
+) -> int:
     """Most bytes that a worker may need beyond its ready state."""
-    threads = slots + queue + uploads + SPARE_THREADS
-    pixels = slots * SLOT_BYTES_PER_PIXEL * MAX_PIXELS
-    return pixels + (queue + uploads) * max_bytes + threads * THREAD_BYTES
+    threads = slots + queue_size + max_uploads + SPARE_THREADS
+    slot = SLOT_BYTES_PER_PIXEL * MAX_PIXELS + SLOT_BODIES * max_body_bytes
+    return slots * slot + max_waiting_bytes + threads * THREAD_BYTES
+
+
+LIMITS = {
+    "slots": 2,
+    "queue_size": 32,
+    "max_uploads": 32,
+    "max_body_bytes": 2 * MIB,
+    "max_waiting_bytes": 64 * 2 * MIB,
+}
 
 
 @pytest.mark.promise("Privacy: no image is written to a file or kept by a cache")
@@ -50,8 +61,7 @@ def test_corpus_gets_cartoons_or_problems_and_leaves_no_files(start_timed, tmp_p
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     untouched = temporary.stat().st_mtime_ns
-    limits = {"slots": 2, "queue": 64, "uploads": 64, "max_bytes": 2 * MIB}
-    server = start_timed(0, TMPDIR=temporary, DCTNET_MAX_PIXELS=MAX_PIXELS, **as_settings(limits))
+    server = start_timed(0, TMPDIR=temporary, DCTNET_MAX_PIXELS=MAX_PIXELS, **as_settings(LIMITS))
     worker = server.worker()
     before = reset_peak_memory(worker)
 
@@ -72,7 +82,7 @@ def test_corpus_gets_cartoons_or_problems_and_leaves_no_files(start_timed, tmp_p
     assert len(server.logged(len(corpus()))) == len(corpus())
     assert server.faults() == []
     # Eight clients hold far fewer bodies than the queue could.
-    limits |= {"queue": 8, "uploads": 0}
+    limits = LIMITS | {"max_waiting_bytes": 8 * LIMITS["max_body_bytes"]}
     assert memory(worker, "VmHWM") - before <= memory_margin(**limits)
 
 
@@ -117,8 +127,8 @@ def large_image() -> bytes:
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large_image):
-    limits = {"slots": 2, "queue": 32, "uploads": 32, "max_bytes": 2 * MIB}
-    assert 0.9 * limits["max_bytes"] < len(large_image) <= limits["max_bytes"]
+    limits = LIMITS
+    assert 0.9 * limits["max_body_bytes"] < len(large_image) <= limits["max_body_bytes"]
     timeouts = {"DCTNET_REQUEST_TIMEOUT": 30, "DCTNET_WATCHDOG_TIMEOUT": 29}
     server = start_timed(0, **as_settings(limits), **timeouts, DCTNET_MAX_PIXELS=MAX_PIXELS)
     worker = server.worker()
@@ -127,15 +137,16 @@ def test_memory_is_bounded_at_full_slots_queue_and_uploads(start_timed, large_im
     request = head.encode() + large_image
     with ExitStack() as stack:
         # One queue position is left: a full queue rejects by the headers.
-        filling = limits["slots"] + limits["queue"] - 1
+        filling = limits["slots"] + limits["queue_size"] - 1
         stack.enter_context(open_connections(server, filling, request))
-        server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue"] - 1)
-        stack.enter_context(open_connections(server, limits["uploads"], request[:-1]))
-        server.until(lambda: server.metric("dctnet_uploads_active") == limits["uploads"])
+        server.until(lambda: server.metric("dctnet_queue_depth") == limits["queue_size"] - 1)
+        stack.enter_context(open_connections(server, limits["max_uploads"], request[:-1]))
+        server.until(lambda: server.metric("dctnet_uploads_active") == limits["max_uploads"])
         assert server.metric("dctnet_slots_busy") == limits["slots"]
         held = memory(worker, "VmRSS") - before
         # What is measured is there; some of it is where the warm-up's memory was.
-        bodies = (limits["queue"] + limits["uploads"]) * limits["max_bytes"]
+        bodies = (limits["queue_size"] - 1 + limits["max_uploads"]) * len(large_image)
+        assert server.metric("dctnet_waiting_bytes") == bodies
         assert 0.5 * bodies < held
         assert memory(worker, "VmHWM") - before <= memory_margin(**limits)
     server.until(lambda: server.metric("dctnet_uploads_active") == 0)

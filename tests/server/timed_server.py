@@ -25,6 +25,7 @@ from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
 from dctnet.server.gunicorn_app import GunicornApp
+from dctnet.server.listener import listen
 from dctnet.server.worker import Worker
 
 SLOW, HANGING, FAILING = 11, 13, 17
@@ -86,7 +87,8 @@ def serve() -> None:
     logs.configure(settings.log_level, settings.log_format)
     spans = tracing.from_environment(os.environ)
     found = StyleModels({MODEL.style: MODEL})
-    GunicornApp(Replica(settings, found, lambda _: ({MODEL.style: engine}, {}), spans)).run()
+    replica = Replica(settings, found, lambda _: ({MODEL.style: engine}, {}), spans)
+    GunicornApp(replica, listen(settings.bind)).run()
 
 
 if __name__ == "__main__":

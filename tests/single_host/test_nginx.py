@@ -18,7 +18,7 @@ from tests.support.polling import BOUND_S, until
 
 pytestmark = pytest.mark.xdist_group("single host")  # All use one host.
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 24 * 1024 * 1024
 IMAGE = generate_images(1, 64, 64)[0].data
 
 

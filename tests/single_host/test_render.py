@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dctnet.config import MIB, Settings
+from dctnet.config import MIB, Settings, any_host
 from dctnet.memory import memory_bound
 from dctnet.shared_limits import (
     FORM_OVERHEAD_BYTES,
@@ -129,11 +129,19 @@ def test_readme_has_the_derived_timeouts_and_limits():
         assert text in readme, f"single-host/README.md lacks {text!r}"
 
 
-def test_listen_addresses_and_redirect_port(tmp_path):
-    nginx = render_files(tmp_path, "LISTEN=0.0.0.0 [::]\nSERVER_NAME=a.example\n")["nginx.conf"]
+@pytest.mark.parametrize(
+    ("listen", "addresses"),
+    [
+        ("", ["0.0.0.0", *["[::]"] * (any_host() == "::")]),
+        ("0.0.0.0 [::]", ["0.0.0.0", "[::]"]),
+        ("127.0.0.1 :: 2001:db8::1", ["127.0.0.1", "[::]", "[2001:db8::1]"]),
+    ],
+)
+def test_listen_addresses_and_redirect_port(tmp_path, listen, addresses):
+    nginx = render_files(tmp_path, f"LISTEN={listen}\nSERVER_NAME=a.example\n")["nginx.conf"]
     assert re.findall(r"listen (.*);", nginx) == [
-        *("0.0.0.0:80", "[::]:80"),
-        *("0.0.0.0:443 ssl", "[::]:443 ssl"),
+        *(f"{address}:80" for address in addresses),
+        *(f"{address}:443 ssl" for address in addresses),
     ]
     assert "return 308 https://a.example$request_uri;" in nginx
     nginx = render_files(tmp_path, "HTTPS_PORT=8443\nSERVER_NAME=a.example\n")["nginx.conf"]
@@ -156,6 +164,9 @@ def test_listen_addresses_and_redirect_port(tmp_path):
             "DCTNET_REQUEST_TIMEOUT=20",
             "DCTNET_WATCHDOG_TIMEOUT is 30, but it must be less than DCTNET_REQUEST_TIMEOUT",
         ),
+        ("LISTEN=0.0.0.0:80", "LISTEN has '0.0.0.0:80', but it must have addresses without ports"),
+        ("LISTEN=[::]:80", "LISTEN has '[::]:80', but it must have addresses without ports"),
+        ("LISTEN=[box]", "LISTEN has '[box]', but it must have addresses without ports"),
         ("# a comment\nREPLICAS", "settings.env:2: this is not NAME=value"),
         ("USER=a$b", "settings.env:1: this is not NAME=value, or has a character like $."),
         ('USER=a"b', "settings.env:1: this is not NAME=value, or has a character like $."),

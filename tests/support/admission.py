@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dctnet.admission import Admission, Job, Rejected
+from dctnet.admission import Admission, Job, Rejected, Reservation
 
 T = TypeVar("T")
 
@@ -114,6 +114,7 @@ class AdmissionHarness:
         slots: int = 1,
         queue_size: int = 9,
         max_uploads: int = 1,
+        max_waiting_bytes: int = 100,
         max_service_time: float = inf,
         running_clock: Clock | None = None,
     ) -> None:
@@ -123,6 +124,7 @@ class AdmissionHarness:
             slots=slots,
             queue_size=queue_size,
             max_uploads=max_uploads,
+            max_waiting_bytes=max_waiting_bytes,
             max_service_time=max_service_time,
             clock=self.clock,
             running_clock=self.running_clock,
@@ -140,6 +142,7 @@ class AdmissionHarness:
         is_connected: Callable[[], bool] | None = None,
         body: object = None,
         client: str | None = None,
+        reservation: Reservation | None = None,
     ) -> tuple[BlockingTask, Job[object]]:
         task = BlockingTask()
         job = self.admission.submit(
@@ -148,6 +151,7 @@ class AdmissionHarness:
             deadline=deadline,
             is_connected=is_connected or connected_check(),
             client=client,
+            body=reservation,
         )
         self.tasks.append(task)
         return task, job

@@ -27,6 +27,8 @@ DEFAULTS = yaml.load((CHART / "values.yaml").read_text(), yaml.CSafeLoader)
 # Values shared by tests.
 DIGEST = f"sha256:{'0' * 64}"
 DEMO = {"model": {"source": "demo"}}
+MODELSCOPE = {"model": {"source": "modelscope"}}
+JOB = {"model": {"source": "modelscope", "cache": {"create": True}}}
 BAKED = {"model": {"source": "baked"}}
 IMAGE = {"model": {"source": "image", "image": {"reference": f"models/anime@{DIGEST}"}}}
 INGRESS = {"ingress": {"enabled": True}}
@@ -74,6 +76,14 @@ def run_tool(name: str, *arguments: object, **options: Any) -> "subprocess.Compl
     # The programs run for a second or two; less garbage collection saves CPU time.
     env = environment(GOGC=400)
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **options)
+
+
+class Loader(yaml.CSafeLoader):
+    """YAML as Go reads it: the values ``=`` and ``<<`` are strings."""
+
+
+for special in ("value", "merge"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{special}", lambda _, node: node.value)
 
 
 class Objects:
@@ -186,7 +196,7 @@ def _rendered(*command: str, values: str) -> str:
     if run.returncode and "schema" in run.stderr:
         raise Invalid(run.stderr)
     assert run.returncode == 0, run.stderr
-    documents = yaml.load_all(run.stdout, Loader=yaml.CSafeLoader)
+    documents = yaml.load_all(run.stdout, Loader=Loader)
     return json.dumps([document for document in documents if document])
 
 

@@ -109,9 +109,11 @@ class Server:
         stdout: int = subprocess.DEVNULL,
         stderr: int | None = None,
         /,
+        *,
+        host: str = "127.0.0.1",
         **settings: object,
     ) -> None:
-        """Start it with these settings, on free ports.
+        """Start it with these settings, on free ports of a host; an empty one is all addresses.
 
         With ``log`` it writes its log to that file, and standard output to one beside it.
         """
@@ -119,8 +121,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.management = f"http://127.0.0.1:{management}"
         binds: dict[str, object] = {
-            "DCTNET_BIND": f"127.0.0.1:{self.port}",
-            "DCTNET_MANAGEMENT_BIND": f"127.0.0.1:{management}",
+            "DCTNET_BIND": f"{host}:{self.port}",
+            "DCTNET_MANAGEMENT_BIND": f"{host}:{management}",
         }
         self._log = log
         with ExitStack() as stack:
@@ -221,10 +223,15 @@ def _status(url: str) -> int | None:
 
 @contextmanager
 def serving(
-    log: Path | None = None, command: Sequence[str | Path] = (), /, **settings: object
+    log: Path | None = None,
+    command: Sequence[str | Path] = (),
+    /,
+    *,
+    host: str = "127.0.0.1",
+    **settings: object,
 ) -> Iterator[Server]:
     """A ready server; stopped at the end of the block."""
-    with Server(log, command, **settings) as server:
+    with Server(log, command, host=host, **settings) as server:
         server.wait_for(200, READY_S)
         yield server
 

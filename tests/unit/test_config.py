@@ -1,7 +1,9 @@
 """Settings: parsing, bounds, defaults and their documentation."""
 
+import errno
 import os
 import re
+import socket
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -9,7 +11,6 @@ import pytest
 
 from dctnet.admission.quota import QUOTA_PER_FREE
 from dctnet.admission.service_time import DECAY_TIME_S, MAX_STEP
-from dctnet.api.client_identity import IPV6_PREFIX
 from dctnet.api_keys import MAX_FILE_BYTES, MAX_LENGTH, MIN_LENGTH, POLL_INTERVAL_S
 from dctnet.config import (
     MAX_ORIGINS,
@@ -25,6 +26,7 @@ from dctnet.config import (
     unknown_variables,
 )
 from dctnet.cpus import available_cpus
+from dctnet.ip_addresses import IPV6_PREFIX
 from dctnet.lifecycle.pausable_clock import MAX_GAP_S
 from dctnet.lifecycle.probes import MAX_ACCEPT_LOOP_AGE_S
 from dctnet.log_writer import FLUSH_TIMEOUT_S, QUEUE_BYTES
@@ -113,10 +115,11 @@ def test_every_setting_reads_its_variable():
         "DCTNET_THREADS": ("5", 5),
         "DCTNET_QUEUE_SIZE": ("7", 7),
         "DCTNET_MAX_UPLOADS": ("9", 9),
+        "DCTNET_MAX_WAITING_BYTES": ("3145728", 3145728),
         "DCTNET_FAIRNESS": ("address", Fairness.ADDRESS),
         "DCTNET_TRUSTED_PROXIES": (
-            "10.0.0.0/8, ::1",
-            (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+            "10.0.0.0/8, ::1,::ffff:192.0.2.0/120,::/95",
+            tuple(map(ip_network, ("10.0.0.0/8", "::1", "192.0.2.0/24", "::/95"))),
         ),
         "DCTNET_REQUEST_TIMEOUT": ("20.5", 20.5),
         "DCTNET_WATCHDOG_TIMEOUT": ("11", 11.0),
@@ -163,7 +166,10 @@ INVALID_ORIGINS = [
     *("https://a.ex\tample", "https://[::1", "ftp://a.example", "file://", "null"),
     *("https://a.example,", "https://a.example, *", "https://a.example https://b.example"),
 ]
-INVALID_ADDRESSES = ["8080", ":8080", "box:", "box:http", "box:0", "box:65536", "::1:80", "[]:80"]
+INVALID_ADDRESSES = [
+    *("8080", "box:", "box:http", "box:0", "box:65536", ":0", ":", "127.0.0.1", "::", "[::]"),
+    *("::1:80", "[]:80", "[box]:80", "[127.0.0.1]:80", "[[::1]]:80", "[::1]80", "::1]:80"),
+]
 INVALID_DIGESTS = [
     *("0" * 63, "0" * 65, "g" * 64, "md5:" + "0" * 64),
     *("source:" + "0" * 63, "sha256:source:" + "0" * 64),
@@ -217,6 +223,18 @@ def test_watchdog_timeout_must_be_less_than_the_request_timeout():
     assert Settings.from_environment(times).watchdog_timeout == 19.9
 
 
+def test_waiting_bytes_must_have_room_for_the_largest_body():
+    sizes = {"DCTNET_MAX_BODY_BYTES": "2000000", "DCTNET_MAX_WAITING_BYTES": "2065535"}
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment(sizes)
+    assert str(error.value) == (
+        "DCTNET_MAX_WAITING_BYTES is 2065535, but it must be at least 2065536:"
+        " DCTNET_MAX_BODY_BYTES, and 65536 for a form."
+    )
+    sizes["DCTNET_MAX_WAITING_BYTES"] = "2065536"
+    assert Settings.from_environment(sizes).max_waiting_bytes == 2065536
+
+
 @pytest.mark.promise("Input: limits hold exactly: at the limit passes, one past it does not")
 @pytest.mark.parametrize(
     ("variable", "least", "most"),
@@ -259,6 +277,7 @@ def test_empty_variable_counts_as_unset():
         ("DCTNET_MAX_UPLOADS", 1, 4096, "bodies"),
         ("DCTNET_MIN_UPLOAD_RATE", 1, 1024**3, "bytes per second"),
         ("DCTNET_MIN_RESPONSE_RATE", 1, 1024**3, "bytes per second"),
+        ("DCTNET_MAX_WAITING_BYTES", 1024**2, 64 * 1024**3, "bytes"),
         ("DCTNET_MAX_BODY_BYTES", 1024, 1024**3, "bytes"),
         ("DCTNET_MAX_PIXELS", 1, 500_000_000, "pixels"),
         ("DCTNET_MAX_WORKING_SIDE", 256, 4096, "pixels"),
@@ -267,8 +286,9 @@ def test_empty_variable_counts_as_unset():
 )
 def test_bounds_of_whole_numbers(variable, least, most, unit):
     field = variable.removeprefix("DCTNET_").lower()
+    roomy = {"DCTNET_MAX_BODY_BYTES": "1024", "DCTNET_MAX_WAITING_BYTES": str(64 * 1024**3)}
     for value in least, most:
-        assert getattr(Settings.from_environment({variable: str(value)}), field) == value
+        assert getattr(Settings.from_environment(roomy | {variable: str(value)}), field) == value
     for text in str(least - 1), str(most + 1), "many", "1.5":
         message = rejection(variable, text)
         assert message.startswith(f"{variable} is {text!r}, but it must be ")
@@ -277,12 +297,47 @@ def test_bounds_of_whole_numbers(variable, least, most, unit):
 
 @pytest.mark.parametrize(
     ("text", "host", "port"),
-    [("127.0.0.1:1", "127.0.0.1", 1), ("[::]:65535", "::", 65535), ("box:80", "box", 80)],
+    [
+        ("127.0.0.1:1", "127.0.0.1", 1),
+        ("[::]:65535", "::", 65535),
+        ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
+        ("box:80", "box", 80),
+    ],
 )
 def test_address_is_host_and_port(text, host, port):
     address = Settings.from_environment({"DCTNET_BIND": text}).bind
     assert address == Address(host, port)
     assert str(address) == text
+
+
+class NoSocket(socket.socket):
+    """On a kernel without IPv6."""
+
+    def __init__(self, family: int, kind: int) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        super().__init__(family, kind)
+
+
+class NoAddress(socket.socket):
+    """Where no IPv6 address can be bound."""
+
+    def bind(self, address: object) -> None:
+        if self.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        super().bind(address)
+
+
+@pytest.mark.parametrize(
+    ("kind", "host"), [(socket.socket, "::"), (NoSocket, "0.0.0.0"), (NoAddress, "0.0.0.0")]
+)
+def test_address_without_host_is_all_that_the_machine_has(monkeypatch, kind, host):
+    monkeypatch.setattr(socket, "socket", kind)
+    settings = Settings.from_environment(
+        {"DCTNET_BIND": ":8080", "DCTNET_MANAGEMENT_BIND": ":9090"}
+    )
+    assert settings.bind == Address(host, 8080)
+    assert settings.management_bind == Address(host, 9090)
 
 
 @pytest.mark.parametrize(

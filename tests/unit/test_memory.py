@@ -22,17 +22,18 @@ def bound(threads: int = 2, **values: int) -> int:
 
 
 def test_documented_bound_of_the_defaults_with_two_slots():
-    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 14 * 64_000_000 + 5 * 10 * MIB
-    waiting = 128 * 10 * MIB + (2 + 128 + 256) * 100 * KIB
+    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 14 * 64_000_000 + 5 * 24 * MIB
+    waiting = 1024 * MIB + (2 + 128 + 256) * 100 * KIB
     assert bound() == 320 * MIB + 2 * slot + waiting + 256 * MIB
 
 
 @pytest.mark.parametrize(
     ("setting", "default", "more"),
     [
-        ("queue_size", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("max_uploads", 64, 10 * MIB + memory.THREAD_BYTES),
-        ("max_body_bytes", 10 * MIB, 2 * memory.SLOT_BODIES + 64 + 64),
+        ("queue_size", 64, memory.THREAD_BYTES),
+        ("max_uploads", 64, memory.THREAD_BYTES),
+        ("max_waiting_bytes", 1024 * MIB, 1),
+        ("max_body_bytes", 24 * MIB, 2 * memory.SLOT_BODIES),
         ("max_pixels", 64_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
         ("max_working_side", 1280, 2 * (112 + 24) * KIB),
         ("max_unsent_bytes", 256 * MIB, 1),
@@ -150,7 +151,7 @@ CODEC_PROCESS_BYTES = 12 * MIB
 @pytest.mark.parametrize("format", imaging.DECODE_BYTES_PER_PIXEL)
 def test_slot_bytes_cover_the_limit_of_the_codec_process(format):
     """With the image and the file in shared memory, and the upload."""
-    body, max_pixels = 10 * MIB, SETTINGS.max_pixels
+    body, max_pixels = SETTINGS.max_body_bytes, SETTINGS.max_pixels
     most = memory.slot_bytes(SETTINGS) - memory.SLOT_BYTES_PER_COLUMN * SETTINGS.max_working_side
 
     def taken(pixels: int) -> int:

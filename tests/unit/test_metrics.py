@@ -14,6 +14,7 @@ from dctnet.replica import Replica
 from tests.support.repo import ROOT
 
 DOCUMENTATION = ROOT / "docs/operations.md"
+MONITORING = ROOT / "helm/dctnet/templates/_monitoring.tpl"
 MODEL = ModelFolder(Path("tiny"), "tiny", "example/tiny", "v1", "ab" * 32, "unpinned")
 FOUND = StyleModels({"tiny": MODEL})
 BUCKETS = ["0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "4.0", "8.0", "15.0", "30.0", "60.0", "+Inf"]
@@ -41,6 +42,16 @@ def test_documentation_lists_every_metric_and_label(replica):
         if family.name.startswith("dctnet_")
     }
     assert labels == {name: set(listed) for name, listed in documented().items()}
+
+
+def test_chart_knows_every_label():
+    """The chart rejects target labels that rename one; honorLabels cannot replace the identity."""
+    (copy,) = re.findall(
+        r'"dctnet\.metricLabels" -}}\n{{- list (.*) \| toJson', MONITORING.read_text()
+    )
+    labels = {label for each in documented().values() for label in each} | {"le"}
+    assert re.findall(r'"(\w+)"', copy) == sorted(labels)
+    assert not labels & {"namespace", "job", "pod", "instance"}
 
 
 def test_duration_buckets_include_the_objectives():

@@ -82,17 +82,17 @@ def test_unreachable_server_can_be_retried(page, small):
 
 def test_too_large_file_is_not_sent(stand_in, page, tmp_path):
     path = tmp_path / "large.heic"
-    path.write_bytes(bytes(10 * 1024 * 1024 + 1))
+    path.write_bytes(bytes(24 * 1024 * 1024 + 1))
     page.choose_file(path)
     page.wait_for_state("failed")
-    assert page.text("#problem") == "This file is too large: the limit is 10.0 MiB."
+    assert page.text("#problem") == "This file is too large: the limit is 24.0 MiB."
     assert stand_in.received == []
 
 
 def test_format_is_named_before_the_size(stand_in, page, tmp_path):
     path = tmp_path / "large.heic"
     for head, text in (HEIC, HEIC_ADVICE), (b"%PDF-1.7", "This is a PDF document, which is not"):
-        path.write_bytes(head + bytes(11 * 1024 * 1024))
+        path.write_bytes(head + bytes(25 * 1024 * 1024))
         page.choose_file(path)
         page.until(lambda text=text: page.text("#problem").startswith(text))
         page[CHINESE].click()

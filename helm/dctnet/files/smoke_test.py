@@ -96,7 +96,9 @@ def decode_image(encoded: bytes) -> np.ndarray:
 
 def count_inferences() -> Counter[str]:
     """Return the number of successful inferences of all replicas, by style."""
-    addresses = {info[4][0] for info in socket.getaddrinfo(os.environ["MANAGEMENT"], 9090)}
+    found = socket.getaddrinfo(os.environ["MANAGEMENT"], 9090)
+    # A dual-stack replica has an address of each family.
+    addresses = {address[0] for family, *_, address in found if family == found[0][0]}
     counts: Counter[str] = Counter()
     for address in addresses:
         counts.update(read_inferences(address))

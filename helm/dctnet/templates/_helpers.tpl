@@ -11,6 +11,19 @@
 {{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Namespace of the objects; `helm` keeps the release itself in .Release.Namespace. */}}
+{{- define "dctnet.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* Name and namespace of an object that may be in a namespace shared by several releases. Arguments: root,
+name, namespace. */}}
+{{- define "dctnet.placement" -}}
+{{- $own := include "dctnet.namespace" .root -}}
+name: {{ .namespace | empty | ternary .name (printf "%s-%s" $own .name) | quote }}
+namespace: {{ .namespace | default $own | quote }}
+{{- end -}}
+
 {{- define "dctnet.managementName" -}}
 {{ include "dctnet.fullname" . }}-management
 {{- end -}}
@@ -63,14 +76,21 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* Image of a variant. A tag of your own is that of the replicas' variant: the other one has the suffix of its
+default. Arguments: root, variant. */}}
 {{- define "dctnet.image" -}}
-{{- $image := .Values.image -}}
-{{- $variant := include "dctnet.imageVariant" . -}}
-{{- $suffix := ternary "-tensorflow" "" (eq $variant "tensorflow") -}}
-{{- $tag := $image.tag | default (printf "%s%s" (replace "+" "_" .Chart.AppVersion) $suffix) -}}
-{{- $digest := $image.digest | default (ternary "" (get $image.digests $variant) (ne $image.tag "")) -}}
-{{- with .Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
+{{- $image := .root.Values.image -}}
+{{- $suffix := ternary "-tensorflow" "" (eq .variant "tensorflow") -}}
+{{- $own := eq .variant (include "dctnet.imageVariant" .root) | ternary $image.tag (printf "%s%s" (trimSuffix $suffix $image.tag) $suffix) -}}
+{{- $tag := $image.tag | empty | ternary (printf "%s%s" (replace "+" "_" .root.Chart.AppVersion) $suffix) $own -}}
+{{- $digest := $image.digest | default (ternary "" (get $image.digests .variant) (ne $image.tag "")) -}}
+{{- with .root.Values.global.imageRegistry | default $image.registry }}{{ . }}/{{ end -}}
 {{ $image.repository }}:{{ $tag }}{{ with $digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{/* Image of the replicas. */}}
+{{- define "dctnet.replicaImage" -}}
+{{- include "dctnet.image" (dict "root" . "variant" (include "dctnet.imageVariant" .)) -}}
 {{- end -}}
 
 {{/* Reference of a model's image, with the registry replaced by global.imageRegistry. Arguments: root,
@@ -109,6 +129,12 @@ priorityClassName: {{ . | quote }}
 {{- with .Values.runtimeClassName }}
 runtimeClassName: {{ . | quote }}
 {{- end }}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.hostUsers) }}
+hostUsers: {{ .Values.hostUsers }}
+{{- end }}
 {{- with .Values.podSecurityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
@@ -123,6 +149,21 @@ nodeSelector:
 {{- end }}
 {{- with .Values.tolerations }}
 tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Part of the spec of pods that connect to other hosts. That of `helm test` only resolves Services. */}}
+{{- define "dctnet.nameResolution" -}}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

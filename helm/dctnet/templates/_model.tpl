@@ -1,12 +1,20 @@
 {{/* Model source, styles and image variant. */}}
 
-{{/* "true" if pods fetch and convert the models, otherwise empty. */}}
-{{- define "dctnet.modelFetchEnabled" -}}
-{{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}true{{- end -}}
+{{/* What fetches and converts the models: "job", "pods", or empty if nothing does. */}}
+{{- define "dctnet.fetchedBy" -}}
+{{- if and (eq .Values.model.source "modelscope") (not .Values.model.cache.prepared) -}}
+{{- $shared := and (include "dctnet.cacheClaimCreated" .) (has "ReadWriteMany" .Values.model.cache.accessModes) -}}
+{{- eq .Values.model.fetch.by "auto" | ternary (ternary "job" "pods" (not (empty $shared))) .Values.model.fetch.by -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds in which the models are fetched and converted, even from a distant hub. */}}
+{{- define "dctnet.fetchTimeout" -}}
+{{- include "dctnet.styleCount" . | int64 | mul 300 | add 600 -}}
 {{- end -}}
 
 {{- define "dctnet.imageVariant" -}}
-{{- $auto := ternary "tensorflow" "runtime" (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
+{{- $auto := ternary "tensorflow" "runtime" (eq (include "dctnet.fetchedBy" .) "pods") -}}
 {{- ternary $auto .Values.image.variant (eq .Values.image.variant "auto") -}}
 {{- end -}}
 
@@ -100,7 +108,7 @@ image:
 {{- with include "dctnet.cacheClaimName" . }}
 persistentVolumeClaim:
   claimName: {{ . | quote }}
-  {{- if $model.cache.prepared }}
+  {{- if ne (include "dctnet.fetchedBy" $) "pods" }}
   readOnly: true
   {{- end }}
 {{- else }}

@@ -13,12 +13,12 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 source, statuses. */}}
 {{- define "dctnet.proxyErrors" -}}
 {{- $statuses := join "|" .statuses -}}
-{{- $own := printf `namespace=%q, pod=~%q, route=~"/v1/cartoons|/upload", code=~%q` .root.Release.Namespace (include "dctnet.podNamePattern" .root) $statuses -}}
+{{- $own := printf `namespace=%q, pod=~%q, route=~"/v1/cartoons|/upload", code=~%q` (include "dctnet.namespace" .root) (include "dctnet.podNamePattern" .root) $statuses -}}
 ({{ include "dctnet.sloRequests" (merge (dict "codes" $statuses) .) | replace "WINDOW" "10m" }} - (sum(max by (pod, route, method, code) (increase(dctnet_requests_total{ {{- $own -}} }[10m]))) or vector(0)))
 {{- end -}}
 
-{{/* Rules of files/rules and of slo, with the changes of metrics.prometheusRule. Labels of the release make
-alerts about it alone look like those about every release. */}}
+{{/* Rules of files/rules and of slo, with the changes and the additional groups of metrics.prometheusRule. Alerts
+about this release get its labels, which those about every release have. */}}
 {{- define "dctnet.rules" -}}
 {{- $values := .Values.metrics.prometheusRule -}}
 {{- $groups := list -}}
@@ -27,7 +27,7 @@ alerts about it alone look like those about every release. */}}
 {{- $own := list (tpl (.Files.Get "files/rules/release.yaml") . | fromYaml) (include "dctnet.sloRules" . | fromYaml) -}}
 {{- range $own -}}
 {{- range .rules -}}
-{{- $_ := set . "labels" (merge (.labels | default dict) (dict "namespace" $.Release.Namespace "job" $.Release.Name)) -}}
+{{- $_ := set . "labels" (merge (.labels | default dict) (dict "namespace" (include "dctnet.namespace" $) "job" $.Release.Name)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $group := concat $every $own -}}
@@ -59,13 +59,55 @@ alerts about it alone look like those about every release. */}}
 {{- fail (printf "dctnet: metrics.prometheusRule.alerts has %s, but the alerts are %s." $alert (join ", " $known)) -}}
 {{- end -}}
 {{- end -}}
+{{- $groups = concat $groups $values.additionalGroups -}}
+{{- $names := list -}}
+{{- range $groups -}}
+{{- if has .name $names -}}
+{{- fail (printf "dctnet: the PrometheusRule would have two groups with the name %s: rename one in metrics.prometheusRule.additionalGroups." .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
 {{- dict "groups" $groups | toYaml -}}
+{{- end -}}
+
+{{/* Labels of the service's metrics, as JSON. Tests compare them with those of a replica. */}}
+{{- define "dctnet.metricLabels" -}}
+{{- list "code" "digest" "le" "method" "model" "outcome" "reason" "resource" "result" "revision" "route" "runtime" "stage" "state" "style" "version" | toJson -}}
+{{- end -}}
+
+{{/* Fields of the spec that ServiceMonitor and PodMonitor share. Arguments: root, monitor. */}}
+{{- define "dctnet.scrapeSpec" -}}
+{{- with .monitor -}}
+jobLabel: {{ .jobLabel | quote }}
+{{- with .podTargetLabels }}
+podTargetLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .sampleLimit }}
+sampleLimit: {{ int64 . }}
+{{- end }}
+{{- if .namespace }}
+namespaceSelector:
+  matchNames:
+    - {{ include "dctnet.namespace" $.root | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Endpoint fields that ServiceMonitor and PodMonitor share. */}}
 {{- define "dctnet.scrapeEndpoint" -}}
 interval: {{ .interval }}
 scrapeTimeout: {{ .scrapeTimeout }}
+{{- if eq .scheme "https" }}
+scheme: https
+{{- end }}
+{{- with .tlsConfig }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .honorLabels }}
+honorLabels: true
+{{- end }}
 {{- with .relabelings }}
 relabelings:
   {{- toYaml . | nindent 2 }}

@@ -57,14 +57,14 @@ tensorflow. */}}
 {{- $side := int64 $values.requestLimits.workingSide -}}
 {{- $pixels := int64 $values.requestLimits.pixels -}}
 {{- $body := int64 $values.requestLimits.bodyBytes -}}
-{{- $waiting := add $values.admission.queueSize $values.admission.maxUploads -}}
+{{- $admitted := add $slots $values.admission.queueSize $values.admission.maxUploads -}}
 {{- $process := mul $MiB (ternary 3000 320 .tensorflow) -}}
 {{- $styles := include "dctnet.stylesBytes" . | int64 -}}
 {{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}
 {{- $slot := add (mul 116 $MiB) (mul 24 $KiB $side) (mul 14 $pixels) (mul 5 $body) -}}
-{{- $serving := mul (add $slots $waiting 256) 100 $KiB -}}
+{{- $serving := mul (add $admitted 256) 100 $KiB -}}
 {{- $unsent := max (int64 $values.requestLimits.unsentBytes) (div (mul 31 $pixels) 10) -}}
-{{- add $process $styles (mul $slots (add $reserved $slot)) (mul $waiting $body) $serving $unsent -}}
+{{- add $process $styles (mul $slots (add $reserved $slot)) (int64 $values.admission.maxWaitingBytes) $serving $unsent -}}
 {{- end -}}
 
 {{/* Styles whose weights stay transformed: at least one per slot. ONNX Runtime and TensorFlow keep all of
@@ -176,9 +176,8 @@ share one thread per CPU. */}}
 
 {{- define "dctnet.progressDeadlineSeconds" -}}
 {{- $start := mul (include "dctnet.startupFailureThreshold" .) .Values.startupProbe.periodSeconds -}}
-{{- $styles := include "dctnet.styleCount" . | int64 -}}
-{{- $fetch := ternary (add 600 (mul 300 $styles)) 0 (eq (include "dctnet.modelFetchEnabled" .) "true") -}}
-{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch 60) .Values.progressDeadlineSeconds -}}
+{{- $fetch := include "dctnet.fetchedBy" . | empty | ternary 0 (include "dctnet.fetchTimeout" .) -}}
+{{- kindIs "invalid" .Values.progressDeadlineSeconds | ternary (add $start $fetch .Values.minReadySeconds 60) .Values.progressDeadlineSeconds -}}
 {{- end -}}
 
 {{- define "dctnet.strategy" -}}
@@ -208,7 +207,7 @@ cluster, until the autoscaler owns it: only server-side apply knows owners. An a
 {{- if not .Values.autoscaling.enabled -}}
 {{ .Values.replicaCount }}
 {{- else -}}
-{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "dctnet.fullname" .) -}}
+{{- $live := lookup "apps/v1" "Deployment" (include "dctnet.namespace" .) (include "dctnet.fullname" .) -}}
 {{- if dig "metadata" "annotations" "dctnet.io/replicas" "" $live -}}
 {{- $applied := false -}}
 {{- $scaled := false -}}

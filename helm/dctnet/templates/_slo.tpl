@@ -19,7 +19,7 @@
 {{/* Requests of an outcome in a WINDOW, from the source's counters. A pod that is scraped twice counts once.
 Arguments: root, source, outcomes (of ok, error, rejected), or codes of a proxy, and le, a bucket. */}}
 {{- define "dctnet.sloRequests" -}}
-{{- $namespace := .root.Release.Namespace -}}
+{{- $namespace := include "dctnet.namespace" .root -}}
 {{- $name := include "dctnet.fullname" .root -}}
 {{- $statuses := dict "ok" "[23].." "error" "5(0[0-24-9]|[1-9].)" "rejected" "429|503" -}}
 {{- $codes := list -}}
@@ -80,14 +80,14 @@ SHORT one, where enough requests are bad. Arguments: root, labels, budget, burn.
 {{- define "dctnet.sloRules" -}}
 {{- $requests := "namespace_job_slo:dctnet_slo_requests:increase" -}}
 {{- $bad := "namespace_job_slo:dctnet_slo_bad_requests:increase" -}}
-{{- $all := printf "namespace=%q, job=%q" .Release.Namespace .Release.Name -}}
+{{- $all := printf "namespace=%q, job=%q" (include "dctnet.namespace" .) .Release.Name -}}
 {{- $window := printf "%dd" (int .Values.slo.windowDays) -}}
 {{- $slos := include "dctnet.slos" . | fromYaml -}}
 name: dctnet.slo
 rules:
 {{- range $slo, $settings := $slos }}
 {{- $labels := printf "%s, slo=%q" $all $slo }}
-{{- $static := dict "namespace" $.Release.Namespace "job" $.Release.Name "slo" $slo | toJson }}
+{{- $static := dict "namespace" (include "dctnet.namespace" $) "job" $.Release.Name "slo" $slo | toJson }}
   - record: namespace_job_slo:dctnet_slo_objective:ratio
     expr: vector({{ divf (get $.Values.slo $slo).objective 100 | printf "%.6g" }})
     labels: {{ $static }}
@@ -123,7 +123,7 @@ rules:
     expr: {{ join " or " $conditions | toJson }}
     labels: {severity: {{ ternary "critical" "warning" (eq $speed "Fast") }}}
     annotations:
-      summary: {{ printf "dctnet %s/%s burns its %s budget: too many %s." $.Release.Namespace $.Release.Name $slo $settings.summary | toJson }}
+      summary: {{ printf "dctnet %s/%s burns its %s budget: too many %s." (include "dctnet.namespace" $) $.Release.Name $slo $settings.summary | toJson }}
       description: {{ printf "%s At %s the budget of %s would be exhausted %s." $settings.description "this rate" $window (ternary "within days" "before it renews" (eq $speed "Fast")) | toJson }}
       runbook: docs/runbook.md#dctnet{{ $slo }}{{ lower $speed }}burn
 {{- end }}

@@ -7,8 +7,13 @@ service/dctnet/config.py derives Gunicorn's graceful timeout by the same formula
 {{- end -}}
 {{- end -}}
 
+{{/* Seconds that a preStop hook sleeps. The grace period starts with the hook, SIGTERM follows it. */}}
+{{- define "dctnet.preStopSleep" -}}
+{{- dig "preStop" "sleep" "seconds" 0 .Values.lifecycle | int64 -}}
+{{- end -}}
+
 {{- define "dctnet.terminationGracePeriod" -}}
-{{- $derived := add (include "dctnet.gracefulTimeout" .) 5 -}}
+{{- $derived := add (include "dctnet.gracefulTimeout" .) (include "dctnet.preStopSleep" .) 5 -}}
 {{- kindIs "invalid" .Values.timeouts.terminationGracePeriod | ternary $derived .Values.timeouts.terminationGracePeriod -}}
 {{- end -}}
 

@@ -3,14 +3,18 @@ by configmap.yaml. */}}
 {{- define "dctnet.validation" -}}
 {{- include "dctnet.validation.name" . -}}
 {{- include "dctnet.validation.podNames" . -}}
+{{- include "dctnet.validation.kubernetes" . -}}
 {{- include "dctnet.validation.timeouts" . -}}
+{{- include "dctnet.validation.admission" . -}}
 {{- include "dctnet.validation.autoscaling" . -}}
 {{- include "dctnet.validation.strategy" . -}}
 {{- include "dctnet.validation.podDisruptionBudget" . -}}
 {{- include "dctnet.validation.styles" . -}}
 {{- include "dctnet.validation.model" . -}}
 {{- include "dctnet.validation.resources" . -}}
+{{- include "dctnet.validation.service" . -}}
 {{- include "dctnet.validation.exposure" . -}}
+{{- include "dctnet.validation.derivedKeys" . -}}
 {{- include "dctnet.validation.metrics" . -}}
 {{- include "dctnet.validation.slo" . -}}
 {{- end -}}
@@ -23,14 +27,20 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Names in the pod that must be unique, those of the extra values included. */}}
+{{/* Names in a pod that must be unique, those of the extra values included. */}}
 {{- define "dctnet.validation.podNames" -}}
-{{- $spec := include "dctnet.replicaPodSpec" . | fromYaml -}}
+{{- $specs := list (include "dctnet.replicaPodSpec" . | fromYaml) -}}
+{{- if eq (include "dctnet.fetchedBy" .) "job" -}}
+{{- $specs = append $specs (include "dctnet.fetchPodSpec" . | fromYaml) -}}
+{{- end -}}
+{{- $lists := list -}}
+{{- range $spec := $specs -}}
 {{- $containers := concat ($spec.initContainers | default list) ($spec.containers | default list) -}}
-{{- $lists := list (list "volumes" "name" $spec.volumes) (list "containers" "name" $containers) -}}
+{{- $lists = concat $lists (list (list "volumes" "name" $spec.volumes) (list "host aliases" "ip" $spec.hostAliases) (list "containers" "name" $containers)) -}}
 {{- range $containers -}}
 {{- $lists = append $lists (list (printf "variables in the container %s" .name) "name" .env) -}}
 {{- $lists = append $lists (list (printf "volume mounts in the container %s" .name) "mountPath" .volumeMounts) -}}
+{{- end -}}
 {{- end -}}
 {{- range $lists -}}
 {{- $kind := index . 0 -}}
@@ -46,13 +56,34 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
+{{/* Fields that an older API server drops or rejects. */}}
+{{- define "dctnet.validation.kubernetes" -}}
+{{- $distribution := .Values.service.trafficDistribution -}}
+{{- $needs := dict -}}
+{{- with $distribution -}}
+{{- $_ := set $needs (printf "service.trafficDistribution %s" .) (eq . "PreferClose" | ternary "1.31" "1.34") -}}
+{{- end -}}
+{{- range $hook, $action := .Values.lifecycle -}}
+{{- if $action.sleep -}}
+{{- $_ := set $needs (printf "lifecycle.%s.sleep" $hook) "1.30" -}}
+{{- end -}}
+{{- end -}}
+{{- range $value, $version := $needs -}}
+{{- if semverCompare (printf "<%s.0-0" $version) $.Capabilities.KubeVersion.Version -}}
+{{- fail (printf "dctnet: %s needs Kubernetes %s, and this is %s." $value $version $.Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* watchdog < request < proxyRead <= proxyTotal, and graceful < terminationGracePeriod. */}}
 {{- define "dctnet.validation.timeouts" -}}
 {{- $timeouts := .Values.timeouts -}}
 {{- $read := include "dctnet.proxyReadTimeout" . | float64 -}}
 {{- $total := include "dctnet.proxyTotalTimeout" . | float64 -}}
 {{- $grace := include "dctnet.terminationGracePeriod" . | float64 -}}
-{{- $graceful := include "dctnet.gracefulTimeout" . | float64 -}}
+{{- $sleep := include "dctnet.preStopSleep" . -}}
+{{- $graceful := addf (include "dctnet.gracefulTimeout" .) $sleep -}}
+{{- $hook := .Values.lifecycle.preStop -}}
 {{- if ge (float64 $timeouts.watchdog) (float64 $timeouts.request) -}}
 {{- fail (printf "dctnet: timeouts.watchdog is %v s, but it must be less than timeouts.request, which is %v s." $timeouts.watchdog $timeouts.request) -}}
 {{- end -}}
@@ -62,11 +93,26 @@ by configmap.yaml. */}}
 {{- if lt $total $read -}}
 {{- fail (printf "dctnet: timeouts.proxyTotal is %v s, but it must be at least timeouts.proxyRead, %v s, or it ends the first try too early." $total $read) -}}
 {{- end -}}
+{{- if and $hook (not $hook.sleep) (kindIs "invalid" $timeouts.terminationGracePeriod) -}}
+{{- fail (printf "dctnet: lifecycle.preStop runs before SIGTERM, in the termination grace period, and only the time of a sleep is known: set timeouts.terminationGracePeriod to %v s and the time of the hook." $grace) -}}
+{{- end -}}
+{{- $postStart := dig "postStart" "sleep" "seconds" 0 .Values.lifecycle -}}
+{{- if gt (float64 $postStart) $grace -}}
+{{- fail (printf "dctnet: lifecycle.postStart.sleep.seconds is %v, but Kubernetes allows at most the termination grace period, %v s." $postStart $grace) -}}
+{{- end -}}
 {{- if le $grace $graceful -}}
-{{- fail (printf "dctnet: timeouts.terminationGracePeriod is %v s, but it must be more than timeouts.drainDelay + timeouts.request + 5, %v s, or replicas are killed before in-flight requests complete." $grace $graceful) -}}
+{{- fail (printf "dctnet: timeouts.terminationGracePeriod is %v s, but it must be more than %stimeouts.drainDelay + timeouts.request + 5, %v s, or replicas are killed before in-flight requests complete." $grace (eq $sleep "0" | ternary "" "lifecycle.preStop.sleep.seconds + ") $graceful) -}}
 {{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (le (float64 $timeouts.drainDelay) 5.0) -}}
 {{- fail (printf "dctnet: timeouts.drainDelay is %v s, but it must be more than 5 s behind an ingress or a gateway, which take up to 5 s to remove a terminating replica from their endpoints." $timeouts.drainDelay) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* One body always fits. */}}
+{{- define "dctnet.validation.admission" -}}
+{{- $body := include "dctnet.proxyBodyBytes" . | int64 -}}
+{{- if lt (int64 .Values.admission.maxWaitingBytes) $body -}}
+{{- fail (printf "dctnet: admission.maxWaitingBytes is %d, but it must be at least %d, requestLimits.bodyBytes and 65536 for a form: raise it." (int64 .Values.admission.maxWaitingBytes) $body) -}}
 {{- end -}}
 {{- end -}}
 
@@ -98,6 +144,10 @@ by configmap.yaml. */}}
 {{- $rolling := .Values.strategy.rollingUpdate | default dict -}}
 {{- if and (eq .Values.strategy.type "RollingUpdate") (not (include "dctnet.surgeEnabled" .)) (has (toString $rolling.maxUnavailable) (list "0" "0%")) -}}
 {{- fail "dctnet: strategy.rollingUpdate has neither a surge nor an unavailable replica, so no rollout could begin: set maxSurge or maxUnavailable to 1." -}}
+{{- end -}}
+{{- $deadline := include "dctnet.progressDeadlineSeconds" . -}}
+{{- if le (int64 $deadline) (int64 .Values.minReadySeconds) -}}
+{{- fail (printf "dctnet: progressDeadlineSeconds is %s, but it must be more than minReadySeconds, %v, or every rollout fails." $deadline .Values.minReadySeconds) -}}
 {{- end -}}
 {{- end -}}
 
@@ -178,15 +228,35 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- $needed := mul 400 (include "dctnet.styleCount" .) -}}
 {{- $given := include "dctnet.memoryBytes" $model.cache.size | int64 -}}
-{{- if and (include "dctnet.modelFetchEnabled" .) (not $model.cache.existingClaim) (lt $given (mul 1048576 $needed)) -}}
+{{- if and (include "dctnet.fetchedBy" .) (not $model.cache.existingClaim) (lt $given (mul 1048576 $needed)) -}}
 {{- fail (printf "dctnet: model.cache.size is %s, but model.styles needs %dMi, 400Mi for each style: raise it, or list fewer styles." $model.cache.size $needed) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "dctnet.validation.model" -}}
 {{- $model := .Values.model -}}
-{{- if and (eq .Values.image.variant "runtime") (include "dctnet.modelFetchEnabled" .) -}}
-{{- fail "dctnet: image.variant is runtime, but with model.source modelscope each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or name a claim that holds the converted model and set model.cache.prepared." -}}
+{{- $by := include "dctnet.fetchedBy" . -}}
+{{- if eq $model.source "demo" -}}
+{{- $ignored := dict "cache.create" $model.cache.create "cache.existingClaim" $model.cache.existingClaim "endpoint" $model.endpoint "revision" $model.revision "tokenSecret.name" $model.tokenSecret.name -}}
+{{- range $name, $value := $ignored -}}
+{{- if $value -}}
+{{- fail (printf "dctnet: model.%s is set, but model.source is demo, which fetches nothing: set model.source to modelscope to serve the public styles." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.image.variant "runtime") (eq $by "pods") -}}
+{{- fail "dctnet: image.variant is runtime, but each pod converts the model, which needs the variant tensorflow: set image.variant to auto, or model.fetch.by to job with a claim, or name a claim that holds the converted model and set model.cache.prepared." -}}
+{{- end -}}
+{{- if eq $by "job" -}}
+{{- if not (include "dctnet.cacheClaimName" .) -}}
+{{- fail "dctnet: model.fetch.by is job, but without a claim replicas cannot read what the Job fetches: set model.cache.create or model.cache.existingClaim, or set model.fetch.by to pods." -}}
+{{- end -}}
+{{- if and (include "dctnet.cacheClaimCreated" .) (has "ReadWriteOncePod" $model.cache.accessModes) -}}
+{{- fail "dctnet: model.fetch.by is job, but model.cache.accessModes has ReadWriteOncePod, so that the Job and the replica that waits for it would wait for each other: set ReadWriteMany, or set model.fetch.by to pods." -}}
+{{- end -}}
+{{- if and .Values.image.digest (ne (include "dctnet.imageVariant" .) "tensorflow") -}}
+{{- fail "dctnet: image.digest pins one image, but with a Job that fetches the models replicas use the variant runtime and the Job tensorflow: set image.digests, or image.variant to tensorflow, which serves too, or model.fetch.by to pods." -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq $model.source "existingClaim") (not $model.existingClaim.name) -}}
 {{- fail "dctnet: model.source is existingClaim, but model.existingClaim.name is empty." -}}
@@ -231,10 +301,29 @@ by configmap.yaml. */}}
 {{- end -}}
 {{- end -}}
 
-{{- define "dctnet.validation.exposure" -}}
-{{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len .Values.service.ipFamilies) 1) -}}
+{{- define "dctnet.validation.service" -}}
+{{- $service := .Values.service -}}
+{{- if and (eq $service.ipFamilyPolicy "SingleStack") (gt (len $service.ipFamilies) 1) -}}
 {{- fail "dctnet: service.ipFamilyPolicy is SingleStack, but service.ipFamilies has two families: remove one, or set PreferDualStack." -}}
 {{- end -}}
+{{- $types := dict "nodePort" "NodePort or LoadBalancer" "externalTrafficPolicy" "NodePort or LoadBalancer" "loadBalancerClass" "LoadBalancer" "loadBalancerSourceRanges" "LoadBalancer" -}}
+{{- range $field, $type := $types -}}
+{{- if and (get $service $field) (not (contains $service.type $type)) -}}
+{{- fail (printf "dctnet: service.%s is set, but service.type is %s: remove it, or set the type %s." $field $service.type $type) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $service.sessionAffinityTimeoutSeconds (ne $service.sessionAffinity "ClientIP") -}}
+{{- fail "dctnet: service.sessionAffinityTimeoutSeconds is set, but service.sessionAffinity is not ClientIP: set that, or remove the timeout." -}}
+{{- end -}}
+{{- if and (eq $service.clusterIP "None") (or (ne $service.type "ClusterIP") (ne (int $service.port) 8080)) -}}
+{{- fail (printf "dctnet: service.clusterIP is None, but service.type is %s and service.port %v: a headless Service has the type ClusterIP, and port 8080 of the replicas, because nothing translates ports." $service.type $service.port) -}}
+{{- end -}}
+{{- if and (eq .Values.dnsPolicy "None") (not .Values.dnsConfig.nameservers) -}}
+{{- fail "dctnet: dnsPolicy is None, but dnsConfig.nameservers is empty: list a nameserver." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.exposure" -}}
 {{- if and (or .Values.ingress.enabled .Values.gateway.enabled) (eq .Values.fairness.by "address") (not .Values.fairness.trustedProxies) -}}
 {{- fail "dctnet: fairness.by is address, but behind an ingress or a gateway all clients have the address of the proxy: set fairness.trustedProxies to its network." -}}
 {{- end -}}
@@ -258,11 +347,25 @@ by configmap.yaml. */}}
 {{- fail "dctnet: gateway.create needs gateway.className, the GatewayClass of the controller." -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Maps whose keys the chart sets too. */}}
+{{- define "dctnet.validation.derivedKeys" -}}
+{{- $maps := list -}}
 {{- if .Values.ingress.enabled -}}
-{{- $derived := include "dctnet.ingressAnnotations" . | fromYaml -}}
-{{- range $name, $_ := .Values.ingress.annotations -}}
+{{- $maps = append $maps (list "ingress.annotations" .Values.ingress.annotations (include "dctnet.ingressAnnotations" . | fromYaml)) -}}
+{{- end -}}
+{{- if .Values.gateway.create -}}
+{{- $maps = append $maps (list "gateway.gatewayAnnotations" .Values.gateway.gatewayAnnotations (include "dctnet.certManagerAnnotations" . | fromYaml)) -}}
+{{- end -}}
+{{- $maps = append $maps (list "autoscaling.keda.metadata" .Values.autoscaling.keda.metadata (dict "serverAddress" "" "query" "" "threshold" "")) -}}
+{{- range $maps -}}
+{{- $given := index . 1 -}}
+{{- $derived := index . 2 -}}
+{{- $map := index . 0 -}}
+{{- range $name, $_ := $given -}}
 {{- if hasKey $derived $name -}}
-{{- fail (printf "dctnet: ingress.annotations sets %s, which the chart derives from its values: change those values instead." $name) -}}
+{{- fail (printf "dctnet: %s sets %s, which the chart derives from its values: change those values instead." $map $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -271,6 +374,19 @@ by configmap.yaml. */}}
 {{- define "dctnet.validation.metrics" -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "dctnet: metrics.serviceMonitor and metrics.podMonitor are both enabled, which would count every request twice: disable one of them." -}}
+{{- end -}}
+{{- range $name, $monitor := pick .Values.metrics "serviceMonitor" "podMonitor" -}}
+{{- if and $monitor.tlsConfig (ne $monitor.scheme "https") -}}
+{{- fail (printf "dctnet: metrics.%s.tlsConfig is set, but metrics.%s.scheme is http: set https if a mesh or a proxy terminates TLS in front of the replicas, or remove tlsConfig." $name $name) -}}
+{{- end -}}
+{{- range $label := concat ($monitor.targetLabels | default list) $monitor.podTargetLabels -}}
+{{- if has $label (list "namespace" "job" "pod" "instance") -}}
+{{- fail (printf "dctnet: metrics.%s would replace the label %s, by which rules, dashboards and autoscaling identify series: remove it from targetLabels and podTargetLabels." $name $label) -}}
+{{- end -}}
+{{- if and (has $label (include "dctnet.metricLabels" $ | fromJsonArray)) (not $monitor.honorLabels) -}}
+{{- fail (printf "dctnet: metrics.%s would rename the label %s of the service's metrics, which rules and dashboards need: set honorLabels, or remove it from targetLabels and podTargetLabels." $name $label) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -6,6 +6,14 @@
 - resources.limits.memory is {{ . }}, but requests within the limits can take {{ $bound }}: raise it, set auto to have it derived, or lower admission.queueSize, requestLimits or inference.slots.
 {{- end }}
 {{- end }}
+{{- $service := .Values.service }}
+{{- $direct := not (or (eq $service.type "ClusterIP") .Values.ingress.enabled .Values.gateway.enabled) }}
+{{- if and $direct (eq .Values.fairness.by "address") (ne $service.externalTrafficPolicy "Local") }}
+- fairness.by is address, but with service.type {{ $service.type }} replicas can see addresses of nodes instead of clients: set service.externalTrafficPolicy to Local.
+{{- end }}
+{{- if and (eq (toString .Values.hostUsers) "false") (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) }}
+- hostUsers is false, but Kubernetes {{ .Capabilities.KubeVersion.Version }} ignores it unless its feature gate UserNamespacesSupport is on: check `hostUsers` of a pod.
+{{- end }}
 {{- with .Values.metrics }}
 {{- if and .podAnnotations (or .serviceMonitor.enabled .podMonitor.enabled) }}
 - metrics.podAnnotations and a monitor are both enabled: a Prometheus that follows both scrapes each replica twice, and alerts fire twice. Disable one of them.
@@ -20,7 +28,9 @@
 - gateway.timeouts is false: set the timeout of the Gateway itself to {{ include "dctnet.proxyTotalTimeout" . }} s or more, by its own policy, or it gives up before the service responds.
 {{- end }}
 {{- if and (include "dctnet.cacheClaimCreated" .) (eq (join "" .Values.model.cache.accessModes) "ReadWriteOnce") }}
-{{- if include "dctnet.surgeEnabled" . }}
+{{- if eq (include "dctnet.fetchedBy" .) "job" }}
+- model.cache.accessModes is ReadWriteOnce: on different nodes, the Job that fetches the models waits for the volume that a replica uses, and the replica for the Job. Set ReadWriteMany, or pin all pods to one node, or set model.fetch.by to pods.
+{{- else if include "dctnet.surgeEnabled" . }}
 - model.cache.accessModes is ReadWriteOnce: replicas on another node wait for the volume for as long as one uses it, and a rollout waits with them. Set ReadWriteMany, or pin the pods to one node, or set strategy.type to Recreate.
 {{- end }}
 {{- end }}

@@ -1,6 +1,7 @@
-"""Admission control: upload permits, fair queueing, quotas, deadlines and slots."""
+"""Admission control: upload permits, byte budget, fair queueing, quotas, deadlines and slots."""
 
 from dctnet.admission.admission import MIN_RETRY_AFTER_S, Admission
+from dctnet.admission.byte_budget import ByteBudget, Reservation
 from dctnet.admission.errors import (
     AdmissionStopped,
     ClientDisconnected,
@@ -16,6 +17,7 @@ __all__ = [
     "MIN_RETRY_AFTER_S",
     "Admission",
     "AdmissionStopped",
+    "ByteBudget",
     "Client",
     "ClientDisconnected",
     "DeadlineExceeded",
@@ -24,4 +26,5 @@ __all__ = [
     "Permits",
     "Rejected",
     "RejectionReason",
+    "Reservation",
 ]

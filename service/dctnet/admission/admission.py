@@ -12,6 +12,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
+from dctnet.admission.byte_budget import ByteBudget, Reservation
 from dctnet.admission.errors import AdmissionStopped, Rejected, RejectionReason
 from dctnet.admission.fair_queue import Client, FairQueue
 from dctnet.admission.job import Job
@@ -27,7 +28,7 @@ MIN_RETRY_AFTER_S = 1.0
 
 
 class Admission:
-    """Admits images in three steps: ``check``, ``upload``, ``submit``. Thread-safe."""
+    """Admits images in steps: ``check``, ``reserve``, ``upload``, ``submit``. Thread-safe."""
 
     def __init__(
         self,
@@ -35,18 +36,21 @@ class Admission:
         slots: int,
         queue_size: int,
         max_uploads: int,
+        max_waiting_bytes: int,
         max_service_time: float = inf,
         clock: Callable[[], float] = monotonic,
         running_clock: Callable[[], float] | None = None,
     ) -> None:
         """``slots`` jobs run, ``queue_size`` wait, ``max_uploads`` bodies are received.
 
+        Bodies that are received or wait have at most ``max_waiting_bytes``.
         ``max_service_time`` bounds predictions, in seconds. ``clock`` measures deadlines and waits;
         ``running_clock``, the same by default, measures computations.
         """
         self.slots = slots
         self.queue_capacity = queue_size
         self.uploads = Permits(max_uploads)
+        self.waiting_bytes = ByteBudget(max_waiting_bytes)
         self.clock = clock
         self.running_clock = running_clock or clock
         self.service_time = ServiceTimeEstimator(max_service_time, clock)
@@ -99,6 +103,15 @@ class Admission:
         with self._changed:
             self._check_capacity(client, 0.0, deadline)
 
+    def reserve(self, size: int, client: Client = None) -> Reservation:
+        """Return a reservation for a body of at most ``size`` bytes; raise Rejected without room.
+
+        The caller releases it with the body, or passes both to ``submit``.
+        """
+        with self._changed:
+            wait = self._predict_wait(client)
+        return self.waiting_bytes.reserve(size, client, _retry_after(wait))
+
     def upload(self, timeout: float, client: Client = None) -> Permit:
         """Return a permit to receive one body.
 
@@ -117,13 +130,15 @@ class Admission:
         deadline: float,
         is_connected: Callable[[], bool] = lambda: True,
         client: Client = None,
+        body: Reservation | None = None,
     ) -> Job[T]:
         """Queue ``task`` as a job, or raise Rejected.
 
         ``cost`` is in the units of ``dctnet.cost``; raises ValueError unless it is above 0. At
         ``deadline``, a time of the clock, the result is too late. ``is_connected`` says whether the
         client is connected; the slot and the waiter call it, each in its thread. ``client`` is the
-        identity for fair queueing, None without client identification.
+        identity for fair queueing, None without client identification. The job becomes the owner of
+        the reservation ``body``, and releases it when a slot takes it or it is dropped.
         """
         if not cost > 0:
             raise ValueError(f"An image's cost is more than 0, not {cost}.")
@@ -133,6 +148,7 @@ class Admission:
         with self._changed:
             self._check_capacity(client, cost, deadline)
             self._quota.acquire(client)
+            job.body = body and body.move()
             self._queue.push(client, job)
             self._changed.notify()
         return job

@@ -13,11 +13,13 @@ class RejectionReason(StrEnum):
     QUEUE_FULL = "queue_full"
     """The queue is full."""
     QUOTA = "quota"
-    """The client holds its quota; the rest of the queue is for other clients."""
+    """The client holds its quota of images or bytes; the rest is for other clients."""
     DEADLINE = "deadline"
     """The request is predicted to miss its deadline."""
     UPLOAD_LIMIT = "upload_limit"
     """The maximum number of bodies is being read, and none ended soon enough."""
+    WAITING_BYTES = "waiting_bytes"
+    """The bodies that are uploading or waiting leave too few bytes for this one."""
 
 
 class Rejected(Exception):

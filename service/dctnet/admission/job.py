@@ -10,6 +10,7 @@ from dctnet.admission.fair_queue import Client
 
 if TYPE_CHECKING:
     from dctnet.admission.admission import Admission
+    from dctnet.admission.byte_budget import Reservation
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Job(Generic[T]):
         self.deadline = deadline
         self.is_connected = is_connected
         self.state = JobState.QUEUED
+        self.body: Reservation | None = None
         self.queued_at = admission.clock()
         self.started_at: float | None = None
         self._run_started_at = 0.0
@@ -98,7 +100,8 @@ class Job(Generic[T]):
             raise ClientDisconnected
 
     def start(self) -> None:
-        """Start the running time; called once, by the slot."""
+        """Start the running time; called once, by the slot, whose memory now has the body."""
+        self._release_body()
         self._run_started_at = self._admission.running_clock()
         self.started_at = self._admission.clock()
 
@@ -114,7 +117,12 @@ class Job(Generic[T]):
             self.state = JobState.DONE if self.state is JobState.RUNNING else JobState.DROPPED
             self._outcome = result, error
             self._task = None  # It holds the body, which is no longer needed.
+            self._release_body()
             self._changed.notify_all()
+
+    def _release_body(self) -> None:
+        if self.body is not None:
+            self.body.release()
 
     def _wait_until_done(self) -> bool:
         """Wait until it is done, at most POLL_INTERVAL_S; return whether it is."""

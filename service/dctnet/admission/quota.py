@@ -17,19 +17,25 @@ class DynamicThreshold:
         self.in_use = 0
         self._in_use_by: Counter[Client] = Counter()
 
-    def allow(self, client: Client, capacity: int) -> bool:
-        """Return whether a client may hold one more; unidentified clients have no quota."""
-        free = capacity - self.in_use
-        return free > 0 and (client is None or self._in_use_by[client] < QUOTA_PER_FREE * free)
+    def allow(self, client: Client, capacity: int, amount: int = 1) -> bool:
+        """Return whether a client may hold this much more; unidentified clients have no quota.
 
-    def acquire(self, client: Client) -> None:
-        """Count one more for a client."""
-        self.in_use += 1
-        self._in_use_by[client] += 1
+        A client that holds nothing may take all that is free.
+        """
+        free, held = capacity - self.in_use, self._in_use_by[client]
+        if client is None or not held:
+            return amount <= free
+        rest = amount - 1  # Units that it takes before the last.
+        return held + rest < QUOTA_PER_FREE * (free - rest)
 
-    def release(self, client: Client) -> None:
-        """Count one less for a client."""
-        self.in_use -= 1
-        self._in_use_by[client] -= 1
+    def acquire(self, client: Client, amount: int = 1) -> None:
+        """Count this much more for a client."""
+        self.in_use += amount
+        self._in_use_by[client] += amount
+
+    def release(self, client: Client, amount: int = 1) -> None:
+        """Count this much less for a client."""
+        self.in_use -= amount
+        self._in_use_by[client] -= amount
         if not self._in_use_by[client]:
             del self._in_use_by[client]  # Keep no client that holds nothing.

@@ -8,7 +8,15 @@ from time import monotonic
 
 from flask import Request, Response
 
-from dctnet.admission import Client, ClientDisconnected, DeadlineExceeded, Rejected, RejectionReason
+from dctnet.admission import (
+    Client,
+    ClientDisconnected,
+    DeadlineExceeded,
+    Job,
+    Rejected,
+    RejectionReason,
+    Reservation,
+)
 from dctnet.api import access_log
 from dctnet.api.client_identity import identify_client
 from dctnet.api.connection import UploadAborted, connection
@@ -16,7 +24,7 @@ from dctnet.api.deadline import request_timeout
 from dctnet.api.options import CartoonOptions, Fields
 from dctnet.api.problems import DEADLINE_TOO_SHORT, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
-from dctnet.api.upload_body import Upload, read_upload, require_length, require_plain_body
+from dctnet.api.upload_body import Upload, max_length, read_upload, require_plain_body
 from dctnet.codecs import Codec
 from dctnet.cost import MIN_COST, job_cost
 from dctnet.engine.geometry import output_size, reduction
@@ -101,31 +109,48 @@ class CartoonHandler:
         client, ticket = self._identify_client(request), requested_ticket(request)
         cartoon_request = CartoonRequest(request, timeout, deadline, client, ticket)
         parse_options({})
-        self._check_admission(cartoon_request)
-        upload = self._receive(cartoon_request)
-        options = parse_options(upload.fields)
-        cartoon = self._wait_for_cartoon(cartoon_request, upload.image, options)
-        access_log.add_fields(style=options.style, faces=cartoon.faces, stages=cartoon.stages)
+        with self._admit(cartoon_request) as body:
+            job = self._receive_and_queue(cartoon_request, parse_options, body)
+        cartoon = self._wait_for_cartoon(cartoon_request, job)
+        access_log.add_fields(style=cartoon.style, faces=cartoon.faces, stages=cartoon.stages)
         return self._response(cartoon)
 
-    def _check_admission(self, request: CartoonRequest) -> None:
-        """Reject the request by its headers alone, before the body is read."""
+    def _admit(self, request: CartoonRequest) -> Reservation:
+        """Reserve bytes for the body, or reject the request by its headers alone."""
         if self._replica.lifecycle.state is State.STARTING:
             raise Rejected(RejectionReason.STARTING, RETRY_AFTER_STARTING_S)
         self._require_feasible(request, MIN_COST)
         self._admission.check(request.deadline, request.client)
         require_plain_body(request.http_request)
-        require_length(request.http_request, self._settings.max_body_bytes)
+        length = max_length(request.http_request, self._settings.max_body_bytes)
+        return self._admission.reserve(length, request.client)
+
+    def _receive_and_queue(
+        self,
+        request: CartoonRequest,
+        parse_options: Callable[[Fields], CartoonOptions],
+        body: Reservation,
+    ) -> Job[CartoonResponse]:
+        """Receive the image and queue it; from then on only the job holds it."""
+        upload = self._receive(request)
+        options = parse_options(upload.fields)
+        body.shrink(len(upload.image))
+        return self._queue(request, upload.image, options, body)
 
     def _receive(self, request: CartoonRequest) -> Upload:
         """Return the image and the form's fields; the number of concurrent uploads is limited."""
-        uploads = self._admission.uploads
+        uploads, waiting_bytes = self._admission.uploads, self._admission.waiting_bytes
+
+        def is_crowded() -> bool:
+            """Return whether others wait or are rejected because of the uploads in progress."""
+            return uploads.waiting > 0 or waiting_bytes.free < self._settings.max_form_bytes
+
         max_wait = min(self._settings.upload_idle_timeout * 2, request.deadline - monotonic())
         with (
             self._count_out_of_memory("upload"),
             self._admission.upload(max_wait, request.client),
         ):
-            connection(request.http_request).begin(request.deadline, lambda: uploads.waiting > 0)
+            connection(request.http_request).begin(request.deadline, is_crowded)
             try:
                 upload = read_upload(request.http_request, self._settings.max_body_bytes)
             except UploadAborted:
@@ -134,10 +159,10 @@ class CartoonHandler:
         access_log.add_fields(bytes_in=len(upload.image))
         return upload
 
-    def _wait_for_cartoon(
-        self, request: CartoonRequest, data: bytes, options: CartoonOptions
-    ) -> CartoonResponse:
-        """Queue the image and wait until a slot has cartoonized it."""
+    def _queue(
+        self, request: CartoonRequest, data: bytes, options: CartoonOptions, body: Reservation
+    ) -> Job[CartoonResponse]:
+        """Queue the image as a job, which takes over its reserved bytes."""
         with self._count_out_of_memory("decode"):
             image = self._inspect(data, options)
         height, width = output_size(image.height, image.width, options.max_side)
@@ -152,13 +177,19 @@ class CartoonHandler:
             is_hot=self._replica.engine(options.style).is_hot,
         )
         self._require_feasible(request, cost)
-        job = self._admission.submit(
+        return self._admission.submit(
             lambda: self._cartoonize(data, image, options),
             cost=cost,
             deadline=request.deadline,
             is_connected=connection(request.http_request).is_open,
             client=request.client,
+            body=body,
         )
+
+    def _wait_for_cartoon(
+        self, request: CartoonRequest, job: Job[CartoonResponse]
+    ) -> CartoonResponse:
+        """Wait until a slot has cartoonized the image."""
         access_log.mark_queued(job.queued_at)
         try:
             with self._tickets.register(request.queue_ticket, job):

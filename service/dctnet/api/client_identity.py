@@ -1,18 +1,15 @@
 """Client identity for fair queueing: the API key or the address of a request."""
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import Request
 
 from dctnet.admission import Client
 from dctnet.api.authentication import key_digest
-from dctnet.config import Fairness, Network, Settings
+from dctnet.config import Fairness, Settings
+from dctnet.ip_addresses import Address, Network, client_of, parse_address
 
 HEADER = "X-Forwarded-For"
-
-IPV6_PREFIX = 64
-"""Prefix length that identifies a client, which owns all addresses below it."""
 
 
 def identify_client(settings: Settings) -> Callable[[Request], Client]:
@@ -20,11 +17,16 @@ def identify_client(settings: Settings) -> Callable[[Request], Client]:
     if settings.fairness is Fairness.KEY:
         return lambda _: key_digest()
     if settings.fairness is Fairness.ADDRESS:
-        return lambda request: _network_of(_address_of(request, settings.trusted_proxies))
+        return lambda request: _client_of(request, settings.trusted_proxies)
     return lambda _: None
 
 
-def _address_of(request: Request, trusted: tuple[Network, ...]) -> IPv4Address | IPv6Address | None:
+def _client_of(request: Request, trusted: tuple[Network, ...]) -> Client:
+    address = _address_of(request, trusted)
+    return address and client_of(address)
+
+
+def _address_of(request: Request, trusted: tuple[Network, ...]) -> Address | None:
     """Return the address that the last trusted proxy saw, None if it has none.
 
     Each proxy appends the address of its peer to the header, so entries before the first untrusted
@@ -43,18 +45,10 @@ def _address_of(request: Request, trusted: tuple[Network, ...]) -> IPv4Address |
     return address
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address:
+def _parse(text: str) -> Address:
     """Parse an address, which may have a port; raise ValueError."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    address = ip_address(text)
-    # A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _network_of(address: IPv4Address | IPv6Address | None) -> Client:
-    if isinstance(address, IPv6Address):
-        return ip_network((int(address), IPV6_PREFIX), strict=False)
-    return address
+    return parse_address(text)

@@ -103,9 +103,16 @@ _BY_REASON: dict[RejectionReason, tuple[ProblemType, str]] = {
     RejectionReason.STARTING: (STARTING, "The model is still loading."),
     RejectionReason.DRAINING: (DRAINING, "The server is shutting down."),
     RejectionReason.QUEUE_FULL: (OVERLOADED, "The queue is full."),
-    RejectionReason.QUOTA: (OVERLOADED, "This client has too many images in the queue."),
+    RejectionReason.QUOTA: (
+        OVERLOADED,
+        "This client has too many or too large images queued.",
+    ),
     RejectionReason.DEADLINE: (OVERLOADED, "The image cannot be finished before its deadline."),
     RejectionReason.UPLOAD_LIMIT: (OVERLOADED, "Too many uploads are in progress."),
+    RejectionReason.WAITING_BYTES: (
+        OVERLOADED,
+        "The images that are uploading or queued leave no room for one of this size.",
+    ),
 }
 
 _BY_ERROR: dict[type[Exception], tuple[ProblemType, str]] = {

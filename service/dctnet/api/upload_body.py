@@ -46,11 +46,16 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-def require_length(request: Request, max_bytes: int) -> None:
-    """Raise Problem if `Content-Length` exceeds ``max_bytes``; the body is not read."""
-    allowed = max_bytes + (FORM_OVERHEAD_BYTES if _is_form(request) else 0)
-    if (request.content_length or 0) > allowed:
+def max_length(request: Request, max_bytes: int) -> int:
+    """Return the most bytes that the body may have, by its headers: its length if they have one.
+
+    Raises Problem if `Content-Length` exceeds ``max_bytes``.
+    """
+    if request.content_length is None:  # A chunked body.
+        return max_bytes + FORM_OVERHEAD_BYTES
+    if request.content_length > max_bytes + (FORM_OVERHEAD_BYTES if _is_form(request) else 0):
         raise _too_many_bytes(request, max_bytes)
+    return request.content_length
 
 
 def require_plain_body(request: Request) -> None:

@@ -112,10 +112,10 @@ def cpu_features(cpuinfo: Path) -> list[str]:
 
 
 def _address(settings: Settings) -> Facts:
-    from dctnet.server.bind_address import check_address_available
+    from dctnet.server.listener import listen
 
     try:
-        check_address_available(settings.bind)
+        listen(settings.bind).close()
     except OSError as error:  # Not a failure: the server may be running.
         return {"bind": str(settings.bind), "free": False, "reason": error.strerror}
     return {"bind": str(settings.bind), "free": True}

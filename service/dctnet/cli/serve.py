@@ -3,7 +3,7 @@
 import argparse
 import logging
 import os
-from contextlib import ExitStack
+import socket
 from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -49,12 +49,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         logger.error("%s", error)
         return EXIT_BROKEN_MODEL
     try:
-        _require_addresses(settings)
         _require_worker_tmp_dir(settings.worker_tmp_dir)
+        replica = Replica(settings, found, tracing=tracing.from_environment(os.environ))
+        listener = _listen(settings)
     except SettingsError as error:
         logger.error("%s", error)
         return 1
-    replica = Replica(settings, found, tracing=tracing.from_environment(os.environ))
     for style, model in found.models.items():
         logger.info("the style %s is %s, from %s", style, model.label, model.path)
         if style in STYLES and model.path.parent == SHIPPED:
@@ -65,26 +65,31 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         logger.info("POST requests need an API key; there are %d", len(replica.api_keys))
     if replica.tracing is not None:
         logger.info("requests are traced; the spans go to %s", replica.tracing.host)
-    GunicornApp(replica).run()
+    GunicornApp(replica, listener).run()
     return 0
 
 
-def _require_addresses(settings: Settings) -> None:
-    """Raise SettingsError unless the server can listen on both addresses at once."""
-    from dctnet.server.bind_address import listen_on
+def _listen(settings: Settings) -> socket.socket:
+    """Listen on the API's address; raise SettingsError unless both addresses are free."""
+    listener = _listen_on(settings.bind, "--bind or DCTNET_BIND")
+    try:
+        # The worker listens on it later.
+        _listen_on(settings.management_bind, "DCTNET_MANAGEMENT_BIND").close()
+    except SettingsError:
+        listener.close()
+        raise
+    return listener
 
-    with ExitStack() as stack:
-        for address, how in (
-            (settings.bind, "--bind or DCTNET_BIND"),
-            (settings.management_bind, "DCTNET_MANAGEMENT_BIND"),
-        ):
-            try:
-                stack.enter_context(listen_on(address))
-            except OSError as error:
-                raise SettingsError(
-                    f"Cannot listen on {address}: {error.strerror}. Choose another address with"
-                    f" {how}."
-                ) from error
+
+def _listen_on(address: Address, how: str) -> socket.socket:
+    from dctnet.server.listener import listen
+
+    try:
+        return listen(address)
+    except OSError as error:
+        raise SettingsError(
+            f"Cannot listen on {address}: {error.strerror}. Choose another address with {how}."
+        ) from error
 
 
 def _require_worker_tmp_dir(folder: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from typing import Any
 
@@ -54,15 +55,18 @@ class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # Gunicorn has no 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     """Gunicorn application of one replica."""
 
-    def __init__(self, replica: Replica) -> None:
-        """Take a replica that is not started yet: it starts in the worker."""
+    def __init__(self, replica: Replica, listener: socket.socket) -> None:
+        """Take a replica that is not started yet: it starts in the worker; and the API's socket."""
         self.replica = replica
+        self.listener = listener
         self.lifeline = orphan.Lifeline()
         super().__init__()
 
     def load_config(self) -> None:
         """Set Gunicorn's options; called by the base class."""
         options = gunicorn_options(self.replica.settings)
+        # Gunicorn's own sockets leave it to the system whether they are dual-stack.
+        options["bind"] = f"fd://{self.listener.detach()}"
         requested = options["worker_connections"]
         try:
             connections = file_descriptors.connections_within_limit(requested)
@@ -99,7 +103,6 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     """Return the options that differ from Gunicorn's defaults."""
     threads = settings.slots + settings.queue_size + settings.max_uploads + SPARE_THREADS
     return {
-        "bind": str(settings.bind),
         "workers": 1,
         "worker_class": "dctnet.server.worker.Worker",
         "threads": threads,
@@ -132,7 +135,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def _log_address(arbiter: Any) -> None:
-    logger.info("listening on http://%s", arbiter.cfg.bind[0])
+    logger.info("listening on http://%s", arbiter.app.replica.settings.bind)
 
 
 def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.

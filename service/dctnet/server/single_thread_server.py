@@ -21,6 +21,8 @@ from time import monotonic
 from typing import NoReturn
 
 from dctnet.config import KIB, Address
+from dctnet.ip_addresses import client_of, parse_address
+from dctnet.server.listener import listen
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +79,8 @@ class _Connection:
     """Client connection; its deadline is for its current step."""
 
     sock: socket.socket
-    client: str
-    """The client's address, without the port."""
+    client: object
+    """The client's IPv4 address or IPv6 network."""
     deadline: float
     step: _Step = _Step.REQUEST
     received: bytes = b""
@@ -92,10 +94,7 @@ class SingleThreadServer:
     def __init__(self, address: Address, respond: Respond) -> None:
         """Listen; raise OSError if the address cannot be bound."""
         self._respond = respond
-        self._listener = socket.socket(address.family, socket.SOCK_STREAM)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address.host, address.port))
-        self._listener.listen(_BACKLOG)
+        self._listener = listen(address, _BACKLOG)
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -139,7 +138,7 @@ class SingleThreadServer:
         One at a time: without file descriptors `accept` fails even if no client waits.
         """
         try:
-            sock, (client, *_) = self._listener.accept()
+            sock, (host, *_) = self._listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
@@ -151,6 +150,7 @@ class SingleThreadServer:
         if len(self._connections) == MAX_CONNECTIONS:
             self._close(self._eviction_candidate())
         sock.setblocking(False)
+        client = client_of(parse_address(host))
         connection = _Connection(sock, client, monotonic() + TIMEOUT_S)
         self._selector.register(sock, selectors.EVENT_READ, connection)
         self._connections.add(connection)

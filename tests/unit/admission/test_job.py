@@ -22,7 +22,7 @@ from tests.support.polling import until
 @pytest.fixture
 def admission(clock: Clock) -> Admission:
     """An admission without running slots: the test acts as the slot."""
-    return Admission(slots=1, queue_size=9, max_uploads=1, clock=clock)
+    return Admission(slots=1, queue_size=9, max_uploads=1, max_waiting_bytes=0, clock=clock)
 
 
 def submit(

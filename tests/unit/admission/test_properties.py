@@ -1,4 +1,4 @@
-"""Property test of admission: no job is lost, duplicated, leaked or overtaken.
+"""Property test of admission: no job or byte is lost, duplicated, leaked or overtaken.
 
 A model of what must be is kept beside a real Admission with its slots' threads. After each step
 the two must come to agree.
@@ -36,6 +36,7 @@ from dctnet.admission import (
     Permit,
     Rejected,
     RejectionReason,
+    Reservation,
 )
 from dctnet.admission import job as job_module
 from tests.support.admission import (
@@ -61,6 +62,9 @@ Name = str | None
 
 NAMES = st.sampled_from(["ann"] * 5 + ["bob", None])
 
+SIZES = st.sampled_from([0, 1, 4, 10])
+"""Bytes of a body."""
+
 
 class Cancelled(Exception):
     """Error with which the test cancels jobs."""
@@ -73,9 +77,11 @@ class CheckFailed(Exception):
 class Client:
     """One admitted image: what the model expects, and its outcome."""
 
-    def __init__(self, name: Name, deadline: float) -> None:
+    def __init__(self, name: Name, deadline: float, size: int) -> None:
         self.name = name
         self.deadline = deadline
+        self.size = size
+        """Bytes of its body, which are reserved while it is queued."""
         self.task = BlockingTask()
         self.away: type[BaseException] | None = None
         """What the connection check finds: ClientDisconnected, LookFailed or nothing."""
@@ -122,6 +128,15 @@ class Sender:
         self.permit = self._admission.upload(BOUND_S, self.name)
 
 
+class Upload:
+    """A body that is being received: the model of its reservation beside the real one."""
+
+    def __init__(self, name: Name, size: int, reservation: Reservation) -> None:
+        self.name = name
+        self.size = size
+        self.reservation = reservation
+
+
 class Rotation:
     """Round-robin order of the waiting clients, in the model."""
 
@@ -149,6 +164,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     senders = Bundle("senders")
     clients = Bundle("clients")
     uncollected = Bundle("uncollected")
+    received = Bundle("received")
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,9 +175,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         broken=st.integers(0, 2),
         queue=st.sampled_from([0, 1, 3, 5]),
         uploads=st.sampled_from([1, 2, 4]),
+        budget=st.sampled_from([10, 25, 60]),
     )
-    def open(self, slots: int, broken: int, queue: int, uploads: int) -> None:
-        self.slots, self.queue_size, self.bodies = slots, queue, uploads
+    def open(self, slots: int, broken: int, queue: int, uploads: int, budget: int) -> None:
+        self.slots, self.queue_size, self.bodies, self.budget = slots, queue, uploads, budget
+        self.receiving: list[Upload] = []
         self.clock = Clock()
         self.waiting_senders: list[Sender] = []
         self.sending: list[Sender] = []
@@ -174,7 +192,11 @@ class AdmissionMachine(RuleBasedStateMachine):
         others = set(all_threads())
         left = ["breaks"] * broken + ["works"] * slots
         self._admission = Admission(
-            slots=slots + broken, queue_size=queue, max_uploads=uploads, clock=self.clock
+            slots=slots + broken,
+            queue_size=queue,
+            max_uploads=uploads,
+            max_waiting_bytes=budget,
+            clock=self.clock,
         )
         for prepared in self._admission.start(partial(self._prepare, left)):
             prepared.exception(BOUND_S)
@@ -210,6 +232,32 @@ class AdmissionMachine(RuleBasedStateMachine):
         if sender in self.sending:
             self.sending.remove(sender)
 
+    # Bytes of bodies.
+
+    @rule(target=received, name=NAMES, size=SIZES)
+    def reserve(self, name: Name, size: int) -> MultipleResults[Upload]:
+        reservation = self._reserve(name, size)
+        if reservation is None:
+            return multiple()
+        self.receiving.append(Upload(name, size, reservation))
+        return multiple(self.receiving[-1])
+
+    @rule(upload=received, size=SIZES)
+    def shrink(self, upload: Upload, size: int) -> None:
+        upload.reservation.shrink(size)
+        upload.size = min(upload.size, size)
+
+    @rule(upload=received, moved=st.booleans())
+    def fail_upload(self, upload: Upload, moved: bool) -> None:
+        bodies = [Payload()]
+        left = ref(bodies[0])
+        owner = upload.reservation.move() if moved else upload.reservation
+        with pytest.raises(TaskFailed) as caught:
+            self._fail_to_receive(owner, bodies)
+        assert caught.value.__traceback__ is not None
+        assert left() is None
+        upload.size = 0
+
     # Images.
 
     @rule(name=NAMES, seconds=st.sampled_from([0, 5, 20, FAR]))
@@ -222,16 +270,21 @@ class AdmissionMachine(RuleBasedStateMachine):
         name=NAMES,
         seconds=st.sampled_from([20, 100, FAR]),
         cost=st.sampled_from([1, 3]),
+        size=SIZES,
     )
-    def submit_and_wait(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
-        clients = self._submit(name, seconds, cost)
+    def submit_and_wait(
+        self, name: Name, seconds: float, cost: float, size: int
+    ) -> MultipleResults[Client]:
+        clients = self._submit(name, seconds, cost, size)
         for client in clients.values:
             client.wait()
         return clients
 
-    @rule(target=uncollected, name=NAMES, seconds=st.sampled_from([20, 100, FAR]))
-    def submit_without_waiting(self, name: Name, seconds: float) -> MultipleResults[Client]:
-        return self._submit(name, seconds, 1)
+    @rule(target=uncollected, name=NAMES, seconds=st.sampled_from([20, 100, FAR]), size=SIZES)
+    def submit_without_waiting(
+        self, name: Name, seconds: float, size: int
+    ) -> MultipleResults[Client]:
+        return self._submit(name, seconds, 1, size)
 
     @rule(client=consumes(uncollected), target=clients)
     def start_waiting(self, client: Client) -> Client:
@@ -313,6 +366,9 @@ class AdmissionMachine(RuleBasedStateMachine):
                 self.release_upload_permit(self.sending[0])
                 self.admission_agrees_with_model()
             assert self._admission.uploads.in_use == self._admission.uploads.waiting == 0
+            for upload in self.receiving:
+                upload.reservation.release()
+            assert self._admission.waiting_bytes.in_use == 0
             assert all(len(client.outcomes) == 1 for client in self.all)
             until(lambda: not any(self._leftovers(client) for client in self.all))
         finally:
@@ -321,8 +377,36 @@ class AdmissionMachine(RuleBasedStateMachine):
             self._admission.stop()
             gc.enable()
 
-    def _submit(self, name: Name, seconds: float, cost: float) -> MultipleResults[Client]:
-        client, body = Client(name, self.clock() + seconds), Payload()
+    def _reserve(self, name: Name, size: int) -> Reservation | None:
+        """Reserve bytes, if the model allows it."""
+        expected: RejectionReason | None = None
+        holders: list[Client | Upload] = [*self.receiving, *self.queue]
+        free = self.budget - sum(holder.size for holder in holders)
+        held = sum(holder.size for holder in holders if holder.name == name)
+        if size > free:
+            expected = RejectionReason.WAITING_BYTES
+        elif name is not None and held and held + size - 1 >= 3 * (free - size + 1):
+            expected = RejectionReason.QUOTA
+        if expected is None:
+            return self._admission.reserve(size, name)
+        with pytest.raises(Rejected) as rejected:
+            self._admission.reserve(size, name)
+        assert rejected.value.reason is expected
+        return None
+
+    def _submit(
+        self, name: Name, seconds: float, cost: float, size: int
+    ) -> MultipleResults[Client]:
+        reservation = self._reserve(name, size)
+        if reservation is None:
+            return multiple()
+        with reservation:
+            return self._submit_with(reservation, name, seconds, cost)
+
+    def _submit_with(
+        self, reservation: Reservation, name: Name, seconds: float, cost: float
+    ) -> MultipleResults[Client]:
+        client, body = Client(name, self.clock() + seconds, reservation.size), Payload()
 
         def submit() -> None:
             client.job = self._admission.submit(
@@ -331,6 +415,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 deadline=client.deadline,
                 is_connected=client.is_connected,
                 client=name,
+                body=reservation,
             )
 
         if not self._expect(name, cost, client.deadline, submit):
@@ -429,6 +514,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             "clients": one.clients,
             "sending": one.uploads.in_use,
             "in line": one.uploads.waiting,
+            "waiting bytes": one.waiting_bytes.in_use,
         }
 
     def _expected_counts(self) -> dict[str, int]:
@@ -438,6 +524,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             "clients": len({client.name for client in self.queue}),
             "sending": len(self.sending),
             "in line": len(self.waiting_senders),
+            "waiting bytes": sum(holder.size for holder in [*self.receiving, *self.queue]),
         }
 
     def _has_expected_outcome(self, client: Client) -> bool:
@@ -450,6 +537,14 @@ class AdmissionMachine(RuleBasedStateMachine):
             and (not left or client.leftovers[0]() is None)
             and (not left or not waited_for or not self._leftovers(client))
         )
+
+    def _fail_to_receive(self, owner: Reservation, bodies: list[Payload]) -> None:
+        with owner:
+            self._fail_with(bodies.pop())
+
+    @staticmethod
+    def _fail_with(body: object) -> None:
+        raise TaskFailed
 
     @staticmethod
     def _leftovers(client: Client) -> list[object]:

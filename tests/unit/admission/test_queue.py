@@ -40,7 +40,7 @@ def test_queue_size_limit(harness, queue):
 
 
 def test_free_slots_count_as_capacity():
-    admission = Admission(slots=2, queue_size=1, max_uploads=1)
+    admission = Admission(slots=2, queue_size=1, max_uploads=1, max_waiting_bytes=0)
     for _ in range(3):
         admission.submit(Payload, cost=1, deadline=FAR)
     rejection(lambda: admission.submit(Payload, cost=1, deadline=FAR))

@@ -45,3 +45,17 @@ def test_client_without_holdings_is_forgotten():
     quota.acquire("one")
     quota.release("one")
     assert (quota.in_use, quota._in_use_by) == (0, {})
+
+
+def test_amounts_count_like_as_many_units():
+    quota = DynamicThreshold()
+    assert quota.allow("one", 64, 64)  # A single body, even if it takes everything.
+    quota.acquire("one", 40)
+    assert quota.allow("one", 64, 8)
+    assert not quota.allow("one", 64, 9)
+    assert quota.allow("other", 64, 24)
+    assert not quota.allow("other", 64, 25)
+    assert quota.allow(None, 64, 24)
+    assert not quota.allow(None, 64, 25)
+    quota.release("one", 40)
+    assert (quota.in_use, quota._in_use_by) == (0, {})

@@ -75,7 +75,7 @@ def test_each_slot_is_prepared_in_its_thread(harness):
 
 
 def test_unprepared_slot_takes_no_job():
-    admission = Admission(slots=1, queue_size=1, max_uploads=1)
+    admission = Admission(slots=1, queue_size=1, max_uploads=1, max_waiting_bytes=0)
     ready = Event()
     admission.start(lambda: ready.wait(BOUND_S))
     task = BlockingTask()
@@ -97,7 +97,7 @@ def test_slots_start_once(harness):
 
 
 def test_admission_stops_when_no_slot_can_be_prepared():
-    admission = Admission(slots=2, queue_size=1, max_uploads=1)
+    admission = Admission(slots=2, queue_size=1, max_uploads=1, max_waiting_bytes=0)
     job = admission.submit(Payload, cost=1, deadline=FAR, is_connected=connected_check())
 
     def interrupt() -> None:
