@@ -13,12 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-import aiohttp
-
 from loadtest import file_descriptors
 from loadtest.arrivals import Arrivals, ClosedLoop, OpenLoop
 from loadtest.errors import LoadError
-from loadtest.exchange import TRUNCATED, Failure, Response, is_valid_retry_after, post_image
+from loadtest.exchange import TRUNCATED, Failure, HttpClient, Response, is_valid_retry_after
 from loadtest.images import SourceImage, generate_images, read_folder
 from loadtest.report import Outcome, Percentiles, Report, Sample, build_report
 from loadtest.responses import Check, ResponseStore, compare_with
@@ -37,10 +35,6 @@ __all__ = [
     "read_folder",
     "run",
 ]
-
-IDLE_TIMEOUT_S = 30
-"""Idle timeout of client connections, in seconds: below the server's 75 s, so that no request races
-with the server closing the connection."""
 
 RECONNECT_DELAY_S = 0.1
 """Delay after a failed connection, in seconds; without it a client would retry thousands of times
@@ -136,26 +130,18 @@ class _Load:
         self._responses = responses
         self._stop = stop
         self._numbers = itertools.count()
-        self._session: aiohttp.ClientSession
+        self._http: HttpClient
         self._start: float
 
     async def run(self) -> None:
         plan = self._plan
-        verify = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else True
-        connector = (
-            aiohttp.TCPConnector(limit=plan.max_connections, ssl=verify, force_close=True)
-            if plan.new_connections
-            else aiohttp.TCPConnector(
-                limit=plan.max_connections, ssl=verify, keepalive_timeout=IDLE_TIMEOUT_S
-            )
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
+        async with HttpClient(
+            timeout_s=plan.timeout_s,
+            connections=plan.max_connections,
             headers=plan.headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**20,  # Reads a cartoon in few chunks.
-        ) as self._session:
+            keep_alive=not plan.new_connections,
+            tls=ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else None,
+        ) as self._http:
             self._start = asyncio.get_running_loop().time()
             lag_task = asyncio.create_task(self._measure_lag())
             if isinstance(plan.arrivals, OpenLoop):
@@ -189,7 +175,7 @@ class _Load:
 
     async def _request(self, due_s: float, url: str) -> Sample:
         index = next(self._numbers) % len(self._plan.images)
-        result = await post_image(self._session, url, self._plan.images[index])
+        result = await self._http.post_image(url, self._plan.images[index])
         sample = _classify(due_s, self._now(), result)
         self.samples.append(sample)
         if isinstance(result, Response) and sample.outcome == "ok":
