@@ -59,7 +59,7 @@ e2e: install-dev .tools/bin/helm ## Test the chart in the cluster of kubectl's c
 	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e
 
 .PHONY: loadtest
-loadtest: install ## Load-test a new server, or the one at DCTNET_URL, with 50 clients for 30 s; writes build/loadtest.html
+loadtest: install ## Load-test a new server, or the one at DCTNET_URL, with 50 clients for 30 s
 	@$(BIN)/python -m loadtest
 
 .PHONY: single-host-test

@@ -78,7 +78,7 @@ def bars(axes: Axes, width: float, stacks: Mapping[str, Sequence[float]]) -> lis
 
 
 def dots(axes: Axes, points: Mapping[str, Iterable[Point]]) -> list[str]:
-    """Return dots; those of a series that would cover each other are drawn once."""
+    """Return dots; those of a series that would cover each other become one."""
     marks = []
     for series, of in points.items():
         cells = {(round(axes.x(x) / DOT), round(axes.y(y) / DOT)) for x, y in of}
@@ -88,7 +88,7 @@ def dots(axes: Axes, points: Mapping[str, Iterable[Point]]) -> list[str]:
 
 
 def line(axes: Axes, series: str, points: Sequence[Point]) -> str:
-    """Return a line through these points, of which at most one per pixel is drawn."""
+    """Return a line through these points, at most one per pixel."""
     kept = {round(axes.x(x)): (axes.x(x), axes.y(y)) for x, y in points}
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in kept.values())
     return f'<path class="line {series}" d="M{path}"/>'

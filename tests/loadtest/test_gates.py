@@ -1,4 +1,4 @@
-"""Gates: each metric fails and passes, and other expressions are refused."""
+"""Gates: each metric fails and passes, and other expressions are rejected."""
 
 import pytest
 
@@ -103,7 +103,7 @@ def test_no_accepted_request_violates_its_latency_and_no_rejection_does_not():
         "failed > 0 or invalid > 0",
     ],
 )
-def test_other_expressions_are_refused_with_the_grammar(text):
+def test_other_expressions_are_rejected_with_the_grammar(text):
     with pytest.raises(
         ValueError, match=r"is not a gate such as .*: METRIC OPERATOR NUMBER"
     ) as raised:

@@ -33,7 +33,7 @@ def test_no_server_is_an_outcome(images):
     ]
 
 
-def test_https_is_refused(images):
+def test_https_is_rejected(images):
     with pytest.raises(LoadError, match="Hostile clients need an http:// URL"):
         Plan(
             url="https://h",

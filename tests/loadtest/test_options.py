@@ -67,7 +67,7 @@ def test_scenario_of_a_file(tmp_path):
     ("text", "message"),
     [
         ("clients = 0.5", "argument --clients: invalid int value: '0.5'"),
-        ("cliens = 5", "unrecognized arguments: --cliens=5"),
+        ("client-count = 5", "unrecognized arguments: --client-count=5"),
         ("clients = 5\nrate = 1", "not allowed with argument --clients"),
         ("clients = ", "Invalid value"),
         ('fail-if = ["failed > many"]', "'failed > many' is not a gate such as"),
@@ -93,7 +93,7 @@ def test_steps(text):
 
 
 @pytest.mark.parametrize("text", ["1", "1:a", "0:1", "1:1,2:2", "-1:1", "1:0"])
-def test_invalid_steps_are_refused(text, capsys):
+def test_invalid_steps_are_rejected(text, capsys):
     with pytest.raises(SystemExit):
         resolved("--rate", "1", f"--steps={text}")
     error = capsys.readouterr().err
@@ -108,7 +108,7 @@ def test_hostile_clients_are_limited():
 
 
 @pytest.mark.parametrize("text", ["idle=1001", "idle=0", "idle", "angry=1", "idle=-1"])
-def test_invalid_hostile_clients_are_refused(text, capsys):
+def test_invalid_hostile_clients_are_rejected(text, capsys):
     with pytest.raises(SystemExit):
         resolved("--hostile", text)
     assert "argument --hostile: " in capsys.readouterr().err
