@@ -2,12 +2,16 @@
 
 import operator
 import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from loadtest.report import Percentiles, Report
+
+SLO = Path(__file__).with_name("slo.toml")
 
 _COUNTS = ("sent", "ok", "rejected", "failed", "invalid", "rejected_without_retry_after")
 _SHARES = ("ok", "rejected", "failed", "invalid")
@@ -83,8 +87,9 @@ class Gate:
         return _OPERATORS[self.operator](self.value(report), self.threshold)
 
 
-DEFAULT_GATES = (Gate("failed", ">", 0), Gate("invalid", ">", 0))
-"""Gates of a load test without others."""
+def default_gates() -> list[Gate]:
+    """Read the gates of a load test without others: the service level objectives of the chart."""
+    return [Gate.parse(text) for text in tomllib.loads(SLO.read_text())["fail-if"]]
 
 
 def violations(gates: Sequence[Gate], report: "Report") -> list[str]:

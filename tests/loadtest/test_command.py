@@ -27,7 +27,7 @@ def test_ok_responses_exit_with_0_and_the_path_is_optional(server, capsys):
 @pytest.mark.parametrize(
     ("path", "status", "line"),
     [
-        ("429", 0, "rejected without Retry-After: 4"),
+        ("429", 1, "rejected without Retry-After: 4"),
         ("500", 1, "failed: status 500 4"),
         ("smaller", 1, "invalid: size 4"),
     ],

@@ -1,9 +1,13 @@
 """Gates: each metric fails and passes, and other expressions are rejected."""
 
+import tomllib
+
 import pytest
 
-from loadtest.gates import METRICS, Gate, violations
+from loadtest.gates import METRICS, SLO, Gate, violations
 from loadtest.report import Sample, build_report
+from tests.support.chart import DEFAULTS
+from tests.support.slo_gates import slo_gates
 
 SAMPLES = [
     *(Sample(0.0, float(seconds), "ok") for seconds in (1, 2, 3)),
@@ -56,6 +60,19 @@ def report(samples):
 
 def holds(text, samples=SAMPLES):
     return Gate.parse(text).is_violated(report(samples))
+
+
+def test_default_gates_are_the_objectives_of_the_chart():
+    assert SLO.read_text() == slo_gates(DEFAULTS), "run python -m tests.support.slo_gates"
+    stricter = {
+        "availability": {"objective": 99.95},
+        "latency": {"objective": 99, "bound": 4},
+        "acceptance": {"objective": 95},
+    }
+    text = slo_gates(DEFAULTS | {"slo": stricter})
+    assert [str(Gate.parse(gate)) for gate in tomllib.loads(text)["fail-if"]] == [
+        *("failed.share > 0.0005", "invalid > 0", "accepted.p99 > 4", "rejected.share > 0.05"),
+    ]
 
 
 @pytest.mark.parametrize("metric", METRICS)
