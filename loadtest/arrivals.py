@@ -78,8 +78,8 @@ class OpenLoop(_BoundedLoad):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.rate > 0:
-            raise LoadError("A rate must be positive.")
+        if not 0 < self.rate < float("inf"):
+            raise LoadError("A rate must be positive and finite.")
         if self.steps and self.duration_s is None:
             raise LoadError("Steps need a duration, of which they are parts.")
         if self.requests is None and self._schedule()[1][-1] > MAX_REQUESTS:

@@ -179,7 +179,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     )
     results.add_argument(
         "--metrics-port",
-        type=int,
+        type=_argument(_port),
         metavar="PORT",
         help="serve the client's own Prometheus metrics on this port during the load",
     )
@@ -276,6 +276,12 @@ def _metrics_url(text: str) -> str:
         raise ValueError(f"{text!r} is not a URL such as http://127.0.0.1:9090/metrics")
     parts = urlsplit(text)
     return text if parts.path.strip("/") else parts._replace(path="/metrics").geturl()
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text, re.ASCII) or int(text) > 65_535:
+        raise ValueError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
 
 
 def _steps(text: str) -> list[tuple[float, float]]:

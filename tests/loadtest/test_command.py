@@ -126,6 +126,7 @@ def test_unreachable_server_is_one_error_line(capsys):
         (["http://h", "--header", "secret"], "'secret' is not a header such as"),
         (["http://h", "--clients", "2", "--rate", "3"], "not allowed with argument --clients"),
         (["http://h", "--header", "A: b\r\nC: d"], "is not a header such as"),
+        (["http://h", "--metrics-port", "65536"], "'65536' is not a port from 1 to 65535"),
         (["http://h", "--fail-if", "p95 > 1"], "'p95 > 1' is not a gate such as"),
         (["http://h", "--metrics", "h"], "'h' is not a URL such as http://127.0.0.1:9090/metrics"),
     ],
@@ -142,7 +143,8 @@ def test_usage_errors(capsys, arguments, sentence):
     [
         (["--images", "each"], "`--images each` needs --rate or --requests, to know how many."),
         (["--clients", "0"], "There must be at least one client."),
-        (["--rate", "-1"], "A rate must be positive."),
+        (["--rate", "-1"], "A rate must be positive and finite."),
+        (["--rate", "inf", "--requests", "2"], "A rate must be positive and finite."),
         (["--poisson"], "`--poisson` needs --rate: closed-loop clients have no rate."),
         (["--steps", "1:1"], "`--steps` needs --rate: closed-loop clients have no rate."),
         (["--timeout", "0"], "A timeout and a number of connections must be positive."),
