@@ -15,6 +15,7 @@ from dctnet.cli import (
     contact_sheet,
     doctor,
     fetch,
+    load,
     prepare,
     serve,
     styles,
@@ -50,6 +51,7 @@ _COMMANDS: dict[str, Command] = {
     "verify": verify,
     "styles": styles,
     "doctor": doctor,
+    "load": load,
 }
 
 
