@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from dctnet.admission import RejectionReason
 from dctnet.lifecycle.state import State
 from dctnet.metrics import CARTOON_ROUTES, STAGES, Metrics
 from tests.support.repo import ROOT
@@ -37,13 +38,23 @@ PALETTES = {
     ),
     "percentile": {"p50": GREEN, "p95": ORANGE, "p99": RED},
     "stage": dict(zip(STAGES, STAGE_COLORS, strict=True)),
+    "reason": dict(
+        zip(
+            RejectionReason,
+            (BLUE, ORANGE, "dark-orange", "purple", "yellow", "dark-purple", "dark-blue"),
+            strict=True,
+        )
+    ),
+    "slo": {"/^acceptance/": ORANGE, "/^availability/": RED, "/^latency/": "purple"},
     "replicas": {"ready": GREEN, "desired": BLUE},
     "results": {"error": RED},
 }
 """Colours by legend. Those of results and states have a meaning; others tell series apart."""
 
 LIMITS = {"capacity": RED, "limit": RED, "maximum": RED, "slots": RED, "target": GREY}
-"""Series that bound others: dashed lines, of these colours."""
+"""Series that bound others, of these colours."""
+DASHED = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
+UNFILLED = {"id": "custom.fillOpacity", "value": 0}
 
 LABELS = {
     name: (*labels, "le") if name.endswith("_bucket") else labels
@@ -139,11 +150,7 @@ def rollouts() -> Json:
 def fixed_color(name: str, color: str) -> Json:
     """Return an override: the colour of a series by its name, or by /a regular expression/."""
     properties: list[Json] = [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}]
-    if name in LIMITS:
-        properties += [
-            {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}},
-            {"id": "custom.fillOpacity", "value": 0},
-        ]
+    properties += [DASHED, UNFILLED] if name in LIMITS else []
     matcher = "byRegexp" if name.startswith("/") else "byName"
     return {"matcher": {"id": matcher, "options": name}, "properties": properties}
 
@@ -170,6 +177,9 @@ def panel(spec: Json, select: str) -> Json:
     defaults |= {key: spec[key] for key in ("decimals", "noValue") if key in spec}
     colors = palette | {name: color for name, color in LIMITS.items() if name in series}
     overrides = [fixed_color(*each) for each in colors.items()]
+    if "slo" in spec.get("colors", ""):
+        matcher = {"id": "byRegexp", "options": "/ objective$/"}
+        overrides.append({"matcher": matcher, "properties": [DASHED, UNFILLED]})
     made: Json = {
         "type": kind,
         "title": spec["title"],
@@ -197,6 +207,8 @@ def panel(spec: Json, select: str) -> Json:
 def style_timeseries(spec: Json, config: Json, legends: list[str]) -> Json:
     """The legend is a table of a fixed width, so that names are not cut off."""
     stacked = spec.get("stacked", False)
+    if config["defaults"]["unit"] in {"none", "reqps", "ops", "percentunit"}:
+        config["defaults"].setdefault("decimals", 2)
     config["defaults"] |= {} if "min" in spec else {"min": 0}
     config["defaults"]["custom"] = {
         "lineWidth": 1,
@@ -210,7 +222,7 @@ def style_timeseries(spec: Json, config: Json, legends: list[str]) -> Json:
     legend = {
         "displayMode": "table",
         "placement": "right",
-        "width": 40 + 7 * longest + 60 * len(calcs),
+        "width": 65 + 7 * longest + 85 * len(calcs),
         "showLegend": True,
         "calcs": calcs,
     }
