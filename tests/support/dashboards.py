@@ -31,8 +31,8 @@ PALETTES = {
     # 503 is a rejection, as in the label `outcome`. The last match decides.
     "status": dict(
         zip(
-            ("/^[23]/", "/^4/", "/^429/", "/^5/", "/^503/"),
-            (GREEN, GREY, ORANGE, RED, "dark-orange"),
+            ("/^[23]/", "/^4/", "/^429/", "/^5/", "/^503/", "/^504/"),
+            (GREEN, GREY, ORANGE, RED, "dark-orange", "dark-red"),
             strict=True,
         )
     ),
@@ -53,6 +53,9 @@ PALETTES = {
 
 LIMITS = {"capacity": RED, "limit": RED, "maximum": RED, "slots": RED, "target": GREY}
 """Series that bound others, of these colours."""
+SOFT_MAXIMA = {"none": 1, "reqps": 0.1, "ops": 0.1}
+"""Ends of axes by unit, if all values are lower; zeros alone would have an axis up to 100."""
+
 DASHED = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
 UNFILLED = {"id": "custom.fillOpacity", "value": 0}
 
@@ -211,12 +214,15 @@ def style_timeseries(spec: Json, config: Json, legends: list[str]) -> Json:
         config["defaults"].setdefault("decimals", 2)
     config["defaults"] |= {} if "min" in spec else {"min": 0}
     config["defaults"]["custom"] = {
-        "lineWidth": 1,
-        "fillOpacity": 60 if stacked else 8,
+        # Without a line, a series of zeros does not outline the stack in its colour.
+        "lineWidth": 0 if stacked else 1,
+        "fillOpacity": 70 if stacked else spec.get("fill", 8),
         "showPoints": "never",
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "dashed" if "steps" in spec else "off"},
     }
+    if config["defaults"]["unit"] in SOFT_MAXIMA:
+        config["defaults"]["custom"]["axisSoftMax"] = SOFT_MAXIMA[config["defaults"]["unit"]]
     longest = max(len(re.sub(r"{{(\w+)}}", lambda m: VALUES[m[1]], it)) for it in legends)
     calcs = ["lastNotNull"] if longest > len("background") else ["lastNotNull", "max"]
     legend = {
