@@ -113,6 +113,10 @@ promises: $(BIN)/python ## Generate docs/promises.md from the tests' promise mar
 openapi: $(BIN)/python ## Convert the OpenAPI document from YAML to the JSON that the server reads
 	@$(BIN)/python -m tests.support.openapi_json
 
+.PHONY: dashboards
+dashboards: $(BIN)/python ## Generate the chart's Grafana dashboards from tests/support/dashboards.yaml
+	@$(BIN)/python -m tests.support.dashboards
+
 # Container engine: the first of these on the PATH. BUILD_FLAGS are its own options.
 ENGINES := docker podman buildah
 ENGINE = $(firstword $(foreach name,$(ENGINES),$(if $(shell command -v $(name)),$(name))))

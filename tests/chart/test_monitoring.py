@@ -232,21 +232,52 @@ def test_dashboards_are_configmaps_with_the_sidecar_label():
         "labelValue": "yes",
         "annotations": {"folder": "Cartoons"},
     }
-    files = [json.loads(file.read_text()) for file in CHART.glob("files/dashboards/*.json")]
+    files = sorted(CHART.glob("files/dashboards/*.json"))
     objects = dashboards(**metrics)
     carried = [json.loads(text) for each in objects for text in each["data"].values()]
-    own = {"uid": carried[0]["uid"], "title": "dctnet images/dctnet"}
-    assert carried == [file | own for file in files]
+    assert len(carried) == len(files) == 3
+    for file, found in zip(files, carried, strict=True):
+        prefix = found["uid"].removesuffix(file.stem)
+        original = json.loads(file.read_text().replace("/d/dctnet-", f"/d/{prefix}"))
+        title = original["title"].replace("dctnet", "dctnet images/dctnet")
+        assert found == original | {"uid": prefix + file.stem, "title": title}
+        assert {link["url"].removeprefix("/d/") for link in found["links"]} == {
+            other["uid"] for other in carried if other is not found
+        }
     for each in objects:
         assert each["metadata"]["labels"]["dashboards.example/load"] == "yes"
         assert each["metadata"]["annotations"]["folder"] == "Cartoons"
 
 
 def test_dashboards_default_to_the_release_namespace():
-    (one,) = dashboards()
-    assert one["metadata"]["name"] == "dctnet-dashboard"
-    assert one["metadata"]["namespace"] == "images"
-    assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
+    objects = dashboards()
+    names = ["overview", "replica", "load-test"]
+    assert {each["metadata"]["name"] for each in objects} == {
+        f"dctnet-dashboard-{n}" for n in names
+    }
+    for each in objects:
+        assert each["metadata"]["namespace"] == "images"
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_dashboards_are_small_enough_for_kubectl_apply():
+    """`kubectl apply` copies an object into an annotation, and annotations have at most 256 KiB."""
+    assert all(len(json.dumps(each)) < 200_000 for each in dashboards())
+
+
+def test_dashboards_link_to_the_runbook():
+    url = "https://docs.example.org/runbook"
+    metrics = {"dashboards": {"enabled": True}, "prometheusRule": {"runbookUrl": url}}
+    objects = render_metrics(**metrics).all("ConfigMap")
+    linked = [
+        link["url"]
+        for each in objects
+        if "dashboard" in each["metadata"]["name"]
+        for text in each["data"].values()
+        for link in json.loads(text)["links"]
+        if link["title"] == "Runbook"
+    ]
+    assert linked == [url] * 3
 
 
 def test_dashboards_of_several_releases_coexist():
@@ -260,8 +291,8 @@ def test_dashboards_of_several_releases_coexist():
         if each["metadata"]["namespace"] == "grafana"
     ]
     files = [(file, json.loads(text)) for each in found for file, text in each["data"].items()]
-    assert len({each["metadata"]["name"] for each in found}) == 4
-    assert len({file for file, _ in files}) == 4
+    assert len({each["metadata"]["name"] for each in found}) == 12
+    assert len({file for file, _ in files}) == 12
     for key in "uid", "title":
-        assert len({dashboard[key] for _, dashboard in files}) == 4
+        assert len({dashboard[key] for _, dashboard in files}) == 12
     assert all(len(dashboard["uid"]) <= 40 for _, dashboard in files)

@@ -39,7 +39,7 @@ def test_releases_with_a_common_prefix_are_apart(demo):
             until(lambda pods=pods, name=name: value(pods) == REPLICAS[name], f"{name}: {pods}")
         dashboards = own_namespace.items("configmaps", "grafana_dashboard=1")
         uids = [json.loads(text)["uid"] for each in dashboards for text in each["data"].values()]
-        assert len(set(uids)) == len(uids) == len(releases)
+        assert len(set(uids)) == len(uids) == 3 * len(releases)
         production, canary = releases
         canary.uninstall()
         assert len(production.ready_pods()) == REPLICAS[production.name]
