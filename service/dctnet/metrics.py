@@ -3,7 +3,7 @@
 Code updates counters and histograms; gauges are read at each scrape.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,6 +33,24 @@ FACES = (0, 1, 2, 3, 5, 10)
 STAGES = ("queue", "decode", "background", "faces", "head", "blend", "encode")
 OUT_OF_MEMORY_STAGES = ("upload", "decode", "inference", "encode")
 
+CARTOON_ROUTES = ("/v1/cartoons", "/upload")
+"""Routes that the service level objectives are about."""
+CARTOON_CODES = (200, 429, 500, 503, 504)
+"""Status codes of these routes that alerts and dashboards divide by."""
+
+
+class Outcome(StrEnum):
+    """What a response means for the service level objectives."""
+
+    OK = "ok"
+    """2xx and 3xx: the client got what it requested."""
+    REJECTED = "rejected"
+    """429 and 503: admission control rejected the request, and a retry may succeed."""
+    ERROR = "error"
+    """Any other 5xx: the service failed."""
+    CLIENT = "client"
+    """4xx except 429, and responses that the client did not read to the end."""
+
 
 class UnreadReason(StrEnum):
     """Why a response was not read to its end."""
@@ -49,6 +67,18 @@ class UnreadReason(StrEnum):
     """The connection limit was reached, and this one had the least recent progress."""
     SHUTDOWN = "shutdown"
     """The graceful timeout passed."""
+
+
+def classify_outcome(status: int, unread: UnreadReason | None) -> Outcome:
+    """Return the outcome of a response; `unread` is why it was not read to its end, if it was not.
+
+    The status decides first: a server error is one even if its client has disconnected.
+    """
+    if status in {429, 503}:
+        return Outcome.REJECTED
+    if status >= 500:
+        return Outcome.ERROR
+    return Outcome.OK if status < 400 and unread is None else Outcome.CLIENT
 
 
 class Resource(StrEnum):
@@ -105,6 +135,7 @@ class Metrics:
             "Seconds from the request headers to the last byte of the response.",
             SECONDS,
             "route",
+            "outcome",
         )
         self.stage_seconds = histogram(
             "stage_duration_seconds", "Seconds of each stage of a cartoonization.", SECONDS, "stage"
@@ -153,21 +184,27 @@ class Metrics:
             registry=registry,
         )
         registry.register(_DroppedLogLines())
-        # rate() needs a series before the first event.
-        for reason in RejectionReason:
-            self.rejected.labels(reason)
-        for stage in STAGES:
-            self.stage_seconds.labels(stage)
-        for stage in ("upload", "queue", "inference"):
-            self.client_disconnects.labels(stage)
-        for unread_reason in UnreadReason:
-            self.unread_responses.labels(unread_reason)
-        for resource in Resource:
-            self.shortages.labels(resource)
-        for failure in FailureReason:
-            self.codec_failures.labels(failure)
-        for stage in OUT_OF_MEMORY_STAGES:
-            self.out_of_memory.labels(stage)
+        self._start_series()
+
+    def _start_series(self) -> None:
+        """Create the series of known labels: rate() needs them before the first event."""
+        for route in CARTOON_ROUTES:
+            for code in CARTOON_CODES:
+                self.requests.labels(route, "POST", code)
+            for outcome in Outcome:
+                self.request_seconds.labels(route, outcome)
+        families: tuple[tuple[Counter | Histogram, Iterable[str]], ...] = (
+            (self.rejected, RejectionReason),
+            (self.stage_seconds, STAGES),
+            (self.client_disconnects, ("upload", "queue", "inference")),
+            (self.unread_responses, UnreadReason),
+            (self.shortages, Resource),
+            (self.codec_failures, FailureReason),
+            (self.out_of_memory, OUT_OF_MEMORY_STAGES),
+        )
+        for family, values in families:
+            for value in values:
+                family.labels(value)
 
     def register_gauges(self, replica: ObservedReplica) -> None:
         """Register the gauges of a replica, and its styles' series."""

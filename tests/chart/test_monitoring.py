@@ -1,6 +1,8 @@
 """Objects for Prometheus, its operator, and Grafana."""
 
 import json
+import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from tests.support.chart import (
     merge_values,
     render,
     run_tool,
+    tool,
 )
+from tests.support.repo import ROOT
 
 MONITORS = {
     "serviceMonitor": ("ServiceMonitor", "endpoints"),
@@ -69,18 +73,80 @@ def test_monitors_scrape_the_management_port(monitor):
     ]
 
 
-def test_prometheus_rule_equals_the_rules_file():
+def test_prometheus_rule_has_the_rules_file_and_those_of_the_release():
     rule = render_metrics(prometheusRule={"enabled": True, "labels": {"a": "b"}}).one(
         "PrometheusRule"
     )
     assert rule["metadata"]["labels"]["a"] == "b"
-    assert rule["spec"] == yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())
-    assert rule["spec"]["groups"]
+    every = yaml.safe_load((CHART / "files/rules/dctnet.yaml").read_text())["groups"]
+    *first, release, slo = rule["spec"]["groups"]
+    assert first == every
+    assert (release["name"], slo["name"]) == ("dctnet.release", "dctnet.slo")
+
+
+def test_command_for_rules_without_the_operator(tmp_path):
+    page = (ROOT / "docs/monitoring.md").read_text()
+    (command,) = re.findall(r"^helm template .*?rules\.yaml$", page, re.MULTILINE | re.DOTALL)
+    rules = tmp_path / "rules.yaml"
+    command = command.replace("helm template", f"{tool('helm')} template", 1)
+    subprocess.run(["sh", "-ec", command.replace("rules.yaml", str(rules))], cwd=ROOT, check=True)
+    assert run_tool("promtool", "check", "rules", "--lint-fatal", rules).returncode == 0
+    assert 'namespace="dctnet", pod=~"dctnet-' in rules.read_text()
+
+
+def slo_rules(**slo: Any) -> dict[str, Object]:
+    """Rules that `slo` generates, by name; recorded series have one of their expressions."""
+    values = merge_values(DEMO, {"slo": slo, "metrics": {"prometheusRule": {"enabled": True}}})
+    groups = {each["name"]: each for each in render(values).one("PrometheusRule")["spec"]["groups"]}
+    return {each.get("alert") or each["record"]: each for each in groups["dctnet.slo"]["rules"]}
+
+
+def test_slo_values_decide_the_rules():
+    rules = slo_rules(
+        windowDays=7,
+        minBadRequests=9,
+        availability={"objective": 99.5},
+        latency={"objective": 98, "bound": 8},
+    )
+    budget = "namespace_job_slo:dctnet_slo_error_budget:ratio"
+    assert {"7d", "30d"} & set(re.findall(r"increase(\d+d)", rules[budget]["expr"])) == {"7d"}
+    availability = rules["DctnetAvailabilityFastBurn"]["expr"]
+    assert " >= 9 " in availability
+    assert "(14.4 * 0.005)" in availability
+    latency = rules["DctnetLatencyFastBurn"]
+    assert "(14.4 * 0.02)" in latency["expr"]
+    assert "longer than 8 s" in latency["annotations"]["summary"]
+    assert 'le=~"8([.]0)?"' in json.dumps(rules).replace("\\", "")
+
+
+@pytest.mark.parametrize(("request_s", "bound"), [(60, 15), (59.9, 8), (120, 30), (0.5, 0.1)])
+def test_latency_bound_is_derived_from_the_request_timeout(request_s, bound):
+    timeouts = {"request": request_s, "watchdog": request_s / 2}
+    metrics = {"prometheusRule": {"enabled": True}}
+    rule = render(merge_values(DEMO, {"timeouts": timeouts, "metrics": metrics}))
+    (slo,) = (
+        group
+        for group in rule.one("PrometheusRule")["spec"]["groups"]
+        if group["name"] == "dctnet.slo"
+    )
+    escaped = str(bound).replace(".", "[.]")
+    assert f'le=~\\"{escaped}([.]0)?\\"' in json.dumps(slo)
+    assert f"longer than {bound} s" in json.dumps(slo)
+
+
+def test_target_missing_is_left_out_without_replicas():
+    def alerts(**values: Any) -> str:
+        enabled = {"metrics": {"prometheusRule": {"enabled": True}}}
+        return json.dumps(render(merge_values(DEMO, enabled, values)).one("PrometheusRule"))
+
+    none = {"replicaCount": 0, "autoscaling": {"enabled": False}}
+    assert '"DctnetTargetMissing"' in alerts(**none | {"replicaCount": 1})
+    assert '"DctnetTargetMissing"' not in alerts(**none)
 
 
 def test_alerts_are_changed_by_values(tmp_path):
     changes = {
-        "DctnetErrorRateHigh": {"threshold": 0.2, "for": "30m"},
+        "DctnetQueueFull": {"threshold": 0.2, "for": "30m"},
         "DctnetCodecFailures": {"threshold": 100, "severity": "page"},
         "DctnetShippedStyles": {"enabled": False},
     }
@@ -111,11 +177,27 @@ def test_alerts_are_changed_by_values(tmp_path):
         rule["labels"]["team"] = "images"
         rule["annotations"]["runbook_url"] = f"{url}#{alert.lower()}"
         del rule["annotations"]["runbook"]
-    errors, codecs = expected["DctnetErrorRateHigh"], expected["DctnetCodecFailures"]
-    errors |= {"for": "30m", "expr": errors["expr"].replace("> 0.05", "> 0.2")}
+    full, codecs = expected["DctnetQueueFull"], expected["DctnetCodecFailures"]
+    full |= {"for": "30m", "expr": full["expr"].replace("> 0.01", "> 0.2")}
     codecs["expr"] = codecs["expr"].replace("> 10", "> 100")
     codecs["labels"]["severity"] = "page"
-    assert actual == expected
+    for alert in actual.keys() - expected.keys():
+        assert actual[alert]["labels"]["team"] == "images"
+        assert actual[alert]["annotations"]["runbook_url"] == f"{url}#{alert.lower()}"
+    assert {alert: actual[alert] for alert in expected} == expected
+
+
+def test_thresholds_of_alerts_about_the_release():
+    tls = {"expose": {"hosts": ["a.example.org"], "tls": {"enabled": True}}}
+    changes = {
+        "DctnetCertificateExpiring": {"threshold": 7},
+        "DctnetCpuThrottled": {"threshold": 1},
+    }
+    rule = {"prometheusRule": {"enabled": True, "alerts": changes}}
+    spec = render(merge_values(DEMO, tls, {"metrics": rule})).one("PrometheusRule")["spec"]
+    written = {each.get("alert"): each for group in spec["groups"] for each in group["rules"]}
+    assert written["DctnetCertificateExpiring"]["expr"].endswith(" / 86400 < 7\n")
+    assert written["DctnetCpuThrottled"]["expr"].endswith(" > 1\n")
 
 
 def test_additional_groups_follow_those_of_the_chart(tmp_path):

@@ -90,7 +90,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("autoscaling.keda.additionalTriggers.0", CRON, "ScaledObject spec.triggers.1"),
     ("metrics.prometheusRule.namespace", "monitoring", "PrometheusRule metadata.namespace"),
     ("metrics.prometheusRule.annotations", ANNOTATIONS, "PrometheusRule metadata.annotations"),
-    ("metrics.prometheusRule.additionalGroups.0", GROUP, "PrometheusRule spec.groups.4"),
+    ("metrics.prometheusRule.additionalGroups.0", GROUP, "PrometheusRule spec.groups.6"),
     ("metrics.serviceMonitor.targetLabels", ["team"], "ServiceMonitor spec.targetLabels"),
     *(
         (f"metrics.{value}.{field}", setting, f"{value[0].upper()}{value[1:]} {place}")

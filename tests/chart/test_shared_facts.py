@@ -10,6 +10,7 @@ import yaml
 
 from dctnet import memory, shared_limits
 from dctnet.config import MAX_STYLES, MIB, ROUTE_SEGMENTS, SETTINGS, Settings, SettingsError
+from dctnet.metrics import CARTOON_ROUTES, SECONDS
 from dctnet.models.manifest import SOURCE_FILES, FileRecord, source_digest
 from dctnet.models.pins import Pin
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
@@ -202,3 +203,15 @@ def test_path_prefixes():
     for path in rejected:
         with pytest.raises(SettingsError, match="a path such as /cartoons"):
             Settings.from_environment({"DCTNET_PATH_PREFIX": path})
+
+
+def test_buckets_of_the_latency_objective():
+    (listed,) = re.findall(
+        r"\$service := list ([\d. ]+) -", (CHART / "templates/_slo.tpl").read_text()
+    )
+    assert [float(bucket) for bucket in listed.split()] == list(SECONDS)
+
+
+def test_routes_of_the_objectives():
+    (routes,) = set(re.findall(r'route=~"(.*?)"', (CHART / "templates/_slo.tpl").read_text()))
+    assert routes == "|".join(CARTOON_ROUTES)

@@ -63,6 +63,10 @@ def alerts(**changes: Any) -> dict[str, Any]:
     return {"metrics": {"prometheusRule": {"enabled": True, "alerts": changes}}}
 
 
+def slo(**values: Any) -> dict[str, Any]:
+    return {"slo": values}
+
+
 def families(policy: str, *names: str) -> dict[str, Any]:
     return {"service": {"ipFamilyPolicy": policy, "ipFamilies": list(names)}}
 
@@ -586,8 +590,38 @@ VALUES_CASES = {
     ),
     "alert that does not exist": (
         alerts(DctnetDown={"enabled": False}),
-        "metrics.prometheusRule.alerts has DctnetDown, but the alerts are DctnetTargetMissing,",
+        "metrics.prometheusRule.alerts has DctnetDown, but the alerts are Dctnet",
         alerts(DctnetTargetMissing={"enabled": False}),
+    ),
+    "SLO source ingress-nginx without an Ingress": (
+        slo(source="ingress-nginx"),
+        "slo.source is ingress-nginx, but ingress.enabled is false",
+        slo(source="ingress-nginx") | INGRESS,
+    ),
+    "SLO source envoy-gateway without a Gateway": (
+        slo(source="envoy-gateway"),
+        "slo.source is envoy-gateway, but gateway.enabled is false",
+        slo(source="envoy-gateway") | GATEWAY,
+    ),
+    "latency bound between two buckets": (
+        slo(latency={"bound": 12}),
+        "it must be a bucket of the source's histogram: one of 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8,",
+        slo(latency={"bound": 8}),
+    ),
+    "latency bound that is not a bucket of ingress-nginx": (
+        slo(source="ingress-nginx", latency={"bound": 15}) | INGRESS,
+        "slo.latency.bound is 15 s, but it must be a bucket of the source's histogram: one of",
+        slo(source="ingress-nginx", latency={"bound": 15, "nginxBuckets": [1, 15]}) | INGRESS,
+    ),
+    "latency bound below the smallest bucket": (
+        slo(source="ingress-nginx", latency={"nginxBuckets": [20, 30]}) | INGRESS,
+        "slo.latency.bound is null, but it must be a bucket",
+        slo(source="ingress-nginx", latency={"nginxBuckets": [15, 30]}) | INGRESS,
+    ),
+    "latency bound above the request timeout": (
+        slo(latency={"bound": 60}),
+        "slo.latency.bound is 60 s, but it must be less than timeouts.request, 60 s",
+        slo(latency={"bound": 30}),
     ),
     "ServiceMonitor and PodMonitor": (
         {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},

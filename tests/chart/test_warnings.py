@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import APIS, DEMO, GATEWAY, merge_values, render
+from tests.support.chart import APIS, DEMO, GATEWAY, INGRESS, merge_values, render
 
 SCRAPED = {"metrics": {"podAnnotations": True}}
 LOAD = merge_values(SCRAPED, {"autoscaling": {"metric": "load"}})
@@ -77,6 +77,13 @@ CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         merge_values(GATEWAY, {"gateway": {"timeouts": False}}),
         "gateway.timeouts is false: set the timeout of the Gateway itself to 70 s or more",
         GATEWAY,
+    ),
+    "objectives measured by an Ingress without hosts": (
+        merge_values(INGRESS, {"slo": {"source": "ingress-nginx"}}),
+        "slo.source is ingress-nginx, but expose.hosts is empty: ingress-nginx exports no metrics",
+        merge_values(
+            INGRESS, {"slo": {"source": "ingress-nginx"}, "expose": {"hosts": ["a.example.org"]}}
+        ),
     ),
 }
 

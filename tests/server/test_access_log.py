@@ -84,6 +84,36 @@ def test_polled_routes_are_counted_but_not_logged(server, logged):
     assert server.metric("dctnet_requests_total", route="/health", code="200") >= 1
 
 
+def test_openmetrics_has_the_trace_id_as_exemplar(server, logged):
+    post(server, query="?format=webp", traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
+    logged(1)
+    labels = r'\{le="\d+\.\d+",outcome="ok",route="/v1/cartoons"\}'
+    series = rf"^dctnet_request_duration_seconds_bucket{labels} \S+"
+    exemplar = rf' # {{trace_id="{TRACE}"}} (\S+) \S+$'
+
+    def exemplars(accept: str) -> list[str]:
+        text = requests.get(
+            f"{server.management}/metrics", headers={"Accept": accept}, timeout=BOUND_S
+        ).text
+        assert re.search(series, text, re.MULTILINE)
+        return re.findall(series + exemplar, text, re.MULTILINE)
+
+    (seconds,) = exemplars("application/openmetrics-text; version=1.0.0")
+    assert float(seconds) > SECONDS
+    assert exemplars("text/plain") == []
+
+
+def test_disconnected_client_is_not_an_error(server, logged):
+    with open_connection(
+        server, b"POST /v1/cartoons HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    ):
+        pass
+    (line,) = logged(1)
+    assert line["status"] == 499
+    counted = {"route": "/v1/cartoons", "outcome": "client"}
+    assert server.metric("dctnet_request_duration_seconds_count", **counted) >= 1
+
+
 def test_deadline_that_can_never_be_met_is_not_a_rejection(server, logged):
     requests.post(
         f"{server.url}/upload",

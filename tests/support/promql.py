@@ -7,7 +7,7 @@ METRIC_NAME = re.compile(r"\b(?:dctnet|process)_\w+|\bup\b")
 """Scraped metrics; recorded series have colons in their names."""
 
 _RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
-_SELECTOR = re.compile(r"([\w:]+)\{([^}]*)\}")
+_SELECTOR = re.compile(r'([\w:]+)\{((?:"[^"]*"|[^}"])*)\}')
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right) \(([^)]*)\)")
 

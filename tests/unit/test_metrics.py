@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from dctnet.config import Settings
-from dctnet.metrics import Metrics
+from dctnet.metrics import CARTOON_ROUTES, Metrics, UnreadReason, classify_outcome
 from dctnet.model_loading import StyleModels
 from dctnet.models.folder import ModelFolder
 from dctnet.replica import Replica
@@ -33,8 +33,6 @@ def documented() -> dict[str, tuple[str, ...]]:
 
 
 def test_documentation_lists_every_metric_and_label(replica):
-    replica.metrics.requests.labels("/", "GET", 200)
-    replica.metrics.request_seconds.labels("/")
     labels = {
         family.name + ("_total" if family.type == "counter" else ""): {
             label for sample in family.samples for label in sample.labels
@@ -66,5 +64,32 @@ def test_duration_buckets_include_the_objectives():
 def test_series_exist_before_the_first_event(replica):
     text = generate_latest(replica.metrics.registry).decode()
     assert 'dctnet_rejected_total{reason="queue_full"} 0.0' in text
+    for route in CARTOON_ROUTES:
+        for code in "200", "429", "500", "503", "504":
+            series = f'dctnet_requests_total{{code="{code}",method="POST",route="{route}"}} 0.0'
+            assert series in text
+        for outcome in "ok", "rejected", "error", "client":
+            labels = f'{{outcome="{outcome}",route="{route}"}}'
+            assert f"dctnet_request_duration_seconds_count{labels} 0.0" in text
     assert "dctnet_load_ratio 0.0" in text
     assert 'dctnet_state{state="starting"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "statuses"),
+    [
+        ("ok", {200, 204, 302, 304}),
+        ("rejected", {429, 503}),
+        ("error", {500, 501, 502, 504, 505}),
+        ("client", {400, 401, 408, 413, 415, 422, 428, 430, 499}),
+    ],
+)
+def test_outcome_of_a_status(outcome, statuses):
+    assert {classify_outcome(status, None) for status in statuses} == {outcome}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, "client"), (422, "client"), (429, "rejected"), (504, "error")]
+)
+def test_outcome_of_an_unread_response(status, outcome):
+    assert {classify_outcome(status, reason) for reason in UnreadReason} == {outcome}

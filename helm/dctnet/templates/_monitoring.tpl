@@ -9,12 +9,28 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 {{ $name }}-{{ $suffix }}
 {{- end -}}
 
-{{/* Rules of files/rules, with the changes and the additional groups of metrics.prometheusRule. */}}
+{{/* Errors with these statuses that a proxy sent in 10 minutes, less those of the replicas. Arguments: root,
+source, statuses. */}}
+{{- define "dctnet.proxyErrors" -}}
+{{- $statuses := join "|" .statuses -}}
+{{- $own := printf `namespace=%q, pod=~%q, route=~"/v1/cartoons|/upload", code=~%q` (include "dctnet.namespace" .root) (include "dctnet.podNamePattern" .root) $statuses -}}
+({{ include "dctnet.sloRequests" (merge (dict "codes" $statuses) .) | replace "WINDOW" "10m" }} - (sum(max by (pod, route, method, code) (increase(dctnet_requests_total{ {{- $own -}} }[10m]))) or vector(0)))
+{{- end -}}
+
+{{/* Rules of files/rules and of slo, with the changes and the additional groups of metrics.prometheusRule. Alerts
+about this release get its labels, which those about every release have. */}}
 {{- define "dctnet.rules" -}}
 {{- $values := .Values.metrics.prometheusRule -}}
 {{- $groups := list -}}
 {{- $known := list -}}
-{{- range $group := (.Files.Get "files/rules/dctnet.yaml" | fromYaml).groups -}}
+{{- $every := (.Files.Get "files/rules/dctnet.yaml" | fromYaml).groups -}}
+{{- $own := list (tpl (.Files.Get "files/rules/release.yaml") . | fromYaml) (include "dctnet.sloRules" . | fromYaml) -}}
+{{- range $own -}}
+{{- range .rules -}}
+{{- $_ := set . "labels" (merge (.labels | default dict) (dict "namespace" (include "dctnet.namespace" $) "job" $.Release.Name)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $group := concat $every $own -}}
 {{- $rules := list -}}
 {{- range $rule := $group.rules -}}
 {{- $changes := get $values.alerts ($rule.alert | default "") | default dict -}}
@@ -22,13 +38,13 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 {{- $known = append $known $rule.alert -}}
 {{- with $changes.for }}{{- $_ := set $rule "for" . -}}{{- end -}}
 {{- if hasKey $changes "threshold" -}}
-{{- if ne 1 (regexFindAll " > [0-9.]+" $rule.expr -1 | len) -}}
+{{- if ne 1 (regexFindAll " [<>] [0-9.]+" $rule.expr -1 | len) -}}
 {{- fail (printf "dctnet: metrics.prometheusRule.alerts.%s.threshold is set, but this alert has no threshold: remove it." $rule.alert) -}}
 {{- end -}}
-{{- $_ := set $rule "expr" (regexReplaceAll " > [0-9.]+" $rule.expr (printf " > %v" $changes.threshold)) -}}
+{{- $_ := set $rule "expr" (regexReplaceAll " ([<>]) [0-9.]+" $rule.expr (printf " ${1} %v" $changes.threshold)) -}}
 {{- end -}}
 {{- $severity := dict "severity" ($changes.severity | default $rule.labels.severity) -}}
-{{- $_ := set $rule "labels" (merge $severity $values.alertLabels) -}}
+{{- $_ := set $rule "labels" (merge $severity $rule.labels $values.alertLabels) -}}
 {{- if $values.runbookUrl -}}
 {{- $url := regexReplaceAll "^[^#]*" $rule.annotations.runbook $values.runbookUrl -}}
 {{- $_ := set $rule "annotations" (merge (dict "runbook_url" $url) (omit $rule.annotations "runbook")) -}}
@@ -56,7 +72,7 @@ after a dash have a part more. Kubernetes cuts a long name before the 5 characte
 
 {{/* Labels of the service's metrics, as JSON. Tests compare them with those of a replica. */}}
 {{- define "dctnet.metricLabels" -}}
-{{- list "code" "digest" "le" "method" "model" "reason" "resource" "result" "revision" "route" "runtime" "stage" "state" "style" "version" | toJson -}}
+{{- list "code" "digest" "le" "method" "model" "outcome" "reason" "resource" "result" "revision" "route" "runtime" "stage" "state" "style" "version" | toJson -}}
 {{- end -}}
 
 {{/* Fields of the spec that ServiceMonitor and PodMonitor share. Arguments: root, monitor. */}}

@@ -16,6 +16,7 @@ by configmap.yaml. */}}
 {{- include "dctnet.validation.exposure" . -}}
 {{- include "dctnet.validation.derivedKeys" . -}}
 {{- include "dctnet.validation.metrics" . -}}
+{{- include "dctnet.validation.slo" . -}}
 {{- end -}}
 
 {{/* Release names allow dots and leading digits, names of Services do not. */}}
@@ -386,5 +387,26 @@ by configmap.yaml. */}}
 {{- fail (printf "dctnet: metrics.%s would rename the label %s of the service's metrics, which rules and dashboards need: set honorLabels, or remove it from targetLabels and podTargetLabels." $name $label) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "dctnet.validation.slo" -}}
+{{- $source := .Values.slo.source -}}
+{{- if and (eq $source "ingress-nginx") (not .Values.ingress.enabled) -}}
+{{- fail "dctnet: slo.source is ingress-nginx, but ingress.enabled is false: enable the Ingress, or set slo.source to service." -}}
+{{- end -}}
+{{- if and (eq $source "envoy-gateway") (not .Values.gateway.enabled) -}}
+{{- fail "dctnet: slo.source is envoy-gateway, but gateway.enabled is false: enable the HTTPRoute, or set slo.source to service." -}}
+{{- end -}}
+{{- $buckets := include "dctnet.sloBuckets" . | fromJsonArray -}}
+{{- $bound := include "dctnet.sloLatencyBound" . -}}
+{{- $listed := list -}}
+{{- range $buckets -}}{{- $listed = append $listed (toString .) -}}{{- end -}}
+{{- if not (has $bound $listed) -}}
+{{- $given := ternary "null" (printf "%v s" .Values.slo.latency.bound) (kindIs "invalid" .Values.slo.latency.bound) -}}
+{{- fail (printf "dctnet: slo.latency.bound is %s, but it must be a bucket of the source's histogram: one of %s." $given (join ", " $listed)) -}}
+{{- end -}}
+{{- if ge (float64 $bound) (float64 .Values.timeouts.request) -}}
+{{- fail (printf "dctnet: slo.latency.bound is %s s, but it must be less than timeouts.request, %v s, or no cartoon can exceed it." $bound .Values.timeouts.request) -}}
 {{- end -}}
 {{- end -}}

@@ -38,4 +38,7 @@
 {{- if and .Values.autoscaling.enabled (ne .Values.autoscaling.metric "cpu") (not $scraped) }}
 - autoscaling.metric is {{ .Values.autoscaling.metric }}, but the chart has nothing scrape the replicas: set metrics.serviceMonitor.enabled, metrics.podMonitor.enabled or metrics.podAnnotations, unless a scrape configuration of your own does.
 {{- end }}
+{{- if and (eq .Values.slo.source "ingress-nginx") (not .Values.expose.hosts) }}
+- slo.source is ingress-nginx, but expose.hosts is empty: ingress-nginx exports no metrics for such an Ingress, unless it has the option --metrics-per-host=false. List the hosts, or set slo.source to service.
+{{- end }}
 {{- end -}}

@@ -11,7 +11,7 @@ from flask import Response, g, request
 from dctnet import logs
 from dctnet.api import request_id
 from dctnet.api.connection import connection
-from dctnet.metrics import Metrics, UnreadReason
+from dctnet.metrics import Metrics, UnreadReason, classify_outcome
 from dctnet.tracing import RequestTimes, Tracing
 
 logger = logging.getLogger("dctnet.access")
@@ -63,9 +63,9 @@ def finish_record(metrics: Metrics, tracing: Tracing | None) -> Callable[[Respon
         def on_sent(unread: UnreadReason | None) -> None:
             fields["unread"] = unread
             moments = RequestTimes(started_at, monotonic(), queued_at)
-            _count_response(metrics, fields, moments.ended - moments.started)
             if tracing is not None and fields["route"] not in POLLED_ROUTES:
                 fields["trace_id"] = tracing.trace(fields, parent, moments)
+            _count_response(metrics, fields, moments.ended - moments.started)
             _log({**fields, "duration": round(moments.ended - moments.started, 4)})
 
         client = connection(request)
@@ -86,7 +86,10 @@ def _count_processing(metrics: Metrics, fields: dict[str, Any]) -> None:
 def _count_response(metrics: Metrics, fields: dict[str, Any], seconds: float) -> None:
     route, method = fields["route"], _method_label(fields["method"])
     metrics.requests.labels(route, method, fields["status"]).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+    outcome = classify_outcome(fields["status"], fields["unread"])
+    # The histogram keeps the last exemplar of each bucket, so clients cannot add any.
+    exemplar = {"trace_id": fields["trace_id"]} if "trace_id" in fields else None
+    metrics.request_seconds.labels(route, outcome).observe(seconds, exemplar)
 
 
 def _log(fields: dict[str, Any]) -> None:
