@@ -23,6 +23,7 @@ RUN apt-get update \
 COPY service/native service/native
 RUN make --directory=service/native --jobs="$(nproc)"
 COPY LICENSE README.md pyproject.toml setup.py ./
+COPY loadtest loadtest
 COPY service/dctnet service/dctnet
 RUN pip --python /opt/dctnet wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist .
 

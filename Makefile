@@ -59,7 +59,7 @@ e2e: install-dev .tools/bin/helm ## Test the chart in the cluster of kubectl's c
 	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e
 
 .PHONY: loadtest
-loadtest: install-dev ## Load-test a new server, or the one at DCTNET_URL, with 50 clients for 30 s
+loadtest: install ## Load-test a new server, or the one at DCTNET_URL, with 50 clients for 30 s
 	@$(BIN)/python -m loadtest
 
 .PHONY: single-host-test
@@ -230,7 +230,7 @@ wheel-x86_64 wheel-aarch64: wheel-%: $(VENV)/installed $(ZIG)
 	@echo 'Building the wheel for $*.'
 	@rm -rf build/wheel/$* && mkdir -p build/wheel/$*/service
 	@cp LICENSE README.md pyproject.toml setup.py build/wheel/$*
-	@cp -R service/dctnet build/wheel/$*/service && rm -rf build/wheel/$*/$(NATIVE)
+	@cp -R loadtest build/wheel/$* && cp -R service/dctnet build/wheel/$*/service && rm -rf build/wheel/$*/$(NATIVE)
 	@$(NATIVELY) --jobs=$$(nproc) ARCHITECTURE=$* GLIBC=$(GLIBC) \
 		LIBRARIES=$(CURDIR)/build/wheel/$*/$(NATIVE)
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist \

@@ -34,6 +34,9 @@ REQUIRED = (
     "dctnet/api/templates/*.html",
     "dctnet/conversion/photos/*.jpg",
     "dctnet/conversion/photos/LICENSES.md",
+    "loadtest/report.css",
+    "loadtest/scenarios/*.toml",
+    "loadtest/slo.toml",
 )
 FORBIDDEN = ("shipped_styles/*", "tests/*")
 

@@ -18,12 +18,10 @@ from multiprocessing import get_context
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Literal
 
-import aiohttp
-
 from benchmarks import hostile_images
 from dctnet.config import KIB
 from loadtest import file_descriptors, slow_clients
-from loadtest.exchange import Response, post_image
+from loadtest.exchange import HttpClient, Response
 from loadtest.images import SourceImage, generate_images
 from loadtest.slow_clients import SlowPlan
 
@@ -184,14 +182,15 @@ class _Attack:
             self._count(kind, "not connected", report.unconnected)
 
     async def _attack(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=IMAGE_TIMEOUT_S)
-        connector = aiohttp.TCPConnector(limit=0)
-        crowd_connector = aiohttp.TCPConnector(limit=0, local_addr=(CROWD_ADDRESS, 0))
-        heavy_connector = aiohttp.TCPConnector(limit=0, local_addr=(HEAVY_ADDRESS, 0))
+        def client(address: str | None = None) -> HttpClient:
+            return HttpClient(
+                timeout_s=IMAGE_TIMEOUT_S, connections=CONNECTIONS, source_address=address
+            )
+
         async with (
-            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
-            aiohttp.ClientSession(timeout=timeout, connector=crowd_connector) as crowd,
-            aiohttp.ClientSession(timeout=timeout, connector=heavy_connector) as heavy,
+            client() as others,
+            client(CROWD_ADDRESS) as crowd,
+            client(HEAVY_ADDRESS) as heavy,
             asyncio.TaskGroup() as tasks,
         ):
 
@@ -200,7 +199,7 @@ class _Attack:
                     tasks.create_task(self._repeat(kind, attempt))
 
             def images(
-                session: aiohttp.ClientSession,
+                http: HttpClient,
                 kind: str,
                 number: int,
                 of: Sequence[SourceImage],
@@ -208,12 +207,12 @@ class _Attack:
             ) -> None:
                 images = itertools.cycle(random.Random(0).sample(of, len(of)))  # noqa: S311 - Shuffles the order.
                 url = self._url + query
-                repeat(kind, number, lambda: _cartoon(session, url, next(images)))
+                repeat(kind, number, lambda: _cartoon(http, url, next(images)))
 
             images(crowd, "crowd", CROWD, [self._ordinary])
             server, management = self._server, self._management
-            images(session, "costly ICC profile", PROFILE_CLIENTS, self._profiles)
-            images(session, "large decoder", 1, self._decoders)
+            images(others, "costly ICC profile", PROFILE_CLIENTS, self._profiles)
+            images(others, "large decoder", 1, self._decoders)
             images(heavy, "thin JPEG of 40 MP", 1, [self._thin])
             images(heavy, "40 MP of noise to WebP", 1, [self._noise], "?format=webp")
             pipelined = GET % b"/openapi.json" * PIPELINED
@@ -251,8 +250,8 @@ class _Attack:
             await asyncio.sleep(RECONNECT_DELAY_S)
 
 
-async def _cartoon(session: aiohttp.ClientSession, url: str, image: SourceImage) -> str:
-    result = await post_image(session, url, image)
+async def _cartoon(http: HttpClient, url: str, image: SourceImage) -> str:
+    result = await http.post_image(url, image)
     return str(result.status) if isinstance(result, Response) else result.reason
 
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Self
 
-import aiohttp
-
-from loadtest.client import IDLE_TIMEOUT_S, RECONNECT_DELAY_S, REJECTION_STATUSES
-from loadtest.exchange import Failure, Response, post_image
+from loadtest.client import RECONNECT_DELAY_S, REJECTION_STATUSES
+from loadtest.exchange import Failure, HttpClient, Response
 from loadtest.images import SourceImage
 from loadtest.responses import Check, ResponseStore
 
@@ -83,20 +81,18 @@ class LegitimateClients:
                 tasks.create_task(self._client(number, address))
 
     async def _client(self, number: int, address: str) -> None:
-        connector = aiohttp.TCPConnector(local_addr=(address, 0), keepalive_timeout=IDLE_TIMEOUT_S)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        async with HttpClient(timeout_s=TIMEOUT_S, connections=1, source_address=address) as http:
             for index in itertools.count(number * len(self._images) // len(self._addresses)):
                 if self._stopped.is_set():
                     return
-                await self._cartoon(session, number, index % len(self._images))
+                await self._cartoon(http, number, index % len(self._images))
 
-    async def _cartoon(self, session: aiohttp.ClientSession, client: int, index: int) -> None:
+    async def _cartoon(self, http: HttpClient, client: int, index: int) -> None:
         """Request the cartoon of an image until it is not rejected."""
         image_started_s = time.monotonic()
         while not self._stopped.is_set():
             started_s = time.monotonic()
-            result = await post_image(session, self._url, self._images[index])
+            result = await http.post_image(self._url, self._images[index])
             attempt = Attempt(
                 client,
                 image_started_s,

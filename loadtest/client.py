@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-import aiohttp
-
 from loadtest import file_descriptors
 from loadtest.arrivals import Arrivals, ClosedLoop, OpenLoop
+from loadtest.client_metrics import ClientMetrics
 from loadtest.errors import LoadError
-from loadtest.exchange import TRUNCATED, Failure, Response, is_valid_retry_after, post_image
+from loadtest.exchange import TRUNCATED, Failure, HttpClient, Response, is_valid_retry_after
+from loadtest.hostile import HostileClients
 from loadtest.images import SourceImage, generate_images, read_folder
 from loadtest.report import Outcome, Percentiles, Report, Sample, build_report
 from loadtest.responses import Check, ResponseStore, compare_with
@@ -37,10 +37,6 @@ __all__ = [
     "read_folder",
     "run",
 ]
-
-IDLE_TIMEOUT_S = 30
-"""Idle timeout of client connections, in seconds: below the server's 75 s, so that no request races
-with the server closing the connection."""
 
 RECONNECT_DELAY_S = 0.1
 """Delay after a failed connection, in seconds; without it a client would retry thousands of times
@@ -76,6 +72,8 @@ class Plan:
     """Whether every request opens a connection, without keep-alive."""
     ca_file: Path | None = None
     """CA certificate for ``https``, instead of the system's."""
+    hostile: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of hostile clients beside the load, by kind; only for ``http``."""
     check: Check | None = None
     """Check of every cartoon of the right size, such as `compare_with` returns."""
 
@@ -84,6 +82,8 @@ class Plan:
             raise LoadError("A plan needs at least one image.")
         if self.timeout_s <= 0 or self.connections <= 0:
             raise LoadError("A timeout and a number of connections must be positive.")
+        if self.hostile and not self.url.startswith("http://"):
+            raise LoadError("Hostile clients need an http:// URL: they do not speak TLS.")
 
     @property
     def urls(self) -> list[str]:
@@ -100,19 +100,35 @@ class Plan:
         return f"{self.arrivals}, {images}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A report and the requests that it summarizes."""
+
+    report: Report
+    samples: Sequence[Sample]
+
+
 def run(plan: Plan, stop: Event | None = None) -> Report:
+    """Run a plan as `measure` does, and return its report."""
+    return measure(plan, stop).report
+
+
+def measure(
+    plan: Plan, stop: Event | None = None, metrics: ClientMetrics | None = None
+) -> Measurement:
     """Run a plan in a new event loop, then validate the responses.
 
-    Once another thread sets ``stop``, no more requests are started.
+    Once another thread sets ``stop``, no more requests are started. ``metrics`` are updated during
+    the load.
 
     Raises:
         LoadError: This machine cannot run the plan. Failed requests raise nothing: the report
             counts them.
     """
-    file_descriptors.raise_limit(plan.max_connections)
+    file_descriptors.raise_limit(plan.max_connections + sum(plan.hostile.values()))
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with ResponseStore() as responses:
-        load = _Load(plan, responses, stop or Event())
+        load = _Load(plan, responses, stop or Event(), metrics or ClientMetrics())
         try:
             asyncio.run(load.run())
         except ExceptionGroup as group:  # One error cancels all tasks.
@@ -121,48 +137,57 @@ def run(plan: Plan, stop: Event | None = None) -> Report:
     for sample, number in load.unchecked:
         if invalid := results[number]:
             sample.outcome, sample.reason, sample.detail = "invalid", invalid.reason, invalid.detail
-    return build_report(load.samples, load.lags_s, url=plan.url, load=str(plan), started=started)
+    report = build_report(
+        load.samples,
+        load.lags_s,
+        url=plan.url,
+        load=str(plan),
+        started=started,
+        hostile=load.hostile.outcomes(),
+    )
+    return Measurement(report=report, samples=load.samples)
 
 
 class _Load:
     """A running plan."""
 
-    def __init__(self, plan: Plan, responses: ResponseStore, stop: Event) -> None:
+    def __init__(
+        self, plan: Plan, responses: ResponseStore, stop: Event, metrics: ClientMetrics
+    ) -> None:
         self.samples: list[Sample] = []
         self.unchecked: list[tuple[Sample, int]] = []
         """Samples with the number of their stored response, ``ok`` until validated."""
         self.lags_s: list[float] = []
+        self.hostile = HostileClients(plan.url, plan.images[0])
         self._plan = plan
         self._responses = responses
         self._stop = stop
+        self._metrics = metrics
         self._numbers = itertools.count()
-        self._session: aiohttp.ClientSession
+        self._http: HttpClient
         self._start: float
 
     async def run(self) -> None:
         plan = self._plan
-        verify = ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else True
-        connector = (
-            aiohttp.TCPConnector(limit=plan.max_connections, ssl=verify, force_close=True)
-            if plan.new_connections
-            else aiohttp.TCPConnector(
-                limit=plan.max_connections, ssl=verify, keepalive_timeout=IDLE_TIMEOUT_S
-            )
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=plan.timeout_s),
+        async with HttpClient(
+            timeout_s=plan.timeout_s,
+            connections=plan.max_connections,
             headers=plan.headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**20,  # Reads a cartoon in few chunks.
-        ) as self._session:
+            keep_alive=not plan.new_connections,
+            tls=ssl.create_default_context(cafile=plan.ca_file) if plan.ca_file else None,
+        ) as self._http:
             self._start = asyncio.get_running_loop().time()
-            lag_task = asyncio.create_task(self._measure_lag())
+            background = [
+                asyncio.create_task(self._measure_lag()),
+                asyncio.create_task(self.hostile.run(plan.hostile)),
+            ]
             if isinstance(plan.arrivals, OpenLoop):
                 await self._run_open_loop(plan.arrivals)
             else:
                 await self._run_closed_loop(plan.arrivals)
-            lag_task.cancel()
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background)
 
     async def _run_open_loop(self, arrivals: OpenLoop) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -175,23 +200,27 @@ class _Load:
 
     async def _run_closed_loop(self, arrivals: ClosedLoop) -> None:
         async def client(url: str) -> None:
-            while not stopped() and self._now() < end_s and next(turns, None) is not None:
+            while (
+                not self._stop.is_set()
+                and self._now() < arrivals.max_duration_s
+                and next(turns, None) is not None
+            ):
                 sample = await self._request(self._now(), url)
                 if sample.reason == "connect":
                     await asyncio.sleep(RECONNECT_DELAY_S)
 
-        stopped = self._stop.is_set
-        end_s = arrivals.duration_s or float("inf")
-        turns = iter(range(arrivals.requests)) if arrivals.requests else itertools.count()
+        turns = iter(range(arrivals.max_requests))
         async with asyncio.TaskGroup() as tasks:
             for _, url in zip(range(arrivals.clients), itertools.cycle(self._plan.urls)):
                 tasks.create_task(client(url))
 
     async def _request(self, due_s: float, url: str) -> Sample:
         index = next(self._numbers) % len(self._plan.images)
-        result = await post_image(self._session, url, self._plan.images[index])
+        self._metrics.on_sent()
+        result = await self._http.post_image(url, self._plan.images[index])
         sample = _classify(due_s, self._now(), result)
         self.samples.append(sample)
+        self._metrics.on_sample(sample)
         if isinstance(result, Response) and sample.outcome == "ok":
             number = self._responses.add(index, result.content_type, result.body)
             self.unchecked.append((sample, number))
@@ -206,6 +235,7 @@ class _Load:
             due_s = self._now() + LAG_INTERVAL_S
             await asyncio.sleep(LAG_INTERVAL_S)
             self.lags_s.append(self._now() - due_s)
+            self._metrics.on_lag(self.lags_s[-1])
 
 
 def _classify(due_s: float, ended_s: float, result: Response | Failure) -> Sample:

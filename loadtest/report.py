@@ -6,7 +6,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -97,6 +97,8 @@ class Report:
     """Latency by outcome and for ``all``; None without requests."""
     client_lag_s: Percentiles | None
     """Scheduling lag of the client itself."""
+    hostile: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Outcomes of hostile clients, by kind."""
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -145,14 +147,22 @@ class Report:
             ("invalid", self.invalid_by_reason),
         ):
             if reasons:
-                listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-                lines += ["", f"{outcome}: {listed}"]
+                lines += ["", f"{outcome}: {list_counts(reasons)}"]
         lines += [f"- {example}" for example in self.examples]
+        if self.hostile:
+            lines.append("")
+        lines += [f"hostile {kind}: {list_counts(of)}" for kind, of in self.hostile.items()]
         return "\n".join(lines) + "\n"
 
 
 def build_report(
-    samples: Sequence[Sample], lags_s: Sequence[float], *, url: str, load: str, started: str
+    samples: Sequence[Sample],
+    lags_s: Sequence[float],
+    *,
+    url: str,
+    load: str,
+    started: str,
+    hostile: dict[str, dict[str, int]] | None = None,
 ) -> Report:
     """Build the report from samples and lags."""
     by_outcome = {
@@ -181,6 +191,7 @@ def build_report(
             **{outcome: _latency(by_outcome[outcome]) for outcome in OUTCOMES},
         },
         client_lag_s=Percentiles.of(lags_s),
+        hostile=hostile or {},
     )
 
 
@@ -197,6 +208,11 @@ def _examples(samples: Iterable[Sample]) -> list[str]:
     ordered = sorted(samples, key=lambda sample: sample.ended_s)
     distinct = dict.fromkeys(f"{s.reason}: {s.detail}" for s in ordered if s.detail)
     return list(distinct)[:MAX_EXAMPLES]
+
+
+def list_counts(counts: dict[str, int]) -> str:
+    """Format counts in one line."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _percentiles(members: dict[str, Any] | None) -> Percentiles | None:

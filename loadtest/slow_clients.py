@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from loadtest import file_descriptors
 from loadtest.images import SourceImage
 
-_CLOSED, _RESET, _OPEN, _UNCONNECTED = "closed", "reset", "open", "unconnected"
+CLOSED, RESET, OPEN, UNCONNECTED = "closed", "reset", "open", "unconnected"
+"""How a connection without a response ended; OPEN: the client gave up first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,32 +59,33 @@ def run(plan: SlowPlan) -> SlowReport:
         by_status={
             outcome: count for outcome, count in outcomes.items() if isinstance(outcome, int)
         },
-        closed=outcomes[_CLOSED],
-        reset=outcomes[_RESET],
-        still_open=outcomes[_OPEN],
-        unconnected=outcomes[_UNCONNECTED],
+        closed=outcomes[CLOSED],
+        reset=outcomes[RESET],
+        still_open=outcomes[OPEN],
+        unconnected=outcomes[UNCONNECTED],
     )
 
 
 async def _outcomes(plan: SlowPlan) -> Counter[int | str]:
-    return Counter(await asyncio.gather(*(_outcome(plan) for _ in range(plan.connections))))
+    return Counter(await asyncio.gather(*(attempt(plan) for _ in range(plan.connections))))
 
 
-async def _outcome(plan: SlowPlan) -> int | str:
+async def attempt(plan: SlowPlan) -> int | str:
+    """Hold one connection; return the status, or how it ended."""
     parts = urlsplit(plan.url)
     try:
         async with asyncio.timeout(plan.bound_s):
             reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     except (TimeoutError, OSError):
-        return _UNCONNECTED
+        return UNCONNECTED
     drip_task = asyncio.create_task(_drip(plan, writer))
     try:
         async with asyncio.timeout(plan.bound_s):
-            return _status(await reader.readline())
+            return read_status(await reader.readline())
     except TimeoutError:
-        return _OPEN
+        return OPEN
     except OSError:
-        return _RESET
+        return RESET
     finally:
         drip_task.cancel()
         writer.transport.abort()
@@ -99,20 +101,27 @@ async def _drip(plan: SlowPlan, writer: asyncio.StreamWriter) -> None:
 
 
 def _request_bytes(plan: SlowPlan) -> tuple[bytes, Iterator[int]]:
-    parts = urlsplit(plan.url)
-    head = (
+    head = request_head(plan.url, plan.image)
+    if plan.part == "body":
+        return head, iter(plan.image.data)
+    unfinished = head.removesuffix(b"\r\n")
+    return b"", itertools.chain(unfinished, b"X-Slow: ", itertools.repeat(ord("a")))
+
+
+def request_head(url: str, image: SourceImage) -> bytes:
+    """Return the request line and headers of an upload."""
+    parts = urlsplit(url)
+    return (
         f"POST {parts.path or '/'} HTTP/1.1\r\n"
         f"Host: {parts.netloc}\r\n"
-        f"Content-Type: {plan.image.media_type}\r\n"
-        f"Content-Length: {len(plan.image.data)}\r\n"
+        f"Content-Type: {image.media_type}\r\n"
+        f"Content-Length: {len(image.data)}\r\n\r\n"
     ).encode()
-    if plan.part == "body":
-        return head + b"\r\n", iter(plan.image.data)
-    return b"", itertools.chain(head, b"X-Slow: ", itertools.repeat(ord("a")))
 
 
-def _status(line: bytes) -> int | str:
+def read_status(line: bytes) -> int | str:
+    """Return the status of a status line: 0 if it is not HTTP, CLOSED if it is empty."""
     if not line:
-        return _CLOSED
+        return CLOSED
     version, _, rest = line.partition(b" ")
     return int(rest[:3]) if version.startswith(b"HTTP/") and rest[:3].isdigit() else 0

@@ -66,7 +66,7 @@ class Clone:
             DCTNET_BIND=f"127.0.0.1:{self.port}",
             DCTNET_MANAGEMENT_BIND=f"127.0.0.1:{self.management}",
             DCTNET_MODELS_DIR=self.root / "none",
-            PYTHONPATH=self.root / "service",
+            PYTHONPATH=f"{self.root / 'service'}:{self.root}",
         )
 
     def with_free_ports(self, block: Block) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from loadtest.arrivals import MAX_DURATION_S, MAX_REQUESTS, Step
 from loadtest.client import ClosedLoop, LoadError, OpenLoop
 
 
@@ -33,10 +34,44 @@ def test_request_count():
     assert ClosedLoop(clients=2, duration_s=7).count() is None
 
 
-@pytest.mark.parametrize("end", [{}, {"duration_s": 1.0, "requests": 1}])
-def test_load_needs_exactly_one_limit(end):
-    with pytest.raises(LoadError, match="either a duration or a number"):
-        ClosedLoop(clients=1, **end)
+def test_load_ends_at_its_first_limit():
+    assert OpenLoop(rate=10, duration_s=2, requests=7).count() == 7
+    assert OpenLoop(rate=10, duration_s=0.5, requests=7).count() == 5
+    assert str(ClosedLoop(clients=2, duration_s=3, requests=9)) == "2 clients for 3 s or 9 requests"
+
+
+def test_load_without_a_limit_is_an_error():
+    with pytest.raises(LoadError, match="a duration or a number"):
+        ClosedLoop(clients=1)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"duration_s": MAX_DURATION_S, "rate": 1},
+        {"requests": MAX_REQUESTS, "rate": 100},
+        {"duration_s": MAX_REQUESTS / 1000, "rate": 1000},
+    ],
+)
+def test_load_is_bounded_in_time_and_number(limits):
+    OpenLoop(**limits)
+    beyond = {name: value if name == "rate" else value + 1 for name, value in limits.items()}
+    with pytest.raises(LoadError, match="at most 1000000 requests, and lasts at most 86400 s"):
+        OpenLoop(**beyond)
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+def test_steps_change_the_rate(poisson):
+    steps = [Step(weight=1, factor=1), Step(weight=2, factor=0), Step(weight=1, factor=3)]
+    load = OpenLoop(rate=50, duration_s=40, steps=steps, poisson=poisson)
+    counts = np.histogram(list(load.offsets()), bins=[0, 10, 30, 40])[0]
+    np.testing.assert_allclose(counts, [500, 0, 1500], atol=100 if poisson else 1)
+    assert str(load).startswith("50 then 0 then 150 requests per second")
+
+
+def test_steps_need_a_duration():
+    with pytest.raises(LoadError, match="Steps need a duration"):
+        OpenLoop(rate=1, requests=5, steps=[Step(weight=1, factor=1)])
 
 
 def test_load_description():

@@ -12,7 +12,6 @@ import pytest
 
 from dctnet.server.gunicorn_app import KEEP_ALIVE_S
 from loadtest.client import (
-    IDLE_TIMEOUT_S,
     ClosedLoop,
     LoadError,
     OpenLoop,
@@ -23,6 +22,7 @@ from loadtest.client import (
     generate_images,
     run,
 )
+from loadtest.exchange import IDLE_TIMEOUT_S
 from tests.loadtest.stub_server import MIXED_RESPONSES, STALL_S, StubServer, run_stub_server
 from tests.support.polling import BOUND_S
 from tests.support.process import free_ports
@@ -199,7 +199,7 @@ def test_connections_are_reused_unless_closed(server, images):
 
 def test_large_image_is_sent_completely(server):
     images = generate_images(1, 1000, 800, format="png")
-    assert len(images[0].data) > 2**20  # aiohttp warns about larger bodies that block its loop.
+    assert len(images[0].data) > 2**20  # More than the socket's buffers hold.
     assert run_load(server, "ok", images, check=compare_with(negatives(images))).ok == 1
 
 

@@ -1,10 +1,16 @@
 """Command line ``python -m loadtest.client``: exit status, output, report file."""
 
+import os
+import signal
+import threading
+
 import pytest
 
+from loadtest import server_metrics
 from loadtest.client import Report
 from loadtest.command import main
 from tests.support.encoded_images import encoded, gradient
+from tests.support.http_stub import Handler, serving
 from tests.support.process import free_ports
 
 FEW = ("--clients", "2", "--requests", "4", "--images", "2", "--size", "30x20")
@@ -21,7 +27,7 @@ def test_ok_responses_exit_with_0_and_the_path_is_optional(server, capsys):
 @pytest.mark.parametrize(
     ("path", "status", "line"),
     [
-        ("429", 0, "rejected without Retry-After: 4"),
+        ("429", 1, "rejected without Retry-After: 4"),
         ("500", 1, "failed: status 500 4"),
         ("smaller", 1, "invalid: size 4"),
     ],
@@ -45,6 +51,40 @@ def test_unwritable_json_file_fails_before_any_request(server, tmp_path, capsys)
     assert main([server.url, *FEW, "--json", str(file)]) == 1
     assert capsys.readouterr().err == f"{file}: No such file or directory.\n"
     assert server.requests == []
+
+
+def test_each_violated_gate_is_one_line(server, capsys):
+    gates = ("--fail-if", "sent > 3", "--fail-if", "failed > 0", "--fail-if", "ok <= 4")
+    assert main([server.url, *FEW, *gates]) == 1
+    assert capsys.readouterr().err == (
+        "failed by sent > 3: sent is 4\nfailed by ok <= 4: ok is 4\n"
+    )
+    # Own gates replace the default ones.
+    assert main([f"{server.url}/500", *FEW, "--fail-if", "failed.share > 1"]) == 0
+
+
+def test_html_report_shows_the_server_s_memory_and_queue(server, tmp_path, monkeypatch):
+    class Metrics(Handler):
+        def respond(self) -> None:
+            self.send(200, b"process_resident_memory_bytes 5e8\ndctnet_queue_depth 3\n")
+
+    monkeypatch.setattr(server_metrics, "INTERVAL_S", 0.05)
+    file = tmp_path / "report.html"
+    load = ("--rate", "20", "--duration", "0.3", "--size", "30x20", "--html", str(file))
+    with serving(Metrics) as replica:
+        assert main([server.url, *load, "--metrics", replica.url]) == 0
+    assert replica.requests[0].path == "/metrics"
+    assert "Memory of the server" in file.read_text()
+
+
+def test_signal_completes_the_requests_in_flight_and_reports(server, tmp_path):
+    file = tmp_path / "report.json"
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    load = ("--rate", "20", "--duration", "600", "--size", "30x20", "--json", str(file))
+    assert main([server.url, *load]) == 0
+    report = Report.from_json(file.read_text())
+    assert 0 < report.ok == report.sent < 12_000
 
 
 def test_open_loop_sends_one_distinct_image_per_request(server):
@@ -85,7 +125,10 @@ def test_unreachable_server_is_one_error_line(capsys):
         (["http://h", "--images", "0"], "'0' is neither a positive number nor `each`"),
         (["http://h", "--header", "secret"], "'secret' is not a header such as"),
         (["http://h", "--clients", "2", "--rate", "3"], "not allowed with argument --clients"),
-        (["http://h", "--duration", "2", "--requests", "3"], "not allowed with argument"),
+        (["http://h", "--header", "A: b\r\nC: d"], "is not a header such as"),
+        (["http://h", "--metrics-port", "65536"], "'65536' is not a port from 1 to 65535"),
+        (["http://h", "--fail-if", "p95 > 1"], "'p95 > 1' is not a gate such as"),
+        (["http://h", "--metrics", "h"], "'h' is not a URL such as http://127.0.0.1:9090/metrics"),
     ],
 )
 def test_usage_errors(capsys, arguments, sentence):
@@ -100,8 +143,10 @@ def test_usage_errors(capsys, arguments, sentence):
     [
         (["--images", "each"], "`--images each` needs --rate or --requests, to know how many."),
         (["--clients", "0"], "There must be at least one client."),
-        (["--rate", "-1"], "A rate must be positive."),
+        (["--rate", "-1"], "A rate must be positive and finite."),
+        (["--rate", "inf", "--requests", "2"], "A rate must be positive and finite."),
         (["--poisson"], "`--poisson` needs --rate: closed-loop clients have no rate."),
+        (["--steps", "1:1"], "`--steps` needs --rate: closed-loop clients have no rate."),
         (["--timeout", "0"], "A timeout and a number of connections must be positive."),
         (["--connections", "0"], "A timeout and a number of connections must be positive."),
         (["--duration", "0"], "A duration and a number of requests must be positive."),

@@ -75,7 +75,7 @@ def test_json_has_the_documented_members():
             "invalid",
             "invalid_by_reason",
         ),
-        *("examples", "duration_s", "span_s", "throughput", "latency_s", "client_lag_s"),
+        *("examples", "duration_s", "span_s", "throughput", "latency_s", "client_lag_s", "hostile"),
     }
 
 

@@ -16,6 +16,7 @@ from dctnet.cli import (
     contact_sheet,
     doctor,
     fetch,
+    load,
     prepare,
     serve,
     styles,
@@ -52,6 +53,7 @@ _COMMANDS: dict[str, Command] = {
     "styles": styles,
     "doctor": doctor,
     "capacity": capacity,
+    "load": load,
 }
 
 
