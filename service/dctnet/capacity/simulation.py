@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
+from itertools import accumulate
 from math import ceil, inf
 from typing import Any
 
@@ -139,8 +140,30 @@ def simulate(
 
     ``timeout`` is that of a request, in seconds. Ends with the last request.
     """
+    chance = random.Random(seed)  # noqa: S311 - Repeatable on purpose.
+    times = accumulate(chance.expovariate(rate) for _ in range(arrivals))
+    return replay(
+        model,
+        [(time, chance.choice(model.sizes)) for time in times],
+        queue_size=queue_size,
+        timeout=timeout,
+        uncounted=int(arrivals * WARM_UP_SHARE),
+        seed=seed,
+    )
+
+
+def replay(
+    model: ReplicaModel,
+    arrivals: Sequence[tuple[float, ImageSize]],
+    *,
+    queue_size: int,
+    timeout: float,
+    uncounted: int = 0,
+    seed: int = 0,
+) -> Outcome:
+    """Simulate given arrivals, in order of their times; the first ``uncounted`` fill the queue."""
     simulation = _Simulation(
-        model, rate, queue_size=queue_size, timeout=timeout, arrivals=arrivals, seed=seed
+        model, arrivals, queue_size=queue_size, timeout=timeout, uncounted=uncounted, seed=seed
     )
     return simulation.run()
 
@@ -149,17 +172,17 @@ class _Simulation:
     def __init__(
         self,
         model: ReplicaModel,
-        rate: float,
+        arrivals: Sequence[tuple[float, ImageSize]],
         *,
         queue_size: int,
         timeout: float,
-        arrivals: int,
+        uncounted: int,
         seed: int,
     ) -> None:
         self._model = model
-        self._rate = rate
-        self._timeout = timeout
         self._arrivals = arrivals
+        self._timeout = timeout
+        self._uncounted = uncounted
         self._random = random.Random(seed)  # noqa: S311 - Repeatable on purpose.
         self._now = 0.0
         self._admission = Admission(
@@ -186,7 +209,7 @@ class _Simulation:
         """Seconds of all counted requests together."""
 
     def run(self) -> Outcome:
-        self._push(self._random.expovariate(self._rate), _Event.ARRIVAL)
+        self._push(self._arrivals[0][0], _Event.ARRIVAL)
         while self._events:
             time, event, number, job = heappop(self._events)
             if event is _Event.END and number != self._next_end:
@@ -225,7 +248,7 @@ class _Simulation:
     @property
     def _is_counting(self) -> bool:
         """Whether the load is that of the rate: not at first, nor after the last arrival."""
-        return self._arrivals * WARM_UP_SHARE <= self._arrived < self._arrivals
+        return self._uncounted <= self._arrived < len(self._arrivals)
 
     def _seconds(self, job: Job[Any]) -> float:
         """Return the seconds that an image takes with as many slots running as now."""
@@ -234,10 +257,10 @@ class _Simulation:
 
     def _arrive(self) -> None:
         is_counted = self._is_counting
+        _, size = self._arrivals[self._arrived]
         self._arrived += 1
-        if self._arrived < self._arrivals:
-            self._push(self._now + self._random.expovariate(self._rate), _Event.ARRIVAL)
-        size = self._random.choice(self._model.sizes)
+        if self._arrived < len(self._arrivals):
+            self._push(self._arrivals[self._arrived][0], _Event.ARRIVAL)
         request = _Request(size, self._random.choice(size.ratios), self._now, is_counted)
         try:
             job: Job[Any] = self._admission.submit(

@@ -28,9 +28,6 @@ MIN_WITHIN_S, MAX_WITHIN_S = 0.1, 900.0
 NOISE = 0.2
 """Relative spread of measurements above which the plan is not to be trusted."""
 
-SLO_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
-"""Latency bounds that the chart's objective can have: the buckets of the histogram."""
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the subcommand and its arguments."""
@@ -162,7 +159,10 @@ def _values(
     args: argparse.Namespace, cpus: float, model: "ReplicaModel", plan: "Plan"
 ) -> Iterator[str]:
     """Yield the lines of the values."""
-    bound = SLO_BUCKETS[max(0, bisect_right(SLO_BUCKETS, args.within) - 1)]
+    from dctnet.metrics import SECONDS
+
+    # The chart's objective is measured by the histogram, so its bound is a bucket.
+    bound = SECONDS[bisect_right(SECONDS, args.within) - 1]
     yield "resources:"
     yield "  limits:"
     yield f'    cpu: "{round(1000 * cpus)}m"'
