@@ -431,6 +431,7 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
                 "maxWaitingBytes": 68719476736,
             },
         },
+        {"admission": {"cpuSecondsPerImage": 0.01}},
         {
             "requestLimits": {
                 "bodyBytes": 1024,

@@ -11,7 +11,7 @@ from tests.support.chart import merge_values, render
 from tests.support.repo import DCTNET, environment
 from tests.support.shipped import COMIC
 
-FAST = ("--sizes", "32,64,48", "--replica-cpu", "1")
+FAST = ("--sizes", "32,64,48", "--replica-cpu", "1.5")
 
 
 def capacity(*arguments: str, **environ: object) -> "subprocess.CompletedProcess[str]":
@@ -41,7 +41,7 @@ def test_values_are_valid_for_the_chart(printed):
     autoscaling = values["autoscaling"]
     assert scaler["minReplicas"] == autoscaling["minReplicas"] >= 2
     assert scaler["maxReplicas"] == autoscaling["maxReplicas"] >= autoscaling["minReplicas"]
-    assert objects.container["resources"]["limits"]["cpu"] == "1000m"
+    assert objects.container["resources"]["limits"]["cpu"] == "1.5"
     assert "cartoons take longer than 4 s" in str(objects.one("PrometheusRule"))
     # Of the same values the chart derives about the same queue: it counts no image in progress.
     derived = merge_values(
@@ -55,7 +55,7 @@ def test_values_are_valid_for_the_chart(printed):
 def test_report_explains_the_plan(printed):
     comments = [line for line in printed.splitlines() if line.startswith("#")]
     assert re.fullmatch(
-        r"# \d+ replicas? of 1 CPUs for 20 images per second, 95 % of them within 5 s\.",
+        r"# \d+ replicas? of 1\.5 CPUs for 20 images per second, 95 % of them within 5 s\.",
         comments[0],
     )
     rows = [re.split(r"\s{2,}", line) for line in comments if re.search(r"\dx\d", line)]
@@ -68,6 +68,6 @@ def test_report_explains_the_plan(printed):
 
 
 def test_image_slower_than_the_bound_has_a_remedy():
-    run = capacity("--rate", "1", "--within", "0.1", "--sizes", "720", "--replica-cpu", "1")
+    run = capacity("--rate", "1", "--within", "0.1", "--sizes", "512", "--replica-cpu", "1")
     assert (run.returncode, run.stdout) == (1, "")
-    assert re.search(r"An image of 720x720 takes [\d.]+ s, and the bound is 0\.1 s", run.stderr)
+    assert re.search(r"An image of 512x512 takes [\d.]+ s, and the bound is 0\.1 s", run.stderr)

@@ -2,7 +2,7 @@
 
 A discrete-event loop with a virtual clock around `dctnet.admission.Admission` itself, so that
 rejections are those of the server. Simplified: one client without identity, uploads that take no
-time, no limit of waiting bytes, and nobody disconnects.
+time, no limit of waiting bytes, and no disconnects.
 """
 
 import random

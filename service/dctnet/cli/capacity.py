@@ -100,7 +100,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return 1
     for line in _report(args, cpus, model, plan):
         print(f"# {line}".rstrip())
-    for line in _values(args, cpus, model, plan):
+    for line in _values(settings, args.within, model, plan):
         print(line)
     return 0
 
@@ -156,26 +156,34 @@ def _spread(ratios: Sequence[float]) -> float:
 
 
 def _values(
-    args: argparse.Namespace, cpus: float, model: "ReplicaModel", plan: "Plan"
+    settings: Settings, within: float, model: "ReplicaModel", plan: "Plan"
 ) -> Iterator[str]:
     """Yield the lines of the values."""
     from dctnet.metrics import SECONDS
 
+    slots, threads, cpus = settings.slots, settings.threads, settings.cpus
+    # As the chart has it: a limit of 1.5 CPUs has one slot, which uses one.
+    busy = min(cpus, slots * threads if threads else max(slots, int(cpus)))
+
     # The chart's objective is measured by the histogram, so its bound is a bucket.
-    bound = SECONDS[bisect_right(SECONDS, args.within) - 1]
+    bound = SECONDS[bisect_right(SECONDS, within) - 1]
     yield "resources:"
     yield "  limits:"
-    yield f'    cpu: "{round(1000 * cpus)}m"'
+    yield f'    cpu: "{round(cpus, 3):g}"'
+    if threads or slots != max(1, int(cpus)):
+        yield "inference:"
+        yield f"  slots: {slots}"
+        yield f"  threads: {threads or 'auto'}"
     yield "admission:"
     yield f"  queueSize: {plan.queue_size}"
-    yield f"  cpuSecondsPerImage: {model.seconds_per_image * cpus / model.slots:.3g}"
+    yield f"  cpuSecondsPerImage: {model.seconds_per_image * busy / slots:.3g}"
     yield "timeouts:"
     yield f"  request: {plan.timeout:g}"
     yield "autoscaling:"
     yield "  enabled: true"
     yield f"  minReplicas: {plan.min_replicas}"
     yield f"  maxReplicas: {plan.max_replicas}"
-    yield f"  targetCPUUtilizationPercentage: {max(1, round(100 * plan.utilization))}"
+    yield f"  targetCPUUtilizationPercentage: {max(1, round(100 * plan.utilization * busy / cpus))}"
     yield f"  targetLoadRatio: {max(0.1, plan.load_ratio):.2g}"
     yield "slo:"
     yield "  latency:"
