@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -14,9 +15,12 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from dctnet.admission import Admission
+from dctnet.arrays import Pixels
 from dctnet.cartoon_options import MAX_SIZE, MIN_SIZE
+from dctnet.config import MIB
+from dctnet.engine import Cartoon
 from dctnet.memory import KEPT_ALPHA_FACTOR
-from tests.api.conftest import MAX_BYTES, MAX_PIXELS, client_of, require_problem
+from tests.api.conftest import MAX_BYTES, MAX_PIXELS, BlockingEngine, client_of, require_problem
 from tests.support.encoded_images import decoded, encoded, format_variants, gradient
 
 IMAGE = gradient(40, 24)
@@ -339,3 +343,28 @@ def test_image_whose_transparency_is_kept_counts_fourfold(client):
         "at most 22500 are allowed. An image whose transparency is kept counts 4-fold."
     )
     assert post(client, data).status_code == 200
+
+
+@pytest.mark.parametrize("as_form", [False, True])
+def test_file_is_freed_before_encoding(settings, as_form):
+    """The encoders need most memory."""
+    traced: list[int] = []
+
+    class Tracing(BlockingEngine):
+        def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
+            traced.append(tracemalloc.get_traced_memory()[0])
+            return Cartoon(image, 0, {"background": 0.01})
+
+    length = 8 * MIB
+    large = replace(settings, slots=1, max_body_bytes=length)
+    client = client_of(large, engine=Tracing())
+    data = encoded(Image.fromarray(gradient(40, 24)), "JPEG")
+    padded = data + bytes(length - len(data))
+    body = {"file": FileStorage(BytesIO(padded), "a.jpg")} if as_form else padded
+    tracemalloc.start()
+    try:
+        response = client.post("/v1/cartoons", data=body)
+    finally:
+        tracemalloc.stop()
+    assert response.status_code == 200
+    assert traced[-1] < length / 2

@@ -23,6 +23,8 @@ from dctnet.models.styles import SHIPPED_STYLES
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
 from tests.support.confinement import KIND, confined
+from tests.support.encoded_images import layered_avif
+from tests.support.formats import box
 from tests.support.polling import BOUND_S
 from tests.support.process import Server, memory, reset_peak_memory, serving
 from tests.support.repo import DCTNET
@@ -130,21 +132,16 @@ RECEIVED_BYTES = 4096
 """Receive buffer of a client that does not read."""
 
 
-def padded_webp(image: bytes, size: int) -> bytes:
-    """Return the image with a chunk that decoders skip; ``size`` is its even number of bytes."""
-    spare = size - len(image) - 8
-    head = b"RIFF" + (size - 8).to_bytes(4, "little")
-    return head + image[8:] + b"JUNK" + spare.to_bytes(4, "little") + bytes(spare)
-
-
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
 def test_full_replica_stays_within_its_memory_limit(tmp_path):
     """Slots, queue, uploads and unread responses, each as large as it can be."""
     settings = Settings.from_environment({name: str(text) for name, text in SETTINGS.items()})
     styles = {"styles": len(SHIPPED_STYLES), "hot_styles": 2}
     limit = ceil(memory_bound(settings, THREADS, **styles) / MIB) * MIB
-    noise = slot_memory.encode_file("WebP, alpha", "noise", (8000, 5000))
-    image = padded_webp(noise, settings.max_body_bytes)
+    # The costliest kind of image, with as many pixels as surely fit into a slot.
+    photo = slot_memory.photo("RGBA", slot_memory.largest_sides("AVIF, alpha", settings.max_pixels))
+    image = layered_avif(photo, quality=20, speed=10, subsampling="4:4:4")
+    image += box(b"free", bytes(settings.max_body_bytes - len(image) - len(box(b"free"))))
     assert len(image) == DEFAULTS.max_body_bytes
     with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])

@@ -1,13 +1,14 @@
 """Images as bytes, as a client sends them."""
 
 import functools
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tests.support.formats import without_timestamps
+from tests.support.formats import ALPHA, av1, avif, reference, without_timestamps
 
 
 def encoded(source: Any, format: str = "PNG", **options: Any) -> bytes:
@@ -29,6 +30,13 @@ def gradient(height: int, width: int) -> Any:
     across = np.linspace(240, 40, width)[np.newaxis]
     channels = np.broadcast_arrays(down, across, (down + across) / 2)
     return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def layered_avif(image: Image.Image, **options: Any) -> bytes:
+    """Return an AVIF of three layers and an alpha: as many as are decoded."""
+    colour, grey = (encoded(image.convert(mode), "AVIF", **options) for mode in ("RGB", "L"))
+    item, alpha = av1(colour, *image.size), av1(grey, *image.size, ALPHA)
+    return avif([replace(item, contents=item.contents * 3), alpha], reference(b"auxl", 2, 1))
 
 
 def without_adobe_marker(jpeg: bytes) -> bytes:

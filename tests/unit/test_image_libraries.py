@@ -1,7 +1,8 @@
 """Functions and formats of OpenCV and Pillow in use, as listed in docs/security.md.
 
 OpenCV's wheel bundles FFmpeg and OpenSSL, and both libraries decode many more formats than the
-service accepts. None of that is reachable while only what is listed here is called.
+service accepts. None of that is reachable while only what is listed here is called, and while only
+whole WebPs are decoded by OpenCV, which tests/unit/test_imaging_array_decoders.py tests.
 """
 
 import re
@@ -29,22 +30,25 @@ PIXEL_FUNCTIONS = {
 """Functions of OpenCV that take arrays and return arrays."""
 
 CODECS = {
-    "imdecode": {"engine/blending.py"},  # The head's mask, a verified file of the model folder.
+    "imdecode": {
+        "engine/blending.py",  # The head's mask, a verified file of the model folder.
+        "imaging/webp.py",  # Uploads in a codec process, once they are known to be WebPs.
+    },
     "imencode": {"imaging/encode.py"},
     "imread": {"conversion/trial_images.py"},  # Photos that ship with the package.
 }
 """Functions of OpenCV that decode or encode, with the modules that may call them."""
 
 CONSTANTS = re.compile(
-    r"BORDER_\w+|COLOR_\w+|IMREAD_COLOR(_RGB)?|IMWRITE_JPEG_QUALITY|INTER_\w+|THRESH_\w+"
+    r"BORDER_\w+|COLOR_\w+|IMREAD_COLOR(_RGB)?|IMREAD_UNCHANGED|IMWRITE_JPEG_QUALITY|INTER_\w+|THRESH_\w+"
 )
 ERRORS = {"Error", "error"}
 THREADS = {"setNumThreads"}
 
 PILLOW_MODULES = {
     *("Image", "ImageCms", "ImageDraw", "ImageFont"),
-    *("AvifImagePlugin", "JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
-    "TiffImagePlugin",  # Reads the EXIF of an AVIF.
+    *("JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
+    "_avif",  # Pillow's binding of libavif.
 }
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.
@@ -72,7 +76,7 @@ def is_allowed(name: str, where: str) -> bool:
     )
 
 
-@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+@pytest.mark.promise("Input: uploads reach only listed decoders of Pillow and OpenCV")
 def test_service_uses_only_listed_opencv_attributes():
     used = {(name, path) for path, text in modules().items() for name in attributes_of_cv2(text)}
     assert [pair for pair in sorted(used) if not is_allowed(*pair)] == []
@@ -81,7 +85,7 @@ def test_service_uses_only_listed_opencv_attributes():
     assert {name for name, _ in used} >= PIXEL_FUNCTIONS
 
 
-@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+@pytest.mark.promise("Input: uploads reach only listed decoders of Pillow and OpenCV")
 @pytest.mark.parametrize(
     "source",
     [
@@ -104,7 +108,7 @@ def test_unlisted_opencv_attributes_are_detected(source):
     assert any(not is_allowed(name, "imaging/decode.py") for name in names)
 
 
-@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+@pytest.mark.promise("Input: uploads reach only listed decoders of Pillow and OpenCV")
 def test_pillow_opens_only_listed_formats():
     opened = set()
     for module, source in modules().items():
@@ -116,7 +120,7 @@ def test_pillow_opens_only_listed_formats():
     assert opened == set(PILLOW_FORMATS.items())
 
 
-@pytest.mark.promise("Input: uploads reach only four decoders of Pillow")
+@pytest.mark.promise("Input: uploads reach only listed decoders of Pillow and OpenCV")
 def test_no_file_sets_an_opencv_variable():
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "Dockerfile", "helm", "k8s", "service", "single-host"],

@@ -103,6 +103,18 @@ def test_another_style_applies_to_the_selected_photo(stand_in, page, small):
     assert shown_photo(page) == "Photo 2 of 2: astronaut.jpg"
 
 
+def test_photo_that_the_browser_cannot_show_has_a_placeholder(stand_in, page, small, tmp_path):
+    unreadable = tmp_path / "broken.jpg"
+    unreadable.write_bytes(b"\xff\xd8\xff broken")
+    stand_in.responses.append(problem_response(DAMAGED_IMAGE))
+    choose_files(page, unreadable, small)
+    page.until(lambda: states(page) == ["Failed", "Done"])
+    # A broken image has no width.
+    script = "return document.querySelector('#photos img').naturalWidth"
+    page.until(lambda: page.run(script) > 0)
+    assert page["#photos img"].get_attribute("alt") == "Photo 1 of 2: broken.jpg"
+
+
 def test_photo_that_cannot_be_read_does_not_stop_the_others(stand_in, page, small):
     stand_in.responses.append(problem_response(DAMAGED_IMAGE))
     choose_files(page, small, PORTRAIT)

@@ -101,6 +101,18 @@ def test_format_is_named_before_the_size(stand_in, page, tmp_path):
     assert stand_in.received == []
 
 
+def test_large_heic_is_too_large_where_heic_is_decoded(page, tmp_path):
+    page.run(
+        "const module = document.querySelector(`link[href$='/limits.js']`).href;"
+        "(await import(module)).limits.heic = 1;"
+    )
+    path = tmp_path / "large.heic"
+    path.write_bytes(HEIC + bytes(25 * 1024 * 1024))
+    page.choose_file(path)
+    page.wait_for_state("failed")
+    assert page.text("#problem") == "This file is too large: the limit is 24.0 MiB."
+
+
 FORMAT_SCRIPT = """
     const moduleOf = (name) => import(document.querySelector(`link[href$='/${name}']`).href);
     const { unsupportedFormat } = await moduleOf("image_format.js");

@@ -177,8 +177,9 @@ class CartoonHandler:
             is_hot=self._replica.engine(options.style).is_hot,
         )
         self._require_feasible(request, cost)
+        encoded = [data]
         return self._admission.submit(
-            lambda: self._cartoonize(data, image, options),
+            lambda: self._cartoonize(encoded, image, options),
             cost=cost,
             deadline=request.deadline,
             is_connected=connection(request.http_request).is_open,
@@ -226,14 +227,17 @@ class CartoonHandler:
             )
 
     def _cartoonize(
-        self, data: bytes, header: ImageHeader, options: CartoonOptions
+        self, encoded: list[bytes], header: ImageHeader, options: CartoonOptions
     ) -> CartoonResponse:
-        """Decode, cartoonize and encode; runs on a slot, with its codec process."""
+        """Decode, cartoonize and encode; runs on a slot, with its codec process.
+
+        ``encoded`` has the file, and nothing once it is decoded: encoding takes most memory.
+        """
         with self._replica.codecs.borrow() as codec:
-            return self._cartoonize_with(codec, data, header, options)
+            return self._cartoonize_with(codec, encoded, header, options)
 
     def _cartoonize_with(
-        self, codec: Codec, data: bytes, header: ImageHeader, options: CartoonOptions
+        self, codec: Codec, encoded: list[bytes], header: ImageHeader, options: CartoonOptions
     ) -> CartoonResponse:
         # Decoding runs on the slot too, because pixels take far more memory than the bytes.
         stages = {"queue": 0.0}
@@ -249,7 +253,7 @@ class CartoonHandler:
             )
         with self._count_out_of_memory("decode"):
             image = codec.decode(
-                data, header, self._settings.codec_timeout, factor, options.background
+                encoded.pop(), header, self._settings.codec_timeout, factor, options.background
             )
         pixels = header.width * header.height
         stages["decode"] = monotonic() - started
@@ -269,9 +273,9 @@ class CartoonHandler:
         stages |= cartoon.stages
         started = monotonic()
         with self._count_out_of_memory("encode", pixels):
-            encoded = codec.encode(cartoon.image, options.format, self._settings.codec_timeout)
+            data = codec.encode(cartoon.image, options.format, self._settings.codec_timeout)
         stages["encode"] = monotonic() - started
-        return CartoonResponse(encoded, options.style, options.format, cartoon.faces, stages)
+        return CartoonResponse(data, options.style, options.format, cartoon.faces, stages)
 
     @contextmanager
     def _count_out_of_memory(self, stage: str, pixels: int | None = None) -> Iterator[None]:

@@ -38,6 +38,8 @@ class Container:
     """How HDR is coded, which has no profile."""
     orientation: int = 1
     """EXIF orientation, 1 to 8."""
+    is_animated: bool = False
+    """Whether a WebP is an animation."""
     is_ended: bool = True
     """Whether the file has its end marker."""
     coded_pixels: int = 0

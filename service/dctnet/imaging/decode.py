@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Final, NamedTuple
 
-from PIL import AvifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from dctnet.arrays import Pixels, empty
 from dctnet.cartoon_options import WHITE, Colour
@@ -15,7 +15,7 @@ from dctnet.imaging import foreign, heic, heif, jpeg, png, webp
 from dctnet.imaging.colour import tone_mapper
 from dctnet.imaging.container import Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage, TooManyPixels, UnsupportedFormat
-from dctnet.imaging.rgb import AllocateAlpha, to_srgb, upright_rgb
+from dctnet.imaging.rgb import AllocateAlpha, Raster, to_srgb, upright_rgb
 
 MAX_SIDE: Final = 1_000_000
 """Limit of a side in pixels: no output format can hold a longer one."""
@@ -28,7 +28,7 @@ DECODE_BYTES_PER_PIXEL: Final[dict[InputFormat, int]] = {
     "HEIC": 19,
 }
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
-decoded image. AVIFs with layers and alpha need most."""
+decoded image. AVIFs with layers and alpha need most, and of WebPs animations: others take 6."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
 """Upper bound of additional decoding memory in bytes: mainly the Huffman tables of a lossless WebP,
@@ -39,7 +39,13 @@ DECODE_BYTES_PER_BODY_BYTE: Final = 2
 
 # Pillow imports its plugins with the first image, when no file descriptor may be left.
 Image.preinit()
-_PLUGINS = AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+_PLUGINS = JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+_ARRAY_DECODERS: Final[dict[InputFormat, Callable[[Container], Pixels]]] = {
+    "WEBP": webp.decode_still,
+    "AVIF": heif.decode_avif,
+}
+"""Decoders that need less memory than Pillow's, of all images but animated WebPs."""
 
 # The caller's limit is checked from the header; Pillow's own limit would warn or fail first.
 Image.MAX_IMAGE_PIXELS = None
@@ -169,7 +175,10 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 @contextmanager
-def _load(container: Container, reduction: int) -> Iterator[Image.Image]:
+def _load(container: Container, reduction: int) -> Iterator[Image.Image | Raster]:
+    if not container.is_animated and (decode_array := _ARRAY_DECODERS.get(container.format)):
+        yield Raster(decode_array(container))
+        return
     # With hostile input Pillow raises more than the documented OSError.
     try:
         if container.format == "HEIC":

@@ -9,6 +9,7 @@ from PIL import Image
 
 from dctnet.arrays import Pixels
 from dctnet.imaging.errors import TooLongForFormat
+from dctnet.imaging.rgb import swap_colours
 from dctnet.imaging.transparency import with_alpha
 
 Format = Literal["png", "jpeg", "webp"]
@@ -34,9 +35,6 @@ per pixel and 4 times the CPU time, for 0.4 dB. Methods 0 and 1 fail for strong 
 ENCODE_BYTES_PER_PIXEL: Final[dict[Format, int]] = {"png": 10, "jpeg": 10, "webp": 12}
 """Upper bound of encoding memory in bytes per pixel, by format, beside the image. Noise takes most.
 That of a WebP does not need the image itself any more."""
-
-_STRIP_ROWS: Final = 64
-"""Rows whose colours are swapped at once."""
 
 
 def encode(
@@ -78,10 +76,7 @@ def _encode_webp(pixels: Pixels, release: Callable[[], object] | None = None) ->
 
 def _encode_png_or_jpeg(pixels: Pixels, format: Format) -> bytes:
     """Encode with OpenCV, PNG with the default level, the fastest one; overwrites the image."""
-    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    for top in range(0, pixels.shape[0], _STRIP_ROWS):
-        strip = pixels[top : top + _STRIP_ROWS]
-        strip[:] = cv2.cvtColor(strip, swap)
+    swap_colours(pixels)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
     done, encoded = cv2.imencode(f".{format}", pixels, parameters)
     assert done, f"OpenCV cannot write {format}."

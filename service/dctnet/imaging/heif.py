@@ -7,8 +7,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from PIL import AvifImagePlugin, TiffImagePlugin
+import numpy as np
+from PIL import _avif
 
+from dctnet.arrays import Pixels
 from dctnet.imaging import colour
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage
@@ -28,11 +30,8 @@ _ORIENTATIONS: Final = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 Property = tuple[bytes, bytes]
 """Name and contents of a property."""
 
-# Pillow imports it for a turned AVIF or one with EXIF, when no files can be opened any more.
-assert TiffImagePlugin
-
-# Slots already use all CPUs, and each thread would allocate its own frames.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+_THREADS: Final = 1
+"""Slots already use all CPUs, and each thread would allocate its own frames."""
 
 
 def is_avif(data: bytes) -> bool:
@@ -50,6 +49,27 @@ def _brands(data: bytes) -> set[bytes]:
         return set()
     end = min(len(data), int.from_bytes(data[:4]), _MAX_FTYP_BYTES)
     return {data[at : at + 4] for at in (8, *range(16, end, 4)) if at < end}
+
+
+def decode_avif(container: Container) -> Pixels:
+    """Decode an AVIF to HxW grey, HxWx3 RGB or HxWx4 RGBA, as stored, of the first frame.
+
+    Calls libavif as Pillow does, but without Pillow's image of 4 bytes per pixel. Raises
+    DamagedImage, or MemoryError.
+    """
+    # With hostile input Pillow raises more than the documented OSError.
+    try:
+        decoder = _avif.AvifDecoder(container.data, "auto", _THREADS)
+        (width, height), _, mode, *_ = decoder.get_info()
+        if (width, height) != (container.width, container.height):
+            raise DamagedImage("The image's headers contradict each other.")
+        frame, *_ = decoder.get_frame(0)
+    except (MemoryError, DamagedImage):
+        raise
+    except Exception as error:
+        raise DamagedImage("The image is damaged or cut off.") from error
+    pixels: Pixels = np.frombuffer(frame, np.uint8)
+    return pixels.reshape((height, width) if mode == "L" else (height, width, len(mode)))
 
 
 def read_avif(data: bytes) -> Container:

@@ -1,10 +1,12 @@
 """Conversion of decoded images to upright sRGB arrays, tile by tile."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -19,6 +21,9 @@ _TILE_PIXELS: Final = 1 << 18
 
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
+_SWAPPED_ROWS: Final = 64
+"""Rows whose colours are swapped at once."""
+
 _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -32,12 +37,53 @@ _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 """By EXIF orientation, the view of an upright array in the file's pixel order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """A decoded image in an array, of which Pillow need not make a copy of 4 bytes per pixel."""
+
+    pixels: Pixels
+    """HxW grey, HxWx3 RGB or HxWx4 RGBA."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return len(self.pixels)
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return len(self.pixels[0])
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of the channels."""
+        return "L" if self.pixels.ndim == 2 else ("RGB", "RGBA")[self.pixels.shape[2] - 3]
+
+    @property
+    def has_transparency_data(self) -> bool:
+        """Whether there is an alpha channel."""
+        return self.mode == "RGBA"
+
+    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
+        """Return a copy of the part in a box: left, top, right, bottom."""
+        left, top, right, bottom = box
+        return Image.fromarray(self.pixels[top:bottom, left:right])
+
+
+def swap_colours(pixels: Pixels) -> None:
+    """Exchange red and blue of HxWx3 or HxWx4 uint8, in place: OpenCV's order is BGR."""
+    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    for top in range(0, len(pixels), _SWAPPED_ROWS):
+        strip = pixels[top : top + _SWAPPED_ROWS]
+        strip[:] = cv2.cvtColor(strip, swap)
+
+
 AllocateAlpha = Callable[[tuple[int, int]], Pixels]
 """Function that returns an array of a shape for alpha."""
 
 
 def upright_rgb(
-    image: Image.Image,
+    image: Image.Image | Raster,
     convert: Callable[[Image.Image], Image.Image],
     orientation: int,
     allocate: Callable[[tuple[int, int, int]], Pixels] = empty,
@@ -77,7 +123,7 @@ def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
             yield left, top, min(left + across, width), min(top + down, height)
 
 
-def _base_mode(image: Image.Image) -> str:
+def _base_mode(image: Image.Image | Raster) -> str:
     """Return the mode without alpha: L, RGB or CMYK."""
     if image.mode == "CMYK":
         return "CMYK"
@@ -110,7 +156,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return narrow
 
 
-def to_srgb(image: Image.Image, profile: bytes) -> Callable[[Image.Image], Image.Image]:
+def to_srgb(image: Image.Image | Raster, profile: bytes) -> Callable[[Image.Image], Image.Image]:
     """Return a function that converts tiles of an image to sRGB.
 
     Ignores a profile that is damaged, has other channels, or is too costly to evaluate.

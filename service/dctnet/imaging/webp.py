@@ -3,11 +3,20 @@
 import struct
 from typing import Final
 
+import cv2
+import numpy as np
+
+from dctnet.arrays import Pixels
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
+from dctnet.imaging.rgb import swap_colours
 
+_FORM: Final = 8
+"""Offset from which a RIFF's length counts."""
 _FIRST_CHUNK: Final = 12
+_ANIMATION: Final = 0x02
+"""Flag of an animation in the header of an extended file."""
 _SIDE: Final = 0x3FFF
 """Bit mask of a side in pixels, in the headers of both codecs."""
 
@@ -33,7 +42,29 @@ def read(data: bytes) -> Container:
         data,
         profile=profile if len(profile) <= MAX_PROFILE_BYTES else b"",
         orientation=orientation(metadata.get(b"EXIF", b"")),
+        is_animated=data[12:16] == b"VP8X" and bool(data[20] & _ANIMATION),
     )
+
+
+def decode_still(container: Container) -> Pixels:
+    """Decode a still WebP to HxWx3 RGB or HxWx4 RGBA, as stored, with OpenCV.
+
+    Pillow would decode it as an animation, and copy it twice. Raises DamagedImage.
+    """
+    data = container.data
+    # OpenCV tries its other decoders too, and takes a RIFF with the length "ftyp" for an AVIF.
+    is_whole = _FIRST_CHUNK <= _FORM + _read_int(data[4:8]) <= len(data)
+    try:
+        pixels = (
+            cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_whole else None
+        )
+        if pixels is None or pixels.shape[:2] != (container.height, container.width):
+            raise DamagedImage("The image is damaged or cut off.")
+        rgb: Pixels = np.asarray(pixels, np.uint8)
+        swap_colours(rgb)
+    except cv2.error as error:
+        raise DamagedImage("The image is damaged or cut off.") from error
+    return rgb
 
 
 def _size(data: bytes) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 // Formats that the service rejects, by their first bytes as in dctnet/imaging/foreign.py.
 
+import { limits } from "./limits.js";
+
 const HEAD_BYTES = 4096;
 
 // A name is a key of the texts, or null for the supported formats.
@@ -27,7 +29,7 @@ export async function unsupportedFormat(file) {
   const bytes = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
   const head = String.fromCharCode(...bytes);
   const known = FORMATS.find(([, pattern]) => pattern.test(head));
-  if (known) return known[0];
+  if (known) return known[0] === "heic" && limits.heic ? null : known[0];
   return isText(bytes) ? "text" : null;
 }
 

@@ -3,6 +3,9 @@
 import { showBlob } from "./blob_image.js";
 import { setText } from "./i18n.js";
 
+// Instead of a photo that the browser cannot show: nothing, on the background of the list.
+const PLACEHOLDER = new Blob(['<svg xmlns="http://www.w3.org/2000/svg"/>'], { type: "image/svg+xml" });
+
 const list = document.getElementById("photos");
 
 // Shows the photos of a queue. `onSelect` gets one that is done or failed. One photo has no list.
@@ -19,6 +22,7 @@ export function showPhotos(photos, onSelect) {
 function photoItem(photo, onSelect) {
   const button = Object.assign(document.createElement("button"), { type: "button" });
   const image = Object.assign(document.createElement("img"), { id: `photo-${photo.number}` });
+  image.addEventListener("error", () => showBlob(image.id, PLACEHOLDER), { once: true });
   button.append(image, document.createElement("span"));
   button.addEventListener("click", () => onSelect(photo));
   const item = document.createElement("li");
