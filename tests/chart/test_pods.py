@@ -141,7 +141,7 @@ ROLLS = [
     ("model.stylesOptional", True, True),
     ("inference.runtime", "native", True),
     ("image.tag", "0.2.0", False),
-    ("resources", {"limits": {"cpu": "4"}}, False),
+    ("resources", {"limits": {"cpu": "2500m"}}, False),
 ]
 STAYS = [
     ("service.type", "NodePort"),
@@ -294,11 +294,11 @@ def test_extra_objects_as_text_may_have_numbers():
     text = """apiVersion: v1
 kind: ConfigMap
 metadata: {name: {{ include "dctnet.fullname" . }}-more}
-data: {queue: {{ .Values.admission.queueSize }}, list: {{ .Values.model.styles | toJson }}}
+data: {uploads: {{ .Values.admission.maxUploads }}, list: {{ .Values.model.styles | toJson }}}
 """
     for helm in ("helm", "helm3"):
         objects = render(merge_values(DEMO, {"extraObjects": [text]}), helm=helm)
-        assert objects.one("ConfigMap", "dctnet-more")["data"] == {"queue": 64, "list": []}
+        assert objects.one("ConfigMap", "dctnet-more")["data"] == {"uploads": 64, "list": []}
 
 
 def test_cpu_limit_comes_from_the_downward_api():
@@ -325,8 +325,8 @@ def bound(
     [
         ({}, ("1", "640Mi"), ("2", bound(2, 2))),
         ({"limits": {"cpu": "500m"}}, ("500m", "640Mi"), ("500m", bound(1, 1))),
-        ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4, 4))),
-        ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3, 3))),
+        ({"limits": {"cpu": 4}}, ("1", "640Mi"), (4, bound(4, 4, DCTNET_QUEUE_SIZE="100"))),
+        ({"limits": {"cpu": "3.5"}}, ("1", "640Mi"), ("3.5", bound(3, 3, DCTNET_QUEUE_SIZE="75"))),
         ({"limits": {"memory": "610Mi"}}, ("1", "610Mi"), ("2", "610Mi")),
         ({"limits": {"memory": "1G"}}, ("1", "640Mi"), ("2", "1G")),
         ({"requests": {"cpu": "250m"}}, ("250m", "640Mi"), ("2", bound(2, 2))),
@@ -403,13 +403,15 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
         "resources": {kind: {"cpu": each} for kind, each in cpu.items()},
         "inference": {"slots": slots},
     }
-    container = render(merge_values(BAKED, FIXED, values)).container
+    objects = render(merge_values(BAKED, FIXED, values))
+    container = objects.container
     (variable,) = [each for each in container["env"] if "CPU" in each["name"]]
     assert source in str(variable)
     resources = container["resources"]
     assert ("cpu" in resources["limits"]) == (cpu["limits"] is not None)
     threads = int(parse_quantity(cpu.get("requests") or cpu["limits"] or "1")) or 1
-    assert resources["limits"]["memory"] == bound(expected, threads)
+    queue = objects.settings["DCTNET_QUEUE_SIZE"]  # It grows with the CPUs.
+    assert resources["limits"]["memory"] == bound(expected, threads, DCTNET_QUEUE_SIZE=queue)
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
@@ -429,6 +431,7 @@ def test_slots_without_a_cpu_limit(cpu, slots, expected, source):
                 "maxWaitingBytes": 68719476736,
             },
         },
+        {"admission": {"cpuSecondsPerImage": 0.01}},
         {
             "requestLimits": {
                 "bodyBytes": 1024,

@@ -148,6 +148,20 @@ def test_first_line_of_the_notes_says_how_to_serve_the_public_styles():
     assert notes(MODELSCOPE).startswith("dctnet 0.1.0 is installed as dctnet")
 
 
+def test_notes_explain_the_derived_queue_size():
+    (minimum,) = re.findall("^Queue: .*$", notes({}), re.MULTILINE)
+    assert minimum == (
+        "Queue: 64 images per replica. At 3.33 images per second (admission.cpuSecondsPerImage) a"
+        " replica completes 50 within the latency objective of 15 s; 64 is the minimum, for fifty"
+        " clients at once. In overload waits exceed the objective: set admission.queueSize to"
+        " reject earlier."
+    )
+    derived = notes({"resources": {"limits": {"cpu": "4"}}})
+    assert "completes 100 within the latency objective of 15 s.\n" in derived
+    assert "4096 is the maximum." in notes({"admission": {"cpuSecondsPerImage": 0.001}})
+    assert "Queue:" not in notes({"admission": {"queueSize": 64}})
+
+
 def test_notes_mention_api_keys_styles_and_model_cache():
     styles = {"model": {"styles": ["anime", "3d"]}}
     text = notes(MODELSCOPE, styles, {"apiKeys": {"existingSecret": "k"}})

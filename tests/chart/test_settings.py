@@ -161,7 +161,7 @@ def test_lists_reach_the_service_complete():
         assert variable not in rendered_settings({})
 
 
-def test_schema_rejects_invalid_items_and_tracing():
+def test_schema_rejects_invalid_items_tracing_and_queue():
     items = [(path, [item]) for path, _, wrong in LISTS.values() for item in wrong]
     sites = [f"https://{number}.example.org" for number in range(MAX_ORIGINS + 1)]
     tracing = [
@@ -170,7 +170,12 @@ def test_schema_rejects_invalid_items_and_tracing():
         ("tracing.sampleRatio", -0.01),
         ("tracing.sampleRatio", 1.01),
     ]
-    assert_schema_rejects([*items, ("cors.origins", sites), *tracing])
+    queue = [
+        ("admission.queueSize", "64"),
+        ("admission.cpuSecondsPerImage", 0.0009),
+        ("admission.cpuSecondsPerImage", 3600.1),
+    ]
+    assert_schema_rejects([*items, ("cors.origins", sites), *tracing, *queue])
 
 
 @pytest.mark.parametrize(
@@ -216,6 +221,43 @@ def test_service_accepts_the_configmap():
     }
     assert (settings.style_cache, settings.styles_optional) == (2, False)
     assert (settings.slots, settings.queue_size) == (Settings.from_environment({}).slots, 64)
+
+
+# Values, and the derived queue size: what a replica completes within the latency objective.
+QUEUE_SIZES = {
+    "the defaults: 50, below the minimum": ({}, "64"),
+    "4 CPUs": ({"resources": {"limits": {"cpu": "4"}}}, "100"),
+    "4000 millicores of a request without a limit": (
+        {"resources": {"limits": {"cpu": None}, "requests": {"cpu": "4000m"}}},
+        "100",
+    ),
+    "one slot with one of 4 CPUs": (
+        {
+            "resources": {"limits": {"cpu": "4"}},
+            "inference": {"slots": 1, "threads": 1},
+            "autoscaling": {"enabled": False},
+            "admission": {"cpuSecondsPerImage": 0.2},
+        },
+        "75",
+    ),
+    "just above the minimum": ({"admission": {"cpuSecondsPerImage": 0.4615}}, "65"),
+    "just at the minimum": ({"admission": {"cpuSecondsPerImage": 0.4616}}, "64"),
+    "another latency objective": (
+        {"slo": {"latency": {"bound": 30}}, "admission": {"cpuSecondsPerImage": 0.5}},
+        "120",
+    ),
+    "an objective that follows the request timeout": (
+        {"timeouts": {"request": 240}, "admission": {"cpuSecondsPerImage": 0.5}},
+        "240",
+    ),
+    "the maximum of the service": ({"admission": {"cpuSecondsPerImage": 0.001}}, "4096"),
+    "a given size": ({"admission": {"queueSize": 12, "cpuSecondsPerImage": 0.001}}, "12"),
+}
+
+
+@pytest.mark.parametrize(("values", "size"), QUEUE_SIZES.values(), ids=QUEUE_SIZES)
+def test_queue_size_follows_the_latency_objective(values, size):
+    assert rendered_settings(values)["DCTNET_QUEUE_SIZE"] == size
 
 
 @pytest.mark.parametrize("values", [MODELSCOPE, JOB])

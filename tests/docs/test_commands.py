@@ -148,7 +148,7 @@ def test_readme_commands_run_in_order(clone, server):
 
 
 @pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("name", ["api.md", "models.md", "operations.md"])
+@pytest.mark.parametrize("name", ["api.md", "capacity.md", "models.md", "operations.md"])
 def test_page_commands_run_against_the_readme_server(name, clone, tmp_path):
     shutil.copy(PORTRAIT, tmp_path / "portrait.jpg")
     page = ROOT / "docs" / name

@@ -26,6 +26,24 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Images that a replica completes in some seconds. */}}
+{{- define "dctnet.imagesWithin" -}}
+{{- $millicoreSeconds := mulf .seconds (float64 (include "dctnet.usableMillicores" .root)) -}}
+{{- divf $millicoreSeconds (mulf 1000 .root.Values.admission.cpuSecondsPerImage) -}}
+{{- end -}}
+
+{{/* Images that a replica completes within the latency objective: those behind them would be late. */}}
+{{- define "dctnet.imagesWithinObjective" -}}
+{{- include "dctnet.imagesWithin" (dict "root" . "seconds" (include "dctnet.sloLatencyBound" . | float64)) | float64 | floor | int64 -}}
+{{- end -}}
+
+{{/* Queue size; with `auto` by the latency objective, but enough for fifty clients at once. */}}
+{{- define "dctnet.queueSize" -}}
+{{- if eq (toString .Values.admission.queueSize) "auto" -}}{{ include "dctnet.imagesWithinObjective" . | int64 | max 64 | min 4096 }}
+{{- else -}}{{ int64 .Values.admission.queueSize }}
+{{- end -}}
+{{- end -}}
+
 {{/* resources.limits.memory, empty if it is derived or removed. */}}
 {{- define "dctnet.givenMemoryLimit" -}}
 {{- $limit := ((.Values.resources | default dict).limits | default dict).memory -}}
@@ -57,7 +75,7 @@ tensorflow. */}}
 {{- $side := int64 $values.requestLimits.workingSide -}}
 {{- $pixels := int64 $values.requestLimits.pixels -}}
 {{- $body := int64 $values.requestLimits.bodyBytes -}}
-{{- $admitted := add $slots $values.admission.queueSize $values.admission.maxUploads -}}
+{{- $admitted := add $slots (include "dctnet.queueSize" .root) $values.admission.maxUploads -}}
 {{- $process := mul $MiB (ternary 3000 320 .tensorflow) -}}
 {{- $styles := include "dctnet.stylesBytes" . | int64 -}}
 {{- $reserved := include "dctnet.reservedBytes" .root | int64 -}}

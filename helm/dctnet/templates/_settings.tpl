@@ -18,7 +18,7 @@ DCTNET_SLOTS: {{ . | int64 | quote }}
 {{- end }}
 DCTNET_THREADS: {{ .Values.inference.threads | quote }}
 DCTNET_RUNTIME: {{ .Values.inference.runtime | quote }}
-DCTNET_QUEUE_SIZE: {{ .Values.admission.queueSize | int64 | quote }}
+DCTNET_QUEUE_SIZE: {{ include "dctnet.queueSize" . | quote }}
 DCTNET_MAX_UPLOADS: {{ .Values.admission.maxUploads | int64 | quote }}
 DCTNET_MAX_WAITING_BYTES: {{ .Values.admission.maxWaitingBytes | int64 | quote }}
 DCTNET_MAX_BODY_BYTES: {{ .Values.requestLimits.bodyBytes | int64 | quote }}

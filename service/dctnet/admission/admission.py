@@ -160,6 +160,27 @@ class Admission:
                 self._quota.release(job.client)
                 job.finish(None, error)
 
+    def start_next(self) -> Job[Any] | None:
+        """Wait for the next job and count it as running; return None after a stop.
+
+        Called by the slots, and by a simulation of them.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._stopped)
+            job = self._queue.pop()
+            if job is None:
+                return None
+            job.start()
+            self._running.add(job)
+            return job
+
+    def end(self, job: Job[Any]) -> None:
+        """Free the slot of a running job."""
+        with self._changed:
+            self._running.remove(job)
+            self._quota.release(job.client)
+            self._queue.end_turn(job.client)
+
     def position(self, job: Job[Any]) -> int:
         """Return a job's queue position, 1 for the next; 0 once it is not queued.
 
@@ -253,7 +274,7 @@ class Admission:
 
     def _run_next_job(self) -> bool:
         """Wait for the next job and run it if it is active; return False after a stop."""
-        job = self._next_job()
+        job = self.start_next()
         if job is None:
             return False
         result, error = None, None
@@ -264,24 +285,10 @@ class Admission:
         except BaseException as caught:  # It belongs to the waiter; the slot continues.
             error = caught
             clear_traceback_frames(error)
-        with self._changed:
-            self._running.remove(job)
-            self._quota.release(job.client)
-            self._queue.end_turn(job.client)
+        self.end(job)
         job.finish(result, error)
         del job, result, error  # An error's traceback keeps this frame and its variables.
         return True
-
-    def _next_job(self) -> Job[Any] | None:
-        """Wait for the next job and mark it as running; return None after a stop."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopped)
-            job = self._queue.pop()
-            if job is None:
-                return None
-            job.start()
-            self._running.add(job)
-            return job
 
 
 def _retry_after(wait: float) -> float:

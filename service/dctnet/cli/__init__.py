@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dctnet import __version__, logs
 from dctnet.cli import (
+    capacity,
     cartoonize,
     contact_sheet,
     doctor,
@@ -51,6 +52,7 @@ _COMMANDS: dict[str, Command] = {
     "verify": verify,
     "styles": styles,
     "doctor": doctor,
+    "capacity": capacity,
     "load": load,
 }
 
