@@ -104,7 +104,7 @@ class Recording:
     def start(self, pod: str) -> Server:
         """Start a replica."""
         settings = {"DCTNET_STYLES": "comic", "DCTNET_SLOTS": 1, "DCTNET_QUEUE_SIZE": 8}
-        server = self._stack.enter_context(Server(**settings))
+        server = self._stack.enter_context(Server(self._folder / f"{pod}.log", **settings))
         server.wait_for(200, 90)
         labels = {"namespace": "images", "job": "dctnet", "pod": pod}
         self._targets[server.management.removeprefix("http://")] = labels
@@ -120,7 +120,9 @@ class Recording:
         """Start a load client."""
         options = ["--rate", rate, "--duration", duration_s, "--metrics-port", self._load_port]
         command = [sys.executable, "-m", "loadtest.client", url, "--poisson", *map(str, options)]
-        return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+        return subprocess.Popen(
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 def record(recording: Recording, light: float, overload: float) -> tuple[float, float, float]:
