@@ -11,6 +11,8 @@ from tests.e2e.test_scaling import PROMETHEUS
 
 REPLICAS = {"dctnet": 2, "dctnet-canary": 1}
 
+DASHBOARDS = len(list((Release.chart / "files/dashboards").glob("*.json")))
+
 PROXIED = "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query="
 """Prometheus by the API server, since its address is one of the cluster."""
 
