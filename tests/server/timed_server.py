@@ -72,7 +72,7 @@ def hang_accept_loop(file: Path) -> None:
             time.sleep(STEP_S)
         accept(worker, listener)
 
-    Worker.accept = hang
+    Worker.accept = hang  # type: ignore[assignment, method-assign]
 
 
 def serve() -> None:
