@@ -47,6 +47,13 @@ def render_page() -> str:
     return "\n".join(sections)
 
 
+def _test_of(nodeid: str) -> str:
+    """Return FILE::NAME of a test, without its parameters."""
+    # pytest-xdist appends `@GROUP` to the name of a test in a group.
+    file, *_, name = nodeid.partition("[")[0].partition("@")[0].split("::")
+    return f"{file}::{name}"
+
+
 class PromisePlugin:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -54,13 +61,11 @@ class PromisePlugin:
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         for item in items:  # E2E_WITHOUT excludes these, and the run lists them.
-            self.outcomes[item.nodeid] = {"passed"}
+            self.outcomes[_test_of(item.nodeid)].add("passed")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # pytest-xdist appends `@GROUP` to the name of a test in a group.
-        file, *_, name = report.nodeid.partition("[")[0].partition("@")[0].split("::")
         if report.when == "call" or not report.passed:
-            self.outcomes[f"{file}::{name}"].add(report.outcome)
+            self.outcomes[_test_of(report.nodeid)].add(report.outcome)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         required = [
