@@ -205,6 +205,21 @@ def test_hanging_slot_fails_only_liveness(start_timed):
     assert server.stop() == 0
 
 
+def test_hanging_slots_leave_their_queue_to_other_replicas(start_timed, pool):
+    server = start_timed(
+        0, DCTNET_SLOTS=1, DCTNET_REQUEST_TIMEOUT=HUNG_WITHIN_S, DCTNET_WATCHDOG_TIMEOUT=1
+    )
+    hung = pool.submit(post, server, encoded(gradient(20, HANGING)))
+    queue_length(server)
+    queued = pool.submit(post, server).result()
+    later = post(server)
+    for response in queued, later:
+        assert (response.status_code, response.json()["reason"]) == (503, "draining")
+    assert not hung.done()
+    assert server.probe("/readyz") == 200
+    assert hung.result().status_code == 504
+
+
 LARGE = encoded(gradient(512, 1024))
 """An image of eight times the least cost, which shows an estimate that is too high."""
 

@@ -44,8 +44,9 @@ class Admission:
         """``slots`` jobs run, ``queue_size`` wait, ``max_uploads`` bodies are received.
 
         Bodies that are received or wait have at most ``max_waiting_bytes``.
-        ``max_service_time`` bounds predictions, in seconds. ``clock`` measures deadlines and waits;
-        ``running_clock``, the same by default, measures computations.
+        A computation that takes longer than ``max_service_time``, in seconds, hangs; it also bounds
+        predictions. ``clock`` measures deadlines and waits; ``running_clock``, the same by default,
+        measures computations.
         """
         self.slots = slots
         self.queue_capacity = queue_size
@@ -54,6 +55,7 @@ class Admission:
         self.clock = clock
         self.running_clock = running_clock or clock
         self.service_time = ServiceTimeEstimator(max_service_time, clock)
+        self._max_service_time = max_service_time
         self._queue: FairQueue[Job[Any]] = FairQueue()
         self._running: set[Job[Any]] = set()
         self._quota = DynamicThreshold()  # Of slots and queue together.
@@ -215,8 +217,17 @@ class Admission:
         with self._changed:
             return max((job.run_seconds for job in self._running), default=0.0)
 
+    def hangs(self) -> bool:
+        """Return whether the computation of every slot hangs, so that no queued job is started."""
+        with self._changed:
+            return len(self._running) == self.slots and all(
+                job.run_seconds > self._max_service_time for job in self._running
+            )
+
     def _check_capacity(self, client: Client, cost: float, deadline: float) -> None:
         """Raise Rejected unless there is capacity for a job and it can be done in time."""
+        if self.hangs():  # A restart will free the slots.
+            raise Rejected(RejectionReason.DRAINING, MIN_RETRY_AFTER_S)
         wait = self._predict_wait(client)
         # A job that starts at once is predicted by the warm-up at most: an idle replica that
         # rejected jobs would never measure that it is fast again.

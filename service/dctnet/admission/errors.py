@@ -9,7 +9,7 @@ class RejectionReason(StrEnum):
     STARTING = "starting"
     """The model is not ready yet."""
     DRAINING = "draining"
-    """The process exits before the request could be finished."""
+    """The process exits, or every slot hangs, before the request could be finished."""
     QUEUE_FULL = "queue_full"
     """The queue is full."""
     QUOTA = "quota"
@@ -41,4 +41,4 @@ class ClientDisconnected(Exception):
 
 
 class AdmissionStopped(Exception):
-    """The slots were stopped while the request waited."""
+    """The slots were stopped, or all of them hang, while the request waited."""

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from threading import Condition
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from dctnet.admission.errors import ClientDisconnected, DeadlineExceeded
+from dctnet.admission.errors import AdmissionStopped, ClientDisconnected, DeadlineExceeded
 from dctnet.admission.fair_queue import Client
 
 if TYPE_CHECKING:
@@ -81,12 +81,14 @@ class Job(Generic[T]):
     def result(self) -> T:
         """Wait for the result and return it, once: the job does not keep it.
 
-        Raises DeadlineExceeded, ClientDisconnected, and errors of the task. A job that is still
-        queued then leaves the queue.
+        Raises DeadlineExceeded, ClientDisconnected, AdmissionStopped if it is queued while every
+        slot hangs, and errors of the task. A job that is still queued then leaves the queue.
         """
         try:
             while not self._wait_until_done():
                 self.check_active()
+                if self.started_at is None and self._admission.hangs():
+                    raise AdmissionStopped
         except BaseException:
             self._admission.cancel(self, ClientDisconnected())
             raise

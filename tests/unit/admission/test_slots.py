@@ -13,6 +13,7 @@ from tests.support.admission import (
     TaskFailed,
     connected_check,
     fail,
+    in_background,
     rejection,
 )
 from tests.support.polling import until
@@ -67,6 +68,27 @@ def test_longest_running_is_the_oldest_job(harness):
     one.occupy()
     one.clock.turn(1)
     assert one.admission.longest_running() == 4
+
+
+def test_no_job_waits_while_every_slot_hangs(harness):
+    one = harness(slots=2, max_service_time=30)
+    first, _ = one.occupy()
+    one.clock.turn(10)
+    one.occupy()
+    _, queued = one.submit()
+    waiter = in_background(queued.result)
+    one.clock.turn(30)  # The second takes the longest allowed time, the first longer.
+    one.admission.check(FAR)
+    one.clock.turn(0.001)
+    assert one.rejection().reason is RejectionReason.DRAINING
+    with pytest.raises(AdmissionStopped):
+        waiter.result(BOUND_S)
+    assert one.admission.queued == 0
+    first.end()
+    until(lambda: one.admission.busy == 1)
+    task, job = one.occupy()
+    task.end()
+    job.result()
 
 
 def test_each_slot_is_prepared_in_its_thread(harness):
