@@ -58,6 +58,11 @@ test-unit: install-dev ## Run the unit tests: the inner loop, less than a minute
 e2e: install-dev .tools/bin/helm ## Test the chart in the cluster of kubectl's current context
 	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e
 
+.PHONY: availability
+availability: export E2E_AVAILABILITY_S ?= 7200
+availability: install-dev .tools/bin/helm ## Measure availability under disruptions in the cluster, for 2 h
+	@$(E2E_CLUSTER:%=% run) $(BIN)/pytest tests/e2e/test_availability.py
+
 .PHONY: loadtest
 loadtest: install ## Load-test a new server, or the one at DCTNET_URL, with 50 clients for 30 s
 	@$(BIN)/python -m loadtest

@@ -173,6 +173,19 @@ class Release:
         return time.monotonic() - started
 
 
+@contextmanager
+def drained(node: str, release: Release) -> Iterator[None]:
+    """Drain a node of a release's pods, and uncordon it after the block."""
+    try:
+        kubectl(
+            "drain", node, f"--pod-selector={release.selector}",
+            "--delete-emptydir-data", "--ignore-daemonsets", f"--timeout={BOUND_S}s",
+        )  # fmt: skip
+        yield
+    finally:
+        kubectl("uncordon", node)
+
+
 def is_ready(pod: Mapping[str, Any]) -> bool:
     return any(
         condition["type"] == "Ready" and condition["status"] == "True"

@@ -43,6 +43,10 @@ CLUSTER_FEATURES: dict[str, tuple[str, Callable[[], bool]]] = {
         "E2E_HUB_HOST, an address of this machine that pods reach",
         lambda: bool(os.environ.get("E2E_HUB_HOST")),
     ),
+    "availability": (
+        "E2E_AVAILABILITY_S, for which `make availability` runs",
+        lambda: bool(os.environ.get("E2E_AVAILABILITY_S")),
+    ),
     "policies": ("a network plugin that enforces NetworkPolicies", lambda: True),
 }
 """Cluster features that a test may need: description and check."""

@@ -15,6 +15,7 @@ from dctnet.model_loading import load_engine
 from loadtest import client
 from loadtest.client import (
     ClosedLoop,
+    Measurement,
     OpenLoop,
     Plan,
     Report,
@@ -31,6 +32,7 @@ SIDE = 96
 
 CAPACITY_CLIENTS = 4
 CAPACITY_S = 10
+ALONE_REQUESTS = 20
 
 STEADY = 0.35
 """Constant load relative to capacity; a third replica starting during an upgrade uses the same
@@ -60,6 +62,14 @@ class LoadGenerator:
         """Send Poisson arrivals at a rate per second."""
         return self._run(OpenLoop(rate=rate, duration_s=duration_s, poisson=True))
 
+    def seconds_alone(self) -> float:
+        """Measure the seconds of one image at a time."""
+        return 1 / self._run(ClosedLoop(clients=1, requests=ALONE_REQUESTS)).throughput
+
+    def measure(self, arrivals: OpenLoop) -> Measurement:
+        """Send a load, and return its report with every request."""
+        return client.measure(self._plan(arrivals))
+
     @contextmanager
     def steady(self, rate: float) -> Iterator[Future[Report]]:
         """Send a constant rate until the block ends; the future then has the report."""
@@ -71,7 +81,10 @@ class LoadGenerator:
                 stop.set()
 
     def _run(self, arrivals: OpenLoop | ClosedLoop, stop: Event | None = None) -> Report:
-        plan = Plan(
+        return client.run(self._plan(arrivals), stop)
+
+    def _plan(self, arrivals: OpenLoop | ClosedLoop) -> Plan:
+        return Plan(
             url=self.url,
             headers=self.headers,
             images=self.images,
@@ -79,7 +92,6 @@ class LoadGenerator:
             timeout_s=TIMEOUT_S,
             check=compare_with(self.expected, tolerance=1),
         )
-        return client.run(plan, stop)
 
 
 def expected_cartoons() -> tuple[list[SourceImage], dict[str, Pixels]]:

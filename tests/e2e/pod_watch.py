@@ -1,4 +1,4 @@
-"""Creation and readiness times of pods, more precise than Kubernetes' whole seconds."""
+"""Pods and replicas over time, more precise than Kubernetes' whole seconds."""
 
 import subprocess
 import threading
@@ -57,3 +57,20 @@ def watch_pods(namespace: Namespace, selector: str) -> Iterator[PodTimes]:
         process.terminate()
         process.wait()
         reader.join()
+
+
+@contextmanager
+def numbers_of_replicas(namespace: Namespace) -> Iterator[list[int]]:
+    """Collect every number of replicas that the Deployment has within the block, also the last."""
+    seen: list[int] = []
+    watch = [find_tool("kubectl"), "--namespace", namespace.name, "get", "deployment", "dctnet"]
+    watch += ["--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen.append(int(process.stdout.readline()))
+        try:
+            yield seen
+            assert process.poll() is None, "the watch has ended"
+        finally:
+            process.terminate()
+            seen += map(int, process.stdout)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.cluster import BOUND_S, Release, kubectl, merged, until
+from tests.e2e.cluster import Release, drained, merged, until
 from tests.e2e.load import STEADY, require_no_lost_requests
 
 REPLICAS = 2
@@ -21,19 +21,12 @@ def test_node_drain_loses_no_request(module_namespace, demo, proxy, loads, recor
     service = loads(proxy.url(module_namespace))
     rate = STEADY * service.capacity().throughput
     for node in set(node_names(release)):
-        with service.steady(rate) as result:
-            try:
-                kubectl(
-                    "drain", node, f"--pod-selector={release.selector}",
-                    "--delete-emptydir-data", "--ignore-daemonsets", f"--timeout={BOUND_S}s",
-                )  # fmt: skip
-                until(
-                    lambda: len(release.ready_pods()) == REPLICAS,
-                    "the replicas are not ready elsewhere",
-                )
-                assert node not in node_names(release)
-            finally:
-                kubectl("uncordon", node)
+        with service.steady(rate) as result, drained(node, release):
+            until(
+                lambda: len(release.ready_pods()) == REPLICAS,
+                "the replicas are not ready elsewhere",
+            )
+            assert node not in node_names(release)
         report = result.result()
         record_result(f"drain of {node}", report)
         require_no_lost_requests(report, module_namespace)

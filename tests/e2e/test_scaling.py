@@ -1,16 +1,15 @@
 """Autoscaling by CPU, and by the load ratio with KEDA."""
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Namespace, Release, find_tool, merged, namespace, until
+from tests.e2e.cluster import Namespace, Release, merged, namespace, until
 from tests.e2e.ingress_or_gateway import IngressOrGateway
 from tests.e2e.load import STEADY, LoadGenerator, require_no_lost_requests
+from tests.e2e.pod_watch import numbers_of_replicas
 
 FEWEST, MOST = 1, 3
 
@@ -94,23 +93,6 @@ def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result
         record_result(
             "keda", require_scale_up_and_down(Release(own_namespace, values), proxy, loads)
         )
-
-
-@contextmanager
-def numbers_of_replicas(namespace: Namespace) -> Iterator[list[int]]:
-    """Collect every number of replicas that the Deployment has within the block, also the last."""
-    seen: list[int] = []
-    watch = [find_tool("kubectl"), "--namespace", namespace.name, "get", "deployment", "dctnet"]
-    watch += ["--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"]
-    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        seen.append(int(process.stdout.readline()))
-        try:
-            yield seen
-            assert process.poll() is None, "the watch has ended"
-        finally:
-            process.terminate()
-            seen += map(int, process.stdout)
 
 
 def scaler(namespace: Namespace) -> str:
