@@ -217,7 +217,6 @@ def test_hanging_slots_leave_their_queue_to_other_replicas(start_timed, pool):
         assert (response.status_code, response.json()["reason"]) == (503, "draining")
     assert not hung.done()
     assert server.probe("/readyz") == 200
-    assert hung.result().status_code == 504
 
 
 LARGE = encoded(gradient(512, 1024))
