@@ -34,7 +34,7 @@ class ReplicaPod:
         return self.send_signal("")
 
     def send_signal(self, name: str, *roles: str) -> dict[str, list[int]]:
-        """Send the signal SIG`name` to the processes of some roles; return all processes.
+        """Send a signal to the processes of some roles; return all processes.
 
         The kernel ignores SIGKILL and SIGSTOP that process 1, normally the arbiter, gets from
         its own container.
