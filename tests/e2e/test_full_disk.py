@@ -26,6 +26,7 @@ EVICTED_S = 180
 """Timeout of an eviction, in seconds: the kubelet measures volumes once a minute."""
 
 
+@pytest.mark.promise("Cluster: no request is lost when a replica's disk is full")
 @pytest.mark.needs("faults")
 def test_full_memory_file_system_has_no_effect(serve, record_result):
     """`/dev/shm`, where the worker's heartbeat file is, has room for its name alone."""
@@ -46,7 +47,7 @@ def test_full_memory_file_system_has_no_effect(serve, record_result):
             until(replica.is_ready, "the restarted replica is not ready")
 
 
-@pytest.mark.promise("Cluster: no request is lost in a rollout, a rollback or a pod's deletion")
+@pytest.mark.promise("Cluster: no request is lost when a replica's disk is full")
 @pytest.mark.needs("faults")
 def test_eviction_for_a_full_volume_loses_no_request(serve, record_result):
     """More than the volume `tmp` may take: the kubelet evicts the pod, and another one starts."""

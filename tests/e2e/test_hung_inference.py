@@ -15,7 +15,7 @@ TIMEOUTS = {"request": 20, "watchdog": 5}
 REJECTED = 'dctnet_rejected_total{reason="draining"}'
 
 
-@pytest.mark.promise("Cluster: no request is lost when a replica crashes, hangs or is paused")
+@pytest.mark.promise("Cluster: an inference that hangs fails its own request alone")
 @pytest.mark.needs("faults")
 @pytest.mark.parametrize("slots", [1, 2])
 def test_only_the_request_of_a_hung_inference_fails(serve, record_result, slots):

@@ -17,7 +17,8 @@ def share_process_namespace(release: Release) -> None:
     )
 
 
-@pytest.mark.promise("Cluster: no request is lost when a replica crashes, hangs or is paused")
+@pytest.mark.promise("Cluster: no request is lost when a replica crashes or is paused")
+@pytest.mark.needs("faults")
 def test_killed_process_loses_no_request(serve, record_result):
     """The arbiter starts another worker, and the kubelet another arbiter."""
     with serve({}) as service:

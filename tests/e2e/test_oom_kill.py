@@ -14,8 +14,7 @@ Path("/tmp/leak").touch()
 """
 
 
-@pytest.mark.promise("Cluster: no request is lost when a replica crashes, hangs or is paused")
-@pytest.mark.needs("faults")
+@pytest.mark.promise("Cluster: no request is lost when a replica crashes or is paused")
 def test_oom_kill_loses_no_request(serve, record_result):
     """The kernel kills the largest process.
 

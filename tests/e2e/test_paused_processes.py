@@ -9,7 +9,7 @@ ROLES = "arbiter", "worker", "codecs"
 PAUSE_S = 20
 
 
-@pytest.mark.promise("Cluster: no request is lost when a replica crashes, hangs or is paused")
+@pytest.mark.promise("Cluster: no request is lost when a replica crashes or is paused")
 @pytest.mark.needs("faults")
 def test_pause_loses_no_request_and_restarts_nothing(serve, record_result):
     """Requests wait for the paused replica until the kubelet takes it for unready.

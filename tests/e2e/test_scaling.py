@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from tests.e2e.cluster import Namespace, Release, merged, namespace, until
 from tests.e2e.ingress_or_gateway import IngressOrGateway
 from tests.e2e.load import STEADY, LoadGenerator, require_no_lost_requests
 from tests.e2e.pod_watch import numbers_of_replicas
-from tests.e2e.service import LOAD_MARGIN_S
 
 FEWEST, MOST = 1, 3
 
@@ -27,6 +27,9 @@ STEP_TIMES = 3
 """Load step relative to the capacity of one replica."""
 
 STEP_MOST = 5
+
+AFTER_S = 20
+"""Time of the same load after scale-up, in seconds."""
 
 STABILIZATION_S = 15
 
@@ -143,6 +146,7 @@ def test_rejections_end_after_scale_up_and_scale_down_is_slow(
         assert scale_down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
         service = loads(proxy.url(own_namespace))
         rate = STEP_TIMES * service.capacity().throughput
+        until(lambda: len(release.pods()) == FEWEST, "the load's replicas are not removed")
         with numbers_of_replicas(own_namespace) as replicas:
             started = time.monotonic()
             with service.steady(rate) as step:
@@ -153,7 +157,7 @@ def test_rejections_end_after_scale_up_and_scale_down_is_slow(
                 )
             scaled_up_s = time.monotonic() - started
             with service.steady(rate) as after:
-                time.sleep(STEP_TIMES * LOAD_MARGIN_S)
+                time.sleep(AFTER_S)
             removed: list[float] = []
             for left in range(STEP_MOST - 1, STEP_MOST - 3, -1):
                 until(
@@ -162,12 +166,13 @@ def test_rejections_end_after_scale_up_and_scale_down_is_slow(
                     bound_s=SCALING_S,
                 )
                 removed.append(time.monotonic())
+        steps = [number for number, _ in groupby(replicas)]
         record_result(f"load step, {metric}", step.result())
         record_result(f"after scale-up, {metric}", after.result())
         record_result(
             f"scaling, {metric}",
             {
-                "replicas": replicas,
+                "replicas": steps,
                 "scaled_up_s": scaled_up_s,
                 "between_removals_s": removed[1] - removed[0],
             },
@@ -175,6 +180,7 @@ def test_rejections_end_after_scale_up_and_scale_down_is_slow(
         assert step.result().rejected > 0
         assert step.result().failed == step.result().invalid == 0, step.result().table()
         require_no_lost_requests(after.result(), own_namespace)
+        assert (steps[0], steps[-3:]) == (FEWEST, [STEP_MOST, STEP_MOST - 1, STEP_MOST - 2])
         assert removed[1] - removed[0] > REMOVAL_PERIOD_S
 
 

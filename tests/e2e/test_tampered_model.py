@@ -40,6 +40,7 @@ def last_exits(release: Release, before: list[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.promise("Models: a model with a flipped bit in any file is not served")
+@pytest.mark.needs("faults")
 def test_tampered_model_is_never_served(serve, image, record_result):
     """The reason is in the pod's status, and the replicas of the old version serve."""
     with serve({}) as service:
