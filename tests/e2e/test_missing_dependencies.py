@@ -47,6 +47,7 @@ def test_replicas_serve_and_restart_alone(serve, image, record_result):
     """With the model of the container image, then with one of a claim."""
     with serve(WITHOUT_OTHERS) as service:
         namespace = service.release.namespace
+        assert f"the spans go to {NOBODY}" in service.replicas()[0].log()
         with service.without_lost_requests(record_result, "model of the image"):
             replace_one(service)
         fill_claim(namespace, image)

@@ -16,9 +16,9 @@ Path("/tmp/leak").touch()
 
 @pytest.mark.promise("Cluster: no request is lost when a replica crashes or is paused")
 def test_oom_kill_loses_no_request(serve, record_result):
-    """The kernel kills the largest process.
+    """The kernel kills codec processes first, then the largest process, here process 1.
 
-    If that is the worker, and not process 1, cgroups of version 1 leave the container running:
+    If it kills the worker instead, cgroups of version 1 leave the container running:
     test_killed_process.py kills a worker.
     """
     with serve(injections.values("memory_leak") | LIMIT) as service:

@@ -178,6 +178,7 @@ def test_rejections_end_after_scale_up_and_scale_down_is_slow(
             },
         )
         assert step.result().rejected > 0
+        assert step.result().rejected_without_retry_after == 0
         assert step.result().failed == step.result().invalid == 0, step.result().table()
         require_no_lost_requests(after.result(), own_namespace)
         assert (steps[0], steps[-3:]) == (FEWEST, [STEP_MOST, STEP_MOST - 1, STEP_MOST - 2])
