@@ -7,11 +7,11 @@ from tests.e2e.cluster import until
 from tests.e2e.service import Service
 from tests.e2e.test_profiles import fill_claim
 
-NOBODY = "192.0.2.1"
+UNUSED_ADDRESS = "192.0.2.1"
 """An address that no host has (RFC 5737)."""
 
 WITHOUT_OTHERS = {
-    "tracing": {"endpoint": f"http://{NOBODY}:4318"},
+    "tracing": {"endpoint": f"http://{UNUSED_ADDRESS}:4318"},
     "metrics": {"podAnnotations": True},
 }
 
@@ -19,7 +19,7 @@ FETCHED = {
     "model": {
         "source": "modelscope",
         "styles": ["anime"],
-        "endpoint": f"http://{NOBODY}",
+        "endpoint": f"http://{UNUSED_ADDRESS}",
         "cache": {"existingClaim": "cartoon-models", "prepared": True},
     }
 }
@@ -47,7 +47,7 @@ def test_replicas_serve_and_restart_alone(serve, image, record_result):
     """With the model of the container image, then with one of a claim."""
     with serve(WITHOUT_OTHERS) as service:
         namespace = service.release.namespace
-        assert f"the spans go to {NOBODY}" in service.replicas()[0].log()
+        assert f"the spans go to {UNUSED_ADDRESS}" in service.replicas()[0].log()
         with service.without_lost_requests(record_result, "model of the image"):
             replace_one(service)
         fill_claim(namespace, image)
