@@ -41,7 +41,7 @@ DECODE_BYTES_PER_BODY_BYTE: Final = 2
 Image.preinit()
 _PLUGINS = JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-_ARRAY_DECODERS: Final[dict[InputFormat, Callable[[Container], Pixels]]] = {
+_ARRAY_DECODERS: Final[dict[InputFormat, Callable[[Container], Raster]]] = {
     "WEBP": webp.decode,
     "AVIF": heif.decode_avif,
 }
@@ -177,7 +177,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 @contextmanager
 def _load(container: Container, reduction: int) -> Iterator[Image.Image | Raster]:
     if decode_array := _ARRAY_DECODERS.get(container.format):
-        yield Raster(decode_array(container))
+        yield decode_array(container)
         return
     # With hostile input Pillow raises more than the documented OSError.
     try:

@@ -11,7 +11,7 @@ from dctnet.arrays import Pixels
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES, Container
 from dctnet.imaging.errors import DamagedImage
 from dctnet.imaging.exif import orientation
-from dctnet.imaging.rgb import swap_colours
+from dctnet.imaging.rgb import Raster, swap_colours
 
 _FORM: Final = 8
 """Offset from which a RIFF's length counts."""
@@ -51,19 +51,19 @@ def read(data: bytes) -> Container:
     )
 
 
-def decode(container: Container) -> Pixels:
-    """Decode a WebP to HxWx3 RGB or HxWx4 RGBA, as stored; of an animation the first frame.
+def decode(container: Container) -> Raster:
+    """Decode a WebP to RGB or RGBA, as stored; of an animation the first frame.
 
     Calls OpenCV, because Pillow decodes each as an animation, with two frames beside the result,
     and copies it twice. Raises DamagedImage.
     """
     if container.is_animated:
-        return _decode_first_frame(container)
+        return Raster(_decode_first_frame(container))
     data = container.data
     # OpenCV tries its other decoders too, and takes a RIFF with the length "ftyp" for an AVIF.
     if not _FIRST_CHUNK <= _FORM + _read_int(data[4:8]) <= len(data):
         raise DamagedImage("The image is damaged or cut off.")
-    return _decode_still(data, container.width, container.height)
+    return Raster(_decode_still(data, container.width, container.height))
 
 
 def _decode_first_frame(container: Container) -> Pixels:
