@@ -65,14 +65,14 @@ def encode(
 
 def _encode_webp(pixels: Pixels, release: Callable[[], object] | None = None) -> bytes:
     """Encode with libwebp: OpenCV has no parameter for its method, and Pillow copies the image."""
-    config = WebPConfig.new(quality=_QUALITY, method=_WEBP_METHOD)
     try:
-        picture = WebPPicture.from_numpy(pixels)  # A copy of 4 bytes per pixel.
+        libwebp_image = WebPPicture.from_numpy(pixels)  # A copy of 4 bytes per pixel.
     except WebPError as error:
         raise MemoryError("There is not enough memory to encode the image.") from error
     if release:
         release()
-    return bytes(picture.encode(config).buffer())
+    config = WebPConfig.new(quality=_QUALITY, method=_WEBP_METHOD)
+    return bytes(libwebp_image.encode(config).buffer())
 
 
 def _encode_png_or_jpeg(pixels: Pixels, format: Format) -> bytes:
