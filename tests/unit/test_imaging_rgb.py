@@ -104,7 +104,7 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
         "WebP": (6, written("WEBP", "RGBA", method=0)),
         "lossless WebP": (6, written("WEBP", "RGBA", method=0, lossless=True)),
         "animated WebP": (6, animated),
-        "AVIF": (10, written("AVIF", "RGBA", **fast)),
+        "AVIF": (7, written("AVIF", "RGBA", **fast)),
         "AVIF of layers": (19, lambda image: layered_avif(image, **fast)),
     }
 

@@ -28,7 +28,7 @@ DECODE_BYTES_PER_PIXEL: Final[dict[InputFormat, int]] = {
     "HEIC": 19,
 }
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
-decoded image. AVIFs with layers and alpha need most, and of WebPs animations: others take 6."""
+decoded image. AVIFs with layers and alpha need most: others of 8 bits take 9."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
 """Upper bound of additional decoding memory in bytes: mainly the Huffman tables of a lossless WebP,
