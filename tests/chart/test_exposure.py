@@ -78,7 +78,6 @@ def ingress_settings(objects: Objects) -> dict[str, Any]:
         "tries": 1 if retried == {"off"} else number("proxy-next-upstream-tries"),
         "retried": codes | ({"connection error"} if "error" in retried else set()),
         "connect timeout, s": number("proxy-connect-timeout"),
-        "load balancing": annotation(objects, "load-balance"),
         "requests per second": number("limit-rps") or None,
         "certificates": sorted(
             (host, each["secretName"])
@@ -117,7 +116,6 @@ def route_settings(objects: Objects) -> dict[str, Any]:
         "connect timeout, s": int(
             backend_policy["timeout"]["tcp"]["connectTimeout"].removesuffix("s")
         ),
-        "load balancing": {"RoundRobin": "round_robin"}[backend_policy["loadBalancer"]["type"]],
         "requests per second": limits[0]["requests"] if limits else None,
         "certificates": sorted(
             (each["hostname"], each["tls"]["certificateRefs"][0]["name"])
@@ -154,7 +152,6 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "tries": 3,
             "retried": ALL,
             "connect timeout, s": 5,
-            "load balancing": "round_robin",
             "requests per second": None,
         },
     ),
@@ -264,7 +261,7 @@ def test_every_derived_annotation_follows_from_a_value():
                 "requestLimits": {"bodyBytes": 1024},
                 "timeouts": {"proxyConnect": 6, "proxyRead": 70},
                 "expose": {"retries": 0},
-                "ingress": {"loadBalance": "ewma", "requestBuffering": False},
+                "ingress": {"loadBalance": "round_robin", "requestBuffering": False},
             },
         )
     )

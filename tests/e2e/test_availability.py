@@ -18,10 +18,10 @@ from tests.e2e.pod_watch import numbers_of_replicas
 
 REPLICAS = 2
 
-LOAD = 0.2
+LOAD = 0.3
 """CPUs that the normal load takes, of all replicas together."""
 
-STEP = 3
+STEP = 4
 """Factor of the normal load in the load step."""
 
 PARTS = 8
@@ -83,6 +83,7 @@ def test_availability_under_disruptions(module_namespace, demo, proxy, loads, re
     report = measurement.report
     if folder := os.environ.get("E2E_RESULTS"):
         page = render(measurement, [], default_gates(), [("duration", f"{duration_s:g} s")], None)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "availability.html").write_text(page)
     assert min(replicas) == REPLICAS < max(replicas)
     accepted = report.sent - report.rejected
