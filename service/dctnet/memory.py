@@ -40,7 +40,7 @@ SLOT_BYTES_PER_COLUMN: Final = 24 * KIB
 SLOT_BYTES_PER_PIXEL: Final = 14
 """Per slot and pixel of the largest image, in the most expensive stage: decoding a progressive
 JPEG, which takes 11 beside the image's 3. Inference takes 6 and encoding 13. Decoding the largest
-WebP, AVIF and HEIC could take more, and is limited to this."""
+AVIF and HEIC could take more, and is limited to this."""
 
 KEPT_ALPHA_FACTOR: Final = 4
 """An image whose transparency is kept takes memory like this number of opaque ones of its size:

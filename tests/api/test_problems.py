@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from flask import g
 
 from dctnet.admission import AdmissionStopped
 from dctnet.api.problems import PROBLEM_TYPES, error_response
@@ -65,6 +66,7 @@ def test_queued_request_at_shutdown_is_503_with_retry_after(client):
     with client.application.test_request_context("/v1/cartoons", method="POST"):
         client.application.preprocess_request()
         response = error_response(AdmissionStopped())
+        assert g.record == {"rejected": "draining"}  # Of which the metric counts the reason.
     assert response.status_code == 503
     assert response.get_json()["type"] == "urn:dctnet:problem:draining"
     assert (response.get_json()["reason"], response.get_json()["retry_after"]) == ("draining", 1)

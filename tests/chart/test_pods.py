@@ -122,6 +122,11 @@ def test_probes_and_memory_request_per_image_variant(variant, memory):
         }
 
 
+def test_status_of_a_failed_replica_has_the_end_of_its_log():
+    container = render(DEMO).container
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_probe_settings():
     numbers = {"periodSeconds": 7, "timeoutSeconds": 8, "failureThreshold": 9}
     probes = dict.fromkeys(PROBES, numbers) | {"livenessProbe": numbers | {"periodSeconds": 6}}

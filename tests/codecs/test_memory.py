@@ -57,6 +57,28 @@ def test_decoding_without_memory_raises_memory_error(format):
     assert set(outcomes) == {"MemoryError", "decoded"}
 
 
+@pytest.mark.promise("Input: out of memory is 503, and the next small image is served")
+@pytest.mark.parametrize("format", MEDIA_TYPES)
+def test_encoding_without_memory_raises_memory_error(format):
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    outcomes = []
+    with CodecPool(1, max_body_bytes=MIB, max_pixels=MAX_PIXELS) as pool:
+        for margin in range(1, 25):
+            with pool.borrow() as codec:
+                codec.encode(noise[:64, :64], format, TIMEOUT_S)
+                limit = memory(codec.pid, "VmSize") + margin * MIB // 4
+                resource.prlimit(codec.pid, resource.RLIMIT_AS, (limit, limit))
+                try:
+                    codec.encode(noise, format, TIMEOUT_S)
+                    outcomes.append("encoded")
+                except Exception as error:
+                    outcomes.append(type(error).__name__)
+                end(codec.pid)  # Another process has no such limit.
+    assert outcomes[0] == "MemoryError"
+    assert outcomes[-1] == "encoded"
+    assert set(outcomes) == {"MemoryError", "encoded"}
+
+
 def test_damaged_image_is_not_a_lack_of_memory(pool):
     data = encoded(gradient(SIDE, SIDE))[:-200]
     with pool.borrow() as codec, pytest.raises(DamagedImage, match="damaged or cut off"):

@@ -15,6 +15,9 @@ from typing import Any
 from tests.support import polling
 from tests.support.repo import ROOT
 
+RUN = "dctnet-e2e"
+"""Pod label with the namespace: `kubectl drain` selects pods of all namespaces."""
+
 BOUND_S = 180
 """Timeout of one change of the cluster, in seconds."""
 
@@ -122,7 +125,7 @@ class Release:
         self.name = name
         self.selector = f"app.kubernetes.io/name=dctnet,app.kubernetes.io/instance={self.name}"
         self._profile = ["--values", profile] if profile else []
-        self._values = dict(values)
+        self._values = merged(values, {"podLabels": {RUN: namespace.name}})
 
     def install(self, bound_s: float = BOUND_S) -> float:
         """Install and wait until ready; return the duration in seconds."""
@@ -178,7 +181,7 @@ def drained(node: str, release: Release) -> Iterator[None]:
     """Drain a node of a release's pods, and uncordon it after the block."""
     try:
         kubectl(
-            "drain", node, f"--pod-selector={release.selector}",
+            "drain", node, f"--pod-selector={RUN}={release.namespace.name}",
             "--delete-emptydir-data", "--ignore-daemonsets", f"--timeout={BOUND_S}s",
         )  # fmt: skip
         yield

@@ -6,7 +6,8 @@ docs/e2e.md lists the environment variables.
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import pytest
 from loadtest.client import Report, SourceImage
 from loadtest.images import Pixels
 from tests.e2e import load, stub_hub
-from tests.e2e.cluster import CommandError, Namespace, kubectl, namespace
+from tests.e2e.cluster import CommandError, Namespace, Release, kubectl, merged, namespace
 from tests.e2e.ingress_or_gateway import IngressOrGateway
-from tests.e2e.load import LoadGenerator, summarize_report
+from tests.e2e.load import LoadGenerator, ResultRecorder, summarize_report
+from tests.e2e.service import REPLICAS, Service
 from tests.hub.stand_in import Hub
 
-ResultRecorder = Callable[[str, dict[str, Any] | Report], None]
+FAULT_RATE = 3.0
+"""Requests per second beside a fault: little, because they wait at the other replica."""
 
 CLASSES = {"ingress": "nginx", "gateway": "envoy"}
 RESULTS = pytest.StashKey[dict[str, dict[str, Any]]]()
@@ -47,6 +50,7 @@ CLUSTER_FEATURES: dict[str, tuple[str, Callable[[], bool]]] = {
         "E2E_AVAILABILITY_S, for which `make availability` runs",
         lambda: bool(os.environ.get("E2E_AVAILABILITY_S")),
     ),
+    "faults": ("time for faults that the kubelet notices late", lambda: True),
     "policies": ("a network plugin that enforces NetworkPolicies", lambda: True),
 }
 """Cluster features that a test may need: description and check."""
@@ -194,3 +198,22 @@ def loads(
 ) -> Callable[[str], LoadGenerator]:
     """Factory of load generators for a service URL."""
     return lambda url: LoadGenerator(f"{url}/v1/cartoons", proxy.headers, *expected_cartoons)
+
+
+@pytest.fixture
+def serve(
+    demo: dict[str, Any],
+    proxy: IngressOrGateway,
+    loads: Callable[[str], LoadGenerator],
+) -> Callable[[Mapping[str, Any]], AbstractContextManager[Service]]:
+    """Factory of services with one style and some values, each in a namespace of its own."""
+    values = merged(merged(demo, proxy.values()), {"model": {"styles": ["comic"]}})
+
+    @contextmanager
+    def serve(changes: Mapping[str, Any]) -> Iterator[Service]:
+        with namespace("dctnet-e2e") as own_namespace:
+            release = Release(own_namespace, merged(values | {"replicaCount": REPLICAS}, changes))
+            release.install()
+            yield Service(release, loads(proxy.url(own_namespace)), FAULT_RATE)
+
+    return serve

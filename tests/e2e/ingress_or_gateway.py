@@ -1,6 +1,7 @@
 """Proxy under test: an Ingress or a Gateway."""
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ import requests
 
 from tests.e2e.cluster import Namespace, kubectl, until
 
-HOST = "e2e.test"
+HOST = os.environ.get("E2E_HOST", "e2e.test")
+"""Host of the requests; an ingress controller has each host once."""
 
 ROUTE_TIMEOUT_S = 60
 """Timeout for a proxy to route to a new Service, in seconds."""

@@ -1,6 +1,6 @@
 """Load through the proxy: images with expected cartoons."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ from loadtest.client import (
 from loadtest.images import Pixels
 from tests.e2e.cluster import Namespace
 from tests.support.encoded_images import encoded
+
+ResultRecorder = Callable[[str, dict[str, Any] | Report], None]
+"""Records the results of a test by name, as the fixture `record_result` does."""
 
 SIDE = 96
 """Side of the images in pixels; small, because the tests are about routing, not inference."""

@@ -1,54 +1,23 @@
 """Rolling updates, rollbacks and pod deletion under constant load."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.e2e.cluster import CommandError, Namespace, Release, merged, until
-from tests.e2e.conftest import ResultRecorder
 from tests.e2e.ingress_or_gateway import IngressOrGateway
 from tests.e2e.load import STEADY, LoadGenerator, require_no_lost_requests
 from tests.e2e.pod_watch import watch_pods
+from tests.e2e.service import REPLICAS, Service
 
-REPLICAS = 2
 ROUNDS = 3
-
-LOAD_MARGIN_S = 5
-"""Time of load before and after a change, in seconds; proxies notice it late."""
 
 OTHER_MODEL = {"name": "DCTNET_STYLE_DIGESTS", "value": f"comic={'0' * 64}"}
 """Makes a replica reject its model."""
 
 FAILED_UPGRADE_TIMEOUT_S = 30
 """Timeout of an upgrade that must fail, in seconds."""
-
-
-@dataclass(frozen=True)
-class Service:
-    release: Release
-    loads: LoadGenerator
-    rate: float
-    """Constant load in requests per second."""
-
-    @contextmanager
-    def without_lost_requests(self, record_result: ResultRecorder, change: str) -> Iterator[None]:
-        """Fail if a request is lost before, during or after the change."""
-        with self.loads.steady(self.rate) as result:
-            time.sleep(LOAD_MARGIN_S)
-            yield
-            until(self.is_settled, "the replicas are not all ready")
-            time.sleep(LOAD_MARGIN_S)
-        record_result(change, result.result())
-        require_no_lost_requests(result.result(), self.release.namespace)
-
-    def is_settled(self) -> bool:
-        """Whether all replicas are ready and none is terminating."""
-        there = self.release.namespace.items("pods", self.release.selector)
-        return len(self.release.ready_pods()) == len(there) == REPLICAS
 
 
 @pytest.fixture(scope="module")

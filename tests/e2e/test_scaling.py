@@ -1,7 +1,9 @@
 """Autoscaling by CPU, and by the load ratio with KEDA."""
 
 import os
+import time
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -18,6 +20,21 @@ TIMES = 1.5
 
 SCALING_S = 180
 """Timeout of scaling up, and of scaling down, in seconds."""
+
+SLOW_CPU = "100m"
+
+STEP_TIMES = 3
+"""Load step relative to the capacity of one replica."""
+
+STEP_MOST = 5
+
+AFTER_S = 20
+"""Time of the same load after scale-up, in seconds."""
+
+STABILIZATION_S = 15
+
+REMOVAL_PERIOD_S = 50
+"""Least seconds between two removed replicas: the policy's, minus the autoscaler's interval."""
 
 PROMETHEUS = os.environ.get("E2E_PROMETHEUS", "http://prometheus.monitoring:9090")
 
@@ -93,6 +110,79 @@ def test_keda_scales_up_and_down_by_load_ratio(demo, proxy, loads, record_result
         record_result(
             "keda", require_scale_up_and_down(Release(own_namespace, values), proxy, loads)
         )
+
+
+@pytest.mark.promise("Cluster: replicas follow the load")
+@pytest.mark.needs("faults")
+@pytest.mark.needs("metrics")
+@pytest.mark.parametrize("metric", ["cpu", pytest.param("keda", marks=pytest.mark.needs("keda"))])
+def test_rejections_end_after_scale_up_and_scale_down_is_slow(
+    metric, demo, proxy, loads, record_result
+):
+    """Replicas with little CPU reach their limits, although they share the CPUs of one machine.
+
+    Scale-down has the chart's policy, but begins earlier than after five minutes.
+    """
+    changes = {
+        "resources": {"requests": {"cpu": SLOW_CPU}, "limits": {"cpu": SLOW_CPU}},
+        "model": {"styles": ["comic"]},
+        "admission": {"queueSize": 4},
+        "autoscaling": {
+            "enabled": True,
+            "minReplicas": FEWEST,
+            "maxReplicas": STEP_MOST,
+            "metric": metric,
+            "keda": {"serverAddress": PROMETHEUS, "pollingInterval": 5},
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": STABILIZATION_S}},
+        },
+        "metrics": {"podAnnotations": True},
+    }
+    with namespace("dctnet-e2e") as own_namespace:
+        release = Release(own_namespace, merged(merged(demo, proxy.values()), changes))
+        release.install()
+        (autoscaler,) = own_namespace.items("horizontalpodautoscalers")
+        scale_down = autoscaler["spec"]["behavior"]["scaleDown"]
+        assert scale_down["stabilizationWindowSeconds"] == STABILIZATION_S
+        assert scale_down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+        service = loads(proxy.url(own_namespace))
+        rate = STEP_TIMES * service.capacity().throughput
+        until(lambda: len(release.pods()) == FEWEST, "the load's replicas are not removed")
+        with numbers_of_replicas(own_namespace) as replicas:
+            started = time.monotonic()
+            with service.steady(rate) as step:
+                until(
+                    lambda: len(release.ready_pods()) == STEP_MOST,
+                    lambda: f"{len(release.ready_pods())} replicas are ready",
+                    bound_s=SCALING_S,
+                )
+            scaled_up_s = time.monotonic() - started
+            with service.steady(rate) as after:
+                time.sleep(AFTER_S)
+            removed: list[float] = []
+            for left in range(STEP_MOST - 1, STEP_MOST - 3, -1):
+                until(
+                    lambda left=left: len(release.pods()) == left,
+                    f"the replicas were not {left}",
+                    bound_s=SCALING_S,
+                )
+                removed.append(time.monotonic())
+        steps = [number for number, _ in groupby(replicas)]
+        record_result(f"load step, {metric}", step.result())
+        record_result(f"after scale-up, {metric}", after.result())
+        record_result(
+            f"scaling, {metric}",
+            {
+                "replicas": steps,
+                "scaled_up_s": scaled_up_s,
+                "between_removals_s": removed[1] - removed[0],
+            },
+        )
+        assert step.result().rejected > 0
+        assert step.result().rejected_without_retry_after == 0
+        assert step.result().failed == step.result().invalid == 0, step.result().table()
+        require_no_lost_requests(after.result(), own_namespace)
+        assert (steps[0], steps[-3:]) == (FEWEST, [STEP_MOST, STEP_MOST - 1, STEP_MOST - 2])
+        assert removed[1] - removed[0] > REMOVAL_PERIOD_S
 
 
 def scaler(namespace: Namespace) -> str:

@@ -72,10 +72,12 @@ def webp_canvas(width: int, height: int, flags: int = 0) -> bytes:
     return webp_chunk(b"VP8X", struct.pack("<I", flags) + sides)
 
 
-def webp_frame(image: bytes, width: int, height: int) -> bytes:
-    """Return a frame of an animation, of the chunk of a still WebP."""
-    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    return webp_chunk(b"ANMF", bytes(6) + sides + bytes(4) + image[12:])
+def webp_frame(image: bytes, width: int, height: int, left: int = 0, top: int = 0) -> bytes:
+    """Return a frame of an animation, of a still WebP; left and top are even."""
+    numbers = left // 2, top // 2, width - 1, height - 1, 0
+    head = b"".join(number.to_bytes(3, "little") for number in numbers) + b"\0"
+    first = 30 if image[12:16] == b"VP8X" else 12
+    return webp_chunk(b"ANMF", head + image[first:])
 
 
 def box(name: bytes, body: bytes = b"") -> bytes:

@@ -48,7 +48,7 @@ THREADS = {"setNumThreads"}
 PILLOW_MODULES = {
     *("Image", "ImageCms", "ImageDraw", "ImageFont"),
     *("JpegImagePlugin", "PngImagePlugin", "WebPImagePlugin"),
-    "_avif",  # Pillow's binding of libavif.
+    *("_avif", "_webp"),  # Pillow's bindings of libavif and libwebp.
 }
 PILLOW_FORMATS = {
     "imaging/decode.py": "[container.format]",  # One of those that dctnet.imaging recognises.

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dctnet.imaging import MEDIA_TYPES, TooLongForFormat, encode, require_encodable
-from tests.support.encoded_images import decoded, gradient
+from dctnet.imaging import MEDIA_TYPES, TooLongForFormat, encode, require_encodable, with_alpha
+from tests.support.encoded_images import decoded, encoded, gradient
 
 MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF"}
 
@@ -15,6 +15,18 @@ def test_each_format_preserves_the_image(format, tolerance):
     data = encode(image, format)
     assert data.startswith(MAGIC[format])
     assert np.abs(decoded(data).astype(int) - image).mean() <= tolerance
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 2), (33, 65), (400, 300)])
+def test_webp_is_that_of_pillow(height, width):
+    """Pillow has another version of libwebp."""
+    options = {"quality": 95, "method": 2}
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    for image in noise, gradient(height, width):
+        assert encode(image, "webp") == encoded(image, "WEBP", **options)
+        alpha = noise[..., 0]
+        rgba = with_alpha(image, alpha)
+        assert encode(image, "webp", alpha=alpha) == encoded(rgba, "WEBP", **options)
 
 
 @pytest.mark.parametrize("format", MEDIA_TYPES)

@@ -103,8 +103,8 @@ def costly_kinds() -> dict[str, tuple[int, Callable[[Image.Image], bytes]]]:
         "16-bit PNG": (5, wide_grey),
         "WebP": (6, written("WEBP", "RGBA", method=0)),
         "lossless WebP": (6, written("WEBP", "RGBA", method=0, lossless=True)),
-        "animated WebP": (14, animated),
-        "AVIF": (10, written("AVIF", "RGBA", **fast)),
+        "animated WebP": (6, animated),
+        "AVIF": (7, written("AVIF", "RGBA", **fast)),
         "AVIF of layers": (19, lambda image: layered_avif(image, **fast)),
     }
 

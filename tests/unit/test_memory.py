@@ -130,7 +130,7 @@ print((peak() - before) / (3000 * 4000) + 3)
 
 @pytest.mark.parametrize(
     ("stage", "bytes_per_pixel"),
-    [("draw", 9), ("mix", 12), ("png", 13), ("jpeg", 12), ("webp", 13)],
+    [("draw", 9), ("mix", 12), ("png", 13), ("jpeg", 12), ("webp", 11)],
 )
 def test_inference_and_encoding_take_less_than_decoding(stage, bytes_per_pixel):
     """Including the image itself, and for inference the working size."""
@@ -159,7 +159,7 @@ def test_slot_bytes_cover_the_limit_of_the_codec_process(format):
         return limit + RGB_BYTES * pixels + 2 * body
 
     assert taken(max_pixels) <= most
-    assert taken(max_pixels) == most or format == "PNG"
+    assert taken(max_pixels) == most or format in {"PNG", "WEBP"}
     certain = certain_pixels(format, max_pixels)
     per_pixel = imaging.DECODE_BYTES_PER_PIXEL[format]
     assert taken(certain) - taken(certain - 1) == per_pixel + RGB_BYTES
@@ -169,8 +169,7 @@ def test_slot_bytes_cover_the_limit_of_the_codec_process(format):
 
 def test_pixels_that_any_image_of_a_format_may_have():
     certain = {f: certain_pixels(f, 64_000_000) for f in imaging.DECODE_BYTES_PER_PIXEL}
-    assert certain["JPEG"] == certain["PNG"] == 64_000_000
-    assert certain["WEBP"] > 52_000_000
+    assert certain["JPEG"] == certain["PNG"] == certain["WEBP"] == 64_000_000
     assert certain["AVIF"] > 40_000_000
 
 

@@ -185,8 +185,8 @@ def error_response(error: Exception) -> Response:
         response.headers["WWW-Authenticate"] = "Bearer"
     if rejection := _rejection(error):
         response.headers["Retry-After"] = str(rejection["retry_after"])
-    if isinstance(error, Rejected):
-        access_log.add_fields(rejected=str(error.reason))
+    if isinstance(error, Rejected | AdmissionStopped):
+        access_log.add_fields(rejected=_rejection(error)["reason"])
     if isinstance(error, MemoryError):
         current_app.logger.error(
             "request %s: out of memory: %s", request_id.current_request_id(), error

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 Facts = dict[str, object]
 
-_PACKAGES = ("flask", "gunicorn", "numpy", "onnxruntime", "opencv-python-headless", "pillow")
+_PACKAGES = (
+    "flask",
+    "gunicorn",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pillow",
+    "webp",
+)
 _OPTIONAL_PACKAGES = ("pi-heif", "tensorflow", "modelscope")
 
 # Features by which convolution libraries select code; the kernel says "asimd" for NEON.

@@ -143,8 +143,14 @@ class _Codec:
         if request["alpha"]:
             needed *= KEPT_ALPHA_FACTOR
             alpha = self._layout.alpha_of(self._memory, tuple(request["alpha"]))
-        with self._limited(needed, cpu_s=None):
-            encoded = encode(self._image((height, width, 3)), format, free, alpha)
+        try:
+            with self._limited(needed, cpu_s=None):
+                encoded = encode(self._image((height, width, 3)), format, free, alpha)
+        except Exception as error:
+            # Libraries report failed allocations like other errors.
+            if not can_reserve(needed):
+                raise MemoryError from error
+            raise
         self._memory[start : start + len(encoded)] = encoded
         return {"length": len(encoded)}
 

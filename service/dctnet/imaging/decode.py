@@ -23,12 +23,12 @@ MAX_SIDE: Final = 1_000_000
 DECODE_BYTES_PER_PIXEL: Final[dict[InputFormat, int]] = {
     "JPEG": 11,
     "PNG": 5,
-    "WEBP": 14,
+    "WEBP": 9,
     "AVIF": 19,
     "HEIC": 19,
 }
 """Upper bound of decoding memory in bytes per pixel, by format, beside the result: libraries and
-decoded image. AVIFs with layers and alpha need most, and of WebPs animations: others take 6."""
+decoded image. AVIFs with layers and alpha need most: others of 8 bits take 9."""
 
 DECODE_FIXED_BYTES: Final = 72 * 1024 * 1024
 """Upper bound of additional decoding memory in bytes: mainly the Huffman tables of a lossless WebP,
@@ -41,11 +41,11 @@ DECODE_BYTES_PER_BODY_BYTE: Final = 2
 Image.preinit()
 _PLUGINS = JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-_ARRAY_DECODERS: Final[dict[InputFormat, Callable[[Container], Pixels]]] = {
-    "WEBP": webp.decode_still,
+_ARRAY_DECODERS: Final[dict[InputFormat, Callable[[Container], Raster]]] = {
+    "WEBP": webp.decode,
     "AVIF": heif.decode_avif,
 }
-"""Decoders that need less memory than Pillow's, of all images but animated WebPs."""
+"""Decoders that need less memory than Pillow's."""
 
 # The caller's limit is checked from the header; Pillow's own limit would warn or fail first.
 Image.MAX_IMAGE_PIXELS = None
@@ -176,8 +176,8 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 @contextmanager
 def _load(container: Container, reduction: int) -> Iterator[Image.Image | Raster]:
-    if not container.is_animated and (decode_array := _ARRAY_DECODERS.get(container.format)):
-        yield Raster(decode_array(container))
+    if decode_array := _ARRAY_DECODERS.get(container.format):
+        yield decode_array(container)
         return
     # With hostile input Pillow raises more than the documented OSError.
     try:

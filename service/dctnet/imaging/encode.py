@@ -1,11 +1,10 @@
 """Encoding of RGB arrays."""
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Final, Literal
 
 import cv2
-from PIL import Image
+from webp import WebPConfig, WebPError, WebPPicture
 
 from dctnet.arrays import Pixels
 from dctnet.imaging.errors import TooLongForFormat
@@ -65,13 +64,15 @@ def encode(
 
 
 def _encode_webp(pixels: Pixels, release: Callable[[], object] | None = None) -> bytes:
-    """Encode with Pillow: OpenCV has no parameter for libwebp's method."""
-    encoded = BytesIO()
-    image = Image.fromarray(pixels)  # A copy of RGB, of 4 bytes per pixel.
+    """Encode with libwebp: OpenCV has no parameter for its method, and Pillow copies the image."""
+    try:
+        libwebp_image = WebPPicture.from_numpy(pixels)  # A copy of 4 bytes per pixel.
+    except WebPError as error:
+        raise MemoryError("There is not enough memory to encode the image.") from error
     if release:
         release()
-    image.save(encoded, "WEBP", quality=_QUALITY, method=_WEBP_METHOD)
-    return encoded.getvalue()
+    config = WebPConfig.new(quality=_QUALITY, method=_WEBP_METHOD)
+    return bytes(libwebp_image.encode(config).buffer())
 
 
 def _encode_png_or_jpeg(pixels: Pixels, format: Format) -> bytes:

@@ -5,7 +5,7 @@ Names are those of ISO/IEC 14496-12 and 23008-12. Everything else is left to lib
 
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import _avif
@@ -14,6 +14,7 @@ from dctnet.arrays import Pixels
 from dctnet.imaging import colour
 from dctnet.imaging.container import MAX_PROFILE_BYTES, Container, InputFormat, swaps_sides
 from dctnet.imaging.errors import DamagedImage
+from dctnet.imaging.rgb import Raster
 
 MAX_FIELDS: Final = 32_768
 """Limit of boxes and numbers that are read of a file: a large grid has some thousands."""
@@ -29,6 +30,15 @@ _ORIENTATIONS: Final = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 
 Property = tuple[bytes, bytes]
 """Name and contents of a property."""
+
+_ALPHA: Final = b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"
+"""Property ``auxC`` of an alpha."""
+
+_MORE_BITS, _MONOCHROME = 0x40, 0x10
+"""Flags in the third byte of a property ``av1C``: more than 8 bits per colour, and no colours."""
+
+Edit = tuple[int, bytes]
+"""Offset in a file, and the bytes to put there."""
 
 _THREADS: Final = 1
 """Slots already use all CPUs, and each thread would allocate its own frames."""
@@ -51,24 +61,58 @@ def _brands(data: bytes) -> set[bytes]:
     return {data[at : at + 4] for at in (8, *range(16, end, 4)) if at < end}
 
 
-def decode_avif(container: Container) -> Pixels:
-    """Decode an AVIF to HxW grey, HxWx3 RGB or HxWx4 RGBA, as stored, of the first frame.
+def decode_avif(container: Container) -> Raster:
+    """Decode an AVIF as stored; of an animation the first frame.
 
     Calls libavif as Pillow does, but without Pillow's image of 4 bytes per pixel. Raises
     DamagedImage, or MemoryError.
     """
+    data, size = container.data, (container.width, container.height)
     # With hostile input Pillow raises more than the documented OSError.
     try:
-        decoder = _avif.AvifDecoder(container.data, "auto", _THREADS)
-        (width, height), _, mode, *_ = decoder.get_info()
-        if (width, height) != (container.width, container.height):
+        decoder, found, mode = _open_avif(data)
+        if found != size:
             raise DamagedImage("The image's headers contradict each other.")
-        frame, *_ = decoder.get_frame(0)
+        raster = _decode_alpha_apart(data, size) if mode == "RGBA" else None
+        return raster or Raster(_decode_frame(decoder, size, mode))
     except (MemoryError, DamagedImage):
         raise
     except Exception as error:
         raise DamagedImage("The image is damaged or cut off.") from error
+
+
+def _decode_alpha_apart(data: bytes, size: tuple[int, int]) -> Raster | None:
+    """Decode the colours, then the alpha; None if the file does not allow that.
+
+    At once they would take 12 bytes per pixel: 4 in YUV, 4 in RGBA, and 4 of Pillow's copy.
+    """
+    edits = _File(data, "AVIF").edits_for_alpha()
+    if not edits:
+        return None
+    edited = bytearray(data)
+    layers = []
+    for (at, replacement), expected in zip(edits, ("RGB", "L"), strict=True):
+        edited[at : at + len(replacement)] = replacement
+        decoder, found, mode = _open_avif(edited)
+        if (found, mode) != (size, expected):
+            return None
+        layers.append(_decode_frame(decoder, size, mode))
+        del decoder  # Frees what it has decoded.
+    return Raster(*layers)
+
+
+def _open_avif(data: bytes | bytearray) -> tuple[Any, tuple[int, int], str]:
+    """Return a decoder, width and height, and Pillow's mode."""
+    decoder = _avif.AvifDecoder(data, "auto", _THREADS)
+    size, _, mode, *_ = decoder.get_info()
+    return decoder, size, mode
+
+
+def _decode_frame(decoder: Any, size: tuple[int, int], mode: str) -> Pixels:
+    """Return HxW grey, HxWx3 RGB or HxWx4 RGBA."""
+    frame, *_ = decoder.get_frame(0)
     pixels: Pixels = np.frombuffer(frame, np.uint8)
+    width, height = size
     return pixels.reshape((height, width) if mode == "L" else (height, width, len(mode)))
 
 
@@ -147,14 +191,56 @@ class _File:
 
     def primary_properties(self) -> list[Property]:
         """Return the primary item's properties; boxes after the first ``meta`` are ignored."""
+        meta = self._meta()
+        return self._properties(meta, self._primary(meta)[1])
+
+    def edits_for_alpha(self) -> tuple[Edit, Edit] | None:
+        """Return an edit that detaches the alpha, and one that makes it the primary item.
+
+        None unless colours and alpha are an item of AV1 each, with 8 bits, and not premultiplied:
+        others would not be decoded to the same pixels.
+        """
+        if self._data[8:12] != b"avif":  # libavif may take a track.
+            return None
+        try:
+            meta = self._meta()
+            at, primary = self._primary(meta)
+            references = list(self._references(*meta[b"iref"]))
+            ((auxl, alpha),) = ((at, item) for name, at, item in references if name == b"auxl")
+            of_colours, of_alpha = (self._properties(meta, item) for item in (primary, alpha))
+            colour_bits, alpha_bits = (_all(p, b"av1C")[0][2] for p in (of_colours, of_alpha))
+        except (struct.error, LookupError, ValueError, DamagedImage):
+            return None
+        is_simple = (
+            self._data[at - 4] == 0  # Else numbers of items have 4 bytes.
+            and all(name != b"prem" for name, *_ in references)
+            and _all(of_alpha, b"auxC") == [_ALPHA]
+            and not colour_bits & (_MORE_BITS | _MONOCHROME)
+            and alpha_bits & (_MORE_BITS | _MONOCHROME) == _MONOCHROME
+        )
+        return ((auxl, b"free"), (at, alpha.to_bytes(2))) if is_simple else None
+
+    def _meta(self) -> dict[bytes, tuple[int, int]]:
+        """Return start and end of the contents of each box in ``meta``."""
         start, end = self._box(b"meta", 0, len(self._data))
-        meta = {name: (start, end) for name, start, end in self._boxes(start + 4, end)}
+        return {name: (start, end) for name, start, end in self._boxes(start + 4, end)}
+
+    def _primary(self, meta: dict[bytes, tuple[int, int]]) -> tuple[int, int]:
+        """Return offset and number of the primary item."""
         self._position = meta[b"pitm"][0]
         version = self._take(4) >> 24
-        primary = self._take(4 if version else 2)
+        return self._position, self._take(4 if version else 2)
+
+    def _properties(self, meta: dict[bytes, tuple[int, int]], item: int) -> list[Property]:
         container = self._box(b"ipco", *meta[b"iprp"])
         properties = [(name, self._data[at:stop]) for name, at, stop in self._boxes(*container)]
-        return [properties[n - 1] for n in self._associations(*meta[b"iprp"], primary) if n]
+        return [properties[n - 1] for n in self._associations(*meta[b"iprp"], item) if n]
+
+    def _references(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+        """Yield type, its offset, and source of each reference between items."""
+        for name, at, _ in self._boxes(start + 4, end):
+            self._position = at
+            yield name, at - 4, self._take(2)
 
     def _associations(self, start: int, end: int, primary: int) -> Iterator[int]:
         """Yield the numbers of an item's properties, from 1; 0 stands for none."""

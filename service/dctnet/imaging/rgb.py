@@ -43,6 +43,8 @@ class Raster:
 
     pixels: Pixels
     """HxW grey, HxWx3 RGB or HxWx4 RGBA."""
+    alpha: Pixels | None = None
+    """HxW alpha of HxWx3 RGB, if it is apart."""
 
     @property
     def height(self) -> int:
@@ -57,7 +59,9 @@ class Raster:
     @property
     def mode(self) -> str:
         """Pillow's name of the channels."""
-        return "L" if self.pixels.ndim == 2 else ("RGB", "RGBA")[self.pixels.shape[2] - 3]
+        if self.pixels.ndim == 2:
+            return "L"
+        return "RGB" if self.alpha is None and self.pixels.shape[2] == 3 else "RGBA"
 
     @property
     def has_transparency_data(self) -> bool:
@@ -67,7 +71,11 @@ class Raster:
     def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
         """Return a copy of the part in a box: left, top, right, bottom."""
         left, top, right, bottom = box
-        return Image.fromarray(self.pixels[top:bottom, left:right])
+        area = slice(top, bottom), slice(left, right)
+        tile = Image.fromarray(self.pixels[area])
+        if self.alpha is not None:
+            tile.putalpha(Image.fromarray(self.alpha[area]))
+        return tile
 
 
 def swap_colours(pixels: Pixels) -> None:
