@@ -23,7 +23,7 @@ HOT_STYLE_BYTES: Final = 90 * MIB
 TENSORFLOW_PROCESS_BYTES: Final = 3000 * MIB
 """The same with the TensorFlow runtime, whose own allocations it includes."""
 
-RESERVED_BYTES_PER_COLUMN: Final = 112 * KIB
+RESERVED_BYTES_PER_COLUMN: Final = 92 * KIB
 """Per slot and pixel of the longest working side: the generator's feature maps, which are reserved
 when a replica starts. The short side has at most 720 pixels."""
 

@@ -1,6 +1,7 @@
 #include "conv3x3_winograd.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "micro_kernel.h"
 
@@ -58,10 +59,18 @@ void transform_input(const float* const (&rows)[kPoints], int channels, float* v
 }
 
 // products[tile][o] = Σ values[chunk][tile][i] · weights[chunk][i][o], for a point and a panel.
-INLINE void multiply(const float* values, const float* weights, int chunks, float* products) {
+//
+// Prefetches the values of the next product, and this group's share of the next point's weights:
+// they come from the L2 and the L3 cache.
+INLINE void multiply(const float* values, const float* weights, const float* next_values,
+                     const float* next_weights, int chunks, float* products) {
+    constexpr int kShare = kChunk * kPanel / kGroups;
     Sums sums = {};
-    for (int chunk = 0; chunk < chunks; ++chunk, values += kChunkStride)
-        accumulate<kChunk, kChunk>(values, weights, sums);
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+        prefetch<kShare>(next_weights + chunk * kShare);
+        prefetch<kRows * kChunk>(next_values + chunk * kChunkStride);
+        accumulate<kChunk, kChunk>(values + chunk * kChunkStride, weights, sums);
+    }
     unroll<kRows>([&](auto tile) INLINE_LAMBDA {
         unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
             store(products + tile * kPanel + v * kWidth, sums[tile][v]);
@@ -186,11 +195,18 @@ void WinogradConv::compute(const FeatureMap& input, const FeatureMap& output, Af
 
     for (int panel = 0; panel < outputs_; panel += kPanel) {
         const float* weights = weights_.get() + static_cast<std::size_t>(panel) * kSquare * inputs_;
-        for (int point = 0; point < kSquare; ++point, weights += inputs_ * kPanel)
-            for (int group = 0; group < groups; ++group)
-                multiply(values + group * kGroupValues + point * kValueStride, weights,
-                         inputs_ / kChunk,
+        const auto at = [&](int group, int point) {
+            return values + group * kGroupValues + point * kValueStride;
+        };
+        for (int point = 0; point < kSquare; ++point) {
+            const float* current = std::exchange(weights, weights + inputs_ * kPanel);
+            for (int group = 0; group < groups; ++group) {
+                const float* next = group + 1 < groups ? at(group + 1, point) : at(0, point + 1);
+                multiply(at(group, point), current, next,
+                         weights + group * inputs_ * kPanel / kGroups, inputs_ / kChunk,
                          products + group * kGroupProducts + point * kProductStride);
+            }
+        }
 
         for (int tile = 0; tile < tiles; ++tile) {
             const Extent extent{std::min(output.height() - top(tile), kTile),

@@ -50,6 +50,14 @@ class FeatureMap {
         std::fill(zeros_ - before, zeros_ - before + stride_, 0.0f);
     }
 
+    // Returns a map of fewer channels whose rows begin where the rows of this one begin. It has no
+    // padding.
+    FeatureMap narrowed(int channels) const {
+        FeatureMap map = *this;
+        map.shape_.channels = channels;
+        return map;
+    }
+
     int height() const { return shape_.height; }
     int width() const { return shape_.width; }
     int channels() const { return shape_.channels; }

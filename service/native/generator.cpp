@@ -14,13 +14,14 @@
 namespace dctnet {
 namespace {
 
-// The first and last layers, whose maps are largest, process the image in bands of rows, so that a
+// All but a few layers process the image in bands of rows, so that a
 // layer reads from the cache what the previous one wrote. A layer lags behind the previous one by
 // the rows that it reads below and by incomplete tiles; the rings between them hold a band plus
 // this lag. The skip at full size would be half of all memory; it is computed again for the
 // last layers, which costs 3 percent of the time.
 constexpr int kBand = 24;
-constexpr int kRing = kBand + 16;
+constexpr int kBlockBand = 48;
+constexpr int kLag = 16;
 
 // Number of rows that a layer can write after the previous one has written `available` rows: all,
 // or whole tiles whose lowest row reads `reach` rows below.
@@ -36,16 +37,17 @@ enum Step { kDown, kDown2, kDown3, kDown4, kBody, kBody5, kUpHalf, kUpFull };
 
 struct FeatureMaps {
     FeatureMap image;          // normalised
-    FeatureMap full;           // Conv, the skip at full size: a ring
+    FeatureMap full;           // Conv: a ring
     FeatureMap half_down;      // Conv_1
     FeatureMap half;           // Conv_2, the skip at half size
     FeatureMap quarter_down;   // Conv_3
     FeatureMap body;           // Conv_4, then each block
-    FeatureMap branch;         // conv1 of a block
+    FeatureMap branch;         // conv1 of a block: a ring
     FeatureMap quarter_up;     // Conv_5
     FeatureMap half_skip_sum;  // enlarged, plus the skip: a ring
     FeatureMap half_up;        // Conv_6: a ring
-    FeatureMap half_out;       // Conv_7
+    FeatureMap half_out;       // Conv_7: in the memory of `half`
+    FeatureMap full_skip;      // Conv again: a ring
     FeatureMap full_skip_sum;  // enlarged, plus the skip: a ring
     FeatureMap full_up;        // Conv_8: a ring
     FeatureMap cartoon;        // Conv_9: a ring
@@ -73,8 +75,8 @@ class Plan {
             shape.right = kGuidedRight;
             return shape;
         };
-        const auto ring = [](Shape shape) {
-            shape.held = kRing;
+        const auto ring = [](Shape shape, int band = kBand) {
+            shape.held = band + kLag;
             return shape;
         };
         Shape image = shape(1, 3);
@@ -85,17 +87,18 @@ class Plan {
         full_up.right = LastConv::right(width);
 
         add(&FeatureMaps::image, image, kDown, kUpFull);
-        add(&FeatureMaps::full, ring(for_strided(shape(1, kChannels))), kDown, kUpFull);
+        add(&FeatureMaps::full, ring(for_strided(shape(1, kChannels))), kDown, kDown);
         add(&FeatureMaps::half_down, for_winograd(shape(2, kChannels)), kDown, kDown2);
-        add(&FeatureMaps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpHalf);
+        add(&FeatureMaps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpFull);
         add(&FeatureMaps::quarter_down, for_winograd(shape(4, 2 * kChannels)), kDown3, kDown4);
         add(&FeatureMaps::body, for_winograd(shape(4, 4 * kChannels)), kDown4, kBody5);
-        add(&FeatureMaps::branch, for_winograd(shape(4, 4 * kChannels)), kBody, kBody);
+        add(&FeatureMaps::branch, ring(for_winograd(shape(4, 4 * kChannels)), kBlockBand), kBody,
+            kBody);
         add(&FeatureMaps::quarter_up, shape(4, 2 * kChannels), kBody5, kUpHalf);
         add(&FeatureMaps::half_skip_sum, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf,
             kUpHalf);
         add(&FeatureMaps::half_up, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf, kUpHalf);
-        add(&FeatureMaps::half_out, shape(2, kChannels), kUpHalf, kUpFull);
+        add(&FeatureMaps::full_skip, ring(shape(1, kChannels)), kUpFull, kUpFull);
         add(&FeatureMaps::full_skip_sum, ring(for_winograd(shape(1, kChannels))), kUpFull, kUpFull);
         add(&FeatureMaps::full_up, full_up, kUpFull, kUpFull);
         add(&FeatureMaps::cartoon, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
@@ -110,6 +113,8 @@ class Plan {
         FeatureMaps maps;
         for (std::size_t i = 0; i < planned_.size(); ++i)
             maps.*members_[i] = FeatureMap(memory + planned_[i].offset, planned_[i].shape);
+        // A row of the skip is added before Conv_7 writes that row.
+        maps.half_out = maps.half.narrowed(kChannels);
         return maps;
     }
 
@@ -241,17 +246,17 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
         run_items(Stage::kNormalise, height, [&](int y) {
             normalise(image + std::size_t(3) * width * y, 3 * width, maps.image.row(y));
         });
-        const auto first_layer = [&](int from, int to) {
+        const auto first_layer = [&](const FeatureMap& output, int from, int to) {
             const int first = from / FirstConv::kTileRows, end = tiles(to, FirstConv::kTileRows);
-            run_items(Stage::kConv, FirstConv::items(maps.full, first, end), [&](int item) {
-                conv_.compute(maps.image, maps.full, first, item, thread_scratch);
+            run_items(Stage::kConv, FirstConv::items(output, first, end), [&](int item) {
+                conv_.compute(maps.image, output, first, item, thread_scratch);
             });
         };
         begin(maps.full);
         begin(maps.half_down);
         for (int full = 0, down = 0; down < height / 2;) {
             const int full_from = std::exchange(full, std::min(full + kBand, height));
-            first_layer(full_from, full);
+            first_layer(maps.full, full_from, full);
             const int down_from = std::exchange(down, rows_ready(full, height, 1, 2) / 2);
             run_items(Stage::kConv1, down - down_from,
                   [&](int i) { conv1_.compute(maps.full, maps.half_down, down_from + i); });
@@ -264,9 +269,16 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
         begin(maps.body);
         winograd(Stage::kConv4, conv4_, maps.quarter_down, maps.body, kLeaky, 0, height / 4);
         begin(maps.branch);
+        // conv2 replaces rows of `body` that conv1 has read.
         for (const Block& block : blocks_) {
-            winograd(Stage::kBlocks, block.conv1, maps.body, maps.branch, kLeaky, 0, height / 4);
-            winograd(Stage::kBlocks, block.conv2, maps.branch, maps.body, kResidual, 0, height / 4);
+            for (int mid = 0, out = 0; out < height / 4;) {
+                const int mid_from = std::exchange(mid, std::min(mid + kBlockBand, height / 4));
+                winograd(Stage::kBlocks, block.conv1, maps.body, maps.branch, kLeaky, mid_from, mid);
+                const int out_from =
+                    std::exchange(out, rows_ready(mid, height / 4, 1, WinogradConv::kTile));
+                winograd(Stage::kBlocks, block.conv2, maps.branch, maps.body, kResidual, out_from,
+                         out);
+            }
         }
         winograd(Stage::kConv5, conv5_, maps.body, maps.quarter_up, kLeaky, 0, height / 4);
 
@@ -292,9 +304,9 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
         begin(maps.offset);
         for (int sum = 0, up = 0, conv9 = 0, model = 0, out = 0; out < height;) {
             const int sum_from = std::exchange(sum, std::min(sum + kBand, height));
-            first_layer(sum_from, sum);
+            first_layer(maps.full_skip, sum_from, sum);
             run_items(Stage::kResize1, sum - sum_from, [&](int i) {
-                upsample_add(maps.half_out, maps.full, maps.full_skip_sum, sum_from + i);
+                upsample_add(maps.half_out, maps.full_skip, maps.full_skip_sum, sum_from + i);
             });
             const int up_from = std::exchange(up, rows_ready(sum, height, 1, WinogradConv::kTile));
             winograd(Stage::kConv8, conv8_, maps.full_skip_sum, maps.full_up, kLeaky, up_from, up);

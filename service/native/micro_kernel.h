@@ -41,6 +41,14 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
     weights += kCount * kPanel;
 }
 
+// Prefetches kCount floats for reading; an address beyond the data is harmless.
+template <int kCount>
+INLINE void prefetch(const float* data) {
+    unroll<kCount / kFloatsPerCacheLine>([&](auto line) INLINE_LAMBDA {
+        __builtin_prefetch(data + line * kFloatsPerCacheLine);
+    });
+}
+
 // Reorders [terms][outputs] to [panel][terms][kPanel]: the order in which panels use weights.
 inline void pack_panels(const float* weights, int terms, int outputs, float* panels) {
     for (int panel = 0; panel < outputs; panel += kPanel)

@@ -22,7 +22,7 @@ def bound(threads: int = 2, **values: int) -> int:
 
 
 def test_documented_bound_of_the_defaults_with_two_slots():
-    slot = (112 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 14 * 64_000_000 + 5 * 24 * MIB
+    slot = (92 + 24) * KIB * 1280 + 2 * MIB + 116 * MIB + 14 * 64_000_000 + 5 * 24 * MIB
     waiting = 1024 * MIB + (2 + 128 + 256) * 100 * KIB
     assert bound() == 320 * MIB + 2 * slot + waiting + 256 * MIB
 
@@ -35,7 +35,7 @@ def test_documented_bound_of_the_defaults_with_two_slots():
         ("max_waiting_bytes", 1024 * MIB, 1),
         ("max_body_bytes", 24 * MIB, 2 * memory.SLOT_BODIES),
         ("max_pixels", 64_000_000, 2 * memory.SLOT_BYTES_PER_PIXEL),
-        ("max_working_side", 1280, 2 * (112 + 24) * KIB),
+        ("max_working_side", 1280, 2 * (92 + 24) * KIB),
         ("max_unsent_bytes", 256 * MIB, 1),
     ],
 )

@@ -56,7 +56,7 @@ the two. */}}
 {{/* Bytes that a slot reserves at start. */}}
 {{- define "dctnet.reservedBytes" -}}
 {{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
-{{- add (mul 112 1024 (int64 .Values.requestLimits.workingSide)) (mul 1048576 $threads) -}}
+{{- add (mul 92 1024 (int64 .Values.requestLimits.workingSide)) (mul 1048576 $threads) -}}
 {{- end -}}
 
 {{/* Bytes of all styles beyond the first, whose weights are transformed. Arguments: root, hot. */}}
