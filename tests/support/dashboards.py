@@ -125,9 +125,9 @@ def _deployed(macro: re.Match[str]) -> str:
 
 
 def state_numbers() -> str:
-    """Return a query of each replica's state as its number in State, from 1."""
+    """Return a query of each replica's state as its number in State, from 1, or 0."""
     states = [f'{i} * GAUGE(dctnet_state{{state="{state}"}})' for i, state in enumerate(STATES, 1)]
-    return " + ".join(states)
+    return f"{' + '.join(states)} or (GAUGE(up) == 0)"
 
 
 def rollouts() -> Json:
@@ -224,7 +224,8 @@ def style_timeseries(spec: Json, config: Json, legends: list[str]) -> Json:
     if config["defaults"]["unit"] in SOFT_MAXIMA:
         config["defaults"]["custom"]["axisSoftMax"] = SOFT_MAXIMA[config["defaults"]["unit"]]
     longest = max(len(re.sub(r"{{(\w+)}}", lambda m: VALUES[m[1]], it)) for it in legends)
-    calcs = ["lastNotNull"] if longest > len("background") else ["lastNotNull", "max"]
+    # Not the last value that a replica had before it was gone.
+    calcs = ["last"] if longest > len("background") else ["last", "max"]
     legend = {
         "displayMode": "table",
         "placement": "right",
@@ -262,10 +263,10 @@ def style_heatmap(spec: Json, config: Json, legends: list[str]) -> Json:
 
 
 def style_state_timeline(spec: Json, config: Json, legends: list[str]) -> Json:
-    """States by number, as in STATES."""
+    """States by number, as in STATES, or 0."""
     states = {
         str(i): {"text": state, "color": color}
-        for i, (state, color) in enumerate(STATES.items(), 1)
+        for i, (state, color) in enumerate({"unreachable": "purple", **STATES}.items())
     }
     config["defaults"] |= {"mappings": [value_mapping(states)]}
     config["defaults"]["custom"] = {"lineWidth": 0, "fillOpacity": 80}
