@@ -11,6 +11,7 @@ setting, to AVX2. MNN is measured if it is installed.
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -52,21 +53,21 @@ class EngineSpec:
     one_dnn: str = "1"
 
 
-def available_engines(upstream: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
-    """Yield the available engines; `upstream` has the shipped comic in the upstream format."""
+def available_engines(folder: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
+    """Yield the available engines; `folder` has the shipped comic in every format."""
     for variant in variants:
         try:
             native.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
-            yield EngineSpec(f"native {variant}", variant, COMIC / "cartoon_bg.npz")
-    yield EngineSpec("ONNX Runtime", "onnxruntime", SHIPPED_COMMON / "cartoon_bg.onnx")
+            yield EngineSpec(f"native {variant}", variant, folder / "cartoon_bg.npz")
+    yield EngineSpec("ONNX Runtime", "onnxruntime", folder / "cartoon_bg.onnx")
     if mnn.is_installed():
-        yield EngineSpec("MNN", "mnn", upstream / "cartoon_bg.mnn")
-    yield EngineSpec(REFERENCE, "tensorflow", upstream / "cartoon_bg.pb")
+        yield EngineSpec("MNN", "mnn", folder / "cartoon_bg.mnn")
+    yield EngineSpec(REFERENCE, "tensorflow", folder / "cartoon_bg.pb")
     # oneDNN is off by default on AMD CPUs.
-    yield EngineSpec("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
+    yield EngineSpec("TensorFlow without oneDNN", "tensorflow", folder / "cartoon_bg.pb", "0")
 
 
 def require_same_output(engines: Engines, size: str) -> None:
@@ -126,10 +127,10 @@ def measure(
     return measurements
 
 
-def run(upstream: Path, arguments: argparse.Namespace) -> None:
+def run(folder: Path, arguments: argparse.Namespace) -> None:
     """Start the engines, measure, and write the page."""
     variants = native.VARIANTS[platform.machine()]
-    names = list(available_engines(upstream, variants[-1:] if arguments.avx2 else variants))
+    names = list(available_engines(folder, variants[-1:] if arguments.avx2 else variants))
     environment = AVX2 if arguments.avx2 else {}
     with ExitStack() as stack:
         limits = {
@@ -179,6 +180,9 @@ def main() -> int:
         command = [sys.executable, "-m", "shipped_styles.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"
+        # ONNX Runtime reads the weights beside the graph, which the styles share.
+        for path in (COMIC / "cartoon_bg.npz", SHIPPED_COMMON / "cartoon_bg.onnx"):
+            shutil.copy(path, demo)
         if mnn.is_installed():
             graph, converted = demo / "cartoon_bg.pb", demo / "cartoon_bg.mnn"
             command = [sys.executable, "-m", "benchmarks.mnn", str(graph), str(converted)]
