@@ -96,6 +96,15 @@ def available_engines(folder: Path, variants: Iterable[str]) -> Iterator[EngineS
     yield EngineSpec("TensorFlow without oneDNN", "tensorflow", folder / "cartoon_bg.pb", "0")
 
 
+def copy_converted(folder: Path) -> None:
+    """Copy the shipped comic's weights and the ONNX graph, which the styles share, into a folder.
+
+    ONNX Runtime reads the weights beside the graph.
+    """
+    for path in (COMIC / "cartoon_bg.npz", SHIPPED_COMMON / "cartoon_bg.onnx"):
+        shutil.copy(path, folder)
+
+
 def require_same_output(engines: Engines, size: str) -> Measurements:
     """Measure differences from TensorFlow's output; exit if one is too large.
 
@@ -218,9 +227,7 @@ def main() -> int:
         command = [sys.executable, "-m", "shipped_styles.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"
-        # ONNX Runtime reads the weights beside the graph, which the styles share.
-        for path in (COMIC / "cartoon_bg.npz", SHIPPED_COMMON / "cartoon_bg.onnx"):
-            shutil.copy(path, demo)
+        copy_converted(demo)
         if is_installed("MNN"):
             graph, converted = demo / "cartoon_bg.pb", demo / "cartoon_bg.mnn"
             command = [sys.executable, "-m", "benchmarks.mnn", str(graph), str(converted)]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks import report
+from benchmarks.engines import Engine
 from benchmarks.generator import (
     DEFAULT_PRECISION,
     REFERENCE,
     available_engines,
+    copy_converted,
     require_same_output,
 )
 
@@ -87,6 +89,15 @@ def test_page_says_instruction_sets_and_differences(tmp_path):
     for name in LOCKED:
         assert f"\n| {name} | set of {name} | 25.00% | 12 |\n" in text
     assert "`sgemm`: set of sgemm." in text
+
+
+def test_onnx_runtime_computes_the_shipped_comic(tmp_path):
+    copy_converted(tmp_path)
+    spec = next(iter(available_engines(tmp_path, [])))
+    assert spec.name == "ONNX Runtime"
+    output = Engine(spec.runtime, spec.path, 1).generate("16x24")
+    assert output.shape == (16, 24, 3)
+    assert output.std() > 0
 
 
 @pytest.mark.parametrize("levels", [1, 2])
