@@ -46,7 +46,11 @@ class Engine:
     """One generator with a number of threads per call."""
 
     def __init__(self, runtime: str, path: Path, threads: int) -> None:
-        """Load it; `runtime` is a module of `dctnet.runtimes`, a native variant or "mnn"."""
+        """Load it.
+
+        `runtime` is a module of `dctnet.runtimes`, a native variant, "mnn", "openvino", which has
+        its default precision, or "openvino-f32".
+        """
         started = time.perf_counter()
         self._generate = _load(runtime, path, threads)
         self._loaded_s = time.perf_counter() - started
@@ -124,6 +128,10 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import mnn
 
         return mnn.generator(path, threads)
+    if runtime in {"openvino", "openvino-f32"}:
+        from benchmarks import openvino
+
+        return openvino.generator(path, threads, "f32" if runtime == "openvino-f32" else None)
     scratch_pool = native.ScratchPool(native.library(runtime))
     return native.NativeGenerator(model.read(path), scratch_pool, threads)
 

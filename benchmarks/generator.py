@@ -3,18 +3,21 @@
     .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
 
 Each engine runs in an isolated process, because TensorFlow shares its threads among all sessions
-of a process. Each must produce the output of TensorFlow. Rounds are interleaved; the script writes
-the page of medians and its plot. `--avx2` limits all engines but ONNX Runtime, which has no such
-setting, to AVX2. MNN is measured if it is installed.
+of a process. Each must produce the output of TensorFlow, except at OpenVINO's default precision.
+Rounds are interleaved; the script writes the page of medians and its plot. `--avx2` limits all
+engines but ONNX Runtime, which has no such setting, to AVX2. MNN and OpenVINO are measured if they
+are installed.
 """
 
 import argparse
+import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +25,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks import mnn
 from benchmarks.engines import Engine, Sgemm
+from benchmarks.instruction_sets import engine_instruction_set, sgemm_instruction_set
 from benchmarks.isolated import IsolatedObject, spawn_object
 from benchmarks.report import Measurements, plot, write
 from dctnet.conversion.comparison import MAX_LEVEL_DIFFERENCE
@@ -36,10 +39,16 @@ Engines = dict[tuple[str, int], IsolatedObject]
 """Engines by name and number of threads."""
 
 REFERENCE = "TensorFlow with oneDNN"
+DEFAULT_PRECISION = "OpenVINO default precision"
+"""Engine whose precision, and so its output, depends on the CPU."""
+
 SIZES = ("288x288", "512x512", "720x960")
 THREADS = (1, 2)
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
-"""Variables that limit TensorFlow's oneDNN and numpy's OpenBLAS to AVX2."""
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OV_CPU_MAX_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+"""Variables that limit oneDNN, OpenVINO's own kernels and numpy's OpenBLAS to AVX2.
+
+OpenVINO fails if only its oneDNN is limited.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,31 +60,67 @@ class EngineSpec:
     path: Path
     one_dnn: str = "1"
 
+    def environment(self, limits: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of its processes."""
+        return {**limits, "TF_ENABLE_ONEDNN_OPTS": self.one_dnn}
 
-def available_engines(upstream: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
-    """Yield the available engines; `upstream` has the shipped comic in the upstream format."""
+    def instruction_set(self, limits: Mapping[str, str]) -> str:
+        """Return the instruction set or the kernels that it reports."""
+        if self.name.startswith("native"):
+            return self.runtime
+        return engine_instruction_set(self.runtime, self.path, self.environment(limits))
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a package that no lock file contains is installed."""
+    return importlib.util.find_spec(package) is not None
+
+
+def available_engines(folder: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
+    """Yield the available engines; `folder` has the shipped comic in every format."""
     for variant in variants:
         try:
             native.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
-            yield EngineSpec(f"native {variant}", variant, COMIC / "cartoon_bg.npz")
-    yield EngineSpec("ONNX Runtime", "onnxruntime", SHIPPED_COMMON / "cartoon_bg.onnx")
-    if mnn.is_installed():
-        yield EngineSpec("MNN", "mnn", upstream / "cartoon_bg.mnn")
-    yield EngineSpec(REFERENCE, "tensorflow", upstream / "cartoon_bg.pb")
+            yield EngineSpec(f"native {variant}", variant, folder / "cartoon_bg.npz")
+    yield EngineSpec("ONNX Runtime", "onnxruntime", folder / "cartoon_bg.onnx")
+    if is_installed("MNN"):
+        yield EngineSpec("MNN", "mnn", folder / "cartoon_bg.mnn")
+    if is_installed("openvino"):
+        yield EngineSpec("OpenVINO float32", "openvino-f32", folder / "cartoon_bg.pb")
+        yield EngineSpec(DEFAULT_PRECISION, "openvino", folder / "cartoon_bg.pb")
+    yield EngineSpec(REFERENCE, "tensorflow", folder / "cartoon_bg.pb")
     # oneDNN is off by default on AMD CPUs.
-    yield EngineSpec("TensorFlow without oneDNN", "tensorflow", upstream / "cartoon_bg.pb", "0")
+    yield EngineSpec("TensorFlow without oneDNN", "tensorflow", folder / "cartoon_bg.pb", "0")
 
 
-def require_same_output(engines: Engines, size: str) -> None:
-    """Exit if the output of an engine differs from TensorFlow's."""
+def copy_converted(folder: Path) -> None:
+    """Copy the shipped comic's weights and the ONNX graph, which the styles share, into a folder.
+
+    ONNX Runtime reads the weights beside the graph.
+    """
+    for path in (COMIC / "cartoon_bg.npz", SHIPPED_COMMON / "cartoon_bg.onnx"):
+        shutil.copy(path, folder)
+
+
+def require_same_output(engines: Engines, size: str) -> Measurements:
+    """Measure differences from TensorFlow's output; exit if one is too large.
+
+    OpenVINO's default precision may differ by any amount.
+    """
     wanted = engines[REFERENCE, 1]("generate", size).astype(np.float32)
+    measurements: Measurements = {}
     for (name, threads), engine in engines.items():
-        levels = np.abs(engine("generate", size) - wanted).max()
-        if levels > MAX_LEVEL_DIFFERENCE:
+        differences = np.abs(engine("generate", size) - wanted)
+        levels = float(differences.max())
+        if levels > MAX_LEVEL_DIFFERENCE and name != DEFAULT_PRECISION:
             sys.exit(f"{name}, {threads} threads: {levels:g} levels from TensorFlow's image.")
+        measurements["levels", name, threads] = [levels]
+        beyond = float((differences > MAX_LEVEL_DIFFERENCE).mean())
+        measurements["beyond a level", name, threads] = [beyond]
+    return measurements
 
 
 def measure_sgemm(limits: dict[int, IsolatedObject], measurements: Measurements) -> None:
@@ -126,11 +171,13 @@ def measure(
     return measurements
 
 
-def run(upstream: Path, arguments: argparse.Namespace) -> None:
+def run(folder: Path, arguments: argparse.Namespace) -> None:
     """Start the engines, measure, and write the page."""
     variants = native.VARIANTS[platform.machine()]
-    names = list(available_engines(upstream, variants[-1:] if arguments.avx2 else variants))
+    names = list(available_engines(folder, variants[-1:] if arguments.avx2 else variants))
     environment = AVX2 if arguments.avx2 else {}
+    instruction_sets = {spec.name: spec.instruction_set(environment) for spec in names}
+    instruction_sets["sgemm"] = sgemm_instruction_set(environment)
     with ExitStack() as stack:
         limits = {
             threads: stack.enter_context(
@@ -148,18 +195,19 @@ def run(upstream: Path, arguments: argparse.Namespace) -> None:
                     spec.runtime,
                     spec.path,
                     threads,
-                    environment=environment | {"TF_ENABLE_ONEDNN_OPTS": spec.one_dnn},
+                    environment=spec.environment(environment),
                 )
             )
             for spec in names
             for threads in THREADS
         }
-        require_same_output(engines, arguments.sizes[0])
+        differences = require_same_output(engines, arguments.sizes[0])
         measurements = measure(engines, limits, arguments.sizes, arguments.rounds)
+    measurements.update(differences)
     labels, sizes = [spec.name for spec in names], arguments.sizes
     page: Path = arguments.page
     plot(page.parent / f"images/{page.stem}.svg", measurements, labels, sizes)
-    write(page, measurements, labels, sizes, sys.argv[1:])
+    write(page, measurements, instruction_sets, sizes, sys.argv[1:])
 
 
 def main() -> int:
@@ -179,7 +227,8 @@ def main() -> int:
         command = [sys.executable, "-m", "shipped_styles.upstream", f"{folder}/demo"]
         subprocess.run(command, env=os.environ | {"PYTHONPATH": "service"}, check=True)
         demo = Path(folder) / "demo"
-        if mnn.is_installed():
+        copy_converted(demo)
+        if is_installed("MNN"):
             graph, converted = demo / "cartoon_bg.pb", demo / "cartoon_bg.mnn"
             command = [sys.executable, "-m", "benchmarks.mnn", str(graph), str(converted)]
             subprocess.run(command, check=True)

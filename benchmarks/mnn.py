@@ -5,23 +5,18 @@
 Converts a frozen generator to MNN's format.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from dctnet.arrays import GeneratorOutput, Pixels
+from benchmarks import slots
+from dctnet.arrays import Pixels
 from dctnet.runtimes import Generator, signatures
 from dctnet.runtimes.signatures import Array
 
 OUTPUT = signatures.GENERATOR.outputs[0].removesuffix(":0")
 """Output tensor; MNN names tensors like TensorFlow's operations."""
-
-
-def is_installed() -> bool:
-    """Return whether MNN is installed."""
-    return importlib.util.find_spec("MNN") is not None
 
 
 def convert(graph: Path, to: Path) -> None:
@@ -49,20 +44,7 @@ def convert(graph: Path, to: Path) -> None:
 
 def generator(path: Path, threads: int) -> Generator:
     """Load a converted generator with a number of threads per call."""
-    slots = [_Slot(path, threads)]
-
-    def run(image: Array) -> list[GeneratorOutput]:
-        # A slot serves one call at a time; slots are created on demand.
-        try:
-            slot = slots.pop()
-        except IndexError:
-            slot = _Slot(path, threads)
-        try:
-            return [slot.run(image)]
-        finally:
-            slots.append(slot)
-
-    return signatures.generator(run)
+    return slots.generator(lambda: _Slot(path, threads))
 
 
 class _Slot:
@@ -78,7 +60,7 @@ class _Slot:
         settings = {"backend": "CPU", "numThread": threads, "precision": "high"}
         self._session = self._interpreter.createSession(settings)
 
-    def run(self, image: Array) -> Pixels:
+    def __call__(self, image: Array) -> Pixels:
         """Run a float32 image; a size change costs a few percent more."""
         input_tensor = self._interpreter.getSessionInput(self._session)
         if input_tensor.getShape() != image.shape:

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -28,18 +28,28 @@ Medians of {rounds} interleaved rounds, after one warm-up round. Each engine run
 per number of threads. TensorFlow disables oneDNN by default on AMD CPUs: the last engine here."""
 
 AVX2_NOTE = """\
-Limited to AVX2: oneDNN by `ONEDNN_MAX_CPU_ISA`, numpy's OpenBLAS by `OPENBLAS_CORETYPE`, the native
-runtime by its variant. ONNX Runtime cannot be limited, and uses AVX-512 if the CPU has it."""
+Limited to AVX2: oneDNN by `ONEDNN_MAX_CPU_ISA`, OpenVINO's other kernels by `OV_CPU_MAX_ISA`,
+numpy's OpenBLAS by `OPENBLAS_CORETYPE`, the native runtime by its variant. ONNX Runtime cannot be
+limited, and uses AVX-512 if the CPU has it."""
 
-MNN_MISSING_NOTE = """\
-MNN was not measured: no lock file contains it. `.venv/bin/pip install MNN` installs it."""
+OPTIONAL_ENGINES = {"MNN": "MNN", "OpenVINO": "--no-deps openvino"}
+"""What `pip install` needs for the engines that no lock file contains."""
 
-MNN_NOTE = """\
-MNN {version} was installed in addition to the lock files."""
+MISSING_NOTE = """\
+{name} was not measured: no lock file contains it. `.venv/bin/pip install {package}` installs it."""
+
+INSTALLED_NOTE = """\
+{name} {version} was installed in addition to the lock files."""
+
+INSTRUCTION_SETS_NOTE = """\
+Instruction set as the engine reports it: the native runtime's variant, or oneDNN's names of the
+convolution kernels. Difference from TensorFlow with oneDNN for an image of noise, {size}, in levels
+of 255. Only OpenVINO's default precision may differ by more than one level."""
 
 LIMIT_NOTE = """\
 Arithmetic throughput relative to numpy's `sgemm` of 2048³ with the same number of threads. 7×7
-layers count as direct convolutions, or by the operations that are computed."""
+layers count as direct convolutions, or by the operations that are computed. Instruction set of
+`sgemm`: {sgemm}."""
 
 POLICY_NOTE = """\
 A generator with two threads gives both to a single call, and one to each of two concurrent calls.
@@ -49,6 +59,10 @@ calls relative to two calls with one fixed thread each:"""
 COSTS_NOTE = """\
 Load time from an interpreter with numpy to a loaded generator, imports included. Resident memory
 after loading, and peak memory with two concurrent calls and the largest images."""
+
+OPENVINO_COSTS_NOTE = """\
+OpenVINO compiles a model per slot and size at its first image. The load time excludes that, and the
+peak memory has the models of all sizes."""
 
 BAR, GAP, LEFT, WIDTH = 18, 14, 230, 760
 
@@ -96,11 +110,12 @@ def plot(
 def write(
     path: Path,
     measurements: Measurements,
-    engines: Sequence[str],
+    instruction_sets: Mapping[str, str],
     sizes: Sequence[str],
     arguments: Sequence[str],
 ) -> None:
-    """Write the page of the measurements."""
+    """Write the page of the measurements; `instruction_sets` has the engines and `sgemm`."""
+    engines = [name for name in instruction_sets if name != "sgemm"]
     native = [name for name in engines if name.startswith("native")]
     rounds = len(measurements["sgemm", 1])
     facts = {"date": time.strftime("%Y-%m-%d"), "machine": describe_host(), "rounds": rounds}
@@ -111,7 +126,7 @@ def write(
         COMMAND.format(arguments=shlex.join(arguments)),
         HOST_NOTE.format_map(facts),
         *([AVX2_NOTE] if "--avx2" in arguments else []),
-        _mnn(engines),
+        *(_optional(engines, name) for name in OPTIONAL_ENGINES),
         f"![Seconds per image](images/{path.stem}.svg)",
         "## Latency, seconds per image",
         _latencies(measurements, engines, sizes),
@@ -119,14 +134,18 @@ def write(
         _times_as_fast(measurements, engines, native, sizes),
         "## Throughput of two single-threaded slots, images per second",
         _throughputs(measurements, engines, native, sizes),
+        "## Instruction sets and precision",
+        INSTRUCTION_SETS_NOTE.format(size=_times(sizes[0])),
+        _instruction_sets(measurements, engines, instruction_sets),
         "## Share of peak arithmetic throughput",
-        LIMIT_NOTE,
+        LIMIT_NOTE.format(sgemm=instruction_sets["sgemm"]),
         _shares(measurements, native, sizes),
         "## Thread policy",
         POLICY_NOTE,
         _policy(measurements, native, sizes),
         "## Load time and memory",
         COSTS_NOTE,
+        *([OPENVINO_COSTS_NOTE] if _includes(engines, "OpenVINO") else []),
         _costs(measurements, engines),
         f"## Profile at {largest}, one thread, ms",
         _profile(measurements, native),
@@ -134,8 +153,14 @@ def write(
     path.write_text("\n\n".join(parts) + "\n")
 
 
-def _mnn(engines: Sequence[str]) -> str:
-    return MNN_NOTE.format(version=version("MNN")) if "MNN" in engines else MNN_MISSING_NOTE
+def _includes(engines: Sequence[str], library: str) -> bool:
+    return any(name.startswith(library) for name in engines)
+
+
+def _optional(engines: Sequence[str], name: str) -> str:
+    if _includes(engines, name):
+        return INSTALLED_NOTE.format(name=name, version=version(name))
+    return MISSING_NOTE.format(name=name, package=OPTIONAL_ENGINES[name])
 
 
 def _seconds(measurements: Measurements, name: str, threads: int, size: str) -> float:
@@ -179,6 +204,20 @@ def _throughputs(
         times = (f"{rates[name] / rates[tuned]:.2f}" for name in native)
         rows.append([_times(size), *(f"{rate:.2f}" for rate in rates.values()), *times])
     return table(["size", *engines, *(f"{name} / {tuned}" for name in native)], rows)
+
+
+def _instruction_sets(
+    measurements: Measurements, engines: Sequence[str], instruction_sets: Mapping[str, str]
+) -> str:
+    rows = []
+    for name in engines:
+        beyond, levels = (
+            max(measurements[of, name, threads][0] for threads in THREADS)
+            for of in ("beyond a level", "levels")
+        )
+        rows.append([name, instruction_sets[name], f"{beyond:.2%}", f"{levels:g}"])
+    head = ["engine", "instruction set", "values beyond one level", "largest difference, levels"]
+    return table(head, rows)
 
 
 def _shares(measurements: Measurements, native: Sequence[str], sizes: Sequence[str]) -> str:

@@ -1,14 +1,20 @@
-"""Generator benchmark: measured engines, equal output, and the note on MNN."""
+"""Generator benchmark: measured engines, differences, instruction sets, optional engines."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import report
-from benchmarks.generator import REFERENCE, available_engines, require_same_output
+from benchmarks.engines import Engine
+from benchmarks.generator import (
+    DEFAULT_PRECISION,
+    REFERENCE,
+    available_engines,
+    copy_converted,
+    require_same_output,
+)
 
 LOCKED = ["ONNX Runtime", REFERENCE, "TensorFlow without oneDNN"]
 
@@ -20,45 +26,78 @@ class ConstantMeasurements(dict):
         return [1.0]
 
 
-@pytest.fixture
-def without_mnn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "MNN", None)
+@pytest.fixture(autouse=True)
+def without_optional_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("MNN", "openvino"):
+        monkeypatch.setitem(sys.modules, package, None)
 
 
-@pytest.fixture
-def with_mnn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.delitem(sys.modules, "MNN", raising=False)
-    (tmp_path / "MNN.py").touch()
-    information = tmp_path / "MNN-9.8.7.dist-info"
+def _install(package: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, package)
+    (folder / f"{package}.py").touch()
+    information = folder / f"{package}-9.8.7.dist-info"
     information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: MNN\nVersion: 9.8.7\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: 9.8.7\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
 
 
 def _names(upstream: Path) -> list[str]:
     return [spec.name for spec in available_engines(upstream, [])]
 
 
-def _page(path: Path, engines: list[str]) -> str:
-    report.write(path, ConstantMeasurements(), engines, ["512x512"], [])
+def _page(path: Path, engines: list[str], **measured: list[float]) -> str:
+    measurements = ConstantMeasurements()
+    for name in engines:
+        for threads in report.THREADS:
+            for figure, values in measured.items():
+                measurements[figure.replace("_", " "), name, threads] = values
+    instruction_sets = {name: f"set of {name}" for name in [*engines, "sgemm"]}
+    report.write(path, measurements, instruction_sets, ["512x512"], [])
     return path.read_text()
 
 
-@pytest.mark.usefixtures("without_mnn")
-def test_page_says_how_to_install_missing_mnn(tmp_path):
+@pytest.mark.parametrize(
+    ("library", "requirement"), [("MNN", "MNN"), ("OpenVINO", "--no-deps openvino")]
+)
+def test_page_says_how_to_install_missing_engines(library, requirement, tmp_path):
     assert _names(tmp_path) == LOCKED
     text = _page(tmp_path / "report.md", LOCKED)
-    assert "\nMNN was not measured: " in text
-    assert "`.venv/bin/pip install MNN`" in text
+    assert f"\n{library} was not measured: " in text
+    assert f"`.venv/bin/pip install {requirement}`" in text
 
 
-@pytest.mark.usefixtures("with_mnn")
-def test_installed_mnn_is_measured(tmp_path):
+@pytest.mark.parametrize(
+    ("package", "library", "engines"),
+    [
+        ("MNN", "MNN", ["MNN"]),
+        ("openvino", "OpenVINO", ["OpenVINO float32", DEFAULT_PRECISION]),
+    ],
+)
+def test_installed_engines_are_measured(package, library, engines, tmp_path, monkeypatch):
+    _install(package, tmp_path, monkeypatch)
     names = _names(tmp_path)
-    assert names == ["ONNX Runtime", "MNN", *LOCKED[1:]]
+    assert names == ["ONNX Runtime", *engines, *LOCKED[1:]]
     text = _page(tmp_path / "report.md", names)
-    assert "MNN 9.8.7 " in text
-    assert "not measured" not in text
+    assert f"\n{library} 9.8.7 " in text
+    assert f"{library} was not measured" not in text
+
+
+def test_page_says_instruction_sets_and_differences(tmp_path):
+    text = _page(tmp_path / "report.md", LOCKED, beyond_a_level=[0.25], levels=[12.0])
+    for name in LOCKED:
+        assert f"\n| {name} | set of {name} | 25.00% | 12 |\n" in text
+    assert "`sgemm`: set of sgemm." in text
+
+
+def test_onnx_runtime_computes_the_shipped_comic(tmp_path):
+    copy_converted(tmp_path)
+    spec = next(iter(available_engines(tmp_path, [])))
+    assert spec.name == "ONNX Runtime"
+    output = Engine(spec.runtime, spec.path, 1).generate("16x24")
+    assert output.shape == (16, 24, 3)
+    assert output.std() > 0
 
 
 @pytest.mark.parametrize("levels", [1, 2])
@@ -68,7 +107,19 @@ def test_output_tolerance_is_one_level(levels):
     actual[3, 4, 1] -= levels
     engines = {(REFERENCE, 1): lambda *_: expected, ("other", 2): lambda *_: actual}
     if levels == 1:
-        require_same_output(engines, "16x16")
+        assert require_same_output(engines, "16x16")["levels", "other", 2] == [1]
         return
     with pytest.raises(SystemExit, match="other, 2 threads: 2 levels"):
         require_same_output(engines, "16x16")
+
+
+def test_default_precision_is_measured_beyond_the_tolerance():
+    expected = np.full((4, 5, 3), 9, np.uint8)
+    actual = expected.copy()
+    actual[0, 0] = 9, 10, 4
+    actual[1, 0, 0] = 16
+    engines = {(REFERENCE, 1): lambda *_: expected, (DEFAULT_PRECISION, 2): lambda *_: actual}
+    measurements = require_same_output(engines, "4x5")
+    assert measurements["levels", DEFAULT_PRECISION, 2] == [7]
+    assert measurements["beyond a level", DEFAULT_PRECISION, 2] == [pytest.approx(2 / 60)]
+    assert measurements["beyond a level", REFERENCE, 1] == [0]
