@@ -60,6 +60,8 @@ OTHER_EXPORTERS = {
         '{namespace="images", horizontalpodautoscaler="dctnet"}': 4,
         'kube_pod_container_resource_limits{namespace="images", pod="dctnet-5d4f8b9c7d-abcde",'
         ' container="dctnet", resource="memory", unit="byte"}': 2e9,
+        'kube_pod_container_resource_limits{namespace="images", pod="dctnet-5d4f8b9c7d-abcde",'
+        ' container="dctnet", resource="cpu", unit="core"}': 2,
     },
     "cAdvisor": {
         "container_cpu_cfs_throttled_periods_total"

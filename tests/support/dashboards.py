@@ -83,6 +83,12 @@ MACRO = re.compile(r"\b(RATE|INCREASE|TOTAL|GAUGE)\((\w+)(?:\{(.*?)\})?((?:, \w+
 DEPLOYED = re.compile(r"\bDEPLOYED\((\w+), (\w+)\)")
 PROCESS = re.compile(r"\bPROCESS\((.+)\)$")
 
+UP = (
+    "max by (namespace, pod) (up{SELECT} and on (namespace, job)"
+    " group by (namespace, job) (last_over_time(dctnet_build_info{SELECT}[1h])))"
+)
+"""1 for each replica that Prometheus can scrape, 0 for the others: `up` is of all jobs."""
+
 
 def expand(query: str, select: str) -> str:
     """Expand the macros of a query for a dashboard with this selector."""
@@ -90,6 +96,7 @@ def expand(query: str, select: str) -> str:
     query = PROCESS.sub(
         r"max by (pod) (\1 and on (namespace, job, instance) dctnet_build_info{SELECT})", query
     )
+    query = re.sub(r"\bUP\b", UP, query)
     query = DEPLOYED.sub(_deployed, query)
     query = MACRO.sub(_once_per_pod, query)
     return (
@@ -127,7 +134,7 @@ def _deployed(macro: re.Match[str]) -> str:
 def state_numbers() -> str:
     """Return a query of each replica's state as its number in State, from 1, or 0."""
     states = [f'{i} * GAUGE(dctnet_state{{state="{state}"}})' for i, state in enumerate(STATES, 1)]
-    return f"{' + '.join(states)} or (GAUGE(up) == 0)"
+    return f"{' + '.join(states)} or (max by (pod) (UP) == 0)"
 
 
 def rollouts() -> Json:
@@ -221,8 +228,8 @@ def style_timeseries(spec: Json, config: Json, legends: list[str]) -> Json:
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "dashed" if "steps" in spec else "off"},
     }
-    if config["defaults"]["unit"] in SOFT_MAXIMA:
-        config["defaults"]["custom"]["axisSoftMax"] = SOFT_MAXIMA[config["defaults"]["unit"]]
+    if soft_max := spec.get("softMax", SOFT_MAXIMA.get(config["defaults"]["unit"])):
+        config["defaults"]["custom"]["axisSoftMax"] = soft_max
     longest = max(len(re.sub(r"{{(\w+)}}", lambda m: VALUES[m[1]], it)) for it in legends)
     # Not the last value that a replica had before it was gone.
     calcs = ["last"] if longest > len("background") else ["last", "max"]

@@ -99,7 +99,7 @@ const States = ({ panel, frames, height }) => {
     <div>
       {frames.map(({ name, fields }) => (
         <Bar key={name} label={name} width={190} height={Math.min(30, (height - 24) / frames.length)}
-          colors={fields[1].values.map((value) => (value ? color(options[value].color) : 'transparent'))} />
+          colors={fields[1].values.map((value) => (value in options ? color(options[value].color) : 'transparent'))} />
       ))}
       {Object.values(options).map((state) => (
         <span key={state.text} style={{ marginRight: 16, fontSize: 12 }}>
