@@ -282,14 +282,14 @@ VALUES_CASES = {
         model(prepare={"resources": {"limits": {"memory": "2Gi"}}}),
     ),
     "memory limit below what a replica reserves at start": (
-        merge_values(DEMO, {"resources": {"limits": {"memory": "723Mi"}}}),
-        "resources.limits.memory is 723Mi, but a replica with these model.styles takes 724Mi",
-        merge_values(DEMO, {"resources": {"limits": {"memory": "724Mi"}}}),
+        merge_values(DEMO, {"resources": {"limits": {"memory": "673Mi"}}}),
+        "resources.limits.memory is 673Mi, but a replica with these model.styles takes 674Mi",
+        merge_values(DEMO, {"resources": {"limits": {"memory": "674Mi"}}}),
     ),
     "memory limit below what the style cache reserves at start": (
-        {**model(source="demo", styleCache=3), "resources": {"limits": {"memory": "800M"}}},
-        "resources.limits.memory is 800M, but a replica with these model.styles takes 814Mi",
-        {**model(source="demo", styleCache=2), "resources": {"limits": {"memory": "800M"}}},
+        {**model(source="demo", styleCache=3), "resources": {"limits": {"memory": "750M"}}},
+        "resources.limits.memory is 750M, but a replica with these model.styles takes 764Mi",
+        {**model(source="demo", styleCache=2), "resources": {"limits": {"memory": "750M"}}},
     ),
     "former value of one style": (
         model(style="3d"),

@@ -26,9 +26,9 @@ def monitored(monitor: str) -> dict[str, Any]:
 # Values with a warning, a part of it, and the nearest values without.
 CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "memory limit below the memory bound": (
-        memory("4282Mi"),
-        "resources.limits.memory is 4282Mi, but requests within the limits can take 4283Mi:",
-        memory("4283Mi"),
+        memory("4232Mi"),
+        "resources.limits.memory is 4232Mi, but requests within the limits can take 4233Mi:",
+        memory("4233Mi"),
     ),
     "fairness by address behind a load balancer": (
         {"fairness": {"by": "address"}, "service": {"type": "LoadBalancer"}},
