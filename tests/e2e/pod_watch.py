@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.e2e.cluster import Namespace, find_tool
+from tests.e2e.cluster import Namespace, find_tool, until
 
 _COLUMNS = "{.object.metadata.name} {.object.status.conditions[?(@.type=='Ready')].status}{'\\n'}"
 
@@ -61,16 +61,28 @@ def watch_pods(namespace: Namespace, selector: str) -> Iterator[PodTimes]:
 
 @contextmanager
 def numbers_of_replicas(namespace: Namespace) -> Iterator[list[int]]:
-    """Collect every number of replicas that the Deployment has within the block, also the last."""
+    """Collect every number of replicas that the Deployment has within the block."""
     seen: list[int] = []
-    watch = [find_tool("kubectl"), "--namespace", namespace.name, "get", "deployment", "dctnet"]
-    watch += ["--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"]
-    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        seen.append(int(process.stdout.readline()))
-        try:
-            yield seen
-            assert process.poll() is None, "the watch has ended"
-        finally:
-            process.terminate()
-            seen += map(int, process.stdout)
+    watches: list[subprocess.Popen[str]] = []
+    ended = threading.Event()
+    command = [find_tool("kubectl"), "--namespace", namespace.name, "get", "deployment", "dctnet"]
+    command += ["--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"]
+
+    def read() -> None:
+        while not ended.is_set():  # The API server ends a watch after half an hour or more.
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+                watches.append(watch)
+                if ended.is_set():
+                    watch.terminate()
+                assert watch.stdout is not None
+                seen.extend(map(int, watch.stdout))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        until(lambda: seen, "the Deployment is not there")
+        yield seen
+    finally:
+        ended.set()
+        watches[-1].terminate()
+        reader.join()
