@@ -83,6 +83,14 @@ MACRO = re.compile(r"\b(RATE|INCREASE|TOTAL|GAUGE)\((\w+)(?:\{(.*?)\})?((?:, \w+
 DEPLOYED = re.compile(r"\bDEPLOYED\((\w+), (\w+)\)")
 PROCESS = re.compile(r"\bPROCESS\((.+)\)$")
 
+BURN = re.compile(r"\bBURN\((\w+)\)")
+BURN_RATE = (
+    r"max by (slo) (namespace_job_slo:dctnet_slo_bad_requests:increase\1{SELECT}"
+    r" / ((1 - namespace_job_slo:dctnet_slo_objective:ratio{SELECT})"
+    r" * (namespace_job_slo:dctnet_slo_requests:increase\1{SELECT} > 0))"
+    r" or 0 * namespace_job_slo:dctnet_slo_requests:increase\1{SELECT})"
+)
+
 UP = (
     "max by (namespace, pod) (up{SELECT} and on (namespace, job)"
     " group by (namespace, job) (last_over_time(dctnet_build_info{SELECT}[1h])))"
@@ -96,6 +104,7 @@ def expand(query: str, select: str) -> str:
     query = PROCESS.sub(
         r"max by (pod) (\1 and on (namespace, job, instance) dctnet_build_info{SELECT})", query
     )
+    query = BURN.sub(BURN_RATE, query)
     query = re.sub(r"\bUP\b", UP, query)
     query = DEPLOYED.sub(_deployed, query)
     query = MACRO.sub(_once_per_pod, query)
