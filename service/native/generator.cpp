@@ -14,10 +14,9 @@
 namespace dctnet {
 namespace {
 
-// All but a few layers process the image in bands of rows, so that a
-// layer reads from the cache what the previous one wrote. A layer lags behind the previous one by
-// the rows that it reads below and by incomplete tiles; the rings between them hold a band plus
-// this lag. The skip at full size would be half of all memory; it is computed again for the
+// Most layers process the image in bands of rows, so that a layer reads from the cache what the
+// previous one wrote. A layer lags behind the previous one by the rows that it reads below and by
+// incomplete tiles; the rings between them hold a band plus this lag. The skip at full size would be half of all memory; it is computed again for the
 // last layers, which costs 3 percent of the time.
 constexpr int kBand = 24;
 constexpr int kBlockBand = 48;
