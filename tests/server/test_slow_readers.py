@@ -58,6 +58,8 @@ def test_400_silent_readers_delay_no_other_and_time_out(start_timed):
     worker = server.worker()
     before = memory(worker, "VmRSS")
     with silent_readers(server, SILENT, GET * PIPELINED):
+        # Their requests take seconds of CPU, and are in the queue before this one.
+        assert requests.get(f"{server.url}/health", timeout=BOUND_S).status_code == 200
         for _ in range(10):
             require_prompt_health(server)
         server.until(lambda: unread(server, "too_slow") == SILENT)
