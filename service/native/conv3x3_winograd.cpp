@@ -15,10 +15,9 @@ constexpr int kSquare = kPoints * kPoints;   // in two
 constexpr int kMaxChannels = 128;
 constexpr int kChunk = 16;  // contiguous input channels: one cache line
 
-// Tiles are processed in groups of kRows. An item has as many groups as an L2 cache holds
+// Tiles are processed in groups of kRows. An item has at most as many groups as an L2 cache holds
 // transformed: 512 KiB, or 1 MiB and more on CPUs with 512-bit vectors.
-constexpr int kGroups = kWidth == 16 ? 4 : 2;
-constexpr int kTilesPerItem = kGroups * kRows;
+constexpr int kGroups = kWidth == 16 ? 6 : 2;
 
 // A group's transformed input, its values, is [chunk][point][tile][kChunk]; its products are
 // [point][tile][kPanel]. A transform thus stays within 24 KiB. Chunks are padded to avoid conflicts
@@ -60,16 +59,26 @@ void transform_input(const float* const (&rows)[kPoints], int channels, float* v
 
 // products[tile][o] = Σ values[chunk][tile][i] · weights[chunk][i][o], for a point and a panel.
 //
-// Prefetches the values of the next product, and this group's share of the next point's weights:
-// they come from the L2 and the L3 cache.
+// Prefetches the values of the next product, and a share of the next point's weights: they come from
+// the L2 and the L3 cache. One line at a time, because the L1 cache has few misses in flight.
+constexpr int kShareLines = kChunk / 2;
+constexpr int kShares = kChunk * kPanel / (kShareLines * kFloatsPerCacheLine);
+static_assert(kRows <= kChunk / 2);
+
 INLINE void multiply(const float* values, const float* weights, const float* next_values,
                      const float* next_weights, int chunks, float* products) {
-    constexpr int kShare = kChunk * kPanel / kGroups;
     Sums sums = {};
     for (int chunk = 0; chunk < chunks; ++chunk) {
-        prefetch<kShare>(next_weights + chunk * kShare);
-        prefetch<kRows * kChunk>(next_values + chunk * kChunkStride);
-        accumulate<kChunk, kChunk>(values + chunk * kChunkStride, weights, sums);
+        accumulate<kChunk, kChunk>(values, weights, sums, [&](auto k) INLINE_LAMBDA {
+            constexpr int kLine = k / 2;
+            if constexpr (k % 2 == 0)
+                __builtin_prefetch(next_weights + kLine * kFloatsPerCacheLine);
+            else if constexpr (kLine < kRows)
+                __builtin_prefetch(next_values + kLine * kFloatsPerCacheLine);
+        });
+        values += kChunkStride;
+        next_values += kChunkStride;
+        next_weights += kShareLines * kFloatsPerCacheLine;
     }
     unroll<kRows>([&](auto tile) INLINE_LAMBDA {
         unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
@@ -115,6 +124,12 @@ INLINE void transform_output(const float* products, const float* bias, float* co
             });
         });
     }
+}
+
+int divide_up(int dividend, int divisor) { return (dividend + divisor - 1) / divisor; }
+
+int tile_groups(const FeatureMap& input, int from, int to) {
+    return divide_up((to - from) * divide_up(input.width(), kTile), kRows);
 }
 
 // Whole tiles, which are nearly all, use code without conditions.
@@ -168,18 +183,19 @@ void WinogradConv::set_weights(const float* weights, const float* bias) {
 
 std::size_t WinogradConv::scratch() { return kGroups * (kGroupValues + kGroupProducts); }
 
-int WinogradConv::items(const FeatureMap& input, int from, int to) {
-    const int columns = (input.width() + kTile - 1) / kTile;
-    return ((to - from) * columns + kTilesPerItem - 1) / kTilesPerItem;
+int WinogradConv::items(const FeatureMap& input, int from, int to, int threads) {
+    const int fewest = divide_up(tile_groups(input, from, to), kGroups);
+    return divide_up(fewest, threads) * threads;
 }
 
 void WinogradConv::compute(const FeatureMap& input, const FeatureMap& output, After after,
-                           int from, int to,
-                           int item, float* scratch) const {
-    const int columns = (input.width() + kTile - 1) / kTile;
-    const int first = from * columns + item * kTilesPerItem;
-    const int tiles = std::min(to * columns - first, kTilesPerItem);
-    const int groups = (tiles + kRows - 1) / kRows;
+                           int from, int to, int item, int items, float* scratch) const {
+    const int columns = divide_up(input.width(), kTile);
+    const int all_groups = tile_groups(input, from, to);
+    const int first_group = all_groups * item / items;
+    const int groups = all_groups * (item + 1) / items - first_group;
+    const int first = from * columns + first_group * kRows;
+    const int tiles = std::min(to * columns - first, groups * kRows);
     const auto top = [&](int tile) { return (first + tile) / columns * kTile; };
     const auto left = [&](int tile) { return (first + tile) % columns * kTile; };
     float* values = scratch;
@@ -203,7 +219,7 @@ void WinogradConv::compute(const FeatureMap& input, const FeatureMap& output, Af
             for (int group = 0; group < groups; ++group) {
                 const float* next = group + 1 < groups ? at(group + 1, point) : at(0, point + 1);
                 multiply(at(group, point), current, next,
-                         weights + group * inputs_ * kPanel / kGroups, inputs_ / kChunk,
+                         weights + group % kShares * inputs_ * kPanel / kShares, inputs_ / kChunk,
                          products + group * kGroupProducts + point * kProductStride);
             }
         }

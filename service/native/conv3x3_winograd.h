@@ -29,16 +29,16 @@ class WinogradConv {
     // Transforms `weights`, [3][3][inputs][outputs], and copies `bias`, [outputs].
     void set_weights(const float* weights, const float* bias);
 
-    // Number of work items of tile rows [from, to). Items are independent.
-    static int items(const FeatureMap& input, int from, int to);
+    // Number of work items of tile rows [from, to): the fewest that give each thread as many. Items
+    // are independent, and no value depends on their number.
+    static int items(const FeatureMap& input, int from, int to, int threads);
 
     // Floats of scratch memory for one item of any layer.
     static std::size_t scratch();
 
-    // Computes one item. `output` may be the residual itself.
+    // Computes one of the items. `output` may be the residual itself.
     void compute(const FeatureMap& input, const FeatureMap& output, After after, int from, int to,
-                 int item,
-                 float* scratch) const;
+                 int item, int items, float* scratch) const;
 
   private:
     int inputs_, outputs_;

@@ -38,16 +38,14 @@ struct FeatureMaps {
     FeatureMap image;          // normalised
     FeatureMap full;           // Conv: a ring
     FeatureMap half_down;      // Conv_1
-    FeatureMap half;           // Conv_2, the skip at half size
+    FeatureMap half;           // Conv_2, the skip at half size; plus the enlarged map
     FeatureMap quarter_down;   // Conv_3
     FeatureMap body;           // Conv_4, then each block
     FeatureMap branch;         // conv1 of a block: a ring
     FeatureMap quarter_up;     // Conv_5
-    FeatureMap half_skip_sum;  // enlarged, plus the skip: a ring
     FeatureMap half_up;        // Conv_6: a ring
     FeatureMap half_out;       // Conv_7: in the memory of `half`
-    FeatureMap full_skip;      // Conv again: a ring
-    FeatureMap full_skip_sum;  // enlarged, plus the skip: a ring
+    FeatureMap full_skip;      // Conv again, plus the enlarged map: a ring
     FeatureMap full_up;        // Conv_8: a ring
     FeatureMap cartoon;        // Conv_9: a ring
     FeatureMap slope, offset;  // models of the guided filter: rings
@@ -81,6 +79,8 @@ class Plan {
         Shape image = shape(1, 3);
         image.left = FirstConv::kLeft;
         image.right = FirstConv::right(width);
+        Shape half = for_winograd(shape(2, 2 * kChannels));
+        half.right = std::max(half.right, StridedConv::right(half.width));
         Shape full_up = ring(shape(1, kChannels));
         full_up.left = LastConv::kLeft;
         full_up.right = LastConv::right(width);
@@ -88,17 +88,14 @@ class Plan {
         add(&FeatureMaps::image, image, kDown, kUpFull);
         add(&FeatureMaps::full, ring(for_strided(shape(1, kChannels))), kDown, kDown);
         add(&FeatureMaps::half_down, for_winograd(shape(2, kChannels)), kDown, kDown2);
-        add(&FeatureMaps::half, for_strided(shape(2, 2 * kChannels)), kDown2, kUpFull);
+        add(&FeatureMaps::half, half, kDown2, kUpFull);
         add(&FeatureMaps::quarter_down, for_winograd(shape(4, 2 * kChannels)), kDown3, kDown4);
         add(&FeatureMaps::body, for_winograd(shape(4, 4 * kChannels)), kDown4, kBody5);
         add(&FeatureMaps::branch, ring(for_winograd(shape(4, 4 * kChannels)), kBlockBand), kBody,
             kBody);
         add(&FeatureMaps::quarter_up, shape(4, 2 * kChannels), kBody5, kUpHalf);
-        add(&FeatureMaps::half_skip_sum, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf,
-            kUpHalf);
         add(&FeatureMaps::half_up, ring(for_winograd(shape(2, 2 * kChannels))), kUpHalf, kUpHalf);
-        add(&FeatureMaps::full_skip, ring(shape(1, kChannels)), kUpFull, kUpFull);
-        add(&FeatureMaps::full_skip_sum, ring(for_winograd(shape(1, kChannels))), kUpFull, kUpFull);
+        add(&FeatureMaps::full_skip, ring(for_winograd(shape(1, kChannels))), kUpFull, kUpFull);
         add(&FeatureMaps::full_up, full_up, kUpFull, kUpFull);
         add(&FeatureMaps::cartoon, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
         add(&FeatureMaps::slope, ring(for_filter(shape(1, 3))), kUpFull, kUpFull);
@@ -112,7 +109,7 @@ class Plan {
         FeatureMaps maps;
         for (std::size_t i = 0; i < planned_.size(); ++i)
             maps.*members_[i] = FeatureMap(memory + planned_[i].offset, planned_[i].shape);
-        // A row of the skip is added before Conv_7 writes that row.
+        // Conv_7 writes rows that Conv_6 has read.
         maps.half_out = maps.half.narrowed(kChannels);
         return maps;
     }
@@ -234,8 +231,9 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
                                   const FeatureMap& output, WinogradConv::After after, int from,
                                   int to) {
             const int first = from / WinogradConv::kTile, end = tiles(to, WinogradConv::kTile);
-            run_items(stage, WinogradConv::items(input, first, end), [&](int item) {
-                conv.compute(input, output, after, first, end, item, thread_scratch);
+            const int count = WinogradConv::items(input, first, end, threads);
+            run_items(stage, count, [&](int item) {
+                conv.compute(input, output, after, first, end, item, count, thread_scratch);
             });
         };
         constexpr auto kLeaky = WinogradConv::After::kLeakyRelu;
@@ -281,22 +279,21 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
         }
         winograd(Stage::kConv5, conv5_, maps.body, maps.quarter_up, kLeaky, 0, height / 4);
 
-        begin(maps.half_skip_sum);
         begin(maps.half_up);
         for (int sum = 0, up = 0, out = 0; out < height / 2;) {
             const int sum_from = std::exchange(sum, std::min(sum + kBand, height / 2));
             run_items(Stage::kResize, sum - sum_from, [&](int i) {
-                upsample_add(maps.quarter_up, maps.half, maps.half_skip_sum, sum_from + i);
+                upsample_add(maps.quarter_up, maps.half, sum_from + i);
             });
             const int up_from =
                 std::exchange(up, rows_ready(sum, height / 2, 1, WinogradConv::kTile));
-            winograd(Stage::kConv6, conv6_, maps.half_skip_sum, maps.half_up, kLeaky, up_from, up);
+            winograd(Stage::kConv6, conv6_, maps.half, maps.half_up, kLeaky, up_from, up);
             const int out_from =
                 std::exchange(out, rows_ready(up, height / 2, 1, WinogradConv::kTile));
             winograd(Stage::kConv7, conv7_, maps.half_up, maps.half_out, kLeaky, out_from, out);
         }
 
-        begin(maps.full_skip_sum);
+        begin(maps.full_skip);
         begin(maps.full_up);
         begin(maps.cartoon);
         begin(maps.slope);
@@ -305,10 +302,10 @@ void Generator::generate(const std::uint8_t* image, std::uint8_t* cartoon, int h
             const int sum_from = std::exchange(sum, std::min(sum + kBand, height));
             first_layer(maps.full_skip, sum_from, sum);
             run_items(Stage::kResize1, sum - sum_from, [&](int i) {
-                upsample_add(maps.half_out, maps.full_skip, maps.full_skip_sum, sum_from + i);
+                upsample_add(maps.half_out, maps.full_skip, sum_from + i);
             });
             const int up_from = std::exchange(up, rows_ready(sum, height, 1, WinogradConv::kTile));
-            winograd(Stage::kConv8, conv8_, maps.full_skip_sum, maps.full_up, kLeaky, up_from, up);
+            winograd(Stage::kConv8, conv8_, maps.full_skip, maps.full_up, kLeaky, up_from, up);
             const int conv9_from =
                 std::exchange(conv9, rows_ready(up, height, 3, LastConv::kTileRows));
             const int first = conv9_from / LastConv::kTileRows;

@@ -16,11 +16,17 @@ inline constexpr int kPanel = kPanelVectors * kWidth;  // output channels at onc
 
 using Sums = Vector[kRows][kPanelVectors];
 
+struct Nothing {
+    INLINE void operator()(int) const {}
+};
+
 // sums[row][o] += Σ values[row · kStride + k] · weights[k][o], over k < kCount and o in the panel.
-// Advances `weights` past the values read.
-template <int kStride, int kCount>
-INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
-    const auto step = [&](int k) INLINE_LAMBDA {
+// Advances `weights` past the values read. Calls `beside` with each k, as a constant in short runs.
+template <int kStride, int kCount, class Beside = Nothing>
+INLINE void accumulate(const float* values, const float*& weights, Sums& sums,
+                       const Beside& beside = {}) {
+    const auto step = [&](auto k) INLINE_LAMBDA {
+        beside(k);
         Vector panel[kPanelVectors];
         unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
             panel[v] = load(weights + k * kPanel + v * kWidth);
@@ -39,14 +45,6 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums) {
             unroll<8>([&](auto i) INLINE_LAMBDA { step(k + i); });
     }
     weights += kCount * kPanel;
-}
-
-// Prefetches kCount floats for reading; an address beyond the data is harmless.
-template <int kCount>
-INLINE void prefetch(const float* data) {
-    unroll<kCount / kFloatsPerCacheLine>([&](auto line) INLINE_LAMBDA {
-        __builtin_prefetch(data + line * kFloatsPerCacheLine);
-    });
 }
 
 // Reorders [terms][outputs] to [panel][terms][kPanel]: the order in which panels use weights.

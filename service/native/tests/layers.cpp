@@ -15,6 +15,9 @@ using namespace dctnet;
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+// Threads that share a layer's items, here one after the other: some items are empty.
+constexpr int kThreads = 5;
+
 // A feature map that owns its memory.
 struct OwnedFeatureMap {
     AlignedFloats memory;
@@ -56,8 +59,9 @@ EXPORT void layer_conv3x3(const float* x, int height, int width, int inputs, int
     const int rows = (height + WinogradConv::kTile - 1) / WinogradConv::kTile;
     const auto after =
         residual ? WinogradConv::After::kAddResidual : WinogradConv::After::kLeakyRelu;
-    for (int item = 0; item < WinogradConv::items(input.map, 0, rows); ++item)
-        conv.compute(input.map, output.map, after, 0, rows, item, scratch.get());
+    const int items = WinogradConv::items(input.map, 0, rows, kThreads);
+    for (int item = 0; item < items; ++item)
+        conv.compute(input.map, output.map, after, 0, rows, item, items, scratch.get());
     output.copy_to(y);
 }
 
@@ -103,9 +107,8 @@ EXPORT void layer_upsample_add(const float* low, const float* skip, int height, 
                                int channels, float* y) {
     const OwnedFeatureMap small({height / 2, width / 2, channels}, low);
     const OwnedFeatureMap large({height, width, channels}, skip);
-    const OwnedFeatureMap output({height, width, channels});
-    for (int row = 0; row < height; ++row) upsample_add(small.map, large.map, output.map, row);
-    output.copy_to(y);
+    for (int row = 0; row < height; ++row) upsample_add(small.map, large.map, row);
+    large.copy_to(y);
 }
 
 EXPORT void layer_guided_filter(const float* guide, const float* target, int height, int width,
