@@ -13,7 +13,7 @@ constexpr int kPoints = Algorithm::kPoints;
 constexpr int kInputs = LastConv::kInputs, kOutputs = LastConv::kOutputs;
 constexpr int kTaps = 7 * kInputs;  // contiguous in a row
 constexpr int kVectors = kTaps / kWidth;
-constexpr int kPixels = 4;  // at once: 4 × 3 sums fit AVX2's 16 registers
+constexpr int kPixels = kWidth == 8 ? 4 : 6;  // at once: 4 × 3 sums fit AVX2's 16 registers
 
 // Pixels of an item. One point's transformed row stays in the L1 cache, all ten in the L2 cache.
 constexpr int kSegment = 48;
