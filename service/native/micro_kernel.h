@@ -27,6 +27,8 @@ INLINE void accumulate(const float* values, const float*& weights, Sums& sums,
                        const Beside& beside = {}) {
     const auto step = [&](auto k) INLINE_LAMBDA {
         beside(k);
+        // The next step loads its values again: clang would keep those that rows share, and spill.
+        asm volatile("" ::: "memory");
         Vector panel[kPanelVectors];
         unroll<kPanelVectors>([&](auto v) INLINE_LAMBDA {
             panel[v] = load(weights + k * kPanel + v * kWidth);
