@@ -3,8 +3,8 @@
     make native native-aarch64
     .venv/bin/python -m benchmarks.inner_loops
 
-Disassembles the objects of each build with `llvm-objdump`, on a CPU of any architecture. It prints a
-Markdown table: for each layer, the innermost loop with the highest share.
+Disassembles the objects of each build with `llvm-objdump`, on a CPU of any architecture. It prints
+a Markdown table: for each layer, the innermost loop with the highest share.
 """
 
 import re
