@@ -137,7 +137,8 @@ def test_launcher_that_hangs_is_replaced(pool, failures, monkeypatch):
     require_usable(pool)
 
 
-def test_process_that_cannot_be_started_is_a_lack_of_memory(pool, monkeypatch):
+def test_process_that_cannot_be_started_is_a_lack_of_memory(pool, failures, monkeypatch):
+    before = failures.copy()
     with pool.borrow() as codec:
         end(codec.pid)
         with monkeypatch.context() as patch:
@@ -145,6 +146,7 @@ def test_process_that_cannot_be_started_is_a_lack_of_memory(pool, monkeypatch):
             os.kill(launcher_of(codec), signal.SIGKILL)
             with pytest.raises(CodecUnavailable, match="could not be started: its launcher"):
                 decoded(codec)
+    assert failures - before == Counter([FailureReason.UNAVAILABLE])
     require_usable(pool)
 
 
@@ -168,7 +170,8 @@ def test_processes_that_end_as_soon_as_they_have_started(pool, failures, monkeyp
         else:
             with pytest.raises(CodecUnavailable, match="as soon as it had started"):
                 decoded(codec)
-    assert failures == before
+    lost = [FailureReason.UNAVAILABLE] if ending == SEND_TRIES - 1 else []
+    assert failures - before == Counter(lost)
     require_usable(pool)
 
 

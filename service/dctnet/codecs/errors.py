@@ -14,6 +14,8 @@ class FailureReason(StrEnum):
     """The image took more than its share of the deadline, or the process was stopped."""
     KILLED = "killed"
     """The process was killed, mostly by the kernel for lack of memory."""
+    UNAVAILABLE = "unavailable"
+    """The last process had ended, and no other could be started, or each ended at once."""
 
 
 class CodecTimeout(Exception):

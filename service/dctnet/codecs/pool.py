@@ -236,7 +236,11 @@ class Codec:
 
     def _ask(self, request: Message, timeout: float) -> Message:
         """Return the reply; raise the error that it names, or for which there is none."""
-        sock = self._send(request)
+        try:
+            sock = self._send(request)
+        except CodecUnavailable:
+            self._count_failure(FailureReason.UNAVAILABLE)
+            raise
         sock.settimeout(max(timeout, 0.001))
         try:
             reply = messages.receive(sock)
