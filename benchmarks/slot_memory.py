@@ -26,10 +26,11 @@ from PIL import Image
 
 from benchmarks.host import describe_host
 from dctnet.codecs.process import certain_pixels
-from dctnet.config import MIB, Settings
+from dctnet.config import Settings
 from dctnet.conversion.trial_images import PHOTOS
 from dctnet.imaging import MEDIA_TYPES, InputFormat
 from dctnet.memory import slot_bytes
+from dctnet.units import MIB
 from tests.support.process import family_memory, only_child, serving
 
 Sides = tuple[int, int]

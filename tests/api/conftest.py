@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.arrays import Floats, GeneratorOutput, Pixels
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import MIB, Settings
 from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import CartoonEngine

@@ -10,7 +10,7 @@ import pytest
 
 from dctnet.arrays import Pixels
 from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 from tests.native.conftest import BUILD
 
 
@@ -26,7 +26,7 @@ def weights() -> Weights:
 
 @pytest.fixture
 def scratch_pool(built: None) -> native.ScratchPool:
-    return native.ScratchPool(native.library(native.select_variant()))
+    return native.ScratchPool(native_library.library(native_library.select_variant()))
 
 
 def test_library_weight_count_matches_the_network(scratch_pool):
@@ -35,7 +35,7 @@ def test_library_weight_count_matches_the_network(scratch_pool):
 
 
 def test_wrong_weight_count_is_rejected(scratch_pool, weights):
-    with pytest.raises(native.NativeError, match="number of weights is not that of"):
+    with pytest.raises(native_library.NativeError, match="number of weights is not that of"):
         native.NativeGenerator(
             {EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratch_pool
         )
@@ -44,7 +44,7 @@ def test_wrong_weight_count_is_rejected(scratch_pool, weights):
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
 def test_unsupported_size_is_rejected(scratch_pool, weights, size):
     generator = native.NativeGenerator(weights, scratch_pool)
-    with pytest.raises(native.NativeError, match="not a multiple of 4, or over 8192"):
+    with pytest.raises(native_library.NativeError, match="not a multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
@@ -89,7 +89,10 @@ def test_memory_is_reserved_for_each_call(scratch_pool, weights):
 
 
 def test_no_memory_is_reserved_for_unsupported_size(scratch_pool):
-    with scratch_pool.borrow() as scratch, pytest.raises(native.NativeError, match="multiple of 4"):
+    with (
+        scratch_pool.borrow() as scratch,
+        pytest.raises(native_library.NativeError, match="multiple of 4"),
+    ):
         scratch.reserve(90, 96, 1)
     assert scratch_pool.nbytes == 0
 
@@ -116,7 +119,7 @@ def test_concurrent_calls_share_the_threads(scratch_pool, weights):
 
 
 def test_generators_of_a_process_share_scratch_memory(built, weights, tmp_path):
-    shared = native._shared_scratch_pool(native.select_variant())
+    shared = native._shared_scratch_pool(native_library.select_variant())
     before = len(shared._all)  # Of the tests that ran earlier.
     write(tmp_path / "x.npz", weights)
     one, other = (native.generator(tmp_path / "x.npz", threads=1) for _ in range(2))
@@ -140,8 +143,10 @@ def test_profile_reports_seconds_per_stage(scratch_pool, weights):
 
 
 def test_missing_variant_is_named(built):
-    with pytest.raises(native.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"):
-        native.library("vax")
+    with pytest.raises(
+        native_library.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"
+    ):
+        native_library.library("vax")
 
 
 NEEDS = {
@@ -152,17 +157,19 @@ NEEDS = {
 """The kernel's names of each variant's instructions."""
 
 
-@pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])
+@pytest.mark.parametrize("variant", native_library.VARIANTS[platform.machine()])
 def test_variant_is_supported_if_cpu_has_its_instructions(built, variant):
     has = set(Path("/proc/cpuinfo").read_text().split())
-    assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
+    assert native_library.Library(BUILD / f"libdctnet-{variant}.so").supported == (
+        NEEDS[variant] <= has
+    )
 
 
 def test_invalid_library_is_rejected(tmp_path):
     path = tmp_path / "libdctnet-broken.so"
     path.write_bytes(b"no library")
-    with pytest.raises(native.NativeError, match="cannot be loaded"):
-        native.Library(path)
+    with pytest.raises(native_library.NativeError, match="cannot be loaded"):
+        native_library.Library(path)
 
 
 def test_library_of_another_version_is_rejected(tmp_path):
@@ -172,11 +179,11 @@ def test_library_of_another_version_is_rejected(tmp_path):
     if not compiler:
         pytest.skip("needs a C compiler: apt-get install gcc")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
-    with pytest.raises(native.NativeError, match=r"has version 1, not \d+: build it again"):
-        native.Library(path)
+    with pytest.raises(native_library.NativeError, match=r"has version 1, not \d+: build it again"):
+        native_library.Library(path)
 
 
 def test_unsupported_architecture_is_named(monkeypatch):
-    monkeypatch.setattr(native.platform, "machine", lambda: "vax")
-    with pytest.raises(native.NativeError, match="not built for vax"):
-        native.select_variant()
+    monkeypatch.setattr(native_library.platform, "machine", lambda: "vax")
+    with pytest.raises(native_library.NativeError, match="not built for vax"):
+        native_library.select_variant()

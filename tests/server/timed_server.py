@@ -19,6 +19,7 @@ from typing import Any
 
 from dctnet import logs, tracing
 from dctnet.arrays import Pixels
+from dctnet.codecs.launching import Launcher
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
 from dctnet.model_loading import StyleModels
@@ -87,8 +88,12 @@ def serve() -> None:
     logs.configure(settings.log_level, settings.log_format)
     spans = tracing.from_environment(os.environ)
     found = StyleModels({MODEL.style: MODEL})
-    replica = Replica(settings, found, lambda _: ({MODEL.style: engine}, {}), spans)
-    GunicornApp(replica, listen(settings.bind)).run()
+
+    def make_replica(launcher: Launcher) -> Replica:
+        engines = {MODEL.style: engine}
+        return Replica(settings, found, lambda _: (engines, {}), spans, launcher=launcher)
+
+    GunicornApp(settings, listen(settings.bind), make_replica).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from dctnet.capacity.simulation import ImageSize, ReplicaModel
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import Settings
 from dctnet.cost import job_cost
 from dctnet.engine import Engine
