@@ -27,11 +27,12 @@ TENSORFLOW_PROCESS_BYTES: Final = 3000 * MIB
 """The same with the TensorFlow runtime, whose own allocations it includes."""
 
 RESERVED_BYTES_PER_COLUMN: Final = 92 * KIB
-"""Per slot and pixel of the longest working side: the generator's feature maps, which are reserved
-when a replica starts. The short side has at most 720 pixels."""
+"""Per slot and pixel of the longest working side: the generator's feature maps. A replica takes and
+frees them when it starts, and keeps them from its first images on. The short side has at most 720
+pixels."""
 
 RESERVED_BYTES_PER_THREAD: Final = MIB
-"""Per slot and thread of the networks, also reserved."""
+"""Per slot and thread of the networks, likewise."""
 
 SLOT_BYTES: Final = 116 * MIB
 """Per slot, for any image: decoder tables, 72 MiB, or later the face networks with 30 MiB; and the
@@ -61,7 +62,7 @@ RESPONSE_BYTES_PER_10_PIXELS: Final = 31
 
 
 def reserved_bytes(settings: "Settings", network_threads: int) -> int:
-    """Return the bytes that a slot reserves at start."""
+    """Return the bytes that a slot takes at start, and keeps from its first images on."""
     return (
         RESERVED_BYTES_PER_COLUMN * settings.max_working_side
         + RESERVED_BYTES_PER_THREAD * network_threads

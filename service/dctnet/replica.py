@@ -155,10 +155,10 @@ class Replica:
         for style in engines:
             explanation = selection.explain(self.models[style], self.settings.runtime)
             logger.info("%s: %s", style, explanation)
-        self.codecs.prepare()
-        # A lack of memory must show at start, not while serving.
-        next(iter(engines.values())).reserve(self.settings.slots)
         self._warm_up(engines, broken)
+        # A lack of memory must show at start, not while serving: beside all that stays in memory.
+        self.engine(self.default_style).require_memory(self.settings.slots)
+        self.codecs.prepare()  # Last, because the launcher imports meanwhile.
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):

@@ -78,14 +78,35 @@ def test_slot_memory_is_bounded_at_the_working_size(scratch_pool, weights):
     assert scratch_pool.nbytes < 110e6
 
 
-def test_memory_is_reserved_for_each_call(scratch_pool, weights):
+def test_memory_of_all_calls_is_taken_together_then_freed(scratch_pool, weights, monkeypatch):
+    held: list[int] = []
+
+    def trim(scratch: native.Scratch) -> None:
+        held.append(scratch.nbytes)
+        free(scratch)
+
+    free = native.Scratch.trim
+    monkeypatch.setattr(native.Scratch, "trim", trim)
     generator = native.NativeGenerator(weights, scratch_pool, threads=2)
-    generator.reserve(3, 96, 160)
-    held = scratch_pool.nbytes
-    assert (scratch_pool.active_calls, held % 3) == (0, 0)
-    for threads in 1, 2:
-        generator.generate(np.zeros((96, 160, 3), np.uint8), threads)
-    assert scratch_pool.nbytes == held > 0
+    generator.require_memory(3, 96, 160)
+    assert (scratch_pool.active_calls, scratch_pool.nbytes) == (0, 0)
+    # None was freed before all were taken.
+    generator.generate(np.zeros((96, 160, 3), np.uint8), 2)
+    assert held == [scratch_pool.nbytes] * 3
+
+
+def test_memory_is_freed_if_it_does_not_suffice(scratch_pool, weights, monkeypatch):
+    def reserve(scratch: native.Scratch, *size: int) -> None:
+        if len(scratch_pool._all) == 3 and scratch is scratch_pool._all[1]:
+            raise MemoryError
+        take(scratch, *size)
+
+    take = native.Scratch.reserve
+    monkeypatch.setattr(native.Scratch, "reserve", reserve)
+    generator = native.NativeGenerator(weights, scratch_pool, threads=2)
+    with pytest.raises(MemoryError):
+        generator.require_memory(3, 96, 160)
+    assert (scratch_pool.active_calls, scratch_pool.nbytes) == (0, 0)
 
 
 def test_no_memory_is_reserved_for_unsupported_size(scratch_pool):

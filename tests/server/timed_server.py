@@ -44,10 +44,13 @@ class TimedEngine:
     def __init__(self, seconds: float, held: Path | None = None) -> None:
         self._seconds, self._held = seconds, held
 
-    def reserve(self, calls: int, /) -> None:
+    def require_memory(self, calls: int, /) -> None:
         if self._seconds == inf:
             with ThreadPoolExecutor(calls) as pool:
                 pool.submit(Event().wait).result()
+
+    def time_background(self, image: Pixels, /) -> float:
+        return self.cartoonize(image).stages["background"]
 
     def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         """Return the negative, whatever strength and size."""

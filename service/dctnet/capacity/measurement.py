@@ -55,7 +55,7 @@ def measure(settings: Settings, sides: Sequence[int], rounds: int = ROUNDS) -> R
     found = find_models(settings)
     engines, _ = load_engines(settings, found)
     ((style, engine),) = engines.items()
-    engine.reserve(settings.slots)
+    engine.require_memory(settings.slots)
     calibrations: list[tuple[float, float]] = []
     warm_up = WarmUp(
         {style: StyleUnderTest(engine, found.models[style])},

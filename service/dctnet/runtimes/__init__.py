@@ -27,8 +27,8 @@ class Generator(Protocol):
         """Whether the weights are in the form that a call needs; a call makes them so."""
         ...
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
-        """Allocate the memory of `calls` concurrent calls with images of this size.
+    def require_memory(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of `calls` concurrent calls with images of this size, and free it.
 
         Raises MemoryError if there is not enough.
         """

@@ -3,7 +3,7 @@
 ctypes releases the GIL while the library computes. `make native` builds the library.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from ctypes import POINTER, byref, c_double, c_uint8, c_void_p
@@ -325,12 +325,18 @@ class NativeGenerator:
             threads = max(1, self._threads // self.scratch_pool.active_calls)
             return self.generate_in(scratch, image, threads)
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
-        """Allocate the memory of `calls` concurrent calls with images of this size."""
+    def require_memory(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of `calls` concurrent calls with images of this size, and free it."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
             lent = [stack.enter_context(self.scratch_pool.borrow()) for _ in range(calls)]
+            stack.callback(self._trim, lent)
             for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
                 pass
+
+    @staticmethod
+    def _trim(scratches: Sequence[Scratch]) -> None:
+        for scratch in scratches:
+            scratch.trim()
 
     def generate(self, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed on `threads` threads."""
