@@ -45,15 +45,16 @@ class TimedEngine:
         self._seconds, self._held = seconds, held
 
     def require_memory(self, calls: int, /) -> None:
-        if self._seconds == inf:
-            with ThreadPoolExecutor(calls) as pool:
-                pool.submit(Event().wait).result()
+        pass
 
     def time_background(self, image: Pixels, /) -> float:
         return self.cartoonize(image).stages["background"]
 
     def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         """Return the negative, whatever strength and size."""
+        if self._seconds == inf:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(Event().wait).result()
         if image.shape[1] == HANGING:
             Event().wait()
         if image.shape[1] == FAILING:
