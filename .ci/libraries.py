@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from dctnet.runtimes.native import VARIANTS
+from dctnet.runtimes.native_library import VARIANTS
 
 FOLDER = "dctnet/runtimes/lib/"
 C_LIBRARY = re.compile(r"lib(c|dl|m|pthread)\.so\.\d|ld-linux-[\w-]+\.so\.\d")

@@ -20,7 +20,7 @@ READY = "ready"
 malloc.limit_retained_memory()
 settings = Settings.from_environment(os.environ)
 engine = load_engine(settings)
-engine.reserve(settings.slots)  # Memory for the largest images, as in a replica.
+engine.require_memory(settings.slots)  # As a replica does.
 app = Flask(__name__)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from dctnet.arrays import GeneratorOutput, Pixels
 from dctnet.models import generator_weights as model
 from dctnet.models.generator_weights import LAYERS
-from dctnet.runtimes import Generator, native
+from dctnet.runtimes import Generator, native, native_library
 from tests.support.process import memory
 
 Generate = Callable[[Pixels], GeneratorOutput]
@@ -132,7 +132,7 @@ def _load(runtime: str, path: Path, threads: int) -> Generator:
         from benchmarks import openvino
 
         return openvino.generator(path, threads, "f32" if runtime == "openvino-f32" else None)
-    scratch_pool = native.ScratchPool(native.library(runtime))
+    scratch_pool = native.ScratchPool(native_library.library(runtime))
     return native.NativeGenerator(model.read(path), scratch_pool, threads)
 
 

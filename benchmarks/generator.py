@@ -31,8 +31,8 @@ from benchmarks.isolated import IsolatedObject, spawn_object
 from benchmarks.report import Measurements, plot, write
 from dctnet.conversion.comparison import MAX_LEVEL_DIFFERENCE
 from dctnet.models.folder import SHIPPED_COMMON
-from dctnet.runtimes import native
-from dctnet.runtimes.native import NativeError
+from dctnet.runtimes import native_library
+from dctnet.runtimes.native_library import NativeError
 from tests.support.shipped import COMIC
 
 Engines = dict[tuple[str, int], IsolatedObject]
@@ -80,7 +80,7 @@ def available_engines(folder: Path, variants: Iterable[str]) -> Iterator[EngineS
     """Yield the available engines; `folder` has the shipped comic in every format."""
     for variant in variants:
         try:
-            native.library(variant)
+            native_library.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
@@ -173,7 +173,7 @@ def measure(
 
 def run(folder: Path, arguments: argparse.Namespace) -> None:
     """Start the engines, measure, and write the page."""
-    variants = native.VARIANTS[platform.machine()]
+    variants = native_library.VARIANTS[platform.machine()]
     names = list(available_engines(folder, variants[-1:] if arguments.avx2 else variants))
     environment = AVX2 if arguments.avx2 else {}
     instruction_sets = {spec.name: spec.instruction_set(environment) for spec in names}

@@ -28,10 +28,11 @@ from benchmarks.host import describe_host
 from benchmarks.hostile_clients import HostileClients
 from benchmarks.legitimate_clients import OK, REJECTED, Attempt, LegitimateClients
 from benchmarks.replica_monitor import IntermittentLogReader, Observation, Probe, observe
-from dctnet.config import MIB, Settings
+from dctnet.config import Settings
 from dctnet.cpus import available_cpus
 from dctnet.memory import memory_bound
 from dctnet.model_loading import load_engine
+from dctnet.units import MIB
 from loadtest.client import compare_with, generate_images
 from tests.support.metrics import scrape
 from tests.support.process import READY_S, Server, only_child

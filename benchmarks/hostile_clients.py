@@ -19,7 +19,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks import hostile_images
-from dctnet.config import KIB
+from dctnet.units import KIB
 from loadtest import file_descriptors, slow_clients
 from loadtest.exchange import HttpClient, Response
 from loadtest.images import SourceImage, generate_images

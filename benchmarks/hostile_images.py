@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dctnet.config import MIB
+from dctnet.units import MIB
 from loadtest.images import SourceImage
 from tests.support import formats as f
 from tests.support import profile_samples, vp8l

@@ -51,7 +51,7 @@ class BareEngine:
         malloc.limit_retained_memory()
         settings = Settings.from_environment({"DCTNET_STYLES": model})
         self._engine = load_engine(settings)
-        self._engine.reserve(SLOTS)
+        self._engine.require_memory(SLOTS)
 
     def rate(self, pixels: Pixels, images: int) -> float:
         """Return the images per second of two threads."""

@@ -1,8 +1,9 @@
-"""Start-up benchmark: time until a replica is ready, and its memory then.
+"""Start-up benchmark: time until a replica is ready, and its memory then and in use.
 
     .venv/bin/python -m benchmarks.startup [--rounds N] [--upstream DIR]
 
-Replicas start one at a time, each once per round; the script prints medians as a Markdown table.
+Replicas start one at a time, each once per round, and cartoonize one of the largest images per
+slot. The script prints medians as a Markdown table.
 `--upstream` is a model folder in upstream format, which adds TensorFlow.
 """
 
@@ -10,12 +11,14 @@ import argparse
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks import slot_memory
 from benchmarks.host import describe_host
 from dctnet.engine import MAX_WORKING_SIDE
-from tests.support.process import family_memory, serving
+from tests.support.process import family_memory, family_time, serving
 
 SIDES = (960, MAX_WORKING_SIDE)
 """Limits of the working side: slots warm up at 720×960, and at the default."""
@@ -38,9 +41,13 @@ class StartupCost:
     """Cost of one start."""
 
     ready_s: float
-    """Time from process start until `/readyz` returns 200, in seconds."""
-    memory: int
-    """Proportional set size (PSS) of arbiter and worker, in bytes."""
+    """Time from process start until `/health` returns 200, in seconds."""
+    cpu_s: float
+    """CPU time of all processes until then, in seconds."""
+    ready_memory: int
+    """Proportional set size (PSS) of all processes then, in bytes."""
+    used_memory: int
+    """The same after one of the largest images per slot."""
 
 
 def measure_start(spec: ReplicaSpec) -> StartupCost:
@@ -55,7 +62,17 @@ def measure_start(spec: ReplicaSpec) -> StartupCost:
         PYTHONDONTWRITEBYTECODE="",
     ) as server:
         ready_s = time.perf_counter() - started
-        return StartupCost(ready_s, family_memory(server.process.pid))
+        pid = server.process.pid
+        cpu_s, ready_memory = family_time(pid), family_memory(pid)
+        image = slot_memory.encode_file("JPEG", "photo", (spec.side, 720))
+        with ThreadPoolExecutor(spec.slots) as pool:
+            cartoons = [
+                pool.submit(slot_memory.cartoon, server.url, image, "jpeg")
+                for _ in range(spec.slots)
+            ]
+            for cartoon in cartoons:
+                cartoon.result()
+        return StartupCost(ready_s, cpu_s, ready_memory, family_memory(pid))
 
 
 def main() -> int:
@@ -84,8 +101,12 @@ def main() -> int:
     print(
         f"{time.strftime('%Y-%m-%d')}, {describe_host()}, medians of {arguments.rounds} rounds.\n"
     )
-    print("| runtime | largest image | slots | ready, s | minimum | maximum | PSS, MB |")
-    print("|---|---|---|---|---|---|---|")
+    columns = (
+        *("runtime", "largest image", "slots", "ready, s", "minimum", "maximum", "CPU time, s"),
+        *("PSS when ready, MB", "PSS after images, MB"),
+    )
+    print("| " + " | ".join(columns) + " |")
+    print("|---" * len(columns) + "|")
     for spec, costs in costs_by_spec.items():
         seconds = [cost.ready_s for cost in costs]
         cells = (
@@ -93,7 +114,9 @@ def main() -> int:
             f"720×{spec.side}",
             spec.slots,
             *(f"{value:.2f}" for value in (median(seconds), min(seconds), max(seconds))),
-            f"{median(cost.memory for cost in costs) / 1e6:.0f}",
+            f"{median(cost.cpu_s for cost in costs):.2f}",
+            f"{median(cost.ready_memory for cost in costs) / 1e6:.0f}",
+            f"{median(cost.used_memory for cost in costs) / 1e6:.0f}",
         )
         print("| " + " | ".join(map(str, cells)) + " |")
     return 0

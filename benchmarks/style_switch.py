@@ -25,8 +25,9 @@ from benchmarks.isolated import spawn_object
 from dctnet.models import generator_weights
 from dctnet.models.folder import SHIPPED
 from dctnet.models.networks import file_name
-from dctnet.runtimes import native
-from dctnet.runtimes.native import NativeError, NativeGenerator, ScratchPool, WeightCache
+from dctnet.runtimes import native_library
+from dctnet.runtimes.native import NativeGenerator, ScratchPool, WeightCache
+from dctnet.runtimes.native_library import NativeError
 from tests.support.process import memory
 
 SIDE = 512
@@ -53,7 +54,7 @@ class Styles:
 
     def __init__(self, variant: str, capacity: int | None) -> None:
         self._cache = WeightCache(capacity)
-        self._scratch_pool = ScratchPool(native.library(variant))
+        self._scratch_pool = ScratchPool(native_library.library(variant))
         self._image = np.random.default_rng(2).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
         self._current, self._other = self._load(), self._load()
         self._current(self._image)
@@ -91,9 +92,9 @@ def _seconds(clock: Callable[[], float], call: Callable[[], object]) -> float:
 def available_variants() -> list[str]:
     """Return the variants of the native runtime that this machine supports."""
     variants = []
-    for variant in native.VARIANTS[os.uname().machine]:
+    for variant in native_library.VARIANTS[os.uname().machine]:
         try:
-            native.library(variant)
+            native_library.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:

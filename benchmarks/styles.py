@@ -24,13 +24,14 @@ from PIL import Image
 
 from benchmarks.host import describe_host
 from dctnet.arrays import Pixels
-from dctnet.config import MIB, Settings
+from dctnet.config import Settings
 from dctnet.memory import hot_styles, memory_bound
 from dctnet.model_loading import find_models, load_engines, network_threads
 from dctnet.models import generator_weights, manifest
 from dctnet.models.folder import GOLDEN_CHECKSUMS, GOLDEN_INPUT, GOLDEN_PAIR, SHIPPED_COMMON
 from dctnet.models.self_test import GoldenPair, read_image
 from dctnet.models.styles import SHIPPED_STYLES
+from dctnet.units import MIB
 from tests.support.process import Server, memory, serving
 from tests.support.shipped import copy_shipped
 

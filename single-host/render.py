@@ -18,7 +18,6 @@ sys.path.insert(0, str(HERE.parent / "service"))
 
 from dctnet.config import (  # noqa: E402
     ANY_IPV4,
-    MIB,
     Settings,
     SettingsError,
     any_host,
@@ -32,6 +31,7 @@ from dctnet.shared_limits import (  # noqa: E402
     PROXY_TOTAL_MARGIN_S,
     TERMINATION_MARGIN_S,
 )
+from dctnet.units import MIB  # noqa: E402
 
 DEFAULTS = HERE / "settings.env"
 TEMPLATES = HERE / "templates"

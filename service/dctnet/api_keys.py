@@ -15,7 +15,8 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-from dctnet.config import KIB, SettingsError
+from dctnet.config import SettingsError
+from dctnet.units import KIB
 
 logger = logging.getLogger(__name__)
 

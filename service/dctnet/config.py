@@ -20,11 +20,9 @@ from dctnet.models import pins
 from dctnet.models.pins import Pin
 from dctnet.runtime_registry import SETTING_VALUES as RUNTIME_VALUES
 from dctnet.shared_limits import FORM_OVERHEAD_BYTES, GRACEFUL_MARGIN_S, MAX_WORKING_SIDE
+from dctnet.units import GIB, KIB, MIB
 
 PREFIX = "DCTNET_"
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - The directory itself, not a name in it.
 

@@ -5,9 +5,12 @@ The chart's memory limit and that of Docker Compose are this bound, and tests co
 """
 
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dctnet.config import KIB, MIB, Settings
+from dctnet.units import KIB, MIB
+
+if TYPE_CHECKING:
+    from dctnet.config import Settings
 from dctnet.shared_limits import SPARE_THREADS
 
 PROCESS_BYTES: Final = 320 * MIB
@@ -24,11 +27,12 @@ TENSORFLOW_PROCESS_BYTES: Final = 3000 * MIB
 """The same with the TensorFlow runtime, whose own allocations it includes."""
 
 RESERVED_BYTES_PER_COLUMN: Final = 92 * KIB
-"""Per slot and pixel of the longest working side: the generator's feature maps, which are reserved
-when a replica starts. The short side has at most 720 pixels."""
+"""Per slot and pixel of the longest working side: the generator's feature maps. A replica takes and
+frees them when it starts, and keeps them from its first images on. The short side has at most 720
+pixels."""
 
 RESERVED_BYTES_PER_THREAD: Final = MIB
-"""Per slot and thread of the networks, also reserved."""
+"""Per slot and thread of the networks, likewise."""
 
 SLOT_BYTES: Final = 116 * MIB
 """Per slot, for any image: decoder tables, 72 MiB, or later the face networks with 30 MiB; and the
@@ -57,15 +61,15 @@ RESPONSE_BYTES_PER_10_PIXELS: Final = 31
 """The largest response: a PNG of noise is larger than its pixels, which have 3 bytes each."""
 
 
-def reserved_bytes(settings: Settings, network_threads: int) -> int:
-    """Return the bytes that a slot reserves at start."""
+def reserved_bytes(settings: "Settings", network_threads: int) -> int:
+    """Return the bytes that a slot takes at start, and keeps from its first images on."""
     return (
         RESERVED_BYTES_PER_COLUMN * settings.max_working_side
         + RESERVED_BYTES_PER_THREAD * network_threads
     )
 
 
-def slot_bytes(settings: Settings) -> int:
+def slot_bytes(settings: "Settings") -> int:
     """Return the most bytes that a slot takes beyond its reservation."""
     return (
         SLOT_BYTES
@@ -75,14 +79,14 @@ def slot_bytes(settings: Settings) -> int:
     )
 
 
-def unsent_bytes(settings: Settings) -> int:
+def unsent_bytes(settings: "Settings") -> int:
     """Return the most bytes of unread responses; one response is always allowed."""
     largest = RESPONSE_BYTES_PER_10_PIXELS * settings.max_pixels // 10
     return max(settings.max_unsent_bytes, largest)
 
 
 def memory_bound(
-    settings: Settings,
+    settings: "Settings",
     network_threads: int,
     *,
     styles: int = 1,
@@ -109,7 +113,7 @@ def memory_bound(
     )
 
 
-def hot_styles(settings: Settings, network_threads: int, styles: int, limit: float) -> int:
+def hot_styles(settings: "Settings", network_threads: int, styles: int, limit: float) -> int:
     """Return how many styles' weights are kept transformed, by setting or by the memory limit.
 
     `limit` is the memory limit in bytes, infinite without one: then there are as many as slots. A

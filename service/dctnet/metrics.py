@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from dctnet import __version__, logs
 from dctnet.admission import Admission, RejectionReason
-from dctnet.codecs import FailureReason
+from dctnet.codecs.errors import FailureReason
 from dctnet.lifecycle.state import Lifecycle, State
 from dctnet.models.folder import ModelFolder
 

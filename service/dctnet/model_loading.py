@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dctnet.config import Settings
 from dctnet.cpus import memory_limit
-from dctnet.engine import Engine, read_alpha
 from dctnet.memory import hot_styles
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import ALPHA, ModelFolder, default_styles, locate, open_folder, style_of
 from dctnet.runtimes.selection import NetworkLoader, limit_hot_generators, select
+
+if TYPE_CHECKING:
+    from dctnet.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,14 @@ def require_style(usable: Mapping[str, object], broken: Mapping[str, str]) -> No
 
 def load_engines(
     settings: Settings, found: StyleModels
-) -> tuple[Mapping[str, Engine], Mapping[str, str]]:
+) -> "tuple[Mapping[str, Engine], Mapping[str, str]]":
     """Return the engines by style, and the styles that are left out, with the reason.
 
     Takes seconds. Reads only the files that have been open since verification. Raises ModelError
     as `find_models` does.
     """
+    from dctnet.engine import Engine, read_alpha
+
     threads = network_threads(settings)
     loader = NetworkLoader(threads, settings.runtime)
     engines: dict[str, Engine] = {}
@@ -104,7 +109,7 @@ def load_engines(
     return engines, broken
 
 
-def load_engine(settings: Settings) -> Engine:
+def load_engine(settings: Settings) -> "Engine":
     """Load the default style; raise ModelError."""
     settings = restricted(settings)
     engines, _ = load_engines(settings, find_models(settings))

@@ -12,7 +12,9 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from dctnet import logs
 from dctnet.admission import Admission
 from dctnet.api_keys import ApiKeys
-from dctnet.codecs import CodecPool, CodecUnavailable
+from dctnet.codecs.errors import CodecUnavailable
+from dctnet.codecs.launching import Launcher
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import Settings
 from dctnet.lifecycle.heartbeat import Heartbeat
 from dctnet.lifecycle.pausable_clock import PausableClock
@@ -42,15 +44,21 @@ class Replica:
         load: LoadEngines | None = None,
         tracing: Tracing | None = None,
         codecs: CodecPool | None = None,
+        *,
+        api_keys: ApiKeys | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         """``load`` replaces `load_engines` in tests; ``tracing`` exports spans.
 
-        ``codecs`` are shared by replicas of one process, in tests.
+        ``codecs`` are shared by replicas of one process, in tests. ``launcher`` may be started
+        already, and ``api_keys`` read.
 
         Raises SettingsError if the file of API keys is set but cannot be used.
         """
         self.settings = settings
-        self.api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
+        if api_keys is None and settings.api_keys_file:
+            api_keys = ApiKeys(settings.api_keys_file)
+        self.api_keys = api_keys
         self.models: Mapping[str, ModelFolder] = found.models
         """Models by style, the default first: those found, later those that passed the warm-up."""
         self.broken: Mapping[str, str] = found.broken
@@ -78,6 +86,7 @@ class Replica:
             max_body_bytes=settings.max_body_bytes,
             max_pixels=settings.max_pixels,
             heic=settings.heic,
+            launcher=launcher,
             count_failure=lambda reason: self.metrics.codec_failures.labels(reason).inc(),
         )
         self.watchdog = Watchdog(
@@ -146,10 +155,10 @@ class Replica:
         for style in engines:
             explanation = selection.explain(self.models[style], self.settings.runtime)
             logger.info("%s: %s", style, explanation)
-        self.codecs.prepare()
-        # A lack of memory must show at start, not while serving.
-        next(iter(engines.values())).reserve(self.settings.slots)
         self._warm_up(engines, broken)
+        # A lack of memory must show at start, not while serving: beside all that stays in memory.
+        self.engine(self.default_style).require_memory(self.settings.slots)
+        self.codecs.prepare()  # Last, because the launcher imports meanwhile.
         seconds = monotonic() - started
         self.metrics.model_load_seconds.set(seconds)
         if self.lifecycle.transition_to(State.READY):

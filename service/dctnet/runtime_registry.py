@@ -1,6 +1,7 @@
 """Runtime registry: one row for each runtime.
 
-To add a runtime, add a row here and a module of the same name in `dctnet.runtimes`.
+To add a runtime, add a row here and a module of the same name in `dctnet.runtimes`; for a compiled
+library also NAME_library, which finds the variant for this CPU.
 """
 
 from dataclasses import dataclass

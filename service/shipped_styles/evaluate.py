@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 from dctnet.arrays import Pixels
 from dctnet.models import generator_weights
 from dctnet.models.folder import SHIPPED
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 from shipped_styles import training_images
 from shipped_styles.filters import FILTERS
 from shipped_styles.filters.smoothing import Plane, blur, slope, to_lab
@@ -87,7 +87,7 @@ def nyquist_energy(image: Pixels) -> float:
 
 def generator_of(style: str) -> Callable[[Pixels], Pixels]:
     """Return the generator of a shipped style: HxWx3 uint8 BGR, sides multiples of 16."""
-    pool = native.ScratchPool(native.library(native.select_variant()))
+    pool = native.ScratchPool(native_library.library(native_library.select_variant()))
     weights = generator_weights.read(SHIPPED / style / "cartoon_bg.npz")
     return native.NativeGenerator(weights, pool)
 

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from dctnet.app import create_app
 from dctnet.arrays import Floats, GeneratorOutput, Pixels
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import MIB, Settings
 from dctnet.engine import Cartoon, Engine
 from dctnet.lifecycle.warm_up import CartoonEngine
@@ -45,7 +45,7 @@ class _Negative:
     def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return 255 - image
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
+    def require_memory(self, calls: int, height: int, width: int) -> None:
         pass
 
 
@@ -60,15 +60,18 @@ def _one_face_if_bright(image: Pixels) -> tuple[Floats, Floats]:
 
 
 class FailingEngine:
-    """Engine that fails after the warm-up of two slots, with two images each."""
+    """Engine that fails after the warm-up of two slots, with an image each."""
 
     is_hot = True
 
     def __init__(self, fail: Callable[[], object]) -> None:
-        self._fail, self._warm_ups = fail, 4
+        self._fail, self._warm_ups = fail, 2
 
-    def reserve(self, calls: int, /) -> None:
+    def require_memory(self, calls: int, /) -> None:
         pass
+
+    def time_background(self, image: Pixels, /) -> float:
+        return 0.1
 
     def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         if not self._warm_ups:
@@ -83,10 +86,13 @@ class BlockingEngine:
     is_hot = True
 
     def __init__(self) -> None:
-        self._permits = Semaphore(2)
+        self._permits = Semaphore(1)
 
-    def reserve(self, calls: int, /) -> None:
+    def require_memory(self, calls: int, /) -> None:
         pass
+
+    def time_background(self, image: Pixels, /) -> float:
+        return 0.01
 
     def release(self, number: int) -> None:
         """Allow this number of cartoons."""

@@ -30,7 +30,7 @@ def test_concurrent_calls_have_a_slot_each():
     generator = slots.generator(create_slot)
     assert len(created) == 1
     for _ in range(3):
-        generator.reserve(2, 2, 2)  # Two concurrent calls.
+        generator.require_memory(2, 2, 2)  # Two concurrent calls.
     assert len(created) == 2
 
 

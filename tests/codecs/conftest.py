@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dctnet.codecs import CodecPool, FailureReason
+from dctnet.codecs.errors import FailureReason
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import MIB
 from tests.support.corpus import MAX_PIXELS
 from tests.support.polling import BOUND_S, until

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from dctnet.codecs import Codec, CodecPool
+from dctnet.codecs.pool import Codec, CodecPool
 from dctnet.config import MIB
 from dctnet.imaging import DamagedImage, ImageError, inspect
 from dctnet.imaging.container import MAX_CHUNKS, MAX_PROFILE_BYTES

@@ -17,17 +17,9 @@ import numpy as np
 import pytest
 
 from dctnet.arrays import Pixels
-from dctnet.codecs import (
-    Codec,
-    CodecKilled,
-    CodecPool,
-    CodecTimeout,
-    CodecUnavailable,
-    FailureReason,
-    launching,
-    messages,
-)
-from dctnet.codecs.pool import SEND_TRIES
+from dctnet.codecs import launching, messages
+from dctnet.codecs.errors import CodecKilled, CodecTimeout, CodecUnavailable, FailureReason
+from dctnet.codecs.pool import SEND_TRIES, Codec, CodecPool
 from dctnet.imaging import DamagedImage, decode, inspect
 from tests.codecs.conftest import TIMEOUT_S, end
 from tests.support import formats, vp8l
@@ -263,7 +255,7 @@ def impersonated(codec: Codec, reply: bytes) -> Iterator[None]:
 
 PARENT = """
 import sys, time
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 pool = CodecPool(2, max_body_bytes=1000, max_pixels=1000)
 pool.start()
 pool.prepare()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.imaging import ImageError, inspect
 from tests.codecs.conftest import TIMEOUT_S
 from tests.support.fuzz import changed_heic, changed_images, random_bytes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import MIB
 from dctnet.imaging import DECODE_BYTES_PER_PIXEL, DamagedImage, decode, inspect
 from tests.codecs.conftest import MAX_BODY_BYTES, TIMEOUT_S

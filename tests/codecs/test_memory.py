@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from dctnet.cartoon_options import WHITE
-from dctnet.codecs import Codec, CodecPool
 from dctnet.codecs.layout import Layout
+from dctnet.codecs.pool import Codec, CodecPool
 from dctnet.codecs.process import certain_pixels
 from dctnet.config import MIB
 from dctnet.imaging import MEDIA_TYPES, TRANSPARENT_FORMATS, DamagedImage, decode, inspect

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from dctnet.runtimes import native
+from dctnet.runtimes import native_library
 from tests.support.repo import ROOT
 
 SOURCES = ROOT / "service/native"
@@ -39,7 +39,7 @@ def build(*targets: str) -> None:
 def built() -> None:
     """Build the package's libraries, and those of each width with its layers."""
     build("libraries")
-    variants = {*native.VARIANTS[platform.machine()], *map(_variant, WIDTHS)}
+    variants = {*native_library.VARIANTS[platform.machine()], *map(_variant, WIDTHS)}
     libraries = [f"build/libdctnet-{variant}.so" for variant in sorted(variants)]
     layers = [f"build/libdctnet-layers-{_variant(width)}.so" for width in WIDTHS]
     build(*libraries, *layers)
@@ -48,15 +48,15 @@ def built() -> None:
 def _variant(width: str) -> str:
     """Return the build for a width: with its own instructions if this CPU has them."""
     if width == "own":
-        return native.VARIANTS[platform.machine()][-1]
-    has_avx512 = native.select_variant() == "x86-64-v4"
+        return native_library.VARIANTS[platform.machine()][-1]
+    has_avx512 = native_library.select_variant() == "x86-64-v4"
     return "x86-64-v4" if width == "16" and has_avx512 else f"width-{width}"
 
 
 @pytest.fixture(scope="session", params=WIDTHS)
-def library(request: pytest.FixtureRequest, built: None) -> native.Library:
+def library(request: pytest.FixtureRequest, built: None) -> native_library.Library:
     """The library in each width."""
-    return native.Library(BUILD / f"libdctnet-{_variant(request.param)}.so")
+    return native_library.Library(BUILD / f"libdctnet-{_variant(request.param)}.so")
 
 
 @pytest.fixture(scope="session", params=WIDTHS)

@@ -12,7 +12,7 @@ import pytest
 from dctnet.arrays import Pixels
 from dctnet.conversion.generator_graph import read_weights
 from dctnet.models.generator_weights import LAYERS, Weights
-from dctnet.runtimes import Generator, native
+from dctnet.runtimes import Generator, native, native_library
 from tests.support.images import SAMPLES
 from tests.support.lazy_import import LazyModule
 from tests.support.memoized import memoized
@@ -63,7 +63,9 @@ def models(
 
 
 @pytest.fixture(scope="session")
-def pairs(library: native.Library, models: dict[str, tuple[Weights, Generator]]) -> dict[str, Pair]:
+def pairs(
+    library: native_library.Library, models: dict[str, tuple[Weights, Generator]]
+) -> dict[str, Pair]:
     """Both runtimes on each graph."""
     scratch_pool = native.ScratchPool(library)
     return {

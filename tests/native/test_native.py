@@ -10,7 +10,7 @@ import pytest
 
 from dctnet.arrays import Pixels
 from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 from tests.native.conftest import BUILD
 
 
@@ -26,7 +26,7 @@ def weights() -> Weights:
 
 @pytest.fixture
 def scratch_pool(built: None) -> native.ScratchPool:
-    return native.ScratchPool(native.library(native.select_variant()))
+    return native.ScratchPool(native_library.library(native_library.select_variant()))
 
 
 def test_library_weight_count_matches_the_network(scratch_pool):
@@ -35,7 +35,7 @@ def test_library_weight_count_matches_the_network(scratch_pool):
 
 
 def test_wrong_weight_count_is_rejected(scratch_pool, weights):
-    with pytest.raises(native.NativeError, match="number of weights is not that of"):
+    with pytest.raises(native_library.NativeError, match="number of weights is not that of"):
         native.NativeGenerator(
             {EPSILON: weights[EPSILON], "x": weights["Conv/biases"]}, scratch_pool
         )
@@ -44,7 +44,7 @@ def test_wrong_weight_count_is_rejected(scratch_pool, weights):
 @pytest.mark.parametrize("size", [(18, 16), (16, 8196), (0, 16)])
 def test_unsupported_size_is_rejected(scratch_pool, weights, size):
     generator = native.NativeGenerator(weights, scratch_pool)
-    with pytest.raises(native.NativeError, match="not a multiple of 4, or over 8192"):
+    with pytest.raises(native_library.NativeError, match="not a multiple of 4, or over 8192"):
         generator(np.zeros((*size, 3), np.uint8))
 
 
@@ -78,18 +78,42 @@ def test_slot_memory_is_bounded_at_the_working_size(scratch_pool, weights):
     assert scratch_pool.nbytes < 110e6
 
 
-def test_memory_is_reserved_for_each_call(scratch_pool, weights):
+def test_memory_of_all_calls_is_taken_together_then_freed(scratch_pool, weights, monkeypatch):
+    held: list[int] = []
+
+    def trim(scratch: native.Scratch) -> None:
+        held.append(scratch.nbytes)
+        free(scratch)
+
+    free = native.Scratch.trim
+    monkeypatch.setattr(native.Scratch, "trim", trim)
     generator = native.NativeGenerator(weights, scratch_pool, threads=2)
-    generator.reserve(3, 96, 160)
-    held = scratch_pool.nbytes
-    assert (scratch_pool.active_calls, held % 3) == (0, 0)
-    for threads in 1, 2:
-        generator.generate(np.zeros((96, 160, 3), np.uint8), threads)
-    assert scratch_pool.nbytes == held > 0
+    generator.require_memory(3, 96, 160)
+    assert (scratch_pool.active_calls, scratch_pool.nbytes) == (0, 0)
+    # None was freed before all were taken.
+    generator.generate(np.zeros((96, 160, 3), np.uint8), 2)
+    assert held == [scratch_pool.nbytes] * 3
+
+
+def test_memory_is_freed_if_it_does_not_suffice(scratch_pool, weights, monkeypatch):
+    def reserve(scratch: native.Scratch, *size: int) -> None:
+        if len(scratch_pool._all) == 3 and scratch is scratch_pool._all[1]:
+            raise MemoryError
+        take(scratch, *size)
+
+    take = native.Scratch.reserve
+    monkeypatch.setattr(native.Scratch, "reserve", reserve)
+    generator = native.NativeGenerator(weights, scratch_pool, threads=2)
+    with pytest.raises(MemoryError):
+        generator.require_memory(3, 96, 160)
+    assert (scratch_pool.active_calls, scratch_pool.nbytes) == (0, 0)
 
 
 def test_no_memory_is_reserved_for_unsupported_size(scratch_pool):
-    with scratch_pool.borrow() as scratch, pytest.raises(native.NativeError, match="multiple of 4"):
+    with (
+        scratch_pool.borrow() as scratch,
+        pytest.raises(native_library.NativeError, match="multiple of 4"),
+    ):
         scratch.reserve(90, 96, 1)
     assert scratch_pool.nbytes == 0
 
@@ -116,7 +140,7 @@ def test_concurrent_calls_share_the_threads(scratch_pool, weights):
 
 
 def test_generators_of_a_process_share_scratch_memory(built, weights, tmp_path):
-    shared = native._shared_scratch_pool(native.select_variant())
+    shared = native._shared_scratch_pool(native_library.select_variant())
     before = len(shared._all)  # Of the tests that ran earlier.
     write(tmp_path / "x.npz", weights)
     one, other = (native.generator(tmp_path / "x.npz", threads=1) for _ in range(2))
@@ -140,8 +164,10 @@ def test_profile_reports_seconds_per_stage(scratch_pool, weights):
 
 
 def test_missing_variant_is_named(built):
-    with pytest.raises(native.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"):
-        native.library("vax")
+    with pytest.raises(
+        native_library.NativeError, match=r"no libdctnet-vax\.so: build it \(make native\)"
+    ):
+        native_library.library("vax")
 
 
 NEEDS = {
@@ -152,17 +178,19 @@ NEEDS = {
 """The kernel's names of each variant's instructions."""
 
 
-@pytest.mark.parametrize("variant", native.VARIANTS[platform.machine()])
+@pytest.mark.parametrize("variant", native_library.VARIANTS[platform.machine()])
 def test_variant_is_supported_if_cpu_has_its_instructions(built, variant):
     has = set(Path("/proc/cpuinfo").read_text().split())
-    assert native.Library(BUILD / f"libdctnet-{variant}.so").supported == (NEEDS[variant] <= has)
+    assert native_library.Library(BUILD / f"libdctnet-{variant}.so").supported == (
+        NEEDS[variant] <= has
+    )
 
 
 def test_invalid_library_is_rejected(tmp_path):
     path = tmp_path / "libdctnet-broken.so"
     path.write_bytes(b"no library")
-    with pytest.raises(native.NativeError, match="cannot be loaded"):
-        native.Library(path)
+    with pytest.raises(native_library.NativeError, match="cannot be loaded"):
+        native_library.Library(path)
 
 
 def test_library_of_another_version_is_rejected(tmp_path):
@@ -172,11 +200,11 @@ def test_library_of_another_version_is_rejected(tmp_path):
     if not compiler:
         pytest.skip("needs a C compiler: apt-get install gcc")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", path], check=True)
-    with pytest.raises(native.NativeError, match=r"has version 1, not \d+: build it again"):
-        native.Library(path)
+    with pytest.raises(native_library.NativeError, match=r"has version 1, not \d+: build it again"):
+        native_library.Library(path)
 
 
 def test_unsupported_architecture_is_named(monkeypatch):
-    monkeypatch.setattr(native.platform, "machine", lambda: "vax")
-    with pytest.raises(native.NativeError, match="not built for vax"):
-        native.select_variant()
+    monkeypatch.setattr(native_library.platform, "machine", lambda: "vax")
+    with pytest.raises(native_library.NativeError, match="not built for vax"):
+        native_library.select_variant()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dctnet.models.generator_weights import EPSILON, Weights, shapes, write
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 from dctnet.runtimes.native import NativeGenerator, ScratchPool, TransformedWeights, WeightCache
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (16, 20, 3), np.uint8)
@@ -40,7 +40,9 @@ class CountedWeights(TransformedWeights):
     alive: ClassVar = 0
     most: ClassVar = 0
 
-    def __init__(self, library: native.Library, weights: np.ndarray, epsilon: float) -> None:
+    def __init__(
+        self, library: native_library.Library, weights: np.ndarray, epsilon: float
+    ) -> None:
         with self.lock:
             CountedWeights.alive += 1
             CountedWeights.most = max(self.most, self.alive)
@@ -78,7 +80,7 @@ class GatedGenerator(NativeGenerator):
 
 @pytest.fixture
 def scratch_pool(built: None) -> ScratchPool:
-    return ScratchPool(native.library(native.select_variant()))
+    return ScratchPool(native_library.library(native_library.select_variant()))
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ def test_failed_transform_leaves_the_cache_usable(scratch_pool, threads):
 def test_rejected_call_releases_the_weights(scratch_pool):
     cache = WeightCache(1)
     a, b = generators(scratch_pool, cache, 2)
-    with pytest.raises(native.NativeError, match="multiple of 4"):
+    with pytest.raises(native_library.NativeError, match="multiple of 4"):
         a(np.zeros((18, 16, 3), np.uint8))
     b(IMAGE)
     assert b.is_hot
@@ -329,7 +331,7 @@ from pathlib import Path
 import numpy as np
 from dctnet.models.folder import SHIPPED
 from dctnet.models.networks import file_name
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 
 image = np.zeros((16, 16, 3), np.uint8)
 path = SHIPPED / "comic" / file_name("background", "native")

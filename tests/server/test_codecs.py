@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from dctnet.api.problems import DEADLINE_EXCEEDED
-from dctnet.codecs import FailureReason
+from dctnet.codecs.errors import FailureReason
 from tests.server.conftest import TIMED, post
 from tests.support.encoded_images import encoded, gradient
 from tests.support.hypothesis_profiles import scaled

@@ -18,7 +18,14 @@ from PIL import Image
 
 from benchmarks import slot_memory
 from dctnet.config import MIB, Settings
-from dctnet.memory import HOT_STYLE_BYTES, STYLE_BYTES, memory_bound, slot_bytes
+from dctnet.memory import (
+    HOT_STYLE_BYTES,
+    STYLE_BYTES,
+    memory_bound,
+    reserved_bytes,
+    slot_bytes,
+)
+from dctnet.model_loading import network_threads
 from dctnet.models.styles import SHIPPED_STYLES
 from dctnet.shared_limits import SPARE_THREADS
 from tests.server.conftest import post
@@ -52,6 +59,16 @@ def comic_server() -> Iterator[tuple[Server, int]]:
     limits = {"DCTNET_MAX_BODY_BYTES": 16 * MIB, "DCTNET_MAX_PIXELS": MAX_PIXELS}
     with serving(DCTNET_STYLES=COMIC, DCTNET_SLOTS=1, **limits) as server:
         yield server, memory(server.worker(), "VmRSS")
+
+
+def test_memory_of_the_largest_image_is_taken_at_start_and_freed(comic_server):
+    server, ready = comic_server
+    threads = network_threads(DEFAULTS)
+    taken = memory(server.worker(), "VmHWM") - ready
+    assert 0.8 * reserved_bytes(DEFAULTS, threads) < taken
+    slot_memory.fill_scratch(server.url)
+    kept = memory(server.worker(), "VmRSS") - ready
+    assert 0.8 * taken < kept
 
 
 @pytest.mark.promise("Load: memory stays within the bound that the settings give")
@@ -89,18 +106,19 @@ def inferences(server: Server) -> float:
     ],
 )
 def test_largest_image_stays_within_the_slot_bound(comic_server, kind, content, format):
-    server, ready = comic_server
+    server, _ = comic_server
+    slot_memory.fill_scratch(server.url)
     settings = Settings.from_environment({"DCTNET_MAX_PIXELS": str(MAX_PIXELS)})
     image = encoded(kind, content, settings.max_pixels)
     bound = slot_bytes(replace(settings, max_body_bytes=len(image)))
     worker, (codec,) = server.worker(), server.codec_processes()
-    reset_peak_memory(worker)
+    kept = reset_peak_memory(worker)
     idle = reset_peak_memory(codec)
     response = slot_memory.cartoon(server.url, image, format)
     with Image.open(BytesIO(response)) as cartoon:
         assert cartoon.size == slot_memory.largest_sides(kind, settings.max_pixels)
     # One decodes or encodes while the other waits. Both count what they share.
-    inferring = memory(worker, "VmHWM") - ready
+    inferring = memory(worker, "VmHWM") - kept
     coding = memory(codec, "VmHWM") - idle
     assert max(inferring, coding) <= bound
     # What is measured is there: of a reduced progressive JPEG, 2 bytes of each channel.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dctnet.config import MIB
-from dctnet.server.read_timeouts import MAX_HEAD_BYTES
+from dctnet.server.head_limits import MAX_HEAD_BYTES
 from tests.server.conftest import open_connection, open_connections, read_until_close
 from tests.support.process import Server, cpu_time, memory, reset_peak_memory
 

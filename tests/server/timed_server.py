@@ -19,6 +19,7 @@ from typing import Any
 
 from dctnet import logs, tracing
 from dctnet.arrays import Pixels
+from dctnet.codecs.launching import Launcher
 from dctnet.config import Settings
 from dctnet.engine import Cartoon
 from dctnet.model_loading import StyleModels
@@ -43,13 +44,17 @@ class TimedEngine:
     def __init__(self, seconds: float, held: Path | None = None) -> None:
         self._seconds, self._held = seconds, held
 
-    def reserve(self, calls: int, /) -> None:
-        if self._seconds == inf:
-            with ThreadPoolExecutor(calls) as pool:
-                pool.submit(Event().wait).result()
+    def require_memory(self, calls: int, /) -> None:
+        pass
+
+    def time_background(self, image: Pixels, /) -> float:
+        return self.cartoonize(image).stages["background"]
 
     def cartoonize(self, image: Pixels, /, *options: object) -> Cartoon:
         """Return the negative, whatever strength and size."""
+        if self._seconds == inf:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(Event().wait).result()
         if image.shape[1] == HANGING:
             Event().wait()
         if image.shape[1] == FAILING:
@@ -87,8 +92,12 @@ def serve() -> None:
     logs.configure(settings.log_level, settings.log_format)
     spans = tracing.from_environment(os.environ)
     found = StyleModels({MODEL.style: MODEL})
-    replica = Replica(settings, found, lambda _: ({MODEL.style: engine}, {}), spans)
-    GunicornApp(replica, listen(settings.bind)).run()
+
+    def make_replica(launcher: Launcher) -> Replica:
+        engines = {MODEL.style: engine}
+        return Replica(settings, found, lambda _: (engines, {}), spans, launcher=launcher)
+
+    GunicornApp(settings, listen(settings.bind), make_replica).run()
 
 
 if __name__ == "__main__":

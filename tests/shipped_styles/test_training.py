@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dctnet.models import generator_weights
-from dctnet.runtimes import native
+from dctnet.runtimes import native, native_library
 from shipped_styles import pool, training_images
 from shipped_styles.filters import FILTERS, comic, poster
 from shipped_styles.filters.smoothing import to_lab
@@ -79,7 +79,7 @@ def drawn_by_initial_weights(style: str, grey: int) -> np.ndarray:
     weights = initial_weights(style, seed=1)
     layers = {name.removeprefix("generator/"): value for name, value in weights.items()}
     epsilon = {generator_weights.EPSILON: np.float32(network.GUIDED_FILTER_EPSILON)}
-    pool = native.ScratchPool(native.library(native.select_variant()))
+    pool = native.ScratchPool(native_library.library(native_library.select_variant()))
     generator = native.NativeGenerator(layers | epsilon, pool)
     return generator(np.full((64, 64, 3), grey, np.uint8))[32, 32]
 

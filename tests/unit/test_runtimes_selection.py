@@ -12,7 +12,7 @@ from dctnet.models import generator_weights, manifest
 from dctnet.models.errors import ModelError
 from dctnet.models.folder import SHIPPED_COMMON, ModelFolder, open_folder
 from dctnet.models.networks import NETWORKS, NetworkRecord
-from dctnet.runtimes import native
+from dctnet.runtimes import native_library
 from dctnet.runtimes.selection import explain, load, select
 from tests.support.shipped import COMIC, copy_shipped
 
@@ -38,11 +38,11 @@ PARTLY_CONVERTED = replace(
 @pytest.fixture(autouse=True)
 def _without_native(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a CPU without native variant."""
-    monkeypatch.setattr(native.platform, "machine", lambda: "vax")
+    monkeypatch.setattr(native_library.platform, "machine", lambda: "vax")
 
 
 def test_native_runtime_is_selected_if_available(monkeypatch):
-    monkeypatch.setattr(native, "unavailable_reason", lambda: "")
+    monkeypatch.setattr(native_library, "unavailable_reason", lambda: "")
     faces = dict.fromkeys(("detector", "landmarks"), "onnxruntime")
     assert select(CONVERTED) == dict.fromkeys(("background", "head"), "native") | faces
 
@@ -68,7 +68,7 @@ def rejection(folder: ModelFolder, requested: str | None = None) -> str:
 
 
 def test_requested_runtime_runs_the_generators(monkeypatch):
-    monkeypatch.setattr(native, "unavailable_reason", lambda: "")
+    monkeypatch.setattr(native_library, "unavailable_reason", lambda: "")
     assert select(CONVERTED, "onnxruntime") == dict.fromkeys(NETWORKS, "onnxruntime")
     assert rejection(CONVERTED, "tensorflow") == (
         "DCTNET_RUNTIME is tensorflow, but the background of the model iic/anime in /m/anime is for"
@@ -101,7 +101,7 @@ def test_explanation_names_runtime_and_reason(monkeypatch):
         f" tensorflow runs head: {NODE}"
     )
     assert explain(CONVERTED, "native") == rejection(CONVERTED, "native")
-    monkeypatch.setattr(native, "select_variant", lambda: "vax-11")
+    monkeypatch.setattr(native_library, "select_variant", lambda: "vax-11")
     assert explain(CONVERTED) == (
         "native (vax-11) runs background and head: the fastest for this machine and model"
     )

@@ -53,7 +53,7 @@
 {{/* The memory formulas are those of service/dctnet/memory.py, which explains their constants; tests compare
 the two. */}}
 
-{{/* Bytes that a slot reserves at start. */}}
+{{/* Bytes that a slot takes at start. */}}
 {{- define "dctnet.reservedBytes" -}}
 {{- $threads := include "dctnet.inferenceThreads" . | int64 -}}
 {{- add (mul 92 1024 (int64 .Values.requestLimits.workingSide)) (mul 1048576 $threads) -}}

@@ -25,7 +25,7 @@ from dctnet.api.options import CartoonOptions, Fields
 from dctnet.api.problems import DEADLINE_TOO_SHORT, Problem
 from dctnet.api.queue_tickets import QueueTickets, requested_ticket
 from dctnet.api.upload_body import Upload, max_length, read_upload, require_plain_body
-from dctnet.codecs import Codec
+from dctnet.codecs.pool import Codec
 from dctnet.cost import MIN_COST, job_cost
 from dctnet.engine.geometry import output_size, reduction
 from dctnet.imaging import (

@@ -17,7 +17,7 @@ from dctnet.admission import (
 )
 from dctnet.api import access_log, request_id
 from dctnet.api.connection import ReadTimeout, UploadAborted
-from dctnet.codecs import CodecTimeout
+from dctnet.codecs.errors import CodecTimeout
 from dctnet.imaging import (
     DamagedImage,
     ImageError,

@@ -18,8 +18,8 @@ from dctnet.api.problems import (
     UNSUPPORTED_FORMAT,
     Problem,
 )
-from dctnet.config import MIB
 from dctnet.shared_limits import FORM_OVERHEAD_BYTES
+from dctnet.units import MIB
 
 FORM_FIELD = "file"
 

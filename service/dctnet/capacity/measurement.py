@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from dctnet.capacity.simulation import ImageSize, ReplicaModel
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import Settings
 from dctnet.cost import job_cost
 from dctnet.engine import Engine
@@ -55,7 +55,7 @@ def measure(settings: Settings, sides: Sequence[int], rounds: int = ROUNDS) -> R
     found = find_models(settings)
     engines, _ = load_engines(settings, found)
     ((style, engine),) = engines.items()
-    engine.reserve(settings.slots)
+    engine.require_memory(settings.slots)
     calibrations: list[tuple[float, float]] = []
     warm_up = WarmUp(
         {style: StyleUnderTest(engine, found.models[style])},

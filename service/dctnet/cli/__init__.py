@@ -6,22 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, cast
 
 from dctnet import __version__, logs
-from dctnet.cli import (
-    capacity,
-    cartoonize,
-    contact_sheet,
-    doctor,
-    fetch,
-    load,
-    prepare,
-    serve,
-    styles,
-    verify,
-)
 from dctnet.config import Settings, SettingsError, unknown_variables
 from dctnet.models.errors import ModelError
 
@@ -42,26 +31,32 @@ class Command(Protocol):
         ...
 
 
-# Modules import heavy packages in `run`, so that --help is fast.
-_COMMANDS: dict[str, Command] = {
-    "cartoonize": cartoonize,
-    "contact-sheet": contact_sheet,
-    "serve": serve,
-    "fetch": fetch,
-    "prepare": prepare,
-    "verify": verify,
-    "styles": styles,
-    "doctor": doctor,
-    "capacity": capacity,
-    "load": load,
-}
+_COMMANDS = (
+    "cartoonize",
+    "contact-sheet",
+    "serve",
+    "fetch",
+    "prepare",
+    "verify",
+    "styles",
+    "doctor",
+    "capacity",
+    "load",
+)
+
+
+def _module(command: str) -> Command:
+    """Import a command's module, which imports heavy packages in `run`: --help is fast."""
+    return cast("Command", import_module(f"dctnet.cli.{command.replace('-', '_')}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, return its exit status: 0, 1 for an error, 2 for wrong usage."""
     if os.getpid() == 1:
         _exit_on_sigterm_as_pid_1()
-    args = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    # A replica starts sooner without the modules of the other commands.
+    args = _parser(argv[:1] if argv and argv[0] in _COMMANDS else _COMMANDS).parse_args(argv)
     if args.command == "serve":
         logs.start()  # Before any other file is opened.
     else:
@@ -73,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             logger.warning(
                 "These variables are not settings and have no effect: %s.", ", ".join(unknown)
             )
-        return _COMMANDS[args.command].run(args, settings)
+        return _module(args.command).run(args, settings)
     except (SettingsError, ModelError) as error:
         logger.error("%s", error)
     except BrokenPipeError:  # The reader closed the pipe, as in `dctnet ... | head`.
@@ -104,7 +99,8 @@ def _exit_on_sigterm_as_pid_1() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(commands: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of these commands."""
     parser = argparse.ArgumentParser(
         prog="dctnet",
         description="Cartoonize portrait photos with DCT-Net.",
@@ -112,6 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dctnet {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in _COMMANDS.values():
-        command.add_parser(subparsers)
+    for command in commands:
+        _module(command).add_parser(subparsers)
     return parser

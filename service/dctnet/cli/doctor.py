@@ -155,7 +155,7 @@ def _style(model: "ModelFolder", settings: Settings) -> Facts:
 
 
 def _codecs(settings: Settings) -> Facts:
-    from dctnet.codecs import CodecPool
+    from dctnet.codecs.pool import CodecPool
     from dctnet.imaging import inspect
     from dctnet.models.folder import GOLDEN_INPUT, SHIPPED_COMMON
 

@@ -7,8 +7,13 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 from dctnet.config import SETTINGS, Address, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from dctnet.codecs.launching import Launcher
+    from dctnet.replica import Replica
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +37,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until a signal stops the process."""
     from dctnet import logs, tracing
+    from dctnet.api_keys import ApiKeys
     from dctnet.model_loading import find_models
     from dctnet.models.errors import ModelError
     from dctnet.models.folder import SHIPPED
     from dctnet.models.styles import STYLES
-    from dctnet.replica import Replica
     from dctnet.server.gunicorn_app import GunicornApp
 
+    # OpenBLAS's threads would spin and take memory, and no large matrices are multiplied.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logs.configure(settings.log_level, settings.log_format)
     if args.bind:
         settings = replace(settings, bind=args.bind)
@@ -50,7 +57,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return EXIT_BROKEN_MODEL
     try:
         _require_worker_tmp_dir(settings.worker_tmp_dir)
-        replica = Replica(settings, found, tracing=tracing.from_environment(os.environ))
+        api_keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
+        spans = tracing.from_environment(os.environ)
         listener = _listen(settings)
     except SettingsError as error:
         logger.error("%s", error)
@@ -61,11 +69,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             logger.info("for the public model of that name, run: dctnet fetch %s", style)
     for style, reason in found.broken.items():
         logger.error("the style %s is left out: %s", style, reason)
-    if replica.api_keys is not None:
-        logger.info("POST requests need an API key; there are %d", len(replica.api_keys))
-    if replica.tracing is not None:
-        logger.info("requests are traced; the spans go to %s", replica.tracing.host)
-    GunicornApp(replica, listener).run()
+    if api_keys is not None:
+        logger.info("POST requests need an API key; there are %d", len(api_keys))
+    if spans is not None:
+        logger.info("requests are traced; the spans go to %s", spans.host)
+
+    def make_replica(launcher: "Launcher") -> "Replica":
+        from dctnet.replica import Replica
+
+        return Replica(settings, found, tracing=spans, api_keys=api_keys, launcher=launcher)
+
+    GunicornApp(settings, listener, make_replica).run()
     return 0
 
 

@@ -5,10 +5,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from dctnet.config import MIB, Settings
+from dctnet.config import Settings
 from dctnet.memory import HOT_STYLE_BYTES, STYLE_BYTES
 from dctnet.models.folder import CONVERTED_SUFFIX
 from dctnet.models.styles import SHIPPED_STYLES, STYLES
+from dctnet.units import MIB
 
 Entry = dict[str, object]
 

@@ -8,12 +8,14 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from itertools import count
 from socket import socket
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dctnet.codecs import messages
 from dctnet.codecs.errors import CodecUnavailable
-from dctnet.codecs.layout import Layout
 from dctnet.codecs.messages import Message
+
+if TYPE_CHECKING:
+    from dctnet.codecs.layout import Layout
 
 START_TIMEOUT_S = 60.0
 """How long the launcher may take to start, in seconds: it may import from a cold disk."""
@@ -62,11 +64,12 @@ class Launcher:
         self._keys = count()
 
     def start(self) -> None:
-        """Start the process, without waiting for its imports."""
+        """Start the process, unless it is started, without waiting for its imports."""
         with self._lock:
-            self._start()
+            if self._process is None:
+                self._start()
 
-    def launch(self, memory: int, layout: Layout) -> Launched:
+    def launch(self, memory: int, layout: "Layout") -> Launched:
         """Fork a codec process that shares this memory.
 
         Starts a new launcher if the last one has ended; raises CodecUnavailable.

@@ -53,13 +53,17 @@ class CodecPool:
         max_body_bytes: int,
         max_pixels: int,
         heic: bool = False,
+        launcher: Launcher | None = None,
         count_failure: Callable[[FailureReason], None] = lambda _: None,
     ) -> None:
-        """Take the limits of an image, and whether it may be a HEIC. Nothing starts yet."""
+        """Take the limits of an image, and whether it may be a HEIC. Nothing starts yet.
+
+        ``launcher`` may be started already.
+        """
         self._processes = processes
         self._layout = Layout(max_body_bytes, max_pixels)
         self._count_failure = count_failure
-        self._launcher = Launcher(heic=heic)
+        self._launcher = launcher or Launcher(heic=heic)
         self._idle: list[Codec] = []
         self.restrictions: tuple[str, ...] = ()
         """What restricts the processes, once prepared."""

@@ -59,12 +59,19 @@ class Engine:
         """Whether the generators' weights are ready: if not, the next call transforms them."""
         return self._networks.background.is_hot and self._networks.head.is_hot
 
-    def reserve(self, calls: int) -> None:
-        """Allocate the networks' memory for `calls` concurrent calls with the largest images.
+    def require_memory(self, calls: int) -> None:
+        """Take the generators' memory for `calls` concurrent largest images, and free it.
 
         Raises MemoryError if there is not enough.
         """
-        self._networks.background.reserve(calls, *largest_padded_size(self._max_working_side))
+        largest = largest_padded_size(self._max_working_side)
+        self._networks.background.require_memory(calls, *largest)
+
+    def time_background(self, image: Pixels) -> float:
+        """Return the seconds of the background stage for an HxWx3 uint8 RGB image."""
+        started = time.perf_counter()
+        self._generate_background(self._photo(image, *image.shape[:2]))
+        return time.perf_counter() - started
 
     def cartoonize(
         self,
@@ -92,7 +99,7 @@ class Engine:
         height, width = size or image.shape[:2]
         clock = _StageTimer()
         with clock.stage("background"):
-            photo = resize(image, *working_size(height, width, self._max_working_side))
+            photo = self._photo(image, height, width)
             canvas = self._generate_background(photo)
         with clock.stage("faces"):
             alignments = self._align_faces(photo)
@@ -107,6 +114,10 @@ class Engine:
             cartoon = allocate((height, width, 3))
             _render(canvas, cartoon, original, strength)
         return Cartoon(cartoon, len(alignments), clock.seconds)
+
+    def _photo(self, image: Pixels, height: int, width: int) -> Pixels:
+        """Return an image of height x width at its working size."""
+        return resize(image, *working_size(height, width, self._max_working_side))
 
     def _generate_background(self, photo: Pixels) -> Floats:
         """Return the cartoon of the whole image, HxWx3 float32 BGR."""

@@ -39,8 +39,12 @@ class CartoonEngine(Protocol):
         """Whether the next call needs no transform of weights."""
         ...
 
-    def reserve(self, calls: int, /) -> None:
-        """Reserve the memory of ``calls`` concurrent calls with the largest images."""
+    def require_memory(self, calls: int, /) -> None:
+        """Raise MemoryError unless ``calls`` concurrent calls with the largest images fit."""
+        ...
+
+    def time_background(self, image: Pixels, /) -> float:
+        """Return the seconds of the background stage."""
         ...
 
     def cartoonize(
@@ -67,7 +71,7 @@ class StyleUnderTest:
 class WarmUp:
     """The self-test of every style, shared out among the slots.
 
-    Called by each slot, which tests styles until all are tested, and at least one image. Then
+    Called by each slot, which tests styles until all are tested, and at least one. Then
     `results`, `samples` and `broken` are complete.
     """
 
@@ -127,8 +131,7 @@ class WarmUp:
         self.samples[style] = _sample(cartoon.image)
         if measure:
             # The faster of two runs: a runtime's first run is slow, and the process may be paused.
-            second = engine.cartoonize(image)
-            seconds = min(run.stages["background"] for run in (cartoon, second))
+            seconds = min(cartoon.stages["background"], engine.time_background(image))
             self._calibrate(image.shape[0] * image.shape[1], seconds)
         return measure
 

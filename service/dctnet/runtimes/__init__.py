@@ -4,15 +4,16 @@ A network is a stateless function of its input; several threads may call it at o
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dctnet.arrays import Floats, GeneratorOutput, Pixels
+if TYPE_CHECKING:
+    from dctnet.arrays import Floats, GeneratorOutput, Pixels
 
 
 class Generator(Protocol):
     """Cartoon generator: the U-Net of DCT-Net with its guided filter."""
 
-    def __call__(self, image: Pixels, /) -> GeneratorOutput:
+    def __call__(self, image: "Pixels", /) -> "GeneratorOutput":
         """Return the cartoon of `image`.
 
         `image` is HxWx3 uint8 BGR, H and W multiples of 16. The cartoon has the same shape and
@@ -26,8 +27,8 @@ class Generator(Protocol):
         """Whether the weights are in the form that a call needs; a call makes them so."""
         ...
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
-        """Allocate the memory of `calls` concurrent calls with images of this size.
+    def require_memory(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of `calls` concurrent calls with images of this size, and free it.
 
         Raises MemoryError if there is not enough.
         """
@@ -37,7 +38,7 @@ class Generator(Protocol):
 class Detector(Protocol):
     """Face detector: FaceBoxes in the public models."""
 
-    def __call__(self, image: Pixels, /) -> tuple[Floats, Floats]:
+    def __call__(self, image: "Pixels", /) -> "tuple[Floats, Floats]":
         """Return the boxes and scores of the faces in `image`.
 
         `image` is 512x512x3 uint8 RGB. Boxes are Nx4 float32 as y1, x1, y2, x2 in 0..1;
@@ -49,7 +50,7 @@ class Detector(Protocol):
 class Landmarker(Protocol):
     """Face landmark network."""
 
-    def __call__(self, face: Floats, /) -> Floats:
+    def __call__(self, face: "Floats", /) -> "Floats":
         """Return the 68 iBUG landmarks of `face`, 68x2 float32 as x, y in 0..1 of the crop.
 
         `face` is 160x160x3 float32 RGB, 0..255.

@@ -3,17 +3,13 @@
 ctypes releases the GIL while the library computes. `make native` builds the library.
 """
 
-import ctypes
-import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_void_p
+from ctypes import POINTER, byref, c_double, c_uint8, c_void_p
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from threading import Condition, Lock
-from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -23,110 +19,15 @@ from dctnet.models import generator_weights
 from dctnet.models.generator_weights import EPSILON, Weights
 from dctnet.models.open_files import Readable
 from dctnet.runtimes import Generator
-
-LIBRARIES = Path(__file__).with_name("lib")
-
-VARIANTS = {"x86_64": ("x86-64-v4", "x86-64-v3"), "aarch64": ("aarch64",)}
-"""Variants of the library by architecture, the fastest first."""
-
-_VERSION = 3
-_STAGES = 16
-_STATUS = {
-    1: "an argument is out of range",
-    2: "the number of weights is not that of the network",
-    3: "a side of the image is not a multiple of 4, or over 8192",
-    4: "there is not enough memory",
-}
-_BAD_ARGUMENT, _BAD_WEIGHTS, _NO_MEMORY = 1, 2, 4
-
-
-class NativeError(Exception):
-    """The library is missing, does not support the CPU, or rejected a call."""
-
-
-class Library:
-    """A loaded variant of the library."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._functions = ctypes.CDLL(str(path))
-        except OSError as error:
-            raise NativeError(f"The native runtime {path} cannot be loaded: {error}.") from error
-        version = self._functions.dctnet_version()
-        if version != _VERSION:
-            raise NativeError(
-                f"The native runtime {path} has version {version}, not {_VERSION}: "
-                "build it again (make native)."
-            )
-        for name, result, arguments in _SIGNATURES:
-            function = getattr(self._functions, name)
-            function.restype, function.argtypes = result, arguments
-
-    @property
-    def supported(self) -> bool:
-        """Whether this CPU has the instructions that the variant uses."""
-        return bool(self._functions.dctnet_supported())
-
-    @property
-    def stages(self) -> list[str]:
-        """Names of the profiled stages, in the order of the graph."""
-        name = self._functions.dctnet_stage_name
-        return [name(stage).decode() for stage in range(_STAGES)]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._functions, name)
-
-
-_SIGNATURES: tuple[tuple[str, Any, list[Any]], ...] = (
-    ("dctnet_supported", c_int, []),
-    ("dctnet_weight_count", c_size_t, []),
-    ("dctnet_model_create", c_int, [c_void_p, c_size_t, c_float, POINTER(c_void_p)]),
-    ("dctnet_model_load", c_int, [c_void_p, c_void_p, c_size_t, c_float]),
-    ("dctnet_model_destroy", None, [c_void_p]),
-    ("dctnet_scratch_create", c_int, [POINTER(c_void_p)]),
-    ("dctnet_scratch_destroy", None, [c_void_p]),
-    ("dctnet_scratch_reserve", c_int, [c_void_p, c_int, c_int, c_int]),
-    ("dctnet_scratch_trim", None, [c_void_p]),
-    ("dctnet_scratch_bytes", c_size_t, [c_void_p]),
-    ("dctnet_draw", c_int, [c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_int, c_int]),
-    ("dctnet_profile", None, [c_void_p, POINTER(c_double)]),
-    ("dctnet_stage_name", c_char_p, [c_int]),
+from dctnet.runtimes.native_library import (
+    BAD_ARGUMENT,
+    BAD_WEIGHTS,
+    STAGES,
+    Library,
+    check_status,
+    library,
+    select_variant,
 )
-
-
-@cache
-def library(variant: str) -> Library:
-    """Load a variant by name; raise NativeError if it is missing or not supported."""
-    path = LIBRARIES / f"libdctnet-{variant}.so"
-    if not path.exists():
-        raise NativeError(f"The native runtime has no {path.name}: build it (make native).")
-    loaded = Library(path)
-    if not loaded.supported:
-        raise NativeError(f"This CPU lacks instructions of {variant}.")
-    return loaded
-
-
-def select_variant() -> str:
-    """Return the fastest variant for this machine; raise NativeError if there is none."""
-    machine = platform.machine()
-    reason = f"The native runtime is not built for {machine}."
-    for variant in VARIANTS.get(machine, ()):
-        try:
-            library(variant)
-        except NativeError as error:
-            reason = str(error)
-        else:
-            return variant
-    raise NativeError(reason)
-
-
-def unavailable_reason() -> str:
-    """Return why no variant runs on this machine; empty if one does."""
-    try:
-        select_variant()
-    except NativeError as error:
-        return str(error)
-    return ""
 
 
 def generator(path: Readable, threads: int) -> Generator:
@@ -149,20 +50,13 @@ def _shared_scratch_pool(variant: str) -> "ScratchPool":
     return ScratchPool(library(variant))
 
 
-def _check(status: int) -> None:
-    if status == _NO_MEMORY:
-        raise MemoryError
-    if status:
-        raise NativeError(f"The native runtime rejected a call: {_STATUS[status]}.")
-
-
 class Scratch:
     """Memory of one call at a time. It grows to the size of the largest image."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self.handle = c_void_p()
-        _check(library.dctnet_scratch_create(byref(self.handle)))
+        check_status(library.dctnet_scratch_create(byref(self.handle)))
 
     def __del__(self) -> None:
         self._library.dctnet_scratch_destroy(self.handle)
@@ -174,7 +68,7 @@ class Scratch:
 
     def reserve(self, height: int, width: int, threads: int) -> None:
         """Allocate the memory for an image of this size and number of threads."""
-        _check(self._library.dctnet_scratch_reserve(self.handle, height, width, threads))
+        check_status(self._library.dctnet_scratch_reserve(self.handle, height, width, threads))
 
     def trim(self) -> None:
         """Release the memory to the system; the next call allocates it again."""
@@ -182,7 +76,7 @@ class Scratch:
 
     def profile(self) -> dict[str, float]:
         """Return the seconds of each stage of the last call."""
-        seconds = (c_double * _STAGES)()
+        seconds = (c_double * STAGES)()
         self._library.dctnet_profile(self.handle, seconds)
         return dict(zip(self._library.stages, seconds, strict=True))
 
@@ -239,7 +133,7 @@ class TransformedWeights:
         self.library = library
         self.handle = c_void_p()
         create = library.dctnet_model_create
-        _check(create(weights.ctypes.data, weights.size, epsilon, byref(self.handle)))
+        check_status(create(weights.ctypes.data, weights.size, epsilon, byref(self.handle)))
 
     def __del__(self) -> None:
         self.library.dctnet_model_destroy(self.handle)
@@ -247,7 +141,7 @@ class TransformedWeights:
     def replace(self, weights: Floats, epsilon: float) -> None:
         """Transform other weights into the same memory; no call may use it."""
         load = self.library.dctnet_model_load
-        _check(load(self.handle, weights.ctypes.data, weights.size, epsilon))
+        check_status(load(self.handle, weights.ctypes.data, weights.size, epsilon))
 
 
 @dataclass(eq=False, slots=True)
@@ -409,9 +303,9 @@ class NativeGenerator:
         self._weights: Floats = np.concatenate(layers, dtype=np.float32)
         self._epsilon = float(weights[EPSILON])
         if self._weights.size != self.library.dctnet_weight_count():
-            _check(_BAD_WEIGHTS)
+            check_status(BAD_WEIGHTS)
         if not self._epsilon > 0:
-            _check(_BAD_ARGUMENT)
+            check_status(BAD_ARGUMENT)
 
     @property
     def is_hot(self) -> bool:
@@ -431,12 +325,18 @@ class NativeGenerator:
             threads = max(1, self._threads // self.scratch_pool.active_calls)
             return self.generate_in(scratch, image, threads)
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
-        """Allocate the memory of `calls` concurrent calls with images of this size."""
+    def require_memory(self, calls: int, height: int, width: int) -> None:
+        """Take the memory of `calls` concurrent calls with images of this size, and free it."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:
             lent = [stack.enter_context(self.scratch_pool.borrow()) for _ in range(calls)]
+            stack.callback(self._trim, lent)
             for _ in pool.map(lambda scratch: scratch.reserve(height, width, self._threads), lent):
                 pass
+
+    @staticmethod
+    def _trim(scratches: Sequence[Scratch]) -> None:
+        for scratch in scratches:
+            scratch.trim()
 
     def generate(self, image: Pixels, threads: int) -> Pixels:
         """Return the cartoon, computed on `threads` threads."""
@@ -453,5 +353,5 @@ class NativeGenerator:
         draw = self.library.dctnet_draw
         pixels = source.ctypes.data_as(POINTER(c_uint8)), cartoon.ctypes.data_as(POINTER(c_uint8))
         with self._cache.borrow(self) as weights:
-            _check(draw(weights.handle, scratch.handle, *pixels, height, width, threads))
+            check_status(draw(weights.handle, scratch.handle, *pixels, height, width, threads))
         return cartoon

@@ -30,11 +30,7 @@ class Runtime(Protocol):
 
 
 class CompiledRuntime(Protocol):
-    """Module of a runtime that is a compiled library with a variant for each kind of CPU."""
-
-    def unavailable_reason(self) -> str:
-        """Return why no variant runs on this machine; empty if one does."""
-        ...
+    """Module of a runtime that calls a compiled library."""
 
     def limit_hot_generators(self, count: int | None, /) -> None:
         """Set how many generators are kept ready; None for all."""
@@ -42,6 +38,14 @@ class CompiledRuntime(Protocol):
 
     def switches(self) -> int:
         """Return how often a generator was made ready."""
+        ...
+
+
+class CompiledLibrary(Protocol):
+    """Module of a compiled runtime's library, which has a variant for each kind of CPU."""
+
+    def unavailable_reason(self) -> str:
+        """Return why no variant runs on this machine; empty if one does."""
         ...
 
     def select_variant(self) -> str:
@@ -73,11 +77,16 @@ def _module(runtime: str) -> object:
     return import_module(f"dctnet.runtimes.{runtime}")
 
 
+def _library(runtime: str) -> CompiledLibrary:
+    """Return the module of a compiled runtime's library, which is quicker to import."""
+    return cast("CompiledLibrary", _module(f"{runtime}_library"))
+
+
 def _unavailable_reason(runtime: str) -> str:
     """Return why a runtime is not available on this machine; empty if it is."""
     package = RUNTIMES[runtime].package
     if package is None:
-        return cast("CompiledRuntime", _module(runtime)).unavailable_reason()
+        return _library(runtime).unavailable_reason()
     return "" if find_spec(package) else f"{runtime} is not installed."
 
 
@@ -123,7 +132,7 @@ def explain(folder: ModelFolder, requested: str | None = None) -> str:
 
 def _runtime_label(runtime: str) -> str:
     if RUNTIMES[runtime].package is None:
-        return f"{runtime} ({cast('CompiledRuntime', _module(runtime)).select_variant()})"
+        return f"{runtime} ({_library(runtime).select_variant()})"
     return runtime
 
 

@@ -63,7 +63,7 @@ class _GraphGenerator:
     def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return cast("GeneratorOutput", self._run(image.astype(np.float32))[0])
 
-    def reserve(self, calls: int, height: int, width: int) -> None:
+    def require_memory(self, calls: int, height: int, width: int) -> None:
         images = [np.zeros((height, width, 3), np.uint8)] * calls
         with ThreadPoolExecutor(calls) as pool:
             for _ in pool.map(self, images):

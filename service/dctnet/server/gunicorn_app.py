@@ -4,19 +4,24 @@ import logging
 import os
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from gunicorn import glogging  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 
 from dctnet import logs
-from dctnet.app import create_app
 from dctnet.config import Settings
-from dctnet.replica import Replica
-from dctnet.server import file_descriptors, fork_signals, orphan, protocol_errors
+from dctnet.server import file_descriptors, fork_signals, head_limits, orphan
 from dctnet.shared_limits import SPARE_THREADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+    from dctnet.codecs.launching import Launcher
+    from dctnet.replica import Replica
 
 logger = logging.getLogger(__name__)
 
@@ -55,16 +60,25 @@ class GunicornLogger(glogging.Logger):  # type: ignore[misc]  # Gunicorn has no 
 class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no types.
     """Gunicorn application of one replica."""
 
-    def __init__(self, replica: Replica, listener: socket.socket) -> None:
-        """Take a replica that is not started yet: it starts in the worker; and the API's socket."""
-        self.replica = replica
+    replica: "Replica | None" = None
+    """Replica of the worker; None in the arbiter."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        make_replica: "Callable[[Launcher], Replica]",
+    ) -> None:
+        """Take the API's socket, and what makes the replica, in the worker."""
+        self.settings = settings
         self.listener = listener
+        self.make_replica = make_replica
         self.lifeline = orphan.Lifeline()
         super().__init__()
 
     def load_config(self) -> None:
         """Set Gunicorn's options; called by the base class."""
-        options = gunicorn_options(self.replica.settings)
+        options = gunicorn_options(self.settings)
         # Gunicorn's own sockets leave it to the system whether they are dual-stack.
         options["bind"] = f"fd://{self.listener.detach()}"
         requested = options["worker_connections"]
@@ -93,9 +107,11 @@ class GunicornApp(BaseApplication):  # type: ignore[misc]  # Gunicorn has no typ
             logger.error("%s", error)
             sys.exit(1)
 
-    def load(self) -> Flask:
-        """Create the application in the worker, and load the model in the background."""
-        self.replica.start()
+    def load(self) -> "Flask":
+        """Create the application, in the worker."""
+        from dctnet.app import create_app
+
+        assert self.replica is not None, "The worker makes it first."
         return create_app(self.replica)
 
 
@@ -104,7 +120,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
     threads = settings.slots + settings.queue_size + settings.max_uploads + SPARE_THREADS
     return {
         "workers": 1,
-        "worker_class": "dctnet.server.worker.Worker",
+        "worker_class": "dctnet.server.worker_process.WorkerProcess",
         "threads": threads,
         "worker_connections": threads + SPARE_CONNECTIONS,
         "keepalive": KEEP_ALIVE_S,
@@ -122,9 +138,9 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "forwarder_headers": "",
         "secure_scheme_headers": {},
         "header_map": "drop",
-        "limit_request_line": protocol_errors.MAX_REQUEST_LINE_BYTES,
-        "limit_request_fields": protocol_errors.MAX_HEADERS,
-        "limit_request_field_size": protocol_errors.MAX_HEADER_BYTES,
+        "limit_request_line": head_limits.MAX_REQUEST_LINE_BYTES,
+        "limit_request_fields": head_limits.MAX_HEADERS,
+        "limit_request_field_size": head_limits.MAX_HEADER_BYTES,
         "loglevel": "warning",
         "logger_class": GunicornLogger,
         "when_ready": _log_address,
@@ -135,7 +151,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 def _log_address(arbiter: Any) -> None:
-    logger.info("listening on http://%s", arbiter.app.replica.settings.bind)
+    logger.info("listening on http://%s", arbiter.app.settings.bind)
 
 
 def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
@@ -144,10 +160,12 @@ def _become_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicor
 
 
 def _exit_worker(arbiter: Any, worker: Any) -> None:  # noqa: ARG001 - Gunicorn's hook.
-    worker.replica.stop()
+    replica = worker.app.replica
+    if replica is not None:
+        replica.stop()
     exit_in_flight = sys.exception()
     ends_well = isinstance(exit_in_flight, SystemExit) and not exit_in_flight.code
-    if ends_well and not worker.replica.lifecycle.was_ready:
+    if ends_well and replica is not None and not replica.lifecycle.was_ready:
         logs.flush()
         # Python would wait for the thread pools that still load the model.
         os._exit(0)

@@ -10,11 +10,13 @@ from gunicorn.http import errors  # type: ignore[import-untyped]
 from dctnet.api import request_id, security_headers
 from dctnet.api.connection import ReadTimeout
 from dctnet.api.problems import BAD_REQUEST, MEDIA_TYPE, READ_TIMEOUT, ProblemType, problem_document
+from dctnet.server.head_limits import (
+    MAX_HEAD_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_REQUEST_LINE_BYTES,
+)
 from dctnet.server.host_header import InvalidHost
-from dctnet.server.read_timeouts import MAX_HEAD_BYTES
-
-MAX_REQUEST_LINE_BYTES, MAX_HEADERS, MAX_HEADER_BYTES = 4094, 100, 8190
-"""Gunicorn's own limits, which are set to its defaults."""
 
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,

@@ -19,6 +19,7 @@ from werkzeug.exceptions import BadRequest
 from dctnet.api.connection import ReadTimeout, UploadAborted
 from dctnet.metrics import UnreadReason
 from dctnet.server.client_socket import ClientSocket
+from dctnet.server.head_limits import MAX_HEAD_BYTES
 
 POLL_INTERVAL_S = 0.25
 """Interval at which a waiting reader checks its deadline again, in seconds."""
@@ -30,10 +31,6 @@ CHUNK_BYTES = 8192
 """Bytes per read without a size hint, as in Gunicorn."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-MAX_HEAD_BYTES = 32 * 1024
-"""Longest request head, in bytes: the request line and all headers."""
 
 
 class ReadDeadline(Protocol):

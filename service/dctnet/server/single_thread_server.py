@@ -20,9 +20,10 @@ from enum import Enum, auto
 from time import monotonic
 from typing import NoReturn
 
-from dctnet.config import KIB, Address
+from dctnet.config import Address
 from dctnet.ip_addresses import client_of, parse_address
 from dctnet.server.listener import listen
+from dctnet.units import KIB
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ when the source of one of them changes.
 """
 
 import errno
+import gc
 import select
 import selectors
 import socket
@@ -26,7 +27,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
 from dctnet import logs
 from dctnet.metrics import Resource, UnreadReason
 from dctnet.replica import Replica
-from dctnet.server import core_dumps, fork_signals, host_header, malloc, protocol_errors
+from dctnet.server import fork_signals, host_header, protocol_errors
 from dctnet.server.client_socket import (
     SEND_BUFFER_BYTES,
     ClientSocket,
@@ -95,14 +96,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn has no types.
         return replica
 
     def init_process(self) -> None:
-        """Start the management listener before any heavy import."""
-        core_dumps.disable()
-        malloc.limit_retained_memory()
+        """Start the management listener first."""
         for listener in self.sockets:  # Accepted connections inherit it.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.management = ManagementServer(self.replica)
         self.management.start()
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Create the application, the last import."""
+        super().load_wsgi()
+        gc.freeze()  # Collections would go through all modules.
+        gc.enable()
 
     def get_thread_pool(self) -> ReservedThreadPool:
         """Create the pool of request threads."""
