@@ -47,7 +47,7 @@ class Loop(NamedTuple):
 
 def functions(path: Path) -> Iterator[list[tuple[int, str]]]:
     """Yield the instructions of each function of an object, with their addresses."""
-    command = ["llvm-objdump", "--disassemble", "--no-show-raw-insn", path]
+    command = ["llvm-objdump", "--disassemble", "--no-show-raw-insn", str(path)]
     text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     lines = (re.match(r"\s*([0-9a-f]+):\s+(\S.*)", line) for line in text.splitlines())
     for is_code, matches in groupby(lines, bool):
