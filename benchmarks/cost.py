@@ -94,17 +94,22 @@ def images() -> dict[str, Pixels]:
     return {"photo": (enlarged + grain).clip(0, 255).astype(np.uint8), "noise": noise}
 
 
-def encode_file(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
-    """Return an encoded image with an ICC profile that has to be converted to sRGB."""
+def encode_file(
+    pixels: Pixels, format: str, options: dict[str, object], *, profile: bool = True
+) -> bytes:
+    """Return an encoded image; ``profile`` adds one that has to be converted to sRGB."""
     image = Image.fromarray(pixels)
     if mode := options.pop("mode", None):
         image = image.convert(str(mode))
         image.putalpha(Image.fromarray(pixels[..., 0]))
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # The decoder skips profiles named sRGB.
-    renamed = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
+    if profile:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        # The decoder skips profiles named sRGB.
+        options["icc_profile"] = srgb.replace(
+            "sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be")
+        )
     buffer = BytesIO()
-    image.save(buffer, format, icc_profile=renamed, **options)
+    image.save(buffer, format, **options)
     return buffer.getvalue()
 
 
