@@ -4,7 +4,7 @@
 
 A replica with one slot and one thread per image cartoonizes a portrait with one face, one request
 at a time. CPU time is that of all its processes, so it hardly depends on other load. The price of a
-CPU-hour is yours to give: the script knows no vendor's.
+CPU-hour is an argument: the script has none of any vendor.
 """
 
 import argparse

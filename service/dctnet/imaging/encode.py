@@ -42,7 +42,7 @@ _UP: Final = 2
 
 _STRIP_BYTES: Final = 96 * 1024
 """Bytes of rows that are filtered and compressed at once: they stay in the CPU's cache, and below
-the size from which the C library maps each allocation anew."""
+the size from which the C library maps each allocation separately."""
 
 ENCODE_BYTES_PER_PIXEL: Final[dict[Format, int]] = {"png": 7, "jpeg": 10, "webp": 12}
 """Upper bound of encoding memory in bytes per pixel, by format, beside the image. Noise takes most.

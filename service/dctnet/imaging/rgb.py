@@ -18,7 +18,7 @@ from dctnet.imaging.memory import is_out_of_memory
 
 _TILE_WIDTH, _TILE_PIXELS = 256, 1 << 14
 """Size of a tile in pixels: conversions make copies of 4 bytes per pixel, which stay in the CPU's
-cache, and below the size from which the C library maps each allocation anew."""
+cache, and below the size from which the C library maps each allocation separately."""
 
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
