@@ -33,8 +33,6 @@ SIDES: Final = {"photo": 2048, "noise": 1024}
 GENERATOR_SIDE: Final = 512
 """Height and width of the generator's input, in pixels."""
 
-ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow encodes a progressive JPEG in one buffer.
-
 FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "JPEG, 4:2:0, quality 75": ("JPEG", {"quality": 75}),
     "JPEG, 4:4:4, quality 98": ("JPEG", {"quality": 98, "subsampling": 0}),
@@ -59,6 +57,7 @@ FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
 
 def main() -> None:
     """Measure and print all stages."""
+    ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow encodes a progressive JPEG in one buffer.
     generator = native.generator(COMIC / file_name("background", "native"), threads=1)
     noise = images()["noise"][:GENERATOR_SIDE, :GENERATOR_SIDE].copy()
     generator(noise)
