@@ -33,8 +33,6 @@ SIDES: Final = {"photo": 2048, "noise": 1024}
 GENERATOR_SIDE: Final = 512
 """Height and width of the generator's input, in pixels."""
 
-ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow encodes a progressive JPEG in one buffer.
-
 FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "JPEG, 4:2:0, quality 75": ("JPEG", {"quality": 75}),
     "JPEG, 4:4:4, quality 98": ("JPEG", {"quality": 98, "subsampling": 0}),
@@ -59,6 +57,7 @@ FILES: Final[dict[str, tuple[str, dict[str, object]]]] = {
 
 def main() -> None:
     """Measure and print all stages."""
+    ImageFile.MAXBLOCK = 64 * 1024 * 1024  # Pillow encodes a progressive JPEG in one buffer.
     generator = native.generator(COMIC / file_name("background", "native"), threads=1)
     noise = images()["noise"][:GENERATOR_SIDE, :GENERATOR_SIDE].copy()
     generator(noise)
@@ -94,17 +93,22 @@ def images() -> dict[str, Pixels]:
     return {"photo": (enlarged + grain).clip(0, 255).astype(np.uint8), "noise": noise}
 
 
-def encode_file(pixels: Pixels, format: str, options: dict[str, object]) -> bytes:
-    """Return an encoded image with an ICC profile that has to be converted to sRGB."""
+def encode_file(
+    pixels: Pixels, format: str, options: dict[str, object], *, profile: bool = True
+) -> bytes:
+    """Return an encoded image; ``profile`` adds one that has to be converted to sRGB."""
     image = Image.fromarray(pixels)
     if mode := options.pop("mode", None):
         image = image.convert(str(mode))
         image.putalpha(Image.fromarray(pixels[..., 0]))
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # The decoder skips profiles named sRGB.
-    renamed = profile.replace("sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be"))
+    if profile:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        # The decoder skips profiles named sRGB.
+        options["icc_profile"] = srgb.replace(
+            "sRGB".encode("utf-16-be"), "RGBs".encode("utf-16-be")
+        )
     buffer = BytesIO()
-    image.save(buffer, format, icc_profile=renamed, **options)
+    image.save(buffer, format, **options)
     return buffer.getvalue()
 
 

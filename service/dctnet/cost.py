@@ -29,7 +29,7 @@ RESIZE_COST: Final = 0.02
 """Cost of resizing one pixel down to the working size and back up. Mixing at a reduced size takes
 at most as much again; it is not counted, as few requests mix in a size close to the image's."""
 
-ENCODE_COST: Final[dict[Format, float]] = {"png": 0.06, "jpeg": 0.01, "webp": 0.3}
+ENCODE_COST: Final[dict[Format, float]] = {"png": 0.02, "jpeg": 0.01, "webp": 0.3}
 """Cost of encoding one pixel, by the response's format."""
 
 

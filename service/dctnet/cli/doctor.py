@@ -20,6 +20,7 @@ Facts = dict[str, object]
 _PACKAGES = (
     "flask",
     "gunicorn",
+    "isal",
     "numpy",
     "onnxruntime",
     "opencv-python-headless",

@@ -26,13 +26,13 @@ REPLY_TIMEOUT_S = 5.0
 FIRST_DESCRIPTOR = 3
 """The first file descriptor after the standard streams."""
 
-_ENVIRONMENT = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH")
+_INHERITED = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH")
 """Variables that the launcher inherits; others may hold secrets."""
 
 HEIC = "heic"
 """Argument of a launcher whose processes decode HEIC."""
 
-_SETTINGS = {
+ENVIRONMENT = {
     # Each of OpenBLAS's threads would allocate memory, and none is used.
     "OPENBLAS_NUM_THREADS": "1",
     # As in the server: see dctnet.server.malloc.
@@ -40,6 +40,7 @@ _SETTINGS = {
     # A thread would reserve 64 MiB of address space for a heap of its own.
     "MALLOC_ARENA_MAX": "1",
 }
+"""Variables of the launcher, and so of the codec processes."""
 
 
 class Launched(NamedTuple):
@@ -105,14 +106,14 @@ class Launcher:
 
     def _start(self) -> None:
         self._control, theirs = messages.pair()
-        inherited = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with theirs:
             # Where a standard stream is closed, the socket may have its number.
             number = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dctnet.codecs.launcher", str(number), *self._options],
-                env=inherited | _SETTINGS,
+                env=inherited | ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[number],

@@ -14,7 +14,7 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 _CRITICAL: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _USEFUL: Final = frozenset({b"tRNS", b"eXIf", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
-_GREY, _RGB, _PALETTE, _GREY_ALPHA = 0, 2, 3, 4
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 
 
 _UNIT: Final = 100_000
@@ -28,6 +28,9 @@ _MIN_AREA: Final = 0.01
 
 _SAME: Final = 0.002
 """Largest difference of chromaticities that are the same, rounded by encoders."""
+
+END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+"""The last chunk."""
 
 Chunks = dict[bytes, bytes]
 """Contents of a file's chunks, by name."""
@@ -68,7 +71,7 @@ def read(data: bytes) -> Container:
         "PNG",
         width,
         height,
-        data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), _chunk(b"IEND", b""))),
+        data=b"".join((SIGNATURE, *kept, *_chunk_parts(b"IDAT", pixels), END)),
         profile=_profile(chunks, grey=colour_type in {_GREY, _GREY_ALPHA}),
         hdr=_hdr(chunks),
         orientation=orientation(chunks.get(b"eXIf", b"")),
@@ -98,6 +101,19 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise DamagedImage("The PNG has an unknown critical chunk.")
         if name == b"IEND":
             return
+
+
+def head(width: int, height: int, *, transparent: bool) -> bytes:
+    """Return signature and header of a file with 8 bits per channel, RGB or RGBA."""
+    colour_type = _RGBA if transparent else _RGB
+    return SIGNATURE + _chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
+    )
+
+
+def idat(deflated: bytes) -> bytes:
+    """Return a chunk of compressed pixels, or nothing for none."""
+    return _chunk(b"IDAT", deflated) if deflated else b""
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -16,13 +16,14 @@ from dctnet.imaging import icc
 from dctnet.imaging.container import swaps_sides
 from dctnet.imaging.memory import is_out_of_memory
 
-_TILE_PIXELS: Final = 1 << 18
-"""Pixels of a tile: conversions make copies, which are small for a tile."""
+_TILE_WIDTH, _TILE_PIXELS = 256, 1 << 14
+"""Size of a tile in pixels: conversions make copies of 4 bytes per pixel, which stay in the CPU's
+cache, and below the size from which the C library maps each allocation separately."""
 
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
-_SWAPPED_ROWS: Final = 64
-"""Rows whose colours are swapped at once."""
+_SWAPPED_BYTES: Final = 1 << 16
+"""Bytes whose colours are swapped at once, at least a row."""
 
 _STORED_VIEWS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     1: lambda upright: upright,
@@ -81,8 +82,9 @@ class Raster:
 def swap_colours(pixels: Pixels) -> None:
     """Exchange red and blue of HxWx3 or HxWx4 uint8, in place: OpenCV's order is BGR."""
     swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    for top in range(0, len(pixels), _SWAPPED_ROWS):
-        strip = pixels[top : top + _SWAPPED_ROWS]
+    rows = max(1, _SWAPPED_BYTES // pixels[0].size)
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows]
         strip[:] = cv2.cvtColor(strip, swap)
 
 
@@ -124,7 +126,7 @@ def upright_rgb(
 
 def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield the boxes (left, top, right, bottom) of tiles that cover the image."""
-    across = min(width, _TILE_PIXELS)
+    across = min(width, _TILE_WIDTH)
     down = _TILE_PIXELS // across
     for top in range(0, height, down):
         for left in range(0, width, across):
@@ -146,12 +148,17 @@ def _composite(
     if tile.mode == "I;16":
         tile = _to_8_bits(tile)
     if not tile.has_transparency_data:
-        return convert(tile.convert(base)), None
-    tile = tile.convert("RGBA")
+        return convert(_in_mode(tile, base)), None
+    tile = _in_mode(tile, "RGBA")
     alpha = tile.getchannel("A")
     composite = Image.new("RGB", tile.size, background)
     composite.paste(convert(tile.convert(base)), mask=alpha)
     return composite, alpha
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Return an image in a mode, without the copy that Pillow makes of one in this mode."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -170,7 +177,7 @@ def to_srgb(image: Image.Image | Raster, profile: bytes) -> Callable[[Image.Imag
     Ignores a profile that is damaged, has other channels, or is too costly to evaluate.
     """
     mode = _base_mode(image)
-    without_profile = partial(Image.Image.convert, mode="RGB")
+    without_profile = partial(_in_mode, mode="RGB")
     profile = icc.restrict(profile, mode)
     if not profile:
         return without_profile
