@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.host import describe_host
 from benchmarks.report import table
-from dctnet.codecs import CodecPool
+from dctnet.codecs.pool import CodecPool
 from dctnet.config import Settings
 from dctnet.conversion.trial_images import PHOTOS, read_photo
 from dctnet.engine import Engine
@@ -107,7 +107,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings.from_environment({"DCTNET_STYLES": "comic", "DCTNET_SLOTS": "2"})
     engine = load_engine(settings)
-    engine.reserve(max(each.slots for each in CONFIGURATIONS))
+    engine.require_memory(max(each.slots for each in CONFIGURATIONS))
     most = max(each.codecs for each in CONFIGURATIONS)
     rows = []
     with CodecPool(

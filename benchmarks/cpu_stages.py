@@ -13,7 +13,7 @@ from typing import Any
 
 from dctnet import cli
 from dctnet.api.cartoonize import CartoonHandler, CartoonResponse
-from dctnet.codecs import Codec
+from dctnet.codecs.pool import Codec
 from dctnet.engine import engine
 from tests.support.process import cpu_clock
 
